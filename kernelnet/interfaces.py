@@ -1,0 +1,186 @@
+"""
+Everything a third party implements, as zope interfaces, and what kernelnet hands to it.
+
+- `IWorkbench`, `IScenario`: a proving ground and one task on it.  Plugin: `IWorkbench`.
+- `IComponentGenerator`: writes components; it gets an `IProblem`.  Plugin: `IComponentGenerator`.
+- `ILocalTrainer`: what a networked trainer drives; made by an `ILocalTrainerMaker`.  Plugin: the maker.
+
+A plugin is an object in a module of the C{twisted.plugins} namespace that provides one of these
+(see C{twisted.plugin}).  Methods are called in the reactor's thread unless they say "worker thread".
+"""
+
+from __future__ import annotations
+
+from zope.interface import Attribute, Interface
+
+__all__ = [
+    "IComponentGenerator",
+    "ILocalTrainer",
+    "ILocalTrainerMaker",
+    "IProblem",
+    "IScenario",
+    "IWorkbench",
+]
+
+
+class IWorkbench(Interface):
+    """
+    The proving ground of one OS feature: an ABI in C, a trusted driver, hand-made baselines, an optimum.
+
+    Scores are whole numbers, lower is better, and deterministic: the same module on the same scenario
+    gives the same score in every process on every machine.
+    """
+
+    name = Attribute("the feature it proves: an OSFeature value, unique among workbenches")
+    reference = Attribute("name of the baseline that development_level is measured from")
+    abi = Attribute("the ABI's identifier, such as 'file_system/full/1'")
+    digest = Attribute("hex SHA-256 of all that decides a score: driver, ABI header, split rule")
+    header = Attribute("the text of the ABI's C header")
+
+    def traces():  # type: ignore[no-untyped-def]
+        """Paths of the traces that ship with the bench, in a fixed order."""
+
+    def scenario(path, settings):  # type: ignore[no-untyped-def]
+        """
+        Worker thread.  Read a trace and split it.
+
+        @param settings: dict of whole numbers; what is missing gets the bench's default.
+        @return: an `IScenario`.
+        @raise kernelnet.workbench.errors.TraceError: it can't be read, names file, line and what would be right.
+        """
+
+    def scenarioFor(report, paths):  # type: ignore[no-untyped-def]
+        """
+        Worker thread.  The scenario that a `kernelnet.message.Report` claims to be about, searched among C{paths}.
+
+        @raise kernelnet.workbench.errors.Unmeasurable: the trace isn't here, or another workbench version is claimed.
+        """
+
+
+class IScenario(Interface):
+    """One trace with its settings, split in time into train, validation and held-out."""
+
+    workbench = Attribute("the IWorkbench")
+    trace = Attribute("the trace's name, for people")
+    traceDigest = Attribute("hex SHA-256 of what the bench reads of the trace")
+    settings = Attribute("dict of whole numbers, complete")
+    events = Attribute("dict: events per split")
+
+    def measure(wasm, upTo="held_out", fuel=None):  # type: ignore[no-untyped-def]
+        """
+        Worker thread.  Run a module over the trace from its start to the end of split C{upTo}.
+
+        @param fuel: at most this many fuel units; None: the bench's own generous limit.
+        @return: a `kernelnet.message.Report`, with the splits that were run.
+        @raise kernelnet.workbench.errors.ComponentError: the module traps, breaks the contract, …
+        """
+
+    def baselines():  # type: ignore[no-untyped-def]
+        """Worker thread.  `Report` by name of each hand-made policy, measured once and kept."""
+
+    def optimum():  # type: ignore[no-untyped-def]
+        """Worker thread.  The offline optimum's score by split, computed once and kept."""
+
+    def developmentLevel(report, split="held_out"):  # type: ignore[no-untyped-def]
+        """Share of the distance reference → optimum that C{report} closes on C{split}; may be negative."""
+
+    def patterns():  # type: ignore[no-untyped-def]
+        """Worker thread.  list of `kernelnet.message.Pattern` learned on train, confidence measured on validation."""
+
+
+class IProblem(Interface):
+    """
+    What a generator may know: the training part of one scenario, and a budget.
+
+    Every method may be called from the generator's worker thread, and blocks.
+    """
+
+    workbench = Attribute("name of the workbench")
+    header = Attribute("the ABI's C header, which is found by #include \"kn_<workbench>.h\" when compiling")
+    seed = Attribute("int; a generator that uses no other randomness is reproducible")
+    events = Attribute("events in the training part")
+    settings = Attribute("the scenario's settings")
+    patterns = Attribute("list of kernelnet.message.Pattern, own and peers'")
+    parents = Attribute("list of kernelnet.message.Component that this trainer has confirmed itself")
+    blocks = Attribute("list of kernelnet.message.CodeBlock of peers: untrusted hints")
+    requirements = Attribute("dict: what a requestor or partner asked for")
+    baselines = Attribute("dict: name → score of each hand-made policy on train")
+    objective = Attribute("'score', or 'fuel' (same score with less fuel)")
+
+    def secondsLeft():  # type: ignore[no-untyped-def]
+        """Seconds until generate() must return; negative when it is late or was cancelled."""
+
+    def compile(source):  # type: ignore[no-untyped-def]
+        """C source → module bytes.  @raise CompileError: with the compiler's message."""
+
+    def measure(wasm, parameters=()):  # type: ignore[no-untyped-def]
+        """
+        Score a module on train.
+
+        @param parameters: floats given to the module's C{kn_param(i, value)} before it starts.
+        @return: `kernelnet.message.SplitScore`
+        @raise ComponentError: it traps, runs out of fuel or breaks the contract.
+        """
+
+    def progress(generation, best):  # type: ignore[no-untyped-def]
+        """Tell the trainer how far the search is: a count and the best score on train so far."""
+
+
+class IComponentGenerator(Interface):
+    """A plugin that writes components."""
+
+    name = Attribute("unique; what --generator takes")
+    description = Attribute("one line for `kernelnet generators`")
+    workbenches = Attribute("names of the workbenches it can write for; empty: any")
+
+    def generate(problem):  # type: ignore[no-untyped-def]
+        """
+        Worker thread.  Write the best component found before C{problem.secondsLeft()} is 0.
+
+        It sees train only; whether its result is good enough on validation is decided by the trainer.
+
+        @param problem: an `IProblem`.
+        @return: a `kernelnet.generators.Candidate`, or None when there is nothing to offer.
+        @raise Exception: is logged and counted; the trainer goes on.
+        """
+
+
+class ILocalTrainer(Interface):
+    """The learning half of a trainer, without any network; methods return Deferreds and never block the reactor."""
+
+    def start():  # type: ignore[no-untyped-def]
+        """Read traces, measure baselines.  Fires with None; fails with `TraceError` for a bad trace."""
+
+    def learn():  # type: ignore[no-untyped-def]
+        """Fires with a list of `kernelnet.message.Pattern`."""
+
+    def build(goal):  # type: ignore[no-untyped-def]
+        """
+        Write, measure and guard one component.
+
+        @param goal: a `kernelnet.trainer.training.Goal`.
+        @return: fires with a `kernelnet.message.Component` that carries its claim, or None when nothing passed the guard.
+        """
+
+    def remeasure(component):  # type: ignore[no-untyped-def]
+        """Measure a peer's claim again.  Fires with a `kernelnet.message.PerformanceReport` with digest and verdict."""
+
+    def status():  # type: ignore[no-untyped-def]
+        """A JSON-able dict: generation, best score, … for progress lines."""
+
+    def stop():  # type: ignore[no-untyped-def]
+        """Cancel what runs; fires when it has ended."""
+
+
+class ILocalTrainerMaker(Interface):
+    """A plugin that makes `ILocalTrainer`s."""
+
+    name = Attribute("unique; what --local-trainer takes")
+    description = Attribute("one line for `kernelnet generators`")
+
+    def make(specialization, traces, generator, seed):  # type: ignore[no-untyped-def]
+        """
+        @param traces: list of paths the user gave; empty: the bench's own.
+        @param generator: an `IComponentGenerator`.
+        @return: an `ILocalTrainer`.
+        """

@@ -1,0 +1,493 @@
+"""
+What travels: the envelope `NetworkMessage`, its types, and one small class per payload.
+
+Every class here is plain data, checked by msgspec when it is made from JSON.  Nothing in this
+module knows a connection, a clock or a database, and it imports nothing of kernelnet's.
+
+==========================  ====  =========================================================
+message_type                way   payload
+==========================  ====  =========================================================
+``hello``                   ->    `Hello`
+``training_sync``           ->    `SyncRequest`;  <- `TrainingSync`
+``pattern_share``           <->   `PatternShare`
+``code_share``              <->   `CodeShare`
+``os_component_share``      <->   `ComponentShare`
+``performance_report``      <->   `PerformanceReport`
+``feature_request``         ->    `FeatureRequest`;  <- `ForwardedFeatureRequest`
+``feature_response``        <->   `FeatureResponse`
+``collaboration_request``   ->    `CollaborationRequest`;  <- `CollaborationInvitation`
+``collaboration_response``  <->   `CollaborationResponse`
+``heartbeat``               <->   `Heartbeat`
+``payload``                 ->    reserved: always answered by ``error`` ``unsupported``
+``ack``                     <-    `Ack`
+``error``                   <-    `WireError`
+==========================  ====  =========================================================
+
+``->`` is client to hub, ``<-`` hub to client.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from enum import Enum
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+__all__ = [
+    "AI_ID",
+    "HUB_ID",
+    "LOGGED",
+    "PROTOCOL",
+    "SPECIALIZATIONS",
+    "Ack",
+    "AiInfo",
+    "CodeBlock",
+    "CodeShare",
+    "CollaborationInvitation",
+    "CollaborationRequest",
+    "CollaborationResponse",
+    "CollaborationType",
+    "Component",
+    "ComponentShare",
+    "ErrorClass",
+    "FeatureRequest",
+    "FeatureResponse",
+    "ForwardedFeatureRequest",
+    "Handshake",
+    "Heartbeat",
+    "Hello",
+    "KnowledgeBase",
+    "Manifest",
+    "MessageType",
+    "NetworkMessage",
+    "OSFeature",
+    "Pattern",
+    "PatternShare",
+    "PerformanceReport",
+    "Report",
+    "SplitScore",
+    "SyncRequest",
+    "TrainingSync",
+    "Verdict",
+    "WireError",
+]
+
+PROTOCOL = 2
+"""The newest protocol version this code speaks; a client that names none speaks 1."""
+
+HUB_ID = "hub"
+"""The ``sender_id`` of the hub's own messages; no AI may have it."""
+
+AI_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+"""What an ``ai_id`` must match in full (``hub`` is reserved besides)."""
+
+AiId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
+MessageId = Annotated[str, Meta(pattern=r"^[ -~]{1,128}\Z")]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Name = Annotated[str, Meta(min_length=1, max_length=256)]
+Text = Annotated[str, Meta(max_length=4096)]
+Words = list[Annotated[str, Meta(max_length=128)]]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+SPECIALIZATIONS = (
+    "general",
+    "window_manager",
+    "file_system",
+    "process_manager",
+    "security",
+    "networking",
+    "graphics",
+    "audio",
+    "performance",
+)
+"""The fields a trainer can work in."""
+
+
+class OSFeature(Enum):
+    """A part of an operating system that components are made for."""
+
+    FILE_SYSTEM = "file_system"
+    PROCESS_MANAGER = "process_manager"
+    NETWORK_STACK = "network_stack"
+    SECURITY = "security"
+    WINDOW_MANAGER = "window_manager"
+    GRAPHICS = "graphics"
+    AUDIO = "audio"
+    PERFORMANCE = "performance"
+
+
+class MessageType(Enum):
+    """The value is the word on the wire; the table at the top of this module says which way each goes."""
+
+    HELLO = "hello"
+    TRAINING_SYNC = "training_sync"
+    PATTERN_SHARE = "pattern_share"
+    CODE_SHARE = "code_share"
+    OS_COMPONENT_SHARE = "os_component_share"
+    PERFORMANCE_REPORT = "performance_report"
+    FEATURE_REQUEST = "feature_request"
+    FEATURE_RESPONSE = "feature_response"
+    COLLABORATION_REQUEST = "collaboration_request"
+    COLLABORATION_RESPONSE = "collaboration_response"
+    HEARTBEAT = "heartbeat"
+    PAYLOAD = "payload"
+    ACK = "ack"
+    ERROR = "error"
+
+
+LOGGED = frozenset(
+    {
+        MessageType.PATTERN_SHARE,
+        MessageType.CODE_SHARE,
+        MessageType.OS_COMPONENT_SHARE,
+        MessageType.PERFORMANCE_REPORT,
+        MessageType.FEATURE_REQUEST,
+        MessageType.FEATURE_RESPONSE,
+        MessageType.COLLABORATION_REQUEST,
+        MessageType.COLLABORATION_RESPONSE,
+    }
+)
+"""The types that are durable before they are acked, and replayed to a trainer that was away."""
+
+
+class NetworkMessage(Struct, forbid_unknown_fields=True):
+    """
+    One line on the wire: six fields, and for protocol version 2 ``seq`` on what the hub logged.
+
+    C{{"message_id": "0198…", "sender_id": "AI_1", "message_type": "pattern_share",
+    "timestamp": "2026-11-22T15:00:00Z", "payload": {…}, "target_ai": null}}
+
+    @ivar timestamp: RFC 3339; without a zone it is UTC.
+    @ivar payload: a JSON object, whose form is the payload class of C{message_type}.
+    @ivar target_ai: whom it is for; C{None} (on the wire also C{""}): everyone it concerns.
+    @ivar seq: the position in the hub's log; only ever from the hub.
+    """
+
+    message_id: MessageId
+    sender_id: str
+    message_type: MessageType
+    timestamp: str
+    payload: dict[str, Any]
+    target_ai: str | None = None
+    seq: int | UnsetType = UNSET
+
+
+class Handshake(Struct, forbid_unknown_fields=True):
+    """The first line a client sends: C{{"ai_id": "AI_1", "token": "…"}}.  Its repr hides the token."""
+
+    ai_id: AiId
+    token: Annotated[str, Meta(min_length=1, max_length=1024)]
+
+    def __repr__(self) -> str:
+        return f"Handshake(ai_id={self.ai_id!r}, token=…)"
+
+
+class Hello(Struct, omit_defaults=True):
+    """Who a client is and what it can do; with C{"protocol": 2} it may resume where it left off."""
+
+    specialization: Name = "general"
+    capabilities: Words = []
+    version: Annotated[str, Meta(max_length=64)] = ""
+    features_supported: Words = []
+    collaboration_ready: bool = True
+    protocol: Annotated[int, Meta(ge=1)] = 1
+    log_id: Annotated[str, Meta(max_length=64)] | None = None
+    resume_after: Annotated[int, Meta(ge=0)] | None = None
+    generators: Words = []
+    workbenches: Words = []
+
+
+class AiInfo(Struct, omit_defaults=True):
+    """What the hub tells of one AI; C{since} is RFC 3339, C{None} while it is away."""
+
+    specialization: str
+    capabilities: list[str] = []
+    collaboration_ready: bool = True
+    connected: bool = True
+    since: str | None = None
+    generators: list[str] = []
+    workbenches: list[str] = []
+
+
+class SyncRequest(Struct, omit_defaults=True):
+    """Asks for one page of the knowledge base; C{after} is a cursor that an earlier page gave as C{next}."""
+
+    after: Annotated[str, Meta(max_length=256)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class KnowledgeBase(Struct):
+    """A page of what all AIs know: patterns, components, and reports by component id."""
+
+    patterns: list[dict[str, Any]] = []
+    components: list[dict[str, Any]] = []
+    benchmarks: dict[str, list[dict[str, Any]]] = {}
+
+
+class TrainingSync(Struct, omit_defaults=True):
+    """
+    The hub's answer to a hello or a `SyncRequest`; with just C{ai_info} the news that an AI came or went.
+
+    @ivar next: the cursor of the next page, C{None} after the last.
+    @ivar resumed: whether the replay continues from the hello's C{resume_after}.
+    @ivar credential: an enrolling AI's own token, to be kept and used from then on.
+    """
+
+    global_knowledge_base: KnowledgeBase | None = None
+    active_ais: list[str] | None = None
+    collaboration_opportunities: list[dict[str, Any]] | None = None
+    ai_info: dict[str, AiInfo] = {}
+    log_id: str | None = None
+    seq: int | None = None
+    resumed: bool | None = None
+    next: str | None = None
+    credential: str | None = None
+
+
+class Pattern(Struct, omit_defaults=True):
+    """
+    A regularity learned from a trace.
+
+    @ivar type: its kind, such as C{"one_hit_share"}, C{"loop"} or C{"reuse_distance"}.
+    @ivar confidence: 0–1, measured on data the pattern was not learned from.
+    @ivar data: the kind's parameters.
+    """
+
+    id: Name
+    type: Name
+    confidence: Share
+    data: Any = {}
+    specialization: Name = "general"
+
+
+class PatternShare(Struct):
+    pattern: Pattern
+
+
+class CodeBlock(Struct, omit_defaults=True):
+    """A building block without a claim: a parameter vector or a sub-expression."""
+
+    id: Name
+    type: Name = "parameters"
+    data: Any = {}
+    specialization: Name = "general"
+
+
+class CodeShare(Struct):
+    code: CodeBlock
+
+
+class SplitScore(Struct, frozen=True):
+    """
+    What one part of a trace cost.
+
+    @ivar events: how many trace events the part has.
+    @ivar score: the workbench's cost, a whole number, lower is better (cache misses; microseconds).
+    @ivar fuel: fuel units the run used in this part; comparable within one engine version only.
+    """
+
+    events: int
+    score: int
+    fuel: int
+
+
+class Report(Struct, frozen=True):
+    """
+    One deterministic measurement: anybody who repeats it gets the same numbers to the unit.
+
+    @ivar workbench_digest: SHA-256 of all that decides the score (driver, ABI, split rule).
+    @ivar settings: the scenario's settings, e.g. C{{"capacity": 1024}}.
+    @ivar engine: name and version of the WebAssembly engine.
+    @ivar splits: `SplitScore` by name: C{train}, C{validation}, C{held_out}.
+    """
+
+    workbench: str
+    workbench_digest: str
+    trace: str
+    trace_digest: str
+    settings: dict[str, int]
+    engine: str
+    splits: dict[str, SplitScore]
+
+
+class Manifest(Struct, omit_defaults=True):
+    """
+    How a component came about, and what its author claims of it.
+
+    @ivar parents: digests of the components it was made from.
+    @ivar report: the claim; without one the component is unmeasured.
+    """
+
+    source_sha256: Digest
+    wasm_sha256: Digest
+    abi: Name
+    workbench: Name
+    compiler: Text = ""
+    generator: Text = ""
+    seed: int = 0
+    parameters: list[float] = []
+    parents: list[Digest] = []
+    report: Report | None = None
+
+
+class Component(Struct, omit_defaults=True):
+    """
+    A policy: C source, its WebAssembly, how it was made and what it is said to score.
+
+    Version 1 peers send C{id}, C{name} or C{component_name}, C{implementation}, C{specialization} only: such a
+    component has no claim and can't be measured.
+
+    @ivar implementation: the C source.
+    @ivar wasm: the module (base64 in JSON), at most 64 KiB.
+    @ivar development_level: the claimed share of the distance from the reference policy to the offline
+        optimum that it closes on held-out data.
+    """
+
+    id: Name
+    name: Name = ""
+    component_name: Name = ""
+    implementation: str = ""
+    specialization: Name = "general"
+    wasm: bytes = b""
+    manifest: Manifest | None = None
+    development_level: float | None = None
+    capabilities: Words = []
+    description: Text = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over the SHA-256 of the source and of the module: what verdicts are about."""
+        source = hashlib.sha256(self.implementation.encode("utf-8")).digest()
+        return hashlib.sha256(source + hashlib.sha256(self.wasm).digest()).hexdigest()
+
+    @property
+    def title(self) -> str:
+        return self.name or self.component_name or self.id
+
+
+class ComponentShare(Struct, omit_defaults=True):
+    component: Component
+    session_id: Name | None = None
+    collaboration_complete: bool = False
+    original_requestor: AiId | None = None
+    feature_name: Name | None = None
+
+
+class Verdict(Enum):
+    """What one AI found when it measured a claim again; it binds only that AI."""
+
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    UNMEASURABLE = "unmeasurable"
+
+
+class PerformanceReport(Struct, omit_defaults=True):
+    """
+    Measurements of a component; with C{digest} and C{verdict} a re-measurement of its author's claim.
+
+    @ivar performance: metrics by name, such as C{miss_ratio}, C{development_level}, and C{report}.
+    """
+
+    component_id: Name
+    performance: dict[str, Any]
+    digest: Digest | None = None
+    verdict: Verdict | None = None
+    reason: Text = ""
+
+
+class FeatureRequest(Struct, omit_defaults=True):
+    feature: Name
+    requirements: dict[str, Any] = {}
+
+
+class ForwardedFeatureRequest(Struct):
+    original_request: FeatureRequest
+    requestor: AiId
+
+
+class FeatureResponse(Struct, omit_defaults=True):
+    """The best answer there is at once: a stored component, or the reason why there is none (yet)."""
+
+    original_request: FeatureRequest
+    component: Component | None = None
+    reason: Text = ""
+
+
+class CollaborationType(Enum):
+    FEATURE_DEVELOPMENT = "feature_development"
+    CROSS_SPECIALIZATION = "cross_specialization"
+    PERFORMANCE_OPTIMIZATION = "performance_optimization"
+
+
+class CollaborationRequest(Struct, omit_defaults=True):
+    type: CollaborationType
+    description: Text = ""
+    target_ai: str | None = None
+    expertise_offered: Words = []
+    seeking_expertise: Words = []
+    requirements: dict[str, Any] = {}
+
+
+class CollaborationInvitation(Struct, omit_defaults=True):
+    """What the hub makes of a `CollaborationRequest` for those it invites."""
+
+    session_id: Name
+    type: CollaborationType
+    description: Text
+    initiator: AiId
+    partner_specialization: str
+    expertise_offered: list[str] = []
+    seeking_expertise: list[str] = []
+    requirements: dict[str, Any] = {}
+
+
+class CollaborationResponse(Struct, omit_defaults=True):
+    """
+    C{accepted} or C{declined} from who was invited; C{expired} only from the hub.
+
+    @ivar partner: (from the hub) who accepted.
+    """
+
+    session_id: Name
+    response: Annotated[str, Meta(pattern=r"^(accepted|declined|expired)\Z")]
+    reason: Text = ""
+    partner: AiId | None = None
+
+
+class Heartbeat(Struct, omit_defaults=True):
+    """A ping has a C{nonce}; its answer has it as C{reply_to} and is never answered."""
+
+    nonce: Any = None
+    reply_to: Any = None
+    seq: int | None = None
+
+
+class Ack(Struct):
+    """C{acked}: the message ids that are now durable, each with its position in the log."""
+
+    acked: list[tuple[str, int]]
+
+
+class ErrorClass(Enum):
+    """What a client should do about an error: drop the message, wait and resend, or reconnect."""
+
+    PERMANENT = "permanent"
+    RETRY = "retry"
+    CLOSING = "closing"
+
+
+class WireError(Struct, omit_defaults=True, rename={"class_": "class"}):
+    """
+    Why something was refused.
+
+    @ivar code: one of the words of the protocol's error table, for programs.
+    @ivar message: what was wrong and what would be right, for people.
+    @ivar message_id: the message it is about, where there is one.
+    """
+
+    code: str
+    message: str
+    class_: ErrorClass
+    message_id: str | None = None
