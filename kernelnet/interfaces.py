@@ -37,10 +37,10 @@ class IWorkbench(Interface):
     digest = Attribute("hex SHA-256 of all that decides a score: driver, ABI header, split rule")
     header = Attribute("the text of the ABI's C header")
 
-    def traces():  # type: ignore[no-untyped-def]
+    def traces():
         """Paths of the traces that ship with the bench, in a fixed order."""
 
-    def scenario(path, settings):  # type: ignore[no-untyped-def]
+    def scenario(path, settings):
         """
         Worker thread.  Read a trace and split it.
 
@@ -49,7 +49,7 @@ class IWorkbench(Interface):
         @raise kernelnet.workbench.errors.TraceError: it can't be read, names file, line and what would be right.
         """
 
-    def scenarioFor(report, paths):  # type: ignore[no-untyped-def]
+    def scenarioFor(report, paths):
         """
         Worker thread.  The scenario that a `kernelnet.message.Report` claims to be about, searched among C{paths}.
 
@@ -66,7 +66,7 @@ class IScenario(Interface):
     settings = Attribute("dict of whole numbers, complete")
     events = Attribute("dict: events per split")
 
-    def measure(wasm, upTo="held_out", fuel=None):  # type: ignore[no-untyped-def]
+    def measure(wasm, upTo="held_out", fuel=None):
         """
         Worker thread.  Run a module over the trace from its start to the end of split C{upTo}.
 
@@ -75,16 +75,16 @@ class IScenario(Interface):
         @raise kernelnet.workbench.errors.ComponentError: the module traps, breaks the contract, …
         """
 
-    def baselines():  # type: ignore[no-untyped-def]
+    def baselines():
         """Worker thread.  `Report` by name of each hand-made policy, measured once and kept."""
 
-    def optimum():  # type: ignore[no-untyped-def]
+    def optimum():
         """Worker thread.  The offline optimum's score by split, computed once and kept."""
 
-    def developmentLevel(report, split="held_out"):  # type: ignore[no-untyped-def]
+    def developmentLevel(report, split="held_out"):
         """Share of the distance reference → optimum that C{report} closes on C{split}; may be negative."""
 
-    def patterns():  # type: ignore[no-untyped-def]
+    def patterns():
         """Worker thread.  list of `kernelnet.message.Pattern` learned on train, confidence measured on validation."""
 
 
@@ -96,7 +96,7 @@ class IProblem(Interface):
     """
 
     workbench = Attribute("name of the workbench")
-    header = Attribute("the ABI's C header, which is found by #include \"kn_<workbench>.h\" when compiling")
+    header = Attribute('the ABI\'s C header, which is found by #include "kn_<workbench>.h" when compiling')
     seed = Attribute("int; a generator that uses no other randomness is reproducible")
     events = Attribute("events in the training part")
     settings = Attribute("the scenario's settings")
@@ -107,13 +107,13 @@ class IProblem(Interface):
     baselines = Attribute("dict: name → score of each hand-made policy on train")
     objective = Attribute("'score', or 'fuel' (same score with less fuel)")
 
-    def secondsLeft():  # type: ignore[no-untyped-def]
+    def secondsLeft():
         """Seconds until generate() must return; negative when it is late or was cancelled."""
 
-    def compile(source):  # type: ignore[no-untyped-def]
+    def compile(source):
         """C source → module bytes.  @raise CompileError: with the compiler's message."""
 
-    def measure(wasm, parameters=()):  # type: ignore[no-untyped-def]
+    def measure(wasm, parameters=()):
         """
         Score a module on train.
 
@@ -122,7 +122,7 @@ class IProblem(Interface):
         @raise ComponentError: it traps, runs out of fuel or breaks the contract.
         """
 
-    def progress(generation, best):  # type: ignore[no-untyped-def]
+    def progress(generation, best):
         """Tell the trainer how far the search is: a count and the best score on train so far."""
 
 
@@ -133,7 +133,7 @@ class IComponentGenerator(Interface):
     description = Attribute("one line for `kernelnet generators`")
     workbenches = Attribute("names of the workbenches it can write for; empty: any")
 
-    def generate(problem):  # type: ignore[no-untyped-def]
+    def generate(problem):
         """
         Worker thread.  Write the best component found before C{problem.secondsLeft()} is 0.
 
@@ -148,27 +148,27 @@ class IComponentGenerator(Interface):
 class ILocalTrainer(Interface):
     """The learning half of a trainer, without any network; methods return Deferreds and never block the reactor."""
 
-    def start():  # type: ignore[no-untyped-def]
+    def start():
         """Read traces, measure baselines.  Fires with None; fails with `TraceError` for a bad trace."""
 
-    def learn():  # type: ignore[no-untyped-def]
+    def learn():
         """Fires with a list of `kernelnet.message.Pattern`."""
 
-    def build(goal):  # type: ignore[no-untyped-def]
+    def build(goal):
         """
         Write, measure and guard one component.
 
         @param goal: a `kernelnet.trainer.training.Goal`.
-        @return: fires with a `kernelnet.message.Component` that carries its claim, or None when nothing passed the guard.
+        @return: fires with a `kernelnet.message.Component` with its claim, or None when nothing passed the guard.
         """
 
-    def remeasure(component):  # type: ignore[no-untyped-def]
+    def remeasure(component):
         """Measure a peer's claim again.  Fires with a `kernelnet.message.PerformanceReport` with digest and verdict."""
 
-    def status():  # type: ignore[no-untyped-def]
+    def status():
         """A JSON-able dict: generation, best score, … for progress lines."""
 
-    def stop():  # type: ignore[no-untyped-def]
+    def stop():
         """Cancel what runs; fires when it has ended."""
 
 
@@ -178,7 +178,7 @@ class ILocalTrainerMaker(Interface):
     name = Attribute("unique; what --local-trainer takes")
     description = Attribute("one line for `kernelnet generators`")
 
-    def make(specialization, traces, generator, seed):  # type: ignore[no-untyped-def]
+    def make(specialization, traces, generator, seed):
         """
         @param traces: list of paths the user gave; empty: the bench's own.
         @param generator: an `IComponentGenerator`.

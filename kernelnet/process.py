@@ -1,0 +1,58 @@
+"""
+What the two twistd services have in common as processes: where their pid and log files go, and how they fail.
+
+twistd itself ends with exit code 0 after C{reactor.stop()} and ignores a C{startService} that fails later; a
+supervisor would take both for success.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from twisted.internet.interfaces import IReactorCore
+from twisted.logger import Logger
+from twisted.python import usage
+
+__all__ = ["endWithFailure", "placeFiles", "refuse"]
+
+log = Logger(namespace="kernelnet")
+
+
+def refuse(service: str, reason: object) -> NoReturn:
+    """End before anything has started: one line on stderr, exit code 1 (a C{UsageError} would print all options too)."""
+    raise SystemExit(f"twistd {service}: {reason}")
+
+
+def placeFiles(options: usage.Options, folder: Path, name: str) -> None:
+    """
+    Put twistd's pid file, and its log file when it runs as a daemon, into C{folder} unless the user chose.
+
+    Two services started in one folder would collide over C{twistd.pid}.
+    """
+    parent = getattr(options, "parent", None)
+    if parent is None:
+        return
+    if parent["pidfile"] == "twistd.pid":
+        parent["pidfile"] = str(folder / f"{name}.pid")
+    if not parent["logfile"] and not parent["nodaemon"]:
+        parent["logfile"] = str(folder / f"{name}.log")
+
+
+def endWithFailure(reactor: IReactorCore, reason: object) -> None:
+    """Log one line, stop the reactor in good order, and make the process end with exit code 1."""
+    log.critical("{reason}", reason=str(reason))
+    atexit.register(_exit)
+    if reactor.running:
+        reactor.stop()
+    else:
+        reactor.callWhenRunning(reactor.stop)
+
+
+def _exit() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)

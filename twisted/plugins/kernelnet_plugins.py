@@ -1,0 +1,16 @@
+"""What kernelnet adds to ``twistd`` and to its own plugin lists: lazy handles only, no logic."""
+
+from twisted.application.service import ServiceMaker
+
+kernelhub = ServiceMaker(
+    "kernelnet hub",
+    "kernelnet.hub.tap",
+    "The hub that kernelnet trainers connect to.",
+    "kernelhub",
+)
+kerneltrainer = ServiceMaker(
+    "kernelnet trainer",
+    "kernelnet.trainer.tap",
+    "A kernelnet trainer: learns, builds components, shares and re-measures.",
+    "kerneltrainer",
+)
