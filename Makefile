@@ -1,0 +1,61 @@
+# make demo    the main job on this machine: a hub and trainers that learn from a real trace
+# make test    all tests
+# make check   ruff, mypy and all tests: what a change must pass
+# make clean   removes .venv and all that is made
+#
+# PYTHON=python3.12 chooses the interpreter, ARGS="…" goes to `kernelnet demo` or to pytest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+# The .venv is made again when its interpreter has gone, when the checkout was moved (its scripts hold absolute paths),
+# or when PYTHON= asks for another interpreter than the one it was made with.
+ASKED := $(if $(filter file default undefined,$(origin PYTHON)),,$(PYTHON))
+STALE := $(shell test -f $(VENV)/.made || exit 0; \
+	{ test -x $(BIN)/python && test "`sed -n 1p $(VENV)/.made`" = "$(CURDIR)" \
+	&& { test -z "$(ASKED)" || test "`sed -n 2p $(VENV)/.made`" = "$(ASKED)"; }; } || echo stale)
+
+.PHONY: demo test check clean stale
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.trainer
+	$(BIN)/kernelnet demo $(ARGS)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find kernelnet tests twisted examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	rm -f twisted/plugins/dropin.cache
+
+$(VENV)/.made: $(STALE)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "kernelnet needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) -V 2>/dev/null || echo missing`." \
+		"Name one that is: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@printf '%s\n%s\n' "$(CURDIR)" "$(PYTHON)" > $@
+
+# One stamp an extra: nothing is installed twice, and all of it again when the dependencies or entry points change.
+# The install is editable: a `git pull` needs no other step, and twistd finds the plugins.  Each extra holds the ones before it.
+$(VENV)/.trainer: $(VENV)/.made setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[trainer]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.made setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $(VENV)/.trainer $@
+
+$(VENV)/.dev: $(VENV)/.made setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $(VENV)/.trainer $(VENV)/.test $@

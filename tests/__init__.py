@@ -1,0 +1,1 @@
+"""Mirrors ``kernelnet/``; ``tests/system`` runs real processes, ``test_packaging`` fresh installs."""
