@@ -23,7 +23,7 @@ log = Logger(namespace="kernelnet")
 
 
 def refuse(service: str, reason: object) -> NoReturn:
-    """End before anything has started: one line on stderr, exit code 1 (a C{UsageError} would print all options too)."""
+    """End before anything has started: one line on stderr, exit code 1 (C{UsageError} would print all options too)."""
     raise SystemExit(f"twistd {service}: {reason}")
 
 
