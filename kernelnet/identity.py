@@ -20,6 +20,7 @@ import fcntl
 import hashlib
 import ipaddress
 import os
+import re
 import secrets
 import socket
 import stat
@@ -31,7 +32,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from OpenSSL import crypto
+from OpenSSL import SSL, crypto
 from twisted.internet import ssl
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 
@@ -138,6 +139,8 @@ class StateDirectory:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             status = self.path.stat()
+        except (FileExistsError, NotADirectoryError):
+            raise IdentityError(f"can't use the state directory {self.path}: it is not a directory") from None
         except OSError as e:
             raise IdentityError(f"can't use the state directory {self.path}: {e.strerror}") from None
         if status.st_uid != os.geteuid():
@@ -181,7 +184,7 @@ class StateDirectory:
             _makeCA(self.caCertificate, self.caKey, now)
             made.append("certificate authority")
         wanted = [*_ownNames(), *names]
-        if not _stillGood(self.hubCertificate, self.caCertificate, wanted, now):
+        if not _stillGood(self, wanted, now):
             _makeHubCertificate(self, wanted, now)
             made.append("hub certificate")
         if not self.joinToken.exists():
@@ -218,13 +221,13 @@ def serverTLS(state: StateDirectory) -> ssl.CertificateOptions:
     """
     The hub's side: TLS 1.2 or newer, its certificate with the CA behind it, session tickets on.
 
-    @raise IdentityError: certificate or key can't be read.
+    @raise IdentityError: certificate or key can't be read, or don't belong together.
     """
     try:
         certificate = crypto.load_certificate(crypto.FILETYPE_PEM, state.hubCertificate.read_bytes())
         authority = crypto.load_certificate(crypto.FILETYPE_PEM, state.caCertificate.read_bytes())
         key = crypto.load_privatekey(crypto.FILETYPE_PEM, state.hubKey.read_bytes())
-        return ssl.CertificateOptions(
+        options = ssl.CertificateOptions(
             privateKey=key,
             certificate=certificate,
             extraCertChain=[authority],
@@ -232,7 +235,9 @@ def serverTLS(state: StateDirectory) -> ssl.CertificateOptions:
             enableSessions=True,
             enableSessionTickets=True,
         )
-    except (OSError, ValueError, crypto.Error) as e:
+        options.getContext()  # or a key of another certificate is noticed by the first trainer only
+        return options
+    except (OSError, ValueError, crypto.Error, SSL.Error) as e:
         raise IdentityError(f"can't use the hub's certificate in {state.path}: {e}") from None
 
 
@@ -240,7 +245,7 @@ def clientTLS(hostname: str, caFile: Path) -> IOpenSSLClientConnectionCreator:
     """
     The trainer's side: the hub's chain must lead to C{caFile} and its name must be C{hostname}.  Always.
 
-    @raise IdentityError: the CA file can't be read.
+    @raise IdentityError: the CA file can't be read, or C{hostname} can't be one.
     """
     try:
         authority = ssl.Certificate.loadPEM(caFile.read_bytes())
@@ -248,12 +253,20 @@ def clientTLS(hostname: str, caFile: Path) -> IOpenSSLClientConnectionCreator:
         raise IdentityError(f"can't read the CA file {caFile}: {e.strerror}") from None
     except (ValueError, crypto.Error):
         raise IdentityError(f"{caFile} is not a CA file: it must hold a certificate in PEM") from None
-    return ssl.optionsForClientTLS(hostname, trustRoot=authority)
+    try:
+        return ssl.optionsForClientTLS(hostname, trustRoot=authority)
+    except ValueError as e:
+        raise IdentityError(f"bad host name {hostname[:80]!r}: {e}") from None
+
+
+_label = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+_dnsName = re.compile(rf"(?=.{{1,253}}\Z){_label}(?:\.{_label})*", re.ASCII)
 
 
 def _ownNames() -> list[str]:
     own = socket.gethostname()
-    return ["localhost", "127.0.0.1", "::1", *([own] if own and own != "localhost" else [])]
+    # A machine may be called what no certificate can hold (an underscore): nobody can verify that name anyway.
+    return list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *([own] if _dnsName.fullmatch(own) else [])]))
 
 
 def _alternativeName(name: str) -> x509.GeneralName:
@@ -261,10 +274,9 @@ def _alternativeName(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         pass
-    try:
-        return x509.DNSName(name)
-    except ValueError:
-        raise IdentityError(f"bad host name {name!r}: a certificate takes DNS names and IP addresses") from None
+    if not _dnsName.fullmatch(name):
+        raise IdentityError(f"bad host name {name[:80]!r}: a certificate takes DNS names (ASCII) and IP addresses")
+    return x509.DNSName(name)
 
 
 def _subject(commonName: str) -> x509.Name:
@@ -306,6 +318,13 @@ def _makeHubCertificate(state: StateDirectory, names: Iterable[str], now: dateti
         raise IdentityError(f"can't make a hub certificate with the CA in {state.path}: {e}") from None
     if not isinstance(authorityKey, ec.EllipticCurvePrivateKey):
         raise IdentityError(f"{state.caKey} is not an elliptic-curve key")
+    if authorityKey.public_key() != authority.public_key():
+        raise IdentityError(f"{state.caKey} is not the key of {state.caCertificate}")
+    if authority.not_valid_after_utc <= now:
+        raise IdentityError(
+            f"the CA {state.caCertificate} expired on {authority.not_valid_after_utc:%Y-%m-%d}: "
+            "remove it, and the next start makes another, which every trainer then needs"
+        )
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
         x509.CertificateBuilder()
@@ -340,13 +359,16 @@ def _keyUsage(signsCertificates: bool) -> x509.KeyUsage:
     )
 
 
-def _stillGood(path: Path, authorityPath: Path, names: Iterable[str], now: datetime) -> bool:
-    """Whether the hub certificate is there, of this CA, valid for a while yet, and for all of C{names}."""
+def _stillGood(state: StateDirectory, names: Iterable[str], now: datetime) -> bool:
+    """Whether the hub certificate is there with its key, of this CA, valid for a while yet, and for all of C{names}."""
     try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-        authority = x509.load_pem_x509_certificate(authorityPath.read_bytes())
+        certificate = x509.load_pem_x509_certificate(state.hubCertificate.read_bytes())
+        authority = x509.load_pem_x509_certificate(state.caCertificate.read_bytes())
         certificate.verify_directly_issued_by(authority)
         has = set(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+        # The two files are written one after the other: a crash in between leaves a pair that does not fit.
+        key = serialization.load_pem_private_key(state.hubKey.read_bytes(), password=None)
+        fits = key.public_key() == certificate.public_key()
     except Exception:  # whatever is wrong with it: it is made again
         return False
-    return certificate.not_valid_after_utc - now > RENEW_BEFORE and {_alternativeName(n) for n in names} <= has
+    return fits and certificate.not_valid_after_utc - now > RENEW_BEFORE and {_alternativeName(n) for n in names} <= has

@@ -8,11 +8,13 @@ supervisor would take both for success.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 from pathlib import Path
 from typing import NoReturn
 
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReactorCore
 from twisted.logger import Logger
 from twisted.python import usage
@@ -47,7 +49,8 @@ def endWithFailure(reactor: IReactorCore, reason: object) -> None:
     log.critical("{reason}", reason=str(reason))
     atexit.register(_exit)
     if reactor.running:
-        reactor.stop()
+        with contextlib.suppress(ReactorNotRunning):  # it is stopping already: one failure seldom comes alone
+            reactor.stop()
     else:
         reactor.callWhenRunning(reactor.stop)
 

@@ -123,9 +123,17 @@ _handshake = msgspec.json.Decoder(m.Handshake)
 _anything = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
 _maybeHugeInteger = re.compile(rb"[0-9]{19}")
-_messageId = re.compile(r"[ -~]{1,128}", re.ASCII)
 
 S = TypeVar("S", bound=Struct)
+
+
+class _OnlyMessageId(Struct):
+    """Skips all other fields unread, so that a number out of range there doesn't hide the id."""
+
+    message_id: m.MessageId
+
+
+_messageId = msgspec.json.Decoder(_OnlyMessageId)
 
 
 class WireProblem(Exception):
@@ -258,7 +266,9 @@ def _isJSON(line: bytes) -> bool:
         _anything.decode(line)
     except msgspec.ValidationError:
         return True  # such as a number out of range: well-formed, but of no use
-    except (ValueError, RecursionError):
+    except RecursionError:
+        return True  # at least nobody can tell; the peer hears of the depth, whichever field came first
+    except ValueError:
         return False
     return True
 
@@ -270,11 +280,9 @@ def _reason(error: BaseException) -> str:
 
 def _findMessageId(line: bytes) -> str | None:
     try:
-        found = _anything.decode(line)
+        return _messageId.decode(line).message_id
     except (ValueError, RecursionError):
         return None
-    value = found.get("message_id") if isinstance(found, dict) else None
-    return value if isinstance(value, str) and _messageId.fullmatch(value) else None
 
 
 def _checkTimestamp(value: str) -> None:
@@ -316,8 +324,11 @@ class LineProtocol(LineReceiver):
     def __init__(self) -> None:
         self._tail: list[bytes] = []
         self._tailLength = 0
+        self._deaf = False
 
     def rawDataReceived(self, data: bytes) -> None:
+        if self._deaf:
+            return
         end = data.rfind(b"\n")
         if end < 0:
             self._keep(data)
@@ -329,7 +340,7 @@ class LineProtocol(LineReceiver):
         for i, line in enumerate(lines):
             if len(line) > self.maxLine:
                 self.linesReceived(lines[:i])
-                self.lineTooLong()
+                self._hearNoMore()
                 return
         self.linesReceived(lines)
         if end + 1 < len(data):
@@ -339,15 +350,21 @@ class LineProtocol(LineReceiver):
         self._tail.append(data)
         self._tailLength += len(data)
         if self._tailLength > self.maxLine:
-            self._tail = []
-            self._tailLength = 0
-            self.lineTooLong()
+            self._hearNoMore()
 
     def lineLengthExceeded(self, line: bytes) -> None:
+        self._hearNoMore()
+
+    def _hearNoMore(self) -> None:
+        # While the error is on its way out, bytes still come in: the rest of the long line is no line of its own.
+        self._deaf = True
+        self._tail = []
+        self._tailLength = 0
+        self.line_mode = 0  # what setRawMode() does
         self.lineTooLong()
 
     def lineTooLong(self) -> None:
-        """The peer sent more than the limit without a newline: tell it and close."""
+        """The peer sent more than the limit without a newline: tell it and close.  Nothing more is heard of it."""
         raise NotImplementedError
 
     def linesReceived(self, lines: list[bytes]) -> None:

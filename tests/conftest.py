@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 
-# A slow machine must not fail a test, so no deadline; HYPOTHESIS_PROFILE=thorough is for when a decoder changes.
+# A slow machine must not fail a test, so no deadline; `pytest --hypothesis-profile=thorough` is for when a decoder changes.
 settings.register_profile("default", max_examples=150, deadline=None)
 settings.register_profile("thorough", max_examples=20_000, deadline=None)
 settings.load_profile("default")
