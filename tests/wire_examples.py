@@ -1,0 +1,165 @@
+"""One payload as it stands on the wire for each row of the protocol's table of types, by direction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernelnet.message import MessageType
+
+DIGEST = "0123456789abcdef" * 4
+
+COMPONENT: dict[str, Any] = {
+    "id": "component-7",
+    "name": "two queues and a ghost",
+    "implementation": "int kn_init(void) { return 0; }\n",
+    "specialization": "file_system",
+    "wasm": "AGFzbQEAAAA=",
+    "manifest": {
+        "source_sha256": DIGEST,
+        "wasm_sha256": DIGEST,
+        "abi": "file_system/full/1",
+        "workbench": "file_system",
+        "compiler": "clang 20",
+        "generator": "search",
+        "seed": 7,
+        "parameters": [0.25, 3.0],
+        "parents": [DIGEST],
+        "report": {
+            "workbench": "file_system",
+            "workbench_digest": DIGEST,
+            "trace": "sqlite.xz",
+            "trace_digest": DIGEST,
+            "settings": {"capacity": 1024},
+            "engine": "wasmtime 50",
+            "splits": {"held_out": {"events": 1000, "score": 312, "fuel": 987_654_321}},
+        },
+    },
+    "development_level": 0.31,
+    "capabilities": ["page_cache"],
+    "description": "evicts what was used once",
+}
+
+HELLO: dict[str, Any] = {
+    "specialization": "file_system",
+    "capabilities": ["page_cache"],
+    "version": "0.1.0",
+    "features_supported": ["file_system"],
+    "collaboration_ready": False,
+    "protocol": 2,
+    "log_id": "0198-aa",
+    "resume_after": 41,
+    "generators": ["search"],
+    "workbenches": ["file_system"],
+}
+
+FEATURE: dict[str, Any] = {"feature": "file_system", "requirements": {"capacity": 64}}
+
+PATTERN_SHARE: dict[str, Any] = {
+    "pattern": {
+        "id": "p1",
+        "type": "one_hit_share",
+        "confidence": 0.875,
+        "data": {"share": 0.5},
+        "specialization": "file_system",
+    }
+}
+CODE_SHARE: dict[str, Any] = {
+    "code": {"id": "c1", "type": "expression", "data": {"weights": [1, 2.5]}, "specialization": "file_system"}
+}
+COMPONENT_SHARE: dict[str, Any] = {
+    "component": COMPONENT,
+    "session_id": "s1",
+    "collaboration_complete": True,
+    "original_requestor": "AI_2",
+    "feature_name": "file_system",
+}
+PERFORMANCE_REPORT: dict[str, Any] = {
+    "component_id": "component-7",
+    "performance": {"miss_ratio": 0.312},
+    "digest": DIGEST,
+    "verdict": "confirmed",
+    "reason": "same engine",
+}
+FEATURE_RESPONSE: dict[str, Any] = {"original_request": FEATURE, "component": COMPONENT, "reason": "best stored"}
+COLLABORATION_RESPONSE: dict[str, Any] = {
+    "session_id": "s1",
+    "response": "accepted",
+    "reason": "fits",
+    "partner": "AI_2",
+}
+HEARTBEAT: dict[str, Any] = {"nonce": "n1", "reply_to": "n0", "seq": 9}
+
+FROM_CLIENT: dict[MessageType, dict[str, Any]] = {
+    MessageType.HELLO: HELLO,
+    MessageType.TRAINING_SYNC: {"after": "p:17", "limit": 10},
+    MessageType.PATTERN_SHARE: PATTERN_SHARE,
+    MessageType.CODE_SHARE: CODE_SHARE,
+    MessageType.OS_COMPONENT_SHARE: COMPONENT_SHARE,
+    MessageType.PERFORMANCE_REPORT: PERFORMANCE_REPORT,
+    MessageType.FEATURE_REQUEST: FEATURE,
+    MessageType.FEATURE_RESPONSE: FEATURE_RESPONSE,
+    MessageType.COLLABORATION_REQUEST: {
+        "type": "cross_specialization",
+        "description": "a cache that knows its processes",
+        "target_ai": "AI_2",
+        "expertise_offered": ["file_system"],
+        "seeking_expertise": ["process_manager"],
+        "requirements": {"capacity": 64},
+    },
+    MessageType.COLLABORATION_RESPONSE: COLLABORATION_RESPONSE,
+    MessageType.HEARTBEAT: HEARTBEAT,
+    MessageType.PAYLOAD: {"anything": ["goes"]},
+}
+
+FROM_HUB: dict[MessageType, dict[str, Any]] = {
+    MessageType.TRAINING_SYNC: {
+        "global_knowledge_base": {
+            "patterns": [PATTERN_SHARE["pattern"]],
+            "components": [COMPONENT],
+            "benchmarks": {"component-7": [PERFORMANCE_REPORT]},
+        },
+        "active_ais": ["AI_1"],
+        "collaboration_opportunities": [{"session_id": "s1"}],
+        "ai_info": {
+            "AI_1": {
+                "specialization": "file_system",
+                "capabilities": ["page_cache"],
+                "collaboration_ready": False,
+                "connected": False,
+                "since": "2026-11-22T15:00:00Z",
+                "generators": ["search"],
+                "workbenches": ["file_system"],
+            }
+        },
+        "log_id": "0198-aa",
+        "seq": 42,
+        "resumed": True,
+        "next": "p:27",
+        "credential": "secret",
+    },
+    MessageType.PATTERN_SHARE: PATTERN_SHARE,
+    MessageType.CODE_SHARE: CODE_SHARE,
+    MessageType.OS_COMPONENT_SHARE: COMPONENT_SHARE,
+    MessageType.PERFORMANCE_REPORT: PERFORMANCE_REPORT,
+    MessageType.FEATURE_REQUEST: {"original_request": FEATURE, "requestor": "AI_1"},
+    MessageType.FEATURE_RESPONSE: FEATURE_RESPONSE,
+    MessageType.COLLABORATION_REQUEST: {
+        "session_id": "s1",
+        "type": "feature_development",
+        "description": "",
+        "initiator": "AI_1",
+        "partner_specialization": "file_system",
+        "expertise_offered": ["file_system"],
+        "seeking_expertise": ["process_manager"],
+        "requirements": {"capacity": 64},
+    },
+    MessageType.COLLABORATION_RESPONSE: COLLABORATION_RESPONSE,
+    MessageType.HEARTBEAT: HEARTBEAT,
+    MessageType.ACK: {"acked": [["m1", 41], ["m2", 42]]},
+    MessageType.ERROR: {
+        "code": "invalid_message",
+        "message": "Object missing required field `sender_id`",
+        "class": "permanent",
+        "message_id": "m1",
+    },
+}
