@@ -8,3 +8,22 @@ kernelnet: trainers that build parts of an operating system together, and believ
 - `kernelnet.workbench`, `kernelnet.generators`: where components are proved, and who writes them
 - `kernelnet.cli`: the C{kernelnet} command
 """
+
+from typing import Any
+
+from kernelnet.message import MessageType, NetworkMessage, OSFeature
+
+__all__ = ["IntegratedKernelTrainer", "MessageType", "NetworkMessage", "NetworkedKernelTrainer", "OSFeature"]
+
+
+def __getattr__(name: str) -> Any:
+    # The trainers need Twisted's threads and the [trainer] extra: they are loaded when they are asked for.
+    if name == "NetworkedKernelTrainer":
+        from kernelnet.trainer.api import NetworkedKernelTrainer
+
+        return NetworkedKernelTrainer
+    if name == "IntegratedKernelTrainer":
+        from kernelnet.trainer.training import IntegratedKernelTrainer
+
+        return IntegratedKernelTrainer
+    raise AttributeError(f"module 'kernelnet' has no attribute {name!r}")

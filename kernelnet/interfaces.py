@@ -178,9 +178,11 @@ class ILocalTrainerMaker(Interface):
     name = Attribute("unique; what --local-trainer takes")
     description = Attribute("one line for `kernelnet generators`")
 
-    def make(specialization, traces, generator, seed):
+    def make(specialization, traces, generator, seed, author):
         """
         @param traces: list of paths the user gave; empty: the bench's own.
         @param generator: an `IComponentGenerator`.
+        @param seed: int, or None for a random one.
+        @param author: the ai_id, for the ids of components.
         @return: an `ILocalTrainer`.
         """

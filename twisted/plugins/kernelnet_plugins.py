@@ -2,6 +2,8 @@
 
 from twisted.application.service import ServiceMaker
 
+from kernelnet.trainer.training import IntegratedKernelTrainerMaker
+
 kernelhub = ServiceMaker(
     "kernelnet hub",
     "kernelnet.hub.tap",
@@ -14,3 +16,4 @@ kerneltrainer = ServiceMaker(
     "A kernelnet trainer: learns, builds components, shares and re-measures.",
     "kerneltrainer",
 )
+integrated = IntegratedKernelTrainerMaker()

@@ -1,0 +1,129 @@
+"""The trainer as a Python object, for programs of one's own: C{from kernelnet import NetworkedKernelTrainer}."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kernelnet.identity import StateDirectory, checkAiId, defaultState
+from kernelnet.message import SPECIALIZATIONS, AiInfo
+from kernelnet.trainer.bridge import inReactor
+from kernelnet.trainer.specializations import capabilitiesOf
+from kernelnet.trainer.training import IntegratedKernelTrainer
+
+if TYPE_CHECKING:
+    from kernelnet.trainer.service import Trainer
+
+__all__ = ["NetworkedKernelTrainer"]
+
+
+class NetworkedKernelTrainer:
+    """
+    A trainer that works with its peers through a hub.
+
+    @param ai_id: who it is.
+    @param specialization: one of `kernelnet.message.SPECIALIZATIONS`.
+    @param auth_token: its own token; C{None}: the state directory's credential, or enrol with its join token.
+    @param kernel_trainer: an `kernelnet.interfaces.ILocalTrainer`; C{None}: an `IntegratedKernelTrainer`.
+    @param state: the state directory, C{None}: the user's.
+    @param ca: the CA certificate to trust, C{None}: the state directory's.
+    @raise kernelnet.identity.IdentityError: the id or the state directory is not as it must be.
+    @raise ValueError: there is no such specialization.
+    """
+
+    def __init__(
+        self,
+        ai_id: str,
+        specialization: str = "general",
+        hub_host: str = "localhost",
+        hub_port: int = 6000,
+        auth_token: str | None = None,
+        *,
+        kernel_trainer: Any = None,
+        state: Path | None = None,
+        ca: Path | None = None,
+    ) -> None:
+        if specialization not in SPECIALIZATIONS:
+            raise ValueError(f"unknown specialization {specialization!r}; there are: {', '.join(SPECIALIZATIONS)}")
+        self.ai_id = checkAiId(ai_id)
+        self.specialization = specialization
+        self.hub_host = hub_host
+        self.hub_port = hub_port
+        self.capabilities = capabilitiesOf(specialization)
+        self.kernel_trainer = kernel_trainer or IntegratedKernelTrainer(specialization, author=ai_id)
+        self._token = auth_token
+        self._ca = ca
+        self._state = StateDirectory(state or defaultState())
+        self._trainer: Trainer | None = None
+
+    def __repr__(self) -> str:
+        return f"<NetworkedKernelTrainer {self.ai_id} {self.specialization} {self.hub_host}:{self.hub_port}>"
+
+    @property
+    def connected(self) -> bool:
+        """Whether the hub has greeted us on the connection that is open now."""
+        connection = self._trainer.factory.connection if self._trainer is not None else None
+        return connection is not None and connection.greeted
+
+    @property
+    def shared_knowledge(self) -> dict[str, Any]:
+        """C{patterns}, C{components}, C{code} and C{benchmarks}, own and peers', as plain JSON values."""
+        if self._trainer is None:
+            return {"patterns": {}, "components": {}, "code": {}, "benchmarks": {}}
+        return self._trainer.knowledge.shared()
+
+    @property
+    def collaboration_sessions(self) -> dict[str, dict[str, Any]]:
+        """Session id → who with, of what type, in what state and how far."""
+        if self._trainer is None:
+            return {}
+        return {
+            id_: {
+                "partner": s.peer,
+                "type": s.type.value,
+                "description": s.description,
+                "status": s.status,
+                "progress": s.progress,
+                "partner_specialization": s.peer_specialization,
+            }
+            for id_, s in self._trainer.collaboration.sessions.items()
+        }
+
+    def get_ai_info(self, ai_id: str) -> AiInfo | None:
+        """What the hub last told of an AI, also of one that came later; C{None} if it never did."""
+        return self._trainer.getAiInfo(ai_id) if self._trainer is not None else None
+
+    def run_collaborative_training(self, duration_minutes: float = 1.0) -> Awaitable[dict[str, Any]]:
+        """
+        Connect, train, share and collaborate for so long; await it under C{asyncio.run} or in Twisted.
+
+        @return: the last progress: C{rounds}, C{built}, C{confirmed}, C{sessions}, C{best}, …
+        @raise kernelnet.trainer.service.TrainerFailed: credentials refused, taken over, an untrusted hub, a bad trace.
+        """
+        return inReactor(lambda: self._run(duration_minutes))
+
+    async def _run(self, minutes: float) -> dict[str, Any]:
+        from twisted.internet import reactor
+
+        from kernelnet.trainer.service import Trainer, TrainerConfig
+
+        self._state.open()
+        config = TrainerConfig(
+            aiId=self.ai_id,
+            state=self._state,
+            specialization=self.specialization,
+            host=self.hub_host,
+            port=self.hub_port,
+            token=self._token,
+            caFile=self._ca,
+            minutes=minutes,
+        )
+        trainer = self._trainer = Trainer(config, self.kernel_trainer, reactor)
+        ended = trainer.ended
+        trainer.startService()
+        try:
+            await ended
+        finally:
+            await trainer.stopService()
+        return trainer.progress()

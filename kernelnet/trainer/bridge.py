@@ -1,0 +1,92 @@
+"""
+Lets coroutines of ours be awaited in Twisted, under its asyncio reactor, and under plain C{asyncio.run}.
+
+Plain asyncio has no Twisted reactor: one is started, once for the process, in a daemon thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+
+__all__ = ["inReactor"]
+
+T = TypeVar("T")
+
+_starting = threading.Lock()
+
+
+def inReactor(make: Callable[[], Coroutine[Any, Any, T]]) -> Awaitable[T]:
+    """
+    Run the coroutine that C{make} returns in the reactor's thread.
+
+    @return: a C{Deferred} in Twisted code, an C{asyncio.Future} in an asyncio task.
+    """
+    task = _currentTask()
+    if _reactorRunsHere():
+        result = Deferred.fromCoroutine(make())
+        return result.asFuture(task.get_loop()) if task is not None else result
+    if task is None:
+        raise RuntimeError("await this in asyncio.run(), or in Twisted code while the reactor runs")
+    reactor = _backgroundReactor()
+    outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
+    running: list[Deferred[T]] = []
+
+    def start() -> None:
+        deferred = Deferred.fromCoroutine(make())
+        running.append(deferred)
+        deferred.addCallbacks(outcome.set_result, lambda failure: outcome.set_exception(failure.value))
+
+    reactor.callFromThread(start)
+    future = asyncio.wrap_future(outcome)
+
+    # A cancelled asyncio task cancels the work too.
+    def ended(future: asyncio.Future[T]) -> None:
+        if future.cancelled():
+            reactor.callFromThread(cancel)
+
+    def cancel() -> None:
+        for deferred in running:
+            deferred.cancel()
+
+    future.add_done_callback(ended)
+    return future
+
+
+def _currentTask() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _reactorRunsHere() -> bool:
+    if "twisted.internet.reactor" not in sys.modules:
+        return False
+    from twisted.internet import reactor
+    from twisted.python.threadable import isInIOThread
+
+    return bool(reactor.running and isInIOThread())
+
+
+def _backgroundReactor() -> Any:
+    from twisted.internet import reactor
+
+    with _starting:
+        if not reactor.running:
+            ready = threading.Event()
+            reactor.callWhenRunning(ready.set)
+            threading.Thread(
+                target=reactor.run,
+                kwargs={"installSignalHandlers": False},
+                name="kernelnet-reactor",
+                daemon=True,
+            ).start()
+            ready.wait()
+    return reactor

@@ -1,0 +1,298 @@
+"""Collaboration sessions: whom to ask, when to accept, and the four steps of work that end in a component."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+from twisted.internet.defer import inlineCallbacks
+from twisted.logger import Logger
+
+from kernelnet.message import (
+    CollaborationInvitation,
+    CollaborationRequest,
+    CollaborationResponse,
+    CollaborationType,
+    Component,
+    ComponentShare,
+    MessageType,
+    Verdict,
+)
+from kernelnet.trainer.specializations import CAPABILITIES, COMPLEMENTARY, complements
+from kernelnet.trainer.store import Changes
+from kernelnet.trainer.training import Goal
+
+if TYPE_CHECKING:
+    from kernelnet.trainer.service import Trainer
+
+__all__ = ["Collaboration", "Session"]
+
+MAX_ACCEPTED = 3
+"""An invitation of whatever kind is accepted while fewer sessions than this run."""
+
+MAX_SOUGHT = 2
+"""How many sessions a trainer seeks to have."""
+
+SEEK_EVERY = 10.0
+"""Seconds between looks at whether to seek another."""
+
+OFFER_LASTS = 60.0
+"""Seconds after which an offer that nobody answered no longer counts."""
+
+STEP = 0.25
+STEP_SECONDS = 4.0
+"""How long each of a session's two searches may take."""
+
+
+class Session(Struct):
+    """
+    One collaboration as this trainer sees it.
+
+    @ivar role: C{initiator} asked; C{partner} does the work and sends the component.
+    @ivar status: C{active}, C{completed}, C{declined} or C{expired}.
+    @ivar progress: 0 to 1, a quarter a step.
+    """
+
+    session_id: str
+    role: str
+    peer: str
+    type: CollaborationType
+    description: str = ""
+    peer_specialization: str = "general"
+    requirements: dict[str, Any] = {}
+    status: str = "active"
+    progress: float = 0.0
+    component_id: str | None = None
+
+
+class Collaboration:
+    """The sessions of one trainer, and the decisions about them."""
+
+    log = Logger()
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+        self.sessions: dict[str, Session] = {}
+        self._offers: list[tuple[float, CollaborationType]] = []
+        self._sought = 0
+
+    @inlineCallbacks
+    def load(self) -> Any:
+        for (body,) in (yield self._trainer.store.read("SELECT body FROM sessions ORDER BY rowid")):
+            session = msgspec.json.decode(body, type=Session)
+            self.sessions[session.session_id] = session
+
+    def active(self) -> list[Session]:
+        return [s for s in self.sessions.values() if s.status == "active"]
+
+    # -- seeking
+
+    def seek(self, now: float, changes: Changes) -> bool:
+        """Ask for a collaboration if fewer than `MAX_SOUGHT` run or are on offer, and somebody is there to ask."""
+        self._offers = [(at, kind) for at, kind in self._offers if now - at < OFFER_LASTS]
+        others = [i for a, i in self._trainer.knowledge.ais.items() if a != self._trainer.aiId and i.connected]
+        if len(self.active()) + len(self._offers) >= MAX_SOUGHT or not others:
+            return False
+        kinds = list(CollaborationType)
+        kind = kinds[self._sought % len(kinds)]
+        self._sought += 1
+        self._offers.append((now, kind))
+        task = self._trainer.local.status().get("scenario") or {}
+        request = CollaborationRequest(
+            type=kind,
+            description=f"{kind.value.replace('_', ' ')} for {self._trainer.feature}",
+            expertise_offered=self._trainer.capabilities,
+            seeking_expertise=_expertiseSought(self._trainer.specialization),
+            requirements={"feature": self._trainer.feature, **task, **self._toOptimize(kind)},
+        )
+        self._trainer.say(MessageType.COLLABORATION_REQUEST, request, changes)
+        self.log.info("Seeking a collaboration: {type}", type=kind.value)
+        return True
+
+    def _toOptimize(self, kind: CollaborationType) -> dict[str, Any]:
+        """For an optimization: which component the partner is to make cheaper."""
+        if kind is not CollaborationType.PERFORMANCE_OPTIMIZATION:
+            return {}
+        best = next(iter(self._trainer.knowledge.usable(self._trainer.workbench)), None)
+        return {"component": best.component.digest} if best is not None else {}
+
+    # -- what the hub tells
+
+    def invited(self, invitation: CollaborationInvitation, changes: Changes) -> None:
+        """Accept or decline; an accepted session becomes a job."""
+        refusal = self._refusal(invitation)
+        if refusal is not None:
+            self._answer(invitation.session_id, "declined", refusal, changes)
+            return
+        session = Session(
+            session_id=invitation.session_id,
+            role="partner",
+            peer=invitation.initiator,
+            type=invitation.type,
+            description=invitation.description,
+            peer_specialization=invitation.partner_specialization,
+            requirements=invitation.requirements,
+        )
+        self._keep(session, changes)
+        self._answer(session.session_id, "accepted", "", changes)
+        self._trainer.workshop.addCollaboration(session.session_id, changes)
+        self.log.info("Accepted {type} with {peer}", type=session.type.value, peer=session.peer)
+
+    def _refusal(self, invitation: CollaborationInvitation) -> str | None:
+        kinds = (CollaborationType.CROSS_SPECIALIZATION, CollaborationType.FEATURE_DEVELOPMENT)
+        info = self._trainer.getAiInfo(invitation.initiator)
+        specialization = info.specialization if info is not None else invitation.partner_specialization
+        if invitation.type in kinds and complements(self._trainer.specialization, specialization):
+            return None
+        if len(self.active()) < MAX_ACCEPTED:
+            return None
+        return f"{len(self.active())} sessions are running already"
+
+    def answered(self, sender: str, response: CollaborationResponse, changes: Changes) -> None:
+        """The other side's (or the hub's) word on a session."""
+        session = self.sessions.get(response.session_id)
+        if response.response == "accepted":
+            if session is None:
+                session = self._offered(response.session_id, response.partner or sender)
+                self._keep(session, changes)
+            self.log.info("{peer} accepted collaboration {id}", peer=session.peer, id=session.session_id)
+            return
+        self.log.info("Collaboration {id}: {r}", id=response.session_id, r=response.response)
+        if session is not None and session.status == "active":
+            session.status = response.response
+            self._keep(session, changes)
+            self._trainer.workshop.drop(f"collaborate:{session.session_id}", changes)
+        elif session is None and self._offers:
+            self._offers.pop(0)
+
+    def _offered(self, sessionId: str, peer: str) -> Session:
+        """The session that came of our oldest open offer."""
+        kind = self._offers.pop(0)[1] if self._offers else CollaborationType.FEATURE_DEVELOPMENT
+        return Session(session_id=sessionId, role="initiator", peer=peer, type=kind)
+
+    def componentCame(self, sessionId: str, sender: str, changes: Changes) -> None:
+        """A component that names a session ends it, if it comes from whom the session is with."""
+        # A version 1 partner never says that it accepts: its component does.
+        session = self.sessions.get(sessionId) or self._offered(sessionId, sender)
+        if session.role == "initiator" and session.peer == sender:
+            session.status, session.progress = "completed", 1.0
+            self._keep(session, changes)
+            self.log.info("Collaboration {id} with {peer} is completed", id=sessionId, peer=sender)
+
+    # -- the work
+
+    async def work(self, sessionId: str) -> None:
+        """
+        The four steps of a session, each real and each worth a quarter: generate, measure, improve, measure again.
+
+        Then the better component goes to the partner.  If nothing passed the guard, the session is declined with
+        that reason: no component is sent for show.
+        """
+        session = self.sessions.get(sessionId)
+        if session is None or session.status != "active":
+            return
+        session.progress = 0.0
+        trainer = self._trainer
+        first = await trainer.local.build(self._goal(session, STEP_SECONDS, []))
+        await self._advance(session)
+        first = await self._measured(first)
+        await self._advance(session)
+        second = await trainer.local.build(self._goal(session, STEP_SECONDS, [first] if first is not None else []))
+        await self._advance(session)
+        second = await self._measured(second)
+        if session.status != "active":
+            return  # somebody else was first, or the hub let it expire
+        session.progress = 1.0
+        changes = Changes()
+        best = _better(session.type, first, second)
+        if best is None:
+            session.status = "declined"
+            self._answer(sessionId, "declined", "no component passed the guard on validation", changes)
+        else:
+            session.status = "completed"
+            session.component_id = best.id
+            best.component_name = f"collaborative_{session.type.value}"
+            best.description = f"{session.type.value} with {session.peer}: {session.description}"[:4096]
+            trainer.knowledge.addComponent(trainer.aiId, best, changes)
+            share = ComponentShare(component=best, session_id=sessionId, collaboration_complete=True)
+            trainer.say(MessageType.OS_COMPONENT_SHARE, share, changes, target=session.peer)
+        self._keep(session, changes)
+        await trainer.commit(changes)
+        self.log.info("Collaboration {id} with {peer}: {s}", id=sessionId, peer=session.peer, s=session.status)
+
+    async def _advance(self, session: Session) -> None:
+        session.progress += STEP
+        changes = Changes()
+        self._keep(session, changes)
+        await self._trainer.commit(changes)
+
+    async def _measured(self, component: Component | None) -> Component | None:
+        """C{component} if measuring it again, from its bytes alone, gives what was claimed."""
+        if component is None:
+            return None
+        report = await self._trainer.local.remeasure(component)
+        return component if report.verdict is Verdict.CONFIRMED else None
+
+    def _goal(self, session: Session, seconds: float, parents: list[Component]) -> Goal:
+        """Each type of session has its own route to a component."""
+        trainer = self._trainer
+        usable = trainer.knowledge.usable(trainer.workbench)
+        own = [k.component for k in usable if k.source == trainer.aiId]
+        theirs = [k.component for k in usable if k.source == session.peer]
+        patterns = _firstFrom(session.peer, trainer.knowledge.patterns.items())
+        blocks = _firstFrom(session.peer, trainer.knowledge.blocks.items())
+        goal = Goal(feature=trainer.feature, seconds=seconds, requirements=session.requirements)
+        if session.type is CollaborationType.FEATURE_DEVELOPMENT:
+            # what was asked for, with what the initiator has learned of it
+            goal.patterns = patterns
+            goal.parents = [*parents, *theirs[:2]]
+        elif session.type is CollaborationType.CROSS_SPECIALIZATION:
+            # both sides' best are crossed, with the partner's building blocks among them
+            goal.patterns = patterns
+            goal.parents = [*parents, *own[:2], *theirs[:2]]
+            goal.blocks = blocks
+        else:
+            # the same decisions with less fuel
+            wanted = session.requirements.get("component")
+            asked = [k.component for k in usable if k.component.digest == wanted]
+            goal.objective = "fuel"
+            goal.parents = [*parents, *(asked or theirs[:1] or own[:1])]
+        return goal
+
+    # -- bookkeeping
+
+    def _answer(self, sessionId: str, response: str, reason: str, changes: Changes) -> None:
+        answer = CollaborationResponse(session_id=sessionId, response=response, reason=reason)
+        self._trainer.say(MessageType.COLLABORATION_RESPONSE, answer, changes)
+
+    def _keep(self, session: Session, changes: Changes) -> None:
+        self.sessions[session.session_id] = session
+        body = msgspec.json.encode(session).decode("utf-8")
+        changes.add("REPLACE INTO sessions VALUES (?, ?)", session.session_id, body)
+
+
+def _expertiseSought(specialization: str) -> list[str]:
+    """The specializations that complement ours, and their words."""
+    partners = sorted(next(iter(pair - {specialization})) for pair in COMPLEMENTARY if specialization in pair)
+    words = [word for partner in partners for word in CAPABILITIES[partner]]
+    return [*partners, *words] or ["pattern_recognition"]
+
+
+def _firstFrom(source: str, items: Iterable[tuple[tuple[str, str], Any]]) -> list[Any]:
+    """The values, those of C{source} first."""
+    return [value for key, value in sorted(items, key=lambda item: item[0][0] != source)]
+
+
+def _better(kind: CollaborationType, first: Component | None, second: Component | None) -> Component | None:
+    if first is None or second is None:
+        return second or first
+    split = "validation"
+    a, b = first.manifest, second.manifest
+    if a is None or b is None or a.report is None or b.report is None:
+        return first
+    one, other = a.report.splits[split], b.report.splits[split]
+    if kind is CollaborationType.PERFORMANCE_OPTIMIZATION:
+        return second if (other.score, other.fuel) < (one.score, one.fuel) else first
+    return second if other.score < one.score else first

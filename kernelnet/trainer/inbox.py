@@ -1,0 +1,253 @@
+"""What each message from the hub means for a trainer: a table from type to method, no network and no learning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import UNSET, Struct
+from twisted.internet.defer import inlineCallbacks
+from twisted.logger import Logger
+
+from kernelnet import message as m
+from kernelnet.identity import IdentityError, writeSecret
+from kernelnet.message import ErrorClass, MessageType, NetworkMessage, SyncRequest
+from kernelnet.trainer.specializations import canHelpWith
+from kernelnet.trainer.store import Changes
+from kernelnet.wire import WireProblem, decodePayload, encodePayload
+
+if TYPE_CHECKING:
+    from kernelnet.trainer.service import Trainer
+
+__all__ = ["Inbox"]
+
+MAX_PAGES = 20
+"""How many pages of the knowledge base a newcomer reads: best and newest come first."""
+
+
+class Inbox:
+    """
+    Takes batches of messages; each becomes `Changes` to the trainer's store, among them the cursor.
+
+    @ivar logId: the hub's log that C{cursor} is a position in.
+    @ivar cursor: C{seq} of the last logged message that was taken.
+    """
+
+    log = Logger()
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+        self.logId: str | None = None
+        self.cursor: int | None = None
+        self._pages = 0
+        self._synced = False
+        self.failed = 0
+
+    @inlineCallbacks
+    def load(self) -> Any:
+        meta = dict((yield self._trainer.store.read("SELECT key, value FROM meta")))
+        self.logId = meta.get("log_id")
+        self.cursor = int(meta["cursor"]) if "cursor" in meta else None
+
+    def connected(self) -> None:
+        """A new connection: the next full C{training_sync} is the answer to our hello."""
+        self._synced = False
+        self._pages = 0
+
+    def take(self, batch: list[NetworkMessage]) -> Changes:
+        """
+        What C{batch} changes, in order.
+
+        A message whose handling raises is logged and counted; it changes nothing but the cursor.
+        """
+        changes = Changes()
+        before = self.cursor
+        for message in batch:
+            if message.seq is not UNSET:
+                if self.cursor is not None and message.seq <= self.cursor:
+                    continue
+                self.cursor = message.seq
+            own = Changes()
+            try:
+                handler, payloadClass = self._handlers[message.message_type]
+                handler(self, message, decodePayload(message, payloadClass), own)
+            except WireProblem as problem:
+                self.failed += 1
+                self.log.warn("can't use a message of {sender}: {problem}", sender=message.sender_id, problem=problem)
+            except Exception:
+                self.failed += 1
+                self.log.failure(
+                    "handling {type} {id} of {sender} failed",
+                    type=message.message_type.value,
+                    id=message.message_id,
+                    sender=message.sender_id,
+                )
+            else:
+                changes.extend(own)
+        if self.cursor != before:
+            changes.add("REPLACE INTO meta VALUES ('cursor', ?)", str(self.cursor))
+        return changes
+
+    def _trainingSync(self, message: NetworkMessage, sync: m.TrainingSync, changes: Changes) -> None:
+        trainer = self._trainer
+        if sync.credential is not None:
+            # Before anything else: from the first use of it on, the join token is of no use to this id.
+            try:
+                writeSecret(trainer.credential, sync.credential.encode("ascii") + b"\n")
+            except (OSError, IdentityError) as e:
+                trainer.fail(f"can't keep the credential in {trainer.credential}: {e}")
+                return
+            self.log.info("Enrolled as {aiId}", aiId=trainer.aiId)
+        trainer.knowledge.ais.update(sync.ai_info)
+        if sync.log_id is None:
+            return  # just news of who came or went
+        if sync.active_ais is not None:
+            here = set(sync.active_ais)
+            for aiId, info in trainer.knowledge.ais.items():
+                info.connected = aiId in here
+        if not self._synced:
+            self._synced = True
+            if not sync.resumed:
+                self.logId, self.cursor = sync.log_id, sync.seq
+                changes.add("REPLACE INTO meta VALUES ('log_id', ?)", self.logId)
+                changes.add("REPLACE INTO meta VALUES ('cursor', ?)", str(self.cursor))
+                self._pages = MAX_PAGES
+            trainer.greeted()
+        if sync.global_knowledge_base is not None:
+            self._learn(sync.global_knowledge_base, changes)
+        if sync.next is not None and self._pages > 0:
+            self._pages -= 1
+            trainer.sayNow(MessageType.TRAINING_SYNC, SyncRequest(after=sync.next))
+
+    def _learn(self, base: m.KnowledgeBase, changes: Changes) -> None:
+        for entry in base.patterns:
+            self._each(entry, "pattern", m.Pattern, self._addPattern, changes)
+        for entry in base.components:
+            self._each(entry, "component", m.Component, self._addComponent, changes)
+        for componentId, entries in base.benchmarks.items():
+            for entry in entries:
+                self._each({"component_id": componentId, **entry}, "report", m.PerformanceReport, self._add, changes)
+
+    def _each(self, entry: dict[str, Any], key: str, cls: type[Struct], use: Any, changes: Changes) -> None:
+        """One entry of the knowledge base, which a stranger wrote: what doesn't fit is passed over."""
+        source = entry.get("source") or entry.get("reporter") or entry.get("sender_id")
+        try:
+            value = msgspec.convert(entry.get(key, entry), cls)
+        except ValueError as e:
+            self.log.debug("passed over a {key} in the knowledge base: {error}", key=key, error=str(e))
+            return
+        if isinstance(source, str) and source != self._trainer.aiId:
+            use(source, value, changes)
+
+    def _addPattern(self, source: str, pattern: m.Pattern, changes: Changes) -> None:
+        self._trainer.knowledge.addPattern(source, pattern, changes)
+
+    def _addComponent(self, source: str, component: m.Component, changes: Changes) -> None:
+        known = self._trainer.knowledge.addComponent(source, component, changes)
+        if known is not None and component.manifest is not None and component.manifest.report is not None:
+            self._trainer.workshop.addMeasurement(component, changes)
+
+    def _add(self, source: str, report: m.PerformanceReport, changes: Changes) -> None:
+        self._trainer.knowledge.addReport(source, report, "", changes)
+
+    def _patternShare(self, message: NetworkMessage, share: m.PatternShare, changes: Changes) -> None:
+        self._addPattern(message.sender_id, share.pattern, changes)
+        self.log.info(
+            "Pattern {id} ({type}) from {source}",
+            id=share.pattern.id,
+            type=share.pattern.type,
+            source=message.sender_id,
+        )
+
+    def _codeShare(self, message: NetworkMessage, share: m.CodeShare, changes: Changes) -> None:
+        self._trainer.knowledge.addBlock(message.sender_id, share.code, changes)
+
+    def _componentShare(self, message: NetworkMessage, share: m.ComponentShare, changes: Changes) -> None:
+        self.log.info("Component {id} from {source}", id=share.component.id, source=message.sender_id)
+        self._addComponent(message.sender_id, share.component, changes)
+        if share.session_id is not None:
+            self._trainer.collaboration.componentCame(share.session_id, message.sender_id, changes)
+
+    def _performanceReport(self, message: NetworkMessage, report: m.PerformanceReport, changes: Changes) -> None:
+        self._trainer.knowledge.addReport(message.sender_id, report, message.timestamp, changes)
+        if report.verdict is not None:
+            self.log.info(
+                "{id} was {verdict} by {reporter}",
+                id=report.component_id,
+                verdict=report.verdict.value,
+                reporter=message.sender_id,
+            )
+
+    def _featureRequest(self, message: NetworkMessage, forwarded: m.ForwardedFeatureRequest, changes: Changes) -> None:
+        request = forwarded.original_request
+        if not canHelpWith(request.feature, self._trainer.capabilities):
+            self.log.info("can't help {ai} with {feature}", ai=forwarded.requestor, feature=request.feature)
+            return
+        self._trainer.workshop.addFeature(message.message_id, forwarded, changes)
+
+    def _featureResponse(self, message: NetworkMessage, response: m.FeatureResponse, changes: Changes) -> None:
+        self.log.info(
+            "Answer to our request for {feature}: {what}",
+            feature=response.original_request.feature,
+            what=response.component.id if response.component is not None else response.reason or "nothing yet",
+        )
+        if response.component is not None:
+            self._addComponent(message.sender_id, response.component, changes)
+
+    def _invitation(self, message: NetworkMessage, invitation: m.CollaborationInvitation, changes: Changes) -> None:
+        self._trainer.collaboration.invited(invitation, changes)
+
+    def _collaborationResponse(
+        self, message: NetworkMessage, response: m.CollaborationResponse, changes: Changes
+    ) -> None:
+        self._trainer.collaboration.answered(message.sender_id, response, changes)
+
+    def _ack(self, message: NetworkMessage, ack: m.Ack, changes: Changes) -> None:
+        self._trainer.outbox.acked([messageId for messageId, _ in ack.acked], changes)
+
+    def _error(self, message: NetworkMessage, error: m.WireError, changes: Changes) -> None:
+        trainer = self._trainer
+        if error.code == "bad_credentials":
+            trainer.fail(f"the hub refused our credentials: {error.message}")
+        elif error.code == "taken_over":
+            trainer.fail(f"another process connected as {trainer.aiId}: {error.message}")
+        elif error.class_ is ErrorClass.PERMANENT:
+            self.log.error("the hub will not take {id}: {m}", id=error.message_id, m=error.message)
+            if error.message_id is not None:
+                trainer.outbox.acked([error.message_id], changes)
+        else:
+            self.log.warn("the hub says {code}: {m}", code=error.code, m=error.message)
+            if error.class_ is ErrorClass.RETRY:
+                # Coming back later sends all that is unacked again, in its order.
+                trainer.reconnect()
+
+    _handlers: dict[MessageType, tuple[Any, Any]] = {
+        MessageType.TRAINING_SYNC: (_trainingSync, m.TrainingSync),
+        MessageType.PATTERN_SHARE: (_patternShare, m.PatternShare),
+        MessageType.CODE_SHARE: (_codeShare, m.CodeShare),
+        MessageType.OS_COMPONENT_SHARE: (_componentShare, m.ComponentShare),
+        MessageType.PERFORMANCE_REPORT: (_performanceReport, m.PerformanceReport),
+        MessageType.FEATURE_REQUEST: (_featureRequest, m.ForwardedFeatureRequest),
+        MessageType.FEATURE_RESPONSE: (_featureResponse, m.FeatureResponse),
+        MessageType.COLLABORATION_REQUEST: (_invitation, m.CollaborationInvitation),
+        MessageType.COLLABORATION_RESPONSE: (_collaborationResponse, m.CollaborationResponse),
+        MessageType.ACK: (_ack, m.Ack),
+        MessageType.ERROR: (_error, m.WireError),
+    }
+
+
+def greetingPayload(trainer: Trainer, inbox: Inbox, generators: list[str], workbenches: list[str]) -> dict[str, Any]:
+    """The payload of our hello."""
+    return encodePayload(
+        m.Hello(
+            specialization=trainer.specialization,
+            capabilities=trainer.capabilities,
+            version=trainer.version,
+            features_supported=[f.value for f in m.OSFeature],
+            protocol=m.PROTOCOL,
+            log_id=inbox.logId,
+            resume_after=inbox.cursor,
+            generators=generators,
+            workbenches=workbenches,
+        )
+    )

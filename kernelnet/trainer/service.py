@@ -1,0 +1,345 @@
+"""`Trainer`: one AI as a service.  It wires store, outbox, inbox, workshop and connection together."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from twisted.application.service import Service
+from twisted.internet import task
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from kernelnet.identity import IdentityError, StateDirectory, clientTLS, readToken
+from kernelnet.message import AiInfo, Handshake, Heartbeat, MessageType, NetworkMessage
+from kernelnet.trainer.collaboration import SEEK_EVERY, Collaboration
+from kernelnet.trainer.factory import TrainerFactory
+from kernelnet.trainer.inbox import Inbox, greetingPayload
+from kernelnet.trainer.knowledge import Knowledge
+from kernelnet.trainer.outbox import Outbox
+from kernelnet.trainer.protocol import TrainerProtocol
+from kernelnet.trainer.specializations import capabilitiesOf, featureOf
+from kernelnet.trainer.store import Changes, Store, StoreError
+from kernelnet.trainer.workshop import Workshop
+from kernelnet.wire import encode, encodePayload, newMessageId, rfc3339
+from kernelnet.workbench.errors import WorkbenchError
+
+__all__ = ["Trainer", "TrainerConfig"]
+
+LAST_WORDS = 10.0
+"""Seconds a trainer that ends waits for the acks of what it said."""
+
+
+class TrainerConfig(Struct):
+    """
+    Where a trainer finds the hub, and as whom.
+
+    @ivar tokenFile: C{None}: the credential that enrolling gave, else the hub's join token in the state directory.
+    @ivar token: instead of a file, from the Python API.
+    @ivar caFile: C{None}: the state directory's.
+    @ivar minutes: end after so long; C{None}: never.
+    """
+
+    aiId: str
+    state: StateDirectory
+    specialization: str = "general"
+    capabilities: tuple[str, ...] = ()
+    host: str = "localhost"
+    port: int = 6000
+    tokenFile: Path | None = None
+    token: str | None = None
+    caFile: Path | None = None
+    minutes: float | None = None
+
+
+class Trainer(Service):
+    """
+    One AI: learns by an `ILocalTrainer`, talks to the hub, keeps all that matters in its store.
+
+    @ivar ended: fires when the trainer has stopped by itself: with C{None}, or with the reason as a L{Failure}.
+    """
+
+    log = Logger()
+
+    def __init__(self, config: TrainerConfig, local: Any, reactor: Any, generator: str = "search") -> None:
+        self.config = config
+        self.aiId = config.aiId
+        self.specialization = config.specialization
+        self.capabilities = capabilitiesOf(config.specialization, config.capabilities)
+        self.feature = featureOf(config.specialization)
+        self.workbench = "file_system"
+        self.version = version("kernelnet")
+        self.local = local
+        self.generator = generator
+        self.reactor = reactor
+        self.ended: Deferred[None] = Deferred()
+        self.folder = config.state.trainer(config.aiId)
+        self._lock: int | None = None
+        self.credential = self.folder / "credential"
+        self.store = Store(self.folder / "trainer.db", reactor)
+        self.outbox = Outbox(self.store)
+        self.knowledge = Knowledge(self.aiId, self.store)
+        self.inbox = Inbox(self)
+        self.workshop = Workshop(self)
+        self.collaboration = Collaboration(self)
+        self.factory = TrainerFactory(self, f"{config.host}:{config.port}", reactor)
+        self._connector: Any = None
+        self._timers: list[Any] = []
+        self._failed = False
+        self._began = 0.0
+
+    def __repr__(self) -> str:
+        return (
+            f"<Trainer {self.aiId} {self.specialization} hub={self.factory.address} "
+            f"online={self.factory.connection is not None} unacked={len(self.outbox)}>"
+        )
+
+    # -- life
+
+    def startService(self) -> None:
+        super().startService()
+        self._began = self.now()
+        Deferred.fromCoroutine(self._start()).addErrback(self._broken)
+
+    async def _start(self) -> None:
+        try:
+            self._lock = self.config.state.lock(f"trainers/{self.aiId}/lock")
+            self.store.open()
+        except (IdentityError, StoreError, OSError) as e:
+            self.fail(e)
+            return
+        for part in (self.outbox, self.knowledge, self.inbox, self.workshop, self.collaboration):
+            await part.load()
+        self._connectWhenPossible()
+        try:
+            await self.local.start()
+        except WorkbenchError as e:
+            self.fail(e)
+            return
+        if not self.running:
+            return
+        scenario = self.local.status().get("scenario") or {}
+        self.log.info(
+            "{aiId} ({specialization}) trains on the workbench {bench} {trace}",
+            aiId=self.aiId,
+            specialization=self.specialization,
+            bench=self.workbench,
+            trace=scenario.get("trace", ""),
+        )
+        if self.feature != self.workbench:
+            self.log.info(
+                "there is no workbench for {feature} yet: this trainer works on {bench}",
+                feature=self.feature,
+                bench=self.workbench,
+            )
+        self._every(SEEK_EVERY, self._seek)
+        self._every(1.0, self._writeProgress)
+        if self.config.minutes is not None:
+            remaining = max(0.0, self.config.minutes * 60 - (self.now() - self._began))
+            self._timers.append(self.reactor.callLater(remaining, self._finish))
+        await self.workshop.sharePatterns()
+        if self.running:
+            self.workshop.start()
+
+    def _every(self, seconds: float, function: Any) -> None:
+        """Call again and again; what goes wrong once is logged and does not end it."""
+
+        def guarded() -> None:
+            try:
+                function()
+            except Exception:
+                self.log.failure("{name} failed", name=function.__name__)
+
+        loop = task.LoopingCall(guarded)
+        loop.clock = self.reactor
+        loop.start(seconds, now=False)
+        self._timers.append(loop)
+
+    def _broken(self, failure: Failure) -> None:
+        self.log.failure("the trainer can't start", failure=failure)
+        self.fail(f"{type(failure.value).__name__}: {failure.value}")
+
+    def _finish(self) -> None:
+        """The time that was given is over."""
+        self.log.info("{aiId}: time is over", aiId=self.aiId)
+        self._end(None)
+
+    def fail(self, reason: object) -> None:
+        """End for good, with a reason for the user."""
+        if self._failed:
+            return
+        self._failed = True
+        self.factory.stopTrying()
+        self._end(Failure(TrainerFailed(str(reason))))
+
+    def _end(self, result: Failure | None) -> None:
+        ended, self.ended = self.ended, Deferred()
+        ended.callback(result) if result is None else ended.errback(result)
+
+    @inlineCallbacks
+    def stopService(self) -> Any:
+        """Stop working, wait a little for the acks of what was said, close."""
+        wasRunning = self.running
+        super().stopService()
+        if not wasRunning:
+            return
+        for timer in self._timers:
+            if isinstance(timer, task.LoopingCall):
+                if timer.running:
+                    timer.stop()
+            elif timer.active():
+                timer.cancel()
+        stopped = self.workshop.stop()
+        yield self.local.stop()
+        yield stopped
+        deadline = self.now() + LAST_WORDS
+        while len(self.outbox) and self.factory.connection is not None and self.now() < deadline:
+            yield task.deferLater(self.reactor, 0.05)
+        self._writeProgress()
+        self.factory.stopTrying()
+        if self.factory.connection is not None:
+            self.factory.connection.close()
+        yield self.store.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    # -- the connection
+
+    def _connectWhenPossible(self) -> None:
+        """Connect as soon as there is a CA and a token: a hub that is started later makes them."""
+        if not self.running or self._failed:
+            return
+        try:
+            options = clientTLS(self.config.host, self.config.caFile or self.config.state.caCertificate)
+            self._token()
+        except IdentityError as e:
+            if self._mayAppear():
+                self.log.warn("waiting for a hub's first start with {state}: {e}", state=self.config.state.path, e=e)
+                self._timers.append(self.reactor.callLater(2.0, self._connectWhenPossible))
+            else:
+                self.fail(e)
+            return
+        self._connector = self.reactor.connectSSL(self.config.host, self.config.port, self.factory, options)
+
+    def _mayAppear(self) -> bool:
+        state, config = self.config.state, self.config
+        return (config.caFile is None and not state.caCertificate.exists()) or (
+            config.token is None
+            and config.tokenFile is None
+            and not self.credential.exists()
+            and not state.joinToken.exists()
+        )
+
+    def _token(self) -> str:
+        if self.config.token is not None:
+            return self.config.token
+        if self.config.tokenFile is not None:
+            return readToken(self.config.tokenFile)
+        return readToken(self.credential if self.credential.exists() else self.config.state.joinToken)
+
+    def greeting(self) -> Iterator[bytes]:
+        """The lines that open a connection: handshake and hello."""
+        self.inbox.connected()
+        yield msgspec.json.encode(Handshake(self.aiId, self._token()))
+        hello = greetingPayload(self, self.inbox, [self.generator], [self.workbench])
+        yield encode(self._message(MessageType.HELLO, hello))
+
+    def greeted(self) -> None:
+        """The hub knows us: what is unacked goes out."""
+        connection = self.factory.connection
+        if connection is not None:
+            self.outbox.connected(connection.sendLines)
+
+    def disconnected(self) -> None:
+        self.outbox.disconnected()
+
+    def reconnect(self) -> None:
+        """Close, and come back after the usual pause."""
+        if self.factory.connection is not None:
+            self.factory.connection.close()
+
+    @inlineCallbacks
+    def received(self, batch: Sequence[NetworkMessage], connection: TrainerProtocol) -> Any:
+        """Fires when C{batch} and all that follows from it at once is durable."""
+        if connection is self.factory.connection:
+            yield self.commit(self.inbox.take(list(batch)))
+            self.workshop.wake()
+
+    # -- speaking
+
+    def say(self, kind: MessageType, payload: Struct, changes: Changes, target: str | None = None) -> None:
+        """Put a logged message into the outbox, as part of C{changes}."""
+        self.outbox.add(self._message(kind, encodePayload(payload), target), changes)
+
+    def sayNow(self, kind: MessageType, payload: Struct) -> None:
+        """Send a message that is of no use later; lost if there is no connection."""
+        if self.factory.connection is not None:
+            self.factory.connection.sendLines([encode(self._message(kind, encodePayload(payload)))])
+
+    def pong(self, payload: Heartbeat) -> NetworkMessage:
+        return self._message(MessageType.HEARTBEAT, encodePayload(payload))
+
+    def _message(self, kind: MessageType, payload: dict[str, Any], target: str | None = None) -> NetworkMessage:
+        now = time.time()
+        return NetworkMessage(newMessageId(now), self.aiId, kind, rfc3339(now), payload, target)
+
+    @inlineCallbacks
+    def commit(self, changes: Changes) -> Any:
+        """Make C{changes} durable; then what was said in them goes out."""
+        yield self.store.commit(changes)
+        self.outbox.release(changes)
+
+    # -- the rest
+
+    def now(self) -> float:
+        seconds: float = self.reactor.seconds()
+        return seconds
+
+    def pause(self, seconds: float) -> Deferred[None]:
+        return task.deferLater(self.reactor, seconds)
+
+    def getAiInfo(self, aiId: str) -> AiInfo | None:
+        """What the hub last told of an AI; C{None} if it never did."""
+        return self.knowledge.ais.get(aiId)
+
+    def _seek(self) -> None:
+        if self.factory.connection is not None and self.factory.connection.greeted:
+            changes = Changes()
+            if self.collaboration.seek(self.now(), changes):
+                self.commit(changes)
+
+    def progress(self) -> dict[str, Any]:
+        """A JSON-able dict of how the training goes, for whoever shows it."""
+        sessions = [s.status for s in self.collaboration.sessions.values()]
+        return {
+            "ai_id": self.aiId,
+            "specialization": self.specialization,
+            "online": self.factory.connection is not None,
+            "rounds": self.workshop.rounds,
+            "built": self.workshop.built,
+            "confirmed": self.workshop.confirmed(),
+            "to_measure": self.workshop.unmeasured(),
+            "sessions": {status: sessions.count(status) for status in sorted(set(sessions))},
+            "unacked": len(self.outbox),
+            "updated": datetime.now(UTC).isoformat(timespec="seconds"),
+            **self.local.status(),
+        }
+
+    def _writeProgress(self) -> None:
+        scratch = self.folder / ".progress.json"
+        scratch.write_text(json.dumps(self.progress()))
+        scratch.rename(self.folder / "progress.json")
+
+
+class TrainerFailed(Exception):
+    """Why a trainer ended for good; the text is for the user."""

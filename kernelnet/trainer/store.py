@@ -1,0 +1,156 @@
+"""
+The trainer's SQLite file: outbox, cursor, knowledge, jobs and sessions change in one transaction.
+
+What a message teaches, the cursor that says it was read, and the answers to it become durable together or not
+at all; so a crash can't lose a message, handle it twice or answer it twice.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from twisted.enterprise import adbapi
+from twisted.internet import task
+from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+__all__ = ["Changes", "Store", "StoreError"]
+
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+-- what was said and is not acked yet, in the order it was said
+CREATE TABLE outbox (position INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL UNIQUE, line BLOB NOT NULL);
+CREATE TABLE patterns (source TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (source, id));
+CREATE TABLE blocks (source TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (source, id));
+-- verdict: what this trainer's own measurement said; NULL before it
+CREATE TABLE components (digest TEXT PRIMARY KEY, source TEXT NOT NULL, body TEXT NOT NULL, verdict TEXT);
+CREATE TABLE benchmarks (component_id TEXT, reporter TEXT, timestamp TEXT, body TEXT NOT NULL,
+                         PRIMARY KEY (component_id, reporter));
+-- work that a message asked for; deleted together with saying its result
+CREATE TABLE jobs (key TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE sessions (session_id TEXT PRIMARY KEY, body TEXT NOT NULL);
+"""
+
+RETRY_SECONDS = 5.0
+
+
+class StoreError(Exception):
+    """The file can't be used; the text says why and what to do."""
+
+
+class Changes:
+    """SQL statements that are to become durable together, in order."""
+
+    def __init__(self) -> None:
+        self.statements: list[tuple[str, tuple[Any, ...]]] = []
+
+    def add(self, sql: str, *parameters: Any) -> None:
+        self.statements.append((sql, parameters))
+
+    def extend(self, other: Changes) -> None:
+        self.statements.extend(other.statements)
+
+
+class Store:
+    """
+    One trainer's database, written through adbapi by one connection.
+
+    @param path: the file; made if it is missing.
+    @param clock: for the pause before a write that failed is tried again.
+    """
+
+    log = Logger()
+
+    def __init__(self, path: Path, clock: IReactorTime) -> None:
+        self.path = path
+        self._clock = clock
+        self._turn = DeferredLock()
+        self._closed = False
+        self._pool: Any = None
+
+    def open(self) -> None:
+        """
+        Open the file, and make it if it is missing.  Not in C{__init__}: threads would not survive a daemon's fork.
+
+        @raise StoreError: it can't be used.
+        """
+        try:
+            _prepare(self.path)
+        except sqlite3.Error as e:
+            raise StoreError(
+                f"can't use the trainer's database {self.path}: {e}; move it away to start afresh"
+            ) from None
+        self._pool = adbapi.ConnectionPool(
+            "sqlite3",
+            str(self.path),
+            check_same_thread=False,
+            cp_min=1,
+            cp_max=1,
+            cp_noisy=False,
+            cp_openfun=_configure,
+        )
+
+    def read(self, sql: str, *parameters: Any) -> Deferred[list[tuple[Any, ...]]]:
+        """All rows of a query."""
+        result: Deferred[list[tuple[Any, ...]]] = self._pool.runQuery(sql, parameters)
+        return result
+
+    def commit(self, changes: Changes) -> Deferred[None]:
+        """
+        Make C{changes} durable, after all that was committed before.
+
+        A full disk or another passing fault is tried again until it works or the store is closed.
+        """
+        result: Deferred[None] = self._turn.run(self._commit, changes.statements)
+        return result
+
+    @inlineCallbacks
+    def _commit(self, statements: list[tuple[str, tuple[Any, ...]]]) -> Any:
+        while statements:
+            try:
+                yield self._pool.runInteraction(_run, statements)
+                return
+            except sqlite3.OperationalError as e:
+                if self._closed:
+                    raise
+                self.log.error("can't write {path}: {error}; trying again", path=str(self.path), error=str(e))
+                yield task.deferLater(self._clock, RETRY_SECONDS)
+
+    @inlineCallbacks
+    def close(self) -> Any:
+        """Fires when all that was committed before is written."""
+        self._closed = True
+        yield self._turn.acquire()
+        if self._pool is not None:
+            self._pool.close()
+
+
+def _run(transaction: Any, statements: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+    for sql, parameters in statements:
+        transaction.execute(sql, parameters)
+
+
+def _configure(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _prepare(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    try:
+        _configure(connection)
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        elif version != SCHEMA_VERSION:
+            raise StoreError(
+                f"{path} has schema version {version}, this kernelnet knows {SCHEMA_VERSION}: install a newer kernelnet"
+            )
+    finally:
+        connection.close()

@@ -1,0 +1,153 @@
+"""C{twistd kerneltrainer}: options and wiring."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.python import usage
+from twisted.python.failure import Failure
+
+from kernelnet.identity import IdentityError, StateDirectory, checkAiId, defaultState
+from kernelnet.interfaces import IComponentGenerator, ILocalTrainerMaker
+from kernelnet.message import SPECIALIZATIONS
+from kernelnet.plugins import PluginError, find
+from kernelnet.process import endWithFailure, placeFiles, refuse
+
+__all__ = ["Options", "makeService"]
+
+NAME = "kerneltrainer"
+EXTRA = ("wasmtime", "ziglang", "numpy")
+
+
+class Options(usage.Options):
+    """What C{twistd kerneltrainer} takes."""
+
+    synopsis = "[options] --id AI_1"
+    longdesc = (
+        "A trainer learns from workload traces, builds components, shares them through a hub and measures its "
+        "peers' claims again. On the machine and under the user of the hub no other option is needed."
+    )
+    optParameters = [
+        ["id", "i", None, "the trainer's ai_id"],
+        ["specialization", "s", "general", f"one of {', '.join(SPECIALIZATIONS)}"],
+        ["hub", None, "localhost:6000", "host:port of the hub"],
+        ["token-file", None, None, "file with this id's token [the credential in the state directory]"],
+        ["ca", None, None, "certificate of the CA that the hub's must come from [ca.pem in the state directory]"],
+        ["generator", "g", "search", "the plugin that writes components; see `kernelnet generators`"],
+        ["local-trainer", None, "integrated", "the plugin that does the learning"],
+        ["minutes", "m", None, "end after so many minutes [never]"],
+        ["seed", None, None, "a number that makes the search repeatable [random]"],
+        ["state", None, None, "state directory [$XDG_DATA_HOME/kernelnet]"],
+    ]
+    compData = usage.Completions(optActions={"specialization": usage.CompleteList(list(SPECIALIZATIONS))})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["capabilities"] = []
+        self["traces"] = []
+
+    def opt_capability(self, word: str) -> None:
+        """a word for what this trainer can do besides its specialization; may be repeated"""
+        self["capabilities"].append(word)
+
+    def opt_trace(self, path: str) -> None:
+        """a trace to learn from [those that ship]; may be repeated"""
+        self["traces"].append(Path(path))
+
+    def postOptions(self) -> None:
+        missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
+        if missing:
+            refuse(NAME, f"{', '.join(missing)} missing: pip install 'kernelnet[trainer]'")
+        try:
+            self._check()
+        except (IdentityError, PluginError, ValueError) as e:
+            refuse(NAME, e)
+
+    def _check(self) -> None:
+        if not self["id"]:
+            raise ValueError("--id is missing, such as --id AI_1")
+        checkAiId(self["id"])
+        if self["specialization"] not in SPECIALIZATIONS:
+            raise ValueError(
+                f"unknown specialization {self['specialization']!r}; there are: {', '.join(SPECIALIZATIONS)}"
+            )
+        self["address"] = hostAndPort(self["hub"])
+        if self["minutes"] is not None:
+            self["minutes"] = _positive("--minutes", self["minutes"])
+        if self["seed"] is not None and not self["seed"].isdecimal():
+            raise ValueError(f"--seed takes a whole number, not {self['seed']!r}")
+        for trace in self["traces"]:
+            if not trace.is_file():
+                raise ValueError(f"no trace {trace}: --trace takes a file")
+        for name in ("token-file", "ca"):
+            if self[name] is not None and not Path(self[name]).is_file():
+                raise ValueError(f"no file {self[name]}: --{name} takes a file")
+        find(IComponentGenerator, self["generator"], "generator")
+        find(ILocalTrainerMaker, self["local-trainer"], "local trainer")
+        self["directory"] = StateDirectory(Path(self["state"]) if self["state"] else defaultState())
+        self["directory"].open()
+        placeFiles(self, self["directory"].trainer(self["id"]), "trainer")
+
+
+def hostAndPort(text: str) -> tuple[str, int]:
+    """
+    C{host:port}, C{[::1]:port}.
+
+    @raise ValueError: it is something else.
+    """
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"bad address {text!r}: it must be host:port, such as localhost:6000")
+    return host, int(port)
+
+
+def _positive(option: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1e6:
+        raise ValueError(f"{option} takes a number of minutes over 0, not {text!r}")
+    return number
+
+
+def makeService(options: Any) -> IService:
+    """The trainer as a service; when it ends by itself, so does the process."""
+    from twisted.internet import reactor
+
+    from kernelnet.trainer.service import Trainer, TrainerConfig
+
+    host, port = options["address"]
+    generator = find(IComponentGenerator, options["generator"], "generator")
+    local = find(ILocalTrainerMaker, options["local-trainer"], "local trainer").make(
+        options["specialization"],
+        options["traces"],
+        generator,
+        int(options["seed"]) if options["seed"] is not None else None,
+        options["id"],
+    )
+    config = TrainerConfig(
+        aiId=options["id"],
+        state=options["directory"],
+        specialization=options["specialization"],
+        capabilities=tuple(options["capabilities"]),
+        host=host,
+        port=port,
+        tokenFile=Path(options["token-file"]) if options["token-file"] else None,
+        caFile=Path(options["ca"]) if options["ca"] else None,
+        minutes=options["minutes"],
+    )
+    trainer = Trainer(config, local, reactor, generator=options["generator"])
+
+    def failed(reason: Failure) -> None:
+        endWithFailure(reactor, f"{NAME}: {reason.value}")
+
+    # the timer that ended it may fire within the reactor's own start
+    trainer.ended.addCallbacks(lambda _: reactor.callLater(0, reactor.stop), failed)
+    service: IService = trainer
+    return service

@@ -1,0 +1,331 @@
+"""
+The trainer's work: rounds of its own search, and jobs that messages asked for.
+
+Two lanes run side by side, so that re-measuring peers' claims never waits for a search: one measures, one
+builds.  In the building lane jobs and the trainer's own rounds take turns.  A job is durable: it is deleted
+together with saying its result.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from twisted.internet.defer import CancelledError, Deferred, gatherResults, inlineCallbacks
+from twisted.logger import Logger
+
+from kernelnet.message import (
+    CodeBlock,
+    CodeShare,
+    Component,
+    ComponentShare,
+    FeatureRequest,
+    FeatureResponse,
+    ForwardedFeatureRequest,
+    MessageType,
+    PatternShare,
+    Verdict,
+)
+from kernelnet.trainer.store import Changes
+from kernelnet.trainer.training import Goal
+
+if TYPE_CHECKING:
+    from kernelnet.trainer.service import Trainer
+
+__all__ = ["Workshop"]
+
+ROUND_SECONDS = 8.0
+"""How long one round of the trainer's own search takes."""
+
+FEATURE_SECONDS = 6.0
+"""How long the search for somebody's feature request takes."""
+
+STALLED_ROUNDS = 3
+"""After so many rounds of its own without anything better a trainer asks its peers."""
+
+REQUEST_EVERY = 60.0
+"""Seconds between two feature requests of ours."""
+
+MAX_TRIES = 3
+"""A job that failed so often is given up."""
+
+
+class Workshop:
+    """
+    Runs an `ILocalTrainer`.
+
+    @ivar rounds: how many rounds of its own search this run has done.
+    @ivar built: how many components passed the guard in this run.
+    """
+
+    log = Logger()
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+        self._jobs: dict[str, tuple[str, Any]] = {}
+        self._tries: dict[str, int] = {}
+        self._idle: dict[str, Deferred[None]] = {}
+        self._lanes: list[Deferred[None]] = []
+        self._running = False
+        self._ownTurn = True
+        self._stalled = 0
+        self._lastRequest: float | None = None
+        self.rounds = 0
+        self.built = 0
+
+    @inlineCallbacks
+    def load(self) -> Any:
+        """Take up the jobs that an earlier run left."""
+        for key, kind, body in (yield self._trainer.store.read("SELECT key, kind, body FROM jobs ORDER BY rowid")):
+            self._jobs[key] = (kind, msgspec.json.decode(body))
+
+    def start(self) -> None:
+        self._running = True
+        self._lanes = [Deferred.fromCoroutine(self._measuring()), Deferred.fromCoroutine(self._building())]
+
+    def stop(self) -> Deferred[Any]:
+        """Fires when both lanes have ended; `ILocalTrainer.stop` makes what they wait for end soon."""
+        self._running = False
+        self.wake()
+        return gatherResults(self._lanes, consumeErrors=True)
+
+    def wake(self) -> None:
+        """There may be a new job."""
+        idle, self._idle = self._idle, {}
+        for waiting in idle.values():
+            waiting.callback(None)
+
+    # -- jobs
+
+    def addMeasurement(self, component: Component, changes: Changes) -> None:
+        """Measure the claim of C{component} again."""
+        self._add(f"measure:{component.digest}", "measure", component.digest, changes)
+
+    def addFeature(self, messageId: str, request: ForwardedFeatureRequest, changes: Changes) -> None:
+        """Build what a peer asked for."""
+        self._add(f"feature:{messageId}", "feature", msgspec.to_builtins(request), changes)
+
+    def addCollaboration(self, sessionId: str, changes: Changes) -> None:
+        """Do the work of a session."""
+        self._add(f"collaborate:{sessionId}", "collaborate", sessionId, changes)
+
+    def drop(self, key: str, changes: Changes) -> None:
+        """A job is done, or nobody needs it any more."""
+        self._jobs.pop(key, None)
+        self._tries.pop(key, None)
+        changes.add("DELETE FROM jobs WHERE key = ?", key)
+
+    def _add(self, key: str, kind: str, body: Any, changes: Changes) -> None:
+        self._jobs[key] = (kind, body)
+        changes.add("REPLACE INTO jobs VALUES (?, ?, ?)", key, kind, msgspec.json.encode(body).decode("utf-8"))
+
+    # -- lanes
+
+    async def _measuring(self) -> None:
+        while self._running:
+            job = next(((k, b) for k, (kind, b) in self._jobs.items() if kind == "measure"), None)
+            if job is None:
+                await self._sleep("measuring")
+            else:
+                await self._attempt(job[0], self._measure, job[1])
+
+    async def _building(self) -> None:
+        while self._running:
+            job = next(((k, kind, b) for k, (kind, b) in self._jobs.items() if kind != "measure"), None)
+            if job is None or self._ownTurn:
+                self._ownTurn = False
+                await self._attempt("round", self._round, None)
+            else:
+                self._ownTurn = True
+                await self._attempt(job[0], self._feature if job[1] == "feature" else self._collaborate, job[2])
+
+    async def _sleep(self, lane: str) -> None:
+        waiting: Deferred[None] = Deferred()
+        self._idle[lane] = waiting
+        await waiting
+
+    async def _attempt(self, key: str, work: Any, body: Any) -> None:
+        """One try at a job.  Whatever it raises is logged, and the lane goes on."""
+        try:
+            await work(key, body)
+        except CancelledError:
+            return
+        except Exception:
+            if not self._running:
+                return
+            self.log.failure("{key} failed", key=key)
+            self._tries[key] = self._tries.get(key, 0) + 1
+            changes = Changes()
+            if self._tries[key] >= MAX_TRIES and key in self._jobs:
+                self.log.error("giving {key} up after {n} tries", key=key, n=MAX_TRIES)
+                self.drop(key, changes)
+            await self._trainer.commit(changes)
+            # A generator that fails at once must not spin.
+            await self._trainer.pause(1.0)
+
+    async def _measure(self, key: str, digest: str) -> None:
+        trainer = self._trainer
+        changes = Changes()
+        known = trainer.knowledge.components.get(digest)
+        if known is not None and known.verdict is None:
+            report = await trainer.local.remeasure(known.component)
+            if not self._running:
+                return  # a measurement that was cut short says nothing
+            if report.verdict is not None:
+                trainer.knowledge.judge(digest, report.verdict, changes)
+            trainer.knowledge.addReport(trainer.aiId, report, "", changes)
+            trainer.say(MessageType.PERFORMANCE_REPORT, report, changes)
+            self.log.info(
+                "Measured {id} of {source} again: {verdict} {reason}",
+                id=known.component.id,
+                source=known.source,
+                verdict=report.verdict.value if report.verdict else "?",
+                reason=report.reason,
+            )
+        self.drop(key, changes)
+        await trainer.commit(changes)
+
+    async def _feature(self, key: str, body: Any) -> None:
+        trainer = self._trainer
+        forwarded = msgspec.convert(body, ForwardedFeatureRequest)
+        request = forwarded.original_request
+        goal = self._goal(FEATURE_SECONDS)
+        goal.requirements = request.requirements
+        component = await trainer.local.build(goal)
+        if not self._running:
+            return
+        changes = Changes()
+        if component is None:
+            reason = "nothing that was found passed the guard on validation"
+            response = FeatureResponse(original_request=request, reason=reason)
+            trainer.say(MessageType.FEATURE_RESPONSE, response, changes, target=forwarded.requestor)
+        else:
+            self.built += 1
+            trainer.knowledge.addComponent(trainer.aiId, component, changes)
+            share = ComponentShare(
+                component=component, original_requestor=forwarded.requestor, feature_name=request.feature
+            )
+            trainer.say(MessageType.OS_COMPONENT_SHARE, share, changes, target=forwarded.requestor)
+        self.log.info(
+            "Feature request of {ai} for {feature}: {what}",
+            ai=forwarded.requestor,
+            feature=request.feature,
+            what=component.id if component is not None else "nothing passed the guard",
+        )
+        self.drop(key, changes)
+        await trainer.commit(changes)
+
+    async def _collaborate(self, key: str, sessionId: str) -> None:
+        await self._trainer.collaboration.work(sessionId)
+        if self._running:
+            changes = Changes()
+            self.drop(key, changes)
+            await self._trainer.commit(changes)
+
+    async def _round(self, key: str, body: Any) -> None:
+        """One round of the trainer's own search: what beats all that it knows is shared."""
+        trainer = self._trainer
+        component = await trainer.local.build(self._goal(ROUND_SECONDS))
+        if not self._running:
+            return
+        self.rounds += 1
+        changes = Changes()
+        if component is not None:
+            self._shareBlock(component, changes)
+        if component is not None and self._isBest(component):
+            self._stalled = 0
+            self.built += 1
+            trainer.knowledge.addComponent(trainer.aiId, component, changes)
+            trainer.say(MessageType.OS_COMPONENT_SHARE, ComponentShare(component=component), changes)
+            self.log.info(
+                "Built {id}: closes {level:.1%} of the distance to the optimum",
+                id=component.id,
+                level=component.development_level or 0.0,
+            )
+        else:
+            self._stalled += 1
+        self._perhapsRequest(changes)
+        await trainer.commit(changes)
+
+    def _goal(self, seconds: float) -> Goal:
+        knowledge = self._trainer.knowledge
+        return Goal(
+            feature=self._trainer.feature,
+            seconds=seconds,
+            patterns=list(knowledge.patterns.values()),
+            parents=[k.component for k in knowledge.usable(self._trainer.workbench)[:8]],
+            blocks=list(knowledge.blocks.values())[-20:],
+        )
+
+    def _isBest(self, component: Component) -> bool:
+        """Whether its validation score beats what is known for the same task; held-out is never looked at."""
+        manifest = component.manifest
+        if manifest is None or manifest.report is None:
+            return False
+        mine = manifest.report
+        for known in self._trainer.knowledge.usable(manifest.workbench):
+            other = known.component.manifest
+            if other is None or other.report is None:
+                continue
+            theirs = other.report
+            if (theirs.trace_digest, theirs.settings) == (mine.trace_digest, mine.settings) and (
+                theirs.splits["validation"].score <= mine.splits["validation"].score
+            ):
+                return False
+        return True
+
+    def _shareBlock(self, component: Component, changes: Changes) -> None:
+        manifest = component.manifest
+        if manifest is None or not manifest.parameters:
+            return
+        trainer = self._trainer
+        block = CodeBlock(
+            id=f"{component.id}-parameters",
+            data={
+                "generator": manifest.generator,
+                "workbench": manifest.workbench,
+                "parameters": manifest.parameters,
+            },
+            specialization=trainer.specialization,
+        )
+        if (trainer.aiId, block.id) not in trainer.knowledge.blocks:
+            trainer.knowledge.addBlock(trainer.aiId, block, changes)
+            trainer.say(MessageType.CODE_SHARE, CodeShare(code=block), changes)
+
+    def _perhapsRequest(self, changes: Changes) -> None:
+        """Ask the peers when the own search has stalled, or nothing that can be used is there at all."""
+        trainer = self._trainer
+        now = trainer.now()
+        if self._stalled < STALLED_ROUNDS and trainer.knowledge.usable(trainer.workbench):
+            return
+        if self._lastRequest is not None and now - self._lastRequest < REQUEST_EVERY:
+            return
+        self._lastRequest = now
+        self._stalled = 0
+        requirements = trainer.local.status().get("scenario") or {}
+        request = FeatureRequest(feature=trainer.feature, requirements=requirements)
+        trainer.say(MessageType.FEATURE_REQUEST, request, changes)
+        self.log.info("Asked the peers for {feature}", feature=trainer.feature)
+
+    async def sharePatterns(self) -> None:
+        """Learn the patterns of our traces and share those that are new."""
+        trainer = self._trainer
+        changes = Changes()
+        for pattern in await trainer.local.learn():
+            if (trainer.aiId, pattern.id) not in trainer.knowledge.patterns:
+                trainer.knowledge.addPattern(trainer.aiId, pattern, changes)
+                trainer.say(MessageType.PATTERN_SHARE, PatternShare(pattern=pattern), changes)
+        await trainer.commit(changes)
+
+    def unmeasured(self) -> int:
+        """How many peers' claims wait for this trainer's measurement."""
+        return sum(1 for kind, _ in self._jobs.values() if kind == "measure")
+
+    def confirmed(self) -> int:
+        """How many peers' components this trainer has confirmed."""
+        trainer = self._trainer
+        return sum(
+            1
+            for k in trainer.knowledge.components.values()
+            if k.verdict is Verdict.CONFIRMED and k.source != trainer.aiId
+        )
