@@ -1,0 +1,146 @@
+"""
+The workbench of page-cache eviction.
+
+- C{kn_file_system.h}: the ABI C{file_system/full/1}, and a small library for policies
+- C{driver.c}: walks the trace and keeps the score; `machine` runs it with a policy
+- C{baselines/*.c}: hand-made policies; C{optimum.c}: Belady's; C{distances.c}: LRU stack distances
+- `readers`: libCacheSim's trace formats; `trace`: dense numbers, digest, splits
+- `scenario`: one trace at one capacity; `patterns`: what can be learned about it
+- C{traces/}: two traces we recorded, and C{record.py}, which recorded them
+
+This module imports neither numpy nor wasmtime, so that the plugin can be listed without the C{[trainer]} extra.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zope.interface import implementer
+
+from kernelnet.interfaces import IWorkbench
+from kernelnet.message import Report
+from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
+
+if TYPE_CHECKING:
+    from kernelnet.workbench.file_system.scenario import FileSystemScenario
+    from kernelnet.workbench.file_system.trace import Trace
+
+__all__ = ["FileSystemWorkbench", "workbench"]
+
+_HERE = Path(__file__).parent
+
+RULES = """
+file_system rules 1
+blocks: numbered from 0 in the order of first appearance; all of one size; every block comes in
+splits: half = n // 2; train [0, half - half // 5), validation [.., half), held_out [half, n); one warm pass
+score: misses
+keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256(SHA-256(module) | trace digest))
+fuel: at most 100000000 + 2000 a request + 10000 a slot
+memory: at most 64 MiB + 1 KiB a slot, and 1 GiB
+"""
+"""What decides a score besides the driver and the ABI; part of the workbench's digest."""
+
+MAX_CAPACITY = 1 << 24
+_KEPT = 8
+
+
+@implementer(IWorkbench)
+class FileSystemWorkbench:
+    """See `IWorkbench`.  May be used by several threads at once; keeps the last few traces and scenarios in memory."""
+
+    name = "file_system"
+    reference = "lru"
+    abi = "file_system/full/1"
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._traces: OrderedDict[tuple[str, int, int], Trace] = OrderedDict()
+        self._scenarios: OrderedDict[tuple[str, int], FileSystemScenario] = OrderedDict()
+
+    @property
+    def headerPath(self) -> Path:
+        return _HERE / "kn_file_system.h"
+
+    @property
+    def header(self) -> str:
+        return self.headerPath.read_text(encoding="utf-8")
+
+    @property
+    def digest(self) -> str:
+        parts = (RULES, (_HERE / "driver.c").read_text(encoding="utf-8"), self.header)
+        return hashlib.sha256(b"".join(hashlib.sha256(part.encode("utf-8")).digest() for part in parts)).hexdigest()
+
+    def traces(self) -> list[Path]:
+        return sorted((_HERE / "traces").glob("*.xz"))
+
+    def scenario(self, path: str | Path, settings: Mapping[str, int] | None = None) -> FileSystemScenario:
+        """
+        See `IWorkbench.scenario`.
+
+        @param settings: C{capacity}, in blocks; by default a tenth of the trace's distinct blocks, and at least 16.
+        @raise WorkbenchError: for a setting that isn't one.
+        """
+        return self._scenario(self._trace(Path(path)), settings or {})
+
+    def scenarioFor(self, report: Report, paths: Iterable[str | Path]) -> FileSystemScenario:
+        """See `IWorkbench.scenarioFor`; traces among C{paths} that can't be read are passed over."""
+        if (report.workbench, report.workbench_digest) != (self.name, self.digest):
+            raise Unmeasurable(f"it was measured on another version of the workbench {report.workbench}")
+        for path in paths:
+            try:
+                trace = self._trace(Path(path))
+            except TraceError:
+                continue
+            if trace.digest == report.trace_digest:
+                try:
+                    return self._scenario(trace, {"capacity": 0, **report.settings})
+                except WorkbenchError as error:
+                    raise Unmeasurable(str(error)) from None
+        raise Unmeasurable(f"the trace {report.trace!r} ({report.trace_digest[:12]}…) is not here")
+
+    def _trace(self, path: Path) -> Trace:
+        from kernelnet.workbench.file_system.trace import loadTrace
+
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise TraceError(path, None, error.strerror or str(error), "it should be a readable file") from None
+        key = (str(path.resolve()), status.st_mtime_ns, status.st_size)
+        with self._lock:
+            if key in self._traces:
+                self._traces.move_to_end(key)
+                return self._traces[key]
+        trace = loadTrace(path)
+        with self._lock:
+            self._traces[key] = trace
+            if len(self._traces) > _KEPT:
+                self._traces.popitem(last=False)
+        return trace
+
+    def _scenario(self, trace: Trace, settings: Mapping[str, int]) -> FileSystemScenario:
+        from kernelnet.workbench.file_system.scenario import FileSystemScenario
+
+        unknown = sorted(set(settings) - {"capacity"})
+        if unknown:
+            raise WorkbenchError(f"file_system has no setting {unknown[0]!r}; it has capacity")
+        capacity = settings.get("capacity", max(16, trace.distinct // 10))
+        if not 1 <= capacity <= MAX_CAPACITY:
+            raise WorkbenchError(f"capacity is {capacity}; it should be 1 to {MAX_CAPACITY} blocks")
+        key = (trace.digest, capacity)
+        with self._lock:
+            if key in self._scenarios:
+                self._scenarios.move_to_end(key)
+                return self._scenarios[key]
+            scenario = self._scenarios[key] = FileSystemScenario(self, trace, capacity)
+            if len(self._scenarios) > _KEPT:
+                self._scenarios.popitem(last=False)
+            return scenario
+
+
+workbench = FileSystemWorkbench()
+"""The plugin."""

@@ -1,0 +1,271 @@
+"""
+Runs policies over a trace: the driver and the arrays it walks, in a memory that is filled once and used again.
+
+A wasmtime store holds the trace; for each run a fresh policy instance (with a memory of its own) and a
+fresh driver instance (on the store's memory) are made in it, which takes about 0.1 ms, where copying five
+million block numbers takes 10 ms.  Instances live as long as their store, so a store is replaced after a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import wasmtime
+
+from kernelnet.message import SplitScore
+from kernelnet.workbench.compiler import compileOwn
+from kernelnet.workbench.errors import ContractBroken, OutOfMemory, WrongExport
+from kernelnet.workbench.file_system.trace import Trace
+from kernelnet.workbench.sandbox import Signature, checkExports, engine, guarded, loadModule
+
+__all__ = ["Machine", "driverModule", "fuelLimit", "optimumMisses", "policyMemory", "stackDistances"]
+
+_HERE = Path(__file__).parent
+HEADER = _HERE / "kn_file_system.h"
+_OWN_FLAGS = ("-Wl,--import-memory",)
+
+REQUIRED: dict[str, Signature] = {
+    "kn_init": (("i32",), ()),
+    "kn_hit": (("i32", "i32"), ()),
+    "kn_victim": (("i64", "i32"), ("i32",)),
+    "kn_insert": (("i32", "i64", "i32"), ()),
+}
+OPTIONAL: dict[str, Signature] = {"kn_param": (("i32", "f64"), ())}
+
+_PAGE = 64 << 10
+_NONE = 0xFFFFFFFF
+_PLENTY = 1 << 62
+_MAX_RUNS = 64
+_MAX_WASTE = 128 << 20
+_MAX_IDLE = 4
+
+
+def fuelLimit(requests: int, capacity: int) -> int:
+    """The fuel a policy may use: 2000 units a request and 10000 a slot, where LRU uses 60 a request."""
+    return 100_000_000 + 2_000 * requests + 10_000 * capacity
+
+
+def policyMemory(capacity: int) -> int:
+    """The bytes of linear memory that a policy may have: 64 MiB and 1 KiB a slot, at most 1 GiB."""
+    return min(1 << 30, (64 << 20) + 1024 * capacity)
+
+
+def driverModule() -> bytes:
+    """The driver, compiled."""
+    return compileOwn(_HERE / "driver.c", HEADER, _OWN_FLAGS)
+
+
+class _Layout:
+    """Places arrays one after the other in a linear memory."""
+
+    def __init__(self) -> None:
+        # Stack and data of our programs lie below: the linker gives them 1 MiB and some bytes.
+        self.end = 2 << 20
+
+    def place(self, size: int) -> int:
+        start = self.end
+        self.end = (start + size + 63) & ~63
+        return start
+
+    @property
+    def pages(self) -> int:
+        return -(-self.end // _PAGE)
+
+
+class _Memory:
+    """A store with one memory of ours."""
+
+    def __init__(self, layout: _Layout) -> None:
+        self.store = wasmtime.Store(engine())
+        # Our own memory is made under no limit; those of policies come later, under theirs.
+        self.memory = wasmtime.Memory(self.store, wasmtime.MemoryType(wasmtime.Limits(layout.pages, layout.pages)))
+        self._base = ctypes.addressof(self.memory.data_ptr(self.store).contents)
+
+    def write(self, address: int, array: npt.NDArray[Any]) -> None:
+        ctypes.memmove(self._base + address, array.ctypes.data, array.nbytes)
+
+    def writeBytes(self, address: int, data: bytes) -> None:
+        ctypes.memmove(self._base + address, data, len(data))
+
+    def fill(self, address: int, value: int, size: int) -> None:
+        ctypes.memset(self._base + address, value, size)
+
+    def read(self, address: int, count: int) -> npt.NDArray[np.uint32]:
+        return np.frombuffer(ctypes.string_at(self._base + address, 4 * count), "<u4")
+
+    def instance(self, module: wasmtime.Module, policy: Any = None) -> Any:
+        """The exports of an instance of one of our own programs, on this memory and a policy's exports."""
+        imports = [self.memory if i.module == "env" else policy[i.name] for i in module.imports]
+        return wasmtime.Instance(self.store, module, imports).exports(self.store)
+
+    def alone(self, module: wasmtime.Module) -> Any:
+        """The same for a program that runs without a policy, and so without limits."""
+        self.store.set_fuel(_PLENTY)
+        self.store.set_epoch_deadline(_PLENTY)
+        return self.instance(module)
+
+
+@dataclass
+class _Arena:
+    """
+    A `_Memory` with a trace in it, for one run at a time.
+
+    @ivar salted: whose keys are in it: the module's digest and how many.
+    @ivar waste: bytes of memory that past policies hold on to.
+    """
+
+    memory: _Memory
+    trace: int
+    keys: int
+    slotOf: int
+    blockIn: int
+    salted: tuple[bytes, int] = (b"", 0)
+    runs: int = 0
+    waste: int = 0
+
+
+class Machine:
+    """Measures policies on one trace at one capacity, in any number of threads."""
+
+    def __init__(self, trace: Trace, capacity: int) -> None:
+        self._trace = trace
+        self._capacity = capacity
+        self._driver = loadModule(driverModule(), own=True)
+        self._distinct: dict[int, int] = {end: trace.distinctBefore(end) for end in trace.ends.values()}
+        self._lock = threading.Lock()
+        self._idle: list[_Arena] = []
+
+    def run(
+        self, wasm: bytes, parameters: Sequence[float], upTo: str, fuel: int | None
+    ) -> dict[str, SplitScore]:
+        """
+        One warm pass from the trace's start to the end of split C{upTo}.
+
+        @param parameters: given to the module's C{kn_param}.
+        @param fuel: at most this much; C{None}: `fuelLimit`.
+        @return: by split: its requests, misses, and fuel of policy and driver; what the policy's
+            start takes counts as the first split's.
+        @raise ComponentError: the module is to blame.
+        """
+        windows = self._trace.windows(upTo)
+        module = loadModule(wasm)
+        has = checkExports(module, REQUIRED, OPTIONAL)
+        if len(parameters) and "kn_param" not in has:
+            raise WrongExport("the module exports no kn_param, and parameters were given")
+        end = windows[-1][2]
+        limit = fuelLimit(end, self._capacity)
+        limit = limit if fuel is None else min(limit, fuel)
+        with self._arena() as arena:
+            self._prepare(arena, hashlib.sha256(wasm).digest(), self._distinct[end])
+            return self._measure(arena, module, parameters, windows, limit)
+
+    def _measure(
+        self,
+        arena: _Arena,
+        module: wasmtime.Module,
+        parameters: Sequence[float],
+        windows: list[tuple[str, int, int]],
+        limit: int,
+    ) -> dict[str, SplitScore]:
+        memory, store = arena.memory, arena.memory.store
+        store.set_limits(memory_size=policyMemory(self._capacity), table_elements=10_000)
+        with guarded(store, 10 + limit / 1e8):
+            store.set_fuel(limit)
+            policy: Any = wasmtime.Instance(store, module, []).exports(store)
+            own = [e for e in module.exports if isinstance(e.type, wasmtime.MemoryType)]
+            linear = policy[own[0].name] if own else None
+            try:
+                for index, value in enumerate(parameters):
+                    policy["kn_param"](store, index, float(value))
+                left = store.get_fuel()
+                store.set_fuel(_PLENTY)
+                driver = memory.instance(self._driver, policy)
+                # Only now: the fuel of making the driver is none of the policy's.
+                store.set_fuel(left)
+                driver["wb_begin"](store, arena.trace, arena.keys, arena.slotOf, arena.blockIn, self._capacity)
+                scores, left = {}, limit
+                for split, start, end in windows:
+                    misses = driver["wb_run"](store, start, end)
+                    if misses < 0:
+                        raise ContractBroken(f"kn_victim named a slot that does not exist at request {-1 - misses}")
+                    before, left = left, store.get_fuel()
+                    scores[split] = SplitScore(events=end - start, score=misses, fuel=before - left)
+            except wasmtime.Trap as trap:
+                # A policy that can't grow its memory traps by its own means.
+                if linear is not None and linear.data_len(store) > policyMemory(self._capacity) - (4 << 20):
+                    raise OutOfMemory(f"the module used up its {policyMemory(self._capacity)} bytes") from None
+                raise trap
+            arena.waste += linear.data_len(store) if linear is not None else 0
+        return scores
+
+    def _prepare(self, arena: _Arena, digest: bytes, distinct: int) -> None:
+        """Salted keys and an empty cache, for the first C{distinct} blocks."""
+        if arena.salted[0] != digest or arena.salted[1] < distinct:
+            # Nobody can build his keys into a module, since that changes its digest and with it all keys.
+            salt = hashlib.sha256(digest + bytes.fromhex(self._trace.digest)).digest()
+            arena.memory.writeBytes(arena.keys, hashlib.shake_128(salt).digest(8 * distinct))
+            arena.salted = (digest, distinct)
+        arena.memory.fill(arena.slotOf, 0xFF, 4 * distinct)
+
+    @contextlib.contextmanager
+    def _arena(self) -> Iterator[_Arena]:
+        with self._lock:
+            arena = self._idle.pop() if self._idle else None
+        arena = arena or self._newArena()
+        yield arena
+        # Not reached after an error: what went wrong in a store is not worth knowing.
+        arena.runs += 1
+        if arena.runs < _MAX_RUNS and arena.waste < _MAX_WASTE:
+            with self._lock:
+                if len(self._idle) < _MAX_IDLE:
+                    self._idle.append(arena)
+
+    def _newArena(self) -> _Arena:
+        layout = _Layout()
+        trace, distinct = self._trace, self._trace.distinct
+        blocks, keys = layout.place(4 * len(trace.blocks)), layout.place(8 * distinct)
+        slotOf, blockIn = layout.place(4 * distinct), layout.place(4 * min(self._capacity, distinct))
+        arena = _Arena(_Memory(layout), blocks, keys, slotOf, blockIn)
+        arena.memory.write(arena.trace, trace.blocks)
+        return arena
+
+
+def optimumMisses(trace: Trace, capacity: int) -> dict[str, int]:
+    """The offline optimum's misses by split; see optimum.c."""
+    module = loadModule(compileOwn(_HERE / "optimum.c", HEADER, _OWN_FLAGS), own=True)
+    layout, requests = _Layout(), len(trace.blocks)
+    blocks, following = layout.place(4 * requests), layout.place(4 * requests)
+    last, tree = layout.place(4 * trace.distinct), layout.place(8 * (requests // 62 + 8))
+    memory = _Memory(layout)
+    memory.write(blocks, trace.blocks)
+    memory.fill(last, 0xFF, 4 * trace.distinct)
+    exports = memory.alone(module)
+    exports["opt_begin"](memory.store, blocks, following, last, tree, requests, capacity)
+    return {split: exports["opt_run"](memory.store, start, end) for split, start, end in trace.windows("held_out")}
+
+
+def stackDistances(blocks: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """
+    The LRU stack distance of each request, C{0xffffffff} where it is the block's first; see distances.c.
+
+    @param blocks: dense block numbers.
+    """
+    module = loadModule(compileOwn(_HERE / "distances.c", HEADER, _OWN_FLAGS), own=True)
+    layout, requests = _Layout(), len(blocks)
+    distinct = int(blocks.max()) + 1 if requests else 0
+    trace, distance = layout.place(4 * requests), layout.place(4 * requests)
+    tree, last = layout.place(4 * (requests + 1)), layout.place(4 * distinct)
+    memory = _Memory(layout)
+    memory.write(trace, np.ascontiguousarray(blocks, "<u4"))
+    memory.fill(last, 0xFF, 4 * distinct)
+    memory.alone(module)["stack_distances"](memory.store, trace, distance, tree, last, requests)
+    return memory.read(distance, requests)

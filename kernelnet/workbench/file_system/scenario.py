@@ -1,0 +1,109 @@
+"""One trace at one capacity: what policies, baselines and the optimum score on it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zope.interface import implementer
+
+from kernelnet.interfaces import IScenario
+from kernelnet.message import Pattern, Report, SplitScore
+from kernelnet.workbench.compiler import compileOwn
+from kernelnet.workbench.file_system.machine import HEADER, Machine, driverModule, optimumMisses
+from kernelnet.workbench.file_system.patterns import learnPatterns
+from kernelnet.workbench.file_system.trace import Trace
+from kernelnet.workbench.sandbox import engineVersion
+
+if TYPE_CHECKING:
+    from kernelnet.workbench.file_system import FileSystemWorkbench
+
+__all__ = ["BASELINES", "FileSystemScenario", "baselineModule", "engineName"]
+
+BASELINES = ("fifo", "lru", "clock", "2q", "arc", "s3fifo", "sieve")
+"""The hand-made policies; each is a file in C{baselines/}."""
+
+
+def baselineModule(name: str) -> bytes:
+    """A hand-made policy, compiled."""
+    return compileOwn(Path(__file__).parent / "baselines" / f"{name}.c", HEADER)
+
+
+@functools.cache
+def engineName() -> str:
+    """
+    Fuel is comparable only within one of these.
+
+    It names the compiled driver besides the engine: the driver uses fuel too, and another compiler may make
+    another driver of the same source.
+    """
+    return f"{engineVersion()}, driver {hashlib.sha256(driverModule()).hexdigest()[:12]}"
+
+
+@implementer(IScenario)
+class FileSystemScenario:
+    """See `IScenario`; made by `FileSystemWorkbench.scenario`.  May be used by several threads at once."""
+
+    def __init__(self, workbench: FileSystemWorkbench, trace: Trace, capacity: int) -> None:
+        self.workbench = workbench
+        self.trace = trace.name
+        self.traceDigest = trace.digest
+        self.settings = {"capacity": capacity}
+        self.events = {split: end - start for split, start, end in trace.windows("held_out")}
+        self._trace = trace
+        self._machine = Machine(trace, capacity)
+        self._lock = threading.Lock()
+        self._baselines: dict[str, Report] | None = None
+        self._optimum: dict[str, int] | None = None
+        self._patterns: list[Pattern] | None = None
+
+    def __repr__(self) -> str:
+        return f"<FileSystemScenario {self.trace} {self.settings} {self.events}>"
+
+    def measure(
+        self, wasm: bytes, upTo: str = "held_out", fuel: int | None = None, parameters: Sequence[float] = ()
+    ) -> Report:
+        """
+        See `IScenario.measure`.
+
+        @param parameters: given to the module's C{kn_param} first; a claim is always measured without.
+        """
+        return self._report(self._machine.run(wasm, parameters, upTo, fuel))
+
+    def _report(self, splits: dict[str, SplitScore]) -> Report:
+        return Report(
+            workbench=self.workbench.name,
+            workbench_digest=self.workbench.digest,
+            trace=self.trace,
+            trace_digest=self.traceDigest,
+            settings=dict(self.settings),
+            engine=engineName(),
+            splits=splits,
+        )
+
+    def baselines(self) -> Mapping[str, Report]:
+        with self._lock:
+            if self._baselines is None:
+                self._baselines = {name: self.measure(baselineModule(name)) for name in BASELINES}
+            return dict(self._baselines)
+
+    def optimum(self) -> Mapping[str, int]:
+        with self._lock:
+            if self._optimum is None:
+                self._optimum = optimumMisses(self._trace, self.settings["capacity"])
+            return dict(self._optimum)
+
+    def developmentLevel(self, report: Report, split: str = "held_out") -> float:
+        """See `IScenario.developmentLevel`; 0 where the reference is already optimal."""
+        reference, best = self.baselines()[self.workbench.reference].splits[split].score, self.optimum()[split]
+        return (reference - report.splits[split].score) / (reference - best) if reference > best else 0.0
+
+    def patterns(self) -> list[Pattern]:
+        with self._lock:
+            if self._patterns is None:
+                self._patterns = learnPatterns(self._trace, self.settings["capacity"])
+            return list(self._patterns)

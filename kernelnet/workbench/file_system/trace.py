@@ -1,0 +1,77 @@
+"""A trace, made ready: dense block numbers, its digest, and where train, validation and held-out begin."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kernelnet.workbench.errors import TraceError
+from kernelnet.workbench.file_system.readers import readTrace, traceName
+
+__all__ = ["SPLITS", "Trace", "loadTrace"]
+
+SPLITS = ("train", "validation", "held_out")
+"""The parts of a trace, in time."""
+
+MIN_REQUESTS = 100
+MAX_REQUESTS = 1 << 28
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """
+    @ivar name: for people.
+    @ivar digest: hex SHA-256 of the dense block numbers: of the requests, whatever file they were read from.
+    @ivar blocks: the requested block of each request; blocks are numbered in the order of first appearance.
+    @ivar distinct: how many blocks there are.
+    @ivar ends: by split, the request before which it ends.
+    """
+
+    name: str
+    digest: str
+    blocks: npt.NDArray[np.uint32]
+    distinct: int
+    ends: dict[str, int]
+
+    def windows(self, upTo: str) -> list[tuple[str, int, int]]:
+        """C{(split, from, to)} for each split up to and with C{upTo}; raises C{ValueError} for an unknown one."""
+        result, start = [], 0
+        for split in SPLITS[: SPLITS.index(upTo) + 1]:
+            result.append((split, start, self.ends[split]))
+            start = self.ends[split]
+        return result
+
+    def distinctBefore(self, end: int) -> int:
+        """How many blocks the requests before C{end} are for."""
+        return int(self.blocks[:end].max()) + 1 if end else 0
+
+
+def splitEnds(requests: int) -> dict[str, int]:
+    """The second half is held out; the last fifth of the first half is for validation."""
+    half = requests // 2
+    return {"train": half - half // 5, "validation": half, "held_out": requests}
+
+
+def loadTrace(path: Path) -> Trace:
+    """
+    Read a trace file.
+
+    @raise TraceError: see `readTrace`; or it is too short or too long.
+    """
+    return makeTrace(readTrace(path), path)
+
+
+def makeTrace(ids: npt.NDArray[np.uint64], path: Path) -> Trace:
+    """Make a trace of block ids; C{path} is for its name and for errors."""
+    if not MIN_REQUESTS <= len(ids) <= MAX_REQUESTS:
+        raise TraceError(path, None, f"it has {len(ids)} requests", f"{MIN_REQUESTS} to {MAX_REQUESTS} are needed")
+    unique, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
+    number = np.empty(len(unique), np.uint32)
+    number[np.argsort(first)] = np.arange(len(unique), dtype=np.uint32)
+    blocks = np.ascontiguousarray(number[inverse], dtype="<u4")
+    digest = hashlib.sha256(b"kernelnet file_system trace 1\n" + blocks.tobytes()).hexdigest()
+    return Trace(traceName(path), digest, blocks, len(unique), splitEnds(len(blocks)))
