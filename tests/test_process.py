@@ -1,0 +1,128 @@
+"""How the services place their files and how they fail: `kernelnet.process`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.python import usage
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet import process
+
+
+class TwistdOptions(usage.Options):
+    """What of twistd's own options matters here."""
+
+    optParameters = [["pidfile", None, "twistd.pid", ""], ["logfile", "l", None, ""]]
+    optFlags = [["nodaemon", "n", ""]]
+
+
+class RefuseTests(SynchronousTestCase):
+    def test_refuse(self) -> None:
+        """A refusal is one line that names the service, for stderr, and so exit code 1."""
+        refusal = self.assertRaises(SystemExit, process.refuse, "kernelhub", ValueError("port 6000 is taken"))
+        self.assertEqual(refusal.code, "twistd kernelhub: port 6000 is taken")
+
+
+class PlaceFilesTests(SynchronousTestCase):
+    folder = Path("/state")
+
+    def placed(self, *arguments: str) -> tuple[str, str | None]:
+        """Where pid and log file of a twistd with these arguments go."""
+        parent = TwistdOptions()
+        parent.parseOptions(arguments)
+        options = usage.Options()
+        options.parent = parent
+        process.placeFiles(options, self.folder, "hub")
+        return parent["pidfile"], parent["logfile"]
+
+    def test_daemon(self) -> None:
+        """A daemon's pid and log file go to the folder, under the service's name."""
+        self.assertEqual(self.placed(), ("/state/hub.pid", "/state/hub.log"))
+
+    def test_foreground(self) -> None:
+        """In the foreground the log stays on the terminal; the pid file still goes to the folder."""
+        self.assertEqual(self.placed("-n"), ("/state/hub.pid", None))
+
+    def test_chosen(self) -> None:
+        """What the user chose stays."""
+        self.assertEqual(self.placed("--pidfile", "/run/k.pid", "--logfile", "k.log"), ("/run/k.pid", "k.log"))
+        self.assertEqual(self.placed("--pidfile", "")[0], "")
+
+    def test_withoutTwistd(self) -> None:
+        """Options that no twistd parsed are left alone."""
+        options = usage.Options()
+        process.placeFiles(options, self.folder, "hub")
+        self.assertEqual(options, {})
+
+
+class EndWithFailureTests(SynchronousTestCase):
+    """Each in a process of its own, since it ends it."""
+
+    def ended(self, body: str) -> subprocess.CompletedProcess[str]:
+        program = (
+            "import sys\n"
+            "from twisted.internet import reactor\n"
+            "from twisted.logger import globalLogBeginner, textFileLogObserver\n"
+            "from kernelnet.process import endWithFailure\n"
+            "globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)\n"
+            f"{body}\n"
+            "reactor.run()\n"
+            "print('the reactor has stopped')\n"
+        )
+        return subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    def check(self, ran: subprocess.CompletedProcess[str], reason: str) -> None:
+        self.assertEqual((ran.returncode, ran.stderr), (1, ""), ran.stdout)
+        self.assertEqual(len([x for x in ran.stdout.splitlines() if reason in x]), 1, ran.stdout)
+        self.assertNotIn("Traceback", ran.stdout)
+        self.assertIn("the reactor has stopped", ran.stdout)
+
+    def test_running(self) -> None:
+        """A running reactor stops in good order, and the process ends with exit code 1 after one line."""
+        self.check(
+            self.ended(
+                "reactor.addSystemEventTrigger('before', 'shutdown', print, 'shut down')\n"
+                "reactor.callWhenRunning(endWithFailure, reactor, ValueError('the disk is {gone}'))"
+            ),
+            "the disk is {gone}",
+        )
+
+    def test_shutdownTriggers(self) -> None:
+        """What is to be done at shutdown is done."""
+        ran = self.ended(
+            "reactor.addSystemEventTrigger('before', 'shutdown', print, 'shut down')\n"
+            "reactor.callWhenRunning(endWithFailure, reactor, 'no')"
+        )
+        self.assertIn("shut down\n", ran.stdout)
+
+    def test_beforeRunning(self) -> None:
+        """A failure before the reactor runs ends it as soon as it does."""
+        self.check(self.ended("endWithFailure(reactor, 'port in use')"), "port in use")
+
+    def test_twice(self) -> None:
+        """A second failure while the reactor is stopping changes nothing."""
+        ran = self.ended(
+            "reactor.addSystemEventTrigger('before', 'shutdown', endWithFailure, reactor, 'second')\n"
+            "def both():\n"
+            "    endWithFailure(reactor, 'first')\n"
+            "    endWithFailure(reactor, 'also first')\n"
+            "reactor.callWhenRunning(both)"
+        )
+        self.check(ran, "also first")
+        self.check(ran, "second")
+
+    def test_twistd(self) -> None:
+        """Without it a stopped reactor means exit code 0, which is why it is there."""
+        ran = self.ended("reactor.callWhenRunning(reactor.stop)")
+        self.assertEqual(ran.returncode, 0, ran.stderr)
