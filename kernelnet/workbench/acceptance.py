@@ -1,0 +1,166 @@
+"""
+Honest learning: which candidates are published, and whether a published claim is true.
+
+A candidate is published only if it beats, on validation, the hand-made policy that is best on train.  Its
+held-out score is computed once, after that, for the claim; nothing that is decided depends on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from kernelnet.generators import Candidate
+from kernelnet.message import Component, Manifest, Report, Verdict
+from kernelnet.workbench.compiler import compileC, compilerVersion
+from kernelnet.workbench.errors import CompileError, ComponentError, Unmeasurable
+
+__all__ = ["accept", "audit", "bestByHand", "remeasure", "remeasureAmong"]
+
+_SAME = 1e-6
+"""Development levels are quotients of the scores, the same everywhere but for rounding."""
+
+
+def bestByHand(scenario: Any) -> str:
+    """The name of the hand-made policy that is best on train; of equals the first by name."""
+    reports: dict[str, Report] = scenario.baselines()
+    return min(sorted(reports), key=lambda name: reports[name].splits["train"].score)
+
+
+def accept(scenario: Any, candidate: Candidate, *, generator: str, seed: int) -> tuple[Component | None, str]:
+    """
+    Worker thread.  Guarded acceptance of what a generator wrote.
+
+    @param scenario: an `IScenario`.
+    @param generator: its name, for the manifest.
+    @return: the component with its claim, or C{None}; and why, for people.
+    """
+    workbench = scenario.workbench
+    rival = bestByHand(scenario)
+    bar = scenario.baselines()[rival].splits["validation"].score
+    try:
+        wasm = compileC(candidate.source, workbench.headerPath, trusted=True)
+        score = scenario.measure(wasm, upTo="validation").splits["validation"].score
+        if score >= bar:
+            return None, f"no better on validation ({score}) than the best hand-made policy, {rival} ({bar})"
+        report = scenario.measure(wasm)
+    except CompileError as error:
+        return None, f"it does not compile: {error}".splitlines()[0]
+    except ComponentError as error:
+        return None, f"it fails: {error}"
+    manifest = Manifest(
+        source_sha256=hashlib.sha256(candidate.source.encode("utf-8")).hexdigest(),
+        wasm_sha256=hashlib.sha256(wasm).hexdigest(),
+        abi=workbench.abi,
+        workbench=workbench.name,
+        compiler=compilerVersion(),
+        generator=generator,
+        seed=seed,
+        parameters=list(candidate.parameters),
+        parents=list(candidate.parents),
+        report=report,
+    )
+    component = Component(
+        id="unnamed",
+        implementation=candidate.source,
+        specialization=workbench.name,
+        wasm=wasm,
+        manifest=manifest,
+        development_level=scenario.developmentLevel(report),
+        description=candidate.note,
+    )
+    component.id = f"{workbench.name}-{component.digest[:12]}"
+    component.name = f"{workbench.name} {scenario.trace} {component.digest[:6]}"
+    return component, f"better on validation ({score}) than the best hand-made policy, {rival} ({bar})"
+
+
+def remeasureAmong(
+    component: Component, workbench: Any, paths: Iterable[str | Path]
+) -> tuple[Verdict, str, Report | None]:
+    """
+    Worker thread.  `remeasure` on the scenario that the claim is about.
+
+    @param workbench: an `IWorkbench`.
+    @param paths: traces among which the claimed one may be.
+    """
+    claim = component.manifest.report if component.manifest is not None else None
+    if claim is None:
+        return Verdict.UNMEASURABLE, "it makes no claim", None
+    try:
+        scenario = workbench.scenarioFor(claim, paths)
+    except Unmeasurable as error:
+        return Verdict.UNMEASURABLE, str(error), None
+    return remeasure(component, scenario)
+
+
+def remeasure(component: Component, scenario: Any) -> tuple[Verdict, str, Report | None]:
+    """
+    Worker thread.  Measure a peer's component, and compare with its claim to the unit.
+
+    Confirmed: events and misses of all splits are as claimed, and so is the fuel if engine and driver are the same.
+    Refuted: a number differs, a checksum is wrong, or the module fails in a way that does not depend on the machine.
+    Unmeasurable: the claim is about something else, or this machine was too slow to tell.
+
+    @return: verdict, reason for people, and what was measured, if anything was.
+    """
+    manifest = component.manifest
+    claim = manifest.report if manifest is not None else None
+    if manifest is None or claim is None:
+        return Verdict.UNMEASURABLE, "it makes no claim", None
+    workbench = scenario.workbench
+    for what, ours, theirs in (
+        ("workbench", workbench.name, claim.workbench),
+        ("version of the workbench", workbench.digest, claim.workbench_digest),
+        ("ABI", workbench.abi, manifest.abi),
+        ("trace", scenario.traceDigest, claim.trace_digest),
+        ("setting", scenario.settings, claim.settings),
+    ):
+        if ours != theirs:
+            return Verdict.UNMEASURABLE, f"it was measured with another {what}", None
+    source = component.implementation.encode("utf-8", errors="surrogatepass")
+    for what, data, digest in (
+        ("source", source, manifest.source_sha256),
+        ("module", component.wasm, manifest.wasm_sha256),
+    ):
+        if hashlib.sha256(data).hexdigest() != digest:
+            return Verdict.REFUTED, f"its {what} is not the one whose SHA-256 the manifest gives", None
+    try:
+        report: Report = scenario.measure(component.wasm)
+    except ComponentError as error:
+        return (Verdict.REFUTED if error.deterministic else Verdict.UNMEASURABLE), f"it fails: {error}", None
+    verdict, reason = _compared(claim, report)
+    if verdict is Verdict.CONFIRMED and component.development_level is not None:
+        level = scenario.developmentLevel(report)
+        if not abs(level - component.development_level) <= _SAME:
+            reason = f"it claims the level {component.development_level:.4f}, and has {level:.4f}"
+            return Verdict.REFUTED, reason, report
+    return verdict, reason, report
+
+
+def _compared(claim: Report, report: Report) -> tuple[Verdict, str]:
+    if set(claim.splits) != set(report.splits):
+        return Verdict.REFUTED, f"it claims scores for {', '.join(sorted(claim.splits)) or 'nothing'}"
+    for split, measured in report.splits.items():
+        claimed = claim.splits[split]
+        if (claimed.events, claimed.score) != (measured.events, measured.score):
+            wanted = f"{claimed.score} of {claimed.events}"
+            return Verdict.REFUTED, f"it claims {wanted} on {split}, and has {measured.score} of {measured.events}"
+        if claim.engine == report.engine and claimed.fuel != measured.fuel:
+            return Verdict.REFUTED, f"it claims {claimed.fuel} fuel on {split}, and uses {measured.fuel}"
+    return Verdict.CONFIRMED, "all splits are as claimed"
+
+
+def audit(component: Component, workbench: Any) -> bool | None:
+    """
+    Worker thread.  Whether the module is what the source compiles to; the source is compiled in the jail.
+
+    @return: C{None} where that can't be told: another compiler version made it, or there is no jail here.
+    """
+    if component.manifest is None or component.manifest.compiler != compilerVersion():
+        return None
+    try:
+        return compileC(component.implementation, workbench.headerPath) == component.wasm
+    except CompileError:
+        return None

@@ -1,0 +1,79 @@
+"""What a generator is given: the training part of a scenario, and a budget of time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from zope.interface import implementer
+
+from kernelnet.interfaces import IProblem
+from kernelnet.message import CodeBlock, Component, Pattern, SplitScore
+from kernelnet.workbench.compiler import compileC
+
+__all__ = ["Problem"]
+
+
+@implementer(IProblem)
+class Problem:
+    """See `IProblem`.  C{generate} runs in a worker thread; `cancel` may be called from any."""
+
+    def __init__(
+        self,
+        scenario: Any,
+        *,
+        seed: int,
+        seconds: float,
+        patterns: Iterable[Pattern] = (),
+        parents: Iterable[Component] = (),
+        blocks: Iterable[CodeBlock] = (),
+        requirements: Mapping[str, Any] | None = None,
+        objective: str = "score",
+        onProgress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """
+        Worker thread: the scenario's baselines are measured, if they aren't yet.
+
+        @param scenario: an `IScenario` whose C{measure} takes C{parameters}.
+        @param seconds: the budget, from now on.
+        @param patterns: peers', besides the scenario's own.
+        @param parents: only components that were confirmed here.
+        @param onProgress: called with what the generator tells, in its thread.
+        """
+        self._scenario = scenario
+        self._deadline = time.monotonic() + seconds
+        self._cancelled = threading.Event()
+        self._onProgress = onProgress
+        self.workbench = scenario.workbench.name
+        self.header = scenario.workbench.header
+        self.seed = seed
+        self.events = scenario.events["train"]
+        self.settings = dict(scenario.settings)
+        self.patterns = [*scenario.patterns(), *patterns]
+        self.parents = list(parents)
+        self.blocks = list(blocks)
+        self.requirements = dict(requirements or {})
+        self.baselines = {name: report.splits["train"].score for name, report in scenario.baselines().items()}
+        self.objective = objective
+
+    def secondsLeft(self) -> float:
+        return -1.0 if self._cancelled.is_set() else self._deadline - time.monotonic()
+
+    def cancel(self) -> None:
+        """Let `secondsLeft` be negative from now on."""
+        self._cancelled.set()
+
+    def compile(self, source: str) -> bytes:
+        # Written by a generator that its user chose; in the jail wherever there is one.
+        return compileC(source, self._scenario.workbench.headerPath, trusted=True)
+
+    def measure(self, wasm: bytes, parameters: Sequence[float] = ()) -> SplitScore:
+        report = self._scenario.measure(wasm, upTo="train", parameters=parameters)
+        score: SplitScore = report.splits["train"]
+        return score
+
+    def progress(self, generation: int, best: int) -> None:
+        if self._onProgress is not None:
+            self._onProgress(generation, best)
