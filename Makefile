@@ -33,8 +33,8 @@ check: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find kernelnet tests twisted examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name .git -prune -o \( -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 	rm -f twisted/plugins/dropin.cache
 
 $(VENV)/.made: $(STALE)

@@ -1,0 +1,170 @@
+"""When the Makefile installs and when it does not, with an interpreter that only writes down what it is asked for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from unittest import SkipTest
+
+from twisted.trial.unittest import SynchronousTestCase
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PYTHON = """\
+#!/bin/sh
+# Notes what it is called with; `-m venv` makes a folder of programs that do the same.
+here=$(dirname "$0")
+case "$*" in
+    -V) echo "Python $VERSION" ;;
+    *version_info*) test "$VERSION" != 3.10.1 ;;
+    *ensurepip*) test -z "$NO_VENV" ;;
+    "-m venv"*)
+        echo venv >> "$LOG"
+        rm -rf .venv
+        mkdir -p .venv/bin
+        for name in python kernelnet ruff mypy; do cp "$0" ".venv/bin/$name"; done ;;
+    "-m pip"*)
+        echo "install ${*##* }" >> "$LOG"
+        test -z "$NO_INDEX" ;;
+    *) echo "$(basename "$0")${*:+ $*}" >> "$LOG" ;;
+esac
+"""
+
+
+class MakefileTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        if shutil.which("make") is None:
+            raise SkipTest("make is not installed")
+        self.base = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.base)
+        self.tree = self.base / "tree"
+        self.tree.mkdir()
+        for name in ("Makefile", "setup.cfg", "pyproject.toml"):
+            shutil.copy(ROOT / name, self.tree / name)
+        for name in ("python3", "python3.99"):
+            (self.base / name).write_text(PYTHON)
+            (self.base / name).chmod(0o755)
+        self.log = self.base / "log"
+
+    def made(self, *arguments: str, **environment: str) -> list[str]:
+        """What C{make} with these arguments did."""
+        ran = self.make(*arguments, **environment)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        return self.noted()
+
+    def noted(self) -> list[str]:
+        notes = self.log.read_text().splitlines() if self.log.exists() else []
+        self.log.unlink(missing_ok=True)
+        return notes
+
+    def make(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        clean = {
+            k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k not in ("PYTHON", "ARGS", "MFLAGS")
+        }
+        path = f"{self.base}{os.pathsep}{os.environ['PATH']}"
+        return subprocess.run(
+            ["make", *arguments],
+            cwd=self.tree,
+            env={**clean, "PATH": path, "LOG": str(self.log), "VERSION": "3.12.1", **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def later(self, name: str) -> None:
+        """As if a pull had brought another version of the file."""
+        stamps = [p.stat().st_mtime for p in (self.tree / ".venv").glob(".*")]
+        os.utime(self.tree / name, (max(stamps) + 10,) * 2)
+
+    def test_demo(self) -> None:
+        """C{make demo} makes a venv, installs what a trainer needs, runs the demo; the second time it just runs it."""
+        self.assertEqual(self.made("demo"), ["venv", "install .[trainer]", "kernelnet demo"])
+        self.assertEqual(self.made("demo", "ARGS=--minutes 1"), ["kernelnet demo --minutes 1"])
+
+    def test_default(self) -> None:
+        """C{make} alone is C{make demo}."""
+        self.assertEqual(self.made()[-1], "kernelnet demo")
+
+    def test_test(self) -> None:
+        """C{make test} installs the tests' extra once and runs them."""
+        self.assertEqual(self.made("test"), ["venv", "install .[test]", "python -m pytest"])
+        self.assertEqual(self.made("test", "ARGS=-x"), ["python -m pytest -x"])
+
+    def test_check(self) -> None:
+        """C{make check} runs linter, formatter, types and tests; its extra has all that test and demo need."""
+        checks = ["ruff check", "ruff format --check", "mypy", "python -m pytest"]
+        self.assertEqual(self.made("check"), ["venv", "install .[dev]", *checks])
+        self.assertEqual(self.made("check"), checks)
+        self.assertEqual(self.made("test"), ["python -m pytest"])
+        self.assertEqual(self.made("demo"), ["kernelnet demo"])
+
+    def test_more(self) -> None:
+        """After C{make demo} the tests' extra is installed into the same venv."""
+        self.made("demo")
+        self.assertEqual(self.made("test")[0], "install .[test]")
+
+    def test_newDependencies(self) -> None:
+        """A newer setup.cfg or pyproject.toml, as a pull brings it, is installed again into the same venv, once."""
+        self.made("check")
+        for name in ("setup.cfg", "pyproject.toml"):
+            self.later(name)
+            self.assertEqual(self.made("demo")[0], "install .[trainer]")
+            os.utime(self.tree / name, (0, 0))
+
+    def test_failedInstall(self) -> None:
+        """An install that failed is tried again the next time."""
+        self.assertNotEqual(self.make("demo", NO_INDEX="1").returncode, 0)
+        self.assertEqual(self.noted(), ["venv", "install .[trainer]"])
+        self.assertEqual(self.made("demo"), ["install .[trainer]", "kernelnet demo"])
+
+    def test_python(self) -> None:
+        """PYTHON= chooses the interpreter, as an argument or in the environment; without it what is there stays."""
+        self.made("demo")
+        self.assertEqual(self.made("demo", "PYTHON=python3.99")[0], "venv")
+        self.assertEqual(self.made("demo", "PYTHON=python3.99"), ["kernelnet demo"])
+        self.assertEqual(self.made("demo", PYTHON="python3.99"), ["kernelnet demo"])
+        self.assertEqual(self.made("demo"), ["kernelnet demo"])
+
+    def test_interpreterGone(self) -> None:
+        """A venv whose interpreter has gone is made again."""
+        self.made("demo")
+        (self.tree / ".venv" / "bin" / "python").unlink()
+        self.assertEqual(self.made("demo"), ["venv", "install .[trainer]", "kernelnet demo"])
+
+    def test_moved(self) -> None:
+        """A venv that was moved with its checkout is made again: its programs name the old place."""
+        self.made("demo")
+        self.tree = self.tree.rename(self.base / "moved")
+        self.assertEqual(self.made("demo")[:2], ["venv", "install .[trainer]"])
+
+    def test_oldPython(self) -> None:
+        """An interpreter that is too old is refused in a clear line, with what to do."""
+        ran = self.make("demo", VERSION="3.10.1")
+        self.assertNotEqual(ran.returncode, 0)
+        self.assertIn(
+            "needs Python 3.11 or newer; python3 is Python 3.10.1. Name one that is: make PYTHON=", ran.stderr
+        )
+        self.assertFalse((self.tree / ".venv").exists())
+
+    def test_noPython(self) -> None:
+        """So is one that does not exist."""
+        self.assertIn("nosuchpython is missing", self.make("demo", "PYTHON=nosuchpython").stderr)
+
+    def test_noVenv(self) -> None:
+        """A Python without venv is refused with the package to install."""
+        ran = self.make("demo", NO_VENV="1")
+        self.assertNotEqual(ran.returncode, 0)
+        self.assertIn("apt-get install python3-venv", ran.stderr)
+        self.assertFalse((self.tree / ".venv").exists())
+
+    def test_clean(self) -> None:
+        """C{make clean} removes what was made, also where nothing was."""
+        self.made("demo")
+        (self.tree / "build").mkdir()
+        self.made("clean")
+        self.made("clean")
+        self.assertEqual(sorted(p.name for p in self.tree.iterdir()), ["Makefile", "pyproject.toml", "setup.cfg"])
