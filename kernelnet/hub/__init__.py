@@ -1,0 +1,21 @@
+"""
+The hub: it logs what trainers share, acknowledges it, and passes it on.
+
+- `tap`: options of ``twistd kernelhub``, and the service that starts and stops everything in order
+- `protocol`: one connection, from its first byte to its last
+- `factory`: who is connected; what a commit means for all of them
+- `cursors`: a connection as a reader of the log: live, or lagging behind
+- `router`: what each logged message type means
+- `sessions`: collaborations, from offer to end
+- `knowledge`: patterns, components and reports, and the pages that newcomers get
+- `registry`: the AIs that are known, and which of them can do what
+- `tokens`: who may come in
+- `log`: the durable, numbered sequence of messages, with group commit
+- `database`, ``schema/``: the SQLite file, its pragmas, its versions
+- `control`: the socket by which ``kernelnet`` commands talk to a running hub
+- `status`: what the hub says of itself
+
+A message's way: `protocol` checks it, `router` says in the reactor's thread whom it concerns and what is to be
+written, `log` writes it in the writer's thread together with all else that came meanwhile, and after the commit
+`factory` acknowledges and delivers it.
+"""

@@ -1,0 +1,166 @@
+"""
+A connection as a reader of the log.
+
+A cursor is live while its connection keeps up: what is committed goes out at once, in a buffer that is shared with
+all other connections.  When the transport asks to pause, the cursor falls behind, and holds nothing but its position;
+when the transport resumes, it reads on from there in pages, from memory or from the database, until it has caught up.
+So a slow reader costs no memory, and a reconnect is a cursor that starts further back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from kernelnet.hub.log import Event, Log, Page
+from kernelnet.wire import withSeq
+
+__all__ = ["Cursor", "Flush", "Sink"]
+
+
+class Sink(Protocol):
+    """Where a cursor's lines go."""
+
+    aiId: str
+    version: int
+
+    def writeLines(self, data: bytes) -> None:
+        """Send complete lines."""
+
+    def outputChanged(self, paused: bool) -> None:
+        """The transport asked to pause, or to go on."""
+
+    def failed(self, failure: Failure) -> None:
+        """The log could not be read."""
+
+
+def render(events: Sequence[Event], version: int) -> bytes:
+    """Events as the lines that a client of C{version} gets."""
+    if version >= 2:
+        lines = [withSeq(event.line, event.seq) for event in events]
+    else:
+        lines = [event.line for event in events if not event.newOnly]
+    return b"\n".join([*lines, b""]) if lines else b""
+
+
+class Flush:
+    """
+    What one commit means for connections: encoded once for each protocol version, then shared.
+
+    @ivar upTo: the position it ends at.
+    """
+
+    MAX_DIRECT = 256 * 1024
+    """A larger flush is read in pages, so that no connection gets more than that at once."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._events = events
+        self.upTo = events[-1].seq
+        self._forAll = [event for event in events if event.recipients is None]
+        # Whoever isn't named here gets exactly the shared buffer.
+        self._special = {event.sender for event in self._forAll}.union(
+            *(event.recipients for event in events if event.recipients is not None)
+        )
+        self._shared: dict[int, bytes] = {}
+        self.isLarge = sum(len(event.line) for event in events) > self.MAX_DIRECT
+
+    def render(self, aiId: str, version: int) -> bytes:
+        if aiId in self._special:
+            return render([event for event in self._events if event.concerns(aiId)], version)
+        if version not in self._shared:
+            self._shared[version] = render(self._forAll, version)
+        return self._shared[version]
+
+
+@implementer(IPushProducer)
+class Cursor:
+    """
+    @ivar position: everything up to here was handed to the transport.
+    @ivar live: whether it is at the log's head and stays there.
+    @ivar paused: whether the transport can't take more now.
+    """
+
+    _log = Logger(namespace="kernelnet.hub")
+
+    def __init__(self, sink: Sink, log: Log) -> None:
+        self._sink = sink
+        self._source = log
+        self._reading: Deferred[None] | None = None
+        self._started = False
+        self._stopped = False
+        self._caughtUp: Callable[[], None] | None = None
+        self.position = 0
+        self.live = False
+        self.paused = False
+
+    def __repr__(self) -> str:
+        state = "stopped" if self._stopped else "paused" if self.paused else "live" if self.live else "behind"
+        return f"<Cursor of {self._sink.aiId} at {self.position}, {state}>"
+
+    def start(self, after: int) -> None:
+        """Read on from C{after}."""
+        self._started = True
+        self.position = after
+        self._read()
+
+    def flush(self, flush: Flush, before: bytes) -> None:
+        """
+        Something was committed.
+
+        @param before: lines for this connection alone (acks), which go out in the same write.
+        """
+        if self.live and not flush.isLarge:
+            self.position = flush.upTo
+            if data := before + flush.render(self._sink.aiId, self._sink.version):
+                self._sink.writeLines(data)
+            return
+        if before:
+            self._sink.writeLines(before)
+        if self.live:
+            self.live = False
+            self._read()
+
+    def pauseProducing(self) -> None:
+        self.paused = True
+        self.live = False
+        self._sink.outputChanged(True)
+
+    def resumeProducing(self) -> None:
+        self.paused = False
+        self._sink.outputChanged(False)
+        self._read()
+
+    def stopProducing(self) -> None:
+        self._stopped = True
+        self.live = False
+
+    def _read(self) -> None:
+        while self._started and not (self.paused or self._stopped or self.live or self._reading):
+            if self.position >= self._source.head:
+                self.live = True
+                return
+            page = self._source.page(self.position, self._sink.aiId)
+            if isinstance(page, Deferred):
+                self._reading = page.addCallback(self._pageRead).addErrback(self._sink.failed)
+                # It fires at once only in tests; then there is more to read or not.
+                if page.called:
+                    self._reading = None
+            else:
+                self._take(page)
+
+    def _pageRead(self, page: Page) -> None:
+        self._reading = None
+        if not self._stopped:
+            self._take(page)
+            self._read()
+
+    def _take(self, page: Page) -> None:
+        self.position = page.upTo
+        if data := render(page.events, self._sink.version):
+            self._sink.writeLines(data)

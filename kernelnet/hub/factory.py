@@ -1,0 +1,285 @@
+"""
+Who is connected, and what a commit means for all of them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from kernelnet import wire
+from kernelnet.hub import sessions, tokens
+from kernelnet.hub.cursors import Flush
+from kernelnet.hub.log import Event, Log, hubMessage
+from kernelnet.hub.protocol import HubProtocol
+from kernelnet.hub.registry import Registry
+from kernelnet.hub.router import Router, plain
+from kernelnet.hub.status import gatherStatus
+from kernelnet.hub.tokens import Grant
+from kernelnet.message import AiInfo, Handshake, Heartbeat, Hello, MessageType, TrainingSync
+from kernelnet.wire import WireProblem
+
+__all__ = ["HubFactory"]
+
+
+class HubFactory(Factory):
+    """
+    @ivar byId: the connection of each authenticated AI; the router sees who is connected in it.
+    @ivar counts: messages received since the start, by type.
+    @ivar errors: errors sent since the start, by code.
+    @ivar port: where it listens, for the status.
+    @ivar acking: connections with acks that wait for the end of this commit.
+    """
+
+    noisy = False
+    log = Logger(namespace="kernelnet.hub")
+
+    authTimeout = 10.0
+    pingAfter = 30.0
+    dropAfter = 90.0
+    """Seconds of silence after which a version 2 peer is dropped."""
+    newsDelay = 0.1
+    """Seconds in which comings and goings are gathered into one line."""
+
+    def __init__(
+        self,
+        source: Log,
+        registry: Registry,
+        joinHash: str,
+        clock: IReactorTime,
+        wallClock: Callable[[], float],
+        *,
+        limits: sessions.Limits | None = None,
+    ) -> None:
+        self.source = source
+        self.registry = registry
+        self.clock = clock
+        self.wallClock = wallClock
+        self.startedAt = wallClock()
+        self.byId: dict[str, HubProtocol] = {}
+        self.router = Router(registry, self.byId.keys(), limits or sessions.Limits())
+        self.counts: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.acking: set[HubProtocol] = set()
+        self.port: int | None = None
+        self._joinHash = joinHash
+        self._connections: set[HubProtocol] = set()
+        self._allGone: Deferred[None] | None = None
+        self._news: set[str] = set()
+        self._newsCall: IDelayedCall | None = None
+        self._sweeper = self._every(5.0, self._sweep)
+        self._expirer = self._every(5.0, self._expire)
+        self._stopping = False
+        source.committed = self._committed
+
+    def __repr__(self) -> str:
+        return f"<HubFactory {len(self.byId)} AIs, {len(self._connections)} connections>"
+
+    def _every(self, seconds: float, job: Callable[[], object]) -> LoopingCall:
+        call = LoopingCall(job)
+        call.clock = self.clock
+        call.interval = seconds
+        return call
+
+    def start(self) -> None:
+        """Begin the periodic work."""
+        for call in (self._sweeper, self._expirer):
+            call.start(call.interval or 5.0, now=False)
+
+    def buildProtocol(self, addr: IAddress | None) -> HubProtocol | None:  # type: ignore[override]
+        return None if self._stopping else HubProtocol(self)
+
+    @property
+    def connectionCount(self) -> int:
+        return len(self._connections)
+
+    # --- who is connected
+
+    def connected(self, connection: HubProtocol) -> None:
+        self._connections.add(connection)
+
+    def authenticate(self, handshake: Handshake) -> Deferred[Grant]:
+        """Fires with how the handshake is answered; a first use of an own token is on disk by then."""
+
+        def checked(grant: Grant) -> Grant | Deferred[Grant]:
+            if grant is not Grant.FIRST_USE:
+                return grant
+            return self.source.write(
+                lambda transaction: tokens.markUsed(transaction, handshake.ai_id, handshake.token)
+            ).addCallback(lambda _: Grant.OWN)
+
+        now = self.wallClock()
+        return self.source.read(
+            lambda connection: tokens.check(connection, handshake.ai_id, handshake.token, self._joinHash, now)
+        ).addCallback(checked)
+
+    def authenticated(self, connection: HubProtocol) -> None:
+        """C{connection} is that of its AI now; an older one ends."""
+        older = self.byId.get(connection.aiId)
+        self.byId[connection.aiId] = connection
+        if older is not None:
+            older.close(WireProblem("taken_over", "a newer connection of the same ai_id took over"))
+
+    def greeted(self, connection: HubProtocol, hello: Hello, again: bool) -> None:
+        """Its hello is committed."""
+        self.registry.heard(connection.aiId, hello, self.wallClock())
+        if connection.closing:
+            return
+        self.log.info(
+            "{ai} {joined}: specialization={specialization}, capabilities={capabilities}, protocol {version}, {peer}",
+            ai=connection.aiId,
+            joined="is here anew" if again else "joined",
+            specialization=plain(hello.specialization),
+            capabilities=plain(", ".join(hello.capabilities), 200),
+            version=connection.version,
+            peer=connection.peer,
+        )
+        self._tellOf(connection.aiId)
+
+    def disconnected(self, connection: HubProtocol, reason: Failure) -> None:
+        self._connections.discard(connection)
+        self.acking.discard(connection)
+        if connection.aiId and self.byId.get(connection.aiId) is connection:
+            del self.byId[connection.aiId]
+            self.log.info("{ai} left: {reason}", ai=connection.aiId, reason=plain(reason.getErrorMessage(), 200))
+            self._tellOf(connection.aiId)
+        if self._allGone is not None and not self._connections:
+            gone, self._allGone = self._allGone, None
+            gone.callback(None)
+
+    def disconnect(self, aiId: str, problem: WireProblem) -> bool:
+        """End the connection of C{aiId}, if there is one."""
+        connection = self.byId.get(aiId)
+        if connection is None:
+            return False
+        connection.close(problem)
+        return True
+
+    # --- what others are told of an AI
+
+    def infoOf(self, ids: Iterable[str]) -> dict[str, AiInfo]:
+        found = {}
+        for aiId in ids:
+            connection = self.byId.get(aiId)
+            since = wire.rfc3339(connection.since) if connection is not None else None
+            if info := self.registry.info(aiId, since):
+                found[aiId] = info
+        return found
+
+    def whoIsHere(self, limit: int = 200) -> tuple[list[str], dict[str, AiInfo]]:
+        """The ids that are connected, and what is known of them and of those who were here last; both bounded."""
+        here = [aiId for aiId, connection in self.byId.items() if connection.greeted]
+        away: list[str] = []
+        if len(here) < limit:
+            known = self.registry.ais
+            away = sorted(known.keys() - set(here), key=lambda aiId: -known[aiId].seenAt)
+        return here[:1000], self.infoOf([*here, *away][:limit])
+
+    def openSessions(self, connection: sqlite3.Connection, aiId: str) -> list[dict[str, Any]]:
+        return sessions.openFor(connection, aiId)
+
+    def _tellOf(self, aiId: str) -> None:
+        self._news.add(aiId)
+        if self._newsCall is None and not self._stopping:
+            self._newsCall = self.clock.callLater(self.newsDelay, self._tellNews)
+
+    def _tellNews(self) -> None:
+        self._newsCall = None
+        ids, self._news = sorted(self._news), set()
+        for start in range(0, len(ids), 200):
+            info = self.infoOf(ids[start : start + 200])
+            payload = wire.encodePayload(TrainingSync(ai_info=info))
+            line = wire.encode(hubMessage(MessageType.TRAINING_SYNC, payload, self.wallClock())) + b"\n"
+            for connection in list(self.byId.values()):
+                if connection.greeted and connection.version >= 2 and info.keys() != {connection.aiId}:
+                    connection.tellNews(line, info)
+
+    # --- after each commit
+
+    def _committed(self, events: list[Event]) -> None:
+        acking, self.acking = self.acking, set()
+        if not events:
+            for connection in acking:
+                connection.flush(None)
+            return
+        flush = Flush(events)
+        for connection in list(self.byId.values()):
+            acking.discard(connection)
+            connection.flush(flush)
+        for connection in acking:
+            connection.flush(None)
+
+    # --- what happens from time to time
+
+    def _sweep(self) -> None:
+        """Ping who is silent, drop who is silent for long, cut who can't keep up."""
+        try:
+            now = self.clock.seconds()
+            ping = Heartbeat(nonce=int(now * 1000))
+            for connection in list(self.byId.values()):
+                silent = now - connection.lastHeard
+                if not connection.greeted or connection.closing:
+                    continue
+                if connection.version >= 2 and silent >= self.dropAfter:
+                    self.log.info("{ai} dropped: silent for {silent:.0f} s", ai=connection.aiId, silent=silent)
+                    connection.transport.abortConnection()
+                elif (
+                    connection.version == 1
+                    and connection.cursor.paused
+                    and not self.source.remembers(connection.cursor.position)
+                ):
+                    connection.close(WireProblem("too_slow", "this client did not keep up with what others share"))
+                elif silent >= self.pingAfter and now - connection.lastPing >= self.pingAfter:
+                    connection.lastPing = now
+                    ping.seq = self.source.head if connection.version >= 2 else None
+                    connection.send(MessageType.HEARTBEAT, ping)
+        except Exception:
+            self.log.failure("the sweep failed; it goes on")
+
+    def _expire(self) -> Deferred[None]:
+        def failed(failure: Failure) -> None:
+            self.log.failure("ending sessions failed; it goes on", failure)
+
+        return self.source.write(sessions.expire).addCallbacks(lambda _: None, failed)
+
+    def get_hub_status(self) -> Deferred[dict[str, Any]]:
+        """Fires with a JSON-able dict; its keys stand in `kernelnet.hub.status`."""
+        return gatherStatus(self)
+
+    # --- the end
+
+    def stop(self) -> Deferred[None]:
+        """
+        Take nothing more, commit and acknowledge what came, say goodbye to all.
+
+        @return: fires when all connections are gone, within some seconds.
+        """
+        self._stopping = True
+        for call in (self._sweeper, self._expirer):
+            if call.running:
+                call.stop()
+        for connection in self._connections:
+            connection.hold("stopping")
+
+        def goodbye(_: object) -> Deferred[None] | None:
+            if self._newsCall is not None:
+                self._newsCall.cancel()
+                self._newsCall = None
+            if not self._connections:
+                return None
+            self._allGone = Deferred()
+            gone = self._allGone
+            for connection in list(self._connections):
+                connection.close(WireProblem("shutting_down", "the hub is going away; come back"))
+            return gone
+
+        return self.source.drain().addCallback(goodbye)

@@ -1,0 +1,240 @@
+"""
+What all AIs know together: patterns, components and reports, stored from messages and read in pages.
+
+"Best" is what most AIs other than the author confirmed by measuring it again, then what claims most; of equals
+the newest.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from kernelnet.hub.log import Transaction
+from kernelnet.message import (
+    CodeBlock,
+    Component,
+    KnowledgeBase,
+    NetworkMessage,
+    Pattern,
+    PerformanceReport,
+    Verdict,
+)
+
+__all__ = [
+    "PAGE_BYTES",
+    "bestMatch",
+    "counts",
+    "page",
+    "storeCode",
+    "storeComponent",
+    "storePattern",
+    "storeReport",
+]
+
+PAGE_BYTES = 128 * 1024
+"""The JSON of one page's items; what else a ``training_sync`` holds takes at most as much again."""
+_REPORTS = 5
+"""Reports shown with each component."""
+
+
+def storePattern(transaction: Transaction, seq: int, message: NetworkMessage, pattern: Pattern) -> None:
+    transaction.execute(
+        "INSERT OR REPLACE INTO shared_patterns (ai_id, pattern_id, seq, type, confidence, specialization, timestamp,"
+        " body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            message.sender_id,
+            pattern.id,
+            seq,
+            pattern.type,
+            pattern.confidence,
+            pattern.specialization,
+            message.timestamp,
+            msgspec.json.encode(message.payload["pattern"]),
+        ),
+    )
+
+
+def storeCode(transaction: Transaction, seq: int, message: NetworkMessage, code: CodeBlock) -> None:
+    row = {
+        "component_id": code.id,
+        "kind": "code",
+        "name": code.type,
+        "feature": code.specialization,
+        "digest": "",
+        "level": 0.0,
+        "body": msgspec.json.encode(message.payload["code"]),
+    }
+    _storeComponent(transaction, seq, message, row)
+
+
+def storeComponent(transaction: Transaction, seq: int, message: NetworkMessage, component: Component) -> None:
+    row = {
+        "component_id": component.id,
+        "kind": "component",
+        "name": component.title,
+        "feature": component.manifest.workbench if component.manifest else component.specialization,
+        "digest": component.digest,
+        "level": component.development_level or 0.0,
+        "body": msgspec.json.encode(message.payload["component"]),
+    }
+    _storeComponent(transaction, seq, message, row)
+    _countVerdicts(transaction, component.digest)
+
+
+def _storeComponent(transaction: Transaction, seq: int, message: NetworkMessage, row: dict[str, Any]) -> None:
+    transaction.connection.execute(
+        "INSERT OR REPLACE INTO shared_components (ai_id, component_id, kind, seq, name, feature, digest,"
+        " development_level, timestamp, body)"
+        " VALUES (:ai_id, :component_id, :kind, :seq, :name, :feature, :digest, :level, :timestamp, :body)",
+        {**row, "ai_id": message.sender_id, "seq": seq, "timestamp": message.timestamp},
+    )
+
+
+def storeReport(transaction: Transaction, seq: int, message: NetworkMessage, report: PerformanceReport) -> None:
+    transaction.execute(
+        "INSERT OR REPLACE INTO performance_reports (ai_id, component_id, digest, seq, verdict, timestamp, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            message.sender_id,
+            report.component_id,
+            report.digest or "",
+            seq,
+            report.verdict.value if report.verdict else None,
+            message.timestamp,
+            msgspec.json.encode(message.payload),
+        ),
+    )
+    if report.digest:
+        _countVerdicts(transaction, report.digest)
+
+
+def _countVerdicts(transaction: Transaction, digest: str) -> None:
+    """Count by AI what others found of the components with this digest; nobody confirms its own."""
+    transaction.execute(
+        """
+        UPDATE shared_components SET (confirmed, refuted) = (
+            SELECT COUNT(*) FILTER (WHERE verdict = ?), COUNT(*) FILTER (WHERE verdict = ?)
+            FROM (SELECT DISTINCT r.ai_id, r.verdict FROM performance_reports r
+                  WHERE r.digest = shared_components.digest AND r.ai_id != shared_components.ai_id)
+        ) WHERE digest = ?
+        """,
+        (Verdict.CONFIRMED.value, Verdict.REFUTED.value, digest),
+    )
+
+
+def bestMatch(connection: sqlite3.Connection, feature: str, requestor: str) -> dict[str, Any] | None:
+    """The best stored component for a feature, as its author shared it; not the requestor's own."""
+    row = connection.execute(
+        "SELECT body FROM shared_components WHERE kind = 'component' AND ai_id != ? AND (feature = ? OR name = ?)"
+        " ORDER BY confirmed - refuted DESC, development_level DESC, seq DESC LIMIT 1",
+        (requestor, feature, feature),
+    ).fetchone()
+    return msgspec.json.decode(row[0]) if row else None
+
+
+def counts(connection: sqlite3.Connection) -> dict[str, Any]:
+    """How much is stored, by table; sessions by state."""
+    (patterns,) = connection.execute("SELECT COUNT(*) FROM shared_patterns").fetchone()
+    kinds = dict(connection.execute("SELECT kind, COUNT(*) FROM shared_components GROUP BY kind"))
+    (confirmed,) = connection.execute(
+        "SELECT COUNT(*) FROM shared_components WHERE kind = 'component' AND confirmed > 0"
+    ).fetchone()
+    (reports,) = connection.execute("SELECT COUNT(*) FROM performance_reports").fetchone()
+    sessions = dict(connection.execute("SELECT state, COUNT(*) FROM collaboration_sessions GROUP BY state"))
+    return {
+        "stored": {
+            "patterns": patterns,
+            "components": kinds.get("component", 0),
+            "confirmed_components": confirmed,
+            "code_blocks": kinds.get("code", 0),
+            "performance_reports": reports,
+        },
+        "sessions": {
+            state: sessions.get(state, 0) for state in ("offered", "active", "completed", "declined", "expired")
+        },
+    }
+
+
+def page(
+    connection: sqlite3.Connection, after: str | None, limit: int, maxBytes: int = PAGE_BYTES
+) -> tuple[KnowledgeBase, str | None]:
+    """
+    One page of the knowledge base: components first, then patterns, each best first.
+
+    @param after: what an earlier page gave as cursor; C{None}, or what is no cursor: from the start.
+    @param limit: at most so many items.
+    @return: the page, and the cursor of the next one or C{None}.
+    """
+    base = KnowledgeBase([], [], {})
+    size = 0
+    last: str | None = None
+    for count, (cursor, kind, componentId, body) in enumerate(_items(connection, after)):
+        item = msgspec.json.decode(body)
+        reports = _reports(connection, componentId) if kind == "component" else []
+        cost = len(body) + len(msgspec.json.encode(reports))
+        if cost > maxBytes:
+            # Larger than any page: it is named, so that nobody takes it for missing.
+            item = {key: value for key, value in item.items() if key in ("id", "specialization")} | {"too_large": True}
+            reports, cost = [], 600
+        if count == limit or size + cost > maxBytes:
+            return base, last
+        size += cost
+        last = cursor
+        if kind == "pattern":
+            base.patterns.append(item)
+        else:
+            base.components.append(item)
+            if reports:
+                base.benchmarks[componentId] = reports
+    return base, None
+
+
+def _items(connection: sqlite3.Connection, after: str | None) -> Iterator[tuple[str, str, str, bytes]]:
+    """
+    (cursor, kind, id, JSON) of everything after a cursor.
+
+    A cursor is the sort key of the last item seen, so that what is stored meanwhile shifts nothing.
+    """
+    table, key = _parseCursor(after)
+    if table == "c":
+        found = connection.execute(
+            "SELECT confirmed - refuted, development_level, seq, kind, component_id, body FROM shared_components"
+            " WHERE (confirmed - refuted, development_level, seq) < (?, ?, ?)"
+            " ORDER BY confirmed - refuted DESC, development_level DESC, seq DESC",
+            key or (1 << 62, 1e308, 1 << 62),
+        )
+        for rank, level, seq, kind, componentId, body in found:
+            yield f"c:{rank}:{level!r}:{seq}", kind, componentId, body
+        key = None
+    found = connection.execute(
+        "SELECT confidence, seq, body FROM shared_patterns WHERE (confidence, seq) < (?, ?)"
+        " ORDER BY confidence DESC, seq DESC",
+        key or (2.0, 1 << 62),
+    )
+    for confidence, seq, body in found:
+        yield f"p:{confidence!r}:{seq}", "pattern", "", body
+
+
+def _parseCursor(after: str | None) -> tuple[str, tuple[float, ...] | None]:
+    try:
+        table, *numbers = (after or "").split(":")
+        if table == "c" and len(numbers) == 3:
+            return "c", (int(numbers[0]), float(numbers[1]), int(numbers[2]))
+        if table == "p" and len(numbers) == 2:
+            return "p", (float(numbers[0]), int(numbers[1]))
+    except ValueError:
+        pass
+    return "c", None
+
+
+def _reports(connection: sqlite3.Connection, componentId: str) -> list[dict[str, Any]]:
+    rows = connection.execute(
+        "SELECT ai_id, timestamp, body FROM performance_reports WHERE component_id = ? AND length(body) < 16384"
+        " ORDER BY seq DESC LIMIT ?",
+        (componentId, _REPORTS),
+    )
+    return [{"reporter": aiId, "timestamp": at, **msgspec.json.decode(body)} for aiId, at, body in rows]

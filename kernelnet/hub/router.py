@@ -1,0 +1,328 @@
+"""
+What each logged message type means.
+
+==========================  =================================================  ==============================
+type                        stored in                                          goes to
+==========================  =================================================  ==============================
+``pattern_share``           ``shared_patterns``                                all others, or the target
+``code_share``              ``shared_components`` (kind code)                  all others, or the target
+``os_component_share``      ``shared_components``; may complete its session    all others, or the target
+``performance_report``      ``performance_reports``; counts verdicts           all others, or the target
+``feature_request``         –; answered by the best stored match               the AIs that are able to
+``feature_response``        –                                                  the target: the requestor
+``collaboration_request``   ``collaboration_sessions``: opens one              the AIs that are invited
+``collaboration_response``  ``collaboration_sessions``                         the initiator
+==========================  =================================================  ==============================
+
+A method of the table below runs in the reactor's thread: it checks, and decides from the registry whom the message
+concerns.  What it returns runs in the writer's thread, within the transaction that appends the message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from kernelnet import wire
+from kernelnet.hub import knowledge, sessions
+from kernelnet.hub.log import Transaction
+from kernelnet.hub.registry import Registry
+from kernelnet.message import (
+    CodeShare,
+    CollaborationInvitation,
+    CollaborationRequest,
+    CollaborationResponse,
+    ComponentShare,
+    FeatureRequest,
+    FeatureResponse,
+    ForwardedFeatureRequest,
+    MessageType,
+    NetworkMessage,
+    PatternShare,
+    PerformanceReport,
+)
+from kernelnet.wire import WireProblem
+
+__all__ = ["Logged", "Owner", "Router", "plain"]
+
+Store = Callable[[Transaction, bytes], int]
+"""Writes a message and what follows from it, given its digest; returns its C{seq}."""
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_canonical = msgspec.json.Encoder(order="deterministic")
+_ROOM_FOR_SEQ = 32
+"""What C{"seq"} may add to a line for version 2."""
+
+
+def plain(text: str, limit: int = 80) -> str:
+    """A stranger's words for a log line: no control characters, no line breaks, nothing that turns text around."""
+    return "".join(c if c.isprintable() else "?" for c in text[:limit])
+
+
+class Owner(Protocol):
+    """
+    Whose message it is: the connection it came by.
+
+    @ivar ordered: whether nothing may overtake a message that was refused for now.
+    """
+
+    ordered: bool
+
+    def withdrawn(self, work: Logged) -> WireProblem | None:
+        """Why C{work} shall not be written after all."""
+
+    def settled(self, work: Logged, problem: WireProblem | None) -> None:
+        """It is committed as C{work.seq}, or it is refused."""
+
+
+class Logged:
+    """
+    One message on its way into the log (`kernelnet.hub.log.Work`).
+
+    @ivar seq: its position once it is applied; of a repetition: the first one's.
+    """
+
+    def __init__(self, message: NetworkMessage, store: Store, size: int, owner: Owner) -> None:
+        self.messageId = message.message_id
+        self.size = size
+        self.source: object | None = owner if owner.ordered else None
+        self.seq = 0
+        self._sender = message.sender_id
+        self._digest = hashlib.blake2b(
+            _canonical.encode([message.message_type.value, message.target_ai, message.payload]), digest_size=16
+        ).digest()
+        self._store = store
+        self._owner = owner
+
+    def __repr__(self) -> str:
+        return f"<Logged {self.messageId!r} of {self._sender}>"
+
+    def withdrawn(self) -> WireProblem | None:
+        return self._owner.withdrawn(self)
+
+    def apply(self, transaction: Transaction) -> None:
+        before = transaction.execute(
+            "SELECT seq, digest FROM events WHERE sender_id = ? AND message_id = ?", (self._sender, self.messageId)
+        ).fetchone()
+        if before is None:
+            self.seq = self._store(transaction, self._digest)
+        elif before[1] == self._digest:
+            self.seq = before[0]
+        else:
+            raise WireProblem(
+                "conflicting_duplicate",
+                f"`message_id` {self.messageId!r} was used for another content, as seq {before[0]}",
+                self.messageId,
+            )
+
+    def settle(self, problem: WireProblem | None) -> None:
+        if problem is not None and problem.messageId is None:
+            problem = WireProblem(problem.code, problem.message, self.messageId)
+        self._owner.settled(self, problem)
+
+
+class Router:
+    """
+    @param connected: the ids that are connected now, kept up to date by who gives it.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        connected: Collection[str],
+        limits: sessions.Limits,
+        maxLine: int = wire.AUTHENTICATED_LINE,
+    ) -> None:
+        self._registry = registry
+        self._connected = connected
+        self._limits = limits
+        self._maxLine = maxLine
+
+    def plan(self, message: NetworkMessage) -> Store:
+        """
+        What is to be written for a message of a logged type.
+
+        @raise WireProblem: its payload is wrong, or its target unknown.
+        """
+        cls, method = self._table[message.message_type]
+        payload = wire.decodePayload(message, cls)
+        if message.target_ai is not None:
+            self._checkTarget(message, message.target_ai)
+        return method(self, message, payload)
+
+    def _checkTarget(self, message: NetworkMessage, target: str) -> None:
+        if not self._registry.isKnown(target):
+            raise WireProblem("unknown_target", f"`target_ai` {plain(target)!r} was never enrolled", message.message_id)
+
+    def _encode(self, message: NetworkMessage) -> bytes:
+        line = wire.encode(message)
+        if len(line) > self._maxLine - _ROOM_FOR_SEQ:
+            raise WireProblem(
+                "invalid_message",
+                f"it grows to {len(line)} bytes when it is passed on; at most {self._maxLine - _ROOM_FOR_SEQ} can be",
+                message.message_id,
+            )
+        return line
+
+    def _share(
+        self, message: NetworkMessage, then: Callable[[Transaction, int], None], logLine: str, **fields: Any
+    ) -> Store:
+        """The common way: append it for all others or for its target, then C{then}."""
+        line = self._encode(message)
+        recipients = None if message.target_ai is None else [message.target_ai]
+
+        def store(transaction: Transaction, digest: bytes) -> int:
+            seq = transaction.append(message, line, recipients, digest)
+            then(transaction, seq)
+            transaction.note(logLine, ai=message.sender_id, **fields)
+            return seq
+
+        return store
+
+    def _patternShare(self, message: NetworkMessage, share: PatternShare) -> Store:
+        pattern = share.pattern
+        return self._share(
+            message,
+            lambda transaction, seq: knowledge.storePattern(transaction, seq, message, pattern),
+            "pattern {id} shared by {ai} (type={type}, confidence={confidence:.2f})",
+            id=plain(pattern.id),
+            type=plain(pattern.type),
+            confidence=pattern.confidence,
+        )
+
+    def _codeShare(self, message: NetworkMessage, share: CodeShare) -> Store:
+        return self._share(
+            message,
+            lambda transaction, seq: knowledge.storeCode(transaction, seq, message, share.code),
+            "building block {id} shared by {ai}",
+            id=plain(share.code.id),
+        )
+
+    def _componentShare(self, message: NetworkMessage, share: ComponentShare) -> Store:
+        component = share.component
+        session = share.session_id if share.collaboration_complete else None
+        if share.collaboration_complete and share.session_id is None:
+            raise WireProblem(
+                "invalid_message", "payload: `collaboration_complete` needs a `session_id`", message.message_id
+            )
+        shared = self._share(
+            message,
+            lambda transaction, seq: knowledge.storeComponent(transaction, seq, message, component),
+            "component {name} shared by {ai} (id={id})",
+            name=plain(component.title),
+            id=plain(component.id),
+        )
+        if session is None:
+            return shared
+
+        def store(transaction: Transaction, digest: bytes) -> int:
+            # First, since it may refuse; and so the initiator hears "accepted" before it gets the component.
+            sessions.complete(transaction, message.sender_id, session, component.id, self._limits)
+            return shared(transaction, digest)
+
+        return store
+
+    def _performanceReport(self, message: NetworkMessage, report: PerformanceReport) -> Store:
+        return self._share(
+            message,
+            lambda transaction, seq: knowledge.storeReport(transaction, seq, message, report),
+            "report on {id} by {ai}: {verdict}",
+            id=plain(report.component_id),
+            verdict=report.verdict.value if report.verdict else "own figures",
+        )
+
+    def _featureRequest(self, message: NetworkMessage, request: FeatureRequest) -> Store:
+        if message.target_ai is not None:
+            able = [message.target_ai]
+        else:
+            able = sorted(self._registry.able([request.feature]).keys() - {message.sender_id})
+        forwarded = ForwardedFeatureRequest(request, message.sender_id)
+        line = self._encode(msgspec.structs.replace(message, payload=wire.encodePayload(forwarded)))
+
+        def store(transaction: Transaction, digest: bytes) -> int:
+            seq = transaction.append(message, line, able, digest)
+            best = knowledge.bestMatch(transaction.connection, request.feature, message.sender_id)
+            if best is not None:
+                self._answer(transaction, message.sender_id, {"component": best}, request)
+            elif not able:
+                self._answer(transaction, message.sender_id, {"reason": "nobody here can make it yet"}, request)
+            transaction.note(
+                "feature {feature} requested by {ai}: {found}, passed on to {count}",
+                feature=plain(request.feature),
+                ai=message.sender_id,
+                found="answered from what is stored" if best is not None else "nothing stored",
+                count=len(able),
+            )
+            return seq
+
+        return store
+
+    def _answer(self, transaction: Transaction, requestor: str, found: dict[str, Any], request: FeatureRequest) -> None:
+        answer = transaction.message(
+            MessageType.FEATURE_RESPONSE, {"original_request": wire.encodePayload(request), **found}
+        )
+        line = wire.encode(answer)
+        if len(line) <= self._maxLine - _ROOM_FOR_SEQ:
+            transaction.append(answer, line, [requestor])
+
+    def _featureResponse(self, message: NetworkMessage, response: FeatureResponse) -> Store:
+        if message.target_ai is None:
+            raise WireProblem("invalid_message", "`target_ai` must name the requestor", message.message_id)
+        return self._share(
+            message,
+            lambda transaction, seq: None,
+            "feature {feature} answered by {ai} for {requestor}",
+            feature=plain(response.original_request.feature),
+            requestor=message.target_ai,
+        )
+
+    def _collaborationRequest(self, message: NetworkMessage, request: CollaborationRequest) -> Store:
+        target = message.target_ai or request.target_ai or None
+        if target is not None:
+            self._checkTarget(message, target)
+        invited = sessions.partners(self._registry, self._connected, message.sender_id, request, target)
+        known = self._registry.ais.get(message.sender_id)
+        invitation = CollaborationInvitation(
+            session_id=sessions.sessionId(message),
+            type=request.type,
+            description=request.description,
+            initiator=message.sender_id,
+            partner_specialization=known.hello.specialization if known else "general",
+            expertise_offered=request.expertise_offered,
+            seeking_expertise=request.seeking_expertise,
+            requirements=request.requirements,
+        )
+        line = self._encode(msgspec.structs.replace(message, payload=wire.encodePayload(invitation)))
+
+        def store(transaction: Transaction, digest: bytes) -> int:
+            seq = transaction.append(message, line, invited, digest)
+            sessions.offer(transaction, invitation, invited, self._limits)
+            return seq
+
+        return store
+
+    def _collaborationResponse(self, message: NetworkMessage, response: CollaborationResponse) -> Store:
+        if response.response == "expired":
+            raise WireProblem("invalid_message", "payload: only the hub says `expired`", message.message_id)
+
+        def store(transaction: Transaction, digest: bytes) -> int:
+            recipients, passedOn = sessions.respond(transaction, message.sender_id, response, self._limits)
+            forwarded = msgspec.structs.replace(message, payload=wire.encodePayload(passedOn))
+            return transaction.append(forwarded, wire.encode(forwarded), recipients, digest)
+
+        return store
+
+    _table: dict[MessageType, tuple[type[Any], Callable[[Router, NetworkMessage, Any], Store]]] = {
+        MessageType.PATTERN_SHARE: (PatternShare, _patternShare),
+        MessageType.CODE_SHARE: (CodeShare, _codeShare),
+        MessageType.OS_COMPONENT_SHARE: (ComponentShare, _componentShare),
+        MessageType.PERFORMANCE_REPORT: (PerformanceReport, _performanceReport),
+        MessageType.FEATURE_REQUEST: (FeatureRequest, _featureRequest),
+        MessageType.FEATURE_RESPONSE: (FeatureResponse, _featureResponse),
+        MessageType.COLLABORATION_REQUEST: (CollaborationRequest, _collaborationRequest),
+        MessageType.COLLABORATION_RESPONSE: (CollaborationResponse, _collaborationResponse),
+    }

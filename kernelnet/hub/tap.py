@@ -1,0 +1,230 @@
+"""``twistd kernelhub``: its options, and the service that starts and stops a hub in order."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.enterprise import adbapi
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint, serverFromString
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python import usage
+from twisted.python.failure import Failure
+
+from kernelnet.hub import control, database
+from kernelnet.hub.factory import HubFactory
+from kernelnet.hub.log import Log
+from kernelnet.hub.registry import Registry
+from kernelnet.hub.sessions import Limits
+from kernelnet.identity import IdentityError, StateDirectory, defaultState, serverTLS, tokenHash
+from kernelnet.process import endWithFailure, placeFiles, refuse
+
+__all__ = ["HubService", "Options", "makeService"]
+
+BACKLOG = 1024
+
+
+class Options(usage.Options):
+    """What a user can say to ``twistd kernelhub``."""
+
+    synopsis = "[options]"
+    longdesc = "The hub that kernelnet trainers connect to.  A fresh state directory gets all that is needed."
+    optParameters = [
+        ["port", "p", "6000", "TCP port (TLS; 0: any that is free), or an endpoint description such as ssl:6000:…"],
+        ["state", "s", None, "state directory (default: $XDG_DATA_HOME/kernelnet)"],
+        ["session-offered", None, 600.0, "seconds that a collaboration may wait for a partner", float],
+        ["session-active", None, 1800.0, "seconds that a collaboration may take", float],
+    ]
+    optFlags = [["insecure-plaintext", None, "no TLS; on a loopback address only"]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["hosts"] = []
+
+    def opt_host(self, name: str) -> None:
+        """a further name or address that the hub's certificate shall be for (repeatable)"""
+        self["hosts"].append(name)
+
+    def postOptions(self) -> None:
+        self["state"] = Path(self["state"]) if self["state"] else defaultState()
+        for name in ("session-offered", "session-active"):
+            if not 0 < self[name] < 1e9:
+                refuse("kernelhub", f"--{name} must be a number of seconds above 0, not {self[name]:g}")
+        port = self["port"]
+        if re.fullmatch(r"[0-9]+", port, re.ASCII):
+            if int(port) > 65535:
+                refuse("kernelhub", f"--port must be 0 to 65535, not {port}")
+        elif ":" not in port:
+            refuse("kernelhub", f"--port must be a number or an endpoint description such as tcp:6000, not {port!r}")
+        elif self["insecure-plaintext"]:
+            if not _isLoopback(port):
+                refuse(
+                    "kernelhub",
+                    "--insecure-plaintext is for loopback only: give a number, or "
+                    "tcp:PORT:interface=127.0.0.1 or unix:PATH",
+                )
+        elif not port.startswith(("ssl:", "tls:")):
+            refuse("kernelhub", f"--port {port}: without --insecure-plaintext it must be a TLS endpoint (ssl:, tls:)")
+        placeFiles(self, self["state"], "hub")
+
+
+def _isLoopback(description: str) -> bool:
+    if description.startswith("unix:"):
+        return True
+    match = re.search(r":interface=((?:[^:\\]|\\.)*)(?::|$)", description)
+    if not description.startswith(("tcp:", "tcp6:")) or match is None:
+        return False
+    try:
+        return ip_address(match[1].replace("\\", "")).is_loopback
+    except ValueError:
+        return False
+
+
+class HubService(Service):
+    """
+    A hub in its state directory.
+
+    @ivar factory: C{None} until it has started.
+    @ivar started: fires when the port listens; fails with why it doesn't.
+    """
+
+    name = "kernelhub"
+    log = Logger(namespace="kernelnet.hub")
+
+    def __init__(self, reactor: Any, state: StateDirectory, options: Options) -> None:
+        self._reactor = reactor
+        self._state = state
+        self._options = options
+        self._port: IListeningPort | None = None
+        self._control: IListeningPort | None = None
+        self._source: Log | None = None
+        self._socketFolder: int | None = None
+        self._stopping = False
+        self.factory: HubFactory | None = None
+        self.started: Deferred[None] = Deferred()
+        self._lock: int | None = state.lock(control.LOCK)
+        for made in state.prepareHub(options["hosts"], datetime.now(UTC)):
+            self.log.info("made a new {made} in {state}", made=made, state=state.path)
+        database.prepare(state.database)
+        # Now, since a wrong file or description is told best before anything runs.
+        self._endpoint = self._makeEndpoint()
+
+    def _makeEndpoint(self) -> IStreamServerEndpoint:
+        port, plaintext = self._options["port"], self._options["insecure-plaintext"]
+        if not port.isdecimal():
+            endpoint: IStreamServerEndpoint = serverFromString(self._reactor, port)
+            return endpoint
+        if plaintext:
+            return TCP4ServerEndpoint(self._reactor, int(port), BACKLOG, "127.0.0.1")
+        return SSL4ServerEndpoint(self._reactor, int(port), serverTLS(self._state), BACKLOG)
+
+    def _pool(self, openfun: Any, threads: int) -> Any:
+        return adbapi.ConnectionPool(
+            "sqlite3",
+            str(self._state.database),
+            check_same_thread=False,
+            isolation_level=None,
+            cp_min=1,
+            cp_max=threads,
+            cp_noisy=False,
+            cp_openfun=openfun,
+            cp_reactor=self._reactor,
+        )
+
+    def startService(self) -> None:
+        super().startService()
+        # One writer: SQLite has one anyway, and the log's order is that of its thread.
+        source = Log(self._pool(database.setUpWriter, 1), self._pool(database.setUpReader, 2), self._reactor, time.time)
+        self._source = source
+        started = source.open().addCallback(lambda _: source.read(Registry.load)).addCallback(self._listen)
+        started.addCallbacks(lambda _: self.started.callback(None), self._failed)
+
+    def _listen(self, registry: Registry) -> Deferred[None] | None:
+        if self._stopping or self._source is None:
+            return None
+        factory = HubFactory(
+            self._source,
+            registry,
+            tokenHash(self._state.readJoinToken()),
+            self._reactor,
+            time.time,
+            limits=Limits(self._options["session-offered"], self._options["session-active"]),
+        )
+        self.factory = factory
+
+        def listening(port: IListeningPort) -> None:
+            self._port = port
+            address = port.getHost()
+            factory.port = getattr(address, "port", None)
+            path, self._socketFolder = control.shortPath(self._state.controlSocket)
+            self._control = self._reactor.listenUNIX(path, control.ControlFactory(factory), mode=0o600, wantPID=True)
+            factory.start()
+            self.log.info(
+                "Listening on {where} ({how}), state directory {state}, log {logId} at {head}",
+                where=f"port {factory.port}" if factory.port is not None else str(address),
+                how="plaintext" if self._options["insecure-plaintext"] else "TLS",
+                state=self._state.path,
+                logId=self._source.logId if self._source else "",
+                head=self._source.head if self._source else 0,
+            )
+
+        return self._endpoint.listen(factory).addCallback(listening)
+
+    def _failed(self, failure: Failure) -> None:
+        # What the system or we ourselves say in one line needs no traceback.
+        reason = getattr(failure.value, "socketError", None)
+        text = f"can't listen on {self._options['port']}: {reason}" if reason else failure.getErrorMessage()
+        if not isinstance(failure.value, OSError | IdentityError | control.ControlError) and not reason:
+            self.log.failure("the hub can't start", failure)
+        endWithFailure(self._reactor, f"kernelhub: {text}")
+        self.started.errback(failure)
+        self.started.addErrback(lambda _: None)
+
+    def stopService(self) -> Deferred[None]:
+        """Stop listening, commit and acknowledge what came, say goodbye, close the database."""
+        super().stopService()
+        self._stopping = True
+        ports = [port for port in (self._port, self._control) if port is not None]
+        self._port = self._control = None
+        stopped: Deferred[Any] = gatherResults([maybeDeferred(port.stopListening) for port in ports])
+        if self.factory is not None:
+            factory = self.factory
+            stopped.addCallback(lambda _: factory.stop())
+
+        def close(result: Any) -> None:
+            if self._source is not None:
+                self._source.close()
+                self._source = None
+            for fd in (self._socketFolder, self._lock):
+                if fd is not None:
+                    os.close(fd)
+            self._socketFolder = self._lock = None
+            self.log.info("hub stopped")
+
+        return stopped.addBoth(close)
+
+
+def makeService(options: Options) -> HubService:
+    """
+    The hub's service; what can be wrong with options, state directory or database ends the process here.
+
+    The database is opened, and its schema brought up to date, before anything listens.
+    """
+    from twisted.internet import reactor
+
+    state = StateDirectory(options["state"])
+    try:
+        state.open()
+        return HubService(reactor, state, options)
+    except (IdentityError, database.DatabaseError, control.ControlError) as e:
+        refuse("kernelhub", e)
+    except (OSError, ValueError) as e:
+        refuse("kernelhub", f"can't start with --port {options['port']}: {e}")
