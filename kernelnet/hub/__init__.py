@@ -3,6 +3,7 @@ The hub: it logs what trainers share, acknowledges it, and passes it on.
 
 - `tap`: options of ``twistd kernelhub``, and the service that starts and stops everything in order
 - `protocol`: one connection, from its first byte to its last
+- `greeting`: what a hello does, and how it is answered
 - `factory`: who is connected; what a commit means for all of them
 - `cursors`: a connection as a reader of the log: live, or lagging behind
 - `router`: what each logged message type means
@@ -10,7 +11,7 @@ The hub: it logs what trainers share, acknowledges it, and passes it on.
 - `knowledge`: patterns, components and reports, and the pages that newcomers get
 - `registry`: the AIs that are known, and which of them can do what
 - `tokens`: who may come in
-- `log`: the durable, numbered sequence of messages, with group commit
+- `log`: the durable, numbered sequence of messages; `commit`: what one transaction does; `events`: stretches of it
 - `database`, ``schema/``: the SQLite file, its pragmas, its versions
 - `control`: the socket by which ``kernelnet`` commands talk to a running hub
 - `status`: what the hub says of itself

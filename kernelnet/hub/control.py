@@ -30,8 +30,8 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
 from kernelnet.hub import tokens
+from kernelnet.hub.commit import Transaction
 from kernelnet.hub.database import DatabaseError, connect, prepare
-from kernelnet.hub.log import Transaction
 from kernelnet.identity import IdentityError, StateDirectory, checkAiId
 from kernelnet.wire import WireProblem
 

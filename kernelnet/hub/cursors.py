@@ -9,16 +9,16 @@ So a slow reader costs no memory, and a reconnect is a cursor that starts furthe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from kernelnet.hub.log import Event, Log, Page
+from kernelnet.hub.events import Event, Page
+from kernelnet.hub.log import Log
 from kernelnet.wire import withSeq
 
 __all__ = ["Cursor", "Flush", "Sink"]
@@ -86,15 +86,12 @@ class Cursor:
     @ivar paused: whether the transport can't take more now.
     """
 
-    _log = Logger(namespace="kernelnet.hub")
-
     def __init__(self, sink: Sink, log: Log) -> None:
         self._sink = sink
         self._source = log
-        self._reading: Deferred[None] | None = None
+        self._reading = False
         self._started = False
         self._stopped = False
-        self._caughtUp: Callable[[], None] | None = None
         self.position = 0
         self.live = False
         self.paused = False
@@ -147,15 +144,13 @@ class Cursor:
                 return
             page = self._source.page(self.position, self._sink.aiId)
             if isinstance(page, Deferred):
-                self._reading = page.addCallback(self._pageRead).addErrback(self._sink.failed)
-                # It fires at once only in tests; then there is more to read or not.
-                if page.called:
-                    self._reading = None
+                self._reading = True
+                page.addCallback(self._pageRead).addErrback(self._sink.failed)
             else:
                 self._take(page)
 
     def _pageRead(self, page: Page) -> None:
-        self._reading = None
+        self._reading = False
         if not self._stopped:
             self._take(page)
             self._read()

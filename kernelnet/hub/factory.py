@@ -4,7 +4,7 @@ Who is connected, and what a commit means for all of them.
 
 from __future__ import annotations
 
-import sqlite3
+import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,8 +18,10 @@ from twisted.python.failure import Failure
 
 from kernelnet import wire
 from kernelnet.hub import sessions, tokens
+from kernelnet.hub.commit import hubMessage
 from kernelnet.hub.cursors import Flush
-from kernelnet.hub.log import Event, Log, hubMessage
+from kernelnet.hub.events import Event
+from kernelnet.hub.log import Log
 from kernelnet.hub.protocol import HubProtocol
 from kernelnet.hub.registry import Registry
 from kernelnet.hub.router import Router, plain
@@ -76,24 +78,22 @@ class HubFactory(Factory):
         self._allGone: Deferred[None] | None = None
         self._news: set[str] = set()
         self._newsCall: IDelayedCall | None = None
-        self._sweeper = self._every(5.0, self._sweep)
-        self._expirer = self._every(5.0, self._expire)
+        self._jobs = [self._job(self._sweep), self._job(self._expire)]
         self._stopping = False
         source.committed = self._committed
 
     def __repr__(self) -> str:
         return f"<HubFactory {len(self.byId)} AIs, {len(self._connections)} connections>"
 
-    def _every(self, seconds: float, job: Callable[[], object]) -> LoopingCall:
-        call = LoopingCall(job)
-        call.clock = self.clock
-        call.interval = seconds
-        return call
+    def _job(self, function: Callable[[], object]) -> LoopingCall:
+        job = LoopingCall(function)
+        job.clock = self.clock
+        return job
 
     def start(self) -> None:
         """Begin the periodic work."""
-        for call in (self._sweeper, self._expirer):
-            call.start(call.interval or 5.0, now=False)
+        for job in self._jobs:
+            job.start(5.0, now=False)
 
     def buildProtocol(self, addr: IAddress | None) -> HubProtocol | None:  # type: ignore[override]
         return None if self._stopping else HubProtocol(self)
@@ -181,11 +181,8 @@ class HubFactory(Factory):
         away: list[str] = []
         if len(here) < limit:
             known = self.registry.ais
-            away = sorted(known.keys() - set(here), key=lambda aiId: -known[aiId].seenAt)
+            away = heapq.nlargest(limit, known.keys() - set(here), key=lambda aiId: known[aiId].seenAt)
         return here[:1000], self.infoOf([*here, *away][:limit])
-
-    def openSessions(self, connection: sqlite3.Connection, aiId: str) -> list[dict[str, Any]]:
-        return sessions.openFor(connection, aiId)
 
     def _tellOf(self, aiId: str) -> None:
         self._news.add(aiId)
@@ -264,9 +261,9 @@ class HubFactory(Factory):
         @return: fires when all connections are gone, within some seconds.
         """
         self._stopping = True
-        for call in (self._sweeper, self._expirer):
-            if call.running:
-                call.stop()
+        for job in self._jobs:
+            if job.running:
+                job.stop()
         for connection in self._connections:
             connection.hold("stopping")
 

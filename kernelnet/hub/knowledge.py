@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from kernelnet.hub.log import Transaction
+from kernelnet.hub.commit import Transaction
 from kernelnet.message import (
     CodeBlock,
     Component,

@@ -26,10 +26,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kernelnet import wire
-from kernelnet.hub import knowledge, tokens
+from kernelnet.hub.commit import Work, hubMessage
 from kernelnet.hub.cursors import Cursor, Flush
-from kernelnet.hub.log import Transaction, Work, hubMessage
-from kernelnet.hub.registry import saveHello
+from kernelnet.hub.greeting import Greeting, sendSync
 from kernelnet.hub.router import Logged, plain
 from kernelnet.hub.tokens import Grant
 from kernelnet.message import (
@@ -40,7 +39,6 @@ from kernelnet.message import (
     Handshake,
     Heartbeat,
     Hello,
-    KnowledgeBase,
     MessageType,
     NetworkMessage,
     SyncRequest,
@@ -63,6 +61,8 @@ class HubProtocol(LineProtocol):
     @ivar version: the protocol version it speaks; 1 until its hello says otherwise.
     @ivar greeted: whether it has said hello.
     @ivar since: Unix time of its authentication.
+    @ivar grant: how its handshake was answered.
+    @ivar syncing: whether a page of the knowledge base is on its way to it.
     @ivar ordered: whether nothing may overtake a message of it that was refused for now.
     """
 
@@ -83,13 +83,13 @@ class HubProtocol(LineProtocol):
         self.lastPing = 0.0
         self.cursor = Cursor(self, factory.source)
         self.news: set[str] = set()
-        self._grant = Grant.REFUSED
+        self.grant = Grant.REFUSED
         self._handshake: Handshake | None = None
         self._timer: IDelayedCall | None = None
         self._held: set[str] = set()
         self._acks: list[tuple[str, int]] = []
         self._mustResend: str | None = None
-        self._syncing = False
+        self.syncing = False
         self.peer = ""
 
     def __repr__(self) -> str:
@@ -133,7 +133,7 @@ class HubProtocol(LineProtocol):
         if grant is Grant.REFUSED:
             self.close(WireProblem("bad_credentials", "unknown ai_id or wrong token"))
             return
-        self._grant = grant
+        self.grant = grant
         self.aiId = self._handshake.ai_id
         self.since = self.factory.wallClock()
         self.factory.authenticated(self)
@@ -197,7 +197,7 @@ class HubProtocol(LineProtocol):
         version = 2 if hello.protocol >= 2 else 1
         if self.greeted and version != self.version:
             raise WireProblem("invalid_message", "`protocol` can't change within a connection", message.message_id)
-        if version == 1 and self._grant is Grant.JOIN:
+        if version == 1 and self.grant is Grant.JOIN:
             raise WireProblem(
                 "bad_credentials",
                 "a version 1 client can't enrol with a join token; give it a token of its own: "
@@ -208,16 +208,13 @@ class HubProtocol(LineProtocol):
         self.greeted = True
         self.version = version
         self.ordered = version >= 2
-        return _Greeting(self, hello, again)
+        return Greeting(self, hello, again)
 
     def _trainingSync(self, message: NetworkMessage) -> None:
         request = wire.decodePayload(message, SyncRequest)
-        if self._syncing:
+        if self.syncing:
             raise WireProblem("busy", "one training_sync at a time: wait for the answer", message.message_id)
-        if request.after is None:
-            self._sync(TrainingSync(), limit=request.limit)
-        else:
-            self._sync(TrainingSync(), request.after, request.limit, first=False)
+        sendSync(self, TrainingSync(), request)
 
     def _heartbeat(self, message: NetworkMessage) -> None:
         beat = wire.decodePayload(message, Heartbeat)
@@ -233,54 +230,6 @@ class HubProtocol(LineProtocol):
         MessageType.HEARTBEAT: _heartbeat,
         MessageType.PAYLOAD: _payload,
     }
-
-    def greet(self, hello: Hello, credential: str | None, again: bool) -> None:
-        """The hello is committed: answer it, then go on from where the client left off."""
-        if self.closing:
-            return
-        source = self.factory.source
-        resumed = (
-            hello.resume_after is not None
-            and hello.log_id == source.logId
-            and source.first - 1 <= hello.resume_after <= source.head
-        )
-        after = hello.resume_after if resumed and hello.resume_after is not None else source.head
-        answer = TrainingSync(log_id=source.logId, seq=after, resumed=resumed, credential=credential)
-        self._sync(answer, then=None if again else lambda: self.cursor.start(after))
-
-    def _sync(
-        self,
-        answer: TrainingSync,
-        after: str | None = None,
-        limit: int = 100,
-        first: bool = True,
-        then: Callable[[], None] | None = None,
-    ) -> None:
-        """Send C{answer} with a page of the knowledge base, and on the first page all that is asked of a hello."""
-        self._syncing = True
-
-        def read(connection: Any) -> tuple[KnowledgeBase, str | None, list[dict[str, Any]]]:
-            base, following = knowledge.page(connection, after, limit)
-            return base, following, self.factory.openSessions(connection, self.aiId) if first else []
-
-        def send(found: tuple[KnowledgeBase, str | None, list[dict[str, Any]]]) -> None:
-            self._syncing = False
-            if self.closing:
-                return
-            answer.global_knowledge_base, answer.next, opportunities = found
-            if first:
-                answer.collaboration_opportunities = opportunities
-                answer.active_ais, answer.ai_info = self.factory.whoIsHere()
-                answer.log_id = self.factory.source.logId
-                if answer.seq is None:
-                    answer.seq = self.factory.source.head
-            payload = wire.encodePayload(answer)
-            payload["next"] = answer.next
-            self.sendPayload(MessageType.TRAINING_SYNC, payload)
-            if then is not None:
-                then()
-
-        self.factory.source.read(read).addCallback(send).addErrback(self.failed)
 
     # --- what became of a logged message (kernelnet.hub.router.Owner)
 
@@ -380,26 +329,26 @@ class HubProtocol(LineProtocol):
             self.log.info("{ai}: {code}: {reason}", ai=self.aiId, code=problem.code, reason=plain(problem.message, 300))
         self.send(MessageType.ERROR, wire.problemPayload(problem))
 
-    def close(self, problem: WireProblem | None) -> None:
+    def close(self, problem: WireProblem) -> None:
         """Say why, and end; a peer that doesn't take it is cut after some seconds."""
         if self.closing:
             return
-        self._cancelTimer()
-        if problem is not None:
-            self.log.info(
-                "{who} from {peer} refused: {code}: {reason}",
-                who=self.aiId or (self._handshake.ai_id if self._handshake else "connection"),
-                peer=self.peer,
-                code=problem.code,
-                reason=plain(problem.message, 300),
-            )
-            self.transport.write(
-                self._line(MessageType.ERROR, wire.encodePayload(wire.problemPayload(problem))) + b"\n"
-            )
         self.closing = True
+        self._cancelTimer()
+        self.log.info(
+            "closing {who} ({peer}): {code}: {reason}",
+            who=self.aiId or (self._handshake.ai_id if self._handshake else "a connection"),
+            peer=self.peer,
+            code=problem.code,
+            reason=plain(problem.message, 300),
+        )
+        self.transport.write(self._line(MessageType.ERROR, wire.encodePayload(wire.problemPayload(problem))) + b"\n")
         self.cursor.stopProducing()
         self.transport.unregisterProducer()
         self.transport.loseConnection()
+        if self._held:  # or its own goodbye would not be read
+            self._held.clear()
+            self.resumeProducing()
         self._timer = self.factory.clock.callLater(CLOSE_TIMEOUT, self._abort)
 
     def _abort(self) -> None:
@@ -418,43 +367,6 @@ class HubProtocol(LineProtocol):
         self.closing = True
         self.cursor.stopProducing()
         self.factory.disconnected(self, reason)
-
-
-class _Greeting:
-    """A hello as `Work`, so that it is written before what came behind it."""
-
-    size = 1024
-    source: object | None = None
-
-    def __init__(self, connection: HubProtocol, hello: Hello, again: bool) -> None:
-        self._connection = connection
-        self._hello = hello
-        self._again = again
-        self._credential: str | None = None
-        self._refused = False
-
-    def withdrawn(self) -> None:
-        return None
-
-    def apply(self, transaction: Transaction) -> None:
-        connection = self._connection
-        if connection._grant is Grant.JOIN and not self._again:
-            self._credential = tokens.enrol(transaction, connection.aiId)
-            if self._credential is None:
-                raise WireProblem("bad_credentials", "unknown ai_id or wrong token")
-        saveHello(transaction, connection.aiId, self._hello, self._hello.resume_after)
-
-    def settle(self, problem: WireProblem | None) -> None:
-        connection = self._connection
-        if problem is not None:
-            connection.close(
-                problem
-                if problem.errorClass is ErrorClass.CLOSING
-                else WireProblem("shutting_down", f"the hub can't take a hello now: {problem.message}")
-            )
-            return
-        connection.factory.greeted(connection, self._hello, self._again)
-        connection.greet(self._hello, self._credential, self._again)
 
 
 def _quickKeepAlive(handle: socket.socket | None) -> None:

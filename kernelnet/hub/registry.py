@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from kernelnet.hub.log import Transaction
+from kernelnet.hub.commit import Transaction
 from kernelnet.message import AiInfo, Hello
 
 __all__ = ["KnownAi", "Registry", "saveHello"]

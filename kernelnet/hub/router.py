@@ -28,7 +28,7 @@ import msgspec
 
 from kernelnet import wire
 from kernelnet.hub import knowledge, sessions
-from kernelnet.hub.log import Transaction
+from kernelnet.hub.commit import Transaction
 from kernelnet.hub.registry import Registry
 from kernelnet.message import (
     CodeShare,
@@ -81,7 +81,7 @@ class Owner(Protocol):
 
 class Logged:
     """
-    One message on its way into the log (`kernelnet.hub.log.Work`).
+    One message on its way into the log (`kernelnet.hub.commit.Work`).
 
     @ivar seq: its position once it is applied; of a repetition: the first one's.
     """

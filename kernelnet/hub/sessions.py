@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from kernelnet.hub.log import Transaction
+from kernelnet.hub.commit import Transaction
 from kernelnet.hub.registry import Registry
 from kernelnet.message import (
     CollaborationInvitation,

@@ -14,6 +14,7 @@ from twisted.application.service import Service
 from twisted.enterprise import adbapi
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint, serverFromString
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python import usage
@@ -180,11 +181,9 @@ class HubService(Service):
 
     def _failed(self, failure: Failure) -> None:
         # What the system or we ourselves say in one line needs no traceback.
-        reason = getattr(failure.value, "socketError", None)
-        text = f"can't listen on {self._options['port']}: {reason}" if reason else failure.getErrorMessage()
-        if not isinstance(failure.value, OSError | IdentityError | control.ControlError) and not reason:
+        if not failure.check(OSError, CannotListenError, IdentityError, control.ControlError):
             self.log.failure("the hub can't start", failure)
-        endWithFailure(self._reactor, f"kernelhub: {text}")
+        endWithFailure(self._reactor, f"kernelhub: {failure.getErrorMessage()}")
         self.started.errback(failure)
         self.started.addErrback(lambda _: None)
 

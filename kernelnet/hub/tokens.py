@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
-from kernelnet.hub.log import Transaction
+from kernelnet.hub.commit import Transaction
 from kernelnet.identity import newToken, tokenHash
 
 __all__ = ["Grant", "check", "enrol", "issue", "list_", "markUsed", "revoke"]
