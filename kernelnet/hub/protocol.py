@@ -345,10 +345,10 @@ class HubProtocol(LineProtocol):
         self.transport.write(self._line(MessageType.ERROR, wire.encodePayload(wire.problemPayload(problem))) + b"\n")
         self.cursor.stopProducing()
         self.transport.unregisterProducer()
-        self.transport.loseConnection()
-        if self._held:  # or its own goodbye would not be read
+        if self._held:  # or the peer's own goodbye would not be read
             self._held.clear()
             self.resumeProducing()
+        self.transport.loseConnection()
         self._timer = self.factory.clock.callLater(CLOSE_TIMEOUT, self._abort)
 
     def _abort(self) -> None:

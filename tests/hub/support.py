@@ -1,0 +1,254 @@
+"""A hub without sockets, threads or waiting: string transports, a clock, and a real database file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet import wire
+from kernelnet.hub import database, tokens
+from kernelnet.hub.commit import Transaction
+from kernelnet.hub.factory import HubFactory
+from kernelnet.hub.log import Log
+from kernelnet.hub.protocol import HubProtocol
+from kernelnet.hub.registry import Registry
+from kernelnet.hub.sessions import Limits
+from kernelnet.identity import tokenHash
+from kernelnet.message import MessageType, NetworkMessage
+
+T = TypeVar("T")
+
+NOON = 1_800_000_000.0
+JOIN = "the-join-token"
+TIMESTAMP = "2026-11-22T15:00:00Z"
+
+
+class Pool:
+    """
+    One connection, used at once and in the caller's thread.
+
+    @ivar held: whether calls wait until `release`.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.held = False
+        self.calls = 0
+        self._waiting: list[Callable[[], None]] = []
+
+    def runWithConnection(self, func: Callable[..., T], *args: Any) -> Deferred[T]:
+        self.calls += 1
+        if not self.held:
+            return maybeDeferred(func, self.connection, *args)
+        done: Deferred[T] = Deferred()
+        self._waiting.append(lambda: maybeDeferred(func, self.connection, *args).chainDeferred(done))
+        return done
+
+    def release(self) -> None:
+        self.held = False
+        waiting, self._waiting = self._waiting, []
+        for call in waiting:
+            call()
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class Transport(StringTransport):
+    """Counts nothing, but keeps what a closing connection wrote, and can be full."""
+
+    aborted = False
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+        self.disconnecting = True
+
+
+class Client:
+    """The far end of one connection; it speaks in whole lines."""
+
+    def __init__(self, hub: Hub, aiId: str) -> None:
+        self.hub = hub
+        self.aiId = aiId
+        self.transport = Transport()
+        protocol = hub.factory.buildProtocol(None)
+        assert protocol is not None
+        self.protocol: HubProtocol = protocol
+        self.protocol.makeConnection(self.transport)
+        self._count = 0
+        self._partial = b""
+
+    def raw(self, data: bytes) -> None:
+        self.protocol.dataReceived(data)
+
+    def line(self, value: object) -> None:
+        self.raw(msgspec.json.encode(value) + b"\n")
+
+    def authenticate(self, token: str | None = None) -> None:
+        self.line({"ai_id": self.aiId, "token": self.hub.issue(self.aiId) if token is None else token})
+
+    def message(self, type: str, payload: Any, target: str | None = None, **fields: Any) -> dict[str, Any]:
+        self._count += 1
+        return {
+            "message_id": f"{self.aiId}-{type}-{self._count}",
+            "sender_id": self.aiId,
+            "message_type": type,
+            "timestamp": TIMESTAMP,
+            "payload": payload,
+            "target_ai": target,
+            **fields,
+        }
+
+    def send(self, type: str, payload: Any, target: str | None = None, **fields: Any) -> str:
+        """@return: the message's id."""
+        message = self.message(type, payload, target, **fields)
+        self.line(message)
+        return str(message["message_id"])
+
+    def hello(self, version: int = 2, **payload: Any) -> None:
+        self.send("hello", {"specialization": "general", **({"protocol": 2} if version == 2 else {}), **payload})
+
+    def lines(self) -> list[bytes]:
+        """What came since the last call."""
+        data = self._partial + self.transport.value()
+        self.transport.clear()
+        *lines, self._partial = data.split(b"\n")
+        return lines
+
+    def received(self, *types: str) -> list[dict[str, Any]]:
+        """What came since the last call, in order; of the named types only."""
+        found = []
+        for line in self.lines():
+            message = wire.decodeFromHub(line)  # whatever the hub says must be a valid line
+            if not types or message.message_type.value in types:
+                found.append(msgspec.json.decode(line))
+        return found
+
+    def payloads(self, *types: str) -> list[dict[str, Any]]:
+        return [message["payload"] for message in self.received(*types)]
+
+    def errors(self) -> list[str]:
+        return [payload["code"] for payload in self.payloads("error")]
+
+    @property
+    def closing(self) -> bool:
+        return self.transport.disconnecting
+
+    def pause(self) -> None:
+        """The far end does not read, so the transport asks to pause."""
+        self.protocol.cursor.pauseProducing()
+
+    def resume(self) -> None:
+        self.protocol.cursor.resumeProducing()
+
+    def leave(self) -> None:
+        self.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+class Hub:
+    """Everything of a hub but its listening port."""
+
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+        self.path = path
+        database.prepare(path)
+        writer = database.connect(path)
+        writer.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug here
+        self.writer = Pool(writer)
+        self.reader = Pool(database.connectReader(path))
+        self.clock = clock or Clock()
+        self.log = Log(self.writer, self.reader, self.clock, self.now)
+        self.log.open()
+        self.factory = HubFactory(
+            self.log,
+            Registry.load(self.reader.connection),
+            tokenHash(JOIN),
+            self.clock,
+            self.now,
+            limits=Limits(offered=600, active=1800),
+        )
+        self.factory.start()
+
+    def now(self) -> float:
+        return NOON + self.clock.seconds()
+
+    def issue(self, aiId: str) -> str:
+        """A token of an operator for C{aiId}."""
+        tokens_: list[str] = []
+        self.log.write(lambda transaction: tokens.issue(transaction, aiId)).addCallback(tokens_.append)
+        self.factory.registry.enrolled.add(aiId)
+        return tokens_[0]
+
+    def transact(self, function: Callable[[Transaction], T]) -> T:
+        results: list[T] = []
+        self.log.write(function).addCallback(results.append)
+        return results[0]
+
+    def connect(self, aiId: str, version: int = 2, **hello: Any) -> Client:
+        """A client that has said hello and heard the answer."""
+        client = Client(self, aiId)
+        client.authenticate()
+        client.hello(version, **hello)
+        self.clock.advance(self.factory.newsDelay)
+        for connection in self.factory.byId.values():
+            assert connection.greeted
+        client.received()
+        return client
+
+    def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        return self.reader.connection.execute(sql, parameters).fetchall()
+
+    def stop(self) -> None:
+        """End it as a kill would, but for the database file's handles."""
+        for connection in list(self.factory._connections):
+            connection.connectionLost(Failure(ConnectionDone()))
+        self.factory.stop()
+        self.log.close()
+
+
+class HubTestCase(SynchronousTestCase):
+    """A fresh hub for each test; no timer may be left at its end."""
+
+    def setUp(self) -> None:
+        self.path = Path(self.mktemp())
+        self.path.mkdir(parents=True)
+        self.hubs: list[Hub] = []
+        self.hub = self.makeHub()
+
+    def makeHub(self) -> Hub:
+        hub = Hub(self.path / "hub_data.db")
+        self.hubs.append(hub)
+        return hub
+
+    def restart(self) -> Hub:
+        """The hub ends and another one opens its database."""
+        self.hub.stop()
+        self.hubs.remove(self.hub)
+        self.hub = self.makeHub()
+        return self.hub
+
+    def tearDown(self) -> None:
+        for hub in self.hubs:
+            hub.stop()
+            self.assertEqual(hub.clock.getDelayedCalls(), [])
+
+
+def aPattern(id: str = "p1", **fields: Any) -> dict[str, Any]:
+    return {"pattern": {"id": id, "type": "loop", "confidence": 0.5, **fields}}
+
+
+def aComponent(id: str = "c1", **fields: Any) -> dict[str, Any]:
+    return {"component": {"id": id, "name": "cache", "implementation": "int x;", "specialization": "general", **fields}}
+
+
+def anEvent(sender: str, id: str, payload: dict[str, Any]) -> NetworkMessage:
+    return NetworkMessage(id, sender, MessageType.PATTERN_SHARE, TIMESTAMP, payload)
