@@ -200,10 +200,12 @@ class Machine:
                     before, left = left, store.get_fuel()
                     scores[split] = SplitScore(events=end - start, score=misses, fuel=before - left)
             except wasmtime.Trap as trap:
-                # A policy that can't grow its memory traps by its own means.
-                if linear is not None and linear.data_len(store) > policyMemory(self._capacity) - (4 << 20):
-                    raise OutOfMemory(f"the module used up its {policyMemory(self._capacity)} bytes") from None
-                raise trap
+                # A policy that can't grow its memory gives up by its own means, such as kn_alloc's.
+                gaveUp = trap.trap_code == wasmtime.TrapCode.UNREACHABLE
+                most = policyMemory(self._capacity)
+                if gaveUp and linear is not None and linear.data_len(store) > most - (4 << 20):
+                    raise OutOfMemory(f"the module used up its {most} bytes of memory") from None
+                raise
             arena.waste += linear.data_len(store) if linear is not None else 0
         return scores
 

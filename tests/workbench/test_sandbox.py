@@ -1,0 +1,240 @@
+"""Hostile modules: each ends soon, as the right class of error, and harms nobody."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet.workbench import errors, sandbox
+from kernelnet.workbench.file_system.scenario import FileSystemScenario, baselineModule
+from tests.workbench.support import policy, smallScenario
+from tests.workbench.wasm import I32, MAGIC, ZERO, body, leb, section, vec
+from tests.workbench.wasm import policy as raw
+
+SECONDS = 3.0
+"""What an attack may take: two seconds, and one for a machine that is busy with other tests."""
+
+
+def written(init: str = "", hit: str = "", victim: str = "return 0;", insert: str = "", more: str = "") -> bytes:
+    """A policy in C; C{more} stands before kn_victim."""
+    return policy(
+        f"{more}\nvoid kn_init(u32 c) {{ {init} }} void kn_hit(u32 s, u32 n) {{ {hit} }}\n"
+        f"u32 kn_victim(u64 k, u32 n) {{ {victim} }} void kn_insert(u32 s, u64 k, u32 n) {{ {insert} }}"
+    )
+
+
+class HostileTests(SynchronousTestCase):
+    scenario: FileSystemScenario
+
+    def setUp(self) -> None:
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        self.scenario = smallScenario(folder)
+
+    def fails(self, kind: type[errors.ComponentError], wasm: bytes, words: str = "") -> None:
+        """The module fails in this way within `SECONDS`, and the bench goes on as if nothing had been."""
+        start = time.monotonic()
+        error = self.assertRaises(errors.ComponentError, self.scenario.measure, wasm)
+        self.assertLess(time.monotonic() - start, SECONDS)
+        self.assertIs(type(error), kind, str(error))
+        self.assertIn(words, str(error))
+        self.assertEqual(len(str(error).splitlines()), 1)
+        fifo = sum(split.score for split in self.scenario.measure(baselineModule("fifo")).splits.values())
+        self.assertEqual(fifo, sum(s.score for s in self.scenario.baselines()["fifo"].splits.values()))
+
+    def test_harmless(self) -> None:
+        """The module that the attacks are variations of is measured."""
+        self.assertGreater(self.scenario.measure(raw()).splits["train"].score, 0)
+        self.assertGreater(self.scenario.measure(written()).splits["train"].score, 0)
+
+    # -- not a module ------------------------------------------------------------------------------------
+
+    def test_notWasm(self) -> None:
+        """Empty, random, truncated and text-format bytes are no module."""
+        whole = written()
+        for data in (b"", b"\0", b"\x7fELF" * 99, b"(module)", MAGIC[:4] + b"\2\0\0\0", whole[:-9], whole + b"\xff"):
+            self.fails(errors.InvalidModule, data)
+
+    def test_tooLarge(self) -> None:
+        """A module of more than 64 KiB is refused unseen, even if it is valid."""
+        padding = section(0, b"\1x" + bytes(sandbox.MAX_MODULE))
+        self.fails(errors.TooLarge, written() + padding)
+
+    def test_largest(self) -> None:
+        """A module of exactly 64 KiB is measured."""
+        wasm = written()
+        content = sandbox.MAX_MODULE - len(wasm) - 4
+        padded = wasm + section(0, b"\1x" + bytes(content - 2))
+        self.assertEqual(len(padded), sandbox.MAX_MODULE)
+        self.scenario.measure(padded, upTo="train")
+
+    def test_features(self) -> None:
+        """64-bit and shared memory, several memories, SIMD and atomics are switched off."""
+        self.fails(errors.InvalidModule, raw(memory=vec([b"\x04\x01"])))
+        self.fails(errors.InvalidModule, raw(memory=vec([b"\x03\x01\x02"])))
+        self.fails(errors.InvalidModule, raw(memory=vec([b"\x00\x01", b"\x00\x01"])))
+        self.fails(errors.InvalidModule, raw(init=b"\xfd\x0c" + bytes(16) + b"\x1a"))
+        self.fails(errors.InvalidModule, raw(init=b"\xfe\x03\x00", memory=vec([b"\x00\x01"])))
+
+    # -- imports and exports -----------------------------------------------------------------------------
+
+    def test_imports(self) -> None:
+        """WASI, the bench's own memory, or anything else: a component imports nothing."""
+        declared = 'extern __attribute__((import_module("{}"), import_name("{}"))) int f(int);'
+        for module, name in (("wasi_snapshot_preview1", "fd_write"), ("env", "memory"), ("policy", "kn_hit")):
+            wasm = written(init="f(1);", more=declared.format(module, name))
+            self.fails(errors.ForbiddenImport, wasm, f"{module}.{name}")
+
+    def test_importedMemory(self) -> None:
+        """A memory can't be imported either, so the bench's can't be reached."""
+        imported = section(2, vec([b"\3env\6memory\2\0\1"]))
+        wasm = raw()
+        at = wasm.index(section(3, vec([b"\0", b"\1", b"\2", b"\3"])))
+        self.fails(errors.ForbiddenImport, wasm[:at] + imported + wasm[at:], "env.memory")
+
+    def test_missingExport(self) -> None:
+        """A missing function is named."""
+        wasm = written()
+        for name in ("kn_init", "kn_hit", "kn_victim", "kn_insert"):
+            other = wasm.replace(name.encode(), name.replace("kn", "no").encode())
+            self.fails(errors.WrongExport, other, name)
+
+    def test_wrongSignature(self) -> None:
+        """A function with other parameters, or something else by its name, is refused."""
+        self.fails(errors.WrongExport, written().replace(b"kn_hit", b"kn_xxx").replace(b"kn_init", b"kn_hit\0"[:7]))
+        strange = written(more='__attribute__((export_name("kn_param"))) int odd(int a) { return a; }')
+        self.fails(errors.WrongExport, strange, "kn_param")
+        self.fails(errors.WrongExport, raw().replace(b"\6kn_hit\0\1", b"\6kn_hit\0\0"), "kn_hit")
+
+    def test_hugeName(self) -> None:
+        """A long or unprintable import name does not get into the error as it is."""
+        name = b"\x1b[31m\n" + b"x" * 5000
+        imported = section(2, vec([b"\1m" + leb(len(name)) + name + b"\0\0"]))
+        self.fails(errors.ForbiddenImport, MAGIC + section(1, vec([b"\x60\0\0"])) + imported)
+
+    # -- running -----------------------------------------------------------------------------------------
+
+    def test_endlessLoop(self) -> None:
+        """An endless loop runs out of fuel, wherever it is."""
+        loop = "for (volatile int i = 0;; i++);"
+        self.fails(errors.OutOfFuel, written(init=loop))
+        self.fails(errors.OutOfFuel, written(hit=loop))
+        self.fails(errors.OutOfFuel, written(victim=loop))
+        self.fails(errors.OutOfFuel, written(insert=loop))
+
+    def test_startLoop(self) -> None:
+        """A start function that never ends runs out of fuel."""
+        self.fails(errors.OutOfFuel, raw(start=b"\x03\x40\x0c\0\x0b"))
+
+    def test_slow(self) -> None:
+        """A policy that does too much at each request runs out of fuel."""
+        self.fails(errors.OutOfFuel, written(hit="for (volatile int i = 0; i < 1000000; i++);"))
+
+    def test_fill(self) -> None:
+        """Filling memory again and again is charged by the byte."""
+        more = "static char room[32 << 20]; static volatile char sink;"
+        fill = "__builtin_memset(room, (int)n, sizeof room); sink = room[n];"
+        self.fails(errors.OutOfFuel, written(hit=fill, more=more))
+
+    def test_recursion(self) -> None:
+        """Endless recursion overflows its own stack only."""
+        more = "static volatile int sink; static __attribute__((noinline)) int f(int x) { return f(x + sink) * 3 + x; }"
+        self.fails(errors.Trapped, raw(more=[body(b"\x10\4")], init=b"\x10\4"), "stack")
+        self.fails(errors.Trapped, written(hit="sink = f(1);", more=more))
+
+    def test_outOfBounds(self) -> None:
+        """Reading, writing and calling beyond what is there traps."""
+        self.fails(errors.Trapped, written(init="*(volatile int *)0xfffffff0 = 1;"), "out of bounds")
+        self.fails(errors.Trapped, written(hit="(void)*(volatile int *)(0x40000000 + s);"), "out of bounds")
+        self.fails(errors.Trapped, written(hit="((void (*)(u32))(s + 77777))(s);"))
+
+    def test_arithmetic(self) -> None:
+        """Division by zero, overflow and impossible conversions trap."""
+        self.fails(errors.Trapped, written(hit="volatile u32 zero = 0; zero = n / zero;"), "divide by zero")
+        overflow = "volatile int least = -2147483647 - 1, one = -1; least = least / one;"
+        self.fails(errors.Trapped, written(hit=overflow), "overflow")
+        self.fails(errors.Trapped, raw(init=b"\x43\0\0\xc0\x7f\xa8\x1a"), "conversion")
+
+    def test_unreachable(self) -> None:
+        """Giving up traps."""
+        self.fails(errors.Trapped, written(victim="__builtin_trap();"), "unreachable")
+
+    def test_badSlot(self) -> None:
+        """A slot that does not exist breaks the contract."""
+        self.fails(errors.ContractBroken, written(victim="return 32;"), "kn_victim")
+        self.fails(errors.ContractBroken, written(victim="return 0xffffffff;"), "kn_victim")
+
+    # -- memory ------------------------------------------------------------------------------------------
+
+    def test_greedyMemory(self) -> None:
+        """A module that starts with too much memory or too large tables is not started."""
+        self.fails(errors.OutOfMemory, raw(memory=vec([b"\0" + leb(65536)])))
+        self.fails(errors.OutOfMemory, raw(memory=vec([b"\0" + leb(4096)])))
+        self.fails(errors.OutOfMemory, raw(tables=vec([b"\x70\0" + leb(10_000_000)])))
+
+    def test_memoryBomb(self) -> None:
+        """Taking memory for ever ends at the limit, whether the module gives up or not."""
+        grow = "for (;;) { char *room = kn_alloc(1 << 20); *room = 1; }"
+        self.fails(errors.OutOfMemory, written(init=grow))
+        self.fails(errors.OutOfFuel, written(init="for (;;) __builtin_wasm_memory_grow(0, 1);"))
+
+    def test_enough(self) -> None:
+        """Half of the memory limit can be used."""
+        self.scenario.measure(written(init="kn_alloc(32 << 20);"), upTo="train")
+
+    def test_tables(self) -> None:
+        """Many tables are refused."""
+        self.fails(errors.OutOfMemory, raw(tables=vec([b"\x70\0\x01"] * 2 + [b"\x70\0" + leb(20_000)])))
+
+    # -- the compiler of machine code --------------------------------------------------------------------
+
+    def bombs(self) -> list[bytes]:
+        """Modules of at most 64 KiB that keep Cranelift busy: deep control flow, and many live variables."""
+        depth = 300
+        blocks = b"\x02\x40" * depth
+        branches = b"".join(ZERO + b"\x0d" + leb(i) for i in range(depth))
+        times = (sandbox.MAX_MODULE - 4000) // len(branches)
+        nested = raw(init=blocks + branches * times + b"\x0b" * depth)
+        count = 3000
+        mixed = b"".join(
+            b"\x20" + leb(1 + i) + b"\x20" + leb(1 + i * 7 % count) + b"\x6a\x21" + leb(1 + (i * 13 + 1) % count)
+            for i in range(count)
+        )
+        loop = b"\x03\x40" + mixed + b"\x20\0\x0d\0\x0b"
+        live = raw(init=loop * ((sandbox.MAX_MODULE - 1000) // len(loop)), initLocals=vec([leb(count) + I32]))
+        return [nested, live]
+
+    def test_craneliftBombs(self) -> None:
+        """What takes Cranelift too long is refused in time, or else was harmless and fails or runs in time."""
+        for bomb in self.bombs():
+            self.assertLessEqual(len(bomb), sandbox.MAX_MODULE)
+            start = time.monotonic()
+            try:
+                self.scenario.measure(bomb, upTo="train")
+            except errors.ComponentError as error:
+                self.assertIsInstance(error, (errors.CompileTooCostly, errors.OutOfFuel, errors.Trapped))
+            self.assertLess(time.monotonic() - start, SECONDS)
+
+    def test_worker(self) -> None:
+        """A child that died is replaced, and the module that is next does not notice."""
+        self.scenario.measure(written(), upTo="train")
+        with sandbox._lock:
+            for translator in sandbox._idle:
+                translator._process.kill()
+                translator._process.wait()
+        self.scenario.measure(written(insert="static volatile u32 last; last = s;"), upTo="train")
+
+    def test_costly(self) -> None:
+        """A translation that exceeds its CPU time is ended and told apart from a bad module."""
+        self.patch(sandbox, "_idle", [])
+        translator = sandbox._Translator()
+        self.addCleanup(translator.close)
+        # As large as it takes: the child itself knows no limit on the size.
+        branches = b"".join(ZERO + b"\x0d" + leb(i) for i in range(1000))
+        deep = raw(more=[body(b"\x02\x40" * 1000 + branches * 40 + b"\x0b" * 1000)])
+        start = time.monotonic()
+        self.assertRaises(errors.CompileTooCostly, translator.translate, deep)
+        self.assertLess(time.monotonic() - start, SECONDS)
+
