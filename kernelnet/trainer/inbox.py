@@ -121,37 +121,37 @@ class Inbox:
 
     def _learn(self, base: m.KnowledgeBase, changes: Changes) -> None:
         for entry in base.patterns:
-            self._each(entry, "pattern", m.Pattern, self._addPattern, changes)
+            self._each(entry, m.Pattern, self._trainer.knowledge.addPattern, changes)
         for entry in base.components:
-            self._each(entry, "component", m.Component, self._addComponent, changes)
+            if entry.get("kind") == "code":
+                self._each(entry, m.CodeBlock, self._trainer.knowledge.addBlock, changes)
+            else:
+                self._each(entry, m.Component, self._addComponent, changes)
         for componentId, entries in base.benchmarks.items():
             for entry in entries:
-                self._each({"component_id": componentId, **entry}, "report", m.PerformanceReport, self._add, changes)
+                self._each({"component_id": componentId, **entry}, m.PerformanceReport, self._addReport, changes)
 
-    def _each(self, entry: dict[str, Any], key: str, cls: type[Struct], use: Any, changes: Changes) -> None:
+    def _each(self, entry: dict[str, Any], cls: type[Struct], use: Any, changes: Changes) -> None:
         """One entry of the knowledge base, which a stranger wrote: what doesn't fit is passed over."""
-        source = entry.get("source") or entry.get("reporter") or entry.get("sender_id")
+        source = entry.get("source") or entry.get("reporter")
         try:
-            value = msgspec.convert(entry.get(key, entry), cls)
+            value = msgspec.convert(entry, cls)
         except ValueError as e:
-            self.log.debug("passed over a {key} in the knowledge base: {error}", key=key, error=str(e))
+            self.log.debug("passed over an entry of the knowledge base: {error}", error=str(e))
             return
         if isinstance(source, str) and source != self._trainer.aiId:
             use(source, value, changes)
-
-    def _addPattern(self, source: str, pattern: m.Pattern, changes: Changes) -> None:
-        self._trainer.knowledge.addPattern(source, pattern, changes)
 
     def _addComponent(self, source: str, component: m.Component, changes: Changes) -> None:
         known = self._trainer.knowledge.addComponent(source, component, changes)
         if known is not None and component.manifest is not None and component.manifest.report is not None:
             self._trainer.workshop.addMeasurement(component, changes)
 
-    def _add(self, source: str, report: m.PerformanceReport, changes: Changes) -> None:
+    def _addReport(self, source: str, report: m.PerformanceReport, changes: Changes) -> None:
         self._trainer.knowledge.addReport(source, report, "", changes)
 
     def _patternShare(self, message: NetworkMessage, share: m.PatternShare, changes: Changes) -> None:
-        self._addPattern(message.sender_id, share.pattern, changes)
+        self._trainer.knowledge.addPattern(message.sender_id, share.pattern, changes)
         self.log.info(
             "Pattern {id} ({type}) from {source}",
             id=share.pattern.id,

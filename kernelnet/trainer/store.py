@@ -14,7 +14,7 @@ from typing import Any
 
 from twisted.enterprise import adbapi
 from twisted.internet import task
-from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, inlineCallbacks
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -73,6 +73,7 @@ class Store:
         self._turn = DeferredLock()
         self._closed = False
         self._pool: Any = None
+        self._retry: Deferred[Any] | None = None
 
     def open(self) -> None:
         """
@@ -113,6 +114,8 @@ class Store:
     @inlineCallbacks
     def _commit(self, statements: list[tuple[str, tuple[Any, ...]]]) -> Any:
         while statements:
+            if self._pool is None:
+                raise StoreError(f"{self.path} is closed")
             try:
                 yield self._pool.runInteraction(_run, statements)
                 return
@@ -120,15 +123,21 @@ class Store:
                 if self._closed:
                     raise
                 self.log.error("can't write {path}: {error}; trying again", path=str(self.path), error=str(e))
-                yield task.deferLater(self._clock, RETRY_SECONDS)
+                self._retry = task.deferLater(self._clock, RETRY_SECONDS)
+                self._retry.addErrback(lambda failure: failure.trap(CancelledError))
+                yield self._retry
 
     @inlineCallbacks
     def close(self) -> Any:
-        """Fires when all that was committed before is written."""
+        """Fires when all that was committed before is written, or has failed once more."""
         self._closed = True
+        if self._retry is not None:
+            self._retry.cancel()
         yield self._turn.acquire()
-        if self._pool is not None:
-            self._pool.close()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
+        self._turn.release()
 
 
 def _run(transaction: Any, statements: Iterable[tuple[str, tuple[Any, ...]]]) -> None:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
+from twisted.plugin import IPlugin
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
@@ -165,7 +166,10 @@ class IntegratedKernelTrainer:
 
     def _open(self) -> list[Any]:
         bench = _workbench()
-        return [bench.scenario(path, {}) for path in (self._traces or bench.traces())]
+        return [bench.scenario(path, {}) for path in self._paths()]
+
+    def _paths(self) -> list[Path]:
+        return self._traces or list(_workbench().traces())
 
     def _choose(self, requirements: dict[str, Any]) -> Any:
         """The scenario that was asked for if it is here, else the next in turn."""
@@ -183,9 +187,9 @@ class IntegratedKernelTrainer:
 
         scenario = self._choose(goal.requirements)
         if self._generator is None:
-            from kernelnet.generators import find
+            from kernelnet.generators.search import search
 
-            self._generator = find("search")
+            self._generator = search
         self._current = scenario
         problem = Problem(
             scenario,
@@ -205,27 +209,23 @@ class IntegratedKernelTrainer:
             candidate = self._generator.generate(problem)
             if candidate is None or self._stopping:
                 return None
-            component, reason = accept(
-                candidate,
-                problem,
-                scenario,
-                generator=self._generator.name,
-                author=self.author,
-                specialization=self.specialization,
-            )
+            component, reason = accept(scenario, candidate, generator=self._generator.name, seed=seed)
         finally:
             self._problem = None
         if component is None:
             self.log.info("not published: {reason}", reason=reason)
+            return None
+        component.id = f"{self.author}-{component.id}"
         return component
 
     def _progress(self, generation: int, best: int) -> None:
         self._generation, self._best = generation, best
 
     def _remeasure(self, component: Component) -> PerformanceReport:
-        from kernelnet.workbench.acceptance import remeasure
+        from kernelnet.workbench.acceptance import remeasureAmong
 
-        verdict, reason, report, scenario = remeasure(component, self._scenarios)
+        bench, paths = _workbench(), self._paths()
+        verdict, reason, report = remeasureAmong(component, bench, paths)
         performance: dict[str, Any] = {}
         if report is not None:
             held = report.splits["held_out"]
@@ -234,7 +234,8 @@ class IntegratedKernelTrainer:
                 "events": held.events,
                 "miss_ratio": held.score / max(1, held.events),
                 "fuel": held.fuel,
-                "development_level": scenario.developmentLevel(report),
+                "engine": report.engine,
+                "development_level": bench.scenarioFor(report, paths).developmentLevel(report),
             }
         return PerformanceReport(
             component_id=component.id,
@@ -287,7 +288,7 @@ def _workbench() -> Any:
     return workbench
 
 
-@implementer(ILocalTrainerMaker)
+@implementer(IPlugin, ILocalTrainerMaker)
 class IntegratedKernelTrainerMaker:
     """The plugin that makes `IntegratedKernelTrainer`s."""
 

@@ -2,7 +2,11 @@
 
 from twisted.application.service import ServiceMaker
 
+from kernelnet.generators.search import search
 from kernelnet.trainer.training import IntegratedKernelTrainerMaker
+from kernelnet.workbench.file_system import workbench as file_system
+
+__all__ = ["file_system", "integrated", "kernelhub", "kerneltrainer", "search"]
 
 kernelhub = ServiceMaker(
     "kernelnet hub",

@@ -1,0 +1,11 @@
+"""
+The C{kernelnet} command.
+
+- C{main}: the commands
+- C{demo}: C{kernelnet demo}, the main job from nothing to a table
+- C{table}: what the demo prints while it runs and at its end
+"""
+
+from kernelnet.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,193 @@
+"""C{kernelnet demo}: a hub and trainers as processes of their own, started as a user would, and a table at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from kernelnet.cli.table import progressLines, progressTable, results, resultTable
+from kernelnet.hub import control
+from kernelnet.identity import IdentityError, StateDirectory
+
+__all__ = ["Demo", "DemoError"]
+
+SPECIALIZATIONS = ("file_system", "process_manager", "networking", "performance", "security", "graphics", "general")
+
+HUB_STARTS = 30.0
+TRAINER_ENDS = 45.0
+LINE_EVERY = 5.0
+
+
+class DemoError(Exception):
+    """The demo can't go on; the text says why and where the logs are."""
+
+
+class Demo:
+    """
+    @param traces: absolute paths; empty: the traces that ship.
+    @param keep: the state directory to use; it must be new or empty.
+    """
+
+    def __init__(self, minutes: float, traces: list[Path], trainers: int, keep: Path | None) -> None:
+        self.minutes = minutes
+        self.traces = traces
+        self.ais = [f"AI_{i + 1}" for i in range(trainers)]
+        if keep is None:
+            keep = Path(tempfile.mkdtemp(prefix="kernelnet-demo-"))
+        elif keep.exists() and any(keep.iterdir()):
+            raise DemoError(f"{keep} is not empty: --keep takes a new folder")
+        self.state = StateDirectory(keep)
+        self.console = Console()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def run(self) -> int:
+        """@return: the exit code: 0 if a peer confirmed a component that beats the reference policy."""
+        try:
+            self.state.open()
+            port = self._startHub()
+            for i, aiId in enumerate(self.ais):
+                self._startTrainer(aiId, SPECIALIZATIONS[i % len(SPECIALIZATIONS)], port)
+            self._watch()
+            found = self._status()
+            self._stop()
+            return self._report(found)
+        except KeyboardInterrupt:
+            self.console.print("\nstopping …")
+            self._stop()
+            self.console.print(f"stopped; database and logs: {self.state.path}")
+            return 130
+        except IdentityError as e:
+            raise DemoError(str(e)) from None
+        finally:
+            self._stop()
+
+    # -- processes
+
+    def _start(self, name: str, *arguments: str) -> None:
+        twistd = Path(sys.executable).with_name("twistd")
+        program = str(twistd) if twistd.exists() else shutil.which("twistd") or "twistd"
+        with (self.state.path / f"{name}.log").open("wb") as log:
+            # In a session of its own: Ctrl-C reaches this process alone, which ends the others in order.
+            self._processes[name] = subprocess.Popen(
+                [program, "-n", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _startHub(self) -> int:
+        """@return: the port it listens on."""
+        self._start("hub", "kernelhub", "--port", "0", "--state", str(self.state.path))
+        deadline = time.monotonic() + HUB_STARTS
+        while time.monotonic() < deadline:
+            self._check("hub")
+            try:
+                return int(self._status()["port"])
+            except (control.ControlError, IdentityError):
+                time.sleep(0.1)
+        raise DemoError(f"the hub did not start within {HUB_STARTS:.0f} s: see {self.state.path / 'hub.log'}")
+
+    def _startTrainer(self, aiId: str, specialization: str, port: int) -> None:
+        arguments = ["kerneltrainer", "--id", aiId, "--specialization", specialization]
+        arguments += ["--hub", f"localhost:{port}", "--state", str(self.state.path), "--minutes", str(self.minutes)]
+        for trace in self.traces:
+            arguments += ["--trace", str(trace)]
+        self._start(aiId, *arguments)
+
+    def _check(self, name: str) -> None:
+        code = self._processes[name].poll()
+        if code not in (None, 0):
+            log = self.state.path / f"{name}.log"
+            raise DemoError(f"{name} ended with exit code {code}: {_lastLine(log)} (all of it: {log})")
+
+    def _stop(self) -> None:
+        """End the trainers first, side by side, then the hub, which so gets their last words."""
+        for group in (self.ais, ["hub"]):
+            processes = [self._processes.pop(name) for name in group if name in self._processes]
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            for process in processes:
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+
+    def _trainers(self) -> list[subprocess.Popen[bytes]]:
+        return [self._processes[a] for a in self.ais if a in self._processes]
+
+    # -- what is shown
+
+    def _status(self) -> dict[str, Any]:
+        status: dict[str, Any] = control.call(self.state, {"command": "status"})
+        return status
+
+    def _progress(self) -> list[dict[str, Any]]:
+        found = []
+        for aiId in self.ais:
+            try:
+                found.append(json.loads((self.state.path / "trainers" / aiId / "progress.json").read_text()))
+            except (OSError, ValueError):
+                found.append({"ai_id": aiId})
+        return found
+
+    def _watch(self) -> None:
+        """Show how it goes until the trainers have ended."""
+        until = time.monotonic() + self.minutes * 60
+        self.console.print(
+            f"{len(self.ais)} trainers work for {self.minutes:g} minutes; database and logs: {self.state.path}"
+        )
+        if self.console.is_terminal:
+            with Live(console=self.console, refresh_per_second=2) as live:
+                while self._running(until):
+                    live.update(progressTable(self._progress(), until - time.monotonic()))
+                    time.sleep(0.5)
+            return
+        shown = 0.0
+        while self._running(until):
+            if time.monotonic() - shown >= LINE_EVERY:
+                shown = time.monotonic()
+                for line in progressLines(self._progress(), until - shown):
+                    print(line, flush=True)
+            time.sleep(0.5)
+
+    def _running(self, until: float) -> bool:
+        for name in self._processes:
+            self._check(name)
+        if all(process.poll() is not None for process in self._trainers()):
+            return False
+        if time.monotonic() > until + TRAINER_ENDS:
+            raise DemoError(f"a trainer did not end: see the logs in {self.state.path}")
+        return True
+
+    def _report(self, status: dict[str, Any]) -> int:
+        with self.console.status("measuring the hand-made policies and the optimum …"):
+            found = results(self.state.database, self.traces)
+        self.console.print(resultTable(found))
+        sessions = ", ".join(f"{n} {state}" for state, n in sorted(status["sessions"].items())) or "none"
+        self.console.print(f"collaboration sessions: {sessions}")
+        self.console.print(f"database: {self.state.database}\nlogs:     {self.state.path}/*.log", soft_wrap=True)
+        good = [r for r in found if r.confirmedBy and r.score < r.reference]
+        if not good:
+            self.console.print(
+                "no peer has confirmed a component that beats the reference policy: give it more minutes"
+            )
+        return 0 if good else 1
+
+
+def _lastLine(path: Path) -> str:
+    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    wanted = [line for line in lines if "critical" in line or "Error" in line] or lines
+    return wanted[-1] if wanted else "it said nothing"

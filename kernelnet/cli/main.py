@@ -1,0 +1,178 @@
+"""
+The commands.  Exit codes: 0 done; 1 it failed, with one line on stderr; 2 the command line is wrong; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from kernelnet.hub import control
+from kernelnet.identity import IdentityError, StateDirectory, checkAiId, defaultState
+
+__all__ = ["main"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def stateOption(function: F) -> F:
+    """``--state DIR``, which every command that concerns a hub takes."""
+    decorated: F = click.option(
+        "--state",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=None,
+        help="State directory of the hub [default: $XDG_DATA_HOME/kernelnet].",
+    )(function)
+    return decorated
+
+
+def directory(state: Path | None) -> StateDirectory:
+    return StateDirectory(state or defaultState())
+
+
+def ask(state: Path | None, request: dict[str, Any]) -> Any:
+    """
+    Ask the hub of a state directory, or, where that makes sense while none runs, its database.
+
+    @raise click.ClickException: it can't be done; one line.
+    """
+    where = directory(state)
+    try:
+        try:
+            return control.call(where, request)
+        except control.NoHub:
+            if request["command"] == "status":
+                raise
+            return control.offline(where, request)
+    except (IdentityError, control.ControlError) as e:
+        raise click.ClickException(str(e)) from None
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("kernelnet"), prog_name="kernelnet")
+def main() -> None:
+    """Trainers that build parts of an operating system together, and believe no claim unmeasured."""
+
+
+@main.command()
+@click.option("--minutes", type=click.FloatRange(0.2, 1440), default=2.0, show_default=True, help="How long to train.")
+@click.option(
+    "--trace",
+    "traces",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A trace to learn from instead of those that ship; may be repeated.",
+)
+@click.option("--trainers", type=click.IntRange(1, 32), default=3, show_default=True, help="How many trainers.")
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Keep database and logs in this folder [default: a new temporary one].",
+)
+def demo(minutes: float, traces: tuple[Path, ...], trainers: int, keep: Path | None) -> None:
+    """Run a hub and trainers on this machine, over TLS, and show what they find."""
+    from kernelnet.cli.demo import Demo, DemoError
+
+    try:
+        code = Demo(minutes, [t.absolute() for t in traces], trainers, keep).run()
+    except DemoError as e:
+        raise click.ClickException(str(e)) from None
+    raise SystemExit(code)
+
+
+@main.command()
+@stateOption
+@click.option("--json", "asJson", is_flag=True, help="Print the whole status as JSON.")
+def status(state: Path | None, asJson: bool) -> None:
+    """Show who is connected to a running hub, and what it holds."""
+    found = ask(state, {"command": "status"})
+    if asJson:
+        click.echo(json.dumps(found, indent=2, sort_keys=True))
+        return
+    console = Console()
+    table = Table(title=f"hub at port {found['port']}, log position {found['log']['position']}")
+    for column in ("AI", "specialization", "protocol", "since"):
+        table.add_column(column)
+    for aiId, ai in sorted(found["ais"].items()):
+        table.add_row(aiId, ai["specialization"], str(ai["protocol"]), ai["since"])
+    console.print(table)
+    for title, counts in (
+        ("stored", found["stored"]),
+        ("sessions", found["sessions"]),
+        ("messages", found["messages"]),
+    ):
+        console.print(f"{title}: " + (", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "none"))
+
+
+@main.command()
+def generators() -> None:
+    """List what can write components, and what can drive a trainer: the names --generator and --local-trainer take."""
+    from kernelnet.interfaces import IComponentGenerator, ILocalTrainerMaker
+    from kernelnet.plugins import available
+
+    console = Console()
+    for title, interface in (("generators", IComponentGenerator), ("local trainers", ILocalTrainerMaker)):
+        table = Table(title=title, title_justify="left")
+        table.add_column("name", no_wrap=True)
+        table.add_column("what it is")
+        for plugin in available(interface):
+            table.add_row(plugin.name, plugin.description)
+        console.print(table)
+
+
+@main.group()
+def tokens() -> None:
+    """Issue, list and revoke the tokens that AIs prove themselves with."""
+
+
+@tokens.command()
+@click.argument("ai_id")
+@click.option("--token", "asToken", is_flag=True, required=True, help="Print the AI's own token itself.")
+@stateOption
+def issue(ai_id: str, asToken: bool, state: Path | None) -> None:
+    """Make an own token for AI_ID; one that it had is replaced."""
+    try:
+        checkAiId(ai_id)
+    except IdentityError as e:
+        raise click.ClickException(str(e)) from None
+    click.echo(ask(state, {"command": "tokens issue", "ai_id": ai_id})["token"])
+
+
+@tokens.command("list")
+@stateOption
+@click.option("--json", "asJson", is_flag=True, help="Print JSON.")
+def list_(state: Path | None, asJson: bool) -> None:
+    """List whose tokens there are; the tokens themselves are stored nowhere."""
+    found = ask(state, {"command": "tokens list"})
+    if asJson:
+        click.echo(json.dumps(found, indent=2))
+        return
+    table = Table()
+    for column in ("AI", "kind", "made", "first used", "revoked", "fingerprint"):
+        table.add_column(column)
+    for token in found:
+        times = [_when(token[name]) for name in ("created_at", "used_at", "revoked_at")]
+        table.add_row(token["ai_id"], token["kind"], *times, token["fingerprint"])
+    Console().print(table)
+
+
+@tokens.command()
+@click.argument("ai_id")
+@stateOption
+def revoke(ai_id: str, state: Path | None) -> None:
+    """Make AI_ID's token worthless, and cut its connection."""
+    ask(state, {"command": "tokens revoke", "ai_id": ai_id})
+    click.echo(f"revoked the token of {ai_id}")
+
+
+def _when(seconds: float | None) -> str:
+    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")

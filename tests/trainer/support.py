@@ -1,0 +1,185 @@
+"""A trainer without hub and without learning: a scripted `ILocalTrainer`, and a hub that is this test."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import TestCase
+from zope.interface import implementer
+
+from kernelnet.identity import StateDirectory
+from kernelnet.interfaces import ILocalTrainer
+from kernelnet.message import (
+    Component,
+    Manifest,
+    MessageType,
+    NetworkMessage,
+    Pattern,
+    PerformanceReport,
+    Report,
+    SplitScore,
+    Verdict,
+)
+from kernelnet.trainer.protocol import TrainerProtocol
+from kernelnet.trainer.service import Trainer, TrainerConfig
+from kernelnet.trainer.training import Goal
+from kernelnet.wire import decode, encode, rfc3339, withSeq
+
+TRACE = "ab" * 32
+
+
+def component(name: str, score: int = 50, fuel: int = 1000, level: float = 0.5, claim: bool = True) -> Component:
+    """A component with a claim of C{score} on every split."""
+    source, wasm = f"/* {name} */", name.encode()
+    splits = {split: SplitScore(100, score, fuel) for split in ("train", "validation", "held_out")}
+    report = Report("file_system", "cd" * 32, "trace", TRACE, {"capacity": 10}, "engine 1", splits)
+    return Component(
+        id=name,
+        name="file_system",
+        implementation=source,
+        specialization="file_system",
+        wasm=wasm,
+        development_level=level,
+        manifest=Manifest(
+            source_sha256=hashlib.sha256(source.encode()).hexdigest(),
+            wasm_sha256=hashlib.sha256(wasm).hexdigest(),
+            abi="file_system/full/1",
+            workbench="file_system",
+            generator="search",
+            parameters=[1.0, 2.0],
+            report=report if claim else None,
+        ),
+    )
+
+
+@implementer(ILocalTrainer)
+class ScriptedLocalTrainer:
+    """
+    Builds what stands in C{script}, in order, then nothing; confirms all but what C{refuted} names.
+
+    @ivar goals: what it was asked to build.
+    @ivar measured: ids of what it was asked to measure.
+    """
+
+    def __init__(self, script: Sequence[Component | Exception | None] = ()) -> None:
+        self.script = list(script)
+        self.goals: list[Goal] = []
+        self.measured: list[str] = []
+        self.refuted: set[str] = set()
+        self.patterns: list[Pattern] = []
+        self.held: list[Deferred[Component | None]] = []
+
+    def start(self) -> Deferred[None]:
+        return succeed(None)
+
+    def learn(self) -> Deferred[list[Pattern]]:
+        return succeed(self.patterns)
+
+    def build(self, goal: Goal) -> Deferred[Component | None]:
+        self.goals.append(goal)
+        if not self.script:
+            waiting: Deferred[Component | None] = Deferred()
+            self.held.append(waiting)
+            return waiting
+        built = self.script.pop(0)
+        if isinstance(built, Exception):
+            raise built
+        return succeed(built)
+
+    def remeasure(self, component: Component) -> Deferred[PerformanceReport]:
+        self.measured.append(component.id)
+        verdict = Verdict.REFUTED if component.id in self.refuted else Verdict.CONFIRMED
+        return succeed(PerformanceReport(component.id, {"score": 50}, component.digest, verdict))
+
+    def status(self) -> dict[str, Any]:
+        return {"generation": 0, "best": None, "scenario": {"trace_digest": TRACE, "settings": {"capacity": 10}}}
+
+    def stop(self) -> Deferred[None]:
+        held, self.held = self.held, []
+        for waiting in held:
+            waiting.callback(None)
+        return succeed(None)
+
+
+class TrainerTestCase(TestCase):
+    """Has C{self.trainer}, whose connection is a `StringTransport`, and plays the hub."""
+
+    specialization = "file_system"
+
+    def setUp(self) -> Any:
+        path = Path(self.mktemp())
+        path.mkdir(mode=0o700)
+        self.state = StateDirectory(path)
+        self.state.joinToken.write_text("join\n")
+        self.state.joinToken.chmod(0o600)
+        self.local = ScriptedLocalTrainer()
+        self.seq = 100
+        return self.begin()
+
+    def begin(self) -> Any:
+        """Make a trainer of the state directory, as a new process would."""
+        config = TrainerConfig(aiId="AI_1", state=self.state, specialization=self.specialization, minutes=None)
+        self.trainer = Trainer(config, self.local, reactor)
+        self.trainer.store.open()
+        self.addCleanup(self.trainer.store.close)
+        return self.load()
+
+    async def _load(self) -> None:
+        trainer = self.trainer
+        for part in (trainer.outbox, trainer.knowledge, trainer.inbox, trainer.workshop, trainer.collaboration):
+            await part.load()
+
+    def load(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._load())
+
+    def connect(self) -> None:
+        """Open a connection; what the trainer says next is `said`."""
+        self.transport = StringTransport()
+        self.connection: TrainerProtocol = self.trainer.factory.buildProtocol(None)
+        self.connection.makeConnection(self.transport)
+        self.addCleanup(self.connection.setTimeout, None)
+
+    def lines(self) -> list[bytes]:
+        """The lines that the trainer has sent since the last look."""
+        found: list[bytes] = self.transport.value().split(b"\n")[:-1]
+        self.transport.clear()
+        return found
+
+    def said(self, kind: MessageType | None = None) -> list[NetworkMessage]:
+        """The messages that the trainer has sent since the last look, of one kind or all."""
+        messages = [decode(line) for line in self.lines() if b'"message_id"' in line]
+        return [m for m in messages if kind is None or m.message_type is kind]
+
+    def hear(self, *messages: NetworkMessage) -> Deferred[None]:
+        """Let the trainer take a batch; fires when it is durable."""
+        result: Deferred[None] = self.trainer.received(messages, self.connection)
+        return result
+
+    def message(
+        self, kind: MessageType, payload: dict[str, Any], sender: str = "AI_2", logged: bool = True
+    ) -> NetworkMessage:
+        line = encode(NetworkMessage(f"m{self.seq}", sender, kind, rfc3339(0), payload))
+        if logged:
+            self.seq += 1
+            line = withSeq(line, self.seq)
+        from kernelnet.wire import decodeFromHub
+
+        return decodeFromHub(line)
+
+    def sync(self, **payload: Any) -> NetworkMessage:
+        whole = {"log_id": "L", "seq": self.seq, "resumed": False, "active_ais": [], **payload}
+        return self.message(MessageType.TRAINING_SYNC, whole, sender="hub", logged=False)
+
+    def storedOutbox(self) -> Deferred[list[str]]:
+        rows = self.trainer.store.read("SELECT line FROM outbox ORDER BY position")
+        result: Deferred[list[str]] = rows.addCallback(
+            lambda found: [json.loads(bytes(line))["message_type"] for (line,) in found]
+        )
+        return result
