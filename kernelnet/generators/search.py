@@ -13,6 +13,7 @@ import random
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from kernelnet.generators._candidate import Candidate
@@ -37,7 +38,7 @@ _RESERVE = 0.25
 Rank = tuple[float, ...]
 
 
-@implementer(IComponentGenerator)
+@implementer(IPlugin, IComponentGenerator)
 class Search:
     """
     See `IComponentGenerator`.

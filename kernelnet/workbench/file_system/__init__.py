@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from kernelnet.interfaces import IWorkbench
@@ -49,7 +50,7 @@ MAX_CAPACITY = 1 << 24
 _KEPT = 8
 
 
-@implementer(IWorkbench)
+@implementer(IPlugin, IWorkbench)
 class FileSystemWorkbench:
     """See `IWorkbench`.  May be used by several threads at once; keeps the last few traces and scenarios in memory."""
 
