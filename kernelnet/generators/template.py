@@ -60,7 +60,7 @@ PARAMETERS = (
     Parameter("START_REMEMBERED", 0, 2, True, False, "requests credited to who comes back from the ghosts"),
     Parameter("START_PROMOTED", 0, 2, True, False, "requests credited to who comes from small"),
     Parameter("MAIN_LEAVES", 0, 2, True, False, "main's victims leave 0: nothing, 1: a ghost, 2: for small"),
-    Parameter("ADAPT_STEP", 0, 5, False, True, "blocks by which a ghost's request moves small's target"),
+    Parameter("ADAPT_STEP", 0, 20, False, True, "blocks by which a ghost's request moves small's target"),
     Parameter("SMALL_LEAST", 0, 0.1, False, True, "least share of the cache for small"),
 )
 

@@ -98,17 +98,17 @@ def confine(limits: dict[str, int], readable: list[str], writable: list[str], de
     @param demanded: raise C{OSError} when Landlock is not there; otherwise do without it.
     @return: whether Landlock holds.
     """
+    version = landlockVersion()
+    if demanded and not version:
+        raise OSError("this kernel has no Landlock")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for name, value in limits.items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
     if sys.platform.startswith("linux"):
         # Refused in many containers; Landlock's TCP rule is then the only one against the network.
         ctypes.CDLL(None).unshare(_CLONE_NAMESPACES)
-    version = landlockVersion()
     if version:
         _landlock(version, readable, writable)
-    elif demanded:
-        raise OSError("this kernel has no Landlock")
     return bool(version)
 
 

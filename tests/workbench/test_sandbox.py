@@ -134,9 +134,9 @@ class HostileTests(SynchronousTestCase):
 
     def test_fill(self) -> None:
         """Filling memory again and again is charged by the byte."""
-        more = "static char room[32 << 20]; static volatile char sink;"
-        fill = "__builtin_memset(room, (int)n, sizeof room); sink = room[n];"
-        self.fails(errors.OutOfFuel, written(hit=fill, more=more))
+        more = "static char *room; static volatile char sink;"
+        fill = "__builtin_memset(room, (int)n, 32 << 20); sink = room[n];"
+        self.fails(errors.OutOfFuel, written(init="room = kn_alloc(32 << 20);", hit=fill, more=more))
 
     def test_recursion(self) -> None:
         """Endless recursion overflows its own stack only."""

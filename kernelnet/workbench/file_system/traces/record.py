@@ -27,7 +27,7 @@ from pathlib import Path
 
 PAGE = 4096
 TLB_PAGES = 256
-REQUESTS = 500_000
+REQUESTS = 600_000
 """At most so many are kept."""
 
 STEPS = 24_000
