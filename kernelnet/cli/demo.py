@@ -27,6 +27,7 @@ SPECIALIZATIONS = ("file_system", "process_manager", "networking", "performance"
 HUB_STARTS = 30.0
 TRAINER_ENDS = 45.0
 LINE_EVERY = 5.0
+TABLE_WIDTH = 132
 
 
 class DemoError(Exception):
@@ -175,7 +176,11 @@ class Demo:
     def _report(self, status: dict[str, Any]) -> int:
         with self.console.status("measuring the hand-made policies and the optimum …"):
             found = results(self.state.database, self.traces)
-        self.console.print(resultTable(found))
+        # Cut off, the figures would be of no use: a narrow terminal or a file gets long lines.
+        self.console.print(resultTable(found), width=max(TABLE_WIDTH, self.console.width), crop=False)
+        self.console.print(
+            "level: share of the distance from LRU to the optimum that the component closes", soft_wrap=True
+        )
         sessions = ", ".join(f"{n} {state}" for state, n in sorted(status["sessions"].items())) or "none"
         self.console.print(f"collaboration sessions: {sessions}")
         self.console.print(f"database: {self.state.database}\nlogs:     {self.state.path}/*.log", soft_wrap=True)

@@ -104,9 +104,9 @@ def _components(database: Path) -> Iterable[tuple[str, Component, list[str], str
 def resultTable(found: list[Result]) -> Table:
     table = Table(title="miss ratio on the held-out part (lower is better)")
     for column in ("trace", "component", "author", "made in", "confirmed by"):
-        table.add_column(column, overflow="fold")
-    for column in ("component", "LRU", "best hand-made", "optimum", "level"):
-        table.add_column(column, justify="right")
+        table.add_column(column)
+    for column in ("component", "LRU", "best by hand", "optimum", "level"):
+        table.add_column(column, justify="right", no_wrap=True)
     for r in found:
         table.add_row(
             r.trace,
@@ -116,7 +116,7 @@ def resultTable(found: list[Result]) -> Table:
             ", ".join(r.confirmedBy) or "nobody",
             _ratio(r.score, r.events),
             _ratio(r.reference, r.events),
-            f"{_ratio(r.bestHandMade, r.events)} ({r.bestHandMadeName})",
+            f"{r.bestHandMadeName} {_ratio(r.bestHandMade, r.events)}",
             _ratio(r.optimum, r.events),
             f"{r.level:.3f}",
         )

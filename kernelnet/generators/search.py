@@ -24,7 +24,7 @@ from kernelnet.workbench.errors import ComponentError
 
 __all__ = ["BLOCK_TYPE", "Search", "search"]
 
-BLOCK_TYPE = "file_system/two_queues"
+BLOCK_TYPE = "file_system/search"
 """The C{type} of a `kernelnet.message.CodeBlock` whose data is C{{"parameters": […]}}, a vector of this family."""
 
 POPULATION = 40

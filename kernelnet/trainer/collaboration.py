@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -99,24 +100,29 @@ class Collaboration:
         kind = kinds[self._sought % len(kinds)]
         self._sought += 1
         self._offers.append((now, kind))
-        task = self._trainer.local.status().get("scenario") or {}
         request = CollaborationRequest(
             type=kind,
             description=f"{kind.value.replace('_', ' ')} for {self._trainer.feature}",
             expertise_offered=self._trainer.capabilities,
             seeking_expertise=_expertiseSought(self._trainer.specialization),
-            requirements={"feature": self._trainer.feature, **task, **self._toOptimize(kind)},
+            requirements={"feature": self._trainer.feature, **self._task(kind)},
         )
         self._trainer.say(MessageType.COLLABORATION_REQUEST, request, changes)
         self.log.info("Seeking a collaboration: {type}", type=kind.value)
         return True
 
-    def _toOptimize(self, kind: CollaborationType) -> dict[str, Any]:
-        """For an optimization: which component the partner is to make cheaper."""
-        if kind is not CollaborationType.PERFORMANCE_OPTIMIZATION:
-            return {}
-        best = next(iter(self._trainer.knowledge.usable(self._trainer.workbench)), None)
-        return {"component": best.component.digest} if best is not None else {}
+    def _task(self, kind: CollaborationType) -> dict[str, Any]:
+        """What the partner is to work on: our task, or, for an optimization, the component to make cheaper."""
+        if kind is CollaborationType.PERFORMANCE_OPTIMIZATION:
+            for known in self._trainer.knowledge.usable(self._trainer.workbench):
+                report = known.component.manifest.report if known.component.manifest is not None else None
+                if report is not None:
+                    return {
+                        "component": known.component.digest,
+                        "trace_digest": report.trace_digest,
+                        "settings": report.settings,
+                    }
+        return self._trainer.local.status().get("scenario") or {}
 
     # -- what the hub tells
 
@@ -187,40 +193,40 @@ class Collaboration:
         """
         The four steps of a session, each real and each worth a quarter: generate, measure, improve, measure again.
 
-        Then the better component goes to the partner.  If nothing passed the guard, the session is declined with
-        that reason: no component is sent for show.
+        Then the better component goes to the partner.  If nothing passed the guard, or an optimization made nothing
+        cheaper, the session is declined with that reason: no component is sent for show.
         """
         session = self.sessions.get(sessionId)
         if session is None or session.status != "active":
             return
         session.progress = 0.0
-        trainer = self._trainer
-        first = await trainer.local.build(self._goal(session, STEP_SECONDS, []))
+        first = await self._trainer.local.build(self._goal(session, None))
         await self._advance(session)
         first = await self._measured(first)
         await self._advance(session)
-        second = await trainer.local.build(self._goal(session, STEP_SECONDS, [first] if first is not None else []))
+        second = await self._trainer.local.build(self._goal(session, first))
         await self._advance(session)
         second = await self._measured(second)
-        if session.status != "active":
-            return  # somebody else was first, or the hub let it expire
+        if session.status == "active":  # and not: somebody else was first, or the hub let it expire
+            await self._end(session, self._best(session, first, second))
+
+    async def _end(self, session: Session, best: Component | None) -> None:
+        trainer = self._trainer
         session.progress = 1.0
         changes = Changes()
-        best = _better(session.type, first, second)
         if best is None:
             session.status = "declined"
-            self._answer(sessionId, "declined", "no component passed the guard on validation", changes)
+            self._answer(session.session_id, "declined", "nothing better was found that passes the guard", changes)
         else:
             session.status = "completed"
             session.component_id = best.id
             best.component_name = f"collaborative_{session.type.value}"
-            best.description = f"{session.type.value} with {session.peer}: {session.description}"[:4096]
             trainer.knowledge.addComponent(trainer.aiId, best, changes)
-            share = ComponentShare(component=best, session_id=sessionId, collaboration_complete=True)
+            share = ComponentShare(component=best, session_id=session.session_id, collaboration_complete=True)
             trainer.say(MessageType.OS_COMPONENT_SHARE, share, changes, target=session.peer)
         self._keep(session, changes)
         await trainer.commit(changes)
-        self.log.info("Collaboration {id} with {peer}: {s}", id=sessionId, peer=session.peer, s=session.status)
+        self.log.info("Collaboration {id} with {peer}: {s}", id=session.session_id, peer=session.peer, s=session.status)
 
     async def _advance(self, session: Session) -> None:
         session.progress += STEP
@@ -235,31 +241,53 @@ class Collaboration:
         report = await self._trainer.local.remeasure(component)
         return component if report.verdict is Verdict.CONFIRMED else None
 
-    def _goal(self, session: Session, seconds: float, parents: list[Component]) -> Goal:
-        """Each type of session has its own route to a component."""
+    def _goal(self, session: Session, first: Component | None) -> Goal:
+        """
+        Each type of session has its own route to a component.
+
+        @param first: what the first search of the session found, for the second to improve on.
+        """
         trainer = self._trainer
         usable = trainer.knowledge.usable(trainer.workbench)
-        own = [k.component for k in usable if k.source == trainer.aiId]
-        theirs = [k.component for k in usable if k.source == session.peer]
-        patterns = _firstFrom(session.peer, trainer.knowledge.patterns.items())
-        blocks = _firstFrom(session.peer, trainer.knowledge.blocks.items())
-        goal = Goal(feature=trainer.feature, seconds=seconds, requirements=session.requirements)
+        own = [k.component for k in usable if k.source == trainer.aiId][:2]
+        theirs = [k.component for k in usable if k.source == session.peer][:2]
+        parents = [first] if first is not None else []
+        goal = Goal(feature=trainer.feature, seconds=STEP_SECONDS, requirements=session.requirements)
+        if session.type is CollaborationType.PERFORMANCE_OPTIMIZATION:
+            # the same score with less fuel; if there is nothing to start from yet, the first search makes it
+            asked = self._asked(session)
+            parents += [asked] if asked is not None else []
+            goal.objective = "fuel" if parents else "score"
+            goal.parents = parents
+            return goal
+        goal.patterns = _firstFrom(session.peer, trainer.knowledge.patterns.items())
         if session.type is CollaborationType.FEATURE_DEVELOPMENT:
             # what was asked for, with what the initiator has learned of it
-            goal.patterns = patterns
-            goal.parents = [*parents, *theirs[:2]]
-        elif session.type is CollaborationType.CROSS_SPECIALIZATION:
-            # both sides' best are crossed, with the partner's building blocks among them
-            goal.patterns = patterns
-            goal.parents = [*parents, *own[:2], *theirs[:2]]
-            goal.blocks = blocks
+            goal.parents = [*parents, *theirs]
         else:
-            # the same decisions with less fuel
-            wanted = session.requirements.get("component")
-            asked = [k.component for k in usable if k.component.digest == wanted]
-            goal.objective = "fuel"
-            goal.parents = [*parents, *(asked or theirs[:1] or own[:1])]
+            # both sides' best are crossed, and the partner's building blocks with them
+            goal.parents = [*parents, *own, *theirs]
+            goal.blocks = _firstFrom(session.peer, trainer.knowledge.blocks.items())
         return goal
+
+    def _asked(self, session: Session) -> Component | None:
+        """The component that an optimization is about, if this trainer has confirmed it."""
+        usable = self._trainer.knowledge.usable(self._trainer.workbench)
+        wanted = session.requirements.get("component")
+        return next((k.component for k in usable if k.component.digest == wanted), None)
+
+    def _best(self, session: Session, first: Component | None, second: Component | None) -> Component | None:
+        """Which of the two searches' results is sent."""
+        found = [c for c in (second, first) if c is not None]
+        if session.type is not CollaborationType.PERFORMANCE_OPTIMIZATION:
+            return min(found, key=lambda c: _cost(c)[0], default=None)
+        asked = self._asked(session)
+        rival = asked or first
+        if rival is None:
+            return second
+        # less fuel on validation, for a score that is no worse there
+        cheaper = [c for c in found if _cost(c)[0] <= _cost(rival)[0] and _cost(c)[1] < _cost(rival)[1]]
+        return min(cheaper, key=lambda c: _cost(c)[1], default=first if asked is None else None)
 
     # -- bookkeeping
 
@@ -285,14 +313,10 @@ def _firstFrom(source: str, items: Iterable[tuple[tuple[str, str], Any]]) -> lis
     return [value for key, value in sorted(items, key=lambda item: item[0][0] != source)]
 
 
-def _better(kind: CollaborationType, first: Component | None, second: Component | None) -> Component | None:
-    if first is None or second is None:
-        return second or first
-    split = "validation"
-    a, b = first.manifest, second.manifest
-    if a is None or b is None or a.report is None or b.report is None:
-        return first
-    one, other = a.report.splits[split], b.report.splits[split]
-    if kind is CollaborationType.PERFORMANCE_OPTIMIZATION:
-        return second if (other.score, other.fuel) < (one.score, one.fuel) else first
-    return second if other.score < one.score else first
+def _cost(component: Component) -> tuple[float, float]:
+    """(score, fuel) on validation, as claimed; infinite without a claim."""
+    manifest = component.manifest
+    if manifest is None or manifest.report is None:
+        return (math.inf, math.inf)
+    split = manifest.report.splits["validation"]
+    return (split.score, split.fuel)

@@ -127,13 +127,12 @@ class Trainer(Service):
             return
         if not self.running:
             return
-        scenario = self.local.status().get("scenario") or {}
         self.log.info(
-            "{aiId} ({specialization}) trains on the workbench {bench} {trace}",
+            "{aiId} ({specialization}) trains on the workbench {bench}: {local}",
             aiId=self.aiId,
             specialization=self.specialization,
             bench=self.workbench,
-            trace=scenario.get("trace", ""),
+            local=self.local,
         )
         if self.feature != self.workbench:
             self.log.info(

@@ -96,7 +96,8 @@ class IntegratedKernelTrainer:
         self._best: int | None = None
 
     def __repr__(self) -> str:
-        return f"<IntegratedKernelTrainer {self.author} {self.specialization} scenarios={len(self._scenarios)}>"
+        tasks = ", ".join(f"{s.trace} {s.settings}" for s in self._scenarios) or "no traces yet"
+        return f"<IntegratedKernelTrainer {self.author}: {tasks}>"
 
     # -- ILocalTrainer
 
@@ -215,7 +216,8 @@ class IntegratedKernelTrainer:
         if component is None:
             self.log.info("not published: {reason}", reason=reason)
             return None
-        component.id = f"{self.author}-{component.id}"
+        # unique among authors, and short enough for a table
+        component.id = f"{self.author}-{component.digest[:10]}"
         return component
 
     def _progress(self, generation: int, best: int) -> None:

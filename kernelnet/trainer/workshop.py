@@ -238,9 +238,9 @@ class Workshop:
             trainer.knowledge.addComponent(trainer.aiId, component, changes)
             trainer.say(MessageType.OS_COMPONENT_SHARE, ComponentShare(component=component), changes)
             self.log.info(
-                "Built {id}: closes {level:.1%} of the distance to the optimum",
+                "Built {id}: closes {share:.1%} of the distance to the optimum",
                 id=component.id,
-                level=component.development_level or 0.0,
+                share=component.development_level or 0.0,
             )
         else:
             self._stalled += 1
@@ -281,11 +281,8 @@ class Workshop:
         trainer = self._trainer
         block = CodeBlock(
             id=f"{component.id}-parameters",
-            data={
-                "generator": manifest.generator,
-                "workbench": manifest.workbench,
-                "parameters": manifest.parameters,
-            },
+            type=f"{manifest.workbench}/{manifest.generator}",
+            data={"parameters": manifest.parameters},
             specialization=trainer.specialization,
         )
         if (trainer.aiId, block.id) not in trainer.knowledge.blocks:
