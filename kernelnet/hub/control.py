@@ -112,6 +112,7 @@ def offline(state: StateDirectory, request: dict[str, Any]) -> Any:
     @return: as `call` would.
     @raise ControlError: another process holds the lock, the database can't be used, or the command is wrong.
     """
+    command = _tokenCommand(request)
     try:
         state.open()
         lock = state.lock(LOCK)
@@ -121,31 +122,40 @@ def offline(state: StateDirectory, request: dict[str, Any]) -> Any:
         prepare(state.database)
         with closing(connect(state.database)) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            result = _token(request, Transaction(connection, time.time()))
+            result = command(Transaction(connection, time.time()))
             connection.execute("COMMIT")
-            return result
+            return _checked(result)
     except DatabaseError as e:
         raise ControlError(str(e)) from None
     finally:
         os.close(lock)
 
 
-def _token(request: dict[str, Any], transaction: Transaction) -> Any:
-    """The token commands, within a transaction."""
-    if request.get("command") == "tokens list":
-        return tokens.list_(transaction.connection)
+def _tokenCommand(request: dict[str, Any]) -> Callable[[Transaction], Any]:
+    """
+    What a token command does within a transaction.
+
+    @raise ControlError: the command is wrong.
+    """
+    command = request.get("command")
+    if command == "tokens list":
+        return lambda transaction: tokens.list_(transaction.connection)
+    if command not in ("tokens issue", "tokens revoke"):
+        raise ControlError(f"unknown command {command!r}")
     try:
         aiId = checkAiId(str(request.get("ai_id", "")))
     except IdentityError as e:
         raise ControlError(str(e)) from None
-    if request.get("command") == "tokens issue":
-        return {"ai_id": aiId, "token": tokens.issue(transaction, aiId)}
-    if request.get("command") == "tokens revoke":
-        count = tokens.revoke(transaction, aiId)
-        if not count:
-            raise ControlError(f"{aiId} has no token that could be revoked")
-        return {"ai_id": aiId, "revoked": count, "disconnected": False}
-    raise ControlError(f"unknown command {request.get('command')!r}")
+    if command == "tokens issue":
+        return lambda transaction: {"ai_id": aiId, "token": tokens.issue(transaction, aiId)}
+    return lambda transaction: {"ai_id": aiId, "revoked": tokens.revoke(transaction, aiId), "disconnected": False}
+
+
+def _checked(result: Any) -> Any:
+    """@raise ControlError: there was nothing to revoke."""
+    if isinstance(result, dict) and result.get("revoked") == 0:
+        raise ControlError(f"{result['ai_id']} has no token that could be revoked")
+    return result
 
 
 class _ControlProtocol(LineOnlyReceiver):
@@ -190,7 +200,7 @@ class _ControlProtocol(LineOnlyReceiver):
             self._hub.registry.enrolled.add(result["ai_id"])
             return result
 
-        return self._hub.source.write(lambda transaction: _token(request, transaction)).addCallback(issued)
+        return self._hub.source.write(_tokenCommand(request)).addCallback(issued)
 
     def _list(self, request: dict[str, Any]) -> Deferred[Any]:
         return self._hub.source.read(tokens.list_)
@@ -200,7 +210,7 @@ class _ControlProtocol(LineOnlyReceiver):
             problem = WireProblem("bad_credentials", "your token was revoked")
             return {**result, "disconnected": self._hub.disconnect(result["ai_id"], problem)}
 
-        return self._hub.source.write(lambda transaction: _token(request, transaction)).addCallback(revoked)
+        return self._hub.source.write(_tokenCommand(request)).addCallback(_checked).addCallback(revoked)
 
     _commands: dict[str, Callable[[_ControlProtocol, dict[str, Any]], Deferred[Any]]] = {
         "status": _status,

@@ -112,14 +112,16 @@ class Cursor:
 
         @param before: lines for this connection alone (acks), which go out in the same write.
         """
-        if self.live and not flush.isLarge:
+        # A cursor that started or resumed within this very commit has read these events already.
+        fresh = self.live and self.position < flush.upTo
+        if fresh and not flush.isLarge:
             self.position = flush.upTo
             if data := before + flush.render(self._sink.aiId, self._sink.version):
                 self._sink.writeLines(data)
             return
         if before:
             self._sink.writeLines(before)
-        if self.live:
+        if fresh:
             self.live = False
             self._read()
 

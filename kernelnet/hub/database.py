@@ -87,8 +87,8 @@ def prepare(path: Path, steps: dict[int, str] | None = None) -> None:
         if has:
             _backup(connection, path.with_name(f"{path.name}.v{has}.backup"))
         connection.execute("BEGIN IMMEDIATE")
-        for version in range(has + 1, newest + 1):
-            for statement in _statements(steps[version]):
+        for version in sorted(steps):
+            for statement in _statements(steps[version]) if version > has else ():
                 connection.execute(statement)
         if not has:
             connection.execute("INSERT INTO meta VALUES ('log_id', ?)", (secrets.token_hex(16),))

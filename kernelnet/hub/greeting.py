@@ -46,7 +46,9 @@ class Greeting:
             self._credential = tokens.enrol(transaction, connection.aiId)
             if self._credential is None:
                 raise WireProblem("bad_credentials", "unknown ai_id or wrong token")
-        saveHello(transaction, connection.aiId, self._hello, self._hello.resume_after)
+        saveHello(
+            transaction, connection.aiId, self._hello, self._hello.resume_after if connection.version >= 2 else None
+        )
 
     def settle(self, problem: WireProblem | None) -> None:
         connection = self._connection
@@ -65,7 +67,8 @@ class Greeting:
     def _whereFrom(self) -> tuple[int, bool]:
         """The position after which this client reads the log, and whether that is where it left off."""
         source, after = self._connection.factory.source, self._hello.resume_after
-        if after is not None and self._hello.log_id == source.logId and source.first - 1 <= after <= source.head:
+        mayResume = self._connection.version >= 2 and self._hello.log_id == source.logId
+        if mayResume and after is not None and source.first - 1 <= after <= source.head:
             return after, True
         return source.head, False
 

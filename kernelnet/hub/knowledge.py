@@ -7,6 +7,7 @@ the newest.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from typing import Any
@@ -219,13 +220,16 @@ def _items(connection: sqlite3.Connection, after: str | None) -> Iterator[tuple[
         yield f"p:{confidence!r}:{seq}", "pattern", "", body
 
 
+_CURSOR = re.compile(r"c:(-?\d{1,18}):(-?[\d.e+-]{1,30}):(\d{1,18})|p:([\d.e+-]{1,30}):(\d{1,18})", re.ASCII)
+
+
 def _parseCursor(after: str | None) -> tuple[str, tuple[float, ...] | None]:
+    match = _CURSOR.fullmatch(after or "")
     try:
-        table, *numbers = (after or "").split(":")
-        if table == "c" and len(numbers) == 3:
-            return "c", (int(numbers[0]), float(numbers[1]), int(numbers[2]))
-        if table == "p" and len(numbers) == 2:
-            return "p", (float(numbers[0]), int(numbers[1]))
+        if match and match[1]:
+            return "c", (int(match[1]), float(match[2]), int(match[3]))
+        if match:
+            return "p", (float(match[4]), int(match[5]))
     except ValueError:
         pass
     return "c", None

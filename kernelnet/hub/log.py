@@ -109,7 +109,7 @@ class Log:
         """
         Have C{function} called in the writer's thread with the next commit.
 
-        @return: fires with its result after the commit; fails with what it raised.
+        @return: fires with its result after the commit; fails with a `WireProblem` if it raised or the commit failed.
         """
         call = _Call(function)
         self.submit([call])

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HubProtocol"]
 
-CLOSE_TIMEOUT = 5.0
+CLOSE_TIMEOUT = 3.0
 """Seconds that a peer has to take the last lines before it is cut."""
 
 

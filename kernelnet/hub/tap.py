@@ -74,7 +74,17 @@ class Options(usage.Options):
                 )
         elif not port.startswith(("ssl:", "tls:")):
             refuse("kernelhub", f"--port {port}: without --insecure-plaintext it must be a TLS endpoint (ssl:, tls:)")
+        _refuseSecond(StateDirectory(self["state"]))
         placeFiles(self, self["state"], "hub")
+
+
+def _refuseSecond(state: StateDirectory) -> None:
+    """Say that a hub runs here already before twistd says so in four lines of its own."""
+    if (state.path / control.LOCK).exists():
+        try:
+            os.close(state.lock(control.LOCK))
+        except (IdentityError, OSError) as e:
+            refuse("kernelhub", e)
 
 
 def _isLoopback(description: str) -> bool:

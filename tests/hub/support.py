@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,10 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import provider
 
 from kernelnet import wire
 from kernelnet.hub import database, tokens
@@ -30,6 +33,7 @@ T = TypeVar("T")
 
 NOON = 1_800_000_000.0
 JOIN = "the-join-token"
+_numbers = itertools.count(1)
 TIMESTAMP = "2026-11-22T15:00:00Z"
 
 
@@ -44,7 +48,7 @@ class Pool:
         self.connection = connection
         self.held = False
         self.calls = 0
-        self._waiting: list[Callable[[], None]] = []
+        self._waiting: list[Callable[[], object]] = []
 
     def runWithConnection(self, func: Callable[..., T], *args: Any) -> Deferred[T]:
         self.calls += 1
@@ -85,7 +89,6 @@ class Client:
         assert protocol is not None
         self.protocol: HubProtocol = protocol
         self.protocol.makeConnection(self.transport)
-        self._count = 0
         self._partial = b""
 
     def raw(self, data: bytes) -> None:
@@ -98,9 +101,8 @@ class Client:
         self.line({"ai_id": self.aiId, "token": self.hub.issue(self.aiId) if token is None else token})
 
     def message(self, type: str, payload: Any, target: str | None = None, **fields: Any) -> dict[str, Any]:
-        self._count += 1
         return {
-            "message_id": f"{self.aiId}-{type}-{self._count}",
+            "message_id": f"{self.aiId}-{type}-{next(_numbers)}",
             "sender_id": self.aiId,
             "message_type": type,
             "timestamp": TIMESTAMP,
@@ -120,7 +122,7 @@ class Client:
 
     def lines(self) -> list[bytes]:
         """What came since the last call."""
-        data = self._partial + self.transport.value()
+        data: bytes = self._partial + self.transport.value()
         self.transport.clear()
         *lines, self._partial = data.split(b"\n")
         return lines
@@ -177,26 +179,38 @@ class Hub:
             limits=Limits(offered=600, active=1800),
         )
         self.factory.start()
+        self._tokens: dict[str, str] = {}
 
     def now(self) -> float:
         return NOON + self.clock.seconds()
 
     def issue(self, aiId: str) -> str:
-        """A token of an operator for C{aiId}."""
-        tokens_: list[str] = []
-        self.log.write(lambda transaction: tokens.issue(transaction, aiId)).addCallback(tokens_.append)
-        self.factory.registry.enrolled.add(aiId)
-        return tokens_[0]
+        """A token of an operator for C{aiId}; always the same one."""
+        if aiId not in self._tokens:
+            self._tokens[aiId] = self.transact(lambda transaction: tokens.issue(transaction, aiId))
+            self.factory.registry.enrolled.add(aiId)
+        return self._tokens[aiId]
 
     def transact(self, function: Callable[[Transaction], T]) -> T:
         results: list[T] = []
         self.log.write(function).addCallback(results.append)
         return results[0]
 
-    def connect(self, aiId: str, version: int = 2, **hello: Any) -> Client:
-        """A client that has said hello and heard the answer."""
+    def client(self, aiId: str) -> Client:
+        """A client that is authenticated and has not said hello."""
         client = Client(self, aiId)
         client.authenticate()
+        return client
+
+    def resume(self, aiId: str, after: int) -> Client:
+        """A version 2 client that was away since it had read up to C{after}."""
+        client = self.client(aiId)
+        client.hello(2, log_id=self.log.logId, resume_after=after)
+        return client
+
+    def connect(self, aiId: str, version: int = 2, **hello: Any) -> Client:
+        """A client that has said hello and heard the answer."""
+        client = self.client(aiId)
         client.hello(version, **hello)
         self.clock.advance(self.factory.newsDelay)
         for connection in self.factory.byId.values():
@@ -252,3 +266,16 @@ def aComponent(id: str = "c1", **fields: Any) -> dict[str, Any]:
 
 def anEvent(sender: str, id: str, payload: dict[str, Any]) -> NetworkMessage:
     return NetworkMessage(id, sender, MessageType.PATTERN_SHARE, TIMESTAMP, payload)
+
+
+def captureLog(case: SynchronousTestCase) -> list[str]:
+    """The text of everything that is logged during a test."""
+    seen: list[str] = []
+
+    @provider(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        seen.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observe)
+    case.addCleanup(globalLogPublisher.removeObserver, observe)
+    return seen

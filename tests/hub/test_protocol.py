@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from kernelnet import wire
-from kernelnet.message import MessageType
+from kernelnet.message import MessageType, NetworkMessage
 
-from .support import JOIN, Client, HubTestCase, aPattern
+from .support import JOIN, Client, HubTestCase, aPattern, captureLog
 
 
 class HandshakeTests(HubTestCase):
@@ -61,9 +61,7 @@ class HandshakeTests(HubTestCase):
         client = Client(self.hub, "AI_1")
         self.hub.reader.held = True
         hello = wire.encode(
-            wire.NetworkMessage(
-                "h", "AI_1", MessageType.HELLO, "2026-11-22T15:00:00Z", {"protocol": 2, "x": "y" * 9000}
-            )
+            NetworkMessage("h", "AI_1", MessageType.HELLO, "2026-11-22T15:00:00Z", {"protocol": 2, "x": "y" * 9000})
         )
         client.raw(b'{"ai_id": "AI_1", "token": "%s"}\r\n%s\n' % (token.encode(), hello))
         self.assertEqual(client.transport.producerState, "paused")
@@ -217,7 +215,7 @@ class EnvelopeTests(HubTestCase):
         """A message that would be over the limit once it is re-encoded is refused, so nobody gets too long a line."""
         data = [1.0] * 5
         line = wire.encode(
-            wire.NetworkMessage("g", "AI_1", MessageType.PATTERN_SHARE, "2026-11-22T15:00:00Z", aPattern(data=data))
+            NetworkMessage("g", "AI_1", MessageType.PATTERN_SHARE, "2026-11-22T15:00:00Z", aPattern(data=data))
         )
         line = line.replace(b"[1.0,1.0,1.0,1.0,1.0]", b"[" + b"1e9," * 200_000 + b"1]")
         self.assertLess(len(line), 1024 * 1024)
@@ -396,15 +394,7 @@ class ShutdownTests(HubTestCase):
 class LogTests(HubTestCase):
     def test_strangersWords(self) -> None:
         """A name from a stranger can't break or turn a log line."""
-        from twisted.logger import formatEvent, globalLogPublisher
-
-        seen: list[str] = []
-
-        def observe(event: object) -> None:
-            seen.append(formatEvent(event))  # type: ignore[arg-type]
-
-        globalLogPublisher.addObserver(observe)
-        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        seen = captureLog(self)
         client = self.hub.connect("AI_1", specialization="a\nb", capabilities=["\u202ec", "\x1b[31m"])
         client.send("pattern_share", aPattern("x\ny\u202e\x00"))
         client.send("nonsense\n", {})

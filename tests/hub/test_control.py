@@ -1,0 +1,169 @@
+"""The control socket and the status, on a real UNIX socket; the token commands without a hub."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from kernelnet.hub import control
+from kernelnet.hub.control import ControlError, NoHub, call, offline
+from kernelnet.identity import StateDirectory
+
+from .support import Hub, aPattern
+
+
+def aState(case: SynchronousTestCase, name: str = "state") -> StateDirectory:
+    folder = Path(tempfile.mkdtemp(prefix="kn"))  # short: a socket's path is limited
+    case.addCleanup(shutil.rmtree, folder)
+    state = StateDirectory(folder / name)
+    state.open()
+    return state
+
+
+class SocketTests(TestCase):
+    def setUp(self) -> None:
+        self.state = aState(self)
+        self.hub = Hub(self.state.database)
+        self.addCleanup(self.hub.stop)
+        self.listen(self.state)
+
+    def listen(self, state: StateDirectory) -> None:
+        path, fd = control.shortPath(state.controlSocket)
+        port = reactor.listenUNIX(path, control.ControlFactory(self.hub.factory), mode=0o600, wantPID=True)  # type: ignore[attr-defined]
+        if fd is not None:
+            self.addCleanup(os.close, fd)
+        self.addCleanup(port.stopListening)
+
+    def call(self, **request: Any) -> Deferred[Any]:
+        return deferToThread(call, self.state, request)
+
+    async def test_status(self) -> None:
+        """The status tells who is connected, what is stored, and where the log stands."""
+        client = self.hub.connect("AI_1", specialization="audio", capabilities=["sound"])
+        self.hub.client("SILENT")
+        client.send("pattern_share", aPattern())
+        client.send("nonsense", {})
+        self.hub.clock.advance(9.9)
+        status = await self.call(command="status")
+        self.assertEqual(
+            status,
+            {
+                "version": status["version"],
+                "port": None,
+                "uptime": 10.0,
+                "started": "2027-01-15T08:00:00.000000Z",
+                "ais": {
+                    "AI_1": {
+                        "specialization": "audio",
+                        "capabilities": ["sound"],
+                        "protocol": 2,
+                        "since": "2027-01-15T08:00:00.000000Z",
+                    }
+                },
+                "known_ais": 1,
+                "connections": 2,
+                "stored": {
+                    "patterns": 1,
+                    "components": 0,
+                    "confirmed_components": 0,
+                    "code_blocks": 0,
+                    "performance_reports": 0,
+                },
+                "sessions": {"offered": 0, "active": 0, "completed": 0, "declined": 0, "expired": 0},
+                "messages": {"hello": 1, "pattern_share": 1},
+                "errors": {"invalid_message": 1},
+                "log": {"log_id": self.hub.log.logId, "position": 1, "oldest": 1, "waiting": 0},
+            },
+        )
+
+    async def test_tokens(self) -> None:
+        """Tokens are issued, listed and revoked in the running hub; a revoked one's connection ends."""
+        issued = await self.call(command="tokens issue", ai_id="AI_9")
+        client = self.hub.client("AI_9")
+        client.hello()
+        self.assertEqual([m["message_type"] for m in client.received()], ["training_sync"])
+        self.assertTrue(issued["token"])
+        rows = await self.call(command="tokens list")
+        self.assertEqual({row["ai_id"] for row in rows}, {"AI_9"})
+        self.assertNotIn(issued["token"], json.dumps(rows))
+        revoked = await self.call(command="tokens revoke", ai_id="AI_9")
+        self.assertEqual(revoked, {"ai_id": "AI_9", "revoked": 2, "disconnected": True})
+        self.assertEqual(client.errors(), ["bad_credentials"])
+        self.assertTrue(client.closing)
+
+    async def test_issuedIsATarget(self) -> None:
+        """An id that was just issued a token can be a target at once."""
+        await self.call(command="tokens issue", ai_id="AI_9")
+        client = self.hub.connect("AI_1")
+        client.send("pattern_share", aPattern(), "AI_9")
+        self.assertEqual(client.errors(), [])
+
+    async def test_refusals(self) -> None:
+        """A wrong command gets one line that says what was wrong."""
+        for request, words in (
+            ({"command": "dance"}, "unknown command 'dance'"),
+            ({}, "unknown command None"),
+            ({"command": "tokens issue", "ai_id": "../x"}, "bad ai_id"),
+            ({"command": "tokens issue"}, "bad ai_id"),
+            ({"command": "tokens issue", "ai_id": "hub"}, "reserved"),
+            ({"command": "tokens revoke", "ai_id": "NOBODY"}, "NOBODY has no token"),
+        ):
+            with self.assertRaisesRegex(ControlError, words):
+                await self.call(**request)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    async def test_private(self) -> None:
+        """Only the hub's user can reach the socket."""
+        self.assertEqual(self.state.controlSocket.stat().st_mode & 0o777, 0o600)
+
+    async def test_several(self) -> None:
+        """Several may ask at once."""
+        answers = await gatherResults([self.call(command="status") for _ in range(5)])
+        self.assertEqual(len(answers), 5)
+
+    async def test_longPath(self) -> None:
+        """A state directory whose path is too long for a socket works all the same."""
+        self.state = aState(self, "x" * 120)
+        self.listen(self.state)
+        status = await self.call(command="status")
+        self.assertEqual(status["log"]["position"], 0)
+
+
+class OfflineTests(SynchronousTestCase):
+    def test_noHub(self) -> None:
+        """Without a hub C{call} says so; also when a killed one left its socket."""
+        state = aState(self)
+        with self.assertRaisesRegex(NoHub, "no hub is running"):
+            call(state, {"command": "status"})
+
+    def test_tokens(self) -> None:
+        """The token commands work without a hub, on a fresh state directory too."""
+        state = aState(self)
+        token = offline(state, {"command": "tokens issue", "ai_id": "AI_9"})["token"]
+        self.assertEqual([row["ai_id"] for row in offline(state, {"command": "tokens list"})], ["AI_9"])
+        hub = Hub(state.database)
+        self.addCleanup(hub.stop)
+        hub._tokens["AI_9"] = token
+        client = hub.client("AI_9")
+        client.hello(1)
+        self.assertEqual([m["message_type"] for m in client.received()], ["training_sync"])
+        self.assertEqual(offline(state, {"command": "tokens revoke", "ai_id": "AI_9"})["revoked"], 1)
+        with self.assertRaisesRegex(ControlError, "unknown command 'status'"):
+            offline(state, {"command": "status", "ai_id": "A"})
+
+    def test_locked(self) -> None:
+        """They don't touch the database under a running hub."""
+        state = aState(self)
+        lock = state.lock(control.LOCK)
+        self.addCleanup(os.close, lock)
+        with self.assertRaisesRegex(ControlError, "another process"):
+            offline(state, {"command": "tokens list"})

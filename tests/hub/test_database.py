@@ -1,0 +1,106 @@
+"""The database file: made, upgraded, refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet.hub import database
+
+SECOND = {**database.schemas(), 2: "-- Version 2.\nALTER TABLE ais ADD COLUMN mood TEXT;\nCREATE TABLE more (x);\n"}
+
+
+def schema(path: Path) -> set[tuple[str, str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {
+            (name, sql) for name, sql in connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+        }
+
+
+def value(path: Path, sql: str) -> object:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(sql).fetchone()[0]
+
+
+class PrepareTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        self.path = folder / "hub_data.db"
+
+    def test_fresh(self) -> None:
+        """A fresh database has all tables, a version and a random log_id, which stays."""
+        database.prepare(self.path)
+        self.assertLessEqual(
+            {
+                "events",
+                "shared_patterns",
+                "shared_components",
+                "performance_reports",
+                "collaboration_sessions",
+                "ais",
+                "tokens",
+            },
+            {name for name, _ in schema(self.path)},
+        )
+        logId = value(self.path, "SELECT value FROM meta WHERE key = 'log_id'")
+        database.prepare(self.path)
+        self.assertEqual(value(self.path, "SELECT value FROM meta WHERE key = 'log_id'"), logId)
+        other = self.path.with_name("other.db")
+        database.prepare(other)
+        self.assertNotEqual(value(other, "SELECT value FROM meta WHERE key = 'log_id'"), logId)
+
+    def test_upgrade(self) -> None:
+        """An upgrade keeps what is there, makes a backup of what was, and ends in the schema of a fresh database."""
+        database.prepare(self.path)
+        logId = value(self.path, "SELECT value FROM meta WHERE key = 'log_id'")
+        database.prepare(self.path, SECOND)
+        self.assertEqual(value(self.path, "SELECT value FROM meta WHERE key = 'schema_version'"), "2")
+        self.assertEqual(value(self.path, "SELECT value FROM meta WHERE key = 'log_id'"), logId)
+        fresh = self.path.with_name("fresh.db")
+        database.prepare(fresh, SECOND)
+        self.assertEqual(schema(self.path), schema(fresh))
+        backup = self.path.with_name("hub_data.db.v1.backup")
+        self.assertEqual(value(backup, "SELECT value FROM meta WHERE key = 'schema_version'"), "1")
+        self.assertEqual(backup.stat().st_mode & 0o777, 0o600)
+
+    def test_failingUpgrade(self) -> None:
+        """An upgrade that fails leaves the database as it was."""
+        database.prepare(self.path)
+        before = schema(self.path)
+        broken = {**SECOND, 3: "CREATE TABLE third (x);\nCREATE TABLE third (x);\n"}
+        with self.assertRaisesRegex(database.DatabaseError, "third"):
+            database.prepare(self.path, broken)
+        self.assertEqual(schema(self.path), before)
+        self.assertEqual(value(self.path, "SELECT value FROM meta WHERE key = 'schema_version'"), "1")
+
+    def test_newer(self) -> None:
+        """A database of a newer kernelnet is refused and left alone."""
+        database.prepare(self.path, SECOND)
+        with self.assertRaisesRegex(database.DatabaseError, "schema version 2, this kernelnet knows 1"):
+            database.prepare(self.path)
+
+    def test_notOurs(self) -> None:
+        """A file that is no database, or another's database, is refused."""
+        self.path.write_bytes(b"not a database at all, but long enough to look at" * 100)
+        with self.assertRaisesRegex(database.DatabaseError, "not a database"):
+            database.prepare(self.path)
+        self.path.unlink()
+        with closing(sqlite3.connect(self.path)) as connection:
+            connection.execute("CREATE TABLE mine (x)")
+        with self.assertRaisesRegex(database.DatabaseError, "something else"):
+            database.prepare(self.path)
+
+    def test_unwritable(self) -> None:
+        """A path that can't be opened is refused in one line."""
+        self.path.mkdir()
+        with self.assertRaisesRegex(database.DatabaseError, "can't use the database"):
+            database.prepare(self.path)
+
+    def test_commented(self) -> None:
+        """Every schema file begins with a comment that says its version."""
+        for version, sql in database.schemas().items():
+            self.assertTrue(sql.startswith(f"-- Version {version}"), version)

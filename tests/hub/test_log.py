@@ -1,0 +1,288 @@
+"""Group commit: what an ack means, repetitions, poisoned messages, and refusals that must not break the order."""
+
+from __future__ import annotations
+
+import sqlite3
+from unittest import mock
+
+import msgspec
+from twisted.internet.task import Clock
+
+from kernelnet.hub import database, knowledge
+from kernelnet.hub.commit import Transaction
+from kernelnet.hub.log import Log
+
+from .support import Client, HubTestCase, aPattern
+
+
+class AckTests(HubTestCase):
+    def test_afterCommit(self) -> None:
+        """No ack and no delivery before the commit has returned."""
+        author, reader = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        author.received(), reader.received()
+        self.hub.writer.held = True
+        author.send("pattern_share", aPattern())
+        self.assertEqual(author.received() + reader.received(), [])
+        self.assertEqual(self.hub.log.head, 0)
+        self.hub.writer.release()
+        self.assertEqual(self.hub.rows("SELECT seq FROM events"), [(1,)])
+        self.assertEqual([m["message_type"] for m in author.received()], ["ack"])
+        self.assertEqual([m["message_type"] for m in reader.received()], ["pattern_share"])
+
+    def test_committedWhenAcked(self) -> None:
+        """At the moment an ack is written, another connection to the database sees the message."""
+        author = self.hub.connect("AI_1")
+        other = sqlite3.connect(self.hub.path)
+        self.addCleanup(other.close)
+        seen: list[int] = []
+        write = author.transport.write
+
+        def spy(data: bytes) -> None:
+            if b'"ack"' in data:
+                seen.append(other.execute("SELECT COUNT(*) FROM events").fetchone()[0])
+            write(data)
+
+        with mock.patch.object(author.transport, "write", spy):
+            author.send("pattern_share", aPattern())
+        self.assertEqual(seen, [1])
+
+    def test_fullSync(self) -> None:
+        """The writer's commits are synced: WAL with synchronous=FULL, and no other thread writes."""
+        connection = database.connect(self.hub.path)
+        self.addCleanup(connection.close)
+        self.assertEqual(connection.execute("PRAGMA journal_mode").fetchone(), ("wal",))
+        self.assertEqual(connection.execute("PRAGMA synchronous").fetchone(), (2,))
+        with self.assertRaises(sqlite3.OperationalError):
+            self.hub.reader.connection.execute("DELETE FROM events")
+
+    def test_group(self) -> None:
+        """All that comes while a commit runs goes into the next one."""
+        clients = [self.hub.connect(f"AI_{i}") for i in range(5)]
+        self.hub.writer.held = True
+        before = self.hub.writer.calls
+        for client in clients:
+            client.send("pattern_share", aPattern())
+            client.send("pattern_share", aPattern("p2"))
+        self.assertEqual(self.hub.writer.calls, before + 1)
+        self.hub.writer.release()
+        self.hub.clock.advance(Log.GATHER)
+        self.assertEqual(self.hub.writer.calls, before + 2)
+        self.assertEqual(self.hub.log.head, 10)
+        self.assertEqual(self.hub.log.waiting, 0)
+
+    def test_failedCommit(self) -> None:
+        """When a commit fails nothing of it is acked or delivered, and its messages may be sent again."""
+        author, reader = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        author.received(), reader.received()
+        self.hub.writer.connection.execute("PRAGMA query_only=ON")
+        message = author.message("pattern_share", aPattern())
+        author.line(message)
+        (error,) = author.payloads()
+        self.assertEqual((error["code"], error["class"], error["message_id"]), ("busy", "retry", message["message_id"]))
+        self.hub.writer.connection.execute("PRAGMA query_only=OFF")
+        author.line(message)
+        self.assertEqual(author.payloads("ack"), [{"acked": [[message["message_id"], 1]]}])
+        self.assertEqual(len(reader.received()), 1)
+
+
+class DuplicateTests(HubTestCase):
+    def test_repetition(self) -> None:
+        """A repetition is acked with the first seq and not delivered again: also later, and in another key order."""
+        author, reader = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        reader.received()
+        message = author.message("pattern_share", aPattern())
+        author.line(message)
+        author.send("pattern_share", aPattern("p2"))
+        author.line(message)
+        author.line(dict(reversed(message.items())))
+        again = self.hub.connect("AI_1")
+        again.line(message)
+        acks = [pair for c in (author, again) for p in c.payloads("ack") for pair in p["acked"]]
+        self.assertEqual([seq for id_, seq in acks if id_ == message["message_id"]], [1, 1, 1, 1])
+        self.assertEqual([m["seq"] for m in reader.received("pattern_share")], [1, 2])
+        self.assertEqual(self.hub.log.head, 2)
+
+    def test_withinACommit(self) -> None:
+        """A repetition is known as such also within one commit."""
+        author, reader = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        reader.received()
+        message = author.message("pattern_share", aPattern())
+        line = msgspec.json.encode(message)
+        author.raw(line + b"\n" + line + b"\n")
+        self.assertEqual([p["acked"] for p in author.payloads("ack")], [[[message["message_id"], 1]] * 2])
+        self.assertEqual(len(reader.received()), 1)
+
+    def test_conflict(self) -> None:
+        """The same id with another content is an error, and the first content stays."""
+        author, reader = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        reader.received()
+        message = author.message("pattern_share", aPattern())
+        author.line(message)
+        for change in (
+            {"payload": aPattern(confidence=0.6)},
+            {"target_ai": "AI_2"},
+            {"message_type": "code_share", "payload": {"code": {"id": "x"}}},
+        ):
+            author.line({**message, **change})
+        errors = author.payloads("error")
+        self.assertEqual([e["code"] for e in errors], ["conflicting_duplicate"] * 3)
+        self.assertEqual({e["message_id"] for e in errors}, {message["message_id"]})
+        self.assertEqual(len(reader.received()), 1)
+
+    def test_bySender(self) -> None:
+        """Two senders may use the same id."""
+        a, b = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        a.send("pattern_share", aPattern(), message_id="same")
+        b.send("pattern_share", aPattern(), message_id="same")
+        self.assertEqual(a.errors() + b.errors(), [])
+        self.assertEqual(self.hub.log.head, 2)
+
+
+class PoisonTests(HubTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.author, self.other, self.reader = (self.hub.connect(id_) for id_ in ("AI_1", "AI_2", "AI_3"))
+        self.reader.received()
+        store = knowledge.storePattern
+
+        def sometimes(transaction: Transaction, seq: int, message: object, pattern: object) -> None:
+            store(transaction, seq, message, pattern)  # type: ignore[arg-type]
+            id_ = pattern.id  # type: ignore[attr-defined]
+            if id_ in self.raises:
+                raise self.raises[id_]
+
+        self.raises: dict[str, Exception] = {}
+        self.patch(knowledge, "storePattern", sometimes)
+
+    def batch(self, *sends: tuple[Client, str]) -> None:
+        """All in one commit."""
+        self.hub.writer.held = True
+        self.hub.log.write(lambda transaction: None)
+        for client, id_ in sends:
+            client.send("pattern_share", aPattern(id_), message_id=id_)
+        self.hub.writer.release()
+        self.hub.clock.advance(Log.GATHER)
+
+    def test_alone(self) -> None:
+        """A message that can't be stored is refused for good, and takes none of its batch down."""
+        self.raises["bad"] = sqlite3.DataError("poison")
+        self.batch((self.author, "a"), (self.other, "b"), (self.author, "bad"), (self.author, "c"), (self.other, "d"))
+        (error,) = self.author.payloads("error")
+        self.assertEqual((error["code"], error["class"], error["message_id"]), ("invalid_message", "permanent", "bad"))
+        self.assertEqual([m["message_id"] for m in self.reader.received()], ["a", "b", "c", "d"])
+        self.assertEqual(self.hub.rows("SELECT message_id FROM events ORDER BY seq"), [("a",), ("b",), ("c",), ("d",)])
+        self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM shared_patterns"), [(4,)])
+        self.assertEqual(len(self.flushLoggedErrors(sqlite3.DataError)), 1)
+
+    def test_orderHolds(self) -> None:
+        """After a refusal for now nothing later of that connection is taken until it was sent again."""
+        self.raises["full"] = sqlite3.OperationalError("database or disk is full")
+        self.batch((self.author, "a"), (self.author, "full"), (self.author, "c"), (self.other, "d"))
+        self.assertEqual(
+            [(e["code"], e["message_id"]) for e in self.author.payloads("error")],
+            [("storage_full", "full"), ("storage_full", "c")],
+        )
+        self.assertEqual([m["message_id"] for m in self.reader.received()], ["a", "d"])
+        # The disk has room again, but what is next in order has not come yet.
+        self.raises.clear()
+        self.author.send("pattern_share", aPattern("e"), message_id="e")
+        self.assertEqual(self.author.errors(), ["busy"])
+        for id_ in ("full", "c", "e"):
+            self.author.send("pattern_share", aPattern(id_), message_id=id_)
+        self.assertEqual([m["message_id"] for m in self.reader.received()], ["full", "c", "e"])
+        self.assertEqual(len(self.flushLoggedErrors(sqlite3.OperationalError)), 1)
+
+    def test_reconnect(self) -> None:
+        """A reconnect begins anew."""
+        self.raises["full"] = sqlite3.OperationalError("database or disk is full")
+        self.batch((self.author, "full"))
+        again = self.hub.connect("AI_1")
+        again.send("pattern_share", aPattern("x"), message_id="x")
+        self.assertEqual(again.errors(), [])
+        self.flushLoggedErrors(sqlite3.OperationalError)
+
+    def test_waitingOnes(self) -> None:
+        """What was already waiting behind a refused message is refused, too."""
+        self.raises["full"] = sqlite3.OperationalError("database or disk is full")
+        self.hub.writer.held = True
+        self.author.send("pattern_share", aPattern("full"), message_id="full")
+        self.author.send("pattern_share", aPattern("b"), message_id="b")
+        self.hub.writer.release()
+        self.hub.clock.advance(Log.GATHER)
+        self.assertEqual(self.author.errors(), ["storage_full", "busy"])
+        self.assertEqual(self.hub.log.head, 0)
+        self.flushLoggedErrors(sqlite3.OperationalError)
+
+    def test_oldOnes(self) -> None:
+        """A version 1 client, which can't know of acks, is not held back."""
+        old = self.hub.connect("OLD", 1)
+        self.raises["full"] = sqlite3.OperationalError("database or disk is full")
+        self.batch((old, "full"), (old, "b"))
+        self.assertEqual([m["message_id"] for m in self.reader.received("pattern_share")], ["b"])
+        self.flushLoggedErrors(sqlite3.OperationalError)
+
+
+class FullDiskTests(HubTestCase):
+    def test_fullAndBack(self) -> None:
+        """With a really full database nothing is acked that isn't stored; with room again all goes on."""
+        author, reader = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        reader.received()
+        connection = self.hub.writer.connection
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count={pages + 5}")
+        message = author.message("pattern_share", aPattern(data="x" * 100_000))
+        author.line(message)
+        self.assertEqual(author.errors(), ["storage_full"])
+        self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM events"), [(0,)])
+        connection.execute("PRAGMA max_page_count=100000")
+        author.line(message)
+        self.assertEqual(author.errors(), [])
+        self.assertEqual(len(reader.received()), 1)
+        self.flushLoggedErrors(sqlite3.OperationalError)
+
+
+class BacklogTests(HubTestCase):
+    def test_backPressure(self) -> None:
+        """When too much waits for the disk, who sends is not read until it has gone down."""
+        self.hub.log.MAX_BACKLOG_BYTES = 1000
+        author = self.hub.connect("AI_1")
+        self.hub.writer.held = True
+        author.send("pattern_share", aPattern())
+        author.send("pattern_share", aPattern("p2", data="x" * 2000))
+        self.assertEqual(author.transport.producerState, "paused")
+        self.hub.writer.release()
+        self.hub.clock.advance(Log.GATHER)
+        self.assertEqual(author.transport.producerState, "producing")
+        self.assertEqual(self.hub.log.head, 2)
+
+    def test_boundedCommit(self) -> None:
+        """One commit takes a bounded number of bytes, and the rest follows."""
+        self.hub.log.MAX_BATCH_BYTES = 1000
+        author = self.hub.connect("AI_1")
+        before = self.hub.writer.calls
+        lines = [
+            msgspec.json.encode(author.message("pattern_share", aPattern(f"p{i}", data="x" * 400))) for i in range(6)
+        ]
+        author.raw(b"\n".join(lines) + b"\n")
+        self.hub.clock.pump([Log.GATHER] * 3)
+        self.assertEqual(self.hub.log.head, 6)
+        self.assertEqual(self.hub.writer.calls, before + 3)
+
+
+class OpenTests(HubTestCase):
+    def test_repr(self) -> None:
+        """The log's repr shows where it stands."""
+        self.assertEqual(
+            repr(Log(self.hub.writer, self.hub.reader, Clock(), float)), "<Log head=0 waiting=0 committing=0>"
+        )
+
+    def test_goesOn(self) -> None:
+        """After a restart the numbers go on, under the same log_id."""
+        author = self.hub.connect("AI_1")
+        author.send("pattern_share", aPattern())
+        before = self.hub.log.logId
+        hub = self.restart()
+        self.assertEqual((hub.log.logId, hub.log.head), (before, 1))
+        author = hub.connect("AI_1")
+        author.send("pattern_share", aPattern("p2"))
+        self.assertEqual(author.payloads("ack")[0]["acked"][0][1], 2)
