@@ -1,0 +1,245 @@
+"""Sessions: whom a trainer works with, and that what it sends was made, measured, improved and measured again."""
+
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred, inlineCallbacks
+
+from kernelnet.message import CollaborationType, Component, MessageType, Verdict
+from kernelnet.trainer.store import Changes
+from tests.trainer.support import TrainerTestCase, component
+
+T = MessageType
+
+
+def invitation(kind: str = "feature_development", session: str = "s1", **more: Any) -> dict[str, Any]:
+    return {
+        "session_id": session,
+        "type": kind,
+        "description": "help",
+        "initiator": "AI_2",
+        "partner_specialization": "graphics",
+        **more,
+    }
+
+
+class SessionTestCase(TrainerTestCase):
+    @inlineCallbacks
+    def setUp(self) -> Any:
+        yield super().setUp()
+        self.connect()
+        info = {"AI_2": {"specialization": "graphics"}, "AI_1": {"specialization": "file_system"}}
+        yield self.hear(self.sync(active_ais=["AI_1", "AI_2"], ai_info=info))
+        self.lines()
+
+    def invite(self, **fields: Any) -> Deferred[None]:
+        return self.hear(self.message(T.COLLABORATION_REQUEST, invitation(**fields), sender="AI_2"))
+
+    def work(self, session: str = "s1") -> Deferred[None]:
+        return Deferred.fromCoroutine(self.trainer.collaboration.work(session))
+
+    def know(self, source: str, made: Component) -> Deferred[None]:
+        """C{made}, by C{source}, was confirmed here."""
+        changes = Changes()
+        self.trainer.knowledge.addComponent(source, made, changes)
+        self.trainer.knowledge.judge(made.digest, Verdict.CONFIRMED, changes)
+        result: Deferred[None] = self.trainer.commit(changes)
+        return result
+
+
+class DecisionTests(SessionTestCase):
+    @inlineCallbacks
+    def test_accepts(self) -> Any:
+        """With fewer than three sessions running any invitation is accepted, and becomes a durable job."""
+        yield self.invite()
+        (answer,) = self.said(T.COLLABORATION_RESPONSE)
+        self.assertEqual((answer.payload["session_id"], answer.payload["response"]), ("s1", "accepted"))
+        self.assertEqual((yield self.trainer.store.read("SELECT kind FROM jobs")), [("collaborate",)])
+
+    @inlineCallbacks
+    def test_declinesTheFourth(self) -> Any:
+        """With three running, one that does not complement is declined with the reason."""
+        for i in range(4):
+            yield self.invite(session=f"s{i}")
+        answers = [m.payload for m in self.said(T.COLLABORATION_RESPONSE)]
+        self.assertEqual([a["response"] for a in answers], ["accepted"] * 3 + ["declined"])
+        self.assertIn("3 sessions", answers[3]["reason"])
+
+    @inlineCallbacks
+    def test_complementaryIsAlwaysAccepted(self) -> Any:
+        """A specialization that complements ours is accepted however many run, but not for an optimization."""
+        news = {"ai_info": {"AI_2": {"specialization": "process_manager"}}}
+        yield self.hear(self.message(T.TRAINING_SYNC, news, sender="hub", logged=False))
+        for i in range(5):
+            yield self.invite(session=f"s{i}", kind="cross_specialization")
+        yield self.invite(session="s9", kind="performance_optimization")
+        answers = [m.payload["response"] for m in self.said(T.COLLABORATION_RESPONSE)]
+        self.assertEqual(answers, ["accepted"] * 5 + ["declined"])
+
+    @inlineCallbacks
+    def test_expiredIsDropped(self) -> Any:
+        """When another was first, the session and its job are gone."""
+        yield self.invite()
+        gone = {"session_id": "s1", "response": "expired", "reason": "AI_3 was first"}
+        yield self.hear(self.message(T.COLLABORATION_RESPONSE, gone, sender="hub"))
+        self.assertEqual(self.trainer.collaboration.active(), [])
+        self.assertEqual((yield self.trainer.store.read("SELECT kind FROM jobs")), [])
+
+
+class SeekingTests(SessionTestCase):
+    @inlineCallbacks
+    def seek(self, now: float) -> Any:
+        changes = Changes()
+        asked = self.trainer.collaboration.seek(now, changes)
+        yield self.trainer.commit(changes)
+        return asked
+
+    @inlineCallbacks
+    def test_atMostTwo(self) -> Any:
+        """Two offers are made, of different types; a third only when nobody answered for a minute."""
+        results = []
+        for now in (0.0, 10.0, 20.0, 75.0):
+            results.append((yield self.seek(now)))
+        self.assertEqual(results, [True, True, False, True])
+        types = [m.payload["type"] for m in self.said(T.COLLABORATION_REQUEST)]
+        self.assertEqual(types, [t.value for t in CollaborationType])
+
+    @inlineCallbacks
+    def test_nobodyThere(self) -> Any:
+        """Nobody is asked when nobody is there."""
+        yield self.hear(self.sync(active_ais=["AI_1"]))
+        self.assertFalse((yield self.seek(0.0)))
+
+    @inlineCallbacks
+    def test_seeksWhatComplements(self) -> Any:
+        """The request names what we offer and the specializations that complement ours."""
+        yield self.seek(0.0)
+        (request,) = self.said(T.COLLABORATION_REQUEST)
+        self.assertIn("storage_management", request.payload["expertise_offered"])
+        self.assertIn("process_manager", request.payload["seeking_expertise"])
+        self.assertNotIn("graphics", request.payload["seeking_expertise"])
+
+    @inlineCallbacks
+    def test_optimizationNamesTheComponent(self) -> Any:
+        """An optimization asks for the best component that is known here, and names its task."""
+        best = component("best", level=0.9)
+        yield self.know("AI_1", best)
+        yield self.know("AI_1", component("other", level=0.1))
+        for now in (0.0, 70.0, 140.0):
+            yield self.seek(now)
+        request = self.said(T.COLLABORATION_REQUEST)[2].payload
+        self.assertEqual(request["requirements"]["component"], best.digest)
+        self.assertEqual(request["requirements"]["settings"], {"capacity": 10})
+
+    @inlineCallbacks
+    def test_completed(self) -> Any:
+        """The initiator's session is completed by its partner's component, and by nobody else's."""
+        yield self.seek(0.0)
+        accepted = {"session_id": "s7", "response": "accepted", "partner": "AI_2"}
+        yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="AI_2"))
+        share = {"component": msgspec.to_builtins(component("c")), "session_id": "s7", "collaboration_complete": True}
+        yield self.hear(self.message(T.OS_COMPONENT_SHARE, share, sender="AI_3"))
+        self.assertEqual(self.trainer.collaboration.sessions["s7"].status, "active")
+        yield self.hear(self.message(T.OS_COMPONENT_SHARE, share, sender="AI_2"))
+        self.assertEqual(self.trainer.collaboration.sessions["s7"].status, "completed")
+
+
+class WorkTests(SessionTestCase):
+    @inlineCallbacks
+    def complete(self, kind: str, script: list[Component | None], **fields: Any) -> Any:
+        yield self.invite(kind=kind, **fields)
+        self.lines()
+        self.local.script = list(script)
+        yield self.work()
+        return self.said()
+
+    @inlineCallbacks
+    def test_fourSteps(self) -> Any:
+        """Generate, measure, improve, measure again; the better result goes to the partner alone."""
+        said = yield self.complete("feature_development", [component("a", 40), component("b", 30)])
+        self.assertEqual(self.local.measured, ["a", "b"])
+        self.assertEqual([p.id for p in self.local.goals[1].parents], ["a"])
+        (share,) = said
+        self.assertEqual((share.target_ai, share.payload["session_id"]), ("AI_2", "s1"))
+        self.assertTrue(share.payload["collaboration_complete"])
+        self.assertEqual(share.payload["component"]["id"], "b")
+        session = self.trainer.collaboration.sessions["s1"]
+        self.assertEqual((session.status, session.progress), ("completed", 1.0))
+
+    @inlineCallbacks
+    def test_worseImprovementIsNotSent(self) -> Any:
+        """If the second search found nothing better on validation, the first result is sent."""
+        said = yield self.complete("feature_development", [component("a", 30), component("b", 40)])
+        self.assertEqual(said[0].payload["component"]["id"], "a")
+
+    @inlineCallbacks
+    def test_unconfirmedIsNotSent(self) -> Any:
+        """What does not measure again as claimed is neither improved nor sent."""
+        self.local.refuted = {"a"}
+        said = yield self.complete("feature_development", [component("a"), None])
+        self.assertEqual(self.local.goals[1].parents, [])
+        self.assertEqual([m.payload.get("response") for m in said], ["declined"])
+
+    @inlineCallbacks
+    def test_nothingFound(self) -> Any:
+        """If nothing passed the guard, the session is declined with that reason; no stub is sent."""
+        said = yield self.complete("cross_specialization", [None, None])
+        self.assertEqual([m.message_type for m in said], [T.COLLABORATION_RESPONSE])
+        self.assertIn("guard", said[0].payload["reason"])
+
+    @inlineCallbacks
+    def test_crossSpecialization(self) -> Any:
+        """A cross-specialization crosses both sides' confirmed components, and takes the partner's blocks first."""
+        yield self.know("AI_1", component("own"))
+        yield self.know("AI_2", component("theirs"))
+        yield self.hear(self.message(T.CODE_SHARE, {"code": {"id": "x", "data": {}}}, sender="AI_3"))
+        yield self.hear(self.message(T.CODE_SHARE, {"code": {"id": "y", "data": {}}}, sender="AI_2"))
+        yield self.complete("cross_specialization", [component("a", 40), component("b", 30)])
+        goal = self.local.goals[0]
+        self.assertEqual([p.id for p in goal.parents], ["own", "theirs"])
+        self.assertEqual([b.id for b in goal.blocks], ["y", "x"])
+
+    @inlineCallbacks
+    def test_featureDevelopment(self) -> Any:
+        """A feature development works on the initiator's task, with the initiator's patterns first."""
+        pattern = {"pattern": {"id": "p", "type": "loop", "confidence": 1.0}}
+        yield self.hear(self.message(T.PATTERN_SHARE, pattern, sender="AI_3"))
+        pattern["pattern"]["id"] = "q"
+        yield self.hear(self.message(T.PATTERN_SHARE, pattern, sender="AI_2"))
+        task = {"trace_digest": "ee" * 32}
+        yield self.complete("feature_development", [component("a"), None], requirements=task)
+        goal = self.local.goals[0]
+        self.assertEqual(([p.id for p in goal.patterns], goal.requirements), (["q", "p"], task))
+
+    @inlineCallbacks
+    def test_optimization(self) -> Any:
+        """An optimization starts from the initiator's component, and sends what has its score with less fuel."""
+        asked = component("asked", score=50, fuel=1000)
+        yield self.know("AI_2", asked)
+        said = yield self.complete(
+            "performance_optimization",
+            [component("a", 50, fuel=900), component("b", 51, fuel=100)],
+            requirements={"component": asked.digest},
+        )
+        self.assertEqual([g.objective for g in self.local.goals], ["fuel", "fuel"])
+        self.assertIn("asked", [p.id for p in self.local.goals[0].parents])
+        self.assertEqual(said[0].payload["component"]["id"], "a")
+
+    @inlineCallbacks
+    def test_nothingCheaper(self) -> Any:
+        """An optimization that made nothing cheaper is declined."""
+        asked = component("asked", score=50, fuel=1000)
+        yield self.know("AI_2", asked)
+        said = yield self.complete(
+            "performance_optimization", [component("a", 50, 1000), None], requirements={"component": asked.digest}
+        )
+        self.assertEqual([m.payload.get("response") for m in said], ["declined"])
+
+    @inlineCallbacks
+    def test_resultSurvivesACrash(self) -> Any:
+        """Session, component and what is said of it are in one transaction: another process says it again."""
+        yield self.complete("feature_development", [component("a"), None])
+        yield self.trainer.store.close()
+        yield self.begin()
+        self.assertEqual(self.trainer.collaboration.sessions["s1"].status, "completed")
+        self.assertEqual((yield self.storedOutbox())[-1], "os_component_share")

@@ -1,0 +1,201 @@
+"""The two lanes of work: claims are measured again, requests are served, and only what is better is shared."""
+
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred, inlineCallbacks
+
+from kernelnet.message import MessageType, Verdict
+from kernelnet.trainer.store import Changes
+from tests.trainer.support import TrainerTestCase, component
+
+T = MessageType
+
+
+class WorkshopTests(TrainerTestCase):
+    @inlineCallbacks
+    def setUp(self) -> Any:
+        yield super().setUp()
+        self.connect()
+        yield self.hear(self.sync())
+        self.lines()
+
+    def share(self, name: str, sender: str = "AI_2", **more: Any) -> Deferred[None]:
+        payload = {"component": msgspec.to_builtins(component(name, **more))}
+        return self.hear(self.message(T.OS_COMPONENT_SHARE, payload, sender=sender))
+
+    @inlineCallbacks
+    def settle(self) -> Any:
+        """Run the lanes until both wait, then stop them."""
+        self.trainer.running = 1
+        workshop = self.trainer.workshop
+        idle: Deferred[None] = Deferred()
+        sleep, build = workshop._sleep, self.local.build
+
+        def asleep(lane: str) -> Any:
+            if self.local.held and not idle.called:
+                self.trainer.reactor.callLater(0, idle.callback, None)
+            return sleep(lane)
+
+        def building(goal: Any) -> Any:
+            result = build(goal)
+            if self.local.held and "measuring" in workshop._idle and not idle.called:
+                self.trainer.reactor.callLater(0, idle.callback, None)
+            return result
+
+        self.patch(workshop, "_sleep", asleep)
+        self.patch(self.local, "build", building)
+        workshop.start()
+        yield idle
+        stopped = workshop.stop()
+        yield self.local.stop()
+        yield stopped
+        self.local.script = []
+
+    @inlineCallbacks
+    def test_remeasured(self) -> Any:
+        """A peer's claim is measured again and the verdict reported with the digest, in one transaction."""
+        yield self.share("good")
+        yield self.share("bad")
+        self.local.refuted = {"bad"}
+        yield self.settle()
+        reports = {m.payload["component_id"]: m.payload for m in self.said(T.PERFORMANCE_REPORT)}
+        self.assertEqual({k: r["verdict"] for k, r in reports.items()}, {"good": "confirmed", "bad": "refuted"})
+        self.assertEqual(reports["good"]["digest"], component("good").digest)
+        self.assertEqual([k.component.id for k in self.trainer.knowledge.usable("file_system")], ["good"])
+        self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [])
+
+    @inlineCallbacks
+    def test_neverBuildsOnTheUnconfirmed(self) -> Any:
+        """Parents of a search are only what this trainer measured itself and found as claimed."""
+        yield self.share("good")
+        yield self.share("bad")
+        yield self.share("unclaimed", claim=False)
+        self.local.refuted = {"bad"}
+        yield self.settle()
+        self.local.goals.clear()
+        yield self.settle()
+        self.assertEqual({p.id for goal in self.local.goals for p in goal.parents}, {"good"})
+
+    @inlineCallbacks
+    def test_measuredOnce(self) -> Any:
+        """The same component shared by two is measured once."""
+        yield self.share("c", sender="AI_2")
+        yield self.share("c", sender="AI_3")
+        yield self.settle()
+        self.assertEqual(self.local.measured, ["c"])
+
+    @inlineCallbacks
+    def test_sharesOnlyWhatIsBetter(self) -> Any:
+        """A component that passed the guard is shared if its validation score beats all that is known for its task."""
+        self.local.script = [component("a", 40), component("b", 45), component("c", 35)]
+        yield self.settle()
+        shared = [m.payload["component"]["id"] for m in self.said(T.OS_COMPONENT_SHARE)]
+        self.assertEqual(shared, ["a", "c"])
+
+    @inlineCallbacks
+    def test_sharesBlocks(self) -> Any:
+        """The parameters of what was found are shared as a building block, also where the component is not."""
+        self.local.script = [component("a", 40), component("b", 45)]
+        yield self.settle()
+        blocks = [m.payload["code"] for m in self.said(T.CODE_SHARE)]
+        self.assertEqual([b["id"] for b in blocks], ["a-parameters", "b-parameters"])
+        self.assertEqual((blocks[0]["type"], blocks[0]["data"]), ("file_system/search", {"parameters": [1.0, 2.0]}))
+
+    @inlineCallbacks
+    def test_asksWhenNothingIsThere(self) -> Any:
+        """A trainer whose search found nothing, and who knows nothing confirmed, asks its peers, once a minute."""
+        self.local.script = [None, None, None]
+        yield self.settle()
+        (request,) = self.said(T.FEATURE_REQUEST)
+        self.assertEqual(request.payload["feature"], "file_system")
+
+    @inlineCallbacks
+    def test_doesNotAskWhileItGoesWell(self) -> Any:
+        """A trainer that finds better components asks nobody."""
+        self.local.script = [component("a", 40), component("b", 30)]
+        yield self.settle()
+        self.assertEqual(self.said(T.FEATURE_REQUEST), [])
+
+    @inlineCallbacks
+    def request(self, feature: str) -> Any:
+        payload = {
+            "original_request": {"feature": feature, "requirements": {"settings": {"capacity": 10}}},
+            "requestor": "AI_2",
+        }
+        yield self.hear(self.message(T.FEATURE_REQUEST, payload, sender="AI_2"))
+
+    @inlineCallbacks
+    def test_servesARequest(self) -> Any:
+        """A feature that our capabilities match is built for its requirements and sent to the requestor."""
+        yield self.request("file_system cache")
+        self.local.script = [None, component("made")]
+        yield self.settle()
+        (share,) = self.said(T.OS_COMPONENT_SHARE)
+        self.assertEqual((share.target_ai, share.payload["original_requestor"]), ("AI_2", "AI_2"))
+        self.assertEqual(share.payload["feature_name"], "file_system cache")
+        self.assertEqual(self.local.goals[1].requirements, {"settings": {"capacity": 10}})
+
+    @inlineCallbacks
+    def test_saysThatItFoundNothing(self) -> Any:
+        """If nothing passed the guard, the requestor is told so."""
+        yield self.request("file_system")
+        self.local.script = [None, None]
+        yield self.settle()
+        (response,) = self.said(T.FEATURE_RESPONSE)
+        self.assertEqual(response.target_ai, "AI_2")
+        self.assertIn("guard", response.payload["reason"])
+
+    @inlineCallbacks
+    def test_ignoresWhatItCannotDo(self) -> Any:
+        """A feature that none of our capabilities match becomes no job."""
+        yield self.request("audio mixer")
+        self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [])
+
+    @inlineCallbacks
+    def test_jobsSurvive(self) -> Any:
+        """Work that a message asked for is taken up by the next process."""
+        yield self.share("good")
+        yield self.trainer.store.close()
+        yield self.begin()
+        self.connect()
+        yield self.settle()
+        self.assertEqual(self.local.measured, ["good"])
+
+    @inlineCallbacks
+    def test_failingGenerator(self) -> Any:
+        """A generator that raises is logged and the next round goes on."""
+        self.patch(self.trainer, "pause", lambda seconds: Deferred.fromCoroutine(_nothing()))
+        self.local.script = [RuntimeError("generator"), component("a")]
+        yield self.settle()
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(len(self.said(T.OS_COMPONENT_SHARE)), 1)
+
+    @inlineCallbacks
+    def test_hopelessJobIsGivenUp(self) -> Any:
+        """A job that fails three times is dropped with a line in the log; others are done."""
+        self.patch(self.trainer, "pause", lambda seconds: Deferred.fromCoroutine(_nothing()))
+        yield self.share("poison")
+        yield self.share("good")
+        remeasure = self.local.remeasure
+
+        def failing(c: Any) -> Any:
+            if c.id == "poison":
+                raise RuntimeError("poison")
+            return remeasure(c)
+
+        self.patch(self.local, "remeasure", failing)
+        yield self.settle()
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
+        self.assertEqual(self.local.measured, ["good"])
+        self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [])
+
+    def test_ownIsConfirmed(self) -> None:
+        """An own component may be built upon: its claim is a measurement made here."""
+        changes = Changes()
+        self.trainer.knowledge.addComponent("AI_1", component("own"), changes)
+        self.assertEqual([k.verdict for k in self.trainer.knowledge.usable("file_system")], [Verdict.CONFIRMED])
+
+
+async def _nothing() -> None:
+    return None
