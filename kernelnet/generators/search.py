@@ -150,17 +150,22 @@ def _vector(numbers: object) -> Vector | None:
     """A stranger's numbers as a vector of this family, if they are one."""
     if not isinstance(numbers, list | tuple) or len(numbers) != len(PARAMETERS):
         return None
-    if not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers):
+    found = [_finite(number) for number in numbers]
+    return None if None in found else normalized([number or 0.0 for number in found])
+
+
+def _finite(value: object) -> float | None:
+    """A stranger's number, if it is one that can be reckoned with."""
+    if not isinstance(value, int | float) or not abs(value) < 1e300:
         return None
-    return normalized([float(n) for n in numbers])
+    return float(value)
 
 
 def _suggested(kind: str, data: object, capacity: int) -> Iterator[Vector]:
     """What a pattern makes worth trying; a pattern may be a stranger's, so its data may be anything."""
 
     def number(name: str) -> float:
-        value = data.get(name) if isinstance(data, dict) else None
-        return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0
+        return (_finite(data.get(name)) if isinstance(data, dict) else None) or 0.0
 
     if kind == "one_hit_share":
         # The more blocks come only once, the less room they should get.

@@ -2,10 +2,10 @@
 C to WebAssembly, with the compiler in a jail of its own.
 
 The compiler is the C{ziglang} package (U{https://pypi.org/project/ziglang/}): clang and wasm-ld in one static
-program.  C source can make a compiler read any file (C{#include}, C{#embed}, C{.incbin}), so it runs in the
-jail of C{_jail}: it sees its own folder, the ABI header and zig's folder, no network, and ends after
-two seconds of CPU time.  (Landlock hides what is in files, not that they exist.)  A fresh zig cache for each compilation costs nothing measurable (50 ms with, 50 ms
-without) and leaves nothing through which one compilation could meet another.
+program.  C source can make a compiler read any file (C{#include}, C{#embed}, C{.incbin}), so it runs in the jail of
+C{_jail}: it reads its own folder, with the ABI header in it, and zig's folder, has no network, and ends after two
+seconds of CPU time.  (Landlock hides what is in files, not that they exist.)  A fresh zig cache for each compilation
+costs nothing measurable (50 ms with and without) and leaves nothing through which one compilation could meet another.
 """
 
 from __future__ import annotations

@@ -1,0 +1,262 @@
+"""The search generator, its family of policies, and how generators are found."""
+
+from __future__ import annotations
+
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from kernelnet import generators
+from kernelnet.generators import Candidate, UnknownGenerator, _find
+from kernelnet.generators.search import BLOCK_TYPE, Search, _suggested, _vector, search
+from kernelnet.generators.template import HAND_MADE, PARAMETERS, bake, describe, normalized, tunable
+from kernelnet.interfaces import IComponentGenerator
+from kernelnet.message import CodeBlock, Component, Manifest, Pattern, SplitScore
+from kernelnet.workbench.acceptance import accept, bestByHand, remeasure
+from kernelnet.workbench.compiler import compileC
+from kernelnet.workbench.errors import OutOfFuel
+from kernelnet.workbench.file_system import workbench
+from kernelnet.workbench.problem import Problem
+from tests.workbench.support import HEADER, smallScenario
+
+HOUR = 3600.0
+
+
+class Pretended:
+    """An `IProblem` whose score is a sum of parameters, so that a search takes no time."""
+
+    workbench = "file_system"
+    header = ""
+    settings = {"capacity": 100}
+    baselines: dict[str, int] = {}
+    events = 1000
+
+    def __init__(self, **attributes: Any) -> None:
+        self.seed = 1
+        self.objective = "score"
+        self.patterns: list[Pattern] = []
+        self.parents: list[Component] = []
+        self.blocks: list[CodeBlock] = []
+        self.requirements: dict[str, Any] = {}
+        self.left = math.inf
+        self.asked: list[tuple[float, ...]] = []
+        self.told: list[tuple[int, int]] = []
+        vars(self).update(attributes)
+
+    def secondsLeft(self) -> float:
+        self.left -= 1
+        return self.left
+
+    def compile(self, source: str) -> bytes:
+        return source.encode()
+
+    def measure(self, wasm: bytes, parameters: tuple[float, ...] = ()) -> SplitScore:
+        self.asked.append(tuple(parameters))
+        return SplitScore(events=1000, score=int(100 * abs(parameters[0] - 0.5)), fuel=int(1000 * parameters[1]))
+
+    def progress(self, generation: int, best: int) -> None:
+        self.told.append((generation, best))
+
+
+def component(parameters: list[float]) -> Component:
+    manifest = Manifest("0" * 64, "0" * 64, "file_system/full/1", "file_system", parameters=parameters)
+    return Component(id="parent", manifest=manifest, implementation=str(parameters))
+
+
+class SearchTests(SynchronousTestCase):
+    def generate(self, problem: Any, evaluations: int | None = 200) -> Candidate:
+        candidate = Search(evaluations).generate(problem)
+        if candidate is None:
+            self.fail("nothing")
+        return candidate
+
+    def test_interface(self) -> None:
+        """The plugin provides what it should."""
+        self.assertTrue(verifyObject(IComponentGenerator, search))
+
+    def test_shipped(self) -> None:
+        """On both shipped traces it beats, on validation, the best hand-made policy chosen on train."""
+        for path in workbench.traces():
+            scenario = workbench.scenario(path)
+            problem = Problem(scenario, seed=1, seconds=HOUR)
+            candidate = self.generate(problem, 300)
+            made, reason = accept(scenario, candidate, generator="search", seed=1)
+            if made is None:
+                self.fail(f"{path.name}: {reason}")
+            self.assertEqual(remeasure(made, scenario)[0].value, "confirmed")
+            if made.manifest is None or made.manifest.report is None:
+                self.fail("no claim")
+            # What was found with kn_param scores the same with the parameters built in.
+            tried = problem.measure(problem.compile(tunable()), candidate.parameters)
+            self.assertEqual(made.manifest.report.splits["train"].score, tried.score)
+            self.assertLess(tried.score, problem.baselines[bestByHand(scenario)])
+
+    def test_reproducible(self) -> None:
+        """The same problem, seed and number of evaluations give the same candidate; another seed another one."""
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        scenario = smallScenario(folder)
+        found = [self.generate(Problem(scenario, seed=seed, seconds=HOUR)) for seed in (5, 5, 6)]
+        self.assertEqual(found[0], found[1])
+        self.assertNotEqual(found[0].parameters, found[2].parameters)
+
+    def test_evaluations(self) -> None:
+        """It measures as often as it may, and nothing twice."""
+        problem = Pretended()
+        self.generate(problem, 123)
+        self.assertEqual(len(problem.asked), 123)
+        self.assertEqual(len(set(problem.asked)), 123)
+
+    def test_improves(self) -> None:
+        """It finds what is best, and tells of its progress."""
+        problem = Pretended()
+        candidate = self.generate(problem, 400)
+        self.assertAlmostEqual(candidate.parameters[0], 0.5, places=2)
+        self.assertEqual([generation for generation, _ in problem.told], list(range(len(problem.told))))
+        scores = [best for _, best in problem.told]
+        self.assertEqual(scores, sorted(scores, reverse=True))
+
+    def test_time(self) -> None:
+        """It stops when the time is over, with the best so far; or with nothing if there was no time at all."""
+        problem = Pretended(left=50)
+        self.generate(problem, None)
+        self.assertLess(len(problem.asked), 50)
+        self.assertIsNone(Search().generate(Pretended(left=0)))
+
+    def test_failing(self) -> None:
+        """A vector that fails is passed over."""
+        problem = Pretended()
+        measure = problem.measure
+
+        def failing(wasm: bytes, parameters: tuple[float, ...] = ()) -> SplitScore:
+            score = measure(wasm, parameters)
+            if parameters[0] > 0.3:
+                raise OutOfFuel("x")
+            return score
+
+        problem.measure = failing  # type: ignore[method-assign]
+        self.assertLessEqual(self.generate(problem).parameters[0], 0.3)
+
+    def test_parents(self) -> None:
+        """Confirmed parents' vectors are tried first and named as parents; those of other families are left alone."""
+        own, other, empty = component([0.5] * 12), component([1.0, 2.0]), Component(id="old")
+        problem = Pretended(parents=[other, own, empty])
+        candidate = self.generate(problem)
+        self.assertEqual(problem.asked[0], normalized([0.5] * 12))
+        self.assertEqual(candidate.parents, (own.digest,))
+
+    def test_blocks(self) -> None:
+        """Peers' parameter blocks are tried, whatever else a stranger sends as one is passed over."""
+        good = [0.123, 1.0, 2, 0, 1, 2, 3, 0, 1, 2, 0, 0]
+        strange: list[Any] = [None, [], [1], "x" * 12, [math.nan] * 12, [None] * 12, {"a": 1}, [10**400] * 12]
+        blocks = [CodeBlock("x", type=BLOCK_TYPE, data={"parameters": data}) for data in [*strange, good]]
+        blocks += [CodeBlock("x", type=BLOCK_TYPE, data=data) for data in strange]
+        blocks += [CodeBlock("x", type="other", data={"parameters": [0.9] * 12})]
+        problem = Pretended(blocks=blocks)
+        self.generate(problem)
+        self.assertIn(normalized(good), problem.asked)
+        self.assertNotIn(normalized([0.9] * 12), problem.asked)
+
+    def test_patterns(self) -> None:
+        """Patterns suggest vectors; a stranger's nonsense suggests nothing worse than a vector within the ranges."""
+        for kind in ("one_hit_share", "loop", "reuse_distance", "unknown"):
+            for value in (0.5, 7, -1, 0, 1e300, 10**400, "x", None, [1], True):
+                for name in ("share", "length", "relative", "other"):
+                    for vector in _suggested(kind, {name: value}, 100):
+                        self.assertEqual(vector, normalized(vector))
+            nonsense: tuple[object, ...] = (None, 3, [], "x")
+            for data in nonsense:
+                list(_suggested(kind, data, 100))
+        loop = Pattern("p", "loop", 1.0, {"length": 250, "share": 0.9})
+        problem = Pretended(patterns=[loop])
+        self.generate(problem)
+        self.assertIn(next(_suggested("loop", loop.data, 100)), problem.asked)
+
+    def test_fuel(self) -> None:
+        """With objective 'fuel' the score of the first parent is kept, and fuel is saved."""
+        parent = component([0.52, 2.0, 2, 0, 0, 0, 3, 0, 0, 0, 0, 0])
+        candidate = self.generate(Pretended(parents=[parent], objective="fuel"), 400)
+        self.assertLessEqual(int(100 * abs(candidate.parameters[0] - 0.5)), 2)
+        self.assertLess(candidate.parameters[1], 0.5)
+
+
+class TemplateTests(SynchronousTestCase):
+    def test_compiles(self) -> None:
+        """The file itself, the tunable source and every hand-made setting compile without a warning."""
+        own = Path(generators.__file__).with_name("two_queues.c").read_text()
+        for source in (own, tunable(), *(bake(normalized(vector)) for vector in HAND_MADE)):
+            self.assertTrue(compileC(source, HEADER, trusted=True, flags=("-Werror",)))
+
+    def test_baked(self) -> None:
+        """A published source names its parameters and what they mean, and has no kn_param."""
+        source = bake(normalized(HAND_MADE[0]))
+        for parameter in PARAMETERS:
+            self.assertIn(f"#define {parameter.name} ", source)
+            self.assertIn(parameter.meaning, source)
+        self.assertIn("#define SMALL_SHARE 0.1 /*", source)
+        self.assertNotIn("kn_param", source)
+
+    @given(st.integers(0, 2**32))
+    def test_ranges(self, seed: int) -> None:
+        """Random values and values near others stay in their range, and are normal."""
+        rng = random.Random(seed)
+        for parameter in PARAMETERS:
+            value = parameter.any(rng)
+            for _ in range(5):
+                self.assertTrue(parameter.least <= value <= parameter.most, (parameter.name, value))
+                self.assertEqual(parameter.normalized(value), value)
+                value = parameter.near(value, rng)
+
+    def test_describe(self) -> None:
+        """A description is one line."""
+        for vector in HAND_MADE:
+            self.assertEqual(len(describe(normalized(vector)).splitlines()), 1)
+
+    def test_known(self) -> None:
+        """The settings near S3-FIFO miss nearly what S3-FIFO misses."""
+        scenario = workbench.scenario(workbench.traces()[1])
+        report = scenario.measure(compileC(bake(normalized(HAND_MADE[0])), HEADER, trusted=True))
+        theirs = scenario.baselines()["s3fifo"].splits["held_out"].score
+        self.assertLess(abs(report.splits["held_out"].score - theirs), 0.02 * theirs)
+
+    def test_vector(self) -> None:
+        """A stranger's numbers become a vector within the ranges, or nothing."""
+        self.assertIsNone(_vector(None))
+        self.assertIsNone(_vector([1.0] * 11))
+        self.assertEqual(_vector([1e9] * 12), normalized([1e9] * 12))
+
+
+class FindTests(SynchronousTestCase):
+    def test_search(self) -> None:
+        """The default generator is found by its name."""
+        self.assertIs(generators.find("search"), search)
+        self.assertIn("search", generators.available())
+
+    def test_unknown(self) -> None:
+        """An unknown name is an error that tells the known ones."""
+        error = self.assertRaises(UnknownGenerator, generators.find, "genius")
+        self.assertIn("no generator is called 'genius'; installed: ", str(error))
+        self.assertIn("search", str(error))
+
+    def test_twoOfAName(self) -> None:
+        """A third party can't take the name of our own."""
+
+        @implementer(IComponentGenerator)
+        class Impostor:
+            name = "search"
+            description = ""
+            workbenches = ()
+
+            def generate(self, problem: Any) -> None:
+                return None
+
+        for plugins in ([Impostor(), search], [search, Impostor()]):
+            self.patch(_find, "getPlugins", lambda interface, plugins=plugins: plugins)
+            self.assertIs(generators.find("search"), search)

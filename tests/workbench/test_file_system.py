@@ -1,0 +1,356 @@
+"""The bench of page-cache eviction: what a scenario is, and that it is the same everywhere."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from kernelnet.interfaces import IScenario, IWorkbench
+from kernelnet.message import Pattern, Report
+from kernelnet.workbench.errors import OutOfFuel, TraceError, Unmeasurable, WorkbenchError, WrongExport
+from kernelnet.workbench.file_system import FileSystemWorkbench, workbench
+from kernelnet.workbench.file_system.machine import stackDistances
+from kernelnet.workbench.file_system.patterns import learnPatterns
+from kernelnet.workbench.file_system.scenario import BASELINES, FileSystemScenario, baselineModule
+from kernelnet.workbench.file_system.trace import Trace, makeTrace
+from tests.workbench.support import HEADER, mixture, policy, smallScenario, writeTrace
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# Its second parameter is by how much more than one slot the hand moves.
+TUNABLE = """
+static f64 parameter[2]; static u32 capacity, hand;
+void kn_param(u32 i, f64 v) { parameter[i] = v; }
+void kn_init(u32 c) { capacity = c; }
+void kn_hit(u32 s, u32 n) {}
+u32 kn_victim(u64 k, u32 n) { hand += 1 + (u32)parameter[1]; return hand % capacity; }
+void kn_insert(u32 s, u64 k, u32 n) {}
+"""
+
+
+def python(code: str) -> str:
+    """What a process of its own prints."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout
+
+
+class Case(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir(parents=True)
+
+    def scenario(self, ids: list[int] | None = None, capacity: int = 32) -> FileSystemScenario:
+        return smallScenario(self.folder, ids, capacity)
+
+
+class WorkbenchTests(Case):
+    def test_interfaces(self) -> None:
+        """Workbench and scenario provide what third parties are told they do."""
+        self.assertTrue(verifyObject(IWorkbench, workbench))
+        self.assertTrue(verifyObject(IScenario, self.scenario()))
+
+    def test_importsLittle(self) -> None:
+        """The plugins can be listed with the base package only: neither numpy nor wasmtime is imported."""
+        code = (
+            "import sys; import kernelnet.workbench.file_system, kernelnet.generators.search; "
+            "print([m for m in ('numpy', 'wasmtime', 'twisted.internet.reactor') if m in sys.modules])"
+        )
+        self.assertEqual(python(code), "[]\n")
+
+    def test_noNetwork(self) -> None:
+        """Neither workbench nor generators import what knows a network."""
+        code = (
+            "import sys; import kernelnet.workbench.acceptance, kernelnet.workbench.problem, kernelnet.generators; "
+            "import kernelnet.workbench.file_system.scenario, kernelnet.generators.search; "
+            "print([m for m in sys.modules if m in ('kernelnet.wire', 'twisted.internet.reactor') "
+            "or m.startswith(('kernelnet.hub', 'kernelnet.trainer'))])"
+        )
+        self.assertEqual(python(code), "[]\n")
+
+    def test_traces(self) -> None:
+        """Two traces ship, two megabytes at most, and on both LRU is far from the optimum and the policies differ."""
+        paths = workbench.traces()
+        self.assertEqual([path.name for path in paths], ["compiler.txt.xz", "sqlite.txt.xz"])
+        self.assertLess(sum(path.stat().st_size for path in paths), 2 << 20)
+        for path in paths:
+            scenario = workbench.scenario(path, {})
+            self.assertGreater(sum(scenario.events.values()), 300_000)
+            scores = {name: report.splits["held_out"].score for name, report in scenario.baselines().items()}
+            self.assertLess(scenario.optimum()["held_out"], 0.75 * scores["lru"])
+            self.assertEqual(len(set(scores.values())), len(BASELINES))
+
+    def test_settings(self) -> None:
+        """The capacity is a tenth of the distinct blocks, at least 16; unknown and impossible settings are errors."""
+        bench = FileSystemWorkbench()
+        path = writeTrace(self.folder / "a.txt", list(range(1000)))
+        self.assertEqual(bench.scenario(path, {}).settings, {"capacity": 100})
+        self.assertEqual(bench.scenario(writeTrace(self.folder / "b.txt", [1] * 100)).settings, {"capacity": 16})
+        self.assertEqual(bench.scenario(path, {"capacity": 7}).settings, {"capacity": 7})
+        for settings in ({"capacity": 0}, {"capacity": -1}, {"capacity": 1 << 40}, {"size": 1}):
+            self.assertRaises(WorkbenchError, bench.scenario, path, settings)
+
+    def test_missing(self) -> None:
+        """A trace that is not there is a TraceError."""
+        self.assertRaises(TraceError, workbench.scenario, self.folder / "missing.txt", {})
+
+    def test_changed(self) -> None:
+        """A trace file that has changed is read again."""
+        bench = FileSystemWorkbench()
+        path = writeTrace(self.folder / "a.txt", list(range(200)))
+        before = bench.scenario(path).traceDigest
+        self.assertEqual(bench.scenario(path).traceDigest, before)
+        writeTrace(path, [1] * 200)
+        self.assertNotEqual(bench.scenario(path).traceDigest, before)
+
+    def test_scenarioFor(self) -> None:
+        """A claim's scenario is found by the trace's digest, whatever its file is called; or it is unmeasurable."""
+        scenario = self.scenario()
+        bench = scenario.workbench
+        report = scenario.measure(baselineModule("lru"))
+        copy = writeTrace(self.folder / "other name.txt", mixture())
+        bad = self.folder / "bad.txt"
+        bad.write_text("nothing")
+        found = bench.scenarioFor(report, [bad, self.folder / "missing.txt", copy])
+        self.assertEqual((found.traceDigest, found.settings), (scenario.traceDigest, scenario.settings))
+        replace = msgspec.structs.replace
+        for claim, paths in (
+            (report, []),
+            (replace(report, trace_digest="0" * 64), [copy]),
+            (replace(report, workbench_digest="0" * 64), [copy]),
+            (replace(report, workbench="other"), [copy]),
+            (replace(report, settings={"capacity": 0}), [copy]),
+            (replace(report, settings={}), [copy]),
+            (replace(report, settings={"capacity": 9, "more": 1}), [copy]),
+        ):
+            self.assertRaises(Unmeasurable, bench.scenarioFor, claim, paths)
+
+
+class MeasureTests(Case):
+    def test_report(self) -> None:
+        """A report names everything on which its numbers depend, and its splits add up."""
+        scenario = self.scenario()
+        report = scenario.measure(baselineModule("lru"))
+        self.assertEqual((report.workbench, report.trace, report.settings), ("file_system", "small", {"capacity": 32}))
+        self.assertEqual((report.workbench_digest, report.trace_digest), (workbench.digest, scenario.traceDigest))
+        self.assertRegex(report.engine, r"^wasmtime \d+\.\d+\.\d+, driver [0-9a-f]{12}$")
+        self.assertEqual({name: split.events for name, split in report.splits.items()}, scenario.events)
+        self.assertEqual(scenario.events, {"train": 800, "validation": 200, "held_out": 1000})
+
+    def test_upTo(self) -> None:
+        """The first splits have the same numbers, whether the later ones are run or not."""
+        scenario = self.scenario()
+        wasm = baselineModule("arc")
+        whole = scenario.measure(wasm).splits
+        self.assertEqual(scenario.measure(wasm, upTo="train").splits, {"train": whole["train"]})
+        some = scenario.measure(wasm, upTo="validation").splits
+        self.assertEqual(some, {name: whole[name] for name in ("train", "validation")})
+        self.assertRaises(ValueError, scenario.measure, wasm, upTo="everything")
+
+    def test_fuel(self) -> None:
+        """The fuel a run may use can be lowered: just enough is enough, half of it is not."""
+        scenario = self.scenario()
+        used = sum(split.fuel for split in scenario.measure(baselineModule("lru")).splits.values())
+        scenario.measure(baselineModule("lru"), fuel=used)
+        self.assertRaises(OutOfFuel, scenario.measure, baselineModule("lru"), fuel=used // 2)
+
+    def test_parameters(self) -> None:
+        """Parameters reach kn_param before the start, and change the score; a module without kn_param refuses them."""
+        scenario = self.scenario()
+        wasm = policy(TUNABLE)
+        same = scenario.measure(wasm, parameters=(0.0, 0.0)).splits["train"].score
+        self.assertEqual(same, scenario.measure(wasm).splits["train"].score)
+        self.assertNotEqual(same, scenario.measure(wasm, parameters=(0.0, 7.0)).splits["train"].score)
+        self.assertRaises(WrongExport, scenario.measure, baselineModule("lru"), parameters=(1.0,))
+
+    def test_fresh(self) -> None:
+        """Each run starts with a fresh policy: runs of others, and parameters of earlier ones, leave no trace."""
+        scenario = self.scenario()
+        wasm = policy(TUNABLE)
+        first = scenario.measure(wasm)
+        for number in range(150):
+            scenario.measure(wasm, upTo=("train", "held_out")[number % 2], parameters=(0.0, float(number)))
+        self.assertEqual(scenario.measure(wasm), first)
+
+    def test_keys(self) -> None:
+        """Keys differ from module to module, even between two that do the same."""
+        source = "void kn_init(u32 c) { (void)c; } void kn_hit(u32 s, u32 n) {} u32 kn_victim(u64 k, u32 n)"
+        source += "{ return (u32)(k & 31); } void kn_insert(u32 s, u64 k, u32 n) {}"
+        scenario = self.scenario()
+        one = scenario.measure(policy(source)).splits["held_out"].score
+        two = scenario.measure(policy(source.replace("(void)c;", "kn_alloc(c);"))).splits["held_out"].score
+        self.assertNotEqual(one, two)
+
+    def test_keysStay(self) -> None:
+        """A block that comes back has the key it had."""
+        # Capacity 1, blocks 1 and 2 in turn: every second key is the same; it traps on the first that is not.
+        source = """
+        static u64 seen[2];
+        void kn_init(u32 c) {} void kn_hit(u32 s, u32 n) {} u32 kn_victim(u64 k, u32 n) { return 0; }
+        void kn_insert(u32 s, u64 k, u32 n) { if (n < 2) seen[n] = k; else if (seen[n % 2] != k) __builtin_trap(); }
+        """
+        self.assertEqual(self.scenario([1, 2] * 60, 1).measure(policy(source)).splits["held_out"].score, 60)
+
+    def test_bigCache(self) -> None:
+        """A cache larger than the trace misses each block once, under every policy and the optimum."""
+        scenario = self.scenario([1, 2, 3, 4] * 50, 1000)
+        for report in scenario.baselines().values():
+            self.assertEqual([split.score for split in report.splits.values()], [4, 0, 0])
+        self.assertEqual(list(scenario.optimum().values()), [4, 0, 0])
+        self.assertEqual(scenario.developmentLevel(scenario.baselines()["arc"]), 0.0)
+
+    def test_tinyCaches(self) -> None:
+        """Every baseline works at every small capacity, where queues have no place at all."""
+        ids = mixture(300)
+        for capacity in range(1, 13):
+            scenario = self.scenario(ids, capacity)
+            best = sum(scenario.optimum().values())
+            for report in scenario.baselines().values():
+                self.assertGreaterEqual(sum(split.score for split in report.splits.values()), best)
+
+    def test_developmentLevel(self) -> None:
+        """The reference has level 0, the optimum would have 1, and what is worse than the reference is below 0."""
+        scenario = self.scenario()
+        reports, best = scenario.baselines(), scenario.optimum()
+        self.assertEqual(scenario.developmentLevel(reports["lru"]), 0.0)
+        for name, report in reports.items():
+            distance = reports["lru"].splits["held_out"].score - best["held_out"]
+            closed = reports["lru"].splits["held_out"].score - report.splits["held_out"].score
+            self.assertAlmostEqual(scenario.developmentLevel(report), closed / distance, msg=name)
+
+
+class DeterminismTests(Case):
+    def test_threads(self) -> None:
+        """Eight threads at once measure what one does, to the unit."""
+        scenario = self.scenario()
+        modules = [baselineModule(name) for name in BASELINES]
+        alone = [scenario.measure(wasm) for wasm in modules]
+        with ThreadPoolExecutor(8) as pool:
+            together = list(pool.map(scenario.measure, modules * 6))
+        self.assertEqual(together, alone * 6)
+
+    def test_processes(self) -> None:
+        """Other processes measure the same scores and the same fuel, and so does one that compiles anew."""
+        path = writeTrace(self.folder / "small.txt", mixture())
+        code = (
+            "import msgspec, sys\n"
+            "from kernelnet.workbench.file_system import workbench\n"
+            f"scenario = workbench.scenario({str(path)!r}, {{'capacity': 32}})\n"
+            "print(msgspec.json.encode(scenario.baselines()).decode())"
+        )
+        results = {python(code) for _ in range(2)}
+        self.assertEqual(len(results), 1)
+        theirs = msgspec.json.decode(results.pop(), type=dict[str, Report])
+        self.assertEqual(theirs, self.scenario().baselines())
+
+    def test_pinned(self) -> None:
+        """Scores and digests are what they were when the bench was made: whoever changes them changes all claims."""
+        reports = self.scenario().baselines()
+        scores = {name: [split.score for split in report.splits.values()] for name, report in reports.items()}
+        pinned = json.loads((Path(__file__).parent / "pinned.json").read_text())
+        self.assertEqual(scores, pinned["scores"])
+        self.assertEqual(self.scenario().traceDigest, pinned["trace"])
+
+
+def naiveDistances(blocks: Sequence[int]) -> list[int]:
+    stack: list[int] = []
+    found = []
+    for block in blocks:
+        found.append(stack.index(block) if block in stack else 0xFFFFFFFF)
+        if block in stack:
+            stack.remove(block)
+        stack.insert(0, block)
+    return found
+
+
+class PatternTests(Case):
+    def learn(self, ids: list[int], capacity: int = 32) -> dict[str, Pattern]:
+        trace: Trace = makeTrace(np.array(ids, np.uint64), self.folder / "made.txt")
+        found: dict[str, Pattern] = {}
+        for pattern in learnPatterns(trace, capacity):
+            found.setdefault(pattern.type, pattern)
+        return found
+
+    @given(st.lists(st.integers(0, 30), min_size=1, max_size=200))
+    def test_stackDistances(self, ids: list[int]) -> None:
+        """Stack distances are those of a stack that is kept by hand."""
+        seen: dict[int, int] = {}
+        blocks = [seen.setdefault(number, len(seen)) for number in ids]
+        self.assertEqual(stackDistances(np.array(blocks, np.uint32)).tolist(), naiveDistances(blocks))
+
+    def test_distance(self) -> None:
+        """The distance is how many other blocks came in between: LRU of n slots hits those below n."""
+        scenario = self.scenario(capacity=32)
+        distances = stackDistances(scenario._trace.blocks)
+        misses = sum(split.score for split in scenario.baselines()["lru"].splits.values())
+        self.assertEqual(int(np.count_nonzero(distances >= 32)), misses)
+
+    def test_loop(self) -> None:
+        """A loop is found with its length, and is certain when validation has it too."""
+        found = self.learn([number % 300 for number in range(6000)])
+        self.assertEqual(found["loop"].data["length"], 300)
+        self.assertGreater(found["loop"].confidence, 0.99)
+        self.assertAlmostEqual(found["reuse_distance"].data["distance"] / 299, 1, places=1)
+
+    def test_oneHits(self) -> None:
+        """The share of blocks that come once is found."""
+        ids = [number if number % 2 else 2 * (number % 50) for number in range(10_000, 20_000)]
+        self.assertAlmostEqual(self.learn(ids)["one_hit_share"].data["share"], 0.95, places=1)
+
+    def test_drift(self) -> None:
+        """A regularity that validation does not have gets no confidence."""
+        # Train: a loop; validation and after: nothing comes twice.
+        ids = [number % 300 for number in range(2400)] + list(range(1000, 4600))
+        found = self.learn(ids)
+        self.assertLess(found["loop"].confidence, 0.01)
+        self.assertLess(found["reuse_distance"].confidence, 0.01)
+
+    def test_real(self) -> None:
+        """Both shipped traces have patterns of at least two kinds with distinct ids, and confidences are shares."""
+        for path in workbench.traces():
+            patterns = workbench.scenario(path).patterns()
+            self.assertEqual(len({pattern.id for pattern in patterns}), len(patterns))
+            self.assertGreaterEqual(len({pattern.type for pattern in patterns}), 2)
+            for pattern in patterns:
+                self.assertTrue(0 <= pattern.confidence <= 1)
+                msgspec.json.encode(pattern)
+
+
+class HeaderTests(Case):
+    def test_documented(self) -> None:
+        """The header that generators are given is the file, and names every function of the ABI."""
+        self.assertEqual(workbench.header, HEADER.read_text())
+        for name in ("kn_init", "kn_hit", "kn_victim", "kn_insert", "kn_param", workbench.abi):
+            self.assertIn(name, workbench.header)
+
+    def test_library(self) -> None:
+        """The header's ghosts forget the oldest, find by key, and can be taken once."""
+        check = """
+        #define CHECK(x) do { if (!(x)) __builtin_trap(); } while (0)
+        void kn_init(u32 c) {
+            kn_ghosts g = kn_ghosts_new(3), none = kn_ghosts_new(0);
+            for (u64 k = 10; k < 15; k++) { kn_ghosts_add(&g, k << 32, (u32)k); kn_ghosts_add(&none, k, 1); }
+            CHECK(g.count == 3 && none.count == 0 && kn_ghosts_take(&none, 10) == KN_NONE);
+            CHECK(kn_ghosts_take(&g, 11ull << 32) == KN_NONE);
+            CHECK(kn_ghosts_take(&g, 13ull << 32) == 13 && kn_ghosts_take(&g, 13ull << 32) == KN_NONE);
+            kn_ghosts_drop_oldest(&g);
+            CHECK(g.count == 1 && kn_ghosts_take(&g, 12ull << 32) == KN_NONE && kn_ghosts_take(&g, 14ull << 32) == 14);
+            kn_ghosts_drop_oldest(&g);
+            CHECK(g.count == 0);
+            u32 *a = kn_alloc(40), *b = kn_alloc(1 << 20);
+            CHECK(((u32)a & 15) == 0 && b >= a + 10 && !a[9] && !b[(1 << 18) - 1]);
+        }
+        void kn_hit(u32 s, u32 n) {} u32 kn_victim(u64 k, u32 n) { return 0; } void kn_insert(u32 s, u64 k, u32 n) {}
+        """
+        self.scenario().measure(policy(check), upTo="train")
+

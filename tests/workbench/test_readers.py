@@ -1,0 +1,177 @@
+"""The trace formats: what they mean, and what is said about files that are wrong."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import struct
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet.workbench.errors import TraceError
+from kernelnet.workbench.file_system.readers import readTrace, traceName
+from kernelnet.workbench.file_system.trace import loadTrace, splitEnds
+from tests.workbench.support import sharedTraces
+
+IDS = [7, 0, 2**64 - 1, 7, 12345678901234567890]
+
+
+class ReaderTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir(parents=True)
+
+    def read(self, name: str, content: bytes) -> list[int]:
+        path = self.folder / name
+        path.write_bytes(content)
+        return [int(number) for number in readTrace(path)]
+
+    def wrong(self, name: str, content: bytes, line: int | None, words: str) -> None:
+        """Refused, with the file, this line, and what would be right."""
+        error = self.assertRaises(TraceError, self.read, name, content)
+        where = f"{self.folder / name}:{line}: " if line else f"{self.folder / name}: "
+        self.assertTrue(str(error).startswith(where), str(error))
+        self.assertIn(words, str(error))
+        self.assertEqual(len(str(error).splitlines()), 1)
+        self.assertTrue(error.right)
+
+    def test_txt(self) -> None:
+        """txt: an id on each line; blanks, blank lines and other line ends don't matter."""
+        self.assertEqual(self.read("a.txt", "".join(f"{n}\n" for n in IDS).encode()), IDS)
+        self.assertEqual(self.read("a.txt", b"1\r\n\r\n 2 \n3"), [1, 2, 3])
+        self.assertEqual(self.read("a.txt", b"1\n\n2\n\n"), [1, 2])
+        self.assertEqual(self.read("a.txt", b""), [])
+
+    def test_txtWrong(self) -> None:
+        """txt: the first line that is no id is named."""
+        self.wrong("a.txt", b"1\n2\nthree\n4\nfive\n", 3, "'three' is not a block id; each line")
+        for bad in (b"-1", b"1.5", b"0x10", b"1 2", b"1_0", b"+1", b"18446744073709551616", b"9" * 99, b"\xff", b"\0"):
+            self.wrong("a.txt", b"1\n" + bad + b"\n", 2, "whole number")
+
+    def test_csvHeader(self) -> None:
+        """csv with a header: the id's column is found by its name, as libCacheSim's cloudPhysicsIO.csv has it."""
+        text = b"version,time,op,size,lbn\n1,5633898,2a,512,42932745\n1,5633898,2a,512,42932746\n"
+        self.assertEqual(self.read("a.csv", text), [42932745, 42932746])
+        self.assertEqual(self.read("a.csv", b"Obj-ID;size\n5;1\n6;1\n"), [5, 6])
+        self.assertEqual(self.read("a.csv", b'time\tobject id\n1\t"8"\n'), [8])
+        self.assertEqual(self.read("a.csv", b"lbn,id\n1,2\n"), [2])
+
+    def test_csvPlain(self) -> None:
+        """csv without a header: the second column (time, id, size), or the only one."""
+        self.assertEqual(self.read("a.csv", b"100,1,4096\n101,2,4096\n"), [1, 2])
+        self.assertEqual(self.read("a.csv", b"1\n2\n"), [1, 2])
+
+    def test_csvWrong(self) -> None:
+        """csv: no known column, missing columns and what is no number are named with their line."""
+        self.wrong("a.csv", b"time,what\n1,2\n", 1, "name the column with the block id one of obj_id")
+        self.wrong("a.csv", b"time,id\n1,2\n3\n", 3, "only 1 columns")
+        self.wrong("a.csv", b"time,id\n1,2\n3,x\n", 3, "'x' is not a block id")
+        self.wrong("a.csv", b"1,2\n3,\n", 2, "in column 2")
+        self.wrong("a.csv", b"1," + b"x" * 200_000 + b"\n", None, "CSV")
+
+    def test_oracleGeneral(self) -> None:
+        """oracleGeneral: the ids of records of 24 bytes."""
+        records = b"".join(struct.pack("<IQIq", time, number, 4096, -1) for time, number in enumerate(IDS))
+        self.assertEqual(self.read("a.oracleGeneral", records), IDS)
+        self.assertEqual(self.read("a.oracleGeneral.bin", records), IDS)
+        self.wrong("a.oracleGeneral.bin", records[:-1], 5, "only 23 bytes")
+
+    def test_compressed(self) -> None:
+        """Each format may be compressed with gzip or xz."""
+        self.assertEqual(self.read("a.txt.gz", gzip.compress(b"1\n2\n")), [1, 2])
+        self.assertEqual(self.read("a.csv.xz", lzma.compress(b"1,2\n")), [2])
+        self.assertEqual(self.read("a.oracleGeneral.gz", gzip.compress(struct.pack("<IQIq", 0, 9, 1, -1))), [9])
+        for name, data in (("a.txt.gz", gzip.compress(b"1\n" * 999)), ("a.txt.xz", lzma.compress(b"1\n" * 999))):
+            self.wrong(name, data[:-7], None, "not a whole")
+            self.wrong(name, b"1\n2\n", None, "not a whole")
+            self.wrong(name, data[:12] + b"garbage" + data[19:], None, "not a whole")
+
+    def test_names(self) -> None:
+        """A file of no known format, a missing file and a folder are errors, not tracebacks."""
+        self.wrong("a.pdf", b"1\n", None, "it should end in .txt, .csv or .oracleGeneral")
+        self.wrong("a.gz", gzip.compress(b"1\n"), None, "it should end in")
+        self.assertRaises(TraceError, readTrace, self.folder / "missing.txt")
+        (self.folder / "folder.txt").mkdir()
+        self.assertRaises(TraceError, readTrace, self.folder / "folder.txt")
+
+    def test_traceName(self) -> None:
+        """A trace is called like its file, without what tells the format."""
+        for name in ("web.txt.xz", "web.csv", "web.oracleGeneral.bin.gz", "web.oracleGeneral"):
+            self.assertEqual(traceName(Path(name)), "web")
+        self.assertEqual(traceName(Path("a.b.txt")), "a.b")
+
+    def test_short(self) -> None:
+        """A trace too short to split is an error."""
+        path = self.folder / "short.txt"
+        path.write_text("1\n" * 99)
+        self.assertIn("it has 99 requests; 100 to", str(self.assertRaises(TraceError, loadTrace, path)))
+
+    def test_shared(self) -> None:
+        """Real traces of others are read, where they are at hand."""
+        expected = {"cache2k-web12.txt.xz": 95607, "cloudPhysicsIO.csv.gz": 113872, "lirs-loop.txt.xz": None}
+        for path in sharedTraces(*expected):
+            count = len(readTrace(path))
+            self.assertEqual(count, expected[path.name] or count)
+
+
+class RandomTests(SynchronousTestCase):
+    """Whatever a file has in it: a trace or a `TraceError`."""
+
+    def attempt(self, suffix: str, data: bytes) -> None:
+        path = Path(self.mktemp()).with_suffix(".x")
+        path = path.with_name(f"random{suffix}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        try:
+            loadTrace(path)
+        except TraceError as error:
+            self.assertEqual(len(str(error).splitlines()), 1)
+        finally:
+            path.unlink()
+
+    @given(st.sampled_from([".txt", ".csv", ".oracleGeneral", ".txt.gz", ".csv.xz"]), st.binary(max_size=4000))
+    def test_bytes(self, suffix: str, data: bytes) -> None:
+        """Random bytes."""
+        self.attempt(suffix, data)
+
+    @given(
+        st.sampled_from([".txt", ".csv"]),
+        st.lists(st.text("0123456789,;\t|\"' -+.exid\r\0é", max_size=20), max_size=150),
+    )
+    def test_lines(self, suffix: str, lines: list[str]) -> None:
+        """Lines that look nearly right."""
+        self.attempt(suffix, "\n".join(lines).encode())
+
+    @given(st.integers(0, 2000), st.binary(min_size=1, max_size=5))
+    def test_damaged(self, at: int, data: bytes) -> None:
+        """Damaged compressed files."""
+        for suffix, whole in ((".txt.gz", gzip.compress(b"12\n" * 500)), (".txt.xz", lzma.compress(b"12\n" * 500))):
+            self.attempt(suffix, whole[: at % len(whole)] + data + whole[at % len(whole) + len(data) :])
+
+    @given(st.lists(st.integers(0, 2**64 - 1), min_size=100, max_size=300))
+    def test_same(self, ids: list[int]) -> None:
+        """Each format gives the same requests the same digest; blocks are numbered by first appearance."""
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        (folder / "a.txt").write_text("\n".join(map(str, ids)))
+        (folder / "b.csv").write_text("time,id\n" + "".join(f"0,{number}\n" for number in ids))
+        records = b"".join(struct.pack("<IQIq", 0, number, 1, -1) for number in ids)
+        (folder / "c.oracleGeneral.gz").write_bytes(gzip.compress(records, 1))
+        first, *others = [loadTrace(path) for path in sorted(folder.iterdir())]
+        self.assertEqual({other.digest for other in others}, {first.digest})
+        seen = list(dict.fromkeys(ids))
+        self.assertEqual([seen[block] for block in first.blocks], ids)
+        self.assertEqual(first.distinct, len(seen))
+
+    @given(st.integers(100, 10**7))
+    def test_splits(self, requests: int) -> None:
+        """Held-out is the second half, validation the last fifth of the first; no split is empty, no request lost."""
+        ends = splitEnds(requests)
+        half = requests // 2
+        self.assertEqual((ends["validation"], ends["held_out"]), (half, requests))
+        self.assertEqual(ends["validation"] - ends["train"], half // 5)
+        self.assertLess(0, ends["train"])
+        self.assertLess(ends["train"], ends["validation"])
