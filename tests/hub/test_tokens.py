@@ -47,8 +47,12 @@ class EnrolTests(HubTestCase):
         self.assertNotEqual(first, second)
         self.assertTrue(self.refused(self.enter(first)))
         self.assertIsNone(self.credential(self.enter(second)))
-        self.assertTrue(self.refused(self.enter(JOIN)))
-        self.assertIsNone(self.credential(self.enter(second)))
+        mine = self.enter(second)
+        stranger = Client(self.hub, "AI_1")
+        stranger.authenticate(JOIN)
+        self.assertTrue(self.refused(stranger))  # at the handshake, before it could take over
+        self.assertIsNone(self.credential(mine))
+        self.assertFalse(mine.closing)
 
     def test_crashBetween(self) -> None:
         """The same across a restart of the hub right after the enrolment was committed."""
