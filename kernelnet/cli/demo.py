@@ -177,7 +177,7 @@ class Demo:
         with self.console.status("measuring the hand-made policies and the optimum …"):
             found = results(self.state.database, self.traces)
         # Cut off, the figures would be of no use: a narrow terminal or a file gets long lines.
-        self.console.print(resultTable(found), width=max(TABLE_WIDTH, self.console.width), crop=False)
+        Console(width=max(TABLE_WIDTH, self.console.width)).print(resultTable(found))
         self.console.print(
             "level: share of the distance from LRU to the optimum that the component closes", soft_wrap=True
         )
@@ -186,9 +186,7 @@ class Demo:
         self.console.print(f"database: {self.state.database}\nlogs:     {self.state.path}/*.log", soft_wrap=True)
         good = [r for r in found if r.confirmedBy and r.score < r.reference]
         if not good:
-            self.console.print(
-                "no peer has confirmed a component that beats the reference policy: give it more minutes"
-            )
+            self.console.print("no peer has confirmed a component that beats LRU: give it more --minutes")
         return 0 if good else 1
 
 

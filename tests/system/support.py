@@ -1,0 +1,188 @@
+"""Real processes: C{twistd} as a user starts it, with its output read line by line, and a raw client over TLS."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from unittest import TestCase
+
+from kernelnet.hub import control
+from kernelnet.identity import StateDirectory
+
+PATIENCE = 60.0
+"""Seconds after which what did not happen is taken not to happen; a slow machine needs many."""
+
+
+class Twistd:
+    """A C{twistd -n} process; everything that it prints is in C{lines}."""
+
+    def __init__(self, *arguments: str, cwd: Path) -> None:
+        program = Path(sys.executable).with_name("twistd")
+        if not program.exists():
+            program = Path(shutil.which("twistd") or "twistd")
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        self.process = subprocess.Popen(
+            [str(program), "-n", *arguments],
+            cwd=cwd,
+            env={**environment, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._news:
+                self.lines.append(line.rstrip("\n"))
+                self._news.notify_all()
+        with self._news:
+            self._news.notify_all()
+
+    def waitFor(self, pattern: str, count: int = 1) -> str:
+        """The C{count}-th line that matches; fails with all output when the process ends or is silent for long."""
+        deadline = time.monotonic() + PATIENCE
+        with self._news:
+            while True:
+                found = [line for line in self.lines if re.search(pattern, line)]
+                if len(found) >= count:
+                    return found[count - 1]
+                if time.monotonic() > deadline or (self.process.poll() is not None and not self._reader.is_alive()):
+                    raise AssertionError(f"no line {count} like {pattern!r} in:\n" + "\n".join(self.lines))
+                self._news.wait(1.0)
+
+    def kill(self) -> None:
+        """What a power failure looks like to the process."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """End it in good order.  @return: the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.end()
+
+    def end(self) -> int:
+        """Wait until it has ended by itself.  @return: the exit code."""
+        try:
+            code = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError("it does not end:\n" + "\n".join(self.lines)) from None
+        self._reader.join()
+        return code
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.kill()
+        self._reader.join()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+class SystemTestCase(TestCase):
+    """Has an empty state directory, and ends whatever it started."""
+
+    def setUp(self) -> None:
+        import tempfile
+
+        folder = tempfile.TemporaryDirectory(prefix="kernelnet-test-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.state = StateDirectory(self.folder / "state")
+
+    def twistd(self, *arguments: str) -> Twistd:
+        process = Twistd(*arguments, cwd=self.folder)
+        self.addCleanup(process.close)
+        return process
+
+    def startHub(self, port: int = 0) -> Twistd:
+        hub = self.twistd("kernelhub", "--port", str(port), "--state", str(self.state.path))
+        hub.waitFor("[Ll]istening on")
+        self.port = int(control.call(self.state, {"command": "status"})["port"])
+        return hub
+
+    def trainer(self, aiId: str, *arguments: str) -> Twistd:
+        where = ("--hub", f"localhost:{self.port}", "--state", str(self.state.path))
+        return self.twistd("kerneltrainer", "--id", aiId, *where, *arguments)
+
+    def issueToken(self, aiId: str) -> str:
+        token: str = control.call(self.state, {"command": "tokens issue", "ai_id": aiId})["token"]
+        return token
+
+    def client(self, aiId: str, token: str | None = None) -> RawClient:
+        client = RawClient(self.state, self.port, aiId, token or self.issueToken(aiId))
+        self.addCleanup(client.close)
+        return client
+
+
+class RawClient:
+    """A client that knows nothing of kernelnet but its protocol: C{ssl} and C{json}."""
+
+    def __init__(self, state: StateDirectory, port: int, aiId: str, token: str) -> None:
+        context = ssl.create_default_context(cafile=str(state.caCertificate))
+        raw = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self._socket = context.wrap_socket(raw, server_hostname="localhost")
+        self._file = self._socket.makefile("rwb")
+        self.aiId = aiId
+        self.count = 0
+        self.seen: list[dict[str, Any]] = []
+        self._write({"ai_id": aiId, "token": token})
+
+    def _write(self, value: dict[str, Any]) -> None:
+        self._file.write(json.dumps(value).encode() + b"\n")
+        self._file.flush()
+
+    def send(self, kind: str, payload: dict[str, Any], target: str | None = None, id_: str | None = None) -> str:
+        self.count += 1
+        message = {
+            "message_id": id_ or f"{self.aiId}-{self.count}",
+            "sender_id": self.aiId,
+            "message_type": kind,
+            "timestamp": "2026-11-22T12:00:00",
+            "payload": payload,
+            "target_ai": target,
+        }
+        self._write(message)
+        return str(message["message_id"])
+
+    def hello(self, **payload: Any) -> dict[str, Any]:
+        """Say hello; the answer's payload."""
+        base = {"specialization": "file_system", "capabilities": ["file_operations"], "version": "1.0.0"}
+        self.send("hello", {**base, "features_supported": [], "collaboration_ready": True, **payload})
+        return self.receive("training_sync")["payload"]  # type: ignore[no-any-return]
+
+    def receive(self, kind: str, **where: Any) -> dict[str, Any]:
+        """The next message of a type whose payload has these values; others are passed over, but kept in C{seen}."""
+        while True:
+            line = self._file.readline()
+            if not line:
+                raise AssertionError(f"the hub closed before it sent {kind}; it sent {self.seen}")
+            message: dict[str, Any] = json.loads(line)
+            self.seen.append(message)
+            payload = message["payload"]
+            if message["message_type"] == kind and all(payload.get(k) == v for k, v in where.items()):
+                return message
+
+    def close(self) -> None:
+        try:
+            self._file.close()
+            self._socket.close()
+        except OSError:
+            pass

@@ -1,0 +1,157 @@
+"""A user's mistakes: each gets one clear line and an exit code other than 0, and never a traceback."""
+
+import datetime
+import os
+import shutil
+import signal
+import socket
+from unittest import mock
+
+from kernelnet.identity import StateDirectory
+from tests.system.support import SystemTestCase, Twistd
+
+
+class MistakeTests(SystemTestCase):
+    def refused(self, process: Twistd, words: str) -> None:
+        """C{process} ends with an exit code other than 0, and one of its lines says C{words}."""
+        code = process.end()
+        output = "\n".join(process.lines)
+        said = [line for line in process.lines if words in line]
+        self.assertNotEqual(code, 0, output)
+        self.assertEqual(len(said), 1, output)
+        self.assertNotIn("Traceback", output)
+
+    def test_badId(self) -> None:
+        """An id with forbidden characters."""
+        self.port = 1
+        self.refused(self.trainer("../x"), "bad ai_id '../x'")
+
+    def test_noId(self) -> None:
+        """No id at all."""
+        self.refused(self.twistd("kerneltrainer"), "--id is missing")
+
+    def test_unknownSpecialization(self) -> None:
+        """A specialization that does not exist: the line names those that do."""
+        self.port = 1
+        self.refused(self.trainer("AI_1", "--specialization", "cooking"), "process_manager")
+
+    def test_unknownGenerator(self) -> None:
+        """A generator that is not installed: the line names those that are."""
+        self.port = 1
+        self.refused(self.trainer("AI_1", "--generator", "magic"), "unknown generator 'magic'; there are: ")
+
+    def test_badAddress(self) -> None:
+        """An address without a port."""
+        self.refused(self.twistd("kerneltrainer", "--id", "AI_1", "--hub", "localhost"), "it must be host:port")
+
+    def test_missingTrace(self) -> None:
+        """A trace file that is not there."""
+        self.port = 1
+        self.refused(self.trainer("AI_1", "--trace", "no-such-file"), "no-such-file")
+
+    def test_malformedTrace(self) -> None:
+        """A trace that is none: the line names file and place."""
+        self.startHub()
+        trace = self.folder / "bad.txt"
+        trace.write_text("1\n2\nthree\n")
+        self.refused(self.trainer("AI_1", "--trace", str(trace)), "bad.txt:3")
+
+    def test_wrongToken(self) -> None:
+        """A token that the hub does not know."""
+        self.startHub()
+        token = self.folder / "token"
+        token.touch(mode=0o600)
+        token.write_text("wrong\n")
+        self.refused(self.trainer("AI_1", "--token-file", str(token)), "refused our credentials")
+
+    def test_openToken(self) -> None:
+        """A token file that others can read."""
+        self.startHub()
+        token = self.folder / "token"
+        token.write_text("wrong\n")
+        token.chmod(0o644)
+        self.refused(self.trainer("AI_1", "--token-file", str(token)), "chmod 600")
+
+    def test_unknownCA(self) -> None:
+        """A hub whose certificate another CA signed."""
+        self.startHub()
+        other = StateDirectory(self.folder / "other")
+        other.open()
+        other.prepareHub([], datetime.datetime.now(datetime.UTC))
+        self.refused(self.trainer("AI_1", "--ca", str(other.caCertificate)), "not trusted: its certificate is not from")
+
+    def test_wrongHostName(self) -> None:
+        """A hub whose certificate is for other names."""
+        self.startHub()
+        where = ("--hub", f"127.0.0.2:{self.port}", "--state", str(self.state.path))
+        self.refused(self.twistd("kerneltrainer", "--id", "AI_1", *where), "certificate is for another name")
+
+    def test_portInUse(self) -> None:
+        """A port that another program has."""
+        with socket.create_server(("0.0.0.0", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            self.refused(self.twistd("kernelhub", "--port", port, "--state", str(self.state.path)), port)
+
+    def test_secondHub(self) -> None:
+        """A second hub with the same state directory."""
+        self.startHub()
+        where = ("kernelhub", "--port", "0", "--state", str(self.state.path))
+        self.refused(self.twistd(*where), "another process is using")
+
+    def test_openState(self) -> None:
+        """A state directory that others can read."""
+        self.state.path.mkdir(mode=0o755)
+        self.state.path.chmod(0o755)
+        self.refused(self.twistd("kernelhub", "--port", "0", "--state", str(self.state.path)), "chmod 700")
+
+    def test_sameTrainerTwice(self) -> None:
+        """Two processes of one trainer, on one machine."""
+        self.startHub()
+        first = self.trainer("AI_1")
+        first.waitFor("Enrolled as AI_1")
+        self.refused(self.trainer("AI_1"), "Another twistd server is running")
+        log = ("--pidfile", "", "kerneltrainer", "--id", "AI_1", "--hub", f"localhost:{self.port}")
+        self.refused(self.twistd(*log, "--state", str(self.state.path)), "another process is using")
+
+    def test_takenOver(self) -> None:
+        """A trainer whose id connects from elsewhere ends and says so."""
+        self.startHub()
+        token = self.folder / "token"
+        token.touch(mode=0o600)
+        token.write_text(self.issueToken("AI_1"))
+        first = self.trainer("AI_1", "--token-file", str(token))
+        first.waitFor("Connected to the hub")
+        elsewhere = self.folder / "elsewhere"
+        elsewhere.mkdir(mode=0o700)
+        shutil.copy(self.state.caCertificate, elsewhere / "ca.pem")
+        where = ("--hub", f"localhost:{self.port}", "--state", str(elsewhere), "--token-file", str(token))
+        second = self.twistd("kerneltrainer", "--id", "AI_1", *where)
+        second.waitFor("Connected to the hub")
+        self.refused(first, "another process connected as AI_1")
+
+
+class FirstRunTests(SystemTestCase):
+    def test_noConfiguration(self) -> None:
+        """A hub and a trainer started in one folder by one user find each other without any option."""
+        with mock.patch.dict(os.environ, {"XDG_DATA_HOME": str(self.folder)}), socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = str(probe.getsockname()[1])
+            probe.close()
+            hub = self.twistd("kernelhub", "--port", port)
+            hub.waitFor("[Ll]istening on")
+            trainer = self.twistd("kerneltrainer", "--id", "AI_1", "--hub", f"localhost:{port}")
+            trainer.waitFor("Enrolled as AI_1")
+            # twistd ends in good order, and then by the signal that it got
+            self.assertEqual(trainer.stop(), -signal.SIGTERM)
+            self.assertEqual(hub.stop(), -signal.SIGTERM)
+        self.assertFalse((self.folder / "twistd.pid").exists())
+
+    def test_trainerFirst(self) -> None:
+        """A trainer that is started before the hub has ever run waits, and connects when it has."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        trainer = self.trainer("AI_1")
+        trainer.waitFor("waiting for a hub's first start")
+        self.startHub(self.port)
+        trainer.waitFor("Enrolled as AI_1")
