@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,14 +93,14 @@ class NetworkedKernelTrainer:
         """What the hub last told of an AI, also of one that came later; C{None} if it never did."""
         return self._trainer.getAiInfo(ai_id) if self._trainer is not None else None
 
-    def run_collaborative_training(self, duration_minutes: float = 1.0) -> Awaitable[dict[str, Any]]:
+    async def run_collaborative_training(self, duration_minutes: float = 1.0) -> dict[str, Any]:
         """
-        Connect, train, share and collaborate for so long; await it under C{asyncio.run} or in Twisted.
+        Connect, train, share and collaborate for so long; a coroutine for C{asyncio.run} or Twisted.
 
         @return: the last progress: C{rounds}, C{built}, C{confirmed}, C{sessions}, C{best}, …
         @raise kernelnet.trainer.service.TrainerFailed: credentials refused, taken over, an untrusted hub, a bad trace.
         """
-        return inReactor(lambda: self._run(duration_minutes))
+        return await inReactor(lambda: self._run(duration_minutes))
 
     async def _run(self, minutes: float) -> dict[str, Any]:
         from twisted.internet import reactor

@@ -26,7 +26,6 @@ from kernelnet.message import CodeBlock, Component, Pattern, PerformanceReport, 
 from kernelnet.trainer.bridge import inReactor
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
 
     from kernelnet.workbench.problem import Problem
 
@@ -34,8 +33,8 @@ __all__ = ["Goal", "IntegratedKernelTrainer", "IntegratedKernelTrainerMaker"]
 
 T = TypeVar("T")
 
-DEMO_ROUNDS = 2
-DEMO_SECONDS = 8.0
+DEMO_ROUNDS = 1
+DEMO_SECONDS = 6.0
 """`IntegratedKernelTrainer.run_comprehensive_demo` searches this often and this long."""
 
 
@@ -249,16 +248,16 @@ class IntegratedKernelTrainer:
 
     # -- by itself, without a hub
 
-    def run_comprehensive_demo(self) -> Awaitable[dict[str, Any]]:
+    async def run_comprehensive_demo(self) -> dict[str, Any]:
         """
-        Learn, build and measure once without a hub; await it under C{asyncio.run} or in Twisted.
+        Learn, build and measure once without a hub; a coroutine for C{asyncio.run} or Twisted.
 
         @return: C{patterns_learned} and C{components_built} (counts), C{performance_gain} (the best component's
             share of the distance reference → optimum on held-out data; 0.0 when none passed the guard),
             C{best_component} (id or C{None}), C{seconds}.  All measured in this call.
         @raise kernelnet.workbench.errors.TraceError: a trace can't be read.
         """
-        return inReactor(self._demo)
+        return await inReactor(self._demo)
 
     async def _demo(self) -> dict[str, Any]:
         began = time.monotonic()

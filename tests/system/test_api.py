@@ -1,0 +1,125 @@
+"""The Python API: under plain asyncio, under Twisted's asyncio reactor, and in Twisted."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from typing import Any
+
+from tests.system.support import PATIENCE, SystemTestCase
+
+COMMON = """
+import json, sys
+from pathlib import Path
+from kernelnet import IntegratedKernelTrainer, MessageType, NetworkedKernelTrainer, NetworkMessage, OSFeature
+
+def make(port, ai_id="AI_1"):
+    state = Path(sys.argv[1])
+    return NetworkedKernelTrainer(ai_id, "file_system", "localhost", port, state=state)
+"""
+
+
+class ApiTests(SystemTestCase):
+    def run_(self, script: str, *arguments: str) -> dict[str, Any]:
+        """The JSON that a program prints."""
+        program = COMMON + textwrap.dedent(script)
+        found = subprocess.run(
+            [sys.executable, "-W", "error", "-W", "ignore:Passing pyOpenSSL", "-c", program, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE * 3,
+            check=False,
+            env={**os.environ, "XDG_DATA_HOME": str(self.folder)},
+        )
+        self.assertEqual(found.returncode, 0, found.stderr)
+        result: dict[str, Any] = json.loads(found.stdout.splitlines()[-1])
+        return result
+
+    def test_asyncio(self) -> None:
+        """asyncio.run works twice in one process, and one after the other sees what the first learned."""
+        self.startHub()
+        found = self.run_(
+            """
+            import asyncio
+            trainer = make(int(sys.argv[2]))
+            first = asyncio.run(trainer.run_collaborative_training(0.05))
+            second = asyncio.run(trainer.run_collaborative_training(0.05))
+            print(json.dumps({"first": first, "second": second, "knowledge": list(trainer.shared_knowledge),
+                              "patterns": len(trainer.shared_knowledge["patterns"])}))
+            """,
+            str(self.state.path),
+            str(self.port),
+        )
+        self.assertEqual(found["first"]["ai_id"], "AI_1")
+        self.assertEqual(found["second"]["unacked"], 0)
+        self.assertGreater(found["patterns"], 0)
+        self.assertLessEqual({"patterns", "components", "benchmarks"}, set(found["knowledge"]))
+
+    def test_asyncioReactor(self) -> None:
+        """Under Twisted's asyncio reactor both an asyncio task and Twisted code can await it."""
+        self.startHub()
+        found = self.run_(
+            """
+            import asyncio
+            from twisted.internet import asyncioreactor
+            asyncioreactor.install()
+            from twisted.internet import reactor
+            from twisted.internet.defer import Deferred
+            from twisted.internet.task import react
+            port = int(sys.argv[2])
+
+            async def task():
+                return await make(port, "AI_1").run_collaborative_training(0.05)
+
+            async def twisted():
+                return await make(port, "AI_2").run_collaborative_training(0.05)
+
+            async def main(reactor):
+                one = await Deferred.fromFuture(asyncio.ensure_future(task()))
+                two = await twisted()
+                print(json.dumps([one["ai_id"], two["ai_id"]]))
+
+            react(lambda reactor: Deferred.fromCoroutine(main(reactor)))
+            """,
+            str(self.state.path),
+            str(self.port),
+        )
+        self.assertEqual(found, ["AI_1", "AI_2"])
+
+    def test_failure(self) -> None:
+        """Refused credentials are raised where the training is awaited."""
+        self.startHub()
+        found = self.run_(
+            """
+            import asyncio
+            from kernelnet.trainer.service import TrainerFailed
+            trainer = NetworkedKernelTrainer("AI_1", hub_port=int(sys.argv[2]), auth_token="wrong",
+                                             state=Path(sys.argv[1]))
+            try:
+                asyncio.run(trainer.run_collaborative_training(1))
+            except TrainerFailed as e:
+                print(json.dumps({"error": str(e)}))
+            """,
+            str(self.state.path),
+            str(self.port),
+        )
+        self.assertIn("refused our credentials", found["error"])
+
+    def test_withoutHub(self) -> None:
+        """run_comprehensive_demo learns, builds and measures without a hub."""
+        trace = self.folder / "trace.txt"
+        # a loop that LRU never hits, between which some blocks are asked for again and again
+        blocks = [b for i in range(40_000) for b in (i % 300, 1000 + i % 20)]
+        trace.write_text("\n".join(map(str, blocks)))
+        found = self.run_(
+            """
+            import asyncio
+            found = asyncio.run(IntegratedKernelTrainer(traces=[sys.argv[1]]).run_comprehensive_demo())
+            print(json.dumps(found))
+            """,
+            str(trace),
+        )
+        self.assertGreater(found["patterns_learned"], 0)
+        self.assertEqual(found["components_built"], 1)
+        self.assertGreater(found["performance_gain"], 0)
