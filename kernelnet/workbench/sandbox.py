@@ -8,6 +8,7 @@ several threads at once.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import hashlib
@@ -189,8 +190,9 @@ def _putBack(translator: _Translator) -> None:
     translator.close()
 
 
+@atexit.register
 def closeTranslators() -> None:
-    """End the idle child processes; the next module starts a new one.  They end with this process anyway."""
+    """End the idle child processes; the next module starts a new one.  They end with this process in any case."""
     with _lock:
         closing, _idle[:] = _idle[:], []
     for translator in closing:

@@ -353,4 +353,3 @@ class HeaderTests(Case):
         void kn_hit(u32 s, u32 n) {} u32 kn_victim(u64 k, u32 n) { return 0; } void kn_insert(u32 s, u64 k, u32 n) {}
         """
         self.scenario().measure(policy(check), upTo="train")
-

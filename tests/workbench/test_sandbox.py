@@ -8,6 +8,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.workbench import errors, sandbox
+from kernelnet.workbench.file_system import machine
 from kernelnet.workbench.file_system.scenario import FileSystemScenario, baselineModule
 from tests.workbench.support import policy, smallScenario
 from tests.workbench.wasm import I32, MAGIC, ZERO, body, leb, section, vec
@@ -161,6 +162,23 @@ class HostileTests(SynchronousTestCase):
         """Giving up traps."""
         self.fails(errors.Trapped, written(victim="__builtin_trap();"), "unreachable")
 
+    def test_tooLate(self) -> None:
+        """When the wall clock runs out before the fuel does, that is said, and it is not the module's fault alone."""
+        self.patch(machine, "wallSeconds", lambda fuel: 0.1)
+        self.patch(machine, "fuelLimit", lambda requests, capacity: 1 << 60)
+        self.fails(errors.TimedOut, written(hit="for (volatile int i = 0;; i++);"))
+        self.assertFalse(errors.TimedOut.deterministic)
+        self.assertTrue(errors.OutOfFuel.deterministic)
+
+    def test_nan(self) -> None:
+        """Not-a-number has the same bits on every processor."""
+        check = """
+        volatile f64 zero = 0; f64 nan = zero / zero; u64 bits;
+        __builtin_memcpy(&bits, &nan, 8);
+        if (bits != 0x7ff8000000000000) __builtin_trap();
+        """
+        self.scenario.measure(written(init=check), upTo="train")
+
     def test_badSlot(self) -> None:
         """A slot that does not exist breaks the contract."""
         self.fails(errors.ContractBroken, written(victim="return 32;"), "kn_victim")
@@ -237,4 +255,3 @@ class HostileTests(SynchronousTestCase):
         start = time.monotonic()
         self.assertRaises(errors.CompileTooCostly, translator.translate, deep)
         self.assertLess(time.monotonic() - start, SECONDS)
-

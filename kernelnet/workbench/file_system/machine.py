@@ -54,6 +54,11 @@ def fuelLimit(requests: int, capacity: int) -> int:
     return 100_000_000 + 2_000 * requests + 10_000 * capacity
 
 
+def wallSeconds(fuel: int) -> float:
+    """The time that using so much fuel may take: ten times what it takes on a slow machine, and ten seconds."""
+    return 10 + fuel / 1e8
+
+
 def policyMemory(capacity: int) -> int:
     """The bytes of linear memory that a policy may have: 64 MiB and 1 KiB a slot, at most 1 GiB."""
     return min(1 << 30, (64 << 20) + 1024 * capacity)
@@ -178,7 +183,7 @@ class Machine:
     ) -> dict[str, SplitScore]:
         memory, store = arena.memory, arena.memory.store
         store.set_limits(memory_size=policyMemory(self._capacity), table_elements=10_000)
-        with guarded(store, 10 + limit / 1e8):
+        with guarded(store, wallSeconds(limit)):
             store.set_fuel(limit)
             policy: Any = wasmtime.Instance(store, module, []).exports(store)
             own = [e for e in module.exports if isinstance(e.type, wasmtime.MemoryType)]
@@ -206,7 +211,8 @@ class Machine:
                 if gaveUp and linear is not None and linear.data_len(store) > most - (4 << 20):
                     raise OutOfMemory(f"the module used up its {most} bytes of memory") from None
                 raise
-            arena.waste += linear.data_len(store) if linear is not None else 0
+            # A memory that isn't exported can't be looked at: assume the worst.
+            arena.waste += linear.data_len(store) if linear is not None else policyMemory(self._capacity)
         return scores
 
     def _prepare(self, arena: _Arena, digest: bytes, distinct: int) -> None:
