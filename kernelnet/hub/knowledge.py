@@ -166,6 +166,9 @@ def page(
     """
     One page of the knowledge base: components first, then patterns, each best first.
 
+    Each item is as its author sent it, and besides says who that was: C{source}.  Building blocks stand among the
+    components, with C{kind} C{"code"}.
+
     @param after: what an earlier page gave as cursor; C{None}, or what is no cursor: from the start.
     @param limit: at most so many items.
     @return: the page, and the cursor of the next one or C{None}.
@@ -173,7 +176,7 @@ def page(
     base = KnowledgeBase([], [], {})
     size = 0
     last: str | None = None
-    for count, (cursor, kind, componentId, body) in enumerate(_items(connection, after)):
+    for count, (cursor, kind, source, componentId, body) in enumerate(_items(connection, after)):
         item = msgspec.json.decode(body)
         reports = _reports(connection, componentId) if kind == "component" else []
         cost = len(body) + len(msgspec.json.encode(reports))
@@ -185,6 +188,9 @@ def page(
             return base, last
         size += cost
         last = cursor
+        item["source"] = source
+        if kind == "code":
+            item["kind"] = kind
         if kind == "pattern":
             base.patterns.append(item)
         else:
@@ -194,30 +200,30 @@ def page(
     return base, None
 
 
-def _items(connection: sqlite3.Connection, after: str | None) -> Iterator[tuple[str, str, str, bytes]]:
+def _items(connection: sqlite3.Connection, after: str | None) -> Iterator[tuple[str, str, str, str, bytes]]:
     """
-    (cursor, kind, id, JSON) of everything after a cursor.
+    (cursor, kind, author, id, JSON) of everything after a cursor.
 
     A cursor is the sort key of the last item seen, so that what is stored meanwhile shifts nothing.
     """
     table, key = _parseCursor(after)
     if table == "c":
         found = connection.execute(
-            "SELECT confirmed - refuted, development_level, seq, kind, component_id, body FROM shared_components"
+            "SELECT confirmed - refuted, development_level, seq, kind, ai_id, component_id, body FROM shared_components"
             " WHERE (confirmed - refuted, development_level, seq) < (?, ?, ?)"
             " ORDER BY confirmed - refuted DESC, development_level DESC, seq DESC",
             key or (1 << 62, 1e308, 1 << 62),
         )
-        for rank, level, seq, kind, componentId, body in found:
-            yield f"c:{rank}:{level!r}:{seq}", kind, componentId, body
+        for rank, level, seq, kind, source, componentId, body in found:
+            yield f"c:{rank}:{level!r}:{seq}", kind, source, componentId, body
         key = None
     found = connection.execute(
-        "SELECT confidence, seq, body FROM shared_patterns WHERE (confidence, seq) < (?, ?)"
+        "SELECT confidence, seq, ai_id, body FROM shared_patterns WHERE (confidence, seq) < (?, ?)"
         " ORDER BY confidence DESC, seq DESC",
         key or (2.0, 1 << 62),
     )
-    for confidence, seq, body in found:
-        yield f"p:{confidence!r}:{seq}", "pattern", "", body
+    for confidence, seq, source, body in found:
+        yield f"p:{confidence!r}:{seq}", "pattern", source, "", body
 
 
 _CURSOR = re.compile(r"c:(-?\d{1,18}):(-?[\d.e+-]{1,30}):(\d{1,18})|p:([\d.e+-]{1,30}):(\d{1,18})", re.ASCII)

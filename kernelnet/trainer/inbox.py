@@ -133,6 +133,8 @@ class Inbox:
 
     def _each(self, entry: dict[str, Any], cls: type[Struct], use: Any, changes: Changes) -> None:
         """One entry of the knowledge base, which a stranger wrote: what doesn't fit is passed over."""
+        if entry.get("too_large"):
+            return
         source = entry.get("source") or entry.get("reporter")
         try:
             value = msgspec.convert(entry, cls)

@@ -42,8 +42,19 @@ class PageTests(HubTestCase):
         (page,) = self.pages()
         self.assertEqual(
             page.components,
-            [aComponent("small")["component"], {"id": "big", "specialization": "general", "too_large": True}],
+            [
+                {**aComponent("small")["component"], "source": "AI_1"},
+                {"id": "big", "specialization": "general", "too_large": True, "source": "AI_1"},
+            ],
         )
+
+    def test_authors(self) -> None:
+        """Each item says whose it is, whatever its author wrote there; a building block says that it is one."""
+        self.author.send("pattern_share", aPattern())
+        self.author.send("code_share", {"code": {"id": "b", "data": [1], "source": "AI_7"}})
+        (page,) = self.pages()
+        self.assertEqual([p["source"] for p in page.patterns], ["AI_1"])
+        self.assertEqual([(c["source"], c["kind"]) for c in page.components], [("AI_1", "code")])
 
     def test_wholeSync(self) -> None:
         """A whole training_sync stays below 256 KiB with many AIs and a large knowledge base."""
