@@ -247,4 +247,5 @@ def _reports(connection: sqlite3.Connection, componentId: str) -> list[dict[str,
         " ORDER BY seq DESC LIMIT ?",
         (componentId, _REPORTS),
     )
-    return [{"reporter": aiId, "timestamp": at, **msgspec.json.decode(body)} for aiId, at, body in rows]
+    # what the hub knows comes last: nobody reports in another's name
+    return [{**msgspec.json.decode(body), "reporter": aiId, "timestamp": at} for aiId, at, body in rows]

@@ -129,13 +129,14 @@ class Inbox:
                 self._each(entry, m.Component, self._addComponent, changes)
         for componentId, entries in base.benchmarks.items():
             for entry in entries:
-                self._each({"component_id": componentId, **entry}, m.PerformanceReport, self._addReport, changes)
+                entry.update(component_id=componentId, source=entry.get("reporter"))
+                self._each(entry, m.PerformanceReport, self._addReport, changes)
 
     def _each(self, entry: dict[str, Any], cls: type[Struct], use: Any, changes: Changes) -> None:
         """One entry of the knowledge base, which a stranger wrote: what doesn't fit is passed over."""
         if entry.get("too_large"):
             return
-        source = entry.get("source") or entry.get("reporter")
+        source = entry.get("source")
         try:
             value = msgspec.convert(entry, cls)
         except ValueError as e:

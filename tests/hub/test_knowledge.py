@@ -56,6 +56,13 @@ class PageTests(HubTestCase):
         self.assertEqual([p["source"] for p in page.patterns], ["AI_1"])
         self.assertEqual([(c["source"], c["kind"]) for c in page.components], [("AI_1", "code")])
 
+    def test_reporters(self) -> None:
+        """A report stands under the name of who sent it, whatever its payload says."""
+        self.author.send("os_component_share", aComponent("c"))
+        self.author.send("performance_report", {"component_id": "c", "performance": {}, "reporter": "AI_7"})
+        (page,) = self.pages()
+        self.assertEqual([r["reporter"] for r in page.benchmarks["c"]], ["AI_1"])
+
     def test_wholeSync(self) -> None:
         """A whole training_sync stays below 256 KiB with many AIs and a large knowledge base."""
         for i in range(300):
