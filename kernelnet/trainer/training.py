@@ -26,7 +26,6 @@ from kernelnet.message import CodeBlock, Component, Pattern, PerformanceReport, 
 from kernelnet.trainer.bridge import inReactor
 
 if TYPE_CHECKING:
-
     from kernelnet.workbench.problem import Problem
 
 __all__ = ["Goal", "IntegratedKernelTrainer", "IntegratedKernelTrainerMaker"]

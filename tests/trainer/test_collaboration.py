@@ -25,7 +25,7 @@ def invitation(kind: str = "feature_development", session: str = "s1", **more: A
 
 class SessionTestCase(TrainerTestCase):
     @inlineCallbacks
-    def setUp(self) -> Any:
+    def setUp(self) -> Any:  # type: ignore[override]
         yield super().setUp()
         self.connect()
         info = {"AI_2": {"specialization": "graphics"}, "AI_1": {"specialization": "file_system"}}

@@ -14,7 +14,7 @@ T = MessageType
 
 class WorkshopTests(TrainerTestCase):
     @inlineCallbacks
-    def setUp(self) -> Any:
+    def setUp(self) -> Any:  # type: ignore[override]
         yield super().setUp()
         self.connect()
         yield self.hear(self.sync())
