@@ -6,7 +6,8 @@ Everything a third party implements, as zope interfaces, and what kernelnet hand
 - `ILocalTrainer`: what a networked trainer drives; made by an `ILocalTrainerMaker`.  Plugin: the maker.
 
 A plugin is an object in a module of the C{twisted.plugins} namespace that provides one of these and
-C{twisted.plugin.IPlugin} (without the latter Twisted passes over it silently).  Methods are called in the reactor's thread unless they say "worker thread".
+C{twisted.plugin.IPlugin} (without the latter Twisted passes over it silently).  Methods are called in the
+reactor's thread unless they say "worker thread".
 """
 
 from __future__ import annotations
