@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_MODULE",
+    "MAX_TABLES",
     "TICK",
     "Signature",
     "checkExports",
@@ -57,12 +58,16 @@ __all__ = [
 MAX_MODULE = 64 << 10
 """Bytes of a component's module: larger ones are refused unseen."""
 
+MAX_TABLES = 4
+"""Of a component's module; a C compiler makes one at most."""
+
 TICK = 0.1
 """Seconds between two epochs of the engine; deadlines are counted in them."""
 
 Signature = tuple[tuple[str, ...], tuple[str, ...]]
 """Parameter and result types, such as C{(("i32", "i64"), ("i32",))}."""
 
+_TABLE_SECTION = 4
 _WALL_SECONDS = 10.0
 _MAX_CODE = 64 << 20
 _KEPT_MODULES = 256
@@ -82,7 +87,20 @@ def engineVersion() -> str:
 def engine() -> wasmtime.Engine:
     """The one engine of this process."""
     engineVersion()
+    atexit.register(_leaveToTheSystem)
     return _cranelift.makeEngine()
+
+
+def _leaveToTheSystem() -> None:
+    """
+    Let no wasmtime object be freed from now on.
+
+    Those that live until the interpreter has taken its modules apart, such as in a cache, would look for functions
+    that are gone, and complain on standard error.
+    """
+    from wasmtime._managed import Managed
+
+    Managed.__del__ = lambda self: None  # type: ignore[method-assign]
 
 
 # --- translation to machine code -------------------------------------------------------------------------
@@ -204,7 +222,7 @@ def loadModule(wasm: bytes, *, own: bool = False) -> wasmtime.Module:
     Check a module and translate it; the last ones used are kept, by their digest.
 
     @param own: one of ours, such as a driver, which may import what its bench gives it.
-    @raise TooLarge, InvalidModule, CompileTooCostly, ForbiddenImport: a stranger's doing.
+    @raise TooLarge, InvalidModule, CompileTooCostly, OutOfMemory, ForbiddenImport: a stranger's doing.
     """
     import wasmtime
 
@@ -224,10 +242,40 @@ def loadModule(wasm: bytes, *, own: bool = False) -> wasmtime.Module:
             _modules[key] = module
             while len(_modules) > _KEPT_MODULES:
                 _modules.popitem(last=False)
+    if _tableCount(wasm) > MAX_TABLES:
+        raise OutOfMemory(f"the module has more than {MAX_TABLES} tables")
     if not own and module.imports:
         first = module.imports[0]
         raise ForbiddenImport(f"the module imports {_oneLine(f'{first.module}.{first.name}')}; nothing may be imported")
     return module
+
+
+def _tableCount(wasm: bytes) -> int:
+    """
+    How many tables a valid module defines.
+
+    wasmtime limits the elements of a table, and the tables of a store, but not those of one module; and what a
+    module may have must not depend on who was in the store before.
+    """
+
+    def number(at: int) -> tuple[int, int]:
+        """An unsigned LEB128, and where it ends."""
+        value = shift = 0
+        while True:
+            byte = wasm[at]
+            value |= (byte & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+            if byte < 0x80:
+                return value, at
+
+    at = 8
+    while at < len(wasm):
+        kind = wasm[at]
+        size, at = number(at + 1)
+        if kind == _TABLE_SECTION:
+            return number(at)[0]
+        at += size
+    return 0
 
 
 def checkExports(

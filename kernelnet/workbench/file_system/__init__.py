@@ -13,6 +13,7 @@ This module imports neither numpy nor wasmtime, so that the plugin can be listed
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 from collections import OrderedDict
@@ -67,11 +68,11 @@ class FileSystemWorkbench:
     def headerPath(self) -> Path:
         return _HERE / "kn_file_system.h"
 
-    @property
+    @functools.cached_property
     def header(self) -> str:
         return self.headerPath.read_text(encoding="utf-8")
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         parts = (RULES, (_HERE / "driver.c").read_text(encoding="utf-8"), self.header)
         return hashlib.sha256(b"".join(hashlib.sha256(part.encode("utf-8")).digest() for part in parts)).hexdigest()
