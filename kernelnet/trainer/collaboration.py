@@ -277,17 +277,18 @@ class Collaboration:
         return next((k.component for k in usable if k.component.digest == wanted), None)
 
     def _best(self, session: Session, first: Component | None, second: Component | None) -> Component | None:
-        """Which of the two searches' results is sent."""
-        found = [c for c in (second, first) if c is not None]
+        """Which of the two searches' results is sent; one that was known before the session is no result of it."""
+        known = self._trainer.knowledge.components
+        found = [c for c in (second, first) if c is not None and c.digest not in known]
         if session.type is not CollaborationType.PERFORMANCE_OPTIMIZATION:
             return min(found, key=lambda c: _cost(c)[0], default=None)
         asked = self._asked(session)
         rival = asked or first
-        if rival is None:
-            return second
+        if rival is None or not found:
+            return next(iter(found), None)
         # less fuel on validation, for a score that is no worse there
         cheaper = [c for c in found if _cost(c)[0] <= _cost(rival)[0] and _cost(c)[1] < _cost(rival)[1]]
-        return min(cheaper, key=lambda c: _cost(c)[1], default=first if asked is None else None)
+        return min(cheaper, key=lambda c: _cost(c)[1], default=found[-1] if asked is None else None)
 
     # -- bookkeeping
 

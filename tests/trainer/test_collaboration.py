@@ -188,6 +188,15 @@ class WorkTests(SessionTestCase):
         self.assertIn("guard", said[0].payload["reason"])
 
     @inlineCallbacks
+    def test_parentIsNoResult(self) -> Any:
+        """A search that comes back with what was known before has found nothing."""
+        yield self.know("AI_2", component("theirs", 10))
+        said = yield self.complete("cross_specialization", [component("theirs", 10), component("new", 20)])
+        self.assertEqual(said[0].payload["component"]["id"], "new")
+        said = yield self.complete("cross_specialization", [component("theirs", 10), None], session="s1")
+        self.assertEqual([m.payload.get("response") for m in said], ["declined"])
+
+    @inlineCallbacks
     def test_crossSpecialization(self) -> Any:
         """A cross-specialization crosses both sides' confirmed components, and takes the partner's blocks first."""
         yield self.know("AI_1", component("own"))
