@@ -179,7 +179,7 @@ def page(
     for count, (cursor, kind, source, componentId, body) in enumerate(_items(connection, after)):
         item = msgspec.json.decode(body)
         reports = _reports(connection, componentId) if kind == "component" else []
-        cost = len(body) + len(msgspec.json.encode(reports))
+        cost = len(body) + len(source) + 32 + len(msgspec.json.encode(reports))
         if cost > maxBytes:
             # Larger than any page: it is named, so that nobody takes it for missing.
             item = {key: value for key, value in item.items() if key in ("id", "specialization")} | {"too_large": True}

@@ -199,8 +199,8 @@ class SyncTests(HubTestCase):
         client = self.hub.client("AI_2")
         client.hello(1)
         (sync,) = client.payloads()
-        self.assertEqual(sync["global_knowledge_base"]["patterns"], [aPattern()["pattern"]])
-        self.assertEqual(sync["global_knowledge_base"]["components"], [aComponent()["component"]])
+        self.assertEqual(sync["global_knowledge_base"]["patterns"], [{**aPattern()["pattern"], "source": "AI_1"}])
+        self.assertEqual(sync["global_knowledge_base"]["components"], [{**aComponent()["component"], "source": "AI_1"}])
         self.assertEqual(
             sync["global_knowledge_base"]["benchmarks"]["c1"],
             [
@@ -245,6 +245,18 @@ class SyncTests(HubTestCase):
                 break
             author.send("pattern_share", aPattern("late", confidence=1.0))
         self.assertEqual(found, [f"p{i}" for i in reversed(range(7))])
+
+    def test_whose(self) -> None:
+        """The knowledge base says whose each item and report is, whatever its author wrote there."""
+        liar = self.hub.connect("AI_1")
+        liar.send("pattern_share", aPattern(source="AI_9"))
+        liar.send("os_component_share", aComponent(source="AI_9"))
+        liar.send("performance_report", {"component_id": "c1", "performance": {}, "reporter": "AI_9"})
+        liar.send("training_sync", {})
+        (sync,) = liar.payloads("training_sync")
+        base = sync["global_knowledge_base"]
+        self.assertEqual([item["source"] for item in base["patterns"] + base["components"]], ["AI_1", "AI_1"])
+        self.assertEqual([report["reporter"] for report in base["benchmarks"]["c1"]], ["AI_1"])
 
     def test_oneAtATime(self) -> None:
         """A client can't pile up pages that it doesn't take."""

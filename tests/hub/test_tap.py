@@ -332,10 +332,11 @@ class ServiceTests(ProcessTestCase):
         return "--port", "0"
 
     def test_files(self) -> None:
-        """Pid file and socket stand in the state directory, not in the folder it was started in."""
+        """Pid file and control socket stand in the state directory, the socket for its user only."""
         hub = self.start()
         hub.port()
         self.assertEqual(sorted(os.listdir(self.folder)), ["state"])
+        self.assertEqual(hub.state.controlSocket.stat().st_mode & 0o777, 0o600)
         self.assertEqual((hub.state.path / "hub.pid").read_text(), str(hub.process.pid))
 
 
