@@ -1,0 +1,147 @@
+"""The state directory: which file is where, and that nobody else gets in."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from kernelnet.identity import certificates
+from kernelnet.identity.errors import IdentityError
+from kernelnet.identity.secret import newToken, readToken, writeSecret
+from kernelnet.message import AI_ID, HUB_ID
+
+__all__ = ["StateDirectory", "checkAiId", "defaultState"]
+
+
+def defaultState() -> Path:
+    """C{$XDG_DATA_HOME/kernelnet}, or what the XDG base directory specification says in its absence."""
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".local" / "share") / "kernelnet"
+
+
+def checkAiId(value: str) -> str:
+    """
+    C{value} if it may be an ai_id.
+
+    @raise IdentityError: it may not; the text says what may.
+    """
+    if not AI_ID.fullmatch(value):
+        raise IdentityError(
+            f"bad ai_id {value[:80]!r}: 1 to 64 letters, digits, '_', '.' or '-', starting with a letter or digit"
+        )
+    if value == HUB_ID:
+        raise IdentityError(f"the ai_id {HUB_ID!r} is reserved for the hub")
+    return value
+
+
+class StateDirectory:
+    """
+    The folder of one hub, and of the trainers of the same user.
+
+    @ivar path: where it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+
+    def __repr__(self) -> str:
+        return f"<StateDirectory {self.path}>"
+
+    caCertificate = property(lambda self: self.path / "ca.pem")
+    caKey = property(lambda self: self.path / "ca.key")
+    hubCertificate = property(lambda self: self.path / "hub.pem")
+    hubKey = property(lambda self: self.path / "hub.key")
+    joinToken = property(lambda self: self.path / "join.token")
+    database = property(lambda self: self.path / "hub_data.db")
+    controlSocket = property(lambda self: self.path / "hub.sock")
+    ownRoot = property(lambda self: self.path / "root.pem")
+
+    @property
+    def root(self) -> Path:
+        """What trainers of the same user verify the hub with: its own CA, or the root of the operator's PKI."""
+        own: Path = self.ownRoot
+        ca: Path = self.caCertificate
+        return own if own.exists() else ca
+
+    def open(self) -> None:
+        """
+        Make the directory if it is missing, and check that it is private.
+
+        @raise IdentityError: it is not a directory, not ours, or others can get in.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = self.path.stat()
+        except (FileExistsError, NotADirectoryError):
+            raise IdentityError(f"can't use the state directory {self.path}: it is not a directory") from None
+        except OSError as e:
+            raise IdentityError(f"can't use the state directory {self.path}: {e.strerror}") from None
+        if status.st_uid != os.geteuid():
+            raise IdentityError(f"the state directory {self.path} belongs to another user (uid {status.st_uid})")
+        if stat.S_IMODE(status.st_mode) != 0o700:
+            raise IdentityError(
+                f"the state directory {self.path} holds secrets but has mode {stat.S_IMODE(status.st_mode):04o}; "
+                f"it must be 0700: chmod 700 {self.path}"
+            )
+
+    def lock(self, name: str) -> int:
+        """
+        Take the lock file C{name} for the life of this process, or until the returned descriptor is closed.
+
+        @raise IdentityError: another process has it.
+        """
+        fd = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            raise IdentityError(f"another process is using {self.path} (it holds {name})") from None
+        return fd
+
+    def trainer(self, aiId: str) -> Path:
+        """The own folder of the trainer C{aiId}, made if it is missing."""
+        path: Path = self.path / "trainers" / checkAiId(aiId)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path
+
+    def prepareHub(self, names: Sequence[str], now: datetime, certificate: bool = True) -> list[str]:
+        """
+        Make what a hub needs and is not there yet: the CA, a hub certificate for C{names}, the join token.
+
+        @param names: host names and addresses besides localhost and the machine's own.
+        @param certificate: whether a hub certificate is needed; the operator may have one of his own.
+        @return: what was made, for the log.
+        @raise IdentityError: a file that is there can't be used.
+        """
+        made = []
+        if not self.caCertificate.exists():
+            certificates.makeCA(self.caCertificate, self.caKey, now)
+            made.append("certificate authority")
+        if certificate and self.renewHub(names, now, force=False):
+            made.append("hub certificate")
+        if not self.joinToken.exists():
+            writeSecret(self.joinToken, newToken().encode("ascii") + b"\n")
+            made.append("join token")
+        return made
+
+    def renewHub(self, names: Sequence[str], now: datetime, force: bool) -> bool:
+        """
+        Make the hub certificate again: if it is not good for C{names} or for long any more, or in any case.
+
+        @param names: as for `prepareHub`; names that it has stay.
+        @return: whether it was made.
+        @raise IdentityError: the CA can't be used, or a name is none.
+        """
+        wanted = [*certificates.ownNames(), *names]
+        if not force and certificates.stillGood(self, wanted, now):
+            return False
+        certificates.makeHubCertificate(self, wanted, now)
+        return True
+
+    def readJoinToken(self) -> str:
+        """@raise IdentityError: there is none, so no hub has been started here yet."""
+        return readToken(self.joinToken)
