@@ -14,6 +14,7 @@ import msgspec
 
 from kernelnet import wire
 from kernelnet.hub.events import Event, isNewOnly
+from kernelnet.hub.integrity import checksum
 from kernelnet.message import HUB_ID, ErrorClass, MessageType, NetworkMessage
 from kernelnet.wire import WireProblem, newMessageId
 
@@ -53,18 +54,20 @@ class Transaction:
         @return: its C{seq}.
         """
         ids = None if recipients is None else frozenset(recipients) - {message.sender_id}
+        listed = None if ids is None else msgspec.json.encode(sorted(ids)).decode()
         cursor = self.execute(
-            "INSERT INTO events (sender_id, message_id, message_type, target, timestamp, recipients, body, digest)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO events (sender_id, message_id, message_type, target, timestamp, recipients, body, digest,"
+            " checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 message.sender_id,
                 message.message_id,
                 message.message_type.value,
                 message.target_ai,
                 message.timestamp,
-                None if ids is None else msgspec.json.encode(sorted(ids)).decode(),
+                listed,
                 line,
                 digest,
+                checksum(line, digest, listed),
             ),
         )
         seq = cursor.lastrowid

@@ -14,7 +14,18 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["DatabaseError", "connect", "connectReader", "prepare", "schemas", "setUpReader", "setUpWriter"]
+from kernelnet.hub.integrity import Damaged, quickCheck
+
+__all__ = [
+    "DatabaseError",
+    "connect",
+    "connectReader",
+    "prepare",
+    "schemas",
+    "setUpReader",
+    "setUpWriter",
+    "unusable",
+]
 
 
 class DatabaseError(Exception):
@@ -68,13 +79,14 @@ def prepare(path: Path, steps: dict[int, str] | None = None) -> None:
     Make the database, or bring it to the newest schema version: after a backup, and in one transaction.
 
     @param steps: the SQL of each version; C{None}: those that ship with the hub.
-    @raise DatabaseError: it is damaged, not ours, from a newer kernelnet, or can't be written.
+    @raise DatabaseError: it is damaged (as far as `quickCheck` can see), not ours, from a newer kernelnet, or can't be
+        written.
     """
     steps = schemas() if steps is None else steps
     try:
         connection = connect(path)
     except sqlite3.Error as e:
-        raise DatabaseError(f"can't use the database {path}: {e}") from None
+        raise unusable(path, e) from None
     try:
         has = _version(connection, path)
         newest = max(steps)
@@ -83,6 +95,7 @@ def prepare(path: Path, steps: dict[int, str] | None = None) -> None:
                 f"the database {path} has schema version {has}, this kernelnet knows {newest}: use a newer kernelnet"
             )
         if has == newest:
+            quickCheck(connection)
             return
         if has:
             _backup(connection, path.with_name(f"{path.name}.v{has}.backup"))
@@ -94,10 +107,21 @@ def prepare(path: Path, steps: dict[int, str] | None = None) -> None:
             connection.execute("INSERT INTO meta VALUES ('log_id', ?)", (secrets.token_hex(16),))
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('schema_version', ?)", (str(newest),))
         connection.execute("COMMIT")
-    except sqlite3.Error as e:
-        raise DatabaseError(f"can't use the database {path}: {e}") from None
+        quickCheck(connection)
+    except (sqlite3.Error, Damaged) as e:
+        raise unusable(path, e) from None
     finally:
         connection.close()
+
+
+def unusable(path: Path, error: Exception) -> DatabaseError:
+    """What a user is told of a database that can't be read or written."""
+    if isinstance(error, Damaged) or "malformed" in str(error):
+        return DatabaseError(
+            f"the database {path} is damaged: {error}. Go back to a backup with `kernelnet restore FILE`; "
+            "`kernelnet doctor` checks all of it"
+        )
+    return DatabaseError(f"can't use the database {path}: {error}")
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:

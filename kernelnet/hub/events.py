@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from kernelnet.hub.integrity import Damaged, checksum
 from kernelnet.message import MessageType
 
 __all__ = ["Event", "Page", "Recent", "isNewOnly", "readPage"]
@@ -88,10 +89,14 @@ class Recent:
 
 
 def readPage(connection: sqlite3.Connection, after: int, head: int, aiId: str) -> Page:
-    """The next page after C{after} from the database; never beyond C{head}."""
+    """
+    The next page after C{after} from the database; never beyond C{head}.
+
+    @raise Damaged: a row is not what was written; nothing of it may go out.
+    """
     found = connection.execute(
-        "SELECT seq, sender_id, recipients, body, message_type FROM events WHERE seq > ? AND seq <= ?"
-        " ORDER BY seq LIMIT ?",
+        "SELECT seq, sender_id, recipients, body, message_type, digest, checksum FROM events"
+        " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
         (after, head, PAGE_ROWS),
     )
     try:
@@ -103,8 +108,10 @@ def readPage(connection: sqlite3.Connection, after: int, head: int, aiId: str) -
     return page
 
 
-def _event(row: tuple[int, str, str | None, bytes, str]) -> Event:
-    seq, sender, recipients, body, messageType = row
+def _event(row: tuple[int, str, str | None, bytes, str, bytes, int | None]) -> Event:
+    seq, sender, recipients, body, messageType, digest, stored = row
+    if stored is not None and checksum(body, digest, recipients) != stored:
+        raise Damaged(f"row {seq} of the log does not fit its checksum: see kernelnet doctor")
     ids = None if recipients is None else frozenset(msgspec.json.decode(recipients))
     return Event(seq, sender, ids, body, isNewOnly(messageType))
 

@@ -106,7 +106,9 @@ class Logged:
 
     def apply(self, transaction: Transaction) -> None:
         before = transaction.execute(
-            "SELECT seq, digest FROM events WHERE sender_id = ? AND message_id = ?", (self._sender, self.messageId)
+            "SELECT seq, digest FROM events WHERE sender_id = ?1 AND message_id = ?2"
+            " UNION ALL SELECT seq, digest FROM removed_keys WHERE sender_id = ?1 AND message_id = ?2",
+            (self._sender, self.messageId),
         ).fetchone()
         if before is None:
             self.seq = self._store(transaction, self._digest)

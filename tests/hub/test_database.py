@@ -8,9 +8,16 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.hub import database
+from kernelnet import wire
+from kernelnet.hub import database, integrity
 
-SECOND = {**database.schemas(), 2: "-- Version 2.\nALTER TABLE ais ADD COLUMN mood TEXT;\nCREATE TABLE more (x);\n"}
+from .support import TIMESTAMP, anEvent
+
+NEWEST = max(database.schemas())
+NEXT = {
+    **database.schemas(),
+    NEWEST + 1: "-- The next version.\nALTER TABLE ais ADD COLUMN mood TEXT;\nCREATE TABLE more (x);\n",
+}
 
 
 def schema(path: Path) -> set[tuple[str, str]]:
@@ -57,30 +64,57 @@ class PrepareTests(SynchronousTestCase):
         """An upgrade keeps what is there, makes a backup of what was, and ends in the schema of a fresh database."""
         database.prepare(self.path)
         logId = value(self.path, "SELECT value FROM meta WHERE key = 'log_id'")
-        database.prepare(self.path, SECOND)
-        self.assertEqual(value(self.path, "SELECT value FROM meta WHERE key = 'schema_version'"), "2")
+        database.prepare(self.path, NEXT)
+        self.assertEqual(value(self.path, "SELECT value FROM meta WHERE key = 'schema_version'"), str(NEWEST + 1))
         self.assertEqual(value(self.path, "SELECT value FROM meta WHERE key = 'log_id'"), logId)
         fresh = self.path.with_name("fresh.db")
-        database.prepare(fresh, SECOND)
+        database.prepare(fresh, NEXT)
         self.assertEqual(schema(self.path), schema(fresh))
-        backup = self.path.with_name("hub_data.db.v1.backup")
-        self.assertEqual(value(backup, "SELECT value FROM meta WHERE key = 'schema_version'"), "1")
+        backup = self.path.with_name(f"hub_data.db.v{NEWEST}.backup")
+        self.assertEqual(value(backup, "SELECT value FROM meta WHERE key = 'schema_version'"), str(NEWEST))
         self.assertEqual(backup.stat().st_mode & 0o777, 0o600)
+
+    def test_fromEachVersion(self) -> None:
+        """A database of any earlier version, with rows in it, is upgraded to what a fresh one is, and keeps the rows."""
+        fresh = self.path.with_name("fresh.db")
+        database.prepare(fresh)
+        steps = database.schemas()
+        for version in range(1, NEWEST):
+            old = self.path.with_name(f"from{version}.db")
+            with closing(sqlite3.connect(old)) as connection, connection:
+                for n in range(1, version + 1):
+                    connection.executescript(steps[n])
+                connection.executemany(
+                    "INSERT INTO meta VALUES (?, ?)", [("schema_version", str(version)), ("log_id", "old")]
+                )
+                connection.execute(
+                    "INSERT INTO events (sender_id, message_id, message_type, timestamp, body, digest)"
+                    " VALUES ('AI_1', 'm1', 'pattern_share', ?1, ?2, x'00')",
+                    (TIMESTAMP, wire.encode(anEvent("AI_1", "m1", {}))),
+                )
+                connection.execute("INSERT INTO ais VALUES ('AI_1', '{}', 2, 1.0, NULL)")
+            database.prepare(old)
+            self.assertEqual(schema(old), schema(fresh), version)
+            self.assertEqual(value(old, "SELECT value FROM meta WHERE key = 'schema_version'"), str(NEWEST))
+            self.assertEqual(value(old, "SELECT COUNT(*) FROM events"), 1)
+            with closing(database.connectReader(old)) as connection:
+                self.assertEqual(integrity.fullCheck(connection), 1)
 
     def test_failingUpgrade(self) -> None:
         """An upgrade that fails leaves the database as it was."""
         database.prepare(self.path)
         before = schema(self.path)
-        broken = {**SECOND, 3: "CREATE TABLE third (x);\nCREATE TABLE third (x);\n"}
+        broken = {**NEXT, NEWEST + 2: "CREATE TABLE third (x);\nCREATE TABLE third (x);\n"}
         with self.assertRaisesRegex(database.DatabaseError, "third"):
             database.prepare(self.path, broken)
         self.assertEqual(schema(self.path), before)
-        self.assertEqual(value(self.path, "SELECT value FROM meta WHERE key = 'schema_version'"), "1")
+        self.assertEqual(value(self.path, "SELECT value FROM meta WHERE key = 'schema_version'"), str(NEWEST))
 
     def test_newer(self) -> None:
         """A database of a newer kernelnet is refused and left alone."""
-        database.prepare(self.path, SECOND)
-        with self.assertRaisesRegex(database.DatabaseError, "schema version 2, this kernelnet knows 1"):
+        database.prepare(self.path, NEXT)
+        words = f"schema version {NEWEST + 1}, this kernelnet knows {NEWEST}"
+        with self.assertRaisesRegex(database.DatabaseError, words):
             database.prepare(self.path)
 
     def test_notOurs(self) -> None:
