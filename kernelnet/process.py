@@ -11,15 +11,16 @@ import atexit
 import contextlib
 import os
 import sys
+import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReactorCore
 from twisted.logger import Logger
 from twisted.python import usage
 
-__all__ = ["endWithFailure", "placeFiles", "refuse"]
+__all__ = ["endWithFailure", "placeFiles", "refuse", "steadyTime"]
 
 log = Logger(namespace="kernelnet")
 
@@ -42,6 +43,17 @@ def placeFiles(options: usage.Options, folder: Path, name: str) -> None:
         parent["pidfile"] = str(folder / f"{name}.pid")
     if not parent["logfile"] and not parent["nodaemon"]:
         parent["logfile"] = str(folder / f"{name}.log")
+
+
+def steadyTime(reactor: Any) -> None:
+    """
+    Have the reactor's timers run on the monotonic clock; call it before there are any.
+
+    Twisted's run on the wall clock: when that jumps ahead every peer seems silent for long and is dropped, and when it
+    jumps back no timer fires until it has caught up.
+    """
+    if not reactor.getDelayedCalls():
+        reactor.seconds = time.monotonic
 
 
 def endWithFailure(reactor: IReactorCore, reason: object) -> None:

@@ -17,6 +17,7 @@ code                        class      meaning
 ``storage_full``            retry      the hub's disk is full; send again later
 ``busy``                    retry      the hub can't take it now; send again later
 ``bad_credentials``         closing    unknown id or wrong token
+``too_many_failures``       closing    others at your address failed too often; the token was not looked at, come back
 ``taken_over``              closing    a newer connection of the same ``ai_id``
 ``line_too_long``           closing    over the limit, before a newline came
 ``not_json``                closing    not a line of JSON in UTF-8
@@ -78,6 +79,7 @@ ERRORS: dict[str, ErrorClass] = {
     "storage_full": ErrorClass.RETRY,
     "busy": ErrorClass.RETRY,
     "bad_credentials": ErrorClass.CLOSING,
+    "too_many_failures": ErrorClass.CLOSING,
     "taken_over": ErrorClass.CLOSING,
     "line_too_long": ErrorClass.CLOSING,
     "not_json": ErrorClass.CLOSING,

@@ -109,6 +109,7 @@ def status(state: Path | None, asJson: bool) -> None:
         ("stored", found["stored"]),
         ("sessions", found["sessions"]),
         ("messages", found["messages"]),
+        ("limits", found.get("limits", {})),
     ):
         console.print(f"{title}: " + (", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "none"))
 

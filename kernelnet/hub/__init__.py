@@ -10,7 +10,7 @@ The hub: it logs what trainers share, acknowledges it, and passes it on.
 - `sessions`: collaborations, from offer to end
 - `knowledge`: patterns, components and reports, and the pages that newcomers get
 - `registry`: the AIs that are known, and which of them can do what
-- `tokens`: who may come in
+- `tokens`: who may come in; `limits`: how much of everything anybody may have; `gate`: the limits applied
 - `log`: the durable, numbered sequence of messages; `commit`: what one transaction does; `events`: stretches of it
 - `database`, ``schema/``: the SQLite file, its pragmas, its versions
 - `control`: the socket by which ``kernelnet`` commands talk to a running hub

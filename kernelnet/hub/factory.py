@@ -21,6 +21,8 @@ from kernelnet.hub import sessions, tokens
 from kernelnet.hub.commit import hubMessage
 from kernelnet.hub.cursors import Flush
 from kernelnet.hub.events import Event
+from kernelnet.hub.gate import Gate, TurnedAway
+from kernelnet.hub.limits import Bounds
 from kernelnet.hub.log import Log
 from kernelnet.hub.protocol import HubProtocol
 from kernelnet.hub.registry import Registry
@@ -35,6 +37,7 @@ __all__ = ["HubFactory"]
 
 class HubFactory(Factory):
     """
+    @ivar gate: who may come in, and how fast.
     @ivar byId: the connection of each authenticated AI; the router sees who is connected in it.
     @ivar counts: messages received since the start, by type.
     @ivar errors: errors sent since the start, by code.
@@ -45,7 +48,6 @@ class HubFactory(Factory):
     noisy = False
     log = Logger(namespace="kernelnet.hub")
 
-    authTimeout = 10.0
     pingAfter = 30.0
     dropAfter = 90.0
     """Seconds of silence after which a version 2 peer is dropped."""
@@ -61,14 +63,17 @@ class HubFactory(Factory):
         wallClock: Callable[[], float],
         *,
         limits: sessions.Limits | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
+        bounds = bounds or Bounds()
         self.source = source
         self.registry = registry
         self.clock = clock
         self.wallClock = wallClock
         self.startedAt = wallClock()
         self.byId: dict[str, HubProtocol] = {}
-        self.router = Router(registry, self.byId.keys(), limits or sessions.Limits())
+        self.router = Router(registry, self.byId.keys(), limits or sessions.Limits(), bounds.line)
+        self.gate = Gate(bounds, clock, self._check)
         self.counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.acking: set[HubProtocol] = set()
@@ -95,8 +100,10 @@ class HubFactory(Factory):
         for job in self._jobs:
             job.start(5.0, now=False)
 
-    def buildProtocol(self, addr: IAddress | None) -> HubProtocol | None:  # type: ignore[override]
-        return None if self._stopping else HubProtocol(self)
+    def buildProtocol(self, addr: IAddress | None) -> HubProtocol | TurnedAway:  # type: ignore[override]
+        if self._stopping or not self.gate.admits(getattr(addr, "host", None)):
+            return TurnedAway()  # TLS can't do with None
+        return HubProtocol(self)
 
     @property
     def connectionCount(self) -> int:
@@ -106,8 +113,9 @@ class HubFactory(Factory):
 
     def connected(self, connection: HubProtocol) -> None:
         self._connections.add(connection)
+        self.gate.entered(connection)
 
-    def authenticate(self, handshake: Handshake) -> Deferred[Grant]:
+    def _check(self, handshake: Handshake) -> Deferred[Grant]:
         """Fires with how the handshake is answered; a first use of an own token is on disk by then."""
 
         def checked(grant: Grant) -> Grant | Deferred[Grant]:
@@ -147,6 +155,7 @@ class HubFactory(Factory):
 
     def disconnected(self, connection: HubProtocol, reason: Failure) -> None:
         self._connections.discard(connection)
+        self.gate.left(connection)
         self.acking.discard(connection)
         if connection.aiId and self.byId.get(connection.aiId) is connection:
             del self.byId[connection.aiId]
@@ -220,6 +229,7 @@ class HubFactory(Factory):
     def _sweep(self) -> None:
         """Ping who is silent, drop who is silent for long, cut who can't keep up."""
         try:
+            self.gate.sweep()
             now = self.clock.seconds()
             ping = Heartbeat(nonce=int(now * 1000))
             for connection in list(self.byId.values()):

@@ -29,6 +29,7 @@ from kernelnet import wire
 from kernelnet.hub.commit import Work, hubMessage
 from kernelnet.hub.cursors import Cursor, Flush
 from kernelnet.hub.greeting import Greeting, sendSync
+from kernelnet.hub.limits import addressKey
 from kernelnet.hub.router import Logged, plain
 from kernelnet.hub.tokens import Grant
 from kernelnet.message import (
@@ -58,6 +59,7 @@ CLOSE_TIMEOUT = 3.0
 class HubProtocol(LineProtocol):
     """
     @ivar aiId: who it is; C{""} until it is authenticated.
+    @ivar address: what the limits for one address count it among.
     @ivar version: the protocol version it speaks; 1 until its hello says otherwise.
     @ivar greeted: whether it has said hello.
     @ivar since: Unix time of its authentication.
@@ -86,11 +88,15 @@ class HubProtocol(LineProtocol):
         self.grant = Grant.REFUSED
         self._handshake: Handshake | None = None
         self._timer: IDelayedCall | None = None
+        self._slowed: IDelayedCall | None = None
         self._held: set[str] = set()
         self._acks: list[tuple[str, int]] = []
         self._mustResend: str | None = None
         self.syncing = False
         self.peer = ""
+        self.address = ""
+        self.MAX_LENGTH = factory.gate.bounds.handshakeLine
+        self.maxLine = factory.gate.bounds.line
 
     def __repr__(self) -> str:
         state = "closing" if self.closing else "greeted" if self.greeted else "authenticated" if self.aiId else "new"
@@ -101,13 +107,14 @@ class HubProtocol(LineProtocol):
     def connectionMade(self) -> None:
         peer = self.transport.getPeer()
         self.peer = f"{getattr(peer, 'host', peer)}:{getattr(peer, 'port', '')}"
+        self.address = addressKey(getattr(peer, "host", None))
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)
             _quickKeepAlive(getattr(self.transport, "socket", None))
+        self._timer = self.factory.clock.callLater(self.factory.gate.bounds.authTimeout, self._authTimedOut)
         self.factory.connected(self)
         self.transport.registerProducer(self.cursor, True)
-        self._timer = self.factory.clock.callLater(self.factory.authTimeout, self._authTimedOut)
 
     def dataReceived(self, data: bytes) -> None:
         self.lastHeard = self.factory.clock.seconds()
@@ -124,7 +131,7 @@ class HubProtocol(LineProtocol):
         self._cancelTimer()
         # What is pipelined behind the handshake waits, and the small limit is not for it.
         self.hold("token")
-        self.factory.authenticate(self._handshake).addCallback(self._authenticated).addErrback(self.failed)
+        self.factory.gate.authenticate(self, self._handshake).addCallback(self._authenticated).addErrback(self.failed)
 
     def _authenticated(self, grant: Grant) -> None:
         assert self._handshake is not None
@@ -142,12 +149,23 @@ class HubProtocol(LineProtocol):
 
     def _authTimedOut(self) -> None:
         self._timer = None
-        self.close(WireProblem("auth_timeout", f"no handshake line within {self.factory.authTimeout:g} s"))
+        self.close(WireProblem("auth_timeout", f"no handshake line within {self.factory.gate.bounds.authTimeout:g} s"))
 
     def _cancelTimer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _slowDown(self, seconds: float) -> None:
+        """Read no more of it for so long: what it sends faster than it may stays in its own buffers."""
+        if self._slowed is not None:
+            self._slowed.cancel()
+        self.hold("pace")
+        self._slowed = self.factory.clock.callLater(seconds, self._fastEnough)
+
+    def _fastEnough(self) -> None:
+        self._slowed = None
+        self.release("pace")
 
     # --- lines in
 
@@ -169,6 +187,8 @@ class HubProtocol(LineProtocol):
         if self.factory.source.backlogged and "log" not in self._held:
             self.hold("log")
             self.factory.source.whenRelieved(lambda: self.release("log"))
+        if not self.closing and (wait := self.factory.gate.pace.take(self.aiId, len(lines), self.lastHeard)):
+            self._slowDown(wait)
 
     def _messageReceived(self, message: NetworkMessage, size: int) -> Work | None:
         if message.sender_id != self.aiId:
@@ -325,7 +345,7 @@ class HubProtocol(LineProtocol):
             self.close(problem)
             return
         self.factory.errors[problem.code] += 1
-        if self.factory.errors[problem.code] <= 100 or self.factory.errors[problem.code] % 1000 == 0:
+        if self.factory.gate.mayLog(problem.code):
             self.log.info("{ai}: {code}: {reason}", ai=self.aiId, code=problem.code, reason=plain(problem.message, 300))
         self.send(MessageType.ERROR, wire.problemPayload(problem))
 
@@ -335,13 +355,15 @@ class HubProtocol(LineProtocol):
             return
         self.closing = True
         self._cancelTimer()
-        self.log.info(
-            "closing {who} ({peer}): {code}: {reason}",
-            who=self.aiId or (self._handshake.ai_id if self._handshake else "a connection"),
-            peer=self.peer,
-            code=problem.code,
-            reason=plain(problem.message, 300),
-        )
+        self.factory.errors[problem.code] += 1
+        if self.aiId or self.factory.gate.mayLog(problem.code):
+            self.log.info(
+                "closing {who} ({peer}): {code}: {reason}",
+                who=self.aiId or (self._handshake.ai_id if self._handshake else "a connection"),
+                peer=self.peer,
+                code=problem.code,
+                reason=plain(problem.message, 300),
+            )
         self.transport.write(self._line(MessageType.ERROR, wire.encodePayload(wire.problemPayload(problem))) + b"\n")
         self.cursor.stopProducing()
         self.transport.unregisterProducer()
@@ -359,11 +381,16 @@ class HubProtocol(LineProtocol):
         """Something of ours went wrong while this client was served: the client may try again."""
         if failure.check(error.ConnectionClosed):
             return
+        if isinstance(failure.value, WireProblem):
+            self.close(failure.value)
+            return
         self.log.failure("serving {who} failed", failure, who=self.aiId or self.peer)
         self.close(WireProblem("shutting_down", "the hub could not serve this connection; come back"))
 
     def connectionLost(self, reason: Failure = Failure(error.ConnectionDone())) -> None:  # noqa: B008
         self._cancelTimer()
+        if self._slowed is not None:
+            self._slowed.cancel()
         self.closing = True
         self.cursor.stopProducing()
         self.factory.disconnected(self, reason)

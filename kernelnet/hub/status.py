@@ -15,6 +15,9 @@ key                 value
 ``sessions``        {offered, active, completed, declined, expired}
 ``messages``        {type: how many came in since the start}
 ``errors``          {code: how many were sent since the start}
+``limits``          {unauthenticated: connections now; since the start refused: connections there was no room for,
+                    displaced: unauthenticated ones that went for newer ones, failed: authentications, unchecked: more
+                    of them when too many had failed, slowed: how often somebody was read more slowly}
 ``log``             {log_id, position, oldest, waiting}
 ==================  =======================================================================================
 """
@@ -60,6 +63,7 @@ def gatherStatus(factory: HubFactory) -> Deferred[dict[str, Any]]:
             **counts,
             "messages": dict(sorted(factory.counts.items())),
             "errors": dict(sorted(factory.errors.items())),
+            "limits": factory.gate.counters(),
             "log": {
                 "log_id": factory.source.logId,
                 "position": factory.source.head,

@@ -22,11 +22,13 @@ from twisted.python.failure import Failure
 
 from kernelnet.hub import control, database
 from kernelnet.hub.factory import HubFactory
+from kernelnet.hub.gate import withinDescriptors
+from kernelnet.hub.limits import OPTIONS, Bounds, LimitError
 from kernelnet.hub.log import Log
 from kernelnet.hub.registry import Registry
 from kernelnet.hub.sessions import Limits
 from kernelnet.identity import IdentityError, StateDirectory, defaultState, serverTLS, tokenHash
-from kernelnet.process import endWithFailure, placeFiles, refuse
+from kernelnet.process import endWithFailure, placeFiles, refuse, steadyTime
 
 __all__ = ["HubService", "Options", "makeService"]
 
@@ -43,6 +45,7 @@ class Options(usage.Options):
         ["state", "s", None, "state directory (default: $XDG_DATA_HOME/kernelnet)"],
         ["session-offered", None, 600.0, "seconds that a collaboration may wait for a partner", float],
         ["session-active", None, 1800.0, "seconds that a collaboration may take", float],
+        *OPTIONS,
     ]
     optFlags = [["insecure-plaintext", None, "no TLS; on a loopback address only"]]
 
@@ -59,6 +62,10 @@ class Options(usage.Options):
         for name in ("session-offered", "session-active"):
             if not 0 < self[name] < 1e9:
                 refuse("kernelhub", f"--{name} must be a number of seconds above 0, not {self[name]:g}")
+        try:
+            self["bounds"] = Bounds.fromOptions(self)
+        except LimitError as e:
+            refuse("kernelhub", e)
         port = self["port"]
         if re.fullmatch(r"[0-9]+", port, re.ASCII):
             if int(port) > 65535:
@@ -161,6 +168,13 @@ class HubService(Service):
     def _listen(self, registry: Registry) -> Deferred[None] | None:
         if self._stopping or self._source is None:
             return None
+        bounds = withinDescriptors(self._options["bounds"])
+        if bounds.connections < self._options["bounds"].connections:
+            self.log.warn(
+                "this process may open too few files: at most {count} connections; `ulimit -n` and systemd's "
+                "LimitNOFILE= allow more",
+                count=bounds.connections,
+            )
         factory = HubFactory(
             self._source,
             registry,
@@ -168,6 +182,7 @@ class HubService(Service):
             self._reactor,
             time.time,
             limits=Limits(self._options["session-offered"], self._options["session-active"]),
+            bounds=bounds,
         )
         self.factory = factory
 
@@ -229,6 +244,7 @@ def makeService(options: Options) -> HubService:
     """
     from twisted.internet import reactor
 
+    steadyTime(reactor)
     state = StateDirectory(options["state"])
     try:
         state.open()

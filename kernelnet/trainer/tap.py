@@ -14,7 +14,7 @@ from kernelnet.identity import IdentityError, StateDirectory, checkAiId, default
 from kernelnet.interfaces import IComponentGenerator, ILocalTrainerMaker
 from kernelnet.message import SPECIALIZATIONS
 from kernelnet.plugins import PluginError, find
-from kernelnet.process import endWithFailure, placeFiles, refuse
+from kernelnet.process import endWithFailure, placeFiles, refuse, steadyTime
 
 __all__ = ["Options", "makeService"]
 
@@ -122,6 +122,7 @@ def makeService(options: Any) -> IService:
 
     from kernelnet.trainer.service import Trainer, TrainerConfig
 
+    steadyTime(reactor)
     host, port = options["address"]
     generator = find(IComponentGenerator, options["generator"], "generator")
     local = find(ILocalTrainerMaker, options["local-trainer"], "local trainer").make(

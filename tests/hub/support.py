@@ -86,7 +86,7 @@ class Client:
         self.aiId = aiId
         self.transport = Transport()
         protocol = hub.factory.buildProtocol(None)
-        assert protocol is not None
+        assert isinstance(protocol, HubProtocol)
         self.protocol: HubProtocol = protocol
         self.protocol.makeConnection(self.transport)
         self._partial = b""

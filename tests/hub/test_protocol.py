@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from kernelnet import wire
+from kernelnet.hub.gate import TurnedAway
 from kernelnet.message import MessageType, NetworkMessage
 
 from .support import JOIN, Client, HubTestCase, aPattern, captureLog
@@ -379,7 +380,7 @@ class ShutdownTests(HubTestCase):
         self.assertNoResult(stopped)
         client.leave()
         self.successResultOf(stopped)
-        self.assertIsNone(self.hub.factory.buildProtocol(None))
+        self.assertIsInstance(self.hub.factory.buildProtocol(None), TurnedAway)
 
     def test_stubborn(self) -> None:
         """A peer that doesn't take its goodbye is cut after some seconds."""
