@@ -24,6 +24,7 @@ from kernelnet.message import (
 from kernelnet.trainer.specializations import CAPABILITIES, COMPLEMENTARY, complements
 from kernelnet.trainer.store import Changes
 from kernelnet.trainer.training import Goal
+from kernelnet.trainer.workshop import MAX_BLOCKS, MAX_PATTERNS, isSmall
 
 if TYPE_CHECKING:
     from kernelnet.trainer.service import Trainer
@@ -32,6 +33,12 @@ __all__ = ["Collaboration", "Session"]
 
 MAX_ACCEPTED = 3
 """An invitation of whatever kind is accepted while fewer sessions than this run."""
+
+MAX_RUNNING = 12
+"""However well it complements, with so many sessions running an invitation is declined."""
+
+MAX_ENDED = 100
+"""How many sessions that have ended are remembered."""
 
 MAX_SOUGHT = 2
 """How many sessions a trainer seeks to have."""
@@ -150,9 +157,10 @@ class Collaboration:
         kinds = (CollaborationType.CROSS_SPECIALIZATION, CollaborationType.FEATURE_DEVELOPMENT)
         info = self._trainer.getAiInfo(invitation.initiator)
         specialization = info.specialization if info is not None else invitation.partner_specialization
-        if invitation.type in kinds and complements(self._trainer.specialization, specialization):
-            return None
-        if len(self.active()) < MAX_ACCEPTED:
+        complementary = invitation.type in kinds and complements(self._trainer.specialization, specialization)
+        if not isSmall(invitation.requirements):
+            return "too many requirements"
+        if len(self.active()) < (MAX_RUNNING if complementary else MAX_ACCEPTED):
             return None
         return f"{len(self.active())} sessions are running already"
 
@@ -180,12 +188,27 @@ class Collaboration:
 
     def componentCame(self, sessionId: str, sender: str, changes: Changes) -> None:
         """A component that names a session ends it, if it comes from whom the session is with."""
-        # A version 1 partner never says that it accepts: its component does.
-        session = self.sessions.get(sessionId) or self._offered(sessionId, sender)
-        if session.role == "initiator" and session.peer == sender:
+        # An id that isn't here is somebody else's session: the hub tells of each that is ours before it is completed.
+        session = self.sessions.get(sessionId)
+        if session is not None and session.role == "initiator" and session.peer == sender:
             session.status, session.progress = "completed", 1.0
             self._keep(session, changes)
             self.log.info("Collaboration {id} with {peer} is completed", id=sessionId, peer=sender)
+
+    def forgotten(self, changes: Changes) -> None:
+        """The hub has another log, or we missed a part of it: nobody will tell how what runs now ends."""
+        for session in self.active():
+            session.status = "expired"
+            self._keep(session, changes)
+            self._trainer.workshop.drop(f"collaborate:{session.session_id}", changes)
+
+    def giveUp(self, sessionId: str, changes: Changes) -> None:
+        """The work failed again and again."""
+        session = self.sessions.get(sessionId)
+        if session is not None and session.status == "active":
+            session.status = "declined"
+            self._answer(sessionId, "declined", "the work on it failed", changes)
+            self._keep(session, changes)
 
     # -- the work
 
@@ -207,7 +230,8 @@ class Collaboration:
         second = await self._trainer.local.build(self._goal(session, first))
         await self._advance(session)
         second = await self._measured(second)
-        if session.status == "active":  # and not: somebody else was first, or the hub let it expire
+        # and not: cut short by our own end, somebody else was first, or the hub let it expire
+        if session.status == "active" and self._trainer.running:
             await self._end(session, self._best(session, first, second))
 
     async def _end(self, session: Session, best: Component | None) -> None:
@@ -260,14 +284,14 @@ class Collaboration:
             goal.objective = "fuel" if parents else "score"
             goal.parents = parents
             return goal
-        goal.patterns = _firstFrom(session.peer, trainer.knowledge.patterns.items())
+        goal.patterns = _firstFrom(session.peer, trainer.knowledge.patterns.items())[:MAX_PATTERNS]
         if session.type is CollaborationType.FEATURE_DEVELOPMENT:
             # what was asked for, with what the initiator has learned of it
             goal.parents = [*parents, *theirs]
         else:
             # both sides' best are crossed, and the partner's building blocks with them
             goal.parents = [*parents, *own, *theirs]
-            goal.blocks = _firstFrom(session.peer, trainer.knowledge.blocks.items())
+            goal.blocks = _firstFrom(session.peer, trainer.knowledge.blocks.items())[:MAX_BLOCKS]
         return goal
 
     def _asked(self, session: Session) -> Component | None:
@@ -300,6 +324,10 @@ class Collaboration:
         self.sessions[session.session_id] = session
         body = msgspec.json.encode(session).decode("utf-8")
         changes.add("REPLACE INTO sessions VALUES (?, ?)", session.session_id, body)
+        ended = [id_ for id_, s in self.sessions.items() if s.status != "active"]
+        for id_ in ended[:-MAX_ENDED]:
+            del self.sessions[id_]
+            changes.add("DELETE FROM sessions WHERE session_id = ?", id_)
 
 
 def _expertiseSought(specialization: str) -> list[str]:

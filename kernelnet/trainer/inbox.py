@@ -105,9 +105,11 @@ class Inbox:
             here = set(sync.active_ais)
             for aiId, info in trainer.knowledge.ais.items():
                 info.connected = aiId in here
+                info.since = info.since if info.connected else None
         if not self._synced:
             self._synced = True
             if not sync.resumed:
+                trainer.collaboration.forgotten(changes)
                 self.logId, self.cursor = sync.log_id, sync.seq
                 changes.add("REPLACE INTO meta VALUES ('log_id', ?)", self.logId)
                 changes.add("REPLACE INTO meta VALUES ('cursor', ?)", str(self.cursor))
@@ -168,7 +170,7 @@ class Inbox:
     def _componentShare(self, message: NetworkMessage, share: m.ComponentShare, changes: Changes) -> None:
         self.log.info("Component {id} from {source}", id=share.component.id, source=message.sender_id)
         self._addComponent(message.sender_id, share.component, changes)
-        if share.session_id is not None:
+        if share.session_id is not None and share.collaboration_complete:
             self._trainer.collaboration.componentCame(share.session_id, message.sender_id, changes)
 
     def _performanceReport(self, message: NetworkMessage, report: m.PerformanceReport, changes: Changes) -> None:
@@ -214,6 +216,8 @@ class Inbox:
             trainer.fail(f"the hub refused our credentials: {error.message}")
         elif error.code == "taken_over":
             trainer.fail(f"another process connected as {trainer.aiId}: {error.message}")
+        elif error.code == "line_too_long":
+            trainer.outbox.dropLongest(changes)
         elif error.class_ is ErrorClass.PERMANENT:
             self.log.error("the hub will not take {id}: {m}", id=error.message_id, m=error.message)
             if error.message_id is not None:
@@ -222,7 +226,7 @@ class Inbox:
             self.log.warn("the hub says {code}: {m}", code=error.code, m=error.message)
             if error.class_ is ErrorClass.RETRY:
                 # Coming back later sends all that is unacked again, in its order.
-                trainer.reconnect()
+                trainer.comeBackLater()
 
     _handlers: dict[MessageType, tuple[Any, Any]] = {
         MessageType.TRAINING_SYNC: (_trainingSync, m.TrainingSync),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -18,7 +19,11 @@ MAX_PATTERNS = 1000
 MAX_BLOCKS = 500
 MAX_COMPONENTS = 500
 MAX_BENCHMARKS = 2000
-"""How much of peers' knowledge is kept; the oldest goes first, confirmed components last."""
+"""How much is kept; of the peer with most entries the oldest goes first, so that nobody can crowd out the others."""
+
+MAX_ITEM = 64 * 1024
+MAX_COMPONENT = 384 * 1024
+"""Bytes of JSON: what is larger is not kept.  A module has at most 64 KiB."""
 
 
 class KnownComponent(Struct):
@@ -71,38 +76,43 @@ class Knowledge:
             self.benchmarks.setdefault(componentId, {})[reporter] = report
 
     def addPattern(self, source: str, pattern: Pattern, changes: Changes) -> None:
-        key = (source, pattern.id)
+        body, key = _json(pattern), (source, pattern.id)
+        if len(body) > MAX_ITEM:
+            return
         self.patterns[key] = pattern
-        changes.add("REPLACE INTO patterns VALUES (?, ?, ?)", *key, _json(pattern))
-        for old in _excess(self.patterns, MAX_PATTERNS):
+        changes.add("REPLACE INTO patterns VALUES (?, ?, ?)", *key, body)
+        for old in _excess(self.patterns, MAX_PATTERNS, lambda key: key[0]):
             changes.add("DELETE FROM patterns WHERE source = ? AND id = ?", *old)
 
     def addBlock(self, source: str, block: CodeBlock, changes: Changes) -> None:
-        key = (source, block.id)
+        body, key = _json(block), (source, block.id)
+        if len(body) > MAX_ITEM:
+            return
         self.blocks[key] = block
-        changes.add("REPLACE INTO blocks VALUES (?, ?, ?)", *key, _json(block))
-        for old in _excess(self.blocks, MAX_BLOCKS):
+        changes.add("REPLACE INTO blocks VALUES (?, ?, ?)", *key, body)
+        for old in _excess(self.blocks, MAX_BLOCKS, lambda key: key[0]):
             changes.add("DELETE FROM blocks WHERE source = ? AND id = ?", *old)
 
     def addComponent(self, source: str, component: Component, changes: Changes) -> KnownComponent | None:
         """
         Remember a component.
 
-        @return: it, or C{None} when the very same is known already: there is nothing to measure then.
+        @return: it, or C{None} when the very same is known already (there is nothing to measure then), or it is too
+            large to be kept.
         """
-        digest = component.digest
-        if digest in self.components:
+        digest, body = component.digest, _json(component)
+        if digest in self.components or len(body) > MAX_COMPONENT:
             return None
         known = KnownComponent(component, source, Verdict.CONFIRMED if source == self.aiId else None)
         self.components[digest] = known
         verdict = known.verdict.value if known.verdict else None
-        changes.add("INSERT INTO components VALUES (?, ?, ?, ?)", digest, source, _json(component), verdict)
-        if len(self.components) > MAX_COMPONENTS:
-            old = next((d for d, k in self.components.items() if k.verdict is not Verdict.CONFIRMED), None)
-            old = old or next(iter(self.components))
-            del self.components[old]
+        changes.add("INSERT INTO components VALUES (?, ?, ?, ?)", digest, source, body, verdict)
+        for old in _excess(self.components, MAX_COMPONENTS, lambda d: self.components[d].source, self._isConfirmed):
             changes.add("DELETE FROM components WHERE digest = ?", old)
         return known
+
+    def _isConfirmed(self, digest: str) -> bool:
+        return self.components[digest].verdict is Verdict.CONFIRMED
 
     def judge(self, digest: str, verdict: Verdict, changes: Changes) -> None:
         """What this trainer's own measurement of a claim said."""
@@ -113,11 +123,12 @@ class Knowledge:
 
     def addReport(self, reporter: str, report: PerformanceReport, timestamp: str, changes: Changes) -> None:
         """A peer's (or the own) measurement; the last of each reporter counts."""
+        body = _json(report)
+        if len(body) > MAX_ITEM:
+            return
         self.benchmarks.setdefault(report.component_id, {})[reporter] = report
-        changes.add(
-            "REPLACE INTO benchmarks VALUES (?, ?, ?, ?)", report.component_id, reporter, timestamp, _json(report)
-        )
-        for old in _excess(self.benchmarks, MAX_BENCHMARKS):
+        changes.add("REPLACE INTO benchmarks VALUES (?, ?, ?, ?)", report.component_id, reporter, timestamp, body)
+        for old in _excess(self.benchmarks, MAX_BENCHMARKS, lambda key: ""):
             changes.add("DELETE FROM benchmarks WHERE component_id = ?", old)
 
     def usable(self, workbench: str) -> list[KnownComponent]:
@@ -168,9 +179,17 @@ def _plain(value: Struct) -> dict[str, Any]:
     return result
 
 
-def _excess(table: dict[Any, Any], limit: int) -> Iterator[Any]:
-    """Take the oldest keys out of C{table} until it holds C{limit}, and say which they were."""
+def _excess(
+    table: dict[Any, Any], limit: int, source: Callable[[Any], str], keep: Callable[[Any], bool] = lambda key: False
+) -> Iterator[Any]:
+    """
+    Take keys out of C{table} until it holds C{limit}, and say which they were: the oldest of whose are most.
+
+    @param keep: for which keys to go last.
+    """
     while len(table) > limit:
-        key = next(iter(table))
+        greedy = Counter(map(source, table)).most_common(1)[0][0]
+        theirs = [key for key in table if source(key) == greedy]
+        key = next((key for key in theirs if not keep(key)), theirs[0])
         del table[key]
         yield key

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
+from twisted.logger import Logger
 
 from kernelnet.message import NetworkMessage
 from kernelnet.trainer.store import Changes, Store
-from kernelnet.wire import encode
+from kernelnet.wire import AUTHENTICATED_LINE, encode
 
 __all__ = ["Outbox"]
 
@@ -26,6 +27,8 @@ class Outbox:
 
     A message is added within the `Changes` that make it durable; after their commit `release` lets it go out.
     """
+
+    log = Logger()
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -45,10 +48,17 @@ class Outbox:
         rows = yield self._store.read("SELECT message_id, line FROM outbox ORDER BY position")
         self._waiting = OrderedDict((messageId, bytes(line)) for messageId, line in rows)
 
-    def add(self, message: NetworkMessage, changes: Changes) -> str:
-        """Put C{message} into C{changes}.  @return: its id, for `release` after the commit."""
-        changes.add("INSERT INTO outbox (message_id, line) VALUES (?, ?)", message.message_id, encode(message))
-        return message.message_id
+    def add(self, message: NetworkMessage, changes: Changes) -> None:
+        """Put C{message} into C{changes}; one that no line can hold is dropped, and the log says so."""
+        line = encode(message)
+        if len(line) > AUTHENTICATED_LINE:
+            # The hub would close, and all that is behind it would wait for ever.
+            kind = message.message_type.value
+            self.log.error(
+                "not sent: {kind} of {n} bytes; at most {limit} fit", kind=kind, n=len(line), limit=AUTHENTICATED_LINE
+            )
+            return
+        changes.add("INSERT INTO outbox (message_id, line) VALUES (?, ?)", message.message_id, line)
 
     def release(self, changes: Changes) -> None:
         """C{changes} are durable now: what was added to them may go out."""
@@ -74,6 +84,13 @@ class Outbox:
                 self._waiting.pop(messageId, None)
             changes.add("DELETE FROM outbox WHERE message_id = ?", messageId)
         self._pump()
+
+    def dropLongest(self, changes: Changes) -> None:
+        """The hub closed over a line that is longer than its limit: whichever it was, the longest was."""
+        if self._underWay:
+            longest = max(self._underWay, key=lambda messageId: len(self._underWay[messageId]))
+            self.log.error("dropped {id}: the hub takes no line that long", id=longest)
+            self.acked([longest], changes)
 
     def _pump(self) -> None:
         if self._send is None:

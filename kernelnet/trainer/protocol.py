@@ -77,7 +77,7 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
 
     def _delivered(self, result: object) -> None:
         if isinstance(result, Failure):
-            self.log.failure("a batch of messages could not be kept", failure=result)
+            self.log.error("a batch of messages could not be kept: {reason}", reason=result.getErrorMessage())
             self.abort()
         elif self.connected:
             self.resumeProducing()

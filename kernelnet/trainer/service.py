@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from twisted.application.service import Service
 from twisted.internet import task
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -35,8 +35,11 @@ from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["Trainer", "TrainerConfig"]
 
-LAST_WORDS = 10.0
-"""Seconds a trainer that ends waits for the acks of what it said."""
+STOP_WORK = 5.0
+"""Seconds a trainer that ends waits for its work to stop; what takes longer is left alone."""
+
+LAST_WORDS = 8.0
+"""Seconds it then waits for the acks of what it said."""
 
 
 class TrainerConfig(Struct):
@@ -95,6 +98,7 @@ class Trainer(Service):
         self._connector: Any = None
         self._timers: list[Any] = []
         self._failed = False
+        self._hidden = False
         self._began = 0.0
 
     def __repr__(self) -> str:
@@ -119,6 +123,8 @@ class Trainer(Service):
             return
         for part in (self.outbox, self.knowledge, self.inbox, self.workshop, self.collaboration):
             await part.load()
+            if not self.running:
+                return
         self._connectWhenPossible()
         try:
             await self.local.start()
@@ -150,22 +156,22 @@ class Trainer(Service):
             self.workshop.start()
 
     def _every(self, seconds: float, function: Any) -> None:
-        """Call again and again; what goes wrong once is logged and does not end it."""
-
-        def guarded() -> None:
-            try:
-                function()
-            except Exception:
-                self.log.failure("{name} failed", name=function.__name__)
-
-        loop = task.LoopingCall(guarded)
+        """Call again and again; what goes wrong once does not end it."""
+        loop = task.LoopingCall(self._guarded, function)
         loop.clock = self.reactor
         loop.start(seconds, now=False)
         self._timers.append(loop)
 
+    def _guarded(self, function: Any) -> None:
+        try:
+            function()
+        except Exception:
+            self.log.failure("{name} failed", name=function.__name__)
+
     def _broken(self, failure: Failure) -> None:
-        self.log.failure("the trainer can't start", failure=failure)
-        self.fail(f"{type(failure.value).__name__}: {failure.value}")
+        if self.running:  # or it was stopped while it started, and what it needs is gone
+            self.log.failure("the trainer can't start", failure=failure)
+            self.fail(f"{type(failure.value).__name__}: {failure.value}")
 
     def _finish(self) -> None:
         """The time that was given is over."""
@@ -181,12 +187,12 @@ class Trainer(Service):
         self._end(Failure(TrainerFailed(str(reason))))
 
     def _end(self, result: Failure | None) -> None:
-        ended, self.ended = self.ended, Deferred()
-        ended.callback(result) if result is None else ended.errback(result)
+        if not self.ended.called:
+            self.ended.callback(result) if result is None else self.ended.errback(result)
 
     @inlineCallbacks
     def stopService(self) -> Any:
-        """Stop working, wait a little for the acks of what was said, close."""
+        """Stop working, wait a little for the acks of what was said, close: within some seconds, whatever hangs."""
         wasRunning = self.running
         super().stopService()
         if not wasRunning:
@@ -198,19 +204,41 @@ class Trainer(Service):
             elif timer.active():
                 timer.cancel()
         stopped = self.workshop.stop()
-        yield self.local.stop()
-        yield stopped
+        local = maybeDeferred(self.local.stop)
+        local.addErrback(lambda failure: self.log.failure("stopping {local} failed", failure, local=self.local))
+        # A search may not look at its clock, and a full disk keeps a lane waiting until the store is closed.
+        yield self._within(STOP_WORK, local, stopped)
         deadline = self.now() + LAST_WORDS
         while len(self.outbox) and self.factory.connection is not None and self.now() < deadline:
             yield task.deferLater(self.reactor, 0.05)
-        self._writeProgress()
-        self.factory.stopTrying()
-        if self.factory.connection is not None:
-            self.factory.connection.close()
+        self._guarded(self._writeProgress)
+        self._disconnect()
         yield self.store.close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _within(self, seconds: float, *work: Deferred[Any]) -> Deferred[None]:
+        """Fires when all of C{work} has ended, well or not, or after C{seconds}."""
+        done: Deferred[None] = Deferred()
+
+        def end(_: object) -> None:
+            if not done.called:
+                done.callback(None)
+
+        timer = self.reactor.callLater(seconds, end, None)
+        DeferredList(work, consumeErrors=True).addCallback(end)
+        return done.addBoth(lambda _: timer.cancel() if timer.active() else None)
+
+    def _disconnect(self) -> None:
+        """Close for good; what may still come in on the way is not heard: the hub has it for the next time."""
+        self.factory.stopTrying()
+        connection, self.factory.connection = self.factory.connection, None
+        self.outbox.disconnected()
+        if connection is not None:
+            connection.close()
+        elif self._connector is not None:
+            self._connector.disconnect()
 
     # -- the connection
 
@@ -249,7 +277,12 @@ class Trainer(Service):
     def greeting(self) -> Iterator[bytes]:
         """The lines that open a connection: handshake and hello."""
         self.inbox.connected()
-        yield msgspec.json.encode(Handshake(self.aiId, self._token()))
+        try:
+            token = self._token()
+        except IdentityError as e:  # it was there when we first connected
+            self.fail(e)
+            return
+        yield msgspec.json.encode(Handshake(self.aiId, token))
         hello = greetingPayload(self, self.inbox, [self.generator], [self.workbench])
         yield encode(self._message(MessageType.HELLO, hello))
 
@@ -262,8 +295,9 @@ class Trainer(Service):
     def disconnected(self) -> None:
         self.outbox.disconnected()
 
-    def reconnect(self) -> None:
-        """Close, and come back after the usual pause."""
+    def comeBackLater(self) -> None:
+        """Close, and come back after a long pause: a hub in trouble is not helped by all its trainers at its door."""
+        self.factory.delay = self.factory.maxDelay
         if self.factory.connection is not None:
             self.factory.connection.close()
 
@@ -294,8 +328,18 @@ class Trainer(Service):
 
     @inlineCallbacks
     def commit(self, changes: Changes) -> Any:
-        """Make C{changes} durable; then what was said in them goes out."""
-        yield self.store.commit(changes)
+        """
+        Make C{changes} durable; then what was said in them goes out.
+
+        Where that is impossible the trainer ends: what it has in memory is ahead of its store, and the next start goes
+        on from what is stored.
+        """
+        try:
+            yield self.store.commit(changes)
+        except Exception as e:
+            if self.running:
+                self.fail(f"can't write {self.store.path}: {e}")
+            raise
         self.outbox.release(changes)
 
     # -- the rest
@@ -315,7 +359,7 @@ class Trainer(Service):
         if self.factory.connection is not None and self.factory.connection.greeted:
             changes = Changes()
             if self.collaboration.seek(self.now(), changes):
-                self.commit(changes)
+                self.commit(changes).addErrback(lambda _: None)  # it has ended the trainer
 
     def progress(self) -> dict[str, Any]:
         """A JSON-able dict of how the training goes, for whoever shows it."""
@@ -336,8 +380,14 @@ class Trainer(Service):
 
     def _writeProgress(self) -> None:
         scratch = self.folder / ".progress.json"
-        scratch.write_text(json.dumps(self.progress()))
-        scratch.rename(self.folder / "progress.json")
+        try:
+            scratch.write_text(json.dumps(self.progress()))
+            scratch.rename(self.folder / "progress.json")
+            self._hidden = False
+        except OSError as e:
+            if not self._hidden:  # such as a full disk: one line is enough
+                self._hidden = True
+                self.log.warn("can't write {path}: {e}", path=str(scratch), e=e)
 
 
 class TrainerFailed(Exception):

@@ -72,6 +72,7 @@ class Store:
         self._clock = clock
         self._turn = DeferredLock()
         self._closed = False
+        self._failed = False
         self._pool: Any = None
         self._retry: Deferred[Any] | None = None
 
@@ -106,7 +107,8 @@ class Store:
         """
         Make C{changes} durable, after all that was committed before.
 
-        A full disk or another passing fault is tried again until it works or the store is closed.
+        A full disk or another passing fault is tried again until it works or the store is closed.  What can't be
+        written is the last: a later commit, with a later cursor, would make it look as if it had been.
         """
         result: Deferred[None] = self._turn.run(self._commit, changes.statements)
         return result
@@ -114,13 +116,14 @@ class Store:
     @inlineCallbacks
     def _commit(self, statements: list[tuple[str, tuple[Any, ...]]]) -> Any:
         while statements:
-            if self._pool is None:
+            if self._pool is None or self._failed:
                 raise StoreError(f"{self.path} is closed")
             try:
                 yield self._pool.runInteraction(_run, statements)
                 return
-            except sqlite3.OperationalError as e:
-                if self._closed:
+            except Exception as e:
+                if self._closed or not isinstance(e, sqlite3.OperationalError):
+                    self._failed = True
                     raise
                 self.log.error("can't write {path}: {error}; trying again", path=str(self.path), error=str(e))
                 self._retry = task.deferLater(self._clock, RETRY_SECONDS)

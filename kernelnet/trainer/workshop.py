@@ -32,7 +32,7 @@ from kernelnet.trainer.training import Goal
 if TYPE_CHECKING:
     from kernelnet.trainer.service import Trainer
 
-__all__ = ["Workshop"]
+__all__ = ["MAX_BLOCKS", "MAX_PATTERNS", "Workshop", "isSmall"]
 
 ROUND_SECONDS = 8.0
 """How long one round of the trainer's own search takes."""
@@ -49,6 +49,18 @@ REQUEST_EVERY = 60.0
 MAX_TRIES = 3
 """A job that failed so often is given up."""
 
+MAX_REQUESTS = 3
+"""So many feature requests of one peer may wait; it is told that more than these won't be served."""
+
+MAX_REQUIREMENTS = 16 * 1024
+"""Bytes of JSON: a request or an invitation with larger requirements is refused."""
+
+MAX_PATTERNS = 50
+"""How many patterns, the newest, a search is given: it tries each before it begins to evolve."""
+
+MAX_BLOCKS = 20
+"""The same for building blocks."""
+
 
 class Workshop:
     """
@@ -64,6 +76,7 @@ class Workshop:
         self._trainer = trainer
         self._jobs: dict[str, tuple[str, Any]] = {}
         self._tries: dict[str, int] = {}
+        self._served: dict[str, int] = {}
         self._idle: dict[str, Deferred[None]] = {}
         self._lanes: list[Deferred[None]] = []
         self._running = False
@@ -100,10 +113,22 @@ class Workshop:
     def addMeasurement(self, component: Component, changes: Changes) -> None:
         """Measure the claim of C{component} again."""
         self._add(f"measure:{component.digest}", "measure", component.digest, changes)
+        # The knowledge forgets what one peer has too much of; there is nothing to measure then.
+        known = self._trainer.knowledge.components
+        if self.unmeasured() > len(known):
+            for key in [k for k, (kind, digest) in self._jobs.items() if kind == "measure" and digest not in known]:
+                self.drop(key, changes)
 
     def addFeature(self, messageId: str, request: ForwardedFeatureRequest, changes: Changes) -> None:
-        """Build what a peer asked for."""
-        self._add(f"feature:{messageId}", "feature", msgspec.to_builtins(request), changes)
+        """Build what a peer asked for; a peer that asks for too much is told so."""
+        wanted = request.original_request
+        waiting = sum(1 for kind, b in self._jobs.values() if kind == "feature" and b["requestor"] == request.requestor)
+        if waiting < MAX_REQUESTS and isSmall(wanted.requirements):
+            self._add(f"feature:{messageId}", "feature", msgspec.to_builtins(request), changes)
+            return
+        reason = f"{waiting} requests of yours are waiting" if waiting >= MAX_REQUESTS else "too many requirements"
+        answer = FeatureResponse(original_request=FeatureRequest(wanted.feature), reason=reason)
+        self._trainer.say(MessageType.FEATURE_RESPONSE, answer, changes, target=request.requestor)
 
     def addCollaboration(self, sessionId: str, changes: Changes) -> None:
         """Do the work of a session."""
@@ -123,21 +148,41 @@ class Workshop:
 
     async def _measuring(self) -> None:
         while self._running:
-            job = next(((k, b) for k, (kind, b) in self._jobs.items() if kind == "measure"), None)
-            if job is None:
+            key = self._next(measure=True)
+            if key is None:
                 await self._sleep("measuring")
             else:
-                await self._attempt(job[0], self._measure, job[1])
+                await self._attempt(key, self._measure, self._jobs[key][1])
 
     async def _building(self) -> None:
         while self._running:
-            job = next(((k, kind, b) for k, (kind, b) in self._jobs.items() if kind != "measure"), None)
-            if job is None or self._ownTurn:
+            key = self._next(measure=False)
+            if key is None or self._ownTurn:
                 self._ownTurn = False
                 await self._attempt("round", self._round, None)
             else:
                 self._ownTurn = True
-                await self._attempt(job[0], self._feature if job[1] == "feature" else self._collaborate, job[2])
+                kind, body = self._jobs[key]
+                await self._attempt(key, self._feature if kind == "feature" else self._collaborate, body)
+
+    def _next(self, measure: bool) -> str | None:
+        """The oldest job of the peer that was served longest ago: who asks for much waits for himself alone."""
+        jobs = [(key, self._source(*job)) for key, job in self._jobs.items() if (job[0] == "measure") is measure]
+        if not jobs:
+            return None
+        key, source = min(jobs, key=lambda job: self._served.get(job[1], 0))
+        self._served[source] = max(self._served.values(), default=0) + 1
+        return key
+
+    def _source(self, kind: str, body: Any) -> str:
+        """Whom a job is for."""
+        if kind == "feature":
+            return str(body["requestor"])
+        if kind == "measure":
+            known = self._trainer.knowledge.components.get(body)
+            return known.source if known is not None else ""
+        session = self._trainer.collaboration.sessions.get(body)
+        return session.peer if session is not None else ""
 
     async def _sleep(self, lane: str) -> None:
         waiting: Deferred[None] = Deferred()
@@ -158,6 +203,9 @@ class Workshop:
             changes = Changes()
             if self._tries[key] >= MAX_TRIES and key in self._jobs:
                 self.log.error("giving {key} up after {n} tries", key=key, n=MAX_TRIES)
+                kind, body = self._jobs[key]
+                if kind == "collaborate":
+                    self._trainer.collaboration.giveUp(body, changes)
                 self.drop(key, changes)
             await self._trainer.commit(changes)
             # A generator that fails at once must not spin.
@@ -225,7 +273,11 @@ class Workshop:
     async def _round(self, key: str, body: Any) -> None:
         """One round of the trainer's own search: what beats all that it knows is shared."""
         trainer = self._trainer
+        began = trainer.now()
         component = await trainer.local.build(self._goal(ROUND_SECONDS))
+        if component is None and trainer.now() - began < 1.0:
+            # A generator that has nothing to offer, and says so at once, must not spin.
+            await trainer.pause(1.0)
         if not self._running:
             return
         self.rounds += 1
@@ -252,9 +304,9 @@ class Workshop:
         return Goal(
             feature=self._trainer.feature,
             seconds=seconds,
-            patterns=list(knowledge.patterns.values()),
+            patterns=list(knowledge.patterns.values())[-MAX_PATTERNS:],
             parents=[k.component for k in knowledge.usable(self._trainer.workbench)[:8]],
-            blocks=list(knowledge.blocks.values())[-20:],
+            blocks=list(knowledge.blocks.values())[-MAX_BLOCKS:],
         )
 
     def _isBest(self, component: Component) -> bool:
@@ -326,3 +378,8 @@ class Workshop:
             for k in trainer.knowledge.components.values()
             if k.verdict is Verdict.CONFIRMED and k.source != trainer.aiId
         )
+
+
+def isSmall(requirements: dict[str, Any]) -> bool:
+    """Whether a stranger's requirements are worth carrying about."""
+    return len(msgspec.json.encode(requirements)) <= MAX_REQUIREMENTS

@@ -127,6 +127,7 @@ class TrainerTestCase(TestCase):
         """Make a trainer of the state directory, as a new process would."""
         config = TrainerConfig(aiId="AI_1", state=self.state, specialization=self.specialization, minutes=None)
         self.trainer = Trainer(config, self.local, reactor)
+        self.trainer.running = 1
         self.trainer.store.open()
         self.addCleanup(self.trainer.store.close)
         return self.load()

@@ -3,9 +3,11 @@
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 
 from kernelnet.message import CollaborationType, Component, MessageType, Verdict
+from kernelnet.trainer import collaboration
+from kernelnet.trainer.collaboration import MAX_RUNNING
 from kernelnet.trainer.store import Changes
 from tests.trainer.support import TrainerTestCase, component
 
@@ -77,6 +79,39 @@ class DecisionTests(SessionTestCase):
         self.assertEqual(answers, ["accepted"] * 5 + ["declined"])
 
     @inlineCallbacks
+    def test_notWithoutEnd(self) -> Any:
+        """A peer that complements can't have any number of sessions at once, nor requirements of any size."""
+        news = {"ai_info": {"AI_2": {"specialization": "process_manager"}}}
+        yield self.hear(self.message(T.TRAINING_SYNC, news, sender="hub", logged=False))
+        yield self.invite(session="huge", requirements={"x": "y" * 100_000})
+        for i in range(20):
+            yield self.invite(session=f"s{i}")
+        answers = [m.payload["response"] for m in self.said(T.COLLABORATION_RESPONSE)]
+        self.assertEqual(answers, ["declined"] + ["accepted"] * MAX_RUNNING + ["declined"] * (20 - MAX_RUNNING))
+
+    @inlineCallbacks
+    def test_endedAreForgotten(self) -> Any:
+        """Of the sessions that have ended the last are remembered, in memory and in the store."""
+        self.patch(collaboration, "MAX_ENDED", 2)
+        for i in range(5):
+            yield self.invite(session=f"s{i}")
+            gone = {"session_id": f"s{i}", "response": "expired"}
+            yield self.hear(self.message(T.COLLABORATION_RESPONSE, gone, sender="hub"))
+        self.assertEqual(list(self.trainer.collaboration.sessions), ["s3", "s4"])
+        self.assertEqual((yield self.trainer.store.read("SELECT COUNT(*) FROM sessions")), [(2,)])
+
+    @inlineCallbacks
+    def test_restoredHub(self) -> Any:
+        """A hub with another log knows nothing of our sessions: they end, and others can be sought."""
+        yield self.invite()
+        yield self.hear(self.message(T.COLLABORATION_RESPONSE, {"session_id": "s2", "response": "accepted"}))
+        self.assertEqual(len(self.trainer.collaboration.active()), 2)
+        self.connect()
+        yield self.hear(self.sync(log_id="another"))
+        self.assertEqual(self.trainer.collaboration.active(), [])
+        self.assertEqual((yield self.trainer.store.read("SELECT kind FROM jobs")), [])
+
+    @inlineCallbacks
     def test_expiredIsDropped(self) -> Any:
         """When another was first, the session and its job are gone."""
         yield self.invite()
@@ -142,6 +177,23 @@ class SeekingTests(SessionTestCase):
         self.assertEqual(self.trainer.collaboration.sessions["s7"].status, "active")
         yield self.hear(self.message(T.OS_COMPONENT_SHARE, share, sender="AI_2"))
         self.assertEqual(self.trainer.collaboration.sessions["s7"].status, "completed")
+
+    @inlineCallbacks
+    def test_othersSession(self) -> Any:
+        """A component that ends somebody else's session is just a component: it uses up no offer of ours."""
+        yield self.seek(0.0)
+        payload = {"component": msgspec.to_builtins(component("c")), "session_id": "x", "collaboration_complete": True}
+        yield self.hear(self.message(T.OS_COMPONENT_SHARE, payload, sender="AI_3"))
+        self.assertEqual(self.trainer.collaboration.sessions, {})
+        self.assertEqual(len(self.trainer.collaboration._offers), 1)
+
+    @inlineCallbacks
+    def test_notYetComplete(self) -> Any:
+        """A component that only names a session does not end it."""
+        yield self.hear(self.message(T.COLLABORATION_RESPONSE, {"session_id": "s7", "response": "accepted"}))
+        payload = {"component": msgspec.to_builtins(component("c")), "session_id": "s7"}
+        yield self.hear(self.message(T.OS_COMPONENT_SHARE, payload, sender="AI_2"))
+        self.assertEqual(self.trainer.collaboration.sessions["s7"].status, "active")
 
 
 class WorkTests(SessionTestCase):
@@ -252,3 +304,29 @@ class WorkTests(SessionTestCase):
         yield self.begin()
         self.assertEqual(self.trainer.collaboration.sessions["s1"].status, "completed")
         self.assertEqual((yield self.storedOutbox())[-1], "os_component_share")
+
+    @inlineCallbacks
+    def test_cutShort(self) -> Any:
+        """A session that is cut short by our own end is not declined: the next process does its work."""
+        yield self.invite(kind="feature_development")
+        self.lines()
+        self.local.script = [None, None]  # as its searches end when they are stopped
+        self.trainer.running = 0
+        yield self.work()
+        self.assertEqual(self.said(), [])
+        self.assertEqual(self.trainer.collaboration.sessions["s1"].status, "active")
+
+    @inlineCallbacks
+    def test_givenUp(self) -> Any:
+        """A session whose work fails again and again is declined."""
+        yield self.invite(kind="feature_development")
+        self.lines()
+        self.patch(self.trainer, "pause", lambda seconds: succeed(None))
+        workshop, key = self.trainer.workshop, "collaborate:s1"
+        workshop._running = True
+        for _ in range(3):
+            self.local.script = [RuntimeError("broken")]
+            yield Deferred.fromCoroutine(workshop._attempt(key, workshop._collaborate, "s1"))
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
+        self.assertEqual([m.payload["response"] for m in self.said()], ["declined"])
+        self.assertEqual(self.trainer.collaboration.active(), [])

@@ -6,6 +6,7 @@ import msgspec
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from kernelnet.message import MessageType, Verdict
+from kernelnet.trainer import knowledge
 from kernelnet.trainer.store import Changes
 from tests.trainer.support import TrainerTestCase, component
 
@@ -27,7 +28,6 @@ class WorkshopTests(TrainerTestCase):
     @inlineCallbacks
     def settle(self) -> Any:
         """Run the lanes until both wait, then stop them."""
-        self.trainer.running = 1
         workshop = self.trainer.workshop
         idle: Deferred[None] = Deferred()
         sleep, build = workshop._sleep, self.local.build
@@ -43,6 +43,7 @@ class WorkshopTests(TrainerTestCase):
                 self.trainer.reactor.callLater(0, idle.callback, None)
             return result
 
+        self.patch(self.trainer, "pause", lambda seconds: Deferred.fromCoroutine(_nothing()))
         self.patch(workshop, "_sleep", asleep)
         self.patch(self.local, "build", building)
         workshop.start()
@@ -165,7 +166,6 @@ class WorkshopTests(TrainerTestCase):
     @inlineCallbacks
     def test_failingGenerator(self) -> Any:
         """A generator that raises is logged and the next round goes on."""
-        self.patch(self.trainer, "pause", lambda seconds: Deferred.fromCoroutine(_nothing()))
         self.local.script = [RuntimeError("generator"), component("a")]
         yield self.settle()
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
@@ -174,7 +174,6 @@ class WorkshopTests(TrainerTestCase):
     @inlineCallbacks
     def test_hopelessJobIsGivenUp(self) -> Any:
         """A job that fails three times is dropped with a line in the log; others are done."""
-        self.patch(self.trainer, "pause", lambda seconds: Deferred.fromCoroutine(_nothing()))
         yield self.share("poison")
         yield self.share("good")
         remeasure = self.local.remeasure
@@ -189,6 +188,97 @@ class WorkshopTests(TrainerTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
         self.assertEqual(self.local.measured, ["good"])
         self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [])
+
+    def flood(self, feature: str, requestor: str, size: int = 0) -> Deferred[None]:
+        requirements = {"x": "y" * size}
+        asked = {"original_request": {"feature": feature, "requirements": requirements}, "requestor": requestor}
+        return self.hear(self.message(T.FEATURE_REQUEST, asked, sender=requestor))
+
+    @inlineCallbacks
+    def test_tooManyRequests(self) -> Any:
+        """A peer that asks for more than can be served is told so, and others' requests are taken."""
+        for _ in range(10):
+            yield self.flood("file_system", "AI_2")
+        yield self.flood("file_system", "AI_3")
+        answers = self.said(T.FEATURE_RESPONSE)
+        self.assertEqual([a.target_ai for a in answers], ["AI_2"] * 7)
+        self.assertIn("waiting", answers[0].payload["reason"])
+        self.assertEqual((yield self.trainer.store.read("SELECT COUNT(*) FROM jobs")), [(4,)])
+
+    @inlineCallbacks
+    def test_hugeRequirements(self) -> Any:
+        """Requirements that would fill our answer's line are refused, and not sent back."""
+        yield self.flood("file_system", "AI_2", size=1_000_000)
+        (answer,) = self.said(T.FEATURE_RESPONSE)
+        self.assertLess(len(str(answer.payload)), 1000)
+        self.assertEqual((yield self.trainer.store.read("SELECT COUNT(*) FROM jobs")), [(0,)])
+
+    @inlineCallbacks
+    def test_peersTakeTurns(self) -> Any:
+        """A peer with many components does not keep others' from being measured."""
+        for i in range(5):
+            yield self.share(f"many{i}", sender="AI_2")
+        yield self.share("one", sender="AI_3")
+        yield self.settle()
+        self.assertEqual(self.local.measured[:3], ["many0", "one", "many1"])
+
+    @inlineCallbacks
+    def test_nobodyCrowdsOutOthers(self) -> Any:
+        """When there is too much, the peer with most loses its oldest; its work that waits goes with it."""
+        self.patch(knowledge, "MAX_COMPONENTS", 3)
+        self.patch(knowledge, "MAX_PATTERNS", 3)
+        yield self.share("one", sender="AI_3")
+        pattern = {"id": "one", "type": "loop", "confidence": 0.5}
+        yield self.hear(self.message(T.PATTERN_SHARE, {"pattern": pattern}, sender="AI_3"))
+        for i in range(9):
+            yield self.share(f"many{i}", sender="AI_2")
+            pattern["id"] = f"many{i}"
+            yield self.hear(self.message(T.PATTERN_SHARE, {"pattern": pattern}, sender="AI_2"))
+        known = self.trainer.knowledge
+        self.assertEqual([k.component.id for k in known.components.values()], ["one", "many7", "many8"])
+        self.assertEqual([id_ for _, id_ in known.patterns], ["one", "many7", "many8"])
+        self.assertLessEqual(self.trainer.workshop.unmeasured(), 4)
+
+    @inlineCallbacks
+    def test_tooLargeToKeep(self) -> Any:
+        """What is larger than anything of use is not kept."""
+        size = 500_000
+        huge = msgspec.structs.replace(component("huge"), description="", implementation="x" * size)
+        yield self.hear(self.message(T.OS_COMPONENT_SHARE, {"component": msgspec.to_builtins(huge)}))
+        pattern = {"id": "p", "type": "loop", "confidence": 0.5, "data": "x" * size}
+        yield self.hear(self.message(T.PATTERN_SHARE, {"pattern": pattern}))
+        yield self.hear(self.message(T.CODE_SHARE, {"code": {"id": "c", "data": "x" * size}}))
+        report = {"component_id": "c", "performance": {"x": "x" * size}}
+        yield self.hear(self.message(T.PERFORMANCE_REPORT, report))
+        known = self.trainer.knowledge
+        self.assertEqual([known.components, known.patterns, known.blocks, known.benchmarks], [{}, {}, {}, {}])
+
+    @inlineCallbacks
+    def test_generatorWithNothingToOffer(self) -> Any:
+        """A generator that at once has nothing to offer does not spin."""
+        paused: Deferred[None] = Deferred()
+        pauses: list[float] = []
+
+        def pause(seconds: float) -> Deferred[None]:
+            pauses.append(seconds)
+            return paused
+
+        self.patch(self.trainer, "pause", pause)
+        self.local.script = [None] * 100
+        self.trainer.workshop.start()
+        self.assertEqual((pauses, len(self.local.script)), ([1.0], 99))
+        stopped = self.trainer.workshop.stop()
+        paused.callback(None)
+        yield stopped
+
+    @inlineCallbacks
+    def test_newestPatterns(self) -> Any:
+        """A search gets the newest patterns only: it measures what each suggests before it evolves anything."""
+        for i in range(60):
+            pattern = {"id": f"p{i}", "type": "loop", "confidence": 0.5}
+            yield self.hear(self.message(T.PATTERN_SHARE, {"pattern": pattern}))
+        yield self.settle()
+        self.assertEqual([p.id for p in self.local.goals[0].patterns], [f"p{i}" for i in range(10, 60)])
 
     def test_ownIsConfirmed(self) -> None:
         """An own component may be built upon: its claim is a measurement made here."""

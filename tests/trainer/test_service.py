@@ -1,0 +1,173 @@
+"""The life of a trainer: it ends in time whatever hangs, and nothing that was stored is lost by it."""
+
+import sqlite3
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.logger import Logger
+
+from kernelnet.message import CodeBlock, CodeShare, MessageType
+from kernelnet.trainer import service, store
+from kernelnet.trainer.service import TrainerFailed
+from kernelnet.trainer.store import Changes
+from tests.trainer.support import TrainerTestCase
+
+T = MessageType
+
+
+class StopTests(TrainerTestCase):
+    @inlineCallbacks
+    def setUp(self) -> Any:  # type: ignore[override]
+        yield super().setUp()
+        self.patch(service, "STOP_WORK", 0.05)
+        self.patch(service, "LAST_WORDS", 0.05)
+        self.connect()
+        yield self.hear(self.sync())
+
+    def failing(self, error: Exception) -> None:
+        def fail(transaction: Any, statements: Any) -> None:
+            raise error
+
+        self.patch(store, "_run", fail)
+
+    @inlineCallbacks
+    def test_localTrainerThatDoesNotStop(self) -> Any:
+        """A local trainer whose stop() never fires, raises or returns at once does not keep the trainer from ending."""
+
+        def raising() -> None:
+            raise RuntimeError("stop")
+
+        for stop in (Deferred, raising, lambda: None):
+            yield self.begin()
+            self.patch(self.local, "stop", stop)
+            yield self.trainer.stopService()
+            self.assertIsNone(self.trainer.store._pool)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    @inlineCallbacks
+    def test_fullDisk(self) -> Any:
+        """A trainer that waits for room on its disk still ends when it is told to."""
+        tried: Deferred[None] = Deferred()
+
+        def fail(transaction: Any, statements: Any) -> None:
+            reactor.callFromThread(lambda: tried.callback(None) if not tried.called else None)  # type: ignore[attr-defined]
+            raise sqlite3.OperationalError("database or disk is full")
+
+        self.patch(store, "_run", fail)
+        self.local.script = [None]
+        self.trainer.workshop.start()
+        yield tried
+        yield self.trainer.stopService()
+        self.assertIsNone(self.trainer.store._pool)
+
+    @inlineCallbacks
+    def test_progressCannotBeWritten(self) -> Any:
+        """A disk too full for progress.json is worth one line, and no reason not to close the rest."""
+        (self.trainer.folder / ".progress.json").mkdir()
+        said: list[str] = []
+        self.patch(service.Trainer, "log", Logger(observer=lambda event: said.append(event["log_format"])))
+        self.trainer._writeProgress()
+        yield self.trainer.stopService()
+        self.assertEqual(len(said), 1)
+        self.assertIsNone(self.trainer.store._pool)
+
+    @inlineCallbacks
+    def test_lateMessages(self) -> Any:
+        """What comes in while the connection closes changes nothing: the hub sends it again next time."""
+        connection = self.connection
+        yield self.trainer.stopService()
+        pattern = {"pattern": {"id": "p", "type": "loop", "confidence": 0.5}}
+        yield self.trainer.received([self.message(T.PATTERN_SHARE, pattern)], connection)
+        self.assertEqual(self.trainer.inbox.cursor, 100)
+
+    @inlineCallbacks
+    def test_failsWhileStopping(self) -> Any:
+        """A reason to fail that comes after the end is no second end."""
+        ended = self.trainer.ended
+        self.trainer._finish()
+        yield ended
+        self.trainer.fail("late")
+        self.assertIs(self.trainer.ended, ended)
+        yield self.trainer.stopService()
+
+    @inlineCallbacks
+    def test_stoppedWhileStarting(self) -> Any:
+        """A trainer that is stopped within its start leaves nothing running, and does not call it a failure."""
+        yield self.trainer.store.close()
+        yield self.begin()
+        started: list[None] = []
+        self.patch(self.local, "start", lambda: started.append(None))
+        yield self.trainer.store.close()
+        self.trainer.startService()
+        yield self.trainer.stopService()
+        settled: Deferred[None] = Deferred()
+        reactor.callLater(0.1, settled.callback, None)
+        yield settled
+        self.assertEqual(started, [])
+        self.assertFalse(self.trainer.ended.called)
+
+    @inlineCallbacks
+    def test_brokenStore(self) -> Any:
+        """A change that can't be stored ends the trainer, and no later change is stored as if it had been."""
+        run = store._run
+        self.failing(sqlite3.DatabaseError("database disk image is malformed"))
+        ended = self.trainer.ended
+        pattern = {"pattern": {"id": "p", "type": "loop", "confidence": 0.5}}
+        yield self.assertFailure(self.hear(self.message(T.PATTERN_SHARE, pattern)), sqlite3.DatabaseError)
+        failure = yield self.assertFailure(ended, TrainerFailed)
+        self.assertIn("malformed", str(failure))
+        self.patch(store, "_run", run)
+        yield self.assertFailure(self.hear(self.message(T.PATTERN_SHARE, pattern)), store.StoreError)
+        meta = dict((yield self.trainer.store.read("SELECT key, value FROM meta")))
+        self.assertEqual(meta["cursor"], "100")
+
+
+class ConnectionTests(TrainerTestCase):
+    @inlineCallbacks
+    def test_tokenIsGone(self) -> Any:
+        """A token that can't be read any more when the trainer reconnects ends it, with the reason."""
+        self.state.joinToken.unlink()
+        ended = self.trainer.ended
+        self.connect()
+        self.assertEqual(self.lines(), [])
+        failure = yield self.assertFailure(ended, TrainerFailed)
+        self.assertIn("join.token", str(failure))
+
+    @inlineCallbacks
+    def test_tooLongToSend(self) -> Any:
+        """A message that no line can hold is not sent; the hub would close over it, again and again."""
+        self.connect()
+        yield self.hear(self.sync())
+        self.lines()
+        for name, size in (("long", 1 << 20), ("short", 10)):
+            changes = Changes()
+            self.trainer.say(T.CODE_SHARE, CodeShare(CodeBlock(name, data="x" * size)), changes)
+            yield self.trainer.commit(changes)
+        self.assertEqual([m.payload["code"]["id"] for m in self.said(T.CODE_SHARE)], ["short"])
+
+    @inlineCallbacks
+    def test_hubWithASmallerLimit(self) -> Any:
+        """When the hub closes over a line that is too long for it, the longest that was sent is dropped."""
+        self.connect()
+        yield self.hear(self.sync())
+        self.lines()
+        for name, size in (("a", 10), ("long", 1000), ("b", 10)):
+            changes = Changes()
+            self.trainer.say(T.CODE_SHARE, CodeShare(CodeBlock(name, data="x" * size)), changes)
+            yield self.trainer.commit(changes)
+        error = {"code": "line_too_long", "message": "at most 500 bytes", "class": "closing"}
+        yield self.hear(self.message(T.ERROR, error, sender="hub", logged=False))
+        self.lines()
+        self.connect()
+        yield self.hear(self.sync(resumed=True))
+        self.assertEqual([m.payload["code"]["id"] for m in self.said(T.CODE_SHARE)], ["a", "b"])
+
+    @inlineCallbacks
+    def test_fullHubIsLeftAlone(self) -> Any:
+        """After a retry error the next attempt waits as long as after many failures, though the hub had greeted us."""
+        self.connect()
+        yield self.hear(self.sync())
+        error = {"code": "storage_full", "message": "full", "class": "retry"}
+        yield self.hear(self.message(T.ERROR, error, sender="hub", logged=False))
+        self.assertEqual(self.trainer.factory.delay, self.trainer.factory.maxDelay)
