@@ -5,11 +5,16 @@ One JSON object per line, over C{hub.sock} in the state directory, which only th
 
     -> {"command": "status"}                        <- {"ok": true, "result": {…}}
     -> {"command": "tokens issue", "ai_id": "AI_9"} <- {"ok": true, "result": {"ai_id": "AI_9", "token": "…"}}
+    -> {"command": "tokens invite", "ai_id": "AI_9", "expires": 3600} <- {…, "result": {"join": "KN1.…", …}}
+    -> {"command": "tokens rotate", "ai_id": "AI_9", "grace": 3600, "expires": …, "token": false}
+                                                    <- {"ok": true, "result": {"delivered": true, …}}
     -> {"command": "tokens list"}                   <- {"ok": true, "result": [{…}, …]}
     -> {"command": "tokens revoke", "ai_id": "…"}   <- {"ok": true, "result": {"revoked": 1, "disconnected": true}}
+    -> {"command": "certs show"}                    <- {"ok": true, "result": {"subject": …, "expires": …, …}}
+    -> {"command": "certs renew", "hosts": […]}     <- the same, of the new one
                                                     <- {"ok": false, "error": "what was wrong"}
 
-`call` is the client's side.  While no hub runs, `offline` serves the token commands from the database itself.
+`call` is the client's side.  While no hub runs, `offline` serves the commands about tokens and certificates itself.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +36,12 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
 from kernelnet.hub import tokens
+from kernelnet.hub.certificates import HubCertificates, offlineRenew, offlineShow, rootDigest
+from kernelnet.hub.commands import ControlError, checked, tokenCommand
 from kernelnet.hub.commit import Transaction
 from kernelnet.hub.database import DatabaseError, connect, prepare
-from kernelnet.identity import IdentityError, StateDirectory, checkAiId
+from kernelnet.identity import IdentityError, JoinString, StateDirectory
+from kernelnet.message import MessageType, TrainingSync
 from kernelnet.wire import WireProblem
 
 if TYPE_CHECKING:
@@ -45,10 +54,6 @@ LOCK = "hub.lock"
 
 _MAX_PATH = 100
 """A socket's path has about 107 bytes, and the lock that stands beside it needs five of them."""
-
-
-class ControlError(Exception):
-    """The hub refused a command; the text is its answer."""
 
 
 class NoHub(ControlError):
@@ -107,54 +112,60 @@ def call(state: StateDirectory, request: dict[str, Any], timeout: float = 30.0) 
 
 def offline(state: StateDirectory, request: dict[str, Any]) -> Any:
     """
-    Serve a token command while no hub runs: the database is opened under the hub's lock.
+    Serve a command about tokens or certificates while no hub runs, under the hub's lock.
 
     @return: as `call` would.
     @raise ControlError: another process holds the lock, the database can't be used, or the command is wrong.
     """
-    command = _tokenCommand(request)
+    name = str(request.get("command"))
+    serve = _offlineCertificates if name.startswith("certs ") else _offlineTokens
     try:
         state.open()
         lock = state.lock(LOCK)
     except IdentityError as e:
         raise ControlError(str(e)) from None
     try:
-        prepare(state.database)
-        with closing(connect(state.database)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            result = command(Transaction(connection, time.time()))
-            connection.execute("COMMIT")
-            return _checked(result)
-    except DatabaseError as e:
+        return serve(state, request)
+    except (DatabaseError, IdentityError) as e:
         raise ControlError(str(e)) from None
     finally:
         os.close(lock)
 
 
-def _tokenCommand(request: dict[str, Any]) -> Callable[[Transaction], Any]:
-    """
-    What a token command does within a transaction.
-
-    @raise ControlError: the command is wrong.
-    """
-    command = request.get("command")
-    if command == "tokens list":
-        return lambda transaction: tokens.list_(transaction.connection)
-    if command not in ("tokens issue", "tokens revoke"):
-        raise ControlError(f"unknown command {command!r}")
-    try:
-        aiId = checkAiId(str(request.get("ai_id", "")))
-    except IdentityError as e:
-        raise ControlError(str(e)) from None
-    if command == "tokens issue":
-        return lambda transaction: {"ai_id": aiId, "token": tokens.issue(transaction, aiId)}
-    return lambda transaction: {"ai_id": aiId, "revoked": tokens.revoke(transaction, aiId), "disconnected": False}
+def _offlineTokens(state: StateDirectory, request: dict[str, Any]) -> Any:
+    command = tokenCommand(request)
+    if request["command"] == "tokens invite":  # without a CA no join string could be made
+        state.prepareHub([], datetime.now(UTC), certificate=False)
+    prepare(state.database)
+    with closing(connect(state.database)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        result = command(Transaction(connection, time.time()))
+        connection.execute("COMMIT")
+    return _presented(checked(result), request, lambda: rootDigest(state))
 
 
-def _checked(result: Any) -> Any:
-    """@raise ControlError: there was nothing to revoke."""
-    if isinstance(result, dict) and result.get("revoked") == 0:
-        raise ControlError(f"{result['ai_id']} has no token that could be revoked")
+def _offlineCertificates(state: StateDirectory, request: dict[str, Any]) -> Any:
+    now = datetime.now(UTC)
+    if request["command"] == "certs show":
+        return offlineShow(state, now)
+    if request["command"] == "certs renew":
+        return offlineRenew(state, _hosts(request), now)
+    raise ControlError(f"unknown command {request['command']!r}")
+
+
+def _hosts(request: dict[str, Any]) -> list[str]:
+    hosts = request.get("hosts") or []
+    if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+        raise ControlError("`hosts` must be a list of names")
+    return hosts
+
+
+def _presented(result: Any, request: dict[str, Any], digest: Callable[[], str]) -> Any:
+    """What the asker gets to see: a secret as a join string; a rotated token only if it was asked for."""
+    if request["command"] == "tokens invite":
+        return {**result, "join": str(JoinString(digest(), result.pop("secret")))}
+    if request["command"] == "tokens rotate" and request.get("token") is not True:
+        result.pop("token")
     return result
 
 
@@ -163,15 +174,16 @@ class _ControlProtocol(LineOnlyReceiver):
     MAX_LENGTH = 64 * 1024
     log = Logger(namespace="kernelnet.hub")
 
-    def __init__(self, hub: HubFactory) -> None:
+    def __init__(self, hub: HubFactory, certificates: HubCertificates | None) -> None:
         self._hub = hub
+        self._certificates = certificates
 
     def lineReceived(self, line: bytes) -> None:
         def answered(result: Any) -> dict[str, Any]:
             return {"ok": True, "result": result}
 
         def failed(failure: Failure) -> dict[str, Any]:
-            if not failure.check(ControlError, WireProblem):
+            if not failure.check(ControlError, WireProblem, IdentityError):
                 self.log.failure("a control command failed", failure)
             return {"ok": False, "error": failure.getErrorMessage()}
 
@@ -180,7 +192,7 @@ class _ControlProtocol(LineOnlyReceiver):
 
         maybeDeferred(self._serve, line).addCallbacks(answered, failed).addCallback(send)
 
-    def _serve(self, line: bytes) -> Deferred[Any]:
+    def _serve(self, line: bytes) -> Any:
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
@@ -195,38 +207,74 @@ class _ControlProtocol(LineOnlyReceiver):
     def _status(self, request: dict[str, Any]) -> Deferred[Any]:
         return self._hub.get_hub_status()
 
-    def _issue(self, request: dict[str, Any]) -> Deferred[Any]:
-        def issued(result: dict[str, Any]) -> dict[str, Any]:
-            self._hub.registry.enrolled.add(result["ai_id"])
-            return result
+    def _tokens(self, request: dict[str, Any]) -> Deferred[Any]:
+        digest = self._digest() if request["command"] == "tokens invite" else ""
 
-        return self._hub.source.write(_tokenCommand(request)).addCallback(issued)
+        def present(result: Any) -> Any:
+            if "ai_id" in result:
+                self._hub.registry.enrolled.add(result["ai_id"])
+            return _presented(result, request, lambda: digest)
+
+        return self._hub.source.write(tokenCommand(request)).addCallback(checked).addCallback(present)
 
     def _list(self, request: dict[str, Any]) -> Deferred[Any]:
         return self._hub.source.read(tokens.list_)
+
+    def _rotate(self, request: dict[str, Any]) -> Deferred[Any]:
+        def rotated(result: dict[str, Any]) -> Any:
+            connection = self._hub.byId.get(result["ai_id"])
+            if request.get("token") is not True and connection is not None and connection.mayRenew:
+                connection.send(MessageType.TRAINING_SYNC, TrainingSync(credential=result["token"]))
+                result["delivered"] = True
+            return _presented(result, request, str)
+
+        return self._hub.source.write(tokenCommand(request)).addCallback(checked).addCallback(rotated)
 
     def _revoke(self, request: dict[str, Any]) -> Deferred[Any]:
         def revoked(result: dict[str, Any]) -> dict[str, Any]:
             problem = WireProblem("bad_credentials", "your token was revoked")
             return {**result, "disconnected": self._hub.disconnect(result["ai_id"], problem)}
 
-        return self._hub.source.write(_tokenCommand(request)).addCallback(_checked).addCallback(revoked)
+        return self._hub.source.write(tokenCommand(request)).addCallback(checked).addCallback(revoked)
 
-    _commands: dict[str, Callable[[_ControlProtocol, dict[str, Any]], Deferred[Any]]] = {
+    def _digest(self) -> str:
+        return self._hasCertificates().digest()
+
+    def _showCertificate(self, request: dict[str, Any]) -> Any:
+        return self._hasCertificates().show()
+
+    def _renewCertificate(self, request: dict[str, Any]) -> Any:
+        return self._hasCertificates().renew(_hosts(request))
+
+    def _hasCertificates(self) -> HubCertificates:
+        if self._certificates is None:
+            raise ControlError("this hub's TLS is not its own (see --port): it has no certificate to show or renew")
+        return self._certificates
+
+    _commands: dict[str, Callable[[_ControlProtocol, dict[str, Any]], Any]] = {
         "status": _status,
-        "tokens issue": _issue,
+        "tokens issue": _tokens,
+        "tokens invite": _tokens,
         "tokens list": _list,
         "tokens revoke": _revoke,
+        "tokens rotate": _rotate,
+        "certs show": _showCertificate,
+        "certs renew": _renewCertificate,
     }
 
 
 class ControlFactory(Factory):
-    """Serves the control socket of one hub."""
+    """
+    Serves the control socket of one hub.
+
+    @param certificates: C{None} where the hub's TLS is not its own.
+    """
 
     noisy = False
 
-    def __init__(self, hub: HubFactory) -> None:
+    def __init__(self, hub: HubFactory, certificates: HubCertificates | None = None) -> None:
         self._hub = hub
+        self._certificates = certificates
 
     def buildProtocol(self, addr: object) -> _ControlProtocol:
-        return _ControlProtocol(self._hub)
+        return _ControlProtocol(self._hub, self._certificates)

@@ -12,7 +12,6 @@ from kernelnet import wire
 from kernelnet.hub import knowledge, sessions, tokens
 from kernelnet.hub.commit import Transaction
 from kernelnet.hub.registry import saveHello
-from kernelnet.hub.tokens import Grant
 from kernelnet.message import ErrorClass, Hello, KnowledgeBase, MessageType, SyncRequest, TrainingSync
 from kernelnet.wire import WireProblem
 
@@ -42,10 +41,12 @@ class Greeting:
 
     def apply(self, transaction: Transaction) -> None:
         connection = self._connection
-        if connection.grant is Grant.JOIN and not self._again:
-            self._credential = tokens.enrol(transaction, connection.aiId)
+        if connection.grant.joins and not self._again:
+            self._credential = tokens.enrol(transaction, connection.aiId, connection.grant)
             if self._credential is None:
                 raise WireProblem("bad_credentials", "unknown ai_id or wrong token")
+        elif connection.version >= 2 and not self._again:
+            self._credential = tokens.renew(transaction, connection.aiId)
         saveHello(
             transaction, connection.aiId, self._hello, self._hello.resume_after if connection.version >= 2 else None
         )

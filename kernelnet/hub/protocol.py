@@ -102,6 +102,11 @@ class HubProtocol(LineProtocol):
         state = "closing" if self.closing else "greeted" if self.greeted else "authenticated" if self.aiId else "new"
         return f"<HubProtocol {self.aiId or '?'} v{self.version} {state} {self.peer}>"
 
+    @property
+    def mayRenew(self) -> bool:
+        """Whether a new credential can be sent to it now."""
+        return self.greeted and self.version >= 2 and not self.closing
+
     # --- from the first byte to the hello
 
     def connectionMade(self) -> None:
@@ -217,10 +222,10 @@ class HubProtocol(LineProtocol):
         version = 2 if hello.protocol >= 2 else 1
         if self.greeted and version != self.version:
             raise WireProblem("invalid_message", "`protocol` can't change within a connection", message.message_id)
-        if version == 1 and self.grant is Grant.JOIN:
+        if version == 1 and self.grant.joins:
             raise WireProblem(
                 "bad_credentials",
-                "a version 1 client can't enrol with a join token; give it a token of its own: "
+                "a version 1 client can't enrol with a join token or join string; give it a token of its own: "
                 f"kernelnet tokens issue {self.aiId} --token",
                 message.message_id,
             )

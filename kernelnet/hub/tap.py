@@ -20,14 +20,15 @@ from twisted.logger import Logger
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-from kernelnet.hub import control, database
+from kernelnet.hub import certificates, control, database
+from kernelnet.hub.certificates import HubCertificates
 from kernelnet.hub.factory import HubFactory
 from kernelnet.hub.gate import withinDescriptors
 from kernelnet.hub.limits import OPTIONS, Bounds, LimitError
 from kernelnet.hub.log import Log
 from kernelnet.hub.registry import Registry
 from kernelnet.hub.sessions import Limits
-from kernelnet.identity import IdentityError, StateDirectory, defaultState, serverTLS, tokenHash
+from kernelnet.identity import IdentityError, StateDirectory, defaultState, tokenHash
 from kernelnet.process import endWithFailure, placeFiles, refuse, steadyTime
 
 __all__ = ["HubService", "Options", "makeService"]
@@ -45,9 +46,10 @@ class Options(usage.Options):
         ["state", "s", None, "state directory (default: $XDG_DATA_HOME/kernelnet)"],
         ["session-offered", None, 600.0, "seconds that a collaboration may wait for a partner", float],
         ["session-active", None, 1800.0, "seconds that a collaboration may take", float],
+        *certificates.OPTIONS,
         *OPTIONS,
     ]
-    optFlags = [["insecure-plaintext", None, "no TLS; on a loopback address only"]]
+    optFlags = [["insecure-plaintext", None, "no TLS; on a loopback address only"], *certificates.FLAGS]
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,6 +83,10 @@ class Options(usage.Options):
                 )
         elif not port.startswith(("ssl:", "tls:")):
             refuse("kernelhub", f"--port {port}: without --insecure-plaintext it must be a TLS endpoint (ssl:, tls:)")
+        try:
+            certificates.checkOptions(self)
+        except IdentityError as e:
+            refuse("kernelhub", e)
         _refuseSecond(StateDirectory(self["state"]))
         placeFiles(self, self["state"], "hub")
 
@@ -129,20 +135,23 @@ class HubService(Service):
         self.factory: HubFactory | None = None
         self.started: Deferred[None] = Deferred()
         self._lock: int | None = state.lock(control.LOCK)
-        for made in state.prepareHub(options["hosts"], datetime.now(UTC)):
+        for made in state.prepareHub(options["hosts"], datetime.now(UTC), certificate=not options["cert"]):
             self.log.info("made a new {made} in {state}", made=made, state=state.path)
+        self._certificates: HubCertificates | None = None
+        if options["port"].isdecimal() and not options["insecure-plaintext"]:
+            self._certificates = HubCertificates.fromOptions(state, reactor, time.time, options)
         database.prepare(state.database)
         # Now, since a wrong file or description is told best before anything runs.
         self._endpoint = self._makeEndpoint()
 
     def _makeEndpoint(self) -> IStreamServerEndpoint:
-        port, plaintext = self._options["port"], self._options["insecure-plaintext"]
+        port = self._options["port"]
         if not port.isdecimal():
             endpoint: IStreamServerEndpoint = serverFromString(self._reactor, port)
             return endpoint
-        if plaintext:
+        if self._certificates is None:
             return TCP4ServerEndpoint(self._reactor, int(port), BACKLOG, "127.0.0.1")
-        return SSL4ServerEndpoint(self._reactor, int(port), serverTLS(self._state), BACKLOG)
+        return SSL4ServerEndpoint(self._reactor, int(port), self._certificates.tls, BACKLOG)
 
     def _pool(self, openfun: Any, threads: int) -> Any:
         return adbapi.ConnectionPool(
@@ -191,8 +200,12 @@ class HubService(Service):
             address = port.getHost()
             factory.port = getattr(address, "port", None)
             path, self._socketFolder = control.shortPath(self._state.controlSocket)
-            self._control = self._reactor.listenUNIX(path, control.ControlFactory(factory), mode=0o600, wantPID=True)
+            self._control = self._reactor.listenUNIX(
+                path, control.ControlFactory(factory, self._certificates), mode=0o600, wantPID=True
+            )
             factory.start()
+            if self._certificates is not None:
+                self._certificates.start()
             self.log.info(
                 "Listening on {where} ({how}), state directory {state}, log {logId} at {head}",
                 where=f"port {factory.port}" if factory.port is not None else str(address),
@@ -216,6 +229,8 @@ class HubService(Service):
         """Stop listening, commit and acknowledge what came, say goodbye, close the database."""
         super().stopService()
         self._stopping = True
+        if self._certificates is not None:
+            self._certificates.stop()
         ports = [port for port in (self._port, self._control) if port is not None]
         self._port = self._control = None
         stopped: Deferred[Any] = gatherResults([maybeDeferred(port.stopListening) for port in ports])
