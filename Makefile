@@ -1,6 +1,7 @@
 # make demo    the main job on this machine: a hub and trainers that learn from a real trace
 # make test    all tests
 # make check   ruff, mypy and all tests: what a change must pass
+# make soak    50 kills of a hub under load, 25 of trainers, 25 of both; counts what was promised (about ten minutes)
 # make clean   removes .venv and all that is made
 #
 # PYTHON=python3.12 chooses the interpreter, ARGS="…" goes to `kernelnet demo` or to pytest.
@@ -17,7 +18,7 @@ STALE := $(shell test -f $(VENV)/.made || exit 0; \
 	{ test -x $(BIN)/python && test "`sed -n 1p $(VENV)/.made`" = "$(CURDIR)" \
 	&& { test -z "$(ASKED)" || test "`sed -n 2p $(VENV)/.made`" = "$(ASKED)"; }; } || echo stale)
 
-.PHONY: demo test check clean stale
+.PHONY: demo test check soak clean stale
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.trainer
@@ -31,6 +32,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: $(VENV)/.test
+	$(BIN)/python -m tests.system.soak $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import TestCase
@@ -24,18 +25,14 @@ PATIENCE = 60.0
 """Seconds after which what did not happen is taken not to happen; a slow machine needs many."""
 
 
-class Twistd:
-    """A C{twistd -n} process; everything that it prints is in C{lines}."""
+class Process:
+    """A process; everything that it prints is in C{lines}."""
 
-    def __init__(self, *arguments: str, cwd: Path) -> None:
-        program = Path(sys.executable).with_name("twistd")
-        if not program.exists():
-            program = Path(shutil.which("twistd") or "twistd")
-        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    def __init__(self, command: Sequence[str], cwd: Path, env: dict[str, str]) -> None:
         self.process = subprocess.Popen(
-            [str(program), "-n", *arguments],
+            command,
             cwd=cwd,
-            env={**environment, "PYTHONUNBUFFERED": "1"},
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -67,6 +64,16 @@ class Twistd:
                     raise AssertionError(f"no line {count} like {pattern!r} in:\n" + "\n".join(self.lines))
                 self._news.wait(1.0)
 
+    def waitForMore(self, count: int) -> list[str]:
+        """All lines, once there are C{count} of them."""
+        deadline = time.monotonic() + PATIENCE
+        with self._news:
+            while len(self.lines) < count:
+                if time.monotonic() > deadline or (self.process.poll() is not None and not self._reader.is_alive()):
+                    raise AssertionError(f"no line {count} in:\n" + "\n".join(self.lines))
+                self._news.wait(1.0)
+            return list(self.lines)
+
     def kill(self) -> None:
         """What a power failure looks like to the process."""
         self.process.kill()
@@ -94,6 +101,23 @@ class Twistd:
         self._reader.join()
         if self.process.stdout is not None:
             self.process.stdout.close()
+
+
+class Twistd(Process):
+    """
+    A C{twistd -n} process.
+
+    @param wrapper: a command that runs it, such as C{strace}.
+    """
+
+    def __init__(self, *arguments: str, cwd: Path, wrapper: Sequence[str] = ()) -> None:
+        program = Path(sys.executable).with_name("twistd")
+        if not program.exists():
+            program = Path(shutil.which("twistd") or "twistd")
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        super().__init__(
+            [*wrapper, str(program), "-n", *arguments], cwd=cwd, env={**environment, "PYTHONUNBUFFERED": "1"}
+        )
 
 
 class SystemTestCase(TestCase):
@@ -146,12 +170,17 @@ class RawClient:
         self._write({"ai_id": aiId, "token": token})
 
     def _write(self, value: dict[str, Any]) -> None:
-        self._file.write(json.dumps(value).encode() + b"\n")
+        self.sendLines([json.dumps(value).encode()])
+
+    def sendLines(self, lines: Iterable[bytes]) -> None:
+        self._file.write(b"".join(line + b"\n" for line in lines))
         self._file.flush()
 
-    def send(self, kind: str, payload: dict[str, Any], target: str | None = None, id_: str | None = None) -> str:
+    def message(
+        self, kind: str, payload: dict[str, Any], target: str | None = None, id_: str | None = None
+    ) -> dict[str, Any]:
         self.count += 1
-        message = {
+        return {
             "message_id": id_ or f"{self.aiId}-{self.count}",
             "sender_id": self.aiId,
             "message_type": kind,
@@ -159,6 +188,9 @@ class RawClient:
             "payload": payload,
             "target_ai": target,
         }
+
+    def send(self, kind: str, payload: dict[str, Any], target: str | None = None, id_: str | None = None) -> str:
+        message = self.message(kind, payload, target, id_)
         self._write(message)
         return str(message["message_id"])
 
@@ -168,13 +200,21 @@ class RawClient:
         self.send("hello", {**base, "features_supported": [], "collaboration_ready": True, **payload})
         return self.receive("training_sync")["payload"]  # type: ignore[no-any-return]
 
+    def next(self) -> dict[str, Any]:
+        """The next message.  @raise EOFError: the hub has closed."""
+        line = self._file.readline()
+        if not line:
+            raise EOFError
+        message: dict[str, Any] = json.loads(line)
+        return message
+
     def receive(self, kind: str, **where: Any) -> dict[str, Any]:
         """The next message of a type whose payload has these values; others are passed over, but kept in C{seen}."""
         while True:
-            line = self._file.readline()
-            if not line:
-                raise AssertionError(f"the hub closed before it sent {kind}; it sent {self.seen}")
-            message: dict[str, Any] = json.loads(line)
+            try:
+                message = self.next()
+            except EOFError:
+                raise AssertionError(f"the hub closed before it sent {kind}; it sent {self.seen}") from None
             self.seen.append(message)
             payload = message["payload"]
             if message["message_type"] == kind and all(payload.get(k) == v for k, v in where.items()):

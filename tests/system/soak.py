@@ -1,0 +1,339 @@
+"""
+The soak: real processes over TLS, killed with SIGKILL at random moments under load, and then the count of what was
+promised: nothing acked is lost, nothing comes twice, everything comes in order, by sender and by ``seq``.
+
+``make soak``, or ``python -m tests.system.soak --hub-kills 50 --trainer-kills 25 --both-kills 25 --seed 1``.  The last
+line of its output is the verdict; the exit code is not 0 when anything was lost, doubled or out of order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import re
+import signal
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from kernelnet.hub import control, integrity
+from kernelnet.identity import StateDirectory
+from tests.system.support import PATIENCE, Process, RawClient, Twistd
+
+WINDOW = 200
+"""Messages that a producer has under way."""
+LOAD = 100
+"""So many acks must have come since the last kill before the next one."""
+ROOT = Path(__file__).parents[2]
+
+
+class Peer(threading.Thread):
+    """
+    A version 2 client that connects again for as long as the soak goes on.
+
+    @ivar problems: what it saw that must not be.
+    """
+
+    def __init__(self, soak: Soak, aiId: str) -> None:
+        super().__init__(name=aiId, daemon=True)
+        self.soak = soak
+        self.aiId = aiId
+        self.token = control.call(soak.state, {"command": "tokens issue", "ai_id": aiId})["token"]
+        self.problems: list[str] = []
+        self.finished = threading.Event()
+        self.cursor: dict[str, Any] = {}
+        self.first = 0
+
+    def run(self) -> None:
+        while not self.finished.is_set():
+            try:
+                with closing(RawClient(self.soak.state, self.soak.port, self.aiId, self.token)) as client:
+                    sync = client.hello(protocol=2, **self.cursor)
+                    while "log_id" not in sync:  # news of who came or left may overtake the answer
+                        sync = client.receive("training_sync")["payload"]
+                    if self.cursor and not sync["resumed"]:
+                        self.problems.append(f"{self.aiId} could not resume at {self.cursor}")
+                    if not self.cursor:
+                        self.first = sync["seq"]
+                        self.cursor = {"log_id": sync["log_id"], "resume_after": self.first}
+                    self.talk(client)
+            except (OSError, EOFError, AssertionError, ValueError):
+                time.sleep(0.05)  # the hub is down; so is the line that it was writing
+
+    def talk(self, client: RawClient) -> None:
+        raise NotImplementedError
+
+
+class Producer(Peer):
+    """Sends numbered patterns, keeps them until their ack, and sends those without one again, in order."""
+
+    def __init__(self, soak: Soak, aiId: str) -> None:
+        super().__init__(soak, aiId)
+        self.acked: dict[str, int] = {}
+        self._unacked: OrderedDict[str, bytes] = OrderedDict()
+        self._number = 0
+
+    def talk(self, client: RawClient) -> None:
+        client.sendLines(self._unacked.values())
+        while not (self.soak.ending.is_set() and not self._unacked):
+            fresh = []
+            while len(self._unacked) < WINDOW and not self.soak.ending.is_set():
+                self._number += 1
+                name = f"{self.aiId}-{self._number:07}"
+                pattern = {"id": name, "type": "loop", "confidence": 0.5, "data": {"number": self._number}}
+                line = json.dumps(client.message("pattern_share", {"pattern": pattern}, id_=name)).encode()
+                self._unacked[name] = line
+                fresh.append(line)
+            client.sendLines(fresh)
+            message = client.next()
+            if message["message_type"] == "ack":
+                for name, seq in message["payload"]["acked"]:
+                    self._unacked.pop(name, None)
+                    if self.acked.setdefault(name, seq) != seq:
+                        self.problems.append(f"{name} was acked as {self.acked[name]} and as {seq}")
+                self.soak.note(len(message["payload"]["acked"]))
+            elif message["message_type"] == "error":
+                return  # come back, and send all that is unacked again
+        self.finished.set()
+
+
+class Consumer(Peer):
+    """Writes down all that comes, and resumes after the last of it."""
+
+    def __init__(self, soak: Soak, aiId: str) -> None:
+        super().__init__(soak, aiId)
+        self.heard: list[tuple[int, str]] = []
+        self.news = threading.Condition()
+
+    def talk(self, client: RawClient) -> None:
+        while True:
+            message = client.next()
+            if "seq" in message:
+                with self.news:
+                    self.heard.append((message["seq"], message["message_id"]))
+                    self.cursor["resume_after"] = message["seq"]
+                    self.news.notify_all()
+
+    def waitFor(self, seq: int) -> None:
+        with self.news:
+            self.news.wait_for(lambda: self.heard and self.heard[-1][0] >= seq, PATIENCE)
+
+
+class Soak:
+    """One run: a hub, its trainers, producers and one consumer."""
+
+    def __init__(self, folder: Path, seed: int, producers: int = 3, trainers: int = 2) -> None:
+        self.folder = folder
+        self.state = StateDirectory(folder / "state")
+        self.random = random.Random(seed)
+        self.ending = threading.Event()
+        self.acks = 0
+        self._news = threading.Condition()
+        self.port = 0
+        self.kills = {"hub": 0, "trainers": 0}
+        self._closing: list[Process] = []
+        self.hub = self.startHub()
+        self.consumer = Consumer(self, "CONSUMER")
+        self.producers = [Producer(self, f"P{i}") for i in range(producers)]
+        self.trainers = {f"T{i}": self.startTrainer(f"T{i}") for i in range(trainers)}
+        for process in self.trainers.values():
+            process.waitFor("Connected to the hub")
+        self.consumer.start()
+        while not self.consumer.cursor:
+            time.sleep(0.01)
+        for producer in self.producers:
+            producer.start()
+
+    def note(self, acks: int) -> None:
+        with self._news:
+            self.acks += acks
+            self._news.notify_all()
+
+    def startHub(self) -> Twistd:
+        hub = Twistd("kernelhub", "--port", str(self.port), "--state", str(self.state.path), cwd=self.folder)
+        self._closing.append(hub)
+        hub.waitFor("[Ll]istening on")
+        self.port = self.port or int(control.call(self.state, {"command": "status"})["port"])
+        return hub
+
+    def startTrainer(self, aiId: str) -> Process:
+        arguments = ("--id", aiId, "--hub", f"localhost:{self.port}", "--state", str(self.state.path))
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, "-m", "tests.system.soak_trainer", *arguments]
+        process = Process(command, cwd=self.folder, env=environment)
+        self._closing.append(process)
+        return process
+
+    # --- killing
+
+    def run(self, hub: int, trainers: int, both: int, say: Callable[[str], object] = lambda line: None) -> None:
+        """Kill so often, each time under load."""
+        plan = [(True, False)] * hub + [(False, True)] * trainers + [(True, True)] * both
+        self.random.shuffle(plan)
+        for i, (killsHub, killsTrainer) in enumerate(plan, 1):
+            with self._news:
+                goal = self.acks + LOAD
+                if not self._news.wait_for(lambda goal=goal: self.acks >= goal, PATIENCE):  # type: ignore[misc]
+                    raise AssertionError("no acks come any more:\n" + "\n".join(self.hub.lines[-20:]))
+            time.sleep(self.random.uniform(0, 0.8))
+            victim = self.random.choice(sorted(self.trainers))
+            if killsHub:
+                self.hub.kill()
+                self.kills["hub"] += 1
+            if killsTrainer:
+                self.trainers[victim].kill()
+                self.kills["trainers"] += 1
+                self.trainers[victim] = self.startTrainer(victim)
+            if killsHub:
+                self.hub = self.startHub()
+            say(
+                f"{i} of {len(plan)}: {self.kills['hub']} hubs and {self.kills['trainers']} trainers killed, "
+                f"{self.acks} acks"
+            )
+
+    # --- counting
+
+    def finish(self) -> Verdict:
+        """Let all that was sent arrive, and count."""
+        self.ending.set()
+        for process in self.trainers.values():
+            process.waitFor("Connected to the hub|unacked=")
+            process.process.send_signal(signal.SIGUSR1)
+        for producer in self.producers:
+            if not producer.finished.wait(PATIENCE):
+                raise AssertionError(f"{producer.aiId} never got all its acks")
+        for process in self.trainers.values():
+            self._drained(process, 0)
+        log = self._log()
+        self.consumer.waitFor(log[-1][0])
+        for aiId, process in self.trainers.items():
+            self._drained(process, max(seq for seq, sender, _, _ in log if sender != aiId))
+        self.close()
+        with closing(sqlite3.connect(self.state.database)) as connection:
+            integrity.fullCheck(connection)
+        return self._count(log)
+
+    def _drained(self, process: Process, cursor: int) -> None:
+        """Its outbox is empty for good, and it has heard everything up to C{cursor}."""
+        deadline = time.monotonic() + PATIENCE
+        seen = len(process.lines)
+        while time.monotonic() < deadline:
+            seen += 1
+            lines = [line for line in process.waitForMore(seen) if line.startswith("unacked=")]
+            match = re.match(r"unacked=(\d+) cursor=(\d+)", lines[-1]) if lines else None
+            if match and int(match[1]) == 0 and int(match[2]) >= cursor:
+                return
+        raise AssertionError(f"a trainer does not catch up with {cursor}:\n" + "\n".join(process.lines[-10:]))
+
+    def _log(self) -> list[tuple[int, str, str, str]]:
+        """(seq, sender, message id, name) of each pattern in the hub's log."""
+        with closing(sqlite3.connect(self.state.database)) as connection:
+            return connection.execute(
+                "SELECT seq, sender_id, message_id, json_extract(CAST(body AS TEXT), '$.payload.pattern.id')"
+                " FROM events WHERE message_type = 'pattern_share' ORDER BY seq"
+            ).fetchall()
+
+    def _count(self, log: list[tuple[int, str, str, str]]) -> Verdict:
+        verdict = Verdict(dict(self.kills))
+        place = {messageId: seq for seq, _, messageId, _ in log}
+        names = [name for _, _, _, name in log]
+        verdict.duplicated += len(names) - len(set(names))
+        for producer in self.producers:
+            verdict.acked += len(producer.acked)
+            verdict.lost += sum(place.get(name) != seq for name, seq in producer.acked.items())
+            verdict.problems += producer.problems
+        bySender: dict[str, list[str]] = {}
+        for _, sender, _, name in log:
+            bySender.setdefault(sender, []).append(name)
+        verdict.outOfOrder += sum(_disorder(found) for found in bySender.values())
+        verdict.heard(self.consumer.heard, [(seq, id_) for seq, _, id_, _ in log if seq > self.consumer.first])
+        verdict.problems += self.consumer.problems
+        for aiId in self.trainers:
+            with closing(sqlite3.connect(self.state.trainer(aiId) / "trainer.db")) as connection:
+                said = [f"{aiId}-{n:07}" for (n,) in connection.execute("SELECT number FROM said ORDER BY number")]
+                heard = connection.execute("SELECT seq, message_id FROM heard ORDER BY position").fetchall()
+            verdict.acked += len(said)
+            verdict.lost += len(set(said) - set(names))
+            # it came while others were talking already
+            verdict.heard(heard, [(seq, id_) for seq, sender, id_, _ in log if sender != aiId and seq >= heard[0][0]])
+        return verdict
+
+    def close(self) -> None:
+        self.ending.set()
+        self.consumer.finished.set()
+        for process in self._closing:
+            process.close()
+
+
+class Verdict:
+    """What the soak counted."""
+
+    def __init__(self, kills: dict[str, int]) -> None:
+        self.kills = kills
+        self.acked = self.lost = self.duplicated = self.outOfOrder = 0
+        self.problems: list[str] = []
+
+    def heard(self, heard: list[tuple[int, str]], expected: list[tuple[int, str]]) -> None:
+        """What one reader heard, against what it should have: all of it once, by C{seq}."""
+        self.lost += len(set(expected) - set(heard))
+        self.duplicated += len(heard) - len(set(heard))
+        self.outOfOrder += _disorder([seq for seq, _ in heard])
+
+    @property
+    def isGood(self) -> bool:
+        return self.acked > 0 and not (self.lost or self.duplicated or self.outOfOrder or self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                *self.problems[:20],
+                f"hub killed {self.kills['hub']} times, trainers {self.kills['trainers']} times",
+                f"messages acked {self.acked}, lost {self.lost}, duplicated {self.duplicated}, "
+                f"out of order {self.outOfOrder}",
+            ]
+        )
+
+
+def _disorder(values: Iterable[Any]) -> int:
+    """How often a value does not come after the one before it."""
+    found = list(values)
+    return sum(b < a for a, b in pairwise(found))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Kill hubs and trainers under load, and count what was promised.")
+    parser.add_argument("--hub-kills", type=int, default=50)
+    parser.add_argument("--trainer-kills", type=int, default=25)
+    parser.add_argument("--both-kills", type=int, default=25)
+    parser.add_argument("--seed", type=int, default=None, help="of the random moments [a random one]")
+    options = parser.parse_args()
+    seed = random.randrange(1 << 32) if options.seed is None else options.seed
+    sys.stdout.write(f"seed {seed}\n")
+
+    def say(line: str) -> None:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    with tempfile.TemporaryDirectory(prefix="kernelnet-soak-") as folder:
+        soak = Soak(Path(folder), seed)
+        try:
+            soak.run(options.hub_kills, options.trainer_kills, options.both_kills, say)
+            verdict = soak.finish()
+        finally:
+            soak.close()
+    say(str(verdict))
+    sys.exit(0 if verdict.isGood else 1)
+
+
+if __name__ == "__main__":
+    main()
