@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from rich.live import Live
 from kernelnet.cli.table import progressLines, progressTable, results, resultTable
 from kernelnet.hub import control
 from kernelnet.identity import IdentityError, StateDirectory
+from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["Demo", "DemoError"]
 
@@ -27,6 +31,9 @@ SPECIALIZATIONS = ("file_system", "process_manager", "networking", "performance"
 HUB_STARTS = 30.0
 TRAINER_ENDS = 45.0
 LINE_EVERY = 5.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, C{kill}, and a terminal that is closed: the hub would run on for ever."""
+
 TABLE_WIDTH = 132
 
 
@@ -49,11 +56,22 @@ class Demo:
         elif keep.exists() and any(keep.iterdir()):
             raise DemoError(f"{keep} is not empty: --keep takes a new folder")
         self.state = StateDirectory(keep)
-        self.console = Console()
+        # A path or an id may look like markup.
+        self.console = Console(markup=False, emoji=False)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._asked: int | None = None
+        self._mustFinish = False
 
     def run(self) -> int:
-        """@return: the exit code: 0 if a peer confirmed a component that beats the reference policy."""
+        """
+        Call it from the main thread, once.
+
+        @return: the exit code: 0 if a peer confirmed a component that beats the reference policy, 128 and its number
+            after a signal.
+        """
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # such as under nohup
+                signal.signal(number, self._interrupt)
         try:
             self.state.open()
             port = self._startHub()
@@ -62,23 +80,46 @@ class Demo:
             self._watch()
             found = self._status()
             self._stop()
+            self._perhapsEnd()
             return self._report(found)
         except KeyboardInterrupt:
-            self.console.print("\nstopping …")
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                self.console.print("\nstopping …")
             self._stop()
-            self.console.print(f"stopped; database and logs: {self.state.path}")
-            return 130
-        except IdentityError as e:
-            raise DemoError(str(e)) from None
+            with contextlib.suppress(OSError):
+                self.console.print(f"stopped; database and logs: {self.state.path}", soft_wrap=True)
+            return 128 + (self._asked or signal.SIGINT)
+        except (IdentityError, control.ControlError, WorkbenchError, sqlite3.Error) as e:
+            raise DemoError(f"{e} (logs: {self.state.path})") from None
         finally:
             self._stop()
+
+    # -- signals
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        first, self._asked = self._asked is None, number
+        if first and not self._mustFinish:
+            raise KeyboardInterrupt
+
+    def _perhapsEnd(self) -> None:
+        if self._asked is not None:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def _uninterrupted(self) -> Iterator[None]:
+        """A signal does not break off what is within: no process may start unnoticed, or be left while it ends."""
+        self._mustFinish = True
+        try:
+            yield
+        finally:
+            self._mustFinish = False
 
     # -- processes
 
     def _start(self, name: str, *arguments: str) -> None:
         twistd = Path(sys.executable).with_name("twistd")
         program = str(twistd) if twistd.exists() else shutil.which("twistd") or "twistd"
-        with (self.state.path / f"{name}.log").open("wb") as log:
+        with (self.state.path / f"{name}.log").open("wb") as log, self._uninterrupted():
             # In a session of its own: Ctrl-C reaches this process alone, which ends the others in order.
             self._processes[name] = subprocess.Popen(
                 [program, "-n", *arguments],
@@ -87,6 +128,7 @@ class Demo:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._perhapsEnd()
 
     def _startHub(self) -> int:
         """@return: the port it listens on."""
@@ -115,16 +157,18 @@ class Demo:
 
     def _stop(self) -> None:
         """End the trainers first, side by side, then the hub, which so gets their last words."""
-        for group in (self.ais, ["hub"]):
-            processes = [self._processes.pop(name) for name in group if name in self._processes]
-            for process in processes:
-                process.send_signal(signal.SIGTERM)
-            for process in processes:
-                try:
-                    process.wait(20)
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    process.wait()
+        with self._uninterrupted():
+            for group in (self.ais, ["hub"]):
+                processes = {name: self._processes[name] for name in group if name in self._processes}
+                for process in processes.values():
+                    process.send_signal(signal.SIGTERM)
+                for name, process in processes.items():
+                    try:
+                        process.wait(20)
+                    except subprocess.TimeoutExpired:
+                        os.killpg(process.pid, signal.SIGKILL)
+                        process.wait()
+                    del self._processes[name]
 
     def _trainers(self) -> list[subprocess.Popen[bytes]]:
         return [self._processes[a] for a in self.ais if a in self._processes]
@@ -148,7 +192,8 @@ class Demo:
         """Show how it goes until the trainers have ended."""
         until = time.monotonic() + self.minutes * 60
         self.console.print(
-            f"{len(self.ais)} trainers work for {self.minutes:g} minutes; database and logs: {self.state.path}"
+            f"{len(self.ais)} trainers work for {self.minutes:g} minutes; database and logs: {self.state.path}",
+            soft_wrap=True,
         )
         if self.console.is_terminal:
             with Live(console=self.console, refresh_per_second=2) as live:
@@ -177,7 +222,8 @@ class Demo:
         with self.console.status("measuring the hand-made policies and the optimum …"):
             found = results(self.state.database, self.traces)
         # Cut off, the figures would be of no use: a narrow terminal or a file gets long lines.
-        Console(width=max(TABLE_WIDTH, self.console.width)).print(resultTable(found))
+        wide = Console(width=max(TABLE_WIDTH, self.console.width), markup=False, emoji=False)
+        wide.print(resultTable(found))
         self.console.print(
             "level: share of the distance from LRU to the optimum that the component closes", soft_wrap=True
         )
@@ -185,7 +231,9 @@ class Demo:
         self.console.print(f"collaboration sessions: {sessions}")
         self.console.print(f"database: {self.state.database}\nlogs:     {self.state.path}/*.log", soft_wrap=True)
         good = [r for r in found if r.confirmedBy and r.score < r.reference]
-        if not good:
+        if len(self.ais) == 1:
+            self.console.print("one trainer has no peer that could confirm its components: give it more --trainers")
+        elif not good:
             self.console.print("no peer has confirmed a component that beats LRU: give it more --minutes")
         return 0 if good else 1
 

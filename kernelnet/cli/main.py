@@ -5,55 +5,18 @@ The commands.  Exit codes: 0 done; 1 it failed, with one line on stderr; 2 the c
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from kernelnet.hub import control
-from kernelnet.identity import IdentityError, StateDirectory, checkAiId, defaultState
+from kernelnet.cli.certs import certs
+from kernelnet.cli.common import ask, stateOption
+from kernelnet.cli.tokens import tokens
 
 __all__ = ["main"]
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def stateOption(function: F) -> F:
-    """``--state DIR``, which every command that concerns a hub takes."""
-    decorated: F = click.option(
-        "--state",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=None,
-        help="State directory of the hub [default: $XDG_DATA_HOME/kernelnet].",
-    )(function)
-    return decorated
-
-
-def directory(state: Path | None) -> StateDirectory:
-    return StateDirectory(state or defaultState())
-
-
-def ask(state: Path | None, request: dict[str, Any]) -> Any:
-    """
-    Ask the hub of a state directory, or, where that makes sense while none runs, its database.
-
-    @raise click.ClickException: it can't be done; one line.
-    """
-    where = directory(state)
-    try:
-        try:
-            return control.call(where, request)
-        except control.NoHub:
-            if request["command"] == "status":
-                raise
-            return control.offline(where, request)
-    except (IdentityError, control.ControlError) as e:
-        raise click.ClickException(str(e)) from None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -130,50 +93,5 @@ def generators() -> None:
         console.print(table)
 
 
-@main.group()
-def tokens() -> None:
-    """Issue, list and revoke the tokens that AIs prove themselves with."""
-
-
-@tokens.command()
-@click.argument("ai_id")
-@click.option("--token", "asToken", is_flag=True, required=True, help="Print the AI's own token itself.")
-@stateOption
-def issue(ai_id: str, asToken: bool, state: Path | None) -> None:
-    """Make an own token for AI_ID; one that it had is replaced."""
-    try:
-        checkAiId(ai_id)
-    except IdentityError as e:
-        raise click.ClickException(str(e)) from None
-    click.echo(ask(state, {"command": "tokens issue", "ai_id": ai_id})["token"])
-
-
-@tokens.command("list")
-@stateOption
-@click.option("--json", "asJson", is_flag=True, help="Print JSON.")
-def list_(state: Path | None, asJson: bool) -> None:
-    """List whose tokens there are; the tokens themselves are stored nowhere."""
-    found = ask(state, {"command": "tokens list"})
-    if asJson:
-        click.echo(json.dumps(found, indent=2))
-        return
-    table = Table()
-    for column in ("AI", "kind", "made", "first used", "revoked", "fingerprint"):
-        table.add_column(column)
-    for token in found:
-        times = [_when(token[name]) for name in ("created_at", "used_at", "revoked_at")]
-        table.add_row(token["ai_id"], token["kind"], *times, token["fingerprint"])
-    Console().print(table)
-
-
-@tokens.command()
-@click.argument("ai_id")
-@stateOption
-def revoke(ai_id: str, state: Path | None) -> None:
-    """Make AI_ID's token worthless, and cut its connection."""
-    ask(state, {"command": "tokens revoke", "ai_id": ai_id})
-    click.echo(f"revoked the token of {ai_id}")
-
-
-def _when(seconds: float | None) -> str:
-    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+main.add_command(tokens)
+main.add_command(certs)

@@ -1,0 +1,77 @@
+"""C{kernelnet certs}: the hub's certificate, and client certificates."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kernelnet.cli.common import ask, directory, stateOption
+from kernelnet.hub.certificates import offlineClient
+from kernelnet.identity import IdentityError, checkAiId
+
+__all__ = ["certs"]
+
+
+@click.group()
+def certs() -> None:
+    """Show and renew the hub's certificate; make client certificates."""
+
+
+@certs.command()
+@stateOption
+@click.option("--json", "asJson", is_flag=True, help="Print JSON.")
+def show(state: Path | None, asJson: bool) -> None:
+    """Show whom the hub's certificate is for, and how long it is good."""
+    found = ask(state, {"command": "certs show"})
+    if asJson:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        _print(found)
+
+
+@certs.command()
+@click.option("--host", "hosts", multiple=True, metavar="NAME", help="A further name or address; may be repeated.")
+@stateOption
+def renew(hosts: tuple[str, ...], state: Path | None) -> None:
+    """
+    Make the hub's certificate anew; a running hub uses it at once and keeps its connections.
+
+    It is for the names that the old one had, and for each --host.  A hub with --cert reads its files again.
+    """
+    _print(ask(state, {"command": "certs renew", "hosts": list(hosts)}))
+
+
+@certs.command()
+@click.argument("ai_id")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The new file: certificate and key, for --client-cert.",
+)
+@stateOption
+def client(ai_id: str, out: Path, state: Path | None) -> None:
+    """Make a client certificate for AI_ID, for a hub with --require-client-cert."""
+    try:
+        found = offlineClient(directory(state), checkAiId(ai_id), out, datetime.now(UTC))
+    except IdentityError as e:
+        raise click.ClickException(str(e)) from None
+    click.echo(f"{out}: {found['subject']}, good until {found['expires']}")
+
+
+def _print(found: dict[str, Any]) -> None:
+    lines = (
+        ("subject", found["subject"]),
+        ("issuer", found["issuer"]),
+        ("from", found["source"]),
+        ("names", ", ".join(found["names"]) or "none"),
+        ("expires", f"{found['expires']} ({found['days_left']} days left)"),
+        ("fingerprint", f"SHA-256 {found['fingerprint']}"),
+        ("CA digest", f"SHA-256 {found['ca_digest']}" if found["ca_digest"] else "not known: start the hub with --ca"),
+    )
+    for name, value in lines:
+        click.echo(f"{name + ':':<13}{value}")

@@ -1,0 +1,70 @@
+"""What the commands have in common: which hub is meant, how it is asked, and spans of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from kernelnet.duration import parseDuration
+from kernelnet.hub import control
+from kernelnet.identity import IdentityError, StateDirectory, defaultState
+
+__all__ = ["Duration", "ask", "directory", "stateOption", "when"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def stateOption(function: F) -> F:
+    """``--state DIR``, which every command that concerns a hub takes."""
+    decorated: F = click.option(
+        "--state",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=None,
+        help="State directory of the hub [default: $XDG_DATA_HOME/kernelnet].",
+    )(function)
+    return decorated
+
+
+def directory(state: Path | None) -> StateDirectory:
+    return StateDirectory(state or defaultState())
+
+
+def ask(state: Path | None, request: dict[str, Any]) -> Any:
+    """
+    Ask the hub of a state directory, or, where that makes sense while none runs, its database.
+
+    @raise click.ClickException: it can't be done; one line.
+    """
+    where = directory(state)
+    try:
+        try:
+            return control.call(where, request)
+        except control.NoHub:
+            if request["command"] == "status":
+                raise
+            return control.offline(where, request)
+    except (IdentityError, control.ControlError) as e:
+        raise click.ClickException(str(e)) from None
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]
+    """C{30d}, C{12h}, C{15m} on the command line; seconds in the program."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return parseDuration(value)
+        except ValueError as e:
+            self.fail(str(e), param, ctx)
+
+
+def when(seconds: float | None) -> str:
+    """Unix seconds for a table; C{-} for never."""
+    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")

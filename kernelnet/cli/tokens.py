@@ -1,0 +1,98 @@
+"""C{kernelnet tokens}: join strings and tokens."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from kernelnet.cli.common import Duration, ask, stateOption, when
+from kernelnet.identity import IdentityError, checkAiId
+
+__all__ = ["tokens"]
+
+
+def _checked(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    try:
+        return checkAiId(value)
+    except IdentityError as e:
+        raise click.ClickException(str(e)) from None
+
+
+@click.group()
+def tokens() -> None:
+    """Issue, rotate, list and revoke what AIs prove themselves with."""
+
+
+@tokens.command()
+@click.argument("ai_id", callback=_checked)
+@click.option("--token", "asToken", is_flag=True, help="Print an own token itself, such as for a version 1 client.")
+@click.option("--expires", type=Duration(), help="How long it works [default: a join string 24h, a token for good].")
+@stateOption
+def issue(ai_id: str, asToken: bool, expires: float | None, state: Path | None) -> None:
+    """
+    Print a join string by which AI_ID can enrol from another machine, once.
+
+    On the other machine: twistd kerneltrainer --id AI_ID --hub HOST:PORT --join-file FILE.  An earlier join string for
+    it stops working; tokens that it has go on working.
+    """
+    command = "tokens issue" if asToken else "tokens invite"
+    found = ask(state, {"command": command, "ai_id": ai_id, "expires": expires})
+    click.echo(found["token" if asToken else "join"])
+
+
+@tokens.command()
+@click.argument("ai_id", callback=_checked)
+@click.option("--grace", type=Duration(), default="1h", show_default=True, help="How long the old token still works.")
+@click.option("--expires", type=Duration(), help="How long the new token works [default: for good].")
+@click.option("--token", "asToken", is_flag=True, help="Print the new token instead of sending it to the trainer.")
+@stateOption
+def rotate(ai_id: str, grace: float, expires: float | None, asToken: bool, state: Path | None) -> None:
+    """
+    Give AI_ID a new token, and end the old one after a grace period.
+
+    A version 2 trainer gets it over its connection, or when it connects within the grace period.
+    """
+    request = {"command": "tokens rotate", "ai_id": ai_id, "grace": grace, "expires": expires, "token": asToken}
+    found = ask(state, request)
+    until = when(found["old_until"])
+    if asToken:
+        click.echo(found["token"])
+    elif found["delivered"]:
+        click.echo(f"{ai_id} was sent its new token; the old one works until {until} UTC")
+    else:
+        click.echo(f"{ai_id} is not connected: it gets its new token when it connects before {until} UTC")
+
+
+@tokens.command("list")
+@stateOption
+@click.option("--json", "asJson", is_flag=True, help="Print JSON.")
+def list_(state: Path | None, asJson: bool) -> None:
+    """List whose tokens there are; the tokens themselves are stored nowhere."""
+    found = ask(state, {"command": "tokens list"})
+    if asJson:
+        click.echo(json.dumps(found, indent=2))
+        return
+    table = Table()
+    for column in ("AI", "kind", "made", "expires", "first used", "revoked", "fingerprint"):
+        table.add_column(column)
+    now = time.time()
+    for token in found:
+        end = token["expires_at"]
+        expires = when(end) + (" (over)" if end is not None and end <= now else "")
+        made, used, revoked = (when(token[name]) for name in ("created_at", "used_at", "revoked_at"))
+        table.add_row(token["ai_id"], token["kind"], made, expires, used, revoked, token["fingerprint"])
+    Console().print(table)
+
+
+@tokens.command()
+@click.argument("ai_id")
+@stateOption
+def revoke(ai_id: str, state: Path | None) -> None:
+    """Make AI_ID's tokens and join strings worthless, and cut its connection."""
+    ask(state, {"command": "tokens revoke", "ai_id": ai_id})
+    click.echo(f"revoked the token of {ai_id}")
