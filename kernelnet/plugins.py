@@ -14,8 +14,13 @@ class PluginError(Exception):
 
 
 def available(interface: Any) -> list[Any]:
-    """All plugins that provide C{interface}, by name."""
-    return sorted(getPlugins(interface), key=lambda plugin: str(plugin.name))
+    """All plugins that provide C{interface}, by name; of two with one name, kernelnet's own counts."""
+    found: dict[str, Any] = {}
+    for plugin in getPlugins(interface):
+        own = type(plugin).__module__.startswith("kernelnet.")
+        if own or plugin.name not in found:
+            found[plugin.name] = plugin
+    return [found[name] for name in sorted(found)]
 
 
 def find(interface: Any, name: str, kind: str) -> Any:
@@ -25,9 +30,8 @@ def find(interface: Any, name: str, kind: str) -> Any:
     @param kind: what to call it in an error, such as C{"generator"}.
     @raise PluginError: there is none.
     """
-    plugins = available(interface)
-    for plugin in plugins:
-        if plugin.name == name:
-            return plugin
-    known = ", ".join(sorted({plugin.name for plugin in plugins})) or "none is installed"
+    plugins = {plugin.name: plugin for plugin in available(interface)}
+    if name in plugins:
+        return plugins[name]
+    known = ", ".join(plugins) or "none is installed"
     raise PluginError(f"unknown {kind} {name!r}; there are: {known}")

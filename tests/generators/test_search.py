@@ -10,11 +10,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from kernelnet import generators
-from kernelnet.generators import Candidate, UnknownGenerator, _find
+from kernelnet.generators import Candidate
 from kernelnet.generators.search import BLOCK_TYPE, Search, _suggested, _vector, search
 from kernelnet.generators.template import HAND_MADE, PARAMETERS, bake, describe, normalized, tunable
 from kernelnet.interfaces import IComponentGenerator
@@ -144,6 +143,16 @@ class SearchTests(SynchronousTestCase):
         problem.measure = failing  # type: ignore[method-assign]
         self.assertLessEqual(self.generate(problem).parameters[0], 0.3)
 
+    def test_allFailing(self) -> None:
+        """If every vector fails there is nothing to offer."""
+        problem = Pretended()
+
+        def failing(wasm: bytes, parameters: tuple[float, ...] = ()) -> SplitScore:
+            raise OutOfFuel("x")
+
+        problem.measure = failing  # type: ignore[method-assign]
+        self.assertIsNone(Search(100).generate(problem))
+
     def test_parents(self) -> None:
         """Confirmed parents' vectors are tried first and named as parents; those of other families are left alone."""
         own, other, empty = component([0.5] * 12), component([1.0, 2.0]), Component(id="old")
@@ -231,32 +240,3 @@ class TemplateTests(SynchronousTestCase):
         self.assertIsNone(_vector(None))
         self.assertIsNone(_vector([1.0] * 11))
         self.assertEqual(_vector([1e9] * 12), normalized([1e9] * 12))
-
-
-class FindTests(SynchronousTestCase):
-    def test_search(self) -> None:
-        """The default generator is found by its name."""
-        self.assertIs(generators.find("search"), search)
-        self.assertIn("search", generators.available())
-
-    def test_unknown(self) -> None:
-        """An unknown name is an error that tells the known ones."""
-        error = self.assertRaises(UnknownGenerator, generators.find, "genius")
-        self.assertIn("no generator is called 'genius'; installed: ", str(error))
-        self.assertIn("search", str(error))
-
-    def test_twoOfAName(self) -> None:
-        """A third party can't take the name of our own."""
-
-        @implementer(IComponentGenerator)
-        class Impostor:
-            name = "search"
-            description = ""
-            workbenches = ()
-
-            def generate(self, problem: Any) -> None:
-                return None
-
-        for plugins in ([Impostor(), search], [search, Impostor()]):
-            self.patch(_find, "getPlugins", lambda interface, plugins=plugins: plugins)
-            self.assertIs(generators.find("search"), search)
