@@ -92,7 +92,7 @@ class _Run:
         return self._left <= 0 or self._problem.secondsLeft() <= _RESERVE
 
     def _measured(self, vectors: Iterable[Vector]) -> Iterator[Vector]:
-        """Those for which there was time, with their rank noted."""
+        """Those that work, as far as there was time, with their rank noted."""
         for vector in vectors:
             if self._over():
                 return
@@ -100,10 +100,10 @@ class _Run:
             try:
                 score = self._problem.measure(self._wasm, vector)
             except ComponentError:
-                # Such as a ghost queue beyond the memory that a policy may have.
-                self._ranks[vector] = (math.inf, math.inf)
-            else:
-                self._ranks[vector] = self._rank(score)
+                # Such as a ghost queue beyond the memory that a policy may have; noted, so that it isn't tried again.
+                self._ranks[vector] = (math.inf,)
+                continue
+            self._ranks[vector] = self._rank(score)
             yield vector
 
     def _rank(self, score: SplitScore) -> Rank:
