@@ -66,6 +66,7 @@ class IScenario(Interface):
     traceDigest = Attribute("hex SHA-256 of what the bench reads of the trace")
     settings = Attribute("dict of whole numbers, complete")
     events = Attribute("dict: events per split")
+    engine = Attribute("what runs the modules, as reports name it: fuel is comparable only where it is the same")
 
     def measure(wasm, upTo="held_out", fuel=None):
         """

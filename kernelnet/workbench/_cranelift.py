@@ -37,7 +37,8 @@ def makeEngine() -> wasmtime.Engine:
     The engine that everything runs on: metered, interruptible, deterministic, and only plain WebAssembly.
 
     NaNs get one bit pattern and relaxed SIMD is off, else results would differ between processors.  What a C
-    compiler needs for its default target is on, everything else is off.
+    compiler needs for its default target is on, everything else is off.  Images of initial memory are off as well: a
+    hundred bytes of module would become 16 MiB of image, which each process that loads it holds.
     """
     import wasmtime
 
@@ -46,6 +47,7 @@ def makeEngine() -> wasmtime.Engine:
     config.epoch_interruption = True
     config.cranelift_nan_canonicalization = True
     config.parallel_compilation = False
+    config.memory_init_cow = False
     config.max_wasm_stack = MAX_WASM_STACK
     config.shared_memory = False
     for feature in (

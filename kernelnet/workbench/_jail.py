@@ -81,9 +81,7 @@ def _landlock(version: int, readable: list[str], writable: list[str]) -> None:
             fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
             allowed = rights & handled if os.path.isdir(path) else rights & handled & _FILE_RIGHTS
             rule = _PathBeneathAttr(allowed, fd)
-            checked(
-                libc.syscall(_NR_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0), "landlock_add_rule"
-            )
+            checked(libc.syscall(_NR_ADD_RULE, ruleset, _RULE_PATH_BENEATH, ctypes.byref(rule), 0), "landlock_add_rule")
             os.close(fd)
     checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
     checked(libc.syscall(_NR_RESTRICT_SELF, ruleset, 0), "landlock_restrict_self")
@@ -94,7 +92,8 @@ def confine(limits: dict[str, int], readable: list[str], writable: list[str], de
     """
     Shut this process and all its children in; there is no way back.
 
-    @param limits: by name of a resource limit without its C{RLIMIT_}: C{CPU} (s), C{AS}, C{FSIZE} (bytes), …
+    @param limits: by name of a resource limit without its C{RLIMIT_}: C{CPU} (s), C{AS}, C{FSIZE} (bytes), …;
+        a lower one that holds already stays.
     @param demanded: raise C{OSError} when Landlock is not there; otherwise do without it.
     @return: whether Landlock holds.
     """
@@ -103,7 +102,10 @@ def confine(limits: dict[str, int], readable: list[str], writable: list[str], de
         raise OSError("this kernel has no Landlock")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for name, value in limits.items():
-        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+        kind = getattr(resource, f"RLIMIT_{name}")
+        hard = resource.getrlimit(kind)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
     if sys.platform.startswith("linux"):
         # Refused in many containers; Landlock's TCP rule is then the only one against the network.
         ctypes.CDLL(None).unshare(_CLONE_NAMESPACES)

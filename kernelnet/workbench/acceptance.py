@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kernelnet.generators import Candidate
 from kernelnet.message import Component, Manifest, Report, Verdict
 from kernelnet.workbench.compiler import compileC, compilerVersion
-from kernelnet.workbench.errors import CompileError, ComponentError, Unmeasurable
+from kernelnet.workbench.errors import CompileError, ComponentError, OutOfFuel, Unmeasurable
+
+if TYPE_CHECKING:
+    from kernelnet.generators import Candidate
 
 __all__ = ["accept", "audit", "bestByHand", "remeasure", "remeasureAmong"]
 
@@ -112,6 +114,7 @@ def remeasure(component: Component, scenario: Any) -> tuple[Verdict, str, Report
     workbench = scenario.workbench
     for what, ours, theirs in (
         ("workbench", workbench.name, claim.workbench),
+        ("workbench", workbench.name, manifest.workbench),
         ("version of the workbench", workbench.digest, claim.workbench_digest),
         ("ABI", workbench.abi, manifest.abi),
         ("trace", scenario.traceDigest, claim.trace_digest),
@@ -129,7 +132,9 @@ def remeasure(component: Component, scenario: Any) -> tuple[Verdict, str, Report
     try:
         report: Report = scenario.measure(component.wasm)
     except ComponentError as error:
-        return (Verdict.REFUTED if error.deterministic else Verdict.UNMEASURABLE), f"it fails: {error}", None
+        # Other engines count fuel in other ways: there it may have been enough.
+        certain = error.deterministic and (claim.engine == scenario.engine or not isinstance(error, OutOfFuel))
+        return (Verdict.REFUTED if certain else Verdict.UNMEASURABLE), f"it fails: {error}", None
     verdict, reason = _compared(claim, report)
     if verdict is Verdict.CONFIRMED and component.development_level is not None:
         level = scenario.developmentLevel(report)

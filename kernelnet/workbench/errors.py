@@ -11,8 +11,10 @@ __all__ = [
     "ContractBroken",
     "ForbiddenImport",
     "InvalidModule",
+    "NoResources",
     "OutOfFuel",
     "OutOfMemory",
+    "StackOverflow",
     "TimedOut",
     "TooLarge",
     "TraceError",
@@ -55,7 +57,7 @@ class ComponentError(WorkbenchError):
     """A component's module failed; always one of the subclasses below."""
 
     deterministic = True
-    """Whether everybody who runs the module on the same scenario sees this failure."""
+    """Whether everybody who runs the module on the same scenario with the same engine sees this failure."""
 
 
 class InvalidModule(ComponentError):
@@ -63,7 +65,7 @@ class InvalidModule(ComponentError):
 
 
 class TooLarge(ComponentError):
-    """The module has more bytes than a component may have."""
+    """The module has more bytes or more exports than a component may have."""
 
 
 class CompileTooCostly(ComponentError):
@@ -81,7 +83,13 @@ class WrongExport(ComponentError):
 
 
 class Trapped(ComponentError):
-    """The module trapped: out of bounds, division by zero, unreachable code, stack overflow, …"""
+    """The module trapped: out of bounds, division by zero, unreachable code, …"""
+
+
+class StackOverflow(ComponentError):
+    """Its calls are nested too deeply; how deep is too deep depends on the processor, whose code has its own frames."""
+
+    deterministic = False
 
 
 class OutOfFuel(ComponentError):
@@ -90,6 +98,12 @@ class OutOfFuel(ComponentError):
 
 class TimedOut(ComponentError):
     """The wall clock ran out before the fuel did: this machine is too slow or too busy to say more."""
+
+    deterministic = False
+
+
+class NoResources(ComponentError):
+    """This machine did not give the memory that every component may have."""
 
     deterministic = False
 

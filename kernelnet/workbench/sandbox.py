@@ -14,6 +14,8 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
+import os
+import resource
 import select
 import struct
 import subprocess
@@ -26,13 +28,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kernelnet.workbench import _cranelift
+from kernelnet.workbench._sections import checkCounts
 from kernelnet.workbench.errors import (
     CompileTooCostly,
     ComponentError,
     ForbiddenImport,
     InvalidModule,
+    NoResources,
     OutOfFuel,
     OutOfMemory,
+    StackOverflow,
     TimedOut,
     TooLarge,
     Trapped,
@@ -45,7 +50,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_MODULE",
-    "MAX_TABLES",
     "TICK",
     "Signature",
     "checkExports",
@@ -58,20 +62,17 @@ __all__ = [
 MAX_MODULE = 64 << 10
 """Bytes of a component's module: larger ones are refused unseen."""
 
-MAX_TABLES = 4
-"""Of a component's module; a C compiler makes one at most."""
-
 TICK = 0.1
 """Seconds between two epochs of the engine; deadlines are counted in them."""
 
 Signature = tuple[tuple[str, ...], tuple[str, ...]]
 """Parameter and result types, such as C{(("i32", "i64"), ("i32",))}."""
 
-_TABLE_SECTION = 4
 _WALL_SECONDS = 10.0
-_MAX_CODE = 64 << 20
-_KEPT_MODULES = 256
+_MAX_CODE = 16 << 20
+_KEPT_CODE = 64 << 20
 _KEPT_WORKERS = 2
+_LEAST_STACK = 2 * _cranelift.MAX_WASM_STACK
 
 
 @functools.cache
@@ -85,8 +86,17 @@ def engineVersion() -> str:
 
 @functools.cache
 def engine() -> wasmtime.Engine:
-    """The one engine of this process."""
+    """
+    The one engine of this process.
+
+    @raise WorkbenchError: wasmtime is missing, or a thread's stack is too small.
+    """
     engineVersion()
+    # A thread's default is the limit on the stack.  A module that fills its part must not meet the end of the thread's,
+    # which would end the process.
+    sizes = (resource.getrlimit(resource.RLIMIT_STACK)[0], threading.stack_size())
+    if any(0 < size < _LEAST_STACK for size in sizes):
+        raise WorkbenchError(f"the stacks of threads are too small; 'ulimit -s {_LEAST_STACK >> 10}' is the least")
     atexit.register(_leaveToTheSystem)
     return _cranelift.makeEngine()
 
@@ -116,8 +126,17 @@ class _Translator:
         packages = str(Path(spec.origin).resolve().parent.parent)
         command = [sys.executable, "-I", "-S", _cranelift.__file__, packages, str(Path(__file__).parent)]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,
         )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._stdin, self._stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
+        os.set_blocking(self._stdin, False)
         if self._receive(1, time.monotonic() + _WALL_SECONDS) != _cranelift.OK:
             self.close()
             raise WorkbenchError("the process that translates modules does not start")
@@ -128,14 +147,9 @@ class _Translator:
         @raise InvalidModule: it isn't a module of the features that are on.
         @raise CompileTooCostly: the child is dead; close it.
         """
-        stdin = self._process.stdin
         deadline = time.monotonic() + _WALL_SECONDS
         try:
-            if stdin is None:
-                raise BrokenPipeError
-            # At most MAX_MODULE bytes: they fit into the pipe whatever the child does.
-            stdin.write(struct.pack("<I", len(wasm)) + wasm)
-            stdin.flush()
+            self._send(struct.pack("<I", len(wasm)) + wasm, deadline)
         except OSError:
             raise CompileTooCostly("the process that translates modules has ended") from None
         head = self._receive(5, deadline)
@@ -149,15 +163,17 @@ class _Translator:
             raise InvalidModule(_oneLine(answer.decode("utf-8", errors="replace")))
         return answer
 
+    def _send(self, data: bytes, deadline: float) -> None:
+        """As much of C{data} as the child takes in time."""
+        left = memoryview(data)
+        while left and _ready(self._stdin, select.POLLOUT, deadline):
+            left = left[os.write(self._stdin, left) :]
+
     def _receive(self, size: int, deadline: float) -> bytes:
         """C{size} bytes, or fewer when the child ended or is late."""
-        stdout = self._process.stdout
         data = bytearray()
-        while stdout is not None and len(data) < size:
-            if not select.select([stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                break
-            # BufferedReader would wait for all of it, beyond the deadline.
-            part = stdout.raw.read(size - len(data))  # type: ignore[attr-defined]
+        while len(data) < size and _ready(self._stdout, select.POLLIN, deadline):
+            part = os.read(self._stdout, size - len(data))
             if not part:
                 break
             data += part
@@ -175,9 +191,17 @@ class _Translator:
         self._process.wait()
 
 
+def _ready(descriptor: int, event: int, deadline: float) -> bool:
+    """Whether the descriptor is ready in time; C{select.select} would not take one above 1023."""
+    poll = select.poll()
+    poll.register(descriptor, event)
+    return bool(poll.poll(1000 * max(0.0, deadline - time.monotonic())))
+
+
 _lock = threading.Lock()
 _idle: list[_Translator] = []
-_modules: OrderedDict[bytes, wasmtime.Module] = OrderedDict()
+_modules: OrderedDict[bytes, tuple[wasmtime.Module, int]] = OrderedDict()
+"""By digest: a module, and the bytes of its machine code."""
 
 
 def _translate(wasm: bytes) -> bytes:
@@ -219,7 +243,7 @@ def closeTranslators() -> None:
 
 def loadModule(wasm: bytes, *, own: bool = False) -> wasmtime.Module:
     """
-    Check a module and translate it; the last ones used are kept, by their digest.
+    Check a module and translate it; the last ones used are kept, by their digest, up to 64 MiB of machine code.
 
     @param own: one of ours, such as a driver, which may import what its bench gives it.
     @raise TooLarge, InvalidModule, CompileTooCostly, OutOfMemory, ForbiddenImport: a stranger's doing.
@@ -231,51 +255,24 @@ def loadModule(wasm: bytes, *, own: bool = False) -> wasmtime.Module:
     if not wasm.startswith(b"\0asm"):
         # wasmtime would read anything else as the text format.
         raise InvalidModule("not a WebAssembly module: it does not start with \\0asm")
+    checkCounts(wasm)
     key = hashlib.sha256(wasm).digest()
     with _lock:
-        module = _modules.get(key)
+        module, _ = _modules.get(key, (None, 0))
         if module is not None:
             _modules.move_to_end(key)
     if module is None:
-        module = wasmtime.Module.deserialize(engine(), _translate(wasm))
+        code = _translate(wasm)
+        module = wasmtime.Module.deserialize(engine(), code)
         with _lock:
-            _modules[key] = module
-            while len(_modules) > _KEPT_MODULES:
-                _modules.popitem(last=False)
-    if _tableCount(wasm) > MAX_TABLES:
-        raise OutOfMemory(f"the module has more than {MAX_TABLES} tables")
+            _modules[key] = (module, len(code))
+            kept = sum(size for _, size in _modules.values())
+            while kept > _KEPT_CODE:
+                kept -= _modules.popitem(last=False)[1][1]
     if not own and module.imports:
         first = module.imports[0]
         raise ForbiddenImport(f"the module imports {_oneLine(f'{first.module}.{first.name}')}; nothing may be imported")
     return module
-
-
-def _tableCount(wasm: bytes) -> int:
-    """
-    How many tables a valid module defines.
-
-    wasmtime limits the elements of a table, and the tables of a store, but not those of one module; and what a
-    module may have must not depend on who was in the store before.
-    """
-
-    def number(at: int) -> tuple[int, int]:
-        """An unsigned LEB128, and where it ends."""
-        value = shift = 0
-        while True:
-            byte = wasm[at]
-            value |= (byte & 0x7F) << shift
-            at, shift = at + 1, shift + 7
-            if byte < 0x80:
-                return value, at
-
-    at = 8
-    while at < len(wasm):
-        kind = wasm[at]
-        size, at = number(at + 1)
-        if kind == _TABLE_SECTION:
-            return number(at)[0]
-        at += size
-    return 0
 
 
 def checkExports(
@@ -287,21 +284,23 @@ def checkExports(
     """
     import wasmtime
 
+    wanted = {**required, **optional}
     found: dict[str, Signature | None] = {}
     for export in module.exports:
-        kind = export.type
-        found[export.name] = (
-            (tuple(str(t) for t in kind.params), tuple(str(t) for t in kind.results))
-            if isinstance(kind, wasmtime.FuncType)
-            else None
-        )
-    for name, signature in {**required, **optional}.items():
+        if export.name in wanted:
+            kind = export.type
+            found[export.name] = (
+                (tuple(str(t) for t in kind.params), tuple(str(t) for t in kind.results))
+                if isinstance(kind, wasmtime.FuncType)
+                else None
+            )
+    for name, signature in wanted.items():
         if name not in found:
             if name in required:
                 raise WrongExport(f"the module exports no {name}")
         elif found[name] != signature:
-            wanted = f"({', '.join(signature[0])}) -> ({', '.join(signature[1])})"
-            raise WrongExport(f"the module's export {name} is not a function {wanted}")
+            shape = f"({', '.join(signature[0])}) -> ({', '.join(signature[1])})"
+            raise WrongExport(f"the module's export {name} is not a function {shape}")
     return frozenset(optional) & frozenset(found)
 
 
@@ -368,12 +367,16 @@ def _ofTrap(trap: wasmtime.Trap, seconds: float) -> ComponentError:
         return OutOfFuel("the module used up its fuel")
     if trap.trap_code == wasmtime.TrapCode.INTERRUPT:
         return TimedOut(f"the module ran for more than {seconds:g} s")
+    if trap.trap_code == wasmtime.TrapCode.STACK_OVERFLOW:
+        return StackOverflow("the module's calls are nested too deeply for the stack")
     # Its message is a header line, a backtrace with addresses, and the cause at the end.
     return Trapped(_oneLine(trap.message.strip().splitlines()[-1]))
 
 
 def _ofError(message: str) -> ComponentError:
     """Errors, in contrast to traps, come from instantiating; wasmtime gives them no code, only words."""
+    if "os error" in message:
+        return NoResources(_oneLine(message))
     if "fuel" in message:
         return OutOfFuel("the module used up its fuel")
     if "limit" in message or "exceeds" in message or "memory" in message:

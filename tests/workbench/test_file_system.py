@@ -203,7 +203,7 @@ class MeasureTests(Case):
 
     def test_bigCache(self) -> None:
         """A cache larger than the trace misses each block once, under every policy and the optimum."""
-        scenario = self.scenario([1, 2, 3, 4] * 50, 1000)
+        scenario = self.scenario([1, 2, 3, 4] * 50, 16)
         for report in scenario.baselines().values():
             self.assertEqual([split.score for split in report.splits.values()], [4, 0, 0])
         self.assertEqual(list(scenario.optimum().values()), [4, 0, 0])

@@ -143,8 +143,8 @@ class HostileTests(SynchronousTestCase):
     def test_recursion(self) -> None:
         """Endless recursion overflows its own stack only."""
         more = "static volatile int sink; static __attribute__((noinline)) int f(int x) { return f(x + sink) * 3 + x; }"
-        self.fails(errors.Trapped, raw(more=[body(b"\x10\4")], init=b"\x10\4"), "stack")
-        self.fails(errors.Trapped, written(hit="sink = f(1);", more=more))
+        self.fails(errors.StackOverflow, raw(more=[body(b"\x10\4")], init=b"\x10\4"), "stack")
+        self.fails(errors.StackOverflow, written(hit="sink = f(1);", more=more))
 
     def test_outOfBounds(self) -> None:
         """Reading, writing and calling beyond what is there traps."""

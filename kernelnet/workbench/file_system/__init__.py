@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import stat
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -29,8 +30,8 @@ from kernelnet.message import Report
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
 
 if TYPE_CHECKING:
+    from kernelnet.workbench.file_system.machine import Machine
     from kernelnet.workbench.file_system.scenario import FileSystemScenario
-    from kernelnet.workbench.file_system.trace import Trace
 
 __all__ = ["FileSystemWorkbench", "workbench"]
 
@@ -44,16 +45,28 @@ score: misses
 keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256(SHA-256(module) | trace digest))
 fuel: at most 100000000 + 2000 a request + 10000 a slot
 memory: at most 64 MiB + 1 KiB a slot, and 1 GiB
+capacity: at most the distinct blocks, or 16 where they are fewer
+modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """
 """What decides a score besides the driver and the ABI; part of the workbench's digest."""
 
-MAX_CAPACITY = 1 << 24
+LEAST_CAPACITY = 16
+"""Of those that are chosen by default."""
+
+MAX_CAPACITY = 1 << 22
+"""The largest at which every baseline does with the memory that a policy may have."""
+
 _KEPT = 8
+_Key = tuple[str, int, int]
 
 
 @implementer(IPlugin, IWorkbench)
 class FileSystemWorkbench:
-    """See `IWorkbench`.  May be used by several threads at once; keeps the last few traces and scenarios in memory."""
+    """
+    See `IWorkbench`.  May be used by several threads at once; keeps the last few traces and scenarios in memory.
+
+    Of every trace file that it has read it knows the digest, so that a claim about a trace that isn't here costs no reading.
+    """
 
     name = "file_system"
     reference = "lru"
@@ -61,7 +74,8 @@ class FileSystemWorkbench:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._traces: OrderedDict[tuple[str, int, int], Trace] = OrderedDict()
+        self._machines: OrderedDict[_Key, Machine] = OrderedDict()
+        self._digests: dict[_Key, str | None] = {}
         self._scenarios: OrderedDict[tuple[str, int], FileSystemScenario] = OrderedDict()
 
     @property
@@ -85,9 +99,10 @@ class FileSystemWorkbench:
         See `IWorkbench.scenario`.
 
         @param settings: C{capacity}, in blocks; by default a tenth of the trace's distinct blocks, and at least 16.
+            More than the distinct blocks would never make a policy choose.
         @raise WorkbenchError: for a setting that isn't one.
         """
-        return self._scenario(self._trace(Path(path)), settings or {})
+        return self._scenario(self._machine(Path(path)), settings or {})
 
     def scenarioFor(self, report: Report, paths: Iterable[str | Path]) -> FileSystemScenario:
         """See `IWorkbench.scenarioFor`; traces among C{paths} that can't be read are passed over."""
@@ -95,50 +110,68 @@ class FileSystemWorkbench:
             raise Unmeasurable(f"it was measured on another version of the workbench {report.workbench}")
         for path in paths:
             try:
-                trace = self._trace(Path(path))
+                if self._digests.get(self._key(Path(path)), report.trace_digest) != report.trace_digest:
+                    continue
+                machine = self._machine(Path(path))
             except TraceError:
                 continue
-            if trace.digest == report.trace_digest:
-                try:
-                    return self._scenario(trace, {"capacity": 0, **report.settings})
-                except WorkbenchError as error:
-                    raise Unmeasurable(str(error)) from None
+            if machine.trace.digest != report.trace_digest:
+                continue
+            try:
+                return self._scenario(machine, {"capacity": 0, **report.settings})
+            except WorkbenchError as error:
+                raise Unmeasurable(str(error)) from None
         raise Unmeasurable(f"the trace {report.trace!r} ({report.trace_digest[:12]}…) is not here")
 
-    def _trace(self, path: Path) -> Trace:
-        from kernelnet.workbench.file_system.trace import loadTrace
-
+    def _key(self, path: Path) -> _Key:
+        """What a file is known by as long as it isn't changed."""
+        right = "it should be a readable file"
         try:
             status = path.stat()
         except OSError as error:
-            raise TraceError(path, None, error.strerror or str(error), "it should be a readable file") from None
-        key = (str(path.resolve()), status.st_mtime_ns, status.st_size)
-        with self._lock:
-            if key in self._traces:
-                self._traces.move_to_end(key)
-                return self._traces[key]
-        trace = loadTrace(path)
-        with self._lock:
-            self._traces[key] = trace
-            if len(self._traces) > _KEPT:
-                self._traces.popitem(last=False)
-        return trace
+            raise TraceError(path, None, error.strerror or str(error), right) from None
+        if not stat.S_ISREG(status.st_mode):
+            raise TraceError(path, None, "not a file", right)
+        return (str(path.resolve()), status.st_mtime_ns, status.st_size)
 
-    def _scenario(self, trace: Trace, settings: Mapping[str, int]) -> FileSystemScenario:
+    def _machine(self, path: Path) -> Machine:
+        from kernelnet.workbench.file_system.machine import Machine
+        from kernelnet.workbench.file_system.trace import loadTrace
+
+        key = self._key(path)
+        with self._lock:
+            if key in self._machines:
+                self._machines.move_to_end(key)
+                return self._machines[key]
+        try:
+            machine = Machine(loadTrace(path))
+        except TraceError:
+            self._digests[key] = None
+            raise
+        with self._lock:
+            self._digests[key] = machine.trace.digest
+            machine = self._machines.setdefault(key, machine)
+            if len(self._machines) > _KEPT:
+                self._machines.popitem(last=False)
+        return machine
+
+    def _scenario(self, machine: Machine, settings: Mapping[str, int]) -> FileSystemScenario:
         from kernelnet.workbench.file_system.scenario import FileSystemScenario
 
         unknown = sorted(set(settings) - {"capacity"})
         if unknown:
             raise WorkbenchError(f"file_system has no setting {unknown[0]!r}; it has capacity")
-        capacity = settings.get("capacity", max(16, trace.distinct // 10))
-        if not 1 <= capacity <= MAX_CAPACITY:
-            raise WorkbenchError(f"capacity is {capacity}; it should be 1 to {MAX_CAPACITY} blocks")
-        key = (trace.digest, capacity)
+        distinct = machine.trace.distinct
+        most = min(MAX_CAPACITY, max(LEAST_CAPACITY, distinct))
+        capacity = settings.get("capacity", min(most, max(LEAST_CAPACITY, distinct // 10)))
+        if not 1 <= capacity <= most:
+            raise WorkbenchError(f"capacity is {capacity}; it should be 1 to {most} blocks")
+        key = (machine.trace.digest, capacity)
         with self._lock:
             if key in self._scenarios:
                 self._scenarios.move_to_end(key)
                 return self._scenarios[key]
-            scenario = self._scenarios[key] = FileSystemScenario(self, trace, capacity)
+            scenario = self._scenarios[key] = FileSystemScenario(self, machine, capacity)
             if len(self._scenarios) > _KEPT:
                 self._scenarios.popitem(last=False)
             return scenario

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
@@ -22,8 +23,9 @@ import numpy.typing as npt
 import wasmtime
 
 from kernelnet.message import SplitScore
+from kernelnet.workbench._sections import MAX_ELEMENTS
 from kernelnet.workbench.compiler import compileOwn
-from kernelnet.workbench.errors import ContractBroken, OutOfMemory, WrongExport
+from kernelnet.workbench.errors import ContractBroken, NoResources, OutOfMemory, WrongExport
 from kernelnet.workbench.file_system.trace import Trace
 from kernelnet.workbench.sandbox import Signature, checkExports, engine, guarded, loadModule
 
@@ -55,8 +57,13 @@ def fuelLimit(requests: int, capacity: int) -> int:
 
 
 def wallSeconds(fuel: int) -> float:
-    """The time that using so much fuel may take: ten times what it takes on a slow machine, and ten seconds."""
-    return 10 + fuel / 1e8
+    """
+    The time that using so much fuel may take: what bounds the cost of a stranger's claim.
+
+    A policy of the usual kind uses a tenth of its fuel, at 1e9 a second; the costliest instructions (square roots,
+    random access to memory) take twenty times as long.
+    """
+    return 10 + fuel / 2.5e8
 
 
 def policyMemory(capacity: int) -> int:
@@ -92,8 +99,16 @@ class _Memory:
     def __init__(self, layout: _Layout) -> None:
         self.store = wasmtime.Store(engine())
         # Our own memory is made under no limit; those of policies come later, under theirs.
-        self.memory = wasmtime.Memory(self.store, wasmtime.MemoryType(wasmtime.Limits(layout.pages, layout.pages)))
+        kind = wasmtime.MemoryType(wasmtime.Limits(layout.pages, layout.pages))
+        try:
+            self.memory = wasmtime.Memory(self.store, kind)
+        except wasmtime.WasmtimeError as error:
+            raise NoResources(f"no memory for the trace: {error}".splitlines()[0]) from None
         self._base = ctypes.addressof(self.memory.data_ptr(self.store).contents)
+
+    def close(self) -> None:
+        """Give the memory back now: wasmtime's objects are in cycles, and would wait for a garbage collection."""
+        self.store.close()
 
     def write(self, address: int, array: npt.NDArray[Any]) -> None:
         ctypes.memmove(self._base + address, array.ctypes.data, array.nbytes)
@@ -139,18 +154,24 @@ class _Arena:
 
 
 class Machine:
-    """Measures policies on one trace at one capacity, in any number of threads."""
+    """
+    Measures policies on one trace, in any number of threads.
 
-    def __init__(self, trace: Trace, capacity: int) -> None:
-        self._trace = trace
-        self._capacity = capacity
-        self._driver = loadModule(driverModule(), own=True)
+    All capacities share its arenas: a stranger's claims about many of them take no more memory than those about one.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
         self._distinct: dict[int, int] = {end: trace.distinctBefore(end) for end in trace.ends.values()}
         self._lock = threading.Lock()
         self._idle: list[_Arena] = []
 
+    @functools.cached_property
+    def _driver(self) -> wasmtime.Module:
+        return loadModule(driverModule(), own=True)
+
     def run(
-        self, wasm: bytes, parameters: Sequence[float], upTo: str, fuel: int | None
+        self, wasm: bytes, capacity: int, parameters: Sequence[float], upTo: str, fuel: int | None
     ) -> dict[str, SplitScore]:
         """
         One warm pass from the trace's start to the end of split C{upTo}.
@@ -161,28 +182,30 @@ class Machine:
             start takes counts as the first split's.
         @raise ComponentError: the module is to blame.
         """
-        windows = self._trace.windows(upTo)
+        windows = self.trace.windows(upTo)
         module = loadModule(wasm)
         has = checkExports(module, REQUIRED, OPTIONAL)
         if len(parameters) and "kn_param" not in has:
             raise WrongExport("the module exports no kn_param, and parameters were given")
         end = windows[-1][2]
-        limit = fuelLimit(end, self._capacity)
+        limit = fuelLimit(end, capacity)
         limit = limit if fuel is None else min(limit, fuel)
         with self._arena() as arena:
             self._prepare(arena, hashlib.sha256(wasm).digest(), self._distinct[end])
-            return self._measure(arena, module, parameters, windows, limit)
+            return self._measure(arena, module, capacity, parameters, windows, limit)
 
     def _measure(
         self,
         arena: _Arena,
         module: wasmtime.Module,
+        capacity: int,
         parameters: Sequence[float],
         windows: list[tuple[str, int, int]],
         limit: int,
     ) -> dict[str, SplitScore]:
         memory, store = arena.memory, arena.memory.store
-        store.set_limits(memory_size=policyMemory(self._capacity), table_elements=10_000)
+        most = policyMemory(capacity)
+        store.set_limits(memory_size=most, table_elements=MAX_ELEMENTS)
         with guarded(store, wallSeconds(limit)):
             store.set_fuel(limit)
             policy: Any = wasmtime.Instance(store, module, []).exports(store)
@@ -196,7 +219,7 @@ class Machine:
                 driver = memory.instance(self._driver, policy)
                 # Only now: the fuel of making the driver is none of the policy's.
                 store.set_fuel(left)
-                driver["wb_begin"](store, arena.trace, arena.keys, arena.slotOf, arena.blockIn, self._capacity)
+                driver["wb_begin"](store, arena.trace, arena.keys, arena.slotOf, arena.blockIn, capacity)
                 scores, left = {}, limit
                 for split, start, end in windows:
                     misses = driver["wb_run"](store, start, end)
@@ -207,19 +230,18 @@ class Machine:
             except wasmtime.Trap as trap:
                 # A policy that can't grow its memory gives up by its own means, such as kn_alloc's.
                 gaveUp = trap.trap_code == wasmtime.TrapCode.UNREACHABLE
-                most = policyMemory(self._capacity)
                 if gaveUp and linear is not None and linear.data_len(store) > most - (4 << 20):
                     raise OutOfMemory(f"the module used up its {most} bytes of memory") from None
                 raise
             # A memory that isn't exported can't be looked at: assume the worst.
-            arena.waste += linear.data_len(store) if linear is not None else policyMemory(self._capacity)
+            arena.waste += linear.data_len(store) if linear is not None else most
         return scores
 
     def _prepare(self, arena: _Arena, digest: bytes, distinct: int) -> None:
         """Salted keys and an empty cache, for the first C{distinct} blocks."""
         if arena.salted[0] != digest or arena.salted[1] < distinct:
             # Nobody can build his keys into a module, since that changes its digest and with it all keys.
-            salt = hashlib.sha256(digest + bytes.fromhex(self._trace.digest)).digest()
+            salt = hashlib.sha256(digest + bytes.fromhex(self.trace.digest)).digest()
             arena.memory.writeBytes(arena.keys, hashlib.shake_128(salt).digest(8 * distinct))
             arena.salted = (digest, distinct)
         arena.memory.fill(arena.slotOf, 0xFF, 4 * distinct)
@@ -229,19 +251,25 @@ class Machine:
         with self._lock:
             arena = self._idle.pop() if self._idle else None
         arena = arena or self._newArena()
-        yield arena
-        # Not reached after an error: what went wrong in a store is not worth knowing.
-        arena.runs += 1
-        if arena.runs < _MAX_RUNS and arena.waste < _MAX_WASTE:
-            with self._lock:
-                if len(self._idle) < _MAX_IDLE:
-                    self._idle.append(arena)
+        kept = False
+        try:
+            yield arena
+            # Not reached after an error: what went wrong in a store is not worth knowing.
+            arena.runs += 1
+            if arena.runs < _MAX_RUNS and arena.waste < _MAX_WASTE:
+                with self._lock:
+                    kept = len(self._idle) < _MAX_IDLE
+                    if kept:
+                        self._idle.append(arena)
+        finally:
+            if not kept:
+                arena.memory.close()
 
     def _newArena(self) -> _Arena:
         layout = _Layout()
-        trace, distinct = self._trace, self._trace.distinct
+        trace, distinct = self.trace, self.trace.distinct
         blocks, keys = layout.place(4 * len(trace.blocks)), layout.place(8 * distinct)
-        slotOf, blockIn = layout.place(4 * distinct), layout.place(4 * min(self._capacity, distinct))
+        slotOf, blockIn = layout.place(4 * distinct), layout.place(4 * distinct)
         arena = _Arena(_Memory(layout), blocks, keys, slotOf, blockIn)
         arena.memory.write(arena.trace, trace.blocks)
         return arena
@@ -253,12 +281,12 @@ def optimumMisses(trace: Trace, capacity: int) -> dict[str, int]:
     layout, requests = _Layout(), len(trace.blocks)
     blocks, following = layout.place(4 * requests), layout.place(4 * requests)
     last, tree = layout.place(4 * trace.distinct), layout.place(8 * (requests // 62 + 8))
-    memory = _Memory(layout)
-    memory.write(blocks, trace.blocks)
-    memory.fill(last, 0xFF, 4 * trace.distinct)
-    exports = memory.alone(module)
-    exports["opt_begin"](memory.store, blocks, following, last, tree, requests, capacity)
-    return {split: exports["opt_run"](memory.store, start, end) for split, start, end in trace.windows("held_out")}
+    with contextlib.closing(_Memory(layout)) as memory:
+        memory.write(blocks, trace.blocks)
+        memory.fill(last, 0xFF, 4 * trace.distinct)
+        exports = memory.alone(module)
+        exports["opt_begin"](memory.store, blocks, following, last, tree, requests, capacity)
+        return {split: exports["opt_run"](memory.store, start, end) for split, start, end in trace.windows("held_out")}
 
 
 def stackDistances(blocks: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
@@ -272,8 +300,8 @@ def stackDistances(blocks: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     distinct = int(blocks.max()) + 1 if requests else 0
     trace, distance = layout.place(4 * requests), layout.place(4 * requests)
     tree, last = layout.place(4 * (requests + 1)), layout.place(4 * distinct)
-    memory = _Memory(layout)
-    memory.write(trace, np.ascontiguousarray(blocks, "<u4"))
-    memory.fill(last, 0xFF, 4 * distinct)
-    memory.alone(module)["stack_distances"](memory.store, trace, distance, tree, last, requests)
-    return memory.read(distance, requests)
+    with contextlib.closing(_Memory(layout)) as memory:
+        memory.write(trace, np.ascontiguousarray(blocks, "<u4"))
+        memory.fill(last, 0xFF, 4 * distinct)
+        memory.alone(module)["stack_distances"](memory.store, trace, distance, tree, last, requests)
+        return memory.read(distance, requests)

@@ -16,7 +16,6 @@ from kernelnet.message import Pattern, Report, SplitScore
 from kernelnet.workbench.compiler import compileOwn
 from kernelnet.workbench.file_system.machine import HEADER, Machine, driverModule, optimumMisses
 from kernelnet.workbench.file_system.patterns import learnPatterns
-from kernelnet.workbench.file_system.trace import Trace
 from kernelnet.workbench.sandbox import engineVersion
 
 if TYPE_CHECKING:
@@ -48,21 +47,26 @@ def engineName() -> str:
 class FileSystemScenario:
     """See `IScenario`; made by `FileSystemWorkbench.scenario`.  May be used by several threads at once."""
 
-    def __init__(self, workbench: FileSystemWorkbench, trace: Trace, capacity: int) -> None:
+    def __init__(self, workbench: FileSystemWorkbench, machine: Machine, capacity: int) -> None:
+        trace = machine.trace
         self.workbench = workbench
         self.trace = trace.name
         self.traceDigest = trace.digest
         self.settings = {"capacity": capacity}
         self.events = {split: end - start for split, start, end in trace.windows("held_out")}
         self._trace = trace
-        self._machine = Machine(trace, capacity)
+        self._machine = machine
         self._lock = threading.Lock()
-        self._baselines: dict[str, Report] | None = None
+        self._baselines: dict[str, Report] = {}
         self._optimum: dict[str, int] | None = None
         self._patterns: list[Pattern] | None = None
 
     def __repr__(self) -> str:
         return f"<FileSystemScenario {self.trace} {self.settings} {self.events}>"
+
+    @property
+    def engine(self) -> str:
+        return engineName()
 
     def measure(
         self, wasm: bytes, upTo: str = "held_out", fuel: int | None = None, parameters: Sequence[float] = ()
@@ -72,7 +76,7 @@ class FileSystemScenario:
 
         @param parameters: given to the module's C{kn_param} first; a claim is always measured without.
         """
-        return self._report(self._machine.run(wasm, parameters, upTo, fuel))
+        return self._report(self._machine.run(wasm, self.settings["capacity"], parameters, upTo, fuel))
 
     def _report(self, splits: dict[str, SplitScore]) -> Report:
         return Report(
@@ -81,15 +85,18 @@ class FileSystemScenario:
             trace=self.trace,
             trace_digest=self.traceDigest,
             settings=dict(self.settings),
-            engine=engineName(),
+            engine=self.engine,
             splits=splits,
         )
 
     def baselines(self) -> Mapping[str, Report]:
+        return {name: self._baseline(name) for name in BASELINES}
+
+    def _baseline(self, name: str) -> Report:
         with self._lock:
-            if self._baselines is None:
-                self._baselines = {name: self.measure(baselineModule(name)) for name in BASELINES}
-            return dict(self._baselines)
+            if name not in self._baselines:
+                self._baselines[name] = self.measure(baselineModule(name))
+            return self._baselines[name]
 
     def optimum(self) -> Mapping[str, int]:
         with self._lock:
@@ -99,7 +106,8 @@ class FileSystemScenario:
 
     def developmentLevel(self, report: Report, split: str = "held_out") -> float:
         """See `IScenario.developmentLevel`; 0 where the reference is already optimal."""
-        reference, best = self.baselines()[self.workbench.reference].splits[split].score, self.optimum()[split]
+        # The reference alone: the claims of strangers must not cost the other baselines as well.
+        reference, best = self._baseline(self.workbench.reference).splits[split].score, self.optimum()[split]
         return (reference - report.splits[split].score) / (reference - best) if reference > best else 0.0
 
     def patterns(self) -> list[Pattern]:
