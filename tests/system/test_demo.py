@@ -39,18 +39,38 @@ class DemoTests(SystemTestCase):
             ((confirmed,),) = database.execute("SELECT COUNT(*) FROM shared_components WHERE confirmed > 0")
         self.assertGreater(confirmed, 0)
 
-    def test_interrupted(self) -> None:
-        """Ctrl-C ends everything: no process is left, and it is said where the logs are."""
+    def interrupted(self, first: int, *more: int) -> str:
+        """What a demo says that gets C{first} while it runs, and C{more} while it ends; it leaves no process."""
         process = self.demo("--minutes", "5", "--keep", str(self.state.path))
         assert process.stdout is not None
         while "AI_1" not in process.stdout.readline():
             pass
-        process.send_signal(signal.SIGINT)
+        process.send_signal(first)
+        for number in more:
+            while "stopping" not in process.stdout.readline():
+                pass
+            process.send_signal(number)
         output, _ = process.communicate(timeout=60)
-        self.assertEqual(process.returncode, 130, output)
-        self.assertIn(str(self.state.path), output)
+        self.assertEqual(process.returncode, 128 + (more or (first,))[-1], output)
         left = subprocess.run(["pgrep", "-f", str(self.state.path)], capture_output=True, text=True, check=False)
         self.assertEqual(left.stdout, "")
+        return output
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C ends everything: no process is left, and it is said where the logs are."""
+        self.assertIn(str(self.state.path), self.interrupted(signal.SIGINT))
+
+    def test_impatient(self) -> None:
+        """A second Ctrl-C while it ends leaves no process either."""
+        self.interrupted(signal.SIGINT, signal.SIGINT)
+
+    def test_killed(self) -> None:
+        """Neither does kill."""
+        self.interrupted(signal.SIGTERM)
+
+    def test_terminalClosed(self) -> None:
+        """Nor a terminal that is closed."""
+        self.interrupted(signal.SIGHUP)
 
     def test_notEmpty(self) -> None:
         """A folder that holds something is not used."""
