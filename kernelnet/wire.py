@@ -29,7 +29,6 @@ code                        class      meaning
 
 from __future__ import annotations
 
-import re
 import secrets
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -56,6 +55,7 @@ __all__ = [
     "encode",
     "encodePayload",
     "newMessageId",
+    "plain",
     "problemPayload",
     "rfc3339",
     "withSeq",
@@ -124,7 +124,7 @@ _envelope = msgspec.json.Decoder(NetworkMessage)
 _handshake = msgspec.json.Decoder(m.Handshake)
 _anything = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
-_maybeHugeInteger = re.compile(rb"[0-9]{19}")
+_zerosForDigits = bytes.maketrans(b"123456789", b"0" * 9)
 
 S = TypeVar("S", bound=Struct)
 
@@ -164,6 +164,11 @@ class WireProblem(Exception):
 def problemPayload(problem: WireProblem) -> m.WireError:
     """The payload of the C{error} message that tells a peer of C{problem}."""
     return m.WireError(problem.code, problem.message, problem.errorClass, problem.messageId)
+
+
+def plain(text: str, limit: int = 80) -> str:
+    """A stranger's words for a log line: no control characters, no line breaks, nothing that turns text around."""
+    return "".join(c if c.isprintable() else "?" for c in text[:limit])
 
 
 def newMessageId(seconds: float) -> str:
@@ -296,7 +301,7 @@ def _checkTimestamp(value: str) -> None:
 
 def _checkPayload(line: bytes, payload: dict[str, Any]) -> None:
     # Few brackets can't nest deep, and short digits can't be huge: most lines are not walked.
-    if line.count(b"{") + line.count(b"[") > MAX_DEPTH or _maybeHugeInteger.search(line):
+    if line.count(b"{") + line.count(b"[") > MAX_DEPTH or b"0" * 19 in line.translate(_zerosForDigits):
         _walk(payload, MAX_DEPTH)
 
 

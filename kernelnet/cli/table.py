@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from rich.table import Table
+from rich.text import Text
 
 from kernelnet.message import Component, Verdict
+from kernelnet.wire import plain
 
 __all__ = ["Result", "progressLines", "progressTable", "resultTable", "results"]
 
@@ -109,8 +111,9 @@ def resultTable(found: list[Result]) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     for r in found:
         table.add_row(
-            r.trace,
-            r.id,
+            # as they are: what looks like markup is none
+            Text(plain(r.trace)),
+            Text(plain(r.id)),
             r.author,
             r.origin.replace("_", " "),
             ", ".join(r.confirmedBy) or "nobody",
@@ -138,7 +141,7 @@ def progressTable(progress: list[dict[str, Any]], secondsLeft: float) -> Table:
     for column in ("AI", "trains on", "round, generation", "best on train", "components", "sessions"):
         table.add_column(column)
     for p in progress:
-        table.add_row(*_cells(p))
+        table.add_row(*map(Text, _cells(p)))
     return table
 
 
@@ -148,7 +151,7 @@ def _cells(p: dict[str, Any]) -> list[str]:
     sessions = ", ".join(f"{n} {state}" for state, n in p["sessions"].items()) or "no sessions"
     return [
         p["ai_id"],
-        (p["scenario"] or {}).get("trace", "-"),
+        plain((p["scenario"] or {}).get("trace", "-")),
         f"round {p['rounds'] + 1} generation {p['generation']}",
         f"best {p['best'] if p['best'] is not None else '-'}",
         f"{p['built']} built {p['confirmed']} confirmed {p['to_measure']} to measure",

@@ -14,7 +14,7 @@ from kernelnet.identity import IdentityError, writeSecret
 from kernelnet.message import ErrorClass, MessageType, NetworkMessage, SyncRequest
 from kernelnet.trainer.specializations import canHelpWith
 from kernelnet.trainer.store import Changes
-from kernelnet.wire import WireProblem, decodePayload, encodePayload
+from kernelnet.wire import WireProblem, decodePayload, encodePayload, plain
 
 if TYPE_CHECKING:
     from kernelnet.trainer.service import Trainer
@@ -73,7 +73,8 @@ class Inbox:
                 handler(self, message, decodePayload(message, payloadClass), own)
             except WireProblem as problem:
                 self.failed += 1
-                self.log.warn("can't use a message of {sender}: {problem}", sender=message.sender_id, problem=problem)
+                reason = plain(str(problem), 300)
+                self.log.warn("can't use a message of {sender}: {reason}", sender=message.sender_id, reason=reason)
             except Exception:
                 self.failed += 1
                 self.log.failure(
@@ -159,8 +160,8 @@ class Inbox:
         self._trainer.knowledge.addPattern(message.sender_id, share.pattern, changes)
         self.log.info(
             "Pattern {id} ({type}) from {source}",
-            id=share.pattern.id,
-            type=share.pattern.type,
+            id=plain(share.pattern.id),
+            type=plain(share.pattern.type),
             source=message.sender_id,
         )
 
@@ -168,7 +169,7 @@ class Inbox:
         self._trainer.knowledge.addBlock(message.sender_id, share.code, changes)
 
     def _componentShare(self, message: NetworkMessage, share: m.ComponentShare, changes: Changes) -> None:
-        self.log.info("Component {id} from {source}", id=share.component.id, source=message.sender_id)
+        self.log.info("Component {id} from {source}", id=plain(share.component.id), source=message.sender_id)
         self._addComponent(message.sender_id, share.component, changes)
         if share.session_id is not None and share.collaboration_complete:
             self._trainer.collaboration.componentCame(share.session_id, message.sender_id, changes)
@@ -178,7 +179,7 @@ class Inbox:
         if report.verdict is not None:
             self.log.info(
                 "{id} was {verdict} by {reporter}",
-                id=report.component_id,
+                id=plain(report.component_id),
                 verdict=report.verdict.value,
                 reporter=message.sender_id,
             )
@@ -186,15 +187,15 @@ class Inbox:
     def _featureRequest(self, message: NetworkMessage, forwarded: m.ForwardedFeatureRequest, changes: Changes) -> None:
         request = forwarded.original_request
         if not canHelpWith(request.feature, self._trainer.capabilities):
-            self.log.info("can't help {ai} with {feature}", ai=forwarded.requestor, feature=request.feature)
+            self.log.info("can't help {ai} with {feature}", ai=forwarded.requestor, feature=plain(request.feature))
             return
         self._trainer.workshop.addFeature(message.message_id, forwarded, changes)
 
     def _featureResponse(self, message: NetworkMessage, response: m.FeatureResponse, changes: Changes) -> None:
         self.log.info(
             "Answer to our request for {feature}: {what}",
-            feature=response.original_request.feature,
-            what=response.component.id if response.component is not None else response.reason or "nothing yet",
+            feature=plain(response.original_request.feature),
+            what=plain(response.component.id if response.component is not None else response.reason or "nothing yet"),
         )
         if response.component is not None:
             self._addComponent(message.sender_id, response.component, changes)
@@ -219,7 +220,7 @@ class Inbox:
         elif error.code == "line_too_long":
             trainer.outbox.dropLongest(changes)
         elif error.class_ is ErrorClass.PERMANENT:
-            self.log.error("the hub will not take {id}: {m}", id=error.message_id, m=error.message)
+            self.log.error("the hub will not take {id}: {m}", id=error.message_id, m=plain(error.message, 300))
             if error.message_id is not None:
                 trainer.outbox.acked([error.message_id], changes)
         else:

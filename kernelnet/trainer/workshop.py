@@ -28,6 +28,7 @@ from kernelnet.message import (
 )
 from kernelnet.trainer.store import Changes
 from kernelnet.trainer.training import Goal
+from kernelnet.wire import plain
 
 if TYPE_CHECKING:
     from kernelnet.trainer.service import Trainer
@@ -225,10 +226,10 @@ class Workshop:
             trainer.say(MessageType.PERFORMANCE_REPORT, report, changes)
             self.log.info(
                 "Measured {id} of {source} again: {verdict} {reason}",
-                id=known.component.id,
+                id=plain(known.component.id),
                 source=known.source,
                 verdict=report.verdict.value if report.verdict else "?",
-                reason=report.reason,
+                reason=plain(report.reason, 300),
             )
         self.drop(key, changes)
         await trainer.commit(changes)
@@ -257,7 +258,7 @@ class Workshop:
         self.log.info(
             "Feature request of {ai} for {feature}: {what}",
             ai=forwarded.requestor,
-            feature=request.feature,
+            feature=plain(request.feature),
             what=component.id if component is not None else "nothing passed the guard",
         )
         self.drop(key, changes)

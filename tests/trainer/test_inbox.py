@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
+from zope.interface import implementer
 
 from kernelnet.message import MessageType, Verdict
 from kernelnet.trainer.inbox import Inbox
@@ -139,6 +141,30 @@ class LearningTests(TrainerTestCase):
         self.connect()
         yield self.hear(self.sync(), self.message(T.OS_COMPONENT_SHARE, share("c1")))
         self.assertEqual(self.trainer.knowledge.usable("file_system"), [])
+
+    @inlineCallbacks
+    def test_log(self) -> Any:
+        """No control character of a stranger's reaches the log, and so the terminal."""
+        lines: list[str] = []
+
+        @implementer(ILogObserver)
+        def note(event: LogEvent) -> None:
+            lines.append(formatEvent(event))
+
+        self.patch(Inbox, "log", Logger(observer=note))
+        nasty = "\x1b[2J\nforged\u202e"
+        self.connect()
+        request = {"feature": nasty}
+        yield self.hear(
+            self.sync(),
+            self.message(T.PATTERN_SHARE, {"pattern": {"id": nasty, "type": nasty, "confidence": 0.5}}),
+            self.message(T.OS_COMPONENT_SHARE, {"component": {"id": nasty}}),
+            self.message(T.PERFORMANCE_REPORT, {"component_id": nasty, "performance": {}, "verdict": "confirmed"}),
+            self.message(T.FEATURE_REQUEST, {"original_request": request, "requestor": "AI_2"}),
+            self.message(T.FEATURE_RESPONSE, {"original_request": request, "reason": nasty}),
+        )
+        self.assertEqual(len(lines), 5)
+        self.assertTrue(all(line.isprintable() for line in lines), lines)
 
     @inlineCallbacks
     def test_verdictSurvives(self) -> Any:

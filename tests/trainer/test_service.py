@@ -5,7 +5,8 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, LogEvent, Logger
+from zope.interface import implementer
 
 from kernelnet.message import CodeBlock, CodeShare, MessageType
 from kernelnet.trainer import service, store
@@ -66,7 +67,12 @@ class StopTests(TrainerTestCase):
         """A disk too full for progress.json is worth one line, and no reason not to close the rest."""
         (self.trainer.folder / ".progress.json").mkdir()
         said: list[str] = []
-        self.patch(service.Trainer, "log", Logger(observer=lambda event: said.append(event["log_format"])))
+
+        @implementer(ILogObserver)
+        def note(event: LogEvent) -> None:
+            said.append(event["log_format"])
+
+        self.patch(service.Trainer, "log", Logger(observer=note))
         self.trainer._writeProgress()
         yield self.trainer.stopService()
         self.assertEqual(len(said), 1)
