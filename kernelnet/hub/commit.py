@@ -5,9 +5,8 @@ One commit: all that is waiting, in one transaction, in the writer's thread.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
@@ -26,22 +25,93 @@ def hubMessage(messageType: MessageType, payload: dict[str, Any], now: float) ->
     return NetworkMessage(newMessageId(now), HUB_ID, messageType, wire.rfc3339(now), payload)
 
 
-@dataclass(slots=True)
+Row = Sequence[Any] | Mapping[str, Any]
+
+_APPEND = (
+    "INSERT INTO events (seq, sender_id, message_id, message_type, target, timestamp, recipients, body, digest,"
+    " checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
 class Transaction:
     """
     What work may do while it is applied, in the writer's thread.
+
+    Rows to append or put are gathered, and written with one call for each statement before anything else is read or
+    written: 7 instead of 10.5 µs for a message and its projection, and fewer changes between the threads.
 
     @ivar now: Unix seconds.
     @ivar notes: (format, fields) of log lines, written once the commit stands.
     """
 
-    connection: sqlite3.Connection
-    now: float
-    events: list[Event] = field(default_factory=list)
-    notes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    def __init__(self, connection: sqlite3.Connection, now: float, *, allNew: bool = False) -> None:
+        """@param allNew: take each message for one that was not appended before; `flush` finds out if one was."""
+        self._connection = connection
+        self._allNew = allNew
+        self._rows: dict[str, list[Row]] = {}
+        self._head: int | None = None
+        self._appendedAfter = 0
+        self.now = now
+        self.events: list[Event] = []
+        self.notes: list[tuple[str, dict[str, Any]]] = []
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For what reads: it sees all that was appended and put before."""
+        self.flush()
+        return self._connection
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         return self.connection.execute(sql, parameters)
+
+    def put(self, sql: str, row: Row) -> None:
+        """Have an INSERT executed for C{row}, in the order of the calls with the same C{sql}."""
+        self._rows.setdefault(sql, []).append(row)
+
+    def flush(self) -> None:
+        """
+        Write what was gathered.
+
+        @raise sqlite3.Error: it can't be, so nothing of this transaction may stay.
+        """
+        if self._rows:
+            rows, self._rows = self._rows, {}
+            for sql, some in rows.items():
+                self._connection.executemany(sql, some)
+
+    def forget(self, events: int, notes: int) -> None:
+        """The work that came after so many events and notes is rolled back."""
+        self._rows.clear()
+        self._head = None
+        del self.events[events:], self.notes[notes:]
+
+    def find(self, sender: str, messageId: str) -> tuple[int, bytes] | None:
+        """C{seq} and digest of the message if it was appended before, also when retention has removed its row since."""
+        if self._allNew:
+            return None
+        found: tuple[int, bytes] | None = self.execute(
+            "SELECT seq, digest FROM events WHERE sender_id = ?1 AND message_id = ?2"
+            " UNION ALL SELECT seq, digest FROM removed_keys WHERE sender_id = ?1 AND message_id = ?2",
+            (sender, messageId),
+        ).fetchone()
+        return found
+
+    def checkAllNew(self) -> None:
+        """
+        Whether all that was appended was really new.
+
+        @raise sqlite3.IntegrityError: it was not.
+        """
+        self.flush()
+        if not self._allNew or self._head is None:
+            return
+        again = self._connection.execute(
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM removed_keys) AND EXISTS (SELECT 1 FROM events CROSS JOIN"
+            " removed_keys USING (sender_id, message_id) WHERE events.seq > ?)",
+            (self._appendedAfter,),
+        ).fetchone()
+        if again is not None:
+            raise sqlite3.IntegrityError("a message whose row retention has removed")
 
     def append(
         self, message: NetworkMessage, line: bytes, recipients: Iterable[str] | None, digest: bytes = b""
@@ -55,13 +125,19 @@ class Transaction:
         """
         ids = None if recipients is None else frozenset(recipients) - {message.sender_id}
         listed = None if ids is None else msgspec.json.encode(sorted(ids)).decode()
-        cursor = self.execute(
-            "INSERT INTO events (sender_id, message_id, message_type, target, timestamp, recipients, body, digest,"
-            " checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        type_ = message.message_type.value
+        if self._head is None:
+            # What AUTOINCREMENT would go by: no number is ever given twice, whatever retention removes.
+            row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+            self._head = self._appendedAfter = row[0] if row else 0
+        self._head = seq = self._head + 1
+        self.put(
+            _APPEND,
             (
+                seq,
                 message.sender_id,
                 message.message_id,
-                message.message_type.value,
+                type_,
                 message.target_ai,
                 message.timestamp,
                 listed,
@@ -70,9 +146,7 @@ class Transaction:
                 checksum(line, digest, listed),
             ),
         )
-        seq = cursor.lastrowid
-        assert seq is not None
-        self.events.append(Event(seq, message.sender_id, ids, line, isNewOnly(message.message_type.value)))
+        self.events.append(Event(seq, message.sender_id, ids, line, isNewOnly(type_)))
         return seq
 
     def tell(self, recipients: Iterable[str], messageType: MessageType, payload: msgspec.Struct) -> int:
@@ -118,7 +192,12 @@ class Work(Protocol):
 def commit(
     connection: sqlite3.Connection, works: list[Work], now: float
 ) -> tuple[Transaction, dict[int, BaseException]]:
-    """One transaction for all works; if one of them fails, again with each in a savepoint of its own."""
+    """
+    One transaction for all works; if one of them fails or repeats an earlier message, again with each in a savepoint
+    of its own.
+
+    Most commits hold new messages only.  They are not looked up first: the index of unique keys refuses a repetition.
+    """
     # Whatever went wrong in the first attempt: the second finds out whose it is.
     with suppress(Exception):
         return _attempt(connection, works, now, careful=False)
@@ -128,7 +207,7 @@ def commit(
 def _attempt(
     connection: sqlite3.Connection, works: list[Work], now: float, careful: bool
 ) -> tuple[Transaction, dict[int, BaseException]]:
-    transaction = Transaction(connection, now)
+    transaction = Transaction(connection, now, allNew=not careful)
     refused: dict[int, BaseException] = {}
     held: dict[object, WireProblem] = {}
     connection.execute("BEGIN IMMEDIATE")
@@ -147,15 +226,17 @@ def _attempt(
             connection.execute("SAVEPOINT work")
             try:
                 work.apply(transaction)
+                transaction.flush()
             except Exception as e:
                 refused[i] = e
                 if work.source is not None and asProblem(e).errorClass is ErrorClass.RETRY:
                     held[work.source] = asProblem(e)
-                del transaction.events[events:], transaction.notes[notes:]
+                transaction.forget(events, notes)
                 if not connection.in_transaction:
                     raise  # such as a full disk: SQLite has rolled all back
                 connection.execute("ROLLBACK TO work")
             connection.execute("RELEASE work")
+        transaction.checkAllNew()
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

@@ -43,7 +43,7 @@ _REPORTS = 5
 
 
 def storePattern(transaction: Transaction, seq: int, message: NetworkMessage, pattern: Pattern) -> None:
-    transaction.execute(
+    transaction.put(
         "INSERT OR REPLACE INTO shared_patterns (ai_id, pattern_id, seq, type, confidence, specialization, timestamp,"
         " body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -87,7 +87,7 @@ def storeComponent(transaction: Transaction, seq: int, message: NetworkMessage, 
 
 
 def _storeComponent(transaction: Transaction, seq: int, message: NetworkMessage, row: dict[str, Any]) -> None:
-    transaction.connection.execute(
+    transaction.put(
         "INSERT OR REPLACE INTO shared_components (ai_id, component_id, kind, seq, name, feature, digest,"
         " development_level, timestamp, body)"
         " VALUES (:ai_id, :component_id, :kind, :seq, :name, :feature, :digest, :level, :timestamp, :body)",
@@ -96,7 +96,7 @@ def _storeComponent(transaction: Transaction, seq: int, message: NetworkMessage,
 
 
 def storeReport(transaction: Transaction, seq: int, message: NetworkMessage, report: PerformanceReport) -> None:
-    transaction.execute(
+    transaction.put(
         "INSERT OR REPLACE INTO performance_reports (ai_id, component_id, digest, seq, verdict, timestamp, body)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         (

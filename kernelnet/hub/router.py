@@ -60,7 +60,8 @@ _ROOM_FOR_SEQ = 32
 
 def plain(text: str, limit: int = 80) -> str:
     """A stranger's words for a log line: no control characters, no line breaks, nothing that turns text around."""
-    return "".join(c if c.isprintable() else "?" for c in text[:limit])
+    text = text[:limit]
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 class Owner(Protocol):
@@ -105,11 +106,7 @@ class Logged:
         return self._owner.withdrawn(self)
 
     def apply(self, transaction: Transaction) -> None:
-        before = transaction.execute(
-            "SELECT seq, digest FROM events WHERE sender_id = ?1 AND message_id = ?2"
-            " UNION ALL SELECT seq, digest FROM removed_keys WHERE sender_id = ?1 AND message_id = ?2",
-            (self._sender, self.messageId),
-        ).fetchone()
+        before = transaction.find(self._sender, self.messageId)
         if before is None:
             self.seq = self._store(transaction, self._digest)
         elif before[1] == self._digest:
