@@ -26,12 +26,18 @@ def inReactor(make: Callable[[], Coroutine[Any, Any, T]]) -> Awaitable[T]:
     """
     Run the coroutine that C{make} returns in the reactor's thread.
 
-    @return: a C{Deferred} in Twisted code, an C{asyncio.Future} in an asyncio task.
+    @return: a C{Deferred} in Twisted code, a coroutine in an asyncio task.  Cancelling the task cancels the work, and
+        ends when that has ended: it may be started again at once.
     """
     task = _currentTask()
     if _reactorRunsHere():
         result = Deferred.fromCoroutine(make())
-        return result.asFuture(task.get_loop()) if task is not None else result
+        if task is None:
+            return result
+        # not the Deferred's own cancellation: it would not wait
+        done = task.get_loop().create_future()
+        result.addCallbacks(done.set_result, lambda failure: done.set_exception(failure.value))
+        return _finished(done, result.cancel)
     if task is None:
         raise RuntimeError("await this in asyncio.run(), or in Twisted code while the reactor runs")
     reactor = _backgroundReactor()
@@ -43,20 +49,24 @@ def inReactor(make: Callable[[], Coroutine[Any, Any, T]]) -> Awaitable[T]:
         running.append(deferred)
         deferred.addCallbacks(outcome.set_result, lambda failure: outcome.set_exception(failure.value))
 
-    reactor.callFromThread(start)
-    future = asyncio.wrap_future(outcome)
-
-    # A cancelled asyncio task cancels the work too.
-    def ended(future: asyncio.Future[T]) -> None:
-        if future.cancelled():
-            reactor.callFromThread(cancel)
-
     def cancel() -> None:
         for deferred in running:
             deferred.cancel()
 
-    future.add_done_callback(ended)
-    return future
+    reactor.callFromThread(start)
+    return _finished(asyncio.wrap_future(outcome), lambda: reactor.callFromThread(cancel))
+
+
+async def _finished(future: asyncio.Future[T], cancel: Callable[[], None]) -> T:
+    """The result of C{future}; whoever awaits it and is cancelled waits until what C{cancel} stops has ended."""
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        cancel()
+        await asyncio.wait([future])
+        if not future.cancelled():
+            future.exception()  # it is the cancellation's, and has been looked at
+        raise
 
 
 def _currentTask() -> asyncio.Task[Any] | None:

@@ -106,6 +106,70 @@ class ApiTests(SystemTestCase):
         )
         self.assertIn("refused our credentials", found["error"])
 
+    def test_cancelled(self) -> None:
+        """A task that is cancelled ends when its trainer has: another can begin at once."""
+        self.startHub()
+        found = self.run_(
+            """
+            import asyncio
+            trainer = make(int(sys.argv[2]))
+
+            async def main():
+                try:
+                    await asyncio.wait_for(trainer.run_collaborative_training(5), 2)
+                except asyncio.TimeoutError:
+                    return await trainer.run_collaborative_training(0.02)
+
+            print(json.dumps(asyncio.run(main())))
+            """,
+            str(self.state.path),
+            str(self.port),
+        )
+        self.assertEqual(found["ai_id"], "AI_1")
+
+    def test_cancelledInReactor(self) -> None:
+        """The same under Twisted's asyncio reactor."""
+        self.startHub()
+        found = self.run_(
+            """
+            import asyncio
+            from twisted.internet import asyncioreactor
+            asyncioreactor.install()
+            from twisted.internet.defer import Deferred
+            from twisted.internet.task import react
+            trainer = make(int(sys.argv[2]))
+
+            async def main():
+                try:
+                    await asyncio.wait_for(trainer.run_collaborative_training(5), 2)
+                except asyncio.TimeoutError:
+                    print(json.dumps(await trainer.run_collaborative_training(0.02)))
+
+            react(lambda reactor: Deferred.fromFuture(asyncio.ensure_future(main())))
+            """,
+            str(self.state.path),
+            str(self.port),
+        )
+        self.assertEqual(found["ai_id"], "AI_1")
+
+    def test_twoTrainers(self) -> None:
+        """Two trainers work side by side in one process."""
+        self.startHub()
+        found = self.run_(
+            """
+            import asyncio
+
+            async def main():
+                both = [make(int(sys.argv[2]), ai_id) for ai_id in ("AI_1", "AI_2")]
+                return await asyncio.gather(*(t.run_collaborative_training(0.05) for t in both))
+
+            print(json.dumps({"ids": [found["ai_id"] for found in asyncio.run(main())]}))
+            """,
+            str(self.state.path),
+            str(self.port),
+        )
+        self.assertEqual(found["ids"], ["AI_1", "AI_2"])
+
     def test_withoutHub(self) -> None:
         """run_comprehensive_demo learns, builds and measures without a hub."""
         trace = self.folder / "trace.txt"
