@@ -7,7 +7,9 @@ blocks the reactor nor the other (wasmtime releases the GIL while a component ru
 
 from __future__ import annotations
 
+import functools
 import random
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -103,6 +105,8 @@ class IntegratedKernelTrainer:
         self._stopping = False
         if self._pool is None:
             self._pool = ThreadPool(minthreads=0, maxthreads=2, name="kernelnet-training")
+            # A generator that never looks at its time must not keep the process from ending.
+            self._pool.threadFactory = functools.partial(threading.Thread, daemon=True)  # type: ignore[assignment]
             self._pool.start()
         if not self._scenarios:
             self._scenarios = await self._inThread(self._open)
@@ -146,11 +150,18 @@ class IntegratedKernelTrainer:
         if pool is None:
             done.callback(None)
             return done
-        from twisted.internet import reactor
-        from twisted.internet.threads import deferToThread
+        from twisted.internet import reactor as r
 
-        # The pool's own stop() waits for what runs: a search sees within a generation that it was cancelled.
-        return deferToThread(pool.stop) if reactor is not None else done
+        reactor: Any = r
+
+        def join() -> None:
+            # It waits for what runs: a search sees within a generation that it was cancelled.
+            pool.stop()
+            reactor.callFromThread(done.callback, None)
+
+        # Not in the reactor's own pool, which the process waits for.
+        threading.Thread(target=join, name="kernelnet-training-end", daemon=True).start()
+        return done
 
     # -- in threads
 
