@@ -39,6 +39,7 @@ class Inbox:
         self._trainer = trainer
         self.logId: str | None = None
         self.cursor: int | None = None
+        self._page: str | None = None
         self._pages = 0
         self._synced = False
         self.failed = 0
@@ -48,6 +49,7 @@ class Inbox:
         meta = dict((yield self._trainer.store.read("SELECT key, value FROM meta")))
         self.logId = meta.get("log_id")
         self.cursor = int(meta["cursor"]) if "cursor" in meta else None
+        self._page = meta.get("page")
 
     def connected(self) -> None:
         """A new connection: the next full C{training_sync} is the answer to our hello."""
@@ -107,20 +109,31 @@ class Inbox:
             for aiId, info in trainer.knowledge.ais.items():
                 info.connected = aiId in here
                 info.since = info.since if info.connected else None
+        following = sync.next
         if not self._synced:
             self._synced = True
-            if not sync.resumed:
+            if sync.resumed:
+                following = self._page  # a newcomer whose connection was lost goes on with its reading
+            else:
                 trainer.collaboration.forgotten(changes)
                 self.logId, self.cursor = sync.log_id, sync.seq
                 changes.add("REPLACE INTO meta VALUES ('log_id', ?)", self.logId)
                 changes.add("REPLACE INTO meta VALUES ('cursor', ?)", str(self.cursor))
-                self._pages = MAX_PAGES
+            self._pages = MAX_PAGES
             trainer.greeted()
         if sync.global_knowledge_base is not None:
             self._learn(sync.global_knowledge_base, changes)
-        if sync.next is not None and self._pages > 0:
+        self._read(following if self._pages > 0 else None, changes)
+
+    def _read(self, page: str | None, changes: Changes) -> None:
+        """Ask for a page of the knowledge base; C{None}: the last that we want was read."""
+        if page is not None:
             self._pages -= 1
-            trainer.sayNow(MessageType.TRAINING_SYNC, SyncRequest(after=sync.next))
+            changes.add("REPLACE INTO meta VALUES ('page', ?)", page)
+            self._trainer.sayNow(MessageType.TRAINING_SYNC, SyncRequest(after=page))
+        elif self._page is not None:
+            changes.add("DELETE FROM meta WHERE key = 'page'")
+        self._page = page
 
     def _learn(self, base: m.KnowledgeBase, changes: Changes) -> None:
         for entry in base.patterns:

@@ -61,10 +61,29 @@ class GreetingTests(TrainerTestCase):
         self.lines()
         yield self.hear(self.sync(next="c:1"))
         self.assertEqual([m.payload["after"] for m in self.said(T.TRAINING_SYNC)], ["c:1"])
+        yield self.hear(self.sync())
         self.connect()
         self.lines()
         yield self.hear(self.sync(resumed=True, next="c:1"))
         self.assertEqual(self.said(T.TRAINING_SYNC), [])
+
+    @inlineCallbacks
+    def test_pagesAcrossRestart(self) -> Any:
+        """A newcomer whose connection was lost while it paged goes on with the same page, another process, too."""
+        self.connect()
+        yield self.hear(self.sync(next="c:1"))
+        yield self.hear(self.sync(next="c:2"))
+        for _ in range(2):
+            self.connect()
+            self.lines()
+            yield self.hear(self.sync(resumed=True, next="c:1"))
+            self.assertEqual([m.payload["after"] for m in self.said(T.TRAINING_SYNC)], ["c:2"])
+            yield self.trainer.store.close()
+            yield self.begin()
+        self.connect()
+        yield self.hear(self.sync(resumed=True, next="c:1"))
+        yield self.hear(self.sync())
+        self.assertEqual((yield self.trainer.store.read("SELECT * FROM meta WHERE key = 'page'")), [])
 
     @inlineCallbacks
     def test_aiInfoIsLive(self) -> Any:
