@@ -58,8 +58,9 @@ class RestartTests(SystemTestCase):
         trainer.waitFor("Enrolled as AI_1")
         hub.kill()
         trainer.waitFor("Lost the hub")
-        self.startHub(self.port)
+        hub = self.startHub(self.port)
         trainer.waitFor("Connected to the hub", 2)
+        hub.waitFor("shared by AI_1")
         trainer.stop()
         with closing(sqlite3.connect(self.state.trainer("AI_1") / "trainer.db")) as database:
             self.assertEqual(database.execute("SELECT COUNT(*) FROM outbox").fetchall(), [(0,)])
