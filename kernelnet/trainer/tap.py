@@ -63,7 +63,7 @@ class Options(usage.Options):
             refuse(NAME, f"{', '.join(missing)} missing: pip install 'kernelnet[trainer]'")
         try:
             self._check()
-        except (IdentityError, PluginError, ValueError) as e:
+        except (IdentityError, PluginError, ValueError, OSError) as e:
             refuse(NAME, e)
 
     def _check(self) -> None:

@@ -104,6 +104,13 @@ class MistakeTests(SystemTestCase):
         self.state.path.chmod(0o755)
         self.refused(self.twistd("kernelhub", "--port", "0", "--state", str(self.state.path)), "chmod 700")
 
+    def test_noFolder(self) -> None:
+        """A state directory in which the trainer can't have its folder."""
+        self.state.open()
+        (self.state.path / "trainers").touch()
+        self.port = 1
+        self.refused(self.trainer("AI_1"), "trainers")
+
     def test_sameTrainerTwice(self) -> None:
         """Two processes of one trainer, on one machine."""
         self.startHub()
