@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from kernelnet.hub.events import Event, Page
 from kernelnet.hub.log import Log
-from kernelnet.wire import withSeq
+from kernelnet.wire import WireProblem, withSeq
 
 __all__ = ["Cursor", "Flush", "Sink"]
 
@@ -144,6 +144,8 @@ class Cursor:
             if self.position >= self._source.head:
                 self.live = True
                 return
+            if self._isTooLate():
+                return
             page = self._source.page(self.position, self._sink.aiId)
             if isinstance(page, Deferred):
                 self._reading = True
@@ -153,9 +155,17 @@ class Cursor:
 
     def _pageRead(self, page: Page) -> None:
         self._reading = False
-        if not self._stopped:
+        if not self._stopped and not self._isTooLate():
             self._take(page)
             self._read()
+
+    def _isTooLate(self) -> bool:
+        """Whether the operator's hard limit has removed what comes next: nothing may be passed over in silence."""
+        if self.position + 1 >= self._source.first:
+            return False
+        self._stopped = True
+        self._sink.failed(Failure(WireProblem("too_slow", "what comes next for you was removed from the log")))
+        return True
 
     def _take(self, page: Page) -> None:
         self.position = page.upTo

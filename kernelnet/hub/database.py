@@ -114,7 +114,7 @@ def prepare(path: Path, steps: dict[int, str] | None = None) -> None:
         connection.close()
 
 
-def unusable(path: Path, error: Exception) -> DatabaseError:
+def unusable(path: Path, error: BaseException) -> DatabaseError:
     """What a user is told of a database that can't be read or written."""
     if isinstance(error, Damaged) or "malformed" in str(error):
         return DatabaseError(

@@ -26,6 +26,7 @@ from kernelnet.hub.limits import Bounds
 from kernelnet.hub.log import Log
 from kernelnet.hub.protocol import HubProtocol
 from kernelnet.hub.registry import Registry
+from kernelnet.hub.retention import Keeper, Policy
 from kernelnet.hub.router import Router, plain
 from kernelnet.hub.status import gatherStatus
 from kernelnet.hub.tokens import Grant
@@ -38,6 +39,7 @@ __all__ = ["HubFactory"]
 class HubFactory(Factory):
     """
     @ivar gate: who may come in, and how fast.
+    @ivar keeper: how long the log is kept.
     @ivar byId: the connection of each authenticated AI; the router sees who is connected in it.
     @ivar counts: messages received since the start, by type.
     @ivar errors: errors sent since the start, by code.
@@ -64,6 +66,7 @@ class HubFactory(Factory):
         *,
         limits: sessions.Limits | None = None,
         bounds: Bounds | None = None,
+        policy: Policy | None = None,
     ) -> None:
         bounds = bounds or Bounds()
         self.source = source
@@ -85,6 +88,7 @@ class HubFactory(Factory):
         self._newsCall: IDelayedCall | None = None
         self._jobs = [self._job(self._sweep), self._job(self._expire)]
         self._stopping = False
+        self.keeper = Keeper(self, policy or Policy())
         source.committed = self._committed
 
     def __repr__(self) -> str:
@@ -99,6 +103,7 @@ class HubFactory(Factory):
         """Begin the periodic work."""
         for job in self._jobs:
             job.start(5.0, now=False)
+        self.keeper.start()
 
     def buildProtocol(self, addr: IAddress | None) -> HubProtocol | TurnedAway:  # type: ignore[override]
         if self._stopping or not self.gate.admits(getattr(addr, "host", None)):
@@ -245,12 +250,19 @@ class HubFactory(Factory):
                     and not self.source.remembers(connection.cursor.position)
                 ):
                     connection.close(WireProblem("too_slow", "this client did not keep up with what others share"))
-                elif silent >= self.pingAfter and now - connection.lastPing >= self.pingAfter:
+                elif now - connection.lastPing >= self.pingAfter and (
+                    silent >= self.pingAfter or self._asks(connection)
+                ):
                     connection.lastPing = now
-                    ping.seq = self.source.head if connection.version >= 2 else None
+                    # all up to there was handed to it before this ping
+                    ping.seq = connection.cursor.position if connection.version >= 2 else None
                     connection.send(MessageType.HEARTBEAT, ping)
         except Exception:
             self.log.failure("the sweep failed; it goes on")
+
+    def _asks(self, connection: HubProtocol) -> bool:
+        """Whether a ping shall find out how far it has read: who talks all the time is never silent."""
+        return self.keeper.asks and connection.version >= 2 and connection.cursor.live
 
     def _expire(self) -> Deferred[None]:
         def failed(failure: Failure) -> None:
@@ -271,6 +283,7 @@ class HubFactory(Factory):
         @return: fires when all connections are gone, within some seconds.
         """
         self._stopping = True
+        self.keeper.stop()
         for job in self._jobs:
             if job.running:
                 job.stop()

@@ -47,12 +47,16 @@ class Greeting:
                 raise WireProblem("bad_credentials", "unknown ai_id or wrong token")
         elif connection.version >= 2 and not self._again:
             self._credential = tokens.renew(transaction, connection.aiId)
-        saveHello(
-            transaction, connection.aiId, self._hello, self._hello.resume_after if connection.version >= 2 else None
-        )
+        read: int | None = None
+        if connection.version >= 2:
+            read = connection.readSeq if self._again else self._whereFrom()[0]
+        saveHello(transaction, connection.aiId, self._hello, read)
 
     def settle(self, problem: WireProblem | None) -> None:
         connection = self._connection
+        if problem is not None and problem.code == "storage_full" and not connection.grant.joins:
+            # What was not written can wait: with a full disk, too, the hub routes what needs no log.
+            problem = self._credential = None
         if problem is not None:
             if problem.errorClass is not ErrorClass.CLOSING:
                 problem = WireProblem("shutting_down", f"the hub can't take a hello now: {problem.message}")
@@ -62,6 +66,8 @@ class Greeting:
         if connection.closing:
             return
         after, resumed = self._whereFrom()
+        if not self._again:
+            connection.readSeq = after
         answer = TrainingSync(seq=after, resumed=resumed, credential=self._credential)
         sendSync(connection, answer, then=None if self._again else lambda: connection.cursor.start(after))
 

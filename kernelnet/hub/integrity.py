@@ -23,7 +23,7 @@ from zlib import crc32
 
 import msgspec
 
-__all__ = ["Damaged", "checkRows", "checksum", "endedUncleanly", "fullCheck", "quickCheck"]
+__all__ = ["Damaged", "checkRows", "checksum", "endedUncleanly", "fullCheck", "quickCheck", "remember"]
 
 SMALL = 64 * 1024 * 1024
 """A database file up to so many bytes has its whole structure checked at each start."""
@@ -90,6 +90,11 @@ def endedUncleanly(path: Path) -> bool:
         return False
 
 
+def remember(connection: sqlite3.Connection, problem: object) -> None:
+    """Write down that the database is damaged, so that no quick check lets it pass."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('damaged', ?)", (str(problem),))
+
+
 def quickCheck(connection: sqlite3.Connection) -> None:
     """
     What can be checked in well under a second, however long the log is.
@@ -101,6 +106,9 @@ def quickCheck(connection: sqlite3.Connection) -> None:
         (pageSize,) = connection.execute("PRAGMA page_size").fetchone()
         if pages * pageSize <= SMALL:
             _structure(connection, "PRAGMA quick_check(1)")
+        known = connection.execute("SELECT value FROM meta WHERE key = 'damaged'").fetchone()
+        if known is not None:
+            raise Damaged(known[0])
         checksumsFrom = _checksumsFrom(connection)
         for (table,) in connection.execute(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"

@@ -46,6 +46,9 @@ class Log:
     """
     @ivar head: the last committed position.
     @ivar logId: tells this log from that of any other database.
+    @ivar first: the first position that can still be read.
+    @ivar room: asked before each commit why the disk can't take messages.
+    @ivar noRoom: what it said last.
     """
 
     MAX_BATCH = 2000
@@ -66,6 +69,8 @@ class Log:
         self._clock = clock
         self._wallClock = wallClock
         self.committed: Callable[[list[Event]], None] = lambda events: None
+        self.room: Callable[[], WireProblem | None] = lambda: None
+        self.noRoom: WireProblem | None = None
         self.head = 0
         self.first = 1
         self.logId = ""
@@ -85,12 +90,15 @@ class Log:
 
         def where(connection: sqlite3.Connection) -> tuple[str, int, int]:
             (logId,) = connection.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()
-            (last,) = connection.execute("SELECT max(seq) FROM events").fetchone()
+            # Retention may have removed every row: the numbers go on all the same.
+            row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+            last = row[0] if row else 0
             (first,) = connection.execute("SELECT min(seq) FROM events").fetchone()
-            return logId, last or 0, first or 1
+            return logId, last, first or last + 1
 
         def opened(found: tuple[str, int, int]) -> None:
             self.logId, self.head, self.first = found
+            self._recent = Recent(self.RECENT_BYTES)
             self._recent.startAfter(self.head)
 
         return self._writer.runWithConnection(where).addCallback(opened)
@@ -150,6 +158,7 @@ class Log:
         taken = self._waiting[:count]
         del self._waiting[:count]
         self._waitingBytes -= size
+        self.noRoom = self.room()
         for work in taken:
             if problem := work.withdrawn():
                 self._settle(work, problem)

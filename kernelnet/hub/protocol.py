@@ -63,6 +63,7 @@ class HubProtocol(LineProtocol):
     @ivar version: the protocol version it speaks; 1 until its hello says otherwise.
     @ivar greeted: whether it has said hello.
     @ivar since: Unix time of its authentication.
+    @ivar readSeq: up to which position of the log it has said that it dealt with everything.
     @ivar grant: how its handshake was answered.
     @ivar syncing: whether a page of the knowledge base is on its way to it.
     @ivar ordered: whether nothing may overtake a message of it that was refused for now.
@@ -79,6 +80,7 @@ class HubProtocol(LineProtocol):
         self.version = 1
         self.greeted = False
         self.since = 0.0
+        self.readSeq = 0
         self.ordered = False
         self.closing = False
         self.lastHeard = factory.clock.seconds()
@@ -243,6 +245,8 @@ class HubProtocol(LineProtocol):
 
     def _heartbeat(self, message: NetworkMessage) -> None:
         beat = wire.decodePayload(message, Heartbeat)
+        if beat.seq is not None:
+            self.readSeq = max(self.readSeq, min(beat.seq, self.cursor.position))
         if beat.nonce is not None and beat.reply_to is None:
             self.send(MessageType.HEARTBEAT, Heartbeat(reply_to=beat.nonce))
 
@@ -260,7 +264,7 @@ class HubProtocol(LineProtocol):
 
     def withdrawn(self, work: Logged) -> WireProblem | None:
         if self._mustResend is None or self._mustResend == work.messageId:
-            return None
+            return self.factory.source.noRoom
         return WireProblem("busy", f"send {self._mustResend!r} again first", work.messageId)
 
     def settled(self, work: Logged, problem: WireProblem | None) -> None:

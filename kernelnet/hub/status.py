@@ -18,7 +18,7 @@ key                 value
 ``limits``          {unauthenticated: connections now; since the start refused: connections there was no room for,
                     displaced: unauthenticated ones that went for newer ones, failed: authentications, unchecked: more
                     of them when too many had failed, slowed: how often somebody was read more slowly}
-``log``             {log_id, position, oldest, waiting}
+``log``             {log_id, position, oldest, waiting, removed: rows since the start, full: whether the disk is}
 ==================  =======================================================================================
 """
 
@@ -69,6 +69,8 @@ def gatherStatus(factory: HubFactory) -> Deferred[dict[str, Any]]:
                 "position": factory.source.head,
                 "oldest": factory.source.first,
                 "waiting": factory.source.waiting,
+                "removed": factory.keeper.removed,
+                "full": factory.source.room() is not None,
             },
         }
 

@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-from kernelnet.hub import certificates, control, database
+from kernelnet.hub import certificates, control, database, integrity, storage
 from kernelnet.hub.certificates import HubCertificates
 from kernelnet.hub.factory import HubFactory
 from kernelnet.hub.gate import withinDescriptors
@@ -28,6 +28,7 @@ from kernelnet.hub.limits import OPTIONS, Bounds, LimitError
 from kernelnet.hub.log import Log
 from kernelnet.hub.registry import Registry
 from kernelnet.hub.sessions import Limits
+from kernelnet.hub.tls import PromptTLSEndpoint
 from kernelnet.identity import IdentityError, StateDirectory, defaultState, tokenHash
 from kernelnet.process import endWithFailure, placeFiles, refuse, steadyTime
 
@@ -47,9 +48,14 @@ class Options(usage.Options):
         ["session-offered", None, 600.0, "seconds that a collaboration may wait for a partner", float],
         ["session-active", None, 1800.0, "seconds that a collaboration may take", float],
         *certificates.OPTIONS,
+        *storage.OPTIONS,
         *OPTIONS,
     ]
-    optFlags = [["insecure-plaintext", None, "no TLS; on a loopback address only"], *certificates.FLAGS]
+    optFlags = [
+        ["insecure-plaintext", None, "no TLS; on a loopback address only"],
+        ["twisted-tls", None, "write TLS in Twisted's own way, which is slower"],
+        *certificates.FLAGS,
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +72,9 @@ class Options(usage.Options):
                 refuse("kernelhub", f"--{name} must be a number of seconds above 0, not {self[name]:g}")
         try:
             self["bounds"] = Bounds.fromOptions(self)
-        except LimitError as e:
+            self["policy"] = storage.policy(self)
+            self["min-free-bytes"] = storage.minFree(self)
+        except (LimitError, storage.StorageError) as e:
             refuse("kernelhub", e)
         port = self["port"]
         if re.fullmatch(r"[0-9]+", port, re.ASCII):
@@ -140,6 +148,7 @@ class HubService(Service):
         self._certificates: HubCertificates | None = None
         if options["port"].isdecimal() and not options["insecure-plaintext"]:
             self._certificates = HubCertificates.fromOptions(state, reactor, time.time, options)
+        self._unclean = integrity.endedUncleanly(state.database)
         database.prepare(state.database)
         # Now, since a wrong file or description is told best before anything runs.
         self._endpoint = self._makeEndpoint()
@@ -151,7 +160,9 @@ class HubService(Service):
             return endpoint
         if self._certificates is None:
             return TCP4ServerEndpoint(self._reactor, int(port), BACKLOG, "127.0.0.1")
-        return SSL4ServerEndpoint(self._reactor, int(port), self._certificates.tls, BACKLOG)
+        if self._options["twisted-tls"]:
+            return SSL4ServerEndpoint(self._reactor, int(port), self._certificates.tls, BACKLOG)
+        return PromptTLSEndpoint(TCP4ServerEndpoint(self._reactor, int(port), BACKLOG), self._certificates.tls)
 
     def _pool(self, openfun: Any, threads: int) -> Any:
         return adbapi.ConnectionPool(
@@ -171,6 +182,7 @@ class HubService(Service):
         # One writer: SQLite has one anyway, and the log's order is that of its thread.
         source = Log(self._pool(database.setUpWriter, 1), self._pool(database.setUpReader, 2), self._reactor, time.time)
         self._source = source
+        source.room = storage.Room(self._state.path, self._options["min-free-bytes"]).problem
         started = source.open().addCallback(lambda _: source.read(Registry.load)).addCallback(self._listen)
         started.addCallbacks(lambda _: self.started.callback(None), self._failed)
 
@@ -192,6 +204,7 @@ class HubService(Service):
             time.time,
             limits=Limits(self._options["session-offered"], self._options["session-active"]),
             bounds=bounds,
+            policy=self._options["policy"],
         )
         self.factory = factory
 
@@ -214,8 +227,27 @@ class HubService(Service):
                 logId=self._source.logId if self._source else "",
                 head=self._source.head if self._source else 0,
             )
+            if self._unclean and self._source is not None:
+                self._checkAll(self._source)
 
         return self._endpoint.listen(factory).addCallback(listening)
+
+    def _checkAll(self, source: Log) -> None:
+        """After an unclean end: every row of the log, while the hub is at work; it ends when one is damaged."""
+
+        def damaged(failure: Failure) -> Deferred[None] | None:
+            if self._stopping:
+                return None
+            problem = database.unusable(self._state.database, failure.value or Exception())
+            # The next start refuses, too.
+            return source.write(lambda transaction: integrity.remember(transaction.connection, failure.value)).addBoth(
+                lambda _: endWithFailure(self._reactor, f"kernelhub: {problem}")
+            )
+
+        self.log.info("the last hub here did not end in order: checking the log")
+        checked = Deferred.fromCoroutine(storage.checkAll(source, self._reactor))
+        checked.addCallbacks(lambda upTo: self.log.info("the log is sound up to {upTo}", upTo=upTo), damaged)
+        checked.addErrback(lambda failure: None if self._stopping else self.log.failure("the check failed", failure))
 
     def _failed(self, failure: Failure) -> None:
         # What the system or we ourselves say in one line needs no traceback.

@@ -89,7 +89,14 @@ class SocketTests(TestCase):
                 },
                 "messages": {"hello": 1, "pattern_share": 1},
                 "errors": {"invalid_message": 1},
-                "log": {"log_id": self.hub.log.logId, "position": 1, "oldest": 1, "waiting": 0},
+                "log": {
+                    "log_id": self.hub.log.logId,
+                    "position": 1,
+                    "oldest": 1,
+                    "waiting": 0,
+                    "removed": 0,
+                    "full": False,
+                },
             },
         )
 

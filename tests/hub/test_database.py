@@ -75,7 +75,7 @@ class PrepareTests(SynchronousTestCase):
         self.assertEqual(backup.stat().st_mode & 0o777, 0o600)
 
     def test_fromEachVersion(self) -> None:
-        """A database of any earlier version, with rows in it, is upgraded to what a fresh one is, and keeps the rows."""
+        """A database of any earlier version, with rows in it, is upgraded to what a fresh one is; the rows stay."""
         fresh = self.path.with_name("fresh.db")
         database.prepare(fresh)
         steps = database.schemas()
