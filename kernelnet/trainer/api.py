@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kernelnet.identity import StateDirectory, checkAiId, defaultState
+from kernelnet.identity import JoinString, StateDirectory, checkAiId, defaultState
 from kernelnet.message import SPECIALIZATIONS, AiInfo
+from kernelnet.trainer.addresses import Address, parseAddress
 from kernelnet.trainer.bridge import inReactor
 from kernelnet.trainer.specializations import capabilitiesOf
 from kernelnet.trainer.training import IntegratedKernelTrainer
@@ -26,9 +28,12 @@ class NetworkedKernelTrainer:
     @param auth_token: its own token; C{None}: the state directory's credential, or enrol with its join token.
     @param kernel_trainer: an `kernelnet.interfaces.ILocalTrainer`; C{None}: an `IntegratedKernelTrainer`.
     @param state: the state directory, C{None}: the user's.
-    @param ca: the CA certificate to trust, C{None}: the state directory's.
+    @param ca: the CA certificate to trust, C{None}: that from joining, else the state directory's.
+    @param hubs: such as C{["a.example:6000", "b.example:6000"]}, tried in turn; instead of host and port.
+    @param join: a join string from C{kernelnet tokens issue}; instead of a token.
+    @param client_cert: our certificate, for a hub that asks for one; C{client_key}: its key, C{None}: in the same file.
     @raise kernelnet.identity.IdentityError: the id or the state directory is not as it must be.
-    @raise ValueError: there is no such specialization.
+    @raise ValueError: there is no such specialization, or an address is none.
     """
 
     def __init__(
@@ -42,22 +47,29 @@ class NetworkedKernelTrainer:
         kernel_trainer: Any = None,
         state: Path | None = None,
         ca: Path | None = None,
+        hubs: Sequence[str] = (),
+        join: str | None = None,
+        client_cert: Path | None = None,
+        client_key: Path | None = None,
     ) -> None:
         if specialization not in SPECIALIZATIONS:
             raise ValueError(f"unknown specialization {specialization!r}; there are: {', '.join(SPECIALIZATIONS)}")
         self.ai_id = checkAiId(ai_id)
         self.specialization = specialization
-        self.hub_host = hub_host
-        self.hub_port = hub_port
+        self._hubs = tuple(parseAddress(hub) for hub in hubs) or (Address(hub_host, hub_port),)
+        self.hub_host, self.hub_port = self._hubs[0]
         self.capabilities = capabilitiesOf(specialization)
         self.kernel_trainer = kernel_trainer or IntegratedKernelTrainer(specialization, author=ai_id)
         self._token = auth_token
+        self._join = JoinString.parse(join) if join is not None else None
         self._ca = ca
+        self._clientCertificate = client_cert
+        self._clientKey = client_key
         self._state = StateDirectory(state or defaultState())
         self._trainer: Trainer | None = None
 
     def __repr__(self) -> str:
-        return f"<NetworkedKernelTrainer {self.ai_id} {self.specialization} {self.hub_host}:{self.hub_port}>"
+        return f"<NetworkedKernelTrainer {self.ai_id} {self.specialization} {self._hubs[0]}>"
 
     @property
     def connected(self) -> bool:
@@ -112,10 +124,12 @@ class NetworkedKernelTrainer:
             aiId=self.ai_id,
             state=self._state,
             specialization=self.specialization,
-            host=self.hub_host,
-            port=self.hub_port,
+            hubs=self._hubs,
             token=self._token,
+            join=self._join,
             caFile=self._ca,
+            clientCertificate=self._clientCertificate,
+            clientKey=self._clientKey,
             minutes=minutes,
         )
         trainer = self._trainer = Trainer(config, self.kernel_trainer, reactor)

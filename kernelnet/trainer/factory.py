@@ -1,15 +1,18 @@
-"""Connects to the hub, and connects again after whatever may pass."""
+"""Connects to a hub, and connects again, there or elsewhere, after whatever may pass."""
 
 from __future__ import annotations
 
-import random
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from twisted.internet.interfaces import IAddress, IConnector, IReactorTime
-from twisted.internet.protocol import ReconnectingClientFactory
+from twisted.internet.error import NotConnectingError
+from twisted.internet.interfaces import IAddress, IConnector, IDelayedCall, IReactorTime
+from twisted.internet.protocol import ClientFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from kernelnet.trainer.addresses import Address, InTurn
 from kernelnet.trainer.protocol import TrainerProtocol
 
 if TYPE_CHECKING:
@@ -18,31 +21,34 @@ if TYPE_CHECKING:
 __all__ = ["TrainerFactory"]
 
 
-class TrainerFactory(ReconnectingClientFactory):
+class TrainerFactory(InTurn, ClientFactory):
     """
-    Makes one `TrainerProtocol` at a time.
+    Makes one `TrainerProtocol` at a time, with the address whose turn it is.
 
-    The pause before attempt I{n} is drawn evenly from 0 to min(C{maxDelay}, C{initialDelay}·2ⁿ) seconds ("full
-    jitter": Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015), so that a thousand trainers
-    do not all come back in the same moment after a restart of the hub.
+    After a connection that had gone well the same address is tried again first.
 
-    @param address: host and port, for the log.
+    @ivar connection: the one that is open.
+    @ivar connector: of the last attempt.
     """
 
     log = Logger()
     noisy = False
-    initialDelay = 0.5
-    delay = 0.5
-    maxDelay = 30.0  # type: ignore[assignment]
-    factor = 2.0
 
-    def __init__(self, trainer: Trainer, address: str, clock: IReactorTime) -> None:
+    def __init__(self, trainer: Trainer, addresses: Sequence[Address], clock: IReactorTime) -> None:
+        InTurn.__init__(self, addresses)
         self.trainer = trainer
-        self.address = address
-        self.clock = clock  # type: ignore[assignment]
         self._clock = clock
+        self._continue = True
+        self._wentWell = False
+        self._call: IDelayedCall | None = None
         self.connection: TrainerProtocol | None = None
-        self._random = random.Random()
+        self.connector: IConnector | None = None
+
+    def connect(self) -> None:
+        """Try the address whose turn it is."""
+        self._call = None
+        self._wentWell = False
+        self.connector = self.trainer.dial(self.address)
 
     def buildProtocol(self, addr: IAddress | None) -> TrainerProtocol:  # type: ignore[override]
         protocol = TrainerProtocol(self._clock)
@@ -50,37 +56,49 @@ class TrainerFactory(ReconnectingClientFactory):
         self.connection = protocol
         return protocol
 
-    def lost(self, protocol: TrainerProtocol, certificateProblem: str | None) -> None:
-        """A connection of ours has ended."""
+    def greeted(self) -> None:
+        """The hub's first valid answer: only now, and not with a mere connection, an attempt has gone well."""
+        self._wentWell = True
+        self.wentWell()
+
+    def lost(self, protocol: TrainerProtocol, refusal: str | None) -> None:
+        """
+        A connection of ours has ended.
+
+        @param refusal: what was wrong, if no waiting mends it.
+        """
         if self.connection is protocol:
             self.connection = None
             self.trainer.disconnected()
-        if certificateProblem is not None:
-            self.trainer.fail(f"the hub at {self.address} is not trusted: {certificateProblem}")
+        if refusal is None:
+            return
+        if line := self.refuse(refusal):
+            self.trainer.fail(line)
+        else:
+            self.log.error("the hub at {address} {refusal}", address=str(self.address), refusal=refusal)
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
-        self.log.warn("can't reach the hub at {address}: {reason}", address=self.address, reason=_short(reason))
-        super().clientConnectionFailed(connector, reason)
+        self.log.warn("can't reach the hub at {address}: {reason}", address=str(self.address), reason=_short(reason))
+        self._retry()
 
     def clientConnectionLost(self, connector: IConnector, unused_reason: Failure) -> None:
-        if self.continueTrying:
-            self.log.info("Lost the hub at {address}", address=self.address)
-        super().clientConnectionLost(connector, unused_reason)
+        if self._continue:
+            self.log.info("Lost the hub at {address}", address=str(self.address))
+        self._retry()
 
-    def retry(self, connector: Any = None) -> None:
-        """Try again after a jittered pause."""
-        connector = connector or self.connector
-        if not self.continueTrying or connector is None:
-            return
-        self.connector = connector
-        self.retries += 1
-        pause = self._random.uniform(0, self.delay)
-        self.delay = min(self.maxDelay, self.delay * self.factor)
-        self._callID = self._clock.callLater(pause, self._again, connector)
+    def stopTrying(self) -> None:
+        """No attempt after this one, which ends if it isn't a connection yet."""
+        self._continue = False
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+        if self.connector is not None:
+            with suppress(NotConnectingError):
+                self.connector.stopConnecting()
 
-    def _again(self, connector: Any) -> None:
-        self._callID = None
-        connector.connect()
+    def _retry(self) -> None:
+        if self._continue:
+            self._call = self._clock.callLater(self.next(same=self._wentWell), self.connect)
 
 
 def _short(reason: Failure) -> str:

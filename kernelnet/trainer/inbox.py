@@ -10,7 +10,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.logger import Logger
 
 from kernelnet import message as m
-from kernelnet.identity import IdentityError, writeSecret
+from kernelnet.identity import IdentityError
 from kernelnet.message import ErrorClass, MessageType, NetworkMessage, SyncRequest
 from kernelnet.trainer.specializations import canHelpWith
 from kernelnet.trainer.store import Changes
@@ -95,12 +95,13 @@ class Inbox:
         trainer = self._trainer
         if sync.credential is not None:
             # Before anything else: from the first use of it on, the join token is of no use to this id.
+            what = "New credential for" if trainer.credentials.path.exists() else "Enrolled as"
             try:
-                writeSecret(trainer.credential, sync.credential.encode("ascii") + b"\n")
-            except (OSError, IdentityError) as e:
-                trainer.fail(f"can't keep the credential in {trainer.credential}: {e}")
+                trainer.credentials.keep(sync.credential)
+            except (OSError, ValueError, IdentityError) as e:
+                trainer.fail(f"can't keep the credential in {trainer.credentials.path}: {e}")
                 return
-            self.log.info("Enrolled as {aiId}", aiId=trainer.aiId)
+            self.log.info("{what} {aiId}", what=what, aiId=trainer.aiId)
         trainer.knowledge.ais.update(sync.ai_info)
         if sync.log_id is None:
             return  # just news of who came or went
@@ -227,7 +228,7 @@ class Inbox:
     def _error(self, message: NetworkMessage, error: m.WireError, changes: Changes) -> None:
         trainer = self._trainer
         if error.code == "bad_credentials":
-            trainer.fail(f"the hub refused our credentials: {error.message}")
+            trainer.fail(trainer.credentials.refusal(error.message))
         elif error.code == "taken_over":
             trainer.fail(f"another process connected as {trainer.aiId}: {error.message}")
         elif error.code == "line_too_long":

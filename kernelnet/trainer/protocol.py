@@ -23,6 +23,9 @@ __all__ = ["TrainerProtocol"]
 SILENCE = 100.0
 """Seconds without a line after which the hub is taken for dead: it pings idle peers every 30 s."""
 
+_NOT_TAKEN = ("unknown ca", "bad certificate", "certificate expired", "certificate unknown", "certificate revoked")
+"""What a hub's TLS says of a client's certificate."""
+
 
 class TrainerProtocol(LineProtocol, TimeoutMixin):
     """
@@ -69,8 +72,8 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
     def _deliver(self, batch: list[NetworkMessage]) -> None:
         if not self.greeted and any(m.message_type is MessageType.TRAINING_SYNC for m in batch):
             self.greeted = True
-            self.factory.resetDelay()
-            self.log.info("Connected to the hub at {peer}", peer=self.factory.address)
+            self.factory.greeted()
+            self.log.info("Connected to the hub at {peer}", peer=str(self.factory.address))
         # Nothing more is read until the batch is durable: a slow disk here slows the hub's sending, not our memory.
         self.pauseProducing()
         self.factory.trainer.received(batch, self).addBoth(self._delivered)
@@ -104,16 +107,20 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
         self.setTimeout(None)
         super().connectionLost(reason)
         # TLS failures are seen here only: the factory gets a plain ConnectionDone.
-        self.factory.lost(self, _certificateProblem(reason))
+        self.factory.lost(self, _refusal(reason))
 
 
-def _certificateProblem(reason: Failure) -> str | None:
-    """What was wrong with the hub's certificate, if that is why the connection ended."""
+def _refusal(reason: Failure) -> str | None:
+    """What was wrong with the hub's certificate or with ours, if that is why the connection ended."""
     error = reason.value
     if isinstance(error, VerificationError):
-        return "its certificate is for another name"
+        return "is not trusted: its certificate is for another name"
     if isinstance(error, SSL.Error):
         words = " ".join(str(part) for entry in (error.args[0] if error.args else ()) for part in entry)
         if "certificate verify failed" in words:
-            return "its certificate is not from the CA that is trusted here"
+            return "is not trusted: its certificate is not from the CA that is trusted here, or has expired"
+        if "alert certificate required" in words or "alert handshake failure" in words:
+            return "refused us: it asks for a client certificate (--client-cert)"
+        if "alert" in words and any(why in words for why in _NOT_TAKEN):
+            return "refused us: it does not accept our client certificate"
     return None

@@ -15,15 +15,18 @@ import msgspec
 from msgspec import Struct
 from twisted.application.service import Service
 from twisted.internet import task
-from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from kernelnet.identity import IdentityError, StateDirectory, clientTLS, readToken
+from kernelnet.identity import IdentityError, JoinString, StateDirectory
 from kernelnet.message import AiInfo, Handshake, Heartbeat, MessageType, NetworkMessage
+from kernelnet.trainer.addresses import Address
 from kernelnet.trainer.collaboration import SEEK_EVERY, Collaboration
+from kernelnet.trainer.credentials import Credentials
 from kernelnet.trainer.factory import TrainerFactory
 from kernelnet.trainer.inbox import Inbox, greetingPayload
+from kernelnet.trainer.joining import JoinError, RootFinder
 from kernelnet.trainer.knowledge import Knowledge
 from kernelnet.trainer.outbox import Outbox
 from kernelnet.trainer.protocol import TrainerProtocol
@@ -46,9 +49,12 @@ class TrainerConfig(Struct):
     """
     Where a trainer finds the hub, and as whom.
 
+    @ivar hubs: where the hub may be; they are tried in turn.
     @ivar tokenFile: C{None}: the credential that enrolling gave, else the hub's join token in the state directory.
     @ivar token: instead of a file, from the Python API.
-    @ivar caFile: C{None}: the state directory's.
+    @ivar join: instead of a token.
+    @ivar caFile: C{None}: the CA from joining, else the state directory's.
+    @ivar clientCertificate: to show to a hub that asks for one; C{clientKey}: its key, C{None}: in the same file.
     @ivar minutes: end after so long; C{None}: never.
     """
 
@@ -56,11 +62,13 @@ class TrainerConfig(Struct):
     state: StateDirectory
     specialization: str = "general"
     capabilities: tuple[str, ...] = ()
-    host: str = "localhost"
-    port: int = 6000
+    hubs: tuple[Address, ...] = (Address("localhost", 6000),)
     tokenFile: Path | None = None
     token: str | None = None
+    join: JoinString | None = None
     caFile: Path | None = None
+    clientCertificate: Path | None = None
+    clientKey: Path | None = None
     minutes: float | None = None
 
 
@@ -87,15 +95,16 @@ class Trainer(Service):
         self.ended: Deferred[None] = Deferred()
         self.folder = config.state.trainer(config.aiId)
         self._lock: int | None = None
-        self.credential = self.folder / "credential"
+        self.credentials = Credentials(config, self.folder)
         self.store = Store(self.folder / "trainer.db", reactor)
         self.outbox = Outbox(self.store)
         self.knowledge = Knowledge(self.aiId, self.store)
         self.inbox = Inbox(self)
         self.workshop = Workshop(self)
         self.collaboration = Collaboration(self)
-        self.factory = TrainerFactory(self, f"{config.host}:{config.port}", reactor)
-        self._connector: Any = None
+        self.factory = TrainerFactory(self, config.hubs, reactor)
+        self._tls: dict[Address, Any] = {}
+        self._finder: RootFinder | None = None
         self._timers: list[Any] = []
         self._failed = False
         self._hidden = False
@@ -232,13 +241,13 @@ class Trainer(Service):
 
     def _disconnect(self) -> None:
         """Close for good; what may still come in on the way is not heard: the hub has it for the next time."""
+        if self._finder is not None:
+            self._finder.stop()
         self.factory.stopTrying()
         connection, self.factory.connection = self.factory.connection, None
         self.outbox.disconnected()
         if connection is not None:
             connection.close()
-        elif self._connector is not None:
-            self._connector.disconnect()
 
     # -- the connection
 
@@ -247,38 +256,47 @@ class Trainer(Service):
         if not self.running or self._failed:
             return
         try:
-            options = clientTLS(self.config.host, self.config.caFile or self.config.state.caCertificate)
-            self._token()
+            if (digest := self.credentials.wantedRoot()) is not None:
+                self._findRoot(digest)
+                return
+            self._tls = {address: self.credentials.tls(address.host) for address in self.config.hubs}
+            self.credentials.token()
         except IdentityError as e:
-            if self._mayAppear():
+            if self.credentials.mayAppear():
                 self.log.warn("waiting for a hub's first start with {state}: {e}", state=self.config.state.path, e=e)
                 self._timers.append(self.reactor.callLater(2.0, self._connectWhenPossible))
             else:
                 self.fail(e)
             return
-        self._connector = self.reactor.connectSSL(self.config.host, self.config.port, self.factory, options)
+        self.factory.connect()
 
-    def _mayAppear(self) -> bool:
-        state, config = self.config.state, self.config
-        return (config.caFile is None and not state.caCertificate.exists()) or (
-            config.token is None
-            and config.tokenFile is None
-            and not self.credential.exists()
-            and not state.joinToken.exists()
-        )
+    def _findRoot(self, digest: str) -> None:
+        """Before anything secret is said: get the CA that the join string names."""
+        finder = self._finder = RootFinder(self.config.hubs, digest, self.reactor)
 
-    def _token(self) -> str:
-        if self.config.token is not None:
-            return self.config.token
-        if self.config.tokenFile is not None:
-            return readToken(self.config.tokenFile)
-        return readToken(self.credential if self.credential.exists() else self.config.state.joinToken)
+        def found(pem: bytes) -> None:
+            self.credentials.keepRoot(pem)
+            self.factory.address = finder.address
+            self._connectWhenPossible()
+
+        def failed(failure: Failure) -> None:
+            if failure.check(JoinError, IdentityError, OSError):
+                self.fail(failure.value)
+            elif not failure.check(CancelledError):
+                self._broken(failure)
+
+        finder.find().addCallback(found).addErrback(failed)
+
+    def dial(self, address: Address) -> Any:
+        """Begin to connect to one of the hub's addresses; the certificate must be for its host."""
+        timeout = 30 if len(self.config.hubs) == 1 else 10
+        return self.reactor.connectSSL(address.host, address.port, self.factory, self._tls[address], timeout)
 
     def greeting(self) -> Iterator[bytes]:
         """The lines that open a connection: handshake and hello."""
         self.inbox.connected()
         try:
-            token = self._token()
+            token = self.credentials.token()
         except IdentityError as e:  # it was there when we first connected
             self.fail(e)
             return

@@ -10,11 +10,12 @@ from twisted.application.service import IService
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-from kernelnet.identity import IdentityError, StateDirectory, checkAiId, defaultState
+from kernelnet.identity import IdentityError, JoinString, StateDirectory, checkAiId, defaultState, readToken
 from kernelnet.interfaces import IComponentGenerator, ILocalTrainerMaker
 from kernelnet.message import SPECIALIZATIONS
 from kernelnet.plugins import PluginError, find
 from kernelnet.process import endWithFailure, placeFiles, refuse, steadyTime
+from kernelnet.trainer.addresses import parseAddress
 
 __all__ = ["Options", "makeService"]
 
@@ -33,9 +34,12 @@ class Options(usage.Options):
     optParameters = [
         ["id", "i", None, "the trainer's ai_id"],
         ["specialization", "s", "general", f"one of {', '.join(SPECIALIZATIONS)}"],
-        ["hub", None, "localhost:6000", "host:port of the hub"],
         ["token-file", None, None, "file with this id's token [the credential in the state directory]"],
+        ["join", None, None, "join string (`kernelnet tokens issue`); others see it in `ps`: prefer --join-file"],
+        ["join-file", None, None, "file with the join string (mode 0600)"],
         ["ca", None, None, "certificate of the CA that the hub's must come from [ca.pem in the state directory]"],
+        ["client-cert", None, None, "our certificate, for a hub that asks for one (PEM)"],
+        ["client-key", None, None, "its private key [in the same file]"],
         ["generator", "g", "search", "the plugin that writes components; see `kernelnet generators`"],
         ["local-trainer", None, "integrated", "the plugin that does the learning"],
         ["minutes", "m", None, "end after so many minutes [never]"],
@@ -48,6 +52,11 @@ class Options(usage.Options):
         super().__init__()
         self["capabilities"] = []
         self["traces"] = []
+        self["hubs"] = []
+
+    def opt_hub(self, address: str) -> None:
+        """host:port of the hub [localhost:6000]; repeated: others to try in turn when one can't be reached"""
+        self["hubs"].append(address)
 
     def opt_capability(self, word: str) -> None:
         """a word for what this trainer can do besides its specialization; may be repeated"""
@@ -74,7 +83,8 @@ class Options(usage.Options):
             raise ValueError(
                 f"unknown specialization {self['specialization']!r}; there are: {', '.join(SPECIALIZATIONS)}"
             )
-        self["address"] = hostAndPort(self["hub"])
+        self["addresses"] = tuple(parseAddress(hub) for hub in self["hubs"] or ["localhost:6000"])
+        self["joining"] = self._joinString()
         if self["minutes"] is not None:
             self["minutes"] = _positive("--minutes", self["minutes"])
         if self["seed"] is not None and not self["seed"].isdecimal():
@@ -82,7 +92,9 @@ class Options(usage.Options):
         for trace in self["traces"]:
             if not trace.is_file():
                 raise ValueError(f"no trace {trace}: --trace takes a file")
-        for name in ("token-file", "ca"):
+        if self["client-key"] is not None and self["client-cert"] is None:
+            raise ValueError("--client-key is the key of --client-cert, which is missing")
+        for name in ("token-file", "ca", "client-cert", "client-key"):
             if self[name] is not None and not Path(self[name]).is_file():
                 raise ValueError(f"no file {self[name]}: --{name} takes a file")
         find(IComponentGenerator, self["generator"], "generator")
@@ -91,19 +103,16 @@ class Options(usage.Options):
         self["directory"].open()
         placeFiles(self, self["directory"].trainer(self["id"]), "trainer")
 
+    def _joinString(self) -> JoinString | None:
+        if sum(self[name] is not None for name in ("join", "join-file", "token-file")) > 1:
+            raise ValueError("only one of --join, --join-file and --token-file makes sense")
+        if self["join-file"] is not None:
+            return JoinString.parse(readToken(Path(self["join-file"])))
+        return JoinString.parse(self["join"]) if self["join"] is not None else None
 
-def hostAndPort(text: str) -> tuple[str, int]:
-    """
-    C{host:port}, C{[::1]:port}.
 
-    @raise ValueError: it is something else.
-    """
-    host, colon, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"bad address {text!r}: it must be host:port, such as localhost:6000")
-    return host, int(port)
+def _path(text: str | None) -> Path | None:
+    return Path(text).absolute() if text else None
 
 
 def _positive(option: str, text: str) -> float:
@@ -123,7 +132,6 @@ def makeService(options: Any) -> IService:
     from kernelnet.trainer.service import Trainer, TrainerConfig
 
     steadyTime(reactor)
-    host, port = options["address"]
     generator = find(IComponentGenerator, options["generator"], "generator")
     local = find(ILocalTrainerMaker, options["local-trainer"], "local trainer").make(
         options["specialization"],
@@ -137,10 +145,12 @@ def makeService(options: Any) -> IService:
         state=options["directory"],
         specialization=options["specialization"],
         capabilities=tuple(options["capabilities"]),
-        host=host,
-        port=port,
-        tokenFile=Path(options["token-file"]) if options["token-file"] else None,
-        caFile=Path(options["ca"]) if options["ca"] else None,
+        hubs=options["addresses"],
+        tokenFile=_path(options["token-file"]),
+        join=options["joining"],
+        caFile=_path(options["ca"]),
+        clientCertificate=_path(options["client-cert"]),
+        clientKey=_path(options["client-key"]),
         minutes=options["minutes"],
     )
     trainer = Trainer(config, local, reactor, generator=options["generator"])

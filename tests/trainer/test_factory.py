@@ -1,64 +1,99 @@
 """Connecting again: jittered, patient with what may pass, and final with what may not."""
 
 import random
-from typing import Any
+from typing import Any, cast
 
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IConnector
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.message import Heartbeat, MessageType, NetworkMessage
+from kernelnet.trainer.addresses import Address, InTurn, parseAddress
 from kernelnet.trainer.factory import TrainerFactory
 from kernelnet.trainer.protocol import SILENCE
 from kernelnet.trainer.service import TrainerFailed
 from kernelnet.wire import encode, encodePayload, rfc3339
 from tests.trainer.support import TrainerTestCase
 
+A, B, C = (Address(name, 6000) for name in ("a.test", "b.test", "c.test"))
+WRONG_CA = SSL.Error([("SSL routines", "", "certificate verify failed")])
 
-class Connector:
+
+class Largest(random.Random):
+    """Draws the largest pause, and notes the bounds."""
+
     def __init__(self) -> None:
-        self.attempts = 0
+        self.drawn: list[tuple[float, float]] = []
 
-    def connect(self) -> None:
-        self.attempts += 1
-
-    def stopConnecting(self) -> None:
-        pass
+    def uniform(self, a: float, b: float) -> float:
+        self.drawn.append((a, b))
+        return b
 
 
 class ReconnectTests(TrainerTestCase):
-    def factory(self) -> TrainerFactory:
+    def factory(self, *addresses: Address) -> TrainerFactory:
+        """A factory whose attempts are noted in C{self.dialled} and go nowhere."""
         self.clock = Clock()
-        factory = TrainerFactory(self.trainer, "hub:1", self.clock)
-        factory._random = random.Random(1)
+        self.dialled: list[Address] = []
+        factory = self.trainer.factory = TrainerFactory(self.trainer, addresses or (A,), self.clock)
+        factory._random = self.random = Largest()
+        self.patch(self.trainer, "dial", self.dialled.append)
         return factory
+
+    def meet(self, factory: TrainerFactory, error: Exception | None, greeted: bool = False) -> None:
+        """The attempt becomes a connection that ends with C{error}."""
+        self.connect()
+        if greeted:
+            factory.greeted()
+        self.connection.connectionLost(Failure(error or ConnectionDone()))
+        factory.clientConnectionLost(cast(IConnector, None), Failure(ConnectionDone()))
+
+    def fail(self, factory: TrainerFactory) -> None:  # type: ignore[override]
+        factory.clientConnectionFailed(cast(IConnector, None), Failure(ConnectionRefusedError("refused")))
 
     def test_fullJitter(self) -> None:
         """Each pause is drawn evenly from nothing to a bound that doubles up to a limit."""
-        factory, connector = self.factory(), Connector()
-        drawn = []
-
-        class Noted(random.Random):
-            def uniform(self, a: float, b: float) -> float:
-                drawn.append((a, b))
-                return b
-
-        factory._random = Noted()
+        factory = self.factory()
+        factory.connect()
         for _ in range(9):
-            factory.retry(connector)
+            self.fail(factory)
             self.clock.advance(30)
-        self.assertEqual([b for _, b in drawn], [0.5, 1, 2, 4, 8, 16, 30, 30, 30])
-        self.assertEqual({a for a, _ in drawn}, {0})
-        self.assertEqual(connector.attempts, 9)
+        self.assertEqual(self.random.drawn, [(0, bound) for bound in (0.5, 1, 2, 4, 8, 16, 30, 30, 30)])
+        self.assertEqual(self.dialled, [A] * 10)
+
+    def test_inTurn(self) -> None:
+        """Several addresses are tried in turn; the bound of the pause doubles with each round through all of them."""
+        factory = self.factory(A, B, C)
+        factory.connect()
+        for _ in range(6):
+            self.fail(factory)
+            self.clock.advance(1)
+        self.assertEqual(self.dialled, [A, B, C, A, B, C, A])
+        self.assertEqual([bound for _, bound in self.random.drawn], [0.5, 0.5, 0.5, 1, 1, 1])
+
+    def test_whereItWentWell(self) -> None:
+        """After a connection that went well the same address comes first again, after a short pause; then the next."""
+        factory = self.factory(A, B)
+        factory.delay = 16
+        factory.connect()
+        self.meet(factory, None, greeted=True)
+        self.clock.advance(0.5)
+        self.fail(factory)
+        self.clock.advance(0.5)
+        self.assertEqual(self.dialled, [A, A, B])
 
     def test_noDelayedCallsLeft(self) -> None:
-        """A factory that is told to stop waits for nothing."""
-        factory, connector = self.factory(), Connector()
-        factory.retry(connector)
+        """A factory that is told to stop waits for nothing, and tries nothing more."""
+        factory = self.factory()
+        self.fail(factory)
         factory.stopTrying()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.fail(factory)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     @inlineCallbacks
@@ -81,9 +116,13 @@ class ReconnectTests(TrainerTestCase):
 
     @inlineCallbacks
     def test_certificates(self) -> Any:
-        """A certificate of another CA or for another name ends the trainer, with the reason in one line."""
-        wrongCA = SSL.Error([("SSL routines", "", "certificate verify failed")])
-        for error, words in ((wrongCA, "not from the CA"), (VerificationError(errors=[]), "for another name")):
+        """What no waiting mends about certificates ends the trainer, with the reason in one line."""
+        for error, words in (
+            (WRONG_CA, "not from the CA"),
+            (VerificationError(errors=[]), "for another name"),
+            (SSL.Error([("SSL routines", "", "tlsv13 alert certificate required")]), "--client-cert"),
+            (SSL.Error([("SSL routines", "", "tlsv1 alert unknown ca")]), "does not accept our client certificate"),
+        ):
             yield self.begin()
             ended = self.trainer.ended
             self.connect()
@@ -91,6 +130,44 @@ class ReconnectTests(TrainerTestCase):
             failure = yield self.assertFailure(ended, TrainerFailed)
             self.assertIn(words, str(failure))
             self.assertEqual(len(str(failure).splitlines()), 1)
+
+    @inlineCallbacks
+    def test_untrustedAmongOthers(self) -> Any:
+        """An untrusted hub is no reason to end while another address may be good; when each is, the line names all."""
+        ended = self.trainer.ended
+        factory = self.factory(A, B)
+        factory.connect()
+        self.meet(factory, WRONG_CA)
+        self.clock.advance(1)
+        self.fail(factory)
+        self.clock.advance(1)
+        self.meet(factory, WRONG_CA)
+        self.clock.advance(1)
+        self.assertEqual(self.dialled, [A, B, A, B])
+        self.assertFalse(ended.called)
+        self.meet(factory, VerificationError(errors=[]))
+        failure = yield self.assertFailure(ended, TrainerFailed)
+        self.assertIn("a.test:6000 is not trusted: its certificate is not from the CA", str(failure))
+        self.assertIn("b.test:6000 is not trusted: its certificate is for another name", str(failure))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_trustedAgain(self) -> None:
+        """An address that was not trusted and then is doesn't count as untrusted any more."""
+        ended = self.trainer.ended
+        factory = self.factory(A, B)
+        factory.connect()
+        self.meet(factory, WRONG_CA)
+        self.clock.advance(1)
+        self.fail(factory)
+        self.clock.advance(1)
+        self.meet(factory, None, greeted=True)
+        self.clock.advance(1)
+        self.fail(factory)
+        self.clock.advance(1)
+        self.assertEqual(factory.address, B)
+        self.meet(factory, WRONG_CA)
+        self.assertFalse(ended.called)
+        factory.stopTrying()
 
     def test_othersMayPass(self) -> None:
         """Any other loss, also within TLS, is no reason to end."""
@@ -150,3 +227,20 @@ class ConnectionTests(TrainerTestCase):
         self.connection.dataReceived(b"{}\nnot json\n")
         self.ping(nonce=1)
         self.assertEqual(len(self.said(MessageType.HEARTBEAT)), 1)
+
+
+class AddressTests(SynchronousTestCase):
+    def test_parse(self) -> None:
+        """An address is host:port, an IPv6 one in brackets; its string is what was parsed."""
+        for text, host in (("localhost:6000", "localhost"), ("192.0.2.7:1", "192.0.2.7"), ("[::1]:65535", "::1")):
+            self.assertEqual(parseAddress(text).host, host)
+            self.assertEqual(str(parseAddress(text)), text)
+
+    def test_bad(self) -> None:
+        """Anything else is refused with what would be right."""
+        for text in ("localhost", "localhost:", ":6000", "localhost:0", "localhost:65536", "localhost:x", ""):
+            self.assertIn("host:port", str(self.assertRaises(ValueError, parseAddress, text)))
+
+    def test_repeated(self) -> None:
+        """An address that is given twice is tried once in a round."""
+        self.assertEqual(InTurn([A, B, A]).addresses, [A, B])

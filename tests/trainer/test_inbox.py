@@ -39,7 +39,7 @@ class GreetingTests(TrainerTestCase):
         """The credential of an enrolling is kept with mode 0600 and used from then on."""
         self.connect()
         yield self.hear(self.sync(credential="own-token"))
-        self.assertEqual(self.trainer.credential.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(self.trainer.credentials.path.stat().st_mode & 0o777, 0o600)
         self.connect()
         self.assertEqual(json.loads(self.lines()[0])["token"], "own-token")
 
