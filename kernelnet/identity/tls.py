@@ -112,7 +112,9 @@ class KeyAndChain:
                 enableSessionTickets=True,
                 **more,
             )
-            options.getContext()  # or a key of another certificate is noticed by the first trainer only
+            # Made now, or a key of another certificate is noticed by the first trainer only.  An idle connection keeps
+            # no buffers: 32 KB less for each.
+            options.getContext().set_mode(SSL.MODE_RELEASE_BUFFERS)
         except (ValueError, TypeError, crypto.Error, SSL.Error) as e:
             raise IdentityError(f"can't use the hub's certificate {_name(self.chain[0])}: {e}") from None
         return options
