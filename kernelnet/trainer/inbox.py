@@ -25,12 +25,17 @@ MAX_PAGES = 20
 """How many pages of the knowledge base a newcomer reads: best and newest come first."""
 
 
+MAX_TRIES = 3
+"""A message whose handling raised so often is skipped."""
+
+
 class Inbox:
     """
     Takes batches of messages; each becomes `Changes` to the trainer's store, among them the cursor.
 
     @ivar logId: the hub's log that C{cursor} is a position in.
-    @ivar cursor: C{seq} of the last logged message that was taken.
+    @ivar cursor: up to which C{seq} everything that is for us was taken.
+    @ivar failed: how many messages were skipped, since this trainer's store began.
     """
 
     log = Logger()
@@ -42,6 +47,8 @@ class Inbox:
         self._page: str | None = None
         self._pages = 0
         self._synced = False
+        self._tries = ("", 0)
+        self._reportWanted = False
         self.failed = 0
 
     @inlineCallbacks
@@ -49,6 +56,9 @@ class Inbox:
         meta = dict((yield self._trainer.store.read("SELECT key, value FROM meta")))
         self.logId = meta.get("log_id")
         self.cursor = int(meta["cursor"]) if "cursor" in meta else None
+        self.failed = int(meta.get("skipped", 0))
+        tries, _, place = meta.get("tries", "0 ").partition(" ")
+        self._tries = (place, int(tries))
         self._page = meta.get("page")
 
     def connected(self) -> None:
@@ -56,15 +66,20 @@ class Inbox:
         self._synced = False
         self._pages = 0
 
-    def take(self, batch: list[NetworkMessage]) -> Changes:
+    def take(self, batch: list[NetworkMessage]) -> tuple[Changes, list[NetworkMessage]]:
         """
         What C{batch} changes, in order.
 
-        A message whose handling raises is logged and counted; it changes nothing but the cursor.
+        A logged message whose handling raises changes nothing; it is tried again, and after `MAX_TRIES` it is skipped:
+        logged and counted.  What is no valid message, or is not replayed, is skipped at once.
+
+        @return: the changes, and what is to be taken again after a while: the message that failed and all behind it.
         """
         changes = Changes()
-        before = self.cursor
-        for message in batch:
+        before, failed = self.cursor, self.failed
+        left: list[NetworkMessage] = []
+        for i, message in enumerate(batch):
+            last = self.cursor
             if message.seq is not UNSET:
                 if self.cursor is not None and message.seq <= self.cursor:
                     continue
@@ -78,18 +93,46 @@ class Inbox:
                 reason = plain(str(problem), 300)
                 self.log.warn("can't use a message of {sender}: {reason}", sender=message.sender_id, reason=reason)
             except Exception:
-                self.failed += 1
+                tries = self._tried(message, changes)
                 self.log.failure(
-                    "handling {type} {id} of {sender} failed",
+                    "handling {type} {id} of {sender} failed, try {n} of {max}",
                     type=message.message_type.value,
                     id=message.message_id,
                     sender=message.sender_id,
+                    n=tries,
+                    max=MAX_TRIES,
                 )
+                if tries < MAX_TRIES:
+                    self.cursor, left = last, batch[i:]
+                    break
+                self.failed += 1
             else:
                 changes.extend(own)
         if self.cursor != before:
             changes.add("REPLACE INTO meta VALUES ('cursor', ?)", str(self.cursor))
-        return changes
+        if self.failed != failed:
+            changes.add("REPLACE INTO meta VALUES ('skipped', ?)", str(self.failed))
+        return changes, left
+
+    def _tried(self, message: NetworkMessage, changes: Changes) -> int:
+        """Count one more try of C{message}, durably.  @return: how many that makes."""
+        if message.seq is UNSET:
+            return MAX_TRIES  # the hub won't send it again
+        place = f"{self.logId} {message.seq}"
+        self._tries = (place, self._tries[1] + 1 if self._tries[0] == place else 1)
+        changes.add("REPLACE INTO meta VALUES ('tries', ?)", f"{self._tries[1]} {place}")
+        return self._tries[1]
+
+    def takeReport(self) -> int | None:
+        """How far we have read, if the hub wanted to know since the last call."""
+        wanted, self._reportWanted = self._reportWanted, False
+        return self.cursor if wanted else None
+
+    def _heartbeat(self, message: NetworkMessage, beat: m.Heartbeat, changes: Changes) -> None:
+        """The hub has sent us all that is for us up to C{seq}: what is between there and us is not ours."""
+        if beat.seq is not None and self._synced and self.cursor is not None:
+            self.cursor = max(self.cursor, beat.seq)
+            self._reportWanted = True
 
     def _trainingSync(self, message: NetworkMessage, sync: m.TrainingSync, changes: Changes) -> None:
         trainer = self._trainer
@@ -253,6 +296,7 @@ class Inbox:
         MessageType.FEATURE_RESPONSE: (_featureResponse, m.FeatureResponse),
         MessageType.COLLABORATION_REQUEST: (_invitation, m.CollaborationInvitation),
         MessageType.COLLABORATION_RESPONSE: (_collaborationResponse, m.CollaborationResponse),
+        MessageType.HEARTBEAT: (_heartbeat, m.Heartbeat),
         MessageType.ACK: (_ack, m.Ack),
         MessageType.ERROR: (_error, m.WireError),
     }

@@ -65,7 +65,8 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
                 self.log.warn("the hub sent what is no message: {problem}", problem=str(problem))
         pings = [m for m in messages if m.message_type is MessageType.HEARTBEAT and "nonce" in m.payload]
         self.sendLines([encode(self.factory.trainer.pong(Heartbeat(reply_to=m.payload["nonce"]))) for m in pings])
-        batch = [m for m in messages if m.message_type is not MessageType.HEARTBEAT]
+        # A ping that says how far the hub has sent the log to us has its place in the order.
+        batch = [m for m in messages if m.message_type is not MessageType.HEARTBEAT or "seq" in m.payload]
         if batch:
             self._deliver(batch)
 

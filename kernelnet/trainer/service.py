@@ -24,6 +24,7 @@ from kernelnet.message import AiInfo, Handshake, Heartbeat, MessageType, Network
 from kernelnet.trainer.addresses import Address
 from kernelnet.trainer.collaboration import SEEK_EVERY, Collaboration
 from kernelnet.trainer.credentials import Credentials
+from kernelnet.trainer.delivery import Delivery
 from kernelnet.trainer.factory import TrainerFactory
 from kernelnet.trainer.inbox import Inbox, greetingPayload
 from kernelnet.trainer.joining import JoinError, RootFinder
@@ -100,6 +101,7 @@ class Trainer(Service):
         self.outbox = Outbox(self.store)
         self.knowledge = Knowledge(self.aiId, self.store)
         self.inbox = Inbox(self)
+        self._delivery = Delivery(self)
         self.workshop = Workshop(self)
         self.collaboration = Collaboration(self)
         self.factory = TrainerFactory(self, config.hubs, reactor)
@@ -322,9 +324,7 @@ class Trainer(Service):
     @inlineCallbacks
     def received(self, batch: Sequence[NetworkMessage], connection: TrainerProtocol) -> Any:
         """Fires when C{batch} and all that follows from it at once is durable."""
-        if connection is self.factory.connection:
-            yield self.commit(self.inbox.take(list(batch)))
-            self.workshop.wake()
+        yield self._delivery.deliver(batch, connection)
 
     # -- speaking
 
@@ -392,6 +392,7 @@ class Trainer(Service):
             "to_measure": self.workshop.unmeasured(),
             "sessions": {status: sessions.count(status) for status in sorted(set(sessions))},
             "unacked": len(self.outbox),
+            "skipped": self.inbox.failed,
             "updated": datetime.now(UTC).isoformat(timespec="seconds"),
             **self.local.status(),
         }

@@ -8,6 +8,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 from zope.interface import implementer
 
 from kernelnet.message import MessageType, Verdict
+from kernelnet.trainer import delivery
 from kernelnet.trainer.inbox import Inbox
 from kernelnet.trainer.service import TrainerFailed
 from kernelnet.trainer.store import Changes
@@ -128,7 +129,8 @@ class LearningTests(TrainerTestCase):
 
     @inlineCallbacks
     def test_poison(self) -> Any:
-        """A message whose handling raises changes nothing but the cursor, is counted, and the next is handled."""
+        """A message whose handling always raises is skipped after three tries and counted; then the next is handled."""
+        self.patch(delivery, "TRY_AGAIN", 0)
         self.connect()
         yield self.hear(self.sync())
 
@@ -141,11 +143,78 @@ class LearningTests(TrainerTestCase):
         self.patch(Inbox, "_handlers", handlers)
         code = {"code": {"id": "b", "data": {}}}
         yield self.hear(self.message(T.CODE_SHARE, code), self.message(T.PATTERN_SHARE, PATTERN))
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
         self.assertEqual(self.trainer.inbox.failed, 1)
+        self.assertEqual(self.trainer.progress()["skipped"], 1)
         self.assertIn(("AI_2", "p1"), self.trainer.knowledge.patterns)
         meta = dict((yield self.trainer.store.read("SELECT key, value FROM meta")))
-        self.assertEqual(meta, {"log_id": "L", "cursor": "102"})
+        self.assertEqual(meta, {"log_id": "L", "cursor": "102", "skipped": "1", "tries": "3 L 101"})
+
+    @inlineCallbacks
+    def test_passingFault(self) -> Any:
+        """A message whose handling raises once is handled by the second try, before all that is behind it."""
+        self.patch(delivery, "TRY_AGAIN", 0)
+        self.connect()
+        yield self.hear(self.sync())
+        handle, payloadClass = Inbox._handlers[T.CODE_SHARE]
+        taken: list[str] = []
+
+        def once(inbox: Inbox, message: Any, payload: Any, changes: Any) -> None:
+            taken.append(payload.code.id)
+            if len(taken) == 1:
+                raise RuntimeError("passing")
+            handle(inbox, message, payload, changes)
+
+        self.patch(Inbox, "_handlers", {**Inbox._handlers, T.CODE_SHARE: (once, payloadClass)})
+        first = self.hear(self.message(T.CODE_SHARE, {"code": {"id": "a", "data": {}}}))
+        second = self.hear(self.message(T.CODE_SHARE, {"code": {"id": "b", "data": {}}}))
+        yield first
+        yield second
+        self.assertEqual(taken, ["a", "a", "b"])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual((self.trainer.inbox.failed, self.trainer.inbox.cursor), (0, 102))
+        self.assertEqual(list(self.trainer.knowledge.blocks), [("AI_2", "a"), ("AI_2", "b")])
+
+    @inlineCallbacks
+    def test_triesSurvive(self) -> Any:
+        """The tries go on where they were after a restart, and the message comes again: the cursor is before it."""
+        self.connect()
+        yield self.hear(self.sync())
+
+        def poisoned(inbox: Inbox, message: Any, payload: Any, changes: Any) -> None:
+            raise RuntimeError("poison")
+
+        self.patch(Inbox, "_handlers", {**Inbox._handlers, T.CODE_SHARE: (poisoned, Inbox._handlers[T.CODE_SHARE][1])})
+        message = self.message(T.CODE_SHARE, {"code": {"id": "b", "data": {}}})
+        for tries, cursor in ((1, 100), (2, 100), (3, 101)):
+            changes, left = self.trainer.inbox.take([message])
+            self.assertEqual(left, [message] if tries < 3 else [])
+            yield self.trainer.commit(changes)
+            yield self.trainer.store.close()
+            yield self.begin()
+            self.assertEqual((self.trainer.inbox.cursor, self.trainer.inbox.failed), (cursor, int(tries == 3)))
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
+
+    @inlineCallbacks
+    def test_reportsHowFarItRead(self) -> Any:
+        """A ping with a position moves the cursor there, and is answered by it when that and all before is durable."""
+        self.connect()
+        yield self.hear(self.sync())
+        self.said()
+        committed: list[str] = []
+        commit = self.trainer.store.commit
+
+        def noted(changes: Changes) -> Deferred[None]:
+            committed.extend(str(p) for sql, p in changes.statements if "'cursor'" in sql)
+            self.assertEqual([m for m in self.said(T.HEARTBEAT) if "seq" in m.payload], [])
+            return commit(changes)
+
+        self.patch(self.trainer.store, "commit", noted)
+        ping = self.message(T.HEARTBEAT, {"nonce": 1, "seq": 150}, sender="hub", logged=False)
+        yield self.hear(self.message(T.PATTERN_SHARE, PATTERN), ping)
+        self.assertEqual(committed, ["('150',)"])
+        self.assertEqual([m.payload for m in self.said(T.HEARTBEAT)], [{"seq": 150}])
+        self.assertEqual(self.trainer.inbox.cursor, 150)
 
     @inlineCallbacks
     def test_wrongPayload(self) -> Any:
