@@ -329,6 +329,7 @@ def machine() -> list[tuple[str, str]]:
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
     import OpenSSL
+
     import twisted
 
     return [

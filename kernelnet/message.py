@@ -136,6 +136,8 @@ class MessageType(Enum):
     ACK = "ack"
     ERROR = "error"
 
+    __hash__ = object.__hash__  # each is one of a kind; Enum's own is in Python, and asked several times a message
+
 
 LOGGED = frozenset(
     {

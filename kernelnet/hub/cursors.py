@@ -9,7 +9,7 @@ So a slow reader costs no memory, and a reconnect is a cursor that starts furthe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -40,42 +40,70 @@ class Sink(Protocol):
         """The log could not be read."""
 
 
-def render(events: Sequence[Event], version: int) -> bytes:
-    """Events as the lines that a client of C{version} gets."""
+def _lineFor(event: Event, version: int) -> bytes:
+    """The line that a client of C{version} gets; C{b""}: none."""
     if version >= 2:
-        lines = [withSeq(event.line, event.seq) for event in events]
-    else:
-        lines = [event.line for event in events if not event.newOnly]
-    return b"\n".join([*lines, b""]) if lines else b""
+        return withSeq(event.line, event.seq)
+    return b"" if event.newOnly else event.line
+
+
+def _join(lines: Iterable[bytes]) -> bytes:
+    some = [line for line in lines if line]
+    some.append(b"")
+    return b"\n".join(some)
+
+
+def render(events: Iterable[Event], version: int) -> bytes:
+    """Events as the lines that a client of C{version} gets."""
+    return _join(_lineFor(event, version) for event in events)
 
 
 class Flush:
     """
-    What one commit means for connections: encoded once for each protocol version, then shared.
+    What a commit, or a part of a large one, means for connections: encoded once for each protocol version, then shared.
 
     @ivar upTo: the position it ends at.
     """
 
-    MAX_DIRECT = 256 * 1024
-    """A larger flush is read in pages, so that no connection gets more than that at once."""
+    MAX_BYTES = 256 * 1024
+    """A larger commit is several of these, so that a connection that gets too much can pause in between."""
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = events
         self.upTo = events[-1].seq
-        self._forAll = [event for event in events if event.recipients is None]
         # Whoever isn't named here gets exactly the shared buffer.
-        self._special = {event.sender for event in self._forAll}.union(
+        self._special = {event.sender for event in events if event.recipients is None}.union(
             *(event.recipients for event in events if event.recipients is not None)
         )
+        self._lines: dict[int, list[bytes]] = {}
         self._shared: dict[int, bytes] = {}
-        self.isLarge = sum(len(event.line) for event in events) > self.MAX_DIRECT
+
+    @classmethod
+    def of(cls, events: Sequence[Event]) -> Iterator[Flush]:
+        """One commit, cut where it grows too large for one write."""
+        start = size = 0
+        for i, event in enumerate(events):
+            size += len(event.line)
+            if size > cls.MAX_BYTES and i > start:
+                yield cls(events[start:i])
+                start, size = i, len(event.line)
+        if start < len(events):
+            yield cls(events[start:])
 
     def render(self, aiId: str, version: int) -> bytes:
-        if aiId in self._special:
-            return render([event for event in self._events if event.concerns(aiId)], version)
-        if version not in self._shared:
-            self._shared[version] = render(self._forAll, version)
-        return self._shared[version]
+        """What the client C{aiId} gets."""
+        if version not in self._lines:
+            self._lines[version] = [_lineFor(event, version) for event in self._events]
+            self._shared[version] = _join(
+                line for event, line in zip(self._events, self._lines[version], strict=True) if event.recipients is None
+            )
+        if aiId not in self._special:
+            return self._shared[version]
+        return _join(
+            line
+            for event, line in zip(self._events, self._lines[version], strict=True)
+            if (aiId != event.sender if event.recipients is None else aiId in event.recipients)
+        )
 
 
 @implementer(IPushProducer)
@@ -113,17 +141,11 @@ class Cursor:
         @param before: lines for this connection alone (acks), which go out in the same write.
         """
         # A cursor that started or resumed within this very commit has read these events already.
-        fresh = self.live and self.position < flush.upTo
-        if fresh and not flush.isLarge:
+        if self.live and self.position < flush.upTo:
             self.position = flush.upTo
-            if data := before + flush.render(self._sink.aiId, self._sink.version):
-                self._sink.writeLines(data)
-            return
+            before += flush.render(self._sink.aiId, self._sink.version)
         if before:
             self._sink.writeLines(before)
-        if fresh:
-            self.live = False
-            self._read()
 
     def pauseProducing(self) -> None:
         self.paused = True

@@ -218,14 +218,10 @@ class HubFactory(Factory):
 
     def _committed(self, events: list[Event]) -> None:
         acking, self.acking = self.acking, set()
-        if not events:
-            for connection in acking:
-                connection.flush(None)
-            return
-        flush = Flush(events)
-        for connection in list(self.byId.values()):
-            acking.discard(connection)
-            connection.flush(flush)
+        for flush in Flush.of(events):
+            for connection in list(self.byId.values()):
+                acking.discard(connection)
+                connection.flush(flush)
         for connection in acking:
             connection.flush(None)
 

@@ -61,6 +61,9 @@ class Log:
     RECENT_BYTES = 4 * 1024 * 1024
     """How much of the log's end is kept in memory, for readers that are only a little behind."""
 
+    MAX_NOTES = 20
+    """Lines about messages in the log file in one second."""
+
     _log = Logger(namespace="kernelnet.hub")
 
     def __init__(self, writer: Pool, reader: Pool, clock: IReactorTime, wallClock: Callable[[], float]) -> None:
@@ -81,6 +84,9 @@ class Log:
         self._relief: list[Callable[[], None]] = []
         self._drained: list[Deferred[None]] = []
         self._recent = Recent(self.RECENT_BYTES)
+        self._notesSince = clock.seconds()
+        self._notesWritten = 0
+        self._notesLeftOut = 0
 
     def __repr__(self) -> str:
         return f"<Log head={self.head} waiting={len(self._waiting)} committing={len(self._running)}>"
@@ -214,10 +220,17 @@ class Log:
                 callback()
 
     def _writeNotes(self, notes: list[tuple[str, dict[str, Any]]]) -> None:
-        for format, fields in notes[:10]:
+        # A line costs more than the message that it is about: beyond some they are only counted.
+        now = self._clock.seconds()
+        if now - self._notesSince >= 1:
+            if self._notesLeftOut:
+                self._log.info("… and {count} more like these", count=self._notesLeftOut)
+            self._notesSince, self._notesWritten, self._notesLeftOut = now, 0, 0
+        some = notes[: self.MAX_NOTES - self._notesWritten]
+        for format, fields in some:
             self._log.info(format, **fields)
-        if len(notes) > 10:
-            self._log.info("… and {count} more in the same commit", count=len(notes) - 10)
+        self._notesWritten += len(some)
+        self._notesLeftOut += len(notes) - len(some)
 
     def _unexpected(self, failure: Failure) -> None:
         self._log.failure("unexpected failure in the log", failure)

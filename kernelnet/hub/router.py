@@ -87,6 +87,8 @@ class Logged:
     @ivar seq: its position once it is applied; of a repetition: the first one's.
     """
 
+    __slots__ = ("_digest", "_owner", "_sender", "_store", "messageId", "seq", "size", "source")
+
     def __init__(self, message: NetworkMessage, store: Store, size: int, owner: Owner) -> None:
         self.messageId = message.message_id
         self.size = size

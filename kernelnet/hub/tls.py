@@ -6,8 +6,7 @@ next turn.  The hub writes once for each connection and commit, up to 256 KiB, t
 of a write goes into OpenSSL first, comes out in one piece, and is offered to the socket at once; only what the socket
 does not take waits for the reactor.  All else (handshake, reading, closing, back-pressure) is Twisted's.
 
-OpenSSL is told to release its buffers when they are empty, and a write longer than `SLICE` is cut: the memory BIO between
-OpenSSL and the socket stays as large as it ever was.
+A write longer than `SLICE` is cut, since the memory BIO between OpenSSL and the socket stays as large as it ever was.
 
 ``--twisted-tls`` takes Twisted's own way instead.
 """
@@ -42,20 +41,18 @@ class PromptTLS(TLSMemoryBIOProtocol):
     """One connection."""
 
     def _write(self, data: bytes) -> None:  # what Twisted's own write(), and its buffer when OpenSSL can't go on, call
-        if self._lostTLSConnection:
-            return
         view = memoryview(data)
         for start in range(0, len(data), SLICE):
-            done = self._encrypt(view[start : start + SLICE])
-            self._takeOut()
             if self._lostTLSConnection:
                 return
+            done = self._encrypt(view[start : start + SLICE])
+            self._takeOut()
             if start + done < min(start + SLICE, len(data)):
                 self._bufferedWrite(data[start + done :])
                 return
 
     def _encrypt(self, data: memoryview) -> int:
-        """@return: how much of it OpenSSL took; it takes nothing in the middle of a handshake."""
+        """@return: how much of it OpenSSL took: nothing more while it waits for the peer, as in a handshake."""
         done = 0
         try:
             while done < len(data):
@@ -64,6 +61,7 @@ class PromptTLS(TLSMemoryBIOProtocol):
             pass
         except SSL.Error:
             self._tlsShutdownFinished(Failure())
+            return len(data)  # nobody will ever get it
         return done
 
     def _takeOut(self) -> None:

@@ -185,7 +185,7 @@ class SlowReaderTests(HubTestCase):
         self.hub.clock.advance(Log.GATHER)
         for _ in range(30):
             slow.resume()
-        self.assertLessEqual(max(sizes), Flush.MAX_DIRECT + 1000)
+        self.assertLessEqual(max(sizes), Flush.MAX_BYTES + 1000)
         self.assertEqual(seqs(slow), list(range(1, 13)))
 
     def test_notReadEither(self) -> None:
