@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import os
 import sys
 import time
@@ -20,7 +21,9 @@ from twisted.internet.interfaces import IReactorCore
 from twisted.logger import Logger
 from twisted.python import usage
 
-__all__ = ["endWithFailure", "placeFiles", "refuse", "steadyTime"]
+from kernelnet.identity import IdentityError, StateDirectory
+
+__all__ = ["collectRarely", "endWithFailure", "placeFiles", "refuse", "refuseSecond", "steadyTime"]
 
 log = Logger(namespace="kernelnet")
 
@@ -28,6 +31,20 @@ log = Logger(namespace="kernelnet")
 def refuse(service: str, reason: object) -> NoReturn:
     """End before anything has started: one line on stderr, exit code 1 (C{UsageError} would print all options too)."""
     raise SystemExit(f"twistd {service}: {reason}")
+
+
+def refuseSecond(service: str, state: StateDirectory, lock: str, pidFile: Path) -> None:
+    """
+    Refuse to start while another process holds the lock file C{lock} of C{state}; else its pid file is stale.
+
+    twistd goes by the pid file alone: after a kill -9 or a reboot it could take any process for us, and refuse.
+    """
+    try:
+        os.close(state.lock(lock))
+    except (IdentityError, OSError) as e:
+        refuse(service, e)
+    with contextlib.suppress(OSError):
+        pidFile.unlink()
 
 
 def placeFiles(options: usage.Options, folder: Path, name: str) -> None:
@@ -43,6 +60,16 @@ def placeFiles(options: usage.Options, folder: Path, name: str) -> None:
         parent["pidfile"] = str(folder / f"{name}.pid")
     if not parent["logfile"] and not parent["nodaemon"]:
         parent["logfile"] = str(folder / f"{name}.log")
+
+
+def collectRarely() -> None:
+    """
+    Have Python look for garbage cycles less often: a message makes some objects and no cycles.
+
+    With the default, a look after every 700 new objects cost 4 of 14 µs for each message that was read and checked.
+    """
+    gc.freeze()  # what was imported stays anyway
+    gc.set_threshold(50_000)
 
 
 def steadyTime(reactor: Any) -> None:

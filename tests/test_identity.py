@@ -163,11 +163,24 @@ class OpenTests(StateCase):
     def test_others(self) -> None:
         """A state directory that is not 0700 is refused with the command that mends it."""
         self.state.path.mkdir()
+        (self.state.path / "ca.key").touch()
         for open_ in (0o755, 0o750, 0o701, 0o1700):
             self.state.path.chmod(open_)
             reason = self.refused(self.state.open)
             self.assertIn(f"mode {open_:04o}", reason)
             self.assertIn(f"chmod 700 {self.state.path}", reason)
+
+    def test_foreign(self) -> None:
+        """A folder that holds other things is not ours, and not to be closed; an empty one becomes ours."""
+        self.state.path.mkdir()
+        self.state.path.chmod(0o755)
+        (self.state.path / "mine").touch()
+        reason = self.refused(self.state.open)
+        self.assertIn("give a new or an empty one", reason)
+        self.assertNotIn("chmod", reason)
+        (self.state.path / "mine").unlink()
+        self.state.open()
+        self.assertEqual(self.state.path.stat().st_mode & 0o777, 0o700)
 
     def test_notADirectory(self) -> None:
         """A file in its place, or in its way, is refused."""

@@ -119,6 +119,9 @@ def offline(state: StateDirectory, request: dict[str, Any]) -> Any:
     """
     name = str(request.get("command"))
     serve = _offlineCertificates if name.startswith("certs ") else _offlineTokens
+    if not state.database.exists():
+        # A mistyped path must not become a new hub, whose tokens no other would know.
+        raise NoHub(f"no hub has ever run in {state.path}: start one with twistd kernelhub, or give its --state")
     try:
         state.open()
         lock = state.lock(LOCK)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import time
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -30,7 +31,7 @@ from kernelnet.hub.registry import Registry
 from kernelnet.hub.sessions import Limits
 from kernelnet.hub.tls import PromptTLSEndpoint
 from kernelnet.identity import IdentityError, StateDirectory, defaultState, tokenHash
-from kernelnet.process import endWithFailure, placeFiles, refuse, steadyTime
+from kernelnet.process import collectRarely, endWithFailure, placeFiles, refuse, refuseSecond, steadyTime
 
 __all__ = ["HubService", "Options", "makeService"]
 
@@ -95,17 +96,26 @@ class Options(usage.Options):
             certificates.checkOptions(self)
         except IdentityError as e:
             refuse("kernelhub", e)
-        _refuseSecond(StateDirectory(self["state"]))
+        state = StateDirectory(self["state"])
+        try:
+            state.open()
+        except IdentityError as e:
+            refuse("kernelhub", e)
+        refuseSecond("kernelhub", state, control.LOCK, state.path / "hub.pid")
+        _refuseTakenPort(port, self["insecure-plaintext"])
         placeFiles(self, self["state"], "hub")
 
 
-def _refuseSecond(state: StateDirectory) -> None:
-    """Say that a hub runs here already before twistd says so in four lines of its own."""
-    if (state.path / control.LOCK).exists():
+def _refuseTakenPort(port: str, plaintext: bool) -> None:
+    """A daemon could say it in its log only, after the command that started it has ended well."""
+    if not port.isdecimal():
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            os.close(state.lock(control.LOCK))
-        except (IdentityError, OSError) as e:
-            refuse("kernelhub", e)
+            probe.bind(("127.0.0.1" if plaintext else "", int(port)))
+        except OSError as e:
+            refuse("kernelhub", f"can't listen on port {port}: {e.strerror}")
 
 
 def _isLoopback(description: str) -> bool:
@@ -292,6 +302,7 @@ def makeService(options: Options) -> HubService:
     from twisted.internet import reactor
 
     steadyTime(reactor)
+    collectRarely()
     state = StateDirectory(options["state"])
     try:
         state.open()

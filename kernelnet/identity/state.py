@@ -82,11 +82,18 @@ class StateDirectory:
             raise IdentityError(f"can't use the state directory {self.path}: {e.strerror}") from None
         if status.st_uid != os.geteuid():
             raise IdentityError(f"the state directory {self.path} belongs to another user (uid {status.st_uid})")
-        if stat.S_IMODE(status.st_mode) != 0o700:
+        if stat.S_IMODE(status.st_mode) == 0o700:
+            return
+        if not any(self.path.iterdir()):
+            self.path.chmod(0o700)
+        elif self.caKey.exists() or self.database.exists() or (self.path / "trainers").exists():
             raise IdentityError(
                 f"the state directory {self.path} holds secrets but has mode {stat.S_IMODE(status.st_mode):04o}; "
                 f"it must be 0700: chmod 700 {self.path}"
             )
+        else:
+            # Never advise to close what may be somebody's /etc.
+            raise IdentityError(f"{self.path} is no state directory of kernelnet's: give a new or an empty one")
 
     def lock(self, name: str) -> int:
         """
@@ -94,7 +101,10 @@ class StateDirectory:
 
         @raise IdentityError: another process has it.
         """
-        fd = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fd = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as e:
+            raise IdentityError(f"can't use {self.path / name}: {e.strerror}") from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -14,7 +14,7 @@ from kernelnet.identity import IdentityError, JoinString, StateDirectory, checkA
 from kernelnet.interfaces import IComponentGenerator, ILocalTrainerMaker
 from kernelnet.message import SPECIALIZATIONS
 from kernelnet.plugins import PluginError, find
-from kernelnet.process import endWithFailure, placeFiles, refuse, steadyTime
+from kernelnet.process import endWithFailure, placeFiles, refuse, refuseSecond, steadyTime
 from kernelnet.trainer.addresses import parseAddress
 
 __all__ = ["Options", "makeService"]
@@ -101,7 +101,9 @@ class Options(usage.Options):
         find(ILocalTrainerMaker, self["local-trainer"], "local trainer")
         self["directory"] = StateDirectory(Path(self["state"]) if self["state"] else defaultState())
         self["directory"].open()
-        placeFiles(self, self["directory"].trainer(self["id"]), "trainer")
+        folder = self["directory"].trainer(self["id"])
+        refuseSecond(NAME, self["directory"], f"trainers/{self['id']}/lock", folder / "trainer.pid")
+        placeFiles(self, folder, "trainer")
 
     def _joinString(self) -> JoinString | None:
         if sum(self[name] is not None for name in ("join", "join-file", "token-file")) > 1:

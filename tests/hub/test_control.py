@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from kernelnet.hub import control
+from kernelnet.hub import control, database
 from kernelnet.hub.control import ControlError, NoHub, call, offline
 from kernelnet.identity import StateDirectory
 
@@ -161,8 +161,9 @@ class OfflineTests(SynchronousTestCase):
             call(state, {"command": "status"})
 
     def test_tokens(self) -> None:
-        """The token commands work without a hub, on a fresh state directory too."""
+        """The token commands work without a hub, where one has run."""
         state = aState(self)
+        database.prepare(state.database)
         token = offline(state, {"command": "tokens issue", "ai_id": "AI_9"})["token"]
         self.assertEqual([row["ai_id"] for row in offline(state, {"command": "tokens list"})], ["AI_9"])
         hub = Hub(state.database)
@@ -175,9 +176,17 @@ class OfflineTests(SynchronousTestCase):
         with self.assertRaisesRegex(ControlError, "unknown command 'status'"):
             offline(state, {"command": "status", "ai_id": "A"})
 
+    def test_neverRun(self) -> None:
+        """A directory in which no hub has run is not made into one: the path may be mistyped."""
+        state = aState(self)
+        with self.assertRaisesRegex(NoHub, "no hub has ever run in"):
+            offline(state, {"command": "tokens issue", "ai_id": "AI_9"})
+        self.assertEqual(list(state.path.iterdir()), [])
+
     def test_locked(self) -> None:
         """They don't touch the database under a running hub."""
         state = aState(self)
+        database.prepare(state.database)
         lock = state.lock(control.LOCK)
         self.addCleanup(os.close, lock)
         with self.assertRaisesRegex(ControlError, "another process"):

@@ -316,7 +316,7 @@ class ServiceTests(ProcessTestCase):
         refused("another process is using", "--port", "0")
         other = str(self.folder / "other")
         refused("Address already in use", "--port", port, "--state", other)
-        refused("must be 0700", "--state", str(self.folder / "open"), *self.make("open", 0o755))
+        refused("must be 0700", "--state", str(self.folder / "open"), *self.make("open", 0o755, b""))
         refused("not a database", "--state", str(self.folder / "bad"), *self.make("bad", 0o700, b"x" * 5000))
         self.make("newer", 0o700)
         database.prepare(self.folder / "newer" / "hub_data.db", {**database.schemas(), 99: ""})

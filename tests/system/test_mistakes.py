@@ -5,6 +5,9 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
+from pathlib import Path
 from unittest import mock
 
 from kernelnet.identity import StateDirectory
@@ -100,9 +103,41 @@ class MistakeTests(SystemTestCase):
 
     def test_openState(self) -> None:
         """A state directory that others can read."""
-        self.state.path.mkdir(mode=0o755)
+        self.startHub().stop()
         self.state.path.chmod(0o755)
         self.refused(self.twistd("kernelhub", "--port", "0", "--state", str(self.state.path)), "chmod 700")
+
+    def test_foreignFolder(self) -> None:
+        """A folder of something else is not taken over, and nobody is told to change it; an empty one is fine."""
+        self.state.path.mkdir()
+        (self.state.path / "mine").touch()
+        where = ("kernelhub", "--port", "0", "--state", str(self.state.path))
+        self.refused(self.twistd(*where), "give a new or an empty one")
+        (self.state.path / "mine").unlink()
+        self.startHub()
+        self.assertEqual(self.state.path.stat().st_mode & 0o777, 0o700)
+
+    def test_stalePid(self) -> None:
+        """After a kill -9 the pid file may name any process: hub and trainer start all the same."""
+        hub = self.startHub()
+        trainer = self.trainer("AI_1")
+        trainer.waitFor("Enrolled as AI_1")
+        for process in (trainer, hub):
+            process.kill()
+        for path in (self.state.path / "hub.pid", self.state.trainer("AI_1") / "trainer.pid"):
+            path.write_text(str(os.getpid()))
+        self.startHub(self.port)
+        self.trainer("AI_1").waitFor("Connected to the hub")
+
+    def test_daemon(self) -> None:
+        """A daemon that can't have its port says so where it was started."""
+        with socket.create_server(("0.0.0.0", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            twistd = str(Path(sys.executable).with_name("twistd"))
+            command = [twistd, "kernelhub", "--port", port, "--state", str(self.state.path)]
+            found = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        self.assertEqual((found.returncode, len(found.stderr.splitlines())), (1, 1), found.stderr)
+        self.assertIn(port, found.stderr)
 
     def test_noFolder(self) -> None:
         """A state directory in which the trainer can't have its folder."""
@@ -116,9 +151,7 @@ class MistakeTests(SystemTestCase):
         self.startHub()
         first = self.trainer("AI_1")
         first.waitFor("Enrolled as AI_1")
-        self.refused(self.trainer("AI_1"), "Another twistd server is running")
-        log = ("--pidfile", "", "kerneltrainer", "--id", "AI_1", "--hub", f"localhost:{self.port}")
-        self.refused(self.twistd(*log, "--state", str(self.state.path)), "another process is using")
+        self.refused(self.trainer("AI_1"), "another process is using")
 
     def test_takenOver(self) -> None:
         """A trainer whose id connects from elsewhere ends and says so."""
