@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import os
 import struct
+import tracemalloc
 from pathlib import Path
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.workbench.errors import TraceError
+from kernelnet.workbench.file_system import readers
 from kernelnet.workbench.file_system.readers import readTrace, traceName
 from kernelnet.workbench.file_system.trace import loadTrace, splitEnds
 from tests.workbench.support import sharedTraces
@@ -108,6 +112,59 @@ class ReaderTests(SynchronousTestCase):
         path = self.folder / "short.txt"
         path.write_text("1\n" * 99)
         self.assertIn("it has 99 requests; 100 to", str(self.assertRaises(TraceError, loadTrace, path)))
+
+    def test_bombs(self) -> None:
+        """A small file that expands to much is refused, and the memory that this takes is that of a few pieces."""
+        self.patch(readers, "MAX_REQUESTS", 1 << 16)
+        self.patch(readers, "MAX_BYTES", 8 << 20)
+        self.patch(readers, "_PIECE", 1 << 20)
+        for name, unit, words in (
+            ("ids.txt.xz", b"1\n", "requests"),
+            ("ids.csv.gz", b"1,2\n", "requests"),
+            ("blank.txt.gz", b"\n", "uncompressed"),
+            ("zeros.oracleGeneral.xz", bytes(24), "requests"),
+            ("line.txt.xz", b"1", "line of more than"),
+            ("line.csv.gz", b'"', "line of more than"),
+            ("columns.csv.xz", b",", "line of more than"),
+        ):
+            data = unit * ((10 << 20) // len(unit))
+            data = lzma.compress(data, preset=0) if name.endswith("xz") else gzip.compress(data, 1)
+            self.assertLess(len(data), 1 << 20)
+            path = self.folder / name
+            path.write_bytes(data)
+            tracemalloc.start()
+            try:
+                error = self.assertRaises(TraceError, readTrace, path)
+                peak = tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+            self.assertIn(words, str(error))
+            self.assertLess(peak, 60 << 20, name)
+
+    def test_pieces(self) -> None:
+        """Where the pieces end that a file is read in makes no difference."""
+        ids = [number * 7919 for number in range(300)]
+        text = "".join(f"{number}\n" for number in ids)
+        table = "time,id\r\n" + "".join(f'0,"{number}"\r\n' for number in ids)
+        records = b"".join(struct.pack("<IQIq", 0, number, 1, -1) for number in ids)
+        for size in (40, 97, 4096):
+            self.patch(readers, "_PIECE", size)
+            self.patch(readers, "_ROWS", size)
+            self.assertEqual(self.read("a.txt", text.encode()), ids)
+            self.assertEqual(self.read("a.txt.gz", gzip.compress(text.replace("\n", "\r\n").encode())), ids)
+            self.assertEqual(self.read("a.csv.xz", lzma.compress(table.encode())), ids)
+            self.assertEqual(self.read("a.oracleGeneral", records), ids)
+            self.wrong("a.txt", text.encode() + b"x\n", 301, "not a block id")
+            self.wrong("a.csv", table.encode() + b"1,x\n", 302, "not a block id")
+            self.wrong("a.oracleGeneral", records + b"12345", 301, "only 5 bytes")
+
+    def test_strangeNames(self) -> None:
+        """A file's name of any bytes gives a trace a name that can be sent."""
+        path = Path(os.fsdecode(os.fsencode(self.folder) + b"/caf\xe9\n.txt"))
+        path.write_text("1\n" * 200)
+        name = loadTrace(path).name
+        self.assertTrue(name.isprintable())
+        self.assertTrue(msgspec.json.encode(name))
 
     def test_shared(self) -> None:
         """Real traces of others are read, where they are at hand."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernelnet.workbench.errors import TraceError
-from kernelnet.workbench.file_system.readers import readTrace, traceName
+from kernelnet.workbench.file_system.readers import MAX_REQUESTS, readTrace, traceName
 
 __all__ = ["SPLITS", "Trace", "loadTrace"]
 
@@ -18,7 +18,6 @@ SPLITS = ("train", "validation", "held_out")
 """The parts of a trace, in time."""
 
 MIN_REQUESTS = 100
-MAX_REQUESTS = 1 << 28
 
 
 @dataclass(frozen=True, eq=False)
