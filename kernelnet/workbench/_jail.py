@@ -104,8 +104,8 @@ def confine(limits: dict[str, int], readable: list[str], writable: list[str], de
     for name, value in limits.items():
         kind = getattr(resource, f"RLIMIT_{name}")
         hard = resource.getrlimit(kind)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, value))
+        most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (most, most))
     if sys.platform.startswith("linux"):
         # Refused in many containers; Landlock's TCP rule is then the only one against the network.
         ctypes.CDLL(None).unshare(_CLONE_NAMESPACES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from tests.workbench.support import HEADER, baselineSource
 SECONDS = 10.0
 """What an attack may take on a machine that is busy with other tests; alone it takes two seconds and a bit."""
 
-GOOD = '#include "kn_file_system.h"\nKN_EXPORT("f") int f(int x) { return 7 * x; }'
+GOOD = '\n#include "kn_file_system.h"\nKN_EXPORT("f") int f(int x) { return 7 * x; }'
 
 
 class CompilerTests(SynchronousTestCase):
@@ -69,6 +70,24 @@ class CompilerTests(SynchronousTestCase):
         self.fails("unsigned char x[1u << 30] = {[(1u << 30) - 1] = 1};" + GOOD)
         self.fails("(" * 100_000)
         self.fails("#error " + "x" * 100_000 + "\n" + "#error y\n" * 10_000)
+        self.fails("unsigned char x[100 << 20] = {[0 ... (100 << 20) - 1] = 1};" + GOOD)
+        self.fails('__asm__(".rept 1000000000\\n.byte 1\\n.endr\\n");' + GOOD)
+        self.fails('__asm__(".section .data.x,\\"\\",@\\nx:\\n.space 4000000000\\n");' + GOOD)
+
+    def test_terminal(self) -> None:
+        """A stranger's control characters don't get into the message."""
+        self.assertNotIn("\x1b", self.fails("#error \x1b[31mred\x07\n", "red"))
+
+    def test_lowLimits(self) -> None:
+        """Where the user has a lower limit than the jail's, it stays, and the compiler runs."""
+        code = (
+            "import pathlib, resource\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
+            "from kernelnet.workbench import compiler\n"
+            f"print(len(compiler.compileC({GOOD!r}, pathlib.Path({str(HEADER)!r}), trusted=True)))"
+        )
+        result = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+        self.assertEqual(int(result.stdout or 0), len(compiler.compileC(GOOD, HEADER, trusted=True)), result.stderr)
 
     def test_long(self) -> None:
         """A source beyond any sense is not even tried."""
@@ -130,7 +149,7 @@ class JailTests(SynchronousTestCase):
 
     def test_incbin(self) -> None:
         """The assembler's .incbin reads no file."""
-        code = '__asm__(".section .data.x,\\"\\",@\\nx:\\n.incbin \\"{}\\"\\n"); extern char x[];'
+        code = '__asm__(".section .data.x,\\"\\",@\\nx:\\n.incbin \\"{}\\"\\n.size x, 1\\n"); extern char x[];'
         self.kept(code.format(self.secret) + GOOD)
         self.kept(code.format("/etc/hostname") + GOOD)
 
@@ -143,7 +162,55 @@ class JailTests(SynchronousTestCase):
         """A module that is a link is not followed."""
         folder = self.secret.parent
         (folder / "component.wasm").symlink_to(self.secret)
-        self.assertRaises(CompileError, compiler._output, folder / "component.wasm")
+        (folder / "folder.wasm").mkdir()
+        os.mkfifo(folder / "fifo.wasm")
+        for name in ("component.wasm", "folder.wasm", "fifo.wasm", "none.wasm"):
+            self.assertRaises(CompileError, compiler._output, folder / name)
+
+    def test_controls(self) -> None:
+        """What is appended to these attacks compiles by itself: they are not refused for something else."""
+        self.assertTrue(compiler.compileC("int x[] = {\n1\n};" + GOOD, HEADER))
+        section = '__asm__(".section .data.x,\\"\\",@\\nx:\\n.int8 42\\n.size x, 1\\n"); extern char x[];'
+        self.assertTrue(compiler.compileC(section + GOOD, HEADER))
+
+    def test_otherWays(self) -> None:
+        """Neither do other directives of preprocessor, assembler and linker read a file."""
+        secret = self.secret
+        assembler = '__asm__("{} \\"{}\\"\\n");'
+        for source in (
+            f'#include_next "{secret}"',
+            f'#import "{secret}"',
+            f'#pragma GCC dependency "{secret}" x\n#include "{secret}"',
+            f'#define FILE "{secret}"\n#include FILE',
+            f'#line 1 "{secret}"\n#error look',
+            f'#pragma clang module load "{secret}"\n#include "{secret}"',
+            f'_Pragma("include_alias(\\"a.h\\", \\"{secret}\\")")\n#include "a.h"',
+            '#include "/proc/self/fd/1"',
+            '#include "/proc/self/cmdline"',
+            '#include "/proc/self/maps"',
+            '#include "/dev/fd/2"',
+            '#include "@/etc/passwd"',
+            f'#embed "{secret}" limit(4)',
+            assembler.format(".include", secret),
+            assembler.format(".incbin", "/proc/self/environ"),
+        ):
+            self.kept(source + GOOD)
+
+    def test_silent(self) -> None:
+        """Directives that would reach the linker make it into a module without anything of the file."""
+        secret = self.secret
+        for source in (
+            f'#pragma comment(lib, "{secret}")',
+            f'#pragma comment(linker, "@{secret}")',
+            f'__asm__(".section .linker_options,\\"\\",@\\n.asciz \\"{secret}\\"\\n");',
+        ):
+            try:
+                wasm = compiler.compileC(source + GOOD, HEADER)
+            except CompileError as error:
+                self.assertNotIn("xyzzy", str(error))
+            else:
+                self.assertNotIn(b"xyzzy", wasm)
+                self.assertNotIn(b"\x2a\x2b\x2c", wasm)
 
     def jailed(self, code: str, demanded: bool = True) -> subprocess.CompletedProcess[str]:
         """Run Python code in a jail that may read Python only."""
