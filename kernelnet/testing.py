@@ -76,7 +76,8 @@ def checkGenerator(generator: Any, problem: Problem) -> Outcome:
     """
     Let a generator solve a problem, and check what every generator has to keep to.
 
-    @raise AssertionError: it isn't an `IComponentGenerator`, is not for this workbench, returns no `Candidate`, or late.
+    @raise AssertionError: it isn't an `IComponentGenerator`, is not for this workbench, or returns no `Candidate`,
+        or too late.
     @raise kernelnet.workbench.errors.CompileError: what it wrote doesn't compile.
     @raise kernelnet.workbench.errors.ComponentError: or fails on train.
     """

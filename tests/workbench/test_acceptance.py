@@ -15,10 +15,19 @@ from kernelnet.interfaces import IProblem
 from kernelnet.message import Component, Manifest, Report, Verdict
 from kernelnet.workbench import acceptance
 from kernelnet.workbench.acceptance import accept, audit, bestByHand, remeasure, remeasureAmong
-from kernelnet.workbench.errors import CompileError, CompileTooCostly, TimedOut, WrongExport
+from kernelnet.workbench.errors import (
+    CompileError,
+    CompileTooCostly,
+    NoResources,
+    OutOfFuel,
+    StackOverflow,
+    TimedOut,
+    WrongExport,
+)
+from kernelnet.workbench.file_system.machine import Machine
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
 from kernelnet.workbench.problem import Problem
-from tests.workbench.support import baselineSource, mixture, smallScenario, writeTrace
+from tests.workbench.support import baselineSource, mixture, policy, smallScenario, writeTrace
 
 # Sixty blocks in a loop, of which a cache of 32 keeps 31: better than any policy made by hand.
 LOOP = [number % 60 for number in range(3000)]
@@ -182,6 +191,7 @@ class RemeasureTests(Case):
             None,
             replace(manifest, report=None),
             replace(manifest, abi="file_system/full/9"),
+            replace(manifest, workbench="process_manager"),
             replace(manifest, report=replace(report, trace_digest="1" * 64)),
             replace(manifest, report=replace(report, settings={"capacity": 33})),
             replace(manifest, report=replace(report, workbench_digest="1" * 64)),
@@ -201,6 +211,8 @@ class RemeasureTests(Case):
             (WrongExport("x"), Verdict.REFUTED),
             (TimedOut("x"), Verdict.UNMEASURABLE),
             (CompileTooCostly("x"), Verdict.UNMEASURABLE),
+            (StackOverflow("x"), Verdict.UNMEASURABLE),
+            (NoResources("x"), Verdict.UNMEASURABLE),
         ):
 
             def failing(wasm: bytes, error: Exception = error) -> Report:
@@ -208,6 +220,66 @@ class RemeasureTests(Case):
 
             self.patch(scenario, "measure", failing)
             self.verdict(component, verdict, "it fails: x")
+
+    def test_fuelElsewhere(self) -> None:
+        """With another engine version the fuel that was enough for the author may not be; with the same it must be."""
+        component = self.accepted()
+        replace, manifest, claim = msgspec.structs.replace, self.manifest(component), self.claim(component)
+
+        def failing(wasm: bytes) -> Report:
+            raise OutOfFuel("x")
+
+        self.patch(self.scenario, "measure", failing)
+        self.verdict(component, Verdict.REFUTED)
+        other = replace(manifest, report=replace(claim, engine="wasmtime 49.0.0, driver 0"))
+        self.verdict(replace(component, manifest=other), Verdict.UNMEASURABLE)
+
+    def test_deep(self) -> None:
+        """Calls nested too deeply refute nothing: how deep that is depends on the processor."""
+        component = self.accepted()
+        source = """
+        static volatile int sink; static __attribute__((noinline)) int f(int x) { return f(x + sink) * 3 + x; }
+        void kn_init(u32 c) { sink = f(1); } void kn_hit(u32 s, u32 n) {}
+        u32 kn_victim(u64 k, u32 n) { return 0; } void kn_insert(u32 s, u64 k, u32 n) {}
+        """
+        wasm = policy(source)
+        manifest = msgspec.structs.replace(self.manifest(component), wasm_sha256=hashlib.sha256(wasm).hexdigest())
+        other = msgspec.structs.replace(component, wasm=wasm, manifest=manifest)
+        self.verdict(other, Verdict.UNMEASURABLE, "nested")
+
+    def test_capacities(self) -> None:
+        """A claim about a cache larger than its trace, or none at all, is refused before anything is run."""
+        component = self.accepted()
+        replace, manifest, report = msgspec.structs.replace, self.manifest(component), self.claim(component)
+        path = writeTrace(self.folder / "again.txt", LOOP)
+        self.patch(Machine, "run", self.fail)
+        for capacity in (-(1 << 63), -1, 0, 61, 1 << 24, 1 << 62):
+            other = replace(manifest, report=replace(report, settings={"capacity": capacity}))
+            found = remeasureAmong(replace(component, manifest=other), self.scenario.workbench, [path])
+            self.assertEqual(found[0], Verdict.UNMEASURABLE)
+            self.assertIn("capacity", found[1])
+
+    def test_cost(self) -> None:
+        """A claim about a capacity of its own costs three runs at most: its own, the reference's and the optimum's."""
+        component = self.accepted()
+        replace, manifest, report = msgspec.structs.replace, self.manifest(component), self.claim(component)
+        path = writeTrace(self.folder / "again.txt", LOOP)
+        scenario = self.scenario.workbench.scenario(path, {"capacity": 20})
+        truth = scenario.measure(component.wasm)
+        runs: list[int] = []
+        run = Machine.run
+
+        def counted(machine: Machine, *arguments: Any) -> Any:
+            runs.append(1)
+            return run(machine, *arguments)
+
+        self.patch(Machine, "run", counted)
+        other = replace(manifest, report=replace(report, settings={"capacity": 20}, splits=truth.splits))
+        component = replace(component, manifest=other, development_level=0.5)
+        found = remeasureAmong(component, self.scenario.workbench, [path])
+        self.assertEqual(found[0], Verdict.REFUTED)
+        self.assertIn("level", found[1])
+        self.assertEqual(len(runs), 2)
 
     def test_notAModule(self) -> None:
         """Bytes that are no module are refuted, not believed and not fatal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,9 +20,10 @@ from zope.interface.verify import verifyObject
 from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.message import Pattern, Report
 from kernelnet.workbench.errors import OutOfFuel, TraceError, Unmeasurable, WorkbenchError, WrongExport
-from kernelnet.workbench.file_system import FileSystemWorkbench, workbench
-from kernelnet.workbench.file_system.machine import stackDistances
+from kernelnet.workbench.file_system import MAX_CAPACITY, FileSystemWorkbench, machine, trace, workbench
+from kernelnet.workbench.file_system.machine import Machine, stackDistances
 from kernelnet.workbench.file_system.patterns import learnPatterns
+from kernelnet.workbench.file_system.readers import MAX_REQUESTS
 from kernelnet.workbench.file_system.scenario import BASELINES, FileSystemScenario, baselineModule
 from kernelnet.workbench.file_system.trace import Trace, makeTrace
 from tests.workbench.support import HEADER, mixture, policy, smallScenario, writeTrace
@@ -78,6 +80,15 @@ class WorkbenchTests(Case):
         )
         self.assertEqual(python(code), "[]\n")
 
+    def test_oneWay(self) -> None:
+        """The workbench does without generators: those may know it, not the reverse."""
+        code = (
+            "import sys; import kernelnet.workbench.acceptance, kernelnet.workbench.problem; "
+            "import kernelnet.workbench.file_system.scenario; "
+            "print([m for m in sys.modules if m.startswith('kernelnet.generators')])"
+        )
+        self.assertEqual(python(code), "[]\n")
+
     def test_traces(self) -> None:
         """Two traces ship, two megabytes at most, and on both LRU is far from the optimum and the policies differ."""
         paths = workbench.traces()
@@ -97,7 +108,9 @@ class WorkbenchTests(Case):
         self.assertEqual(bench.scenario(path, {}).settings, {"capacity": 100})
         self.assertEqual(bench.scenario(writeTrace(self.folder / "b.txt", [1] * 100)).settings, {"capacity": 16})
         self.assertEqual(bench.scenario(path, {"capacity": 7}).settings, {"capacity": 7})
-        for settings in ({"capacity": 0}, {"capacity": -1}, {"capacity": 1 << 40}, {"size": 1}):
+        self.assertEqual(bench.scenario(path, {"capacity": 1000}).settings, {"capacity": 1000})
+        wrong = ({"capacity": 0}, {"capacity": -1}, {"capacity": 1001}, {"capacity": 1 << 40}, {"size": 1})
+        for settings in wrong:
             self.assertRaises(WorkbenchError, bench.scenario, path, settings)
 
     def test_missing(self) -> None:
@@ -112,6 +125,41 @@ class WorkbenchTests(Case):
         self.assertEqual(bench.scenario(path).traceDigest, before)
         writeTrace(path, [1] * 200)
         self.assertNotEqual(bench.scenario(path).traceDigest, before)
+
+    def test_notAFile(self) -> None:
+        """A folder, a device or a pipe is no trace, and nothing waits for one."""
+        os.mkfifo(self.folder / "pipe.txt")
+        (self.folder / "folder.txt").mkdir()
+        for path in (self.folder / "pipe.txt", self.folder / "folder.txt", Path("/dev/zero")):
+            self.assertIn("not a file", str(self.assertRaises(TraceError, workbench.scenario, path, {})))
+
+    def test_strangersClaims(self) -> None:
+        """Claims about traces that are not here cost no reading, however many files there are, good or bad."""
+        scenario = self.scenario()
+        bench, claim = scenario.workbench, scenario.measure(baselineModule("lru"))
+        paths = [
+            writeTrace(self.folder / f"{number}.txt", [number, 2] * 60 + list(range(number))) for number in range(12)
+        ]
+        paths += [writeTrace(self.folder / f"bad{number}.txt", [number]) for number in range(3)]
+        other = msgspec.structs.replace(claim, trace_digest="0" * 64)
+        self.assertRaises(Unmeasurable, bench.scenarioFor, other, paths)
+        self.patch(trace, "readTrace", self.fail)
+        for _ in range(3):
+            self.assertRaises(Unmeasurable, bench.scenarioFor, other, paths)
+
+    def test_largest(self) -> None:
+        """At the largest capacity that may be claimed every baseline does with the memory it may have."""
+        made = makeTrace(np.array(mixture(), np.uint64), self.folder / "a.txt")
+        scenario = FileSystemScenario(workbench, Machine(made), MAX_CAPACITY)
+        for report in scenario.baselines().values():
+            self.assertEqual(sum(split.score for split in report.splits.values()), made.distinct)
+
+    def test_layout(self) -> None:
+        """The longest trace that is read fits into a module's memory, with all that is noted of it."""
+        layout = machine._Layout()
+        for size in (4, 8, 4, 4):
+            layout.place(size * MAX_REQUESTS)
+        self.assertLessEqual(layout.pages, 1 << 16)
 
     def test_scenarioFor(self) -> None:
         """A claim's scenario is found by the trace's digest, whatever its file is called; or it is unmeasurable."""

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import os
+import resource
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +18,7 @@ from kernelnet.workbench import errors, sandbox
 from kernelnet.workbench.file_system import machine
 from kernelnet.workbench.file_system.scenario import FileSystemScenario, baselineModule
 from tests.workbench.support import policy, smallScenario
-from tests.workbench.wasm import I32, MAGIC, ZERO, body, leb, section, vec
+from tests.workbench.wasm import I32, MAGIC, ZERO, body, leb, section, sleb, vec
 from tests.workbench.wasm import policy as raw
 
 SECONDS = 8.0
@@ -25,6 +31,21 @@ def written(init: str = "", hit: str = "", victim: str = "return 0;", insert: st
         f"{more}\nvoid kn_init(u32 c) {{ {init} }} void kn_hit(u32 s, u32 n) {{ {hit} }}\n"
         f"u32 kn_victim(u64 k, u32 n) {{ {victim} }} void kn_insert(u32 s, u64 k, u32 n) {{ {insert} }}"
     )
+
+
+def at(offset: int, data: bytes) -> bytes:
+    """A segment of initial data."""
+    return b"\0\x41" + sleb(offset) + b"\x0b" + leb(len(data)) + data
+
+
+def element(offset: int) -> bytes:
+    """A segment of elements: function 0."""
+    return b"\0\x41" + sleb(offset) + b"\x0b\1\0"
+
+
+def resident() -> int:
+    """Bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 class HostileTests(SynchronousTestCase):
@@ -211,6 +232,214 @@ class HostileTests(SynchronousTestCase):
         more += "static u32 (*volatile choice[])(u32) = {zero, one};"
         self.scenario.measure(written(victim="return choice[n % 2](n);", more=more), upTo="train")
         self.fails(errors.OutOfMemory, raw(tables=vec([b"\x70\0\x01"] * 2 + [b"\x70\0" + leb(20_000)])))
+
+    def test_segments(self) -> None:
+        """Initial data and elements beyond memory and table trap; what is within works."""
+        page, table = vec([b"\0\1"]), vec([b"\x70\0\x04"])
+        self.scenario.measure(raw(memory=page, data=vec([at(65535, b"x")])), upTo="train")
+        self.fails(errors.Trapped, raw(memory=page, data=vec([at(65536, b"x")])), "out of bounds")
+        self.fails(errors.Trapped, raw(memory=page, data=vec([at(-1, b"x")])), "out of bounds")
+        self.fails(errors.Trapped, raw(tables=table, elements=vec([element(4)])), "out of bounds")
+        self.fails(errors.InvalidModule, raw(data=vec([at(0, b"x")])))
+
+    def test_images(self) -> None:
+        """Data far apart does not become an image of the memory between: neither for the child nor for us."""
+        for megabytes in (1, 8, 15):
+            apart = vec([at(0, b"x"), at(megabytes << 20, b"x")])
+            wasm = raw(memory=vec([b"\0" + leb(megabytes * 16 + 16)]), data=apart)
+            self.assertLess(len(sandbox._translate(wasm)), 100_000)
+            self.scenario.measure(wasm, upTo="train")
+
+    def test_tableImages(self) -> None:
+        """A table with one element at its far end is refused before anything writes it out."""
+        for count in (1, 4, 80):
+            size = 1 << 20
+            far = vec([b"\2" + leb(index) + b"\x41" + sleb(size - 1) + b"\x0b\0\1\0" for index in range(count)])
+            self.patch(sandbox, "_translate", self.fail)
+            self.fails(errors.OutOfMemory, raw(tables=vec([b"\x70\0" + leb(size)] * count), elements=far), "table")
+
+    def test_flat(self) -> None:
+        """Neither many modules nor failing runs that filled their memory make this process grow."""
+        before = resident()
+        for number in range(24):
+            apart = vec([at(number, b"x"), at(15 << 20, b"x")])
+            sandbox.loadModule(raw(memory=vec([b"\0" + leb(256)]), data=apart))
+        big = "static volatile char sink; "
+        fill = "char *room = kn_alloc(40 << 20); __builtin_memset(room, 1, 40 << 20); sink = room[c];"
+        wasm = written(init=fill, hit="if (n > 100) __builtin_trap();", more=big)
+        gc.disable()
+        try:
+            for _ in range(12):
+                self.assertRaises(errors.Trapped, self.scenario.measure, wasm)
+        finally:
+            gc.enable()
+        self.assertLess(resident() - before, 150 << 20)
+
+    def test_kept(self) -> None:
+        """Modules are kept only up to so much machine code."""
+        self.patch(sandbox, "_modules", type(sandbox._modules)())
+        self.patch(sandbox, "_KEPT_CODE", 100_000)
+        for number in range(30):
+            sandbox.loadModule(raw(init=b"\x41" + sleb(number) + b"\x1a"))
+        kept = [size for _, size in sandbox._modules.values()]
+        self.assertTrue(1 <= len(kept) < 30)
+        self.assertLessEqual(sum(kept), 100_000)
+
+    # -- counts and names --------------------------------------------------------------------------------
+
+    def test_exports(self) -> None:
+        """Thousands of exports of functions with a thousand parameters each are refused unread."""
+        wide = [b"\x60" + vec([I32] * 1000) + vec([])]
+        # All are the same function, which kn_hit's type does as well.
+        for count in (61, 900, 7000):
+            more = [b"\4%04x" % number + b"\0\1" for number in range(count)]
+            self.fails(errors.TooLarge, raw(exports=more, types=wide), "exports")
+        self.scenario.measure(raw(exports=more[:60]), upTo="train")
+
+    def test_exportKinds(self) -> None:
+        """A memory, a table or a global in the place of a function is refused."""
+        for kind in (b"\1", b"\2", b"\3"):
+            wasm = raw(memory=vec([b"\0\1"]), tables=vec([b"\x70\0\1"]), globals_=vec([I32 + b"\0" + ZERO + b"\x0b"]))
+            self.fails(errors.WrongExport, wasm.replace(b"\6kn_hit\0\1", b"\6kn_hit" + kind + b"\0"), "kn_hit")
+        self.fails(errors.InvalidModule, raw(exports=[b"\6kn_hit\0\1"]))
+        self.fails(errors.InvalidModule, raw(exports=[b"\2\xff\xfe\0\1"]))
+        self.fails(errors.InvalidModule, raw(exports=[b"\1x\0\x7f"]))
+
+    def test_malformed(self) -> None:
+        """Numbers without an end, sizes beyond the end, sections twice or out of order, and bad indices."""
+        plain = raw()
+        for wasm in (
+            MAGIC + b"\x04\xff\xff\xff\xff\xff\xff",
+            MAGIC + b"\x04\x80\x80\x80\x80\x80\x00",
+            MAGIC + b"\x07\xff\xff\xff\xff\x0f",
+            MAGIC + b"\x04",
+            MAGIC + section(4, leb(3) + b"\x70"),
+            plain + section(7, vec([])),
+            plain + section(1, vec([])),
+            plain + section(99, b""),
+            raw(init=b"\x10\x63"),
+            raw(init=b"\x20\x63\x1a"),
+            raw(init=b"\x1a"),
+            raw(init=b"\x0b\x0b"),
+            raw(start=ZERO),
+            raw(initLocals=vec([leb(50_001) + I32])),
+            raw(initLocals=vec([leb(0xFFFFFFFF) + I32, leb(0xFFFFFFFF) + I32])),
+            raw(memory=vec([b"\1\2\1"])),
+            raw(memory=vec([b"\0" + leb(65537)])),
+        ):
+            self.fails(errors.InvalidModule, wasm)
+
+    def test_proposals(self) -> None:
+        """Tail calls, exceptions, garbage collection, typed references and stack switching are switched off."""
+        for wasm in (
+            raw(init=b"\x12\4", more=[body(b"")]),
+            raw(init=b"\x06\x40\x19\x0b"),
+            raw(init=b"\x1f\x40\0\x0b"),
+            raw(types=[b"\x5f\0"]),
+            raw(types=[b"\x5e\x7f\1"]),
+            raw(types=[b"\x5d\4"]),
+            raw(init=b"\xd0\4\x1a"),
+            raw(init=b"\xfb\x1c\x1a"),
+            raw(init=ZERO + b"\xfd\x0f\x1a"),
+        ):
+            self.fails(errors.InvalidModule, wasm)
+
+    def test_bulk(self) -> None:
+        """Filling, copying and growing tables and memories for ever runs out of fuel."""
+        table, memory = vec([b"\x70\0" + leb(10_000)]), vec([b"\0" + leb(1000)])
+        ten, most = b"\x41" + sleb(10_000), b"\x41" + sleb(60 << 20)
+        for code in (
+            ZERO + b"\xd0\x70" + ten + b"\xfc\x11\0",
+            ZERO + ZERO + ten + b"\xfc\x0e\0\0",
+            b"\xd0\x70\x41\1\xfc\x0f\0\x1a",
+            ZERO + ZERO + most + b"\xfc\x0b\0",
+            ZERO + ZERO + most + b"\xfc\x0a\0\0",
+            b"\x41\1\x40\0\x1a",
+            b"\x3f\0\x1a",
+            b"\xd2\0\x1a",
+        ):
+            refer = vec([b"\3\0\1\0"])
+            loop = b"\x03\x40" + code * 20 + b"\x0c\0\x0b"
+            self.fails(errors.OutOfFuel, raw(init=loop, tables=table, memory=memory, elements=refer))
+
+    def test_references(self) -> None:
+        """Calls through what is no function, or one of another type, trap."""
+        table = vec([b"\x70\0\4"])
+        self.fails(errors.Trapped, raw(init=ZERO + b"\x11\4\0", tables=table))
+        self.fails(errors.Trapped, raw(init=ZERO + b"\x11\4\0", tables=table, elements=vec([element(0)])), "type")
+        self.fails(errors.Trapped, raw(init=b"\x41\x7f\x25\0\x1a", tables=table))
+        self.fails(
+            errors.Trapped,
+            raw(init=ZERO + ZERO + b"\x41\7" + b"\xfc\x0c\0\0", tables=table, elements=vec([element(0)])),
+        )
+
+    def test_wrongSlots(self) -> None:
+        """A slot is as good as no other: whatever number comes back, only those of the cache are taken."""
+        for slot in (32, 33, 255, 65536, -1, -(1 << 31), (1 << 31) - 1):
+            self.fails(errors.ContractBroken, raw(victim=b"\x41" + sleb(slot)))
+
+    def test_ownMemoryOnly(self) -> None:
+        """A policy that overwrites all of its own memory at each call changes neither the score nor the next run's."""
+        wreck = "for (u32 *p = (u32 *)16; p < (u32 *)60000; p += 97) *p = 0xffffffff;"
+        clean = self.scenario.measure(written()).splits
+        wrecked = self.scenario.measure(written(hit=wreck)).splits
+        self.assertEqual([s.score for s in wrecked.values()], [s.score for s in clean.values()])
+
+    # -- this machine ------------------------------------------------------------------------------------
+
+    def test_noMemory(self) -> None:
+        """Where the machine has no memory to give, that is said, and is not the module's fault."""
+        code = (
+            "import resource\n"
+            "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+            "resource.setrlimit(resource.RLIMIT_AS, (used + (500 << 20),) * 2)\n"
+            "try: scenario.measure(wasm)\n"
+            "except errors.ComponentError as error: print(type(error).__name__, error.deterministic)"
+        )
+        self.assertEqual(self.elsewhere(code), "NoResources False\n")
+
+    def test_manyFiles(self) -> None:
+        """A process with more than a thousand open files can translate modules, too."""
+        code = (
+            "import os, resource\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (2048, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
+            "keep = [os.open('/dev/null', 0) for _ in range(1100)]\n"
+            "sandbox.closeTranslators()\n"
+            "scenario.measure(wasm)\n"
+            "print('measured')"
+        )
+        self.assertEqual(self.elsewhere(code), "measured\n")
+
+    def test_smallStacks(self) -> None:
+        """With stacks that a module's recursion could overflow nothing is run: the process would be killed."""
+        code = "scenario.measure(wasm)"
+        output = self.elsewhere(code, "ulimit -s 300; ", check=False)
+        self.assertIn("'ulimit -s 1024' is the least", output)
+
+    def elsewhere(self, code: str, shell: str = "", check: bool = True) -> str:
+        """What a process of its own prints that has a scenario, and a policy with endless recursion in kn_hit."""
+        setting = (
+            "import pathlib, sys\n"
+            "from kernelnet.workbench import errors, sandbox\n"
+            "from kernelnet.testing import loopWithScan, makeScenario\n"
+            "from tests.workbench.wasm import *\n"
+            f"scenario = makeScenario(pathlib.Path({self.mktemp()!r}).parent, loopWithScan())\n"
+            "wasm = policy(memory=vec([b'\\0\\1']))\n"
+            "scenario.baselines()\n"
+        )
+        command = ["/bin/sh", "-c", shell + 'exec "$0" -c "$1"', sys.executable, setting + code]
+        result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        if check and result.returncode:
+            self.fail(result.stderr)
+        return result.stdout if check else result.stderr
+
+    def test_stopped(self) -> None:
+        """A child that neither works nor reads is given up after a while, even for the largest module."""
+        self.patch(sandbox, "_WALL_SECONDS", 1.0)
+        translator = sandbox._Translator()
+        self.addCleanup(translator.close)
+        os.kill(translator._process.pid, signal.SIGSTOP)
+        self.assertRaises(errors.CompileTooCostly, translator.translate, bytes(sandbox.MAX_MODULE))
 
     # -- the compiler of machine code --------------------------------------------------------------------
 

@@ -13,6 +13,16 @@ def leb(number: int) -> bytes:
             return bytes(result)
 
 
+def sleb(number: int) -> bytes:
+    """Signed LEB128."""
+    result = bytearray()
+    while True:
+        low, number = number & 0x7F, number >> 7
+        if number == (-1 if low & 0x40 else 0):
+            return bytes([*result, low])
+        result.append(low | 0x80)
+
+
 def vec(items: list[bytes]) -> bytes:
     return leb(len(items)) + b"".join(items)
 
@@ -47,25 +57,34 @@ def policy(  # noqa: PLR0917
     start: bytes | None = None,
     more: list[bytes] | None = None,
     initLocals: bytes = b"\0",
+    elements: bytes = b"",
+    data: bytes = b"",
+    exports: list[bytes] | None = None,
+    types: list[bytes] | None = None,
+    globals_: bytes = b"",
 ) -> bytes:
     """
     A policy that always evicts slot 0.
 
     @param init, victim, start: code of kn_init, kn_victim and of a start function.
-    @param memory, tables: contents of these sections.
+    @param memory, tables, globals_, elements, data: contents of these sections.
+    @param exports, types: further entries of these sections.
     @param more: bodies of further functions without parameters.
     """
     more = [*(more or []), *([body(start)] if start is not None else [])]
     functions = [b"\0", b"\1", b"\2", b"\3"] + [b"\4"] * len(more)
-    exports = [leb(len(name)) + name + b"\0" + leb(index) for index, name in enumerate(NAMES)]
+    named = [leb(len(name)) + name + b"\0" + leb(index) for index, name in enumerate(NAMES)]
     bodies = [body(init, initLocals), body(b""), body(victim), body(b""), *more]
     return (
         MAGIC
-        + section(1, vec(TYPES))
+        + section(1, vec(TYPES + (types or [])))
         + section(3, vec(functions))
         + (section(4, tables) if tables else b"")
         + (section(5, memory) if memory else b"")
-        + section(7, vec(exports))
+        + (section(6, globals_) if globals_ else b"")
+        + section(7, vec(named + (exports or [])))
         + (section(8, leb(len(functions) - 1)) if start is not None else b"")
+        + (section(9, elements) if elements else b"")
         + section(10, vec(bodies))
+        + (section(11, data) if data else b"")
     )

@@ -4,10 +4,11 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from kernelnet_random_generator import generator
+
 from kernelnet.interfaces import IComponentGenerator
 from kernelnet.plugins import find
 from kernelnet.testing import checkGenerator, loopWithScan, makeProblem
-from kernelnet_random_generator import generator
 
 
 class RandomGeneratorTests(unittest.TestCase):

@@ -65,7 +65,7 @@ class FileSystemWorkbench:
     """
     See `IWorkbench`.  May be used by several threads at once; keeps the last few traces and scenarios in memory.
 
-    Of every trace file that it has read it knows the digest, so that a claim about a trace that isn't here costs no reading.
+    Of every trace file that it has read it knows the digest: a claim about a trace that isn't here costs no reading.
     """
 
     name = "file_system"

@@ -192,15 +192,16 @@ class Machine:
         limit = limit if fuel is None else min(limit, fuel)
         with self._arena() as arena:
             self._prepare(arena, hashlib.sha256(wasm).digest(), self._distinct[end])
-            return self._measure(arena, module, capacity, parameters, windows, limit)
+            return self._measure(arena, module, windows, capacity=capacity, parameters=parameters, limit=limit)
 
     def _measure(
         self,
         arena: _Arena,
         module: wasmtime.Module,
+        windows: list[tuple[str, int, int]],
+        *,
         capacity: int,
         parameters: Sequence[float],
-        windows: list[tuple[str, int, int]],
         limit: int,
     ) -> dict[str, SplitScore]:
         memory, store = arena.memory, arena.memory.store
