@@ -34,8 +34,6 @@ LINE_EVERY = 5.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, C{kill}, and a terminal that is closed: the hub would run on for ever."""
 
-TABLE_WIDTH = 132
-
 
 class DemoError(Exception):
     """The demo can't go on; the text says why and where the logs are."""
@@ -219,22 +217,23 @@ class Demo:
         return True
 
     def _report(self, status: dict[str, Any]) -> int:
-        with self.console.status("measuring the hand-made policies and the optimum …"):
-            found = results(self.state.database, self.traces)
-        # Cut off, the figures would be of no use: a narrow terminal or a file gets long lines.
-        wide = Console(width=max(TABLE_WIDTH, self.console.width), markup=False, emoji=False)
-        wide.print(resultTable(found))
-        self.console.print(
-            "level: share of the distance from LRU to the optimum that the component closes", soft_wrap=True
-        )
+        with self.console.status("measuring all of it here once more …"):
+            fields = results(self.state.database, self.traces)
+        for field in fields:
+            self.console.print(resultTable(field))
+            if field.refuted:
+                self.console.print(f"{field.refuted} more did not measure here as they claim")
+        self.console.print("level: share of the distance from LRU to the optimum that is closed", soft_wrap=True)
         sessions = ", ".join(f"{n} {state}" for state, n in sorted(status["sessions"].items())) or "none"
         self.console.print(f"collaboration sessions: {sessions}")
         self.console.print(f"database: {self.state.database}\nlogs:     {self.state.path}/*.log", soft_wrap=True)
-        good = [r for r in found if r.confirmedBy and r.score < r.reference]
+        good = [r for f in fields for r in f.results if r.confirmedBy and r.score < f.reference]
         if len(self.ais) == 1:
-            self.console.print("one trainer has no peer that could confirm its components: give it more --trainers")
+            self.console.print("one trainer has no peer that could confirm its components: use --trainers 2")
         elif not good:
-            self.console.print("no peer has confirmed a component that beats LRU: give it more --minutes")
+            self.console.print(
+                "no peer has confirmed a component that beats LRU: give it more --minutes, or another trace"
+            )
         return 0 if good else 1
 
 

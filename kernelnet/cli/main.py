@@ -14,6 +14,7 @@ from rich.table import Table
 
 from kernelnet.cli.certs import certs
 from kernelnet.cli.common import ask, stateOption
+from kernelnet.cli.storage import backup, doctor, restore
 from kernelnet.cli.tokens import tokens
 
 __all__ = ["main"]
@@ -93,5 +94,8 @@ def generators() -> None:
         console.print(table)
 
 
+main.add_command(backup)
+main.add_command(restore)
+main.add_command(doctor)
 main.add_command(tokens)
 main.add_command(certs)

@@ -9,49 +9,64 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from kernelnet.message import Component, Verdict
 from kernelnet.wire import plain
 
-__all__ = ["Result", "progressLines", "progressTable", "resultTable", "results"]
+__all__ = ["Field", "Result", "progressLines", "progressTable", "resultTable", "results"]
 
 
 class Result(Struct):
     """
-    One component, with what this process measured beside it on the held-out part of the same trace.
+    One component as this process measured it on the held-out part of its trace.
 
     @ivar confirmedBy: the AIs other than the author whose re-measurement agreed.
-    @ivar score: held-out misses of the component, C{events} its requests.
-    @ivar reference: misses of the reference policy (LRU); C{bestHandMade}: of the best hand-made one on held-out.
+    @ivar score: misses; C{level}: share of the distance from the reference policy to the optimum.
     """
 
     id: str
     author: str
     origin: str
-    trace: str
     confirmedBy: list[str]
-    events: int
     score: int
-    reference: int
-    bestHandMade: int
-    bestHandMadeName: str
-    optimum: int
     level: float
 
 
-def results(database: Path, traces: list[Path]) -> list[Result]:
+class Field(Struct):
     """
-    What the hub's database holds, each component beside baselines and optimum that are measured here and now.
+    One trace: what there is to beat on its held-out part, and what was found.
+
+    @ivar events: requests; C{reference}, C{byHand} and C{optimum}: misses of LRU, of the best hand-made policy
+        and of the offline optimum.
+    @ivar refuted: how many components did not measure here as they claim.
+    """
+
+    trace: str
+    events: int
+    reference: int
+    byHand: int
+    byHandName: str
+    byHandLevel: float
+    optimum: int
+    results: list[Result] = []
+    refuted: int = 0
+
+
+def results(database: Path, traces: list[Path]) -> list[Field]:
+    """
+    What the hub's database holds; each component, the hand-made policies and the optimum are measured here and now.
 
     @param traces: where the components were measured; empty: the traces that ship.
     """
+    from kernelnet.workbench.acceptance import remeasure
     from kernelnet.workbench.errors import Unmeasurable
     from kernelnet.workbench.file_system import workbench
 
     paths = traces or workbench.traces()
-    found = []
+    fields: dict[tuple[str, str], Field] = {}
     for author, component, confirmedBy, origin in _components(database):
         manifest = component.manifest
         if manifest is None or manifest.report is None:
@@ -60,26 +75,29 @@ def results(database: Path, traces: list[Path]) -> list[Result]:
             scenario = workbench.scenarioFor(manifest.report, paths)
         except Unmeasurable:
             continue
-        claimed = manifest.report.splits["held_out"]
-        hand = {name: report.splits["held_out"].score for name, report in scenario.baselines().items()}
-        best = min(hand, key=lambda name: hand[name])
-        found.append(
-            Result(
-                id=component.id,
-                author=author,
-                origin=origin,
-                trace=scenario.trace,
-                confirmedBy=confirmedBy,
-                events=claimed.events,
-                score=claimed.score,
-                reference=hand[workbench.reference],
-                bestHandMade=hand[best],
-                bestHandMadeName=best,
-                optimum=scenario.optimum()["held_out"],
-                level=scenario.developmentLevel(manifest.report),
-            )
-        )
-    return sorted(found, key=lambda r: (r.trace, -len(r.confirmedBy), r.score))
+        field = fields.setdefault((scenario.traceDigest, str(scenario.settings)), _field(scenario))
+        verdict, _, report = remeasure(component, scenario)
+        if verdict is not Verdict.CONFIRMED or report is None:
+            field.refuted += 1
+            continue
+        score, level = report.splits["held_out"].score, scenario.developmentLevel(report)
+        field.results.append(Result(component.id, author, origin, confirmedBy, score, level))
+    return sorted(fields.values(), key=lambda field: field.trace)
+
+
+def _field(scenario: Any) -> Field:
+    baselines = scenario.baselines()
+    hand = {name: report.splits["held_out"].score for name, report in baselines.items()}
+    best = min(hand, key=lambda name: hand[name])
+    return Field(
+        trace=scenario.trace,
+        events=scenario.events["held_out"],
+        reference=hand[scenario.workbench.reference],
+        byHand=hand[best],
+        byHandName=best,
+        byHandLevel=scenario.developmentLevel(baselines[best]),
+        optimum=scenario.optimum()["held_out"],
+    )
 
 
 def _components(database: Path) -> Iterable[tuple[str, Component, list[str], str]]:
@@ -103,31 +121,26 @@ def _components(database: Path) -> Iterable[tuple[str, Component, list[str], str
         connection.close()
 
 
-def resultTable(found: list[Result]) -> Table:
-    table = Table(title="miss ratio on the held-out part (lower is better)")
-    for column in ("trace", "component", "author", "made in", "confirmed by"):
+def resultTable(field: Field) -> Table:
+    """All that competes on one trace, best first: components among LRU, the best hand-made policy and the optimum."""
+    table = Table(title=f"{plain(field.trace)}: miss ratio on the held-out part", box=box.SIMPLE_HEAD)
+    for column in ("component", "author", "made in", "confirmed by"):
         table.add_column(column)
-    for column in ("component", "LRU", "best by hand", "optimum", "level"):
+    for column in ("miss ratio", "level"):
         table.add_column(column, justify="right", no_wrap=True)
-    for r in found:
-        table.add_row(
-            # as they are: what looks like markup is none
-            Text(plain(r.trace)),
-            Text(plain(r.id)),
-            r.author,
-            r.origin.replace("_", " "),
-            ", ".join(r.confirmedBy) or "nobody",
-            _ratio(r.score, r.events),
-            _ratio(r.reference, r.events),
-            f"{r.bestHandMadeName} {_ratio(r.bestHandMade, r.events)}",
-            _ratio(r.optimum, r.events),
-            f"{r.level:.3f}",
-        )
+    known = [
+        (field.optimum, "optimum", "offline", 1.0),
+        (field.byHand, field.byHandName, "best by hand", field.byHandLevel),
+        (field.reference, "LRU", "by hand", 0.0),
+    ]
+    rows = [(score, (Text(name, "italic"), "", made, ""), level) for score, name, made, level in known]
+    for r in field.results:
+        # as they are: what looks like markup is none
+        cells = (Text(plain(r.id)), r.author, r.origin.replace("_", " "), ", ".join(r.confirmedBy) or "nobody yet")
+        rows.append((r.score, cells, r.level))
+    for score, cells, level in sorted(rows, key=lambda row: row[0]):
+        table.add_row(*cells, f"{score / max(1, field.events):.4f}", f"{level:.3f}")
     return table
-
-
-def _ratio(score: int, events: int) -> str:
-    return f"{score / max(1, events):.4f}"
 
 
 def progressLines(progress: list[dict[str, Any]], secondsLeft: float) -> list[str]:
@@ -148,12 +161,13 @@ def progressTable(progress: list[dict[str, Any]], secondsLeft: float) -> Table:
 def _cells(p: dict[str, Any]) -> list[str]:
     if "rounds" not in p:
         return [p["ai_id"], "starting", "", "", "", ""]
-    sessions = ", ".join(f"{n} {state}" for state, n in p["sessions"].items()) or "no sessions"
+    # not those that another partner was quicker to accept
+    sessions = ", ".join(f"{n} {state}" for state, n in p["sessions"].items() if state != "expired") or "no sessions"
     return [
         p["ai_id"],
         plain((p["scenario"] or {}).get("trace", "-")),
         f"round {p['rounds'] + 1} generation {p['generation']}",
-        f"best {p['best'] if p['best'] is not None else '-'}",
+        f"best {p['best']} misses" if p["best"] is not None else "",
         f"{p['built']} built {p['confirmed']} confirmed {p['to_measure']} to measure",
         sessions,
     ]

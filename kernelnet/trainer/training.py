@@ -200,7 +200,7 @@ class IntegratedKernelTrainer:
             from kernelnet.generators.search import search
 
             self._generator = search
-        self._current = scenario
+        self._current, self._generation, self._best = scenario, 0, None
         problem = Problem(
             scenario,
             seconds=goal.seconds,
