@@ -54,11 +54,11 @@ def _issue(request: dict[str, Any]) -> Callable[[Transaction], Any]:
 
 
 def _invite(request: dict[str, Any]) -> Callable[[Transaction], Any]:
-    aiId, lifetime = _aiId(request), _seconds(request, "expires", JOIN_LIFETIME) or JOIN_LIFETIME
+    aiId, lifetime = _aiId(request), _seconds(request, "expires", JOIN_LIFETIME)
 
     def invite(transaction: Transaction) -> dict[str, Any]:
-        secret = tokens.invite(transaction, aiId, lifetime)
-        return {"ai_id": aiId, "secret": secret, "expires_at": transaction.now + lifetime}
+        secret = tokens.invite(transaction, aiId, lifetime or 0.0)
+        return {"ai_id": aiId, "secret": secret, "expires_at": transaction.now + (lifetime or 0.0)}
 
     return invite
 

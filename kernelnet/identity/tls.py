@@ -97,11 +97,7 @@ class KeyAndChain:
         """
         more: dict[str, Any] = {}
         if clientCA is not None:
-            more = {
-                "trustRoot": _trust(readCertificates(clientCA, "a CA file")),
-                "requireCertificate": True,
-                "verify": True,
-            }
+            more["trustRoot"] = _trust(readCertificates(clientCA, "a CA file"))  # which also requires a certificate
         try:
             options = ssl.CertificateOptions(
                 privateKey=crypto.PKey.from_cryptography_key(self.key),

@@ -37,6 +37,14 @@ class Credentials:
     def __repr__(self) -> str:
         return f"<Credentials of {self._config.aiId}>"
 
+    @property
+    def joining(self) -> bool:
+        """Whether it comes with a join token or join string, and so has no token of its own yet."""
+        config = self._config
+        if config.join is not None:
+            return not self._isReplaced(config.join.secret)
+        return config.token is None and config.tokenFile is None and not self.path.exists()
+
     def token(self) -> str:
         """
         What to show to the hub: what the user gave, or what the hub gave in place of it; else the join token.
@@ -102,8 +110,7 @@ class Credentials:
 
     def refusal(self, message: str) -> str:
         """For the user, when the hub said C{message} to what we showed."""
-        join = self._config.join
-        if join is None or self._isReplaced(join.secret):
+        if self._config.join is None or not self.joining:
             return f"the hub refused our credentials: {message}"
         return (
             f"the hub refused the join string: it is for another id than {self._config.aiId}, has expired or was used; "

@@ -138,7 +138,7 @@ class Inbox:
         trainer = self._trainer
         if sync.credential is not None:
             # Before anything else: from the first use of it on, the join token is of no use to this id.
-            what = "New credential for" if trainer.credentials.path.exists() else "Enrolled as"
+            what = "Enrolled as" if trainer.credentials.joining else "New credential for"
             try:
                 trainer.credentials.keep(sync.credential)
             except (OSError, ValueError, IdentityError) as e:
