@@ -23,6 +23,7 @@ from kernelnet.cli.table import progressLines, progressTable, results, resultTab
 from kernelnet.hub import control
 from kernelnet.identity import IdentityError, StateDirectory
 from kernelnet.workbench.errors import WorkbenchError
+from kernelnet.workbench.file_system import workbench
 
 __all__ = ["Demo", "DemoError"]
 
@@ -46,6 +47,11 @@ class Demo:
     """
 
     def __init__(self, minutes: float, traces: list[Path], trainers: int, keep: Path | None) -> None:
+        try:
+            for trace in traces:
+                workbench.scenario(trace)
+        except WorkbenchError as e:
+            raise DemoError(str(e)) from None
         self.minutes = minutes
         self.traces = traces
         self.ais = [f"AI_{i + 1}" for i in range(trainers)]

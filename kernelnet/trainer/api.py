@@ -45,8 +45,8 @@ class NetworkedKernelTrainer:
         auth_token: str | None = None,
         *,
         kernel_trainer: Any = None,
-        state: Path | None = None,
-        ca: Path | None = None,
+        state: Path | str | None = None,
+        ca: Path | str | None = None,
         hubs: Sequence[str] = (),
         join: str | None = None,
         client_cert: Path | None = None,
@@ -62,10 +62,10 @@ class NetworkedKernelTrainer:
         self.kernel_trainer = kernel_trainer or IntegratedKernelTrainer(specialization, author=ai_id)
         self._token = auth_token
         self._join = JoinString.parse(join) if join is not None else None
-        self._ca = ca
+        self._ca = Path(ca) if ca is not None else None
         self._clientCertificate = client_cert
         self._clientKey = client_key
-        self._state = StateDirectory(state or defaultState())
+        self._state = StateDirectory(Path(state) if state is not None else defaultState())
         self._trainer: Trainer | None = None
 
     def __repr__(self) -> str:

@@ -265,7 +265,12 @@ class Trainer(Service):
             self.credentials.token()
         except IdentityError as e:
             if self.credentials.mayAppear():
-                self.log.warn("waiting for a hub's first start with {state}: {e}", state=self.config.state.path, e=e)
+                self.log.warn(
+                    "waiting for a hub's first start with {state}: {e}; for a hub on another machine use --join, or "
+                    "--ca and --token-file",
+                    state=self.config.state.path,
+                    e=e,
+                )
                 self._timers.append(self.reactor.callLater(2.0, self._connectWhenPossible))
             else:
                 self.fail(e)
