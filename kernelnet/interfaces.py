@@ -103,7 +103,7 @@ class IProblem(Interface):
     events = Attribute("events in the training part")
     settings = Attribute("the scenario's settings")
     patterns = Attribute("list of kernelnet.message.Pattern, own and peers'")
-    parents = Attribute("list of kernelnet.message.Component that this trainer has confirmed itself")
+    parents = Attribute("list of kernelnet.message.Component that this trainer confirmed itself; their claims on train")
     blocks = Attribute("list of kernelnet.message.CodeBlock of peers: untrusted hints")
     requirements = Attribute("dict: what a requestor or partner asked for")
     baselines = Attribute("dict: name → score of each hand-made policy on train")

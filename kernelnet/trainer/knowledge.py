@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -132,7 +133,12 @@ class Knowledge:
             changes.add("DELETE FROM benchmarks WHERE component_id = ?", old)
 
     def usable(self, workbench: str) -> list[KnownComponent]:
-        """What may be built upon: this trainer's own, and what it confirmed itself.  Best claim first."""
+        """
+        What may be built upon: this trainer's own, and what it confirmed itself.
+
+        First the best of each task, then each task's second, and so on; best by validation, since what is built upon is
+        a choice, and none may depend on held-out.
+        """
         found = [
             known
             for known in self.components.values()
@@ -140,7 +146,12 @@ class Knowledge:
             and known.component.manifest is not None
             and known.component.manifest.workbench == workbench
         ]
-        return sorted(found, key=lambda k: k.component.development_level or 0.0, reverse=True)
+        place: Counter[Any] = Counter()
+        ranked = []
+        for _, task, known in sorted(((*_validation(k), k) for k in found), key=lambda entry: entry[0]):
+            ranked.append((place[task], known))
+            place[task] += 1
+        return [known for _, known in sorted(ranked, key=lambda entry: entry[0])]
 
     def confirmedBy(self, component: Component) -> list[str]:
         """The peers whose re-measurement of C{component} agreed."""
@@ -168,6 +179,15 @@ class Knowledge:
                 for id_, by in self.benchmarks.items()
             },
         }
+
+
+def _validation(known: KnownComponent) -> tuple[float, Any]:
+    """The claimed score on validation, less is better, and the task that it is for."""
+    manifest = known.component.manifest
+    report = manifest.report if manifest is not None else None
+    if report is None or "validation" not in report.splits:
+        return math.inf, None
+    return report.splits["validation"].score, (report.trace_digest, tuple(sorted(report.settings.items())))
 
 
 def _json(value: Struct) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from zope.interface import implementer
 
 from kernelnet.interfaces import IProblem
@@ -14,6 +15,16 @@ from kernelnet.message import CodeBlock, Component, Pattern, SplitScore
 from kernelnet.workbench.compiler import compileC
 
 __all__ = ["Problem"]
+
+
+def _ofTrain(component: Component) -> Component:
+    """The component with what is known of it on train, and nothing of validation and held-out."""
+    manifest = component.manifest
+    if manifest is not None and manifest.report is not None:
+        report = manifest.report
+        splits = {split: score for split, score in report.splits.items() if split == "train"}
+        manifest = replace(manifest, report=replace(report, splits=splits))
+    return replace(component, manifest=manifest, development_level=None)
 
 
 @implementer(IProblem)
@@ -52,7 +63,7 @@ class Problem:
         self.events = scenario.events["train"]
         self.settings = dict(scenario.settings)
         self.patterns = [*scenario.patterns(), *patterns]
-        self.parents = list(parents)
+        self.parents = [_ofTrain(component) for component in parents]
         self.blocks = list(blocks)
         self.requirements = dict(requirements or {})
         self.baselines = {name: report.splits["train"].score for name, report in scenario.baselines().items()}

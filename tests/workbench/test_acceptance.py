@@ -318,6 +318,17 @@ class ProblemTests(Case):
         self.assertEqual(score, self.claim(self.accepted()).splits["train"])
         self.assertRaises(CompileError, problem.compile, "int f(")
 
+    def test_parents(self) -> None:
+        """Of parents it tells what they have on train, and nothing that was measured on the other parts."""
+        component = self.accepted()
+        (parent,) = self.problem(self.scenario, parents=[component]).parents
+        self.assertEqual(self.claim(parent).splits, {"train": self.claim(component).splits["train"]})
+        self.assertIsNone(parent.development_level)
+        self.assertEqual(parent.digest, component.digest)
+        self.assertEqual(set(self.claim(component).splits), {"train", "validation", "held_out"})
+        bare = Component(id="old")
+        self.assertEqual(self.problem(self.scenario, parents=[bare]).parents, [bare])
+
     def test_time(self) -> None:
         """Its time runs out by itself, or at once when it is cancelled."""
         problem = self.problem(self.scenario)
