@@ -10,6 +10,8 @@ One JSON object per line, over C{hub.sock} in the state directory, which only th
                                                     <- {"ok": true, "result": {"delivered": true, …}}
     -> {"command": "tokens list"}                   <- {"ok": true, "result": [{…}, …]}
     -> {"command": "tokens revoke", "ai_id": "…"}   <- {"ok": true, "result": {"revoked": 1, "disconnected": true}}
+    -> {"command": "backup", "file": "/…"}          <- {"ok": true, "result": {"file": "/…", "bytes": …, "events": …}}
+    -> {"command": "restore", "file": "/…"}         <- {…, "result": {"events": …, "log_id": …, "former": "/…"}}
     -> {"command": "certs show"}                    <- {"ok": true, "result": {"subject": …, "expires": …, …}}
     -> {"command": "certs renew", "hosts": […]}     <- the same, of the new one
                                                     <- {"ok": false, "error": "what was wrong"}
@@ -35,7 +37,7 @@ from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
-from kernelnet.hub import tokens
+from kernelnet.hub import restoring, tokens
 from kernelnet.hub.certificates import HubCertificates, offlineRenew, offlineShow, rootDigest
 from kernelnet.hub.commands import ControlError, checked, tokenCommand
 from kernelnet.hub.commit import Transaction
@@ -177,16 +179,17 @@ class _ControlProtocol(LineOnlyReceiver):
     MAX_LENGTH = 64 * 1024
     log = Logger(namespace="kernelnet.hub")
 
-    def __init__(self, hub: HubFactory, certificates: HubCertificates | None) -> None:
+    def __init__(self, hub: HubFactory, certificates: HubCertificates | None, state: StateDirectory | None) -> None:
         self._hub = hub
         self._certificates = certificates
+        self._state = state
 
     def lineReceived(self, line: bytes) -> None:
         def answered(result: Any) -> dict[str, Any]:
             return {"ok": True, "result": result}
 
         def failed(failure: Failure) -> dict[str, Any]:
-            if not failure.check(ControlError, WireProblem, IdentityError):
+            if not failure.check(ControlError, WireProblem, IdentityError, DatabaseError):
                 self.log.failure("a control command failed", failure)
             return {"ok": False, "error": failure.getErrorMessage()}
 
@@ -254,7 +257,21 @@ class _ControlProtocol(LineOnlyReceiver):
             raise ControlError("this hub's TLS is not its own (see --port): it has no certificate to show or renew")
         return self._certificates
 
+    def _backup(self, request: dict[str, Any]) -> Any:
+        return Deferred.fromCoroutine(restoring.backUp(*self._files(request)))
+
+    def _restore(self, request: dict[str, Any]) -> Any:
+        return Deferred.fromCoroutine(restoring.restore(self._hub, *self._files(request)))
+
+    def _files(self, request: dict[str, Any]) -> tuple[StateDirectory, Path]:
+        file = request.get("file")
+        if self._state is None or not isinstance(file, str) or not Path(file).is_absolute():
+            raise ControlError("`file` must be an absolute path")
+        return self._state, Path(file)
+
     _commands: dict[str, Callable[[_ControlProtocol, dict[str, Any]], Any]] = {
+        "backup": _backup,
+        "restore": _restore,
         "status": _status,
         "tokens issue": _tokens,
         "tokens invite": _tokens,
@@ -271,13 +288,17 @@ class ControlFactory(Factory):
     Serves the control socket of one hub.
 
     @param certificates: C{None} where the hub's TLS is not its own.
+    @param state: where the database is; C{None}: it can't be backed up or restored.
     """
 
     noisy = False
 
-    def __init__(self, hub: HubFactory, certificates: HubCertificates | None = None) -> None:
+    def __init__(
+        self, hub: HubFactory, certificates: HubCertificates | None = None, state: StateDirectory | None = None
+    ) -> None:
         self._hub = hub
         self._certificates = certificates
+        self._state = state
 
     def buildProtocol(self, addr: object) -> _ControlProtocol:
-        return _ControlProtocol(self._hub, self._certificates)
+        return _ControlProtocol(self._hub, self._certificates, self._state)

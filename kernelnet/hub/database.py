@@ -24,7 +24,9 @@ __all__ = [
     "schemas",
     "setUpReader",
     "setUpWriter",
+    "tooNew",
     "unusable",
+    "versionOf",
 ]
 
 
@@ -88,12 +90,10 @@ def prepare(path: Path, steps: dict[int, str] | None = None) -> None:
     except sqlite3.Error as e:
         raise unusable(path, e) from None
     try:
-        has = _version(connection, path)
+        has = versionOf(connection, path)
         newest = max(steps)
         if has > newest:
-            raise DatabaseError(
-                f"the database {path} has schema version {has}, this kernelnet knows {newest}: use a newer kernelnet"
-            )
+            raise tooNew(path, has, newest)
         if has == newest:
             quickCheck(connection)
             return
@@ -124,7 +124,20 @@ def unusable(path: Path, error: BaseException) -> DatabaseError:
     return DatabaseError(f"can't use the database {path}: {error}")
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> int:
+def tooNew(path: Path, version: int, newest: int | None = None) -> DatabaseError:
+    """What a user is told of a database of a newer kernelnet."""
+    known = max(schemas()) if newest is None else newest
+    return DatabaseError(
+        f"the database {path} has schema version {version}, this kernelnet knows {known}: use a newer kernelnet"
+    )
+
+
+def versionOf(connection: sqlite3.Connection, path: Path) -> int:
+    """
+    The schema version of a database; 0: it is empty.
+
+    @raise DatabaseError: it is not a hub's.
+    """
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if not tables:
         return 0

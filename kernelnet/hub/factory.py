@@ -278,11 +278,23 @@ class HubFactory(Factory):
 
         @return: fires when all connections are gone, within some seconds.
         """
-        self._stopping = True
         self.keeper.stop()
         for job in self._jobs:
             if job.running:
                 job.stop()
+        return self.standStill(WireProblem("shutting_down", "the hub is going away; come back"))
+
+    def goOn(self) -> None:
+        """Let clients in again, after `standStill`."""
+        self._stopping = False
+
+    def standStill(self, why: WireProblem) -> Deferred[None]:
+        """
+        Take nothing more, commit and acknowledge what came, close all connections with C{why}.
+
+        @return: fires when all are gone, within some seconds.
+        """
+        self._stopping = True
         for connection in self._connections:
             connection.hold("stopping")
 
@@ -295,7 +307,7 @@ class HubFactory(Factory):
             self._allGone = Deferred()
             gone = self._allGone
             for connection in list(self._connections):
-                connection.close(WireProblem("shutting_down", "the hub is going away; come back"))
+                connection.close(why)
             return gone
 
         return self.source.drain().addCallback(goodbye)

@@ -141,9 +141,9 @@ def _sample(connection: sqlite3.Connection) -> Iterator[Row]:
             yield row
 
 
-def checkRows(connection: sqlite3.Connection, after: int, limit: int = SLICE) -> int | None:
+def checkRows(connection: sqlite3.Connection, after: int, limit: int | None = None) -> int | None:
     """
-    Check up to C{limit} rows of the log that follow C{after}.
+    Check up to C{limit} (C{None}: `SLICE`) rows of the log that follow C{after}.
 
     @return: after which row to go on; C{None}: that was the last.
     @raise Damaged: one of them is.
@@ -153,7 +153,7 @@ def checkRows(connection: sqlite3.Connection, after: int, limit: int = SLICE) ->
         last = None
         found = connection.execute(
             f"SELECT {_ROW} FROM events WHERE seq > ? ORDER BY seq LIMIT ?",  # noqa: S608
-            (after, limit),
+            (after, SLICE if limit is None else limit),
         )
         for row in found:
             _checkRow(row, checksumsFrom)

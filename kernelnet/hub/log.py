@@ -129,6 +129,10 @@ class Log:
         self.submit([call])
         return call.done
 
+    def exclusive(self, function: Callable[[sqlite3.Connection], T]) -> Deferred[T]:
+        """Fires with what C{function} returns for the writing connection, outside of any transaction."""
+        return self._writer.runWithConnection(function)
+
     @property
     def backlogged(self) -> bool:
         """Whether those who submit should wait; see `whenRelieved`."""

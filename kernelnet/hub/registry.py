@@ -53,6 +53,10 @@ class Registry:
             registry.heard(aiId, msgspec.json.decode(hello, type=Hello), seenAt)
         return registry
 
+    def become(self, other: Registry) -> None:
+        """Know what C{other} knows, and nothing else."""
+        self.enrolled, self.ais, self._byWord = other.enrolled, other.ais, other._byWord
+
     def heard(self, aiId: str, hello: Hello, now: float) -> None:
         """C{aiId} said hello."""
         if before := self.ais.get(aiId):

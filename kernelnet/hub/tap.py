@@ -224,7 +224,7 @@ class HubService(Service):
             factory.port = getattr(address, "port", None)
             path, self._socketFolder = control.shortPath(self._state.controlSocket)
             self._control = self._reactor.listenUNIX(
-                path, control.ControlFactory(factory, self._certificates), mode=0o600, wantPID=True
+                path, control.ControlFactory(factory, self._certificates, self._state), mode=0o600, wantPID=True
             )
             factory.start()
             if self._certificates is not None:

@@ -7,9 +7,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.hub import database, integrity
+from kernelnet.hub import database, integrity, storage
 from kernelnet.hub.integrity import Damaged
 
 from .support import HubTestCase, aPattern
@@ -84,6 +85,22 @@ class DamageTests(HubTestCase):
         self.assertNotIn(b"l00p", b"".join(reader.lines()))
         self.assertTrue(reader.closing)
         self.assertEqual(len(self.flushLoggedErrors(Damaged)), 1)
+
+    def test_checkAll(self) -> None:
+        """After an unclean end all rows are checked in slices; what was found is remembered by the database."""
+        self.patch(integrity, "SLICE", 3)
+        found: list[object] = []
+        Deferred.fromCoroutine(storage.checkAll(self.hub.log, self.hub.clock)).addBoth(found.append)
+        self.hub.clock.pump([storage.PAUSE] * 30)
+        self.assertEqual(found, [20])
+        self.change("UPDATE events SET body = CAST(replace(body, 'loop', 'l00p') AS BLOB) WHERE seq = 17")
+        checked = Deferred.fromCoroutine(storage.checkAll(self.hub.log, self.hub.clock))
+        self.hub.clock.pump([storage.PAUSE] * 30)
+        failure = self.failureResultOf(checked, Damaged)
+        integrity.remember(self.hub.writer.connection, failure.value)
+        self.change("UPDATE events SET body = CAST(replace(body, 'l00p', 'loop') AS BLOB) WHERE seq = 17")
+        with self.assertRaisesRegex(database.DatabaseError, "damaged: row 17"):
+            database.prepare(self.hub.path)
 
     def test_refused(self) -> None:
         """A hub refuses to start on it, and says what to do."""

@@ -1,0 +1,190 @@
+"""
+Copies of the database: ``kernelnet backup`` makes one, ``kernelnet restore`` goes back to one, with or without a hub.
+
+A copy is made by SQLite's online backup from one snapshot, while messages are taken, and is checked in full before it
+gets its name.  What is restored gets a new C{log_id}, so that an AI that had read further than the copy reaches notices
+and pages the knowledge base; tokens are not rolled back: those of today stay as they are, revoked or not.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from kernelnet.hub import database, integrity
+from kernelnet.hub.database import DatabaseError
+from kernelnet.hub.integrity import Damaged
+from kernelnet.identity import StateDirectory
+
+__all__ = ["backUp", "examine", "prepared", "putInPlace"]
+
+
+def backUp(source: Path, file: Path) -> dict[str, Any]:
+    """
+    Copy the database C{source} to C{file}, which only its owner can read.  Blocks; a hub may go on writing.
+
+    @return: C{file}, C{bytes}, C{events}.
+    @raise DatabaseError: it can't be done; nothing is left at C{file}.
+    """
+    if file.exists():
+        raise DatabaseError(f"{file} is there already: give another name")
+    if not source.exists():
+        raise DatabaseError(f"there is no database {source} to back up")
+    scratch = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        _makePrivate(scratch)
+        with closing(database.connectReader(source)) as connection, closing(sqlite3.connect(scratch)) as target:
+            connection.backup(target)
+            target.execute("PRAGMA journal_mode=DELETE")  # one file, whatever the source has beside it
+            events = integrity.fullCheck(target)
+        _sync(scratch)
+        if file.exists():
+            raise DatabaseError(f"{file} is there already: give another name")
+        scratch.rename(file)
+        _sync(file.parent)
+    except (sqlite3.Error, Damaged) as e:
+        raise database.unusable(source, e) from None
+    except OSError as e:
+        raise DatabaseError(f"can't write {file}: {e.strerror}") from None
+    finally:
+        _remove(scratch)
+    return {"file": str(file), "bytes": file.stat().st_size, "events": events}
+
+
+@contextmanager
+def prepared(state: StateDirectory, file: Path) -> Iterator[Path]:
+    """
+    A database made of the backup C{file}, in C{state}, ready to take the place of the hub's: of the newest schema,
+    sound, with a new C{log_id} and today's tokens.  C{file} itself is only read.
+
+    @raise DatabaseError: it is no backup, is damaged, or is of a newer kernelnet.
+    """
+    scratch = state.path / f".restore.{os.getpid()}.{secrets.token_hex(4)}"
+    try:
+        _makePrivate(scratch)
+        with closing(_open(file)) as source, closing(sqlite3.connect(scratch)) as target:
+            source.backup(target)
+        try:
+            database.prepare(scratch)
+            with closing(database.connect(scratch)) as connection:
+                integrity.fullCheck(connection)
+                _makeNew(connection, state.database)
+        except DatabaseError as e:
+            # what it is called here means nothing to the user
+            words = str(e).split(". Go back to", maxsplit=1)[0].replace(str(scratch), str(file))
+            raise DatabaseError(words) from None
+        except Damaged as e:
+            raise DatabaseError(f"the backup {file} is damaged: {e}") from None
+        yield scratch
+    except (sqlite3.Error, OSError) as e:
+        raise DatabaseError(f"can't restore {file}: {e}") from None
+    finally:
+        _remove(scratch)
+        for old in state.path.glob(f"{scratch.name}.*"):
+            old.unlink(missing_ok=True)
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    if not file.is_file():
+        raise DatabaseError(f"there is no file {file}")
+    connection = sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)
+    try:
+        connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    except sqlite3.Error as e:
+        connection.close()
+        what = "is damaged" if "malformed" in str(e) else "is no backup of a kernelnet hub"
+        raise DatabaseError(f"{file} {what}: {e}") from None
+    return connection
+
+
+def _makeNew(connection: sqlite3.Connection, current: Path) -> None:
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'log_id'", (secrets.token_hex(16),))
+    connection.execute("DELETE FROM meta WHERE key = 'damaged'")
+    # Nobody can resume in the new log at a position of the old one.
+    connection.execute("UPDATE ais SET read_seq = (SELECT COALESCE(MAX(seq), 0) FROM events)")
+    if not current.exists():
+        return
+    with suppress(sqlite3.Error):  # a damaged database may have no tokens any more: then those of the backup serve
+        with closing(database.connectReader(current)) as live:
+            columns = [row[1] for row in connection.execute("PRAGMA table_info(tokens)")]
+            found = live.execute(f"SELECT {', '.join(columns)} FROM tokens").fetchall()  # noqa: S608
+        marks = ", ".join("?" * len(columns))
+        connection.executemany(f"INSERT OR REPLACE INTO tokens ({', '.join(columns)}) VALUES ({marks})", found)  # noqa: S608
+
+
+def putInPlace(scratch: Path, state: StateDirectory) -> Path | None:
+    """
+    Make C{scratch} the hub's database, while no hub runs.
+
+    @return: where the former one is now; C{None}: there was none.
+    """
+    with closing(sqlite3.connect(scratch)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    _sync(scratch)
+    former: Path | None = None
+    path = state.database
+    if path.exists():
+        former = path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        # The database last: as long as it is there without them, it is what it was at its last checkpoint.
+        for suffix in ("-wal", "-shm", ""):
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(former.with_name(former.name + suffix))
+    scratch.rename(path)
+    _sync(state.path)
+    return former
+
+
+def replace(path: Path, scratch: Path) -> None:
+    """Make the content of C{scratch} that of the live database: in one transaction, readers see before or after."""
+    with closing(sqlite3.connect(scratch)) as source, closing(database.connect(path)) as target:
+        source.backup(target)
+
+
+def examine(path: Path) -> dict[str, Any]:
+    """
+    Check a database in full, whether a hub runs or not.
+
+    @return: C{events}, C{log_id}, C{schema}, C{bytes}, C{unclean}.
+    @raise DatabaseError: it is damaged, not ours or missing.
+    """
+    if not path.exists():
+        raise DatabaseError(f"there is no database {path}: no hub has been started here yet")
+    unclean = integrity.endedUncleanly(path)
+    try:
+        with closing(database.connectReader(path)) as connection:
+            version = database.versionOf(connection, path)
+            if version > max(database.schemas()):
+                raise database.tooNew(path, version)
+            if version < 2:
+                raise DatabaseError(
+                    f"{path} has schema version {version}: start the hub once, which brings it up to date"
+                )
+            events = integrity.fullCheck(connection)
+            (logId,) = connection.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()
+    except (sqlite3.Error, Damaged) as e:
+        raise database.unusable(path, e) from None
+    return {"events": events, "log_id": logId, "schema": version, "bytes": path.stat().st_size, "unclean": unclean}
+
+
+def _makePrivate(path: Path) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
