@@ -28,7 +28,7 @@ from unittest import TestCase
 from kernelnet.hub import control
 from kernelnet.identity import StateDirectory
 
-from .support import PATIENCE, RawClient, Twistd
+from .support import PATIENCE, Process, RawClient, Twistd
 
 FULL = os.environ.get("KERNELNET_ABUSE") == "full"
 """Whether the long forms run: C{make abuse}."""
@@ -152,7 +152,7 @@ class AbuseTestCase(TestCase):
     WORST = 5000.0
 
     state: StateDirectory
-    hub: Twistd
+    hub: Process
     good: GoodTrainer
     port: int
     _context: ssl.SSLContext
@@ -173,7 +173,7 @@ class AbuseTestCase(TestCase):
         cls.addClassCleanup(cls.good.close)
 
     @classmethod
-    def startHub(cls) -> Twistd:
+    def startHub(cls) -> Process:
         hub = Twistd("kernelhub", "--port", "0", "--state", str(cls.state.path), *cls.options, cwd=cls.folder)
         try:
             hub.waitFor("[Ll]istening on")

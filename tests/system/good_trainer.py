@@ -1,8 +1,8 @@
 """
 A well-behaved client in a process of its own: it measures how the hub serves it while others misbehave.
 
-It pings all the time and shares now and then, with C{SINK}, so that nobody else is told.  Each line on its standard input is answered by one line of JSON: what it
-measured since the last one (milliseconds).
+It pings all the time and shares now and then, with C{SINK}, so that nobody else is told.  Each line on its standard
+input is answered by one line of JSON: what it measured since the last one (milliseconds).
 """
 
 from __future__ import annotations
