@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -56,8 +56,12 @@ class Log:
     MAX_BATCH_BYTES = 4 * 1024 * 1024
     MAX_BACKLOG_BYTES = 64 * 1024 * 1024
     """With more than this waiting, those who submit should stop."""
-    GATHER = 0.002
-    """Seconds to wait for company under load."""
+    GATHER = 0.005
+    """Seconds to wait for company under load: what a commit and a write to each connection cost is then shared."""
+    COMPANY = 2
+    """So many messages must be likely to come in that time, or nobody waits."""
+    ENOUGH = 250
+    """So many do not wait any longer."""
     RECENT_BYTES = 4 * 1024 * 1024
     """How much of the log's end is kept in memory, for readers that are only a little behind."""
 
@@ -80,7 +84,9 @@ class Log:
         self._waiting: list[Work] = []
         self._waitingBytes = 0
         self._running: list[Work] = []
-        self._gathering = False
+        self._gathering: IDelayedCall | None = None
+        self._begunAt = clock.seconds()
+        self._begunCount = 0
         self._relief: list[Callable[[], None]] = []
         self._drained: list[Deferred[None]] = []
         self._recent = Recent(self.RECENT_BYTES)
@@ -116,7 +122,9 @@ class Log:
         for work in works:
             self._waiting.append(work)
             self._waitingBytes += work.size
-        if self._waiting and not self._running and not self._gathering:
+        if self._expectsCompany():
+            self._gather()
+        elif self._waiting and not self._running and self._gathering is None:
             self._begin()
 
     def write(self, function: Callable[[Transaction], T]) -> Deferred[T]:
@@ -155,9 +163,26 @@ class Log:
         self._drained.append(done)
         return done
 
+    def _expectsCompany(self) -> bool:
+        """Whether more is likely to come soon, to judge by what came since the last commit began."""
+        since = self._clock.seconds() - self._begunAt
+        return since > 0 and self.GATHER * self._begunCount / since >= self.COMPANY
+
+    def _gather(self) -> None:
+        """Begin a commit when enough is waiting, or some time has passed."""
+        if not self._waiting or self._running:
+            return
+        if self._gathering is None:
+            self._gathering = self._clock.callLater(self.GATHER, self._gathered)
+        if len(self._waiting) >= self.ENOUGH:
+            self._gathering.reset(0)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        self._begin()
+
     def _begin(self) -> None:
-        self._gathering = False
-        if self._running:
+        if self._running or not self._waiting:
             return
         size = count = 0
         for work in self._waiting[: self.MAX_BATCH]:
@@ -174,6 +199,11 @@ class Log:
                 self._settle(work, problem)
             else:
                 self._running.append(work)
+        self._begunAt = self._clock.seconds()
+        self._begunCount = count
+        if not self._running:
+            self._settleAll([], [])
+            return
         done = self._writer.runWithConnection(commit, self._running, self._wallClock())
         done.addCallbacks(self._commitEnded, self._commitFailed).addErrback(self._unexpected)
 
@@ -210,10 +240,8 @@ class Log:
             self.committed(events)
         except Exception:
             self._log.failure("delivery failed")
-        if self._waiting and not self._running and not self._gathering:
-            # The writer was busy while these came: more are on their way.
-            self._gathering = True
-            self._clock.callLater(self.GATHER, self._begin)
+        # The writer was busy while these came: more are on their way.
+        self._gather()
         if self.waiting == 0:
             drained, self._drained = self._drained, []
             for waiting in drained:

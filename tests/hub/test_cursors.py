@@ -288,6 +288,7 @@ class RandomTests(HubTestCase):
         for id_ in readers:
             collect()
             join(self.hub, id_)
+            self.hub.clock.advance(Log.GATHER)
         collect()
         expected = [seq for (seq,) in self.hub.rows("SELECT seq FROM events ORDER BY seq")]
         self.assertGreater(len(expected), 100)
