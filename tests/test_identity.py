@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from kernelnet import identity
-from kernelnet.identity import IdentityError, StateDirectory
+from kernelnet.identity import IdentityError, JoinString, ReplaceableTLS, StateDirectory
 
 NOW = datetime(2026, 11, 22, 15, 0, 0, tzinfo=UTC)
 
@@ -125,6 +125,37 @@ class TokenTests(StateCase):
         for content in (b"", b"\n", b"sesame\nopen\n", b"sesame\xff"):
             self.assertIn("is not a token file", reason := self.refused(identity.readToken, self.write(content)))
             self.assertNotIn("sesame", reason)
+
+
+class JoinStringTests(StateCase):
+    def test_roundTrip(self) -> None:
+        """A join string is KN1, the CA's digest and the secret; white space around it does not count."""
+        join = JoinString("0123456789abcdef" * 4, identity.newToken())
+        self.assertEqual(str(join), f"KN1.{join.digest}.{join.secret}")
+        self.assertEqual(JoinString.parse(f" {join}\n"), join)
+        self.assertEqual(JoinString.parse(f"KN1.{join.digest.upper()}.{join.secret}"), join)
+
+    def test_bad(self) -> None:
+        """Anything else is refused in one line that does not repeat it."""
+        digest, secret = "a" * 64, "s" * 43
+        for bad in (
+            "",
+            "KN1",
+            f"KN2.{digest}.{secret}",
+            f"KN1.{digest[1:]}.{secret}",
+            f"KN1.{digest}.{secret[1:]}",
+            f"KN1.{digest}.{secret}s",
+            f"KN1.{digest}.{secret[1:]}!",
+            f"KN1.{'g' * 64}.{secret}",
+            f"KN1.{digest}.{secret}\nKN1.{digest}.{secret}",
+        ):
+            reason = self.refused(JoinString.parse, bad)
+            self.assertIn("bad join string", reason)
+            self.assertNotIn(secret[1:], reason)
+
+    def test_repr(self) -> None:
+        """Its repr shows no secret."""
+        self.assertNotIn("s" * 43, repr(JoinString("a" * 64, "s" * 43)))
 
 
 class WriteSecretTests(StateCase):
@@ -526,6 +557,40 @@ class HandshakeTests(TestCase):
         self.patch(Silent, "dataReceived", look)
         await self.greeting(self.tls("localhost", self.state.caCertificate))
         self.assertEqual(seen, ["TLSv1.3"])
+
+    async def test_replaced(self) -> None:
+        """New options count for new handshakes only; a connection that is open goes on."""
+        tls = ReplaceableTLS(identity.serverTLS(self.state))
+        factories = [GreeterFactory(), GreeterFactory()]
+        waiting = iter(factories)
+        factory = protocol.ServerFactory()
+        factory.noisy = False
+        factory.buildProtocol = lambda addr: next(waiting).buildProtocol(addr)  # type: ignore[method-assign]
+        port = cast(Any, reactor).listenSSL(0, factory, tls, interface="127.0.0.1")
+
+        async def visit() -> tuple[Silent, bytes]:
+            silent = Silent()
+            client = self.tls("localhost", self.state.caCertificate)(port.getHost().port)
+            await endpoints.connectProtocol(client, silent)
+            await silent.greeted
+            certificate = cast(Any, silent.transport).getHandle().get_peer_certificate(as_cryptography=True)
+            return silent, certificate.public_bytes(serialization.Encoding.PEM)
+
+        old, shown = await visit()
+        self.assertEqual(shown, self.state.hubCertificate.read_bytes())
+        self.state.renewHub([], datetime.now(UTC), force=True)
+        tls.replace(identity.serverTLS(self.state))
+        new, shownThen = await visit()
+        self.assertNotEqual(shown, shownThen)
+        self.assertEqual(shownThen, self.state.hubCertificate.read_bytes())
+        for silent, greeter in zip((old, new), factories, strict=True):
+            assert silent.transport is not None
+            silent.transport.write(b"still here")
+            silent.transport.loseConnection()
+            await greeter.gone
+            self.assertEqual(b"".join(greeter.heard), b"still here")
+            await silent.gone
+        await port.stopListening()
 
     async def test_wrongCA(self) -> None:
         """A trainer with another CA refuses the hub before it says anything."""

@@ -218,8 +218,6 @@ def offlineShow(state: StateDirectory, now: datetime) -> dict[str, Any]:
     @raise IdentityError: there is no certificate yet, or the hub has one of another PKI.
     """
     _refuseOwn(state)
-    if not state.hubCertificate.exists():
-        raise IdentityError(f"no hub has been started with {state.path} yet: it has no certificate")
     return _shown(KeyAndChain.ofState(state), now, "the hub's own CA")
 
 

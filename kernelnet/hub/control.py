@@ -139,8 +139,6 @@ def offline(state: StateDirectory, request: dict[str, Any]) -> Any:
 
 def _offlineTokens(state: StateDirectory, request: dict[str, Any]) -> Any:
     command = tokenCommand(request)
-    if request["command"] == "tokens invite":  # without a CA no join string could be made
-        state.prepareHub([], datetime.now(UTC), certificate=False)
     prepare(state.database)
     with closing(connect(state.database)) as connection:
         connection.execute("BEGIN IMMEDIATE")
@@ -168,7 +166,8 @@ def _hosts(request: dict[str, Any]) -> list[str]:
 def _presented(result: Any, request: dict[str, Any], digest: Callable[[], str]) -> Any:
     """What the asker gets to see: a secret as a join string; a rotated token only if it was asked for."""
     if request["command"] == "tokens invite":
-        return {**result, "join": str(JoinString(digest(), result.pop("secret")))}
+        join = JoinString(digest(), result.pop("secret"))
+        return {**result, "join": str(join)}
     if request["command"] == "tokens rotate" and request.get("token") is not True:
         result.pop("token")
     return result

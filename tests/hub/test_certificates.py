@@ -118,8 +118,6 @@ class OwnCATests(CertificatesCase):
         self.assertNotEqual(first["fingerprint"], second["fingerprint"])
         self.assertIn("new.example", second["names"])
         self.assertEqual(second["ca_digest"], rootDigest(self.state))
-        nothing = StateDirectory(self.folder / "none")
-        self.assertIn("no hub has been", str(self.assertRaises(IdentityError, offlineShow, nothing, now)))
 
 
 class OwnPKITests(CertificatesCase):

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import tempfile
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,11 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from kernelnet.hub import control, database
+from kernelnet.hub.certificates import HubCertificates, rootDigest
 from kernelnet.hub.control import ControlError, NoHub, call, offline
-from kernelnet.identity import StateDirectory
+from kernelnet.identity import JoinString, StateDirectory
 
-from .support import Hub, aPattern
+from .support import Client, Hub, aPattern
 
 
 def aState(case: SynchronousTestCase, name: str = "state") -> StateDirectory:
@@ -34,11 +37,14 @@ class SocketTests(TestCase):
         self.state = aState(self)
         self.hub = Hub(self.state.database)
         self.addCleanup(self.hub.stop)
+        self.state.prepareHub([], datetime.now(UTC))
+        self.certificates: HubCertificates | None = HubCertificates(self.state, self.hub.clock, time.time)
         self.listen(self.state)
 
     def listen(self, state: StateDirectory) -> None:
         path, fd = control.shortPath(state.controlSocket)
-        port = reactor.listenUNIX(path, control.ControlFactory(self.hub.factory), mode=0o600, wantPID=True)  # type: ignore[attr-defined]
+        factory = control.ControlFactory(self.hub.factory, self.certificates)
+        port = reactor.listenUNIX(path, factory, mode=0o600, wantPID=True)  # type: ignore[attr-defined]
         if fd is not None:
             self.addCleanup(os.close, fd)
         self.addCleanup(port.stopListening)
@@ -115,6 +121,53 @@ class SocketTests(TestCase):
         self.assertEqual(client.errors(), ["bad_credentials"])
         self.assertTrue(client.closing)
 
+    async def test_invite(self) -> None:
+        """A join string names the CA of the hub's certificate, and enrols its id."""
+        found = await self.call(command="tokens invite", ai_id="AI_9", expires=60)
+        join = JoinString.parse(found["join"])
+        self.assertEqual(join.digest, rootDigest(self.state))
+        self.assertEqual(found["expires_at"], self.hub.now() + 60)
+        self.assertNotIn("secret", found)
+        client = Client(self.hub, "AI_9")
+        client.authenticate(join.secret)
+        client.hello()
+        self.assertTrue(client.payloads("training_sync")[0]["credential"])
+
+    async def test_rotate(self) -> None:
+        """A connected version 2 client is sent its new token; who asks sees it only if that was asked for."""
+        client = self.hub.connect("AI_1")
+        found = await self.call(command="tokens rotate", ai_id="AI_1", grace=60)
+        self.assertEqual(found, {"ai_id": "AI_1", "old_until": self.hub.now() + 60, "delivered": True})
+        (payload,) = client.payloads("training_sync")
+        self.assertEqual(list(payload), ["credential"])
+        again = Client(self.hub, "AI_1")
+        again.authenticate(payload["credential"])
+        again.hello()
+        self.assertNotIn("credential", again.payloads("training_sync")[0])
+        again.leave()
+        self.assertFalse((await self.call(command="tokens rotate", ai_id="AI_1"))["delivered"])
+        shown = await self.call(command="tokens rotate", ai_id="AI_1", token=True)
+        self.assertTrue(shown["token"])
+        rows = {row["kind"]: row for row in await self.call(command="tokens list") if row["expires_at"] is None}
+        self.assertEqual(set(rows), {"issued"})
+
+    async def test_rotateVersion1(self) -> None:
+        """A version 1 client can't be sent one: the answer says what can be done, and nothing was rotated."""
+        client = self.hub.connect("OLD", version=1)
+        with self.assertRaisesRegex(ControlError, "--token prints one"):
+            await self.call(command="tokens rotate", ai_id="OLD")
+        self.assertEqual([row["expires_at"] for row in await self.call(command="tokens list")], [None])
+        self.assertTrue((await self.call(command="tokens rotate", ai_id="OLD", token=True))["token"])
+        self.assertEqual(client.received(), [])
+
+    async def test_certificates(self) -> None:
+        """The hub's certificate is shown and renewed."""
+        first = await self.call(command="certs show")
+        second = await self.call(command="certs renew", hosts=["hub.example"])
+        self.assertIn("hub.example", second["names"])
+        self.assertNotEqual(first["fingerprint"], second["fingerprint"])
+        self.assertEqual(await self.call(command="certs show"), second)
+
     async def test_issuedIsATarget(self) -> None:
         """An id that was just issued a token can be a target at once."""
         await self.call(command="tokens issue", ai_id="AI_9")
@@ -131,6 +184,12 @@ class SocketTests(TestCase):
             ({"command": "tokens issue"}, "bad ai_id"),
             ({"command": "tokens issue", "ai_id": "hub"}, "reserved"),
             ({"command": "tokens revoke", "ai_id": "NOBODY"}, "NOBODY has no token"),
+            ({"command": "tokens rotate", "ai_id": "NOBODY"}, "NOBODY has no token"),
+            ({"command": "tokens rotate", "ai_id": "A", "grace": -1}, "`grace` must be a number of seconds"),
+            ({"command": "tokens invite", "ai_id": "A", "expires": "1h"}, "`expires` must be a number of seconds"),
+            ({"command": "tokens issue", "ai_id": "A", "expires": True}, "`expires` must be a number of seconds"),
+            ({"command": "certs renew", "hosts": "a"}, "`hosts` must be a list"),
+            ({"command": "certs renew", "hosts": ["a b"]}, "bad host name"),
         ):
             with self.assertRaisesRegex(ControlError, words):
                 await self.call(**request)
@@ -139,6 +198,15 @@ class SocketTests(TestCase):
     async def test_private(self) -> None:
         """Only the hub's user can reach the socket."""
         self.assertEqual(self.state.controlSocket.stat().st_mode & 0o777, 0o600)
+
+    async def test_foreignTLS(self) -> None:
+        """A hub whose TLS comes from an endpoint description, or that has none, has no certificate of its own."""
+        self.certificates = None
+        self.state = aState(self)
+        self.listen(self.state)
+        for command in ("certs show", "certs renew", "tokens invite"):
+            with self.assertRaisesRegex(ControlError, "TLS is not its own"):
+                await self.call(command=command, ai_id="A")
 
     async def test_several(self) -> None:
         """Several may ask at once."""
@@ -173,8 +241,20 @@ class OfflineTests(SynchronousTestCase):
         client.hello(1)
         self.assertEqual([m["message_type"] for m in client.received()], ["training_sync"])
         self.assertEqual(offline(state, {"command": "tokens revoke", "ai_id": "AI_9"})["revoked"], 1)
-        with self.assertRaisesRegex(ControlError, "unknown command 'status'"):
-            offline(state, {"command": "status", "ai_id": "A"})
+        for command in ("status", "certs dance"):
+            with self.assertRaisesRegex(ControlError, f"unknown command '{command}'"):
+                offline(state, {"command": command, "ai_id": "A"})
+
+    def test_identity(self) -> None:
+        """Join strings and the commands about certificates work without a hub, too."""
+        state = aState(self)
+        state.prepareHub([], datetime.now(UTC))
+        database.prepare(state.database)
+        join = JoinString.parse(offline(state, {"command": "tokens invite", "ai_id": "AI_9"})["join"])
+        self.assertEqual(join.digest, rootDigest(state))
+        made = offline(state, {"command": "certs renew", "hosts": ["hub.example"]})
+        self.assertEqual(offline(state, {"command": "certs show"})["fingerprint"], made["fingerprint"])
+        self.assertEqual(made["ca_digest"], join.digest)
 
     def test_neverRun(self) -> None:
         """A directory in which no hub has run is not made into one: the path may be mistyped."""
