@@ -77,6 +77,14 @@ class IScenario(Interface):
         @raise kernelnet.workbench.errors.ComponentError: the module traps, breaks the contract, …
         """
 
+    def steady(wasm, report):
+        """
+        Worker thread.  Whether about the same comes of a trace that is hardly different: not if it is known by heart.
+
+        @param report: what the module has on the whole scenario.
+        @raise kernelnet.workbench.errors.ComponentError: it fails on that trace.
+        """
+
     def baselines():
         """Worker thread.  `Report` by name of each hand-made policy, measured once and kept."""
 

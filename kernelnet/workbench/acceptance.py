@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["accept", "audit", "bestByHand", "remeasure", "remeasureAmong"]
 
+_BY_HEART = "it goes by the times of the trace's requests: where a few are missing, its scores are others"
+
 _SAME = 1e-6
 """Development levels are quotients of the scores, the same everywhere but for rounding."""
 
@@ -48,6 +50,8 @@ def accept(scenario: Any, candidate: Candidate, *, generator: str, seed: int) ->
         if score >= bar:
             return None, f"no better on validation ({score}) than the best hand-made policy, {rival} ({bar})"
         report = scenario.measure(wasm)
+        if not scenario.steady(wasm, report):
+            return None, _BY_HEART
     except CompileError as error:
         return None, f"it does not compile: {error}".splitlines()[0]
     except ComponentError as error:
@@ -102,7 +106,8 @@ def remeasure(component: Component, scenario: Any) -> tuple[Verdict, str, Report
     Worker thread.  Measure a peer's component, and compare with its claim to the unit.
 
     Confirmed: events and misses of all splits are as claimed, and so is the fuel if engine and driver are the same.
-    Refuted: a number differs, a checksum is wrong, or the module fails in a way that does not depend on the machine.
+    Refuted: a number differs, a checksum is wrong, it knows the trace by heart, or the module fails in a way that does
+    not depend on the machine.
     Unmeasurable: the claim is about something else, or this machine was too slow to tell.
 
     @return: verdict, reason for people, and what was measured, if anything was.
@@ -131,11 +136,13 @@ def remeasure(component: Component, scenario: Any) -> tuple[Verdict, str, Report
             return Verdict.REFUTED, f"its {what} is not the one whose SHA-256 the manifest gives", None
     try:
         report: Report = scenario.measure(component.wasm)
+        verdict, reason = _compared(claim, report)
+        if verdict is Verdict.CONFIRMED and not scenario.steady(component.wasm, report):
+            return Verdict.REFUTED, _BY_HEART, report
     except ComponentError as error:
         # Other engines count fuel in other ways: there it may have been enough.
         certain = error.deterministic and (claim.engine == scenario.engine or not isinstance(error, OutOfFuel))
         return (Verdict.REFUTED if certain else Verdict.UNMEASURABLE), f"it fails: {error}", None
-    verdict, reason = _compared(claim, report)
     if verdict is Verdict.CONFIRMED and component.development_level is not None:
         level = scenario.developmentLevel(report)
         if not abs(level - component.development_level) <= _SAME:

@@ -41,6 +41,37 @@ void kn_insert(u32 s, u64 k, u32 n) {}
 """
 
 
+def knowing(scenario: FileSystemScenario) -> str:
+    """A policy with a bit for each request: whether the optimum keeps its block until it is requested again."""
+    blocks, capacity = scenario._trace.blocks.tolist(), scenario.settings["capacity"]
+    following = [0] * len(blocks)
+    last: dict[int, int] = {}
+    cache: dict[int, int] = {}
+    before: dict[int, int] = {}
+    for at in range(len(blocks) - 1, -1, -1):
+        following[at] = last.get(blocks[at], len(blocks) + at)
+        last[blocks[at]] = at
+    kept = [0] * len(blocks)
+    for at, block in enumerate(blocks):
+        if block in cache:
+            kept[before[block]] = 1
+        elif len(cache) == capacity:
+            del cache[max(cache, key=cache.__getitem__)]
+        cache[block], before[block] = following[at], at
+    bits = [sum(bit << place for place, bit in enumerate(kept[at : at + 8])) for at in range(0, len(kept), 8)]
+    return f"""
+    #include "kn_file_system.h"
+    static const u8 kept[] = {{{",".join(map(str, bits))}}};
+    static kn_links l;
+    static u32 head;
+    static void put(u32 s, u32 n) {{ kn_push_front(l, kept[n >> 3] >> (n & 7) & 1 ? head : head + 1, s); }}
+    void kn_init(u32 c) {{ head = c; l = kn_links_new(c + 2); kn_list_init(l, c); kn_list_init(l, c + 1); }}
+    void kn_hit(u32 s, u32 n) {{ kn_unlink(l, s); put(s, n); }}
+    u32 kn_victim(u64 k, u32 n) {{ return kn_pop_back(l, kn_back(l, head + 1) == head + 1 ? head : head + 1); }}
+    void kn_insert(u32 s, u64 k, u32 n) {{ put(s, n); }}
+    """
+
+
 class Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.folder = Path(self.mktemp())
@@ -260,7 +291,7 @@ class RemeasureTests(Case):
             self.assertIn("capacity", found[1])
 
     def test_cost(self) -> None:
-        """A claim about a capacity of its own costs three runs at most: its own, the reference's and the optimum's."""
+        """A claim about a capacity of its own costs four runs: two of its own, the reference's and the optimum's."""
         component = self.accepted()
         replace, manifest, report = msgspec.structs.replace, self.manifest(component), self.claim(component)
         path = writeTrace(self.folder / "again.txt", LOOP)
@@ -279,7 +310,23 @@ class RemeasureTests(Case):
         found = remeasureAmong(component, self.scenario.workbench, [path])
         self.assertEqual(found[0], Verdict.REFUTED)
         self.assertIn("level", found[1])
-        self.assertEqual(len(runs), 2)
+        self.assertEqual(len(runs), 3)
+
+    def test_byHeart(self) -> None:
+        """A module that knows by heart what the optimum would keep is neither published nor confirmed."""
+        scenario = smallScenario(self.folder, mixture(20_000))
+        source = knowing(scenario)
+        made, reason = accept(scenario, Candidate(source), generator="test", seed=0)
+        self.assertIsNone(made)
+        self.assertIn("by the times", reason)
+        blind = self.patch(FileSystemScenario, "steady", lambda scenario, wasm, report: True)
+        made, _ = accept(scenario, Candidate(source), generator="test", seed=0)
+        if made is None:
+            self.fail("without the check it would be published")
+        self.assertGreater(made.development_level or 0, 0.95)
+        self.assertEqual(remeasure(made, scenario)[0], Verdict.CONFIRMED)
+        blind.restore()
+        self.assertEqual(remeasure(made, scenario)[:2], (Verdict.REFUTED, reason))
 
     def test_notAModule(self) -> None:
         """Bytes that are no module are refuted, not believed and not fatal."""

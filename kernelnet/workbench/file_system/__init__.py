@@ -45,6 +45,7 @@ score: misses
 keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256(SHA-256(module) | trace digest))
 fuel: at most 100000000 + 2000 a request + 10000 a slot
 memory: at most 64 MiB + 1 KiB a slot, and 1 GiB
+steady: of the trace without one request in a thousand comes the same, but for 16 + 4 sqrt(misses) + misses / 20
 capacity: at most the distinct blocks, or 16 where they are fewer
 modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """

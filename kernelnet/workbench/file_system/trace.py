@@ -18,6 +18,7 @@ SPLITS = ("train", "validation", "held_out")
 """The parts of a trace, in time."""
 
 MIN_REQUESTS = 100
+THINNED = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,20 @@ class Trace:
     def distinctBefore(self, end: int) -> int:
         """How many blocks the requests before C{end} are for."""
         return int(self.blocks[:end].max()) + 1 if end else 0
+
+
+def thinned(trace: Trace, module: bytes) -> Trace:
+    """
+    The trace without one request in a thousand; which ones, nobody knows before the module is done.
+
+    @param module: its digest.
+    """
+    requests = len(trace.blocks)
+    seed = hashlib.sha256(b"thinned" + module + bytes.fromhex(trace.digest))
+    drawn = hashlib.shake_128(seed.digest()).digest(8 * -(-requests // THINNED))
+    blocks = np.delete(trace.blocks, np.unique(np.frombuffer(drawn, "<u8") % requests))
+    # Blocks keep their numbers: the driver needs no more than that they are below `distinct`.
+    return Trace(trace.name, seed.hexdigest(), blocks, trace.distinct, splitEnds(len(blocks)))
 
 
 def splitEnds(requests: int) -> dict[str, int]:
