@@ -16,7 +16,13 @@ from typing import Any
 
 from twisted.internet import reactor, task
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
-from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogBeginner,
+    textFileLogObserver,
+)
 from zope.interface import implementer
 
 from kernelnet.interfaces import ILocalTrainer
@@ -107,7 +113,10 @@ def noteWhatIsHeard() -> None:
 
 
 def main() -> None:
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
+    levels = LogLevelFilterPredicate()
+    levels.setLogLevelForNamespace("kernelnet.trainer.inbox", LogLevel.warn)  # a line for each message is too much
+    observer = FilteringLogObserver(textFileLogObserver(sys.stdout), [levels])
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     options = Options()
     options.parseOptions(sys.argv[1:])
     trainer: Any = makeService(options)

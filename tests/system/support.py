@@ -64,15 +64,15 @@ class Process:
                     raise AssertionError(f"no line {count} like {pattern!r} in:\n" + "\n".join(self.lines))
                 self._news.wait(1.0)
 
-    def waitForMore(self, count: int) -> list[str]:
-        """All lines, once there are C{count} of them."""
+    def line(self, index: int) -> str:
+        """The line at C{index}, once it is there."""
         deadline = time.monotonic() + PATIENCE
         with self._news:
-            while len(self.lines) < count:
+            while len(self.lines) <= index:
                 if time.monotonic() > deadline or (self.process.poll() is not None and not self._reader.is_alive()):
-                    raise AssertionError(f"no line {count} in:\n" + "\n".join(self.lines))
+                    raise AssertionError(f"no line {index} in:\n" + "\n".join(self.lines))
                 self._news.wait(1.0)
-            return list(self.lines)
+            return self.lines[index]
 
     def kill(self) -> None:
         """What a power failure looks like to the process."""
