@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRestartable
 
 __all__ = ["inReactor"]
 
@@ -86,17 +87,25 @@ def _reactorRunsHere() -> bool:
 
 
 def _backgroundReactor() -> Any:
-    from twisted.internet import reactor
+    from twisted.internet import reactor as installed
 
+    reactor: Any = installed
     with _starting:
+        if reactor.running:
+            return reactor
+        ready = threading.Event()
+        reactor.callWhenRunning(ready.set)
+
+        def run() -> None:
+            try:
+                reactor.run(installSignalHandlers=False)
+            except ReactorNotRestartable:
+                ready.set()
+
+        threading.Thread(target=run, name="kernelnet-reactor", daemon=True).start()
+        ready.wait()
         if not reactor.running:
-            ready = threading.Event()
-            reactor.callWhenRunning(ready.set)
-            threading.Thread(
-                target=reactor.run,
-                kwargs={"installSignalHandlers": False},
-                name="kernelnet-reactor",
-                daemon=True,
-            ).start()
-            ready.wait()
+            raise RuntimeError(
+                "Twisted's reactor has run in this process and was stopped, and can't run again: await this within it"
+            )
     return reactor

@@ -98,16 +98,24 @@ class Knowledge:
         """
         Remember a component.
 
+        The same bytes with another claim take the place of those whose claim was not confirmed: else whoever shares
+        an honest author's component first, with a false claim, would silence that author.
+
         @return: it, or C{None} when the very same is known already (there is nothing to measure then), or it is too
             large to be kept.
         """
         digest, body = component.digest, _json(component)
-        if digest in self.components or len(body) > MAX_COMPONENT:
+        if len(body) > MAX_COMPONENT:
             return None
+        former = self.components.get(digest)
+        if former is not None:
+            if former.verdict is Verdict.CONFIRMED or _claim(former.component) == _claim(component):
+                return None
+            del self.components[digest]
         known = KnownComponent(component, source, Verdict.CONFIRMED if source == self.aiId else None)
         self.components[digest] = known
         verdict = known.verdict.value if known.verdict else None
-        changes.add("INSERT INTO components VALUES (?, ?, ?, ?)", digest, source, body, verdict)
+        changes.add("REPLACE INTO components VALUES (?, ?, ?, ?)", digest, source, body, verdict)
         for old in _excess(self.components, MAX_COMPONENTS, lambda d: self.components[d].source, self._isConfirmed):
             changes.add("DELETE FROM components WHERE digest = ?", old)
         return known
@@ -188,6 +196,11 @@ def _validation(known: KnownComponent) -> tuple[float, Any]:
     if report is None or "validation" not in report.splits:
         return math.inf, None
     return report.splits["validation"].score, (report.trace_digest, tuple(sorted(report.settings.items())))
+
+
+def _claim(component: Component) -> tuple[object, object]:
+    report = component.manifest.report if component.manifest is not None else None
+    return report, component.development_level
 
 
 def _json(value: Struct) -> str:

@@ -220,12 +220,14 @@ class Workshop:
             report = await trainer.local.remeasure(known.component)
             if not self._running:
                 return  # a measurement that was cut short says nothing
+            if trainer.knowledge.components.get(digest) is not known:
+                return  # the same bytes came with another claim meanwhile: that one is next
             if report.verdict is not None:
                 trainer.knowledge.judge(digest, report.verdict, changes)
             trainer.knowledge.addReport(trainer.aiId, report, "", changes)
             trainer.say(MessageType.PERFORMANCE_REPORT, report, changes)
             self.log.info(
-                "Measured {id} of {source} again: {verdict} {reason}",
+                "Measured {id} of {source} again: {verdict}; {reason}",
                 id=plain(known.component.id),
                 source=known.source,
                 verdict=report.verdict.value if report.verdict else "?",

@@ -87,6 +87,26 @@ class ApiTests(SystemTestCase):
         )
         self.assertEqual(found, ["AI_1", "AI_2"])
 
+    def test_stoppedReactor(self) -> None:
+        """After a reactor of the program's own has been stopped it is said that none can run any more."""
+        found = self.run_(
+            """
+            import asyncio
+            from twisted.internet.defer import succeed
+            from twisted.internet.task import react
+            try:
+                react(lambda reactor: succeed(None))
+            except SystemExit:
+                pass
+            try:
+                asyncio.run(make(1).run_collaborative_training(1))
+            except RuntimeError as e:
+                print(json.dumps({"error": str(e)}))
+            """,
+            str(self.folder / "unused"),
+        )
+        self.assertIn("can't run again", found["error"])
+
     def test_failure(self) -> None:
         """Refused credentials are raised where the training is awaited."""
         self.startHub()

@@ -87,6 +87,22 @@ class WorkshopTests(TrainerTestCase):
         self.assertEqual(self.local.measured, ["c"])
 
     @inlineCallbacks
+    def test_anotherClaimOfTheSameBytes(self) -> Any:
+        """Who shares an honest author's bytes first, with a false claim, does not silence the author."""
+        self.local.refuted = {"c"}
+        yield self.share("c", sender="LIAR", level=0.9)
+        yield self.settle()
+        self.assertEqual(self.trainer.knowledge.usable("file_system"), [])
+        self.local.refuted = set()
+        yield self.share("c", sender="AUTHOR", level=0.5)
+        yield self.settle()
+        (known,) = self.trainer.knowledge.usable("file_system")
+        self.assertEqual((known.source, known.component.development_level), ("AUTHOR", 0.5))
+        yield self.share("c", sender="LIAR", level=0.9)
+        yield self.settle()
+        self.assertEqual(self.local.measured, ["c", "c"])
+
+    @inlineCallbacks
     def test_sharesOnlyWhatIsBetter(self) -> Any:
         """A component that passed the guard is shared if its validation score beats all that is known for its task."""
         self.local.script = [component("a", 40), component("b", 45), component("c", 35)]
