@@ -416,6 +416,31 @@ class HostileTests(SynchronousTestCase):
         output = self.elsewhere(code, "ulimit -s 300; ", check=False)
         self.assertIn("'ulimit -s 1024' is the least", output)
 
+    def test_forked(self) -> None:
+        """A process that was forked off measures on, with children of its own, and so does the one it came from."""
+        code = (
+            "import os\n"
+            "sandbox.loadModule(policy(init=b'\\x41\\1\\x1a'))\n"
+            "child = os.fork()\n"
+            "scenario.measure(policy(init=b'\\x41\\2\\x1a' if child else b'\\x41\\3\\x1a'))\n"
+            "if child: print(os.waitpid(child, 0)[1])"
+        )
+        self.assertEqual(self.elsewhere(code), "0\n")
+
+    def test_descriptors(self) -> None:
+        """Neither failing modules nor children that had to be ended leave a file open."""
+        self.scenario.measure(raw())
+        before = set(os.listdir("/proc/self/fd"))
+        for number in range(4):
+            self.fails(errors.InvalidModule, raw(init=b"\x10\x63" * (number + 1)))
+            self.fails(errors.Trapped, raw(init=b"\x00" * (number + 1)))
+            with sandbox._lock:
+                for translator in sandbox._idle:
+                    os.kill(translator._process.pid, signal.SIGKILL)
+                    translator._process.wait()
+            sandbox.loadModule(raw(init=b"\x41" + sleb(1000 + number) + b"\x1a"))
+        self.assertLessEqual(len(os.listdir("/proc/self/fd")), len(before))
+
     def elsewhere(self, code: str, shell: str = "", check: bool = True) -> str:
         """What a process of its own prints that has a scenario, and a policy with endless recursion in kn_hit."""
         setting = (
