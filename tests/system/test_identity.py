@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 from kernelnet.hub import control
 from kernelnet.identity import StateDirectory
 from tests.pki import Authority
 from tests.system.identity import IdentityTestCase
+from tests.system.support import PATIENCE
 
 
 class JoinTests(IdentityTestCase):
@@ -222,7 +225,7 @@ class CertificateTests(IdentityTestCase):
 
 class FailOverTests(IdentityTestCase):
     def test_failOver(self) -> None:
-        """Of several hubs an untrusted and an absent one are passed over; when the good one ends, another is found."""
+        """Of several hubs untrusted and absent ones are passed over; when the good one ends, another is found."""
         other = StateDirectory(self.folder / "other")
         self.start(state=other)
         untrusted = f"localhost:{self.port}"
@@ -231,21 +234,39 @@ class FailOverTests(IdentityTestCase):
         token = self.secretFile("token", self.kernelnet("tokens", "issue", "AI_9", "--token"))
         shutil.copytree(self.state.path, second.path)
         good = self.start()
-        first = f"localhost:{self.port}"
+        first, misnamed = f"localhost:{self.port}", f"127.0.0.2:{self.port}"
         self.start(state=second)
         reserve = f"localhost:{self.port}"
         trainer = self.remote(
             "AI_9",
-            *("--hub", "localhost:1", "--hub", first, "--hub", reserve),
+            *("--hub", "localhost:1", "--hub", misnamed, "--hub", first, "--hub", reserve),
             *("--token-file", token, "--ca", str(self.state.caCertificate)),
             hub=untrusted,
         )
         trainer.waitFor(f"the hub at {untrusted} is not trusted: its certificate is not from the CA")
         trainer.waitFor("can't reach the hub at localhost:1")
+        trainer.waitFor(f"the hub at {misnamed} is not trusted: its certificate is for another name")
         trainer.waitFor(f"Connected to the hub at {first}")
         good.kill()
         trainer.waitFor(f"Lost the hub at {first}")
         trainer.waitFor(f"Connected to the hub at {reserve}")
+
+    def test_api(self) -> None:
+        """The Python API takes a join string and several addresses, too."""
+        self.start()
+        script = (
+            "import asyncio, sys; from pathlib import Path; from kernelnet import NetworkedKernelTrainer;"
+            "hubs, state = sys.argv[2].split(), Path(sys.argv[1]);"
+            "trainer = NetworkedKernelTrainer('AI_9', hubs=hubs, join=sys.argv[3], state=state);"
+            "asyncio.run(trainer.run_collaborative_training(0.03)); print(trainer.get_ai_info('AI_9') is not None)"
+        )
+        self.invite("AI_9")
+        arguments = (str(self.far.path), f"localhost:1 localhost:{self.port}", self.join)
+        found = subprocess.run(
+            [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        self.assertEqual((found.returncode, found.stdout.strip()), (0, "True"), found.stderr)
+        self.assertTrue(self.credential("AI_9"))
 
     def test_allUntrusted(self) -> None:
         """When each address is untrusted for good, the trainer ends, and its line names all of them."""
