@@ -91,8 +91,9 @@ class Limit:
             ).fetchone()
             upTo = mark or 0
         if self.bytes is not None:
-            (total,) = connection.execute("SELECT MAX(bytes) FROM log_marks").fetchone()
-            if total is not None and total > self.bytes:
+            row = connection.execute("SELECT bytes FROM log_marks ORDER BY seq DESC LIMIT 1").fetchone()
+            total = row[0] if row else 0
+            if total > self.bytes:
                 (mark,) = connection.execute(
                     "SELECT MIN(seq) FROM log_marks WHERE bytes >= ?", (total - self.bytes,)
                 ).fetchone()

@@ -27,7 +27,7 @@ OPTIONS: list[list[Any]] = [
     ["retain-hard", None, None, "how long they stay at most, read or not, such as 90d,50GB"],
 ]
 
-PAUSE = 0.01
+PAUSE = 0.02
 
 
 class StorageError(Exception):
