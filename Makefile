@@ -1,7 +1,9 @@
 # make demo    the main job on this machine: a hub and trainers that learn from a real trace
 # make test    all tests
-# make check   ruff, mypy and all tests: what a change must pass
+# make check   ruff, mypy, all tests, a minute of fuzzing: what a change must pass
 # make soak    50 kills of a hub under load, 25 of trainers, 25 of both; counts what was promised (about ten minutes)
+# make abuse   the long forms of what a hub has to stand (a table; some minutes)
+# make fuzz    fuzzes decoder and handshake, FUZZ=600 seconds each; what it reached is kept in .fuzz/
 # make clean   removes .venv and all that is made
 #
 # PYTHON=python3.12 chooses the interpreter, ARGS="…" goes to `kernelnet demo` or to pytest.
@@ -10,6 +12,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+FUZZ ?= 600
 
 # The .venv is made again when its interpreter has gone, when the checkout was moved (its scripts hold absolute paths),
 # or when PYTHON= asks for another interpreter than the one it was made with.
@@ -18,7 +21,7 @@ STALE := $(shell test -f $(VENV)/.made || exit 0; \
 	{ test -x $(BIN)/python && test "`sed -n 1p $(VENV)/.made`" = "$(CURDIR)" \
 	&& { test -z "$(ASKED)" || test "`sed -n 2p $(VENV)/.made`" = "$(ASKED)"; }; } || echo stale)
 
-.PHONY: demo test check soak clean stale
+.PHONY: demo test check soak abuse fuzz clean stale
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.trainer
@@ -32,12 +35,27 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(ARGS)
+	@$(MAKE) --no-print-directory fuzz FUZZ=30
 
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.system.soak $(ARGS)
 
+abuse: $(VENV)/.test
+	KERNELNET_ABUSE=full $(BIN)/python -m pytest -v tests/system/test_abuse_*.py $(ARGS)
+
+# 77: there is no fuzzer here, which it has said.
+fuzz: $(VENV)/.dev
+	@for target in decoder handshake; do \
+		echo "fuzzing the $$target for $(FUZZ) s"; \
+		$(BIN)/python -m tests.fuzz.run $$target $(FUZZ) .fuzz/$$target >.fuzz-$$target.log 2>&1; code=$$?; \
+		if [ $$code = 77 ]; then cat .fuzz-$$target.log; rm .fuzz-$$target.log; continue; fi; \
+		grep -E '^(Done|stat::peak)' .fuzz-$$target.log; \
+		if [ $$code != 0 ]; then tail -40 .fuzz-$$target.log; exit 1; fi; \
+		rm .fuzz-$$target.log; \
+	done
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .fuzz .fuzz-*.log $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name .git -prune -o \( -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 	rm -f twisted/plugins/dropin.cache
 

@@ -151,6 +151,7 @@ class AbuseTestCase(TestCase):
     runs the attackers."""
     WORST = 5000.0
 
+    folder: Path
     state: StateDirectory
     hub: Process
     good: GoodTrainer
@@ -184,7 +185,8 @@ class AbuseTestCase(TestCase):
 
     @classmethod
     def status(cls) -> dict[str, Any]:
-        return control.call(cls.state, {"command": "status"})
+        found: dict[str, Any] = control.call(cls.state, {"command": "status"})
+        return found
 
     @classmethod
     def issueToken(cls, aiId: str) -> str:
@@ -305,7 +307,7 @@ class Swarm:
 
     def handshake(self) -> None:
         """TLS with all of them."""
-        self._each(lambda i, stream: stream.do_handshake() or True)
+        self._each(lambda i, stream: stream.do_handshake())
 
     def send(self, lines: Sequence[bytes]) -> None:
         """Its line from each."""
@@ -318,17 +320,14 @@ class Swarm:
         """Wait until each got a line with C{word} or was closed.  @return: how many got it."""
         got = [b""] * len(self.streams)
 
-        def read(i: int, stream: ssl.SSLSocket) -> bool:
-            while True:
-                part = stream.recv(65536)
+        def read(i: int, stream: ssl.SSLSocket) -> None:
+            while word not in got[i] and (part := stream.recv(65536)):
                 got[i] += part
-                if not part or word in got[i]:
-                    return True
 
         self._each(read)
         return sum(word in each for each in got)
 
-    def _each(self, step: Callable[[int, ssl.SSLSocket], bool]) -> None:
+    def _each(self, step: Callable[[int, ssl.SSLSocket], None]) -> None:
         pending = {stream.fileno(): (i, stream) for i, stream in enumerate(self.streams)}
         poll = select.poll()
         deadline = time.monotonic() + PATIENCE

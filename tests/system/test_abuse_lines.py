@@ -255,7 +255,8 @@ class IdentityTests(AbuseTestCase):
                 client._socket.sendall(line("performance_report", report, sender="LIAR", id=f"r{i}"))
                 client.receive("ack")
             self.assertEqual(self.status()["stored"]["confirmed_components"], 0)
-            for i, bad in enumerate(({"verdict": "true"}, {"performance": []}, {"performance": None}, {"digest": 7})):
+            lies: list[dict[str, Any]] = [{"verdict": "true"}, {"performance": []}, {"performance": 1}, {"digest": 7}]
+            for i, bad in enumerate(lies):
                 report = {"component_id": "wonder", "performance": {}, **bad}
                 code = self.error(client, line("performance_report", report, sender="LIAR", id=f"b{i}"))
                 self.assertEqual(code, "invalid_message", bad)

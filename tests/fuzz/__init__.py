@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing of what strangers' bytes reach: see `tests.fuzz.run`."""
