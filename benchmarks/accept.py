@@ -8,7 +8,7 @@ persistent session that is away, with JetStream (file storage) for no consumer. 
 
 from __future__ import annotations
 
-from harness import AWAY, Result, Table, arguments, figure, interleaved, load, middle, running, startable
+from harness import AWAY, Result, Table, figure, interleaved, load, middle, parser, running, startable
 
 IN_FLIGHT = 16
 GOALS = {"jetstream": "at least 0.6 ×", "jetstream-synced": "at least 12 ×"}
@@ -40,10 +40,10 @@ def accepting(publishers: int, messages: int, runs: int) -> Table:
 
 def measure(quick: bool) -> list[Table]:
     runs = 2 if quick else 5
-    scale = 1 if quick else 3
-    return [accepting(n, messages * scale, runs) for n, messages in ((1, 3_000), (10, 10_000), (100, 30_000))]
+    scale = 1 if quick else 2
+    return [accepting(n, messages * scale, runs) for n, messages in ((1, 2_000), (10, 10_000), (100, 30_000))]
 
 
 if __name__ == "__main__":
-    for table in measure(arguments(__doc__).quick):
+    for table in measure(parser(__doc__).parse_args().quick):
         print(table)

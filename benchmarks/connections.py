@@ -6,7 +6,7 @@ An idle connection of kernelnet's is authenticated, has said hello, and got the 
 
 from __future__ import annotations
 
-from harness import Result, Table, arguments, figure, interleaved, load, running, startable
+from harness import Result, Table, figure, interleaved, load, parser, running, startable
 
 CONNECTIONS = 1000
 
@@ -73,5 +73,5 @@ def measure(quick: bool) -> list[Table]:
 
 
 if __name__ == "__main__":
-    for table in measure(arguments(__doc__).quick):
+    for table in measure(parser(__doc__).parse_args().quick):
         print(table)

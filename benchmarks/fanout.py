@@ -8,7 +8,7 @@ JetStream's subscribers are plain NATS ones, which cost it less than consumers w
 
 from __future__ import annotations
 
-from harness import Result, Table, arguments, figure, interleaved, load, middle, running, startable
+from harness import Result, Table, figure, interleaved, load, middle, parser, running, startable
 
 WINDOW = 256
 GOALS = {"jetstream": 1.8, "jetstream-synced": 15.0, "mosquitto": 22.0}
@@ -65,7 +65,7 @@ def fixedRate(subscribers: int, rate: int, seconds: float, runs: int, goal: str)
 
 def measure(quick: bool) -> list[Table]:
     runs = 2 if quick else 5
-    deliveries = 200_000 if quick else 600_000
+    deliveries = 200_000 if quick else 500_000
     return [
         *(closedLoop(n, deliveries if n > 10 else deliveries // 4, runs) for n in (10, 100, 500)),
         fixedRate(100, 1000, 2 if quick else 5, runs, "at most 3.5 µs a delivery, ack p99 at most 10 ms"),
@@ -74,5 +74,5 @@ def measure(quick: bool) -> list[Table]:
 
 
 if __name__ == "__main__":
-    for table in measure(arguments(__doc__).quick):
+    for table in measure(parser(__doc__).parse_args().quick):
         print(table)

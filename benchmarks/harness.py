@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import re
 import shutil
 import signal
@@ -126,7 +127,12 @@ def running(name: str, *options: str) -> Iterator[Server]:
 def _spawn(folder: Path, *command: str) -> subprocess.Popen[bytes]:
     with (folder / "output").open("wb") as output:
         return subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=lambda: _pin(0)
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            preexec_fn=lambda: _pin(0),  # noqa: PLW1509
         )
 
 
@@ -187,9 +193,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _freePort() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Not one of those that the system gives to connections, or another process may get it meanwhile."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def _waitForPort(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
@@ -338,7 +350,7 @@ def machine() -> list[tuple[str, str]]:
         ("Memory", f"{int(memory[1]) / 1e6:.0f} GB" if memory else "?"),
         ("System", f"{platform.system()} {platform.release()}"),
         ("One page and fdatasync", f"{fsyncMilliseconds():.2f} ms"),
-        ("Load while it ran", " ".join(f"{x:.1f}" for x in os.getloadavg())),
+        ("Load", " ".join(f"{x:.1f}" for x in os.getloadavg())),
         ("Python", f"{platform.python_version()}, Twisted {twisted.__version__}, pyOpenSSL {OpenSSL.__version__}"),
         ("SQLite", sqlite3.sqlite_version),
         ("OpenSSL of Python", ssl.OPENSSL_VERSION),
@@ -347,8 +359,8 @@ def machine() -> list[tuple[str, str]]:
     ]
 
 
-def arguments(description: str | None) -> argparse.Namespace:
-    """The options that all benchmarks have."""
-    parser = argparse.ArgumentParser(description=(description or "").strip().splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
-    return parser.parse_args()
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """With the options that all benchmarks have."""
+    found = argparse.ArgumentParser(description=(description or "").strip().splitlines()[0])
+    found.add_argument("--quick", action="store_true", help="fewer and shorter runs")
+    return found

@@ -11,8 +11,9 @@ from twisted.internet.task import Clock
 from kernelnet.hub import database, knowledge
 from kernelnet.hub.commit import Transaction
 from kernelnet.hub.log import Log
+from kernelnet.wire import WireProblem
 
-from .support import Client, HubTestCase, aPattern
+from .support import Client, HubTestCase, anEvent, aPattern
 
 
 class AckTests(HubTestCase):
@@ -267,6 +268,137 @@ class BacklogTests(HubTestCase):
         self.hub.clock.pump([Log.GATHER] * 3)
         self.assertEqual(self.hub.log.head, 6)
         self.assertEqual(self.hub.writer.calls, before + 3)
+
+
+class GatherTests(HubTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.author = self.hub.connect("AI_1")
+        self.hub.clock.advance(1)
+
+    def share(self, count: int = 1) -> int:
+        """@return: where the log stands right after."""
+        for _ in range(count):
+            self.author.send("pattern_share", aPattern())
+        return self.hub.log.head
+
+    def test_idle(self) -> None:
+        """A message that comes alone is committed at once, also when others come now and then."""
+        for i in range(5):
+            self.assertEqual(self.share(), i + 1)
+            self.hub.clock.advance(0.01)
+
+    def test_load(self) -> None:
+        """When more is likely to come soon a commit waits for it, but not for long."""
+        self.share()
+        self.hub.clock.advance(0.001)
+        self.assertEqual(self.share(3), 1)
+        self.hub.clock.advance(Log.GATHER)
+        self.assertEqual(self.hub.log.head, 4)
+
+    def test_enough(self) -> None:
+        """Nobody waits for more when enough is there."""
+        self.hub.log.ENOUGH = 4
+        self.share()
+        self.hub.clock.advance(0.001)
+        self.share(4)
+        self.hub.clock.advance(0)
+        self.assertEqual(self.hub.log.head, 5)
+
+    def test_over(self) -> None:
+        """After a pause nobody waits any more."""
+        self.share(10)
+        self.hub.clock.advance(1)
+        self.assertEqual(self.share(), 11)
+
+
+class WithdrawnTests(HubTestCase):
+    def test_all(self) -> None:
+        """A batch that is withdrawn as a whole commits nothing, and no other batch is taken for it."""
+
+        class Withdrawn:
+            size = 1
+            source: object | None = None
+            problem: WireProblem | None = None
+
+            def withdrawn(self) -> WireProblem:
+                return WireProblem("busy", "not now")
+
+            def apply(self, transaction: Transaction) -> None:
+                raise AssertionError("it was withdrawn")
+
+            def settle(self, problem: WireProblem | None) -> None:
+                self.problem = problem
+
+        author = self.hub.connect("AI_1")
+        work = Withdrawn()
+        self.hub.writer.held = True
+        calls = self.hub.writer.calls
+        self.hub.log.submit([work])
+        self.assertEqual(self.hub.writer.calls, calls)
+        assert work.problem is not None
+        self.assertEqual(work.problem.code, "busy")
+        author.send("pattern_share", aPattern())
+        self.assertEqual(author.payloads("ack"), [])
+        self.hub.writer.release()
+        self.assertEqual(len(author.payloads("ack")), 1)
+
+
+class NumberTests(HubTestCase):
+    def test_afterRetention(self) -> None:
+        """Numbers go on after the last row is gone; a repetition of a removed row is acked with its first number."""
+        author = self.hub.connect("AI_1")
+        message = author.message("pattern_share", aPattern())
+        author.line(message)
+
+        def remove(transaction: Transaction) -> None:
+            transaction.execute("INSERT INTO removed_keys SELECT sender_id, message_id, seq, digest FROM events")
+            transaction.execute("DELETE FROM events")
+
+        self.hub.transact(remove)
+        author.send("pattern_share", aPattern("p2"))
+        author.line(message)
+        author.line({**message, "payload": aPattern("p3")})
+        found = author.received()
+        self.assertEqual(
+            [pair[1] for m in found if m["message_type"] == "ack" for pair in m["payload"]["acked"]], [1, 2, 1]
+        )
+        self.assertEqual(
+            [m["payload"]["code"] for m in found if m["message_type"] == "error"], ["conflicting_duplicate"]
+        )
+
+    def test_readsWhatWasPut(self) -> None:
+        """What reads within a transaction sees what was appended and put before it, in the same commit."""
+        author = self.hub.connect("AI_1")
+
+        def appendAndRead(transaction: Transaction) -> list[int]:
+            for i in range(3):
+                transaction.append(anEvent("AI_1", f"m{i}", aPattern()), b"{}", None)
+            return [seq for (seq,) in transaction.execute("SELECT seq FROM events ORDER BY seq")]
+
+        self.assertEqual(self.hub.transact(appendAndRead), [1, 2, 3])
+        author.send("pattern_share", aPattern())
+        self.assertEqual(self.hub.log.head, 4)
+
+    def test_rollback(self) -> None:
+        """A refused message leaves no gap, and nothing of it stays, also when it had appended before it failed."""
+        author = self.hub.connect("AI_1")
+
+        def fails(transaction: Transaction) -> None:
+            transaction.append(anEvent("AI_1", "gone", aPattern()), b"{}", None)
+            raise sqlite3.DataError("poison")
+
+        self.hub.writer.held = True
+        self.hub.log.write(lambda transaction: None)
+        author.send("pattern_share", aPattern("a"))
+        failed = self.hub.log.write(fails)
+        author.send("pattern_share", aPattern("b"))
+        self.hub.writer.release()
+        self.hub.clock.advance(Log.GATHER)
+        self.failureResultOf(failed, WireProblem)
+        self.assertEqual(self.hub.rows("SELECT seq FROM events ORDER BY seq"), [(1,), (2,)])
+        self.assertEqual([pair[1] for p in author.payloads("ack") for pair in p["acked"]], [1, 2])
+        self.flushLoggedErrors(sqlite3.DataError)
 
 
 class OpenTests(HubTestCase):
