@@ -4,6 +4,7 @@
 # make soak    50 kills of a hub under load, 25 of trainers, 25 of both; counts what was promised (about ten minutes)
 # make abuse   the long forms of what a hub has to stand (a table; some minutes)
 # make fuzz    fuzzes decoder and handshake, FUZZ=600 seconds each; what it reached is kept in .fuzz/
+# make bench   the hub beside mosquitto and NATS, policies beside libCacheSim; writes benchmarks/RESULTS.rst (half an hour)
 # make clean   removes .venv and all that is made
 #
 # PYTHON=python3.12 chooses the interpreter, ARGS="…" goes to `kernelnet demo` or to pytest.
@@ -21,7 +22,7 @@ STALE := $(shell test -f $(VENV)/.made || exit 0; \
 	{ test -x $(BIN)/python && test "`sed -n 1p $(VENV)/.made`" = "$(CURDIR)" \
 	&& { test -z "$(ASKED)" || test "`sed -n 2p $(VENV)/.made`" = "$(ASKED)"; }; } || echo stale)
 
-.PHONY: demo test check soak abuse fuzz clean stale
+.PHONY: demo test check soak abuse fuzz bench clean stale
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.trainer
@@ -53,6 +54,10 @@ fuzz: $(VENV)/.dev
 		if [ $$code != 0 ]; then tail -40 .fuzz-$$target.log; exit 1; fi; \
 		rm .fuzz-$$target.log; \
 	done
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python benchmarks/evaluation.py
 
 clean:
 	rm -rf .fuzz .fuzz-*.log $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -103,6 +103,11 @@ class MakefileTests(SynchronousTestCase):
         self.assertEqual(self.made("test"), ["python -m pytest"])
         self.assertEqual(self.made("demo"), ["kernelnet demo"])
 
+    def test_bench(self) -> None:
+        """C{make bench} measures the hub, then the evaluation."""
+        ran = ["python benchmarks/run.py --quick", "python benchmarks/evaluation.py"]
+        self.assertEqual(self.made("bench", "ARGS=--quick"), ["venv", "install .[test]", *ran])
+
     def test_more(self) -> None:
         """After C{make demo} the tests' extra is installed into the same venv."""
         self.made("demo")
