@@ -5,12 +5,13 @@ Who may come in, and how fast: `kernelnet.hub.limits` applied to connections.
 from __future__ import annotations
 
 import resource
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -23,10 +24,22 @@ from kernelnet.wire import WireProblem
 if TYPE_CHECKING:
     from kernelnet.hub.protocol import HubProtocol
 
-__all__ = ["Gate", "TurnedAway", "withinDescriptors"]
+__all__ = ["Gate", "TurnedAway", "setUpSocket", "withinDescriptors"]
 
 OWN_DESCRIPTORS = 64
 """What the hub needs itself: database, log, control connections."""
+
+
+def setUpSocket(transport: Any) -> None:
+    """Send small lines at once, and find a dead peer within minutes: the system's default is two hours."""
+    if not ITCPTransport.providedBy(transport):
+        return
+    transport.setTcpNoDelay(True)
+    transport.setTcpKeepAlive(True)
+    handle = getattr(transport, "socket", None)
+    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if handle is not None and hasattr(socket, option):
+            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 class TurnedAway(Protocol):

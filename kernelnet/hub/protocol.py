@@ -15,19 +15,19 @@ What the logged types mean stands in `kernelnet.hub.router`; here are those that
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from twisted.internet import error
-from twisted.internet.interfaces import IDelayedCall, ITCPTransport
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kernelnet import wire
 from kernelnet.hub.commit import Work, hubMessage
 from kernelnet.hub.cursors import Cursor, Flush
+from kernelnet.hub.gate import setUpSocket
 from kernelnet.hub.greeting import Greeting, sendSync
 from kernelnet.hub.limits import addressKey
 from kernelnet.hub.router import Logged, plain
@@ -115,10 +115,7 @@ class HubProtocol(LineProtocol):
         peer = self.transport.getPeer()
         self.peer = f"{getattr(peer, 'host', peer)}:{getattr(peer, 'port', '')}"
         self.address = addressKey(getattr(peer, "host", None))
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
-            _quickKeepAlive(getattr(self.transport, "socket", None))
+        setUpSocket(self.transport)
         self._timer = self.factory.clock.callLater(self.factory.gate.bounds.authTimeout, self._authTimedOut)
         self.factory.connected(self)
         self.transport.registerProducer(self.cursor, True)
@@ -403,12 +400,3 @@ class HubProtocol(LineProtocol):
         self.closing = True
         self.cursor.stopProducing()
         self.factory.disconnected(self, reason)
-
-
-def _quickKeepAlive(handle: socket.socket | None) -> None:
-    """Find a dead peer within minutes: the system's default is two hours."""
-    if handle is None:
-        return
-    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
-        if hasattr(socket, option):
-            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
