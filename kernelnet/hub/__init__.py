@@ -12,7 +12,10 @@ The hub: it logs what trainers share, acknowledges it, and passes it on.
 - `registry`: the AIs that are known, and which of them can do what
 - `tokens`: who may come in; `limits`: how much of everything anybody may have; `gate`: the limits applied
 - `log`: the durable, numbered sequence of messages; `commit`: what one transaction does; `events`: stretches of it
-- `database`, ``schema/``: the SQLite file, its pragmas, its versions
+- `database`, ``schema/``: the SQLite file, its pragmas, its versions; `integrity`: whether it is what the hub wrote
+- `storage`: whether the disk has room; `retention`: how long the log is kept
+- `backup`: copies of the database, made and gone back to; `restoring`: the same while the hub runs
+- `tls`: the port, and how what is written gets out quickly
 - `control`: the socket by which ``kernelnet`` commands talk to a running hub
 - `status`: what the hub says of itself
 

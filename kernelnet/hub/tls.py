@@ -27,6 +27,7 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.internet.tcp import Connection
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -44,6 +45,30 @@ _OVERHEAD = 64
 
 class PromptTLS(TLSMemoryBIOProtocol):
     """One connection."""
+
+    def _flushReceiveBIO(self) -> None:
+        """Receive all records that have come as one piece: each is small where a peer writes line by line."""
+        pieces: list[bytes] = []
+        end: Failure | None = None
+        goodbye = False
+        while not self._lostTLSConnection:
+            try:
+                pieces.append(self._tlsConnection.recv(_RECORD))
+            except SSL.WantReadError:
+                break
+            except SSL.ZeroReturnError:
+                goodbye = True
+                break
+            except SSL.Error:
+                end = Failure()
+                break
+        if pieces and not self._aborted:
+            ProtocolWrapper.dataReceived(self, b"".join(pieces))
+        if goodbye and not self._lostTLSConnection:
+            self._shutdownTLS()
+        if (goodbye or end is not None) and not self._lostTLSConnection:
+            self._tlsShutdownFinished(end)
+        self._takeOut()
 
     def _write(self, data: bytes) -> None:  # what Twisted's own write(), and its buffer when OpenSSL can't go on, call
         view = memoryview(data)

@@ -14,6 +14,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
@@ -33,6 +34,7 @@ class Recorder(Protocol):
 
     def __init__(self) -> None:
         self.data = b""
+        self.pieces = 0
         self.ended: Deferred[BaseException | None] = Deferred()
         self.made: Deferred[Recorder] = Deferred()
         self.calls: list[str] = []
@@ -43,6 +45,7 @@ class Recorder(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         self.data += data
+        self.pieces += bool(data)
         for size, waiting in self._wanted[:]:
             if len(self.data) >= size:
                 self._wanted.remove((size, waiting))
@@ -126,6 +129,18 @@ class PromptTLSTests(TestCase):
         whole = b"".join(pieces)
         self.assertEqual(await client.got(len(whole)), whole)
         await self.close(server, client)
+
+    async def test_manyRecords(self) -> None:
+        """What a peer sends line by line comes in few pieces, all of it and in order, also right before its goodbye."""
+        server, client = await self.connect()
+        lines = [b"%d\n" % i for i in range(2000)]
+        for line in lines:
+            TLSMemoryBIOProtocol.write(client.transport, line)  # each a record of its own
+        client.transport.loseConnection()
+        self.assertIsInstance(await server.ended, ConnectionDone)
+        self.assertEqual(server.data, b"".join(lines))
+        self.assertLess(server.pieces, 500)
+        await client.ended
 
     async def test_beforeTheHandshake(self) -> None:
         """What is written before the handshake is done goes out after it."""
