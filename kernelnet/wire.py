@@ -21,7 +21,7 @@ code                        class      meaning
 ``taken_over``              closing    a newer connection of the same ``ai_id``
 ``line_too_long``           closing    over the limit, before a newline came
 ``not_json``                closing    not a line of JSON in UTF-8
-``too_slow``                closing    a version 1 client that did not keep up
+``too_slow``                closing    it did not keep up (version 1), or retention's hard limit passed it
 ``auth_timeout``            closing    no handshake line in time
 ``shutting_down``           closing    the hub is going away; come back
 ==========================  =========  ====================================================

@@ -3,6 +3,7 @@ The C{kernelnet} command.
 
 - C{main}: the commands
 - C{tokens}, C{certs}: the groups of these names
+- C{storage}: backup, restore, doctor
 - C{common}: which hub is meant, and how it is asked
 - C{demo}: C{kernelnet demo}, the main job from nothing to a table
 - C{table}: what the demo prints while it runs and at its end

@@ -7,9 +7,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.hub import retention
+from kernelnet.hub import retention, storage
 from kernelnet.hub.retention import Limit, Policy, parseSize
 from kernelnet.hub.storage import Room
+from kernelnet.hub.tap import Options
 
 from .support import Client, HubTestCase, aPattern
 
@@ -35,6 +36,16 @@ class ParseTests(SynchronousTestCase):
         for text in ("", "d", "0d", "0", "-1d", "30d,40d", "1GB,2GB", "30 d", "1e9", "10XB", "30d,", "٣d"):
             with self.assertRaises(ValueError, msg=text):
                 Limit.parse(text)
+
+    def test_options(self) -> None:
+        """The hub's options say what is wrong with them, by name."""
+        options = Options()
+        options["state"] = self.mktemp()
+        self.assertEqual((storage.policy(options), storage.minFree(options)), (Policy(), 50_000_000))
+        for name, text in (("retain", "soon"), ("retain-hard", "1d,2d"), ("min-free", "-1"), ("min-free", "some")):
+            with self.assertRaises(SystemExit) as refused:
+                Options().parseOptions(["--state", self.mktemp(), f"--{name}={text}"])
+            self.assertRegex(str(refused.exception), f"^twistd kernelhub: --{name} takes .*, not '{text}'$")
 
 
 class RetentionTestCase(HubTestCase):
