@@ -1,7 +1,7 @@
 # make demo    the main job on this machine: a hub and trainers that learn from a real trace
 # make test    all tests
 # make check   ruff, mypy, all tests, a minute of fuzzing: what a change must pass
-# make soak    50 kills of a hub under load, 25 of trainers, 25 of both; counts what was promised (about ten minutes)
+# make soak    50 kills of a hub under load, 25 of trainers, 25 of both; counts what was promised (some minutes)
 # make abuse   the long forms of what a hub has to stand (a table; some minutes)
 # make fuzz    fuzzes decoder and handshake, FUZZ=600 seconds each; what it reached is kept in .fuzz/
 # make bench   the hub beside mosquitto and NATS, policies beside libCacheSim; writes benchmarks/RESULTS.rst (half an hour)

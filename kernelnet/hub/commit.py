@@ -253,4 +253,6 @@ def asProblem(error: BaseException) -> WireProblem:
         if "full" in str(error):
             return WireProblem("storage_full", "the hub's disk is full; send it again later")
         return WireProblem("busy", f"the hub can't store it now ({error}); send it again later")
+    if type(error) is sqlite3.DatabaseError:  # damage: not the message's fault, so it must not be dropped
+        return WireProblem("busy", f"the hub's database is in trouble ({error}); send it again later")
     return WireProblem("invalid_message", "the hub could not store this message; its log says why")

@@ -175,6 +175,14 @@ class PoisonTests(HubTestCase):
         self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM shared_patterns"), [(4,)])
         self.assertEqual(len(self.flushLoggedErrors(sqlite3.DataError)), 1)
 
+    def test_damage(self) -> None:
+        """A message that can't be stored since the database is damaged is not refused for good."""
+        self.raises["a"] = sqlite3.DatabaseError("database disk image is malformed")
+        self.batch((self.author, "a"))
+        (error,) = self.author.payloads("error")
+        self.assertEqual((error["code"], error["class"], error["message_id"]), ("busy", "retry", "a"))
+        self.assertEqual(len(self.flushLoggedErrors(sqlite3.DatabaseError)), 1)
+
     def test_orderHolds(self) -> None:
         """After a refusal for now nothing later of that connection is taken until it was sent again."""
         self.raises["full"] = sqlite3.OperationalError("database or disk is full")
