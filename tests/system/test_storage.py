@@ -141,6 +141,29 @@ class StorageTests(SystemTestCase):
         self.assertIn("is sound: 50 messages", self.kernelnet("doctor"))
         self.startHub()
 
+    def test_damageFoundWhileItRuns(self) -> None:
+        """Damage that only the check after an unclean end can find ends the hub, and the next start refuses at once."""
+        hub = self.startHub()
+        client = self.client("AI_1")
+        client.hello(protocol=2)
+        for i in range(2000):
+            client.send("pattern_share", pattern(f"p{i}"), id_=f"m{i}")
+        while client.receive("ack")["payload"]["acked"][-1][0] != "m1999":
+            pass
+        hub.kill()
+        # It stays open, or it would tidy up as an orderly end does.
+        connection = sqlite3.connect(self.state.database)
+        self.addCleanup(connection.close)
+        # one that is neither among the last thousand nor in the sample
+        connection.execute("UPDATE events SET body = CAST(replace(body, 'loop', 'l00p') AS BLOB) WHERE seq = 6")
+        connection.commit()
+        hub = self.startHub()
+        self.assertEqual(hub.end(), 1)
+        hub.waitFor("is damaged: row 6 of the log.*kernelnet restore FILE")
+        refused = self.twistd("kernelhub", "--port", "0", "--state", str(self.state.path))
+        self.assertEqual(refused.end(), 1)
+        self.assertRegex(refused.lines[0], "is damaged: row 6 of the log")
+
     def test_notABackup(self) -> None:
         """What is no backup, or one of a newer kernelnet, is refused, and a running hub goes on undisturbed."""
         self.startHub()
