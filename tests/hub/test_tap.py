@@ -269,6 +269,17 @@ class ServiceTests(ProcessTestCase):
         with socket.create_connection(("127.0.0.1", hub.port()), SECONDS) as plain, self.assertRaises(OSError):
             old.wrap_socket(plain)
 
+    def test_twistedTLS(self) -> None:
+        """With --twisted-tls all works in Twisted's own way."""
+        hub = self.start("--port", "0", "--twisted-tls")
+        author = self.connect(hub, "AI_1", protocol=2)
+        reader = self.connect(hub, "AI_2", protocol=2)
+        author.next("training_sync")
+        reader.next("training_sync")
+        author.send("pattern_share", aPattern(data="x" * 300_000), id="m1")
+        self.assertEqual(author.next("ack")["payload"]["acked"], [["m1", 1]])
+        self.assertEqual(reader.next("pattern_share")["seq"], 1)
+
     def test_plaintextPeer(self) -> None:
         """Who speaks plaintext to the TLS port is cut, and nothing else happens."""
         hub = self.start()
