@@ -32,14 +32,16 @@ class CredentialCase(HubTestCase):
         return found
 
     def works(self, token: str, aiId: str = "AI_1") -> bool:
-        client = self.enter(token, aiId)
-        try:
-            if client.closing:
-                self.assertEqual(client.errors(), ["bad_credentials"])
-                return False
-            return self.credential(client) is None
-        finally:
-            client.leave()
+        """Whether C{token} gets C{aiId} in; who is refused is so at the handshake, before it could take over."""
+        client = Client(self.hub, aiId)
+        client.authenticate(token)
+        if client.closing:
+            self.assertEqual(client.errors(), ["bad_credentials"])
+        else:
+            client.hello()
+            self.assertEqual(client.errors(), [])
+        client.leave()
+        return client.protocol.greeted
 
     def invite(self, aiId: str = "AI_1", lifetime: float = 3600) -> str:
         return self.hub.transact(lambda transaction: tokens.invite(transaction, aiId, lifetime))
