@@ -28,7 +28,7 @@ from typing import Any
 
 from kernelnet.hub import control, integrity
 from kernelnet.identity import StateDirectory
-from tests.system.support import PATIENCE, Process, RawClient, Twistd
+from tests.system.support import PATIENCE, Process, RawClient, Twistd, steadyPort
 
 WINDOW = 200
 """Messages that a producer has under way."""
@@ -139,7 +139,7 @@ class Soak:
         self.ending = threading.Event()
         self.acks = 0
         self._news = threading.Condition()
-        self.port = 0
+        self.port = steadyPort()
         self.kills = {"hub": 0, "trainers": 0}
         self._closing: list[Process] = []
         self.hub = self.startHub()
@@ -163,7 +163,6 @@ class Soak:
         hub = Twistd("kernelhub", "--port", str(self.port), "--state", str(self.state.path), cwd=self.folder)
         self._closing.append(hub)
         hub.waitFor("[Ll]istening on")
-        self.port = self.port or int(control.call(self.state, {"command": "status"})["port"])
         return hub
 
     def startTrainer(self, aiId: str) -> Process:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -23,6 +24,23 @@ from kernelnet.identity import StateDirectory
 
 PATIENCE = 60.0
 """Seconds after which what did not happen is taken not to happen; a slow machine needs many."""
+
+
+def steadyPort() -> int:
+    """
+    A free port that stays free while its hub is dead.
+
+    Not of those that the system gives to outgoing connections: one of them, or a client that connects again and again
+    (to itself, in the end), would sit on it when the hub comes back.
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
 
 
 class Process:

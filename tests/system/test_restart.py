@@ -4,13 +4,13 @@ import json
 import sqlite3
 from contextlib import closing
 
-from tests.system.support import SystemTestCase
+from tests.system.support import SystemTestCase, steadyPort
 
 
 class RestartTests(SystemTestCase):
     def test_ackedOnceInOrder(self) -> None:
         """Over ten kills under load no acked message is lost, doubled or out of order, in the log and at a reader."""
-        hub = self.startHub()
+        hub = self.startHub(steadyPort())
         tokens = {aiId: self.issueToken(aiId) for aiId in ("WRITER", "READER")}
         acked: dict[str, int] = {}
         read: list[tuple[int, str]] = []
@@ -53,7 +53,7 @@ class RestartTests(SystemTestCase):
 
     def test_trainersComeBack(self) -> None:
         """A trainer whose hub was killed connects again by itself, and what it said meanwhile arrives."""
-        hub = self.startHub()
+        hub = self.startHub(steadyPort())
         trainer = self.trainer("AI_1", "--seed", "1")
         trainer.waitFor("Enrolled as AI_1")
         hub.kill()
