@@ -180,26 +180,26 @@ class DeafTests(AbuseTestCase):
 
     MEGABYTES = 400 if abuse.FULL else 40
 
-    def share(self) -> None:
-        """Have an honest author share a lot."""
-        author = self.client("AUTHOR")
-        author.hello(protocol=2)
+    def share(self, author: str) -> None:
+        """Have an honest author share a lot; one of another name each time, or it would be a repetition."""
+        client = self.client(author)
+        client.hello(protocol=2)
         data = "x" * 100_000
         for i in range(self.MEGABYTES * 10):
-            author.send("pattern_share", {"pattern": {"id": "big", "type": "t", "confidence": 0.5, "data": data}})
+            client.send("pattern_share", {"pattern": {"id": "big", "type": "t", "confidence": 0.5, "data": data}})
             if i % 10 == 9:  # wait now and then, as a client does that counts what is unacknowledged
-                author.receive("ack")
-        author.close()
+                client.receive("ack")
+        client.close()
 
     def test_neverReads(self) -> None:
         """Of a client that doesn't read the hub keeps a position, whatever is shared; version 1 is told and cut."""
-        self.share()  # what the log and the database keep in memory is there before
+        self.share("AUTHOR_1")  # what the log and the database keep in memory is there before
         with self.row(f"50 that never read, {self.MEGABYTES} MB shared", growth=60, left=26) as row:
             deaf = [self.client(f"DEAF_{i}") for i in range(50)]
             for i, client in enumerate(deaf):
                 client.send("hello", {"specialization": "general", **({"protocol": 2} if i % 2 else {})})
             self.waitUntil(lambda: len(self.status()["ais"]) == 51, "not all are here")
-            self.share()
+            self.share("AUTHOR_2")
             self.waitUntil(lambda: self.status()["connections"] == 26, "version 1 stays")
             self.assertEqual(self.status()["errors"]["too_slow"], 25)
             row.answer = "version 1: too_slow; version 2: read later"
