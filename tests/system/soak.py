@@ -142,6 +142,14 @@ class Soak:
         self.port = steadyPort()
         self.kills = {"hub": 0, "trainers": 0}
         self._closing: list[Process] = []
+        try:
+            self._start(producers, trainers)
+        except BaseException:
+            for process in self._closing:
+                process.close()
+            raise
+
+    def _start(self, producers: int, trainers: int) -> None:
         self.hub = self.startHub()
         self.consumer = Consumer(self, "CONSUMER")
         self.producers = [Producer(self, f"P{i}") for i in range(producers)]
