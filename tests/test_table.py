@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.cli.table import Result, progressLines, progressTable, resultTable
+from kernelnet.cli.table import Field, Result, progressLines, progressTable, resultTable
 
 NASTY = "[/red]a\x1b[2J[bold]b"
 SEEN = "[/red]a?[2J[bold]b"
@@ -20,8 +20,21 @@ class TableTests(SynchronousTestCase):
 
     def test_results(self) -> None:
         """What looks like markup is printed as it is, and control characters don't reach the terminal."""
-        result = Result(NASTY, "AI_1", "own search", NASTY, ["AI_2"], 100, 50, 60, 55, "sieve", 40, 0.5)
-        self.assertEqual(self.printed(resultTable([result])).count(SEEN), 2)
+        result = Result(NASTY, "AI_1", "own search", ["AI_2"], 50, 0.5)
+        field = Field(NASTY, 100, 60, 55, "sieve", 0.25, 40, [result])
+        self.assertEqual(self.printed(resultTable(field)).count(SEEN), 2)
+
+    def test_order(self) -> None:
+        """What has fewer misses stands higher: components among the optimum, the best hand-made policy and LRU."""
+        found = [
+            Result("good", "AI_1", "own search", ["AI_2"], 50, 0.5),
+            Result("bad", "AI_2", "own search", [], 58, 0.1),
+        ]
+        lines = self.printed(resultTable(Field("t", 100, 60, 55, "sieve", 0.25, 40, found))).splitlines()
+        names = [line.split()[0] for line in lines if line.strip()]
+        self.assertEqual(names[-5:], ["optimum", "good", "sieve", "bad", "LRU"])
+        self.assertIn("0.5000", next(line for line in lines if "good" in line))
+        self.assertIn("nobody yet", next(line for line in lines if "bad" in line))
 
     def test_progress(self) -> None:
         """The same while it runs, with a terminal and without."""

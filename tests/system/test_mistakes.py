@@ -11,7 +11,7 @@ from pathlib import Path
 from unittest import mock
 
 from kernelnet.identity import StateDirectory
-from tests.system.support import SystemTestCase, Twistd
+from tests.system.support import SystemTestCase, Twistd, steadyPort
 
 
 class MistakeTests(SystemTestCase):
@@ -173,10 +173,8 @@ class MistakeTests(SystemTestCase):
 class FirstRunTests(SystemTestCase):
     def test_noConfiguration(self) -> None:
         """A hub and a trainer started in one folder by one user find each other without any option."""
-        with mock.patch.dict(os.environ, {"XDG_DATA_HOME": str(self.folder)}), socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = str(probe.getsockname()[1])
-            probe.close()
+        port = str(steadyPort())
+        with mock.patch.dict(os.environ, {"XDG_DATA_HOME": str(self.folder)}):
             hub = self.twistd("kernelhub", "--port", port)
             hub.waitFor("[Ll]istening on")
             trainer = self.twistd("kerneltrainer", "--id", "AI_1", "--hub", f"localhost:{port}")
@@ -188,9 +186,7 @@ class FirstRunTests(SystemTestCase):
 
     def test_trainerFirst(self) -> None:
         """A trainer that is started before the hub has ever run waits, and connects when it has."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = steadyPort()
         trainer = self.trainer("AI_1")
         trainer.waitFor("waiting for a hub's first start")
         self.startHub(self.port)
