@@ -26,7 +26,7 @@ def accepting(publishers: int, messages: int, runs: int) -> Table:
 
     results = interleaved(startable(), runs, run)
     table = Table(
-        f"Accepting from {publishers} × {IN_FLIGHT} in flight",
+        f"Accepting from {publishers} × {IN_FLIGHT} in flight; {runs} runs",
         ["server", "acks/s", "CPU µs / message", "ack p50, ms", "ack p99, ms", "kernelnet, acks/s", "goal"],
     )
     ours = middle(results["kernelnet"], "acks_s")

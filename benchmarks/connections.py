@@ -18,7 +18,7 @@ def idle(runs: int) -> Table:
 
     names = [name for name in startable() if name != "jetstream-synced"]
     table = Table(
-        f"{CONNECTIONS:,} idle TLS connections",
+        f"{CONNECTIONS:,} idle TLS connections; {runs} runs",
         ["server", "KB each", "CPU ms to connect one"],
         remarks=["Goal: at most 25 KB."],
     )
@@ -37,7 +37,7 @@ def handshakes(count: int, runs: int) -> Table:
     if "mosquitto" in startable():
         names += ["mosquitto full", "mosquitto resumed"]
     table = Table(
-        "TLS handshakes",
+        f"TLS handshakes; {runs} runs",
         ["server", "CPU ms each", "per CPU second", "really resumed"],
         remarks=["ECDSA P-256, TLS 1.3.  NATS speaks before TLS, so this load generator does not storm it."],
     )
@@ -58,7 +58,7 @@ def storm(runs: int) -> Table:
 
     names = [name for name in startable() if name != "jetstream-synced"]
     table = Table(
-        f"Reconnect storm of {CONNECTIONS:,}",
+        f"Reconnect storm of {CONNECTIONS:,}; {runs} runs",
         ["server", "seconds until all are served", "CPU ms each"],
         remarks=["kernelnet: until each has been authenticated and has its first page of the knowledge base."],
     )

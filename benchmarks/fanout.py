@@ -28,7 +28,7 @@ def closedLoop(subscribers: int, deliveries: int, runs: int) -> Table:
 
     results = interleaved(startable(), runs, run)
     table = Table(
-        f"Fan-out to {subscribers}, window {WINDOW}",
+        f"Fan-out to {subscribers}, window {WINDOW}; {runs} runs",
         ["server", "CPU-s / M deliveries", "deliveries/s", "kernelnet is better by", "goal"],
     )
     ours = middle(results["kernelnet"], "hub_cpu_s_per_M")
@@ -53,7 +53,7 @@ def fixedRate(subscribers: int, rate: int, seconds: float, runs: int, goal: str)
     names = [name for name in startable() if name != "mosquitto" or subscribers * rate < 50_000]
     results = interleaved(names, runs, run)
     table = Table(
-        f"Fan-out to {subscribers} at {rate:,} messages/s",
+        f"Fan-out to {subscribers} at {rate:,} messages/s; {runs} runs",
         ["server", "CPU µs / delivery", "ack p50, ms", "ack p99, ms", "delivery p99, ms"],
     )
     for name, found in results.items():
