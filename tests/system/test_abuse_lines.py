@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import threading
 import time
 from collections import Counter
@@ -286,6 +287,8 @@ class TokenTests(AbuseTestCase):
                     stream.sendall(b'{"ai_id": "VICTIM", "token": "%032d"}\n' % (worker * 1_000_000 + i))
                     mine[errorOf(stream)] += 1
                     session = stream.session or session
+                    # By a reset, or so many ports would be waiting that none is left.
+                    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                     stream.close()
                 with lock:
                     answers.update(mine)
