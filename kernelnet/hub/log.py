@@ -58,6 +58,8 @@ class Log:
     """With more than this waiting, those who submit should stop."""
     GATHER = 0.005
     """Seconds to wait for company under load: what a commit and a write to each connection cost is then shared."""
+    QUIET = 0.002
+    """When nothing came for so long, nobody waits any longer: all that can come may be here."""
     COMPANY = 2
     """So many messages must be likely to come in that time, or nobody waits."""
     ENOUGH = 250
@@ -85,6 +87,7 @@ class Log:
         self._waitingBytes = 0
         self._running: list[Work] = []
         self._gathering: IDelayedCall | None = None
+        self._gatherUntil = 0.0
         self._begunAt = clock.seconds()
         self._begunCount = 0
         self._relief: list[Callable[[], None]] = []
@@ -122,9 +125,9 @@ class Log:
         for work in works:
             self._waiting.append(work)
             self._waitingBytes += work.size
-        if self._expectsCompany():
+        if self._gathering is not None or self._expectsCompany():
             self._gather()
-        elif self._waiting and not self._running and self._gathering is None:
+        elif self._waiting and not self._running:
             self._begin()
 
     def write(self, function: Callable[[Transaction], T]) -> Deferred[T]:
@@ -172,10 +175,14 @@ class Log:
         """Begin a commit when enough is waiting, or some time has passed."""
         if not self._waiting or self._running:
             return
+        now = self._clock.seconds()
         if self._gathering is None:
-            self._gathering = self._clock.callLater(self.GATHER, self._gathered)
+            self._gatherUntil = now + self.GATHER
+            self._gathering = self._clock.callLater(self.QUIET, self._gathered)
         if len(self._waiting) >= self.ENOUGH:
             self._gathering.reset(0)
+        else:
+            self._gathering.reset(max(0.0, min(self.QUIET, self._gatherUntil - now)))
 
     def _gathered(self) -> None:
         self._gathering = None

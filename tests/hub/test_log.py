@@ -300,8 +300,17 @@ class GatherTests(HubTestCase):
         """When more is likely to come soon a commit waits for it, but not for long."""
         self.share()
         self.hub.clock.advance(0.001)
+        for _ in range(4):
+            self.assertEqual(self.share(), 1)
+            self.hub.clock.advance(Log.GATHER / 4)
+        self.assertEqual(self.hub.log.head, 5)
+
+    def test_quiet(self) -> None:
+        """When nothing more comes for a moment, what is there is committed."""
+        self.share()
+        self.hub.clock.advance(0.001)
         self.assertEqual(self.share(3), 1)
-        self.hub.clock.advance(Log.GATHER)
+        self.hub.clock.advance(Log.QUIET)
         self.assertEqual(self.hub.log.head, 4)
 
     def test_enough(self) -> None:
