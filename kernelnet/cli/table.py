@@ -124,7 +124,8 @@ def _components(database: Path) -> Iterable[tuple[str, Component, list[str], str
 def resultTable(field: Field) -> Table:
     """All that competes on one trace, best first: components among LRU, the best hand-made policy and the optimum."""
     table = Table(title=Text(f"{plain(field.trace)}: miss ratio on the held-out part"), box=box.SIMPLE_HEAD)
-    for column in ("component", "author", "made in", "confirmed by"):
+    table.add_column("component", no_wrap=True)
+    for column in ("author", "made in", "confirmed by"):
         table.add_column(column)
     for column in ("miss ratio", "level"):
         table.add_column(column, justify="right", no_wrap=True)
