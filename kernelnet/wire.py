@@ -168,7 +168,8 @@ def problemPayload(problem: WireProblem) -> m.WireError:
 
 def plain(text: str, limit: int = 80) -> str:
     """A stranger's words for a log line: no control characters, no line breaks, nothing that turns text around."""
-    return "".join(c if c.isprintable() else "?" for c in text[:limit])
+    text = text[:limit]
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def newMessageId(seconds: float) -> str:

@@ -27,11 +27,11 @@ from kernelnet.hub.log import Log
 from kernelnet.hub.protocol import HubProtocol
 from kernelnet.hub.registry import Registry
 from kernelnet.hub.retention import Keeper, Policy
-from kernelnet.hub.router import Router, plain
+from kernelnet.hub.router import Router
 from kernelnet.hub.status import gatherStatus
 from kernelnet.hub.tokens import Grant
 from kernelnet.message import AiInfo, Handshake, Heartbeat, Hello, MessageType, TrainingSync
-from kernelnet.wire import WireProblem
+from kernelnet.wire import WireProblem, plain
 
 __all__ = ["HubFactory"]
 

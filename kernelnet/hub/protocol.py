@@ -30,7 +30,7 @@ from kernelnet.hub.cursors import Cursor, Flush
 from kernelnet.hub.gate import setUpSocket
 from kernelnet.hub.greeting import Greeting, sendSync
 from kernelnet.hub.limits import addressKey
-from kernelnet.hub.router import Logged, plain
+from kernelnet.hub.router import Logged
 from kernelnet.hub.tokens import Grant
 from kernelnet.message import (
     LOGGED,
@@ -45,7 +45,7 @@ from kernelnet.message import (
     SyncRequest,
     TrainingSync,
 )
-from kernelnet.wire import LineProtocol, WireProblem
+from kernelnet.wire import LineProtocol, WireProblem, plain
 
 if TYPE_CHECKING:
     from kernelnet.hub.factory import HubFactory

@@ -44,9 +44,9 @@ from kernelnet.message import (
     PatternShare,
     PerformanceReport,
 )
-from kernelnet.wire import WireProblem
+from kernelnet.wire import WireProblem, plain
 
-__all__ = ["Logged", "Owner", "Router", "plain"]
+__all__ = ["Logged", "Owner", "Router"]
 
 Store = Callable[[Transaction, bytes], int]
 """Writes a message and what follows from it, given its digest; returns its C{seq}."""
@@ -56,12 +56,6 @@ S = TypeVar("S", bound=msgspec.Struct)
 _canonical = msgspec.json.Encoder(order="deterministic")
 _ROOM_FOR_SEQ = 32
 """What C{"seq"} may add to a line for version 2."""
-
-
-def plain(text: str, limit: int = 80) -> str:
-    """A stranger's words for a log line: no control characters, no line breaks, nothing that turns text around."""
-    text = text[:limit]
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 class Owner(Protocol):
