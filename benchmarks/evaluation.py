@@ -17,7 +17,6 @@ import libcachesim  # type: ignore[import-untyped]
 import numpy as np
 
 from kernelnet.workbench.file_system import workbench
-from kernelnet.workbench.file_system.scenario import BASELINES, baselineModule
 from kernelnet.workbench.file_system.trace import Trace, loadTrace
 
 RUNS = 5
@@ -51,8 +50,8 @@ def measure(path: Path, oracle: Path) -> None:
     print(f"\n{trace.name}: {requests} requests, capacity {capacity}")
     print(f"{'policy':8} {'ours, M/s':>10} {'libCacheSim, M/s':>17} {'ratio':>6}  misses")
     ratios = []
-    for name in BASELINES:
-        wasm = baselineModule(name)
+    for name in workbench.baselineNames:
+        wasm = workbench.baselineModule(name)
         scenario.measure(wasm)  # compiled and loaded
         ours, theirs = [], []
         for _ in range(RUNS):

@@ -32,14 +32,37 @@ class IWorkbench(Interface):
     gives the same score in every process on every machine.
     """
 
-    name = Attribute("the feature it proves: an OSFeature value, unique among workbenches")
+    name = Attribute("the feature it proves: an OSFeature value or a word of its own, unique among workbenches")
+    description = Attribute("one line for `kernelnet workbenches`")
     reference = Attribute("name of the baseline that development_level is measured from")
-    abi = Attribute("the ABI's identifier, such as 'file_system/full/1'")
-    digest = Attribute("hex SHA-256 of all that decides a score: driver, ABI header, split rule")
-    header = Attribute("the text of the ABI's C header")
+    optimumName = Attribute("what development_level 1 is, for people, such as 'belady'")
+    unit = Attribute("what a score counts, for people, such as 'misses'")
+    formats = Attribute("the trace formats it reads, for people")
+    abis = Attribute("the kernelnet.workbench.abi.Abi objects that components may be written for")
+    digest = Attribute("hex SHA-256 of all that decides a score: drivers, ABI header, split rule")
+    header = Attribute("the text of the C header, and of what it includes")
+    headerPath = Attribute("the file of the C header, which components include by its name")
+    baselineNames = Attribute("the names of the hand-made policies, in a fixed order")
+
+    def abiOf(wasm):
+        """
+        Worker thread.  The `Abi` that a module is for.
+
+        @raise kernelnet.workbench.errors.ComponentError: it is for none.
+        """
+
+    def baselineSource(name):
+        """The C source of a hand-made policy."""
 
     def traces():
         """Paths of the traces that ship with the bench, in a fixed order."""
+
+    def tasks(path):
+        """
+        Worker thread.  The settings, a list of dicts, that a trainer trains with on a trace unless told otherwise.
+
+        @raise kernelnet.workbench.errors.TraceError: it can't be read.
+        """
 
     def scenario(path, settings):
         """
@@ -89,7 +112,7 @@ class IScenario(Interface):
         """Worker thread.  `Report` by name of each hand-made policy, measured once and kept."""
 
     def optimum():
-        """Worker thread.  The offline optimum's score by split, computed once and kept."""
+        """Worker thread.  Score by split of the offline optimum or another strong reference, computed once and kept."""
 
     def developmentLevel(report, split="held_out"):
         """Share of the distance reference → optimum that C{report} closes on C{split}; may be negative."""
@@ -106,7 +129,8 @@ class IProblem(Interface):
     """
 
     workbench = Attribute("name of the workbench")
-    header = Attribute('the ABI\'s C header, which is found by #include "kn_<workbench>.h" when compiling')
+    header = Attribute('the C header, which is found by #include "kn_<workbench>.h" when compiling')
+    abis = Attribute("the ABIs that a component may be written for")
     seed = Attribute("int; a generator that uses no other randomness is reproducible")
     events = Attribute("events in the training part")
     settings = Attribute("the scenario's settings")

@@ -281,21 +281,23 @@ class CodeShare(Struct):
     code: CodeBlock
 
 
-class SplitScore(Struct, frozen=True):
+class SplitScore(Struct, frozen=True, omit_defaults=True):
     """
     What one part of a trace cost.
 
     @ivar events: how many trace events the part has.
     @ivar score: the workbench's cost, a whole number, lower is better (cache misses; microseconds).
     @ivar fuel: fuel units the run used in this part; comparable within one engine version only.
+    @ivar metrics: further whole numbers that the workbench measures, by name, such as C{p99_wait_ms}.
     """
 
     events: int
     score: int
     fuel: int
+    metrics: dict[str, int] = {}
 
 
-class Report(Struct, frozen=True):
+class Report(Struct, frozen=True, omit_defaults=True):
     """
     One deterministic measurement: anybody who repeats it gets the same numbers to the unit.
 
@@ -303,6 +305,7 @@ class Report(Struct, frozen=True):
     @ivar settings: the scenario's settings, e.g. C{{"capacity": 1024}}.
     @ivar engine: name and version of the WebAssembly engine.
     @ivar splits: `SplitScore` by name: C{train}, C{validation}, C{held_out}.
+    @ivar parts: of a generalist's report, which is about several traces, one report for each trace.
     """
 
     workbench: str
@@ -312,6 +315,7 @@ class Report(Struct, frozen=True):
     settings: dict[str, int]
     engine: str
     splits: dict[str, SplitScore]
+    parts: list[Report] = []
 
 
 class Manifest(Struct, omit_defaults=True):

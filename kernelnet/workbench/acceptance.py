@@ -46,6 +46,7 @@ def accept(scenario: Any, candidate: Candidate, *, generator: str, seed: int) ->
     bar = scenario.baselines()[rival].splits["validation"].score
     try:
         wasm = compileC(candidate.source, workbench.headerPath, trusted=True)
+        abi = workbench.abiOf(wasm).identifier
         score = scenario.measure(wasm, upTo="validation").splits["validation"].score
         if score >= bar:
             return None, f"no better on validation ({score}) than the best hand-made policy, {rival} ({bar})"
@@ -59,7 +60,7 @@ def accept(scenario: Any, candidate: Candidate, *, generator: str, seed: int) ->
     manifest = Manifest(
         source_sha256=hashlib.sha256(candidate.source.encode("utf-8")).hexdigest(),
         wasm_sha256=hashlib.sha256(wasm).hexdigest(),
-        abi=workbench.abi,
+        abi=abi,
         workbench=workbench.name,
         compiler=compilerVersion(),
         generator=generator,
@@ -121,12 +122,13 @@ def remeasure(component: Component, scenario: Any) -> tuple[Verdict, str, Report
         ("workbench", workbench.name, claim.workbench),
         ("workbench", workbench.name, manifest.workbench),
         ("version of the workbench", workbench.digest, claim.workbench_digest),
-        ("ABI", workbench.abi, manifest.abi),
         ("trace", scenario.traceDigest, claim.trace_digest),
         ("setting", scenario.settings, claim.settings),
     ):
         if ours != theirs:
             return Verdict.UNMEASURABLE, f"it was measured with another {what}", None
+    if manifest.abi not in {abi.identifier for abi in workbench.abis}:
+        return Verdict.UNMEASURABLE, f"this version of the workbench has no ABI {manifest.abi!r}", None
     source = component.implementation.encode("utf-8", errors="surrogatepass")
     for what, data, digest in (
         ("source", source, manifest.source_sha256),
@@ -137,6 +139,8 @@ def remeasure(component: Component, scenario: Any) -> tuple[Verdict, str, Report
     try:
         report: Report = scenario.measure(component.wasm)
         verdict, reason = _compared(claim, report)
+        if (abi := workbench.abiOf(component.wasm).identifier) != manifest.abi:
+            return Verdict.REFUTED, f"its module is of the ABI {abi}, not {manifest.abi}", report
         if verdict is Verdict.CONFIRMED and not scenario.steady(component.wasm, report):
             return Verdict.REFUTED, _BY_HEART, report
     except ComponentError as error:
@@ -156,6 +160,8 @@ def _compared(claim: Report, report: Report) -> tuple[Verdict, str]:
         return Verdict.REFUTED, f"it claims scores for {', '.join(sorted(claim.splits)) or 'nothing'}"
     for split, measured in report.splits.items():
         claimed = claim.splits[split]
+        if claimed.metrics != measured.metrics:
+            return Verdict.REFUTED, f"it claims {claimed.metrics} on {split}, and has {measured.metrics}"
         if (claimed.events, claimed.score) != (measured.events, measured.score):
             wanted = f"{claimed.score} of {claimed.events}"
             return Verdict.REFUTED, f"it claims {wanted} on {split}, and has {measured.score} of {measured.events}"

@@ -28,7 +28,7 @@ from pathlib import Path
 from kernelnet.workbench import _jail
 from kernelnet.workbench.errors import CompileError
 
-__all__ = ["FLAGS", "canJail", "compileC", "compileOwn", "compilerVersion"]
+__all__ = ["FLAGS", "LIBRARY", "canJail", "compileC", "compileOwn", "compilerVersion"]
 
 FLAGS = (
     *("-std=c11", "-target", "wasm32-freestanding", "-mcpu=generic", "-nostdlib", "-ffreestanding"),
@@ -36,6 +36,9 @@ FLAGS = (
     *("-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unused-function"),
 )
 """How every component is compiled: optimised, without names or paths in the bytes."""
+
+LIBRARY = Path(__file__).with_name("kn.h")
+"""The C library of components, which every bench's header includes."""
 
 CPU_SECONDS = 2
 WALL_SECONDS = 20
@@ -70,13 +73,18 @@ def _zig() -> Path:
     return Path(spec.origin).resolve().parent / "zig"
 
 
-def compileC(source: str, header: Path, *, trusted: bool = False, flags: tuple[str, ...] = ()) -> bytes:
+def compileC(
+    source: str, header: Path, *, trusted: bool = False, flags: tuple[str, ...] = (), also: tuple[Path, ...] = ()
+) -> bytes:
     """
-    Compile one C file; C{#include "<header's name>"} finds the header.  The same source gives the same bytes.
+    Compile one C file; C{#include "<header's name>"} finds the header, which finds C{kn.h}.
+
+    The same source gives the same bytes.
 
     @param trusted: the source was written on this machine (by us or by a generator): without Landlock it is
         compiled with resource limits only, where a stranger's is refused.
     @param flags: further compiler flags, such as C{-Wl,--import-memory}; never a stranger's.
+    @param also: further files that it may include; never for a stranger's.
     @return: the module.
     @raise CompileError: with the compiler's message, or why it was stopped.
     """
@@ -89,7 +97,8 @@ def compileC(source: str, header: Path, *, trusted: bool = False, flags: tuple[s
     # The folder that the module is found in is never writable for the compiler's neighbours: mkdtemp is 0700.
     with tempfile.TemporaryDirectory(prefix="kernelnet-cc-") as folder:
         Path(folder, "component.c").write_bytes(encoded)
-        Path(folder, header.name).write_bytes(header.read_bytes())
+        for included in (LIBRARY, header, *also):
+            Path(folder, included.name).write_bytes(included.read_bytes())
         request = {
             "limits": _LIMITS,
             "readable": [str(zig.parent), "/dev/null"],
@@ -161,15 +170,16 @@ _own: dict[str, bytes] = {}
 _ownLock = threading.Lock()
 
 
-def compileOwn(source: Path, header: Path, flags: tuple[str, ...] = ()) -> bytes:
+def compileOwn(source: Path, header: Path, flags: tuple[str, ...] = (), also: tuple[Path, ...] = ()) -> bytes:
     """
     Compile a C file of this package, once in a process: a bench's driver, baselines and optimum.
 
     @raise CompileError: see `compileC`.
     """
     text = source.read_text(encoding="utf-8")
-    key = hashlib.sha256(repr((text, header.read_bytes(), flags)).encode("utf-8")).hexdigest()
+    files = [path.read_bytes() for path in (LIBRARY, header, *also)]
+    key = hashlib.sha256(repr((text, files, flags)).encode("utf-8")).hexdigest()
     with _ownLock:
         if key not in _own:
-            _own[key] = compileC(text, header, trusted=True, flags=flags)
+            _own[key] = compileC(text, header, trusted=True, flags=flags, also=also)
         return _own[key]

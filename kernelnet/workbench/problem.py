@@ -59,6 +59,7 @@ class Problem:
         self._onProgress = onProgress
         self.workbench = scenario.workbench.name
         self.header = scenario.workbench.header
+        self.abis = scenario.workbench.abis
         self.seed = seed
         self.events = scenario.events["train"]
         self.settings = dict(scenario.settings)

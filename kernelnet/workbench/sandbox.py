@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from kernelnet.workbench import _cranelift
 from kernelnet.workbench._sections import checkCounts
+from kernelnet.workbench.abi import Signature
 from kernelnet.workbench.errors import (
     CompileTooCostly,
     ComponentError,
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_MODULE",
     "TICK",
-    "Signature",
     "checkExports",
     "engine",
     "engineVersion",
@@ -64,9 +64,6 @@ MAX_MODULE = 64 << 10
 
 TICK = 0.1
 """Seconds between two epochs of the engine; deadlines are counted in them."""
-
-Signature = tuple[tuple[str, ...], tuple[str, ...]]
-"""Parameter and result types, such as C{(("i32", "i64"), ("i32",))}."""
 
 _WALL_SECONDS = 10.0
 _MAX_CODE = 16 << 20

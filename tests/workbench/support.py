@@ -45,7 +45,8 @@ def mixture(requests: int = 2000, seed: int = 1) -> list[int]:
 def smallScenario(folder: Path, ids: list[int] | None = None, capacity: int = 32) -> FileSystemScenario:
     """A scenario of a bench of its own, so that nothing is left in the plugin."""
     path = writeTrace(folder / "small.txt", mixture() if ids is None else ids)
-    return FileSystemWorkbench().scenario(path, {"capacity": capacity})
+    scenario: FileSystemScenario = FileSystemWorkbench().scenario(path, {"capacity": capacity})
+    return scenario
 
 
 @functools.cache

@@ -24,7 +24,7 @@ from kernelnet.workbench.errors import (
     TimedOut,
     WrongExport,
 )
-from kernelnet.workbench.file_system.machine import Machine
+from kernelnet.workbench.file_system.machine import FileSystemMachine
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
 from kernelnet.workbench.problem import Problem
 from tests.workbench.support import baselineSource, mixture, policy, smallScenario, writeTrace
@@ -43,7 +43,7 @@ void kn_insert(u32 s, u64 k, u32 n) {}
 
 def knowing(scenario: FileSystemScenario) -> str:
     """A policy with a bit for each request: whether the optimum keeps its block until it is requested again."""
-    blocks, capacity = scenario._trace.blocks.tolist(), scenario.settings["capacity"]
+    blocks, capacity = scenario.machine.trace.blocks.tolist(), scenario.settings["capacity"]
     following = [0] * len(blocks)
     last: dict[int, int] = {}
     cache: dict[int, int] = {}
@@ -283,7 +283,7 @@ class RemeasureTests(Case):
         component = self.accepted()
         replace, manifest, report = msgspec.structs.replace, self.manifest(component), self.claim(component)
         path = writeTrace(self.folder / "again.txt", LOOP)
-        self.patch(Machine, "run", self.fail)
+        self.patch(FileSystemMachine, "run", self.fail)
         for capacity in (-(1 << 63), -1, 0, 61, 1 << 24, 1 << 62):
             other = replace(manifest, report=replace(report, settings={"capacity": capacity}))
             found = remeasureAmong(replace(component, manifest=other), self.scenario.workbench, [path])
@@ -298,13 +298,13 @@ class RemeasureTests(Case):
         scenario = self.scenario.workbench.scenario(path, {"capacity": 20})
         truth = scenario.measure(component.wasm)
         runs: list[int] = []
-        run = Machine.run
+        run = FileSystemMachine.run
 
-        def counted(machine: Machine, *arguments: Any) -> Any:
+        def counted(machine: FileSystemMachine, *arguments: Any) -> Any:
             runs.append(1)
             return run(machine, *arguments)
 
-        self.patch(Machine, "run", counted)
+        self.patch(FileSystemMachine, "run", counted)
         other = replace(manifest, report=replace(report, settings={"capacity": 20}, splits=truth.splits))
         component = replace(component, manifest=other, development_level=0.5)
         found = remeasureAmong(component, self.scenario.workbench, [path])

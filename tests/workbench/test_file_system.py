@@ -19,13 +19,15 @@ from zope.interface.verify import verifyObject
 
 from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.message import Pattern, Report
+from kernelnet.workbench.compiler import LIBRARY
 from kernelnet.workbench.errors import OutOfFuel, TraceError, Unmeasurable, WorkbenchError, WrongExport
-from kernelnet.workbench.file_system import MAX_CAPACITY, FileSystemWorkbench, machine, trace, workbench
-from kernelnet.workbench.file_system.machine import Machine, stackDistances
+from kernelnet.workbench.file_system import MAX_CAPACITY, FileSystemWorkbench, trace, workbench
+from kernelnet.workbench.file_system.machine import FileSystemMachine, stackDistances
 from kernelnet.workbench.file_system.patterns import learnPatterns
 from kernelnet.workbench.file_system.readers import MAX_REQUESTS
-from kernelnet.workbench.file_system.scenario import BASELINES, FileSystemScenario, baselineModule
+from kernelnet.workbench.file_system.scenario import FileSystemScenario
 from kernelnet.workbench.file_system.trace import Trace, makeTrace
+from kernelnet.workbench.machine import Layout
 from tests.workbench.support import HEADER, mixture, policy, smallScenario, writeTrace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -99,7 +101,7 @@ class WorkbenchTests(Case):
             self.assertGreater(sum(scenario.events.values()), 300_000)
             scores = {name: report.splits["held_out"].score for name, report in scenario.baselines().items()}
             self.assertLess(scenario.optimum()["held_out"], 0.75 * scores["lru"])
-            self.assertEqual(len(set(scores.values())), len(BASELINES))
+            self.assertEqual(len(set(scores.values())), len(workbench.baselineNames))
 
     def test_settings(self) -> None:
         """The capacity is a tenth of the distinct blocks, at least 16; unknown and impossible settings are errors."""
@@ -136,7 +138,7 @@ class WorkbenchTests(Case):
     def test_strangersClaims(self) -> None:
         """Claims about traces that are not here cost no reading, however many files there are, good or bad."""
         scenario = self.scenario()
-        bench, claim = scenario.workbench, scenario.measure(baselineModule("lru"))
+        bench, claim = scenario.workbench, scenario.measure(workbench.baselineModule("lru"))
         paths = [
             writeTrace(self.folder / f"{number}.txt", [number, 2] * 60 + list(range(number))) for number in range(12)
         ]
@@ -150,13 +152,13 @@ class WorkbenchTests(Case):
     def test_largest(self) -> None:
         """At the largest capacity that may be claimed every baseline does with the memory it may have."""
         made = makeTrace(np.array(mixture(), np.uint64), self.folder / "a.txt")
-        scenario = FileSystemScenario(workbench, Machine(made), MAX_CAPACITY)
+        scenario = FileSystemScenario(workbench, FileSystemMachine(made), {"capacity": MAX_CAPACITY})
         for report in scenario.baselines().values():
             self.assertEqual(sum(split.score for split in report.splits.values()), made.distinct)
 
     def test_layout(self) -> None:
         """The longest trace that is read fits into a module's memory, with all that is noted of it."""
-        layout = machine._Layout()
+        layout = Layout()
         for size in (4, 8, 4, 4):
             layout.place(size * MAX_REQUESTS)
         self.assertLessEqual(layout.pages, 1 << 16)
@@ -165,7 +167,7 @@ class WorkbenchTests(Case):
         """A claim's scenario is found by the trace's digest, whatever its file is called; or it is unmeasurable."""
         scenario = self.scenario()
         bench = scenario.workbench
-        report = scenario.measure(baselineModule("lru"))
+        report = scenario.measure(workbench.baselineModule("lru"))
         copy = writeTrace(self.folder / "other name.txt", mixture())
         bad = self.folder / "bad.txt"
         bad.write_text("nothing")
@@ -188,7 +190,7 @@ class MeasureTests(Case):
     def test_report(self) -> None:
         """A report names everything on which its numbers depend, and its splits add up."""
         scenario = self.scenario()
-        report = scenario.measure(baselineModule("lru"))
+        report = scenario.measure(workbench.baselineModule("lru"))
         self.assertEqual((report.workbench, report.trace, report.settings), ("file_system", "small", {"capacity": 32}))
         self.assertEqual((report.workbench_digest, report.trace_digest), (workbench.digest, scenario.traceDigest))
         self.assertRegex(report.engine, r"^wasmtime \d+\.\d+\.\d+, driver [0-9a-f]{12}$")
@@ -198,7 +200,7 @@ class MeasureTests(Case):
     def test_upTo(self) -> None:
         """The first splits have the same numbers, whether the later ones are run or not."""
         scenario = self.scenario()
-        wasm = baselineModule("arc")
+        wasm = workbench.baselineModule("arc")
         whole = scenario.measure(wasm).splits
         self.assertEqual(scenario.measure(wasm, upTo="train").splits, {"train": whole["train"]})
         some = scenario.measure(wasm, upTo="validation").splits
@@ -208,9 +210,9 @@ class MeasureTests(Case):
     def test_fuel(self) -> None:
         """The fuel a run may use can be lowered: just enough is enough, half of it is not."""
         scenario = self.scenario()
-        used = sum(split.fuel for split in scenario.measure(baselineModule("lru")).splits.values())
-        scenario.measure(baselineModule("lru"), fuel=used)
-        self.assertRaises(OutOfFuel, scenario.measure, baselineModule("lru"), fuel=used // 2)
+        used = sum(split.fuel for split in scenario.measure(workbench.baselineModule("lru")).splits.values())
+        scenario.measure(workbench.baselineModule("lru"), fuel=used)
+        self.assertRaises(OutOfFuel, scenario.measure, workbench.baselineModule("lru"), fuel=used // 2)
 
     def test_parameters(self) -> None:
         """Parameters reach kn_param before the start, and change the score; a module without kn_param refuses them."""
@@ -219,7 +221,7 @@ class MeasureTests(Case):
         same = scenario.measure(wasm, parameters=(0.0, 0.0)).splits["train"].score
         self.assertEqual(same, scenario.measure(wasm).splits["train"].score)
         self.assertNotEqual(same, scenario.measure(wasm, parameters=(0.0, 7.0)).splits["train"].score)
-        self.assertRaises(WrongExport, scenario.measure, baselineModule("lru"), parameters=(1.0,))
+        self.assertRaises(WrongExport, scenario.measure, workbench.baselineModule("lru"), parameters=(1.0,))
 
     def test_fresh(self) -> None:
         """Each run starts with a fresh policy: runs of others, and parameters of earlier ones, leave no trace."""
@@ -281,7 +283,7 @@ class DeterminismTests(Case):
     def test_threads(self) -> None:
         """Eight threads at once measure what one does, to the unit."""
         scenario = self.scenario()
-        modules = [baselineModule(name) for name in BASELINES]
+        modules = [workbench.baselineModule(name) for name in workbench.baselineNames]
         alone = [scenario.measure(wasm) for wasm in modules]
         with ThreadPoolExecutor(8) as pool:
             together = list(pool.map(scenario.measure, modules * 6))
@@ -339,7 +341,7 @@ class PatternTests(Case):
     def test_distance(self) -> None:
         """The distance is how many other blocks came in between: LRU of n slots hits those below n."""
         scenario = self.scenario(capacity=32)
-        distances = stackDistances(scenario._trace.blocks)
+        distances = stackDistances(scenario.machine.trace.blocks)
         misses = sum(split.score for split in scenario.baselines()["lru"].splits.values())
         self.assertEqual(int(np.count_nonzero(distances >= 32)), misses)
 
@@ -377,8 +379,8 @@ class PatternTests(Case):
 class HeaderTests(Case):
     def test_documented(self) -> None:
         """The header that generators are given is the file, and names every function of the ABI."""
-        self.assertEqual(workbench.header, HEADER.read_text())
-        for name in ("kn_init", "kn_hit", "kn_victim", "kn_insert", "kn_param", workbench.abi):
+        self.assertEqual(workbench.header, HEADER.read_text() + "\n" + LIBRARY.read_text())
+        for name in ("kn_init", "kn_hit", "kn_victim", "kn_insert", "kn_param", workbench.abis[0].identifier):
             self.assertIn(name, workbench.header)
 
     def test_library(self) -> None:

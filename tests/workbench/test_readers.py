@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet.workbench.base import splitEnds
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.file_system import readers
 from kernelnet.workbench.file_system.readers import readTrace, traceName
-from kernelnet.workbench.file_system.trace import loadTrace, splitEnds
+from kernelnet.workbench.file_system.trace import loadTrace
 from tests.workbench.support import sharedTraces
 
 IDS = [7, 0, 2**64 - 1, 7, 12345678901234567890]

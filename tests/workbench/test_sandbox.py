@@ -14,9 +14,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.workbench import errors, sandbox
-from kernelnet.workbench.file_system import machine
-from kernelnet.workbench.file_system.scenario import FileSystemScenario, baselineModule
+from kernelnet.workbench import errors, machine, sandbox
+from kernelnet.workbench.file_system import workbench
+from kernelnet.workbench.file_system.machine import FileSystemMachine
+from kernelnet.workbench.file_system.scenario import FileSystemScenario
 from tests.workbench.support import policy, smallScenario
 from tests.workbench.wasm import I32, MAGIC, ZERO, body, leb, section, sleb, vec
 from tests.workbench.wasm import policy as raw
@@ -64,7 +65,7 @@ class HostileTests(SynchronousTestCase):
         self.assertIs(type(error), kind, str(error))
         self.assertIn(words, str(error))
         self.assertEqual(len(str(error).splitlines()), 1)
-        fifo = sum(split.score for split in self.scenario.measure(baselineModule("fifo")).splits.values())
+        fifo = sum(split.score for split in self.scenario.measure(workbench.baselineModule("fifo")).splits.values())
         self.assertEqual(fifo, sum(s.score for s in self.scenario.baselines()["fifo"].splits.values()))
 
     def test_harmless(self) -> None:
@@ -187,7 +188,7 @@ class HostileTests(SynchronousTestCase):
     def test_tooLate(self) -> None:
         """When the wall clock runs out before the fuel does, that is said, and it is not the module's fault alone."""
         self.patch(machine, "wallSeconds", lambda fuel: 0.1)
-        self.patch(machine, "fuelLimit", lambda requests, capacity: 1 << 60)
+        self.patch(FileSystemMachine, "fuelLimit", lambda self, events, settings: 1 << 60)
         self.fails(errors.TimedOut, written(hit="for (volatile int i = 0;; i++);"))
         self.assertFalse(errors.TimedOut.deterministic)
         self.assertTrue(errors.OutOfFuel.deterministic)

@@ -5,11 +5,10 @@
 #define KN_BENCH
 #include "kn_file_system.h"
 
-#define POLICY(name) __attribute__((import_module("policy"), import_name(name)))
-POLICY("kn_init") extern void kn_init(u32 capacity);
-POLICY("kn_hit") extern void kn_hit(u32 slot, u32 now);
-POLICY("kn_victim") extern u32 kn_victim(u64 key, u32 now);
-POLICY("kn_insert") extern void kn_insert(u32 slot, u64 key, u32 now);
+KN_POLICY("kn_init") extern void kn_init(u32 capacity);
+KN_POLICY("kn_hit") extern void kn_hit(u32 slot, u32 now);
+KN_POLICY("kn_victim") extern u32 kn_victim(u64 key, u32 now);
+KN_POLICY("kn_insert") extern void kn_insert(u32 slot, u64 key, u32 now);
 
 static const u32 *trace; /* the requested block of each request: dense numbers, in the order of first appearance */
 static const u64 *keys;  /* by block: what the policy sees */

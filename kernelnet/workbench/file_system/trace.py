@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from kernelnet.workbench.base import SPLITS, splitEnds
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.file_system.readers import MAX_REQUESTS, readTrace, traceName
 
-__all__ = ["SPLITS", "Trace", "loadTrace"]
-
-SPLITS = ("train", "validation", "held_out")
-"""The parts of a trace, in time."""
+__all__ = ["Trace", "loadTrace", "makeTrace"]
 
 MIN_REQUESTS = 100
 THINNED = 1000
@@ -49,25 +47,18 @@ class Trace:
         """How many blocks the requests before C{end} are for."""
         return int(self.blocks[:end].max()) + 1 if end else 0
 
+    def thinned(self, module: bytes) -> Trace:
+        """
+        The trace without one request in a thousand; which ones, nobody knows before the module is done.
 
-def thinned(trace: Trace, module: bytes) -> Trace:
-    """
-    The trace without one request in a thousand; which ones, nobody knows before the module is done.
-
-    @param module: its digest.
-    """
-    requests = len(trace.blocks)
-    seed = hashlib.sha256(b"thinned" + module + bytes.fromhex(trace.digest))
-    drawn = hashlib.shake_128(seed.digest()).digest(8 * -(-requests // THINNED))
-    blocks = np.delete(trace.blocks, np.unique(np.frombuffer(drawn, "<u8") % requests))
-    # Blocks keep their numbers: the driver needs no more than that they are below `distinct`.
-    return Trace(trace.name, seed.hexdigest(), blocks, trace.distinct, splitEnds(len(blocks)))
-
-
-def splitEnds(requests: int) -> dict[str, int]:
-    """The second half is held out; the last fifth of the first half is for validation."""
-    half = requests // 2
-    return {"train": half - half // 5, "validation": half, "held_out": requests}
+        @param module: its digest.
+        """
+        requests = len(self.blocks)
+        seed = hashlib.sha256(b"thinned" + module + bytes.fromhex(self.digest))
+        drawn = hashlib.shake_128(seed.digest()).digest(8 * -(-requests // THINNED))
+        blocks = np.delete(self.blocks, np.unique(np.frombuffer(drawn, "<u8") % requests))
+        # Blocks keep their numbers: the driver needs no more than that they are below `distinct`.
+        return Trace(self.name, seed.hexdigest(), blocks, self.distinct, splitEnds(len(blocks)))
 
 
 def loadTrace(path: Path) -> Trace:

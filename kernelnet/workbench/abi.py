@@ -1,0 +1,76 @@
+"""
+What a component of one kind exports, and which trusted driver runs it.
+
+A bench has one ABI or several.  Which one a module is for is seen from what it exports.  Two kinds are usual:
+
+- C{<bench>/full/<n>}: the component keeps whatever state it likes, and answers the driver's calls;
+- C{<bench>/rank/<n>}: it is one pure function of numbers that the driver keeps.  Genetic programming lives here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["PARAMETERS", "Abi", "Signature", "rankAbi"]
+
+Signature = tuple[tuple[str, ...], tuple[str, ...]]
+"""Parameter and result types, such as C{(("i32", "i64"), ("i32",))}."""
+
+PARAMETERS: Mapping[str, Signature] = {"kn_param": (("i32", "f64"), ())}
+"""What every component may export besides: C{kn_param(index, value)}, called before anything else in a search."""
+
+
+@dataclass(frozen=True)
+class Abi:
+    """
+    @ivar identifier: such as C{"file_system/full/1"}.
+    @ivar driver: the C source of the trusted driver; its folder has what it includes besides the bench's header.
+    @ivar required: the functions that a module exports, by name.
+    @ivar flags: compiler flags for the driver, such as C{("-DKN_RANK",)}.
+    @ivar included: files that the driver includes, besides the bench's header.
+    @ivar function: the one function of a rank ABI; empty for others.
+    @ivar features: the names of its parameters, all f64, in order.
+    @ivar known: expressions over the features that are known to be good, in the syntax of
+        `kernelnet.generators.expression`: where a search may begin.
+    """
+
+    identifier: str
+    driver: Path
+    required: Mapping[str, Signature]
+    flags: tuple[str, ...] = ()
+    included: tuple[Path, ...] = ()
+    optional: Mapping[str, Signature] = field(default_factory=lambda: dict(PARAMETERS))
+    function: str = ""
+    features: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """All files that the driver is made of, for the bench's digest."""
+        return (self.driver, *self.included)
+
+
+def rankAbi(
+    identifier: str,
+    driver: Path,
+    features: tuple[str, ...],
+    *,
+    function: str = "kn_rank",
+    known: tuple[str, ...] = (),
+    flags: tuple[str, ...] = ("-DKN_RANK",),
+    included: tuple[Path, ...] = (),
+) -> Abi:
+    """An ABI of one pure function C{f64 kn_rank(f64 feature, …)}."""
+    signature: Signature = (("f64",) * len(features), ("f64",))
+    return Abi(
+        identifier,
+        driver,
+        {function: signature},
+        flags=flags,
+        included=included,
+        function=function,
+        features=features,
+        known=known,
+    )

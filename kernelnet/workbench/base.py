@@ -1,0 +1,336 @@
+"""
+What workbenches have in common: traces found, read once and kept, baselines measured once, reports and levels.
+
+A bench of one's own need not use it: all that counts is `kernelnet.interfaces.IWorkbench`.  This module imports
+neither numpy nor wasmtime, so that plugins can be listed without the C{[trainer]} extra.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import math
+import stat
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from zope.interface import implementer
+
+from kernelnet.interfaces import IScenario
+from kernelnet.message import Pattern, Report, SplitScore
+from kernelnet.workbench.abi import Abi
+from kernelnet.workbench.compiler import LIBRARY, compileOwn
+from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
+
+if TYPE_CHECKING:
+    from kernelnet.workbench.machine import Machine
+
+__all__ = ["SPLITS", "BaseScenario", "BaseWorkbench", "splitEnds"]
+
+SPLITS = ("train", "validation", "held_out")
+"""The parts of a trace, in time."""
+
+_KEPT = 8
+_Key = tuple[str, int, int]
+
+
+def splitEnds(events: int) -> dict[str, int]:
+    """The second half is held out; the last fifth of the first half is for validation."""
+    half = events // 2
+    return {"train": half - half // 5, "validation": half, "held_out": events}
+
+
+@implementer(IScenario)
+class BaseScenario:
+    """
+    See `IScenario`; made by `BaseWorkbench.scenario`.  May be used by several threads at once.
+
+    A subclass defines `computeOptimum`, `learnPatterns`, and `steady` if small changes may move scores further.
+    """
+
+    def __init__(self, workbench: BaseWorkbench, machine: Machine, settings: Mapping[str, int]) -> None:
+        trace = machine.trace
+        self.workbench = workbench
+        self.trace: str = trace.name
+        self.traceDigest: str = trace.digest
+        self.settings = dict(settings)
+        self.events = {split: end - start for split, start, end in trace.windows("held_out")}
+        self.machine = machine
+        self._lock = threading.RLock()
+        self._baselines: dict[str, Report] = {}
+        self._optimum: dict[str, int] | None = None
+        self._patterns: list[Pattern] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.trace} {self.settings} {self.events}>"
+
+    # -- what a bench defines
+
+    def computeOptimum(self) -> dict[str, int]:
+        """The offline optimum's score by split."""
+        raise NotImplementedError
+
+    def learnPatterns(self) -> list[Pattern]:
+        """See `IScenario.patterns`."""
+        return []
+
+    def hardlyDifferent(self, wasm: bytes) -> Any:
+        """A trace that differs from this one in little that nobody knows before the module is done; see `steady`."""
+        return self.machine.trace.thinned(hashlib.sha256(wasm).digest())
+
+    def tolerated(self, score: int) -> float:
+        """By how much a score on such a trace may differ."""
+        return 16 + 4 * math.sqrt(score) + 0.05 * score
+
+    # -- what all have in common
+
+    @property
+    def engine(self) -> str:
+        return self.workbench.engine
+
+    def measure(
+        self, wasm: bytes, upTo: str = "held_out", fuel: int | None = None, parameters: Sequence[float] = ()
+    ) -> Report:
+        """
+        See `IScenario.measure`.
+
+        @param parameters: given to the module's C{kn_param} first; a claim is always measured without.
+        """
+        return self._report(self.machine.run(wasm, self.settings, parameters, upTo, fuel))
+
+    def steady(self, wasm: bytes, report: Report) -> bool:
+        """
+        See `IScenario.steady`.
+
+        A policy that knows by heart, one bit for each event, what the optimum would do (35 KB do for half a million)
+        is out of step after the first event that is missing; one that goes by the events hardly notices.
+        """
+        with contextlib.closing(type(self.machine)(self.hardlyDifferent(wasm))) as machine:
+            splits = machine.run(wasm, self.settings)
+        return all(
+            abs(splits[split].score - measured.score) <= self.tolerated(measured.score)
+            for split, measured in report.splits.items()
+        )
+
+    def _report(self, splits: dict[str, SplitScore]) -> Report:
+        return Report(
+            workbench=self.workbench.name,
+            workbench_digest=self.workbench.digest,
+            trace=self.trace,
+            trace_digest=self.traceDigest,
+            settings=dict(self.settings),
+            engine=self.engine,
+            splits=splits,
+        )
+
+    def baselines(self) -> Mapping[str, Report]:
+        return {name: self._baseline(name) for name in self.workbench.baselineNames}
+
+    def _baseline(self, name: str) -> Report:
+        with self._lock:
+            if name not in self._baselines:
+                self._baselines[name] = self.measure(self.workbench.baselineModule(name))
+            return self._baselines[name]
+
+    def optimum(self) -> Mapping[str, int]:
+        with self._lock:
+            if self._optimum is None:
+                self._optimum = self.computeOptimum()
+            return dict(self._optimum)
+
+    def developmentLevel(self, report: Report, split: str = "held_out") -> float:
+        """See `IScenario.developmentLevel`; 0 where the reference is already optimal."""
+        # The reference alone: the claims of strangers must not cost the other baselines as well.
+        reference, best = self._baseline(self.workbench.reference).splits[split].score, self.optimum()[split]
+        return (reference - report.splits[split].score) / (reference - best) if reference > best else 0.0
+
+    def patterns(self) -> list[Pattern]:
+        with self._lock:
+            if self._patterns is None:
+                self._patterns = self.learnPatterns()
+            return list(self._patterns)
+
+
+class BaseWorkbench:
+    """
+    See `IWorkbench`.  May be used by several threads at once; keeps the last few traces and scenarios in memory.
+
+    Of every trace file that it has read it knows the digest: a claim about a trace that isn't here costs no reading.
+
+    A subclass gives the attributes below, and defines `machine`, `settings` and `makeScenario`; it says
+    C{@implementer(IPlugin, IWorkbench)}.
+
+    @cvar folder: where the bench's header, C{baselines/*.c} and C{traces/} are.
+    @cvar rules: what decides a score besides drivers and headers; part of the digest.
+    @cvar baselineNames: the hand-made policies; each is a file in C{baselines/}.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    reference: ClassVar[str]
+    optimumName: ClassVar[str]
+    unit: ClassVar[str]
+    abis: ClassVar[tuple[Abi, ...]]
+    folder: ClassVar[Path]
+    rules: ClassVar[str]
+    baselineNames: ClassVar[tuple[str, ...]]
+    formats: ClassVar[str]
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._machines: OrderedDict[_Key, Machine] = OrderedDict()
+        self._digests: dict[_Key, str | None] = {}
+        self._scenarios: OrderedDict[tuple[str, tuple[tuple[str, int], ...]], Any] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    # -- what a bench defines
+
+    def machine(self, path: Path) -> Machine:
+        """Worker thread.  Read a trace.  @raise TraceError: it can't be read."""
+        raise NotImplementedError
+
+    def complete(self, trace: Any, settings: Mapping[str, int]) -> dict[str, int]:
+        """
+        The settings with the bench's defaults for what is missing.
+
+        @raise WorkbenchError: for a setting that isn't one; says which there are.
+        """
+        raise NotImplementedError
+
+    def makeScenario(self, machine: Machine, settings: Mapping[str, int]) -> Any:
+        """An `IScenario`; C{settings} are complete."""
+        raise NotImplementedError
+
+    def tasks(self, path: str | Path) -> list[dict[str, int]]:
+        """See `IWorkbench.tasks`; by default one task with the default settings."""
+        return [self.scenario(path).settings]
+
+    # -- what all have in common
+
+    @property
+    def headerPath(self) -> Path:
+        return self.folder / f"kn_{self.name}.h"
+
+    @functools.cached_property
+    def header(self) -> str:
+        return "\n".join(path.read_text(encoding="utf-8") for path in (self.headerPath, LIBRARY))
+
+    @functools.cached_property
+    def digest(self) -> str:
+        sources = dict.fromkeys(path for abi in self.abis for path in abi.sources)
+        parts = (self.rules, *(path.read_text(encoding="utf-8") for path in sources), self.header)
+        return hashlib.sha256(b"".join(hashlib.sha256(part.encode("utf-8")).digest() for part in parts)).hexdigest()
+
+    @functools.cached_property
+    def engine(self) -> str:
+        """
+        Fuel is comparable only within one of these.
+
+        It names the compiled drivers besides the engine: a driver uses fuel too, and another compiler may make
+        another driver of the same source.
+        """
+        from kernelnet.workbench.machine import driverModule
+        from kernelnet.workbench.sandbox import engineVersion
+
+        drivers = b"".join(hashlib.sha256(driverModule(abi, self.headerPath)).digest() for abi in self.abis)
+        return f"{engineVersion()}, driver {hashlib.sha256(drivers).hexdigest()[:12]}"
+
+    def abiOf(self, wasm: bytes) -> Abi:
+        """See `IWorkbench.abiOf`."""
+        from kernelnet.workbench.machine import abiOf
+        from kernelnet.workbench.sandbox import loadModule
+
+        return abiOf(loadModule(wasm), self.abis)[0]
+
+    def baselineSource(self, name: str) -> str:
+        """A hand-made policy's C source."""
+        return (self.folder / "baselines" / f"{name}.c").read_text(encoding="utf-8")
+
+    def baselineModule(self, name: str) -> bytes:
+        """A hand-made policy, compiled."""
+        return compileOwn(self.folder / "baselines" / f"{name}.c", self.headerPath)
+
+    def traces(self) -> list[Path]:
+        return sorted(path for path in (self.folder / "traces").glob("*.xz"))
+
+    def scenario(self, path: str | Path, settings: Mapping[str, int] | None = None) -> Any:
+        """
+        See `IWorkbench.scenario`.
+
+        @raise WorkbenchError: for a setting that isn't one.
+        """
+        return self._scenario(self._machine(Path(path)), settings or {})
+
+    def scenarioFor(self, report: Report, paths: Iterable[str | Path]) -> Any:
+        """See `IWorkbench.scenarioFor`; traces among C{paths} that can't be read are passed over."""
+        if (report.workbench, report.workbench_digest) != (self.name, self.digest):
+            raise Unmeasurable(f"it was measured on another version of the workbench {report.workbench}")
+        for path in paths:
+            try:
+                if self._digests.get(self._key(Path(path)), report.trace_digest) != report.trace_digest:
+                    continue
+                machine = self._machine(Path(path))
+            except TraceError:
+                continue
+            if machine.trace.digest != report.trace_digest:
+                continue
+            try:
+                scenario = self._scenario(machine, report.settings)
+            except WorkbenchError as error:
+                raise Unmeasurable(str(error)) from None
+            if scenario.settings != report.settings:
+                raise Unmeasurable(f"its settings are {report.settings}; they should be like {scenario.settings}")
+            return scenario
+        raise Unmeasurable(f"the trace {report.trace!r} ({report.trace_digest[:12]}…) is not here")
+
+    def _key(self, path: Path) -> _Key:
+        """What a file is known by as long as it isn't changed."""
+        right = "it should be a readable file"
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise TraceError(path, None, error.strerror or str(error), right) from None
+        if not stat.S_ISREG(status.st_mode):
+            raise TraceError(path, None, "not a file", right)
+        return (str(path.resolve()), status.st_mtime_ns, status.st_size)
+
+    def _machine(self, path: Path) -> Machine:
+        key = self._key(path)
+        with self._lock:
+            if key in self._machines:
+                self._machines.move_to_end(key)
+                return self._machines[key]
+        try:
+            machine = self.machine(path)
+        except TraceError:
+            self._digests[key] = None
+            raise
+        with self._lock:
+            self._digests[key] = machine.trace.digest
+            machine = self._machines.setdefault(key, machine)
+            if len(self._machines) > _KEPT:
+                self._machines.popitem(last=False)
+        return machine
+
+    def _scenario(self, machine: Machine, settings: Mapping[str, int]) -> Any:
+        complete = self.complete(machine.trace, settings)
+        key = (machine.trace.digest, tuple(sorted(complete.items())))
+        with self._lock:
+            if key in self._scenarios:
+                self._scenarios.move_to_end(key)
+                return self._scenarios[key]
+            scenario = self._scenarios[key] = self.makeScenario(machine, complete)
+            if len(self._scenarios) > _KEPT:
+                self._scenarios.popitem(last=False)
+            return scenario
+
+    def refuseUnknown(self, settings: Mapping[str, int], known: Sequence[str]) -> None:
+        """@raise WorkbenchError: one of C{settings} is not C{known}."""
+        for name in sorted(set(settings) - set(known)):
+            raise WorkbenchError(f"{self.name} has no setting {name!r}; it has {', '.join(known)}")

@@ -1,0 +1,25 @@
+"""What components of this bench export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kernelnet.workbench.abi import Abi
+
+__all__ = ["ABIS", "HEADER"]
+
+_HERE = Path(__file__).parent
+HEADER = _HERE / "kn_file_system.h"
+
+ABIS = (
+    Abi(
+        "file_system/full/1",
+        _HERE / "driver.c",
+        {
+            "kn_init": (("i32",), ()),
+            "kn_hit": (("i32", "i32"), ()),
+            "kn_victim": (("i64", "i32"), ("i32",)),
+            "kn_insert": (("i32", "i64", "i32"), ()),
+        },
+    ),
+)

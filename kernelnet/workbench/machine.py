@@ -1,0 +1,307 @@
+"""
+Runs components of any bench: the driver and what it walks, in a memory that is filled once and used again.
+
+A wasmtime store holds what is read of the trace; for each run a fresh policy instance (with a memory of its own) and
+a fresh driver instance (on the store's memory) are made in it, which takes about 0.1 ms, where copying five
+million numbers takes 10 ms.  Instances live as long as their store, so a store is replaced after a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import wasmtime
+
+from kernelnet.message import SplitScore
+from kernelnet.workbench._sections import MAX_ELEMENTS
+from kernelnet.workbench.abi import Abi
+from kernelnet.workbench.compiler import compileOwn
+from kernelnet.workbench.errors import NoResources, OutOfMemory, WrongExport
+from kernelnet.workbench.sandbox import checkExports, engine, guarded, loadModule
+
+__all__ = ["OWN_FLAGS", "Arena", "Layout", "Machine", "Memory", "abiOf", "driverModule", "ownModule", "wallSeconds"]
+
+OWN_FLAGS = ("-Wl,--import-memory",)
+"""How a program of ours is compiled that runs on a memory which the host lays out."""
+
+_PAGE = 64 << 10
+_PLENTY = 1 << 62
+_MAX_RUNS = 64
+_MAX_WASTE = 128 << 20
+_MAX_IDLE = 4
+
+
+def wallSeconds(fuel: int) -> float:
+    """
+    The time that using so much fuel may take: what bounds the cost of a stranger's claim.
+
+    A policy of the usual kind uses a tenth of its fuel, at 1e9 a second; the costliest instructions (square roots,
+    random access to memory) take twenty times as long.
+    """
+    return 10 + fuel / 2.5e8
+
+
+def driverModule(abi: Abi, header: Path) -> bytes:
+    """The driver of an ABI, compiled."""
+    return compileOwn(abi.driver, header, (*OWN_FLAGS, *abi.flags), abi.included)
+
+
+def ownModule(source: Path, header: Path) -> wasmtime.Module:
+    """Another trusted program of a bench, such as its optimum, ready to run by `Memory.alone`."""
+    return loadModule(compileOwn(source, header, OWN_FLAGS), own=True)
+
+
+def abiOf(module: wasmtime.Module, abis: Sequence[Abi]) -> tuple[Abi, frozenset[str]]:
+    """
+    The ABI that a module is for, and which of its optional functions it has.
+
+    @raise WrongExport: it exports none of theirs as it should.
+    """
+    names = {export.name for export in module.exports}
+    # Of several, the one of which it has the most: the error is about what the author meant.
+    abi = max(abis, key=lambda abi: len(names & set(abi.required)) / len(abi.required))
+    return abi, checkExports(module, abi.required, abi.optional)
+
+
+class Layout:
+    """Places arrays one after the other in a linear memory."""
+
+    def __init__(self) -> None:
+        # Stack and data of our programs lie below: the linker gives them 1 MiB and some bytes.
+        self.end = 2 << 20
+
+    def place(self, size: int) -> int:
+        """@return: the address of C{size} bytes, aligned to 64."""
+        start = self.end
+        self.end = (start + size + 63) & ~63
+        return start
+
+    @property
+    def pages(self) -> int:
+        return -(-self.end // _PAGE)
+
+
+class Memory:
+    """A store with one memory of ours, zeroed."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.store = wasmtime.Store(engine())
+        # Our own memory is made under no limit; those of policies come later, under theirs.
+        kind = wasmtime.MemoryType(wasmtime.Limits(layout.pages, layout.pages))
+        try:
+            self.memory = wasmtime.Memory(self.store, kind)
+        except wasmtime.WasmtimeError as error:
+            raise NoResources(f"no memory for the trace: {error}".splitlines()[0]) from None
+        self._base = ctypes.addressof(self.memory.data_ptr(self.store).contents)
+
+    def close(self) -> None:
+        """Give the memory back now: wasmtime's objects are in cycles, and would wait for a garbage collection."""
+        self.store.close()
+
+    def write(self, address: int, array: npt.NDArray[Any]) -> None:
+        """@param array: contiguous, of the width and byte order that the C program reads."""
+        ctypes.memmove(self._base + address, array.ctypes.data, array.nbytes)
+
+    def writeBytes(self, address: int, data: bytes) -> None:
+        ctypes.memmove(self._base + address, data, len(data))
+
+    def fill(self, address: int, value: int, size: int) -> None:
+        ctypes.memset(self._base + address, value, size)
+
+    def read(self, address: int, count: int, kind: str = "<u4") -> npt.NDArray[Any]:
+        """A copy of C{count} numbers of numpy type C{kind}."""
+        return np.frombuffer(ctypes.string_at(self._base + address, np.dtype(kind).itemsize * count), kind)
+
+    def instance(self, module: wasmtime.Module, policy: Any = None) -> Any:
+        """The exports of an instance of one of our own programs, on this memory and a policy's exports."""
+        imports = [self.memory if i.module == "env" else policy[i.name] for i in module.imports]
+        return wasmtime.Instance(self.store, module, imports).exports(self.store)
+
+    def alone(self, module: wasmtime.Module) -> Any:
+        """The same for a program that runs without a policy, and so without limits."""
+        self.store.set_fuel(_PLENTY)
+        self.store.set_epoch_deadline(_PLENTY)
+        return self.instance(module)
+
+
+@dataclass
+class Arena:
+    """
+    A `Memory` with a trace in it, for one run at a time.
+
+    @ivar at: the addresses of what was placed in it, by names that the bench chose.
+    @ivar salted: for the bench: whose keys are in it.
+    @ivar waste: bytes of memory that past policies hold on to.
+    """
+
+    memory: Memory
+    at: dict[str, int]
+    salted: tuple[bytes, int] = (b"", 0)
+    runs: int = 0
+    waste: int = 0
+
+
+class Machine:
+    """
+    Measures policies on one trace, in any number of threads; each bench has a subclass.
+
+    All settings share its arenas: a stranger's claims about many of them take no more memory than those about one.
+    """
+
+    abis: ClassVar[tuple[Abi, ...]]
+    header: ClassVar[Path]
+
+    def __init__(self, trace: Any) -> None:
+        """@param trace: has C{digest}, and C{windows(upTo)}: C{(split, from, to)} for each split up to and with it."""
+        self.trace = trace
+        self._lock = threading.Lock()
+        self._idle: list[Arena] = []
+
+    # -- what a bench defines
+
+    def layOut(self) -> Arena:
+        """A new memory with all of the trace in it that is the same for every run."""
+        raise NotImplementedError
+
+    def prepare(self, arena: Arena, settings: Mapping[str, int], wasm: bytes, end: int) -> None:
+        """Make an arena fit for a run of module C{wasm} up to event C{end}: empty, and with keys of its own."""
+        raise NotImplementedError
+
+    def begin(self, driver: Any, arena: Arena, settings: Mapping[str, int]) -> None:
+        """Call what the driver wants called first; what it takes counts as the first split's."""
+        raise NotImplementedError
+
+    def score(self, driver: Any, arena: Arena, start: int, end: int) -> tuple[int, dict[str, int]]:
+        """
+        Run the driver over events C{start} to before C{end}.
+
+        @return: the score, and further whole numbers by name.
+        @raise ContractBroken: the policy did what it must not.
+        """
+        raise NotImplementedError
+
+    def fuelLimit(self, events: int, settings: Mapping[str, int]) -> int:
+        """The fuel that a policy may use for so many events: generous."""
+        raise NotImplementedError
+
+    def memoryLimit(self, settings: Mapping[str, int]) -> int:
+        """The bytes of linear memory that a policy may have."""
+        return 64 << 20
+
+    # -- what all have in common
+
+    def close(self) -> None:
+        """Give the memory of what is idle back now."""
+        with self._lock:
+            closing, self._idle[:] = self._idle[:], []
+        for arena in closing:
+            arena.memory.close()
+
+    def run(
+        self,
+        wasm: bytes,
+        settings: Mapping[str, int],
+        parameters: Sequence[float] = (),
+        upTo: str = "held_out",
+        fuel: int | None = None,
+    ) -> dict[str, SplitScore]:
+        """
+        One warm pass from the trace's start to the end of split C{upTo}.
+
+        @param parameters: given to the module's C{kn_param}.
+        @param fuel: at most this much; C{None}: `fuelLimit`.
+        @return: by split: its events, score, and fuel of policy and driver; what the policy's start takes counts as
+            the first split's.
+        @raise ComponentError: the module is to blame.
+        """
+        windows = self.trace.windows(upTo)
+        module = loadModule(wasm)
+        abi, has = abiOf(module, self.abis)
+        if len(parameters) and "kn_param" not in has:
+            raise WrongExport("the module exports no kn_param, and parameters were given")
+        end = windows[-1][2]
+        limit = self.fuelLimit(end, settings)
+        limit = limit if fuel is None else min(limit, fuel)
+        driver = loadModule(driverModule(abi, self.header), own=True)
+        with self._arena() as arena:
+            self.prepare(arena, settings, wasm, end)
+            return self._measure(arena, (module, driver), windows, settings, parameters=parameters, limit=limit)
+
+    def _measure(
+        self,
+        arena: Arena,
+        modules: tuple[wasmtime.Module, wasmtime.Module],
+        windows: list[tuple[str, int, int]],
+        settings: Mapping[str, int],
+        *,
+        parameters: Sequence[float],
+        limit: int,
+    ) -> dict[str, SplitScore]:
+        module, driverCode = modules
+        memory, store = arena.memory, arena.memory.store
+        most = self.memoryLimit(settings)
+        store.set_limits(memory_size=most, table_elements=MAX_ELEMENTS)
+        with guarded(store, wallSeconds(limit)):
+            store.set_fuel(limit)
+            policy: Any = wasmtime.Instance(store, module, []).exports(store)
+            own = [e for e in module.exports if isinstance(e.type, wasmtime.MemoryType)]
+            linear = policy[own[0].name] if own else None
+            try:
+                for index, value in enumerate(parameters):
+                    policy["kn_param"](store, index, float(value))
+                left = store.get_fuel()
+                store.set_fuel(_PLENTY)
+                driver = memory.instance(driverCode, policy)
+                # Only now: the fuel of making the driver is none of the policy's.
+                store.set_fuel(left)
+                self.begin(driver, arena, settings)
+                scores, left = {}, limit
+                for split, start, end in windows:
+                    score, metrics = self.score(driver, arena, start, end)
+                    before, left = left, store.get_fuel()
+                    scores[split] = SplitScore(events=end - start, score=score, fuel=before - left, metrics=metrics)
+            except wasmtime.Trap as trap:
+                # A policy that can't grow its memory gives up by its own means, such as kn_alloc's.
+                gaveUp = trap.trap_code == wasmtime.TrapCode.UNREACHABLE
+                if gaveUp and linear is not None and linear.data_len(store) > most - (4 << 20):
+                    raise OutOfMemory(f"the module used up its {most} bytes of memory") from None
+                raise
+            # A memory that isn't exported can't be looked at: assume the worst.
+            arena.waste += linear.data_len(store) if linear is not None else most
+        return scores
+
+    def salt(self, wasm: bytes) -> bytes:
+        """
+        What keys that a module sees are made with: the same for everyone who measures it.
+
+        Nobody can build his keys into a module, since that changes its digest and with it all keys.
+        """
+        return hashlib.sha256(hashlib.sha256(wasm).digest() + bytes.fromhex(self.trace.digest)).digest()
+
+    @contextlib.contextmanager
+    def _arena(self) -> Iterator[Arena]:
+        with self._lock:
+            arena = self._idle.pop() if self._idle else None
+        arena = arena or self.layOut()
+        kept = False
+        try:
+            yield arena
+            # Not reached after an error: what went wrong in a store is not worth knowing.
+            arena.runs += 1
+            if arena.runs < _MAX_RUNS and arena.waste < _MAX_WASTE:
+                with self._lock:
+                    kept = len(self._idle) < _MAX_IDLE
+                    if kept:
+                        self._idle.append(arena)
+        finally:
+            if not kept:
+                arena.memory.close()
