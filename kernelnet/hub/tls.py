@@ -1,11 +1,15 @@
 """
-The hub's TLS port: Twisted's TLS with a shorter way out for what is written.
+The hub's TLS port: Twisted's TLS with a shorter way in and out for data.
 
 Twisted hands OpenSSL 16 KiB at a time, reads each record back, and appends it to a buffer that the reactor sends in its
 next turn.  The hub writes once for each connection and commit, up to 256 KiB, to hundreds of connections.  So here much
 more goes into OpenSSL first, comes out in one piece, and is offered to the socket at once; only what the socket does
-not take waits for the reactor.  All else (handshake, reading, closing, back-pressure) is Twisted's.  Measured with 100
+not take waits for the reactor.  All else (handshake, closing, back-pressure) is Twisted's.  Measured with 100
 subscribers, everything else on: 0.61 instead of 0.86 CPU seconds for a million deliveries.
+
+pyOpenSSL makes a buffer for each record that it reads, and says that there is no more by an exception, which costs as
+much as four records.  So records are read and written here by the OpenSSL functions below it, in one buffer for all
+connections: 6.8 instead of 15.4 µs for eight lines that came as a record each.  That is all that is not public here.
 
 Between OpenSSL and the socket stands a memory BIO, which stays as large as it ever was.  So a write is cut at `SLICE`,
 and after a larger one the BIO is replaced: 33 instead of 51 KB for an idle connection among 1,000, which has got a long
@@ -39,8 +43,14 @@ SLICE = 64 * 1024
 _RECORD = 16 * 1024
 _SMALL = 4 * 1024
 """What a write up to this leaves behind is kept."""
-_OVERHEAD = 64
-"""More than TLS adds to a record."""
+_ROOM = SLICE + 64 * (SLICE // _RECORD + 1)
+"""A slice and what TLS adds to its records."""
+
+_lib: Any = SSL._lib  # type: ignore[attr-defined]
+_ffi: Any = SSL._ffi  # type: ignore[attr-defined]
+_buffer = _ffi.new("char[]", _ROOM)
+"""What goes between OpenSSL and us, within one call and in the reactor's thread."""
+_bytes = memoryview(_ffi.buffer(_buffer))
 
 
 class PromptTLS(TLSMemoryBIOProtocol):
@@ -48,20 +58,21 @@ class PromptTLS(TLSMemoryBIOProtocol):
 
     def _flushReceiveBIO(self) -> None:
         """Receive all records that have come as one piece: each is small where a peer writes line by line."""
+        if self._lostTLSConnection:
+            return
+        connection: Any = self._tlsConnection
         pieces: list[bytes] = []
+        while (size := _lib.SSL_read(connection._ssl, _buffer, _RECORD)) > 0:
+            pieces.append(_bytes[:size].tobytes())
         end: Failure | None = None
         goodbye = False
-        while not self._lostTLSConnection:
+        if not _waitsForPeer(connection):
             try:
-                pieces.append(self._tlsConnection.recv(_RECORD))
-            except SSL.WantReadError:
-                break
+                connection._raise_ssl_error(connection._ssl, size)
             except SSL.ZeroReturnError:
                 goodbye = True
-                break
             except SSL.Error:
                 end = Failure()
-                break
         if pieces and not self._aborted:
             ProtocolWrapper.dataReceived(self, b"".join(pieces))
         if goodbye and not self._lostTLSConnection:
@@ -71,61 +82,67 @@ class PromptTLS(TLSMemoryBIOProtocol):
         self._takeOut()
 
     def _write(self, data: bytes) -> None:  # what Twisted's own write(), and its buffer when OpenSSL can't go on, call
-        view = memoryview(data)
         for start in range(0, len(data), SLICE):
             if self._lostTLSConnection:
                 return
-            done = self._encrypt(view[start : start + SLICE])
+            end = min(start + SLICE, len(data))
+            done = self._encrypt(data, start, end)
             self._takeOut()
-            if start + done < min(start + SLICE, len(data)):
-                self._bufferedWrite(data[start + done :])
+            if done < end:
+                self._bufferedWrite(data[done:])
                 break
         if len(data) > _SMALL and not self._lostTLSConnection:
             self._dropBuffer()
 
     def _dropBuffer(self) -> None:
-        """Replace the BIO, which is empty now.  pyOpenSSL has no public way to."""
-        connection, lib = self._tlsConnection, SSL._lib  # type: ignore[attr-defined]
-        fresh = lib.BIO_new(lib.BIO_s_mem())
-        lib.SSL_set_bio(connection._ssl, connection._into_ssl, fresh)  # frees the old one
+        """Replace the BIO, which is empty now."""
+        connection: Any = self._tlsConnection
+        fresh = _lib.BIO_new(_lib.BIO_s_mem())
+        _lib.SSL_set_bio(connection._ssl, connection._into_ssl, fresh)  # frees the old one
         connection._from_ssl = fresh
 
-    def _encrypt(self, data: memoryview) -> int:
-        """@return: how much of it OpenSSL took: nothing more while it waits for the peer, as in a handshake."""
-        done = 0
-        try:
-            while done < len(data):
-                done += self._tlsConnection.send(data[done : done + _RECORD])
-        except SSL.WantReadError:
-            pass
-        except SSL.Error:
-            self._tlsShutdownFinished(Failure())
-            return len(data)  # nobody will ever get it
-        return done
+    def _encrypt(self, data: bytes, start: int, end: int) -> int:
+        """@return: up to where OpenSSL took it: no further while it waits for the peer, as in a handshake."""
+        connection: Any = self._tlsConnection
+        pointer = _ffi.from_buffer(data)
+        while start < end:
+            size = _lib.SSL_write(connection._ssl, pointer + start, end - start)
+            if size > 0:
+                start += size
+            elif _waitsForPeer(connection):
+                return start
+            else:
+                try:
+                    connection._raise_ssl_error(connection._ssl, size)
+                except SSL.Error:
+                    self._tlsShutdownFinished(Failure())
+                return end  # nobody will ever get it
+        return end
 
     def _takeOut(self) -> None:
         """All that OpenSSL has for the peer, to the socket."""
-        size = SLICE + _OVERHEAD * (SLICE // _RECORD + 1)
-        while True:
-            try:
-                data = self._tlsConnection.bio_read(size)
-            except SSL.WantReadError:
-                return
-            self._toSocket(data)
-            if len(data) < size:
+        connection: Any = self._tlsConnection
+        while (size := _lib.BIO_read(connection._from_ssl, _buffer, _ROOM)) > 0:
+            self._toSocket(_bytes[:size])
+            if size < _ROOM:
                 return
 
-    def _toSocket(self, data: bytes) -> None:
+    def _toSocket(self, data: memoryview) -> None:
         transport: Any = self.transport
         if isinstance(transport, Connection) and transport.connected and not _isBuffering(transport):
-            sent = transport.writeSomeData(data)
+            sent: Any = transport.writeSomeData(data)  # type: ignore[arg-type]
             # Of a lost connection the reactor hears by itself, when it tries.
             if isinstance(sent, int) and sent > 0:
                 data = data[sent:]
         if data:
-            transport.write(data)
+            transport.write(data.tobytes())
 
     _flushSendBIO = _takeOut
+
+
+def _waitsForPeer(connection: Any) -> bool:
+    """Whether OpenSSL did not go on since the peer has to send first; anything else is an error, or the end."""
+    return bool(_lib.SSL_want_read(connection._ssl) and _lib.BIO_should_read(connection._into_ssl))
 
 
 def _isBuffering(transport: Connection) -> bool:
