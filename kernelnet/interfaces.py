@@ -111,6 +111,9 @@ class IScenario(Interface):
     def baselines():
         """Worker thread.  `Report` by name of each hand-made policy, measured once and kept."""
 
+    def reference():
+        """Worker thread.  `Report` of the workbench's reference policy, measured once and kept."""
+
     def optimum():
         """Worker thread.  Score by split of the offline optimum or another strong reference, computed once and kept."""
 
@@ -182,6 +185,8 @@ class IComponentGenerator(Interface):
 class ILocalTrainer(Interface):
     """The learning half of a trainer, without any network; methods return Deferreds and never block the reactor."""
 
+    workbenches = Attribute("names of the workbenches that it trains on, the first by default")
+
     def start():
         """Read traces, measure baselines.  Fires with None; fails with `TraceError` for a bad trace."""
 
@@ -212,8 +217,9 @@ class ILocalTrainerMaker(Interface):
     name = Attribute("unique; what --local-trainer takes")
     description = Attribute("one line for `kernelnet generators`")
 
-    def make(specialization, traces, generator, seed, author):
+    def make(specialization, traces, generator, seed, author, *, workbenches=()):
         """
+        @param workbenches: names of those to train on; empty: those of the specialization.
         @param traces: list of paths the user gave; empty: the bench's own.
         @param generator: an `IComponentGenerator`.
         @param seed: int, or None for a random one.

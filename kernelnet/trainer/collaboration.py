@@ -121,11 +121,12 @@ class Collaboration:
     def _task(self, kind: CollaborationType) -> dict[str, Any]:
         """What the partner is to work on: our task, or, for an optimization, the component to make cheaper."""
         if kind is CollaborationType.PERFORMANCE_OPTIMIZATION:
-            for known in self._trainer.knowledge.usable(self._trainer.workbench):
+            for known in self._trainer.knowledge.usable():
                 report = known.component.manifest.report if known.component.manifest is not None else None
                 if report is not None:
                     return {
                         "component": known.component.digest,
+                        "workbench": report.workbench,
                         "trace_digest": report.trace_digest,
                         "settings": report.settings,
                     }
@@ -272,11 +273,15 @@ class Collaboration:
         @param first: what the first search of the session found, for the second to improve on.
         """
         trainer = self._trainer
-        usable = trainer.knowledge.usable(trainer.workbench)
+        usable = trainer.knowledge.usable()
         own = [k.component for k in usable if k.source == trainer.aiId][:2]
         theirs = [k.component for k in usable if k.source == session.peer][:2]
         parents = [first] if first is not None else []
-        goal = Goal(feature=trainer.feature, seconds=STEP_SECONDS, requirements=session.requirements)
+        goal = Goal(
+            feature=str(session.requirements.get("feature", "")),
+            seconds=STEP_SECONDS,
+            requirements=session.requirements,
+        )
         if session.type is CollaborationType.PERFORMANCE_OPTIMIZATION:
             # the same score with less fuel; if there is nothing to start from yet, the first search makes it
             asked = self._asked(session)
@@ -296,7 +301,7 @@ class Collaboration:
 
     def _asked(self, session: Session) -> Component | None:
         """The component that an optimization is about, if this trainer has confirmed it."""
-        usable = self._trainer.knowledge.usable(self._trainer.workbench)
+        usable = self._trainer.knowledge.usable()
         wanted = session.requirements.get("component")
         return next((k.component for k in usable if k.component.digest == wanted), None)
 

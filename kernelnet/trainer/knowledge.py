@@ -140,9 +140,11 @@ class Knowledge:
         for old in _excess(self.benchmarks, MAX_BENCHMARKS, lambda key: ""):
             changes.add("DELETE FROM benchmarks WHERE component_id = ?", old)
 
-    def usable(self, workbench: str) -> list[KnownComponent]:
+    def usable(self, workbench: str | None = None) -> list[KnownComponent]:
         """
         What may be built upon: this trainer's own, and what it confirmed itself.
+
+        @param workbench: of one workbench only.
 
         First the best of each task, then each task's second, and so on; best by validation, since what is built upon is
         a choice, and none may depend on held-out.
@@ -152,7 +154,7 @@ class Knowledge:
             for known in self.components.values()
             if known.verdict is Verdict.CONFIRMED
             and known.component.manifest is not None
-            and known.component.manifest.workbench == workbench
+            and workbench in (None, known.component.manifest.workbench)
         ]
         place: Counter[Any] = Counter()
         ranked = []

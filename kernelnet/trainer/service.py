@@ -88,7 +88,6 @@ class Trainer(Service):
         self.specialization = config.specialization
         self.capabilities = capabilitiesOf(config.specialization, config.capabilities)
         self.feature = featureOf(config.specialization)
-        self.workbench = "file_system"
         self.version = version("kernelnet")
         self.local = local
         self.generator = generator
@@ -145,18 +144,12 @@ class Trainer(Service):
         if not self.running:
             return
         self.log.info(
-            "{aiId} ({specialization}) trains on the workbench {bench}: {local}",
+            "{aiId} ({specialization}) trains on {benches}: {local}",
             aiId=self.aiId,
             specialization=self.specialization,
-            bench=self.workbench,
+            benches=", ".join(self.local.workbenches),
             local=self.local,
         )
-        if self.feature != self.workbench:
-            self.log.info(
-                "there is no workbench for {feature} yet: this trainer works on {bench}",
-                feature=self.feature,
-                bench=self.workbench,
-            )
         self._every(SEEK_EVERY, self._seek)
         self._every(1.0, self._writeProgress)
         if self.config.minutes is not None:
@@ -308,7 +301,7 @@ class Trainer(Service):
             self.fail(e)
             return
         yield msgspec.json.encode(Handshake(self.aiId, token))
-        hello = greetingPayload(self, self.inbox, [self.generator], [self.workbench])
+        hello = greetingPayload(self, self.inbox, [self.generator], list(self.local.workbenches))
         yield encode(self._message(MessageType.HELLO, hello))
 
     def greeted(self) -> None:

@@ -11,7 +11,7 @@ from twisted.python import usage
 from twisted.python.failure import Failure
 
 from kernelnet.identity import IdentityError, JoinString, StateDirectory, checkAiId, defaultState, readToken
-from kernelnet.interfaces import IComponentGenerator, ILocalTrainerMaker
+from kernelnet.interfaces import IComponentGenerator, ILocalTrainerMaker, IWorkbench
 from kernelnet.message import SPECIALIZATIONS
 from kernelnet.plugins import PluginError, find
 from kernelnet.process import endWithFailure, placeFiles, refuse, refuseSecond, steadyTime
@@ -52,6 +52,7 @@ class Options(usage.Options):
         super().__init__()
         self["capabilities"] = []
         self["traces"] = []
+        self["workbenches"] = []
         self["hubs"] = []
 
     def opt_hub(self, address: str) -> None:
@@ -61,6 +62,10 @@ class Options(usage.Options):
     def opt_capability(self, word: str) -> None:
         """a word for what this trainer can do besides its specialization; may be repeated"""
         self["capabilities"].append(word)
+
+    def opt_workbench(self, name: str) -> None:
+        """a workbench to train on [those of the specialization]; may be repeated"""
+        self["workbenches"].append(name)
 
     def opt_trace(self, path: str) -> None:
         """a trace to learn from [those that ship]; may be repeated"""
@@ -98,6 +103,8 @@ class Options(usage.Options):
             if self[name] is not None and not Path(self[name]).is_file():
                 raise ValueError(f"no file {self[name]}: --{name} takes a file")
         find(IComponentGenerator, self["generator"], "generator")
+        for name in self["workbenches"]:
+            find(IWorkbench, name, "workbench")
         find(ILocalTrainerMaker, self["local-trainer"], "local trainer")
         self["directory"] = StateDirectory(Path(self["state"]) if self["state"] else defaultState())
         self["directory"].open()
@@ -141,6 +148,7 @@ def makeService(options: Any) -> IService:
         generator,
         int(options["seed"]) if options["seed"] is not None else None,
         options["id"],
+        workbenches=options["workbenches"],
     )
     config = TrainerConfig(
         aiId=options["id"],

@@ -23,9 +23,12 @@ from twisted.plugin import IPlugin
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
-from kernelnet.interfaces import ILocalTrainer, ILocalTrainerMaker
-from kernelnet.message import CodeBlock, Component, Pattern, PerformanceReport, Verdict
+from kernelnet.interfaces import ILocalTrainer, ILocalTrainerMaker, IWorkbench
+from kernelnet.message import CodeBlock, Component, Pattern, PerformanceReport, Report, Verdict
+from kernelnet.plugins import available
 from kernelnet.trainer.bridge import inReactor
+from kernelnet.trainer.tasks import Task, benchesFor, taskList
+from kernelnet.workbench.errors import Unmeasurable
 
 if TYPE_CHECKING:
     from kernelnet.workbench.problem import Problem
@@ -34,9 +37,12 @@ __all__ = ["Goal", "IntegratedKernelTrainer", "IntegratedKernelTrainerMaker"]
 
 T = TypeVar("T")
 
-DEMO_ROUNDS = 1
+DEMO_MOST = 3
 DEMO_SECONDS = 6.0
-"""`IntegratedKernelTrainer.run_comprehensive_demo` searches this often and this long."""
+"""`IntegratedKernelTrainer.run_comprehensive_demo` searches at most this often, and this long."""
+
+MAX_PARENTS = 8
+"""So many confirmed components, the best, are given to a search."""
 
 
 class Goal(Struct):
@@ -45,9 +51,10 @@ class Goal(Struct):
 
     @ivar seconds: how long the search may take.
     @ivar objective: C{"score"}, or C{"fuel"} for the same score with less fuel.
-    @ivar parents: components that this trainer has confirmed, best first.
+    @ivar feature: of which workbench, if there is one of that name; else this trainer's own choose.
+    @ivar parents: components that this trainer has confirmed, best first; those of another workbench are passed over.
     @ivar blocks: peers' building blocks: hints that nobody has confirmed.
-    @ivar requirements: what was asked for; C{trace_digest} and C{settings} in it choose the task.
+    @ivar requirements: what was asked for; C{workbench}, C{trace_digest} and C{settings} in it choose the task.
     """
 
     feature: str
@@ -65,10 +72,11 @@ class IntegratedKernelTrainer:
     Learns patterns from traces, has a generator write components for them, guards and measures what comes of it.
 
     @param specialization: one of `kernelnet.message.SPECIALIZATIONS`.
-    @param traces: paths; empty: the traces that ship with the workbench.
+    @param traces: paths, for the first of its workbenches; empty: those that ship with the workbenches.
     @param generator: an `IComponentGenerator`; C{None}: the generator C{search}.
     @param seed: makes the search reproducible as far as its number of evaluations is; C{None}: random.
     @param author: goes into component ids.
+    @param workbenches: names of those to train on; empty: those of the specialization.
     """
 
     log = Logger()
@@ -80,13 +88,17 @@ class IntegratedKernelTrainer:
         generator: Any = None,
         seed: int | None = None,
         author: str = "local",
+        *,
+        workbenches: Sequence[str] = (),
     ) -> None:
         self.specialization = specialization
         self.author = author
         self._traces = [Path(t) for t in traces]
         self._generator = generator
         self._random = random.Random(seed)
-        self._scenarios: list[Any] = []
+        self._installed = {bench.name: bench for bench in available(IWorkbench)}
+        self._benches = benchesFor(specialization, bool(traces), workbenches)
+        self._tasks: dict[str, list[Task]] = {}
         self._turn = 0
         self._pool: ThreadPool | None = None
         self._stopping = False
@@ -96,8 +108,12 @@ class IntegratedKernelTrainer:
         self._best: int | None = None
 
     def __repr__(self) -> str:
-        tasks = ", ".join(f"{s.trace} {s.settings}" for s in self._scenarios) or "no traces yet"
+        tasks = ", ".join(f"{len(tasks)} tasks on {name}" for name, tasks in self._tasks.items()) or "not started"
         return f"<IntegratedKernelTrainer {self.author}: {tasks}>"
+
+    @property
+    def workbenches(self) -> list[str]:
+        return [bench.name for bench in self._benches]
 
     # -- ILocalTrainer
 
@@ -108,15 +124,19 @@ class IntegratedKernelTrainer:
             # A generator that never looks at its time must not keep the process from ending.
             self._pool.threadFactory = functools.partial(threading.Thread, daemon=True)  # type: ignore[assignment]
             self._pool.start()
-        if not self._scenarios:
-            self._scenarios = await self._inThread(self._open)
+        await self._inThread(self._open)
 
     def start(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._start())
 
     def learn(self) -> Deferred[list[Pattern]]:
         def patterns() -> list[Pattern]:
-            return [p for scenario in self._scenarios for p in scenario.patterns()]
+            found: dict[str, Pattern] = {}
+            for bench in self._benches:
+                for task in self._tasks[bench.name]:
+                    if len(task.parts) == 1:
+                        found.update((pattern.id, pattern) for pattern in task.open().patterns())
+            return list(found.values())
 
         return self._inThread(patterns)
 
@@ -174,28 +194,42 @@ class IntegratedKernelTrainer:
         result: Deferred[T] = deferToThreadPool(reactor, self._pool, function, *arguments)
         return result
 
-    def _open(self) -> list[Any]:
-        bench = _workbench()
-        return [bench.scenario(path, {}) for path in self._paths()]
+    def _open(self) -> None:
+        for bench in self._benches:
+            self._tasksOn(bench)
 
-    def _paths(self) -> list[Path]:
-        return self._traces or list(_workbench().traces())
+    def _tasksOn(self, bench: Any) -> list[Task]:
+        if bench.name not in self._tasks:
+            self._tasks[bench.name] = taskList(bench, self._paths(bench))
+        return self._tasks[bench.name]
 
-    def _choose(self, requirements: dict[str, Any]) -> Any:
-        """The scenario that was asked for if it is here, else the next in turn."""
-        for scenario in self._scenarios:
-            if scenario.traceDigest == requirements.get("trace_digest") and scenario.settings == requirements.get(
-                "settings", scenario.settings
-            ):
-                return scenario
+    def _paths(self, bench: Any) -> list[Path]:
+        """The user's traces are for the first workbench."""
+        if self._traces and bench.name == self._benches[0].name:
+            return self._traces
+        return list(bench.traces())
+
+    def _choose(self, goal: Goal) -> Any:
+        """The task that was asked for if it is here, else the next in turn on the workbench that was asked for."""
+        asked = goal.requirements
+        names = [name for name in (asked.get("workbench"), goal.feature) if isinstance(name, str)]
+        benches = [self._installed[name] for name in names if name in self._installed][:1] or self._benches
+        if asked.get("trace_digest") is not None:
+            for task in (task for bench in benches for task in self._tasksOn(bench)):
+                scenario = task.open()
+                if scenario.traceDigest == asked["trace_digest"] and scenario.settings == asked.get(
+                    "settings", scenario.settings
+                ):
+                    return scenario
         self._turn += 1
-        return self._scenarios[self._turn % len(self._scenarios)]
+        tasks = self._tasksOn(benches[self._turn % len(benches)])
+        return tasks[self._turn // len(benches) % len(tasks)].open()
 
     def _build(self, goal: Goal, seed: int) -> Component | None:
         from kernelnet.workbench.acceptance import accept
         from kernelnet.workbench.problem import Problem
 
-        scenario = self._choose(goal.requirements)
+        scenario = self._choose(goal)
         if self._generator is None:
             from kernelnet.generators.search import search
 
@@ -206,7 +240,7 @@ class IntegratedKernelTrainer:
             seconds=goal.seconds,
             seed=seed,
             patterns=goal.patterns,
-            parents=goal.parents,
+            parents=_on(scenario.workbench.name, goal.parents)[:MAX_PARENTS],
             blocks=goal.blocks,
             requirements=goal.requirements,
             objective=goal.objective,
@@ -235,18 +269,21 @@ class IntegratedKernelTrainer:
     def _remeasure(self, component: Component) -> PerformanceReport:
         from kernelnet.workbench.acceptance import remeasureAmong
 
-        bench, paths = _workbench(), self._paths()
-        verdict, reason, report = remeasureAmong(component, bench, paths)
+        report: Report | None
+        try:
+            verdict, reason, report = remeasureAmong(component, *self._benchOf(component))
+        except Unmeasurable as error:
+            verdict, reason, report = Verdict.UNMEASURABLE, str(error), None
         performance: dict[str, Any] = {}
         if report is not None:
             held = report.splits["held_out"]
             performance = {
                 "score": held.score,
                 "events": held.events,
-                "miss_ratio": held.score / max(1, held.events),
                 "fuel": held.fuel,
+                **held.metrics,
                 "engine": report.engine,
-                "development_level": bench.scenarioFor(report, paths).developmentLevel(report),
+                "development_level": self._level(component, report, "held_out"),
             }
         return PerformanceReport(
             component_id=component.id,
@@ -256,13 +293,28 @@ class IntegratedKernelTrainer:
             reason=reason,
         )
 
+    def _benchOf(self, component: Component) -> tuple[Any, list[Path]]:
+        """
+        The workbench of a component, and the traces that there are for it.
+
+        @raise Unmeasurable: it is not installed.
+        """
+        name = component.manifest.workbench if component.manifest is not None else ""
+        bench = self._installed.get(name)
+        if bench is None:
+            raise Unmeasurable(f"the workbench {name!r} is not installed here")
+        return bench, list(dict.fromkeys([*self._paths(bench), *bench.traces()]))
+
+    def _level(self, component: Component, report: Report, split: str) -> float:
+        from kernelnet.workbench.suite import scenarioOf
+
+        bench, paths = self._benchOf(component)
+        level: float = scenarioOf(bench, report, paths).developmentLevel(report, split)
+        return level
+
     def _validationLevels(self, components: list[Component]) -> dict[str, float]:
-        bench, paths = _workbench(), self._paths()
-        reports = {c.id: c.manifest.report for c in components if c.manifest is not None and c.manifest.report}
-        return {
-            id_: bench.scenarioFor(report, paths).developmentLevel(report, "validation")
-            for id_, report in reports.items()
-        }
+        reports = {c.id: (c, c.manifest.report) for c in components if c.manifest is not None and c.manifest.report}
+        return {id_: self._level(component, report, "validation") for id_, (component, report) in reports.items()}
 
     # -- by itself, without a hub
 
@@ -283,8 +335,8 @@ class IntegratedKernelTrainer:
         try:
             patterns = await self.learn()
             built: list[Component] = []
-            for _ in range(DEMO_ROUNDS * len(self._scenarios)):
-                goal = Goal("file_system", DEMO_SECONDS, patterns=patterns, parents=list(built))
+            for _ in range(min(DEMO_MOST, sum(map(len, self._tasks.values())))):
+                goal = Goal("", DEMO_SECONDS, patterns=patterns, parents=list(built))
                 component = await self.build(goal)
                 if component is not None and (await self.remeasure(component)).verdict is Verdict.CONFIRMED:
                     built.append(component)
@@ -302,11 +354,8 @@ class IntegratedKernelTrainer:
         }
 
 
-def _workbench() -> Any:
-    """The one workbench that there is so far: every specialization trains on it."""
-    from kernelnet.workbench.file_system import workbench
-
-    return workbench
+def _on(workbench: str, components: list[Component]) -> list[Component]:
+    return [c for c in components if c.manifest is not None and c.manifest.workbench == workbench]
 
 
 @implementer(IPlugin, ILocalTrainerMaker)
@@ -316,5 +365,14 @@ class IntegratedKernelTrainerMaker:
     name = "integrated"
     description = "kernelnet's own: patterns, guarded search and re-measurement on the workbenches"
 
-    def make(self, specialization: str, traces: Sequence[Path], generator: Any, seed: int | None, author: str) -> Any:
-        return IntegratedKernelTrainer(specialization, traces, generator, seed, author)
+    def make(
+        self,
+        specialization: str,
+        traces: Sequence[Path],
+        generator: Any,
+        seed: int | None,
+        author: str,
+        *,
+        workbenches: Sequence[str] = (),
+    ) -> Any:
+        return IntegratedKernelTrainer(specialization, traces, generator, seed, author, workbenches=workbenches)

@@ -241,7 +241,7 @@ class Workshop:
         forwarded = msgspec.convert(body, ForwardedFeatureRequest)
         request = forwarded.original_request
         goal = self._goal(FEATURE_SECONDS)
-        goal.requirements = request.requirements
+        goal.feature, goal.requirements = request.feature, request.requirements
         component = await trainer.local.build(goal)
         if not self._running:
             return
@@ -308,7 +308,8 @@ class Workshop:
             feature=self._trainer.feature,
             seconds=seconds,
             patterns=list(knowledge.patterns.values())[-MAX_PATTERNS:],
-            parents=[k.component for k in knowledge.usable(self._trainer.workbench)[:8]],
+            # of all workbenches: the local trainer takes those of the task that is next
+            parents=[k.component for k in knowledge.usable()],
             blocks=list(knowledge.blocks.values())[-MAX_BLOCKS:],
         )
 
@@ -348,7 +349,7 @@ class Workshop:
         """Ask the peers when the own search has stalled, or nothing that can be used is there at all."""
         trainer = self._trainer
         now = trainer.now()
-        if self._stalled < STALLED_ROUNDS and trainer.knowledge.usable(trainer.workbench):
+        if self._stalled < STALLED_ROUNDS and trainer.knowledge.usable():
             return
         if self._lastRequest is not None and now - self._lastRequest < REQUEST_EVERY:
             return

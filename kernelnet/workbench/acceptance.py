@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kernelnet.message import Component, Manifest, Report, Verdict
 from kernelnet.workbench.compiler import compileC, compilerVersion
 from kernelnet.workbench.errors import CompileError, ComponentError, OutOfFuel, Unmeasurable
+from kernelnet.workbench.suite import scenarioOf
 
 if TYPE_CHECKING:
     from kernelnet.generators import Candidate
@@ -96,7 +97,7 @@ def remeasureAmong(
     if claim is None:
         return Verdict.UNMEASURABLE, "it makes no claim", None
     try:
-        scenario = workbench.scenarioFor(claim, paths)
+        scenario = scenarioOf(workbench, claim, paths)
     except Unmeasurable as error:
         return Verdict.UNMEASURABLE, str(error), None
     return remeasure(component, scenario)
@@ -167,6 +168,12 @@ def _compared(claim: Report, report: Report) -> tuple[Verdict, str]:
             return Verdict.REFUTED, f"it claims {wanted} on {split}, and has {measured.score} of {measured.events}"
         if claim.engine == report.engine and claimed.fuel != measured.fuel:
             return Verdict.REFUTED, f"it claims {claimed.fuel} fuel on {split}, and uses {measured.fuel}"
+    for theirs, ours in zip(claim.parts, report.parts, strict=False):
+        verdict, reason = _compared(theirs, ours)
+        if verdict is not Verdict.CONFIRMED:
+            return verdict, f"{reason} of {ours.trace}"
+    if len(claim.parts) != len(report.parts):
+        return Verdict.REFUTED, f"it claims scores for {len(claim.parts)} traces, and has {len(report.parts)}"
     return Verdict.CONFIRMED, "all splits are as claimed"
 
 

@@ -136,6 +136,10 @@ class BaseScenario:
                 self._baselines[name] = self.measure(self.workbench.baselineModule(name))
             return self._baselines[name]
 
+    def reference(self) -> Report:
+        """See `IScenario.reference`: of the hand-made policies this one alone is measured."""
+        return self._baseline(self.workbench.reference)
+
     def optimum(self) -> Mapping[str, int]:
         with self._lock:
             if self._optimum is None:
@@ -145,7 +149,7 @@ class BaseScenario:
     def developmentLevel(self, report: Report, split: str = "held_out") -> float:
         """See `IScenario.developmentLevel`; 0 where the reference is already optimal."""
         # The reference alone: the claims of strangers must not cost the other baselines as well.
-        reference, best = self._baseline(self.workbench.reference).splits[split].score, self.optimum()[split]
+        reference, best = self.reference().splits[split].score, self.optimum()[split]
         return (reference - report.splits[split].score) / (reference - best) if reference > best else 0.0
 
     def patterns(self) -> list[Pattern]:

@@ -68,6 +68,8 @@ class ScriptedLocalTrainer:
     @ivar measured: ids of what it was asked to measure.
     """
 
+    workbenches = ("file_system",)
+
     def __init__(self, script: Sequence[Component | Exception | None] = ()) -> None:
         self.script = list(script)
         self.goals: list[Goal] = []

@@ -15,7 +15,7 @@ class StopTests(TestCase):
     def test_workThatDoesNotEnd(self) -> Any:
         """What doesn't look at its time keeps neither the reactor's threads busy nor the process alive."""
         local = IntegratedKernelTrainer()
-        self.patch(local, "_open", lambda: [object()])
+        self.patch(local, "_open", lambda: None)
         yield local.start()
         pool, begun, free = local._pool, threading.Event(), threading.Event()
         assert pool is not None
