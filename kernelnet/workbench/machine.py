@@ -121,9 +121,17 @@ class Memory:
         """A copy of C{count} numbers of numpy type C{kind}."""
         return np.frombuffer(ctypes.string_at(self._base + address, np.dtype(kind).itemsize * count), kind)
 
-    def instance(self, module: wasmtime.Module, policy: Any = None) -> Any:
-        """The exports of an instance of one of our own programs, on this memory and a policy's exports."""
-        imports = [self.memory if i.module == "env" else policy[i.name] for i in module.imports]
+    def instance(self, module: wasmtime.Module, policies: Sequence[Any] = ()) -> Any:
+        """
+        The exports of an instance of one of our own programs, on this memory and policies' exports.
+
+        It imports from the modules C{policy}, which is the first, C{policy1}, …; after the last they begin anew.
+        """
+
+        def found(name: str, of: str) -> Any:
+            return policies[int(of.removeprefix("policy") or 0) % len(policies)][name]
+
+        imports = [self.memory if i.module == "env" else found(i.name or "", i.module) for i in module.imports]
         return wasmtime.Instance(self.store, module, imports).exports(self.store)
 
     def alone(self, module: wasmtime.Module) -> Any:
@@ -194,8 +202,12 @@ class Machine:
         raise NotImplementedError
 
     def memoryLimit(self, settings: Mapping[str, int]) -> int:
-        """The bytes of linear memory that a policy may have."""
+        """The bytes of linear memory that an instance of a policy may have."""
         return 64 << 20
+
+    def instances(self, settings: Mapping[str, int]) -> int:
+        """How many instances of the policy there are, none of which can reach another."""
+        return 1
 
     # -- what all have in common
 
@@ -252,15 +264,17 @@ class Machine:
         store.set_limits(memory_size=most, table_elements=MAX_ELEMENTS)
         with guarded(store, wallSeconds(limit)):
             store.set_fuel(limit)
-            policy: Any = wasmtime.Instance(store, module, []).exports(store)
-            own = [e for e in module.exports if isinstance(e.type, wasmtime.MemoryType)]
-            linear = policy[own[0].name] if own else None
+            many = range(self.instances(settings))
+            policies: list[Any] = [wasmtime.Instance(store, module, []).exports(store) for _ in many]
+            own = [e.name for e in module.exports if isinstance(e.type, wasmtime.MemoryType)]
+            linear = [policy[own[0]] for policy in policies] if own else []
             try:
-                for index, value in enumerate(parameters):
-                    policy["kn_param"](store, index, float(value))
+                for policy in policies:
+                    for index, value in enumerate(parameters):
+                        policy["kn_param"](store, index, float(value))
                 left = store.get_fuel()
                 store.set_fuel(_PLENTY)
-                driver = memory.instance(driverCode, policy)
+                driver = memory.instance(driverCode, policies)
                 # Only now: the fuel of making the driver is none of the policy's.
                 store.set_fuel(left)
                 self.begin(driver, arena, settings)
@@ -272,11 +286,11 @@ class Machine:
             except wasmtime.Trap as trap:
                 # A policy that can't grow its memory gives up by its own means, such as kn_alloc's.
                 gaveUp = trap.trap_code == wasmtime.TrapCode.UNREACHABLE
-                if gaveUp and linear is not None and linear.data_len(store) > most - (4 << 20):
+                if gaveUp and any(each.data_len(store) > most - (4 << 20) for each in linear):
                     raise OutOfMemory(f"the module used up its {most} bytes of memory") from None
                 raise
             # A memory that isn't exported can't be looked at: assume the worst.
-            arena.waste += linear.data_len(store) if linear is not None else most
+            arena.waste += sum(each.data_len(store) for each in linear) if linear else most * len(policies)
         return scores
 
     def salt(self, wasm: bytes) -> bytes:
