@@ -12,10 +12,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from kernelnet.cli.bench import bench
 from kernelnet.cli.certs import certs
 from kernelnet.cli.common import ask, stateOption
 from kernelnet.cli.storage import backup, doctor, restore
 from kernelnet.cli.tokens import tokens
+from kernelnet.cli.workbenches import workbenches
 
 __all__ = ["main"]
 
@@ -94,6 +96,8 @@ def generators() -> None:
         console.print(table)
 
 
+main.add_command(workbenches)
+main.add_command(bench)
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(doctor)

@@ -1,0 +1,236 @@
+"""What the commands about workbenches have in common: what their arguments mean, and how what goes wrong is said."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from kernelnet.interfaces import IWorkbench
+from kernelnet.plugins import PluginError, find
+from kernelnet.wire import plain
+from kernelnet.workbench.errors import CompileError, ComponentError, WorkbenchError, WrongExport
+
+__all__ = [
+    "Mistake",
+    "checkOut",
+    "compiled",
+    "failing",
+    "findWorkbench",
+    "oneLine",
+    "readComponent",
+    "settingsOf",
+    "taskOptions",
+    "writeFile",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MAX_SOURCE = 1 << 20
+"""Bytes of a C file."""
+
+
+class Mistake(click.ClickException):
+    """The command line is wrong: one line, and exit code 2."""
+
+    exit_code = 2
+
+
+@contextlib.contextmanager
+def oneLine() -> Iterator[None]:
+    """Whatever a workbench raises on purpose ends the command with one line and exit code 1; Ctrl-C with 130."""
+    try:
+        yield
+    except PluginError as error:
+        raise Mistake(str(error)) from None
+    except WorkbenchError as error:
+        raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+        raise SystemExit(130) from None
+
+
+def taskOptions(function: F) -> F:
+    """``--trace``, ``--set`` and ``--capacity``: what is measured on."""
+    for option in reversed(
+        (
+            click.option(
+                "--trace",
+                "traces",
+                multiple=True,
+                type=click.Path(path_type=Path),
+                help="A trace; may be repeated [default: those that ship with the workbench].",
+            ),
+            click.option(
+                "--set",
+                "settings",
+                multiple=True,
+                metavar="NAME=N",
+                help="A setting of the workbench; may be repeated.",
+            ),
+            click.option(
+                "--capacity",
+                "capacities",
+                multiple=True,
+                metavar="N|N%",
+                help="Cache size, in blocks or as a share of the trace's distinct blocks; may be repeated.",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def findWorkbench(name: str) -> Any:
+    """@raise Mistake: there is none of that name; says which there are."""
+    try:
+        return find(IWorkbench, name, "workbench")
+    except PluginError as error:
+        raise Mistake(str(error)) from None
+
+
+def settingsOf(workbench: Any, path: Path, settings: Sequence[str], capacities: Sequence[str]) -> list[dict[str, int]]:
+    """
+    Worker thread.  The settings that are asked for on one trace.
+
+    @param settings: C{NAME=N}, from the command line; C{capacities}: whole numbers or C{N%}, each a task of its own.
+    @return: as given, not completed; where nothing is asked for, what a trainer trains with.
+    @raise Mistake: they can't be understood.
+    @raise WorkbenchError: the trace can't be read.
+    """
+    given: dict[str, int] = {}
+    for text in settings:
+        name, equals, number = text.partition("=")
+        if not equals or not name.strip() or not re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", number):
+            raise Mistake(f"--set {text}: it should be NAME=N with a whole number, such as capacity=1024")
+        if name.strip() in given:
+            raise Mistake(f"--set {name.strip()} is given twice")
+        given[name.strip()] = int(number)
+    if not capacities:
+        return [given] if given else list(workbench.tasks(path))
+    if "capacity" in given:
+        raise Mistake("give either --capacity or --set capacity=…")
+    return [{**given, "capacity": _blocks(workbench, path, text)} for text in capacities]
+
+
+def _blocks(workbench: Any, path: Path, text: str) -> int:
+    """What ``--capacity`` says, in blocks."""
+    right = f"--capacity {text}: it should be a number of blocks, or a share such as 10% or 0.1%"
+    if re.fullmatch(r"[0-9]{1,18}", text):
+        return int(text)
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?%", text):
+        raise Mistake(right)
+    share = float(text[:-1]) / 100
+    if not 0 < share <= 1:
+        raise Mistake(f"--capacity {text}: it should be more than 0 % and at most 100 % of the trace's distinct blocks")
+    return max(1, math.floor(share * footprint(workbench, path) + 0.5))
+
+
+def footprint(workbench: Any, path: Path) -> int:
+    """Worker thread.  How many distinct blocks a trace has.  @raise Mistake: the bench's traces have none."""
+    trace = getattr(getattr(workbench.scenario(path, {}), "machine", None), "trace", None)
+    distinct = getattr(trace, "distinct", None)
+    if not isinstance(distinct, int):
+        raise Mistake(f"the traces of {workbench.name} have no blocks of which a cache could have a share")
+    return distinct
+
+
+def readComponent(path: Path) -> str:
+    """
+    A C file of the user's.
+
+    @raise click.ClickException: it can't be read, or is none.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_SOURCE + 1)
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror}") from None
+    if data.startswith(b"\0asm"):
+        raise click.ClickException(f"{path}: this is a WebAssembly module; give the C source that it was made of")
+    if len(data) > MAX_SOURCE:
+        raise click.ClickException(f"{path}: more than {MAX_SOURCE >> 20} MiB; it should be one C file")
+    if not data.strip():
+        raise click.ClickException(f"{path}: it is empty; it should be a C file")
+    if b"\0" in data:
+        raise click.ClickException(f"{path}: not a text file; it should be C source")
+    return data.decode("utf-8", errors="surrogateescape")
+
+
+def compiled(workbench: Any, path: Path, source: str) -> bytes:
+    """
+    Worker thread.  A C file of the user's, as a module.
+
+    @raise click.ClickException: with the compiler's message, which is about the user's file.
+    """
+    from kernelnet.workbench.compiler import compileC
+
+    try:
+        return compileC(source, workbench.headerPath, trusted=True)
+    except CompileError as error:
+        message = str(error).replace("component.c", path.name)
+        hint = ""
+        if re.search(r"'kn_\w+\.h' file not found", message):
+            hint = f"\n({workbench.name} has the header {workbench.headerPath.name}; is this for another workbench?)"
+        raise click.ClickException(f"{path} does not compile:\n{message}{hint}") from None
+
+
+def failing(scenario: Any, path: Path, error: ComponentError) -> click.ClickException:
+    """What is said of a component that fails: the kind of failure, its meaning, and which ABIs there are."""
+    workbench, kind = scenario.workbench, type(error)
+    meaning = " ".join((kind.__doc__ or kind.__name__).split()).rstrip(".")
+    text = f"{path} fails on {plain(scenario.trace)}: {kind.__name__}: {error} ({meaning[0].lower()}{meaning[1:]})"
+    if isinstance(error, WrongExport):
+        kinds = "; ".join(f"{abi.identifier} has {', '.join(abi.required)}" for abi in workbench.abis)
+        text += f"; of {workbench.name}'s ABIs {kinds}"
+    return click.ClickException(text)
+
+
+def checkOut(path: Path, force: bool) -> None:
+    """
+    See before the work whether its result can be written.
+
+    @raise Mistake: it is there already, is a folder, or its folder is missing.
+    """
+    if path.is_dir():
+        raise Mistake(f"{path} is a folder; --out takes a file")
+    if path.exists() and not force:
+        raise Mistake(f"{path} is there already; --force overwrites it")
+    if not path.parent.is_dir():
+        raise Mistake(f"there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise Mistake(f"{path.parent} can't be written to")
+
+
+def writeFile(path: Path, data: bytes, force: bool) -> None:
+    """
+    Write a file whole or not at all.
+
+    @raise click.ClickException: it can't be written, or has come to be meanwhile.
+    """
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+            mask = os.umask(0)
+            os.umask(mask)
+            temporary.chmod(0o666 & ~mask)
+            if force:
+                temporary.replace(path)
+            else:
+                os.link(temporary, path)  # in contrast to a rename, it fails if there is one
+        finally:
+            temporary.unlink(missing_ok=True)
+    except FileExistsError:
+        raise click.ClickException(f"{path} has come to be meanwhile; --force overwrites it") from None
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror or error}") from None

@@ -1,0 +1,184 @@
+"""C{kernelnet bench run}."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+from rich.console import Console
+
+from kernelnet.cli.standing import Policy, Score, Standing, printStanding
+from kernelnet.workbench.file_system import workbench
+from tests.cli.support import CliTestCase
+
+RUN = ("bench", "run", "file_system")
+POLICY = """
+#include "kn_file_system.h"
+void kn_init(u32 capacity) {}
+void kn_hit(u32 slot, u32 now) {}
+u32 kn_victim(u64 key, u32 now) { BODY }
+void kn_insert(u32 slot, u64 key, u32 now) {}
+"""
+
+
+class RunTests(CliTestCase):
+    def json(self, *arguments: Any) -> list[Any]:
+        found: list[Any] = json.loads(self.succeed(*RUN, "--json", *arguments))
+        return found
+
+    def test_numbers(self) -> None:
+        """A C file gets the numbers that the workbench measures, beside every hand-made policy and the optimum."""
+        component = self.baseline("arc")
+        [found] = self.json("--trace", self.trace, "--component", component, "--set", "capacity=32")
+        scenario = workbench.scenario(self.trace, {"capacity": 32})
+        self.assertEqual((found["trace"], found["settings"]), ("small", {"capacity": 32}))
+        self.assertEqual(found["trace_digest"], scenario.traceDigest)
+        policies = {policy["name"]: policy for policy in found["policies"]}
+        self.assertEqual(set(policies), {*workbench.baselineNames, "belady", "my-arc.c"})
+        for name, report in scenario.baselines().items():
+            for split, score in report.splits.items():
+                shown = policies[name]["splits"][split]
+                self.assertEqual((shown["score"], shown["fuel"]), (score.score, score.fuel))
+                self.assertAlmostEqual(shown["level"], scenario.developmentLevel(report, split), 5)
+        mine = policies["my-arc.c"]
+        self.assertEqual((mine["kind"], mine["abi"]), ("component", "file_system/full/1"))
+        self.assertEqual(mine["file"], str(component))
+        self.assertEqual(mine["splits"], policies["arc"]["splits"])
+        optimum = {split: score["score"] for split, score in policies["belady"]["splits"].items()}
+        self.assertEqual(optimum, scenario.optimum())
+        byHand = [p for p in found["policies"] if p["kind"] == "baseline"]
+        best = min(byHand, key=lambda p: p["splits"]["train"]["score"])
+        self.assertEqual(found["best_by_hand"], best["name"])
+
+    def test_table(self) -> None:
+        """The table has a row for each policy, best on held-out first, with its score on each part."""
+        text = self.succeed(*RUN, "--trace", self.trace, "--component", self.baseline("sieve"), "--capacity", "32")
+        rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+        scenario = workbench.scenario(self.trace, {"capacity": 32})
+        for name, report in scenario.baselines().items():
+            for split in ("train", "validation", "held_out"):
+                self.assertIn(str(report.splits[split].score), rows[name])
+        order = [name for name in rows if name in (*workbench.baselineNames, "belady", "my-sieve.c")]
+        scores = {name: report.splits["held_out"].score for name, report in scenario.baselines().items()}
+        scores |= {"belady": 0, "my-sieve.c": scores["sieve"]}
+        self.assertEqual([scores[name] for name in order], sorted(scores.values()))
+        self.assertIn("misses, lower is better", text)
+        self.assertIn("file_system on small: capacity 32", text)
+
+    def test_everyTask(self) -> None:
+        """Each trace with each capacity is a table of its own; a share is one of the trace's distinct blocks."""
+        second = self.write("second.txt", "".join(f"{n % 50}\n" for n in range(400)))
+        found = self.json("--trace", self.trace, "--trace", second, "--capacity", "20%", "--capacity", "17")
+        distinct = workbench.scenario(self.trace).machine.trace.distinct
+        tasks = [(task["trace"], task["settings"]["capacity"]) for task in found]
+        self.assertEqual(tasks, [("small", round(distinct * 0.2)), ("small", 17), ("second", 10), ("second", 17)])
+
+    def test_shipped(self) -> None:
+        """Without any option the shipped traces are measured with the settings that a trainer trains with."""
+        found = self.json()
+        tasks = [(task["trace"], task["settings"]) for task in found]
+        wanted = [(path.name.split(".")[0], task) for path in workbench.traces() for task in workbench.tasks(path)]
+        self.assertEqual(tasks, wanted)
+
+    def test_comments(self) -> None:
+        """A comment before the source, such as a manifest, changes nothing."""
+        plain = self.baseline("lru")
+        told = self.write("told.c", '/* kernelnet manifest\n{"a": [1]}\n*/\n' + workbench.baselineSource("lru"))
+        [found] = self.json("--trace", self.trace, "--component", plain, "--component", told)
+        mine, its = (p["splits"] for p in found["policies"] if p["kind"] == "component")
+        self.assertEqual(mine, its)
+
+
+class MistakeTests(CliTestCase):
+    """Each mistake gets one line that says what is wrong, and exit code 2 (the command line) or 1."""
+
+    def component(self, code: int, words: str, text: str | bytes) -> str:
+        path = self.write("mine.c", text)
+        return self.refused(code, words, *RUN, "--trace", self.trace, "--component", path)
+
+    def test_unknownWorkbench(self) -> None:
+        """A workbench that there isn't: those that there are."""
+        said = self.refused(2, "unknown workbench 'filesystem'; there are: ", "bench", "run", "filesystem")
+        self.assertIn("file_system", said)
+
+    def test_traces(self) -> None:
+        """A trace that isn't there, is a folder, or belongs to something else."""
+        swf = self.write("jobs.swf", "; Version: 2\n1 0 0 10 1 -1 -1 1 10 -1 1 1 1 1 1 -1 -1 -1\n")
+        bad = self.write("bad.txt", "1\n2\nthree\n")
+        self.refused(1, "nowhere.txt: No such file", *RUN, "--trace", "nowhere.txt")
+        self.refused(1, "not a file", *RUN, "--trace", self.folder)
+        self.refused(1, "no trace format has names like 'jobs.swf'", *RUN, "--trace", swf)
+        self.refused(1, "bad.txt:3: 'three' is not a block id", *RUN, "--trace", bad)
+
+    def test_compiler(self) -> None:
+        """What does not compile: the compiler's message, about the user's file and line."""
+        said = self.component(1, "mine.c:1:28: error: ", "int kn_init(void) { return foo; }")
+        self.assertIn("foo", said)
+        said = self.component(1, "kn_other.h", '#include "kn_other.h"\n')
+        self.assertIn("kn_file_system.h; is this for another workbench?", said)
+
+    def test_notC(self) -> None:
+        """What is no C file, or can't be read."""
+        self.component(1, "WebAssembly", b"\0asm\1\0\0\0")
+        self.component(1, "not a text file", b"\x7fELF\0\0")
+        self.component(1, "it is empty", "\n")
+        self.component(1, "more than 1 MiB", "/" * ((1 << 20) + 1))
+        self.refused(1, "nowhere.c: No such file", *RUN, "--component", "nowhere.c")
+        self.refused(1, "Is a directory", *RUN, "--component", self.folder)
+
+    def test_wrongAbi(self) -> None:
+        """A component without the workbench's functions: which ones its ABIs want."""
+        said = self.component(1, "WrongExport", '#include "kn.h"\nKN_EXPORT("other") int other(void) { return 1; }')
+        self.assertIn("file_system/full/1 has kn_init, kn_hit, kn_victim, kn_insert", said)
+
+    def test_failing(self) -> None:
+        """A component that fails when it runs: the kind of failure and its meaning, in one line."""
+        for body, kind in (
+            ("for (volatile int i = 0;; i++) {}", "OutOfFuel"),
+            ("return 1u << 30;", "ContractBroken"),
+            ("__builtin_trap();", "Trapped"),
+        ):
+            said = self.component(1, f"fails on small: {kind}: ", POLICY.replace("BODY", body))
+            self.assertEqual(len(said.splitlines()), 1)
+
+    def test_settings(self) -> None:
+        """Settings that aren't any, or out of range."""
+        for code, words, *arguments in (
+            (1, "capacity is 0; it should be 1 to", "--capacity", "0"),
+            (2, "at most 100 %", "--capacity", "200%"),
+            (2, "more than 0 %", "--capacity", "0%"),
+            (2, "a number of blocks, or a share", "--capacity", "much"),
+            (2, "a number of blocks, or a share", "--capacity", "-5"),
+            (1, "capacity is 999999; it should be 1 to", "--set", "capacity=999999"),
+            (2, "NAME=N", "--set", "capacity"),
+            (2, "NAME=N", "--set", "capacity=1.5"),
+            (2, "given twice", "--set", "capacity=5", "--set", "capacity=6"),
+            (2, "either", "--set", "capacity=5", "--capacity", "6"),
+            (1, "no setting 'speed'; it has capacity", "--set", "speed=1"),
+        ):
+            self.refused(code, words, *RUN, "--trace", self.trace, *arguments)
+
+
+class TableTests(CliTestCase):
+    def test_widths(self) -> None:
+        """In a narrow terminal the table leaves columns out rather than cutting numbers off."""
+
+        def score(number: int, level: float) -> dict[str, Score]:
+            return {s: Score(999_999, number, level, 12_345, {"p99": 7}) for s in ("train", "validation", "held_out")}
+
+        policies = [
+            Policy("best", "optimum", {s: Score(999_999, 1, 1.0) for s in ("train", "validation", "held_out")}),
+            Policy("[red]mine\x1b.c", "component", score(765_432, 0.25), "mine.c", "bench/full/1", "bench/full/1"),
+            Policy("lru", "baseline", score(876_543, 0.0), note="reference, best on train"),
+        ]
+        found = Standing("bench", "", "t", "", {"a": 1}, "", "misses", "lru", "best", "lru", policies)
+        for width in (80, 100, 130, 200):
+            console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+            printStanding(found, console)
+            assert isinstance(console.file, io.StringIO)
+            text = console.file.getvalue()
+            self.assertNotIn("…", text)
+            for word in ("765432", "876543", "0.250", "[red]mine?.c"):
+                self.assertIn(word, text)
+        self.assertIn("p99", text)
