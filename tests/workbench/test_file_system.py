@@ -21,7 +21,8 @@ from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.message import Pattern, Report
 from kernelnet.workbench.compiler import LIBRARY
 from kernelnet.workbench.errors import OutOfFuel, TraceError, Unmeasurable, WorkbenchError, WrongExport
-from kernelnet.workbench.file_system import MAX_CAPACITY, FileSystemWorkbench, trace, workbench
+from kernelnet.workbench.file_system import FileSystemWorkbench, trace, workbench
+from kernelnet.workbench.file_system.capacity import MOST
 from kernelnet.workbench.file_system.machine import FileSystemMachine, stackDistances
 from kernelnet.workbench.file_system.patterns import learnPatterns
 from kernelnet.workbench.file_system.readers import MAX_REQUESTS
@@ -152,7 +153,7 @@ class WorkbenchTests(Case):
     def test_largest(self) -> None:
         """At the largest capacity that may be claimed every baseline does with the memory it may have."""
         made = makeTrace(np.array(mixture(), np.uint64), self.folder / "a.txt")
-        scenario = FileSystemScenario(workbench, FileSystemMachine(made), {"capacity": MAX_CAPACITY})
+        scenario = FileSystemScenario(workbench, FileSystemMachine(made), {"capacity": MOST})
         for report in scenario.baselines().values():
             self.assertEqual(sum(split.score for split in report.splits.values()), made.distinct)
 

@@ -1,11 +1,13 @@
 """
 The workbench of page-cache eviction.
 
-- C{kn_file_system.h}: the ABI C{file_system/full/1}; `abis` names what components export
-- C{driver.c}: walks the trace and keeps the score; `machine` runs it with a policy
+- C{kn_file_system.h}: the ABIs C{file_system/full/1} and C{file_system/rank/1}; `abis` names what components export
+- C{driver.c}: walks the trace and keeps the score; C{rank.h}: its other half for rank functions; `machine` runs it
+  with a policy
 - C{baselines/*.c}: hand-made policies; C{optimum.c}: Belady's; C{distances.c}: LRU stack distances
 - `readers`: libCacheSim's trace formats; `trace`: dense numbers, digest, splits
-- `scenario`: one trace at one capacity; `patterns`: what can be learned about it
+- `capacity`: sizes of the cache, in blocks and as shares; `scenario`: one trace at one of them; `patterns`: what can be
+  learned about it
 - C{traces/}: two traces we recorded, and C{record.py}, which recorded them
 
 This module imports neither numpy nor wasmtime, so that the plugin can be listed without the C{[trainer]} extra.
@@ -24,31 +26,28 @@ from kernelnet.interfaces import IWorkbench
 from kernelnet.workbench.base import BaseWorkbench
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.file_system.abis import ABIS
+from kernelnet.workbench.file_system.capacity import DEFAULT, LEAST, MOST, SHARES, atMost, shareOf
 
 if TYPE_CHECKING:
     from kernelnet.workbench.file_system.machine import FileSystemMachine
     from kernelnet.workbench.file_system.scenario import FileSystemScenario
+    from kernelnet.workbench.file_system.trace import Trace
 
 __all__ = ["FileSystemWorkbench", "workbench"]
 
 RULES = """
-file_system rules 2
+file_system rules 3
 blocks: numbered from 0 in the order of first appearance; all of one size; every block comes in
 splits: half = n // 2; train [0, half - half // 5), validation [.., half), held_out [half, n); one warm pass
 score: misses
 keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256(SHA-256(module) | trace digest))
-fuel: at most 100000000 + 2000 a request + 10000 a slot
+rank: the lowest of 16 slots; they are drawn by a generator that starts with the first 8 bytes of what keys are made from
+fuel: at most 100000000 + 4000 a request + 10000 a slot
 memory: at most 64 MiB + 1 KiB a slot, and 1 GiB
 steady: of the trace without one request in a thousand comes the same, but for 16 + 4 sqrt(misses) + misses / 20
 capacity: at most the distinct blocks, or 16 where they are fewer
 modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """
-
-LEAST_CAPACITY = 16
-"""Of those that are chosen by default."""
-
-MAX_CAPACITY = 1 << 22
-"""The largest at which every baseline does with the memory that a policy may have."""
 
 
 @implementer(IPlugin, IWorkbench)
@@ -79,11 +78,24 @@ class FileSystemWorkbench(BaseWorkbench):
 
     def complete(self, trace: Any, settings: Mapping[str, int]) -> dict[str, int]:
         self.refuseUnknown(settings, ("capacity",))
-        most = min(MAX_CAPACITY, max(LEAST_CAPACITY, trace.distinct))
-        capacity = settings.get("capacity", min(most, max(LEAST_CAPACITY, trace.distinct // 10)))
+        most = atMost(trace.distinct)
+        capacity = settings.get("capacity", min(most, max(LEAST, shareOf(trace.distinct, DEFAULT))))
         if not 1 <= capacity <= most:
             raise WorkbenchError(f"capacity is {capacity}; it should be 1 to {most} blocks")
         return {"capacity": capacity}
+
+    def tasks(self, path: str | Path) -> list[dict[str, int]]:
+        """
+        See `IWorkbench.tasks`: the trace with small, middle and large caches, which are C{SHARES} of its blocks.
+
+        Left out are caches of fewer than C{LEAST} blocks, and those that the training part does not fill: there
+        nothing can be learned.  If none remains, the default is the only task.
+        """
+        trace: Trace = self._machine(Path(path)).trace
+        met = trace.distinctBefore(trace.ends["train"])
+        capacities = {min(MOST, shareOf(trace.distinct, share)) for share in SHARES}
+        chosen = [{"capacity": capacity} for capacity in sorted(capacities) if LEAST <= capacity < met]
+        return chosen or [self.complete(trace, {})]
 
     def makeScenario(self, machine: Any, settings: Mapping[str, int]) -> FileSystemScenario:
         from kernelnet.workbench.file_system.scenario import FileSystemScenario

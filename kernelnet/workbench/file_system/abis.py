@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kernelnet.workbench.abi import Abi
+from kernelnet.workbench.abi import Abi, rankAbi
 
 __all__ = ["ABIS", "HEADER"]
 
@@ -21,5 +21,19 @@ ABIS = (
             "kn_victim": (("i64", "i32"), ("i32",)),
             "kn_insert": (("i32", "i64", "i32"), ()),
         },
+    ),
+    rankAbi(
+        "file_system/rank/1",
+        _HERE / "driver.c",
+        ("age", "life", "freq", "gap", "gap2", "hist", "ghostgap", "pressure"),
+        included=(_HERE / "rank.h",),
+        known=(
+            "-age",
+            "-life",
+            "freq + hist",
+            "aq(freq + hist, age)",
+            "-max(age, gap)",
+            "lg(freq + hist) - lg(age)",
+        ),
     ),
 )

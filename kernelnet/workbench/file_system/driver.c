@@ -5,16 +5,22 @@
 #define KN_BENCH
 #include "kn_file_system.h"
 
-KN_POLICY("kn_init") extern void kn_init(u32 capacity);
-KN_POLICY("kn_hit") extern void kn_hit(u32 slot, u32 now);
-KN_POLICY("kn_victim") extern u32 kn_victim(u64 key, u32 now);
-KN_POLICY("kn_insert") extern void kn_insert(u32 slot, u64 key, u32 now);
-
 static const u32 *trace; /* the requested block of each request: dense numbers, in the order of first appearance */
 static const u64 *keys;  /* by block: what the policy sees */
 static u32 *slot_of;     /* by block: its slot, KN_NONE while it isn't resident; the host fills it with KN_NONE */
 static u32 *block_in;    /* by slot */
 static u32 capacity, used;
+
+#ifdef KN_RANK
+#include "rank.h"
+#define NAME(block) block
+#else
+KN_POLICY("kn_init") extern void kn_init(u32 capacity);
+KN_POLICY("kn_hit") extern void kn_hit(u32 slot, u32 now);
+KN_POLICY("kn_victim") extern u32 kn_victim(u64 key, u32 now);
+KN_POLICY("kn_insert") extern void kn_insert(u32 slot, u64 key, u32 now);
+#define NAME(block) keys[block]
+#endif
 
 KN_EXPORT("wb_begin") void wb_begin(const u32 *trace_, const u64 *keys_, u32 *slot_of_, u32 *block_in_, u32 capacity_) {
     trace = trace_;
@@ -40,13 +46,13 @@ KN_EXPORT("wb_run") long long wb_run(u32 from, u32 to) {
         if (used < capacity) {
             slot = used++;
         } else {
-            slot = kn_victim(keys[block], now);
+            slot = kn_victim(NAME(block), now);
             if (slot >= capacity) return -1 - (long long)now;
             slot_of[block_in[slot]] = KN_NONE;
         }
         block_in[slot] = block;
         slot_of[block] = slot;
-        kn_insert(slot, keys[block], now);
+        kn_insert(slot, NAME(block), now);
     }
     return misses;
 }

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from kernelnet.workbench.errors import ContractBroken
 from kernelnet.workbench.file_system.abis import ABIS, HEADER
+from kernelnet.workbench.file_system.capacity import atMost
 from kernelnet.workbench.file_system.trace import Trace
 from kernelnet.workbench.machine import Arena, Layout, Machine, Memory, ownModule
 
@@ -32,8 +33,8 @@ class FileSystemMachine(Machine):
         self._distinct: dict[int, int] = {end: trace.distinctBefore(end) for end in trace.ends.values()}
 
     def fuelLimit(self, events: int, settings: Mapping[str, int]) -> int:
-        """2000 units a request and 10000 a slot, where LRU uses 60 a request."""
-        return 100_000_000 + 2_000 * events + 10_000 * settings["capacity"]
+        """4000 units a request and 10000 a slot, where LRU uses 60 a request and simple rank functions up to 900."""
+        return 100_000_000 + 4_000 * events + 10_000 * settings["capacity"]
 
     def memoryLimit(self, settings: Mapping[str, int]) -> int:
         """64 MiB and 1 KiB a slot, at most 1 GiB."""
@@ -42,11 +43,15 @@ class FileSystemMachine(Machine):
     def layOut(self) -> Arena:
         layout = Layout()
         blocks, distinct = self.trace.blocks, self.trace.distinct
+        slots = atMost(distinct)
         at = {
             "trace": layout.place(4 * len(blocks)),
             "keys": layout.place(8 * distinct),
             "slot_of": layout.place(4 * distinct),
-            "block_in": layout.place(4 * distinct),
+            "block_in": layout.place(4 * slots),
+            "residents": layout.place(64 * slots),
+            "ghosts": layout.place(24 * slots),
+            "eviction_of": layout.place(4 * distinct),
         }
         arena = Arena(Memory(layout), at)
         arena.memory.write(at["trace"], blocks)
@@ -58,10 +63,14 @@ class FileSystemMachine(Machine):
         if arena.salted[0] != salt or arena.salted[1] < distinct:
             arena.memory.writeBytes(arena.at["keys"], hashlib.shake_128(salt).digest(8 * distinct))
             arena.salted = (salt, distinct)
-        arena.memory.fill(arena.at["slot_of"], 0xFF, 4 * distinct)
+        for name in ("slot_of", "eviction_of"):
+            arena.memory.fill(arena.at[name], 0xFF, 4 * distinct)
 
     def begin(self, driver: Any, arena: Arena, settings: Mapping[str, int]) -> None:
         at = arena.at
+        if "wb_rank" in driver:
+            places = (at[name] for name in ("residents", "ghosts", "eviction_of"))
+            driver["wb_rank"](arena.memory.store, *places, int.from_bytes(arena.salted[0][:8], "little", signed=True))
         driver["wb_begin"](
             arena.memory.store, at["trace"], at["keys"], at["slot_of"], at["block_in"], settings["capacity"]
         )

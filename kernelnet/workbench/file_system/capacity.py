@@ -1,0 +1,63 @@
+"""How large a cache is: in blocks, or as a share of the blocks that a trace has."""
+
+from __future__ import annotations
+
+import re
+
+from kernelnet.workbench.errors import WorkbenchError
+
+__all__ = ["DEFAULT", "LEAST", "MOST", "SHARES", "atMost", "blocksOf", "shareOf"]
+
+LEAST = 16
+"""Of those that are chosen by default: with fewer slots, luck decides."""
+
+MOST = 1 << 22
+"""The largest at which every baseline does with the memory that a policy may have."""
+
+SHARES = ("0.1%", "1%", "10%")
+"""Of the distinct blocks: what is trained at by default."""
+
+DEFAULT = "10%"
+
+_SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?) ?%")
+_BLOCKS = re.compile(r"[0-9]{1,10}")
+
+
+def atMost(distinct: int) -> int:
+    """The largest that a trace of so many blocks may have: with more slots a policy would never choose."""
+    return min(MOST, max(LEAST, distinct))
+
+
+def shareOf(distinct: int, share: str) -> int:
+    """
+    @param share: such as C{"10%"} or C{"0.1%"}.
+    @return: so many of the blocks, rounded down; may be 0.
+    @raise WorkbenchError: it isn't a share, or more than 100 %.
+    """
+    match = _SHARE.fullmatch(share.strip())
+    if match is None:
+        raise WorkbenchError(f"{share!r} is no share of the trace's blocks; it should be like 10% or 0.1%")
+    whole, _, fraction = match[1].partition(".")
+    part, of = int(whole + fraction), 10 ** (2 + len(fraction))
+    if part > of:
+        raise WorkbenchError(f"{share} is more than all of the trace's blocks")
+    # In whole numbers: the capacity is part of what is claimed, and must be the same everywhere.
+    return distinct * part // int(of)
+
+
+def blocksOf(distinct: int, capacity: str) -> int:
+    """
+    What a user means by C{"10%"} (of the distinct blocks, at least one) or C{"1000"} (blocks).
+
+    @raise WorkbenchError: it is neither, or no capacity for a trace of so many blocks.
+    """
+    text = capacity.strip()
+    if text.endswith("%"):
+        blocks = max(1, shareOf(distinct, text))
+    elif _BLOCKS.fullmatch(text):
+        blocks = int(text)
+    else:
+        raise WorkbenchError(f"{capacity!r} is no capacity; it should be blocks, like 1000, or a share, like 10%")
+    if not 1 <= blocks <= atMost(distinct):
+        raise WorkbenchError(f"capacity is {blocks}; it should be 1 to {atMost(distinct)} blocks")
+    return blocks
