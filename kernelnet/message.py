@@ -84,7 +84,8 @@ AI_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 """What an ``ai_id`` must match in full (``hub`` is reserved besides)."""
 
 AiId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
-MessageId = Annotated[str, Meta(pattern=r"^[ -~]{1,128}\Z")]
+MessageId = Annotated[str, Meta(min_length=1, max_length=128)]
+"""Printable ASCII, which `kernelnet.wire` checks: a pattern here would take half of the time to read a line."""
 Share = Annotated[float, Meta(ge=0, le=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 Text = Annotated[str, Meta(max_length=4096)]

@@ -32,7 +32,6 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 from typing import Any, TypeVar
-from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -124,7 +123,7 @@ _envelope = msgspec.json.Decoder(NetworkMessage)
 _handshake = msgspec.json.Decoder(m.Handshake)
 _anything = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
-_zerosForDigits = bytes.maketrans(b"123456789", b"0" * 9)
+_zerosAndBraces = bytes.maketrans(b"123456789[", b"000000000{")
 
 S = TypeVar("S", bound=Struct)
 
@@ -177,7 +176,8 @@ def newMessageId(seconds: float) -> str:
     milliseconds = int(seconds * 1000) & ((1 << 48) - 1)
     random = secrets.randbits(74)
     value = milliseconds << 80 | 7 << 76 | (random >> 62) << 64 | 2 << 62 | random & ((1 << 62) - 1)
-    return str(UUID(int=value))
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def rfc3339(seconds: float) -> str:
@@ -221,6 +221,8 @@ def decodeFromHub(line: bytes) -> NetworkMessage:
 def _decode(line: bytes, types: dict[MessageType, type[Struct] | None], seqAllowed: bool) -> NetworkMessage:
     try:
         message = _envelope.decode(line)
+        if not _isPlainId(message.message_id):
+            raise ValueError("`message_id` must be 1 to 128 printable ASCII characters")
         _checkPayload(line, message.payload)
         _checkTimestamp(message.timestamp)
         if message.seq is not UNSET and not seqAllowed:
@@ -288,9 +290,14 @@ def _reason(error: BaseException) -> str:
 
 def _findMessageId(line: bytes) -> str | None:
     try:
-        return _messageId.decode(line).message_id
+        found = _messageId.decode(line).message_id
     except (ValueError, RecursionError):
         return None
+    return found if _isPlainId(found) else None
+
+
+def _isPlainId(value: str) -> bool:
+    return value.isascii() and value.isprintable()
 
 
 def _checkTimestamp(value: str) -> None:
@@ -302,7 +309,8 @@ def _checkTimestamp(value: str) -> None:
 
 def _checkPayload(line: bytes, payload: dict[str, Any]) -> None:
     # Few brackets can't nest deep, and short digits can't be huge: most lines are not walked.
-    if line.count(b"{") + line.count(b"[") > MAX_DEPTH or b"0" * 19 in line.translate(_zerosForDigits):
+    suspects = line.translate(_zerosAndBraces)
+    if suspects.count(b"{") > MAX_DEPTH or b"0" * 19 in suspects:
         _walk(payload, MAX_DEPTH)
 
 
