@@ -37,6 +37,7 @@ class IWorkbench(Interface):
     reference = Attribute("name of the baseline that development_level is measured from")
     optimumName = Attribute("what development_level 1 is, for people, such as 'belady'")
     unit = Attribute("what a score counts, for people, such as 'misses'")
+    ratio = Attribute("what score / events is called, for people, such as 'miss ratio'")
     formats = Attribute("the trace formats it reads, for people")
     abis = Attribute("the kernelnet.workbench.abi.Abi objects that components may be written for")
     digest = Attribute("hex SHA-256 of all that decides a score: drivers, ABI header, split rule")
@@ -157,6 +158,15 @@ class IProblem(Interface):
         @param parameters: floats given to the module's C{kn_param(i, value)} before it starts.
         @return: `kernelnet.message.SplitScore`
         @raise ComponentError: it traps, runs out of fuel or breaks the contract.
+        """
+
+    def measureWindows(wasm, parameters=(), count=8):
+        """
+        Score a module on windows of train, one after the other: what does well on all holds up better elsewhere.
+
+        @param count: so many windows; fewer where train is short, and one where the bench can't tell them apart.
+        @return: a list of `kernelnet.message.SplitScore`.
+        @raise ComponentError: see C{measure}.
         """
 
     def progress(generation, best):

@@ -102,6 +102,20 @@ class BaseScenario:
         """
         return self._report(self.machine.run(wasm, self.settings, parameters, upTo, fuel))
 
+    def measureWindows(self, wasm: bytes, split: str, count: int, parameters: Sequence[float] = ()) -> list[SplitScore]:
+        """
+        Worker thread.  How a module does over time: its scores on windows of a split, in one warm pass from the start.
+
+        @param count: so many windows, about equally long; fewer where there are fewer events.
+        """
+        before = [window for window in self.machine.trace.windows(split) if window[0] != split]
+        start, end = self.machine.trace.windows(split)[-1][1:]
+        count = max(1, min(count, end - start))
+        cuts = [start + (end - start) * at // count for at in range(count + 1)]
+        own = [(f"{split} {at}", *cuts[at : at + 2]) for at in range(count)]
+        splits = self.machine.run(wasm, self.settings, parameters, windows=[*before, *own])
+        return [splits[name] for name, _, _ in own]
+
     def steady(self, wasm: bytes, report: Report) -> bool:
         """
         See `IScenario.steady`.
@@ -178,6 +192,7 @@ class BaseWorkbench:
     reference: ClassVar[str]
     optimumName: ClassVar[str]
     unit: ClassVar[str]
+    ratio: ClassVar[str] = "score per event"
     abis: ClassVar[tuple[Abi, ...]]
     folder: ClassVar[Path]
     rules: ClassVar[str]

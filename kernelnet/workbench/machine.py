@@ -225,17 +225,20 @@ class Machine:
         parameters: Sequence[float] = (),
         upTo: str = "held_out",
         fuel: int | None = None,
+        *,
+        windows: list[tuple[str, int, int]] | None = None,
     ) -> dict[str, SplitScore]:
         """
         One warm pass from the trace's start to the end of split C{upTo}.
 
         @param parameters: given to the module's C{kn_param}.
         @param fuel: at most this much; C{None}: `fuelLimit`.
+        @param windows: C{(name, from, to)} of what is scored instead of the splits: one after the other, from 0 on.
         @return: by split: its events, score, and fuel of policy and driver; what the policy's start takes counts as
             the first split's.
         @raise ComponentError: the module is to blame.
         """
-        windows = self.trace.windows(upTo)
+        windows = windows or self.trace.windows(upTo)
         module = loadModule(wasm)
         abi, has = abiOf(module, self.abis)
         if len(parameters) and "kn_param" not in has:

@@ -86,6 +86,12 @@ class Problem:
         score: SplitScore = report.splits["train"]
         return score
 
+    def measureWindows(self, wasm: bytes, parameters: Sequence[float] = (), count: int = 8) -> list[SplitScore]:
+        if not hasattr(self._scenario, "measureWindows"):
+            return [self.measure(wasm, parameters)]
+        windows: list[SplitScore] = self._scenario.measureWindows(wasm, "train", count, parameters)
+        return windows
+
     def progress(self, generation: int, best: int) -> None:
         if self._onProgress is not None:
             self._onProgress(generation, best)

@@ -67,6 +67,10 @@ class Suite:
         """See `IScenario.measure`; C{fuel} is for each part."""
         return self._combined([part.measure(wasm, upTo=upTo, fuel=fuel, parameters=parameters) for part in self.parts])
 
+    def measureWindows(self, wasm: bytes, split: str, count: int, parameters: Sequence[float] = ()) -> list[SplitScore]:
+        """Worker thread.  The windows of each part, one part after the other, each in its own unit."""
+        return [window for part in self.parts for window in part.measureWindows(wasm, split, count, parameters)]
+
     def steady(self, wasm: bytes, report: Report) -> bool:
         return all(part.steady(wasm, its) for part, its in zip(self.parts, report.parts, strict=True))
 
