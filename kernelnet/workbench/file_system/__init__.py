@@ -41,7 +41,7 @@ blocks: numbered from 0 in the order of first appearance; all of one size; every
 splits: half = n // 2; train [0, half - half // 5), validation [.., half), held_out [half, n); one warm pass
 score: misses
 keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256(SHA-256(module) | trace digest))
-rank: the lowest of 16 slots, drawn by a generator that starts with the first 8 bytes of what keys are made from
+rank: the lowest of 16 slots, drawn by a generator that starts with the first 8 bytes of the trace's digest
 fuel: at most 100000000 + 4000 a request + 10000 a slot
 memory: at most 64 MiB + 1 KiB a slot, and 1 GiB
 steady: of the trace without one request in a thousand comes the same, but for 16 + 4 sqrt(misses) + misses / 20

@@ -15,7 +15,8 @@ from kernelnet.workbench.errors import ContractBroken
 from kernelnet.workbench.file_system.abis import ABIS, HEADER
 from kernelnet.workbench.file_system.capacity import atMost
 from kernelnet.workbench.file_system.trace import Trace
-from kernelnet.workbench.machine import Arena, Layout, Machine, Memory, ownModule
+from kernelnet.workbench.machine import Arena, Layout, Machine, Memory, abiOf, ownModule
+from kernelnet.workbench.sandbox import loadModule
 
 __all__ = ["FileSystemMachine", "optimumMisses", "stackDistances"]
 
@@ -60,7 +61,9 @@ class FileSystemMachine(Machine):
     def prepare(self, arena: Arena, settings: Mapping[str, int], wasm: bytes, end: int) -> None:
         """Salted keys and an empty cache, for the blocks that the run will meet."""
         salt, distinct = self.salt(wasm), self._distinct[end]
-        if arena.salted[0] != salt or arena.salted[1] < distinct:
+        # A rank function never sees a key.
+        keyless = bool(abiOf(loadModule(wasm), ABIS)[0].function)
+        if not keyless and (arena.salted[0] != salt or arena.salted[1] < distinct):
             arena.memory.writeBytes(arena.at["keys"], hashlib.shake_128(salt).digest(8 * distinct))
             arena.salted = (salt, distinct)
         for name in ("slot_of", "eviction_of"):
@@ -70,7 +73,9 @@ class FileSystemMachine(Machine):
         at = arena.at
         if "wb_rank" in driver:
             places = (at[name] for name in ("residents", "ghosts", "eviction_of"))
-            driver["wb_rank"](arena.memory.store, *places, int.from_bytes(arena.salted[0][:8], "little", signed=True))
+            # The same for all modules, so that functions with the same values decide the same.
+            seed = int.from_bytes(bytes.fromhex(self.trace.digest)[:8], "little", signed=True)
+            driver["wb_rank"](arena.memory.store, *places, seed)
         driver["wb_begin"](
             arena.memory.store, at["trace"], at["keys"], at["slot_of"], at["block_in"], settings["capacity"]
         )
