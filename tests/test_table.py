@@ -11,6 +11,24 @@ NASTY = "[/red]a\x1b[2J[bold]b"
 SEEN = "[/red]a?[2J[bold]b"
 
 
+def made(trace: str, found: list[Result]) -> Field:
+    return Field(
+        workbench="file_system",
+        trace=trace,
+        settings="capacity 9",
+        ratio="miss ratio",
+        events=100,
+        reference=60,
+        referenceName="lru",
+        byHand=55,
+        byHandName="sieve",
+        byHandLevel=0.25,
+        optimum=40,
+        optimumName="belady",
+        results=found,
+    )
+
+
 class TableTests(SynchronousTestCase):
     def printed(self, table: object) -> str:
         console = Console(file=io.StringIO(), width=200)
@@ -21,7 +39,7 @@ class TableTests(SynchronousTestCase):
     def test_results(self) -> None:
         """What looks like markup is printed as it is, and control characters don't reach the terminal."""
         result = Result(NASTY, "AI_1", "own search", ["AI_2"], 50, 0.5)
-        field = Field(NASTY, 100, 60, 55, "sieve", 0.25, 40, [result])
+        field = made(NASTY, [result])
         self.assertEqual(self.printed(resultTable(field)).count(SEEN), 2)
 
     def test_order(self) -> None:
@@ -30,9 +48,9 @@ class TableTests(SynchronousTestCase):
             Result("good", "AI_1", "own search", ["AI_2"], 50, 0.5),
             Result("bad", "AI_2", "own search", [], 58, 0.1),
         ]
-        lines = self.printed(resultTable(Field("t", 100, 60, 55, "sieve", 0.25, 40, found))).splitlines()
+        lines = self.printed(resultTable(made("t", found))).splitlines()
         names = [line.split()[0] for line in lines if line.strip()]
-        self.assertEqual(names[-5:], ["optimum", "good", "sieve", "bad", "LRU"])
+        self.assertEqual(names[-5:], ["belady", "good", "sieve", "bad", "lru"])
         self.assertIn("0.5000", next(line for line in lines if "good" in line))
         self.assertIn("nobody yet", next(line for line in lines if "bad" in line))
 

@@ -22,12 +22,16 @@ from rich.live import Live
 from kernelnet.cli.table import progressLines, progressTable, results, resultTable
 from kernelnet.hub import control
 from kernelnet.identity import IdentityError, StateDirectory
+from kernelnet.interfaces import IWorkbench
+from kernelnet.plugins import find
 from kernelnet.workbench.errors import WorkbenchError
-from kernelnet.workbench.file_system import workbench
 
 __all__ = ["Demo", "DemoError"]
 
 SPECIALIZATIONS = ("file_system", "process_manager", "networking", "performance", "security", "graphics", "general")
+
+TRACED = "file_system"
+"""The workbench of the traces that a user gives."""
 
 HUB_STARTS = 30.0
 TRAINER_ENDS = 45.0
@@ -49,7 +53,7 @@ class Demo:
     def __init__(self, minutes: float, traces: list[Path], trainers: int, keep: Path | None) -> None:
         try:
             for trace in traces:
-                workbench.scenario(trace)
+                find(IWorkbench, TRACED, "workbench").scenario(trace)
         except WorkbenchError as e:
             raise DemoError(str(e)) from None
         self.minutes = minutes
@@ -150,7 +154,7 @@ class Demo:
         arguments = ["kerneltrainer", "--id", aiId, "--specialization", specialization]
         arguments += ["--hub", f"localhost:{port}", "--state", str(self.state.path), "--minutes", str(self.minutes)]
         for trace in self.traces:
-            arguments += ["--trace", str(trace)]
+            arguments += ["--workbench", TRACED, "--trace", str(trace)]
         self._start(aiId, *arguments)
 
     def _check(self, name: str) -> None:
@@ -229,7 +233,8 @@ class Demo:
             self.console.print(resultTable(field))
             if field.refuted:
                 self.console.print(f"{field.refuted} more did not measure here as they claim")
-        self.console.print("level: share of the distance from LRU to the optimum that is closed", soft_wrap=True)
+        words = "level: share of the distance from the reference policy to the optimum that is closed"
+        self.console.print(words, soft_wrap=True)
         sessions = ", ".join(f"{n} {state}" for state, n in sorted(status["sessions"].items())) or "none"
         self.console.print(f"collaboration sessions: {sessions}")
         self.console.print(f"database: {self.state.database}\nlogs:     {self.state.path}/*.log", soft_wrap=True)
@@ -238,7 +243,7 @@ class Demo:
             self.console.print("one trainer has no peer that could confirm its components: use --trainers 2")
         elif not good:
             self.console.print(
-                "no peer has confirmed a component that beats LRU: give it more --minutes, or another trace"
+                "no peer has confirmed a component that beats the reference: give it more --minutes, or another trace"
             )
         return 0 if good else 1
 

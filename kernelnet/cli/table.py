@@ -13,8 +13,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from kernelnet.interfaces import IWorkbench
 from kernelnet.message import Component, Verdict
+from kernelnet.plugins import available
 from kernelnet.wire import plain
+from kernelnet.workbench.errors import Unmeasurable
+from kernelnet.workbench.suite import UNIT, Suite, scenarioOf
 
 __all__ = ["Field", "Result", "progressLines", "progressTable", "resultTable", "results"]
 
@@ -24,7 +28,7 @@ class Result(Struct):
     One component as this process measured it on the held-out part of its trace.
 
     @ivar confirmedBy: the AIs other than the author whose re-measurement agreed.
-    @ivar score: misses; C{level}: share of the distance from the reference policy to the optimum.
+    @ivar score: in the workbench's unit; C{level}: share of the distance from the reference policy to the optimum.
     """
 
     id: str
@@ -37,20 +41,25 @@ class Result(Struct):
 
 class Field(Struct):
     """
-    One trace: what there is to beat on its held-out part, and what was found.
+    One task: what there is to beat on its held-out part, and what was found.
 
-    @ivar events: requests; C{reference}, C{byHand} and C{optimum}: misses of LRU, of the best hand-made policy
-        and of the offline optimum.
+    @ivar ratio: what score by C{events} is called, such as C{"miss ratio"}.
+    @ivar reference, byHand, optimum: scores of the reference policy, the best hand-made one and the optimum.
     @ivar refuted: how many components did not measure here as they claim.
     """
 
+    workbench: str
     trace: str
+    settings: str
+    ratio: str
     events: int
     reference: int
+    referenceName: str
     byHand: int
     byHandName: str
     byHandLevel: float
     optimum: int
+    optimumName: str
     results: list[Result] = []
     refuted: int = 0
 
@@ -59,20 +68,19 @@ def results(database: Path, traces: list[Path]) -> list[Field]:
     """
     What the hub's database holds; each component, the hand-made policies and the optimum are measured here and now.
 
-    @param traces: where the components were measured; empty: the traces that ship.
+    @param traces: where the components were measured, besides the traces that ship.
     """
     from kernelnet.workbench.acceptance import remeasure
-    from kernelnet.workbench.errors import Unmeasurable
-    from kernelnet.workbench.file_system import workbench
 
-    paths = traces or workbench.traces()
+    benches = {bench.name: bench for bench in available(IWorkbench)}
     fields: dict[tuple[str, str], Field] = {}
     for author, component, confirmedBy, origin in _components(database):
         manifest = component.manifest
-        if manifest is None or manifest.report is None:
+        bench = benches.get(manifest.workbench) if manifest is not None else None
+        if manifest is None or manifest.report is None or bench is None:
             continue
         try:
-            scenario = workbench.scenarioFor(manifest.report, paths)
+            scenario = scenarioOf(bench, manifest.report, [*traces, *bench.traces()])
         except Unmeasurable:
             continue
         field = fields.setdefault((scenario.traceDigest, str(scenario.settings)), _field(scenario))
@@ -82,21 +90,28 @@ def results(database: Path, traces: list[Path]) -> list[Field]:
             continue
         score, level = report.splits["held_out"].score, scenario.developmentLevel(report)
         field.results.append(Result(component.id, author, origin, confirmedBy, score, level))
-    return sorted(fields.values(), key=lambda field: field.trace)
+    return sorted(fields.values(), key=lambda field: (field.workbench, field.trace, field.settings))
 
 
 def _field(scenario: Any) -> Field:
     baselines = scenario.baselines()
     hand = {name: report.splits["held_out"].score for name, report in baselines.items()}
     best = min(hand, key=lambda name: hand[name])
+    bench = scenario.workbench
     return Field(
+        workbench=bench.name,
         trace=scenario.trace,
-        events=scenario.events["held_out"],
-        reference=hand[scenario.workbench.reference],
+        settings=", ".join(f"{name} {value}" for name, value in sorted(scenario.settings.items())),
+        # of a generalist's score the reference has UNIT a part
+        ratio="cost" if isinstance(scenario, Suite) else bench.ratio,
+        events=UNIT * len(scenario.parts) if isinstance(scenario, Suite) else scenario.events["held_out"],
+        reference=hand[bench.reference],
+        referenceName=bench.reference,
         byHand=hand[best],
         byHandName=best,
         byHandLevel=scenario.developmentLevel(baselines[best]),
         optimum=scenario.optimum()["held_out"],
+        optimumName=bench.optimumName,
     )
 
 
@@ -122,17 +137,18 @@ def _components(database: Path) -> Iterable[tuple[str, Component, list[str], str
 
 
 def resultTable(field: Field) -> Table:
-    """All that competes on one trace, best first: components among LRU, the best hand-made policy and the optimum."""
-    table = Table(title=Text(f"{plain(field.trace)}: miss ratio on the held-out part"), box=box.SIMPLE_HEAD)
+    """All that competes on one task, best first: components among reference, best hand-made policy and optimum."""
+    title = f"{field.workbench}, {plain(field.trace)}, {field.settings}: {field.ratio} on the held-out part"
+    table = Table(title=Text(title), box=box.SIMPLE_HEAD)
     table.add_column("component", no_wrap=True)
     for column in ("author", "made in", "confirmed by"):
         table.add_column(column)
-    for column in ("miss ratio", "level"):
+    for column in (field.ratio, "level"):
         table.add_column(column, justify="right", no_wrap=True)
     known = [
-        (field.optimum, "optimum", "offline", 1.0),
+        (field.optimum, field.optimumName, "offline", 1.0),
         (field.byHand, field.byHandName, "best by hand", field.byHandLevel),
-        (field.reference, "LRU", "by hand", 0.0),
+        (field.reference, field.referenceName, "by hand", 0.0),
     ]
     rows = [(score, (Text(name, "italic"), "", made, ""), level) for score, name, made, level in known]
     for r in field.results:
@@ -168,7 +184,7 @@ def _cells(p: dict[str, Any]) -> list[str]:
         p["ai_id"],
         plain((p["scenario"] or {}).get("trace", "-")),
         f"round {p['rounds'] + 1} generation {p['generation']}",
-        f"best {p['best']} misses" if p["best"] is not None else "",
+        f"best {p['best']} {(p['scenario'] or {}).get('unit', '')}".strip() if p["best"] is not None else "",
         f"{p['built']} built {p['confirmed']} confirmed {p['to_measure']} to measure",
         sessions,
     ]

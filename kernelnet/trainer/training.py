@@ -29,6 +29,7 @@ from kernelnet.plugins import available
 from kernelnet.trainer.bridge import inReactor
 from kernelnet.trainer.tasks import Task, benchesFor, taskList
 from kernelnet.workbench.errors import Unmeasurable
+from kernelnet.workbench.suite import Suite, scenarioOf
 
 if TYPE_CHECKING:
     from kernelnet.workbench.problem import Problem
@@ -155,6 +156,8 @@ class IntegratedKernelTrainer:
             if scenario is None
             else {
                 "workbench": scenario.workbench.name,
+                # a generalist's score is made of several
+                "unit": "" if isinstance(scenario, Suite) else scenario.workbench.unit,
                 "trace": scenario.trace,
                 "trace_digest": scenario.traceDigest,
                 "settings": dict(scenario.settings),
@@ -306,8 +309,6 @@ class IntegratedKernelTrainer:
         return bench, list(dict.fromkeys([*self._paths(bench), *bench.traces()]))
 
     def _level(self, component: Component, report: Report, split: str) -> float:
-        from kernelnet.workbench.suite import scenarioOf
-
         bench, paths = self._benchOf(component)
         level: float = scenarioOf(bench, report, paths).developmentLevel(report, split)
         return level

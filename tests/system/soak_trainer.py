@@ -43,6 +43,8 @@ CREATE TABLE IF NOT EXISTS heard (position INTEGER PRIMARY KEY AUTOINCREMENT, se
 class NoTrainer:
     """Learns nothing and builds nothing."""
 
+    workbenches: tuple[str, ...] = ()
+
     def start(self) -> Deferred[None]:
         return succeed(None)
 
