@@ -20,14 +20,16 @@ from kernelnet.workbench.errors import CompileError, ComponentError, WorkbenchEr
 
 __all__ = [
     "Mistake",
+    "Seconds",
     "checkOut",
     "compiled",
     "failing",
     "findWorkbench",
+    "numbers",
     "oneLine",
     "readComponent",
-    "settingsOf",
     "taskOptions",
+    "tasks",
     "writeFile",
 ]
 
@@ -41,6 +43,16 @@ class Mistake(click.ClickException):
     """The command line is wrong: one line, and exit code 2."""
 
     exit_code = 2
+
+
+class Seconds(click.FloatRange):
+    """A span of time; other than its parent, it has no room for C{nan}."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
 
 
 @contextlib.contextmanager
@@ -96,50 +108,59 @@ def findWorkbench(name: str) -> Any:
         raise Mistake(str(error)) from None
 
 
-def settingsOf(workbench: Any, path: Path, settings: Sequence[str], capacities: Sequence[str]) -> list[dict[str, int]]:
+def tasks(
+    workbench: Any, traces: Sequence[Path], settings: Sequence[str], capacities: Sequence[str], *, several: bool
+) -> list[tuple[Path, Any]]:
     """
-    Worker thread.  The settings that are asked for on one trace.
+    Worker thread.  What is asked for: each trace with each setting, as an `IScenario`.
 
-    @param settings: C{NAME=N}, from the command line; C{capacities}: whole numbers or C{N%}, each a task of its own.
-    @return: as given, not completed; where nothing is asked for, what a trainer trains with.
+    @param traces: empty: those that ship with the workbench.
+    @param settings: C{NAME=N}, from the command line; C{capacities}: blocks or C{N%}, each a task of its own.
+    @param several: where no setting is asked for, take all that a trainer trains with, instead of the default.
     @raise Mistake: they can't be understood.
-    @raise WorkbenchError: the trace can't be read.
+    @raise WorkbenchError: a trace can't be read, or a setting isn't one.
     """
+    paths = list(traces) or list(workbench.traces())
+    if not paths:
+        raise Mistake(f"no trace ships with {workbench.name}: give one by --trace")
+    given = numbers(settings)
+    if "capacity" in given and capacities:
+        raise Mistake("give either --capacity or --set capacity=…")
+    found = []
+    for path in paths:
+        if capacities:
+            each = [{**given, "capacity": _blocks(workbench, path, text)} for text in capacities]
+        else:
+            each = list(workbench.tasks(path)) if several and not given else [given]
+        found += [(path, workbench.scenario(path, chosen)) for chosen in each]
+    return found
+
+
+def numbers(settings: Sequence[str]) -> dict[str, int]:
+    """What ``--set`` says.  @raise Mistake: it can't be understood."""
     given: dict[str, int] = {}
     for text in settings:
         name, equals, number = text.partition("=")
-        if not equals or not name.strip() or not re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", number):
+        name = name.strip()
+        if not equals or not name or not re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", number):
             raise Mistake(f"--set {text}: it should be NAME=N with a whole number, such as capacity=1024")
-        if name.strip() in given:
-            raise Mistake(f"--set {name.strip()} is given twice")
-        given[name.strip()] = int(number)
-    if not capacities:
-        return [given] if given else list(workbench.tasks(path))
-    if "capacity" in given:
-        raise Mistake("give either --capacity or --set capacity=…")
-    return [{**given, "capacity": _blocks(workbench, path, text)} for text in capacities]
+        if name in given:
+            raise Mistake(f"--set {name} is given twice")
+        given[name] = int(number)
+    return given
 
 
 def _blocks(workbench: Any, path: Path, text: str) -> int:
     """What ``--capacity`` says, in blocks."""
-    right = f"--capacity {text}: it should be a number of blocks, or a share such as 10% or 0.1%"
-    if re.fullmatch(r"[0-9]{1,18}", text):
-        return int(text)
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?%", text):
-        raise Mistake(right)
-    share = float(text[:-1]) / 100
-    if not 0 < share <= 1:
-        raise Mistake(f"--capacity {text}: it should be more than 0 % and at most 100 % of the trace's distinct blocks")
-    return max(1, math.floor(share * footprint(workbench, path) + 0.5))
+    from kernelnet.workbench.file_system.capacity import blocksOf
 
-
-def footprint(workbench: Any, path: Path) -> int:
-    """Worker thread.  How many distinct blocks a trace has.  @raise Mistake: the bench's traces have none."""
+    if text.strip().endswith("%") and not text.strip(" 0.%"):
+        raise Mistake(f"--capacity {text}: a cache needs more than nothing, such as 10% or 1024")
     trace = getattr(getattr(workbench.scenario(path, {}), "machine", None), "trace", None)
     distinct = getattr(trace, "distinct", None)
     if not isinstance(distinct, int):
-        raise Mistake(f"the traces of {workbench.name} have no blocks of which a cache could have a share")
-    return distinct
+        raise Mistake(f"the traces of {workbench.name} have no blocks for a cache: --set has its settings")
+    return blocksOf(distinct, text)
 
 
 def readComponent(path: Path) -> str:

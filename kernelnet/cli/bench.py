@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
+from typing import Any
 
 import click
+from msgspec.structs import replace
 from rich.console import Console
 
 from kernelnet.cli.arguments import (
     Mistake,
+    Seconds,
+    checkOut,
     compiled,
     failing,
     findWorkbench,
     oneLine,
     readComponent,
-    settingsOf,
     taskOptions,
+    tasks,
+    writeFile,
 )
 from kernelnet.cli.standing import Found, Standing, printLegend, printStanding, standing, toJson
 from kernelnet.workbench.errors import ComponentError
 
-__all__ = ["bench"]
+__all__ = ["REFUSED", "bench"]
+
+REFUSED = 3
+"""Exit code of a search whose result did not pass the guard."""
 
 
 @click.group()
@@ -57,15 +66,10 @@ def run(
     sources = [(path, readComponent(path)) for path in components]
     with oneLine():
         modules = [(path, compiled(bench, path, source)) for path, source in sources]
-        paths = list(traces) or bench.traces()
-        if not paths:
-            raise Mistake(f"no trace ships with {bench.name}: give one by --trace")
         # All of them first: a mistake in the last one is told before anything is measured.
-        scenarios = [
-            bench.scenario(path, task) for path in paths for task in settingsOf(bench, path, settings, capacities)
-        ]
+        scenarios = [scenario for _, scenario in tasks(bench, traces, settings, capacities, several=True)]
         found: list[Standing] = []
-        console = Console(markup=False, emoji=False, highlight=False)
+        console = _console()
         for scenario in scenarios:
             measured = []
             for path, wasm in modules:
@@ -81,3 +85,104 @@ def run(
         click.echo(toJson(found))
     else:
         printLegend(found[-1], console)
+
+
+@bench.command()
+@click.argument("workbench")
+@taskOptions
+@click.option("--seconds", type=Seconds(1, 86400), default=60.0, show_default=True, help="How long to search.")
+@click.option("--generator", "generatorName", default=None, help="Who writes it [default: search, where it can].")
+@click.option("--seed", type=click.IntRange(0, (1 << 63) - 1), default=None, help="[default: a random one]")
+@click.option(
+    "--objective",
+    type=click.Choice(["score", "fuel"]),
+    default="score",
+    show_default=True,
+    help="What the generator is to improve: the score, or the fuel for the same score.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The C file to write.")
+@click.option("--force", is_flag=True, help="Overwrite it if it is there.")
+@click.option("--keep-refused", "keepRefused", is_flag=True, help="Write what the guard refused, too.")
+@click.option("--json", "asJson", is_flag=True, help="Print the tables as JSON.")
+def train(
+    *,
+    workbench: str,
+    traces: tuple[Path, ...],
+    settings: tuple[str, ...],
+    capacities: tuple[str, ...],
+    seconds: float,
+    generatorName: str | None,
+    seed: int | None,
+    objective: str,
+    out: Path,
+    force: bool,
+    keepRefused: bool,
+    asJson: bool,
+) -> None:
+    """
+    Search for a component of WORKBENCH on traces, and write it as a C file.
+
+    The search sees the training part of each trace only.  What it finds is written if it passes the guard: if it is
+    better on the validation part than the hand-made policy that is best on train.  Several traces, or several
+    capacities, make one task, and what is found for it a generalist.
+
+    Exit code 3: nothing passed the guard, and no file was written (but for --keep-refused).
+    """
+    from kernelnet.cli import training
+    from kernelnet.workbench.suite import Suite
+
+    bench = findWorkbench(workbench)
+    console, progress = _console(), _console(stderr=True)
+    with oneLine():
+        generator = training.chooseGenerator(bench, generatorName)
+        checkOut(out, force)
+        chosen = tasks(bench, traces, settings, capacities, several=False)
+        try:
+            scenario = Suite([part for _, part in chosen]) if len(chosen) > 1 else chosen[0][1]
+        except ValueError as error:
+            raise Mistake(f"{error}; the same trace was given twice") from None
+        seed = secrets.randbits(31) if seed is None else seed
+        told = f"{seconds:g} s, objective {objective}"
+        progress.print(f"{generator.name} searches {told}, seed {seed}, on {scenario.trace}", soft_wrap=True)
+        trained = training.train(scenario, generator, seconds=seconds, seed=seed, objective=objective, console=progress)
+        again = [training.againCommand(bench.name, out, path, part.settings) for path, part in chosen]
+        written = trained.found is not None and (trained.accepted or keepRefused)
+        if written:
+            text = training.sourceFile(scenario, trained, generator=generator.name, seed=seed, told=told, again=again)
+            writeFile(out, text.encode("utf-8", "surrogateescape"), force)
+            if trained.found is not None:
+                trained.found.file, trained.found.name = str(out), out.name
+        found = [standing(part, measured) for part, measured in _parts(scenario, trained.found)]
+    if asJson:
+        click.echo(toJson(found))
+    else:
+        for each in found:
+            printStanding(each, console)
+        printLegend(found[0], console)
+    verdict = "accepted" if trained.accepted else "refused"
+    console = progress if asJson else console
+    console.print(f"{verdict}: {trained.reason}", soft_wrap=True)
+    if written:
+        console.print(f"written: {out}; measure it again:", soft_wrap=True)
+        for command in again:
+            console.print(f"  {command}", soft_wrap=True)
+    else:
+        console.print("nothing was written; more --seconds or another --seed may help", soft_wrap=True)
+    if not trained.accepted:
+        raise SystemExit(REFUSED)
+
+
+def _parts(scenario: Any, found: Found | None) -> list[tuple[Any, list[Found]]]:
+    """Each scenario with what was found, as measured there; after the parts of a suite the suite itself."""
+    whole = (scenario, [found] if found is not None else [])
+    if not hasattr(scenario, "parts"):
+        return [whole]
+    if found is None:
+        return [*((part, []) for part in scenario.parts), whole]
+    reports = zip(scenario.parts, found.report.parts, strict=True)
+    return [*((part, [replace(found, report=report)]) for part, report in reports), whole]
+
+
+def _console(stderr: bool = False) -> Console:
+    # As they are: what looks like markup in a file's name is none.
+    return Console(markup=False, emoji=False, highlight=False, stderr=stderr)

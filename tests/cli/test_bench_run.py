@@ -146,10 +146,10 @@ class MistakeTests(CliTestCase):
         """Settings that aren't any, or out of range."""
         for code, words, *arguments in (
             (1, "capacity is 0; it should be 1 to", "--capacity", "0"),
-            (2, "at most 100 %", "--capacity", "200%"),
-            (2, "more than 0 %", "--capacity", "0%"),
-            (2, "a number of blocks, or a share", "--capacity", "much"),
-            (2, "a number of blocks, or a share", "--capacity", "-5"),
+            (1, "200% is more than all of the trace's blocks", "--capacity", "200%"),
+            (2, "a cache needs more than nothing", "--capacity", "0%"),
+            (1, "it should be blocks, like 1000, or a share, like 10%", "--capacity", "much"),
+            (1, "it should be blocks, like 1000, or a share, like 10%", "--capacity", "-5"),
             (1, "capacity is 999999; it should be 1 to", "--set", "capacity=999999"),
             (2, "NAME=N", "--set", "capacity"),
             (2, "NAME=N", "--set", "capacity=1.5"),

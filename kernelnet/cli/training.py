@@ -1,0 +1,235 @@
+"""C{kernelnet bench train}: a search without a hub, guarded acceptance, and the C file that comes of it."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kernelnet.cli.arguments import Mistake
+from kernelnet.cli.standing import Found, settingsText
+from kernelnet.generators import Candidate
+from kernelnet.interfaces import IComponentGenerator
+from kernelnet.message import Report
+from kernelnet.plugins import available, find
+from kernelnet.wire import plain
+from kernelnet.workbench.acceptance import accept
+from kernelnet.workbench.compiler import compileC, compilerVersion
+from kernelnet.workbench.errors import CompileError, ComponentError
+from kernelnet.workbench.problem import Problem
+
+__all__ = ["Trained", "againCommand", "chooseGenerator", "sourceFile", "train"]
+
+LINE_EVERY = 5.0
+"""Seconds between two lines of progress without a terminal."""
+
+DEFAULT = "search"
+
+
+def chooseGenerator(workbench: Any, name: str | None) -> Any:
+    """
+    The generator of that name; without one, the default where it can write for this workbench, else the first that can.
+
+    @raise Mistake: there is none.
+    """
+    able = [g for g in available(IComponentGenerator) if not g.workbenches or workbench.name in g.workbenches]
+    names = [generator.name for generator in able]
+    if name is None:
+        if not able:
+            raise Mistake(f"no generator that is installed writes for {workbench.name}")
+        return able[names.index(DEFAULT) if DEFAULT in names else 0]
+    generator = find(IComponentGenerator, name, "generator")
+    if name not in names:
+        others = ", ".join(names) or "none"
+        raise Mistake(f"the generator {name} does not write for {workbench.name}; those that do: {others}")
+    return generator
+
+
+@dataclass
+class Trained:
+    """
+    @ivar found: what the search found, measured on all parts; C{None} if there was nothing that runs.
+    @ivar accepted: whether it passed the guard, and C{reason}: why, for people.
+    @ivar candidate: as the generator wrote it, and C{wasm}: what that compiles to.
+    """
+
+    accepted: bool
+    reason: str
+    candidate: Candidate | None = None
+    found: Found | None = None
+    wasm: bytes = b""
+
+
+def _search(generator: Any, problem: Problem, console: Console, progress: _Progress) -> Candidate | None:
+    """
+    Let a generator search in a thread of its own, and show how it gets on.
+
+    @raise click.ClickException: the generator failed; one line.
+    @raise KeyboardInterrupt: after the generator has ended.
+    """
+    result: list[Candidate | None] = []
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            result.append(generator.generate(problem))
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work, name="kernelnet-search", daemon=True)
+    thread.start()
+    try:
+        if console.is_terminal:
+            progress.bar(thread, console)
+        else:
+            progress.lines(thread, console)
+    except KeyboardInterrupt:
+        problem.cancel()
+        thread.join()
+        raise
+    if failures:
+        raise click.ClickException(f"the generator {generator.name} failed: {_where(failures[0])}")
+    return result[0]
+
+
+def _where(error: BaseException) -> str:
+    """An exception of somebody else's program, and where it came from, in one line."""
+    text, trace = f"{type(error).__name__}: {error}", error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is not None:
+        text += f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"
+    return plain(" ".join(text.split()), 500)
+
+
+class _Progress:
+    """What a generator tells in its own thread, and how it is shown."""
+
+    def __init__(self, seconds: float, unit: str) -> None:
+        self._seconds, self._unit = seconds, unit
+        self._began = time.monotonic()
+        self._told: tuple[int, int] | None = None
+
+    def tell(self, generation: int, best: int) -> None:
+        self._told = (generation, best)
+
+    def text(self) -> str:
+        if self._told is None:
+            return "starting"
+        return f"generation {self._told[0]}, best on train {self._told[1]} {self._unit}"
+
+    def bar(self, thread: threading.Thread, console: Console) -> None:
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as shown:
+            task = shown.add_task(self.text(), total=self._seconds)
+            while thread.is_alive():
+                thread.join(0.2)
+                shown.update(task, completed=time.monotonic() - self._began, description=self.text())
+        console.print(self.text(), markup=False, highlight=False)
+
+    def lines(self, thread: threading.Thread, console: Console) -> None:
+        while thread.is_alive():
+            thread.join(LINE_EVERY)
+            left = max(0.0, self._began + self._seconds - time.monotonic())
+            console.print(f"{left:5.0f} s left  {self.text()}", markup=False, highlight=False, soft_wrap=True)
+
+
+def train(scenario: Any, generator: Any, *, seconds: float, seed: int, objective: str, console: Console) -> Trained:
+    """
+    Search on the training part, and put what was found to the guard.
+
+    @param scenario: an `IScenario`.
+    @param console: for progress.
+    @raise click.ClickException: the generator failed.
+    """
+    scenario.baselines()  # outside of the time that the search has
+    progress = _Progress(seconds, scenario.workbench.unit)
+    problem = Problem(scenario, seed=seed, seconds=seconds, objective=objective, onProgress=progress.tell)
+    candidate = _search(generator, problem, console, progress)
+    if candidate is None:
+        return Trained(False, f"the generator {generator.name} had nothing to offer")
+    component, reason = accept(scenario, candidate, generator=generator.name, seed=seed)
+    if component is not None and component.manifest is not None and component.manifest.report is not None:
+        abi, report = component.manifest.abi, component.manifest.report
+        return Trained(True, reason, candidate, Found("found", report, abi, note=f"found, {abi}"), component.wasm)
+    try:
+        wasm = compileC(candidate.source, scenario.workbench.headerPath, trusted=True)
+        abi = scenario.workbench.abiOf(wasm).identifier
+        found = Found("found", scenario.measure(wasm), abi, note=f"refused, {abi}")
+        return Trained(False, reason, candidate, found, wasm)
+    except (CompileError, ComponentError):
+        return Trained(False, reason, candidate)
+
+
+def sourceFile(scenario: Any, trained: Trained, *, generator: str, seed: int, told: str, again: Sequence[str]) -> str:
+    """
+    The C file: what the generator wrote, with a comment that says what it is and how it was measured.
+
+    @param told: how it was searched for, for people; C{again}: the commands that measure it again.
+    """
+    candidate = trained.candidate
+    assert candidate is not None
+    workbench = scenario.workbench
+    parts = getattr(scenario, "parts", None) or [scenario]
+    lines = [f"A component for kernelnet's workbench {workbench.name}, found by `kernelnet bench train`.", ""]
+    if not trained.accepted:
+        lines.append("REFUSED: it did not pass the guard, so there is no reason to believe that it is any good.")
+    lines += [
+        f"what       {candidate.note or 'the generator does not say'}",
+        f"kind       {'generalist' if len(parts) > 1 else 'specialist'}",
+        f"guard      {trained.reason}",
+        f"generator  {generator}, seed {seed}, {told}",
+        f"workbench  sha256 {workbench.digest}",
+        f"compiler   {compilerVersion()}",
+    ]
+    if trained.found is not None:
+        lines += [f"engine     {trained.found.report.engine}", f"ABI        {trained.found.abi}"]
+    reports = (trained.found.report.parts or [trained.found.report]) if trained.found is not None else [None]
+    for part, report in zip(parts, reports, strict=False):
+        lines += [
+            "",
+            f"trace      {part.trace}, sha256 {part.traceDigest}",
+            f"settings   {settingsText(part.settings)}",
+            *_scoreLines(part, report),
+        ]
+    lines += ["", "Measure it again:", *(f"    {command}" for command in again)]
+    comment = "".join(f" * {_tame(line)}".rstrip() + "\n" for line in lines)
+    source = candidate.source if candidate.source.endswith("\n") else candidate.source + "\n"
+    text = f"/*\n{comment} */\n{source}"
+    if trained.wasm and compileC(text, workbench.headerPath, trusted=True) != trained.wasm:
+        # It depends on its lines' numbers: what was measured must be what is written.
+        text = f"{source}/*\n{comment} */\n"
+    return text
+
+
+def _scoreLines(scenario: Any, report: Report | None) -> list[str]:
+    if report is None:
+        return []
+    unit, reference, ideal = scenario.workbench.unit, scenario.workbench.reference, scenario.workbench.optimumName
+    lines = [f"{'':<11}{unit[:16]:>16}{'events':>12}{'fuel':>16}   level ({reference} 0, {ideal} 1)"]
+    for split, score in report.splits.items():
+        level = scenario.developmentLevel(report, split)
+        row = f"{split.replace('_', '-'):<11}{score.score:>16}{score.events:>12}{score.fuel:>16}   {level:.4f}"
+        lines.append(row + "".join(f"  {name} {value}" for name, value in score.metrics.items()))
+    return lines
+
+
+def _tame(line: str) -> str:
+    """Words of a generator's or a file's name, fit for a comment: they can't end it, nor begin another line."""
+    return plain(line, 1000).replace("*/", "* /").replace("/*", "/ *").rstrip("\\")
+
+
+def againCommand(workbench: str, out: Path, trace: Path, settings: Mapping[str, int]) -> str:
+    """How to measure what was written again, on one trace."""
+    words = ["kernelnet", "bench", "run", workbench, "--component", str(out), "--trace", str(trace)]
+    for name, value in settings.items():
+        words += ["--set", f"{name}={value}"]
+    return shlex.join(words)

@@ -1,0 +1,252 @@
+"""C{kernelnet bench train}."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import click
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+from kernelnet import plugins
+from kernelnet.cli import arguments
+from kernelnet.generators import Candidate
+from kernelnet.generators.search import Search
+from kernelnet.interfaces import IComponentGenerator, IWorkbench
+from kernelnet.testing import loopWithScan
+from kernelnet.workbench.file_system import FileSystemWorkbench, workbench
+from tests.cli.support import CliTestCase
+from tests.workbench.support import writeTrace
+
+TRAIN = ("bench", "train", "file_system")
+
+
+@implementer(IPlugin, IComponentGenerator)
+class Stub:
+    """A generator that does what a test wants."""
+
+    description = ""
+
+    def __init__(self, generate: Callable[[Any], Any], name: str = "stub", workbenches: tuple[str, ...] = ()) -> None:
+        self.generate = generate
+        self.name = name
+        self.workbenches = workbenches
+
+
+def offering(source: str, note: str = "") -> Stub:
+    return Stub(lambda problem: Candidate(source, note=note))
+
+
+class TrainTestCase(CliTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.trace = writeTrace(self.folder / "loop.txt", loopWithScan())
+        self.out = self.folder / "found.c"
+        # So that passing the guard takes no luck.
+        self.patch(FileSystemWorkbench, "baselineNames", ("fifo", "lru", "clock"))
+        self.generators(Search(evaluations=24))
+
+    def generators(self, *found: Any) -> None:
+        everything = {IComponentGenerator: list(found), IWorkbench: [workbench]}
+        self.patch(plugins, "getPlugins", lambda interface: everything[interface])
+
+    def train(self, *extra: str | Path) -> tuple[str | Path, ...]:
+        return (*TRAIN, "--trace", self.trace, "--capacity", "32", "--seed", "1", "--out", self.out, *extra)
+
+
+class TrainTests(TrainTestCase):
+    def test_sameNumbers(self) -> None:
+        """What is written has, in C{bench run}, the numbers of the table that C{bench train} printed, to the unit."""
+        result = self.call(*self.train("--json"))
+        self.assertEqual(result.exit_code, 0, result.stderr)
+        self.assertIn("accepted: better on validation", result.stderr)
+        [trained] = json.loads(result.stdout)
+        again = ("bench", "run", "file_system", "--component", self.out, "--trace", self.trace, "--set", "capacity=32")
+        [ran] = json.loads(self.succeed(*again, "--json"))
+        for found in (trained, ran):
+            [mine] = [p for p in found["policies"] if p["kind"] == "component"]
+            self.assertEqual((mine.pop("name"), mine.pop("file")), ("found.c", str(self.out)))
+            mine.pop("note")
+        self.assertEqual(trained, ran)
+        text = self.out.read_text()
+        for score in mine["splits"].values():
+            self.assertIn(f"{score['score']:>16}{score['events']:>12}{score['fuel']:>16}", text)
+
+    def test_file(self) -> None:
+        """The file says what it is, how it was made and measured, and gives the command that measures it again."""
+        result = self.call(*self.train())
+        text = self.out.read_text()
+        scenario = workbench.scenario(self.trace, {"capacity": 32})
+        for words in (
+            "kernelnet's workbench file_system",
+            "generator  search, seed 1, 60 s, objective score",
+            f"trace      loop, sha256 {scenario.traceDigest}",
+            "settings   capacity 32",
+            "ABI        file_system/full/1",
+            f"workbench  sha256 {workbench.digest}",
+            f"engine     {workbench.engine}",
+            "guard      better on validation",
+            "kind       specialist",
+        ):
+            self.assertIn(words, text)
+        [command] = [line.strip(" *") for line in text.splitlines() if "kernelnet bench run" in line]
+        self.assertIn(command, result.stdout)
+        self.assertIn("found.c", self.succeed(*command.split()[1:]))
+
+    def test_generalist(self) -> None:
+        """Several traces make one task: a table for each and one for all, and what is found is a generalist."""
+        second = writeTrace(self.folder / "second.txt", [n % 70 if n % 3 else 9000 + n for n in range(1500)])
+        result = self.call(*self.train("--trace", second, "--json"))
+        self.assertEqual(result.exit_code, 0, result.stderr)
+        tables = json.loads(result.stdout)
+        self.assertEqual(sorted(t["trace"] for t in tables[:2]), ["loop", "second"])
+        self.assertEqual(tables[2]["settings"], {"parts": 2})
+        self.assertIn("kind       generalist", self.out.read_text())
+        again = ("bench", "run", "file_system", "--component", self.out, "--capacity", "32", "--json")
+        ran = json.loads(self.succeed(*again, "--trace", self.trace, "--trace", second))
+        for one in ran:
+            [other] = [t for t in tables if t["trace_digest"] == one["trace_digest"]]
+            mine, its = ([p["splits"] for p in t["policies"] if p["kind"] == "component"] for t in (one, other))
+            self.assertEqual(mine, its)
+
+    def test_refused(self) -> None:
+        """What does not pass the guard is in the table and not written, and the exit code is 3."""
+        self.generators(offering(workbench.baselineSource("fifo")))
+        result = self.call(*self.train())
+        self.assertEqual(result.exit_code, 3, result.output)
+        self.assertIn("refused: no better on validation", result.stdout)
+        self.assertIn("refused, file_system/full/1", result.stdout)
+        self.assertFalse(self.out.exists())
+
+    def test_keepRefused(self) -> None:
+        """On demand it is written all the same, and says so."""
+        self.generators(offering(workbench.baselineSource("fifo")))
+        result = self.call(*self.train("--keep-refused"))
+        self.assertEqual(result.exit_code, 3, result.output)
+        self.assertIn("REFUSED: it did not pass the guard", self.out.read_text())
+        self.succeed("bench", "run", "file_system", "--component", self.out, "--trace", self.trace)
+
+    def test_nothing(self) -> None:
+        """A generator that has nothing to offer, and one whose source does not compile: exit code 3, and why."""
+        for generator, words in (
+            (Stub(lambda problem: None), "had nothing to offer"),
+            (offering("int x = ;"), "does not compile"),
+            (offering("int x;"), "it fails: the module exports no"),
+        ):
+            self.generators(generator)
+            result = self.call(*self.train("--keep-refused"))
+            self.assertEqual(result.exit_code, 3, result.output)
+            self.assertIn(words, result.stdout)
+            self.assertFalse(self.out.exists())
+
+    def test_nastyWords(self) -> None:
+        """Words of a generator can't end the comment that they are in; what goes by line numbers stays as it was."""
+        nasty = "*/ int evil[; /* \n#error \\"
+        source = workbench.baselineSource("lru") + '\nKN_EXPORT("line") int line(void) { return __LINE__; }\n'
+        self.generators(offering(source, nasty))
+        self.call(*self.train("--keep-refused"))
+        text = self.out.read_text()
+        self.assertNotIn("*/ int evil", text)
+        found = json.loads(
+            self.succeed("bench", "run", "file_system", "--component", self.out, "--trace", self.trace, "--json")
+        )
+        self.assertEqual(found[0]["policies"][-1]["name"], "found.c")
+        self.assertTrue(text.startswith(source))
+
+
+class MistakeTests(TrainTestCase):
+    """Each mistake gets one line; nothing is searched, and nothing written."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.generators(Stub(self.unwanted, "search"))
+
+    def unwanted(self, problem: Any) -> None:
+        raise AssertionError("it was called")
+
+    def test_time(self) -> None:
+        """No time to search."""
+        self.refused(2, "0 is not in the range", *self.train("--seconds", "0"))
+        self.refused(2, "nan is not in the range", *self.train("--seconds", "nan"))
+
+    def test_out(self) -> None:
+        """A file that is there, a folder, a folder that isn't there, none at all."""
+        self.out.write_text("mine")
+        self.refused(2, "is there already; --force overwrites it", *self.train())
+        self.assertEqual(self.out.read_text(), "mine")
+        self.refused(2, "is a folder; --out takes a file", *TRAIN, "--out", self.folder)
+        self.refused(2, "there is no folder", *TRAIN, "--out", self.folder / "no" / "f.c")
+        self.refused(2, "Missing option '--out'", *TRAIN)
+
+    def test_generator(self) -> None:
+        """A generator that there isn't, or that is for something else."""
+        self.refused(2, "unknown generator 'magic'; there are: search", *self.train("--generator", "magic"))
+        self.generators(Stub(self.unwanted, "search"), Stub(self.unwanted, "other", ("network_stack",)))
+        said = self.refused(2, "does not write for file_system", *self.train("--generator", "other"))
+        self.assertIn("those that do: search", said)
+        self.generators(Stub(self.unwanted, "other", ("network_stack",)))
+        self.refused(2, "no generator that is installed writes for file_system", *self.train())
+
+    def test_traces(self) -> None:
+        """A trace that can't be read, and the same one twice."""
+        self.refused(1, "nowhere.txt: No such file", *self.train("--trace", "nowhere.txt"))
+        self.refused(2, "the same trace was given twice", *self.train("--trace", self.trace))
+
+    def test_failingGenerator(self) -> None:
+        """A generator that fails: what it raised, and where."""
+        said = self.refused(1, "the generator search failed: AssertionError: it was called", *self.train())
+        self.assertIn("test_bench_train.py:", said)
+        self.assertFalse(self.out.exists())
+
+
+class WriteTests(CliTestCase):
+    def test_force(self) -> None:
+        """A file is replaced only if that was asked for, and nothing else is left in the folder."""
+        out = self.write("out.c", "old")
+        arguments.writeFile(out, b"new", True)
+        self.assertEqual(out.read_bytes(), b"new")
+        error = self.assertRaises(click.ClickException, arguments.writeFile, out, b"newer", False)
+        self.assertIn("has come to be meanwhile", error.message)
+        self.assertEqual(out.read_bytes(), b"new")
+        self.assertEqual(sorted(p.name for p in self.folder.iterdir()), ["out.c", "small.txt"])
+
+    def test_whole(self) -> None:
+        """A disk that is full leaves neither a part of the file nor another one."""
+        out = self.folder / "out.c"
+        with mock.patch("os.fdopen", side_effect=OSError(28, "No space left on device")):
+            error = self.assertRaises(click.ClickException, arguments.writeFile, out, b"new", False)
+        self.assertIn("out.c: No space left on device", error.message)
+        self.assertEqual([p.name for p in self.folder.iterdir()], ["small.txt"])
+
+
+class InterruptTests(CliTestCase):
+    def test_interrupt(self) -> None:
+        """Ctrl-C ends the search with exit code 130, and no file and no traceback come of it."""
+        out = self.folder / "found.c"
+        command = [str(Path(sys.executable).with_name("kernelnet")), *TRAIN, "--trace", str(self.trace)]
+        process = subprocess.Popen(
+            [*command, "--seconds", "100", "--out", str(out)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        self.addCleanup(process.kill)
+        assert process.stderr is not None
+        self.assertIn("searches", process.stderr.readline())
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+        self.assertEqual((process.returncode, output), (130, ""), errors)
+        self.assertNotIn("Traceback", errors)
+        self.assertFalse(out.exists())
