@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from kernelnet.hub.integrity import Damaged, quickCheck
+from kernelnet.hub.integrity import Damaged, digestOf, quickCheck
 
 __all__ = [
     "DatabaseError",
@@ -47,6 +47,7 @@ def setUpWriter(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_autocheckpoint=4000")
     connection.execute("PRAGMA cache_size=-65536")
     connection.execute("PRAGMA temp_store=MEMORY")
+    connection.create_function("digest_of", 1, digestOf, deterministic=True)
 
 
 def setUpReader(connection: sqlite3.Connection) -> None:

@@ -21,8 +21,7 @@ PAGE_BYTES = 256 * 1024
 """What one page holds at most; a single message may be larger."""
 
 
-@dataclass(slots=True, eq=False)
-class Event:
+class Event(msgspec.Struct, eq=False, gc=False):
     """
     One message of the log.
 
@@ -118,7 +117,10 @@ def _event(row: tuple[int, str, str | None, bytes, str, bytes, int | None]) -> E
 
 def isNewOnly(messageType: str) -> bool:
     """Whether version 1 does not know the type."""
-    return messageType == MessageType.COLLABORATION_RESPONSE.value
+    return messageType == _NEW
+
+
+_NEW = MessageType.COLLABORATION_RESPONSE.value
 
 
 def _seq(event: Event) -> int:

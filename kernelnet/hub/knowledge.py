@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -27,90 +28,103 @@ from kernelnet.message import (
 
 __all__ = [
     "PAGE_BYTES",
+    "Then",
     "bestMatch",
     "counts",
     "page",
     "storeCode",
     "storeComponent",
+    "storeNothing",
     "storePattern",
     "storeReport",
 ]
 
 PAGE_BYTES = 128 * 1024
 """The JSON of one page's items; what else a ``training_sync`` holds takes at most as much again."""
-_REPORTS = 5
+_SHOWN = 5
 """Reports shown with each component."""
 
+Then = Callable[[Transaction, int], None]
+"""Writes what follows from the message with this C{seq}, in the writer's thread."""
+_encode = msgspec.json.Encoder().encode
 
-def storePattern(transaction: Transaction, seq: int, message: NetworkMessage, pattern: Pattern) -> None:
-    transaction.put(
-        "INSERT OR REPLACE INTO shared_patterns (ai_id, pattern_id, seq, type, confidence, specialization, timestamp,"
-        " body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            message.sender_id,
-            pattern.id,
-            seq,
-            pattern.type,
-            pattern.confidence,
-            pattern.specialization,
-            message.timestamp,
-            msgspec.json.encode(message.payload["pattern"]),
-        ),
+
+def storePattern(message: NetworkMessage, pattern: Pattern) -> Then:
+    """Prepare the row of a pattern; the result writes it."""
+    row = (
+        message.sender_id,
+        pattern.id,
+        pattern.type,
+        pattern.confidence,
+        pattern.specialization,
+        message.timestamp,
+        _encode(message.payload["pattern"]),
     )
+    return partial(_put, _PATTERN, row)
 
 
-def storeCode(transaction: Transaction, seq: int, message: NetworkMessage, code: CodeBlock) -> None:
-    row = {
-        "component_id": code.id,
-        "kind": "code",
-        "name": code.type,
-        "feature": code.specialization,
-        "digest": "",
-        "level": 0.0,
-        "body": msgspec.json.encode(message.payload["code"]),
-    }
-    _storeComponent(transaction, seq, message, row)
+def storeCode(message: NetworkMessage, code: CodeBlock) -> Then:
+    """The same for a building block."""
+    row = (message.sender_id, code.id, "code", code.type, code.specialization, "", 0.0, message.timestamp)
+    return partial(_put, _COMPONENT, (*row, _encode(message.payload["code"])))
 
 
-def storeComponent(transaction: Transaction, seq: int, message: NetworkMessage, component: Component) -> None:
-    row = {
-        "component_id": component.id,
-        "kind": "component",
-        "name": component.title,
-        "feature": component.manifest.workbench if component.manifest else component.specialization,
-        "digest": component.digest,
-        "level": component.development_level or 0.0,
-        "body": msgspec.json.encode(message.payload["component"]),
-    }
-    _storeComponent(transaction, seq, message, row)
-    _countVerdicts(transaction, component.digest)
-
-
-def _storeComponent(transaction: Transaction, seq: int, message: NetworkMessage, row: dict[str, Any]) -> None:
-    transaction.put(
-        "INSERT OR REPLACE INTO shared_components (ai_id, component_id, kind, seq, name, feature, digest,"
-        " development_level, timestamp, body)"
-        " VALUES (:ai_id, :component_id, :kind, :seq, :name, :feature, :digest, :level, :timestamp, :body)",
-        {**row, "ai_id": message.sender_id, "seq": seq, "timestamp": message.timestamp},
+def storeComponent(message: NetworkMessage, component: Component) -> Then:
+    """The same for a component."""
+    digest = component.digest
+    row = (
+        message.sender_id,
+        component.id,
+        "component",
+        component.title,
+        component.manifest.workbench if component.manifest else component.specialization,
+        digest,
+        component.development_level or 0.0,
+        message.timestamp,
+        _encode(message.payload["component"]),
     )
+    return partial(_putAndCount, _COMPONENT, row, digest)
 
 
-def storeReport(transaction: Transaction, seq: int, message: NetworkMessage, report: PerformanceReport) -> None:
-    transaction.put(
-        "INSERT OR REPLACE INTO performance_reports (ai_id, component_id, digest, seq, verdict, timestamp, body)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            message.sender_id,
-            report.component_id,
-            report.digest or "",
-            seq,
-            report.verdict.value if report.verdict else None,
-            message.timestamp,
-            msgspec.json.encode(message.payload),
-        ),
+def storeReport(message: NetworkMessage, report: PerformanceReport) -> Then:
+    """The same for a report."""
+    row = (
+        message.sender_id,
+        report.component_id,
+        report.digest or "",
+        report.verdict.value if report.verdict else None,
+        message.timestamp,
+        _encode(message.payload),
     )
-    if report.digest:
-        _countVerdicts(transaction, report.digest)
+    return partial(_putAndCount, _REPORT, row, report.digest)
+
+
+def storeNothing(transaction: Transaction, seq: int) -> None:
+    """For what is in the log only."""
+
+
+_PATTERN = (
+    "INSERT OR REPLACE INTO shared_patterns (seq, ai_id, pattern_id, type, confidence, specialization, timestamp, body)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_COMPONENT = (
+    "INSERT OR REPLACE INTO shared_components (seq, ai_id, component_id, kind, name, feature, digest,"
+    " development_level, timestamp, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_REPORT = (
+    "INSERT OR REPLACE INTO performance_reports (seq, ai_id, component_id, digest, verdict, timestamp, body)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def _put(sql: str, row: tuple[Any, ...], transaction: Transaction, seq: int) -> None:
+    transaction.put(sql, (seq, *row))
+
+
+def _putAndCount(sql: str, row: tuple[Any, ...], digest: str | None, transaction: Transaction, seq: int) -> None:
+    transaction.put(sql, (seq, *row))
+    if digest:
+        _countVerdicts(transaction, digest)
 
 
 def _countVerdicts(transaction: Transaction, digest: str) -> None:
@@ -245,7 +259,7 @@ def _reports(connection: sqlite3.Connection, componentId: str) -> list[dict[str,
     rows = connection.execute(
         "SELECT ai_id, timestamp, body FROM performance_reports WHERE component_id = ? AND length(body) < 16384"
         " ORDER BY seq DESC LIMIT ?",
-        (componentId, _REPORTS),
+        (componentId, _SHOWN),
     )
     # what the hub knows comes last: nobody reports in another's name
     return [{**msgspec.json.decode(body), "reporter": aiId, "timestamp": at} for aiId, at, body in rows]

@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 
 from kernelnet.hub.commit import Transaction, Work, asProblem, commit
 from kernelnet.hub.events import Event, Page, Recent, readPage
-from kernelnet.wire import WireProblem
+from kernelnet.wire import WireProblem, plain
 
 __all__ = ["Log", "Pool"]
 
@@ -267,7 +267,7 @@ class Log:
             self._notesSince, self._notesWritten, self._notesLeftOut = now, 0, 0
         some = notes[: self.MAX_NOTES - self._notesWritten]
         for format, fields in some:
-            self._log.info(format, **fields)
+            self._log.info(format, **{k: plain(v, 300) if isinstance(v, str) else v for k, v in fields.items()})
         self._notesWritten += len(some)
         self._notesLeftOut += len(notes) - len(some)
 

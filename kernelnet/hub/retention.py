@@ -163,7 +163,8 @@ def remove(transaction: Transaction, upTo: int) -> int:
     if last is None:
         return 0
     transaction.execute(
-        "INSERT OR IGNORE INTO removed_keys SELECT sender_id, message_id, seq, digest FROM events WHERE seq <= ?",
+        "INSERT OR IGNORE INTO removed_keys SELECT sender_id, message_id, seq,"
+        " CASE digest WHEN x'' THEN digest_of(body) ELSE digest END FROM events WHERE seq <= ?",
         (last,),
     )
     count = transaction.execute("DELETE FROM events WHERE seq <= ?", (last,)).rowcount

@@ -20,7 +20,6 @@ concerns.  What it returns runs in the writer's thread, within the transaction t
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection
 from typing import Any, Protocol, TypeVar
 
@@ -29,6 +28,8 @@ import msgspec
 from kernelnet import wire
 from kernelnet.hub import knowledge, sessions
 from kernelnet.hub.commit import Transaction
+from kernelnet.hub.integrity import digest, digestOf
+from kernelnet.hub.knowledge import Then
 from kernelnet.hub.registry import Registry
 from kernelnet.message import (
     CodeShare,
@@ -48,12 +49,8 @@ from kernelnet.wire import WireProblem, plain
 
 __all__ = ["Logged", "Owner", "Router"]
 
-Store = Callable[[Transaction, bytes], int]
-"""Writes a message and what follows from it, given its digest; returns its C{seq}."""
-
 S = TypeVar("S", bound=msgspec.Struct)
 
-_canonical = msgspec.json.Encoder(order="deterministic")
 _ROOM_FOR_SEQ = 32
 """What C{"seq"} may add to a line for version 2."""
 
@@ -74,6 +71,16 @@ class Owner(Protocol):
         """It is committed as C{work.seq}, or it is refused."""
 
 
+class Plan(Protocol):
+    """What is to be written for a message."""
+
+    def __call__(self, transaction: Transaction) -> int:
+        """Writer's thread: write it, and what follows from it.  @return: its C{seq}."""
+
+    def digest(self) -> bytes:
+        """Of what its author sent."""
+
+
 class Logged:
     """
     One message on its way into the log (`kernelnet.hub.commit.Work`).
@@ -81,18 +88,15 @@ class Logged:
     @ivar seq: its position once it is applied; of a repetition: the first one's.
     """
 
-    __slots__ = ("_digest", "_owner", "_sender", "_store", "messageId", "seq", "size", "source")
+    __slots__ = ("_owner", "_plan", "_sender", "messageId", "seq", "size", "source")
 
-    def __init__(self, message: NetworkMessage, store: Store, size: int, owner: Owner) -> None:
+    def __init__(self, message: NetworkMessage, plan: Plan, size: int, owner: Owner) -> None:
         self.messageId = message.message_id
         self.size = size
         self.source: object | None = owner if owner.ordered else None
         self.seq = 0
         self._sender = message.sender_id
-        self._digest = hashlib.blake2b(
-            _canonical.encode([message.message_type.value, message.target_ai, message.payload]), digest_size=16
-        ).digest()
-        self._store = store
+        self._plan = plan
         self._owner = owner
 
     def __repr__(self) -> str:
@@ -104,8 +108,8 @@ class Logged:
     def apply(self, transaction: Transaction) -> None:
         before = transaction.find(self._sender, self.messageId)
         if before is None:
-            self.seq = self._store(transaction, self._digest)
-        elif before[1] == self._digest:
+            self.seq = self._plan(transaction)
+        elif before[1] == self._plan.digest():
             self.seq = before[0]
         else:
             raise WireProblem(
@@ -118,6 +122,45 @@ class Logged:
         if problem is not None and problem.messageId is None:
             problem = WireProblem(problem.code, problem.message, self.messageId)
         self._owner.settled(self, problem)
+
+
+class _Share:
+    """The plan for a message that goes on as it came."""
+
+    __slots__ = ("_line", "_message", "_note", "_then")
+
+    def __init__(self, message: NetworkMessage, line: bytes, then: Then, note: tuple[str, dict[str, Any]]) -> None:
+        self._message = message
+        self._line = line
+        self._then = then
+        self._note = note
+
+    def __call__(self, transaction: Transaction) -> int:
+        message = self._message
+        target = message.target_ai
+        seq = transaction.append(message, self._line, None if target is None else (target,))
+        self._then(transaction, seq)
+        transaction.notes.append(self._note)
+        return seq
+
+    def digest(self) -> bytes:
+        return digestOf(self._line)
+
+
+class _Made:
+    """The plan for a message of which the hub makes another one; C{store} writes that, with the digest of the first."""
+
+    __slots__ = ("_digest", "_store")
+
+    def __init__(self, message: NetworkMessage, store: Callable[[Transaction, bytes], int]) -> None:
+        self._digest = digest(message.message_type.value, message.target_ai, message.payload)
+        self._store = store
+
+    def __call__(self, transaction: Transaction) -> int:
+        return self._store(transaction, self._digest)
+
+    def digest(self) -> bytes:
+        return self._digest
 
 
 class Router:
@@ -137,9 +180,12 @@ class Router:
         self._limits = limits
         self._maxLine = maxLine
 
-    def plan(self, message: NetworkMessage) -> Store:
+    def plan(self, message: NetworkMessage) -> Plan:
         """
         What is to be written for a message of a logged type.
+
+        The plan holds the payload encoded, and the message lets go of it: hundreds wait for a commit, each with some
+        thirty objects less.
 
         @raise WireProblem: its payload is wrong, or its target unknown.
         """
@@ -147,7 +193,9 @@ class Router:
         payload = wire.decodePayload(message, cls)
         if message.target_ai is not None:
             self._checkTarget(message, message.target_ai)
-        return method(self, message, payload)
+        plan = method(self, message, payload)
+        message.payload = {}
+        return plan
 
     def _checkTarget(self, message: NetworkMessage, target: str) -> None:
         if not self._registry.isKnown(target):
@@ -163,41 +211,32 @@ class Router:
             )
         return line
 
-    def _share(
-        self, message: NetworkMessage, then: Callable[[Transaction, int], None], logLine: str, **fields: Any
-    ) -> Store:
+    def _share(self, message: NetworkMessage, then: Then, note: str, **fields: Any) -> Plan:
         """The common way: append it for all others or for its target, then C{then}."""
         line = self._encode(message)
-        recipients = None if message.target_ai is None else [message.target_ai]
+        fields["ai"] = message.sender_id
+        return _Share(message, line, then, (note, fields))
 
-        def store(transaction: Transaction, digest: bytes) -> int:
-            seq = transaction.append(message, line, recipients, digest)
-            then(transaction, seq)
-            transaction.note(logLine, ai=message.sender_id, **fields)
-            return seq
-
-        return store
-
-    def _patternShare(self, message: NetworkMessage, share: PatternShare) -> Store:
+    def _patternShare(self, message: NetworkMessage, share: PatternShare) -> Plan:
         pattern = share.pattern
         return self._share(
             message,
-            lambda transaction, seq: knowledge.storePattern(transaction, seq, message, pattern),
+            knowledge.storePattern(message, pattern),
             "pattern {id} shared by {ai} (type={type}, confidence={confidence:.2f})",
-            id=plain(pattern.id),
-            type=plain(pattern.type),
+            id=pattern.id,
+            type=pattern.type,
             confidence=pattern.confidence,
         )
 
-    def _codeShare(self, message: NetworkMessage, share: CodeShare) -> Store:
+    def _codeShare(self, message: NetworkMessage, share: CodeShare) -> Plan:
         return self._share(
             message,
-            lambda transaction, seq: knowledge.storeCode(transaction, seq, message, share.code),
+            knowledge.storeCode(message, share.code),
             "building block {id} shared by {ai}",
-            id=plain(share.code.id),
+            id=share.code.id,
         )
 
-    def _componentShare(self, message: NetworkMessage, share: ComponentShare) -> Store:
+    def _componentShare(self, message: NetworkMessage, share: ComponentShare) -> Plan:
         component = share.component
         session = share.session_id if share.collaboration_complete else None
         if share.collaboration_complete and share.session_id is None:
@@ -206,10 +245,10 @@ class Router:
             )
         shared = self._share(
             message,
-            lambda transaction, seq: knowledge.storeComponent(transaction, seq, message, component),
+            knowledge.storeComponent(message, component),
             "component {name} shared by {ai} (id={id})",
-            name=plain(component.title),
-            id=plain(component.id),
+            name=component.title,
+            id=component.id,
         )
         if session is None:
             return shared
@@ -217,20 +256,20 @@ class Router:
         def store(transaction: Transaction, digest: bytes) -> int:
             # First, since it may refuse; and so the initiator hears "accepted" before it gets the component.
             sessions.complete(transaction, message.sender_id, session, component.id, self._limits)
-            return shared(transaction, digest)
+            return shared(transaction)
 
-        return store
+        return _Made(message, store)
 
-    def _performanceReport(self, message: NetworkMessage, report: PerformanceReport) -> Store:
+    def _performanceReport(self, message: NetworkMessage, report: PerformanceReport) -> Plan:
         return self._share(
             message,
-            lambda transaction, seq: knowledge.storeReport(transaction, seq, message, report),
+            knowledge.storeReport(message, report),
             "report on {id} by {ai}: {verdict}",
-            id=plain(report.component_id),
+            id=report.component_id,
             verdict=report.verdict.value if report.verdict else "own figures",
         )
 
-    def _featureRequest(self, message: NetworkMessage, request: FeatureRequest) -> Store:
+    def _featureRequest(self, message: NetworkMessage, request: FeatureRequest) -> Plan:
         if message.target_ai is not None:
             able = [message.target_ai]
         else:
@@ -247,14 +286,14 @@ class Router:
                 self._answer(transaction, message.sender_id, {"reason": "nobody here can make it yet"}, request)
             transaction.note(
                 "feature {feature} requested by {ai}: {found}, passed on to {count}",
-                feature=plain(request.feature),
+                feature=request.feature,
                 ai=message.sender_id,
                 found="answered from what is stored" if best is not None else "nothing stored",
                 count=len(able),
             )
             return seq
 
-        return store
+        return _Made(message, store)
 
     def _answer(self, transaction: Transaction, requestor: str, found: dict[str, Any], request: FeatureRequest) -> None:
         answer = transaction.message(
@@ -264,18 +303,18 @@ class Router:
         if len(line) <= self._maxLine - _ROOM_FOR_SEQ:
             transaction.append(answer, line, [requestor])
 
-    def _featureResponse(self, message: NetworkMessage, response: FeatureResponse) -> Store:
+    def _featureResponse(self, message: NetworkMessage, response: FeatureResponse) -> Plan:
         if message.target_ai is None:
             raise WireProblem("invalid_message", "`target_ai` must name the requestor", message.message_id)
         return self._share(
             message,
-            lambda transaction, seq: None,
+            knowledge.storeNothing,
             "feature {feature} answered by {ai} for {requestor}",
-            feature=plain(response.original_request.feature),
+            feature=response.original_request.feature,
             requestor=message.target_ai,
         )
 
-    def _collaborationRequest(self, message: NetworkMessage, request: CollaborationRequest) -> Store:
+    def _collaborationRequest(self, message: NetworkMessage, request: CollaborationRequest) -> Plan:
         target = message.target_ai or request.target_ai or None
         if target is not None:
             self._checkTarget(message, target)
@@ -298,9 +337,9 @@ class Router:
             sessions.offer(transaction, invitation, invited, self._limits)
             return seq
 
-        return store
+        return _Made(message, store)
 
-    def _collaborationResponse(self, message: NetworkMessage, response: CollaborationResponse) -> Store:
+    def _collaborationResponse(self, message: NetworkMessage, response: CollaborationResponse) -> Plan:
         if response.response == "expired":
             raise WireProblem("invalid_message", "payload: only the hub says `expired`", message.message_id)
 
@@ -309,9 +348,9 @@ class Router:
             forwarded = msgspec.structs.replace(message, payload=wire.encodePayload(passedOn))
             return transaction.append(forwarded, wire.encode(forwarded), recipients, digest)
 
-        return store
+        return _Made(message, store)
 
-    _table: dict[MessageType, tuple[type[Any], Callable[[Router, NetworkMessage, Any], Store]]] = {
+    _table: dict[MessageType, tuple[type[Any], Callable[[Router, NetworkMessage, Any], Plan]]] = {
         MessageType.PATTERN_SHARE: (PatternShare, _patternShare),
         MessageType.CODE_SHARE: (CodeShare, _codeShare),
         MessageType.OS_COMPONENT_SHARE: (ComponentShare, _componentShare),

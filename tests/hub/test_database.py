@@ -87,16 +87,21 @@ class PrepareTests(SynchronousTestCase):
                 connection.executemany(
                     "INSERT INTO meta VALUES (?, ?)", [("schema_version", str(version)), ("log_id", "old")]
                 )
+                body = wire.encode(anEvent("AI_1", "m1", {}))
                 connection.execute(
-                    "INSERT INTO events (sender_id, message_id, message_type, timestamp, body, digest)"
-                    " VALUES ('AI_1', 'm1', 'pattern_share', ?1, ?2, x'00')",
-                    (TIMESTAMP, wire.encode(anEvent("AI_1", "m1", {}))),
+                    "INSERT INTO events (seq, sender_id, message_id, message_type, timestamp, body, digest)"
+                    " VALUES (7, 'AI_1', 'm1', 'pattern_share', ?1, ?2, x'00')",
+                    (TIMESTAMP, body),
                 )
+                if version >= 2:
+                    connection.execute("UPDATE events SET checksum = ?", (integrity.checksum(body, b"\0", None),))
+                connection.execute("UPDATE sqlite_sequence SET seq = 9")  # retention has removed the last rows
                 connection.execute("INSERT INTO ais VALUES ('AI_1', '{}', 2, 1.0, NULL)")
             database.prepare(old)
             self.assertEqual(schema(old), schema(fresh), version)
             self.assertEqual(value(old, "SELECT value FROM meta WHERE key = 'schema_version'"), str(NEWEST))
-            self.assertEqual(value(old, "SELECT COUNT(*) FROM events"), 1)
+            self.assertEqual(value(old, "SELECT seq FROM events"), 7)
+            self.assertEqual(value(old, "SELECT group_concat(name || seq) FROM sqlite_sequence"), "events9")
             with closing(database.connectReader(old)) as connection:
                 self.assertEqual(integrity.fullCheck(connection), 1)
 

@@ -8,9 +8,10 @@ from unittest import mock
 import msgspec
 from twisted.internet.task import Clock
 
-from kernelnet.hub import database, knowledge
+from kernelnet.hub import database, knowledge, retention
 from kernelnet.hub.commit import Transaction
 from kernelnet.hub.log import Log
+from kernelnet.message import NetworkMessage, Pattern
 from kernelnet.wire import WireProblem
 
 from .support import Client, HubTestCase, anEvent, aPattern
@@ -146,11 +147,15 @@ class PoisonTests(HubTestCase):
         self.reader.received()
         store = knowledge.storePattern
 
-        def sometimes(transaction: Transaction, seq: int, message: object, pattern: object) -> None:
-            store(transaction, seq, message, pattern)  # type: ignore[arg-type]
-            id_ = pattern.id  # type: ignore[attr-defined]
-            if id_ in self.raises:
-                raise self.raises[id_]
+        def sometimes(message: NetworkMessage, pattern: Pattern) -> knowledge.Then:
+            then = store(message, pattern)
+
+            def fails(transaction: Transaction, seq: int) -> None:
+                then(transaction, seq)
+                if pattern.id in self.raises:
+                    raise self.raises[pattern.id]
+
+            return fails
 
         self.raises: dict[str, Exception] = {}
         self.patch(knowledge, "storePattern", sometimes)
@@ -368,11 +373,8 @@ class NumberTests(HubTestCase):
         message = author.message("pattern_share", aPattern())
         author.line(message)
 
-        def remove(transaction: Transaction) -> None:
-            transaction.execute("INSERT INTO removed_keys SELECT sender_id, message_id, seq, digest FROM events")
-            transaction.execute("DELETE FROM events")
-
-        self.hub.transact(remove)
+        self.hub.transact(lambda transaction: retention.remove(transaction, 1))
+        self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM events"), [(0,)])
         author.send("pattern_share", aPattern("p2"))
         author.line(message)
         author.line({**message, "payload": aPattern("p3")})
