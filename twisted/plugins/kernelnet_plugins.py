@@ -5,8 +5,9 @@ from twisted.application.service import ServiceMaker
 from kernelnet.generators.search import search
 from kernelnet.trainer.training import IntegratedKernelTrainerMaker
 from kernelnet.workbench.file_system import workbench as file_system
+from kernelnet.workbench.network_stack import workbench as network_stack
 
-__all__ = ["file_system", "integrated", "kernelhub", "kerneltrainer", "search"]
+__all__ = ["file_system", "integrated", "kernelhub", "kerneltrainer", "network_stack", "search"]
 
 kernelhub = ServiceMaker(
     "kernelnet hub",

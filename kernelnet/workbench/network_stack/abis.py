@@ -1,0 +1,42 @@
+"""What components of this bench export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kernelnet.workbench.abi import Abi, rankAbi
+
+__all__ = ["ABIS", "HEADER"]
+
+_HERE = Path(__file__).parent
+HEADER = _HERE / "kn_network_stack.h"
+
+ABIS = (
+    Abi(
+        "network_stack/full/1",
+        _HERE / "driver.c",
+        {
+            "kn_init": (("i32",), ("f64",)),
+            "kn_ack": (("i32", "i32", "i32", "i32", "i32", "f64"), ("f64",)),
+            "kn_loss": (("i32", "i32", "i32", "i32"), ("f64",)),
+            "kn_timeout": (("i32", "i32"), ("f64",)),
+            "kn_rate": ((), ("f64",)),
+        },
+        included=(_HERE / "full.h",),
+    ),
+    rankAbi(
+        "network_stack/rank/1",
+        _HERE / "driver.c",
+        ("cwnd", "rtt", "minrtt", "srtt", "loss", "rate", "maxrate", "sinceloss", "gap"),
+        function="kn_window",
+        included=(_HERE / "rank.h",),
+        known=(
+            # Reno without slow start, a fixed share of the path's product of rate and delay, and Vegas.
+            "iflt(0.5, loss, cwnd * 0.5, cwnd + aq(1.0, cwnd))",
+            "max(4.0, 1.25 * maxrate * minrtt)",
+            "max(4.0, rate * minrtt)",
+            "iflt(cwnd * (rtt - minrtt), 3.0 * rtt, cwnd + aq(2.0, cwnd), cwnd - aq(2.0, cwnd))",
+            "cwnd + 1.0 - aq(rtt, minrtt)",
+        ),
+    ),
+)

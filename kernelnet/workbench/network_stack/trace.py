@@ -1,0 +1,79 @@
+"""A link, made ready: opportunities by millisecond, its digest, and where train, validation and held-out begin."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kernelnet.workbench.base import SPLITS, splitEnds
+from kernelnet.workbench.errors import TraceError
+from kernelnet.workbench.network_stack.readers import linkName, readLink
+
+__all__ = ["SECOND", "Trace", "loadTrace", "makeTrace"]
+
+MIN_SECONDS = 10
+SECOND = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """
+    @ivar name: for people.
+    @ivar digest: hex SHA-256 of the opportunities, whatever file they were read from.
+    @ivar link: opportunities by millisecond; whole seconds.
+    @ivar ends: by split, the second before which it ends.
+    """
+
+    name: str
+    digest: str
+    link: npt.NDArray[np.uint16]
+    ends: dict[str, int]
+
+    def windows(self, upTo: str) -> list[tuple[str, int, int]]:
+        """C{(split, from, to)} for each split up to and with C{upTo}; raises C{ValueError} for an unknown one."""
+        result, start = [], 0
+        for split in SPLITS[: SPLITS.index(upTo) + 1]:
+            result.append((split, start, self.ends[split]))
+            start = self.ends[split]
+        return result
+
+    @property
+    def seconds(self) -> int:
+        return self.ends["held_out"]
+
+    def begunElsewhere(self, module: bytes) -> Trace:
+        """
+        The same link from another second on, and then what was before it, as mahimahi repeats a trace.
+
+        Which second, nobody knows before the module is done: one from the first quarter to the last.
+
+        @param module: a digest of it.
+        """
+        seed = hashlib.sha256(b"begun elsewhere" + module + bytes.fromhex(self.digest))
+        quarter = self.seconds // 4
+        start = quarter + int.from_bytes(seed.digest()[:8], "little") % (self.seconds - 2 * quarter)
+        return Trace(self.name, seed.hexdigest(), np.roll(self.link, -start * SECOND), self.ends)
+
+
+def loadTrace(path: Path) -> Trace:
+    """
+    Read a link.
+
+    @raise TraceError: see `readLink`; or it is too short.
+    """
+    return makeTrace(readLink(path), path)
+
+
+def makeTrace(link: npt.NDArray[np.uint16], path: Path) -> Trace:
+    """Make a trace of opportunities by millisecond; C{path} is for its name and for errors."""
+    seconds = len(link) // SECOND
+    if seconds < MIN_SECONDS:
+        right = f"at least {MIN_SECONDS} are needed; it is not repeated, as held-out would be what was trained on"
+        raise TraceError(path, None, f"it lasts {seconds} seconds", right)
+    link = np.ascontiguousarray(link[: seconds * SECOND], dtype="<u2")
+    digest = hashlib.sha256(b"kernelnet network_stack link 1\n" + link.tobytes()).hexdigest()
+    return Trace(linkName(path), digest, link, splitEnds(seconds))

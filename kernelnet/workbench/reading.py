@@ -1,0 +1,85 @@
+"""
+Reading trace files: plain, gzip or xz, in pieces, so that a small file which expands to much takes time only.
+"""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from kernelnet.workbench.errors import TraceError
+
+__all__ = ["MAX_BYTES", "PIECE", "nameOf", "pieces", "plainName", "shown", "wholeLines"]
+
+MAX_BYTES = 4 << 30
+"""Decompressed."""
+
+PIECE = 4 << 20
+"""Bytes; no line is longer."""
+
+_COMPRESSED: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open}
+
+
+def plainName(path: Path) -> str:
+    """The file's name in lower case, without what tells its compression."""
+    return (path.with_suffix("") if path.suffix in _COMPRESSED else path).name.lower()
+
+
+def nameOf(path: Path, suffixes: Sequence[str]) -> str:
+    """The file's name without compression and C{suffixes}; it can be sent, whatever bytes the file system has it in."""
+    name = path.name.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
+    name = "".join(c if c.isprintable() else "?" for c in name)
+    kinds = "|".join(re.escape(suffix) for suffix in suffixes)
+    return re.sub(rf"({kinds})?(\.gz|\.xz)?$", "", name) or name
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """
+    The file's content, decompressed, in pieces of 4 MiB or less.
+
+    @raise TraceError: it can't be read, isn't what its name says, or has more than 4 GiB.
+    """
+    total = 0
+    try:
+        with _COMPRESSED.get(path.suffix, lambda p: p.open("rb"))(path) as stream:
+            while piece := stream.read(PIECE):
+                total += len(piece)
+                if total > MAX_BYTES:
+                    raise TraceError(path, None, f"more than {MAX_BYTES >> 20} MiB uncompressed", "use a part of it")
+                yield piece
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
+        what = "gzip" if path.suffix == ".gz" else "xz"
+        raise TraceError(path, None, f"not a whole {what} file ({error})", f"make it again with {what}") from None
+    except OSError as error:
+        raise TraceError(path, None, error.strerror or str(error), "it should be a readable file") from None
+
+
+def wholeLines(path: Path, parts: Iterator[bytes], right: str) -> Iterator[bytes]:
+    """
+    The same in pieces of whole lines.
+
+    @param right: what a line should be, for the error.
+    @raise TraceError: a line is longer than a piece.
+    """
+    rest = b""
+    for piece in parts:
+        end = piece.rfind(b"\n") + 1
+        if not end and len(rest) + len(piece) > PIECE:
+            raise TraceError(path, None, f"a line of more than {PIECE >> 20} MiB", right)
+        if end:
+            yield rest + piece[:end]
+            rest = piece[end:]
+        else:
+            rest += piece
+    if rest:
+        yield rest
+
+
+def shown(text: bytes) -> str:
+    """The beginning of a strange piece of a file, for an error."""
+    return repr(text[:40].decode("utf-8", errors="replace")) + ("…" if len(text) > 40 else "")
