@@ -1,0 +1,164 @@
+"""
+Families of policies that a portfolio searches side by side, and what they measure with.
+
+A `Family` does its work in short steps, so that somebody else decides who goes on.  All measure through one
+`Metered` problem, which knows when the search is over, runs two modules at once, and gives each score on several
+windows of train: what is best on all of them holds up better elsewhere than what is luckiest on the whole.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from kernelnet.generators._candidate import Candidate
+from kernelnet.message import SplitScore
+from kernelnet.workbench.errors import ComponentError
+
+__all__ = ["RESERVE", "WINDOWS", "Family", "Found", "Job", "Metered", "Scores"]
+
+WINDOWS = 8
+"""Train is measured in so many windows of the same length."""
+
+RESERVE = 0.25
+"""Seconds kept for the end."""
+
+THREADS = 2
+
+Scores = tuple[int, ...]
+"""One for each window."""
+
+Job = tuple[bytes, Sequence[float]]
+"""A module, and the numbers for its C{kn_param}."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """
+    One that was measured.
+
+    @ivar loss: see `Metered.loss`.
+    """
+
+    loss: float
+    scores: Scores
+    candidate: Candidate
+
+
+class Metered:
+    """
+    An `IProblem` (what it doesn't have itself it has from C{problem}) with a budget of evaluations.
+
+    With a number of evaluations, and time enough for them, all that is decided depends on the problem alone: the
+    results of a batch come in the order of its jobs, however the threads took turns.
+
+    @ivar evaluations: how many were made.
+    """
+
+    def __init__(self, problem: Any, evaluations: int | None = None, windows: int = WINDOWS) -> None:
+        """
+        @param problem: an `IProblem`; without C{measureWindows} all of train is one window.
+        @param evaluations: at most so many; C{None}: until the time is over.
+        """
+        self._problem = problem
+        self._limit = math.inf if evaluations is None else evaluations
+        self._windows = windows
+        self._reference: Scores = ()
+        self._pool = ThreadPoolExecutor(THREADS, "kernelnet-measuring")
+        self._best: int | None = None
+        self.evaluations = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._problem, name)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
+
+    def over(self) -> bool:
+        """Whether nothing more may be measured."""
+        return self.evaluations >= self._limit or bool(self._problem.secondsLeft() <= RESERVE)
+
+    def measureAll(self, jobs: Iterable[Job]) -> list[Scores | None]:
+        """
+        Measure several modules.
+
+        @return: for each job its scores; C{None} for one that failed; those there was no budget for are left out at the
+            end.
+        """
+        listed = list(jobs)[: int(min(self._limit - self.evaluations, 1 << 30))]
+        measured = list(self._pool.map(self._measured, listed))
+        if False in measured:
+            del measured[measured.index(False) :]
+        self.evaluations += len(measured)
+        results: list[Scores | None] = []
+        for splits in measured:
+            assert not isinstance(splits, bool)
+            results.append(None if splits is None else tuple(split.score for split in splits))
+            if splits is not None:
+                self._reference = self._reference or results[-1] or ()
+                score = sum(split.score for split in splits)
+                self._best = score if self._best is None else min(self._best, score)
+        return results
+
+    def _measured(self, job: Job) -> list[SplitScore] | bool | None:
+        """C{False}: it was too late."""
+        if self._problem.secondsLeft() <= RESERVE:
+            return False
+        wasm, parameters = job
+        try:
+            if hasattr(self._problem, "measureWindows"):
+                found: list[SplitScore] = self._problem.measureWindows(wasm, parameters, self._windows)
+                return found
+            return [self._problem.measure(wasm, parameters)]
+        except ComponentError:
+            # Such as a queue beyond the memory that a policy may have.
+            return None
+
+    def loss(self, scores: Scores, windows: slice = slice(None)) -> float:
+        """
+        What a search minimises: the mean, over windows, of the score as a share of the first one's that was measured.
+
+        So each window counts the same, however much there is to lose in it.
+        """
+        shares = [(s + 1) / (r + 1) for s, r in zip(scores[windows], self._reference[windows], strict=True)]
+        return math.fsum(shares) / len(shares)
+
+    def tell(self, generation: int) -> None:
+        """Tell the trainer how far the search is."""
+        if self._best is not None:
+            self._problem.progress(generation, self._best)
+
+
+class Family:
+    """
+    A kind of policy and a way to search it.
+
+    @ivar name: for people, and to tell families apart.
+    @ivar evaluations: how many it has made.
+    """
+
+    name = ""
+    evaluations = 0
+
+    def start(self, problem: Metered, rng: random.Random) -> None:
+        """Begin; nothing is measured yet.  All randomness comes from C{rng}."""
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """Measure one short batch, some tens, by C{problem.measureAll}; more than is left is cut off there."""
+        raise NotImplementedError
+
+    def found(self, count: int) -> list[Found]:
+        """The best so far, at most C{count}, best first, and no two of the same scores."""
+        raise NotImplementedError
+
+    @property
+    def best(self) -> Candidate | None:
+        """The best so far."""
+        found = self.found(1)
+        return found[0].candidate if found else None
