@@ -79,7 +79,7 @@ class HubFactory(Factory):
         self.gate = Gate(bounds, clock, self._check)
         self.counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
-        self.acking: set[HubProtocol] = set()
+        self.acking: dict[HubProtocol, None] = {}
         self.port: int | None = None
         self._joinHash = joinHash
         self._connections: set[HubProtocol] = set()
@@ -161,7 +161,7 @@ class HubFactory(Factory):
     def disconnected(self, connection: HubProtocol, reason: Failure) -> None:
         self._connections.discard(connection)
         self.gate.left(connection)
-        self.acking.discard(connection)
+        self.acking.pop(connection, None)
         if connection.aiId and self.byId.get(connection.aiId) is connection:
             del self.byId[connection.aiId]
             self.log.info("{ai} left: {reason}", ai=connection.aiId, reason=plain(reason.getErrorMessage(), 200))
@@ -217,12 +217,14 @@ class HubFactory(Factory):
     # --- after each commit
 
     def _committed(self, events: list[Event]) -> None:
-        acking, self.acking = self.acking, set()
-        for flush in Flush.of(events):
-            for connection in list(self.byId.values()):
-                acking.discard(connection)
+        acking, self.acking = self.acking, {}
+        flushes = list(Flush.of(events))
+        # Those who wait for an ack come first: to tell a hundred others takes longer than a commit.
+        everybody = list(acking | dict.fromkeys(self.byId.values())) if flushes else []
+        for flush in flushes:
+            for connection in everybody:
                 connection.flush(flush)
-        for connection in acking:
+        for connection in acking if not flushes else ():
             connection.flush(None)
 
     # --- what happens from time to time

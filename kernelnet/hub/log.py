@@ -56,14 +56,17 @@ class Log:
     MAX_BATCH_BYTES = 4 * 1024 * 1024
     MAX_BACKLOG_BYTES = 64 * 1024 * 1024
     """With more than this waiting, those who submit should stop."""
+    REST = 2.0
+    """
+    A commit waits this many times as long as it took to tell everybody of the last one.
+
+    Each connection that is told costs a write, however much is in it.  So at most a third of the time goes there, and
+    what comes meanwhile shares the next one.  Where few are told, nobody waits.
+    """
     GATHER = 0.005
-    """Seconds to wait for company under load: what a commit and a write to each connection cost is then shared."""
-    QUIET = 0.002
-    """When nothing came for so long, nobody waits any longer: all that can come may be here."""
-    COMPANY = 2
-    """So many messages must be likely to come in that time, or nobody waits."""
+    """Seconds that it waits at most."""
     ENOUGH = 250
-    """So many do not wait any longer."""
+    """So many messages do not wait any longer."""
     RECENT_BYTES = 4 * 1024 * 1024
     """How much of the log's end is kept in memory, for readers that are only a little behind."""
 
@@ -86,10 +89,8 @@ class Log:
         self._waiting: list[Work] = []
         self._waitingBytes = 0
         self._running: list[Work] = []
-        self._gathering: IDelayedCall | None = None
-        self._gatherUntil = 0.0
-        self._begunAt = clock.seconds()
-        self._begunCount = 0
+        self._resting: IDelayedCall | None = None
+        self._restUntil = 0.0
         self._relief: list[Callable[[], None]] = []
         self._drained: list[Deferred[None]] = []
         self._recent = Recent(self.RECENT_BYTES)
@@ -125,10 +126,7 @@ class Log:
         for work in works:
             self._waiting.append(work)
             self._waitingBytes += work.size
-        if self._gathering is not None or self._expectsCompany():
-            self._gather()
-        elif self._waiting and not self._running:
-            self._begin()
+        self._beginInTime()
 
     def write(self, function: Callable[[Transaction], T]) -> Deferred[T]:
         """
@@ -166,26 +164,21 @@ class Log:
         self._drained.append(done)
         return done
 
-    def _expectsCompany(self) -> bool:
-        """Whether more is likely to come soon, to judge by what came since the last commit began."""
-        since = self._clock.seconds() - self._begunAt
-        return since > 0 and self.GATHER * self._begunCount / since >= self.COMPANY
-
-    def _gather(self) -> None:
-        """Begin a commit when enough is waiting, or some time has passed."""
+    def _beginInTime(self) -> None:
+        """Begin a commit now, or when the rest after the last one is over."""
         if not self._waiting or self._running:
             return
-        now = self._clock.seconds()
-        if self._gathering is None:
-            self._gatherUntil = now + self.GATHER
-            self._gathering = self._clock.callLater(self.QUIET, self._gathered)
+        if self._resting is None:
+            rest = self._restUntil - self._clock.seconds()
+            if rest <= 0:
+                self._begin()
+                return
+            self._resting = self._clock.callLater(rest, self._rested)
         if len(self._waiting) >= self.ENOUGH:
-            self._gathering.reset(0)
-        else:
-            self._gathering.reset(max(0.0, min(self.QUIET, self._gatherUntil - now)))
+            self._resting.reset(0)  # at the end of this turn of the reactor: more may be there to be read
 
-    def _gathered(self) -> None:
-        self._gathering = None
+    def _rested(self) -> None:
+        self._resting = None
         self._begin()
 
     def _begin(self) -> None:
@@ -206,8 +199,6 @@ class Log:
                 self._settle(work, problem)
             else:
                 self._running.append(work)
-        self._begunAt = self._clock.seconds()
-        self._begunCount = count
         if not self._running:
             self._settleAll([], [])
             return
@@ -240,6 +231,7 @@ class Log:
             self._log.failure("settling {work} failed", work=work)
 
     def _settleAll(self, problems: list[WireProblem | None], events: list[Event]) -> None:
+        began = self._clock.seconds()
         works, self._running = self._running, []
         for work, problem in zip(works, problems, strict=True):
             self._settle(work, problem)
@@ -247,8 +239,9 @@ class Log:
             self.committed(events)
         except Exception:
             self._log.failure("delivery failed")
-        # The writer was busy while these came: more are on their way.
-        self._gather()
+        now = self._clock.seconds()
+        self._restUntil = now + min(self.REST * (now - began), self.GATHER)
+        self._beginInTime()
         if self.waiting == 0:
             drained, self._drained = self._drained, []
             for waiting in drained:

@@ -274,7 +274,7 @@ class HubProtocol(LineProtocol):
             self._mustResend = None
         if self.version >= 2:
             self._acks.append((work.messageId, work.seq))
-            self.factory.acking.add(self)
+            self.factory.acking[self] = None
 
     def takeAcks(self) -> bytes:
         """The line that acknowledges what was committed since the last one."""

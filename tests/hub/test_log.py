@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from unittest import mock
 
 import msgspec
@@ -10,6 +11,7 @@ from twisted.internet.task import Clock
 
 from kernelnet.hub import database, knowledge, retention
 from kernelnet.hub.commit import Transaction
+from kernelnet.hub.events import Event
 from kernelnet.hub.log import Log
 from kernelnet.message import NetworkMessage, Pattern
 from kernelnet.wire import WireProblem
@@ -30,6 +32,22 @@ class AckTests(HubTestCase):
         self.assertEqual(self.hub.rows("SELECT seq FROM events"), [(1,)])
         self.assertEqual([m["message_type"] for m in author.received()], ["ack"])
         self.assertEqual([m["message_type"] for m in reader.received()], ["pattern_share"])
+
+    def test_first(self) -> None:
+        """Who waits for an ack gets it before others get what it acknowledges: they may be many."""
+        others = [self.hub.connect(f"AI_{i}") for i in range(1, 4)]
+        author = self.hub.connect("AI_4")
+        told: list[str] = []
+        for client in (*others, author):
+            write = client.transport.write
+
+            def noted(data: bytes, who: str = client.aiId, write: Callable[[bytes], None] = write) -> None:
+                told.append(who)
+                write(data)
+
+            client.transport.write = noted  # type: ignore[method-assign]
+        author.send("pattern_share", aPattern())
+        self.assertEqual(told, ["AI_4", "AI_1", "AI_2", "AI_3"])
 
     def test_committedWhenAcked(self) -> None:
         """At the moment an ack is written, another connection to the database sees the message."""
@@ -295,43 +313,53 @@ class GatherTests(HubTestCase):
             self.author.send("pattern_share", aPattern())
         return self.hub.log.head
 
+    def telling(self, seconds: float) -> None:
+        """It takes so long to tell everybody of a commit."""
+        committed = self.hub.factory._committed
+
+        def slowly(events: list[Event]) -> None:
+            committed(events)
+            self.hub.clock.rightNow += seconds
+
+        self.hub.log.committed = slowly
+
     def test_idle(self) -> None:
         """A message that comes alone is committed at once, also when others come now and then."""
+        self.telling(0.003)
         for i in range(5):
             self.assertEqual(self.share(), i + 1)
             self.hub.clock.advance(0.01)
 
+    def test_few(self) -> None:
+        """Where it takes no time to tell everybody, nobody waits."""
+        for i in range(5):
+            self.assertEqual(self.share(), i + 1)
+
     def test_load(self) -> None:
-        """When more is likely to come soon a commit waits for it, but not for long."""
+        """Where it takes long, what comes then shares the next commit, but does not wait for long."""
+        self.telling(0.001)
         self.share()
-        self.hub.clock.advance(0.001)
         for _ in range(4):
             self.assertEqual(self.share(), 1)
-            self.hub.clock.advance(Log.GATHER / 4)
+            self.hub.clock.advance(0.0004)
+        self.hub.clock.advance(0.0004)
         self.assertEqual(self.hub.log.head, 5)
-
-    def test_quiet(self) -> None:
-        """When nothing more comes for a moment, what is there is committed."""
+        self.telling(0.02)
+        self.hub.clock.advance(1)
         self.share()
-        self.hub.clock.advance(0.001)
-        self.assertEqual(self.share(3), 1)
-        self.hub.clock.advance(Log.QUIET)
-        self.assertEqual(self.hub.log.head, 4)
+        self.assertEqual(self.share(), 6)
+        self.hub.clock.advance(Log.GATHER)
+        self.assertEqual(self.hub.log.head, 7)
 
     def test_enough(self) -> None:
         """Nobody waits for more when enough is there."""
+        self.telling(0.003)
         self.hub.log.ENOUGH = 4
         self.share()
-        self.hub.clock.advance(0.001)
         self.share(4)
+        self.assertEqual(self.hub.log.head, 1)
         self.hub.clock.advance(0)
         self.assertEqual(self.hub.log.head, 5)
-
-    def test_over(self) -> None:
-        """After a pause nobody waits any more."""
-        self.share(10)
-        self.hub.clock.advance(1)
-        self.assertEqual(self.share(), 11)
 
 
 class WithdrawnTests(HubTestCase):
