@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from kernelnet.generators._candidate import Candidate
 from kernelnet.generators._family import Found, Metered
 
-__all__ = ["choose"]
+__all__ = ["FINALISTS", "choose"]
+
+FINALISTS = 50
+"""Of each family so many are looked at in the end."""
 
 
 def choose(problem: Metered, found: Sequence[Found]) -> Candidate | None:

@@ -1,0 +1,144 @@
+"""
+An evolutionary search on several islands, over whatever can be bred.
+
+Each island is a population with tournaments (Eiben and Smith, Introduction to Evolutionary Computing, chapters 3-5);
+its best moves on to the next island now and then.  An island keeps one of each behaviour (the scores on all windows of
+train), the cheapest: many genomes are the same policy in other words, and would crowd out all others.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from kernelnet.generators._candidate import Candidate
+from kernelnet.generators._family import Family, Found, Job, Metered, Scores
+
+__all__ = ["IslandFamily", "selected"]
+
+G = TypeVar("G")
+
+MIGRATION = 12
+"""Steps of an island between two times that its best one moves on."""
+
+_TOURNAMENT = 4
+
+
+def selected(ranked: Sequence[G], rng: random.Random) -> G:
+    """The best of a few drawn at random.  @param ranked: best first."""
+    return ranked[min(rng.randrange(len(ranked)) for _ in range(_TOURNAMENT))]
+
+
+class _Island(Generic[G]):
+    """One population: by its scores, each genome with its rank."""
+
+    def __init__(self, rng: random.Random, most: int) -> None:
+        self.rng = rng
+        self.steps = 0
+        self._most = most
+        self.members: dict[Scores, tuple[float, G]] = {}
+
+    def ranked(self) -> list[G]:
+        return [genome for _, genome in sorted(self.members.values(), key=lambda member: member[0])]
+
+    def add(self, genome: G, scores: Scores, rank: float) -> None:
+        """Take one in; the worst makes room."""
+        if scores in self.members and self.members[scores][0] <= rank:
+            return
+        self.members[scores] = rank, genome
+        if len(self.members) > self._most:
+            del self.members[max(self.members, key=lambda scores: self.members[scores][0])]
+
+    def best(self) -> Scores | None:
+        return min(self.members, key=lambda scores: self.members[scores][0], default=None)
+
+
+class IslandFamily(Family, Generic[G]):
+    """
+    See `Family`.  A subclass says what a genome is, how it breeds and what it is as a module.
+
+    @cvar population: on each island.
+    @cvar offspring: made on one island in one step.
+    """
+
+    islands = 3
+    population = 50
+    offspring = 24
+
+    def start(self, problem: Metered, rng: random.Random) -> None:
+        self.problem = problem
+        self.evaluations = 0
+        self._steps = 0
+        self._known: dict[str, Scores | None] = {}
+        self._islands: list[_Island[G]] = [
+            _Island(random.Random(rng.getrandbits(64)), self.population) for _ in range(self.islands)
+        ]
+        self.begin()
+
+    # -- what a subclass defines
+
+    def begin(self) -> None:
+        """Look at C{self.problem} before anything is asked for."""
+
+    def first(self, rng: random.Random) -> list[G]:
+        """What an island begins with, the most promising first; about as many as its population."""
+        raise NotImplementedError
+
+    def child(self, ranked: Sequence[G], rng: random.Random) -> G:
+        """A new one from a population, best first; it may be empty."""
+        raise NotImplementedError
+
+    def key(self, genome: G) -> str:
+        """What tells genomes apart: none is measured twice."""
+        return repr(genome)
+
+    def job(self, genome: G) -> Job:
+        """What is measured."""
+        raise NotImplementedError
+
+    def ranking(self, genome: G, loss: float) -> float:
+        """What decides between two: the loss, and something for being large."""
+        return loss
+
+    def candidate(self, genome: G) -> Candidate:
+        """What is published."""
+        raise NotImplementedError
+
+    # -- Family
+
+    def step(self) -> None:
+        at = self._steps % self.islands
+        island = self._islands[at]
+        if island.steps == 0:
+            genomes = self.first(island.rng)
+        else:
+            ranked = island.ranked()
+            genomes = [self.child(ranked, island.rng) for _ in range(self.offspring)]
+        self._measure(island, genomes)
+        island.steps += 1
+        self._steps += 1
+        if island.steps % MIGRATION == 0 and self.islands > 1:
+            scores = island.best()
+            if scores is not None:
+                self._islands[(at + 1) % self.islands].members.setdefault(scores, island.members[scores])
+
+    def _measure(self, island: _Island[G], genomes: list[G]) -> None:
+        keys = [self.key(genome) for genome in genomes]
+        new = {key: genome for key, genome in zip(keys, genomes, strict=True) if key not in self._known}
+        results = self.problem.measureAll(self.job(genome) for genome in new.values())
+        self._known.update(zip(new, results, strict=False))
+        self.evaluations += len(results)
+        for key, genome in zip(keys, genomes, strict=True):
+            scores = self._known.get(key)
+            if scores is not None:
+                island.add(genome, scores, self.ranking(genome, self.problem.loss(scores)))
+
+    def found(self, count: int) -> list[Found]:
+        best: dict[Scores, tuple[float, G]] = {}
+        for island in self._islands:
+            for scores, member in island.members.items():
+                if scores not in best or member[0] < best[scores][0]:
+                    best[scores] = member
+        listed = sorted(best.items(), key=lambda item: item[1][0])[:count]
+        return [Found(self.problem.loss(scores), scores, self.candidate(genome)) for scores, (_, genome) in listed]
