@@ -28,6 +28,7 @@ from kernelnet.message import (
 )
 from kernelnet.trainer.store import Changes
 from kernelnet.trainer.training import Goal
+from kernelnet.trainer.witnesses import Witnesses
 from kernelnet.wire import plain
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Workshop:
         self._tries: dict[str, int] = {}
         self._served: dict[str, int] = {}
         self._idle: dict[str, Deferred[None]] = {}
+        self._witnesses = Witnesses(trainer)
         self._lanes: list[Deferred[None]] = []
         self._running = False
         self._ownTurn = True
@@ -150,7 +152,10 @@ class Workshop:
     async def _measuring(self) -> None:
         while self._running:
             key = self._next(measure=True)
-            if key is None:
+            if key is None and self.unmeasured():
+                # they wait for their witnesses, or for their time
+                await self._trainer.pause(1.0)
+            elif key is None:
                 await self._sleep("measuring")
             else:
                 await self._attempt(key, self._measure, self._jobs[key][1])
@@ -167,11 +172,20 @@ class Workshop:
                 await self._attempt(key, self._feature if kind == "feature" else self._collaborate, body)
 
     def _next(self, measure: bool) -> str | None:
-        """The oldest job of the peer that was served longest ago: who asks for much waits for himself alone."""
-        jobs = [(key, self._source(*job)) for key, job in self._jobs.items() if (job[0] == "measure") is measure]
+        """
+        The oldest job of the peer that was served longest ago: who asks for much waits for himself alone.
+
+        Of one peer's claims those come first that this trainer is a witness of.
+        """
+        jobs = [
+            (key, self._source(*job), self._witnesses.rank(job[1]) if measure else 0)
+            for key, job in self._jobs.items()
+            if (job[0] == "measure") is measure
+        ]
+        jobs = [job for job in jobs if job[2] is not None]
         if not jobs:
             return None
-        key, source = min(jobs, key=lambda job: self._served.get(job[1], 0))
+        key, source, _ = min(jobs, key=lambda job: (self._served.get(job[1], 0), job[2]))
         self._served[source] = max(self._served.values(), default=0) + 1
         return key
 
@@ -216,7 +230,7 @@ class Workshop:
         trainer = self._trainer
         changes = Changes()
         known = trainer.knowledge.components.get(digest)
-        if known is not None and known.verdict is None:
+        if known is not None and known.verdict is None and self._witnesses.isNeeded(known):
             report = await trainer.local.remeasure(known.component)
             if not self._running:
                 return  # a measurement that was cut short says nothing

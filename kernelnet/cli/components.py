@@ -1,0 +1,266 @@
+"""C{kernelnet components}: what a hub's AIs have shared, what others found of it, and where it comes from."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from kernelnet.cli.common import directory, stateOption
+from kernelnet.hub.catalog import SORTS, STATES, Ambiguous, Ancestor, Entry, entries, entryOf, lineage
+from kernelnet.hub.database import DatabaseError, connectReader
+from kernelnet.message import Report
+from kernelnet.wire import plain
+
+__all__ = ["components"]
+
+
+@click.group()
+def components() -> None:
+    """List, show and export the components that AIs have shared, whether the hub runs or not."""
+
+
+@components.command("list")
+@click.option("--workbench", help="Those of one workbench only.")
+@click.option("--verdict", type=click.Choice(list(STATES)), help="Those of which others found this only.")
+@click.option(
+    "--sort", type=click.Choice(list(SORTS)), default="level", show_default=True, help="The first stand first."
+)
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many.")
+@stateOption
+@click.option("--json", "asJson", is_flag=True, help="Print JSON.")
+def listing(
+    *, workbench: str | None, verdict: str | None, sort: str, limit: int, state: Path | None, asJson: bool
+) -> None:
+    """List components; level is what the author claims, verdict what others measured."""
+    with _database(state) as connection:
+        found = entries(connection, workbench=workbench, state=verdict, sort=sort, limit=limit)
+    if asJson:
+        click.echo(json.dumps([_described(entry) for entry in found], indent=2))
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("component", no_wrap=True)
+    for column in ("author", "workbench", "trained on"):
+        table.add_column(column)
+    table.add_column("level", justify="right", no_wrap=True)
+    table.add_column("others", no_wrap=True)
+    for entry in found:
+        report = entry.report
+        level = entry.component.development_level
+        table.add_row(
+            Text(plain(entry.component.id)),
+            entry.author,
+            Text(plain(entry.component.manifest.workbench if entry.component.manifest else "-")),
+            Text(_trainedOn(report)),
+            f"{level:.3f}" if level is not None else "-",
+            _shortly(entry),
+        )
+    _console().print(table)
+    click.echo("level: as claimed; others: how many measured it again, + confirmed, - refuted")
+    if not found:
+        click.echo("none; trainers share what passes their guard")
+
+
+@components.command()
+@click.argument("component")
+@stateOption
+@click.option("--json", "asJson", is_flag=True, help="Print JSON.")
+def show(component: str, state: Path | None, asJson: bool) -> None:
+    """Show one COMPONENT (its id, or the first digits of its digest): claim, verdicts, lineage, source."""
+    with _database(state) as connection:
+        entry = _find(connection, component)
+        ancestors = lineage(connection, entry)
+    if asJson:
+        whole = {**_described(entry), "lineage": [_ancestor(a) for a in ancestors]}
+        whole["component"] = msgspec.to_builtins(entry.component)
+        click.echo(json.dumps(whole, indent=2))
+        return
+    console = _console()
+    console.print(Text(plain(entry.component.id), "bold"), Text(f"of {entry.author}, {_verdict(entry)}"))
+    for label, value in _facts(entry):
+        console.print(Text(f"  {label:<12}", "dim").append(plain(value, 300), "not dim"), soft_wrap=True)
+    report = entry.report
+    if report is not None:
+        table = Table(box=box.SIMPLE_HEAD)
+        for column in ("trace", "split", "events", "score", "fuel", "more"):
+            table.add_column(column, justify="left" if column in ("trace", "split", "more") else "right")
+        for part in [*report.parts, report]:
+            for split, score in part.splits.items():
+                more = ", ".join(f"{name} {value}" for name, value in score.metrics.items())
+                cells = (plain(part.trace, 60), plain(split), str(score.events), str(score.score), str(score.fuel))
+                table.add_row(*map(Text, cells), Text(plain(more)))
+        console.print(table)
+    tree = Tree(Text(f"{plain(entry.component.id)}  {_level(entry)}"))
+    _grow(tree, ancestors)
+    console.print(tree)
+    console.print(f"its C source: kernelnet components export {entry.digest[:12]}", soft_wrap=True)
+
+
+@components.command()
+@click.argument("component")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this new file [default: stdout]."
+)
+@stateOption
+def export(component: str, out: Path | None, state: Path | None) -> None:
+    """
+    Write a COMPONENT's C source with its manifest as a comment.
+
+    It is a stranger's program: `kernelnet bench run` compiles it in a jail, and runs it in the sandbox.
+    """
+    with _database(state) as connection:
+        entry = _find(connection, component)
+    text = exported(entry)
+    if out is None:
+        if sys.stdout.isatty():
+            text = "\n".join(plain(line, 1 << 20) for line in text.expandtabs(4).split("\n"))
+        click.echo(text, nl=False)
+        return
+    try:
+        with out.open("x", encoding="utf-8", errors="surrogatepass") as file:
+            file.write(text)
+    except FileExistsError:
+        raise click.ClickException(f"{out} is there already: give another --out") from None
+    except OSError as error:
+        raise click.ClickException(f"can't write {out}: {error.strerror}") from None
+
+
+def exported(entry: Entry) -> str:
+    """The C file: a comment with the manifest, as people and as programs read it, then the source as it was shared."""
+    component = entry.component
+    lines = [f"{plain(component.id)} of {entry.author}, {_verdict(entry)}", ""]
+    lines += [f"{label:<12}{plain(value, 1000)}" for label, value in _facts(entry)]
+    report = entry.report
+    for part in [*report.parts, report] if report is not None else []:
+        settings = " ".join(f"--set {name}={value}" for name, value in part.settings.items())
+        lines += ["", f"claimed on {plain(part.trace)}, sha256 {part.trace_digest}, {settings}:"]
+        for split, score in part.splits.items():
+            lines.append(f"    {plain(split):<12}score {score.score} of {score.events} events, {score.fuel} fuel")
+    manifest = msgspec.json.encode(component.manifest).decode("utf-8") if component.manifest is not None else "{}"
+    # In JSON a slash may be escaped: so nothing in it ends the comment.
+    lines += ["", "manifest: " + manifest.replace("/", "\\/")]
+    comment = "".join(f" * {line.replace('*/', '* /')}".rstrip(" \\") + "\n" for line in lines)
+    return f"/*\n{comment} */\n{component.implementation}"
+
+
+@contextmanager
+def _database(state: Path | None) -> Iterator[sqlite3.Connection]:
+    """@raise click.ClickException: there is none, or it can't be read."""
+    path = directory(state).database
+    if not path.exists():
+        raise click.ClickException(f"no hub has ever run in {path.parent}: give its --state")
+    try:
+        with closing(connectReader(path)) as connection:
+            yield connection
+    except (sqlite3.Error, DatabaseError, msgspec.MsgspecError) as error:
+        raise click.ClickException(f"can't read {path}: {error}; kernelnet doctor checks it") from None
+
+
+def _find(connection: sqlite3.Connection, name: str) -> Entry:
+    try:
+        entry = entryOf(connection, name)
+    except Ambiguous as error:
+        raise click.ClickException(str(error)) from None
+    if entry is None:
+        raise click.ClickException(f"no component {name!r}: kernelnet components list shows those there are")
+    return entry
+
+
+def _facts(entry: Entry) -> list[tuple[str, str]]:
+    component, manifest, report = entry.component, entry.component.manifest, entry.report
+    facts = [("digest", entry.digest), ("shared", entry.timestamp), ("what", component.description or component.title)]
+    if manifest is not None:
+        parameters = ", ".join(f"{value:g}" for value in manifest.parameters)
+        facts += [
+            ("workbench", manifest.workbench),
+            ("ABI", manifest.abi),
+            ("compiler", manifest.compiler),
+            ("generator", f"{manifest.generator}, seed {manifest.seed}" + (f", {parameters}" if parameters else "")),
+        ]
+    if report is not None:
+        facts += [("kind", _kind(entry)), ("engine", report.engine), ("claim", _level(entry))]
+    facts += [(verdict.value, aiId) for aiId, verdict in entry.verdicts.items()]
+    return facts
+
+
+def _trainedOn(report: Report | None) -> str:
+    if report is None:
+        return "-"
+    return f"{len(report.parts)} traces" if report.parts else plain(report.trace, 60)
+
+
+def _kind(entry: Entry) -> str:
+    report = entry.report
+    return "-" if report is None else "generalist" if report.parts else "specialist"
+
+
+def _level(entry: Entry) -> str:
+    level = entry.component.development_level
+    return f"level {level:.4f}" if level is not None else "no level claimed"
+
+
+def _verdict(entry: Entry) -> str:
+    words = [f"confirmed by {entry.confirmed}"] if entry.confirmed else []
+    words += [f"refuted by {entry.refuted}"] if entry.refuted else []
+    return ", ".join(words) or "unmeasured"
+
+
+def _shortly(entry: Entry) -> str:
+    words = [f"+{entry.confirmed}"] if entry.confirmed else []
+    return " ".join(words + ([f"-{entry.refuted}"] if entry.refuted else [])) or "unmeasured"
+
+
+def _grow(tree: Tree, ancestors: list[Ancestor]) -> None:
+    for ancestor in ancestors:
+        gain = f"  the step from it gained {ancestor.gain:+.4f}" if ancestor.gain is not None else ""
+        entry = ancestor.entry
+        name = (
+            f"{ancestor.digest[:12]} (not here)" if entry is None else f"{plain(entry.component.id)}  {_level(entry)}"
+        )
+        _grow(tree.add(Text(name + gain)), ancestor.parents)
+
+
+def _ancestor(ancestor: Ancestor) -> dict[str, Any]:
+    entry = ancestor.entry
+    return {
+        "digest": ancestor.digest,
+        "id": entry.component.id if entry is not None else None,
+        "author": entry.author if entry is not None else None,
+        "level": entry.component.development_level if entry is not None else None,
+        "gain": ancestor.gain,
+        "parents": [_ancestor(a) for a in ancestor.parents],
+    }
+
+
+def _described(entry: Entry) -> dict[str, Any]:
+    report, manifest = entry.report, entry.component.manifest
+    return {
+        "id": entry.component.id,
+        "author": entry.author,
+        "digest": entry.digest,
+        "workbench": manifest.workbench if manifest is not None else None,
+        "abi": manifest.abi if manifest is not None else None,
+        "trace": report.trace if report is not None else None,
+        "settings": report.settings if report is not None else None,
+        "kind": _kind(entry) if report is not None else None,
+        "level": entry.component.development_level,
+        "state": entry.state,
+        "verdicts": {aiId: verdict.value for aiId, verdict in entry.verdicts.items()},
+        "shared": entry.timestamp,
+    }
+
+
+def _console() -> Console:
+    return Console(markup=False, emoji=False, highlight=False)

@@ -1,0 +1,176 @@
+"""
+What the hub's database says of components, for people: each with everybody's verdict and where it comes from.
+
+Reads the projections only, by a connection that can't write; a component's own words are those of its author.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from kernelnet.message import Component, Report, Verdict
+
+__all__ = ["SORTS", "STATES", "Ambiguous", "Ancestor", "Entry", "entries", "entryOf", "lineage"]
+
+SORTS = {
+    "level": "development_level DESC, seq DESC",
+    "confirmed": "confirmed - refuted DESC, development_level DESC, seq DESC",
+    "newest": "seq DESC",
+}
+"""How a list can be ordered."""
+
+STATES = {
+    "confirmed": "confirmed > 0 AND refuted = 0",
+    "refuted": "refuted > 0 AND confirmed = 0",
+    "disputed": "confirmed > 0 AND refuted > 0",
+    "unmeasured": "confirmed = 0 AND refuted = 0",
+}
+"""What others found: nobody confirms what is his own.  Disagreement is shown, and decided by nobody."""
+
+_COLUMNS = "ai_id, digest, confirmed, refuted, seq, timestamp, body"
+
+
+class Ambiguous(Exception):
+    """Several components are called so; the text names them."""
+
+
+class Entry(Struct):
+    """
+    One component.
+
+    @ivar author: who shared it.
+    @ivar verdicts: AI → its verdict, of all but the author that reported one on these very bytes.
+    @ivar timestamp: when it was shared, as its author's clock said (RFC 3339).
+    """
+
+    component: Component
+    author: str
+    digest: str
+    confirmed: int
+    refuted: int
+    seq: int
+    timestamp: str
+    verdicts: dict[str, Verdict] = {}
+
+    @property
+    def state(self) -> str:
+        """One of `STATES`."""
+        if self.confirmed and self.refuted:
+            return "disputed"
+        return "confirmed" if self.confirmed else "refuted" if self.refuted else "unmeasured"
+
+    @property
+    def report(self) -> Report | None:
+        """The claim."""
+        return self.component.manifest.report if self.component.manifest is not None else None
+
+
+def entries(
+    connection: sqlite3.Connection,
+    *,
+    workbench: str | None = None,
+    state: str | None = None,
+    sort: str = "level",
+    limit: int = 50,
+) -> list[Entry]:
+    """
+    @param state: one of `STATES`; C{None}: all.
+    @param sort: one of `SORTS`.
+    @param limit: at most so many.
+    """
+    conditions, values = ["kind = 'component'"], []
+    if workbench is not None:
+        conditions.append("feature = ?")
+        values.append(workbench)
+    if state is not None:
+        conditions.append(STATES[state])
+    sql = f"SELECT {_COLUMNS} FROM shared_components WHERE {' AND '.join(conditions)} ORDER BY {SORTS[sort]} LIMIT ?"  # noqa: S608 - from the tables above
+    return [_entry(connection, row) for row in connection.execute(sql, (*values, limit)).fetchall()]
+
+
+def entryOf(connection: sqlite3.Connection, name: str) -> Entry | None:
+    """
+    The newest component of an id, or of a digest that begins so (six hex digits at least).
+
+    @raise Ambiguous: two authors call one so, or two digests begin so.
+    """
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM shared_components WHERE kind = 'component' AND (component_id = ?"  # noqa: S608
+        " OR (length(?) >= 6 AND substr(digest, 1, length(?)) = lower(?))) ORDER BY seq DESC",
+        (name, name, name, name),
+    ).fetchall()
+    if len({row[1] for row in rows}) > 1:
+        found = ", ".join(f"{row[1][:12]} of {row[0]}" for row in rows[:8])
+        raise Ambiguous(f"{len(rows)} components are called {name!r}: {found}; name one by its digest")
+    return _entry(connection, rows[0]) if rows else None
+
+
+def _entry(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Entry:
+    author, digest, confirmed, refuted, seq, timestamp, body = row
+    reports = connection.execute(
+        "SELECT ai_id, verdict FROM performance_reports WHERE digest = ? AND ai_id != ? AND verdict IS NOT NULL"
+        " ORDER BY seq",
+        (digest, author),
+    )
+    verdicts = {aiId: Verdict(verdict) for aiId, verdict in reports}
+    component = msgspec.json.decode(body, type=Component)
+    return Entry(component, author, digest, confirmed, refuted, seq, timestamp, verdicts)
+
+
+class Ancestor(Struct):
+    """
+    One step of a lineage.
+
+    @ivar digest: the parent's.
+    @ivar entry: C{None} where the hub has it no longer, or never had it.
+    @ivar gain: by how much the child's claimed level is higher; C{None} where they are not about the same task.
+    """
+
+    digest: str
+    entry: Entry | None
+    gain: float | None
+    parents: list[Ancestor] = []
+
+
+def lineage(connection: sqlite3.Connection, entry: Entry, depth: int = 8) -> list[Ancestor]:
+    """
+    The parents that a component names, theirs, and so on.
+
+    @param depth: at most so many generations; what comes twice is followed once.
+    """
+    return _ancestors(connection, entry, depth, {entry.digest})
+
+
+def _ancestors(connection: sqlite3.Connection, entry: Entry, depth: int, seen: set[str]) -> list[Ancestor]:
+    manifest = entry.component.manifest
+    found = []
+    for digest in dict.fromkeys(manifest.parents if manifest is not None else []):
+        row = connection.execute(
+            f"SELECT {_COLUMNS} FROM shared_components WHERE kind = 'component' AND digest = ? ORDER BY seq LIMIT 1",  # noqa: S608
+            (digest,),
+        ).fetchone()
+        parent = _entry(connection, row) if row else None
+        ancestor = Ancestor(digest, parent, _gain(entry, parent) if parent is not None else None)
+        if parent is not None and digest not in seen and depth > 1:
+            seen.add(digest)
+            ancestor.parents = _ancestors(connection, parent, depth - 1, seen)
+        found.append(ancestor)
+    return found
+
+
+def _gain(child: Entry, parent: Entry) -> float | None:
+    mine, its = child.report, parent.report
+    levels = child.component.development_level, parent.component.development_level
+    if mine is None or its is None or levels[0] is None or levels[1] is None:
+        return None
+    if (mine.workbench_digest, mine.trace_digest, mine.settings) != (
+        its.workbench_digest,
+        its.trace_digest,
+        its.settings,
+    ):
+        return None
+    return levels[0] - levels[1]

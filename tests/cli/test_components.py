@@ -1,0 +1,97 @@
+"""What the commands about shared components print, and that an exported one measures as it was claimed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from kernelnet.generators import Candidate
+from kernelnet.message import Component
+from kernelnet.workbench.acceptance import accept
+from kernelnet.workbench.file_system import FileSystemWorkbench
+from tests.cli.support import CliTestCase
+from tests.hub.support import HubTestCase
+from tests.workbench.support import loop, writeTrace
+
+NASTY = "*/ int evil; /* \x1b[2J [red]"
+
+
+STUBBORN = """#include "kn_file_system.h"
+static u32 capacity;
+void kn_init(u32 c) { capacity = c; }
+void kn_hit(u32 s, u32 n) {}
+u32 kn_victim(u64 k, u32 n) { return capacity - 1; }
+void kn_insert(u32 s, u64 k, u32 n) {}
+"""
+
+
+class ComponentsTests(CliTestCase, HubTestCase):
+    def setUp(self) -> None:
+        CliTestCase.setUp(self)
+        HubTestCase.setUp(self)
+        self.trace = writeTrace(self.folder / "loop.txt", loop(3000))
+        self.author = self.hub.connect("AI_1")
+        self.component = self.accepted()
+        self.share(self.component)
+
+    def accepted(self) -> Component:
+        scenario = FileSystemWorkbench().scenario(self.trace, {"capacity": 32})
+        component, reason = accept(scenario, Candidate(STUBBORN, note=NASTY), generator="test", seed=7)
+        assert component is not None, reason
+        return component
+
+    def share(self, component: Component) -> None:
+        self.author.send("os_component_share", {"component": msgspec.to_builtins(component)})
+
+    def of(self, *arguments: str) -> str:
+        return self.succeed("components", *arguments, "--state", self.path)
+
+    def test_list(self) -> None:
+        """The table fits into 80 columns with whole ids; JSON has the same and more."""
+        table = self.of("list")
+        self.assertIn(self.component.id, table)
+        self.assertIn("unmeasured", table)
+        self.assertLessEqual(max(map(len, table.splitlines())), 80)
+        (found,) = json.loads(self.of("list", "--json"))
+        self.assertEqual((found["id"], found["author"], found["state"]), (self.component.id, "AI_1", "unmeasured"))
+        self.assertIn("none", self.of("list", "--verdict", "refuted"))
+
+    def test_show(self) -> None:
+        """All scores as claimed, and strangers' words as they are, without their control characters."""
+        shown = self.of("show", self.component.digest[:8])
+        assert self.component.manifest is not None
+        assert self.component.manifest.report is not None
+        for split in self.component.manifest.report.splits.values():
+            self.assertIn(str(split.fuel), shown)
+        self.assertIn("[red]", shown)
+        self.assertNotIn("\x1b", shown)
+        whole: dict[str, Any] = json.loads(self.of("show", self.component.id, "--json"))
+        self.assertEqual(whole["component"], msgspec.to_builtins(self.component))
+
+    def test_export(self) -> None:
+        """What is exported compiles by itself, and has the score and the fuel that were claimed, to the unit."""
+        path = self.folder / "x.c"
+        self.of("export", self.component.id, "--out", str(path))
+        printed = self.of("export", self.component.id)
+        self.assertEqual(printed, path.read_text())
+        self.assertTrue(printed.endswith(self.component.implementation))
+        again = self.succeed(
+            "bench", "run", "file_system", "--component", path, "--trace", self.trace, "--set", "capacity=32", "--json"
+        )
+        (task,) = json.loads(again)
+        (mine,) = [row for row in task["policies"] if row["kind"] == "component"]
+        assert self.component.manifest is not None
+        assert self.component.manifest.report is not None
+        for name, claimed in self.component.manifest.report.splits.items():
+            measured = mine["splits"][name]
+            self.assertEqual((measured["score"], measured["fuel"]), (claimed.score, claimed.fuel))
+
+    def test_mistakes(self) -> None:
+        """One line each: a name that isn't there, a file that is, a hub that never was."""
+        self.refused(1, "no component", "components", "show", "nothing", "--state", self.path)
+        self.refused(
+            1, "there already", "components", "export", self.component.id, "--out", self.trace, "--state", self.path
+        )
+        self.refused(1, "no hub has ever run", "components", "list", "--state", self.folder)
