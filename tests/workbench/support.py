@@ -42,6 +42,24 @@ def mixture(requests: int = 2000, seed: int = 1) -> list[int]:
     return ids
 
 
+def loop(requests: int, length: int = 60) -> list[int]:
+    """
+    A loop, in which now and then another block is requested twice, and never again.
+
+    In a cache of half the length nothing made by hand is as good as to stick to what is there: for LIRS and S3-FIFO the
+    second request is reason to keep the block.
+    """
+    ids: list[int] = []
+    at = 0
+    while len(ids) < requests:
+        ids.append(at % length)
+        at += 1
+        if at % 30 == 0:
+            ids += [1_000_000 + at, at % length, 1_000_000 + at]
+            at += 1
+    return ids[:requests]
+
+
 def smallScenario(folder: Path, ids: list[int] | None = None, capacity: int = 32) -> FileSystemScenario:
     """A scenario of a bench of its own, so that nothing is left in the plugin."""
     path = writeTrace(folder / "small.txt", mixture() if ids is None else ids)

@@ -27,10 +27,10 @@ from kernelnet.workbench.errors import (
 from kernelnet.workbench.file_system.machine import FileSystemMachine
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
 from kernelnet.workbench.problem import Problem
-from tests.workbench.support import baselineSource, mixture, policy, smallScenario, writeTrace
+from tests.workbench.support import baselineSource, loop, mixture, policy, smallScenario, writeTrace
 
-# Sixty blocks in a loop, of which a cache of 32 keeps 31: better than any policy made by hand.
-LOOP = [number % 60 for number in range(3000)]
+# Of sixty blocks in a loop a cache of 32 keeps 31: better than any policy made by hand.
+LOOP = loop(3000)
 STUBBORN = """
 #include "kn_file_system.h"
 static u32 capacity;
@@ -284,7 +284,7 @@ class RemeasureTests(Case):
         replace, manifest, report = msgspec.structs.replace, self.manifest(component), self.claim(component)
         path = writeTrace(self.folder / "again.txt", LOOP)
         self.patch(FileSystemMachine, "run", self.fail)
-        for capacity in (-(1 << 63), -1, 0, 61, 1 << 24, 1 << 62):
+        for capacity in (-(1 << 63), -1, 0, 3000, 1 << 24, 1 << 62):
             other = replace(manifest, report=replace(report, settings={"capacity": capacity}))
             found = remeasureAmong(replace(component, manifest=other), self.scenario.workbench, [path])
             self.assertEqual(found[0], Verdict.UNMEASURABLE)

@@ -15,16 +15,16 @@ from kernelnet.workbench.acceptance import accept, remeasureAmong
 from kernelnet.workbench.errors import Unmeasurable
 from kernelnet.workbench.file_system import FileSystemWorkbench
 from kernelnet.workbench.suite import MAX_PARTS, UNIT, Suite, scenarioOf
-from tests.workbench.support import baselineSource, mixture, policy, writeTrace
+from tests.workbench.support import baselineSource, loop, mixture, policy, writeTrace
 
-MRU = """
-static u32 last;
-void kn_init(u32 c) {}
-void kn_hit(u32 s, u32 n) { last = s; }
-u32 kn_victim(u64 k, u32 n) { return last; }
-void kn_insert(u32 s, u64 k, u32 n) { last = s; }
+STUBBORN = """
+static u32 capacity;
+void kn_init(u32 c) { capacity = c; }
+void kn_hit(u32 s, u32 n) {}
+u32 kn_victim(u64 k, u32 n) { return capacity - 1; }
+void kn_insert(u32 s, u64 k, u32 n) {}
 """
-"""The best there is on a loop: the newest goes."""
+"""The best there is on a loop: what is there stays."""
 
 
 class SuiteTests(SynchronousTestCase):
@@ -32,14 +32,14 @@ class SuiteTests(SynchronousTestCase):
         folder = Path(self.mktemp())
         folder.mkdir()
         self.bench = FileSystemWorkbench()
-        loops = ([number % length for number in range(2000)] for length in (60, 90))
+        loops = (loop(2000, length) for length in (60, 90))
         self.paths = [writeTrace(folder / f"loop{index}.txt", loop) for index, loop in enumerate(loops)]
         self.paths.append(writeTrace(folder / "mixture.txt", mixture()))
         self.loops = Suite([self.bench.scenario(path, {"capacity": 32}) for path in self.paths[:2]])
 
     def accepted(self) -> Component:
         component, reason = accept(
-            self.loops, Candidate(f'#include "kn_file_system.h"\n{MRU}'), generator="test", seed=1
+            self.loops, Candidate(f'#include "kn_file_system.h"\n{STUBBORN}'), generator="test", seed=1
         )
         assert component is not None, reason
         return component
@@ -54,7 +54,7 @@ class SuiteTests(SynchronousTestCase):
         self.assertEqual({split.score for split in reference.splits.values()}, {2 * UNIT})
         self.assertEqual(set(self.loops.optimum().values()), {0})
         self.assertEqual(self.loops.developmentLevel(reference), 0)
-        found = self.loops.measure(policy(MRU))
+        found = self.loops.measure(policy(STUBBORN))
         for split, score in found.splits.items():
             levels = [
                 part.developmentLevel(its, split) for part, its in zip(self.loops.parts, found.parts, strict=True)
@@ -67,7 +67,7 @@ class SuiteTests(SynchronousTestCase):
         """The same parts in another order are the same suite; a part twice, or one alone, is none."""
         again = Suite(list(reversed(self.loops.parts)))
         self.assertEqual(again.traceDigest, self.loops.traceDigest)
-        wasm = policy(MRU)
+        wasm = policy(STUBBORN)
         self.assertEqual(again.measure(wasm), self.loops.measure(wasm))
         self.assertRaises(ValueError, Suite, self.loops.parts[:1])
         self.assertRaises(ValueError, Suite, [*self.loops.parts, self.loops.parts[0]])

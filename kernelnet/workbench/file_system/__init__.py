@@ -69,7 +69,7 @@ class FileSystemWorkbench(BaseWorkbench):
     abis = ABIS
     folder = Path(__file__).parent
     rules = RULES
-    baselineNames = ("fifo", "lru", "clock", "2q", "arc", "s3fifo", "sieve")
+    baselineNames = ("fifo", "lru", "clock", "lfu", "2q", "arc", "lirs", "s3fifo", "sieve")
 
     def machine(self, path: Path) -> FileSystemMachine:
         from kernelnet.workbench.file_system.machine import FileSystemMachine
