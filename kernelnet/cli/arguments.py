@@ -21,10 +21,12 @@ from kernelnet.workbench.errors import CompileError, ComponentError, WorkbenchEr
 __all__ = [
     "Mistake",
     "Seconds",
+    "blocksFor",
     "checkOut",
     "compiled",
     "failing",
     "findWorkbench",
+    "footprint",
     "numbers",
     "oneLine",
     "readComponent",
@@ -129,7 +131,7 @@ def tasks(
     found = []
     for path in paths:
         if capacities:
-            each = [{**given, "capacity": _blocks(workbench, path, text)} for text in capacities]
+            each = [{**given, "capacity": blocksFor(workbench, path, text)} for text in capacities]
         else:
             each = list(workbench.tasks(path)) if several and not given else [given]
         found += [(path, workbench.scenario(path, chosen)) for chosen in each]
@@ -150,17 +152,22 @@ def numbers(settings: Sequence[str]) -> dict[str, int]:
     return given
 
 
-def _blocks(workbench: Any, path: Path, text: str) -> int:
+def blocksFor(workbench: Any, path: Path, text: str) -> int:
     """What ``--capacity`` says, in blocks."""
     from kernelnet.workbench.file_system.capacity import blocksOf
 
     if text.strip().endswith("%") and not text.strip(" 0.%"):
         raise Mistake(f"--capacity {text}: a cache needs more than nothing, such as 10% or 1024")
-    trace = getattr(getattr(workbench.scenario(path, {}), "machine", None), "trace", None)
-    distinct = getattr(trace, "distinct", None)
-    if not isinstance(distinct, int):
+    blocks = footprint(workbench.scenario(path, {}))
+    if blocks is None:
         raise Mistake(f"the traces of {workbench.name} have no blocks for a cache: --set has its settings")
-    return blocksOf(distinct, text)
+    return blocksOf(blocks, text)
+
+
+def footprint(scenario: Any) -> int | None:
+    """How many distinct blocks its trace has; C{None} where it has none."""
+    distinct = getattr(getattr(getattr(scenario, "machine", None), "trace", None), "distinct", None)
+    return distinct if isinstance(distinct, int) and "capacity" in scenario.settings else None
 
 
 def readComponent(path: Path) -> str:

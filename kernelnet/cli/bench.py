@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from kernelnet.cli.arguments import (
     tasks,
     writeFile,
 )
+from kernelnet.cli.plans import plans
 from kernelnet.cli.standing import Found, Standing, printLegend, printStanding, standing, toJson
 from kernelnet.workbench.errors import ComponentError
 
@@ -71,14 +73,7 @@ def run(
         found: list[Standing] = []
         console = _console()
         for scenario in scenarios:
-            measured = []
-            for path, wasm in modules:
-                try:
-                    report, abi = scenario.measure(wasm), bench.abiOf(wasm).identifier
-                except ComponentError as error:
-                    raise failing(scenario, path, error) from None
-                measured.append(Found(path.name, report, abi, str(path), note=abi))
-            found.append(standing(scenario, measured))
+            found.append(_measured(scenario, modules))
             if not asJson:
                 printStanding(found[-1], console)
     if asJson:
@@ -170,6 +165,87 @@ def train(
         console.print("nothing was written; more --seconds or another --seed may help", soft_wrap=True)
     if not trained.accepted:
         raise SystemExit(REFUSED)
+
+
+@bench.command()
+@click.argument("workbench")
+@taskOptions
+@click.option(
+    "--component",
+    "components",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A C file to draw beside the hand-made policies, such as one that bench train wrote; may be repeated.",
+)
+@click.option(
+    "--over",
+    metavar="NAME=A,B,…",
+    default=None,
+    help="A setting and its values, for the x axis [default: cache sizes where there is a cache, else the traces].",
+)
+@click.option(
+    "--part",
+    type=click.Choice(["train", "validation", "held-out"]),
+    default="held-out",
+    show_default=True,
+    help="Which part's scores.",
+)
+@click.option("--level", is_flag=True, help="Draw shares of the distance from reference to optimum, not scores.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The picture, .png or .svg.")
+@click.option("--force", is_flag=True, help="Overwrite it if it is there.")
+def plot(
+    *,
+    workbench: str,
+    traces: tuple[Path, ...],
+    settings: tuple[str, ...],
+    capacities: tuple[str, ...],
+    components: tuple[Path, ...],
+    over: str | None,
+    part: str,
+    level: bool,
+    out: Path,
+    force: bool,
+) -> None:
+    """
+    Draw how the policies of WORKBENCH compare: all hand-made ones, the optimum, and C files of your own.
+
+    For a page cache: miss ratio over cache size, a panel for each trace.  It needs matplotlib: pip install
+    'kernelnet[plot]'.
+    """
+    from kernelnet.cli import plotting
+
+    bench = findWorkbench(workbench)
+    sources = [(path, readComponent(path)) for path in components]
+    if out.suffix.lower() not in plotting.SUFFIXES:
+        raise Mistake(f"{out}: the picture's name should end in {' or '.join(plotting.SUFFIXES)}")
+    checkOut(out, force)
+    plotting.checkMatplotlib()
+    with oneLine():
+        modules = [(path, compiled(bench, path, source)) for path, source in sources]
+        panels = []
+        for plan in plans(bench, traces, settings, capacities, over):
+            found = plotting.measured(plan.scenarios, lambda scenario: _measured(scenario, modules))
+            panels.append((plan, found))
+        data = plotting.draw(panels, part.replace("-", "_"), out.suffix.lower().removeprefix("."), level=level)
+        writeFile(out, data, force)
+    runs = sum(len(standing.policies) for _, found in panels for standing in found)
+    click.echo(f"drawn: {out}, of {runs} measurements")
+
+
+def _measured(scenario: Any, modules: Sequence[tuple[Path, bytes]]) -> Standing:
+    """
+    Modules beside all that the bench has.
+
+    @raise click.ClickException: one of them fails.
+    """
+    measured = []
+    for path, wasm in modules:
+        try:
+            report, abi = scenario.measure(wasm), scenario.workbench.abiOf(wasm).identifier
+        except ComponentError as error:
+            raise failing(scenario, path, error) from None
+        measured.append(Found(path.name, report, abi, str(path), note=abi))
+    return standing(scenario, measured)
 
 
 def _parts(scenario: Any, found: Found | None) -> list[tuple[Any, list[Found]]]:
