@@ -8,6 +8,7 @@ The C{kernelnet} command.
 - C{workbenches}: lists them
 - C{bench}: the group of that name; C{standing}: what it measures, as table and JSON;
   C{training}: its search; C{plans}, C{plotting}: its pictures
+- C{record}: traces of one's own
 - C{arguments}: what the arguments of these mean, and one line for each mistake
 - C{demo}: C{kernelnet demo}, the main job from nothing to a table
 - C{table}: what the demo prints while it runs and at its end

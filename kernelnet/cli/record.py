@@ -1,0 +1,76 @@
+"""C{kernelnet record}: traces of the user's own programs and machine."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kernelnet.cli.arguments import Mistake, Seconds, checkOut, findWorkbench, oneLine
+
+__all__ = ["record"]
+
+SECONDS = 10.0
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option("--sched", is_flag=True, help="Record what this machine's CPUs run, for process_manager.")
+@click.option("--seconds", type=Seconds(1, 86400), default=None, help=f"How long, with --sched [default: {SECONDS:g}].")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="The trace to write [default: the program's name, or machine.sched, here].",
+)
+@click.option("--force", is_flag=True, help="Overwrite it if it is there.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def record(*, sched: bool, seconds: float | None, out: Path | None, force: bool, command: tuple[str, ...]) -> None:
+    """
+    Make a trace to train on: of the files that a program reads and writes, or of what runs on this machine.
+
+    \b
+    kernelnet record -- COMMAND…         runs COMMAND, and writes which blocks of files it requests
+    kernelnet record --sched             writes which threads get ready when, and how long they run
+    """
+    if sched and command:
+        raise Mistake("--sched records the whole machine: give either --sched or a command")
+    if not sched and not command:
+        raise Mistake("what should be recorded? kernelnet record -- COMMAND…, or kernelnet record --sched")
+    if seconds is not None and not sched:
+        raise Mistake("--seconds is for --sched: a command is recorded until it ends")
+    if sched:
+        name, counted = "process_manager", "bursts"
+        out = out or Path("machine.sched")
+    else:
+        name, counted = "file_system", "requests"
+        if shutil.which(command[0]) is None:
+            raise Mistake(f"there is no program called {command[0]!r}")
+        out = out or Path(re.sub(r"[^\w.+-]", "_", Path(command[0]).name) + ".txt")
+    checkOut(out, force)
+    bench = findWorkbench(name)
+    with oneLine():
+        try:
+            # Only now: the recorders need more than the base package.
+            recorder = importlib.import_module(f"kernelnet.workbench.{name}.record")
+            if sched:
+                recorder.recordSched(SECONDS if seconds is None else seconds, out)
+            else:
+                recorder.recordCommand(list(command), out)
+        except ModuleNotFoundError as error:
+            raise click.ClickException(_missing(error)) from None
+        if not out.exists():
+            raise click.ClickException("nothing was recorded")
+        scenario: Any = bench.scenario(out, {})
+    click.echo(f"written: {out}, {sum(scenario.events.values())} {counted}; measure the hand-made policies on it:")
+    click.echo(f"  {shlex.join(['kernelnet', 'bench', 'run', name, '--trace', str(out)])}")
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    if (error.name or "").startswith("kernelnet."):
+        return f"this version of kernelnet can't record that: it has no {error.name}"
+    return f"{error.name} is missing; pip install 'kernelnet[trainer]' brings it"

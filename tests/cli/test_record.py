@@ -1,0 +1,89 @@
+"""C{kernelnet record}: what it makes of its arguments; the recorders have tests of their own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+from kernelnet import plugins
+from kernelnet.workbench.errors import WorkbenchError
+from kernelnet.workbench.file_system import FileSystemWorkbench
+from tests.cli.support import CliTestCase
+from tests.workbench.support import mixture, writeTrace
+
+FILES = "kernelnet.workbench.file_system.record"
+SCHED = "kernelnet.workbench.process_manager.record"
+
+
+class RecordTests(CliTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(os.chdir, Path.cwd())
+        os.chdir(self.folder)
+        self.calls: list[Any] = []
+
+    def recorder(self, ids: list[int]) -> Any:
+        """In place of the recorder of files."""
+
+        def recordCommand(command: list[str], out: Path) -> None:
+            self.calls.append((command, out))
+            writeTrace(out, ids)
+
+        module = ModuleType(FILES)
+        module.recordCommand = recordCommand  # type: ignore[attr-defined]
+        return mock.patch.dict(sys.modules, {FILES: module})
+
+    def test_command(self) -> None:
+        """All behind the dashes is the command; the trace is called like it; the next command is given, and works."""
+        with self.recorder(mixture()):
+            said = self.succeed("record", "--", sys.executable, "-c", "print('--force')")
+        name = f"{Path(sys.executable).name}.txt"
+        self.assertEqual(self.calls, [([sys.executable, "-c", "print('--force')"], Path(name))])
+        self.assertIn(f"written: {name}, 2000 requests", said)
+        following = said.splitlines()[-1].split()
+        self.assertEqual(following, ["kernelnet", "bench", "run", "file_system", "--trace", name])
+        self.succeed(*following[1:])
+
+    def test_out(self) -> None:
+        """A trace that is there is not overwritten unless asked for."""
+        out = self.write("mine.txt", "1\n")
+        with self.recorder(mixture()):
+            self.refused(2, "is there already; --force", "record", "--out", out, "--", "true")
+            self.assertEqual((self.calls, out.read_text()), ([], "1\n"))
+            self.assertIn("2000 requests", self.succeed("record", "--out", out, "--force", "true"))
+
+    def test_mistakes(self) -> None:
+        """Nothing to record, too much, a program that there isn't."""
+        self.refused(2, "what should be recorded?", "record")
+        self.refused(2, "either --sched or a command", "record", "--sched", "--", "true")
+        self.refused(2, "--seconds is for --sched", "record", "--seconds", "5", "--", "true")
+        self.refused(2, "there is no program called 'no-such-program'", "record", "--", "no-such-program", "-x")
+        self.refused(2, "0 is not in the range", "record", "--sched", "--seconds", "0")
+
+    def test_tooShort(self) -> None:
+        """A program that hardly touches a file: what is too little, in one line."""
+        with self.recorder([1, 2, 3]):
+            self.refused(1, "it has 3 requests", "record", "--", "true")
+
+    def test_failing(self) -> None:
+        """What the recorder can't do is one line."""
+        bench = FileSystemWorkbench()
+        self.patch(FileSystemWorkbench, "name", "process_manager")
+        self.patch(plugins, "getPlugins", lambda interface: [bench])
+        module = mock.Mock()
+        module.recordSched.side_effect = WorkbenchError("tracefs can't be read; run it as root")
+        with mock.patch.dict(sys.modules, {SCHED: module}):
+            self.refused(1, "run it as root", "record", "--sched", "--seconds", "2")
+        module.recordSched.assert_called_once_with(2.0, Path("machine.sched"))
+
+    def test_missing(self) -> None:
+        """Without the trainer's extra one line says what to install."""
+        with mock.patch.dict(sys.modules, {FILES: mock.Mock(recordCommand=self.lacking)}):
+            self.refused(1, "pip install 'kernelnet[trainer]'", "record", "--", "true")
+
+    def lacking(self, command: list[str], out: Path) -> None:
+        raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
