@@ -67,6 +67,7 @@ __all__ = [
     "PatternShare",
     "PerformanceReport",
     "Report",
+    "SessionStep",
     "SplitScore",
     "SyncRequest",
     "TrainingSync",
@@ -374,10 +375,38 @@ class Component(Struct, omit_defaults=True):
         return self.name or self.component_name or self.id
 
 
+class SessionStep(Struct, omit_defaults=True):
+    """
+    One step of a collaboration session, as who did it tells it.
+
+    @ivar by: who did it; C{what}: C{build}, C{improve} or C{measure}.
+    @ivar objective: of a build: C{score} or C{fuel}; C{parents}: digests of what it began with.
+    @ivar component: id of what came of it, C{None} if nothing passed the guard; C{digest}: its digest.
+    @ivar score: on validation, in the workbench's unit; C{fuel}: there; C{level}: development level on held-out.
+    @ivar verdict: of a measurement.
+    @ivar seconds: how long it took.
+    """
+
+    by: AiId
+    what: Annotated[str, Meta(max_length=32)]
+    objective: Annotated[str, Meta(max_length=32)] = ""
+    parents: Annotated[list[Digest], Meta(max_length=64)] = []
+    component: Name | None = None
+    digest: Digest | None = None
+    score: int | None = None
+    fuel: int | None = None
+    level: float | None = None
+    verdict: Annotated[str, Meta(max_length=32)] = ""
+    seconds: float = 0.0
+
+
 class ComponentShare(Struct, omit_defaults=True):
+    """@ivar transcript: of the session that it completes."""
+
     component: Component
     session_id: Name | None = None
     collaboration_complete: bool = False
+    transcript: Annotated[list[SessionStep], Meta(max_length=64)] = []
     original_requestor: AiId | None = None
     feature_name: Name | None = None
 

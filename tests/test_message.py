@@ -96,6 +96,8 @@ class PayloadTests(SynchronousTestCase):
             (m.Component, {**wire_examples.COMPONENT, "component_name": "the older name of name"}),
             (m.Manifest, wire_examples.COMPONENT["manifest"]),
             (m.Report, wire_examples.COMPONENT["manifest"]["report"]),
+            (m.SplitScore, wire_examples.COMPONENT["manifest"]["report"]["splits"]["held_out"]),
+            (m.SessionStep, wire_examples.STEP),
             (m.KnowledgeBase, sync["global_knowledge_base"]),
             (m.AiInfo, sync["ai_info"]["AI_1"]),
         ]

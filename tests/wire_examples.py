@@ -31,7 +31,18 @@ COMPONENT: dict[str, Any] = {
             "trace_digest": DIGEST,
             "settings": {"capacity": 1024},
             "engine": "wasmtime 50",
-            "splits": {"held_out": {"events": 1000, "score": 312, "fuel": 987_654_321}},
+            "splits": {"held_out": {"events": 1000, "score": 312, "fuel": 987_654_321, "metrics": {"writebacks": 7}}},
+            "parts": [
+                {
+                    "workbench": "file_system",
+                    "workbench_digest": DIGEST,
+                    "trace": "sqlite.xz",
+                    "trace_digest": DIGEST,
+                    "settings": {"capacity": 1024},
+                    "engine": "wasmtime 50",
+                    "splits": {"held_out": {"events": 500, "score": 112, "fuel": 87_654_321}},
+                }
+            ],
         },
     },
     "development_level": 0.31,
@@ -66,10 +77,24 @@ PATTERN_SHARE: dict[str, Any] = {
 CODE_SHARE: dict[str, Any] = {
     "code": {"id": "c1", "type": "expression", "data": {"weights": [1, 2.5]}, "specialization": "file_system"}
 }
+STEP: dict[str, Any] = {
+    "by": "AI_1",
+    "what": "improve",
+    "objective": "score",
+    "parents": [DIGEST],
+    "component": "component-7",
+    "digest": DIGEST,
+    "score": 312,
+    "fuel": 987_654_321,
+    "level": 0.31,
+    "verdict": "confirmed",
+    "seconds": 4.5,
+}
 COMPONENT_SHARE: dict[str, Any] = {
     "component": COMPONENT,
     "session_id": "s1",
     "collaboration_complete": True,
+    "transcript": [STEP],
     "original_requestor": "AI_2",
     "feature_name": "file_system",
 }

@@ -255,7 +255,7 @@ class Router:
 
         def store(transaction: Transaction, digest: bytes) -> int:
             # First, since it may refuse; and so the initiator hears "accepted" before it gets the component.
-            sessions.complete(transaction, message.sender_id, session, component.id, self._limits)
+            sessions.complete(transaction, message.sender_id, session, share, self._limits)
             return shared(transaction)
 
         return _Made(message, store)

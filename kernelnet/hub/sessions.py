@@ -28,6 +28,7 @@ from kernelnet.message import (
     CollaborationInvitation,
     CollaborationRequest,
     CollaborationResponse,
+    ComponentShare,
     MessageType,
     NetworkMessage,
 )
@@ -141,9 +142,9 @@ def respond(
     return [], passedOn
 
 
-def complete(transaction: Transaction, sender: str, sessionId: str, componentId: str, limits: Limits) -> None:
+def complete(transaction: Transaction, sender: str, sessionId: str, share: ComponentShare, limits: Limits) -> None:
     """
-    The partner's completing share.
+    The partner's completing share; what it tells of the work is kept with the session.
 
     From an AI whose invitation has lapsed, the share is an ordinary one: work is not thrown away.
 
@@ -158,7 +159,8 @@ def complete(transaction: Transaction, sender: str, sessionId: str, componentId:
         _tell(transaction, [session.initiator], sessionId, "accepted", "", partner=sender)
     if session.state == "active" and session.partner == sender:
         transaction.execute(
-            "UPDATE collaboration_sessions SET component = ? WHERE session_id = ?", (componentId, sessionId)
+            "UPDATE collaboration_sessions SET component = ?, transcript = ? WHERE session_id = ?",
+            (share.component.id, msgspec.json.encode(share.transcript), sessionId),
         )
         _end(transaction, session, "completed", f"by {sender}")
 

@@ -19,6 +19,7 @@ from kernelnet.message import (
     Component,
     ComponentShare,
     MessageType,
+    SessionStep,
     Verdict,
 )
 from kernelnet.trainer.specializations import CAPABILITIES, COMPLEMENTARY, complements
@@ -49,6 +50,9 @@ SEEK_EVERY = 10.0
 OFFER_LASTS = 60.0
 """Seconds after which an offer that nobody answered no longer counts."""
 
+MAX_NAMED = 16
+"""So many parents are named in a transcript."""
+
 STEP = 0.25
 STEP_SECONDS = 4.0
 """How long each of a session's two searches may take."""
@@ -60,7 +64,7 @@ class Session(Struct):
 
     @ivar role: C{initiator} asked; C{partner} does the work and sends the component.
     @ivar status: C{active}, C{completed}, C{declined} or C{expired}.
-    @ivar progress: 0 to 1, a quarter a step.
+    @ivar progress: 0 to 1, a quarter a step; C{transcript}: the steps that were done.
     """
 
     session_id: str
@@ -73,6 +77,7 @@ class Session(Struct):
     status: str = "active"
     progress: float = 0.0
     component_id: str | None = None
+    transcript: list[SessionStep] = []
 
 
 class Collaboration:
@@ -223,14 +228,9 @@ class Collaboration:
         session = self.sessions.get(sessionId)
         if session is None or session.status != "active":
             return
-        session.progress = 0.0
-        first = await self._trainer.local.build(self._goal(session, None))
-        await self._advance(session)
-        first = await self._measured(first)
-        await self._advance(session)
-        second = await self._trainer.local.build(self._goal(session, first))
-        await self._advance(session)
-        second = await self._measured(second)
+        session.progress, session.transcript = 0.0, []
+        first = await self._measured(session, await self._built(session, "build", None))
+        second = await self._measured(session, await self._built(session, "improve", first))
         # and not: cut short by our own end, somebody else was first, or the hub let it expire
         if session.status == "active" and self._trainer.running:
             await self._end(session, self._best(session, first, second))
@@ -247,24 +247,57 @@ class Collaboration:
             session.component_id = best.id
             best.component_name = f"collaborative_{session.type.value}"
             trainer.knowledge.addComponent(trainer.aiId, best, changes)
-            share = ComponentShare(component=best, session_id=session.session_id, collaboration_complete=True)
+            share = ComponentShare(
+                component=best,
+                session_id=session.session_id,
+                collaboration_complete=True,
+                transcript=session.transcript,
+            )
             trainer.say(MessageType.OS_COMPONENT_SHARE, share, changes, target=session.peer)
         self._keep(session, changes)
         await trainer.commit(changes)
         self.log.info("Collaboration {id} with {peer}: {s}", id=session.session_id, peer=session.peer, s=session.status)
 
-    async def _advance(self, session: Session) -> None:
-        session.progress += STEP
+    async def _advance(self, session: Session, step: SessionStep) -> None:
+        session.progress = min(1.0, session.progress + STEP)
+        session.transcript = [*session.transcript, step]
         changes = Changes()
         self._keep(session, changes)
         await self._trainer.commit(changes)
 
-    async def _measured(self, component: Component | None) -> Component | None:
+    async def _built(self, session: Session, what: str, first: Component | None) -> Component | None:
+        began, goal = self._trainer.now(), self._goal(session, first)
+        component: Component | None = await self._trainer.local.build(goal)
+        parents = [parent.digest for parent in goal.parents][:MAX_NAMED]
+        step = self._step(what, component, began, objective=goal.objective, parents=parents)
+        await self._advance(session, step)
+        return component
+
+    async def _measured(self, session: Session, component: Component | None) -> Component | None:
         """C{component} if measuring it again, from its bytes alone, gives what was claimed."""
+        began, verdict = self._trainer.now(), None
+        if component is not None:
+            verdict = (await self._trainer.local.remeasure(component)).verdict
+        step = self._step("measure", component, began, verdict=verdict.value if verdict is not None else "")
+        await self._advance(session, step)
+        return component if verdict is Verdict.CONFIRMED else None
+
+    def _step(self, what: str, component: Component | None, began: float, **more: Any) -> SessionStep:
+        seconds = round(self._trainer.now() - began, 3)
         if component is None:
-            return None
-        report = await self._trainer.local.remeasure(component)
-        return component if report.verdict is Verdict.CONFIRMED else None
+            return SessionStep(by=self._trainer.aiId, what=what, seconds=seconds, **more)
+        score, fuel = _cost(component)
+        return SessionStep(
+            by=self._trainer.aiId,
+            what=what,
+            component=component.id,
+            digest=component.digest,
+            score=int(score) if math.isfinite(score) else None,
+            fuel=int(fuel) if math.isfinite(fuel) else None,
+            level=component.development_level,
+            seconds=seconds,
+            **more,
+        )
 
     def _goal(self, session: Session, first: Component | None) -> Goal:
         """

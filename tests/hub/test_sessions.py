@@ -106,9 +106,11 @@ class StateTests(HubTestCase):
     def outcomes(self, client: Client) -> list[tuple[str, str | None]]:
         return [(p["response"], p.get("partner")) for p in client.payloads("collaboration_response")]
 
-    def complete(self, client: Client, session: str) -> None:
+    def complete(self, client: Client, session: str, **more: Any) -> None:
         client.send(
-            "os_component_share", {**aComponent(), "session_id": session, "collaboration_complete": True}, "AI_1"
+            "os_component_share",
+            {**aComponent(), "session_id": session, "collaboration_complete": True, **more},
+            "AI_1",
         )
 
     def test_firstAcceptWins(self) -> None:
@@ -140,8 +142,20 @@ class StateTests(HubTestCase):
         self.assertEqual(self.state(), ("completed", "A"))
         (share,) = self.initiator.received("os_component_share")
         self.assertEqual(share["payload"]["session_id"], session)
-        self.assertEqual(self.hub.rows("SELECT component FROM collaboration_sessions"), [("c1",)])
+        self.assertEqual(self.hub.rows("SELECT component, transcript FROM collaboration_sessions"), [("c1", b"[]")])
         self.assertEqual(len(self.hub.rows("SELECT * FROM shared_components")), 1)
+
+    def test_transcript(self) -> None:
+        """What the partner tells of its steps is kept with the session, as it told it."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        steps = [
+            {"by": "A", "what": "build", "objective": "score", "component": "c1", "score": 40, "seconds": 4.5},
+            {"by": "A", "what": "measure", "component": "c1", "verdict": "confirmed"},
+        ]
+        self.complete(self.a, session, transcript=steps)
+        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        self.assertEqual(json.loads(body), steps)
 
     def test_oldPartner(self) -> None:
         """A version 1 partner's completing share counts as its acceptance; the initiator hears that first."""

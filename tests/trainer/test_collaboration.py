@@ -219,6 +219,24 @@ class WorkTests(SessionTestCase):
         self.assertEqual((session.status, session.progress), ("completed", 1.0))
 
     @inlineCallbacks
+    def test_transcript(self) -> Any:
+        """The completing share tells each step: by whom, from what, what came of it, and what measuring it said."""
+        self.local.refuted = {"b"}
+        said = yield self.complete("feature_development", [component("a", 40), component("b", 30)])
+        steps = said[0].payload["transcript"]
+        self.assertEqual(
+            [(s["by"], s["what"], s["component"], s["score"], s.get("verdict")) for s in steps],
+            [
+                ("AI_1", "build", "a", 40, None),
+                ("AI_1", "measure", "a", 40, "confirmed"),
+                ("AI_1", "improve", "b", 30, None),
+                ("AI_1", "measure", "b", 30, "refuted"),
+            ],
+        )
+        self.assertEqual([s.get("parents", []) for s in steps], [[], [], [component("a", 40).digest], []])
+        self.assertEqual(said[0].payload["component"]["id"], "a")
+
+    @inlineCallbacks
     def test_worseImprovementIsNotSent(self) -> Any:
         """If the second search found nothing better on validation, the first result is sent."""
         said = yield self.complete("feature_development", [component("a", 30), component("b", 40)])
