@@ -87,6 +87,36 @@ class WorkshopTests(TrainerTestCase):
         self.assertEqual(self.local.measured, ["c"])
 
     @inlineCallbacks
+    def test_liar(self) -> Any:
+        """Who inflates every claim and refutes everybody else's changes no search, and keeps no work back."""
+        yield self.share("theirs", score=40)
+        yield self.settle()
+        self.local.goals.clear()
+        yield self.settle()
+        before = [[p.id for p in goal.parents] for goal in self.local.goals]
+        self.assertEqual(before, [["theirs"]])
+
+        self.local.refuted = {"lie0", "lie1", "lie2"}
+        for name in sorted(self.local.refuted):
+            yield self.share(name, sender="LIAR", score=1, level=1.0)
+        for refuted in (component("theirs", 40), component("mine", 30)):
+            report = {"component_id": refuted.id, "performance": {}, "digest": refuted.digest, "verdict": "refuted"}
+            yield self.hear(self.message(T.PERFORMANCE_REPORT, report, sender="LIAR"))
+        yield self.settle()
+        self.said()
+        self.local.goals.clear()
+        yield self.settle()
+        self.assertEqual([[p.id for p in goal.parents] for goal in self.local.goals], before)
+
+        # It is better than all that was confirmed, if not than the lies: it is shared and built upon.
+        self.local.script = [component("mine", 30)]
+        yield self.settle()
+        self.assertEqual([m.payload["component"]["id"] for m in self.said(T.OS_COMPONENT_SHARE)], ["mine"])
+        self.local.goals.clear()
+        yield self.settle()
+        self.assertEqual([[p.id for p in goal.parents] for goal in self.local.goals], [["mine", "theirs"]])
+
+    @inlineCallbacks
     def test_anotherClaimOfTheSameBytes(self) -> Any:
         """Who shares an honest author's bytes first, with a false claim, does not silence the author."""
         self.local.refuted = {"c"}
