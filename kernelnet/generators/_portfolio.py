@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,8 +24,8 @@ __all__ = ["Bandit", "search"]
 FLOOR = 0.5
 """The part of all effort that is shared equally."""
 
-MEMORY = 0.85
-"""What a step counts for after another one of the same family."""
+MEMORY = 12
+"""What a family pays is judged by so many of its last steps."""
 
 
 class Bandit:
@@ -36,8 +37,7 @@ class Bandit:
 
     def __init__(self, arms: int) -> None:
         self.spent = [0.0] * arms
-        self._gains = [0.0] * arms
-        self._costs = [0.0] * arms
+        self._last: list[deque[tuple[float, float]]] = [deque(maxlen=MEMORY) for _ in range(arms)]
 
     def choose(self) -> int:
         """An arm that has less than its floor, else the one that pays most; of equals the one that has had least."""
@@ -46,13 +46,16 @@ class Bandit:
         poorest = min(arms, key=lambda arm: self.spent[arm])
         if self.spent[poorest] <= total * FLOOR / len(self.spent):
             return poorest
-        return max(arms, key=lambda arm: (self._gains[arm] / max(self._costs[arm], 1e-9), -self.spent[arm]))
+        return max(arms, key=lambda arm: (self._pays(arm), -self.spent[arm]))
 
     def reward(self, arm: int, cost: float, gain: float) -> None:
         """@param cost, gain: of one step; not negative."""
         self.spent[arm] += cost
-        self._costs[arm] = MEMORY * self._costs[arm] + cost
-        self._gains[arm] = MEMORY * self._gains[arm] + gain
+        self._last[arm].append((cost, gain))
+
+    def _pays(self, arm: int) -> float:
+        last = self._last[arm]
+        return sum(gain for _, gain in last) / max(sum(cost for cost, _ in last), 1e-9)
 
 
 def search(

@@ -4,11 +4,12 @@ from twisted.application.service import ServiceMaker
 
 from kernelnet.generators.genetic import genetic
 from kernelnet.generators.search import search
+from kernelnet.generators.two_queues import template
 from kernelnet.trainer.training import IntegratedKernelTrainerMaker
 from kernelnet.workbench.file_system import workbench as file_system
 from kernelnet.workbench.network_stack import workbench as network_stack
 
-__all__ = ["file_system", "genetic", "integrated", "kernelhub", "kerneltrainer", "network_stack", "search"]
+__all__ = ["file_system", "genetic", "integrated", "kernelhub", "kerneltrainer", "network_stack", "search", "template"]
 
 kernelhub = ServiceMaker(
     "kernelnet hub",

@@ -1,0 +1,79 @@
+"""The template C{two_queues.c} as a family: what patterns suggest for it, and the generator C{template}."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+from kernelnet.generators._candidate import Candidate
+from kernelnet.generators._portfolio import search
+from kernelnet.generators.template import HAND_MADE, PARAMETERS, Vector, bake, describe, tunable
+from kernelnet.generators.vectors import Template, VectorFamily, finite
+from kernelnet.interfaces import IComponentGenerator
+
+__all__ = ["BLOCK_TYPE", "TWO_QUEUES", "TemplateSearch", "suggested", "template"]
+
+BLOCK_TYPE = "file_system/search"
+"""The C{type} of a `kernelnet.message.CodeBlock` whose data is C{{"parameters": […]}}, a vector of this family."""
+
+
+def suggested(kind: str, data: object, settings: Mapping[str, int]) -> Iterator[Vector]:
+    """What a pattern makes worth trying; see `Template.suggested`."""
+    capacity = settings.get("capacity", 0)
+
+    def number(name: str) -> float:
+        return (finite(data.get(name)) if isinstance(data, dict) else None) or 0.0
+
+    if kind == "one_hit_share":
+        # The more blocks come only once, the less room they should get.
+        share = number("share")
+        yield (max(0.01, 0.5 * (1 - share)), 1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0)
+        yield (max(0.01, 0.5 * (1 - share)), 1, 1, 0, 0, 2, 2, 0, 0, 0, 0, 0)
+    elif kind == "loop" and capacity and number("length") > capacity:
+        # Of a loop that does not fit, keep a part, and let the rest pass through quickly; the hand keeps what is old.
+        yield (0.01, number("length") / capacity, 1, 0, 0, 2, 7, 2, 2, 0, 0, 0)
+        yield (0.01, 0, 4, 0, 0, 2, 7, 0, 0, 0, 0, 0)
+    elif kind == "reuse_distance" and number("relative") > 0:
+        # Ghosts should be remembered until the distance, newcomers not much longer than nearby peaks last.
+        relative = number("relative")
+        yield (0.1, relative, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0)
+        yield (min(0.5, relative), 1, 1, min(0.5, relative), 0, 1, 1, 0, 0, 0, 0, 0)
+
+
+TWO_QUEUES = Template(
+    "two_queues",
+    "file_system",
+    PARAMETERS,
+    HAND_MADE,
+    tunable,
+    bake,
+    describe,
+    suggested,
+    frozenset((BLOCK_TYPE, "file_system/template")),
+)
+
+
+@implementer(IPlugin, IComponentGenerator)
+class TemplateSearch:
+    """
+    See `IComponentGenerator`.
+
+    @ivar evaluations: stop after so many measurements; C{None}: when the time is over.
+    """
+
+    name = "template"
+    description = "evolutionary search over two-queue policies with ghosts (page caches)"
+    workbenches = ("file_system",)
+
+    def __init__(self, evaluations: int | None = None) -> None:
+        self.evaluations = evaluations
+
+    def generate(self, problem: Any) -> Candidate | None:
+        return search(problem, [VectorFamily(TWO_QUEUES)], self.evaluations)
+
+
+template = TemplateSearch()
+"""The plugin."""

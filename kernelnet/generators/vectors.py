@@ -1,0 +1,122 @@
+"""
+A search over the parameters of a template: C source with numbers in it that make it one policy or another.
+
+`Template` is what somebody who writes such a source tells of it; `VectorFamily` searches it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kernelnet.generators._candidate import Candidate
+from kernelnet.generators._family import Job
+from kernelnet.generators._islands import IslandFamily, selected
+from kernelnet.generators.template import Parameter, Vector
+
+__all__ = ["Template", "VectorFamily", "finite"]
+
+_MUTATED = 0.25
+_CROSSED = 0.5
+
+
+def _nothing(kind: str, data: object, settings: Mapping[str, int]) -> Iterator[Sequence[float]]:
+    return iter(())
+
+
+@dataclass(frozen=True)
+class Template:
+    """
+    @ivar name: of the family.
+    @ivar workbench: what it is for.
+    @ivar parameters: in the order of a vector's values.
+    @ivar known: vectors to begin with.
+    @ivar tunable: makes the C source that takes the parameters through C{kn_param}.
+    @ivar bake: makes the C source that is published, with the parameters built in.
+    @ivar describe: says in a line what a vector is.
+    @ivar suggested: what the kind and data of a pattern make worth trying; a pattern may be a stranger's, so data is
+        anything.
+    @ivar blockTypes: the C{type} of `kernelnet.message.CodeBlock`s whose data is C{{"parameters": […]}} of this one.
+    """
+
+    name: str
+    workbench: str
+    parameters: tuple[Parameter, ...]
+    known: tuple[Vector, ...]
+    tunable: Callable[[], str]
+    bake: Callable[[Vector], str]
+    describe: Callable[[Vector], str]
+    suggested: Callable[[str, object, Mapping[str, int]], Iterator[Sequence[float]]] = _nothing
+    blockTypes: frozenset[str] = field(default_factory=frozenset)
+
+    def normalized(self, values: Sequence[float]) -> Vector:
+        """The nearest vector within the ranges."""
+        return tuple(p.normalized(value) for p, value in zip(self.parameters, values, strict=True))
+
+    def vector(self, numbers: object) -> Vector | None:
+        """A stranger's numbers as a vector of this template, if they are one."""
+        if not isinstance(numbers, list | tuple) or len(numbers) != len(self.parameters):
+            return None
+        found = [finite(number) for number in numbers]
+        return None if None in found else self.normalized([number or 0.0 for number in found])
+
+
+def finite(value: object) -> float | None:
+    """A stranger's number, if it is one that can be reckoned with."""
+    if not isinstance(value, int | float) or not abs(value) < 1e300:
+        return None
+    return float(value)
+
+
+class VectorFamily(IslandFamily[Vector]):
+    """See `IslandFamily`: a genome is a vector; uniform crossover, and mutation of single values."""
+
+    islands = 2
+    population = 40
+    offspring = 20
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self.name = template.name
+
+    def begin(self) -> None:
+        self._wasm = self.problem.compile(self._template.tunable())
+        parents = [(c, self._template.vector(c.manifest and c.manifest.parameters)) for c in self.problem.parents]
+        self._parents = {component.digest: vector for component, vector in parents if vector is not None}
+
+    def first(self, rng: random.Random) -> list[Vector]:
+        vectors = list(dict.fromkeys(self._worthTrying()))
+        count = self.population - len(self._template.known)
+        return [*vectors, *(tuple(p.any(rng) for p in self._template.parameters) for _ in range(count))]
+
+    def _worthTrying(self) -> Iterator[Vector]:
+        template = self._template
+        yield from self._parents.values()
+        yield from map(template.normalized, template.known)
+        for block in self.problem.blocks:
+            data = block.data if isinstance(block.data, dict) else {}
+            vector = template.vector(data.get("parameters")) if block.type in template.blockTypes else None
+            if vector is not None:
+                yield vector
+        for pattern in self.problem.patterns:
+            yield from map(template.normalized, template.suggested(pattern.type, pattern.data, self.problem.settings))
+
+    def child(self, ranked: Sequence[Vector], rng: random.Random) -> Vector:
+        parameters = self._template.parameters
+        if not ranked:
+            return tuple(parameter.any(rng) for parameter in parameters)
+        mother, father = (selected(ranked, rng) for _ in range(2))
+        if rng.random() < _CROSSED:
+            mother = tuple(m if rng.random() < 0.5 else f for m, f in zip(mother, father, strict=True))
+        return tuple(
+            parameter.near(value, rng) if rng.random() < _MUTATED else value
+            for parameter, value in zip(parameters, mother, strict=True)
+        )
+
+    def job(self, genome: Vector) -> Job:
+        return self._wasm, genome
+
+    def candidate(self, genome: Vector) -> Candidate:
+        template = self._template
+        return Candidate(template.bake(genome), tuple(self._parents), genome, template.describe(genome))

@@ -1,0 +1,162 @@
+"""Who gets how much of a portfolio's effort, and that all families work in one."""
+
+from __future__ import annotations
+
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet.generators import Candidate
+from kernelnet.generators._family import Family, Found, Metered
+from kernelnet.generators._portfolio import FLOOR, Bandit
+from kernelnet.generators._portfolio import search as searchFamilies
+from kernelnet.generators.expression import fromSource
+from kernelnet.generators.search import Search, familiesFor
+from kernelnet.message import SplitScore
+from kernelnet.workbench.problem import Problem
+from tests.generators.picker import ABI, pickerScenario
+from tests.workbench.support import smallScenario
+
+
+class Fake(Family):
+    """Takes C{seconds} and C{evaluations} a step; its loss after n steps is C{losses[n]}, or the last one."""
+
+    def __init__(self, name: str, losses: list[float], clock: Clock, seconds: float = 1.0) -> None:
+        self.name, self.losses, self.clock, self.seconds = name, losses, clock, seconds
+        self.steps = 0
+
+    def start(self, problem: Metered, rng: random.Random) -> None:
+        self.problem = problem
+
+    def step(self) -> None:
+        self.problem.measureAll([(b"", ())] * 10)
+        self.clock.advance(self.seconds)
+        self.steps += 1
+
+    def found(self, count: int) -> list[Found]:
+        if not self.steps:
+            return []
+        loss = self.losses[min(self.steps, len(self.losses)) - 1]
+        return [Found(loss, (1,), Candidate(self.name))]
+
+
+class Timed:
+    """An `IProblem` for fakes: its time is a clock's."""
+
+    seed = 1
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self.clock, self.seconds = clock, seconds
+
+    def secondsLeft(self) -> float:
+        return self.seconds - self.clock.seconds()
+
+    def measure(self, wasm: bytes, parameters: tuple[float, ...] = ()) -> SplitScore:
+        return SplitScore(events=1, score=1, fuel=1)
+
+    def progress(self, generation: int, best: int) -> None:
+        pass
+
+
+class BanditTests(SynchronousTestCase):
+    def steps(self, *families: Fake, seconds: float = 200.0, evaluations: int | None = None) -> list[int]:
+        clock = families[0].clock
+        left = math.inf if evaluations is not None else seconds
+        found = searchFamilies(Timed(clock, left), families, evaluations, clock.seconds)
+        best = min(families, key=lambda family: family.found(1)[0].loss)
+        self.assertEqual(found and found.source, best.name)
+        return [family.steps for family in families]
+
+    def test_pays(self) -> None:
+        """Who goes on finding better gets all but the floor of the others."""
+        clock = Clock()
+        good = Fake("good", [1 - 0.001 * n for n in range(500)], clock)
+        poor = [Fake(name, [1.2], clock) for name in ("a", "b")]
+        steps = self.steps(good, *poor)
+        self.assertEqual(sum(steps), 200)
+        for other in steps[1:]:
+            self.assertLessEqual(abs(other - 200 * FLOOR / 3), 3)
+
+    def test_shifts(self) -> None:
+        """When who paid has nothing more to find, the effort goes to who has."""
+        clock = Clock()
+        early = Fake("early", [1 - 0.01 * min(n, 30) for n in range(31)], clock)
+        late = Fake("late", [*([1.5] * 20), *(0.69 - 0.002 * n for n in range(200))], clock)
+        steps = self.steps(early, late)
+        self.assertGreater(steps[1], 1.5 * steps[0])
+
+    def test_cost(self) -> None:
+        """Of two that gain the same for a step, the one whose steps take less time gets more steps."""
+        clock = Clock()
+        slow = Fake("slow", [1 - 0.001 * n for n in range(500)], clock, seconds=4.0)
+        quick = Fake("quick", [1 - 0.001 * n - 1e-6 for n in range(500)], clock)
+        steps = self.steps(slow, quick)
+        self.assertGreater(steps[1], 4 * steps[0])
+
+    def test_evaluations(self) -> None:
+        """With a number of evaluations time plays no part."""
+        found = []
+        for seconds in (1.0, 7.0):
+            clock = Clock()
+            families = [
+                Fake("slow", [1 - 0.001 * n for n in range(500)], clock, seconds),
+                Fake("other", [1.1, 1.0, 0.999], clock),
+            ]
+            found.append(self.steps(*families, evaluations=400))
+        self.assertEqual(found[0], found[1])
+        self.assertEqual(sum(found[0]), 40)
+
+    def test_idle(self) -> None:
+        """Where nobody gains all get the same."""
+        clock = Clock()
+        steps = self.steps(*(Fake(str(n), [1.0 + n], clock) for n in range(4)))
+        self.assertEqual(steps, [50] * 4)
+
+    def test_floor(self) -> None:
+        """Whatever the gains, nobody falls below the floor by more than a step."""
+        rng = random.Random(1)
+        bandit = Bandit(5)
+        for _ in range(2000):
+            arm = bandit.choose()
+            bandit.reward(arm, rng.uniform(0.5, 1.5), rng.random() ** 3 * arm)
+        self.assertGreater(min(bandit.spent), sum(bandit.spent) * FLOOR / 5 - 2)
+
+    def test_none(self) -> None:
+        """Without a family there is nothing to offer."""
+        self.assertIsNone(searchFamilies(Timed(Clock(), 10.0), []))
+
+
+class SearchTests(SynchronousTestCase):
+    def folder(self) -> Path:
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        return folder
+
+    def problem(self, scenario: Any, seed: int = 1) -> Problem:
+        return Problem(scenario, seed=seed, seconds=3600.0)
+
+    def test_families(self) -> None:
+        """A page cache has templates and genetic programming, somebody else's bench with a rank ABI the latter."""
+        names = [family.name for family in familiesFor(self.problem(smallScenario(self.folder())))]
+        self.assertEqual(sorted(names), ["genetic", "two_queues"])
+        names = [family.name for family in familiesFor(self.problem(pickerScenario(self.folder())))]
+        self.assertEqual(names, ["genetic"])
+
+    def test_fileSystem(self) -> None:
+        """On a page cache it is reproducible, better than all hand-made policies on train, and within its budget."""
+        scenario = smallScenario(self.folder())
+        problem = self.problem(scenario)
+        found = [Search(400).generate(self.problem(scenario)) for _ in range(2)]
+        self.assertEqual(found[0], found[1])
+        if found[0] is None:
+            self.fail("nothing")
+        self.assertLess(problem.measure(problem.compile(found[0].source)).score, min(problem.baselines.values()))
+
+    def test_thirdParty(self) -> None:
+        """It works on somebody else's bench."""
+        candidate = Search(200).generate(self.problem(pickerScenario(self.folder())))
+        self.assertIsNotNone(candidate and fromSource(candidate.source, ABI.features))
