@@ -1,4 +1,10 @@
-"""The parameters of C{two_queues.c}: their ranges, how they get into the source, and settings known to be good."""
+"""
+Parameters of templates: their ranges, and how they get into a template's C source.
+
+A template's C file has a line C{#define NAME value} for each parameter, between the comments C{begin parameters} and
+C{end parameters}; what stands there is replaced.  Those of C{two_queues.c} are here too, with settings known to be
+good.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["HAND_MADE", "PARAMETERS", "Parameter", "Vector", "bake", "describe", "normalized", "tunable"]
+__all__ = [
+    "HAND_MADE",
+    "PARAMETERS",
+    "Parameter",
+    "Vector",
+    "bake",
+    "bakedSource",
+    "describe",
+    "normalized",
+    "tunable",
+    "tunableSource",
+]
 
 Vector = tuple[float, ...]
 """One value for each of `PARAMETERS`."""
@@ -84,28 +101,38 @@ def normalized(values: Sequence[float]) -> Vector:
     return tuple(parameter.normalized(value) for parameter, value in zip(PARAMETERS, values, strict=True))
 
 
-def _source(parameters: str) -> str:
-    text = Path(__file__).with_name("two_queues.c").read_text(encoding="utf-8")
+def _source(file: str, parameters: str) -> str:
+    text = Path(__file__).with_name(file).read_text(encoding="utf-8")
     return text[: text.index(_BEGIN)] + parameters + text[text.index(_END) + len(_END) :]
 
 
-def bake(vector: Vector) -> str:
-    """C source with the parameters built in, as it is published."""
+def bakedSource(file: str, parameters: Sequence[Parameter], vector: Sequence[float]) -> str:
+    """The C source of a template with the parameters built in, as it is published.  @param file: beside this module."""
     lines = []
-    for parameter, value in zip(PARAMETERS, vector, strict=True):
+    for parameter, value in zip(parameters, vector, strict=True):
         number = str(int(value)) if parameter.whole else repr(float(value))
         lines.append(f"#define {parameter.name} {number} /* {parameter.meaning} */\n")
-    return _source("".join(lines))
+    return _source(file, "".join(lines))
+
+
+def tunableSource(file: str, parameters: Sequence[Parameter]) -> str:
+    """The C source of a template that takes them through C{kn_param}, so that a search compiles only once."""
+    count = len(parameters)
+    lines = [f"static f64 parameter[{count}];\n"]
+    for index, parameter in enumerate(parameters):
+        lines.append(f"#define {parameter.name} parameter[{index}]\n")
+    lines.append(f"\nvoid kn_param(u32 index, f64 value) {{\n    if (index < {count}) parameter[index] = value;\n}}\n")
+    return _source(file, "".join(lines))
+
+
+def bake(vector: Vector) -> str:
+    """`bakedSource` of C{two_queues.c}."""
+    return bakedSource("two_queues.c", PARAMETERS, vector)
 
 
 def tunable() -> str:
-    """C source that takes the parameters through C{kn_param}, so that a search compiles only once."""
-    count = len(PARAMETERS)
-    lines = [f"static f64 parameter[{count}];\n"]
-    for index, parameter in enumerate(PARAMETERS):
-        lines.append(f"#define {parameter.name} parameter[{index}]\n")
-    lines.append(f"\nvoid kn_param(u32 index, f64 value) {{\n    if (index < {count}) parameter[index] = value;\n}}\n")
-    return _source("".join(lines))
+    """`tunableSource` of C{two_queues.c}."""
+    return tunableSource("two_queues.c", PARAMETERS)
 
 
 def describe(vector: Vector) -> str:
