@@ -1,10 +1,12 @@
 """
-Reading trace files: plain, gzip or xz, in pieces, so that a small file which expands to much takes time only.
+Reading trace files: plain, gzip, xz or zstd, in pieces, so that a small file which expands to much takes time only.
 """
 
 from __future__ import annotations
 
+import functools
 import gzip
+import importlib
 import lzma
 import re
 import zlib
@@ -22,7 +24,28 @@ MAX_BYTES = 4 << 30
 PIECE = 4 << 20
 """Bytes; no line is longer."""
 
-_COMPRESSED: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open}
+
+@functools.cache
+def _zstd() -> Any:
+    """Python's own module since 3.14, or the same for older ones; C{None} where there is neither."""
+    for name in ("compression.zstd", "backports.zstd"):
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            pass
+    return None
+
+
+def _openZstd(path: Path) -> Any:
+    if _zstd() is None:
+        right = "decompress it with unzstd, or: pip install 'kernelnet[zstd]'"
+        raise TraceError(path, None, "it is compressed with zstd, which nothing here reads", right)
+    # What would need more than 128 MiB of memory to decompress is refused by the library.
+    return _zstd().open(path)
+
+
+_COMPRESSED: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open, ".zst": _openZstd}
+_NAMES = {".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
 
 
 def plainName(path: Path) -> str:
@@ -35,7 +58,7 @@ def nameOf(path: Path, suffixes: Sequence[str]) -> str:
     name = path.name.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
     name = "".join(c if c.isprintable() else "?" for c in name)
     kinds = "|".join(re.escape(suffix) for suffix in suffixes)
-    return re.sub(rf"({kinds})?(\.gz|\.xz)?$", "", name) or name
+    return re.sub(rf"({kinds})?(\.gz|\.xz|\.zst)?$", "", name) or name
 
 
 def pieces(path: Path) -> Iterator[bytes]:
@@ -45,6 +68,9 @@ def pieces(path: Path) -> Iterator[bytes]:
     @raise TraceError: it can't be read, isn't what its name says, or has more than 4 GiB.
     """
     total = 0
+    broken: tuple[type[Exception], ...] = (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error)
+    if path.suffix == ".zst" and _zstd() is not None:
+        broken += (_zstd().ZstdError,)
     try:
         with _COMPRESSED.get(path.suffix, lambda p: p.open("rb"))(path) as stream:
             while piece := stream.read(PIECE):
@@ -52,8 +78,8 @@ def pieces(path: Path) -> Iterator[bytes]:
                 if total > MAX_BYTES:
                     raise TraceError(path, None, f"more than {MAX_BYTES >> 20} MiB uncompressed", "use a part of it")
                 yield piece
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
-        what = "gzip" if path.suffix == ".gz" else "xz"
+    except broken as error:
+        what = _NAMES[path.suffix]
         raise TraceError(path, None, f"not a whole {what} file ({error})", f"make it again with {what}") from None
     except OSError as error:
         raise TraceError(path, None, error.strerror or str(error), "it should be a readable file") from None

@@ -98,7 +98,8 @@ def _period(learn: Numbers, check: Numbers) -> list[Found]:
         """The autocorrelation by lag in hundredths of a second."""
         counts = link.reshape(-1, _BIN).sum(axis=1)
         # What is slower than the longest lag is no period of it.
-        counts = counts - np.convolve(counts, np.ones(_MAX_LAG) / _MAX_LAG, mode="same")
+        slow = np.convolve(counts, np.ones(_MAX_LAG) / _MAX_LAG, mode="valid")
+        counts = counts[_MAX_LAG // 2 :][: len(slow)] - slow
         power = np.abs(np.fft.rfft(counts, 2 * len(counts))) ** 2
         whole = np.fft.irfft(power)[: _MAX_LAG + 1]
         return whole / whole[0] if whole[0] > 0 else np.zeros(len(whole))

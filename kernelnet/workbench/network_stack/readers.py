@@ -9,6 +9,7 @@ have any name.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,11 @@ def readLink(path: Path) -> npt.NDArray[np.uint16]:
 
 def _times(path: Path, line: int, data: bytes) -> npt.NDArray[np.int64]:
     """The numbers of lines of which the first is C{line}; blank ones are left out."""
+    if not data.strip(b"\n"):
+        return np.zeros(0, np.int64)
+    if not data.translate(None, b"0123456789\n") and not re.search(rb"[0-9]{13}", data):
+        # Nothing but digits and line ends, which numpy reads ten times as fast as a loop.
+        return np.fromstring(data, np.int64, sep="\n")
     fields = [field.strip() for field in data.split(b"\n")]
     for at, field in enumerate(fields):
         # Twelve digits are thirty years.

@@ -1,0 +1,385 @@
+"""The bench of congestion control: what a scenario is, and that it is the same everywhere."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from kernelnet.generators.expression import parse, toC
+from kernelnet.interfaces import IScenario, IWorkbench
+from kernelnet.message import Pattern, Report
+from kernelnet.workbench.compiler import LIBRARY, compileC
+from kernelnet.workbench.errors import (
+    InvalidModule,
+    OutOfFuel,
+    OutOfMemory,
+    Trapped,
+    Unmeasurable,
+    WorkbenchError,
+    WrongExport,
+)
+from kernelnet.workbench.network_stack import SETTINGS, NetworkStackWorkbench, workbench
+from kernelnet.workbench.network_stack.machine import MAX_QUEUE, MAX_RTT, METRICS
+from kernelnet.workbench.network_stack.patterns import learnPatterns
+from kernelnet.workbench.network_stack.scenario import NetworkStackScenario
+from kernelnet.workbench.network_stack.trace import makeTrace
+from kernelnet.workbench.suite import Suite
+from tests.workbench.network_stack_support import fixed, policy, rank, varied, writeLink
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PINNED = Path(__file__).with_name("pinned_network_stack.json")
+
+
+def python(code: str) -> str:
+    """What a process of its own prints."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout
+
+
+class Case(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir(parents=True)
+
+    def scenario(self, link: list[int] | None = None, **settings: int) -> NetworkStackScenario:
+        """Of a bench of its own, so that nothing is left in the plugin."""
+        path = writeLink(self.folder / "small.txt", varied() if link is None else link)
+        scenario: NetworkStackScenario = NetworkStackWorkbench().scenario(path, settings)
+        return scenario
+
+
+class WorkbenchTests(Case):
+    def test_interfaces(self) -> None:
+        """Workbench and scenario provide what third parties are told they do."""
+        self.assertTrue(verifyObject(IWorkbench, workbench))
+        self.assertTrue(verifyObject(IScenario, self.scenario()))
+
+    def test_importsLittle(self) -> None:
+        """The plugin can be listed with the base package only: neither numpy nor wasmtime is imported."""
+        code = (
+            "import sys; import kernelnet.workbench.network_stack; "
+            "print([m for m in ('numpy', 'wasmtime', 'twisted.internet.reactor') if m in sys.modules])"
+        )
+        self.assertEqual(python(code), "[]\n")
+
+    def test_settings(self) -> None:
+        """What is missing gets its default; unknown and impossible settings are errors that say what would be right."""
+        scenario = self.scenario(rtt_ms=100)
+        expected = {"rtt_ms": 100, "queue_packets": 250, "loss_permille": 0, "flows": 1}
+        self.assertEqual(scenario.settings, expected)
+        self.assertEqual(scenario.events, {"train": 16, "validation": 4, "held_out": 20})
+        for name, (_, least, most, _) in SETTINGS.items():
+            for value in (least - 1, most + 1):
+                error = self.assertRaises(WorkbenchError, self.scenario, **{name: value})
+                self.assertIn(f"{name} is {value}; it should be {least} to {most}", str(error))
+        self.assertIn("it has rtt_ms, queue", str(self.assertRaises(WorkbenchError, self.scenario, mtu=1500)))
+        self.assertEqual((SETTINGS["rtt_ms"][2], SETTINGS["queue_packets"][2]), (MAX_RTT, MAX_QUEUE))
+
+    def test_extremes(self) -> None:
+        """Every baseline ends at the ends of what each setting may be."""
+        for name, (_, least, most, _) in SETTINGS.items():
+            for value in (least, most):
+                scenario = self.scenario(varied(12), **{name: value})
+                for report in scenario.baselines().values():
+                    self.assertEqual(set(report.splits["held_out"].metrics), set(METRICS))
+
+    def test_digest(self) -> None:
+        """The digest is of all that decides a score; drivers of both ABIs among it."""
+        names = {path.name for abi in workbench.abis for path in abi.sources}
+        self.assertEqual(names, {"driver.c", "full.h", "rank.h"})
+        for setting in SETTINGS:
+            self.assertIn(setting.split("_")[0], workbench.rules + workbench.header)
+
+    def test_claims(self) -> None:
+        """A report leads back to its scenario; of another link, or other settings, it doesn't."""
+        scenario = self.scenario(flows=2)
+        report = scenario.baselines()["vegas"]
+        bench, path = scenario.workbench, self.folder / "small.txt"
+        self.assertIs(bench.scenarioFor(report, [path]), scenario)
+        other = writeLink(self.folder / "other.txt", varied(seed=2))
+        self.assertRaises(Unmeasurable, bench.scenarioFor, report, [other])
+        wrong = msgspec.structs.replace(report, settings={"flows": 99})
+        self.assertRaises(Unmeasurable, bench.scenarioFor, wrong, [path])
+
+    def test_suite(self) -> None:
+        """Several links make one task; the reference costs a million a link, and the optimum nothing."""
+        one = self.scenario()
+        two = one.workbench.scenario(writeLink(self.folder / "two.txt", varied(20, 2, 0.2)), {})
+        suite = Suite([one, two])
+        self.assertEqual(suite.reference().splits["held_out"].score, 2_000_000)
+        level = suite.developmentLevel(suite.baselines()["vegas"])
+        levels = [part.developmentLevel(part.baselines()["vegas"]) for part in (one, two)]
+        self.assertAlmostEqual(level, sum(levels) / 2, 5)
+
+    def test_windows(self) -> None:
+        """The scores on windows of a split are together that of the split."""
+        scenario = self.scenario()
+        wasm = workbench.baselineModule("copa")
+        whole = scenario.measure(wasm).splits["train"].score
+        parts = scenario.measureWindows(wasm, "train", 5)
+        self.assertEqual([part.events for part in parts], [3, 3, 3, 3, 4])
+        self.assertTrue(0 <= whole - sum(part.score for part in parts) <= 5)
+
+
+class FlowTests(Case):
+    def test_apart(self) -> None:
+        """Each flow has an instance of its own: what one writes, no other reads."""
+        once = "static u32 started; "
+        alone = policy(init="if (started++) __builtin_trap(); return 10;", more=once)
+        self.scenario(flows=8).measure(alone)
+
+    def test_starts(self) -> None:
+        """The i-th flow starts with second i."""
+        source = policy(init="if (now % 1000 || now > 7000) __builtin_trap(); return 10;")
+        self.scenario(flows=8).measure(source)
+        late = policy(init="if (now == 7000) __builtin_trap(); return 10;")
+        self.scenario(flows=7).measure(late)
+        self.assertRaises(Trapped, self.scenario(flows=8).measure, late)
+
+    def test_fair(self) -> None:
+        """Two flows of Reno share a link about evenly; where one takes all, Jain's index is a half."""
+        held = self.scenario([1] * 60_000, flows=2, queue_packets=40).baselines()["reno"].splits["held_out"]
+        self.assertGreater(held.metrics["jain_permille"], 900)
+        # The second flow asks for one packet at a time, the first for a thousand.
+        greedy = "static f64 mine; "
+        unfair = policy("mine = now ? 1 : 1000; return mine;", *["return mine;"] * 3, more=greedy)
+        held = self.scenario([1] * 60_000, flows=2, queue_packets=2000).measure(unfair).splits["held_out"]
+        self.assertTrue(500 <= held.metrics["jain_permille"] < 505, held.metrics)
+
+    def test_shares(self) -> None:
+        """Unequal shares cost: log2 of each flow's share, not of the sum."""
+        even, uneven = fixed(20), policy("w = now ? 10 : 30; return w;", *["return w;"] * 3, more="static f64 w;")
+        scenario = self.scenario([1] * 20_000, flows=2)
+        scores = [scenario.measure(wasm).splits["held_out"] for wasm in (even, uneven)]
+        self.assertEqual([score.metrics["utilisation_permille"] for score in scores], [1000, 1000])
+        self.assertEqual(scores[0].score, 0)
+        # 500 -> 750 and 250 of 1000 packets a second: 0.585 bits more, a whole one less.
+        self.assertAlmostEqual(scores[1].score / 10_000, 1 - 0.585, 2)
+
+
+class PathTests(Case):
+    def test_timers(self) -> None:
+        """RFC 6298: a second before the first measurement, then twice as long each time."""
+        source = policy(
+            *("return 1;",) * 3,
+            timeout="expected = expected * 2 + 1000; if (now != expected) __builtin_trap(); return 1;",
+            more="static u32 expected;",
+        )
+        measured = self.scenario([0] * 10_000 + [1] * 10_000).measure(source)
+        self.assertEqual(measured.splits["train"].metrics["utilisation_permille"], 0)
+        never = policy(timeout="__builtin_trap(); return 1;")
+        self.assertRaises(Trapped, self.scenario([0] * 10_000 + [1] * 10_000).measure, never)
+
+    def test_strangeAnswers(self) -> None:
+        """What is no window means 1 or the most; what is no rate means none: defined, and never an error."""
+        scenario = self.scenario()
+
+        def score(wasm: bytes) -> list[int]:
+            return [split.score for split in scenario.measure(wasm).splits.values()]
+
+        least, most = score(fixed(1)), score(fixed(16384))
+        for window in ("-5", "0.999", '__builtin_nan("")', "-__builtin_inf()", "-0.0"):
+            self.assertEqual(score(fixed(window)), least, window)
+        for window in ("__builtin_inf()", "1e300", "16384.5"):
+            self.assertEqual(score(fixed(window)), most, window)
+        unpaced = score(fixed(30))
+        for rate in ('__builtin_nan("")', "-1", "-__builtin_inf()", "__builtin_inf()", "1e300"):
+            self.assertEqual(score(fixed(30, rate)), unpaced, rate)
+        self.assertEqual(score(rank('cwnd * __builtin_nan("")')), score(rank("0.0 * cwnd")))
+
+    def test_pacing(self) -> None:
+        """A rate of a quarter of a packet a millisecond takes a quarter of the link, and never has one wait."""
+        held = self.scenario([1] * 20_000).measure(fixed(1000, 0.25)).splits["held_out"]
+        self.assertEqual(held.metrics["utilisation_permille"], 250)
+        self.assertEqual(held.metrics["p95_rtt_ms"], 40)
+
+    def test_chance(self) -> None:
+        """About so many of a thousand are lost by chance; which ones depends on the module."""
+        scenario = self.scenario([1] * 60_000, loss_permille=100)
+        one = scenario.measure(fixed(20)).splits["held_out"].metrics["lost_packets"]
+        # Every round trip of 40 ms has 20 packets, 15,000 in 30 s, of which a tenth is lost.
+        self.assertTrue(1350 < one < 1650, one)
+        other = scenario.measure(fixed("(f64)20")).splits["held_out"].metrics["lost_packets"]
+        again = scenario.measure(policy("return now ? 1 : 20;", *["return 20;"] * 3))
+        self.assertEqual(one, other, "the same module")
+        self.assertNotEqual(one, again.splits["held_out"].metrics["lost_packets"])
+
+    def test_dropTail(self) -> None:
+        """A queue of n packets, of which one leaves at once: the wait is n - 1 at most, and the rest is dropped."""
+        metrics = self.scenario([1] * 20_000, queue_packets=30).measure(fixed(500)).splits["held_out"].metrics
+        self.assertEqual((metrics["p95_rtt_ms"], metrics["utilisation_permille"]), (69, 1000))
+        self.assertGreater(metrics["lost_packets"], 0)
+
+
+class HostileTests(Case):
+    def test_typed(self) -> None:
+        """Each way to fail has its error."""
+        scenario = self.scenario(varied(12))
+        hog = "for (u32 i = 0; i < 64; i++) ((volatile u8 *)kn_alloc(1 << 20))[0] = 1; return 1;"
+        half = compileC('#include "kn_network_stack.h"\nf64 kn_init(u32 now) { return 1; }', workbench.headerPath)
+        for wasm, error in (
+            (b"\0asm", InvalidModule),
+            (policy(ack="for (;;) kn_lg(now); return 1;"), OutOfFuel),
+            (policy(ack="volatile u32 z = 0; return now / z;"), Trapped),
+            (policy(init=hog), OutOfMemory),
+            (policy(ack="return *(volatile f64 *)0xfffffff0u;"), Trapped),
+            (half, WrongExport),
+            (rank("cwnd")[:-3], InvalidModule),
+        ):
+            self.assertRaises(error, scenario.measure, wasm)
+
+    def test_signature(self) -> None:
+        """A kn_window of fewer numbers is refused by its name."""
+        source = '#define KN_BENCH\n#include "kn_network_stack.h"\nKN_EXPORT("kn_window") f64 w(f64 a) { return a; }'
+        wasm = compileC(source, workbench.headerPath)
+        self.assertIn("kn_window", str(self.assertRaises(WrongExport, self.scenario().measure, wasm)))
+
+
+class SteadyTests(Case):
+    def test_honest(self) -> None:
+        """The hand-made policies lose about the same wherever the link begins."""
+        for settings in ({}, {"loss_permille": 10}, {"flows": 3}):
+            scenario = self.scenario(varied(120), **settings)
+            for name, report in scenario.baselines().items():
+                self.assertTrue(scenario.steady(workbench.baselineModule(name), report), (name, settings))
+
+    def test_byHeart(self) -> None:
+        """A component that has the link's rate of each tenth of a second in it is found out."""
+        link = varied(120)
+        tenths = [sum(link[at : at + 100]) for at in range(0, len(link), 100)]
+        table = "static const u8 known[] = {" + ", ".join(str(min(255, count)) for count in tenths) + "};"
+        # As many on their way as the link will take in the next 40 ms.
+        body = "return 4 + known[now / 100 % sizeof known] * 0.4;"
+        wasm = policy(body, body, body, body, more=table)
+        scenario = self.scenario(link)
+        report = scenario.measure(wasm)
+        best = min(own.splits["held_out"].score for own in scenario.baselines().values())
+        self.assertLess(report.splits["held_out"].score, 0.7 * best)
+        self.assertFalse(scenario.steady(wasm, report))
+
+
+class DeterminismTests(Case):
+    def test_threads(self) -> None:
+        """Eight threads at once measure what one does, to the unit."""
+        scenario = self.scenario(varied(12), flows=2, loss_permille=10)
+        modules = [workbench.baselineModule(name) for name in workbench.baselineNames] + [rank("cwnd + 0.1 - loss")]
+        alone = [scenario.measure(wasm) for wasm in modules]
+        with ThreadPoolExecutor(8) as pool:
+            together = list(pool.map(scenario.measure, modules * 4))
+        self.assertEqual(together, alone * 4)
+
+    def test_processes(self) -> None:
+        """Other processes measure the same scores and the same fuel, and so does one that compiles anew."""
+        path = writeLink(self.folder / "small.txt", varied())
+        code = (
+            "import msgspec\n"
+            "from kernelnet.workbench.network_stack import workbench\n"
+            f"print(msgspec.json.encode(workbench.scenario({str(path)!r}, {{'flows': 2}}).baselines()).decode())"
+        )
+        theirs = msgspec.json.decode(python(code), type=dict[str, Report])
+        self.assertEqual(theirs, self.scenario(flows=2).baselines())
+
+    def test_settingsApart(self) -> None:
+        """An arena that ran another setting gives the same as a new one."""
+        path = writeLink(self.folder / "small.txt", varied())
+        bench = NetworkStackWorkbench()
+        wasm = workbench.baselineModule("cubic")
+        bench.scenario(path, {"flows": 8, "queue_packets": 5, "rtt_ms": 1000}).measure(wasm)
+        self.assertEqual(bench.scenario(path).measure(wasm), self.scenario().measure(wasm))
+
+    def test_pinned(self) -> None:
+        """Scores and digests are what they were when the bench was made: whoever changes them changes all claims."""
+        scenario = self.scenario(flows=2, loss_permille=5)
+        found = {
+            "trace": scenario.traceDigest,
+            "scores": {
+                name: [[split.score, *split.metrics.values()] for split in report.splits.values()]
+                for name, report in scenario.baselines().items()
+            },
+        }
+        self.assertEqual(found, json.loads(PINNED.read_text()))
+
+
+class PatternTests(Case):
+    def learn(self, link: list[int]) -> dict[str, Pattern]:
+        patterns = learnPatterns(makeTrace(np.array(link, np.uint16), Path("made")))
+        return {pattern.type: pattern for pattern in patterns}
+
+    def test_rate(self) -> None:
+        """A constant link has its rate, with certainty, and nothing else."""
+        found = self.learn([1] * 20_000)
+        self.assertEqual(set(found), {"link_rate"})
+        self.assertEqual(found["link_rate"].data["packets_per_second"], 1000.0)
+        self.assertEqual(found["link_rate"].confidence, 1.0)
+
+    def test_drift(self) -> None:
+        """A rate that is another on validation has little confidence."""
+        self.assertLess(self.learn([10] * 40_000 + [1] * 60_000)["link_rate"].confidence, 0.11)
+
+    def test_outage(self) -> None:
+        """Gaps of 300 ms in each second are 30 % of the time."""
+        found = self.learn(([1] * 700 + [0] * 300) * 100)
+        self.assertEqual(found["link_outage"].data["longest_ms"], 300)
+        self.assertAlmostEqual(found["link_outage"].data["share"], 0.3, 2)
+        self.assertGreater(found["link_outage"].confidence, 0.95)
+
+    def test_period(self) -> None:
+        """A link that comes in bursts each 120 ms has this period; one of noise has none."""
+        rng = random.Random(1)
+        bursts = [rng.choice([0, 1, 2]) if at % 120 < 40 else 0 for at in range(200_000)]
+        found = self.learn(bursts)
+        self.assertEqual(found["link_period"].data["period_ms"] % 120, 0)
+        self.assertGreater(found["link_period"].confidence, 0.8)
+        self.assertNotIn("link_period", self.learn([rng.choice([0, 1, 2]) for _ in range(200_000)]))
+
+
+class HeaderTests(Case):
+    def test_documented(self) -> None:
+        """The header that generators are given is the file, and names every function and feature of both ABIs."""
+        self.assertEqual(workbench.header, workbench.headerPath.read_text() + "\n" + LIBRARY.read_text())
+        full, ranked = workbench.abis
+        for name in (full.identifier, ranked.identifier, *full.required, "kn_param", "kn_window", *ranked.features):
+            self.assertIn(name, workbench.header)
+
+    def test_known(self) -> None:
+        """The expressions that a search may begin with are such, and closer to the optimum than Reno, most of them."""
+        scenario = self.scenario()
+        ranked = workbench.abis[1]
+        levels = []
+        for expression in ranked.known:
+            source = toC(parse(expression, ranked.features), ranked, workbench.headerPath.name)
+            report = scenario.measure(compileC(source, workbench.headerPath, trusted=True))
+            self.assertEqual(scenario.workbench.abiOf(compileC(source, workbench.headerPath, trusted=True)), ranked)
+            levels.append(scenario.developmentLevel(report))
+        self.assertGreater(sum(level > 0 for level in levels), len(levels) // 2, levels)
+
+
+class ShippedTests(SynchronousTestCase):
+    def test_links(self) -> None:
+        """Two links ship, 0.8 MB at most, on which the hand-made policies differ and Reno is not the best."""
+        paths = workbench.traces()
+        self.assertEqual([path.name for path in paths], ["household.xz", "tunnel.xz"])
+        self.assertLess(sum(path.stat().st_size for path in paths), 800_000)
+        for path in paths:
+            scenario = workbench.scenario(path)
+            self.assertGreaterEqual(sum(scenario.events.values()), 200)
+            scores = [report.splits["held_out"].score for report in scenario.baselines().values()]
+            self.assertEqual(len(set(scores)), len(scores))
+            self.assertLess(0, min(scores))
+            self.assertLess(min(scores), scores[0])
+            for name, report in scenario.baselines().items():
+                self.assertTrue(scenario.steady(workbench.baselineModule(name), report), (path.name, name))
+            patterns = scenario.patterns()
+            self.assertGreaterEqual(len(patterns), 2)
+            for pattern in patterns:
+                self.assertTrue(0 <= pattern.confidence <= 1)
+                msgspec.json.encode(pattern)
