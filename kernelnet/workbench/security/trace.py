@@ -1,0 +1,167 @@
+"""A data set, made ready: what is learned, what is tested, and which sequences are train, validation and held-out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kernelnet.workbench.base import SPLITS, splitEnds
+from kernelnet.workbench.errors import TraceError
+from kernelnet.workbench.security.readers import Sequence, readSequences, traceName
+
+__all__ = ["Trace", "loadTrace", "makeTrace"]
+
+LEAST = {"learned": 10, "normal": 20, "attack": 10}
+"""So many sequences of each are needed."""
+
+_FIFTH = 5
+"""Of the attacks that are not held out, every fifth is for validation: as many as of the normal sequences."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """
+    All sequences, in this order: those to learn; then for each split its normal ones, then its attacks.
+
+    @ivar name: for people.
+    @ivar digest: hex SHA-256 of the calls, and of what each sequence is for.
+    @ivar calls: of all sequences, one after the other: dense numbers in the order of first appearance.
+    @ivar starts: where each sequence's calls begin, and where the last one's end.
+    @ivar distinct: how many different calls there are.
+    @ivar learned: how many sequences there are to learn.
+    @ivar normals: by split: how many normal sequences it has.
+    @ivar ends: by split: the sequence under test before which it ends; they are counted from 0.
+    """
+
+    name: str
+    digest: str
+    calls: npt.NDArray[np.uint32]
+    starts: npt.NDArray[np.uint32]
+    distinct: int
+    learned: int
+    normals: dict[str, int]
+    ends: dict[str, int]
+
+    def windows(self, upTo: str) -> list[tuple[str, int, int]]:
+        """C{(split, from, to)} for each split up to and with C{upTo}; raises C{ValueError} for an unknown one."""
+        result, start = [], 0
+        for split in SPLITS[: SPLITS.index(upTo) + 1]:
+            result.append((split, start, self.ends[split]))
+            start = self.ends[split]
+        return result
+
+    @property
+    def sequences(self) -> int:
+        return len(self.starts) - 1
+
+    def callsBefore(self, end: int) -> int:
+        """How many calls those to learn and the sequences under test before number C{end} have."""
+        return int(self.starts[self.learned + end])
+
+    def cropped(self, module: bytes) -> Trace:
+        """
+        The data set with something missing at both ends of every sequence under test: a call to an eighth of them.
+
+        @param module: a module's digest; how much is missing, nobody knows before the module is done.
+        """
+        seed = hashlib.sha256(b"cropped" + module + bytes.fromhex(self.digest)).digest()
+        drawn = np.frombuffer(hashlib.shake_128(seed).digest(4 * 2 * self.sequences), "<u4").reshape(2, -1)
+        first, last = self.starts[:-1].astype(np.int64), self.starts[1:].astype(np.int64)
+        # A sequence of two calls or fewer keeps them.
+        most = np.where(last - first > 2, np.maximum(1, (last - first) // 8), 0)
+        cut = np.where(most > 0, 1 + drawn % np.maximum(1, most), 0)
+        cut[:, : self.learned] = 0
+        first, last = first + cut[0], last - cut[1]
+        calls = np.concatenate([self.calls[a:b] for a, b in zip(first, last, strict=True)])
+        starts = np.concatenate([[0], np.cumsum(last - first)])
+        same = {"distinct": self.distinct, "learned": self.learned}
+        return _trace(self.name, calls, starts, **same, normals=self.normals, ends=self.ends)
+
+
+def _trace(
+    name: str,
+    calls: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.int64],
+    *,
+    distinct: int,
+    learned: int,
+    normals: dict[str, int],
+    ends: dict[str, int],
+) -> Trace:
+    calls, offsets = np.ascontiguousarray(calls, "<u4"), np.ascontiguousarray(starts, "<u4")
+    shape = ",".join(str(number) for number in (learned, *normals.values(), *ends.values(), distinct))
+    digest = hashlib.sha256(b"kernelnet security 1\n" + shape.encode("ascii") + b"\n")
+    digest.update(offsets.tobytes())
+    digest.update(calls.tobytes())
+    return Trace(name, digest.hexdigest(), calls, offsets, distinct, learned, normals, ends)
+
+
+def makeTrace(name: str, sequences: Iterable[Sequence], path: str | Path = "") -> Trace:
+    """
+    See C{RULES} for how sequences are split.
+
+    @param path: for the error.
+    @raise TraceError: there are too few sequences of a kind.
+    """
+    kinds: dict[str, list[Sequence]] = {"learn": [], "normal": [], "attack": []}
+    for sequence in sequences:
+        kinds[sequence.label].append(sequence)
+    learn, normal = kinds["learn"], kinds["normal"]
+    if not learn:
+        third = len(normal) // 3
+        learn, normal = normal[:third], normal[third:]
+    attacks = _attacksBySplit(kinds["attack"])
+    for what, there in (("learned", learn), ("normal", normal), ("attack", kinds["attack"])):
+        if len(there) < LEAST[what]:
+            wrong = f"{len(there)} {what} sequences"
+            raise TraceError(
+                path or name, None, wrong, f"at least {LEAST[what]} are needed, after a third for learning"
+            )
+    ordered, ends, normals, start = list(learn), {}, {}, 0
+    for split, end in splitEnds(len(normal)).items():
+        ordered += normal[start:end] + attacks[split]
+        normals[split], start = end - start, end
+        ends[split] = len(ordered) - len(learn)
+    calls = np.concatenate([sequence.calls for sequence in ordered])
+    # Dense numbers in the order of first appearance.
+    distinct, first, inverse = np.unique(calls, return_index=True, return_inverse=True)
+    number = np.empty(len(distinct), np.uint32)
+    number[np.argsort(first, kind="stable")] = np.arange(len(distinct), dtype=np.uint32)
+    starts = np.concatenate([[0], np.cumsum([len(sequence.calls) for sequence in ordered])])
+    return _trace(name, number[inverse], starts, distinct=len(distinct), learned=len(learn), normals=normals, ends=ends)
+
+
+def _attacksBySplit(attacks: list[Sequence]) -> dict[str, list[Sequence]]:
+    """
+    Half is held out, by kinds if there are four, so that these are new; else by instances; else one by one.
+
+    What is not held out is divided by instances, or one by one: validation has the kinds that train has.
+    """
+    kinds = [attack.kind for attack in attacks]
+    instances = [f"{attack.kind} {attack.instance}" for attack in attacks]
+    single = [str(number) for number in range(len(attacks))]
+    for halves, fifths in ((kinds, instances), (instances, instances), (single, single)):
+        if len(set(halves)) < 4:
+            continue
+        order = {name: number for number, name in enumerate(dict.fromkeys(halves))}
+        result: dict[str, list[Sequence]] = {split: [] for split in SPLITS}
+        seen: dict[str, int] = {}
+        for half, fifth, attack in zip(halves, fifths, attacks, strict=True):
+            if order[half] % 2:
+                result["held_out"].append(attack)
+            else:
+                number = seen.setdefault(fifth, len(seen))
+                result["validation" if number % _FIFTH == _FIFTH - 1 else "train"].append(attack)
+        if all(result.values()):
+            return result
+    return {split: [] for split in SPLITS}
+
+
+def loadTrace(path: Path) -> Trace:
+    """@raise TraceError: it can't be read, or has too few sequences."""
+    return makeTrace(traceName(path), readSequences(path), path)
