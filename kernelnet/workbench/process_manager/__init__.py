@@ -1,0 +1,126 @@
+"""
+The workbench of CPU scheduling.
+
+- C{kn_process_manager.h}: the ABIs C{process_manager/full/1} and C{process_manager/rank/1}; `abis` names what
+  components export
+- C{driver.c}: some CPUs, a clock and the score; C{rank.c} asks rank functions for it, C{srpt.c} is the clairvoyant
+  reference; `machine` runs it with a policy
+- C{baselines/*.c}: hand-made policies
+- `readers`: SWF, ftrace text and our own format; `trace`: dense numbers, digest, splits, load
+- `scenario`: one log with its settings; `patterns`: what can be learned about it
+- `record`: records the machine at hand
+- C{traces/}: two logs we recorded, and C{record.py}, which recorded them
+
+This module imports neither numpy nor wasmtime, so that the plugin can be listed without the C{[trainer]} extra.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+from kernelnet.interfaces import IWorkbench
+from kernelnet.workbench.base import BaseWorkbench
+from kernelnet.workbench.errors import WorkbenchError
+from kernelnet.workbench.process_manager.abis import ABIS
+
+if TYPE_CHECKING:
+    from kernelnet.workbench.process_manager.machine import ProcessManagerMachine
+    from kernelnet.workbench.process_manager.scenario import ProcessManagerScenario
+
+__all__ = ["ProcessManagerWorkbench", "workbench"]
+
+RULES = """
+process_manager rules 1
+tasks: in the order of arrival, those that arrive at the same time in the order of the log; times in microseconds
+load: arrivals are multiplied by work * 1000 / (span * cpus * load_permille) and rounded down; 0: as they are
+splits: half = n // 2; train [0, half - half // 5), validation [.., half), held_out [half, n); one pass
+between splits: a split ends when its last task is done, and no later one has arrived by then; if that is after the
+  arrival of the next split's first, all of that split arrive by so much later
+decisions: at each arrival, each end of a task, and at the first timer of those that run where tasks have to wait
+switches: a task that wasn't picked in the decision before costs its CPU switch_us first
+score: the sum of max(1000, response * 1000 // max(run, bound_us))
+keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256(SHA-256(module) | trace digest) | "key" or "group")
+timers: an eighth of what the task has run, tick_us at least; for policies of the full ABI quantum_us at most
+fuel: at most 100000000 + (20000 + 1250 * cpus) * (tasks + sum of min(run // tick_us, 200 + run // quantum_us))
+memory: at most 64 MiB + 256 bytes a slot, and 1 GiB
+modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
+"""
+
+DEFAULT_LOAD = 900
+JOB_BOUND = 10_000_000
+"""Ten seconds, in microseconds: Feitelson's for batch jobs."""
+
+BURST_BOUND = 1_000
+MAX_TIME = 1 << 40
+"""Of settings, in microseconds: twelve days."""
+
+MAX_LOAD = 100_000
+QUANTA = 32
+"""So many has the mean task by default."""
+
+
+@implementer(IPlugin, IWorkbench)
+class ProcessManagerWorkbench(BaseWorkbench):
+    """
+    See `IWorkbench`.
+
+    Settings, times in microseconds: C{cpus}; C{load_permille}, what the CPUs have to do of what they could, 0 for
+    arrivals as recorded; C{bound_us}, below which a size doesn't make a slowdown greater; C{quantum_us};
+    C{switch_us}.
+    """
+
+    name = "process_manager"
+    description = "CPU scheduling, preemptive: bounded slowdown of the tasks of a log"
+    reference = "las"
+    optimumName = "srpt"
+    unit = "thousandths of bounded slowdown"
+    formats = "tasks: swf, ftrace sched events (.ftrace, .txt), kernelnet record --sched (.sched); plain or .gz, .xz"
+    abis = ABIS
+    folder = Path(__file__).parent
+    rules = RULES
+    baselineNames = ("fcfs", "rr", "sjf", "mlfq", "las", "hrrn", "cfs", "eevdf")
+
+    def machine(self, path: Path) -> ProcessManagerMachine:
+        from kernelnet.workbench.process_manager.machine import ProcessManagerMachine
+        from kernelnet.workbench.process_manager.trace import loadTrace
+
+        return ProcessManagerMachine(loadTrace(path))
+
+    def complete(self, trace: Any, settings: Mapping[str, int]) -> dict[str, int]:
+        from kernelnet.workbench.process_manager.machine import MAX_CPUS
+
+        limits = {
+            "cpus": (1, MAX_CPUS),
+            "load_permille": (0, MAX_LOAD),
+            "bound_us": (1, MAX_TIME),
+            "tick_us": (1, MAX_TIME),
+            "quantum_us": (1, MAX_TIME),
+            "switch_us": (0, MAX_TIME),
+        }
+        self.refuseUnknown(settings, tuple(limits))
+        complete = {"cpus": trace.cpus, "load_permille": DEFAULT_LOAD}
+        complete["bound_us"] = BURST_BOUND if trace.bursts else JOB_BOUND
+        complete.update(settings)
+        complete.setdefault("tick_us", complete["bound_us"])
+        complete.setdefault("quantum_us", max(complete["tick_us"], trace.work // (len(trace.run) * QUANTA)))
+        complete.setdefault("switch_us", complete["tick_us"] // 200)
+        for name, (least, most) in limits.items():
+            if not least <= complete[name] <= most:
+                raise WorkbenchError(f"{name} is {complete[name]}; it should be {least} to {most}")
+        if not complete["switch_us"] < complete["tick_us"] <= complete["quantum_us"]:
+            raise WorkbenchError("switch_us should be less than tick_us, and that at most quantum_us")
+        return complete
+
+    def makeScenario(self, machine: Any, settings: Mapping[str, int]) -> ProcessManagerScenario:
+        from kernelnet.workbench.process_manager.scenario import ProcessManagerScenario
+
+        return ProcessManagerScenario(self, machine, settings)
+
+
+workbench = ProcessManagerWorkbench()
+"""The plugin."""

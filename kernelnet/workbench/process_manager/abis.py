@@ -1,0 +1,51 @@
+"""What components of this bench export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kernelnet.workbench.abi import Abi, rankAbi
+
+__all__ = ["ABIS", "HEADER"]
+
+_HERE = Path(__file__).parent
+HEADER = _HERE / "kn_process_manager.h"
+
+_DRIVER = _HERE / "driver.c"
+_INCLUDED = (_HERE / "rank.c", _HERE / "srpt.c")
+
+FEATURES = (
+    *("wait", "attained", "idle", "estimate", "mean", "last", "count"),
+    *("residual", "gittins", "usual", "siblings", "pressure"),
+)
+"""See the header."""
+
+KNOWN = (
+    "attained",
+    "residual",
+    "gittins",
+    "usual",
+    "min(gittins, usual)",
+    "gittins + usual",
+    "max(attained, mean)",
+    "max(attained, min(mean, last))",
+    "attained * residual",
+    "gittins - wait",
+    "aq(gittins, 1 + wait)",
+)
+
+ABIS = (
+    Abi(
+        "process_manager/full/1",
+        _DRIVER,
+        {
+            "kn_init": (("i32", "i32", "i64"), ()),
+            "kn_arrive": (("i32", "i64", "i64", "i64", "i64"), ()),
+            "kn_pick": (("i64",), ("i32",)),
+            "kn_ran": (("i32", "i64", "i64"), ()),
+            "kn_done": (("i32", "i64", "i64"), ()),
+        },
+        included=_INCLUDED,
+    ),
+    rankAbi("process_manager/rank/1", _DRIVER, FEATURES, known=KNOWN, included=_INCLUDED),
+)

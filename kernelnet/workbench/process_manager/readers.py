@@ -1,0 +1,193 @@
+"""
+Readers of logs of tasks, each plain, gzip or xz.
+
+===============================  ==========================================================================
+file name                        content
+===============================  ==========================================================================
+C{*.swf}                         jobs of a batch system, in the Standard Workload Format
+                                 (U{https://www.cs.huji.ac.il/labs/parallel/workload/swf.html})
+C{*.ftrace}, C{*.txt},           Linux's C{sched_switch} and C{sched_wakeup} events as text: of ftrace,
+C{*.trace}                       C{trace-cmd report} or C{perf script}; see `ftrace`
+C{*.sched}                       our own: C{# kernelnet sched 1}, perhaps C{# cpus 2}, then lines
+                                 C{arrival_us run_us group/key [estimate_us]}
+===============================  ==========================================================================
+
+Each with C{.gz} or C{.xz} behind it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kernelnet.workbench.errors import TraceError
+
+__all__ = ["HEAD", "MAX_MICROSECONDS", "MAX_TASKS", "Tasks", "readTasks", "shown", "traceName"]
+
+MAX_TASKS = 1 << 20
+MAX_BYTES = 2 << 30
+"""Decompressed; read line by line, so that a small file which expands to much takes time only."""
+
+MAX_LINE = 64 << 10
+MAX_MICROSECONDS = 10**16
+"""Three hundred years: slowdowns in thousandths, and their sums, stay below 2^63."""
+
+HEAD = "# kernelnet sched 1"
+"""The first line of our own format."""
+
+_COMPRESSED: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open}
+_SUFFIXES = ".swf, .sched, .ftrace, .trace or .txt, with .gz or .xz behind it where it is compressed"
+_NAME = re.compile(r"[!-~]{1,80}")
+_DECIMAL = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]*))?")
+_WHOLE = re.compile(r"[0-9]{1,16}")
+_SWF_FIELDS = 18
+
+
+@dataclass
+class Tasks:
+    """
+    What is read of a log; times are whole microseconds, and in the order of the log.
+
+    @ivar key: tasks that have it in common are alike; C{group}: somewhat alike.
+    @ivar cpus: those of the machine, where the log says; otherwise 1.
+    """
+
+    path: Path
+    bursts: bool
+    arrival: list[int] = field(default_factory=list)
+    run: list[int] = field(default_factory=list)
+    estimate: list[int] = field(default_factory=list)
+    key: list[str] = field(default_factory=list)
+    group: list[str] = field(default_factory=list)
+    cpus: int = 1
+
+    def add(self, arrival: int, run: int, key: str, group: str, estimate: int = 0) -> None:
+        """@raise TraceError: these are too many."""
+        if len(self.run) == MAX_TASKS:
+            raise TraceError(self.path, None, f"more than {MAX_TASKS} tasks", "use a part of it")
+        self.arrival.append(arrival)
+        self.run.append(run)
+        self.key.append(key)
+        self.group.append(group)
+        self.estimate.append(estimate)
+
+
+def traceName(path: Path) -> str:
+    """The file's name without what tells its format; it can be sent, whatever bytes the file system has it in."""
+    name = path.name.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
+    name = "".join(c if c.isprintable() else "?" for c in name)
+    return re.sub(r"(\.swf|\.sched|\.ftrace|\.trace|\.txt)?(\.gz|\.xz)?$", "", name) or name
+
+
+def readTasks(path: Path) -> Tasks:
+    """@raise TraceError: it can't be read or isn't what its name says."""
+    from kernelnet.workbench.process_manager.ftrace import readFtrace
+
+    plain = path.with_suffix("") if path.suffix in _COMPRESSED else path
+    readers = {".swf": _swf, ".sched": _own, ".ftrace": readFtrace, ".trace": readFtrace, ".txt": readFtrace}
+    if (read := readers.get(plain.suffix.lower())) is None:
+        raise TraceError(path, None, f"no log format has names like {path.name!r}", f"it should end in {_SUFFIXES}")
+    return read(path, _lines(path))
+
+
+def shown(text: str) -> str:
+    """A stranger's text for an error message."""
+    return repr(text[:60]) + ("…" if len(text) > 60 else "")
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The file's lines, decompressed, numbered from 1 and stripped."""
+    total = 0
+    try:
+        with _COMPRESSED.get(path.suffix, lambda p: p.open("rb"))(path) as stream:
+            number = 0
+            while line := stream.readline(MAX_LINE):
+                number += 1
+                total += len(line)
+                if len(line) == MAX_LINE:
+                    raise TraceError(path, number, f"a line of {MAX_LINE >> 10} KiB or more", "it should be text")
+                if total > MAX_BYTES:
+                    raise TraceError(path, None, f"more than {MAX_BYTES >> 30} GiB uncompressed", "use a part of it")
+                # Names of programs may be any bytes; what counts is whether they are the same.
+                yield number, line.decode("latin-1").strip()
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
+        what = "gzip" if path.suffix == ".gz" else "xz"
+        raise TraceError(path, None, f"not a whole {what} file ({error})", f"make it again with {what}") from None
+    except OSError as error:
+        raise TraceError(path, None, error.strerror or str(error), "it should be a readable file") from None
+
+
+def _swf(path: Path, lines: Iterator[tuple[int, str]]) -> Tasks:
+    """
+    Jobs; those whose run time or submit time is not known, or zero, are left out.
+
+    Alike are those of the same user and executable that have the same number of processors, somewhat alike those of
+    the same user.
+    """
+    tasks = Tasks(path, bursts=False)
+    right = f"each line should be {_SWF_FIELDS} numbers, or a comment that begins with ;"
+    for number, line in lines:
+        if not line or line.startswith(";"):
+            continue
+        columns = line.split()
+        if len(columns) != _SWF_FIELDS:
+            raise TraceError(path, number, f"{len(columns)} columns", right)
+        # Submit, run and requested time in seconds; the rest is compared only.
+        times = [_microseconds(columns[i]) for i in (1, 3, 8)]
+        for column, time in zip((1, 3, 8), times, strict=True):
+            if time is None:
+                raise TraceError(path, number, f"{shown(columns[column])} in column {column + 1}", right)
+        arrival, run, estimate = (time or 0 for time in times)
+        if run <= 0 or arrival < 0:
+            continue
+        processors = columns[4] if columns[4] != "-1" else columns[7]
+        user, executable, queue = columns[11], columns[13], columns[14]
+        key = f"{user} {executable} {processors}"
+        tasks.add(arrival, run, key, user if user != "-1" else f"queue {queue}", max(0, estimate))
+    return tasks
+
+
+def _microseconds(text: str) -> int | None:
+    """Seconds, a decimal number, in microseconds; C{None} if it isn't one, or too great."""
+    match = _DECIMAL.fullmatch(text)
+    if not match:
+        return None
+    value = int(match[2]) * 1_000_000 + int(((match[3] or "") + "000000")[:6])
+    if value > MAX_MICROSECONDS:
+        return None
+    return -value if match[1] else value
+
+
+def _own(path: Path, lines: Iterator[tuple[int, str]]) -> Tasks:
+    tasks = Tasks(path, bursts=True)
+    number, first = next(lines, (1, ""))
+    if first != HEAD:
+        raise TraceError(path, number, f"it begins with {shown(first)}", f"the first line should be {HEAD!r}")
+    right = "each line should be: arrival and run time in microseconds, group/key, and perhaps an estimate"
+    for number, line in lines:
+        if cpus := re.fullmatch(r"# cpus ([0-9]{1,4})", line):
+            tasks.cpus = max(1, int(cpus[1]))
+        if not line or line.startswith("#"):
+            continue
+        columns = line.split()
+        if not 3 <= len(columns) <= 4:
+            raise TraceError(path, number, f"{len(columns)} columns", right)
+        for column in (0, 1, 3):
+            if column < len(columns) and not (
+                _WHOLE.fullmatch(columns[column]) and int(columns[column]) <= MAX_MICROSECONDS
+            ):
+                raise TraceError(path, number, f"{shown(columns[column])} is no time", right)
+        if not _NAME.fullmatch(columns[2]):
+            raise TraceError(path, number, f"{shown(columns[2])} is no group/key", right)
+        if not int(columns[1]):
+            raise TraceError(path, number, "a task that runs for no time", right)
+        estimate = int(columns[3]) if len(columns) > 3 else 0
+        group = columns[2].split("/", 1)[0]
+        tasks.add(int(columns[0]), int(columns[1]), columns[2], group, estimate)
+    return tasks
