@@ -270,6 +270,38 @@ class MeasureTests(Case):
             for report in scenario.baselines().values():
                 self.assertGreaterEqual(sum(split.score for split in report.splits.values()), best)
 
+    def test_writebacks(self) -> None:
+        """Where a trace tells writes, evicted blocks that were written are counted, by split and for both ABIs."""
+        # FIFO with 16 slots on a loop of 20: every request misses, and evicts the block of 16 requests before.
+        lines = [f"{'w' if number % 3 == 0 else 'r'},{number % 20}\n" for number in range(300)]
+        path = self.folder / "writes.csv"
+        path.write_text("op,id\n" + "".join(lines))
+        scenario = FileSystemWorkbench().scenario(path, {"capacity": 16})
+        evicted = [number % 3 == 0 for number in range(300 - 16)]
+        expected = [sum(evicted[: 120 - 16]), sum(evicted[104 : 150 - 16]), sum(evicted[134:])]
+        rank = "f64 kn_rank(f64 a, f64 l, f64 f, f64 g, f64 h, f64 i, f64 j, f64 p) { return -l; }"
+        for wasm in (workbench.baselineModule("fifo"), policy(rank)):
+            report = scenario.measure(wasm)
+            self.assertEqual([split.score for split in report.splits.values()], [120, 30, 150])
+            self.assertEqual([split.metrics for split in report.splits.values()], [{"writebacks": n} for n in expected])
+            self.assertTrue(scenario.steady(wasm, report))
+        # A hit that writes makes a block dirty, once; a block that comes in again is clean.
+        ids = [1, 2, 1, 1, 3, 1, 4, 2] + [2] * 100
+        lines = [f"{'w' if at in (2, 3) else 'r'},{number}\n" for at, number in enumerate(ids)]
+        path.write_text("op,id\n" + "".join(lines))
+        report = FileSystemWorkbench().scenario(path, {"capacity": 2}).measure(workbench.baselineModule("fifo"))
+        self.assertEqual(sum(split.metrics["writebacks"] for split in report.splits.values()), 1)
+
+    def test_writesAreTold(self) -> None:
+        """The same blocks with other writes are another trace; without any write it is that of a file that tells none."""
+        plain = writeTrace(self.folder / "plain.txt", mixture(300))
+        digests = {workbench.scenario(plain).traceDigest}
+        for name, written in (("none", ()), ("one", (7,)), ("other", (8,))):
+            lines = [f"{'w' if at in written else 'r'},{number}\n" for at, number in enumerate(mixture(300))]
+            (self.folder / f"{name}.csv").write_text("op,id\n" + "".join(lines))
+            digests.add(workbench.scenario(self.folder / f"{name}.csv").traceDigest)
+        self.assertEqual(len(digests), 3)
+
     def test_developmentLevel(self) -> None:
         """The reference has level 0, the optimum would have 1, and what is worse than the reference is below 0."""
         scenario = self.scenario()

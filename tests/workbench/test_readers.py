@@ -8,15 +8,17 @@ import os
 import struct
 import tracemalloc
 from pathlib import Path
+from unittest import SkipTest
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet.workbench import reading
 from kernelnet.workbench.base import splitEnds
 from kernelnet.workbench.errors import TraceError
-from kernelnet.workbench.file_system import readers
+from kernelnet.workbench.file_system import readers, tables
 from kernelnet.workbench.file_system.readers import readTrace, traceName
 from kernelnet.workbench.file_system.trace import loadTrace
 from tests.workbench.support import sharedTraces
@@ -32,7 +34,7 @@ class ReaderTests(SynchronousTestCase):
     def read(self, name: str, content: bytes) -> list[int]:
         path = self.folder / name
         path.write_bytes(content)
-        return [int(number) for number in readTrace(path)]
+        return [int(number) for number in readTrace(path).ids]
 
     def wrong(self, name: str, content: bytes, line: int | None, words: str) -> None:
         """Refused, with the file, this line, and what would be right."""
@@ -84,6 +86,67 @@ class ReaderTests(SynchronousTestCase):
         self.assertEqual(self.read("a.oracleGeneral.bin", records), IDS)
         self.wrong("a.oracleGeneral.bin", records[:-1], 5, "only 23 bytes")
 
+    def requests(self, content: bytes) -> list[tuple[int, bool]]:
+        path = self.folder / "a.csv"
+        path.write_bytes(content)
+        found = readTrace(path)
+        assert found.writes is not None
+        return list(zip(found.ids.tolist(), found.writes.tolist(), strict=True))
+
+    def test_writes(self) -> None:
+        """csv with a column that says what is done: what isn't known to be a write is a read."""
+        text = b"op,id\nread,1\nWrite,2\n2A,3\n28,4\n W ,5\nflush,6\n,7\n0x8a,8\n"
+        self.assertEqual([id for id, write in self.requests(text) if write], [2, 3, 5, 8])
+        for nothing in (b"op,id\nread,1\nget,2\n", b"id\n1\n", b"op,id\n"):
+            (self.folder / "a.csv").write_bytes(nothing)
+            self.assertIsNone(readTrace(self.folder / "a.csv").writes)
+
+    def test_ranges(self) -> None:
+        """csv with an offset and a size in bytes: each line is for the pages of 4 KiB that it touches."""
+        text = b"offset,size,op\n0,4096,r\n4095,2,w\n8192,0,r\n8191,8193,w\n9000,0,w\n"
+        self.assertEqual(self.requests(text), [(0, False), (0, True), (1, True), (1, True), (2, True), (3, True)])
+        self.assertEqual(self.read("a.csv", b"offset\n5\n4097\n"), [5, 4097])
+        self.assertEqual(self.read("a.csv", b"id,size\n5,9999\n"), [5])
+        right = "each line should have an offset and a size"
+        self.wrong("a.csv", b"offset,size\n1,4096\n1,67108865\n", 3, right)
+        self.wrong("a.csv", b"offset,size\n1,-1\n", 2, right)
+        self.wrong("a.csv", b"offset,size\n1\n", 2, "only 1 columns")
+        self.wrong("a.csv", b"offset,size\n72057594037927936,1\n", 2, "no offset below 2^56")
+        self.assertEqual(self.read("a.csv", b"offset,size\n72057594037927935,1\n"), [(1 << 44) - 1])
+
+    def test_cambridge(self) -> None:
+        """MSR Cambridge traces: disks apart, ranges as pages, writes known."""
+        text = b"128166372003061629,hm,1,Read,4096,8192,113736\n128166372016382155,hm,0,Write,4000,96,41286\n"
+        text += b"128166372026382245,hm,1,Write,4096,1,41286\n128166372026382245,usr,1,Read,4096,1,41286\n"
+        disk = 1 << 44
+        first = [(1, False), (2, False)]
+        others = [(disk, True), (1, True), (2 * disk + 1, False)]
+        self.assertEqual(self.requests(text), [*first, *others])
+        self.wrong("a.csv", text + b"1,hm,1,Read,x,1,1\n", 5, "as in the MSR Cambridge traces")
+        self.wrong("a.csv", text + b"1,hm,1\n", 5, "as in the MSR Cambridge traces")
+
+    def test_manyPages(self) -> None:
+        """Ranges can't make a small file need much memory: the requests are bounded as those of other files are."""
+        self.patch(readers, "MAX_REQUESTS", 1 << 16)
+        content = b"offset,size\n" + b"0,67108864\n" * 1000
+        self.wrong("a.csv", content, None, "more than 65536 requests")
+
+    def test_zstd(self) -> None:
+        """zstd is read where Python has it or backports.zstd is installed; elsewhere one line says what helps."""
+        zstd = reading._zstd()
+        missing = self.patch(reading, "_zstd", lambda: None)
+        self.wrong("a.txt.zst", b"", None, "pip install 'kernelnet[zstd]'")
+        missing.restore()
+        if zstd is None:
+            raise SkipTest("no zstd here: pip install 'kernelnet[zstd]'")
+        data = zstd.compress(b"1\n" * 999)
+        self.assertEqual(self.read("a.txt.zst", data + zstd.compress(b"2\n")), [1] * 999 + [2])
+        self.assertEqual(traceName(Path("web.csv.zst")), "web")
+        self.wrong("a.txt.zst", data[:-1], None, "not a whole zstd file")
+        self.wrong("a.txt.zst", b"1\n2\n", None, "not a whole zstd file")
+        self.patch(reading, "MAX_BYTES", 1 << 20)
+        self.wrong("a.txt.zst", zstd.compress(b"\n" * (9 << 20)), None, "MiB uncompressed")
+
     def test_compressed(self) -> None:
         """Each format may be compressed with gzip or xz."""
         self.assertEqual(self.read("a.txt.gz", gzip.compress(b"1\n2\n")), [1, 2])
@@ -117,8 +180,8 @@ class ReaderTests(SynchronousTestCase):
     def test_bombs(self) -> None:
         """A small file that expands to much is refused, and the memory that this takes is that of a few pieces."""
         self.patch(readers, "MAX_REQUESTS", 1 << 16)
-        self.patch(readers, "MAX_BYTES", 8 << 20)
-        self.patch(readers, "_PIECE", 1 << 20)
+        self.patch(reading, "MAX_BYTES", 8 << 20)
+        self.patch(reading, "PIECE", 1 << 20)
         for name, unit, words in (
             ("ids.txt.xz", b"1\n", "requests"),
             ("ids.csv.gz", b"1,2\n", "requests"),
@@ -149,8 +212,8 @@ class ReaderTests(SynchronousTestCase):
         table = "time,id\r\n" + "".join(f'0,"{number}"\r\n' for number in ids)
         records = b"".join(struct.pack("<IQIq", 0, number, 1, -1) for number in ids)
         for size in (40, 97, 4096):
-            self.patch(readers, "_PIECE", size)
-            self.patch(readers, "_ROWS", size)
+            self.patch(reading, "PIECE", size)
+            self.patch(tables, "_ROWS", size)
             self.assertEqual(self.read("a.txt", text.encode()), ids)
             self.assertEqual(self.read("a.txt.gz", gzip.compress(text.replace("\n", "\r\n").encode())), ids)
             self.assertEqual(self.read("a.csv.xz", lzma.compress(table.encode())), ids)
@@ -171,7 +234,7 @@ class ReaderTests(SynchronousTestCase):
         """Real traces of others are read, where they are at hand."""
         expected = {"cache2k-web12.txt.xz": 95607, "cloudPhysicsIO.csv.gz": 113872, "lirs-loop.txt.xz": None}
         for path in sharedTraces(*expected):
-            count = len(readTrace(path))
+            count = len(readTrace(path).ids)
             self.assertEqual(count, expected[path.name] or count)
 
 

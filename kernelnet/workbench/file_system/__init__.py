@@ -5,7 +5,7 @@ The workbench of page-cache eviction.
 - C{driver.c}: walks the trace and keeps the score; C{rank.h}: its other half for rank functions; `machine` runs it
   with a policy
 - C{baselines/*.c}: hand-made policies; C{optimum.c}: Belady's; C{distances.c}: LRU stack distances
-- `readers`: libCacheSim's trace formats; `trace`: dense numbers, digest, splits
+- `readers`, `tables`, `requests`: the trace formats; `trace`: dense numbers, digest, splits
 - `capacity`: sizes of the cache, in blocks and as shares; `scenario`: one trace at one of them; `patterns`: what can be
   learned about it
 - C{traces/}: two traces we recorded, and C{record.py}, which recorded them
@@ -39,7 +39,7 @@ RULES = """
 file_system rules 3
 blocks: numbered from 0 in the order of first appearance; all of one size; every block comes in
 splits: half = n // 2; train [0, half - half // 5), validation [.., half), held_out [half, n); one warm pass
-score: misses
+score: misses; writebacks: written blocks that were evicted, where the trace tells writes from reads
 keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256(SHA-256(module) | trace digest))
 rank: the lowest of 16 slots, drawn by a generator that starts with the first 8 bytes of the trace's digest
 fuel: at most 100000000 + 4000 a request + 10000 a slot
@@ -65,7 +65,7 @@ class FileSystemWorkbench(BaseWorkbench):
     optimumName = "belady"
     unit = "misses"
     ratio = "miss ratio"
-    formats = "block ids: txt, csv, oracleGeneral; plain or .gz, .xz"
+    formats = "block ids: txt, csv, oracleGeneral; byte ranges: csv, MSR Cambridge; plain or .gz, .xz, .zst"
     abis = ABIS
     folder = Path(__file__).parent
     rules = RULES

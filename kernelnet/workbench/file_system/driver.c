@@ -5,11 +5,13 @@
 #define KN_BENCH
 #include "kn_file_system.h"
 
-static const u32 *trace; /* the requested block of each request: dense numbers, in the order of first appearance */
+/* The requested block of each request, a dense number in the order of first appearance; WRITTEN is set if it is written. */
+static const u32 *trace;
+#define WRITTEN 0x80000000u
 static const u64 *keys;  /* by block: what the policy sees */
 static u32 *slot_of;     /* by block: its slot, KN_NONE while it isn't resident; the host fills it with KN_NONE */
-static u32 *block_in;    /* by slot */
-static u32 capacity, used;
+static u32 *block_in;    /* by slot; WRITTEN is set while it is dirty */
+static u32 capacity, used, writebacks;
 
 #ifdef KN_RANK
 #include "rank.h"
@@ -28,7 +30,7 @@ KN_EXPORT("wb_begin") void wb_begin(const u32 *trace_, const u64 *keys_, u32 *sl
     slot_of = slot_of_;
     block_in = block_in_;
     capacity = capacity_;
-    used = 0;
+    used = writebacks = 0;
     kn_init(capacity);
 }
 
@@ -37,8 +39,9 @@ KN_EXPORT("wb_begin") void wb_begin(const u32 *trace_, const u64 *keys_, u32 *sl
 KN_EXPORT("wb_run") long long wb_run(u32 from, u32 to) {
     long long misses = 0;
     for (u32 now = from; now < to; now++) {
-        u32 block = trace[now], slot = slot_of[block];
+        u32 request = trace[now], block = request & ~WRITTEN, slot = slot_of[block];
         if (slot != KN_NONE) {
+            if (request != block) block_in[slot] = request;
             kn_hit(slot, now);
             continue;
         }
@@ -48,11 +51,15 @@ KN_EXPORT("wb_run") long long wb_run(u32 from, u32 to) {
         } else {
             slot = kn_victim(NAME(block), now);
             if (slot >= capacity) return -1 - (long long)now;
-            slot_of[block_in[slot]] = KN_NONE;
+            writebacks += block_in[slot] / WRITTEN;
+            slot_of[block_in[slot] & ~WRITTEN] = KN_NONE;
         }
-        block_in[slot] = block;
+        block_in[slot] = request;
         slot_of[block] = slot;
         kn_insert(slot, NAME(block), now);
     }
     return misses;
 }
+
+/* How many dirty blocks were evicted so far. */
+KN_EXPORT("wb_writebacks") u32 wb_writebacks(void) { return writebacks; }

@@ -55,7 +55,7 @@ class FileSystemMachine(Machine):
             "eviction_of": layout.place(4 * distinct),
         }
         arena = Arena(Memory(layout), at)
-        arena.memory.write(at["trace"], blocks)
+        arena.memory.write(at["trace"], self.trace.forDriver())
         return arena
 
     def prepare(self, arena: Arena, settings: Mapping[str, int], wasm: bytes, end: int) -> None:
@@ -81,10 +81,14 @@ class FileSystemMachine(Machine):
         )
 
     def score(self, driver: Any, arena: Arena, start: int, end: int) -> tuple[int, dict[str, int]]:
-        misses = driver["wb_run"](arena.memory.store, start, end)
+        store = arena.memory.store
+        before = driver["wb_writebacks"](store)
+        misses = driver["wb_run"](store, start, end)
         if misses < 0:
             raise ContractBroken(f"kn_victim named a slot that does not exist at request {-1 - misses}")
-        return misses, {}
+        if self.trace.writes is None:
+            return misses, {}
+        return misses, {"writebacks": driver["wb_writebacks"](store) - before}
 
 
 def optimumMisses(trace: Trace, capacity: int) -> dict[str, int]:

@@ -85,7 +85,7 @@ static u32 kn_victim(u64 block, u32 now) {
     }
     const resident *r = &residents[victim];
     ghosts[evictions % slots] = (ghost){now, r->last, r->gap, r->hist + r->freq};
-    eviction_of[block_in[victim]] = evictions++;
+    eviction_of[block_in[victim] & ~WRITTEN] = evictions++;
     return victim;
 }
 

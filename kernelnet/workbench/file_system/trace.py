@@ -23,10 +23,11 @@ THINNED = 1000
 class Trace:
     """
     @ivar name: for people.
-    @ivar digest: hex SHA-256 of the dense block numbers: of the requests, whatever file they were read from.
+    @ivar digest: hex SHA-256 of the dense block numbers, and of which are written: whatever file they were read from.
     @ivar blocks: the requested block of each request; blocks are numbered in the order of first appearance.
     @ivar distinct: how many blocks there are.
     @ivar ends: by split, the request before which it ends.
+    @ivar writes: by request, whether its block is written; C{None} if none is, or the trace does not say.
     """
 
     name: str
@@ -34,6 +35,13 @@ class Trace:
     blocks: npt.NDArray[np.uint32]
     distinct: int
     ends: dict[str, int]
+    writes: npt.NDArray[np.bool_] | None = None
+
+    def forDriver(self) -> npt.NDArray[np.uint32]:
+        """The blocks as C{driver.c} reads them, where the highest bit tells a write."""
+        if self.writes is None:
+            return self.blocks
+        return self.blocks | (self.writes.astype("<u4") << np.uint32(31))
 
     def windows(self, upTo: str) -> list[tuple[str, int, int]]:
         """C{(split, from, to)} for each split up to and with C{upTo}; raises C{ValueError} for an unknown one."""
@@ -56,9 +64,11 @@ class Trace:
         requests = len(self.blocks)
         seed = hashlib.sha256(b"thinned" + module + bytes.fromhex(self.digest))
         drawn = hashlib.shake_128(seed.digest()).digest(8 * -(-requests // THINNED))
-        blocks = np.delete(self.blocks, np.unique(np.frombuffer(drawn, "<u8") % requests))
+        left = np.ones(requests, np.bool_)
+        left[np.frombuffer(drawn, "<u8") % np.uint64(requests)] = False
+        blocks, writes = self.blocks[left], None if self.writes is None else self.writes[left]
         # Blocks keep their numbers: the driver needs no more than that they are below `distinct`.
-        return Trace(self.name, seed.hexdigest(), blocks, self.distinct, splitEnds(len(blocks)))
+        return Trace(self.name, seed.hexdigest(), blocks, self.distinct, splitEnds(len(blocks)), writes)
 
 
 def loadTrace(path: Path) -> Trace:
@@ -67,10 +77,11 @@ def loadTrace(path: Path) -> Trace:
 
     @raise TraceError: see `readTrace`; or it is too short or too long.
     """
-    return makeTrace(readTrace(path), path)
+    requests = readTrace(path)
+    return makeTrace(requests.ids, path, requests.writes)
 
 
-def makeTrace(ids: npt.NDArray[np.uint64], path: Path) -> Trace:
+def makeTrace(ids: npt.NDArray[np.uint64], path: Path, writes: npt.NDArray[np.bool_] | None = None) -> Trace:
     """Make a trace of block ids; C{path} is for its name and for errors."""
     if not MIN_REQUESTS <= len(ids) <= MAX_REQUESTS:
         raise TraceError(path, None, f"it has {len(ids)} requests", f"{MIN_REQUESTS} to {MAX_REQUESTS} are needed")
@@ -78,5 +89,7 @@ def makeTrace(ids: npt.NDArray[np.uint64], path: Path) -> Trace:
     number = np.empty(len(unique), np.uint32)
     number[np.argsort(first)] = np.arange(len(unique), dtype=np.uint32)
     blocks = np.ascontiguousarray(number[inverse], dtype="<u4")
-    digest = hashlib.sha256(b"kernelnet file_system trace 1\n" + blocks.tobytes()).hexdigest()
-    return Trace(traceName(path), digest, blocks, len(unique), splitEnds(len(blocks)))
+    digest = hashlib.sha256(b"kernelnet file_system trace 1\n" + blocks.tobytes())
+    if writes is not None:
+        digest.update(b"writes\n" + np.packbits(writes).tobytes())
+    return Trace(traceName(path), digest.hexdigest(), blocks, len(unique), splitEnds(len(blocks)), writes)
