@@ -293,7 +293,7 @@ class MeasureTests(Case):
         self.assertEqual(sum(split.metrics["writebacks"] for split in report.splits.values()), 1)
 
     def test_writesAreTold(self) -> None:
-        """The same blocks with other writes are another trace; without any write it is that of a file that tells none."""
+        """The same blocks with other writes are another trace; with none it is as if the file told none."""
         plain = writeTrace(self.folder / "plain.txt", mixture(300))
         digests = {workbench.scenario(plain).traceDigest}
         for name, written in (("none", ()), ("one", (7,)), ("other", (8,))):
