@@ -221,7 +221,7 @@ def decodeFromHub(line: bytes) -> NetworkMessage:
 def _decode(line: bytes, types: dict[MessageType, type[Struct] | None], seqAllowed: bool) -> NetworkMessage:
     try:
         message = _envelope.decode(line)
-        if not _isPlainId(message.message_id):
+        if not (message.message_id.isascii() and message.message_id.isprintable()):
             raise ValueError("`message_id` must be 1 to 128 printable ASCII characters")
         _checkPayload(line, message.payload)
         _checkTimestamp(message.timestamp)
@@ -293,11 +293,7 @@ def _findMessageId(line: bytes) -> str | None:
         found = _messageId.decode(line).message_id
     except (ValueError, RecursionError):
         return None
-    return found if _isPlainId(found) else None
-
-
-def _isPlainId(value: str) -> bool:
-    return value.isascii() and value.isprintable()
+    return found if found.isascii() and found.isprintable() else None
 
 
 def _checkTimestamp(value: str) -> None:

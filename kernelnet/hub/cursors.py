@@ -75,6 +75,7 @@ class Flush:
         self._special = {event.sender for event in events if event.recipients is None}.union(
             *(event.recipients for event in events if event.recipients is not None)
         )
+        self._toAll = any(event.recipients is None for event in events)
         self._lines: dict[int, list[bytes]] = {}
         self._shared: dict[int, bytes] = {}
 
@@ -92,6 +93,8 @@ class Flush:
 
     def render(self, aiId: str, version: int) -> bytes:
         """What the client C{aiId} gets."""
+        if aiId not in self._special and not self._toAll:
+            return b""
         if version not in self._lines:
             self._lines[version] = [_lineFor(event, version) for event in self._events]
             self._shared[version] = _join(

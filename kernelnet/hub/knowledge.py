@@ -50,7 +50,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def storePattern(message: NetworkMessage, pattern: Pattern) -> Then:
-    """Prepare the row of a pattern; the result writes it."""
+    """Prepare the row of a pattern, before the message is encoded; the result writes it."""
     row = (
         message.sender_id,
         pattern.id,
@@ -58,7 +58,7 @@ def storePattern(message: NetworkMessage, pattern: Pattern) -> Then:
         pattern.confidence,
         pattern.specialization,
         message.timestamp,
-        _encode(message.payload["pattern"]),
+        _encodeOnce(message, "pattern"),
     )
     return partial(_put, _PATTERN, row)
 
@@ -66,7 +66,7 @@ def storePattern(message: NetworkMessage, pattern: Pattern) -> Then:
 def storeCode(message: NetworkMessage, code: CodeBlock) -> Then:
     """The same for a building block."""
     row = (message.sender_id, code.id, "code", code.type, code.specialization, "", 0.0, message.timestamp)
-    return partial(_put, _COMPONENT, (*row, _encode(message.payload["code"])))
+    return partial(_put, _COMPONENT, (*row, _encodeOnce(message, "code")))
 
 
 def storeComponent(message: NetworkMessage, component: Component) -> Then:
@@ -81,7 +81,7 @@ def storeComponent(message: NetworkMessage, component: Component) -> Then:
         digest,
         component.development_level or 0.0,
         message.timestamp,
-        _encode(message.payload["component"]),
+        _encodeOnce(message, "component"),
     )
     return partial(_putAndCount, _COMPONENT, row, digest)
 
@@ -115,6 +115,13 @@ _REPORT = (
     "INSERT OR REPLACE INTO performance_reports (seq, ai_id, component_id, digest, verdict, timestamp, body)"
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
+
+
+def _encodeOnce(message: NetworkMessage, key: str) -> bytes:
+    """One part of the payload as JSON, which the message's own line takes as it is."""
+    body = _encode(message.payload[key])
+    message.payload[key] = msgspec.Raw(body)
+    return body
 
 
 def _put(sql: str, row: tuple[Any, ...], transaction: Transaction, seq: int) -> None:

@@ -34,7 +34,6 @@ from kernelnet.hub.router import Logged
 from kernelnet.hub.tokens import Grant
 from kernelnet.message import (
     LOGGED,
-    Ack,
     AiInfo,
     ErrorClass,
     Handshake,
@@ -175,11 +174,13 @@ class HubProtocol(LineProtocol):
 
     def linesReceived(self, lines: list[bytes]) -> None:
         works: list[Work] = []
-        for line in (line.removesuffix(b"\r") for line in lines):
-            if self.closing:
-                break
+        for line in lines:
+            if line.endswith(b"\r"):
+                line = line[:-1]  # noqa: PLW2901
             if not line:
                 continue
+            if self.closing:
+                break
             try:
                 work = self._messageReceived(wire.decode(line), len(line))
             except WireProblem as problem:
@@ -201,7 +202,7 @@ class HubProtocol(LineProtocol):
                 f"`sender_id` is {plain(message.sender_id)!r}, you are {self.aiId!r}",
                 message.message_id,
             )
-        self.factory.counts[message.message_type.value] += 1
+        self.factory.counts[message.message_type._value_] += 1
         if not self.greeted and message.message_type is not MessageType.HELLO:
             raise WireProblem(
                 "invalid_message", "`message_type`: the first message must be a hello", message.message_id
@@ -281,7 +282,7 @@ class HubProtocol(LineProtocol):
         acks, self._acks = self._acks, []
         if not acks or self.closing:
             return b""
-        return self._line(MessageType.ACK, wire.encodePayload(Ack(acks))) + b"\n"
+        return self._line(MessageType.ACK, {"acked": acks}) + b"\n"
 
     # --- lines out (kernelnet.hub.cursors.Sink)
 

@@ -21,6 +21,7 @@ concerns.  What it returns runs in the writer's thread, within the transaction t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -125,17 +126,24 @@ class Logged:
 
 
 class _Share:
-    """The plan for a message that goes on as it came."""
+    """
+    The plan for a message that goes on as it came.
 
-    __slots__ = ("_line", "_message", "_note", "_then")
+    @ivar first: what is done before it is appended; it may refuse.
+    """
+
+    __slots__ = ("_line", "_message", "_note", "_then", "first")
 
     def __init__(self, message: NetworkMessage, line: bytes, then: Then, note: tuple[str, dict[str, Any]]) -> None:
         self._message = message
         self._line = line
         self._then = then
         self._note = note
+        self.first: Callable[[Transaction], None] | None = None
 
     def __call__(self, transaction: Transaction) -> int:
+        if self.first is not None:
+            self.first(transaction)
         message = self._message
         target = message.target_ai
         seq = transaction.append(message, self._line, None if target is None else (target,))
@@ -211,7 +219,7 @@ class Router:
             )
         return line
 
-    def _share(self, message: NetworkMessage, then: Then, note: str, **fields: Any) -> Plan:
+    def _share(self, message: NetworkMessage, then: Then, note: str, **fields: Any) -> _Share:
         """The common way: append it for all others or for its target, then C{then}."""
         line = self._encode(message)
         fields["ai"] = message.sender_id
@@ -250,15 +258,16 @@ class Router:
             name=component.title,
             id=component.id,
         )
-        if session is None:
-            return shared
-
-        def store(transaction: Transaction, digest: bytes) -> int:
+        if session is not None:
             # First, since it may refuse; and so the initiator hears "accepted" before it gets the component.
-            sessions.complete(transaction, message.sender_id, session, share, self._limits)
-            return shared(transaction)
-
-        return _Made(message, store)
+            shared.first = partial(
+                sessions.complete,
+                sender=message.sender_id,
+                sessionId=session,
+                share=share,
+                limits=self._limits,
+            )
+        return shared
 
     def _performanceReport(self, message: NetworkMessage, report: PerformanceReport) -> Plan:
         return self._share(
