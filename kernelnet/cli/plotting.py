@@ -25,6 +25,7 @@ SUFFIXES = (".png", ".svg")
 _BY_HAND = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#CC79A7", "#777777")
 _LEARNED = ("#D55E00", "#882255", "#117733")
 _MARKERS = "osD^vPX<>hp"
+_MOST_TICKS = 12
 _TICKS = (0.1, 0.3, 1, 3, 10, 30, 100)
 _FACTORS = [number * 10.0**power for power in range(-4, 7) for number in (1, 2, 5)]
 _LOWEST_LEVEL = -0.5
@@ -138,6 +139,9 @@ def _numbers(axes: Axes, xs: list[float], percent: bool) -> None:
     if percent:
         ticks = [tick for tick in _TICKS if min(xs) * 0.9 <= tick <= max(xs) * 1.05]
         axes.set_xticks(ticks, [f"{tick:g} %" for tick in ticks])
+        axes.minorticks_off()
+    elif len(xs) <= _MOST_TICKS:
+        axes.set_xticks(xs, [f"{x:g}" for x in xs])
         axes.minorticks_off()
     axes.set_xlim(min([*xs, *ticks]), max([*xs, *ticks]))
 

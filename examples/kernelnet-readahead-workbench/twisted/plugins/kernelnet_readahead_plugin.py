@@ -1,0 +1,5 @@
+"""Makes the workbench known to kernelnet."""
+
+from kernelnet_readahead import workbench
+
+__all__ = ["workbench"]
