@@ -272,14 +272,15 @@ void kn_init(u32 capacity_) {
     next_revision = FIRST_REVISION;
     /* Steps of the golden section come everywhere soon, and to every slot once if they have no divisor with their number. */
     stride = (u32)(0.618 * capacity);
-    for (u32 a = 0; a != 1; stride++) {
-        a = stride + 1;
+    for (u32 divisor = 0; divisor != 1;) {
+        divisor = ++stride;
         for (u32 b = capacity; b;) {
-            u32 rest = a % b;
-            a = b;
+            u32 rest = divisor % b;
+            divisor = b;
             b = rest;
         }
     }
+    stride %= capacity;
 }
 
 static void begin(u32 now) {

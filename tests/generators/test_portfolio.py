@@ -142,7 +142,7 @@ class SearchTests(SynchronousTestCase):
     def test_families(self) -> None:
         """A page cache has templates and genetic programming, somebody else's bench with a rank ABI the latter."""
         names = [family.name for family in familiesFor(self.problem(smallScenario(self.folder())))]
-        self.assertEqual(sorted(names), ["genetic", "two_queues"])
+        self.assertEqual(sorted(names), ["genetic", "lifetimes", "two_queues"])
         names = [family.name for family in familiesFor(self.problem(pickerScenario(self.folder())))]
         self.assertEqual(names, ["genetic"])
 
