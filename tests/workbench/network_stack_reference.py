@@ -286,9 +286,10 @@ class Erratic(Policy):
 
 RANK_C = """
 #include "kn_network_stack.h"
-f64 kn_window(f64 cwnd, f64 rtt, f64 minrtt, f64 srtt, f64 loss, f64 rate, f64 maxrate, f64 sinceloss, f64 gap) {
+f64 kn_window(f64 cwnd, f64 rtt, f64 minrtt, f64 srtt, f64 loss, f64 rate, f64 maxrate, f64 sinceloss, f64 gap,
+              f64 least) {
     f64 next = cwnd * 0.75 + rate * minrtt * 0.5 + maxrate * 2 + gap - loss * 9;
-    return next + (srtt - rtt) * 0.125 + sinceloss * 0.001;
+    return next + (srtt - rtt) * 0.125 + sinceloss * 0.001 - (least - minrtt) * 0.25;
 }
 """
 
@@ -301,6 +302,8 @@ class Rank(Policy):
     srtt: float = 0.0
     fresh: int = 0
     perRound: list[float] = field(default_factory=list)
+    rtts: list[int] = field(default_factory=list)
+    before: float = math.inf
     inRound: int = 0
     roundAt: int = 0
     lossAt: int = 0
@@ -314,13 +317,17 @@ class Rank(Policy):
         self.minrtt = min(self.minrtt, rtt)
         self.srtt = float(rtt) if delivered == 1 else self.srtt + (rtt - self.srtt) * 0.125
         self.inRound += 1
+        self.rtts.append(rtt)
+        least = min(*self.rtts, self.before)
         if now - self.roundAt >= self.srtt:
             self.perRound.append(self.inRound / (now - self.roundAt))
             self.roundAt, self.inRound = now, 0
+            self.before, self.rtts = min(self.rtts), []
         last = self.perRound[-1] if self.perRound else 0.0
         largest = max(self.perRound[-10:], default=0.0)
         following = self.window * 0.75 + last * self.minrtt * 0.5 + largest * 2 + (now - self.ackAt) - self.fresh * 9
         following = following + (self.srtt - rtt) * 0.125 + (now - self.lossAt) * 0.001
+        following -= (least - self.minrtt) * 0.25
         self.window = min(following, 16384.0) if following >= 1 else 1.0
         self.ackAt, self.fresh = now, 0
         return self.window

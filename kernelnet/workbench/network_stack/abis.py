@@ -27,16 +27,19 @@ ABIS = (
     rankAbi(
         "network_stack/rank/1",
         _HERE / "driver.c",
-        ("cwnd", "rtt", "minrtt", "srtt", "loss", "rate", "maxrate", "sinceloss", "gap"),
+        ("cwnd", "rtt", "minrtt", "srtt", "loss", "rate", "maxrate", "sinceloss", "gap", "least"),
         function="kn_window",
         included=(_HERE / "rank.h",),
         known=(
-            # Reno without slow start, a fixed share of the path's product of rate and delay, and Vegas.
+            # Reno without slow start, and one that takes as much as the path's rate and delay let it, as BBR does;
             "iflt(0.5, loss, cwnd * 0.5, cwnd + aq(1.0, cwnd))",
             "max(4.0, 1.25 * maxrate * minrtt)",
-            "max(4.0, rate * minrtt)",
+            # one that keeps 3 packets in the queue, as Vegas and Copa do, and the same by what stands there;
             "iflt(cwnd * (rtt - minrtt), 3.0 * rtt, cwnd + aq(2.0, cwnd), cwnd - aq(2.0, cwnd))",
-            "cwnd + 1.0 - aq(rtt, minrtt)",
+            "iflt(cwnd * (least - minrtt), 3.0 * least, cwnd + aq(2.0, cwnd), cwnd - aq(2.0, cwnd))",
+            # FAST TCP (Jin, Wei and Low, INFOCOM 2004), with 4 packets; and one that keeps a quarter of the round trip.
+            "cwnd + aq(aq(minrtt * cwnd, rtt) + 4.0 - cwnd, cwnd)",
+            "iflt(rtt, 1.25 * minrtt, cwnd + 0.25, cwnd - 0.25)",
         ),
     ),
 )

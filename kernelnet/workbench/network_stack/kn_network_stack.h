@@ -82,9 +82,11 @@ KN_EXPORT("kn_param") void kn_param(u32 index, f64 value);
  * maxrate    the largest rate of the last 10 rounds
  * sinceloss  milliseconds since the last fresh loss, timeout, or the start of the flow
  * gap        milliseconds since the acknowledgement before this one
+ * least      the least rtt of this round and the one before: what stands in the queue, without the bursts
  */
 KN_EXPORT("kn_window")
-f64 kn_window(f64 cwnd, f64 rtt, f64 minrtt, f64 srtt, f64 loss, f64 rate, f64 maxrate, f64 sinceloss, f64 gap);
+f64 kn_window(f64 cwnd, f64 rtt, f64 minrtt, f64 srtt, f64 loss, f64 rate, f64 maxrate, f64 sinceloss, f64 gap,
+              f64 least);
 
 #endif
 
