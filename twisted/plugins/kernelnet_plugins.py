@@ -8,8 +8,21 @@ from kernelnet.generators.two_queues import template
 from kernelnet.trainer.training import IntegratedKernelTrainerMaker
 from kernelnet.workbench.file_system import workbench as file_system
 from kernelnet.workbench.network_stack import workbench as network_stack
+from kernelnet.workbench.process_manager import workbench as process_manager
+from kernelnet.workbench.security import workbench as security
 
-__all__ = ["file_system", "genetic", "integrated", "kernelhub", "kerneltrainer", "network_stack", "search", "template"]
+__all__ = [
+    "file_system",
+    "genetic",
+    "integrated",
+    "kernelhub",
+    "kerneltrainer",
+    "network_stack",
+    "process_manager",
+    "search",
+    "security",
+    "template",
+]
 
 kernelhub = ServiceMaker(
     "kernelnet hub",
