@@ -84,6 +84,11 @@ class WorkbenchTests(Case):
         self.assertIn("it has rtt_ms, queue", str(self.assertRaises(WorkbenchError, self.scenario, mtu=1500)))
         self.assertEqual((SETTINGS["rtt_ms"][2], SETTINGS["queue_packets"][2]), (MAX_RTT, MAX_QUEUE))
 
+    def test_tasks(self) -> None:
+        """A link is trained on alone and shared."""
+        tasks = workbench.tasks(writeLink(self.folder / "small.txt", varied(12)))
+        self.assertEqual([task["flows"] for task in tasks], [1, 3])
+
     def test_extremes(self) -> None:
         """Every baseline ends at the ends of what each setting may be."""
         for name, (_, least, most, _) in SETTINGS.items():

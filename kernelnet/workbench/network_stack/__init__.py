@@ -54,6 +54,9 @@ SETTINGS: Mapping[str, tuple[int, int, int, str]] = {
 }
 """Each with its default, least, most, and what it counts."""
 
+SHARING = 3
+"""Flows, in the second of a link's tasks."""
+
 
 @implementer(IPlugin, IWorkbench)
 class NetworkStackWorkbench(BaseWorkbench):
@@ -90,6 +93,10 @@ class NetworkStackWorkbench(BaseWorkbench):
             if not least <= found[name] <= most:
                 raise WorkbenchError(f"{name} is {found[name]}; it should be {least} to {most} {counts}")
         return found
+
+    def tasks(self, path: str | Path) -> list[dict[str, int]]:
+        """One flow alone; then several, which have to share the link."""
+        return [self.scenario(path).settings, self.scenario(path, {"flows": SHARING}).settings]
 
     def makeScenario(self, machine: Any, settings: Mapping[str, int]) -> NetworkStackScenario:
         from kernelnet.workbench.network_stack.scenario import NetworkStackScenario
