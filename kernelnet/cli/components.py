@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
@@ -19,7 +18,18 @@ from rich.text import Text
 from rich.tree import Tree
 
 from kernelnet.cli.common import directory, stateOption
-from kernelnet.hub.catalog import SORTS, STATES, Ambiguous, Ancestor, Entry, entries, entryOf, lineage
+from kernelnet.hub.catalog import (
+    SORTS,
+    STATES,
+    Ambiguous,
+    Ancestor,
+    Entry,
+    describe,
+    describeWhole,
+    entries,
+    entryOf,
+    lineage,
+)
 from kernelnet.hub.database import DatabaseError, connectReader
 from kernelnet.message import Report
 from kernelnet.wire import plain
@@ -48,7 +58,7 @@ def listing(
     with _database(state) as connection:
         found = entries(connection, workbench=workbench, state=verdict, sort=sort, limit=limit)
     if asJson:
-        click.echo(json.dumps([_described(entry) for entry in found], indent=2))
+        click.echo(json.dumps([describe(entry) for entry in found], indent=2))
         return
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("component", no_wrap=True)
@@ -83,9 +93,7 @@ def show(component: str, state: Path | None, asJson: bool) -> None:
         entry = _find(connection, component)
         ancestors = lineage(connection, entry)
     if asJson:
-        whole = {**_described(entry), "lineage": [_ancestor(a) for a in ancestors]}
-        whole["component"] = msgspec.to_builtins(entry.component)
-        click.echo(json.dumps(whole, indent=2))
+        click.echo(json.dumps(describeWhole(entry, ancestors), indent=2))
         return
     console = _console()
     console.print(Text(plain(entry.component.id), "bold"), Text(f"of {entry.author}, {_verdict(entry)}"))
@@ -190,7 +198,7 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
             ("generator", f"{manifest.generator}, seed {manifest.seed}" + (f", {parameters}" if parameters else "")),
         ]
     if report is not None:
-        facts += [("kind", _kind(entry)), ("engine", report.engine), ("claim", _level(entry))]
+        facts += [("kind", entry.kind or "-"), ("engine", report.engine), ("claim", _level(entry))]
     facts += [(verdict.value, aiId) for aiId, verdict in entry.verdicts.items()]
     return facts
 
@@ -199,11 +207,6 @@ def _trainedOn(report: Report | None) -> str:
     if report is None:
         return "-"
     return f"{len(report.parts)} traces" if report.parts else plain(report.trace, 60)
-
-
-def _kind(entry: Entry) -> str:
-    report = entry.report
-    return "-" if report is None else "generalist" if report.parts else "specialist"
 
 
 def _level(entry: Entry) -> str:
@@ -230,36 +233,6 @@ def _grow(tree: Tree, ancestors: list[Ancestor]) -> None:
             f"{ancestor.digest[:12]} (not here)" if entry is None else f"{plain(entry.component.id)}  {_level(entry)}"
         )
         _grow(tree.add(Text(name + gain)), ancestor.parents)
-
-
-def _ancestor(ancestor: Ancestor) -> dict[str, Any]:
-    entry = ancestor.entry
-    return {
-        "digest": ancestor.digest,
-        "id": entry.component.id if entry is not None else None,
-        "author": entry.author if entry is not None else None,
-        "level": entry.component.development_level if entry is not None else None,
-        "gain": ancestor.gain,
-        "parents": [_ancestor(a) for a in ancestor.parents],
-    }
-
-
-def _described(entry: Entry) -> dict[str, Any]:
-    report, manifest = entry.report, entry.component.manifest
-    return {
-        "id": entry.component.id,
-        "author": entry.author,
-        "digest": entry.digest,
-        "workbench": manifest.workbench if manifest is not None else None,
-        "abi": manifest.abi if manifest is not None else None,
-        "trace": report.trace if report is not None else None,
-        "settings": report.settings if report is not None else None,
-        "kind": _kind(entry) if report is not None else None,
-        "level": entry.component.development_level,
-        "state": entry.state,
-        "verdicts": {aiId: verdict.value for aiId, verdict in entry.verdicts.items()},
-        "shared": entry.timestamp,
-    }
 
 
 def _console() -> Console:

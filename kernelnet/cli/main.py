@@ -83,6 +83,13 @@ def status(state: Path | None, asJson: bool) -> None:
 
 
 @main.command()
+@stateOption
+def dashboard(state: Path | None) -> None:
+    """Print an address that signs one browser in to a running hub's dashboard, once, within ten minutes."""
+    click.echo(ask(state, {"command": "dashboard"})["url"])
+
+
+@main.command()
 def generators() -> None:
     """List what can write components, and what can drive a trainer: the names --generator and --local-trainer take."""
     from kernelnet.interfaces import IComponentGenerator, ILocalTrainerMaker

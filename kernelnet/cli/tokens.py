@@ -23,6 +23,15 @@ def _checked(context: click.Context, parameter: click.Parameter, value: str) -> 
         raise click.ClickException(str(e)) from None
 
 
+roleOption = click.option(
+    "--role",
+    type=click.Choice(["trainer", "viewer"]),
+    default="trainer",
+    show_default=True,
+    help="Whether it is for a trainer, or for a program that reads the status API.",
+)
+
+
 @click.group()
 def tokens() -> None:
     """Issue, rotate, list and revoke what AIs prove themselves with."""
@@ -32,14 +41,20 @@ def tokens() -> None:
 @click.argument("ai_id", callback=_checked)
 @click.option("--token", "asToken", is_flag=True, help="Print an own token itself, such as for a version 1 client.")
 @click.option("--expires", type=Duration(), help="How long it works [default: a join string 24h, a token for good].")
+@roleOption
 @stateOption
-def issue(ai_id: str, asToken: bool, expires: float | None, state: Path | None) -> None:
+def issue(*, ai_id: str, asToken: bool, expires: float | None, role: str, state: Path | None) -> None:
     """
     Print a join string by which AI_ID can enrol from another machine, once.
+
+    With --role viewer: a token by which a program called AI_ID can read the status API, and nothing else.
 
     On the other machine: twistd kerneltrainer --id AI_ID --hub HOST:PORT --join-file FILE.  An earlier join string for
     it stops working; tokens that it has go on working.
     """
+    if role == "viewer":
+        click.echo(ask(state, {"command": "viewers issue", "ai_id": ai_id, "expires": expires})["token"])
+        return
     command = "tokens issue" if asToken else "tokens invite"
     found = ask(state, {"command": command, "ai_id": ai_id, "expires": expires})
     click.echo(found["token" if asToken else "join"])
@@ -91,8 +106,10 @@ def list_(state: Path | None, asJson: bool) -> None:
 
 @tokens.command()
 @click.argument("ai_id")
+@roleOption
 @stateOption
-def revoke(ai_id: str, state: Path | None) -> None:
-    """Make AI_ID's tokens and join strings worthless, and cut its connection."""
-    ask(state, {"command": "tokens revoke", "ai_id": ai_id})
+def revoke(ai_id: str, role: str, state: Path | None) -> None:
+    """Make AI_ID's tokens and join strings worthless, and cut its connection; or a viewer's tokens."""
+    command = "viewers revoke" if role == "viewer" else "tokens revoke"
+    ask(state, {"command": command, "ai_id": ai_id})
     click.echo(f"revoked the token of {ai_id}")

@@ -14,14 +14,26 @@ from msgspec import Struct
 
 from kernelnet.message import Component, Report, Verdict
 
-__all__ = ["SORTS", "STATES", "Ambiguous", "Ancestor", "Entry", "entries", "entryOf", "lineage"]
+__all__ = [
+    "SORTS",
+    "STATES",
+    "Ambiguous",
+    "Ancestor",
+    "Entry",
+    "describe",
+    "describeWhole",
+    "entries",
+    "entryOf",
+    "lineage",
+    "reportsOn",
+]
 
 SORTS = {
-    "level": "development_level DESC, seq DESC",
-    "confirmed": "confirmed - refuted DESC, development_level DESC, seq DESC",
-    "newest": "seq DESC",
+    "level": ("development_level", "seq"),
+    "confirmed": ("confirmed - refuted", "development_level", "seq"),
+    "newest": ("seq",),
 }
-"""How a list can be ordered."""
+"""How a list can be ordered; the largest comes first."""
 
 STATES = {
     "confirmed": "confirmed > 0 AND refuted = 0",
@@ -64,6 +76,11 @@ class Entry(Struct):
         return "confirmed" if self.confirmed else "refuted" if self.refuted else "unmeasured"
 
     @property
+    def kind(self) -> str | None:
+        """C{specialist} for one trace, C{generalist} for several; C{None} where nothing is claimed."""
+        return None if self.report is None else "generalist" if self.report.parts else "specialist"
+
+    @property
     def report(self) -> Report | None:
         """The claim."""
         return self.component.manifest.report if self.component.manifest is not None else None
@@ -76,19 +93,32 @@ def entries(
     state: str | None = None,
     sort: str = "level",
     limit: int = 50,
+    after: Entry | None = None,
 ) -> list[Entry]:
     """
     @param state: one of `STATES`; C{None}: all.
     @param sort: one of `SORTS`.
     @param limit: at most so many.
+    @param after: the last one of the page before.
     """
-    conditions, values = ["kind = 'component'"], []
+    conditions: list[str] = ["kind = 'component'"]
+    values: list[Any] = []
     if workbench is not None:
         conditions.append("feature = ?")
         values.append(workbench)
     if state is not None:
         conditions.append(STATES[state])
-    sql = f"SELECT {_COLUMNS} FROM shared_components WHERE {' AND '.join(conditions)} ORDER BY {SORTS[sort]} LIMIT ?"  # noqa: S608 - from the tables above
+    columns = SORTS[sort]
+    if after is not None:
+        numbers = {
+            "development_level": after.component.development_level or 0.0,
+            "confirmed - refuted": after.confirmed - after.refuted,
+            "seq": after.seq,
+        }
+        conditions.append(f"({', '.join(columns)}) < ({', '.join('?' * len(columns))})")
+        values += [numbers[column] for column in columns]
+    order = ", ".join(f"{column} DESC" for column in columns)
+    sql = f"SELECT {_COLUMNS} FROM shared_components WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT ?"  # noqa: S608 - from the tables above
     return [_entry(connection, row) for row in connection.execute(sql, (*values, limit)).fetchall()]
 
 
@@ -119,6 +149,17 @@ def _entry(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Entry:
     verdicts = {aiId: Verdict(verdict) for aiId, verdict in reports}
     component = msgspec.json.decode(body, type=Component)
     return Entry(component, author, digest, confirmed, refuted, seq, timestamp, verdicts)
+
+
+def reportsOn(connection: sqlite3.Connection, digest: str, limit: int = 50) -> list[dict[str, Any]]:
+    """The newest reports about these bytes, each with C{reporter} and C{timestamp}, which the hub adds."""
+    rows = connection.execute(
+        "SELECT ai_id, timestamp, body FROM performance_reports WHERE digest = ? AND length(body) < 16384"
+        " ORDER BY seq DESC LIMIT ?",
+        (digest, limit),
+    )
+    # what the hub knows comes last: nobody reports in another's name
+    return [{**msgspec.json.decode(body), "reporter": aiId, "timestamp": at} for aiId, at, body in rows]
 
 
 class Ancestor(Struct):
@@ -174,3 +215,47 @@ def _gain(child: Entry, parent: Entry) -> float | None:
     ):
         return None
     return levels[0] - levels[1]
+
+
+def describe(entry: Entry) -> dict[str, Any]:
+    """What a list says of a component, as JSON values."""
+    report, manifest = entry.report, entry.component.manifest
+    return {
+        "id": entry.component.id,
+        "author": entry.author,
+        "digest": entry.digest,
+        "workbench": manifest.workbench if manifest is not None else None,
+        "abi": manifest.abi if manifest is not None else None,
+        "trace": report.trace if report is not None else None,
+        "trace_digest": report.trace_digest if report is not None else None,
+        "settings": report.settings if report is not None else None,
+        "kind": entry.kind,
+        "level": entry.component.development_level,
+        "state": entry.state,
+        "confirmed": entry.confirmed,
+        "refuted": entry.refuted,
+        "verdicts": {aiId: verdict.value for aiId, verdict in entry.verdicts.items()},
+        "shared": entry.timestamp,
+        "seq": entry.seq,
+    }
+
+
+def describeWhole(entry: Entry, ancestors: list[Ancestor]) -> dict[str, Any]:
+    """The same with its lineage, and all that its author said."""
+    return {
+        **describe(entry),
+        "lineage": [_describeAncestor(ancestor) for ancestor in ancestors],
+        "component": msgspec.to_builtins(entry.component),
+    }
+
+
+def _describeAncestor(ancestor: Ancestor) -> dict[str, Any]:
+    entry = ancestor.entry
+    return {
+        "digest": ancestor.digest,
+        "id": entry.component.id if entry is not None else None,
+        "author": entry.author if entry is not None else None,
+        "level": entry.component.development_level if entry is not None else None,
+        "gain": ancestor.gain,
+        "parents": [_describeAncestor(a) for a in ancestor.parents],
+    }

@@ -53,6 +53,16 @@ def _issue(request: dict[str, Any]) -> Callable[[Transaction], Any]:
     return lambda transaction: {"ai_id": aiId, "token": tokens.issue(transaction, aiId, lifetime)}
 
 
+def _issueViewer(request: dict[str, Any]) -> Callable[[Transaction], Any]:
+    name, lifetime = _aiId(request), _seconds(request, "expires", None)
+    return lambda transaction: {"viewer": name, "token": tokens.issueViewer(transaction, name, lifetime)}
+
+
+def _revokeViewer(request: dict[str, Any]) -> Callable[[Transaction], Any]:
+    name = _aiId(request)
+    return lambda transaction: {"revoked": tokens.revoke(transaction, tokens.viewerId(name))}
+
+
 def _invite(request: dict[str, Any]) -> Callable[[Transaction], Any]:
     aiId, lifetime = _aiId(request), _seconds(request, "expires", JOIN_LIFETIME)
 
@@ -98,6 +108,8 @@ _commands: dict[str, Callable[[dict[str, Any]], Callable[[Transaction], Any]]] =
     "tokens list": _list,
     "tokens revoke": _revoke,
     "tokens rotate": _rotate,
+    "viewers issue": _issueViewer,
+    "viewers revoke": _revokeViewer,
 }
 
 

@@ -178,8 +178,15 @@ class _ControlProtocol(LineOnlyReceiver):
     MAX_LENGTH = 64 * 1024
     log = Logger(namespace="kernelnet.hub")
 
-    def __init__(self, hub: HubFactory, certificates: HubCertificates | None, state: StateDirectory | None) -> None:
+    def __init__(
+        self,
+        hub: HubFactory,
+        certificates: HubCertificates | None,
+        state: StateDirectory | None,
+        link: Callable[[], str] | None,
+    ) -> None:
         self._hub = hub
+        self._link = link
         self._certificates = certificates
         self._state = state
 
@@ -221,6 +228,11 @@ class _ControlProtocol(LineOnlyReceiver):
             return _presented(result, request, lambda: digest)
 
         return self._hub.source.write(tokenCommand(request)).addCallback(checked).addCallback(present)
+
+    def _dashboard(self, request: dict[str, Any]) -> Any:
+        if self._link is None:
+            raise ControlError("this hub has no dashboard: it was started with --dashboard off")
+        return {"url": self._link()}
 
     def _list(self, request: dict[str, Any]) -> Deferred[Any]:
         return self._hub.source.read(tokens.list_)
@@ -277,6 +289,9 @@ class _ControlProtocol(LineOnlyReceiver):
         "tokens list": _list,
         "tokens revoke": _revoke,
         "tokens rotate": _rotate,
+        "viewers issue": _tokens,
+        "viewers revoke": _tokens,
+        "dashboard": _dashboard,
         "certs show": _showCertificate,
         "certs renew": _renewCertificate,
     }
@@ -288,9 +303,11 @@ class ControlFactory(Factory):
 
     @param certificates: C{None} where the hub's TLS is not its own.
     @param state: where the database is; C{None}: it can't be backed up or restored.
+    @ivar link: makes an address that signs one browser in to the dashboard; C{None}: there is no dashboard.
     """
 
     noisy = False
+    link: Callable[[], str] | None = None
 
     def __init__(
         self, hub: HubFactory, certificates: HubCertificates | None = None, state: StateDirectory | None = None
@@ -300,4 +317,4 @@ class ControlFactory(Factory):
         self._state = state
 
     def buildProtocol(self, addr: object) -> _ControlProtocol:
-        return _ControlProtocol(self._hub, self._certificates, self._state)
+        return _ControlProtocol(self._hub, self._certificates, self._state, self.link)

@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.enterprise import adbapi
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
@@ -30,6 +30,7 @@ from kernelnet.hub.log import Log
 from kernelnet.hub.registry import Registry
 from kernelnet.hub.sessions import Limits
 from kernelnet.hub.tls import PromptTLSEndpoint
+from kernelnet.hub.web.server import DEFAULT_PORT, Dashboard, DashboardError, checkWhere, parseWhere
 from kernelnet.identity import IdentityError, StateDirectory, defaultState, tokenHash
 from kernelnet.process import collectRarely, endWithFailure, placeFiles, refuse, refuseSecond, steadyTime
 
@@ -48,6 +49,12 @@ class Options(usage.Options):
         ["state", "s", None, "state directory (default: $XDG_DATA_HOME/kernelnet)"],
         ["session-offered", None, 600.0, "seconds that a collaboration may wait for a partner", float],
         ["session-active", None, 1800.0, "seconds that a collaboration may take", float],
+        [
+            "dashboard",
+            None,
+            "auto",
+            "its port on this machine, ADDRESS:PORT (TLS) or off (auto: 6080, or any that is free)",
+        ],
         *certificates.OPTIONS,
         *storage.OPTIONS,
         *OPTIONS,
@@ -75,7 +82,8 @@ class Options(usage.Options):
             self["bounds"] = Bounds.fromOptions(self)
             self["policy"] = storage.policy(self)
             self["min-free-bytes"] = storage.minFree(self)
-        except (LimitError, storage.StorageError) as e:
+            self["dashboard-at"] = _whereDashboard(self["dashboard"])
+        except (LimitError, storage.StorageError, DashboardError) as e:
             refuse("kernelhub", e)
         port = self["port"]
         if re.fullmatch(r"[0-9]+", port, re.ASCII):
@@ -102,18 +110,24 @@ class Options(usage.Options):
         except IdentityError as e:
             refuse("kernelhub", e)
         refuseSecond("kernelhub", state, control.LOCK, state.path / "hub.pid")
-        _refuseTakenPort(port, self["insecure-plaintext"])
+        _refuseTakenPort(port, "127.0.0.1" if self["insecure-plaintext"] else "")
+        if self["dashboard-at"] is not None and self["dashboard"] != "auto":
+            _refuseTakenPort(str(self["dashboard-at"][1]), self["dashboard-at"][0])
         placeFiles(self, self["state"], "hub")
 
 
-def _refuseTakenPort(port: str, plaintext: bool) -> None:
+def _whereDashboard(option: str) -> tuple[str, int] | None:
+    return parseWhere(str(DEFAULT_PORT) if option == "auto" else option)
+
+
+def _refuseTakenPort(port: str, address: str) -> None:
     """A daemon could say it in its log only, after the command that started it has ended well."""
     if not port.isdecimal():
         return
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1" if plaintext else "", int(port)))
+            probe.bind((address, int(port)))
         except OSError as e:
             refuse("kernelhub", f"can't listen on port {port}: {e.strerror}")
 
@@ -147,6 +161,7 @@ class HubService(Service):
         self._options = options
         self._port: IListeningPort | None = None
         self._control: IListeningPort | None = None
+        self._dashboard: Dashboard | None = None
         self._source: Log | None = None
         self._socketFolder: int | None = None
         self._stopping = False
@@ -158,6 +173,7 @@ class HubService(Service):
         self._certificates: HubCertificates | None = None
         if options["port"].isdecimal() and not options["insecure-plaintext"]:
             self._certificates = HubCertificates.fromOptions(state, reactor, time.time, options)
+        checkWhere(options["dashboard-at"], self._certificates is not None)
         self._unclean = integrity.endedUncleanly(state.database)
         database.prepare(state.database)
         # Now, since a wrong file or description is told best before anything runs.
@@ -218,14 +234,13 @@ class HubService(Service):
         )
         self.factory = factory
 
-        def listening(port: IListeningPort) -> None:
+        def listening(port: IListeningPort) -> Deferred[None]:
             self._port = port
             address = port.getHost()
             factory.port = getattr(address, "port", None)
             path, self._socketFolder = control.shortPath(self._state.controlSocket)
-            self._control = self._reactor.listenUNIX(
-                path, control.ControlFactory(factory, self._certificates, self._state), mode=0o600, wantPID=True
-            )
+            commands = control.ControlFactory(factory, self._certificates, self._state)
+            self._control = self._reactor.listenUNIX(path, commands, mode=0o600, wantPID=True)
             factory.start()
             if self._certificates is not None:
                 self._certificates.start()
@@ -239,8 +254,33 @@ class HubService(Service):
             )
             if self._unclean and self._source is not None:
                 self._checkAll(self._source)
+            return self._openDashboard(factory, commands)
 
         return self._endpoint.listen(factory).addCallback(listening)
+
+    def _openDashboard(
+        self, factory: HubFactory, commands: control.ControlFactory, anyPort: bool = False
+    ) -> Deferred[None]:
+        where = self._options["dashboard-at"]
+        if where is None:
+            return succeed(None)
+        tls = self._certificates.tls if self._certificates is not None else None
+        dashboard = Dashboard(factory, self._reactor, (where[0], 0) if anyPort else where, tls)
+
+        def opened(_: object) -> None:
+            self._dashboard, commands.link = dashboard, dashboard.link
+            # It works once; kernelnet dashboard prints another.
+            self.log.info("dashboard: {link}", link=dashboard.link())
+
+        def taken(failure: Failure) -> Deferred[None] | Failure:
+            failure.trap(CannotListenError)
+            # Such as by another hub's: nobody asked for this very one.
+            if anyPort or self._options["dashboard"] != "auto":
+                return failure
+            return self._openDashboard(factory, commands, anyPort=True)
+
+        result: Deferred[None] = dashboard.start().addCallbacks(opened, taken)
+        return result
 
     def _checkAll(self, source: Log) -> None:
         """After an unclean end: every row of the log, while the hub is at work; it ends when one is damaged."""
@@ -275,7 +315,11 @@ class HubService(Service):
             self._certificates.stop()
         ports = [port for port in (self._port, self._control) if port is not None]
         self._port = self._control = None
-        stopped: Deferred[Any] = gatherResults([maybeDeferred(port.stopListening) for port in ports])
+        ending: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in ports]
+        if self._dashboard is not None:
+            ending.append(self._dashboard.stop())
+            self._dashboard = None
+        stopped: Deferred[Any] = gatherResults(ending)
         if self.factory is not None:
             factory = self.factory
             stopped.addCallback(lambda _: factory.stop())
@@ -307,7 +351,7 @@ def makeService(options: Options) -> HubService:
     try:
         state.open()
         return HubService(reactor, state, options)
-    except (IdentityError, database.DatabaseError, control.ControlError) as e:
+    except (IdentityError, database.DatabaseError, control.ControlError, DashboardError) as e:
         refuse("kernelhub", e)
     except (OSError, ValueError) as e:
         refuse("kernelhub", f"can't start with --port {options['port']}: {e}")

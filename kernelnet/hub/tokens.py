@@ -11,7 +11,7 @@ A rotated token (`rotate`) reaches a version 2 client over its connection: the o
 with an old token within the grace period; until its first use it is made anew each time (`renew`), for the same reason.
 
 Kinds in table C{tokens}: C{enrolled} (by the join token or a join string), C{issued} (by an operator), C{join} (the
-secret of a join string), C{rotated} (the newest own token after a rotation).
+secret of a join string), C{rotated} (the newest own token after a rotation), C{viewer} (of a program that only looks).
 """
 
 from __future__ import annotations
@@ -25,7 +25,21 @@ from typing import Any
 from kernelnet.hub.commit import Transaction
 from kernelnet.identity import newToken, tokenHash
 
-__all__ = ["Grant", "check", "enrol", "invite", "issue", "list_", "markUsed", "renew", "revoke", "rotate"]
+__all__ = [
+    "Grant",
+    "check",
+    "checkViewer",
+    "enrol",
+    "invite",
+    "issue",
+    "issueViewer",
+    "list_",
+    "markUsed",
+    "renew",
+    "revoke",
+    "rotate",
+    "viewerId",
+]
 
 _NOBODY = "0" * 64
 
@@ -56,7 +70,8 @@ def check(connection: sqlite3.Connection, aiId: str, token: str, joinHash: str, 
     @param joinHash: `tokenHash` of the join token.
     """
     rows = connection.execute(
-        "SELECT hash, kind, expires_at, used_at, revoked_at FROM tokens WHERE ai_id = ?", (aiId,)
+        "SELECT hash, kind, expires_at, used_at, revoked_at FROM tokens WHERE ai_id = ? AND kind != 'viewer'",
+        (aiId,),
     ).fetchall()
     given = tokenHash(token)
     grant = Grant.REFUSED
@@ -189,6 +204,28 @@ def revoke(transaction: Transaction, aiId: str) -> int:
     if count:
         transaction.note("{count} token(s) of {ai} revoked", count=count, ai=aiId)
     return count
+
+
+def issueViewer(transaction: Transaction, name: str, lifetime: float | None = None) -> str:
+    """A new token for a program that looks at the hub's status API, for C{lifetime} seconds or for good."""
+    token = _insert(transaction, viewerId(name), "viewer", _end(transaction, lifetime))
+    transaction.note("viewer token issued for {name}", name=name)
+    return token
+
+
+def viewerId(name: str) -> str:
+    """What stands as C{ai_id} of a viewer's token: no AI can be called so."""
+    return f"viewer:{name}"
+
+
+def checkViewer(connection: sqlite3.Connection, token: str, now: float) -> bool:
+    """Whether C{token} is a viewer's."""
+    row = connection.execute(
+        "SELECT 1 FROM tokens WHERE hash = ? AND kind = 'viewer' AND revoked_at IS NULL"
+        " AND (expires_at IS NULL OR expires_at > ?)",
+        (tokenHash(token), now),
+    ).fetchone()
+    return row is not None
 
 
 def list_(connection: sqlite3.Connection) -> list[dict[str, Any]]:

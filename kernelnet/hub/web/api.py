@@ -1,0 +1,199 @@
+"""
+The resources below C{/api/}, each a function from the request's arguments to JSON; C{openapi.yaml} describes them.
+
+Arguments are checked as the table `_ARGUMENTS` says: one that is unknown, or wrong, is answered by 400 and what
+would be right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+
+from kernelnet.hub import catalog
+from kernelnet.hub.web import queries
+from kernelnet.wire import rfc3339
+
+if TYPE_CHECKING:
+    from kernelnet.hub.factory import HubFactory
+
+__all__ = ["BadRequest", "NotFound", "agentCard", "answerTo"]
+
+MAX_LIMIT = 500
+
+
+class BadRequest(Exception):
+    """The text says which argument is wrong, and what would be right."""
+
+
+class NotFound(Exception):
+    """There is no such thing."""
+
+
+Arguments = Mapping[str, str]
+
+
+def answerTo(factory: HubFactory, path: tuple[str, ...], arguments: Arguments) -> Deferred[Any]:
+    """
+    What C{GET /api/<path>} is answered by.
+
+    @return: fires with what can be encoded as JSON; fails with `BadRequest` or `NotFound`.
+    """
+    name = path[0] if path else ""
+    if name == "components" and len(path) == 2:
+        return maybeDeferred(_component, factory, path[1], _checked(arguments, {}))
+    if len(path) != 1 or name not in _RESOURCES:
+        raise NotFound(f"there is no /api/{'/'.join(path)}; there are: {', '.join(sorted(_RESOURCES))}")
+    function, known = _RESOURCES[name]
+    return maybeDeferred(function, factory, _checked(arguments, known))
+
+
+def _checked(arguments: Arguments, known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
+    found = {}
+    for name, text in arguments.items():
+        if name not in known:
+            raise BadRequest(f"unknown argument {name!r}; there are: {', '.join(known) or 'none'}")
+        try:
+            found[name] = known[name](text)
+        except ValueError as error:
+            raise BadRequest(f"{name}: {error}") from None
+    return found
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 9 and 1 <= int(text) <= MAX_LIMIT):
+        raise ValueError(f"it should be 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+def _text(text: str) -> str:
+    if not text or len(text) > 256 or "\0" in text:
+        raise ValueError("it should be 1 to 256 characters")
+    return text
+
+
+def _oneOf(words: tuple[str, ...], text: str) -> str:
+    if text not in words:
+        raise ValueError(f"it should be one of {', '.join(words)}")
+    return text
+
+
+# --- resources
+
+
+def _status(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
+    return factory.get_hub_status()
+
+
+def _ais(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
+    """Those who are here first, then who was here last."""
+    found = []
+    for aiId, known in factory.registry.ais.items():
+        connection = factory.byId.get(aiId)
+        here = connection is not None and connection.greeted
+        found.append(
+            {
+                "id": aiId,
+                "specialization": known.hello.specialization,
+                "capabilities": list(known.hello.capabilities),
+                "generators": list(known.hello.generators),
+                "workbenches": list(known.hello.workbenches),
+                "connected": here,
+                "since": rfc3339(connection.since) if here and connection is not None else None,
+                "seen": rfc3339(known.seenAt),
+                "behind": factory.source.head - connection.cursor.position if here and connection is not None else None,
+            }
+        )
+    found.sort(key=lambda ai: (ai["connected"], ai["seen"]), reverse=True)
+    return {"ais": found[: arguments.get("limit", MAX_LIMIT)], "known": len(found)}
+
+
+def _components(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
+    limit = arguments.get("limit", 50)
+
+    def read(connection: Any) -> Any:
+        after = None
+        if "after" in arguments and (after := catalog.entryOf(connection, arguments["after"])) is None:
+            raise BadRequest("after: it should be the `next` of an earlier page")
+        found = catalog.entries(
+            connection,
+            workbench=arguments.get("workbench"),
+            state=arguments.get("verdict"),
+            sort=arguments.get("sort", "level"),
+            limit=limit + 1,
+            after=after,
+        )
+        more = found[limit - 1].digest if len(found) > limit else None
+        return {"components": [catalog.describe(entry) for entry in found[:limit]], "next": more}
+
+    return factory.source.read(read)
+
+
+def _component(factory: HubFactory, name: str, arguments: Mapping[str, Any]) -> Any:
+    def read(connection: Any) -> Any:
+        try:
+            entry = catalog.entryOf(connection, name)
+        except catalog.Ambiguous as error:
+            raise BadRequest(str(error)) from None
+        if entry is None:
+            raise NotFound("there is no component of this id or digest")
+        reports = catalog.reportsOn(connection, entry.digest)
+        return {**catalog.describeWhole(entry, catalog.lineage(connection, entry)), "reports": reports}
+
+    return factory.source.read(read)
+
+
+def _patterns(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
+    limit, kind = arguments.get("limit", 100), arguments.get("type")
+    return factory.source.read(lambda connection: {"patterns": queries.patterns(connection, kind, limit)})
+
+
+def _sessions(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
+    limit, state = arguments.get("limit", 100), arguments.get("state")
+    return factory.source.read(lambda connection: {"sessions": queries.sessions(connection, state, limit)})
+
+
+_RESOURCES: dict[str, tuple[Callable[[HubFactory, Mapping[str, Any]], Any], dict[str, Callable[[str], Any]]]] = {
+    "status": (_status, {}),
+    "ais": (_ais, {"limit": _limit}),
+    "components": (
+        _components,
+        {
+            "workbench": _text,
+            "sort": partial(_oneOf, tuple(catalog.SORTS)),
+            "verdict": partial(_oneOf, tuple(catalog.STATES)),
+            "after": _text,
+            "limit": _limit,
+        },
+    ),
+    "patterns": (_patterns, {"type": _text, "limit": _limit}),
+    "sessions": (_sessions, {"state": partial(_oneOf, queries.SESSION_STATES), "limit": _limit}),
+}
+
+
+def agentCard(url: str) -> dict[str, Any]:
+    """The hub as an agent that others can find: an A2A agent card (U{https://a2a-protocol.org/}), version 0.3."""
+    return {
+        "protocolVersion": "0.3.0",
+        "name": "kernelnet hub",
+        "description": "Connects trainers that build operating-system policies together, and shows what they found.",
+        "url": url,
+        "version": version("kernelnet"),
+        "capabilities": {"streaming": True, "pushNotifications": False, "stateTransitionHistory": False},
+        "defaultInputModes": ["application/json"],
+        "defaultOutputModes": ["application/json"],
+        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        "security": [{"bearer": []}],
+        "skills": [
+            {
+                "id": "components",
+                "name": "Confirmed OS components",
+                "description": "Lists policies in C with the scores that others have measured again.",
+                "tags": ["operating-systems", "benchmark", "webassembly"],
+            }
+        ],
+    }

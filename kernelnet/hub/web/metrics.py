@@ -1,0 +1,84 @@
+"""
+C{/metrics}: the hub's counters in Prometheus' text format, by the library of Prometheus itself.
+
+No AI's id is a label: ids come from strangers, and each would be a series of its own for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from prometheus_client import generate_latest
+from prometheus_client.core import CollectorRegistry, CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+__all__ = ["CONTENT_TYPE", "render"]
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST.encode("ascii")
+
+_LIMITS = {
+    "refused": "Connections there was no room for.",
+    "displaced": "Unauthenticated connections that went for newer ones.",
+    "failed": "Failed authentications.",
+    "unchecked": "Authentications that were not checked, because too many had failed.",
+    "slowed": "How often somebody was read more slowly.",
+}
+
+
+def render(status: Mapping[str, Any], *, startedAt: float, streams: int, slow: int) -> bytes:
+    """
+    @param status: see `kernelnet.hub.status`.
+    @param startedAt: Unix seconds.
+    @param streams: how many readers C{/api/events} has.
+    @param slow: how many connections have fallen behind the log.
+    """
+    registry = CollectorRegistry()
+    registry.register(_Hub(status, {"started": startedAt, "streams": streams, "slow": slow}))
+    ProcessCollector(namespace="kernelnet", registry=registry)
+    return generate_latest(registry)
+
+
+class _Hub(Collector):
+    def __init__(self, status: Mapping[str, Any], more: Mapping[str, float]) -> None:
+        self._status = status
+        self._more = more
+
+    def collect(self) -> Iterable[Metric]:
+        status, log, limits = self._status, self._status["log"], self._status["limits"]
+        yield _labelled("messages", "Messages received since the start, by type.", "type", status["messages"])
+        yield _labelled("errors", "Errors sent since the start, by code.", "code", status["errors"])
+        for name, help_ in _LIMITS.items():
+            yield CounterMetricFamily(f"kernelnet_connections_{name}", help_, value=limits[name])
+        yield _gauges("stored", "What is stored, by kind.", "kind", status["stored"])
+        yield _gauges("sessions", "Collaboration sessions, by state.", "state", status["sessions"])
+        for name, help_, value in (
+            ("start_time_seconds", "Unix time at which the hub started.", self._more["started"]),
+            ("ais_connected", "AIs that are connected.", len(status["ais"])),
+            ("ais_known", "AIs that ever said hello.", status["known_ais"]),
+            ("connections", "Open sockets.", status["connections"]),
+            ("connections_unauthenticated", "Open sockets that are not authenticated.", limits["unauthenticated"]),
+            ("connections_behind", "Connections that have fallen behind the log.", self._more["slow"]),
+            ("event_streams", "Readers of /api/events.", self._more["streams"]),
+            ("log_position", "The last committed message's number.", log["position"]),
+            ("log_oldest", "The oldest message's number that can be read.", log["oldest"]),
+            ("log_waiting", "Messages that wait to be committed.", log["waiting"]),
+            ("log_full", "1 if the disk is too full for messages.", int(log["full"])),
+        ):
+            yield GaugeMetricFamily(f"kernelnet_{name}", help_, value=value)
+
+
+def _labelled(name: str, help_: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"kernelnet_{name}", help_, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def _gauges(name: str, help_: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(f"kernelnet_{name}", help_, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family

@@ -1,0 +1,312 @@
+"""
+Where the dashboard listens, and what every answer has in common.
+
+``--dashboard`` takes a port (of the loopback interface), ``ADDRESS:PORT``, or ``off``.  On an address that others can
+reach it speaks TLS with the hub's certificate, and does not start without one.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import msgspec
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint, TCP6ServerEndpoint
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import Request
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Site
+
+from kernelnet.hub.web import metrics
+from kernelnet.hub.web.api import BadRequest, NotFound, agentCard, answerTo
+from kernelnet.hub.web.feed import Feed
+from kernelnet.hub.web.signin import COOKIE, NotAllowed, SignIn, TooManyFailures
+
+if TYPE_CHECKING:
+    from kernelnet.hub.factory import HubFactory
+
+__all__ = ["DEFAULT_PORT", "Dashboard", "DashboardError", "checkWhere", "parseWhere"]
+
+DEFAULT_PORT = 6080
+MAX_URI = 4096
+
+_HEADERS = (
+    (
+        b"Content-Security-Policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+        b" base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Referrer-Policy", b"no-referrer"),
+    (b"Cross-Origin-Resource-Policy", b"same-origin"),
+    (b"Cross-Origin-Opener-Policy", b"same-origin"),
+    (b"Cache-Control", b"no-store"),
+)
+_TYPES = {
+    "html": b"text/html; charset=utf-8",
+    "css": b"text/css; charset=utf-8",
+    "js": b"text/javascript; charset=utf-8",
+    "svg": b"image/svg+xml",
+    "yaml": b"application/yaml; charset=utf-8",
+    "txt": b"text/plain; charset=utf-8",
+}
+
+
+class DashboardError(Exception):
+    """It can't listen as asked; the text says why and what would be right."""
+
+
+def parseWhere(text: str) -> tuple[str, int] | None:
+    """
+    What ``--dashboard`` says.
+
+    @return: address and port; C{None}: not at all.
+    @raise DashboardError: it says something else.
+    """
+    if text == "off":
+        return None
+    match = re.fullmatch(r"(?:\[?([^\]]+?)\]?:)?([0-9]{1,5})", text, re.ASCII)
+    if match is None or int(match[2]) > 65535:
+        raise DashboardError(f"--dashboard takes a port, ADDRESS:PORT or off, not {text!r}")
+    try:
+        address = ip_address(match[1] or "127.0.0.1")
+    except ValueError:
+        raise DashboardError(f"--dashboard {text}: the address must be a number such as 0.0.0.0 or [::1]") from None
+    return str(address), int(match[2])
+
+
+def checkWhere(where: tuple[str, int] | None, hasCertificate: bool) -> None:
+    """@raise DashboardError: others can reach it, and there is no certificate to speak TLS with."""
+    if where is not None and not hasCertificate and not ip_address(where[0]).is_loopback:
+        raise DashboardError(
+            f"--dashboard {where[0]}:{where[1]}: others can reach this address, and this hub has no certificate of "
+            "its own to speak TLS with; give a port alone, and put a proxy before it"
+        )
+
+
+class Dashboard:
+    """
+    The HTTP face of one hub.
+
+    @ivar url: where it is, once it listens; C{site}: what answers there.
+    """
+
+    log = Logger(namespace="kernelnet.hub")
+
+    def __init__(self, factory: HubFactory, reactor: Any, where: tuple[str, int], tls: Any = None) -> None:
+        """
+        @param where: address and port, 0 for any that is free.
+        @param tls: how to speak TLS; needed where others can reach the address, see `checkWhere`.
+        """
+        self._factory = factory
+        self._reactor = reactor
+        self._address, self._wanted = where
+        checkWhere(where, tls is not None)
+        self._tls = None if ip_address(self._address).is_loopback else tls
+        self._port: IListeningPort | None = None
+        bounds = factory.gate.bounds
+        self.signIn = SignIn(factory.source, bounds, factory.clock.seconds, factory.wallClock)
+        self.feed = Feed(factory.source, factory.clock)
+        self.url = ""
+        self.site = Site(_Root(self), timeout=60, reactor=factory.clock)
+        self.site.noisy = False
+        # Access to it is not worth a line each; what fails is logged.
+        self.site.log = lambda request: None  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        return f"<Dashboard {self.url or 'not listening'}>"
+
+    @property
+    def isSecure(self) -> bool:
+        return self._tls is not None
+
+    def start(self) -> Deferred[None]:
+        """Fires when it listens; fails with L{CannotListenError}."""
+        endpoint: Any
+        if self._tls is not None:
+            endpoint = SSL4ServerEndpoint(self._reactor, self._wanted, self._tls, interface=self._address)
+        else:
+            kind = TCP6ServerEndpoint if ":" in self._address else TCP4ServerEndpoint
+            endpoint = kind(self._reactor, self._wanted, interface=self._address)
+
+        def listening(port: IListeningPort) -> None:
+            self._port = port
+            host: Any = port.getHost()
+            shown = f"[{host.host}]" if ":" in host.host else host.host
+            self.url = f"{'https' if self._tls is not None else 'http'}://{shown}:{host.port}/"
+
+        result: Deferred[None] = endpoint.listen(self.site).addCallback(listening)
+        return result
+
+    def link(self) -> str:
+        """An address that signs one browser in, once."""
+        return f"{self.url}signin?link={self.signIn.link()}"
+
+    def stop(self) -> Deferred[None]:
+        """Fires when it no longer listens; streams end at once."""
+        self.feed.stop()
+        port, self._port = self._port, None
+        return succeed(None) if port is None else maybeDeferred(port.stopListening).addCallback(lambda _: None)
+
+    # --- answers
+
+    def serve(self, request: Request) -> object:
+        for name, value in _HEADERS:
+            request.setHeader(name, value)
+        path = request.path.decode("ascii", "replace")
+        if len(request.uri) > MAX_URI:
+            return self._refuse(request, 414, "the address is too long")
+        if request.method not in (b"GET", b"HEAD"):
+            request.setHeader(b"Allow", b"GET, HEAD")
+            return self._refuse(request, 405, "only GET is answered")
+        if path == "/livez":
+            return self._text(request, 200, b"alive\n")
+        if path == "/signin":
+            return self._enter(request)
+        allowed = self.signIn.check(_host(request), _cookie(request), _bearer(request))
+        allowed.addCallback(lambda _: self._answer(request, path)).addErrback(self._failed, request)
+        return NOT_DONE_YET
+
+    def _answer(self, request: Request, path: str) -> object:
+        if path == "/api/events":
+            return self._stream(request)
+        if path == "/api/openapi.yaml":
+            return self._static(request, "openapi.yaml")
+        if path.startswith("/api/"):
+            names = tuple(unquote(name) for name in path.removeprefix("/api/").split("/"))
+            return answerTo(self._factory, names, _arguments(request)).addCallback(self._json, request)
+        if path == "/readyz":
+            problem = self._factory.source.room()
+            ready = problem is None and not self._factory.source.backlogged
+            return self._text(request, 200 if ready else 503, b"ready\n" if ready else b"not ready\n", finish=True)
+        if path == "/metrics":
+            return self._factory.get_hub_status().addCallback(self._metrics, request)
+        if path == "/.well-known/agent-card.json":
+            return self._json(agentCard(self.url), request)
+        return self._static(request, "index.html" if path == "/" else path[1:])
+
+    def _enter(self, request: Request) -> object:
+        try:
+            session = self.signIn.enter(_host(request), _arguments(request).get("link", ""))
+        except (NotAllowed, TooManyFailures, BadRequest) as error:
+            return self._failed(Failure(error), request)
+        request.addCookie(
+            COOKIE, session.encode("ascii"), path=b"/", httpOnly=True, secure=self.isSecure, sameSite=b"strict"
+        )
+        request.redirect(b"/")
+        request.finish()
+        return NOT_DONE_YET
+
+    def _stream(self, request: Request) -> object:
+        if self.feed.full:
+            return self._refuse(request, 503, "too many streams are open", finish=True)
+        text = _arguments(request).get("after") or request.getHeader("last-event-id")
+        if text is not None and not (text.isascii() and text.isdecimal() and len(text) < 19):
+            raise BadRequest("after: it should be the number of the last event that you have")
+        request.setHeader(b"Content-Type", b"text/event-stream")
+        # For proxies that would gather it first.
+        request.setHeader(b"X-Accel-Buffering", b"no")
+        self.feed.join(request, int(text) if text is not None else None)
+        return NOT_DONE_YET
+
+    def _metrics(self, status: dict[str, Any], request: Request) -> object:
+        slow = sum(1 for c in self._factory.byId.values() if c.greeted and not c.cursor.live)
+        text = metrics.render(status, startedAt=self._factory.startedAt, streams=len(self.feed), slow=slow)
+        request.setHeader(b"Content-Type", metrics.CONTENT_TYPE)
+        return _finish(request, text)
+
+    def _json(self, value: Any, request: Request) -> object:
+        request.setHeader(b"Content-Type", b"application/json")
+        return _finish(request, msgspec.json.encode(value))
+
+    def _static(self, request: Request, name: str) -> object:
+        kind = _TYPES.get(name.rpartition(".")[2])
+        if kind is None or not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", name, re.ASCII):
+            raise NotFound(f"there is no /{name}")
+        file = files("kernelnet.hub.web") / "static" / name
+        if not file.is_file():
+            raise NotFound(f"there is no /{name}")
+        request.setHeader(b"Content-Type", kind)
+        return _finish(request, file.read_bytes())
+
+    def _text(self, request: Request, code: int, text: bytes, finish: bool = False) -> object:
+        request.setResponseCode(code)
+        request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
+        return _finish(request, text) if finish else text
+
+    def _refuse(self, request: Request, code: int, why: str, finish: bool = False) -> object:
+        request.setResponseCode(code)
+        request.setHeader(b"Content-Type", b"application/json")
+        body = msgspec.json.encode({"error": why})
+        return _finish(request, body) if finish else body
+
+    def _failed(self, failure: Failure, request: Request) -> object:
+        error = failure.value
+        if isinstance(error, NotAllowed):
+            request.setHeader(b"WWW-Authenticate", b'Bearer realm="kernelnet"')
+            code = 401
+        elif isinstance(error, TooManyFailures):
+            request.setHeader(b"Retry-After", b"%d" % error.wait)
+            code = 429
+        elif isinstance(error, BadRequest | NotFound):
+            code = 400 if isinstance(error, BadRequest) else 404
+        else:
+            self.log.failure("answering {path} failed", failure, path=request.path.decode("ascii", "replace")[:200])
+            code, error = 500, Exception("the hub could not answer; its log says why")
+        return self._refuse(request, code, str(error), finish=True)
+
+
+class _Root(Resource):
+    isLeaf = True
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        super().__init__()
+        self._dashboard = dashboard
+
+    def render(self, request: Request) -> Any:
+        return self._dashboard.serve(request)
+
+
+def _finish(request: Request, body: bytes) -> object:
+    """Write an answer, if anybody is there to read it."""
+    if request.channel is None or request._disconnected:
+        return NOT_DONE_YET
+    request.setHeader(b"Content-Length", b"%d" % len(body))
+    if request.method != b"HEAD":
+        request.write(body)
+    request.finish()
+    return NOT_DONE_YET
+
+
+def _arguments(request: Request) -> dict[str, str]:
+    """@raise BadRequest: one is there twice, or is no UTF-8."""
+    found = {}
+    for name, values in (request.args or {}).items():
+        if len(values) > 1:
+            raise BadRequest(f"the argument {name.decode('utf-8', 'replace')!r} is given twice")
+        try:
+            found[name.decode("utf-8")] = values[0].decode("utf-8")
+        except UnicodeDecodeError:
+            raise BadRequest("an argument is no UTF-8") from None
+    return found
+
+
+def _host(request: Request) -> str | None:
+    return getattr(request.getClientAddress(), "host", None)
+
+
+def _cookie(request: Request) -> str | None:
+    value = request.getCookie(COOKIE)
+    return value.decode("ascii", "replace") if value is not None else None
+
+
+def _bearer(request: Request) -> str | None:
+    header = request.getHeader("authorization") or ""
+    kind, _, token = header.partition(" ")
+    return token.strip() if kind.lower() == "bearer" and token.strip() else None

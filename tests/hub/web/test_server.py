@@ -1,0 +1,286 @@
+"""Who is answered, with what, and what every answer forbids a browser to do."""
+
+from __future__ import annotations
+
+import json
+
+from kernelnet.hub import tokens
+from kernelnet.hub.web.server import Dashboard, DashboardError, checkWhere, parseWhere
+from kernelnet.hub.web.signin import LINK_LASTS, SESSION_LASTS
+from tests.hub.support import aComponent, aPattern
+from tests.hub.web.support import WebTestCase
+
+PATHS = (
+    "/api/status",
+    "/api/ais",
+    "/api/components",
+    "/api/patterns",
+    "/api/sessions",
+    "/api/events",
+    "/api/openapi.yaml",
+    "/metrics",
+    "/readyz",
+    "/.well-known/agent-card.json",
+    "/",
+    "/app.js",
+    "/nothing",
+)
+
+
+class AccessTests(WebTestCase):
+    def test_nobody(self) -> None:
+        """Without a session or a viewer's token nothing answers but whether the hub is alive."""
+        self.assertEqual((self.ask("/livez", None).code, self.ask("/livez", None).body), (200, b"alive\n"))
+        for path in PATHS:
+            answer = self.ask(path, None)
+            self.assertEqual((answer.code, set(answer.json)), (401, {"error"}), path)
+            self.assertIn("Bearer", answer.headers["www-authenticate"])
+
+    def test_viewer(self) -> None:
+        """A viewer's token opens all, until it is revoked; an AI's token opens nothing."""
+        self.assertEqual(self.ask("/api/status").code, 200)
+        other = self.hub.issue("AI_1")
+        self.assertEqual(self.ask("/api/status", other).code, 401)
+        self.hub.transact(lambda transaction: tokens.revoke(transaction, tokens.viewerId("test")))
+        self.assertEqual(self.ask("/api/status").code, 401)
+
+    def test_expired(self) -> None:
+        """A token that was issued for a while works no longer."""
+        token = self.hub.transact(lambda transaction: tokens.issueViewer(transaction, "short", 60))
+        self.assertEqual(self.ask("/api/ais", token).code, 200)
+        self.hub.clock.advance(61)
+        self.assertEqual(self.ask("/api/ais", token).code, 401)
+
+    def test_noAi(self) -> None:
+        """No AI gets in by a viewer's token, whatever it calls itself."""
+        connection = self.hub.reader.connection
+        for name in ("test", "viewer:test", "AI_1"):
+            self.assertIs(tokens.check(connection, name, self.token, "0" * 64, self.hub.now()), tokens.Grant.REFUSED)
+
+    def test_link(self) -> None:
+        """A link works once and in time; its cookie is for this site alone and unseen by scripts."""
+        link = self.dashboard.link().removeprefix(self.dashboard.url.rstrip("/"))
+        entered = self.ask(link, None)
+        self.assertEqual((entered.code, entered.headers["location"]), (302, "/"))
+        cookie = entered.headers["set-cookie"]
+        for word in ("HttpOnly", "SameSite=strict", "Path=/"):
+            self.assertIn(word, cookie)
+        self.assertNotIn("Secure", cookie)
+        value = cookie.partition(";")[0]
+        self.assertEqual(self.ask("/api/status", None, Cookie=value).code, 200)
+        self.assertEqual(self.ask(link, None).code, 401)
+        self.assertEqual(self.ask("/api/status", None, Cookie=value[:-1] + "x").code, 401)
+        self.hub.clock.advance(SESSION_LASTS + 1)
+        self.assertEqual(self.ask("/api/status", None, Cookie=value).code, 401)
+        late = self.dashboard.link().removeprefix(self.dashboard.url.rstrip("/"))
+        self.hub.clock.advance(LINK_LASTS + 1)
+        self.assertEqual(self.ask(late, None).code, 401)
+
+    def test_bruteForce(self) -> None:
+        """Who tries too many is not looked at any more, not even with the right one; his neighbour is; in time he is."""
+        codes = [self.ask("/api/status", f"guess{n}").code for n in range(40)]
+        self.assertEqual(codes[0], 401)
+        self.assertEqual(codes[-1], 429)
+        answer = self.ask("/api/status")
+        self.assertEqual(answer.code, 429)
+        self.assertEqual(self.ask("/signin?link=x", None).code, 429)
+        self.assertEqual(self.ask("/api/status", host="192.0.2.2").code, 200)
+        self.hub.clock.advance(int(answer.headers["retry-after"]))
+        self.assertEqual(self.ask("/api/status").code, 200)
+
+    def test_headers(self) -> None:
+        """Every answer, also a refusal, forbids frames, foreign scripts, guessing of types, and keeping it."""
+        for path in (*PATHS, "/livez", "/signin?link=x"):
+            if path == "/api/events":
+                continue
+            for token in ("", None):
+                headers = self.ask(path, token, host="192.0.2.9").headers
+                policy = headers["content-security-policy"]
+                for word in ("default-src 'none'", "frame-ancestors 'none'", "script-src 'self'"):
+                    self.assertIn(word, policy)
+                self.assertNotIn("unsafe", policy)
+                self.assertEqual(headers["x-content-type-options"], "nosniff")
+                self.assertEqual(headers["cache-control"], "no-store")
+                self.assertNotIn("access-control-allow-origin", headers)
+            self.hub.clock.advance(100)
+
+    def test_methods(self) -> None:
+        """It can only be read."""
+        for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+            answer = self.ask("/api/status", method=method)
+            self.assertEqual((answer.code, answer.headers["allow"]), (405, "GET, HEAD"))
+        self.assertEqual(self.ask("/api/status", method="HEAD").body, b"")
+
+    def test_files(self) -> None:
+        """Only the dashboard's own files are served."""
+        for path in ("/../server.py", "/..%2fserver.py", "/server.py", "/static/app.js", "/app.js/", "/%00.js"):
+            self.assertEqual(self.ask(path).code, 404, path)
+        self.assertIn("text/html", self.ask("/").headers["content-type"])
+        self.assertIn("javascript", self.ask("/app.js").headers["content-type"])
+
+
+class WhereTests(WebTestCase):
+    def test_addresses(self) -> None:
+        """A port is one of the loopback interface; other addresses are numbers; what is neither is refused."""
+        self.assertEqual(parseWhere("6080"), ("127.0.0.1", 6080))
+        self.assertEqual(parseWhere("[::1]:1"), ("::1", 1))
+        self.assertEqual(parseWhere("0.0.0.0:0"), ("0.0.0.0", 0))
+        self.assertIsNone(parseWhere("off"))
+        for text in ("", "on", "70000", "localhost:80", "1.2.3.4", "-1", "::1:5x"):
+            self.assertRaises(DashboardError, parseWhere, text)
+
+    def test_tls(self) -> None:
+        """Where others can reach it, it needs TLS; on the loopback interface it has none."""
+        self.assertRaises(DashboardError, checkWhere, ("0.0.0.0", 6080), False)
+        self.assertRaises(DashboardError, Dashboard, self.hub.factory, self.hub.clock, ("192.0.2.1", 1))
+        checkWhere(("0.0.0.0", 6080), True)
+        checkWhere(("127.0.0.7", 6080), False)
+        checkWhere(None, False)
+        self.assertTrue(Dashboard(self.hub.factory, self.hub.clock, ("192.0.2.1", 1), object()).isSecure)
+        self.assertFalse(Dashboard(self.hub.factory, self.hub.clock, ("::1", 1), object()).isSecure)
+
+
+EVIL = "</script><script>alert(1)</script>\u202e\x07"
+
+
+class ApiTests(WebTestCase):
+    def test_strangersWords(self) -> None:
+        """What looks like markup is text in JSON, which no browser takes for a page."""
+        author = self.hub.connect("AI_1", specialization="general", capabilities=[EVIL])
+        author.send("os_component_share", aComponent(EVIL[:60], description=EVIL))
+        author.send("pattern_share", aPattern(EVIL[:60], data={EVIL: EVIL}))
+        for path in ("/api/ais", "/api/components", "/api/patterns", "/api/status"):
+            answer = self.ask(path)
+            self.assertEqual((answer.code, answer.headers["content-type"]), (200, "application/json"))
+            self.assertIn(EVIL[:9], json.dumps(answer.json, ensure_ascii=False))
+
+    def test_arguments(self) -> None:
+        """An argument that is unknown, wrong, twice there or no UTF-8 is named, with what would be right."""
+        for query, word in (
+            ("limit=0", "1 to 500"),
+            ("limit=x", "limit"),
+            ("sort=best", "confirmed"),
+            ("verdict=true", "unmeasured"),
+            ("colour=red", "colour"),
+            ("limit=1&limit=2", "twice"),
+            ("workbench=%ff", "UTF-8"),
+            ("after=nothing", "after"),
+        ):
+            answer = self.ask(f"/api/components?{query}")
+            self.assertEqual(answer.code, 400, query)
+            self.assertIn(word, answer.json["error"])
+        self.assertEqual(self.ask("/api/nothing").code, 404)
+        self.assertEqual(self.ask("/api/components/a/b").code, 404)
+        self.assertEqual(self.ask("/" + "x" * 5000).code, 414)
+
+    def test_pages(self) -> None:
+        """Page after page has every component once, whatever the order."""
+        author = self.hub.connect("AI_1")
+        for number in range(7):
+            level = (number * 3 % 5) / 10
+            author.send(
+                "os_component_share", aComponent(f"c{number}", implementation=str(number), development_level=level)
+            )
+        for sort in ("level", "confirmed", "newest"):
+            seen, after = [], ""
+            while True:
+                page = self.ask(f"/api/components?sort={sort}&limit=3{after}").json
+                seen += [component["id"] for component in page["components"]]
+                if page["next"] is None:
+                    break
+                after = f"&after={page['next']}"
+            self.assertEqual(sorted(seen), [f"c{number}" for number in range(7)], sort)
+            self.assertEqual(len(seen), 7)
+
+    def test_component(self) -> None:
+        """One component: its source, its lineage, and every report."""
+        self.hub.connect("AI_1").send("os_component_share", aComponent("c", implementation="int x;"))
+        digest = self.ask("/api/components").json["components"][0]["digest"]
+        report = {"component_id": "c", "performance": {"score": 1}, "digest": digest, "verdict": "confirmed"}
+        self.hub.connect("AI_2").send("performance_report", report)
+        found = self.ask("/api/components/c").json
+        self.assertEqual((found["component"]["implementation"], found["state"]), ("int x;", "confirmed"))
+        self.assertEqual([r["reporter"] for r in found["reports"]], ["AI_2"])
+        self.assertEqual(self.ask(f"/api/components/{digest[:10]}").json, found)
+        self.assertEqual(self.ask("/api/components/none").code, 404)
+
+    def test_ais(self) -> None:
+        """Who is here comes first, with how far it is behind; who left says when it was seen."""
+        self.hub.connect("AI_1")
+        gone = self.hub.connect("AI_2")
+        gone.transport.loseConnection()
+        found = {ai["id"]: ai for ai in self.ask("/api/ais").json["ais"]}
+        self.assertEqual((found["AI_1"]["connected"], found["AI_1"]["behind"]), (True, 0))
+        self.assertIsNotNone(found["AI_2"]["seen"])
+        self.assertEqual(self.ask("/api/ais?limit=1").json["known"], 2)
+
+    def test_metrics(self) -> None:
+        """Prometheus' text, with counters by type and no AI's id."""
+        self.hub.connect("AI_OF_MINE").send("pattern_share", aPattern())
+        text = self.ask("/metrics").body.decode()
+        self.assertIn('kernelnet_messages_total{type="pattern_share"} 1.0', text)
+        self.assertIn("kernelnet_ais_connected 1.0", text)
+        self.assertNotIn("AI_OF_MINE", text)
+
+    def test_ready(self) -> None:
+        """A hub that can take no messages is alive, and not ready."""
+        self.assertEqual(self.ask("/readyz").code, 200)
+        self.hub.log.room = lambda: "full"
+        self.assertEqual((self.ask("/readyz").code, self.ask("/livez", None).code), (503, 200))
+
+
+class FeedTests(WebTestCase):
+    def events(self, data: bytes) -> list[tuple[int, str]]:
+        found = [json.loads(line[6:]) for line in data.decode().splitlines() if line.startswith("data: ")]
+        return [(event["seq"], event["sender"]) for event in found]
+
+    def test_live(self) -> None:
+        """What is committed is told within a quarter of a second, to all who look."""
+        author = self.hub.connect("AI_1")
+        streams = [self.open("/api/events", Authorization=f"Bearer {self.token}") for _ in range(3)]
+        author.send("pattern_share", aPattern("p1"))
+        author.send("pattern_share", aPattern("p2"))
+        self.hub.clock.advance(0.25)
+        told = [self.events(stream.value()) for stream in streams]
+        self.assertEqual(len({str(t) for t in told}), 1)
+        self.assertEqual([sender for _, sender in told[0]], ["AI_1", "AI_1"])
+        self.assertIn(b"text/event-stream", streams[0].value())
+
+    def test_resume(self) -> None:
+        """Who comes back with the last number that he has misses nothing, and gets nothing twice."""
+        author = self.hub.connect("AI_1")
+        for number in range(1200):
+            author.send("pattern_share", aPattern(f"p{number}"))
+        head = self.hub.log.head
+        for headers, path in (
+            ({"Last_Event_ID": str(head - 700)}, "/api/events"),
+            ({}, f"/api/events?after={head - 700}"),
+        ):
+            stream = self.open(path, Authorization=f"Bearer {self.token}", **headers)
+            for _ in range(4):
+                self.hub.clock.advance(0.25)
+            self.assertEqual([seq for seq, _ in self.events(stream.value())], list(range(head - 699, head + 1)))
+        self.assertEqual(self.ask("/api/events?after=x").code, 400)
+
+    def test_slow(self) -> None:
+        """Who does not read is not written to, and goes on where it was."""
+        author = self.hub.connect("AI_1")
+        stream = self.open("/api/events", Authorization=f"Bearer {self.token}")
+        assert stream.producer is not None
+        stream.producer.pauseProducing()
+        before = len(stream.value())
+        for number in range(5):
+            author.send("pattern_share", aPattern(f"p{number}"))
+            self.hub.clock.advance(0.25)
+        self.assertEqual(len(stream.value()), before)
+        stream.producer.resumeProducing()
+        self.hub.clock.advance(0.25)
+        self.assertEqual(len(self.events(stream.value())), 5)
+
+    def test_gone(self) -> None:
+        """Who left is forgotten, and with the last one the looking ends."""
+        stream = self.open("/api/events", Authorization=f"Bearer {self.token}")
+        self.assertEqual(len(self.dashboard.feed), 1)
+        assert stream.producer is not None
+        stream.producer.stopProducing()
+        self.assertEqual(len(self.dashboard.feed), 0)
