@@ -153,7 +153,7 @@ def _what(standing: Standing, *, level: bool, relative: bool) -> str:
         return f"share of the distance from {standing.reference} to {standing.optimum}"
     if relative:
         return f"{unit}, as a multiple of {standing.reference}'s"
-    return "miss ratio" if unit == "misses" else f"{unit} per event"
+    return plain(standing.ratio)
 
 
 def _height(standing: Standing, name: str, split: str, *, level: bool, relative: bool) -> float:

@@ -25,7 +25,7 @@ SECONDS = 10.0
     "--out",
     type=click.Path(path_type=Path),
     default=None,
-    help="The trace to write [default: the program's name, or machine.sched, here].",
+    help="The trace to write [default: the program's name, or machine, here].",
 )
 @click.option("--force", is_flag=True, help="Overwrite it if it is there.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -34,8 +34,8 @@ def record(*, sched: bool, seconds: float | None, out: Path | None, force: bool,
     Make a trace to train on: of the files that a program reads and writes, or of what runs on this machine.
 
     \b
-    kernelnet record -- COMMAND…         runs COMMAND, and writes which blocks of files it requests
-    kernelnet record --sched             writes which threads get ready when, and how long they run
+    kernelnet record -- COMMAND…    runs COMMAND, and writes which pages of files it reads and writes (needs strace)
+    kernelnet record --sched        writes which threads get ready when, and how long they run
     """
     if sched and command:
         raise Mistake("--sched records the whole machine: give either --sched or a command")
@@ -44,13 +44,13 @@ def record(*, sched: bool, seconds: float | None, out: Path | None, force: bool,
     if seconds is not None and not sched:
         raise Mistake("--seconds is for --sched: a command is recorded until it ends")
     if sched:
-        name, counted = "process_manager", "bursts"
-        out = out or Path("machine.sched")
+        name = "process_manager"
+        out = out or Path("machine.sched.xz")
     else:
-        name, counted = "file_system", "requests"
+        name = "file_system"
         if shutil.which(command[0]) is None:
             raise Mistake(f"there is no program called {command[0]!r}")
-        out = out or Path(re.sub(r"[^\w.+-]", "_", Path(command[0]).name) + ".txt")
+        out = out or Path(re.sub(r"[^\w.+-]", "_", Path(command[0]).name) + ".csv.xz")
     checkOut(out, force)
     bench = findWorkbench(name)
     with oneLine():
@@ -58,16 +58,31 @@ def record(*, sched: bool, seconds: float | None, out: Path | None, force: bool,
             # Only now: the recorders need more than the base package.
             recorder = importlib.import_module(f"kernelnet.workbench.{name}.record")
             if sched:
-                recorder.recordSched(SECONDS if seconds is None else seconds, out)
+                notes = [f"{recorder.recordSched(SECONDS if seconds is None else seconds, out)} bursts"]
             else:
-                recorder.recordCommand(list(command), out)
+                notes = _notes(recorder.recordCommand(list(command), out))
         except ModuleNotFoundError as error:
             raise click.ClickException(_missing(error)) from None
-        if not out.exists():
-            raise click.ClickException("nothing was recorded")
-        scenario: Any = bench.scenario(out, {})
-    click.echo(f"written: {out}, {sum(scenario.events.values())} {counted}; measure the hand-made policies on it:")
-    click.echo(f"  {shlex.join(['kernelnet', 'bench', 'run', name, '--trace', str(out)])}")
+        # Standard output is the command's.
+        click.echo(f"written: {out}, {notes[0]}", err=True)
+        for note in notes[1:]:
+            click.echo(note, err=True)
+        # What is too short is said now, and not when it is used.
+        bench.scenario(out, {})
+    again = shlex.join(["kernelnet", "bench", "run", name, "--trace", str(out)])
+    click.echo(f"measure the hand-made policies on it:\n  {again}", err=True)
+
+
+def _notes(recorded: Any) -> list[str]:
+    """What is to be said of a `kernelnet.workbench.file_system.record.Recorded`."""
+    notes = [f"{recorded.requests} requests for {recorded.distinct} pages"]
+    if recorded.exitCode:
+        notes.append(f"the command ended with exit code {recorded.exitCode}")
+    if recorded.mapped:
+        notes.append(f"files were mapped into memory {recorded.mapped} times; what was read there can't be seen")
+    if recorded.cut:
+        notes.append("it was too long: only its beginning is in the trace")
+    return notes
 
 
 def _missing(error: ModuleNotFoundError) -> str:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from kernelnet.message import Report
 from kernelnet.wire import plain
+from kernelnet.workbench.suite import Suite
 
 __all__ = [
     "Found",
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 LEGEND = (
-    "score: {unit}, lower is better; ratio: score per event; level: share of the distance from {reference} to"
+    "score: {unit}, lower is better; ratio: {ratio}; level: share of the distance from {reference} to"
     " {optimum} that is closed"
 )
 _SUITE_UNIT = "millionths of the way from the optimum to the reference, summed over the traces"
@@ -70,7 +71,8 @@ class Standing(Struct):
     """
     One trace with settings, and all that was measured on it.
 
-    @ivar unit: what scores count; C{reference}, C{optimum}: the names of what has level 0 and 1.
+    @ivar unit: what scores count; C{ratio}: what score by events is called.
+    @ivar reference: the name of what has level 0, C{optimum}: 1.
     @ivar best_by_hand: the hand-made policy that is best on train.
     """
 
@@ -81,6 +83,7 @@ class Standing(Struct):
     settings: dict[str, int]
     engine: str
     unit: str
+    ratio: str
     reference: str
     optimum: str
     best_by_hand: str
@@ -128,7 +131,8 @@ def standing(scenario: Any, components: Sequence[Found] = ()) -> Standing:
         trace_digest=scenario.traceDigest,
         settings=dict(scenario.settings),
         engine=scenario.engine,
-        unit=_SUITE_UNIT if hasattr(scenario, "parts") else workbench.unit,
+        unit=_SUITE_UNIT if isinstance(scenario, Suite) else workbench.unit,
+        ratio="score per event" if isinstance(scenario, Suite) else workbench.ratio,
         reference=workbench.reference,
         optimum=workbench.optimumName,
         best_by_hand=best,
@@ -172,7 +176,7 @@ def printStanding(found: Standing, console: Console) -> None:
 
 def printLegend(found: Standing, console: Console) -> None:
     """What the columns mean; once below all tables."""
-    legend = LEGEND.format(unit=found.unit, reference=found.reference, optimum=found.optimum)
+    legend = LEGEND.format(unit=found.unit, ratio=found.ratio, reference=found.reference, optimum=found.optimum)
     console.print(Text(legend, "dim"), soft_wrap=not console.is_terminal)
 
 
@@ -199,10 +203,10 @@ def standingTable(found: Standing, detail: int = 3) -> Table:
         table.add_column("fuel per\nevent", justify="right", no_wrap=True)
     metrics = list(dict.fromkeys(name for policy in found.policies for name in _metrics(policy))) if detail > 1 else []
     for name in metrics:
-        table.add_column("held-out\n" + plain(name).replace("_", " "), justify="right", no_wrap=True)
+        table.add_column("\n".join(["held-out", *plain(name).split("_")]), justify="right", no_wrap=True)
     most = max((_ratio(score) for policy in found.policies for score in policy.splits.values()), default=0.0)
     digits = 4 if most < 10 else 2 if most < 1000 else 0
-    for policy in sorted(found.policies, key=lambda policy: policy.splits["held_out"].score):
+    for policy in sorted(found.policies, key=lambda p: (p.splits["held_out"].score, p.kind != "optimum")):
         style = {"component": "bold", "optimum": "italic"}.get(policy.kind, "")
         note = policy.note if detail > 0 or policy.kind != "component" else "component"
         cells = [Text(plain(policy.name)), Text(plain(note))]

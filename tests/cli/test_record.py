@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -13,7 +14,7 @@ from kernelnet import plugins
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.file_system import FileSystemWorkbench
 from tests.cli.support import CliTestCase
-from tests.workbench.support import mixture, writeTrace
+from tests.workbench.support import mixture
 
 FILES = "kernelnet.workbench.file_system.record"
 SCHED = "kernelnet.workbench.process_manager.record"
@@ -29,9 +30,11 @@ class RecordTests(CliTestCase):
     def recorder(self, ids: list[int]) -> Any:
         """In place of the recorder of files."""
 
-        def recordCommand(command: list[str], out: Path) -> None:
+        def recordCommand(command: list[str], out: Path) -> SimpleNamespace:
             self.calls.append((command, out))
-            writeTrace(out, ids)
+            with (lzma.open if out.suffix == ".xz" else open)(out, "wt") as file:
+                file.write("".join(f"{number}\n" for number in ids))
+            return SimpleNamespace(requests=len(ids), distinct=len(set(ids)), exitCode=3, mapped=5, cut=True)
 
         module = ModuleType(FILES)
         module.recordCommand = recordCommand  # type: ignore[attr-defined]
@@ -40,10 +43,14 @@ class RecordTests(CliTestCase):
     def test_command(self) -> None:
         """All behind the dashes is the command; the trace is called like it; the next command is given, and works."""
         with self.recorder(mixture()):
-            said = self.succeed("record", "--", sys.executable, "-c", "print('--force')")
-        name = f"{Path(sys.executable).name}.txt"
+            result = self.call("record", "--", sys.executable, "-c", "print('--force')")
+        self.assertEqual((result.exit_code, result.stdout), (0, ""))
+        said = result.stderr
+        name = f"{Path(sys.executable).name}.csv.xz"
         self.assertEqual(self.calls, [([sys.executable, "-c", "print('--force')"], Path(name))])
-        self.assertIn(f"written: {name}, 2000 requests", said)
+        self.assertIn(f"written: {name}, 2000 requests for {len(set(mixture()))} pages", said)
+        for words in ("ended with exit code 3", "mapped into memory 5 times", "only its beginning"):
+            self.assertIn(words, said)
         following = said.splitlines()[-1].split()
         self.assertEqual(following, ["kernelnet", "bench", "run", "file_system", "--trace", name])
         self.succeed(*following[1:])
@@ -54,7 +61,7 @@ class RecordTests(CliTestCase):
         with self.recorder(mixture()):
             self.refused(2, "is there already; --force", "record", "--out", out, "--", "true")
             self.assertEqual((self.calls, out.read_text()), ([], "1\n"))
-            self.assertIn("2000 requests", self.succeed("record", "--out", out, "--force", "true"))
+            self.assertIn("2000 requests", self.call("record", "--out", out, "--force", "true").stderr)
 
     def test_mistakes(self) -> None:
         """Nothing to record, too much, a program that there isn't."""
@@ -65,9 +72,12 @@ class RecordTests(CliTestCase):
         self.refused(2, "0 is not in the range", "record", "--sched", "--seconds", "0")
 
     def test_tooShort(self) -> None:
-        """A program that hardly touches a file: what is too little, in one line."""
+        """A program that hardly touches a file: what is too little, in one line, and no advice to use it."""
         with self.recorder([1, 2, 3]):
-            self.refused(1, "it has 3 requests", "record", "--", "true")
+            result = self.call("record", "--", "true")
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("it has 3 requests", result.stderr)
+        self.assertNotIn("kernelnet bench run", result.stderr)
 
     def test_failing(self) -> None:
         """What the recorder can't do is one line."""
@@ -78,7 +88,7 @@ class RecordTests(CliTestCase):
         module.recordSched.side_effect = WorkbenchError("tracefs can't be read; run it as root")
         with mock.patch.dict(sys.modules, {SCHED: module}):
             self.refused(1, "run it as root", "record", "--sched", "--seconds", "2")
-        module.recordSched.assert_called_once_with(2.0, Path("machine.sched"))
+        module.recordSched.assert_called_once_with(2.0, Path("machine.sched.xz"))
 
     def test_missing(self) -> None:
         """Without the trainer's extra one line says what to install."""

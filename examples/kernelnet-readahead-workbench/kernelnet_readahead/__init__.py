@@ -67,6 +67,7 @@ class ReadaheadWorkbench(BaseWorkbench):
     reference = "none"
     optimumName = "omniscient"
     unit = "blocks' time"
+    ratio = "blocks' time a read"
     formats = "lines 'file block'; .reads, plain or .gz, .xz"
     abis = ABIS
     folder = _HERE
