@@ -332,11 +332,11 @@ class LineProtocol(LineReceiver):
     delimiter = b"\n"
     MAX_LENGTH = HANDSHAKE_LINE
     maxLine = AUTHENTICATED_LINE
+    _deaf = False
 
     def __init__(self) -> None:
         self._tail: list[bytes] = []
         self._tailLength = 0
-        self._deaf = False
 
     def rawDataReceived(self, data: bytes) -> None:
         if self._deaf:

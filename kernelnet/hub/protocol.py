@@ -72,6 +72,15 @@ class HubProtocol(LineProtocol):
     transport: Any
     log = Logger(namespace="kernelnet.hub")
 
+    # What few connections ever change stands here: up to 30 attributes of its own an object has without a dict.
+    closing = False
+    syncing = False
+    lastPing = 0.0
+    news: frozenset[str] = frozenset()
+    _held: frozenset[str] = frozenset()
+    _slowed: IDelayedCall | None = None
+    _mustResend: str | None = None
+
     def __init__(self, factory: HubFactory) -> None:
         super().__init__()
         self.factory = factory
@@ -81,19 +90,12 @@ class HubProtocol(LineProtocol):
         self.since = 0.0
         self.readSeq = 0
         self.ordered = False
-        self.closing = False
         self.lastHeard = factory.clock.seconds()
-        self.lastPing = 0.0
         self.cursor = Cursor(self, factory.source)
-        self.news: set[str] = set()
         self.grant = Grant.REFUSED
         self._handshake: Handshake | None = None
         self._timer: IDelayedCall | None = None
-        self._slowed: IDelayedCall | None = None
-        self._held: set[str] = set()
         self._acks: list[tuple[str, int]] = []
-        self._mustResend: str | None = None
-        self.syncing = False
         self.peer = ""
         self.address = ""
         self.MAX_LENGTH = factory.gate.bounds.handshakeLine
@@ -327,7 +329,7 @@ class HubProtocol(LineProtocol):
         self.lastHeard = self.factory.clock.seconds()  # it took what we had: it is alive
         self.release("output")
         if self.news:
-            news, self.news = self.news, set()
+            news, self.news = self.news, frozenset()
             self.send(MessageType.TRAINING_SYNC, TrainingSync(ai_info=self.factory.infoOf(news)))
 
     # --- reading or not
@@ -336,11 +338,11 @@ class HubProtocol(LineProtocol):
         """Read no more of this client until all reasons are gone."""
         if not self._held:
             self.pauseProducing()
-        self._held.add(why)
+        self._held |= {why}
 
     def release(self, why: str) -> None:
         if why in self._held:
-            self._held.discard(why)
+            self._held -= {why}
             if not self._held and not self.closing:
                 self.resumeProducing()
 
@@ -375,7 +377,7 @@ class HubProtocol(LineProtocol):
         self.cursor.stopProducing()
         self.transport.unregisterProducer()
         if self._held:  # or the peer's own goodbye would not be read
-            self._held.clear()
+            self._held = frozenset()
             self.resumeProducing()
         self.transport.loseConnection()
         self._timer = self.factory.clock.callLater(CLOSE_TIMEOUT, self._abort)
