@@ -8,6 +8,7 @@ The workbench of page-cache eviction.
 - `readers`, `tables`, `requests`: the trace formats; `trace`: dense numbers, digest, splits
 - `capacity`: sizes of the cache, in blocks and as shares; `scenario`: one trace at one of them; `patterns`: what can be
   learned about it
+- `record`: a trace of what any program reads and writes, by strace; `_calls` understands what that writes
 - C{traces/}: two traces we recorded, and C{record.py}, which recorded them
 
 This module imports neither numpy nor wasmtime, so that the plugin can be listed without the C{[trainer]} extra.
