@@ -7,6 +7,7 @@ import json
 from kernelnet.hub import tokens
 from kernelnet.hub.web.server import Dashboard, DashboardError, checkWhere, parseWhere
 from kernelnet.hub.web.signin import LINK_LASTS, SESSION_LASTS
+from kernelnet.wire import WireProblem
 from tests.hub.support import aComponent, aPattern
 from tests.hub.web.support import WebTestCase
 
@@ -77,7 +78,7 @@ class AccessTests(WebTestCase):
         self.assertEqual(self.ask(late, None).code, 401)
 
     def test_bruteForce(self) -> None:
-        """Who tries too many is not looked at any more, not even with the right one; his neighbour is; in time he is."""
+        """Who tries too many is not looked at for a while, not even with the right one; his neighbour is."""
         codes = [self.ask("/api/status", f"guess{n}").code for n in range(40)]
         self.assertEqual(codes[0], 401)
         self.assertEqual(codes[-1], 429)
@@ -225,7 +226,7 @@ class ApiTests(WebTestCase):
     def test_ready(self) -> None:
         """A hub that can take no messages is alive, and not ready."""
         self.assertEqual(self.ask("/readyz").code, 200)
-        self.hub.log.room = lambda: "full"
+        self.hub.log.room = lambda: WireProblem("storage_full", "full")
         self.assertEqual((self.ask("/readyz").code, self.ask("/livez", None).code), (503, 200))
 
 
