@@ -81,6 +81,9 @@ class IWorkbench(Interface):
         @raise kernelnet.workbench.errors.Unmeasurable: the trace isn't here, or another workbench version is claimed.
         """
 
+    def baselineModule(name):
+        """Worker thread.  A hand-made policy's module: what the guard compares with."""
+
 
 class IScenario(Interface):
     """One trace with its settings, split in time into train, validation and held-out."""
@@ -99,6 +102,16 @@ class IScenario(Interface):
         @param fuel: at most this many fuel units; None: the bench's own generous limit.
         @return: a `kernelnet.message.Report`, with the splits that were run.
         @raise kernelnet.workbench.errors.ComponentError: the module traps, breaks the contract, …
+        """
+
+    def measureWindows(wasm, split, count, parameters=()):
+        """
+        Worker thread.  Scores on consecutive windows of a split, in one warm pass from the start: the guard compares
+        by them.  A scenario that can't tell gives one window, the split.
+
+        @param count: so many windows, about equally long; fewer where there are fewer events.
+        @param parameters: given to the module's C{kn_param} first.
+        @return: list of `kernelnet.message.SplitScore`.
         """
 
     def steady(wasm, report):

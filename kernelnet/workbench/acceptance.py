@@ -1,8 +1,9 @@
 """
 Honest learning: which candidates are published, and whether a published claim is true.
 
-A candidate is published only if it beats, on validation, the hand-made policy that is best on train.  Its
-held-out score is computed once, after that, for the claim; nothing that is decided depends on it.
+A candidate is published only if it beats, on validation, the hand-made policy that is best on train, and not by luck
+in a part of it (see `kernelnet.workbench.guard`).  Its held-out score is computed once, after that, for the claim;
+nothing that is decided depends on it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from kernelnet.message import Component, Manifest, Report, Verdict
 from kernelnet.workbench.compiler import compileC, compilerVersion
 from kernelnet.workbench.errors import CompileError, ComponentError, OutOfFuel, Unmeasurable
+from kernelnet.workbench.guard import surelyBetter
 from kernelnet.workbench.suite import scenarioOf
 
 if TYPE_CHECKING:
@@ -34,23 +36,36 @@ def bestByHand(scenario: Any) -> str:
     return min(sorted(reports), key=lambda name: reports[name].splits["train"].score)
 
 
-def accept(scenario: Any, candidate: Candidate, *, generator: str, seed: int) -> tuple[Component | None, str]:
+def accept(
+    scenario: Any,
+    candidate: Candidate,
+    *,
+    generator: str,
+    seed: int,
+    objective: str = "score",
+    parent: Component | None = None,
+) -> tuple[Component | None, str]:
     """
     Worker thread.  Guarded acceptance of what a generator wrote.
 
     @param scenario: an `IScenario`.
     @param generator: its name, for the manifest.
+    @param objective: C{"fuel"}: instead of being better it does the same as C{parent} on every split, for less fuel.
+        That held-out is looked at decides nothing that could be learned by heart: it proves that nothing has changed.
     @return: the component with its claim, or C{None}; and why, for people.
     """
+    if objective == "fuel":
+        return _acceptCheaper(scenario, candidate, parent, generator, seed)
     workbench = scenario.workbench
     rival = bestByHand(scenario)
     bar = scenario.baselines()[rival].splits["validation"].score
     try:
         wasm = compileC(candidate.source, workbench.headerPath, trusted=True)
-        abi = workbench.abiOf(wasm).identifier
         score = scenario.measure(wasm, upTo="validation").splits["validation"].score
         if score >= bar:
             return None, f"no better on validation ({score}) than the best hand-made policy, {rival} ({bar})"
+        if not surelyBetter(scenario, wasm, workbench.baselineModule(rival)):
+            return None, f"better on validation ({score}) than {rival} ({bar}), but not all along: it may be luck"
         report = scenario.measure(wasm)
         if not scenario.steady(wasm, report):
             return None, _BY_HEART
@@ -58,10 +73,56 @@ def accept(scenario: Any, candidate: Candidate, *, generator: str, seed: int) ->
         return None, f"it does not compile: {error}".splitlines()[0]
     except ComponentError as error:
         return None, f"it fails: {error}"
+    why = f"better on validation ({score}) than the best hand-made policy, {rival} ({bar})"
+    return _component(scenario, candidate, wasm, report, generator=generator, seed=seed), why
+
+
+def _acceptCheaper(
+    scenario: Any, candidate: Candidate, parent: Component | None, generator: str, seed: int
+) -> tuple[Component | None, str]:
+    """See `accept`."""
+    if parent is None:
+        return None, "there is no component that it could do the same as"
+    try:
+        wasm = compileC(candidate.source, scenario.workbench.headerPath, trusted=True)
+        report, theirs = scenario.measure(wasm), scenario.measure(parent.wasm)
+        difference = _difference(theirs, report)
+        if difference:
+            return None, f"not the same as {parent.id} for less: {difference}"
+        if not scenario.steady(wasm, report):
+            return None, _BY_HEART
+    except CompileError as error:
+        return None, f"it does not compile: {error}".splitlines()[0]
+    except ComponentError as error:
+        return None, f"it or its parent fails: {error}"
+    less = 1 - report.splits["held_out"].fuel / theirs.splits["held_out"].fuel
+    why = f"the same as {parent.id} on every split, with {less:.1%} less fuel on held-out"
+    return _component(scenario, candidate, wasm, report, generator=generator, seed=seed), why
+
+
+def _difference(theirs: Report, ours: Report) -> str:
+    """Where a module does anything else than another, or takes as much fuel for it; empty: nowhere."""
+    for split, known in theirs.splits.items():
+        measured = ours.splits[split]
+        if (measured.events, measured.score, measured.metrics) != (known.events, known.score, known.metrics):
+            return (
+                f"{measured.score} {measured.metrics or ''} on {split} instead of {known.score} {known.metrics or ''}"
+            )
+        if measured.fuel >= known.fuel:
+            return f"{measured.fuel} fuel on {split}, where it takes {known.fuel}"
+    found = (_difference(*parts) for parts in zip(theirs.parts, ours.parts, strict=True))
+    return next(filter(None, found), "")
+
+
+def _component(
+    scenario: Any, candidate: Candidate, wasm: bytes, report: Report, *, generator: str, seed: int
+) -> Component:
+    """What is published, with its claim."""
+    workbench = scenario.workbench
     manifest = Manifest(
         source_sha256=hashlib.sha256(candidate.source.encode("utf-8")).hexdigest(),
         wasm_sha256=hashlib.sha256(wasm).hexdigest(),
-        abi=abi,
+        abi=workbench.abiOf(wasm).identifier,
         workbench=workbench.name,
         compiler=compilerVersion(),
         generator=generator,
@@ -81,7 +142,7 @@ def accept(scenario: Any, candidate: Candidate, *, generator: str, seed: int) ->
     )
     component.id = f"{workbench.name}-{component.digest[:12]}"
     component.name = f"{workbench.name} {scenario.trace} {component.digest[:6]}"
-    return component, f"better on validation ({score}) than the best hand-made policy, {rival} ({bar})"
+    return component
 
 
 def remeasureAmong(

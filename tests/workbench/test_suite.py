@@ -32,7 +32,7 @@ class SuiteTests(SynchronousTestCase):
         folder = Path(self.mktemp())
         folder.mkdir()
         self.bench = FileSystemWorkbench()
-        loops = (loop(2000, length) for length in (60, 90))
+        loops = (loop(16_000, length) for length in (60, 90))
         self.paths = [writeTrace(folder / f"loop{index}.txt", loop) for index, loop in enumerate(loops)]
         self.paths.append(writeTrace(folder / "mixture.txt", mixture()))
         self.loops = Suite([self.bench.scenario(path, {"capacity": 32}) for path in self.paths[:2]])

@@ -1,0 +1,64 @@
+"""
+Whether a candidate is better than its rival, or was lucky.
+
+Validation is short, and on traces that drift one part of it may favour anybody.  So both are compared on several
+windows of it, in pairs: a window that is hard is hard for both.  A candidate's gain in a window is a share of the
+higher of the two scores.  It is better if the mean gain of all windows is above zero with confidence: if the lower end
+of Student's interval is (Student, The probable error of a mean, Biometrika 6, 1908).  What gains g in one of n windows
+only has a mean of g/n with a standard error of g/n as well, and never passes; nor does what gains here and loses there.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["WINDOWS", "gains", "lowerBound", "surelyBetter"]
+
+WINDOWS = 8
+"""Of validation, for each part of a suite."""
+
+_NORMAL = 1.2816
+"""The standard normal distribution's quantile for a confidence of 90 %, on one side."""
+
+
+def _student(freedom: int) -> float:
+    """
+    Student's quantile for the same confidence: 1.415 for 8 windows.
+
+    Cornish and Fisher's expansion (Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5).
+    """
+    x = _NORMAL
+    first = (x**3 + x) / 4
+    second = (5 * x**5 + 16 * x**3 + 3 * x) / 96
+    return x + first / freedom + second / freedom**2
+
+
+def lowerBound(values: Sequence[float]) -> float:
+    """The lower end of the interval for the mean, with a confidence of 90 % on its side; of one value that value."""
+    if len(values) < 2:
+        return values[0] if values else 0.0
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    return statistics.fmean(values) - _student(len(values) - 1) * error
+
+
+def gains(ours: Sequence[int], theirs: Sequence[int]) -> list[float]:
+    """By window, how much less we score than they do, as a share of the higher score: from -1 to 1."""
+    return [(b - a) / max(abs(a), abs(b), 1) for a, b in zip(ours, theirs, strict=True)]
+
+
+def surelyBetter(scenario: Any, wasm: bytes, rival: bytes, windows: int = WINDOWS) -> bool:
+    """
+    Worker thread.  Whether a module is better than its rival on validation, and not by luck.
+
+    @param scenario: an `IScenario`; one without C{measureWindows} can't tell; there the sum decides.
+    @raise ComponentError: a module fails.
+    """
+    if not hasattr(scenario, "measureWindows"):
+        return True
+    ours, theirs = (
+        [window.score for window in scenario.measureWindows(module, "validation", windows)] for module in (wasm, rival)
+    )
+    return lowerBound(gains(ours, theirs)) > 0
