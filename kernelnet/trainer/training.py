@@ -28,7 +28,7 @@ from kernelnet.message import CodeBlock, Component, Pattern, PerformanceReport, 
 from kernelnet.plugins import available
 from kernelnet.trainer.bridge import inReactor
 from kernelnet.trainer.tasks import Task, benchesFor, taskList
-from kernelnet.workbench.errors import Unmeasurable
+from kernelnet.workbench.errors import Unmeasurable, WorkbenchError
 from kernelnet.workbench.suite import Suite, scenarioOf
 
 if TYPE_CHECKING:
@@ -198,8 +198,10 @@ class IntegratedKernelTrainer:
         return result
 
     def _open(self) -> None:
-        for bench in self._benches:
-            self._tasksOn(bench)
+        able = [bench for bench in self._benches if self._tasksOn(bench)]
+        if not able:
+            raise WorkbenchError(f"no trace ships with {', '.join(self.workbenches)}: give one by --trace")
+        self._benches = able
 
     def _tasksOn(self, bench: Any) -> list[Task]:
         if bench.name not in self._tasks:
@@ -287,6 +289,7 @@ class IntegratedKernelTrainer:
                 **held.metrics,
                 "engine": report.engine,
                 "development_level": self._level(component, report, "held_out"),
+                **self._byHand(component, report),
             }
         return PerformanceReport(
             component_id=component.id,
@@ -307,6 +310,22 @@ class IntegratedKernelTrainer:
         if bench is None:
             raise Unmeasurable(f"the workbench {name!r} is not installed here")
         return bench, list(dict.fromkeys([*self._paths(bench), *bench.traces()]))
+
+    def _byHand(self, component: Component, report: Report) -> dict[str, Any]:
+        """
+        The hand-made policy that is best on train, of tasks that this trainer has.
+
+        On others, which strangers may think up, only what a claim needs is measured.
+        """
+        from kernelnet.workbench.acceptance import bestByHand
+
+        bench, paths = self._benchOf(component)
+        ours = [settings for task in self._tasks.get(bench.name, ()) for _, settings in task.parts]
+        if any(part.settings not in ours for part in report.parts or [report]):
+            return {}
+        scenario = scenarioOf(bench, report, paths)
+        name = bestByHand(scenario)
+        return {"best_by_hand": name, "best_by_hand_level": scenario.developmentLevel(scenario.baselines()[name])}
 
     def _level(self, component: Component, report: Report, split: str) -> float:
         bench, paths = self._benchOf(component)

@@ -1,6 +1,7 @@
 """The learning half: what runs in its threads, and that it ends."""
 
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet import reactor
@@ -8,6 +9,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import TestCase
 
 from kernelnet.trainer.training import IntegratedKernelTrainer
+from kernelnet.workbench.errors import WorkbenchError
 
 
 class StopTests(TestCase):
@@ -39,3 +41,18 @@ class StopTests(TestCase):
     def test_notStarted(self) -> Any:
         """Stopping what was never started is no mistake."""
         yield IntegratedKernelTrainer().stop()
+
+
+class TracesTests(TestCase):
+    @inlineCallbacks
+    def test_none(self) -> Any:
+        """A workbench that no trace is there for is passed over; where there is no other, the user is told."""
+        local = IntegratedKernelTrainer("file_system")
+        self.addCleanup(local.stop)
+        bare = SimpleNamespace(name="bare", traces=list)
+        self.patch(local, "_benches", [*local._benches, bare])
+        yield local.start()
+        self.assertEqual(local.workbenches, ["file_system"])
+        self.patch(local, "_benches", [bare])
+        error = yield self.assertFailure(local.start(), WorkbenchError)
+        self.assertIn("--trace", str(error))

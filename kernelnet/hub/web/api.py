@@ -152,6 +152,10 @@ def _patterns(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
     return factory.source.read(lambda connection: {"patterns": queries.patterns(connection, kind, limit)})
 
 
+def _progress(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
+    return factory.source.read(lambda connection: {"tasks": queries.progress(connection)})
+
+
 def _sessions(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
     limit, state = arguments.get("limit", 100), arguments.get("state")
     return factory.source.read(lambda connection: {"sessions": queries.sessions(connection, state, limit)})
@@ -170,6 +174,7 @@ _RESOURCES: dict[str, tuple[Callable[[HubFactory, Mapping[str, Any]], Any], dict
             "limit": _limit,
         },
     ),
+    "progress": (_progress, {}),
     "patterns": (_patterns, {"type": _text, "limit": _limit}),
     "sessions": (_sessions, {"state": partial(_oneOf, queries.SESSION_STATES), "limit": _limit}),
 }

@@ -6,10 +6,11 @@ import sqlite3
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from kernelnet.wire import rfc3339
 
-__all__ = ["SESSION_STATES", "patterns", "sessions"]
+__all__ = ["SESSION_STATES", "patterns", "progress", "sessions"]
 
 SESSION_STATES = ("offered", "active", "completed", "declined", "expired")
 
@@ -29,6 +30,75 @@ def patterns(connection: sqlite3.Connection, kind: str | None, limit: int) -> li
         {**msgspec.json.decode(body), "source": aiId, "shared": timestamp, "seq": seq}
         for aiId, seq, timestamp, body in rows
     ]
+
+
+class _Measured(Struct):
+    """Of a component's manifest what is needed here: decoding all of ten thousand would take long."""
+
+    class Claim(Struct):
+        workbench: str
+        trace: str
+        trace_digest: str
+        settings: dict[str, int]
+
+    report: Claim | None = None
+
+
+class _Shared(Struct):
+    id: str
+    manifest: _Measured | None = None
+
+
+def progress(connection: sqlite3.Connection, limit: int = 5000) -> list[dict[str, Any]]:
+    """
+    For each task that something was confirmed on: the steps by which its best level rose, oldest first.
+
+    Levels are claims that another AI has confirmed and nobody has refuted; 0 is the workbench's reference, 1 its
+    optimum.  C{by_hand} is the level of the best hand-made policy, where a report tells it.
+
+    @param limit: the newest so many components.
+    """
+    rows = connection.execute(
+        "SELECT ai_id, timestamp, development_level, digest, body FROM shared_components"
+        " WHERE kind = 'component' AND confirmed > 0 AND refuted = 0 ORDER BY seq DESC LIMIT ?",
+        (limit,),
+    ).fetchall()
+    tasks: dict[str, dict[str, Any]] = {}
+    for author, timestamp, level, digest, body in reversed(rows):
+        component = msgspec.json.decode(body, type=_Shared)
+        claim = component.manifest.report if component.manifest is not None else None
+        if claim is None:
+            continue
+        key = f"{claim.workbench} {claim.trace_digest} {sorted(claim.settings.items())}"
+        task = tasks.setdefault(
+            key,
+            {
+                "workbench": claim.workbench,
+                "trace": claim.trace,
+                "trace_digest": claim.trace_digest,
+                "settings": claim.settings,
+                "by_hand": None,
+                "confirmed": 0,
+                "steps": [],
+            },
+        )
+        task["confirmed"] += 1
+        task["by_hand"] = task["by_hand"] or _byHand(connection, digest)
+        if not task["steps"] or level > task["steps"][-1]["level"]:
+            task["steps"].append({"at": timestamp, "level": level, "id": component.id, "author": author})
+    return sorted(tasks.values(), key=lambda task: (task["workbench"], task["trace"]))
+
+
+def _byHand(connection: sqlite3.Connection, digest: str) -> dict[str, Any] | None:
+    row = connection.execute(
+        "SELECT json_extract(body, '$.performance.best_by_hand'), json_extract(body, '$.performance.best_by_hand_level')"
+        " FROM performance_reports WHERE digest = ? AND json_extract(body, '$.performance.best_by_hand') IS NOT NULL"
+        " ORDER BY seq LIMIT 1",
+        (digest,),
+    ).fetchone()
+    if row is None or not isinstance(row[0], str) or not isinstance(row[1], int | float):
+        return None
+    return {"name": row[0], "level": row[1]}
 
 
 def sessions(connection: sqlite3.Connection, state: str | None, limit: int) -> list[dict[str, Any]]:
