@@ -48,8 +48,8 @@ detected: the share of attacks whose score is above that of the normal sequence 
 not-a-number: less than every number
 fuel: at most 100000000 + 2000 a call learned and tested + 100000 a sequence under test
 memory: at most 256 MiB
-steady: on the data set in which every tested sequence of more than two calls has lost 1 to max(1, length // 8) calls at
-    either end, no split's score is higher by more than 75000 + a quarter + 400000 / sqrt(its attacks)
+steady: on the data set in which every tested sequence of more than two calls has lost 1 to max(1, length // 16) calls
+    at either end, no split's score is above the mean of what it was and 750000
 modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """
 

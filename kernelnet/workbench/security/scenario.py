@@ -13,6 +13,10 @@ from kernelnet.workbench.base import SPLITS, BaseScenario
 __all__ = ["SecurityScenario"]
 
 
+_NOTHING = 750_000
+"""The score of a ranking that says nothing."""
+
+
 class SecurityScenario(BaseScenario):
     """See `IScenario`; the optimum ranks every attack above every normal sequence, which scores 0."""
 
@@ -30,15 +34,11 @@ class SecurityScenario(BaseScenario):
 
     def steady(self, wasm: bytes, report: Report) -> bool:
         """
-        See `IScenario.steady`: how much worse it may become without the ends of what is tested.
+        See `IScenario.steady`: without the ends of what is tested it keeps half of what it is better than nothing.
 
-        A detector that knows attacks by their length, their shape or how they begin finds none of them then, and has
-        a score of about 750000.
+        A detector that knows attacks by their length, their shape or how they begin finds none of them then.  One that
+        goes by what happens becomes somewhat worse, since some of it happens at the ends.
         """
         with contextlib.closing(type(self.machine)(self.hardlyDifferent(wasm))) as machine:
             splits = machine.run(wasm, self.settings)
-        return all(
-            splits[split].score
-            <= 75_000 + 1.25 * measured.score + 400_000 / splits[split].metrics["attack_sequences"] ** 0.5
-            for split, measured in report.splits.items()
-        )
+        return all(2 * splits[name].score <= split.score + _NOTHING for name, split in report.splits.items())

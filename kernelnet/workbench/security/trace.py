@@ -65,7 +65,7 @@ class Trace:
 
     def cropped(self, module: bytes) -> Trace:
         """
-        The data set with something missing at both ends of every sequence under test: a call to an eighth of them.
+        The data set with something missing at both ends of every sequence under test: a call to a sixteenth of them.
 
         @param module: a module's digest; how much is missing, nobody knows before the module is done.
         """
@@ -73,7 +73,7 @@ class Trace:
         drawn = np.frombuffer(hashlib.shake_128(seed).digest(4 * 2 * self.sequences), "<u4").reshape(2, -1)
         first, last = self.starts[:-1].astype(np.int64), self.starts[1:].astype(np.int64)
         # A sequence of two calls or fewer keeps them.
-        most = np.where(last - first > 2, np.maximum(1, (last - first) // 8), 0)
+        most = np.where(last - first > 2, np.maximum(1, (last - first) // 16), 0)
         cut = np.where(most > 0, 1 + drawn % np.maximum(1, most), 0)
         cut[:, : self.learned] = 0
         first, last = first + cut[0], last - cut[1]
