@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from kernelnet.hub.catalog import reportsOn
 from kernelnet.wire import rfc3339
 
 __all__ = ["SESSION_STATES", "patterns", "progress", "sessions"]
@@ -90,15 +91,12 @@ def progress(connection: sqlite3.Connection, limit: int = 5000) -> list[dict[str
 
 
 def _byHand(connection: sqlite3.Connection, digest: str) -> dict[str, Any] | None:
-    row = connection.execute(
-        "SELECT json_extract(body, '$.performance.best_by_hand'), json_extract(body, '$.performance.best_by_hand_level')"
-        " FROM performance_reports WHERE digest = ? AND json_extract(body, '$.performance.best_by_hand') IS NOT NULL"
-        " ORDER BY seq LIMIT 1",
-        (digest,),
-    ).fetchone()
-    if row is None or not isinstance(row[0], str) or not isinstance(row[1], int | float):
-        return None
-    return {"name": row[0], "level": row[1]}
+    for report in reportsOn(connection, digest, 8):
+        told = report["performance"]
+        name, level = told.get("best_by_hand"), told.get("best_by_hand_level")
+        if isinstance(name, str) and isinstance(level, int | float):
+            return {"name": name, "level": level}
+    return None
 
 
 def sessions(connection: sqlite3.Connection, state: str | None, limit: int) -> list[dict[str, Any]]:

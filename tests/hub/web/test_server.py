@@ -9,6 +9,7 @@ from kernelnet.hub.web.server import Dashboard, DashboardError, checkWhere, pars
 from kernelnet.hub.web.signin import LINK_LASTS, SESSION_LASTS
 from kernelnet.wire import WireProblem
 from tests.hub.support import aComponent, aPattern
+from tests.hub.test_catalog import claiming
 from tests.hub.web.support import WebTestCase
 
 PATHS = (
@@ -204,6 +205,20 @@ class ApiTests(WebTestCase):
         self.assertEqual([r["reporter"] for r in found["reports"]], ["AI_2"])
         self.assertEqual(self.ask(f"/api/components/{digest[:10]}").json, found)
         self.assertEqual(self.ask("/api/components/none").code, 404)
+
+    def test_progress(self) -> None:
+        """For each task the steps by which what others confirmed rose, with the best hand-made policy's level."""
+        author, peer = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        for name, level in (("a", 0.2), ("b", 0.9), ("c", 0.1), ("d", 0.4)):
+            author.send("os_component_share", claiming(name, level))
+            digest = self.ask(f"/api/components/{name}").json["digest"]
+            performance = {"best_by_hand": "sieve", "best_by_hand_level": 0.3}
+            if name != "b":
+                report = {"component_id": name, "performance": performance, "digest": digest, "verdict": "confirmed"}
+                peer.send("performance_report", report)
+        (task,) = self.ask("/api/progress").json["tasks"]
+        self.assertEqual([(step["id"], step["level"]) for step in task["steps"]], [("a", 0.2), ("d", 0.4)])
+        self.assertEqual((task["confirmed"], task["by_hand"]), (3, {"name": "sieve", "level": 0.3}))
 
     def test_ais(self) -> None:
         """Who is here comes first, with how far it is behind; who left says when it was seen."""
