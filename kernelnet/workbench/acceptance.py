@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["accept", "audit", "bestByHand", "remeasure", "remeasureAmong"]
 
-_BY_HEART = "it goes by the times of the trace's requests: where a few are missing, its scores are others"
+_BY_HEART = "it knows the trace by heart: where a little of it is missing, its scores are others"
 
 _SAME = 1e-6
 """Development levels are quotients of the scores, the same everywhere but for rounding."""
