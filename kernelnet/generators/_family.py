@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from kernelnet.generators._candidate import Candidate
 from kernelnet.message import SplitScore
-from kernelnet.workbench.errors import ComponentError
+from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["RESERVE", "WINDOWS", "Family", "Found", "Job", "Metered", "Scores"]
+
+T = TypeVar("T")
 
 WINDOWS = 8
 """Train is measured in so many windows of the same length."""
@@ -81,7 +83,7 @@ class Metered:
 
     def over(self) -> bool:
         """Whether nothing more may be measured."""
-        return self.evaluations >= self._limit or bool(self._problem.secondsLeft() <= RESERVE)
+        return self.evaluations >= self._limit or self._late()
 
     def measureAll(self, jobs: Iterable[Job]) -> list[Scores | None]:
         """
@@ -90,32 +92,47 @@ class Metered:
         @return: for each job its scores; C{None} for one that failed; those there was no budget for are left out at the
             end.
         """
-        listed = list(jobs)[: int(min(self._limit - self.evaluations, 1 << 30))]
-        measured = list(self._pool.map(self._measured, listed))
-        if False in measured:
-            del measured[measured.index(False) :]
-        self.evaluations += len(measured)
         results: list[Scores | None] = []
-        for splits in measured:
-            assert not isinstance(splits, bool)
-            results.append(None if splits is None else tuple(split.score for split in splits))
-            if splits is not None:
-                self._reference = self._reference or results[-1] or ()
-                score = sum(split.score for split in splits)
-                self._best = score if self._best is None else min(self._best, score)
+        for windows in self.windowsOf(jobs):
+            scores = tuple(window.score for window in windows) if windows is not None else None
+            results.append(scores)
+            if scores is not None:
+                self._reference = self._reference or scores
+                self._best = sum(scores) if self._best is None else min(self._best, sum(scores))
         return results
 
-    def _measured(self, job: Job) -> list[SplitScore] | bool | None:
-        """C{False}: it was too late."""
-        if self._problem.secondsLeft() <= RESERVE:
-            return False
-        wasm, parameters = job
+    def windowsOf(self, jobs: Iterable[Job]) -> list[list[SplitScore] | None]:
+        """The same with all that was measured in each window."""
+        return self._each(jobs, lambda job: job)
+
+    def windowsOfSources(self, sources: Iterable[str]) -> list[list[SplitScore] | None]:
+        """The same for C sources; what doesn't compile has failed."""
+        return self._each(sources, lambda source: (self._problem.compile(source), ()))
+
+    def _each(self, things: Iterable[T], toJob: Callable[[T], Job]) -> list[list[SplitScore] | None]:
+        def measured(thing: T) -> list[SplitScore] | bool | None:
+            return not self._late() and self._measured(thing, toJob)
+
+        listed = list(things)[: int(min(self._limit - self.evaluations, 1 << 30))]
+        results: list[list[SplitScore] | None] = []
+        for windows in list(self._pool.map(measured, listed)):
+            if isinstance(windows, bool):
+                break
+            results.append(windows)
+        self.evaluations += len(results)
+        return results
+
+    def _late(self) -> bool:
+        return bool(self._problem.secondsLeft() <= RESERVE)
+
+    def _measured(self, thing: T, toJob: Callable[[T], Job]) -> list[SplitScore] | None:
         try:
+            wasm, parameters = toJob(thing)
             if hasattr(self._problem, "measureWindows"):
                 found: list[SplitScore] = self._problem.measureWindows(wasm, parameters, self._windows)
                 return found
             return [self._problem.measure(wasm, parameters)]
-        except ComponentError:
+        except WorkbenchError:
             # Such as a queue beyond the memory that a policy may have.
             return None
 

@@ -2,8 +2,8 @@
 The default generator: a portfolio of all families that there are for a bench.
 
 Genetic programming for a bench with a rank ABI, template searches where there are templates; C{_portfolio} decides who
-gets how much of the time.  With the objective C{fuel} it makes confirmed components cheaper instead; see
-`kernelnet.generators.fuel`.
+gets how much of the time.  With the objective C{fuel} it makes confirmed components cheaper instead, if there
+are any; see `kernelnet.generators.fuel`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Search:
         self.evaluations = evaluations
 
     def generate(self, problem: Any) -> Candidate | None:
-        if problem.objective == "fuel":
+        if problem.objective == "fuel" and problem.parents:
             return cheaper(problem, TEMPLATES, self.evaluations)
         return _portfolio.search(problem, familiesFor(problem), self.evaluations)
 
