@@ -93,8 +93,11 @@ class Flush:
 
     def render(self, aiId: str, version: int) -> bytes:
         """What the client C{aiId} gets."""
-        if aiId not in self._special and not self._toAll:
-            return b""
+        if aiId not in self._special:
+            if not self._toAll:
+                return b""
+            if version in self._shared:
+                return self._shared[version]
         if version not in self._lines:
             self._lines[version] = [_lineFor(event, version) for event in self._events]
             self._shared[version] = _join(

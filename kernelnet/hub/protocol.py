@@ -308,7 +308,7 @@ class HubProtocol(LineProtocol):
 
     def flush(self, flush: Flush | None) -> None:
         """A commit has ended."""
-        acks = self.takeAcks()
+        acks = self.takeAcks() if self._acks else b""
         if flush is not None:
             self.cursor.flush(flush, acks)
         elif acks:
