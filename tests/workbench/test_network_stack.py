@@ -230,7 +230,9 @@ class HostileTests(Case):
         """Each way to fail has its error."""
         scenario = self.scenario(varied(12))
         hog = "for (u32 i = 0; i < 64; i++) ((volatile u8 *)kn_alloc(1 << 20))[0] = 1; return 1;"
-        half = compileC('#include "kn_network_stack.h"\nf64 kn_init(u32 now) { return 1; }', workbench.headerPath)
+        half = compileC(
+            '#include "kn_network_stack.h"\nf64 kn_init(u32 now) { return 1; }', workbench.headerPath, trusted=True
+        )
         for wasm, error in (
             (b"\0asm", InvalidModule),
             (policy(ack="for (;;) kn_lg(now); return 1;"), OutOfFuel),
@@ -245,7 +247,7 @@ class HostileTests(Case):
     def test_signature(self) -> None:
         """A kn_window of fewer numbers is refused by its name."""
         source = '#define KN_BENCH\n#include "kn_network_stack.h"\nKN_EXPORT("kn_window") f64 w(f64 a) { return a; }'
-        wasm = compileC(source, workbench.headerPath)
+        wasm = compileC(source, workbench.headerPath, trusted=True)
         self.assertIn("kn_window", str(self.assertRaises(WrongExport, self.scenario().measure, wasm)))
 
 

@@ -137,6 +137,17 @@ class CubicTests(Case):
             self.assertLess(abs(cubic.window - expected), 2.5 if now < 5500 else 5, now)
         self.assertGreater(cubic.window, 115.0)
 
+    def test_step(self) -> None:
+        """RFC 9438 4.4: an acknowledgement takes it a 1/cwnd of the way to the curve a round trip ahead."""
+        cubic = Sender("cubic")
+        cubic.acks(90, 0, 100)
+        cubic.loss(0, lost=1, inflight=99)
+        window = cubic.acks(1, 0, 100, before=1000)
+        # 3.1 s are 1.117 before the plateau: 100 - 0.4 * 1.117^3 = 99.44.
+        target = 100 + 0.4 * (3.1 - 75 ** (1 / 3)) ** 3
+        self.assertAlmostEqual(target, 99.44, 2)
+        self.assertAlmostEqual(cubic.acks(1, 3000, 100, before=1000), window + (target - window) / window, 9)
+
     def test_friendly(self) -> None:
         """RFC 9438 4.3: where Reno's window would be larger, that one: 9/17 more a round trip."""
         cubic = Sender("cubic")
