@@ -250,13 +250,16 @@ def _measured(scenario: Any, modules: Sequence[tuple[Path, bytes]]) -> Standing:
 
 def _parts(scenario: Any, found: Found | None) -> list[tuple[Any, list[Found]]]:
     """Each scenario with what was found, as measured there; after the parts of a suite the suite itself."""
-    whole = (scenario, [found] if found is not None else [])
-    if not hasattr(scenario, "parts"):
-        return [whole]
-    if found is None:
-        return [*((part, []) for part in scenario.parts), whole]
-    reports = zip(scenario.parts, found.report.parts, strict=True)
-    return [*((part, [replace(found, report=report)]) for part, report in reports), whole]
+    from kernelnet.cli.training import inOrder
+    from kernelnet.workbench.suite import Suite
+
+    pairs = inOrder(scenario, found.report if found is not None else None)
+    if isinstance(scenario, Suite):
+        pairs.append((scenario, found.report if found is not None else None))
+    return [
+        (part, [replace(found, report=report)] if found is not None and report is not None else [])
+        for part, report in pairs
+    ]
 
 
 def _console(stderr: bool = False) -> Console:

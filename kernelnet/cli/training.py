@@ -25,8 +25,9 @@ from kernelnet.workbench.acceptance import accept
 from kernelnet.workbench.compiler import compileC, compilerVersion
 from kernelnet.workbench.errors import CompileError, ComponentError
 from kernelnet.workbench.problem import Problem
+from kernelnet.workbench.suite import Suite
 
-__all__ = ["Trained", "againCommand", "chooseGenerator", "sourceFile", "train"]
+__all__ = ["Trained", "againCommand", "chooseGenerator", "inOrder", "sourceFile", "train"]
 
 LINE_EVERY = 5.0
 """Seconds between two lines of progress without a terminal."""
@@ -151,7 +152,7 @@ def train(scenario: Any, generator: Any, *, seconds: float, seed: int, objective
     @raise click.ClickException: the generator failed.
     """
     scenario.baselines()  # outside of the time that the search has
-    progress = _Progress(seconds, scenario.workbench.unit)
+    progress = _Progress(seconds, "(cost)" if isinstance(scenario, Suite) else scenario.workbench.unit)
     problem = Problem(scenario, seed=seed, seconds=seconds, objective=objective, onProgress=progress.tell)
     candidate = _search(generator, problem, console, progress)
     if candidate is None:
@@ -178,13 +179,12 @@ def sourceFile(scenario: Any, trained: Trained, *, generator: str, seed: int, to
     candidate = trained.candidate
     assert candidate is not None
     workbench = scenario.workbench
-    parts = getattr(scenario, "parts", None) or [scenario]
     lines = [f"A component for kernelnet's workbench {workbench.name}, found by `kernelnet bench train`.", ""]
     if not trained.accepted:
         lines.append("REFUSED: it did not pass the guard, so there is no reason to believe that it is any good.")
     lines += [
         f"what       {candidate.note or 'the generator does not say'}",
-        f"kind       {'generalist' if len(parts) > 1 else 'specialist'}",
+        f"kind       {'generalist' if isinstance(scenario, Suite) else 'specialist'}",
         f"guard      {trained.reason}",
         f"generator  {generator}, seed {seed}, {told}",
         f"workbench  sha256 {workbench.digest}",
@@ -192,8 +192,7 @@ def sourceFile(scenario: Any, trained: Trained, *, generator: str, seed: int, to
     ]
     if trained.found is not None:
         lines += [f"engine     {trained.found.report.engine}", f"ABI        {trained.found.abi}"]
-    reports = (trained.found.report.parts or [trained.found.report]) if trained.found is not None else [None]
-    for part, report in zip(parts, reports, strict=False):
+    for part, report in inOrder(scenario, trained.found.report if trained.found is not None else None):
         lines += [
             "",
             f"trace      {part.trace}, sha256 {part.traceDigest}",
@@ -208,6 +207,15 @@ def sourceFile(scenario: Any, trained: Trained, *, generator: str, seed: int, to
         # It depends on its lines' numbers: what was measured must be what is written.
         text = f"{source}/*\n{comment} */\n"
     return text
+
+
+def inOrder(scenario: Any, report: Report | None) -> list[tuple[Any, Report | None]]:
+    """The parts of a suite, or the one scenario, each with its report; by trace and settings."""
+    if not isinstance(scenario, Suite):
+        return [(scenario, report)]
+    reports: Sequence[Report | None] = report.parts if report is not None else [None] * len(scenario.parts)
+    pairs = list(zip(scenario.parts, reports, strict=True))
+    return sorted(pairs, key=lambda pair: (pair[0].trace, sorted(pair[0].settings.items())))
 
 
 def _scoreLines(scenario: Any, report: Report | None) -> list[str]:
