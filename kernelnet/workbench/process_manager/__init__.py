@@ -46,16 +46,20 @@ switches: a task that wasn't picked in the decision before costs its CPU switch_
 score: the sum of max(1000, response * 1000 // max(run, bound_us))
 keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256(SHA-256(module) | trace digest) | "key" or "group")
 timers: an eighth of what the task has run, tick_us at least; for policies of the full ABI quantum_us at most
-fuel: at most 100000000 + (20000 + 1250 * cpus) * (tasks + sum of min(run // tick_us, 200 + run // quantum_us))
+fuel: at most 100000000 + (10 + cpus) * (5000 * tasks + 2000 * sum of min(run // tick_us, 200 + run // quantum_us))
+steady: without one task in a thousand, of the shorter half and with the times to the next arrivals, each split scores
+  in one of three draws at most (score - 1000 n) / 4 + 10 n + 10000 more, n being its tasks
 memory: at most 64 MiB + 256 bytes a slot, and 1 GiB
 modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """
 
 DEFAULT_LOAD = 900
-JOB_BOUND = 10_000_000
-"""Ten seconds, in microseconds: Feitelson's for batch jobs."""
+JOB_BOUND, JOB_SWITCH = 10_000_000, 1_000_000
+"""In microseconds: Feitelson's ten seconds for batch jobs; and a second, in which one job's memory gives way to another's."""
 
-BURST_BOUND = 1_000
+BURST_BOUND, BURST_SWITCH = 1_000, 5
+"""Waiting for less than a millisecond is seen by nobody; and a switch of threads, caches hardly counted."""
+
 MAX_TIME = 1 << 40
 """Of settings, in microseconds: twelve days."""
 
@@ -104,11 +108,11 @@ class ProcessManagerWorkbench(BaseWorkbench):
         }
         self.refuseUnknown(settings, tuple(limits))
         complete = {"cpus": trace.cpus, "load_permille": DEFAULT_LOAD}
-        complete["bound_us"] = BURST_BOUND if trace.bursts else JOB_BOUND
+        complete["bound_us"], switch = (BURST_BOUND, BURST_SWITCH) if trace.bursts else (JOB_BOUND, JOB_SWITCH)
         complete.update(settings)
         complete.setdefault("tick_us", complete["bound_us"])
         complete.setdefault("quantum_us", max(complete["tick_us"], trace.work // (len(trace.run) * QUANTA)))
-        complete.setdefault("switch_us", complete["tick_us"] // 200)
+        complete.setdefault("switch_us", min(switch, complete["tick_us"] // 10))
         for name, (least, most) in limits.items():
             if not least <= complete[name] <= most:
                 raise WorkbenchError(f"{name} is {complete[name]}; it should be {least} to {most}")

@@ -8,7 +8,7 @@ KN_POLICY("kn_rank")
 extern f64 kn_rank(f64 wait, f64 attained, f64 idle, f64 estimate, f64 mean, f64 last, f64 count, f64 residual, f64 gittins,
                    f64 usual, f64 siblings, f64 pressure);
 
-enum { BINS = 48, FIRST = -6, REFRESHED = 32 }; /* two bins an octave, the first from 2^FIRST bounds on */
+enum { BINS = 48, FIRST = -6, REFRESHED = 16 }; /* two bins an octave, the first from 2^FIRST bounds on */
 #define NEWER 0.3 /* the share of the last size in the mean */
 
 typedef struct {
@@ -24,7 +24,9 @@ typedef struct {
 
 static past *by_key, *by_group;
 static past *everything;
-static f64 unit; /* a microsecond in units of the bound */
+static f64 unit;           /* a microsecond in units of the bound */
+static f64 edge[BINS + 1]; /* where a bin begins: at powers of two, and half-way between them */
+static u32 bins;           /* up to the last that has a size in it */
 static candidate *candidates;
 static u32 *waiting; /* the ready slots that don't run, in no order */
 static u32 waitings, settled, turn; /* settled: so many of these had a rank before the last decision */
@@ -44,19 +46,18 @@ static void kn_init(u32 slots, u32 cpus, u64 quantum) {
     waiting = take(slots * sizeof(u32));
     choice = take(cpus * sizeof(u32));
     unit = 1.0 / (f64)m.bound;
+    bins = 0;
+    for (u32 i = 0; i <= BINS; i++) {
+        union {
+            u64 bits;
+            f64 number;
+        } power = {(u64)(1023 + FIRST + (i32)(i >> 1)) << 52};
+        edge[i] = i ? power.number * (i & 1 ? 1.5 : 1.0) : 0;
+    }
     waitings = settled = turn = asked = 0;
 }
 
 /* --- the past ---------------------------------------------------------------------------------------------- */
-
-/* Where bin i begins: at powers of two, and half-way between them. */
-static f64 edge(u32 i) {
-    union {
-        u64 bits;
-        f64 number;
-    } power = {(u64)(1023 + FIRST + (i32)(i >> 1)) << 52};
-    return i ? power.number * (i & 1 ? 1.5 : 1.0) : 0;
-}
 
 static u32 bin_of(f64 size) {
     union {
@@ -87,37 +88,31 @@ static void remember(past *p, f64 size, f64 fade) {
  * That is by how much its slowdown grows in a unit of time, 1 / max(size, 1).  An estimate is the most that it runs.
  */
 static f64 judge(const past *k, f64 kw, const past *g, f64 gw, f64 ew, f64 a, f64 estimate, f64 *residual) {
-    f64 weight[BINS], rest = 0, used = 0, gained = 0, best = 0, total;
-    u32 from = bin_of(a), n = BINS;
-    if (estimate > a) n = bin_of(estimate) + 1;
+    f64 weight[BINS], rest = 0, used = 0, gained = 0, best = 0;
+    u32 from = bin_of(a), capped = estimate > a, last = capped ? bin_of(estimate) : BINS - 1;
     gw = g->total > 0 ? gw / g->total : 0;
     ew = everything->total > 0 ? ew / everything->total : 0;
-    for (u32 i = from; i < BINS; i++) {
+    for (u32 i = from; i < bins; i++) {
         f64 w = kw * k->bin[i] + gw * g->bin[i] + ew * everything->bin[i];
         /* Within a bin sizes are spread evenly. */
-        if (i == from && i + 1 < BINS) w *= (edge(i + 1) - a) / (edge(i + 1) - edge(i));
-        if (i >= n && i > from) {
-            weight[n - 1] += w;
-        } else {
-            weight[i] = w;
-        }
+        if (i == from) w *= kn_max(edge[i + 1] - a, 0) / (edge[i + 1] - edge[i]);
         rest += w;
+        if (i <= last) weight[i] = w;
+        else weight[last] += w;
     }
-    if (!(rest > 1e-9)) {
+    if (!(rest > 1e-9)) { /* none ever ran for so long: it will run for as long again (Lindy's law) */
         *residual = kn_max(a, 1);
         return *residual * kn_max(2 * a, 1);
     }
-    total = rest;
-    if (n < from + 1) n = from + 1;
-    for (u32 i = from; i < n; i++) {
+    f64 total = rest;
+    for (u32 i = from; i < bins && i <= last; i++) {
         if (weight[i] <= 0) continue;
-        f64 low = kn_max(edge(i), a), high = i + 1 < BINS ? edge(i + 1) : 2 * kn_max(a, edge(i));
-        if (estimate > a) high = kn_max(low, kn_min(high, estimate));
-        f64 middle = (low + high) / 2;
+        f64 high = capped ? kn_min(edge[i + 1], estimate) : edge[i + 1];
+        f64 middle = (kn_max(edge[i], a) + kn_max(high, a)) / 2;
         used += weight[i] * (middle - a);
         gained += weight[i] / kn_max(middle, 1);
         rest -= weight[i];
-        f64 ratio = (used + kn_max(rest, 0) * (high - a)) / gained;
+        f64 ratio = (used + kn_max(rest, 0) * (kn_max(high, a) - a)) / gained;
         if (best == 0 || ratio < best) best = ratio;
     }
     *residual = used / total;
@@ -208,6 +203,7 @@ static void kn_ran(u32 slot, u64 ran, u64 time) {
 static void kn_done(u32 slot, u64 ran, u64 time) {
     u64 run = m.run[m.task[slot]];
     f64 size = (f64)run * unit;
+    if (bin_of(size) >= bins) bins = bin_of(size) + 1;
     remember(key_of(slot), size, 1. / 16);
     remember(group_of(slot), size, 1. / 64);
     remember(everything, size, 1. / 1024);
