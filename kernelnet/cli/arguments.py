@@ -37,6 +37,8 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_EXTRA = ("numpy", "wasmtime", "ziglang")
+
 MAX_SOURCE = 1 << 20
 """Bytes of a C file."""
 
@@ -66,6 +68,10 @@ def oneLine() -> Iterator[None]:
         raise Mistake(str(error)) from None
     except WorkbenchError as error:
         raise click.ClickException(str(error)) from None
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        raise click.ClickException(f"{error.name} is missing; pip install 'kernelnet[trainer]' brings it") from None
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
         raise SystemExit(130) from None

@@ -54,15 +54,12 @@ def record(*, sched: bool, seconds: float | None, out: Path | None, force: bool,
     checkOut(out, force)
     bench = findWorkbench(name)
     with oneLine():
-        try:
-            # Only now: the recorders need more than the base package.
-            recorder = importlib.import_module(f"kernelnet.workbench.{name}.record")
-            if sched:
-                notes = [f"{recorder.recordSched(SECONDS if seconds is None else seconds, out)} bursts"]
-            else:
-                notes = _notes(recorder.recordCommand(list(command), out))
-        except ModuleNotFoundError as error:
-            raise click.ClickException(_missing(error)) from None
+        # Only now: the recorders need more than the base package.
+        recorder = importlib.import_module(f"kernelnet.workbench.{name}.record")
+        if sched:
+            notes = [f"{recorder.recordSched(SECONDS if seconds is None else seconds, out)} bursts"]
+        else:
+            notes = _notes(recorder.recordCommand(list(command), out))
         # Standard output is the command's.
         click.echo(f"written: {out}, {notes[0]}", err=True)
         for note in notes[1:]:
@@ -83,9 +80,3 @@ def _notes(recorded: Any) -> list[str]:
     if recorded.cut:
         notes.append("it was too long: only its beginning is in the trace")
     return notes
-
-
-def _missing(error: ModuleNotFoundError) -> str:
-    if (error.name or "").startswith("kernelnet."):
-        return f"this version of kernelnet can't record that: it has no {error.name}"
-    return f"{error.name} is missing; pip install 'kernelnet[trainer]' brings it"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -158,6 +160,18 @@ class MistakeTests(CliTestCase):
             (1, "no setting 'speed'; it has capacity", "--set", "speed=1"),
         ):
             self.refused(code, words, *RUN, "--trace", self.trace, *arguments)
+
+    def test_baseOnly(self) -> None:
+        """Without the trainer's extra one line says what to install."""
+        for missing in ("numpy", "wasmtime", "ziglang"):
+            code = (
+                f"import sys; sys.modules[{missing!r}] = None\n"
+                f"from kernelnet.cli import main; main({[*RUN, '--trace', str(self.trace)]!r})"
+            )
+            ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+            self.assertEqual((ran.returncode, ran.stdout), (1, ""), ran.stderr)
+            self.assertEqual(len(ran.stderr.splitlines()), 1, ran.stderr)
+            self.assertIn("pip install 'kernelnet[trainer]'", ran.stderr)
 
 
 class TableTests(CliTestCase):
