@@ -37,8 +37,8 @@ ABIS = (
             # one that keeps 3 packets in the queue, as Vegas and Copa do, and the same by what stands there;
             "iflt(cwnd * (rtt - minrtt), 3.0 * rtt, cwnd + aq(2.0, cwnd), cwnd - aq(2.0, cwnd))",
             "iflt(cwnd * (least - minrtt), 3.0 * least, cwnd + aq(2.0, cwnd), cwnd - aq(2.0, cwnd))",
-            # FAST TCP (Jin, Wei and Low, INFOCOM 2004), with 4 packets; one that keeps a quarter of the round trip in the
-            # queue, so that it is as quick on fast links; and one that keeps 2 packets and a tenth of the window.
+            # FAST TCP (Jin, Wei and Low, INFOCOM 2004), with 4 packets; one that keeps a quarter of the round trip in
+            # the queue, so that it is as quick on fast links; and one that keeps 2 packets and a tenth of the window.
             "cwnd + aq(aq(minrtt * cwnd, rtt) + 4.0 - cwnd, cwnd)",
             "iflt(rtt, 1.25 * minrtt, cwnd + 0.25, cwnd - 0.25)",
             "iflt(cwnd * (rtt - minrtt), (2.0 + 0.1 * cwnd) * rtt,"
