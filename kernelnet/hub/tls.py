@@ -11,9 +11,9 @@ pyOpenSSL makes a buffer for each record that it reads, and says that there is n
 much as four records.  So records are read and written here by the OpenSSL functions below it, in one buffer for all
 connections: 6.8 instead of 15.4 µs for eight lines that came as a record each.  That is all that is not public here.
 
-Between OpenSSL and the socket stands a memory BIO, which stays as large as it ever was.  So a write is cut at `SLICE`,
-and after a larger one the BIO is replaced: 33 instead of 51 KB for an idle connection among 1,000, which has got a long
-list of who is here.
+Between OpenSSL and the socket stands a memory BIO, which is copied when it grows, and stays as large as it ever was. So
+each record is taken out of it at once (0.25 instead of 0.28 CPU seconds with 500 subscribers), and after a large write
+it is replaced: 33 instead of 51 KB for an idle connection among 1,000, which has got a long list of who is here.
 
 ``--twisted-tls`` takes Twisted's own way instead.
 """
@@ -39,12 +39,12 @@ from zope.interface import implementer
 __all__ = ["PromptTLS", "PromptTLSEndpoint", "PromptTLSFactory"]
 
 SLICE = 64 * 1024
-"""So many bytes are encrypted before they are taken to the socket."""
+"""When so many bytes are encrypted they are taken to the socket."""
 _RECORD = 16 * 1024
 _SMALL = 4 * 1024
 """What a write up to this leaves behind is kept."""
-_ROOM = SLICE + 64 * (SLICE // _RECORD + 1)
-"""A slice and what TLS adds to its records."""
+_ROOM = SLICE + _RECORD + 1024
+"""Whatever there is of a slice, one more record fits."""
 
 _lib: Any = SSL._lib  # type: ignore[attr-defined]
 _ffi: Any = SSL._ffi  # type: ignore[attr-defined]
@@ -82,17 +82,36 @@ class PromptTLS(TLSMemoryBIOProtocol):
         self._takeOut()
 
     def _write(self, data: bytes) -> None:  # what Twisted's own write(), and its buffer when OpenSSL can't go on, call
-        for start in range(0, len(data), SLICE):
-            if self._lostTLSConnection:
+        connection: Any = self._tlsConnection
+        pointer, total = _ffi.from_buffer(data), len(data)
+        done = filled = 0
+        while done < total and not self._lostTLSConnection:
+            size = _lib.SSL_write(connection._ssl, pointer + done, min(_RECORD, total - done))
+            if size <= 0:
+                if filled:
+                    self._toSocket(_bytes[:filled])
+                self._stopped(size, data[done:])
                 return
-            end = min(start + SLICE, len(data))
-            done = self._encrypt(data, start, end)
-            self._takeOut()
-            if done < end:
-                self._bufferedWrite(data[done:])
-                break
-        if len(data) > _SMALL and not self._lostTLSConnection:
+            done += size
+            # Record by record, or the BIO would grow and be copied again and again.
+            filled += _lib.BIO_read(connection._from_ssl, _buffer + filled, _ROOM - filled)
+            if filled >= SLICE or done == total:
+                self._toSocket(_bytes[:filled])
+                filled = 0
+        if total > _SMALL and not self._lostTLSConnection:
             self._dropBuffer()
+
+    def _stopped(self, result: int, rest: bytes) -> None:
+        """OpenSSL took nothing of C{rest}: while it waits for the peer, as in a handshake, or for good."""
+        connection: Any = self._tlsConnection
+        if _waitsForPeer(connection):
+            self._takeOut()
+            self._bufferedWrite(rest)
+            return
+        try:
+            connection._raise_ssl_error(connection._ssl, result)
+        except SSL.Error:
+            self._tlsShutdownFinished(Failure())
 
     def _dropBuffer(self) -> None:
         """Replace the BIO, which is empty now."""
@@ -100,24 +119,6 @@ class PromptTLS(TLSMemoryBIOProtocol):
         fresh = _lib.BIO_new(_lib.BIO_s_mem())
         _lib.SSL_set_bio(connection._ssl, connection._into_ssl, fresh)  # frees the old one
         connection._from_ssl = fresh
-
-    def _encrypt(self, data: bytes, start: int, end: int) -> int:
-        """@return: up to where OpenSSL took it: no further while it waits for the peer, as in a handshake."""
-        connection: Any = self._tlsConnection
-        pointer = _ffi.from_buffer(data)
-        while start < end:
-            size = _lib.SSL_write(connection._ssl, pointer + start, end - start)
-            if size > 0:
-                start += size
-            elif _waitsForPeer(connection):
-                return start
-            else:
-                try:
-                    connection._raise_ssl_error(connection._ssl, size)
-                except SSL.Error:
-                    self._tlsShutdownFinished(Failure())
-                return end  # nobody will ever get it
-        return end
 
     def _takeOut(self) -> None:
         """All that OpenSSL has for the peer, to the socket."""
