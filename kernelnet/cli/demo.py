@@ -83,6 +83,8 @@ class Demo:
         try:
             self.state.open()
             port = self._startHub()
+            watch = control.call(self.state, {"command": "dashboard"})["url"]
+            self.console.print(f"watch it in a browser (this address works once): {watch}", soft_wrap=True)
             for i, aiId in enumerate(self.ais):
                 self._startTrainer(aiId, SPECIALIZATIONS[i % len(SPECIALIZATIONS)], port)
             self._watch()

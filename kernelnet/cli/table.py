@@ -143,7 +143,7 @@ def resultTable(field: Field) -> Table:
     table.add_column("component", no_wrap=True)
     for column in ("author", "made in", "confirmed by"):
         table.add_column(column)
-    for column in (field.ratio, "level"):
+    for column in ("score", "level"):
         table.add_column(column, justify="right", no_wrap=True)
     known = [
         (field.optimum, field.optimumName, "offline", 1.0),

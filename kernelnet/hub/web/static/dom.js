@@ -1,0 +1,58 @@
+// Elements from words: text is always text, whoever wrote it.
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined).map((child) => (child instanceof Node ? child : String(child))));
+  return element;
+}
+
+export function s(tag, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+// Columns: [title, row => cell, {number, sort}]; a title with `sort` is a button that calls onsort(sort).
+export function table(columns, rows, onsort = null, sorted = "") {
+  const heads = columns.map(([title, , options = {}]) => {
+    const content = options.sort && onsort ? h("button", { onclick: () => onsort(options.sort), "aria-pressed": String(options.sort === sorted) }, title + (options.sort === sorted ? " ▾" : "")) : title;
+    return h("th", { scope: "col", class: options.number ? "number" : null }, content);
+  });
+  const body = rows.map((row) => h("tr", {}, columns.map(([, cell, options = {}]) => h("td", { class: options.number ? "number" : null }, cell(row)))));
+  return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, body)));
+}
+
+export function empty(title, ...more) {
+  return h("div", { class: "empty" }, h("strong", {}, title), more.map((line) => h("p", {}, line)));
+}
+
+export const level = (value) => (typeof value === "number" ? value.toFixed(3) : "–");
+
+export function when(text) {
+  if (!text) return "–";
+  const date = new Date(text);
+  return h("time", { datetime: text, title: date.toLocaleString() }, ago((Date.now() - date) / 1000));
+}
+
+function ago(seconds) {
+  if (seconds < 90) return `${Math.max(0, Math.round(seconds))} s ago`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
+  if (seconds < 129600) return `${Math.round(seconds / 3600)} h ago`;
+  return `${Math.round(seconds / 86400)} days ago`;
+}
+
+export function verdict(component) {
+  const words = [];
+  if (component.confirmed) words.push(`confirmed by ${component.confirmed}`);
+  if (component.refuted) words.push(`refuted by ${component.refuted}`);
+  return h("span", { class: component.state }, words.join(", ") || "unmeasured");
+}
+
+// Colours that colour-blind people tell apart (Okabe and Ito, Color Universal Design, 2008).
+const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c00", "#7f7f7f", "#6a51a3"];
+const NAMES = ["file_system", "process_manager", "networking", "security", "performance", "graphics", "window_manager", "general", "audio"];
+export const colourOf = (specialization) => PALETTE[Math.max(0, NAMES.indexOf(specialization)) % PALETTE.length];

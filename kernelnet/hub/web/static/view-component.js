@@ -1,0 +1,88 @@
+import { h, level, table, verdict, when } from "./dom.js";
+import { get } from "./live.js";
+
+export function component(name, other = "") {
+  return { draw: () => draw(name, other), live: false };
+}
+
+async function draw(name, other) {
+  const found = await get(`/api/components/${encodeURIComponent(name)}`);
+  const shared = found.component;
+  const manifest = shared.manifest || {};
+  const facts = [
+    ["author", found.author],
+    ["digest", h("code", {}, found.digest)],
+    ["workbench", found.workbench],
+    ["ABI", found.abi],
+    ["kind", found.kind && `${found.kind}, ${found.trace}`],
+    ["settings", found.settings && JSON.stringify(found.settings)],
+    ["level", `${level(found.level)}, as claimed`],
+    ["verdict", verdict(found)],
+    ["what", shared.description],
+    ["generator", manifest.generator],
+    ["shared", when(found.shared)],
+  ].filter(([, value]) => value);
+  const splits = Object.entries(manifest.report?.splits || {});
+  const parts = [
+    h("h2", {}, found.id),
+    h("dl", { class: "facts" }, facts.flatMap(([label, value]) => [h("dt", {}, label), h("dd", {}, value)])),
+    splits.length ? h("h2", {}, "Claim") : null,
+    splits.length ? table([["part", ([split]) => split.replace("_", "-")], ["score", ([, s]) => s.score, { number: true }], ["events", ([, s]) => s.events, { number: true }], ["fuel", ([, s]) => s.fuel, { number: true }]], splits) : null,
+    h("h2", {}, "Lineage"),
+    found.lineage.length ? tree(found.lineage, found.digest) : h("p", {}, "It names no parents."),
+    h("h2", {}, "Reports"),
+    found.reports.length ? table([["AI", (r) => r.reporter], ["verdict", (r) => h("span", { class: r.verdict || "" }, r.verdict || "own figures")], ["score", (r) => r.performance.score ?? "–", { number: true }], ["why", (r) => r.reason || ""], ["when", (r) => when(r.timestamp)]], found.reports) : h("p", {}, "Nobody has measured it again yet."),
+  ];
+  if (other) {
+    const parent = await get(`/api/components/${encodeURIComponent(other)}`);
+    parts.push(h("h2", {}, `Changed from ${parent.id}`), h("pre", { tabindex: "0" }, difference(parent.component.implementation, shared.implementation)));
+  }
+  parts.push(h("h2", {}, "Source"), h("pre", { tabindex: "0" }, highlighted(shared.implementation)));
+  return parts.filter(Boolean);
+}
+
+function tree(ancestors, child) {
+  return h(
+    "ul",
+    { class: "tree" },
+    ancestors.map((ancestor) =>
+      h(
+        "li",
+        {},
+        ancestor.id ? h("a", { href: `#/component/${ancestor.digest}` }, ancestor.id) : h("code", {}, `${ancestor.digest.slice(0, 12)} (not here)`),
+        ancestor.id ? ` of ${ancestor.author}, level ${level(ancestor.level)} ` : " ",
+        ancestor.gain !== null ? `the step from it gained ${ancestor.gain >= 0 ? "+" : ""}${ancestor.gain.toFixed(4)} ` : "",
+        ancestor.id && child ? h("a", { href: `#/component/${child}/${ancestor.digest}` }, "what changed") : "",
+        ancestor.parents.length ? tree(ancestor.parents, null) : "",
+      ),
+    ),
+  );
+}
+
+const TOKEN = /(\/\*[\s\S]*?\*\/|\/\/[^\n]*)|(^[ \t]*#[^\n]*)|\b(auto|break|case|char|const|continue|default|do|double|else|enum|extern|float|for|goto|if|inline|int|long|register|return|short|signed|sizeof|static|struct|switch|typedef|union|unsigned|void|volatile|while|u8|u32|u64|i32|i64|f64)\b|\b(0[xX][0-9a-fA-F]+|\d[\d.eE+-]*)/gm;
+
+function highlighted(source) {
+  const parts = [];
+  let at = 0;
+  for (const match of source.slice(0, 200000).matchAll(TOKEN)) {
+    parts.push(source.slice(at, match.index));
+    parts.push(h("span", { class: match[1] ? "comment" : match[2] ? "pre" : match[3] ? "key" : "number-literal" }, match[0]));
+    at = match.index + match[0].length;
+  }
+  return [...parts, source.slice(at)];
+}
+
+// Lines that both have in the same order, by dynamic programming; sources are small.
+function difference(before, after) {
+  const [a, b] = [before.split("\n").slice(0, 2000), after.split("\n").slice(0, 2000)];
+  const common = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
+  for (let i = a.length - 1; i >= 0; i--) for (let j = b.length - 1; j >= 0; j--) common[i][j] = a[i] === b[j] ? common[i + 1][j + 1] + 1 : Math.max(common[i + 1][j], common[i][j + 1]);
+  const lines = [];
+  let [i, j] = [0, 0];
+  while (i < a.length || j < b.length) {
+    if (i < a.length && j < b.length && a[i] === b[j]) lines.push(h("span", {}, `  ${a[i++]}\n`)), j++;
+    else if (j >= b.length || (i < a.length && common[i + 1][j] >= common[i][j + 1])) lines.push(h("span", { class: "removed" }, `- ${a[i++]}\n`));
+    else lines.push(h("span", { class: "added" }, `+ ${b[j++]}\n`));
+  }
+  return lines;
+}

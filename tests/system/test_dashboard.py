@@ -1,0 +1,138 @@
+"""The dashboard in a real browser, against a real hub: what strangers say stays text, and every view can be reached."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from unittest import SkipTest
+
+from tests.system.support import PATIENCE, RawClient, SystemTestCase, steadyPort
+
+T = TypeVar("T")
+EVIL = "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+
+
+class DashboardTests(SystemTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.browser = self.startBrowser()
+        self.port, self.web = steadyPort(), steadyPort()
+        self.startWeb()
+
+    def startBrowser(self) -> Any:
+        chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+        if chromium is None or chromedriver is None:
+            raise SkipTest("needs chromium and chromedriver (Debian's packages chromium and chromium-driver)")
+        from selenium import webdriver
+        from selenium.webdriver.chrome.options import Options
+        from selenium.webdriver.chrome.service import Service
+
+        options = Options()
+        options.binary_location = chromium
+        for argument in (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            f"--user-data-dir={self.folder / 'browser'}",
+        ):
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        browser = webdriver.Chrome(options=options, service=Service(chromedriver))
+        self.addCleanup(browser.quit)
+        return browser
+
+    def startWeb(self) -> None:
+        where = ["--port", str(self.port), "--dashboard", str(self.web), "--state", str(self.state.path)]
+        self.hub = self.twistd("kernelhub", *where)
+        self.hub.waitFor("dashboard: http://127.0.0.1")
+
+    def link(self) -> str:
+        program = Path(sys.executable).with_name("kernelnet")
+        found = subprocess.run(
+            [program, "dashboard", "--state", self.state.path], capture_output=True, text=True, check=True
+        )
+        return found.stdout.strip()
+
+    def speaker(self, aiId: str) -> RawClient:
+        client = self.client(aiId)
+        client.hello(capabilities=[EVIL])
+        return client
+
+    def until(self, look: Callable[[], T]) -> T:
+        """What C{look} finds, as soon as it finds something: the page is drawn when it likes."""
+        deadline = time.monotonic() + PATIENCE
+        while not (found := look()):
+            if time.monotonic() > deadline:
+                raise AssertionError("not on the page:\n" + self.text())
+            time.sleep(0.1)
+        return found
+
+    def text(self) -> str:
+        found: str = self.browser.execute_script("return document.body.innerText")
+        return found
+
+    def shows(self, words: str) -> None:
+        self.until(lambda: words in self.text())
+
+    def go(self, view: str) -> None:
+        self.browser.get(f"http://127.0.0.1:{self.web}/#/{view}")
+
+    def test_views(self) -> None:
+        """Empty and full, narrow and wide: every view says what there is, and nothing that a stranger wrote is run."""
+        self.browser.get(self.link())
+        self.shows("No trainer has been here yet")
+        self.shows("twistd -n kerneltrainer")
+        author, peer = self.speaker("AI_1"), self.speaker("AI_2")
+        name = EVIL[:90]
+        component = {"id": name, "name": EVIL[:90], "implementation": f"/* {EVIL} */", "description": EVIL}
+        author.send("os_component_share", {"component": {**component, "specialization": EVIL[:90]}})
+        peer.send("collaboration_request", {"type": "feature_development", "description": EVIL, "target_ai": "AI_1"})
+        self.shows("2 connected, 2 known")
+        for view, words in (
+            ("network", "AI_1"),
+            ("progress", "Nothing is confirmed yet"),
+            ("components", name),
+            ("sessions", "offered: 1"),
+            ("traffic", "os_component_share"),
+        ):
+            for width in (1280, 400):
+                self.browser.set_window_size(width, 900)
+                self.go(view)
+                self.shows(words)
+                wide = self.browser.execute_script(
+                    "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
+                )
+                self.assertFalse(wide, f"{view} is wider than {width} pixels")
+        self.go("components")
+        self.until(lambda: self.browser.execute_script("return document.querySelector('td a') !== null"))
+        self.browser.execute_script("document.querySelector('td a').click()")
+        self.shows("Nobody has measured it again yet")
+        self.shows(EVIL)
+        self.assertNotIn("taken", self.browser.title)
+        self.assertEqual(
+            self.browser.execute_script("return document.querySelectorAll('main script, main img').length"), 0
+        )
+        self.assertEqual([entry for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"], [])
+
+    def test_restart(self) -> None:
+        """Who is not signed in is told how; while the hub is away the page says so, and goes on when it is back."""
+        self.go("network")
+        self.until(lambda: "token" in self.text() or "signed in" in self.text())
+        self.browser.get(self.link())
+        self.until(lambda: self.text().rstrip().find("live") >= 0)
+        self.hub.kill()
+        self.shows("trying again")
+        self.startWeb()
+        # Sessions end with the hub; a new link begins another.
+        self.browser.get(self.link())
+        self.shows("live")
