@@ -41,6 +41,7 @@ __all__ = [
     "parts",
     "size",
     "text",
+    "textIn",
     "toC",
 ]
 
@@ -303,6 +304,16 @@ def _wrapped(printed: str) -> list[str]:
     return textwrap.wrap(printed, 100, break_long_words=False, break_on_hyphens=False) or [printed]
 
 
+def textIn(source: str) -> str | None:
+    """The text of the expression that a source says it was written from, on one line; C{None}: it says none."""
+    start = source.find(_LABEL)
+    if start < 0:
+        return None
+    # To the end of the comment; each further line begins with " *".
+    comment = source[start + len(_LABEL) : start + len(_LABEL) + 2 * MAX_TEXT].partition("*/")[0]
+    return " ".join(re.sub(r"\n[ \t]*\*", "\n", comment).split())[:MAX_TEXT]
+
+
 def fromSource(source: str, features: Sequence[str]) -> Tree | None:
     """
     The tree that a source says it was written from.
@@ -311,13 +322,9 @@ def fromSource(source: str, features: Sequence[str]) -> Tree | None:
 
     @return: C{None}: it says none, or none over these features.
     """
-    start = source.find(_LABEL)
-    if start < 0:
-        return None
-    # To the end of the comment; each further line begins with " *".
-    comment = source[start + len(_LABEL) : start + len(_LABEL) + 2 * MAX_TEXT].partition("*/")[0]
+    found = textIn(source)
     try:
-        return parse(re.sub(r"\n[ \t]*\*", "\n", comment), features)
+        return None if found is None else parse(found, features)
     except ExpressionError:
         return None
 

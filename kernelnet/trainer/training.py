@@ -258,7 +258,16 @@ class IntegratedKernelTrainer:
             candidate = self._generator.generate(problem)
             if candidate is None or self._stopping:
                 return None
-            component, reason = accept(scenario, candidate, generator=self._generator.name, seed=seed)
+            # the one that it does the same as, if the generator took up the objective fuel
+            parent = next((c for c in goal.parents if c.digest in candidate.parents[:1]), None)
+            component, reason = accept(
+                scenario,
+                candidate,
+                generator=self._generator.name,
+                seed=seed,
+                objective=goal.objective if parent is not None else "score",
+                parent=parent,
+            )
         finally:
             self._problem = None
         if component is None:

@@ -14,6 +14,7 @@ import msgspec
 from twisted.internet.defer import CancelledError, Deferred, gatherResults, inlineCallbacks
 from twisted.logger import Logger
 
+from kernelnet.generators.expression import textIn
 from kernelnet.message import (
     CodeBlock,
     CodeShare,
@@ -24,6 +25,7 @@ from kernelnet.message import (
     ForwardedFeatureRequest,
     MessageType,
     PatternShare,
+    Report,
     Verdict,
 )
 from kernelnet.trainer.store import Changes
@@ -84,6 +86,7 @@ class Workshop:
         self._lanes: list[Deferred[None]] = []
         self._running = False
         self._ownTurn = True
+        self._economized: set[str] = set()
         self._stalled = 0
         self._lastRequest: float | None = None
         self.rounds = 0
@@ -291,7 +294,7 @@ class Workshop:
         """One round of the trainer's own search: what beats all that it knows is shared."""
         trainer = self._trainer
         began = trainer.now()
-        component = await trainer.local.build(self._goal(ROUND_SECONDS))
+        component = await trainer.local.build(self._cheaperGoal() or self._goal(ROUND_SECONDS))
         if component is None and trainer.now() - began < 1.0:
             # A generator that has nothing to offer, and says so at once, must not spin.
             await trainer.pause(1.0)
@@ -327,8 +330,26 @@ class Workshop:
             blocks=list(knowledge.blocks.values())[-MAX_BLOCKS:],
         )
 
+    def _cheaperGoal(self) -> Goal | None:
+        """For the specialization performance: the next component that it might make cheaper, each of them once."""
+        if self._trainer.specialization != "performance":
+            return None
+        for known in self._trainer.knowledge.usable():
+            component, manifest = known.component, known.component.manifest
+            if manifest is None or manifest.report is None or component.digest in self._economized:
+                continue
+            self._economized.add(component.digest)
+            report = manifest.report
+            task = {"workbench": report.workbench, "trace_digest": report.trace_digest, "settings": report.settings}
+            return Goal(manifest.workbench, ROUND_SECONDS, objective="fuel", parents=[component], requirements=task)
+        return None
+
     def _isBest(self, component: Component) -> bool:
-        """Whether its validation score beats what is known for the same task; held-out is never looked at."""
+        """
+        Whether its validation score beats what is known for the same task, or is the same with less fuel.
+
+        Held-out is never looked at.
+        """
         manifest = component.manifest
         if manifest is None or manifest.report is None:
             return False
@@ -339,20 +360,26 @@ class Workshop:
                 continue
             theirs = other.report
             if (theirs.trace_digest, theirs.settings) == (mine.trace_digest, mine.settings) and (
-                theirs.splits["validation"].score <= mine.splits["validation"].score
+                _cost(theirs) <= _cost(mine)
             ):
                 return False
         return True
 
     def _shareBlock(self, component: Component, changes: Changes) -> None:
         manifest = component.manifest
-        if manifest is None or not manifest.parameters:
+        if manifest is None:
+            return
+        expression = textIn(component.implementation)
+        data: dict[str, Any] = {"parameters": manifest.parameters} if manifest.parameters else {}
+        if expression is not None:
+            data["expression"] = expression
+        if not data:
             return
         trainer = self._trainer
         block = CodeBlock(
             id=f"{component.id}-parameters",
             type=f"{manifest.workbench}/{manifest.generator}",
-            data={"parameters": manifest.parameters},
+            data=data,
             specialization=trainer.specialization,
         )
         if (trainer.aiId, block.id) not in trainer.knowledge.blocks:
@@ -396,6 +423,12 @@ class Workshop:
             for k in trainer.knowledge.components.values()
             if k.verdict is Verdict.CONFIRMED and k.source != trainer.aiId
         )
+
+
+def _cost(report: Report) -> tuple[int, int]:
+    """What decides between two components for one task."""
+    validation = report.splits["validation"]
+    return validation.score, validation.fuel
 
 
 def isSmall(requirements: dict[str, Any]) -> bool:

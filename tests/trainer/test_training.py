@@ -1,6 +1,7 @@
 """The learning half: what runs in its threads, and that it ends."""
 
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,8 +9,13 @@ from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import TestCase
 
-from kernelnet.trainer.training import IntegratedKernelTrainer
+from kernelnet.generators.expression import parse, toC
+from kernelnet.message import Component, Manifest
+from kernelnet.trainer.training import Goal, IntegratedKernelTrainer
+from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import WorkbenchError
+from kernelnet.workbench.file_system import workbench
+from tests.workbench.support import mixture
 
 
 class StopTests(TestCase):
@@ -56,3 +62,33 @@ class TracesTests(TestCase):
         self.patch(local, "_benches", [bare])
         error = yield self.assertFailure(local.start(), WorkbenchError)
         self.assertIn("--trace", str(error))
+
+
+class FuelTests(TestCase):
+    @inlineCallbacks
+    def test_fuel(self) -> Any:
+        """With the objective fuel a component comes back that does the same as its parent for less, or nothing."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        trace = folder / "t.txt"
+        trace.write_text("".join(f"{number}\n" for number in mixture()))
+        local = IntegratedKernelTrainer("file_system", [trace], seed=1)
+        self.addCleanup(local.stop)
+        yield local.start()
+        scenario = workbench.scenario(trace)
+        abi = workbench.abis[1]
+        source = toC(parse("freq + hist - age * 2 + 3 * aq(age, 0) * 0", abi.features), abi, "kn_file_system.h")
+        wasm = compileC(source, workbench.headerPath, trusted=True)
+        claim = scenario.measure(wasm)
+        manifest = Manifest("", "", abi.identifier, "file_system", report=claim)
+        parent = Component(id="p", implementation=source, wasm=wasm, manifest=manifest)
+        task = {"trace_digest": scenario.traceDigest, "settings": scenario.settings}
+        goal = Goal("file_system", 20.0, objective="fuel", parents=[parent], requirements=task)
+        made = yield local.build(goal)
+        ours, theirs = made.manifest.report.splits, claim.splits
+        for split, score in theirs.items():
+            self.assertEqual(ours[split].score, score.score)
+            self.assertLess(ours[split].fuel, score.fuel)
+        self.assertEqual(made.manifest.parents, [parent.digest])
+        goal.parents = [made]
+        self.assertIsNone((yield local.build(goal)))

@@ -8,12 +8,12 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from kernelnet.message import MessageType, Verdict
 from kernelnet.trainer import knowledge
 from kernelnet.trainer.store import Changes
-from tests.trainer.support import TrainerTestCase, component
+from tests.trainer.support import TRACE, TrainerTestCase, component
 
 T = MessageType
 
 
-class WorkshopTests(TrainerTestCase):
+class Case(TrainerTestCase):
     @inlineCallbacks
     def setUp(self) -> Any:  # type: ignore[override]
         yield super().setUp()
@@ -53,6 +53,8 @@ class WorkshopTests(TrainerTestCase):
         yield stopped
         self.local.script = []
 
+
+class WorkshopTests(Case):
     @inlineCallbacks
     def test_remeasured(self) -> Any:
         """A peer's claim is measured again and the verdict reported with the digest, in one transaction."""
@@ -148,6 +150,24 @@ class WorkshopTests(TrainerTestCase):
         blocks = [m.payload["code"] for m in self.said(T.CODE_SHARE)]
         self.assertEqual([b["id"] for b in blocks], ["a-parameters", "b-parameters"])
         self.assertEqual((blocks[0]["type"], blocks[0]["data"]), ("file_system/search", {"parameters": [1.0, 2.0]}))
+
+    @inlineCallbacks
+    def test_lessFuel(self) -> Any:
+        """Of components with one score on validation that with less fuel is the better one."""
+        self.local.script = [component("a", 40, 1000), component("b", 40, 1000), component("c", 40, 900)]
+        yield self.settle()
+        shared = [m.payload["component"]["id"] for m in self.said(T.OS_COMPONENT_SHARE)]
+        self.assertEqual(shared, ["a", "c"])
+
+    @inlineCallbacks
+    def test_sharesExpressions(self) -> Any:
+        """What says which expression it was written from shares that too."""
+        found = component("a")
+        found.implementation = "/* expression: age +\n * 2.0 */"
+        self.local.script = [found]
+        yield self.settle()
+        (block,) = (m.payload["code"] for m in self.said(T.CODE_SHARE))
+        self.assertEqual(block["data"], {"parameters": [1.0, 2.0], "expression": "age + 2.0"})
 
     @inlineCallbacks
     def test_asksWhenNothingIsThere(self) -> Any:
@@ -331,6 +351,28 @@ class WorkshopTests(TrainerTestCase):
         changes = Changes()
         self.trainer.knowledge.addComponent("AI_1", component("own"), changes)
         self.assertEqual([k.verdict for k in self.trainer.knowledge.usable("file_system")], [Verdict.CONFIRMED])
+
+
+class PerformanceTests(Case):
+    """A trainer for performance does all that others do, and makes components cheaper."""
+
+    specialization = "performance"
+
+    @inlineCallbacks
+    def test_cheaper(self) -> Any:
+        """What it has confirmed it tries to make cheaper, on its own task, each once; then it searches as others do."""
+        yield self.share("good")
+        yield self.share("bad")
+        self.local.refuted = {"bad"}
+        yield self.settle()
+        self.local.script = [None, None]
+        yield self.settle()
+        (cheaper,) = (goal for goal in self.local.goals if goal.objective == "fuel")
+        self.assertEqual((cheaper.feature, [p.id for p in cheaper.parents]), ("file_system", ["good"]))
+        self.assertEqual(
+            cheaper.requirements, {"workbench": "file_system", "trace_digest": TRACE, "settings": {"capacity": 10}}
+        )
+        self.assertGreater(len(self.local.goals), 2)
 
 
 async def _nothing() -> None:
