@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -203,7 +204,8 @@ def standingTable(found: Standing, detail: int = 3) -> Table:
         table.add_column("fuel per\nevent", justify="right", no_wrap=True)
     metrics = list(dict.fromkeys(name for policy in found.policies for name in _metrics(policy))) if detail > 1 else []
     for name in metrics:
-        table.add_column("\n".join(["held-out", *plain(name).split("_")]), justify="right", no_wrap=True)
+        words = textwrap.wrap(plain(name).replace("_", " "), 14)
+        table.add_column("\n".join(["held-out", *words]), justify="right", no_wrap=True)
     most = max((_ratio(score) for policy in found.policies for score in policy.splits.values()), default=0.0)
     digits = 4 if most < 10 else 2 if most < 1000 else 0
     for policy in sorted(found.policies, key=lambda p: (p.splits["held_out"].score, p.kind != "optimum")):
