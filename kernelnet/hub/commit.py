@@ -19,7 +19,7 @@ from kernelnet.hub.integrity import checksum
 from kernelnet.message import HUB_ID, ErrorClass, MessageType, NetworkMessage
 from kernelnet.wire import WireProblem, newMessageId
 
-__all__ = ["Transaction", "Work", "asProblem", "commit", "hubMessage"]
+__all__ = ["Transaction", "Work", "asProblem", "commit", "hubMessage", "isDamage"]
 
 
 def hubMessage(messageType: MessageType, payload: dict[str, Any], now: float) -> NetworkMessage:
@@ -275,6 +275,11 @@ def asProblem(error: BaseException) -> WireProblem:
         if "full" in str(error):
             return WireProblem("storage_full", "the hub's disk is full; send it again later")
         return WireProblem("busy", f"the hub can't store it now ({error}); send it again later")
-    if type(error) is sqlite3.DatabaseError:  # damage: not the message's fault, so it must not be dropped
+    if isDamage(error):  # not the message's fault, so it must not be dropped
         return WireProblem("busy", f"the hub's database is in trouble ({error}); send it again later")
     return WireProblem("invalid_message", "the hub could not store this message; its log says why")
+
+
+def isDamage(error: BaseException) -> bool:
+    """Whether SQLite found its file damaged: that class itself is what it has for nothing else."""
+    return type(error) is sqlite3.DatabaseError

@@ -25,7 +25,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from kernelnet.hub.commit import Transaction, Work, asProblem, commit
+from kernelnet.hub.commit import Transaction, Work, asProblem, commit, isDamage
 from kernelnet.hub.events import Event, Page, Recent, readPage
 from kernelnet.wire import WireProblem, plain
 
@@ -47,6 +47,7 @@ class Log:
     @ivar head: the last committed position.
     @ivar logId: tells this log from that of any other database.
     @ivar first: the first position that can still be read.
+    @ivar damaged: called when a commit finds the database damaged.
     @ivar room: asked before each commit why the disk can't take messages.
     @ivar noRoom: what it said last.
     """
@@ -81,6 +82,7 @@ class Log:
         self._clock = clock
         self._wallClock = wallClock
         self.committed: Callable[[list[Event]], None] = lambda events: None
+        self.damaged: Callable[[BaseException], None] = lambda error: None
         self.room: Callable[[], WireProblem | None] = lambda: None
         self.noRoom: WireProblem | None = None
         self.head = 0
@@ -210,6 +212,8 @@ class Log:
         for i, error in refused.items():
             if not isinstance(error, WireProblem):
                 self._log.failure("could not store {work}", Failure(error), work=self._running[i])
+            if isDamage(error):
+                self.damaged(error)
         problems = [asProblem(refused[i]) if i in refused else None for i in range(len(self._running))]
         if transaction.events:
             self.head = transaction.events[-1].seq
@@ -222,7 +226,10 @@ class Log:
         self._log.error(
             "commit of {count} messages failed: {reason}", count=len(self._running), reason=failure.getErrorMessage()
         )
-        self._settleAll([asProblem(failure.value or Exception())] * len(self._running), [])
+        error = failure.value or Exception()
+        if isDamage(error):
+            self.damaged(error)
+        self._settleAll([asProblem(error)] * len(self._running), [])
 
     def _settle(self, work: Work, problem: WireProblem | None) -> None:
         try:

@@ -208,6 +208,7 @@ class HubService(Service):
         # One writer: SQLite has one anyway, and the log's order is that of its thread.
         source = Log(self._pool(database.setUpWriter, 1), self._pool(database.setUpReader, 2), self._reactor, time.time)
         self._source = source
+        source.damaged = lambda error: self._damaged(source, error)
         source.room = storage.Room(self._state.path, self._options["min-free-bytes"]).problem
         started = source.open().addCallback(lambda _: source.read(Registry.load)).addCallback(self._listen)
         started.addCallbacks(lambda _: self.started.callback(None), self._failed)
@@ -284,20 +285,24 @@ class HubService(Service):
 
     def _checkAll(self, source: Log) -> None:
         """After an unclean end: every row of the log, while the hub is at work; it ends when one is damaged."""
-
-        def damaged(failure: Failure) -> Deferred[None] | None:
-            if self._stopping:
-                return None
-            problem = database.unusable(self._state.database, failure.value or Exception())
-            # The next start refuses, too.
-            return source.write(lambda transaction: integrity.remember(transaction.connection, failure.value)).addBoth(
-                lambda _: endWithFailure(self._reactor, f"kernelhub: {problem}")
-            )
-
         self.log.info("the last hub here did not end in order: checking the log")
         checked = Deferred.fromCoroutine(storage.checkAll(source, self._reactor))
-        checked.addCallbacks(lambda upTo: self.log.info("the log is sound up to {upTo}", upTo=upTo), damaged)
+        checked.addCallbacks(
+            lambda upTo: self.log.info("the log is sound up to {upTo}", upTo=upTo),
+            lambda failure: self._damaged(source, failure.value or Exception()),
+        )
         checked.addErrback(lambda failure: None if self._stopping else self.log.failure("the check failed", failure))
+
+    def _damaged(self, source: Log, error: BaseException) -> None:
+        """The database is damaged: end, with one line that says what to do."""
+        if self._stopping:
+            return
+        self._stopping = True
+        problem = database.unusable(self._state.database, error)
+        # The next start refuses, too.
+        source.write(lambda transaction: integrity.remember(transaction.connection, error)).addBoth(
+            lambda _: endWithFailure(self._reactor, f"kernelhub: {problem}")
+        )
 
     def _failed(self, failure: Failure) -> None:
         # What the system or we ourselves say in one line needs no traceback.

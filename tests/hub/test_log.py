@@ -199,9 +199,12 @@ class PoisonTests(HubTestCase):
         self.assertEqual(len(self.flushLoggedErrors(sqlite3.DataError)), 1)
 
     def test_damage(self) -> None:
-        """A message that can't be stored since the database is damaged is not refused for good."""
+        """A message that can't be stored since the database is damaged is not refused for good; the hub hears of it."""
+        damage: list[BaseException] = []
+        self.hub.log.damaged = damage.append
         self.raises["a"] = sqlite3.DatabaseError("database disk image is malformed")
         self.batch((self.author, "a"))
+        self.assertEqual(damage, [self.raises["a"]])
         (error,) = self.author.payloads("error")
         self.assertEqual((error["code"], error["class"], error["message_id"]), ("busy", "retry", "a"))
         self.assertEqual(len(self.flushLoggedErrors(sqlite3.DatabaseError)), 1)
