@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import msgspec
 
 from kernelnet.duration import parseDuration
 from kernelnet.hub import control
+from kernelnet.hub.database import DatabaseError, connectReader
 from kernelnet.identity import IdentityError, StateDirectory, defaultState
 
-__all__ = ["Duration", "ask", "directory", "stateOption", "when"]
+__all__ = ["Duration", "ask", "directory", "reading", "stateOption", "when"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,3 +72,20 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
 def when(seconds: float | None) -> str:
     """Unix seconds for a table; C{-} for never."""
     return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@contextmanager
+def reading(state: Path | None) -> Iterator[sqlite3.Connection]:
+    """
+    A connection that can only read the hub's database, whether the hub runs or not.
+
+    @raise click.ClickException: there is none, or it can't be read.
+    """
+    path = directory(state).database
+    if not path.exists():
+        raise click.ClickException(f"no hub has ever run in {path.parent}: give its --state")
+    try:
+        with closing(connectReader(path)) as connection:
+            yield connection
+    except (sqlite3.Error, DatabaseError, msgspec.MsgspecError) as error:
+        raise click.ClickException(f"can't read {path}: {error}; kernelnet doctor checks it") from None

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
@@ -17,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from kernelnet.cli.common import directory, stateOption
+from kernelnet.cli.common import reading, stateOption
 from kernelnet.hub.catalog import (
     SORTS,
     STATES,
@@ -30,7 +28,6 @@ from kernelnet.hub.catalog import (
     entryOf,
     lineage,
 )
-from kernelnet.hub.database import DatabaseError, connectReader
 from kernelnet.message import Report
 from kernelnet.wire import plain
 
@@ -55,7 +52,7 @@ def listing(
     *, workbench: str | None, verdict: str | None, sort: str, limit: int, state: Path | None, asJson: bool
 ) -> None:
     """List components; level is what the author claims, verdict what others measured."""
-    with _database(state) as connection:
+    with reading(state) as connection:
         found = entries(connection, workbench=workbench, state=verdict, sort=sort, limit=limit)
     if asJson:
         click.echo(json.dumps([describe(entry) for entry in found], indent=2))
@@ -89,7 +86,7 @@ def listing(
 @click.option("--json", "asJson", is_flag=True, help="Print JSON.")
 def show(component: str, state: Path | None, asJson: bool) -> None:
     """Show one COMPONENT (its id, or the first digits of its digest): claim, verdicts, lineage, source."""
-    with _database(state) as connection:
+    with reading(state) as connection:
         entry = _find(connection, component)
         ancestors = lineage(connection, entry)
     if asJson:
@@ -128,7 +125,7 @@ def export(component: str, out: Path | None, state: Path | None) -> None:
 
     It is a stranger's program: `kernelnet bench run` compiles it in a jail, and runs it in the sandbox.
     """
-    with _database(state) as connection:
+    with reading(state) as connection:
         entry = _find(connection, component)
     text = exported(entry)
     if out is None:
@@ -161,19 +158,6 @@ def exported(entry: Entry) -> str:
     lines += ["", "manifest: " + manifest.replace("/", "\\/")]
     comment = "".join(f" * {line.replace('*/', '* /')}".rstrip(" \\") + "\n" for line in lines)
     return f"/*\n{comment} */\n{component.implementation}"
-
-
-@contextmanager
-def _database(state: Path | None) -> Iterator[sqlite3.Connection]:
-    """@raise click.ClickException: there is none, or it can't be read."""
-    path = directory(state).database
-    if not path.exists():
-        raise click.ClickException(f"no hub has ever run in {path.parent}: give its --state")
-    try:
-        with closing(connectReader(path)) as connection:
-            yield connection
-    except (sqlite3.Error, DatabaseError, msgspec.MsgspecError) as error:
-        raise click.ClickException(f"can't read {path}: {error}; kernelnet doctor checks it") from None
 
 
 def _find(connection: sqlite3.Connection, name: str) -> Entry:

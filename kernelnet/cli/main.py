@@ -16,6 +16,7 @@ from kernelnet.cli.bench import bench
 from kernelnet.cli.certs import certs
 from kernelnet.cli.common import ask, stateOption
 from kernelnet.cli.components import components
+from kernelnet.cli.overview import ais, leaderboard, patterns, sessions
 from kernelnet.cli.record import record
 from kernelnet.cli.storage import backup, doctor, restore
 from kernelnet.cli.tokens import tokens
@@ -109,6 +110,10 @@ main.add_command(workbenches)
 main.add_command(bench)
 main.add_command(record)
 main.add_command(components)
+main.add_command(ais)
+main.add_command(patterns)
+main.add_command(sessions)
+main.add_command(leaderboard)
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(doctor)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
 
-from kernelnet.hub import catalog
-from kernelnet.hub.web import queries
+from kernelnet.hub import catalog, queries
 from kernelnet.wire import rfc3339
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What the API reads of the database besides components (`kernelnet.hub.catalog`): patterns and sessions."""
+"""What people and the API are told besides components (`kernelnet.hub.catalog`): patterns, sessions, progress."""
 
 from __future__ import annotations
 
@@ -9,11 +9,32 @@ import msgspec
 from msgspec import Struct
 
 from kernelnet.hub.catalog import reportsOn
+from kernelnet.message import Hello
 from kernelnet.wire import rfc3339
 
-__all__ = ["SESSION_STATES", "patterns", "progress", "sessions"]
+__all__ = ["SESSION_STATES", "ais", "patterns", "progress", "sessions"]
 
 SESSION_STATES = ("offered", "active", "completed", "declined", "expired")
+
+
+def ais(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Who ever said hello: C{id}, what the last hello said, and C{seen_at} (Unix seconds)."""
+    rows = connection.execute("SELECT ai_id, hello, protocol, seen_at FROM ais ORDER BY ai_id")
+    found = []
+    for aiId, body, protocol, seenAt in rows:
+        hello = msgspec.json.decode(body, type=Hello)
+        found.append(
+            {
+                "id": aiId,
+                "specialization": hello.specialization,
+                "capabilities": list(hello.capabilities),
+                "generators": list(hello.generators),
+                "workbenches": list(hello.workbenches),
+                "protocol": protocol,
+                "seen_at": seenAt,
+            }
+        )
+    return found
 
 
 def patterns(connection: sqlite3.Connection, kind: str | None, limit: int) -> list[dict[str, Any]]:

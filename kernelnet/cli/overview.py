@@ -1,0 +1,150 @@
+"""C{kernelnet ais}, C{patterns}, C{sessions}, C{leaderboard}: what a hub's database tells, whether it runs or not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kernelnet.cli.common import directory, reading, stateOption, when
+from kernelnet.hub import control, queries
+from kernelnet.identity import IdentityError
+from kernelnet.wire import plain
+
+__all__ = ["ais", "leaderboard", "patterns", "sessions"]
+
+jsonOption = click.option("--json", "asJson", is_flag=True, help="Print JSON.")
+limitOption = click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many."
+)
+
+
+@click.command()
+@stateOption
+@jsonOption
+def ais(state: Path | None, asJson: bool) -> None:
+    """List the AIs that ever said hello to the hub, and who is connected now."""
+    with reading(state) as connection:
+        found = queries.ais(connection)
+    here = _connected(state)
+    for ai in found:
+        ai["connected"] = ai["id"] in here
+    if asJson:
+        click.echo(json.dumps(found, indent=2))
+        return
+    table = _table("AI", "specialization", "workbenches", "state", "last hello")
+    for ai in sorted(found, key=lambda ai: (not ai["connected"], ai["id"])):
+        state_ = "connected" if ai["connected"] else "away"
+        benches = ", ".join(ai["workbenches"]) or "-"
+        table.add_row(ai["id"], plain(ai["specialization"]), Text(plain(benches, 60)), state_, when(ai["seen_at"]))
+    _show(table, found, "no trainer has been here yet: twistd -n kerneltrainer --id AI_1")
+
+
+def _connected(state: Path | None) -> set[str]:
+    """Who is connected; nobody where no hub runs."""
+    try:
+        return set(control.call(directory(state), {"command": "status"})["ais"])
+    except (control.ControlError, IdentityError):
+        return set()
+
+
+@click.command()
+@click.option("--type", "kind", help="Those of one type only.")
+@limitOption
+@stateOption
+@jsonOption
+def patterns(kind: str | None, limit: int, state: Path | None, asJson: bool) -> None:
+    """List the patterns that were shared, the most confident first."""
+    with reading(state) as connection:
+        found = queries.patterns(connection, kind, limit)
+    if asJson:
+        click.echo(json.dumps(found, indent=2))
+        return
+    table = _table("pattern", "of", "type", "confidence", "data")
+    for pattern in found:
+        data = json.dumps(pattern.get("data"), ensure_ascii=False)
+        cells = (pattern["source"], Text(plain(str(pattern["type"]))), f"{pattern['confidence']:.3f}")
+        table.add_row(Text(plain(pattern["id"], 40)), *cells, Text(plain(data, 60)))
+    _show(table, found, "none yet")
+
+
+@click.command()
+@click.option("--show", "which", type=click.Choice(queries.SESSION_STATES), help="Those in one state only.")
+@limitOption
+@stateOption
+@jsonOption
+def sessions(which: str | None, limit: int, state: Path | None, asJson: bool) -> None:
+    """List collaboration sessions, what changed last first, with the steps of those that were completed."""
+    with reading(state) as connection:
+        found = queries.sessions(connection, which, limit)
+    if asJson:
+        click.echo(json.dumps(found, indent=2))
+        return
+    console = Console(markup=False, emoji=False, highlight=False)
+    for session in found:
+        partner = session["partner"] or f"any of {', '.join(session['invited'])}"
+        title = f"{session['state']}: {session['type'].replace('_', ' ')}, {session['initiator']} with {partner}"
+        console.print(Text(title, "bold"), soft_wrap=True)
+        console.print(f"  {session['id']}, begun {session['created']}, changed {session['changed']}", soft_wrap=True)
+        for number, step in enumerate(session["transcript"], 1):
+            console.print(f"  {number}. {_told(step)}", soft_wrap=True)
+        if session["component"]:
+            console.print(f"  came to {plain(session['component'])}", soft_wrap=True)
+    if not found:
+        console.print("none; two trainers that are connected begin one within seconds")
+
+
+def _told(step: dict[str, Any]) -> str:
+    words = f"{step['by']}: {plain(step['what'])}" + (f" for {plain(step['objective'])}" if "objective" in step else "")
+    if step.get("parents"):
+        words += f" from {', '.join(digest[:10] for digest in step['parents'][:4])}"
+    if step.get("component"):
+        words += f" -> {plain(step['component'])}, score {step.get('score')}, {step.get('fuel')} fuel"
+        words += f", level {step['level']:.3f}" if isinstance(step.get("level"), float) else ""
+    else:
+        words += " -> nothing passed the guard"
+    return words + (f", {plain(step['verdict'])}" if step.get("verdict") else "") + f" ({step.get('seconds', 0)} s)"
+
+
+@click.command()
+@stateOption
+@jsonOption
+def leaderboard(state: Path | None, asJson: bool) -> None:
+    """Show for each task the best component that another AI has confirmed and nobody has refuted."""
+    with reading(state) as connection:
+        found = queries.progress(connection)
+    if asJson:
+        click.echo(json.dumps(found, indent=2))
+        return
+    table = _table("task", "best", "level", "by hand")
+    for task in found:
+        best, hand = task["steps"][-1], task["by_hand"]
+        settings = " ".join(f"{name}={value}" for name, value in task["settings"].items())
+        table.add_row(
+            Text(f"{plain(task['workbench'])}, {plain(task['trace'], 60)}\n{plain(settings, 200)}"),
+            Text(plain(best["id"])),
+            f"{best['level']:.3f}",
+            Text(f"{plain(hand['name'])} {hand['level']:.3f}" if hand else "-"),
+        )
+    _show(table, found, "nothing is confirmed yet: it takes two trainers and about a minute")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        isNumber = column in ("level", "confidence")
+        table.add_column(column, justify="right" if isNumber else "left", no_wrap=column in ("AI", "best", "level"))
+    return table
+
+
+def _show(table: Table, found: list[Any], otherwise: str) -> None:
+    if found:
+        Console(markup=False, emoji=False, highlight=False).print(table)
+    else:
+        click.echo(otherwise)
