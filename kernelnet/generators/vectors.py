@@ -37,6 +37,7 @@ class Template:
     @ivar describe: says in a line what a vector is.
     @ivar suggested: what the kind and data of a pattern make worth trying; a pattern may be a stranger's, so data is
         anything.
+    @ivar islands, population, offspring: see `IslandFamily`; where a measurement takes long, few are best.
     @ivar blockTypes: the C{type} of `kernelnet.message.CodeBlock`s whose data is C{{"parameters": […]}} of this one.
     """
 
@@ -49,6 +50,9 @@ class Template:
     describe: Callable[[Vector], str]
     suggested: Callable[[str, object, Mapping[str, int]], Iterator[Sequence[float]]] = _nothing
     blockTypes: frozenset[str] = field(default_factory=frozenset)
+    islands: int = 2
+    population: int = 40
+    offspring: int = 20
 
     def normalized(self, values: Sequence[float]) -> Vector:
         """The nearest vector within the ranges."""
@@ -72,13 +76,10 @@ def finite(value: object) -> float | None:
 class VectorFamily(IslandFamily[Vector]):
     """See `IslandFamily`: a genome is a vector; uniform crossover, and mutation of single values."""
 
-    islands = 2
-    population = 40
-    offspring = 20
-
     def __init__(self, template: Template) -> None:
         self._template = template
         self.name = template.name
+        self.islands, self.population, self.offspring = template.islands, template.population, template.offspring
 
     def begin(self) -> None:
         self._wasm = self.problem.compile(self._template.tunable())
@@ -87,7 +88,7 @@ class VectorFamily(IslandFamily[Vector]):
 
     def first(self, rng: random.Random) -> list[Vector]:
         vectors = list(dict.fromkeys(self._worthTrying()))
-        count = self.population - len(self._template.known)
+        count = max(0, self.population - len(self._template.known))
         return [*vectors, *(tuple(p.any(rng) for p in self._template.parameters) for _ in range(count))]
 
     def _worthTrying(self) -> Iterator[Vector]:

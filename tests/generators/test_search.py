@@ -83,9 +83,9 @@ class SearchTests(SynchronousTestCase):
             self.assertTrue(verifyObject(IComponentGenerator, generator))
 
     def test_shipped(self) -> None:
-        """On both shipped traces it beats, on validation, the best hand-made policy chosen on train."""
+        """On both shipped traces, with the smallest cache to train at, it passes the guard."""
         for path in workbench.traces():
-            scenario = workbench.scenario(path)
+            scenario = workbench.scenario(path, workbench.tasks(path)[0])
             problem = Problem(scenario, seed=3, seconds=HOUR)
             candidate = self.generate(problem, 300)
             made, reason = accept(scenario, candidate, generator="template", seed=3)
