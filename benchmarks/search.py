@@ -90,7 +90,7 @@ def main() -> None:
         component, reason = None, "nothing found"
         if candidate is not None:
             component, reason = accept(scenario, candidate, generator=search.name, seed=options.seed)
-        ours = levels[hand] if component is None else component.development_level
+        ours = levels[hand] if component is None else component.development_level or 0.0
         found = None if candidate is None else share(scenario, candidate.source)
         for key, value in (("hand", levels[hand]), ("hindsight", levels[best]), ("ours", ours)):
             shares[key].append(value)
