@@ -31,6 +31,9 @@ RESERVE = 0.25
 
 THREADS = 2
 
+_MOST = 10.0
+"""In one window nothing is worse than so many times the first one's score."""
+
 Scores = tuple[int, ...]
 """One for each window."""
 
@@ -136,14 +139,25 @@ class Metered:
             # Such as a queue beyond the memory that a policy may have.
             return None
 
-    def loss(self, scores: Scores, windows: slice = slice(None)) -> float:
+    def loss(self, scores: Scores) -> float:
         """
         What a search minimises: the mean, over windows, of the score as a share of the first one's that was measured.
 
-        So each window counts the same, however much there is to lose in it.
+        So each window counts the same, however much there is to lose in it; one in which the first had luck does not
+        outweigh all others.
         """
-        shares = [(s + 1) / (r + 1) for s, r in zip(scores[windows], self._reference[windows], strict=True)]
-        return math.fsum(shares) / len(shares)
+        return math.fsum(self._shares(scores)) / len(scores)
+
+    def lateLoss(self, scores: Scores) -> float:
+        """The same for the last quarter of train: what comes after is like that rather than like the beginning."""
+        # A suite has the windows of its parts one after the other.
+        shares = [
+            share for at, share in enumerate(self._shares(scores)) if at % self._windows >= self._windows * 3 // 4
+        ]
+        return math.fsum(shares) / len(shares) if shares else self.loss(scores)
+
+    def _shares(self, scores: Scores) -> list[float]:
+        return [min(_MOST, (s + 1) / (r + 1)) for s, r in zip(scores, self._reference, strict=True)]
 
     def tell(self, generation: int) -> None:
         """Tell the trainer how far the search is."""

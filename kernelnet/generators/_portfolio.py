@@ -95,6 +95,6 @@ def search(
             metered.tell(generation)
             generation += 1
         found: list[Found] = [one for family in families for one in family.found(FINALISTS)]
-        return choose(metered, sorted(found, key=lambda one: one.loss))
+        return choose(metered, found)
     finally:
         metered.close()

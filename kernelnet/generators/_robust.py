@@ -1,4 +1,11 @@
-"""Which of the best to hand over: not the luckiest on train, but one that holds up on all of it."""
+"""
+Which of the best to hand over: not the luckiest on train, but one that holds up at its end as well.
+
+A search that looks at hundreds of candidates finds some that fit train by chance.  Of those that are about as good on
+all of it, the one that did well in its last quarter too is taken.  (Of twenty searches by genetic programming on eleven
+tasks this gained 0.02 on held-out over the best on train, nearly all of it on one trace that drifts; fitting on three
+quarters and choosing on the last one gained less.)
+"""
 
 from __future__ import annotations
 
@@ -9,10 +16,18 @@ from kernelnet.generators._family import Found, Metered
 
 __all__ = ["FINALISTS", "choose"]
 
-FINALISTS = 50
-"""Of each family so many are looked at in the end."""
+FINALISTS = 20
+"""So many of the best on train are looked at in the end."""
 
 
 def choose(problem: Metered, found: Sequence[Found]) -> Candidate | None:
-    """@param found: best first."""
-    return found[0].candidate if found else None
+    """
+    Make a choice of what several families found.
+
+    @param found: in any order.
+    @return: C{None}: nothing was found.
+    """
+    finalists = sorted(found, key=lambda one: one.loss)[:FINALISTS]
+    if not finalists:
+        return None
+    return min(finalists, key=lambda one: one.loss + problem.lateLoss(one.scores)).candidate

@@ -14,6 +14,7 @@ from kernelnet.generators import Candidate
 from kernelnet.generators._family import Family, Found, Metered
 from kernelnet.generators._portfolio import FLOOR, Bandit
 from kernelnet.generators._portfolio import search as searchFamilies
+from kernelnet.generators._robust import FINALISTS, choose
 from kernelnet.generators.expression import fromSource
 from kernelnet.generators.search import Search, familiesFor
 from kernelnet.message import SplitScore
@@ -128,6 +129,46 @@ class BanditTests(SynchronousTestCase):
     def test_none(self) -> None:
         """Without a family there is nothing to offer."""
         self.assertIsNone(searchFamilies(Timed(Clock(), 10.0), []))
+
+
+class Windowed(Timed):
+    """Its scores are told by the parameters."""
+
+    def measureWindows(self, wasm: bytes, parameters: tuple[float, ...] = (), count: int = 8) -> list[SplitScore]:
+        return [SplitScore(events=1, score=int(value), fuel=1) for value in parameters]
+
+
+class ChooseTests(SynchronousTestCase):
+    def choose(self, *scores: tuple[int, ...]) -> int:
+        """Which of some candidates is chosen, the first of which all are compared with."""
+        problem = Metered(Windowed(Clock(), 10.0))
+        self.addCleanup(problem.close)
+        measured = problem.measureAll((b"", one) for one in scores)
+        found = [Found(problem.loss(one), one, Candidate(str(n))) for n, one in enumerate(measured) if one is not None]
+        chosen = choose(problem, found)
+        return int(chosen.source) if chosen is not None else -1
+
+    def test_late(self) -> None:
+        """Of about equals the one that is better at the end of train is chosen; what is much better anyway stays."""
+        even, late = (100,) * 8, (103, 103, 103, 103, 103, 103, 94, 94)
+        self.assertEqual(self.choose(even, late), 1)
+        self.assertEqual(self.choose(even, (130,) * 6 + (94, 94)), 0)
+        self.assertEqual(self.choose((100,) * 8, (50,) * 6 + (101, 101)), 1)
+
+    def test_finalists(self) -> None:
+        """Only what is among the best on all of train has a chance."""
+        others = [tuple([90 + n % 3] * 8) for n in range(FINALISTS)]
+        self.assertNotEqual(self.choose((100,) * 8, *others, (98,) * 6 + (76, 76)), FINALISTS + 1)
+
+    def test_parts(self) -> None:
+        """The end of a generalist's train is the end of each part's."""
+        even = (100,) * 16
+        self.assertEqual(self.choose(even, (*([103] * 6), 90, 90) * 2), 1)
+        self.assertEqual(self.choose(even, (*([103] * 6), 103, 103, *([97] * 6), 97, 97)), 0)
+
+    def test_nothing(self) -> None:
+        """Of nothing nothing is chosen."""
+        self.assertEqual(self.choose(), -1)
 
 
 class SearchTests(SynchronousTestCase):
