@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from twisted.python import usage
 from twisted.python.failure import Failure
 
+from kernelnet import logformat
 from kernelnet.hub import certificates, control, database, integrity, storage
 from kernelnet.hub.certificates import HubCertificates
 from kernelnet.hub.factory import HubFactory
@@ -58,6 +59,7 @@ class Options(usage.Options):
         *certificates.OPTIONS,
         *storage.OPTIONS,
         *OPTIONS,
+        *logformat.OPTIONS,
     ]
     optFlags = [
         ["insecure-plaintext", None, "no TLS; on a loopback address only"],
@@ -114,6 +116,7 @@ class Options(usage.Options):
         if self["dashboard-at"] is not None and self["dashboard"] != "auto":
             _refuseTakenPort(str(self["dashboard-at"][1]), self["dashboard-at"][0])
         placeFiles(self, self["state"], "hub")
+        logformat.chooseFormat("kernelhub", self)
 
 
 def _whereDashboard(option: str) -> tuple[str, int] | None:

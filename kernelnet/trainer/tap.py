@@ -10,6 +10,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 from twisted.python.failure import Failure
 
+from kernelnet import logformat
 from kernelnet.identity import IdentityError, JoinString, StateDirectory, checkAiId, defaultState, readToken
 from kernelnet.interfaces import IComponentGenerator, ILocalTrainerMaker, IWorkbench
 from kernelnet.message import SPECIALIZATIONS
@@ -45,6 +46,7 @@ class Options(usage.Options):
         ["minutes", "m", None, "end after so many minutes [never]"],
         ["seed", None, None, "a number that makes the search repeatable [random]"],
         ["state", None, None, "state directory [$XDG_DATA_HOME/kernelnet]"],
+        *logformat.OPTIONS,
     ]
     compData = usage.Completions(optActions={"specialization": usage.CompleteList(list(SPECIALIZATIONS))})
 
@@ -111,6 +113,7 @@ class Options(usage.Options):
         folder = self["directory"].trainer(self["id"])
         refuseSecond(NAME, self["directory"], f"trainers/{self['id']}/lock", folder / "trainer.pid")
         placeFiles(self, folder, "trainer")
+        logformat.chooseFormat(NAME, self)
 
     def _joinString(self) -> JoinString | None:
         if sum(self[name] is not None for name in ("join", "join-file", "token-file")) > 1:

@@ -43,6 +43,21 @@ class MistakeTests(SystemTestCase):
         self.port = 1
         self.refused(self.trainer("AI_1", "--generator", "magic"), "unknown generator 'magic'; there are: ")
 
+    def test_unknownWorkbench(self) -> None:
+        """A workbench that is not installed: the line names those that are."""
+        self.port = 1
+        self.refused(self.trainer("AI_1", "--workbench", "coffee"), "unknown workbench 'coffee'; there are: file_system")
+
+    def test_dashboard(self) -> None:
+        """A dashboard for strangers without TLS, or nowhere: one line each."""
+        state = ("--state", str(self.state.path))
+        for words, arguments in (
+            ("takes a port, ADDRESS:PORT or off", ("--dashboard", "here")),
+            ("others can reach this address", ("--dashboard", "0.0.0.0:1", "--insecure-plaintext")),
+            ("text or json", ("--log-format", "xml")),
+        ):
+            self.refused(self.twistd("kernelhub", "--port", "0", *state, *arguments), words)
+
     def test_badAddress(self) -> None:
         """An address without a port."""
         self.refused(self.twistd("kerneltrainer", "--id", "AI_1", "--hub", "localhost"), "it must be host:port")
