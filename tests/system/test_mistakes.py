@@ -46,7 +46,8 @@ class MistakeTests(SystemTestCase):
     def test_unknownWorkbench(self) -> None:
         """A workbench that is not installed: the line names those that are."""
         self.port = 1
-        self.refused(self.trainer("AI_1", "--workbench", "coffee"), "unknown workbench 'coffee'; there are: file_system")
+        trainer = self.trainer("AI_1", "--workbench", "coffee")
+        self.refused(trainer, "unknown workbench 'coffee'; there are: file_system")
 
     def test_dashboard(self) -> None:
         """A dashboard for strangers without TLS, or nowhere: one line each."""
