@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import hashlib
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,18 @@ from kernelnet.workbench.compiler import compileOwn
 from kernelnet.workbench.errors import NoResources, OutOfMemory, WrongExport
 from kernelnet.workbench.sandbox import checkExports, engine, guarded, loadModule
 
-__all__ = ["OWN_FLAGS", "Arena", "Layout", "Machine", "Memory", "abiOf", "driverModule", "ownModule", "wallSeconds"]
+__all__ = [
+    "OWN_FLAGS",
+    "Arena",
+    "Layout",
+    "Machine",
+    "Memory",
+    "Shape",
+    "abiOf",
+    "driverModule",
+    "ownModule",
+    "wallSeconds",
+]
 
 OWN_FLAGS = ("-Wl,--import-memory",)
 """How a program of ours is compiled that runs on a memory which the host lays out."""
@@ -38,6 +50,7 @@ _PLENTY = 1 << 62
 _MAX_RUNS = 64
 _MAX_WASTE = 128 << 20
 _MAX_IDLE = 4
+_MAX_SHAPES = 256
 
 
 def wallSeconds(fuel: int) -> float:
@@ -158,6 +171,21 @@ class Arena:
     waste: int = 0
 
 
+@dataclass(frozen=True)
+class Shape:
+    """
+    What there is to know of a module before it runs.
+
+    @ivar abi: the one that it is for.
+    @ivar optional: which of the ABI's optional functions it has.
+    @ivar memory: the name by which it exports its memory, empty if it doesn't.
+    """
+
+    abi: Abi
+    optional: frozenset[str]
+    memory: str
+
+
 class Machine:
     """
     Measures policies on one trace, in any number of threads; each bench has a subclass.
@@ -173,6 +201,8 @@ class Machine:
         self.trace = trace
         self._lock = threading.Lock()
         self._idle: list[Arena] = []
+        self._drivers: dict[str, wasmtime.Module] = {}
+        self._shapes: OrderedDict[bytes, Shape] = OrderedDict()
 
     # -- what a bench defines
 
@@ -239,29 +269,55 @@ class Machine:
         @raise ComponentError: the module is to blame.
         """
         windows = windows or self.trace.windows(upTo)
-        module = loadModule(wasm)
-        abi, has = abiOf(module, self.abis)
-        if len(parameters) and "kn_param" not in has:
+        module, shape = loadModule(wasm), self.shapeOf(wasm)
+        if len(parameters) and "kn_param" not in shape.optional:
             raise WrongExport("the module exports no kn_param, and parameters were given")
         end = windows[-1][2]
         limit = self.fuelLimit(end, settings)
         limit = limit if fuel is None else min(limit, fuel)
-        driver = loadModule(driverModule(abi, self.header), own=True)
+        driver = self._driver(shape.abi)
         with self._arena() as arena:
             self.prepare(arena, settings, wasm, end)
-            return self._measure(arena, (module, driver), windows, settings, parameters=parameters, limit=limit)
+            modules = (module, shape, driver)
+            return self._measure(arena, modules, windows, settings, parameters=parameters, limit=limit)
+
+    def shapeOf(self, wasm: bytes) -> Shape:
+        """
+        What is known of a module; the last ones are kept, as asking wasmtime takes as long as thousands of events.
+
+        @raise ComponentError: it is for none of the bench's ABIs.
+        """
+        key = hashlib.sha256(wasm).digest()
+        with self._lock:
+            if key in self._shapes:
+                self._shapes.move_to_end(key)
+                return self._shapes[key]
+        module = loadModule(wasm)
+        memories = [export.name for export in module.exports if isinstance(export.type, wasmtime.MemoryType)]
+        shape = Shape(*abiOf(module, self.abis), memories[0] if memories else "")
+        with self._lock:
+            self._shapes[key] = shape
+            if len(self._shapes) > _MAX_SHAPES:
+                self._shapes.popitem(last=False)
+        return shape
+
+    def _driver(self, abi: Abi) -> wasmtime.Module:
+        driver = self._drivers.get(abi.identifier)
+        if driver is None:
+            driver = self._drivers[abi.identifier] = loadModule(driverModule(abi, self.header), own=True)
+        return driver
 
     def _measure(
         self,
         arena: Arena,
-        modules: tuple[wasmtime.Module, wasmtime.Module],
+        modules: tuple[wasmtime.Module, Shape, wasmtime.Module],
         windows: list[tuple[str, int, int]],
         settings: Mapping[str, int],
         *,
         parameters: Sequence[float],
         limit: int,
     ) -> dict[str, SplitScore]:
-        module, driverCode = modules
+        module, shape, driverCode = modules
         memory, store = arena.memory, arena.memory.store
         most = self.memoryLimit(settings)
         store.set_limits(memory_size=most, table_elements=MAX_ELEMENTS)
@@ -269,8 +325,7 @@ class Machine:
             store.set_fuel(limit)
             many = range(self.instances(settings))
             policies: list[Any] = [wasmtime.Instance(store, module, []).exports(store) for _ in many]
-            own = [e.name for e in module.exports if isinstance(e.type, wasmtime.MemoryType)]
-            linear = [policy[own[0]] for policy in policies] if own else []
+            linear = [policy[shape.memory] for policy in policies] if shape.memory else []
             try:
                 for policy in policies:
                     for index, value in enumerate(parameters):

@@ -252,13 +252,13 @@ def loadModule(wasm: bytes, *, own: bool = False) -> wasmtime.Module:
     if not wasm.startswith(b"\0asm"):
         # wasmtime would read anything else as the text format.
         raise InvalidModule("not a WebAssembly module: it does not start with \\0asm")
-    checkCounts(wasm)
     key = hashlib.sha256(wasm).digest()
     with _lock:
         module, _ = _modules.get(key, (None, 0))
         if module is not None:
             _modules.move_to_end(key)
     if module is None:
+        checkCounts(wasm)
         code = _translate(wasm)
         module = wasmtime.Module.deserialize(engine(), code)
         with _lock:

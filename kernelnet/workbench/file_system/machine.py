@@ -15,8 +15,7 @@ from kernelnet.workbench.errors import ContractBroken
 from kernelnet.workbench.file_system.abis import ABIS, HEADER
 from kernelnet.workbench.file_system.capacity import atMost
 from kernelnet.workbench.file_system.trace import Trace
-from kernelnet.workbench.machine import Arena, Layout, Machine, Memory, abiOf, ownModule
-from kernelnet.workbench.sandbox import loadModule
+from kernelnet.workbench.machine import Arena, Layout, Machine, Memory, ownModule
 
 __all__ = ["FileSystemMachine", "optimumMisses", "stackDistances"]
 
@@ -62,8 +61,7 @@ class FileSystemMachine(Machine):
         """Salted keys and an empty cache, for the blocks that the run will meet."""
         salt, distinct = self.salt(wasm), self._distinct[end]
         # A rank function never sees a key.
-        keyless = bool(abiOf(loadModule(wasm), ABIS)[0].function)
-        if not keyless and (arena.salted[0] != salt or arena.salted[1] < distinct):
+        if not self.shapeOf(wasm).abi.function and (arena.salted[0] != salt or arena.salted[1] < distinct):
             arena.memory.writeBytes(arena.at["keys"], hashlib.shake_128(salt).digest(8 * distinct))
             arena.salted = (salt, distinct)
         for name in ("slot_of", "eviction_of"):
@@ -81,14 +79,12 @@ class FileSystemMachine(Machine):
         )
 
     def score(self, driver: Any, arena: Arena, start: int, end: int) -> tuple[int, dict[str, int]]:
-        store = arena.memory.store
-        before = driver["wb_writebacks"](store)
+        store, writes = arena.memory.store, self.trace.writes is not None
+        before = driver["wb_writebacks"](store) if writes else 0
         misses = driver["wb_run"](store, start, end)
         if misses < 0:
             raise ContractBroken(f"kn_victim named a slot that does not exist at request {-1 - misses}")
-        if self.trace.writes is None:
-            return misses, {}
-        return misses, {"writebacks": driver["wb_writebacks"](store) - before}
+        return misses, {"writebacks": driver["wb_writebacks"](store) - before} if writes else {}
 
 
 def optimumMisses(trace: Trace, capacity: int) -> dict[str, int]:
