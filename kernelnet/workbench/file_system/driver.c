@@ -38,6 +38,8 @@ KN_EXPORT("wb_begin") void wb_begin(const u32 *trace_, const u64 *keys_, u32 *sl
  * not exist at request i. */
 KN_EXPORT("wb_run") long long wb_run(u32 from, u32 to) {
     long long misses = 0;
+/* Fuel and time are checked once in a round. */
+#pragma clang loop unroll_count(4)
     for (u32 now = from; now < to; now++) {
         u32 request = trace[now], block = request & ~WRITTEN, slot = slot_of[block];
         if (slot != KN_NONE) {
