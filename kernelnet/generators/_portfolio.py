@@ -24,7 +24,7 @@ __all__ = ["Bandit", "search"]
 FLOOR = 0.5
 """The part of all effort that is shared equally."""
 
-MEMORY = 12
+MEMORY = 30
 """What a family pays is judged by so many of its last steps."""
 
 
