@@ -1,8 +1,9 @@
 """
 A long log: what appending costs, and reading what a reconnected AI has missed, beside the same in a short one.
 
-The long log's rows are made by SQLite itself, as the hub would have written them but for their checksums; nothing of
-this goes over a network.  ``--events`` says how long it is; each million takes about a gigabyte.
+The long log's rows are made by SQLite itself, as the hub would have written them but for their checksums, with ids that
+sort by time as trainers make them; nothing of this goes over a network.  ``--events`` says how long it is; each million
+takes about a gigabyte.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def fill(path: Path, count: int) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=OFF")
-    # Sender by sender, as the index of unique keys has it, would be quicker, but no log has grown like that.
+    # In the order of time, from all senders in turn, as a log grows.
     step = 100_000
     for start in range(1, count + 1, step):
         end = min(start + step - 1, count)
