@@ -19,13 +19,14 @@ from kernelnet.generators._family import Family
 from kernelnet.generators.fuel import cheaper
 from kernelnet.generators.genetic import GeneticFamily, rankAbiOf
 from kernelnet.generators.lifetimes import LIFETIMES
+from kernelnet.generators.queue_target import QUEUE_TARGET
 from kernelnet.generators.two_queues import TWO_QUEUES
 from kernelnet.generators.vectors import VectorFamily
 from kernelnet.interfaces import IComponentGenerator
 
 __all__ = ["TEMPLATES", "Search", "familiesFor", "search"]
 
-TEMPLATES = (LIFETIMES, TWO_QUEUES)
+TEMPLATES = (LIFETIMES, TWO_QUEUES, QUEUE_TARGET)
 
 
 def familiesFor(problem: Any) -> list[Family]:
