@@ -7,6 +7,7 @@ would be right.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import version
@@ -75,6 +76,12 @@ def _text(text: str) -> str:
     return text
 
 
+def _digest(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text, re.ASCII):
+        raise ValueError("it should be the `next` of an earlier page")
+    return text
+
+
 def _oneOf(words: tuple[str, ...], text: str) -> str:
     if text not in words:
         raise ValueError(f"it should be one of {', '.join(words)}")
@@ -117,7 +124,7 @@ def _components(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
     def read(connection: Any) -> Any:
         after = None
         if "after" in arguments and (after := catalog.entryOf(connection, arguments["after"])) is None:
-            raise BadRequest("after: it should be the `next` of an earlier page")
+            raise NotFound("after: the last component of that page is gone; begin anew")
         found = catalog.entries(
             connection,
             workbench=arguments.get("workbench"),
@@ -169,7 +176,7 @@ _RESOURCES: dict[str, tuple[Callable[[HubFactory, Mapping[str, Any]], Any], dict
             "workbench": _text,
             "sort": partial(_oneOf, tuple(catalog.SORTS)),
             "verdict": partial(_oneOf, tuple(catalog.STATES)),
-            "after": _text,
+            "after": _digest,
             "limit": _limit,
         },
     ),
