@@ -6,8 +6,8 @@ Who writes components.
   of them goes on; C{_robust}: what is handed over; C{_family}: what a family is, and what it measures with
 - `kernelnet.generators.genetic`: genetic programming, on any bench with a rank ABI
 - `kernelnet.generators.expression`: what it breeds, as text and as C; C{_emit}: as WebAssembly; C{_simplify}
-- `kernelnet.generators.vectors`: searches the parameters of a template: C{two_queues.c}, C{lifetimes.c}, each with a module
-  of its name; `kernelnet.generators.template`: how parameters get into the source
+- `kernelnet.generators.vectors`: searches the parameters of a template: C{two_queues.c}, C{lifetimes.c}, each with a
+  module of its name; `kernelnet.generators.template`: how parameters get into the source
 - C{_islands}: the evolutionary search that both kinds share
 - `kernelnet.generators.fuel`: makes components cheaper; C{_rewrite}, C{lean.h}: C with fewer instructions
 
