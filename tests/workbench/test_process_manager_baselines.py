@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.workbench.process_manager import workbench
@@ -76,35 +75,66 @@ class ReferenceTests(SynchronousTestCase):
                 self.assertEqual(score.score, sum(slowdown for _, slowdown in results[split]))
 
 
-class Known(SynchronousTestCase):
-    """Known answers, reckoned by hand."""
+class KnownTests(SynchronousTestCase):
+    """Answers reckoned by hand: one CPU, switches cost nothing, ticks are 4 long and quanta 8, no estimates."""
 
-    # Of a group of tasks like this, far from the next, times are in microseconds:
-    # A comes at 0 and runs for 20, B comes at 2 and runs for 4, C comes at 3 and runs for 10.
     GROUP = ((0, 20), (2, 4), (3, 10))
+    """A comes at 0 and has to run for 20, B comes at 2 for 4, C at 3 for 10; then for long nobody does."""
 
-    def responses(self, name: str, group: tuple[tuple[int, int], ...] = GROUP, **settings: int) -> list[int]:
-        """Of the group's last repetition."""
+    def scenario(self, group: tuple[tuple[int, int], ...]) -> ProcessManagerScenario:
+        """The same again and again, so that what is to be learned of A, B and C is known."""
         folder = Path(self.mktemp())
         folder.mkdir(parents=True)
-        jobs = [
-            Job(1000 * i + at, run, f"g/{number}")
-            for i in range(120 // len(group))
-            for number, (at, run) in enumerate(group)
-        ]
-        jobs = [*jobs, *(Job(10**6 + 1000 * i, 1) for i in range(max(0, 100 - len(jobs))))]
-        given = {"tick_us": 4, "quantum_us": 8, "switch_us": 0, "bound_us": 1, **settings}
-        scenario = smallScenario(folder, jobs, **given)
-        if name == "srpt":
-            scenario.optimum()
-        module = workbench.baselineModule(name)
-        scenario.measure(module)
+        jobs = [Job(1000 * i + at, run, f"g/{number}") for i in range(40) for number, (at, run) in enumerate(group)]
+        return smallScenario(folder, jobs, tick_us=4, quantum_us=8, switch_us=0, bound_us=1)
+
+    def responses(self, name: str, group: tuple[tuple[int, int], ...] = GROUP) -> list[int]:
+        """From when they came till they were done, the last time."""
+        scenario = self.scenario(group)
+        scenario.measure(workbench.baselineModule(name))
         (arena,) = scenario.machine._idle
-        waits = arena.memory.read(arena.at["wait"], len(jobs), "<u8")
-        last = len(group) * (120 // len(group) - 1)
-        runs = np.array([job.run for job in jobs])
-        return [int(wait + run) for wait, run in zip(waits, runs, strict=True)][last : last + len(group)]
+        waits = arena.memory.read(arena.at["wait"], 3 * 40, "<u8")[-3:].tolist()
+        return [wait + run for wait, (_, run) in zip(waits, group, strict=True)]
 
     def test_fcfs(self) -> None:
         """A until 20, B until 24, C until 34."""
         self.assertEqual(self.responses("fcfs"), [20, 22, 31])
+
+    def test_rr(self) -> None:
+        """A until 11, when a timer ends and its quantum is used up; B until 15, C until 23, A until 31, C, A."""
+        self.assertEqual(self.responses("rr"), [34, 13, 30])
+
+    def test_mlfq(self) -> None:
+        """As round robin until 23; then A and C are a level lower, where 16 are allotted: A until 32, C."""
+        self.assertEqual(self.responses("mlfq"), [32, 13, 31])
+
+    def test_las(self) -> None:
+        """A until 2, B until 3, C until 7, B until 10, A until 14, C until 18, A until 22, C until 24, A."""
+        self.assertEqual(self.responses("las"), [34, 8, 21])
+
+    def test_sjf(self) -> None:
+        """A until 2, B until 6, C until 16, A."""
+        self.assertEqual(self.responses("sjf"), [34, 4, 13])
+
+    def test_hrrn(self) -> None:
+        """A comes at 0 for 20, B at 1 for 16, C at 2 for 2.  At 20 C's ratio is 9 and B's 19 / 16."""
+        self.assertEqual(self.responses("hrrn", ((0, 20), (1, 16), (2, 2))), [20, 37, 20])
+
+    def test_cfs(self) -> None:
+        """A until 11, when it is more than a quantum ahead of B, who started at 2; B until 15, C until 25, A."""
+        self.assertEqual(self.responses("cfs"), [34, 13, 22])
+
+    def test_eevdf(self) -> None:
+        """
+        A until 3, B until 7, C until 11, A until 15, C until 19, A until 23, C until 25, A.
+
+        At 3 virtual time is 7 / 3: A, at 3, has to wait, and of B and C, both due at 10, B came first.  From then on
+        whoever has run is ahead of the mean of two.
+        """
+        self.assertEqual(self.responses("eevdf"), [34, 5, 22])
+
+    def test_srpt(self) -> None:
+        """A until 2, B until 6, C until 16, A: slowdowns of 34 / 20, 1 and 13 / 10."""
+        self.assertEqual(
+            self.scenario(self.GROUP).optimum(), {"train": 16 * 4000, "validation": 4 * 4000, "held_out": 20 * 4000}
+        )

@@ -55,7 +55,7 @@ modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 
 DEFAULT_LOAD = 900
 JOB_BOUND, JOB_SWITCH = 10_000_000, 1_000_000
-"""In microseconds: Feitelson's ten seconds for batch jobs; and a second, in which one job's memory gives way to another's."""
+"""Ten seconds, as Feitelson has it for batch jobs; a second for one job's memory to give way to another's."""
 
 BURST_BOUND, BURST_SWITCH = 1_000, 5
 """Waiting for less than a millisecond is seen by nobody; and a switch of threads, caches hardly counted."""

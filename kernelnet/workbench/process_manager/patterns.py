@@ -11,7 +11,8 @@ be t has the confidence C{min(s, t) / max(s, t)}: 1 if it holds exactly, 0 if th
   they come independently, more if they come in bursts (D. R. Cox and P. A. W. Lewis, The Statistical Analysis of
   Series of Events, 1966).  Data: C{dispersion}, C{interval_us}.
 - C{period}: the lag at which the number of arrivals in such intervals is most correlated with itself, where the
-  correlation is 0.2 or more.  Data: C{period_us}, C{correlation}.
+  correlation is 0.2 or more, and three times what chance makes of so many intervals.  Data: C{period_us},
+  C{correlation}.
 - C{repeated_size}: the share of the tasks whose size is within a factor of two of that of the last task of their key.
   Data: C{share}, and C{past}, the share that has such a last task at all.
 
@@ -20,6 +21,7 @@ Times are as recorded, before arrivals are scaled to a load.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -121,7 +123,7 @@ def _arrivals(trace: Trace, learn: slice, check: slice) -> list[Found]:
         lag = first + int(np.argmax(before[first:]))
         after = _correlation(checked)
         value = float(after[lag]) if lag < len(after) else 0.0
-        if before[lag] >= MIN_CORRELATION:
+        if before[lag] >= max(MIN_CORRELATION, 3 / math.sqrt(len(learned))):
             data = {"period_us": lag * interval, "correlation": round(float(before[lag]), 6)}
             found.append(("period", data, _confidence(float(before[lag]), value)))
     return found

@@ -9,8 +9,8 @@ The best way that there is is taken:
 3. **/proc**, which needs nothing: for how long each thread ran is read some hundred times a second, so that bursts
    which follow each other faster become one.
 
-Names of programs and numbers of threads are replaced by numbers in the order of first appearance: nothing of the machine is
-in the file but how its threads take turns.
+Names of programs and numbers of threads are replaced by numbers in the order of first appearance: nothing of the
+machine is in the file but how its threads take turns.
 """
 
 from __future__ import annotations
@@ -153,10 +153,14 @@ def perfBursts(arguments: Sequence[str]) -> Tasks:
             if not Path(data).exists() or not Path(data).stat().st_size:
                 why = next(iter(done.stderr.strip().splitlines()), f"it ended with {done.returncode}")
                 raise WorkbenchError(f"perf record: {why[:200]}; it takes kernel.perf_event_paranoid 2, or root")
-            with subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="latin-1") as lines:
+            with subprocess.Popen(
+                script, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="latin-1"
+            ) as lines:
                 return _switches(lines.stdout or ())
         except (OSError, subprocess.SubprocessError) as error:
-            raise WorkbenchError(f"perf can't be run ({error}); it is in the package linux-perf or linux-tools") from None
+            raise WorkbenchError(
+                f"perf can't be run ({error}); it is in the package linux-perf or linux-tools"
+            ) from None
 
 
 def _switches(lines: Iterable[str]) -> Tasks:

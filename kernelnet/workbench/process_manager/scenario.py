@@ -29,7 +29,7 @@ class ProcessManagerScenario(BaseScenario):
         return learnPatterns(self.machine.trace)
 
     def tolerated(self, score: int, tasks: int = 0) -> float:
-        """By how much the score of so many tasks may be greater without a few of them: a quarter of what waiting adds."""
+        """By how much the score of so many tasks may be greater without a few: a quarter of what waiting adds."""
         return 0.25 * (score - LEAST * tasks) + 0.01 * LEAST * tasks + 10 * LEAST
 
     def steady(self, wasm: bytes, report: Report) -> bool:

@@ -1,0 +1,277 @@
+"""The bench of CPU scheduling: what a scenario is, that it is the same everywhere, and what policies can't do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from kernelnet.interfaces import IScenario, IWorkbench
+from kernelnet.workbench.errors import ContractBroken, OutOfFuel, Trapped, WorkbenchError, WrongExport
+from kernelnet.workbench.process_manager import ProcessManagerWorkbench, workbench
+from kernelnet.workbench.process_manager.abis import ABIS, FEATURES, KNOWN
+from kernelnet.workbench.process_manager.scenario import ProcessManagerScenario
+from tests.workbench.process_manager_reference import Job
+from tests.workbench.process_manager_support import SHARED, policy, rank, smallScenario, someJobs, writeLog
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# First come, first served, but for what `PICK` says.
+FULL = """
+static kn_set waiting; static u64 *turn, turns; static u32 picks;
+void kn_init(u32 slots, u32 cpus, u64 quantum) { waiting = kn_set_new(slots); turn = kn_alloc(slots * 8); }
+void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
+    turn[slot] = turns++;
+    kn_set_add(&waiting, slot);
+}
+u32 kn_pick(u64 now) { picks++; PICK return kn_set_take_lowest(&waiting, turn, turn); }
+void kn_ran(u32 slot, u64 ran, u64 now) { kn_set_add(&waiting, slot); }
+void kn_done(u32 slot, u64 ran, u64 now) { DONE }
+"""
+
+
+def full(pick: str = "", done: str = "") -> bytes:
+    return policy(FULL.replace("PICK", pick).replace("DONE", done))
+
+
+class Case(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir(parents=True)
+
+    def scenario(self, jobs: list[Job] | None = None, **settings: int) -> ProcessManagerScenario:
+        return smallScenario(self.folder, jobs, **settings)
+
+
+class WorkbenchTests(Case):
+    def test_interfaces(self) -> None:
+        """Workbench and scenario provide what third parties are told they do."""
+        self.assertTrue(verifyObject(IWorkbench, workbench))
+        self.assertTrue(verifyObject(IScenario, self.scenario()))
+
+    def test_importsLittle(self) -> None:
+        """The plugin can be listed with the base package only."""
+        code = (
+            "import sys; import kernelnet.workbench.process_manager; "
+            "print([m for m in ('numpy', 'wasmtime', 'twisted.internet.reactor') if m in sys.modules])"
+        )
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY)
+        self.assertEqual(done.stdout, "[]\n")
+
+    def test_traces(self) -> None:
+        """Two logs ship, 0.8 MB at most, and on both the policies differ and LAS is far from SRPT."""
+        paths = workbench.traces()
+        self.assertEqual([path.name for path in paths], ["build.sched.xz", "web.sched.xz"])
+        self.assertLess(sum(path.stat().st_size for path in paths), 800_000)
+        for path in paths:
+            scenario = workbench.scenario(path)
+            scores = {name: report.splits["held_out"].score for name, report in scenario.baselines().items()}
+            self.assertEqual(len(set(scores.values())), len(workbench.baselineNames))
+            least = 1000 * scenario.events["held_out"]
+            self.assertLess(scenario.optimum()["held_out"] - least, 0.5 * (scores["las"] - least))
+
+    def test_settings(self) -> None:
+        """Each setting has a default that depends on the log; what is unknown or makes no sense is an error."""
+        bench = ProcessManagerWorkbench()
+        path = writeLog(self.folder / "a.sched", someJobs(200))
+        expected = {
+            **{"cpus": 1, "load_permille": 900, "bound_us": 1000, "tick_us": 1000, "quantum_us": 1000},
+            "switch_us": 5,
+        }
+        self.assertEqual(bench.scenario(path).settings, expected)
+        lines = [f"{i} {60 * i} -1 {3200 + i} 4 -1 -1 -1 -1 -1 1 7 1 2 -1 -1 -1 -1" for i in range(100)]
+        jobs = self.folder / "a.swf"
+        jobs.write_text("\n".join(lines))
+        settings = bench.scenario(jobs).settings
+        self.assertEqual(settings["bound_us"], 10_000_000)
+        self.assertEqual(settings["switch_us"], 1_000_000)
+        self.assertEqual(settings["quantum_us"], 3_249_500_000 // 32)
+        for wrong in (
+            {"cpus": 0},
+            {"cpus": 65},
+            {"load_permille": -1},
+            {"tick_us": 0},
+            {"bound_us": 0},
+            {"tick_us": 2000, "quantum_us": 1000},
+            {"switch_us": 1000},
+            {"capacity": 5},
+        ):
+            self.assertRaises(WorkbenchError, bench.scenario, path, wrong)
+
+    def test_known(self) -> None:
+        """What a search begins with are expressions over the features, and each compiles and runs."""
+        from kernelnet.generators.expression import parse, toC
+        from kernelnet.workbench.compiler import compileC
+
+        scenario = self.scenario()
+        for text in KNOWN:
+            source = toC(parse(text, FEATURES), ABIS[1], workbench.headerPath.name)
+            wasm = compileC(source, workbench.headerPath, trusted=True)
+            self.assertEqual(workbench.abiOf(wasm).identifier, "process_manager/rank/1")
+            self.assertEqual(set(scenario.measure(wasm).splits), {"train", "validation", "held_out"})
+
+
+class ScenarioTests(Case):
+    def test_load(self) -> None:
+        """Arrivals are scaled so that the CPUs have so many thousandths of their time to work."""
+        trace = self.scenario().machine.trace
+        for cpus, permille in ((1, 900), (4, 900), (1, 2000)):
+            arrival = trace.arrivals(cpus, permille)
+            self.assertEqual(arrival[0], 0)
+            self.assertTrue((np.diff(arrival.astype(np.int64)) >= 0).all())
+            self.assertApproximates(trace.work * 1000 / (int(arrival[-1]) * cpus), permille, 1)
+        self.assertIs(trace.arrivals(1, 0), trace.arrival)
+
+    def test_splitsApart(self) -> None:
+        """A split's score is the same whatever follows it."""
+        jobs = someJobs(200)
+        whole = self.scenario(jobs).baselines()["las"].splits
+        other = [*jobs[:100], *(Job(job.arrival, job.run * 7 + 1, "z/z") for job in jobs[100:])]
+        changed = self.scenario(other).baselines()["las"].splits
+        self.assertEqual(whole["train"].score, changed["train"].score)
+        self.assertEqual(whole["validation"].score, changed["validation"].score)
+        self.assertNotEqual(whole["held_out"].score, changed["held_out"].score)
+
+    def test_deterministic(self) -> None:
+        """Two threads and another process have the same report, fuel included."""
+        scenario, wasm = self.scenario(cpus=2), rank("gittins - 0.01 * wait")
+        with ThreadPoolExecutor(2) as pool:
+            reports = list(pool.map(scenario.measure, [wasm] * 4))
+        self.assertEqual(reports, [reports[0]] * 4)
+        code = (
+            "import json, sys; from pathlib import Path; "
+            "from tests.workbench.process_manager_support import rank, smallScenario; import msgspec; "
+            f"scenario = smallScenario(Path({os.fspath(self.folder.resolve())!r}), cpus=2); "
+            "print(msgspec.json.encode(scenario.measure(rank('gittins - 0.01 * wait'))).decode())"
+        )
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY)
+        import msgspec
+
+        self.assertEqual(json.loads(done.stdout), json.loads(msgspec.json.encode(reports[0])))
+
+    def test_level(self) -> None:
+        """LAS has the development level 0; SRPT's score would have 1."""
+        scenario = self.scenario()
+        self.assertEqual(scenario.developmentLevel(scenario.baselines()["las"]), 0)
+
+    def test_scale(self) -> None:
+        """A rank function doesn't notice when all times are a thousand times as long: its times are in bounds."""
+        jobs = someJobs(150)
+        longer = [Job(job.arrival * 1000, job.run * 1000, job.key, job.estimate * 1000) for job in jobs]
+        times = {"bound_us": 10_000, "tick_us": 4_000, "quantum_us": 16_000, "switch_us": 1_000}
+        for name in ("gittins", "residual - wait", "aq(mean, 1 + count) + last".replace("aq", "kn_aq")):
+            short = self.scenario(jobs).measure(rank(name)).splits
+            long = self.scenario(longer, **times).measure(rank(name)).splits
+            for split in short:
+                self.assertApproximates(short[split].score, long[split].score, 0.05 * short[split].score)
+
+    def test_patterns(self) -> None:
+        """Sizes that repeat by key are found, and so are a day's ups and downs."""
+        jobs = [Job(100_000 * day + 50 * i, 10 * (1 + i % 7), f"k/{i % 7}") for day in range(200) for i in range(64)]
+        patterns = {pattern.type: pattern for pattern in self.scenario(jobs).patterns()}
+        self.assertEqual(patterns["repeated_size"].data["share"], patterns["repeated_size"].data["past"])
+        self.assertEqual(patterns["repeated_size"].confidence, 1)
+        self.assertApproximates(patterns["period"].data["period_us"], 100_000, 0.1 * 100_000)
+        self.assertGreater(patterns["burstiness"].data["dispersion"], 5)
+        random = {pattern.type: pattern for pattern in self.scenario(someJobs(4000)).patterns()}
+        self.assertNotIn("period", random)
+        self.assertLess(random["heavy_tail"].data["alpha"], 3)
+
+
+class HostileTests(Case):
+    def test_picks(self) -> None:
+        """A slot that doesn't exist, one picked already, one that is done: each breaks the contract."""
+        fresh = "if (picks == 40) return 1u << 30;"
+        twice = "static u32 last; if (picks % 2 == 0 && waiting.count) return last; last = waiting.slot[0];"
+        gone = "if (picks == 90) return gone;"
+        for pick, done, cpus in ((fresh, "", 1), (twice, "", 2), (gone, "", 1)):
+            wasm = full(f"static u32 gone = 199; (void)gone; {pick}", done)
+            self.assertRaises(ContractBroken, self.scenario(cpus=cpus).measure, wasm)
+        self.scenario(cpus=2).measure(full())
+
+    def test_numbers(self) -> None:
+        """NaN and infinities are ranks like others: NaN comes last."""
+        scenario = self.scenario()
+        nan = scenario.measure(rank('attained > 3 ? __builtin_nan("") : attained'))
+        last = scenario.measure(rank("attained > 3 ? __builtin_inf() : attained"))
+        self.assertEqual(
+            {split: score.score for split, score in nan.splits.items()},
+            {split: score.score for split, score in last.splits.items()},
+        )
+        scenario.measure(rank("-__builtin_inf()"))
+
+    def test_failures(self) -> None:
+        """Endless loops, traps and missing functions have their own errors."""
+        scenario = self.scenario()
+        self.assertRaises(OutOfFuel, scenario.measure, full("for (;;) picks++;"))
+        self.assertRaises(Trapped, scenario.measure, full("__builtin_trap();"))
+        self.assertRaises(OutOfFuel, scenario.measure, rank("({ f64 x = 1; while (x > 0) x = x + wait * 0 + 1; x; })"))
+        self.assertRaises(WrongExport, scenario.measure, policy("void kn_param(u32 index, f64 value) {}"))
+
+    def test_keys(self) -> None:
+        """A policy sees the same key for tasks of one key, and nothing that it could have known before."""
+        jobs = [Job(10 * i, 5, f"{'ab'[i % 4 // 2]}/{i % 4}") for i in range(120)]
+        check = """
+            keys[turns % 4] = turns < 4 ? key : keys[turns % 4] == key ? key : (__builtin_trap(), 0);
+            groups[turns % 4 / 2] = turns < 4 ? group : groups[turns % 4 / 2] == group ? group : (__builtin_trap(), 0);
+            if (key < 1u << 20 || group < 1u << 20 || key == group || groups[0] == groups[1]) __builtin_trap();
+        """
+        source = FULL.replace("PICK", "").replace("DONE", "")
+        source = source.replace("turn[slot] = turns++;", check + "turn[slot] = turns++;")
+        scenario = self.scenario(jobs)
+        scenario.measure(policy("static u64 keys[4], groups[2];" + source))
+        self.assertNotEqual(scenario.machine.salt(full()), scenario.machine.salt(full("picks++;")))
+
+    def test_byHeart(self) -> None:
+        """Who knows all sizes by the order of arrival is near SRPT, and not steady; the hand-made policies are."""
+        jobs = someJobs(1500, gap=60)
+        scenario = self.scenario(jobs)
+        sizes = ",".join(str(job.run) for job in jobs)
+        heart = policy(
+            f"""
+            static const unsigned short heart[] = {{{sizes}}};
+            static kn_set waiting; static u64 *left, *turn, turns;
+            void kn_init(u32 slots, u32 cpus, u64 quantum) {{
+                waiting = kn_set_new(slots); left = kn_alloc(slots * 8); turn = kn_alloc(slots * 8);
+            }}
+            void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {{
+                left[slot] = heart[turns]; turn[slot] = turns++; kn_set_add(&waiting, slot);
+            }}
+            u32 kn_pick(u64 now) {{ return kn_set_take_lowest(&waiting, left, turn); }}
+            void kn_ran(u32 slot, u64 ran, u64 now) {{
+                left[slot] = left[slot] > ran ? left[slot] - ran : 0; kn_set_add(&waiting, slot);
+            }}
+            void kn_done(u32 slot, u64 ran, u64 now) {{}}
+            """
+        )
+        report = scenario.measure(heart)
+        self.assertGreater(scenario.developmentLevel(report), 0.9)
+        self.assertFalse(scenario.steady(heart, report))
+        for name, baseline in scenario.baselines().items():
+            self.assertTrue(scenario.steady(workbench.baselineModule(name), baseline), name)
+        honest = rank("gittins")
+        self.assertTrue(scenario.steady(honest, scenario.measure(honest)))
+
+
+class SharedTests(SynchronousTestCase):
+    """On logs that aren't ours to ship; skipped where they don't lie beside the repository."""
+
+    def test_nasa(self) -> None:
+        """Of a log of real jobs with an index by hand: better than LAS on every split, and LAS the best by hand."""
+        path = SHARED / "NASA-iPSC-1993-3.1-cln.swf.gz"
+        if not path.exists():
+            self.skipTest(f"{path} isn't there")
+        scenario = workbench.scenario(path)
+        self.assertEqual(sum(scenario.events.values()), 18_066)
+        report = scenario.measure(rank("gittins"))
+        for split in report.splits:
+            self.assertGreater(scenario.developmentLevel(report, split), 0.1)
