@@ -62,18 +62,6 @@ class CompilerTests(SynchronousTestCase):
         """The compiler names itself and its version."""
         self.assertRegex(compiler.compilerVersion(), r"^ziglang \d+\.\d+\.\d+")
 
-    def test_bombs(self) -> None:
-        """What would keep the compiler busy, or fill the disk, ends soon."""
-        macros = "".join(f"#define A{i} " + f"A{i - 1} " * 10 + "\n" for i in range(1, 10)).replace("A0", "1+")
-        self.fails(macros + "int x = A9 1;", "stopped")
-        self.fails("#include __FILE__\n#include __FILE__\n")
-        self.fails("unsigned char x[1u << 30] = {[(1u << 30) - 1] = 1};" + GOOD)
-        self.fails("(" * 100_000)
-        self.fails("#error " + "x" * 100_000 + "\n" + "#error y\n" * 10_000)
-        self.fails("unsigned char x[100 << 20] = {[0 ... (100 << 20) - 1] = 1};" + GOOD)
-        self.fails('__asm__(".rept 1000000000\\n.byte 1\\n.endr\\n");' + GOOD)
-        self.fails('__asm__(".section .data.x,\\"\\",@\\nx:\\n.space 4000000000\\n");' + GOOD)
-
     def test_terminal(self) -> None:
         """A stranger's control characters don't get into the message."""
         self.assertNotIn("\x1b", self.fails("#error \x1b[31mred\x07\n", "red"))
@@ -106,57 +94,13 @@ class CompilerTests(SynchronousTestCase):
 
 @skipUnless(compiler.canJail(), "this kernel has no Landlock")
 class JailTests(SynchronousTestCase):
-    """What the source says must be read stays unread."""
+    """What the jail keeps in; what source may try is in `test_hostile`."""
 
     def setUp(self) -> None:
         folder = Path(self.mktemp())
         folder.mkdir(parents=True)
         self.secret = folder / "secret.txt"
         self.secret.write_text("42, 43, 44 /* xyzzy */\n")
-
-    def kept(self, source: str) -> None:
-        """Neither the module nor the message has anything of the secret."""
-        start = time.monotonic()
-        try:
-            wasm, message = compiler.compileC(source, HEADER), ""
-        except CompileError as error:
-            wasm, message = b"", str(error)
-        self.assertLess(time.monotonic() - start, SECONDS)
-        self.assertNotIn("xyzzy", message)
-        self.assertNotIn(b"xyzzy", wasm)
-        self.assertNotIn(b"\x2a\x2b\x2c", wasm)
-        self.assertFalse(wasm, "it compiled")
-
-    def test_include(self) -> None:
-        """#include reads no file but the header and the compiler's own."""
-        self.kept(f'int x[] = {{\n#include "{self.secret}"\n}};' + GOOD)
-        for path in ("/etc/passwd", "/proc/self/environ", "/dev/zero", "/dev/tty", str(HEADER), __file__):
-            self.kept(f'#include "{path}"\n' + GOOD)
-
-    def test_relative(self) -> None:
-        """A way round by .. or through /proc does not help."""
-        up = "../" * 12
-        self.kept(f'int x[] = {{\n#include "{up}{self.secret}"\n}};' + GOOD)
-        self.kept(f'#include "/proc/self/root{self.secret}"\n' + GOOD)
-        self.kept('#include "/proc/self/cwd/../../etc/passwd"\n' + GOOD)
-
-    def test_embed(self) -> None:
-        """#embed reads no file; not even the compiler's exit code tells whether there is one."""
-        embed = 'KN_EXPORT("f") const char *f(void) {{ static const char x[] = {{\n#embed "{}"\n}}; return x; }}'
-        start = '#include "kn_file_system.h"\n'
-        self.kept(start + embed.format(self.secret))
-        self.kept(start + embed.format("/etc/passwd"))
-
-    def test_incbin(self) -> None:
-        """The assembler's .incbin reads no file."""
-        code = '__asm__(".section .data.x,\\"\\",@\\nx:\\n.incbin \\"{}\\"\\n.size x, 1\\n"); extern char x[];'
-        self.kept(code.format(self.secret) + GOOD)
-        self.kept(code.format("/etc/hostname") + GOOD)
-
-    def test_hasInclude(self) -> None:
-        """__has_include tells at most whether a file is there, never what is in it."""
-        for path in (self.secret, "/etc/passwd"):
-            self.kept(f'#if __has_include("{path}")\n#include "{path}"\n#else\n#error no\n#endif\n{GOOD}')
 
     def test_link(self) -> None:
         """A module that is a link is not followed."""
@@ -166,51 +110,6 @@ class JailTests(SynchronousTestCase):
         os.mkfifo(folder / "fifo.wasm")
         for name in ("component.wasm", "folder.wasm", "fifo.wasm", "none.wasm"):
             self.assertRaises(CompileError, compiler._output, folder / name)
-
-    def test_controls(self) -> None:
-        """What is appended to these attacks compiles by itself: they are not refused for something else."""
-        self.assertTrue(compiler.compileC("int x[] = {\n1\n};" + GOOD, HEADER))
-        section = '__asm__(".section .data.x,\\"\\",@\\nx:\\n.int8 42\\n.size x, 1\\n"); extern char x[];'
-        self.assertTrue(compiler.compileC(section + GOOD, HEADER))
-
-    def test_otherWays(self) -> None:
-        """Neither do other directives of preprocessor, assembler and linker read a file."""
-        secret = self.secret
-        assembler = '__asm__("{} \\"{}\\"\\n");'
-        for source in (
-            f'#include_next "{secret}"',
-            f'#import "{secret}"',
-            f'#pragma GCC dependency "{secret}" x\n#include "{secret}"',
-            f'#define FILE "{secret}"\n#include FILE',
-            f'#line 1 "{secret}"\n#error look',
-            f'#pragma clang module load "{secret}"\n#include "{secret}"',
-            f'_Pragma("include_alias(\\"a.h\\", \\"{secret}\\")")\n#include "a.h"',
-            '#include "/proc/self/fd/1"',
-            '#include "/proc/self/cmdline"',
-            '#include "/proc/self/maps"',
-            '#include "/dev/fd/2"',
-            '#include "@/etc/passwd"',
-            f'#embed "{secret}" limit(4)',
-            assembler.format(".include", secret),
-            assembler.format(".incbin", "/proc/self/environ"),
-        ):
-            self.kept(source + GOOD)
-
-    def test_silent(self) -> None:
-        """Directives that would reach the linker make it into a module without anything of the file."""
-        secret = self.secret
-        for source in (
-            f'#pragma comment(lib, "{secret}")',
-            f'#pragma comment(linker, "@{secret}")',
-            f'__asm__(".section .linker_options,\\"\\",@\\n.asciz \\"{secret}\\"\\n");',
-        ):
-            try:
-                wasm = compiler.compileC(source + GOOD, HEADER)
-            except CompileError as error:
-                self.assertNotIn("xyzzy", str(error))
-            else:
-                self.assertNotIn(b"xyzzy", wasm)
-                self.assertNotIn(b"\x2a\x2b\x2c", wasm)
 
     def jailed(self, code: str, demanded: bool = True) -> subprocess.CompletedProcess[str]:
         """Run Python code in a jail that may read Python only."""

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kernelnet.workbench.abi import Signature
+from kernelnet.workbench.file_system.abis import ABIS
+
 
 def leb(number: int) -> bytes:
     """Unsigned LEB128."""
@@ -36,55 +42,65 @@ def body(code: bytes, locals_: bytes = b"\0") -> bytes:
     return leb(len(content)) + content
 
 
-I32, I64 = b"\x7f", b"\x7e"
-TYPES = [
-    b"\x60" + vec([I32]) + vec([]),  # kn_init
-    b"\x60" + vec([I32, I32]) + vec([]),  # kn_hit
-    b"\x60" + vec([I64, I32]) + vec([I32]),  # kn_victim
-    b"\x60" + vec([I32, I64, I32]) + vec([]),  # kn_insert
-    b"\x60" + vec([]) + vec([]),
-]
-NAMES = [b"kn_init", b"kn_hit", b"kn_victim", b"kn_insert"]
+I32, I64, F64 = b"\x7f", b"\x7e", b"\x7c"
+KINDS = {"i32": I32, "i64": I64, "f64": F64}
 MAGIC = b"\0asm\1\0\0\0"
 ZERO = b"\x41\0"
+CONSTANTS = {"i32": ZERO, "i64": b"\x42\0", "f64": b"\x44" + bytes(8)}
+
+FILE_SYSTEM = ABIS[0].required
 
 
-def policy(  # noqa: PLR0917
-    init: bytes = b"",
-    victim: bytes = ZERO,
+def component(
+    required: Mapping[str, Signature],
+    code: Mapping[str, bytes] | None = None,
+    *,
+    locals_: Mapping[str, bytes] | None = None,
+    imports: bytes = b"",
     memory: bytes = b"",
     tables: bytes = b"",
     start: bytes | None = None,
-    more: list[bytes] | None = None,
-    initLocals: bytes = b"\0",
+    more: Sequence[bytes] = (),
     elements: bytes = b"",
     data: bytes = b"",
-    exports: list[bytes] | None = None,
-    types: list[bytes] | None = None,
+    exports: Sequence[bytes] = (),
+    types: Sequence[bytes] = (),
     globals_: bytes = b"",
 ) -> bytes:
     """
-    A policy that always evicts slot 0.
+    A module that exports C{required}, as functions 0, 1, … of types 0, 1, …; the type behind them has no parameters.
 
-    @param init, victim, start: code of kn_init, kn_victim and of a start function.
-    @param memory, tables, globals_, elements, data: contents of these sections.
+    @param code: by name, what a function does; it leaves its result.  Without, a function does nothing and gives 0.
+    @param locals_: by name, a function's own variables.
+    @param start: code of a start function.
+    @param imports, memory, tables, globals_, elements, data: contents of these sections; imported functions come first.
     @param exports, types: further entries of these sections.
-    @param more: bodies of further functions without parameters.
+    @param more: bodies of further functions without parameters; the first has the number C{len(required)}.
     """
-    more = [*(more or []), *([body(start)] if start is not None else [])]
-    functions = [b"\0", b"\1", b"\2", b"\3"] + [b"\4"] * len(more)
-    named = [leb(len(name)) + name + b"\0" + leb(index) for index, name in enumerate(NAMES)]
-    bodies = [body(init, initLocals), body(b""), body(victim), body(b""), *more]
+    code, locals_, own = code or {}, locals_ or {}, len(required)
+    plain = {name: b"".join(CONSTANTS[result] for result in results) for name, (_, results) in required.items()}
+    bodies = [body(code.get(name, plain[name]), locals_.get(name, b"\0")) for name in required]
+    bodies += [*more, *([body(start)] if start is not None else [])]
+    shapes = [b"\x60" + vec([KINDS[p] for p in ps]) + vec([KINDS[r] for r in rs]) for ps, rs in required.values()]
+    named = [leb(len(name)) + name.encode() + b"\0" + leb(index) for index, name in enumerate(required)]
+    functions = [leb(min(index, own)) for index in range(len(bodies))]
     return (
         MAGIC
-        + section(1, vec(TYPES + (types or [])))
+        + section(1, vec([*shapes, b"\x60\0\0", *types]))
+        + (section(2, imports) if imports else b"")
         + section(3, vec(functions))
         + (section(4, tables) if tables else b"")
         + (section(5, memory) if memory else b"")
         + (section(6, globals_) if globals_ else b"")
-        + section(7, vec(named + (exports or [])))
+        + section(7, vec([*named, *exports]))
         + (section(8, leb(len(functions) - 1)) if start is not None else b"")
         + (section(9, elements) if elements else b"")
         + section(10, vec(bodies))
         + (section(11, data) if data else b"")
     )
+
+
+def policy(init: bytes = b"", victim: bytes = ZERO, initLocals: bytes = b"\0", **sections: Any) -> bytes:
+    """A page cache's policy that always evicts slot 0; see `component`."""
+    code = {"kn_init": init, "kn_victim": victim}
+    return component(FILE_SYSTEM, code, locals_={"kn_init": initLocals}, **sections)
