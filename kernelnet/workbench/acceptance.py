@@ -128,7 +128,6 @@ def _component(
         generator=generator,
         seed=seed,
         parameters=list(candidate.parameters),
-        parents=list(candidate.parents),
         report=report,
     )
     component = Component(
@@ -140,6 +139,8 @@ def _component(
         development_level=scenario.developmentLevel(report),
         description=candidate.note,
     )
+    # A search may find what it began with; nobody is his own parent.
+    manifest.parents = [parent for parent in dict.fromkeys(candidate.parents) if parent != component.digest]
     component.id = f"{workbench.name}-{component.digest[:12]}"
     component.name = f"{workbench.name} {scenario.trace} {component.digest[:6]}"
     return component
