@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from kernelnet import plugins
-from kernelnet.cli import arguments
+from kernelnet.cli import arguments, training
 from kernelnet.generators import Candidate
 from kernelnet.generators.search import Search
 from kernelnet.interfaces import IComponentGenerator, IWorkbench
@@ -161,6 +162,27 @@ class TrainTests(TrainTestCase):
         )
         self.assertEqual(found[0]["policies"][-1]["name"], "found.c")
         self.assertTrue(text.startswith(source))
+
+    def test_cancelled(self) -> None:
+        """Ctrl-C tells the generator to end, and waits for that."""
+        began, left = threading.Event(), []
+
+        def generate(problem: Any) -> None:
+            began.set()
+            until = time.monotonic() + 30
+            while problem.secondsLeft() > 0 and time.monotonic() < until:
+                time.sleep(0.01)
+            left.append(problem.secondsLeft())
+
+        def interrupted(progress: Any, thread: Any, console: Any) -> None:
+            self.assertTrue(began.wait(30))
+            raise KeyboardInterrupt
+
+        self.generators(Stub(generate))
+        self.patch(training._Progress, "lines", interrupted)
+        result = self.call(*self.train("--seconds", "100"))
+        self.assertEqual((result.exit_code, left), (130, [-1.0]))
+        self.assertFalse(self.out.exists())
 
 
 class MistakeTests(TrainTestCase):

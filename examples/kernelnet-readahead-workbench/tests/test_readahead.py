@@ -122,6 +122,21 @@ class ReadaheadTests(unittest.TestCase):
                 for report in scenario.baselines().values():
                     self.assertGreaterEqual(report.splits[split].score, scenario.optimum()[split])
 
+    def test_features(self):
+        """A component sees all that the header says: plain Python with the same formula costs the same."""
+        formula = "mean * 2 + used - ahead * 0.5 + run + last * 0.25 + offset * 0.125"
+        source = workbench.baselineSource("none").replace("return 0;", f"return {formula};")
+        wasm = compileC(source, workbench.headerPath, trusted=True)
+
+        def window(*seen):
+            run, last, ahead, used, block, mean = seen
+            return mean * 2 + used - ahead * 0.5 + run + last * 0.25 + block * 0.125
+
+        for seed in range(3):
+            reads = self.mixture(seed)
+            train = reads[: self.parts(reads)["train"][1]]
+            self.assertEqual(self.scenario(reads).measure(wasm).splits["train"].score, cost(train, window))
+
     def test_windows(self):
         """The scores on windows of a split sum up to the split's."""
         scenario = self.scenario(self.mixture(5))
