@@ -1,4 +1,4 @@
-"""The sandbox: what a module may use, what it costs this process, and who translates it; see `test_hostile` for attacks."""
+"""The sandbox: what a module may use, what it costs this process, who translates it; `test_hostile` has the attacks."""
 
 from __future__ import annotations
 
