@@ -344,8 +344,8 @@ class GatherTests(HubTestCase):
         self.share()
         for _ in range(4):
             self.assertEqual(self.share(), 1)
-            self.hub.clock.advance(0.0004)
-        self.hub.clock.advance(0.0004)
+            self.hub.clock.advance(0.0002 * Log.REST)
+        self.hub.clock.advance(0.0002 * Log.REST)
         self.assertEqual(self.hub.log.head, 5)
         self.telling(0.02)
         self.hub.clock.advance(1)
