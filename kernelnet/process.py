@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import gc
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ from twisted.python import usage
 
 from kernelnet.identity import IdentityError, StateDirectory
 
-__all__ = ["collectRarely", "endWithFailure", "placeFiles", "refuse", "refuseSecond", "steadyTime"]
+__all__ = ["collectRarely", "endWithFailure", "placeFiles", "refuse", "refuseSecond", "steadyTime", "tellSupervisor"]
 
 log = Logger(namespace="kernelnet")
 
@@ -81,6 +82,18 @@ def steadyTime(reactor: Any) -> None:
     """
     if not reactor.getDelayedCalls():
         reactor.seconds = time.monotonic
+
+
+def tellSupervisor(state: str) -> None:
+    """
+    Tell systemd how it stands (sd_notify(3)), such as C{"READY=1"}; nothing happens where no supervisor asked for it.
+    """
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.connect(address.replace("@", "\0", 1) if address[0] == "@" else address)
+        told.send(state.encode("utf-8"))
 
 
 def endWithFailure(reactor: IReactorCore, reason: object) -> None:

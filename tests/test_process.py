@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from twisted.python import usage
@@ -25,6 +28,33 @@ class RefuseTests(SynchronousTestCase):
         """A refusal is one line that names the service, for stderr, and so exit code 1."""
         refusal = self.assertRaises(SystemExit, process.refuse, "kernelhub", ValueError("port 6000 is taken"))
         self.assertEqual(refusal.code, "twistd kernelhub: port 6000 is taken")
+
+
+class SupervisorTests(SynchronousTestCase):
+    def test_told(self) -> None:
+        """A supervisor that asked for it is told; without one, or with one that has gone, nothing happens."""
+        self.patch(os, "environ", {})
+        process.tellSupervisor("READY=1")
+        folder = tempfile.mkdtemp(prefix="kernelnet-")
+        self.addCleanup(shutil.rmtree, folder)
+        path = f"{folder}/notify"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+            supervisor.bind(path)
+            self.patch(os, "environ", {"NOTIFY_SOCKET": path})
+            process.tellSupervisor("READY=1")
+            supervisor.settimeout(10)
+            self.assertEqual(supervisor.recv(100), b"READY=1")
+        process.tellSupervisor("STOPPING=1")
+
+    def test_abstract(self) -> None:
+        """A name that begins with @ is one of Linux's abstract sockets."""
+        name = f"kernelnet-{os.getpid()}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+            supervisor.bind(f"\0{name}")
+            self.patch(os, "environ", {"NOTIFY_SOCKET": f"@{name}"})
+            process.tellSupervisor("READY=1")
+            supervisor.settimeout(10)
+            self.assertEqual(supervisor.recv(100), b"READY=1")
 
 
 class PlaceFilesTests(SynchronousTestCase):

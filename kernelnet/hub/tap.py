@@ -33,7 +33,15 @@ from kernelnet.hub.sessions import Limits
 from kernelnet.hub.tls import PromptTLSEndpoint
 from kernelnet.hub.web.server import DEFAULT_PORT, Dashboard, DashboardError, checkWhere, parseWhere
 from kernelnet.identity import IdentityError, StateDirectory, defaultState, tokenHash
-from kernelnet.process import collectRarely, endWithFailure, placeFiles, refuse, refuseSecond, steadyTime
+from kernelnet.process import (
+    collectRarely,
+    endWithFailure,
+    placeFiles,
+    refuse,
+    refuseSecond,
+    steadyTime,
+    tellSupervisor,
+)
 
 __all__ = ["HubService", "Options", "makeService"]
 
@@ -214,7 +222,11 @@ class HubService(Service):
         source.damaged = lambda error: self._damaged(source, error)
         source.room = storage.Room(self._state.path, self._options["min-free-bytes"]).problem
         started = source.open().addCallback(lambda _: source.read(Registry.load)).addCallback(self._listen)
-        started.addCallbacks(lambda _: self.started.callback(None), self._failed)
+        started.addCallbacks(self._ready, self._failed)
+
+    def _ready(self, _: object) -> None:
+        tellSupervisor("READY=1")
+        self.started.callback(None)
 
     def _listen(self, registry: Registry) -> Deferred[None] | None:
         if self._stopping or self._source is None:
@@ -318,6 +330,7 @@ class HubService(Service):
     def stopService(self) -> Deferred[None]:
         """Stop listening, commit and acknowledge what came, say goodbye, close the database."""
         super().stopService()
+        tellSupervisor("STOPPING=1")
         self._stopping = True
         if self._certificates is not None:
             self._certificates.stop()
