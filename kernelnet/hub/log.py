@@ -62,8 +62,8 @@ class Log:
     A commit waits this many times as long as it took to tell everybody of the last one.
 
     Each connection that is told costs a write, however much is in it.  So at most a quarter of the time goes there, and
-    what comes meanwhile shares the next one.  Where few are told, nobody waits.  With 100 subscribers and 1,000 messages
-    a second: 3.6 µs a delivery, acks within 9 ms (99 %); with 2: 4.1 µs, and no earlier acks.
+    what comes meanwhile shares the next one.  Where few are told, nobody waits.  With 100 subscribers and 1,000
+    messages a second: 3.6 µs a delivery, acks within 9 ms (99 %); with 2: 4.1 µs, and no earlier acks.
     """
     GATHER = 0.005
     """Seconds that it waits at most."""
