@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from zope.interface import Invalid
+from zope.interface.verify import verifyObject
 
 from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import PluginError, find
@@ -27,6 +29,7 @@ __all__ = [
     "failing",
     "findWorkbench",
     "footprint",
+    "incomplete",
     "numbers",
     "oneLine",
     "readComponent",
@@ -111,9 +114,21 @@ def taskOptions(function: F) -> F:
 def findWorkbench(name: str) -> Any:
     """@raise Mistake: there is none of that name; says which there are."""
     try:
-        return find(IWorkbench, name, "workbench")
+        workbench = find(IWorkbench, name, "workbench")
     except PluginError as error:
         raise Mistake(str(error)) from None
+    if wrong := incomplete(workbench):
+        raise click.ClickException(f"the workbench {name} can't be used: {wrong}")
+    return workbench
+
+
+def incomplete(workbench: Any) -> str:
+    """What a third party's workbench lacks of the interface, such as one for an older kernelnet; empty: nothing."""
+    try:
+        verifyObject(IWorkbench, workbench, tentative=True)
+    except (Invalid, OSError) as error:  # its header is read, too
+        return " ".join(str(error).split())
+    return ""
 
 
 def tasks(

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kernelnet.cli.arguments import incomplete
 from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import available
 
@@ -21,7 +22,12 @@ __all__ = ["workbenches"]
 @click.option("--json", "asJson", is_flag=True, help="Print JSON.")
 def workbenches(asJson: bool) -> None:
     """List the workbenches: what components can be made for, and what they are measured against."""
-    found = [_described(workbench) for workbench in available(IWorkbench)]
+    found = []
+    for workbench in available(IWorkbench):
+        if wrong := incomplete(workbench):
+            click.echo(f"left out: {workbench.name} of {_package(workbench)}: {wrong}", err=True)
+        else:
+            found.append(_described(workbench))
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from twisted.plugin import IPlugin
-from zope.interface import implementer
+from zope.interface import directlyProvides, implementer
 
 from kernelnet import plugins
 from kernelnet.interfaces import IWorkbench
@@ -23,6 +23,7 @@ class Stranger(FileSystemWorkbench):
 
     name = "[red]elevator"
     description = "[bold]moves"
+    headerPath = workbench.headerPath
     __module__ = "no_such_package.elevator"
 
 
@@ -55,6 +56,21 @@ class WorkbenchesTests(CliTestCase):
         text = self.succeed("workbenches")
         for word in ("[red]elevator", "[bold]moves", "no_such_package"):
             self.assertIn(word, text)
+
+    def test_incomplete(self) -> None:
+        """One that lacks something, such as what a newer kernelnet asks for, is left out, and can't be used; why."""
+
+        class Old:
+            name = "old"
+            description = "lacks nearly all"
+
+        directlyProvides(Old, IPlugin, IWorkbench)
+        self.patch(plugins, "getPlugins", lambda interface: [Old, workbench])
+        result = self.call("workbenches")
+        self.assertEqual(result.exit_code, 0)
+        self.assertRegex(result.stderr, r"left out: old of .*: .*attribute.*\n")
+        self.assertIn("file_system", result.stdout)
+        self.refused(1, "the workbench old can't be used: ", "bench", "run", "old")
 
     def test_light(self) -> None:
         """Listing them needs nothing of the trainer's extra."""
