@@ -16,7 +16,7 @@ from kernelnet.hub.log import Log
 from kernelnet.message import NetworkMessage, Pattern
 from kernelnet.wire import WireProblem
 
-from .support import Client, HubTestCase, anEvent, aPattern
+from .support import Client, HubTestCase, aComponent, anEvent, aPattern
 
 
 class AckTests(HubTestCase):
@@ -121,6 +121,67 @@ class DuplicateTests(HubTestCase):
         self.assertEqual([seq for id_, seq in acks if id_ == message["message_id"]], [1, 1, 1, 1])
         self.assertEqual([m["seq"] for m in reader.received("pattern_share")], [1, 2])
         self.assertEqual(self.hub.log.head, 2)
+
+    def test_eachType(self) -> None:
+        """
+        The same content in another order is known, other content is a conflict, whatever type it is.
+
+        Also when retention has removed the row.
+        """
+        author = self.hub.connect("AI_1", capabilities=["networking"])
+        self.hub.connect("AI_2", specialization="file_system")
+        code = {"code": {"id": "k", "type": "parameters", "data": {"b": [1.5, 2], "a": "é"}}}
+        sent = [
+            ("pattern_share", {"note": "x", **aPattern(data={"z": -0.0, "a": 1e300, "n": None})}, None, "note"),
+            ("code_share", {**code, "x": [[], {}]}, None, "x"),
+            ("os_component_share", {**aComponent(wasm="AGFzbQ=="), "extra": True}, None, "extra"),
+            ("performance_report", {"component_id": "c1", "performance": {"miss_ratio": 0.25}}, "AI_2", "component_id"),
+            ("feature_request", {"feature": "file_system", "requirements": {"b": 1, "a": 2}}, None, "requirements"),
+            ("collaboration_request", {"type": "cross_specialization", "description": "d"}, None, "description"),
+        ]
+
+        def check(seqs: list[int]) -> None:
+            for seq, (message, key) in zip(seqs, messages, strict=True):
+                payload = message["payload"]
+                author.line({**message, "payload": dict(reversed(payload.items()))})
+                (acked,) = (pair for p in author.payloads("ack") for pair in p["acked"])
+                self.assertEqual(acked, [message["message_id"], seq], message["message_type"])
+                author.line({**message, "payload": {**payload, key: "other"}})
+                self.assertIn(author.errors(), (["conflicting_duplicate"], ["invalid_message"]))
+                author.line({**message, "payload": {**payload, "more": 1}})
+                self.assertEqual(author.errors(), ["conflicting_duplicate"], message["message_type"])
+
+        messages = [(author.message(type_, payload, target), key) for type_, payload, target, key in sent]
+        for message, _ in messages:
+            author.line(message)
+        seqs = [pair[1] for p in author.payloads("ack") for pair in p["acked"]]
+        check(seqs)
+        self.hub.transact(lambda transaction: retention.remove(transaction, self.hub.log.head))
+        self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM events"), [(0,)])
+        check(seqs)
+
+    def test_manyInACommit(self) -> None:
+        """Rows go in by the dozen: each stays its sender's and its own, with a repetition among them, too."""
+        authors = [self.hub.connect(f"AI_{i}") for i in range(1, 4)]
+        self.hub.writer.held = True
+        self.hub.log.write(lambda transaction: None)
+        for i in range(100):
+            for author in authors:
+                author.send("pattern_share", aPattern(f"{author.aiId}-{i}", confidence=i / 100), message_id=f"m{i}")
+        authors[1].send("pattern_share", aPattern("AI_2-7", confidence=0.07), message_id="m7")
+        self.hub.writer.release()
+        self.hub.clock.advance(Log.GATHER)
+        self.assertEqual(
+            self.hub.rows("SELECT seq, sender_id, message_id FROM events ORDER BY seq"),
+            [(i * 3 + j + 1, f"AI_{j + 1}", f"m{i}") for i in range(100) for j in range(3)],
+        )
+        self.assertEqual(
+            self.hub.rows("SELECT ai_id, pattern_id, confidence FROM shared_patterns ORDER BY seq"),
+            [(f"AI_{j + 1}", f"AI_{j + 1}-{i}", i / 100) for i in range(100) for j in range(3)],
+        )
+        acked = [pair for p in authors[1].payloads("ack") for pair in p["acked"]]
+        self.assertEqual([seq for id_, seq in acked if id_ == "m7"], [23, 23])
+        self.assertEqual(len(acked), 101)
 
     def test_withinACommit(self) -> None:
         """A repetition is known as such also within one commit."""
