@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import io
 import lzma
 import shutil
+import struct
+import tarfile
 from pathlib import Path
 from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.workbench.errors import TraceError, WorkbenchError
-from kernelnet.workbench.process_manager import readers, record
+from kernelnet.workbench.process_manager import readers, record, schedviz
 from kernelnet.workbench.process_manager.readers import HEAD, Tasks, readTasks, traceName
 from kernelnet.workbench.process_manager.trace import loadTrace, makeTrace
 from tests.workbench.process_manager_support import SHARED, someJobs, writeLog
@@ -189,8 +192,84 @@ class ReaderTests(Case):
             if not (SHARED / name).exists():
                 self.skipTest(f"{SHARED / name} isn't there")
             self.assertEqual(len(readTasks(SHARED / name).run), tasks)
+        # The same events as text, printed by another program, made the same bursts.
+        self.assertEqual(len(readTasks(SHARED / "schedviz-test.tar.gz").run), 13_865)
         # It is of thermal events only.
         self.assertEqual(readTasks(SHARED / "trappy-trace.txt.gz").run, [])
+
+
+SWITCH_FORMAT = """name: sched_switch
+ID: 297
+format:
+\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;
+\tfield:char prev_comm[16];\toffset:8;\tsize:16;\tsigned:1;
+\tfield:pid_t prev_pid;\toffset:24;\tsize:4;\tsigned:1;
+\tfield:long prev_state;\toffset:32;\tsize:8;\tsigned:1;
+\tfield:pid_t next_pid;\toffset:56;\tsize:4;\tsigned:1;
+"""
+
+WAKEUP_FORMAT = """name: sched_wakeup
+ID: 299
+format:
+\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;
+\tfield:pid_t pid;\toffset:24;\tsize:4;\tsigned:1;
+"""
+
+
+def event(delta: int, data: bytes) -> bytes:
+    return struct.pack("<I", delta << 5 | len(data) // 4) + data
+
+
+def switch(delta: int, name: bytes, previous: int, state: int, following: int) -> bytes:
+    return event(delta, struct.pack("<H6x16si4xq16xii", 297, name, previous, state, following, 0))
+
+
+class CollectionTests(Case):
+    def collection(self, files: dict[str, bytes], name: str = "a.tar.gz") -> Path:
+        path = self.folder / name
+        with tarfile.open(path, "w:gz") as archive:
+            for member, content in files.items():
+                info = tarfile.TarInfo(member)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        return path
+
+    def files(self, *events: bytes) -> dict[str, bytes]:
+        data = b"".join(events)
+        page = struct.pack("<QQ", 7_000_000_000, len(data)) + data
+        return {
+            "x/formats/sched/sched_switch/format": SWITCH_FORMAT.encode(),
+            "x/formats/sched/sched_wakeup/format": WAKEUP_FORMAT.encode(),
+            "x/traces/cpu0": page.ljust(4096, b"\0"),
+        }
+
+    def test_collection(self) -> None:
+        """A wakes, a long time later runs, is preempted by B, and ends when it has run again."""
+        woken = event(1000, struct.pack("<H22xi", 299, 11))
+        long = struct.pack("<II", 5 << 5 | 30, 1)
+        unknown = event(1000, struct.pack("<H6x", 5))
+        path = self.collection(
+            self.files(
+                *(woken, long, unknown, switch(1000, b"swapper", 0, 0, 11)),
+                *(switch(9000, b"a", 11, 0x1000, 12), switch(3000, b"b", 12, 1, 11), switch(4000, b"a", 11, 0x20, 0)),
+            )
+        )
+        self.assertEqual(
+            self.rows(readTasks(path)),
+            [(7_134_229, 3, "b/12", "b", 0), (7_000_001, 13, "a/11", "a", 0)],
+        )
+
+    def test_errors(self) -> None:
+        """No archive, one without the events, a damaged one, a bomb."""
+        path = self.folder / "a.tar.gz"
+        path.write_bytes(b"nothing")
+        self.assertIn("not a whole", self.assertRaises(TraceError, readTasks, path).wrong)
+        self.assertIn("no sched_switch", self.assertRaises(TraceError, readTasks, self.collection({"a": b"b"})).wrong)
+        files = self.files(switch(1, b"a", 1, 1, 2))
+        damaged = files | {"x/formats/sched/sched_switch/format": b"name: sched_switch\nID: 297\n"}
+        self.assertIn("damaged", self.assertRaises(TraceError, readTasks, self.collection(damaged)).wrong)
+        with mock.patch.object(schedviz, "MAX_BYTES", 4000):
+            self.assertIn("uncompressed", self.assertRaises(TraceError, readTasks, self.collection(files)).wrong)
 
 
 class RecordTests(Case):

@@ -6,7 +6,8 @@ The workbench of CPU scheduling.
 - C{driver.c}: some CPUs, a clock and the score; C{rank.c} asks rank functions for it, C{srpt.c} is the clairvoyant
   reference; `machine` runs it with a policy
 - C{baselines/*.c}: hand-made policies
-- `readers`: SWF, ftrace text and our own format; `trace`: dense numbers, digest, splits, load
+- `readers`, `ftrace`, `schedviz`: SWF, Linux's scheduler events, our own format
+- `trace`: dense numbers, digest, splits, load
 - `scenario`: one log with its settings; `patterns`: what can be learned about it
 - `record`: records the machine at hand
 - C{traces/}: two logs we recorded, and C{record.py}, which recorded them
@@ -83,7 +84,7 @@ class ProcessManagerWorkbench(BaseWorkbench):
     reference = "las"
     optimumName = "srpt"
     unit = "thousandths of bounded slowdown"
-    formats = "tasks: swf, ftrace sched events (.ftrace, .txt), kernelnet record --sched (.sched); plain or .gz, .xz"
+    formats = "tasks: swf, ftrace text (.ftrace, .txt), .sched of kernelnet record; plain or .gz, .xz; SchedViz's .tar.gz"
     abis = ABIS
     folder = Path(__file__).parent
     rules = RULES

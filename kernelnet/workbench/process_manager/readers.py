@@ -8,11 +8,12 @@ C{*.swf}                         jobs of a batch system, in the Standard Workloa
                                  (U{https://www.cs.huji.ac.il/labs/parallel/workload/swf.html})
 C{*.ftrace}, C{*.txt},           Linux's C{sched_switch} and C{sched_wakeup} events as text: of ftrace,
 C{*.trace}                       C{trace-cmd report} or C{perf script}; see `ftrace`
+C{*.tar.gz}                      what SchedViz collects: the same events in binary; see `schedviz`
 C{*.sched}                       our own: C{# kernelnet sched 1}, perhaps C{# cpus 2}, then lines
                                  C{arrival_us run_us group/key [estimate_us]}
 ===============================  ==========================================================================
 
-Each with C{.gz} or C{.xz} behind it.
+The others also with C{.gz} or C{.xz} behind it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ HEAD = "# kernelnet sched 1"
 """The first line of our own format."""
 
 _COMPRESSED: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open}
-_SUFFIXES = ".swf, .sched, .ftrace, .trace or .txt, with .gz or .xz behind it where it is compressed"
+_SUFFIXES = ".swf, .sched, .ftrace, .trace or .txt, with .gz or .xz behind it where it is compressed; or .tar.gz"
 _NAME = re.compile(r"[!-~]{1,80}")
 _DECIMAL = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]*))?")
 _WHOLE = re.compile(r"[0-9]{1,16}")
@@ -82,13 +83,16 @@ def traceName(path: Path) -> str:
     """The file's name without what tells its format; it can be sent, whatever bytes the file system has it in."""
     name = path.name.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
     name = "".join(c if c.isprintable() else "?" for c in name)
-    return re.sub(r"(\.swf|\.sched|\.ftrace|\.trace|\.txt)?(\.gz|\.xz)?$", "", name) or name
+    return re.sub(r"(\.swf|\.tar|\.sched|\.ftrace|\.trace|\.txt)?(\.gz|\.xz)?$", "", name) or name
 
 
 def readTasks(path: Path) -> Tasks:
     """@raise TraceError: it can't be read or isn't what its name says."""
     from kernelnet.workbench.process_manager.ftrace import readFtrace
+    from kernelnet.workbench.process_manager.schedviz import readCollection
 
+    if path.name.lower().endswith((".tar.gz", ".tgz")):
+        return readCollection(path)
     plain = path.with_suffix("") if path.suffix in _COMPRESSED else path
     readers = {".swf": _swf, ".sched": _own, ".ftrace": readFtrace, ".trace": readFtrace, ".txt": readFtrace}
     if (read := readers.get(plain.suffix.lower())) is None:
