@@ -363,6 +363,34 @@ PINNED = {
 }
 
 
+class PatternTests(Case):
+    def test_novelty(self) -> None:
+        """Normal behaviour that is all known has none; it is certain where validation says the same."""
+        data = [("learn", "abcdefgh" * 3)] * 10 + [("normal", "abcdefgh" * 2)] * 40
+        scenario = self.scenario([(label, list(calls)) for label, calls in data] + [("attack:k", ["x"] * 20)] * 10)
+        (novelty,) = (pattern for pattern in scenario.patterns() if pattern.type == "novelty")
+        self.assertEqual((novelty.data["share"], novelty.confidence), (0.0, 1.0))
+
+    def test_separation(self) -> None:
+        """What alone tells attacks from normal sequences is found, with its direction."""
+        scenario = self.scenario()
+        best = [pattern for pattern in scenario.patterns() if pattern.type == "separation"]
+        self.assertEqual(len(best), 3)
+        for pattern in best:
+            expression = f"{pattern.data['sign']} * {pattern.data['feature']}"
+            metrics = scenario.measure(ranking(expression)).splits["train"].metrics
+            self.assertAlmostEqual(metrics["auc_ppm"] / 1e6, pattern.data["auc"], places=5)
+            self.assertGreater(pattern.data["auc"], 0.8)
+
+    def test_real(self) -> None:
+        """Patterns of a shipped data set have distinct ids, can be sent, and their confidences are shares."""
+        patterns = workbench.scenario(workbench.traces()[0]).patterns()
+        self.assertEqual(len({pattern.id for pattern in patterns}), 4)
+        for pattern in patterns:
+            self.assertTrue(0 <= pattern.confidence <= 1)
+            msgspec.json.encode(pattern)
+
+
 class HonestTests(Case):
     def test_keys(self) -> None:
         """Numbers of calls differ from module to module, even between two that do the same."""

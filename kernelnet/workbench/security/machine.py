@@ -36,6 +36,13 @@ class SecurityMachine(Machine):
         self._computing = threading.Lock()
         self._features: npt.NDArray[np.float64] | None = None
 
+    def features(self) -> npt.NDArray[np.float64]:
+        """See `features`; computed once."""
+        with self._computing:
+            if self._features is None:
+                self._features = features(self.trace)
+            return self._features
+
     def fuelLimit(self, events: int, settings: Mapping[str, int]) -> int:
         """2000 units a call, where STIDE uses 150, and 100000 a sequence under test."""
         trace: Trace = self.trace
@@ -55,11 +62,9 @@ class SecurityMachine(Machine):
             "features": layout.place(8 * len(FEATURES) * trace.sequences),
             "scores": layout.place(8 * trace.sequences),
         }
-        with self._computing:
-            if self._features is None:
-                self._features = features(trace)
+        table = self.features()
         arena = Arena(Memory(layout), at)
-        for name, array in (("calls", trace.calls), ("starts", trace.starts), ("features", self._features)):
+        for name, array in (("calls", trace.calls), ("starts", trace.starts), ("features", table)):
             arena.memory.write(at[name], array)
         return arena
 

@@ -7,8 +7,9 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from kernelnet.message import Report, SplitScore
+from kernelnet.message import Pattern, Report, SplitScore
 from kernelnet.workbench.base import SPLITS, BaseScenario
+from kernelnet.workbench.security.patterns import learnPatterns
 
 __all__ = ["SecurityScenario"]
 
@@ -22,6 +23,10 @@ class SecurityScenario(BaseScenario):
 
     def computeOptimum(self) -> dict[str, int]:
         return dict.fromkeys(SPLITS, 0)
+
+    def learnPatterns(self) -> list[Pattern]:
+        machine: Any = self.machine
+        return learnPatterns(machine.trace, machine.features())
 
     def measureWindows(self, wasm: bytes, split: str, count: int, parameters: Sequence[float] = ()) -> list[SplitScore]:
         """See `BaseScenario.measureWindows`: each has normal sequences and attacks, and mostly other kinds of them."""
