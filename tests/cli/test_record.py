@@ -10,9 +10,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from kernelnet import plugins
 from kernelnet.workbench.errors import WorkbenchError
-from kernelnet.workbench.file_system import FileSystemWorkbench
 from tests.cli.support import CliTestCase
 from tests.workbench.support import mixture
 
@@ -81,9 +79,6 @@ class RecordTests(CliTestCase):
 
     def test_failing(self) -> None:
         """What the recorder can't do is one line."""
-        bench = FileSystemWorkbench()
-        self.patch(FileSystemWorkbench, "name", "process_manager")
-        self.patch(plugins, "getPlugins", lambda interface: [bench])
         module = mock.Mock()
         module.recordSched.side_effect = WorkbenchError("tracefs can't be read; run it as root")
         with mock.patch.dict(sys.modules, {SCHED: module}):
