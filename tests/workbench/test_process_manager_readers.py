@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import os
 import shutil
 import struct
 import tarfile
@@ -299,12 +300,32 @@ class RecordTests(Case):
         self.assertRaises(WorkbenchError, record.recordSched, 1, self.folder / "a.txt")
 
     def test_proc(self) -> None:
-        """Without ftrace and perf, what /proc says will do."""
-        with mock.patch.object(record, "TRACEFS", ()), mock.patch.object(record, "_perfMayAll", lambda: False):
-            path = self.folder / "a.sched"
-            bursts = record.recordSched(0.4, path)
-        self.assertGreater(bursts, 0)
-        self.assertEqual(len(readTasks(path).run), bursts)
+        """Without ftrace and perf, /proc says for how long threads ran: a burst ends when one didn't run any more."""
+        samples = iter(
+            [{"5": 0, "6": 7}, {"5": 1_000_000, "6": 7}, {"5": 3_000_000, "6": 7}, *[{"5": 3_000_000}] * 999]
+        )
+
+        def threads(own: str) -> list[tuple[str, str, int]]:
+            return [(thread, "prog", ran) for thread, ran in next(samples).items()]
+
+        path = self.folder / "a.sched"
+        with (
+            mock.patch.object(record, "TRACEFS", ()),
+            mock.patch.object(record, "_perfMayAll", lambda: False),
+            mock.patch.object(record, "_threads", threads),
+        ):
+            self.assertEqual(record.recordSched(0.2, path), 1)
+        self.assertEqual(self.rows(readTasks(path)), [(0, 3000, "0/0", "0", 0)])
+        self.assertIn(str(os.getpid()), [thread for thread, _, _ in record._threads("none")])
+
+    def test_nothing(self) -> None:
+        """A machine on which nothing happens can't be recorded."""
+        with (
+            mock.patch.object(record, "TRACEFS", ()),
+            mock.patch.object(record, "_perfMayAll", lambda: False),
+            mock.patch.object(record, "_threads", lambda own: []),
+        ):
+            self.assertRaises(WorkbenchError, record.recordSched, 0.01, self.folder / "a.sched")
 
     def test_perf(self) -> None:
         """The threads of a command, as perf sees them; skipped where there is no perf, or it may not."""
