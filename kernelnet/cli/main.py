@@ -16,9 +16,10 @@ from kernelnet.cli.bench import bench
 from kernelnet.cli.certs import certs
 from kernelnet.cli.common import ask, stateOption
 from kernelnet.cli.components import components
+from kernelnet.cli.doctor import doctor
 from kernelnet.cli.overview import ais, leaderboard, patterns, sessions
 from kernelnet.cli.record import record
-from kernelnet.cli.storage import backup, doctor, restore
+from kernelnet.cli.storage import backup, restore
 from kernelnet.cli.tokens import tokens
 from kernelnet.cli.workbenches import workbenches
 

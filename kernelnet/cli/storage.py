@@ -1,8 +1,7 @@
-"""C{kernelnet backup}, C{restore} and C{doctor}: the hub's database, whether the hub runs or not."""
+"""C{kernelnet backup} and C{restore}: the hub's database, whether the hub runs or not."""
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from kernelnet.hub import control
 from kernelnet.hub.database import DatabaseError
 from kernelnet.identity import IdentityError, StateDirectory
 
-__all__ = ["backup", "doctor", "restore"]
+__all__ = ["backup", "restore"]
 
 LONG = 86400.0
 """Seconds that a hub may take for a copy."""
@@ -68,22 +67,3 @@ def _restoreOffline(state: StateDirectory, file: Path) -> dict[str, Any]:
         return {"log_id": copies.examine(state.database)["log_id"], "former": str(former) if former else None}
     finally:
         os.close(lock)
-
-
-@click.command()
-@stateOption
-@click.option("--json", "asJson", is_flag=True, help="Print JSON.")
-def doctor(state: Path | None, asJson: bool) -> None:
-    """Check the whole of the hub's database, while the hub runs or not; exit code 1: it is damaged."""
-    where = directory(state)
-    try:
-        found = copies.examine(where.database)
-    except DatabaseError as e:
-        raise click.ClickException(str(e)) from None
-    if asJson:
-        click.echo(json.dumps(found, indent=2))
-        return
-    click.echo(
-        f"{where.database} is sound: {found['events']} messages, {found['bytes']} bytes, "
-        f"schema version {found['schema']}, log {found['log_id']}"
-    )

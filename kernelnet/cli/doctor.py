@@ -1,0 +1,208 @@
+"""
+C{kernelnet doctor}: whether this machine has what hub and trainers need, and whether the hub's files are sound.
+
+Each check is a function that yields findings: C{good}, C{bad} (something will not work; exit code 1) or C{note} (it
+works, but less well, or isn't there yet), each bad one and each note with what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import msgspec
+from msgspec import Struct
+from rich.console import Console
+from rich.text import Text
+
+from kernelnet.cli.common import directory, stateOption
+from kernelnet.hub import backup as copies
+from kernelnet.hub import certificates, control
+from kernelnet.hub.database import DatabaseError
+from kernelnet.identity import IdentityError, StateDirectory
+
+__all__ = ["doctor"]
+
+LEAST_FREE = 1 << 30
+"""Bytes on the disk of the state directory below which it is worth a note."""
+LEAST_DAYS = 20
+"""The same for what is left of the hub's certificate."""
+FEW_FILES = 4096
+
+
+class Finding(Struct):
+    """@ivar state: C{good}, C{bad} or C{note}; C{advice}: what to do."""
+
+    check: str
+    state: str
+    text: str
+    advice: str = ""
+
+
+@click.command()
+@stateOption
+@click.option("--json", "asJson", is_flag=True, help="Print JSON.")
+def doctor(state: Path | None, asJson: bool) -> None:
+    """
+    Check compiler, sandbox, limits, disk, clock, certificate, hub and the whole of its database.
+
+    It may run while the hub does.  Exit code 1: something is bad.
+    """
+    where = directory(state)
+    found = []
+    console = Console(markup=False, emoji=False, highlight=False)
+    for check in CHECKS:
+        for finding in check(where):
+            found.append(finding)
+            if not asJson:
+                _show(console, finding)
+    bad = any(finding.state == "bad" for finding in found)
+    if asJson:
+        click.echo(json.dumps({"sound": not bad, "checks": msgspec.to_builtins(found)}, indent=2))
+    if bad:
+        raise SystemExit(1)
+
+
+def _show(console: Console, finding: Finding) -> None:
+    mark, style = {"good": ("ok  ", "green"), "note": ("note", "yellow"), "bad": ("BAD ", "bold red")}[finding.state]
+    console.print(
+        Text(f"{mark} ", style).append(f"{finding.check}: {finding.text}", "not bold default"), soft_wrap=True
+    )
+    if finding.advice:
+        console.print(f"     {finding.advice}", soft_wrap=True)
+
+
+def _compiler(state: StateDirectory) -> Iterator[Finding]:
+    from kernelnet.workbench.compiler import canJail, compileOwn, compilerVersion
+    from kernelnet.workbench.errors import CompileError
+    from kernelnet.workbench.file_system import workbench
+
+    try:
+        compileOwn(workbench.folder / "baselines" / "lru.c", workbench.headerPath)
+    except CompileError as error:
+        text = str(error).splitlines()[0]
+        yield Finding(
+            "compiler", "note", text, "trainers and `kernelnet bench` need it: pip install 'kernelnet[trainer]'"
+        )
+        return
+    yield Finding("compiler", "good", f"{compilerVersion()} compiles a policy")
+    if canJail():
+        yield Finding("jail", "good", "strangers' C is compiled with no access to files and network (Landlock)")
+    else:
+        yield Finding(
+            "jail", "note", "this kernel has no Landlock", "strangers' C is not compiled; Linux 5.13 or newer has it"
+        )
+
+
+def _sandbox(state: StateDirectory) -> Iterator[Finding]:
+    from kernelnet.workbench.errors import WorkbenchError
+    from kernelnet.workbench.file_system import workbench
+
+    try:
+        from kernelnet.workbench.sandbox import engineVersion, loadModule
+
+        loadModule(workbench.baselineModule("lru"))
+    except ImportError as error:
+        yield Finding("sandbox", "note", str(error), "trainers need it: pip install 'kernelnet[trainer]'")
+    except WorkbenchError as error:
+        yield Finding("sandbox", "note", str(error), "trainers and `kernelnet bench` need it")
+    else:
+        yield Finding("sandbox", "good", f"{engineVersion()} translates and loads a policy")
+
+
+def _limits(state: StateDirectory) -> Iterator[Finding]:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < FEW_FILES:
+        advice = "a hub takes about as many connections: `ulimit -Hn`, or LimitNOFILE= of its systemd unit"
+        yield Finding("limits", "note", f"a process may open {hard} files", advice)
+    else:
+        yield Finding("limits", "good", "enough files may be opened")
+
+
+def _disk(state: StateDirectory) -> Iterator[Finding]:
+    path = next(folder for folder in (state.path, *state.path.parents) if folder.exists())
+    free = shutil.disk_usage(path).free
+    if free < LEAST_FREE:
+        advice = "a hub takes no messages when less than --min-free is left; --retain bounds its log"
+        yield Finding("disk", "note", f"{free >> 20} MiB are free for {state.path}", advice)
+    else:
+        yield Finding("disk", "good", f"{free >> 30} GiB are free for {state.path}")
+
+
+def _clock(state: StateDirectory) -> Iterator[Finding]:
+    newest = (
+        max((f.stat().st_mtime for f in state.path.glob("*") if f.is_file()), default=0.0) if _isThere(state) else 0
+    )
+    if newest > time.time() + 60:
+        text = f"files of the hub are from {datetime.fromtimestamp(newest, UTC):%Y-%m-%d %H:%M} UTC, which is to come"
+        yield Finding("clock", "bad", text, "certificates and tokens go by the clock: set it (timedatectl)")
+    else:
+        yield Finding("clock", "good", f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _certificate(state: StateDirectory) -> Iterator[Finding]:
+    if not _isThere(state):
+        return
+    try:
+        shown = certificates.offlineShow(state, datetime.now(UTC))
+    except IdentityError as error:
+        yield Finding("certificate", "note", str(error))
+        return
+    left = shown["days_left"]
+    text = f"for {', '.join(shown['names'])}, {left} days left"
+    if left < 0:
+        yield Finding("certificate", "bad", text, "trainers refuse it: kernelnet certs renew")
+    elif left < LEAST_DAYS:
+        yield Finding("certificate", "note", text, "kernelnet certs renew")
+    else:
+        yield Finding("certificate", "good", text)
+
+
+def _hub(state: StateDirectory) -> Iterator[Finding]:
+    try:
+        status = control.call(state, {"command": "status"})
+    except control.NoHub:
+        yield Finding("hub", "note", f"none runs in {state.path}", "twistd kernelhub starts one")
+    except (control.ControlError, IdentityError) as error:
+        yield Finding("hub", "bad", str(error))
+    else:
+        yield Finding("hub", "good", f"listens on port {status['port']}, {len(status['ais'])} AIs are connected")
+
+
+def _database(state: StateDirectory) -> Iterator[Finding]:
+    if not state.database.exists():
+        yield Finding("database", "note", f"no hub has ever run in {state.path}")
+        return
+    try:
+        found = copies.examine(state.database)
+    except DatabaseError as error:
+        yield Finding("database", "bad", str(error))
+        return
+    text = (
+        f"{state.database} is sound: {found['events']} messages, {found['bytes']} bytes, "
+        f"schema version {found['schema']}, log {found['log_id']}"
+    )
+    yield Finding("database", "good", text)
+
+
+def _isThere(state: StateDirectory) -> bool:
+    return state.path.is_dir() and state.database.exists()
+
+
+CHECKS: tuple[Callable[[StateDirectory], Iterator[Finding]], ...] = (
+    _compiler,
+    _sandbox,
+    _limits,
+    _disk,
+    _clock,
+    _hub,
+    _certificate,
+    _database,
+)
+"""In this order: what is quick comes first."""
