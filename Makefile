@@ -1,9 +1,9 @@
 # make demo    the main job on this machine: a hub and trainers that learn from a real trace
 # make test    all tests
-# make check   ruff, mypy, all tests, a minute of fuzzing: what a change must pass
+# make check   ruff, mypy, all tests, 90 seconds of fuzzing: what a change must pass
 # make soak    50 kills of a hub under load, 25 of trainers, 25 of both; counts what was promised (some minutes)
 # make abuse   the long forms of what a hub has to stand (a table; some minutes)
-# make fuzz    fuzzes decoder and handshake, FUZZ=600 seconds each; what it reached is kept in .fuzz/
+# make fuzz    fuzzes decoder, expressions and handshake, FUZZ=600 seconds each; what it reached is kept in .fuzz/
 # make bench   the hub beside mosquitto and NATS, policies beside libCacheSim; writes benchmarks/RESULTS.rst (half an hour)
 # make clean   removes .venv and all that is made
 #
@@ -46,7 +46,7 @@ abuse: $(VENV)/.test
 
 # 77: there is no fuzzer here, which it has said.
 fuzz: $(VENV)/.dev
-	@for target in decoder handshake; do \
+	@for target in decoder expression handshake; do \
 		echo "fuzzing the $$target for $(FUZZ) s"; \
 		$(BIN)/python -m tests.fuzz.run $$target $(FUZZ) .fuzz/$$target >.fuzz-$$target.log 2>&1; code=$$?; \
 		if [ $$code = 77 ]; then cat .fuzz-$$target.log; rm .fuzz-$$target.log; continue; fi; \

@@ -3,6 +3,7 @@ What is fuzzed.  Each target takes any bytes and raises only if something of our
 
 - `decoder`: a line from a client, and from a hub, to a checked message and its checked payload, and back
 - `handshake`: any bytes in any pieces to a hub's connection that is not authenticated, and then to one that is
+- `expression`: a component's source or a building block's text to a tree, and back, and on to WebAssembly
 """
 
 from __future__ import annotations
@@ -20,12 +21,18 @@ from zope.interface import provider
 
 from kernelnet import message as m
 from kernelnet import wire
+from kernelnet.generators._emit import toWasm
+from kernelnet.generators._simplify import simplified
+from kernelnet.generators.expression import ARITY, ExpressionError, fromSource, parse, text, toC
 from kernelnet.message import MessageType, NetworkMessage
 from kernelnet.wire import LineProtocol, WireProblem
+from kernelnet.workbench.file_system import workbench
 from tests import wire_examples
 from tests.hub.support import Client, Hub
 
-__all__ = ["TARGETS", "corpus", "decoder", "handshake", "words"]
+__all__ = ["TARGETS", "corpus", "decoder", "expression", "handshake", "words"]
+
+_RANK = workbench.abis[1]
 
 
 def decoder(data: bytes) -> None:
@@ -155,7 +162,21 @@ def _frame(data: bytes) -> None:
         assert results[0] == results[1], results
 
 
-TARGETS = {"decoder": decoder, "handshake": handshake}
+def expression(data: bytes) -> None:
+    """Text is a tree or an `ExpressionError`; a tree is printed and read as the same one, and so is a simpler one."""
+    source = data.decode("utf-8", errors="replace")
+    fromSource(source, _RANK.features)
+    try:
+        tree = parse(source, _RANK.features)
+    except ExpressionError:
+        return
+    for one in (tree, simplified(tree)):
+        assert repr(parse(text(one), _RANK.features)) == repr(one), one
+        assert repr(fromSource(toC(one, _RANK, "kn_file_system.h"), _RANK.features)) == repr(one), one
+        toWasm(one, _RANK)
+
+
+TARGETS = {"decoder": decoder, "expression": expression, "handshake": handshake}
 
 
 def words() -> set[str]:
@@ -180,11 +201,24 @@ def words() -> set[str]:
         "\\ud800",
         "\\u0000",
     }
-    return {f'"{word}"' for word in found} | {f'"{word}":' for word in found} | edges
+    language = {f"{word}(" for word in ARITY} | set(_RANK.features) | {"expression: ", "*/", "1e308"}
+    return language | {f'"{word}"' for word in found} | {f'"{word}":' for word in found} | edges
 
 
 def corpus(name: str) -> list[bytes]:
     """Good inputs to start from: one of each type, and what was found before."""
+    if name == "expression":
+        calls = (f"{operation}({', '.join(_RANK.features[: ARITY[operation]])})" for operation in ARITY)
+        found = [
+            *_RANK.known,
+            *calls,
+            "-(-1e308) * .5 - (age + 2)",
+            "(" * 100,
+            "-" * 2000 + "1",
+            "1e309",
+            "/*expression: 1*/",
+        ]
+        return [source.encode() for source in found]
     lines = [b'{"ai_id": "AI_1", "token": "x"}']
     for kind in MessageType:
         payload = getattr(wire_examples, kind.name, {})

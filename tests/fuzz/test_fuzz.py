@@ -13,7 +13,7 @@ from kernelnet.hub.tokens import Grant
 
 from . import targets
 
-FOUND: dict[str, list[bytes]] = {"decoder": [], "handshake": []}
+FOUND: dict[str, list[bytes]] = {"decoder": [], "expression": [], "handshake": []}
 """Inputs that once failed."""
 
 

@@ -236,6 +236,7 @@ class SimplifyTests(SynchronousTestCase):
             ("noise * 1", "noise"),
             ("-1 * noise", "-noise"),
             ("0 * noise", "0.0"),
+            ("0 * (noise * 1e300 * 1e300)", "noise * 1e+300 * 1e+300 * 0.0"),  # infinity times 0 is no number
             ("-noise * -length", "noise * length"),
             ("-(noise - length)", "length - noise"),
             ("length + -noise", "length - noise"),
