@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import sqlite3
 import sys
@@ -140,6 +141,26 @@ def export(component: str, out: Path | None, state: Path | None) -> None:
         raise click.ClickException(f"{out} is there already: give another --out") from None
     except OSError as error:
         raise click.ClickException(f"can't write {out}: {error.strerror}") from None
+
+
+@components.command()
+@click.argument("component")
+@click.argument("other", required=False)
+@stateOption
+def diff(component: str, other: str | None, state: Path | None) -> None:
+    """Show what a COMPONENT's source changed from OTHER's [default: from its first parent that is here]."""
+    with reading(state) as connection:
+        mine = _find(connection, component)
+        parents = [ancestor.entry for ancestor in lineage(connection, mine, 1) if ancestor.entry is not None]
+        theirs = _find(connection, other) if other is not None else next(iter(parents), None)
+    if theirs is None:
+        raise click.ClickException(f"{component} names no parent that is here: name another component")
+    before, after = (entry.component.implementation.splitlines() for entry in (theirs, mine))
+    names = (plain(theirs.component.id), plain(mine.component.id))
+    console = _console()
+    for line in difflib.unified_diff(before, after, *names, lineterm=""):
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+        console.print(Text(plain(line.expandtabs(4), 1 << 20), style), soft_wrap=True)
 
 
 def exported(entry: Entry) -> str:

@@ -5,12 +5,16 @@ The commands.  Exit codes: 0 done; 1 it failed, with one line on stderr; 2 the c
 from __future__ import annotations
 
 import json
+import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from kernelnet.cli.bench import bench
 from kernelnet.cli.certs import certs
@@ -22,6 +26,7 @@ from kernelnet.cli.record import record
 from kernelnet.cli.storage import backup, restore
 from kernelnet.cli.tokens import tokens
 from kernelnet.cli.workbenches import workbenches
+from kernelnet.wire import plain
 
 __all__ = ["main"]
 
@@ -62,26 +67,39 @@ def demo(minutes: float, traces: tuple[Path, ...], trainers: int, keep: Path | N
 @main.command()
 @stateOption
 @click.option("--json", "asJson", is_flag=True, help="Print the whole status as JSON.")
-def status(state: Path | None, asJson: bool) -> None:
+@click.option("--watch", is_flag=True, help="Show it again every second, until Ctrl-C.")
+def status(state: Path | None, asJson: bool, watch: bool) -> None:
     """Show who is connected to a running hub, and what it holds."""
     found = ask(state, {"command": "status"})
     if asJson:
         click.echo(json.dumps(found, indent=2, sort_keys=True))
         return
     console = Console()
+    if not watch:
+        console.print(_drawn(found))
+        return
+    with Live(_drawn(found), console=console, auto_refresh=False) as live:
+        while True:
+            time.sleep(1.0)
+            live.update(_drawn(ask(state, {"command": "status"})), refresh=True)
+
+
+def _drawn(found: dict[str, Any]) -> Group:
     table = Table(title=f"hub at port {found['port']}, log position {found['log']['position']}")
     for column in ("AI", "specialization", "protocol", "since"):
         table.add_column(column)
     for aiId, ai in sorted(found["ais"].items()):
-        table.add_row(aiId, ai["specialization"], str(ai["protocol"]), ai["since"])
-    console.print(table)
-    for title, counts in (
-        ("stored", found["stored"]),
-        ("sessions", found["sessions"]),
-        ("messages", found["messages"]),
-        ("limits", found.get("limits", {})),
-    ):
-        console.print(f"{title}: " + (", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "none"))
+        table.add_row(aiId, Text(plain(ai["specialization"])), str(ai["protocol"]), ai["since"])
+    lines = [
+        f"{title}: " + (", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "none")
+        for title, counts in (
+            ("stored", found["stored"]),
+            ("sessions", found["sessions"]),
+            ("messages", found["messages"]),
+            ("limits", found.get("limits", {})),
+        )
+    ]
+    return Group(table, *map(Text, lines))
 
 
 @main.command()

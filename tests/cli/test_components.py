@@ -88,6 +88,17 @@ class ComponentsTests(CliTestCase, HubTestCase):
             measured = mine["splits"][name]
             self.assertEqual((measured["score"], measured["fuel"]), (claimed.score, claimed.fuel))
 
+    def test_diff(self) -> None:
+        """What changed from a parent, or from whatever is named; without either, one line says so."""
+        changed = self.component.implementation.replace("capacity - 1", "0")
+        manifest = msgspec.structs.replace(self.component.manifest, parents=[self.component.digest])  # type: ignore[type-var]
+        self.share(msgspec.structs.replace(self.component, id="child", implementation=changed, manifest=manifest))
+        shown = self.of("diff", "child")
+        self.assertIn("-u32 kn_victim(u64 k, u32 n) { return capacity - 1; }", shown)
+        self.assertIn("+u32 kn_victim(u64 k, u32 n) { return 0; }", shown)
+        self.assertEqual(self.of("diff", "child", self.component.id), shown)
+        self.refused(1, "no parent", "components", "diff", self.component.id, "--state", self.path)
+
     def test_mistakes(self) -> None:
         """One line each: a name that isn't there, a file that is, a hub that never was."""
         self.refused(1, "no component", "components", "show", "nothing", "--state", self.path)
