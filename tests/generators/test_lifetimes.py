@@ -48,6 +48,12 @@ class KnownAnswers(Case):
         ids = [rng.randrange(30) if rng.random() < 0.4 else 1000 + number for number in range(20_000)]
         self.assertGreater(self.level(self.scenario(ids)), 0.8)
 
+    def test_done(self) -> None:
+        """Where each block comes once more, too late for all that is made by hand, it does what the optimum does."""
+        scenario = self.scenario([block for number in range(6000) for block in (number, max(0, number - 40))])
+        self.assertEqual({scenario.developmentLevel(report) for report in scenario.baselines().values()}, {0.0})
+        self.assertGreater(self.level(scenario), 0.9)
+
     def test_recent(self) -> None:
         """Where a block comes again soon or never, it is as good as LRU, which is nearly optimal there."""
         ids = [max(0, number - back) for number in range(0, 9000, 3) for back in (0, 9, 21)]
