@@ -93,8 +93,9 @@ def run(
     type=click.Choice(["score", "fuel"]),
     default="score",
     show_default=True,
-    help="What the generator is to improve: the score, or the fuel for the same score.",
+    help="What to improve: the score, or the fuel, for doing the same as --parent.",
 )
+@click.option("--parent", type=click.Path(path_type=Path), default=None, help="A C file to begin from.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The C file to write.")
 @click.option("--force", is_flag=True, help="Overwrite it if it is there.")
 @click.option("--keep-refused", "keepRefused", is_flag=True, help="Write what the guard refused, too.")
@@ -109,6 +110,7 @@ def train(
     generatorName: str | None,
     seed: int | None,
     objective: str,
+    parent: Path | None,
     out: Path,
     force: bool,
     keepRefused: bool,
@@ -131,15 +133,27 @@ def train(
     with oneLine():
         generator = training.chooseGenerator(bench, generatorName)
         checkOut(out, force)
+        if objective == "fuel" and parent is None:
+            raise Mistake("--objective fuel takes --parent FILE.c: what to do the same as")
+        source = readComponent(parent) if parent is not None else ""
+        wasm = compiled(bench, parent, source) if parent is not None else b""
         chosen = tasks(bench, traces, settings, capacities, several=False)
         try:
             scenario = Suite([part for _, part in chosen]) if len(chosen) > 1 else chosen[0][1]
         except ValueError as error:
             raise Mistake(f"{error}; the same trace was given twice") from None
+        begun = None
+        if parent is not None:
+            try:
+                begun = training.asParent(scenario, parent, source, wasm)
+            except ComponentError as error:
+                raise failing(scenario, parent, error) from None
         seed = secrets.randbits(31) if seed is None else seed
         told = f"{seconds:g} s, objective {objective}"
         progress.print(f"{generator.name} searches {told}, seed {seed}, on {scenario.trace}", soft_wrap=True)
-        trained = training.train(scenario, generator, seconds=seconds, seed=seed, objective=objective, console=progress)
+        trained = training.train(
+            scenario, generator, seconds=seconds, seed=seed, objective=objective, console=progress, parent=begun
+        )
         again = [training.againCommand(bench.name, out, path, part.settings) for path, part in chosen]
         written = trained.found is not None and (trained.accepted or keepRefused)
         if written:
@@ -147,7 +161,10 @@ def train(
             writeFile(out, text.encode("utf-8", "surrogateescape"), force)
             if trained.found is not None:
                 trained.found.file, trained.found.name = str(out), out.name
-        found = [standing(part, measured) for part, measured in _parts(scenario, trained.found)]
+        shown = [trained.found] if trained.found is not None else []
+        if begun is not None and begun.manifest is not None and begun.manifest.report is not None:
+            shown.append(Found(begun.id, begun.manifest.report, begun.manifest.abi, str(parent), note="parent"))
+        found = [standing(part, measured) for part, measured in _parts(scenario, shown)]
     if asJson:
         click.echo(toJson(found))
     else:
@@ -248,18 +265,17 @@ def _measured(scenario: Any, modules: Sequence[tuple[Path, bytes]]) -> Standing:
     return standing(scenario, measured)
 
 
-def _parts(scenario: Any, found: Found | None) -> list[tuple[Any, list[Found]]]:
-    """Each scenario with what was found, as measured there; after the parts of a suite the suite itself."""
+def _parts(scenario: Any, found: list[Found]) -> list[tuple[Any, list[Found]]]:
+    """Each scenario with what was measured there; after the parts of a suite the suite itself."""
     from kernelnet.cli.training import inOrder
     from kernelnet.workbench.suite import Suite
 
-    pairs = inOrder(scenario, found.report if found is not None else None)
-    if isinstance(scenario, Suite):
-        pairs.append((scenario, found.report if found is not None else None))
-    return [
-        (part, [replace(found, report=report)] if found is not None and report is not None else [])
-        for part, report in pairs
+    reports = [inOrder(scenario, each.report) for each in found]
+    parts = [
+        (part, [replace(each, report=its[at][1]) for each, its in zip(found, reports, strict=True)])
+        for at, (part, _) in enumerate(inOrder(scenario, None))
     ]
+    return [*parts, (scenario, found)] if isinstance(scenario, Suite) else parts
 
 
 def _console(stderr: bool = False) -> Console:

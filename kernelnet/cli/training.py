@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import threading
 import time
@@ -18,7 +19,7 @@ from kernelnet.cli.arguments import Mistake
 from kernelnet.cli.standing import Found, settingsText
 from kernelnet.generators import Candidate
 from kernelnet.interfaces import IComponentGenerator
-from kernelnet.message import Report
+from kernelnet.message import Component, Manifest, Report
 from kernelnet.plugins import available, find
 from kernelnet.wire import plain
 from kernelnet.workbench.acceptance import accept
@@ -27,7 +28,7 @@ from kernelnet.workbench.errors import CompileError, ComponentError
 from kernelnet.workbench.problem import Problem
 from kernelnet.workbench.suite import Suite
 
-__all__ = ["Trained", "againCommand", "chooseGenerator", "inOrder", "sourceFile", "train"]
+__all__ = ["Trained", "againCommand", "asParent", "chooseGenerator", "inOrder", "sourceFile", "train"]
 
 LINE_EVERY = 5.0
 """Seconds between two lines of progress without a terminal."""
@@ -143,21 +144,65 @@ class _Progress:
             console.print(f"{left:5.0f} s left  {self.text()}", markup=False, highlight=False, soft_wrap=True)
 
 
-def train(scenario: Any, generator: Any, *, seconds: float, seed: int, objective: str, console: Console) -> Trained:
+def asParent(scenario: Any, path: Path, source: str, wasm: bytes) -> Component:
+    """
+    Worker thread.  A C file of the user's as what a search begins from.
+
+    @raise ComponentError: it fails on the scenario.
+    """
+    workbench, report = scenario.workbench, scenario.measure(wasm)
+    manifest = Manifest(
+        source_sha256=hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest(),
+        wasm_sha256=hashlib.sha256(wasm).hexdigest(),
+        abi=workbench.abiOf(wasm).identifier,
+        workbench=workbench.name,
+        compiler=compilerVersion(),
+        report=report,
+    )
+    return Component(
+        id=plain(path.name),
+        implementation=source,
+        specialization=workbench.name,
+        wasm=wasm,
+        manifest=manifest,
+        development_level=scenario.developmentLevel(report),
+    )
+
+
+def train(
+    scenario: Any,
+    generator: Any,
+    *,
+    seconds: float,
+    seed: int,
+    objective: str,
+    console: Console,
+    parent: Component | None = None,
+) -> Trained:
     """
     Search on the training part, and put what was found to the guard.
 
     @param scenario: an `IScenario`.
+    @param objective: C{"score"}, or C{"fuel"}: to do the same as C{parent}, for less.
     @param console: for progress.
     @raise click.ClickException: the generator failed.
     """
     scenario.baselines()  # outside of the time that the search has
     progress = _Progress(seconds, "(cost)" if isinstance(scenario, Suite) else scenario.workbench.unit)
-    problem = Problem(scenario, seed=seed, seconds=seconds, objective=objective, onProgress=progress.tell)
+    problem = Problem(
+        scenario,
+        seed=seed,
+        seconds=seconds,
+        objective=objective,
+        parents=[parent] if parent is not None else [],
+        onProgress=progress.tell,
+    )
     candidate = _search(generator, problem, console, progress)
     if candidate is None:
         return Trained(False, f"the generator {generator.name} had nothing to offer")
-    component, reason = accept(scenario, candidate, generator=generator.name, seed=seed)
+    component, reason = accept(
+        scenario, candidate, generator=generator.name, seed=seed, objective=objective, parent=parent
+    )
     if component is not None and component.manifest is not None and component.manifest.report is not None:
         abi, report = component.manifest.abi, component.manifest.report
         return Trained(True, reason, candidate, Found("found", report, abi, note=f"found, {abi}"), component.wasm)

@@ -136,6 +136,38 @@ class TrainTests(TrainTestCase):
         self.assertIn("REFUSED: it did not pass the guard", self.out.read_text())
         self.succeed("bench", "run", "file_system", "--component", self.out, "--trace", self.trace)
 
+    def test_fuel(self) -> None:
+        """With objective fuel what is found does the same as the parent on every part, for less, or is refused."""
+        source = workbench.baselineSource("fifo")
+        victim = "u32 kn_victim(u64 key, u32 now) {"
+        slow = source.replace(victim, f"static volatile u32 idle;\n{victim} idle++;")
+        self.assertNotEqual(slow, source)
+        parent = self.write("slow.c", slow)
+        fuel = ("--objective", "fuel", "--parent", parent, "--json")
+        self.generators(offering(source))
+        result = self.call(*self.train(*fuel))
+        self.assertEqual(result.exit_code, 0, result.stderr)
+        self.assertIn("accepted: the same as slow.c on every split, with ", result.stderr)
+        policies = {p["name"]: p["splits"] for p in json.loads(result.stdout)[0]["policies"]}
+        for split, score in policies["slow.c"].items():
+            self.assertEqual(policies["found.c"][split]["score"], score["score"])
+            self.assertLess(policies["found.c"][split]["fuel"], score["fuel"])
+        self.generators(offering(workbench.baselineSource("lru")))
+        result = self.call(*self.train(*fuel, "--force"))
+        self.assertEqual(result.exit_code, 3, result.stderr)
+        self.assertIn("refused: not the same as slow.c for less", result.stderr)
+
+    def test_parent(self) -> None:
+        """A generator gets the parent, with what is known of it on train and nothing else."""
+        parents: list[Any] = []
+        self.generators(Stub(lambda problem: parents.extend(problem.parents)))
+        parent = self.baseline("sieve")
+        self.assertEqual(self.call(*self.train("--parent", parent)).exit_code, 3)
+        [found] = parents
+        self.assertEqual((found.id, found.implementation), ("my-sieve.c", workbench.baselineSource("sieve")))
+        report = workbench.scenario(self.trace, {"capacity": 32}).measure(found.wasm)
+        self.assertEqual(found.manifest.report.splits, {"train": report.splits["train"]})
+
     def test_nothing(self) -> None:
         """A generator that has nothing to offer, and one whose source does not compile: exit code 3, and why."""
         for generator, words in (
@@ -217,6 +249,12 @@ class MistakeTests(TrainTestCase):
         self.assertIn("those that do: search", said)
         self.generators(Stub(self.unwanted, "other", ("network_stack",)))
         self.refused(2, "no generator that is installed writes for file_system", *self.train())
+
+    def test_noParent(self) -> None:
+        """Less fuel than what?  And a parent that can't be one."""
+        self.refused(2, "takes --parent FILE.c", *self.train("--objective", "fuel"))
+        self.refused(1, "nowhere.c: No such file", *self.train("--parent", "nowhere.c"))
+        self.refused(1, "fails on loop: WrongExport", *self.train("--parent", self.write("p.c", "int x;")))
 
     def test_traces(self) -> None:
         """A trace that can't be read, and the same one twice."""
