@@ -7,6 +7,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -34,6 +35,9 @@ from kernelnet.message import AiInfo, Handshake, Heartbeat, Hello, MessageType, 
 from kernelnet.wire import WireProblem, plain
 
 __all__ = ["HubFactory"]
+
+_rfc3339 = lru_cache(10_000)(wire.rfc3339)
+"""Everybody who comes is told since when 200 others are here: half of what that takes."""
 
 
 class HubFactory(Factory):
@@ -184,7 +188,7 @@ class HubFactory(Factory):
         found = {}
         for aiId in ids:
             connection = self.byId.get(aiId)
-            since = wire.rfc3339(connection.since) if connection is not None else None
+            since = _rfc3339(connection.since) if connection is not None else None
             if info := self.registry.info(aiId, since):
                 found[aiId] = info
         return found
