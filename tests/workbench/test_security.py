@@ -321,6 +321,9 @@ class MeasureTests(Case):
             attacks = values[middle:end][(end - middle) * number // 4 : (end - middle) * (number + 1) // 4]
             self.assertEqual(window.metrics["attack_sequences"], len(attacks))
             found += window.metrics["attack_sequences"] + window.metrics["normal_sequences"]
+            missed = 1_000_000 - 1000 * window.metrics["detected_at_1_percent_permille"]
+            mean = (1_000_000 - window.metrics["auc_ppm"] + missed) / 2
+            self.assertLessEqual(abs(window.score - 250_000 - mean), 502)
         self.assertEqual(found, scenario.events["train"])
         self.assertEqual(len(scenario.measureWindows(wasm, "train", 1000)), min(middle, end - middle) // 2)
 
