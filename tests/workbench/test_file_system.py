@@ -292,6 +292,21 @@ class MeasureTests(Case):
         report = FileSystemWorkbench().scenario(path, {"capacity": 2}).measure(workbench.baselineModule("fifo"))
         self.assertEqual(sum(split.metrics["writebacks"] for split in report.splits.values()), 1)
 
+    def test_thinned(self) -> None:
+        """The trace without one request in a thousand has the others in order, each with whether it is a write."""
+        ids = np.array(mixture(5000), np.uint64)
+        writes = np.arange(5000) % 3 == 0
+        whole = makeTrace(ids, self.folder / "a.csv", writes)
+        thin = whole.thinned(b"module")
+        assert whole.writes is not None
+        assert thin.writes is not None
+        self.assertTrue(4990 <= len(thin.blocks) < 5000)
+        requests = iter(zip(whole.blocks.tolist(), whole.writes.tolist(), strict=True))
+        for request in zip(thin.blocks.tolist(), thin.writes.tolist(), strict=True):
+            self.assertIn(request, requests)
+        self.assertNotEqual(thin.blocks.tolist(), whole.thinned(b"other").blocks.tolist())
+        self.assertNotEqual(thin.digest, whole.digest)
+
     def test_writesAreTold(self) -> None:
         """The same blocks with other writes are another trace; with none it is as if the file told none."""
         plain = writeTrace(self.folder / "plain.txt", mixture(300))

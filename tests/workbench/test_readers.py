@@ -263,6 +263,31 @@ class RandomTests(SynchronousTestCase):
         """Lines that look nearly right."""
         self.attempt(suffix, "\n".join(lines).encode())
 
+    @given(st.lists(st.tuples(st.integers(0, 40_000), st.integers(0, 20_000), st.booleans()), min_size=1, max_size=30))
+    def test_ranges(self, rows: list[tuple[int, int, bool]]) -> None:
+        """The pages of a range are those that any of its bytes is in, in order."""
+        path = Path(self.mktemp()).with_suffix(".csv")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("size,offset,op\n" + "".join(f"{size},{at},{'RW'[write]}\n" for at, size, write in rows))
+        expected = [
+            (page, write) for at, size, write in rows for page in sorted({b >> 12 for b in range(at, at + size)})
+        ]
+        found = readTrace(path)
+        self.assertEqual(found.ids.tolist(), [page for page, _ in expected])
+        writes = [False] * len(expected) if found.writes is None else found.writes.tolist()
+        self.assertEqual(writes, [write for _, write in expected])
+
+    @given(
+        st.lists(
+            st.sampled_from(["1", "4096", "x", "", "-1", "99999999999", "r", "w", '"', "1,2,3,4,5,6,7"]), max_size=60
+        )
+    )
+    def test_tables(self, fields: list[str]) -> None:
+        """Tables with ranges that are nearly right."""
+        rows = [",".join(fields[at : at + 3]) for at in range(0, len(fields), 3)]
+        self.attempt(".csv", ("offset,size,op\n" + "\n".join(rows)).encode())
+        self.attempt(".csv", ("1,hm,0,Read,4096,512,1\n" + "\n".join(rows)).encode())
+
     @given(st.integers(0, 2000), st.binary(min_size=1, max_size=5))
     def test_damaged(self, at: int, data: bytes) -> None:
         """Damaged compressed files."""
