@@ -25,12 +25,13 @@ KNOWN = (
     "residual",
     "gittins",
     "usual",
-    "min(gittins, usual)",
     "gittins + usual",
+    # Who runs goes on unless another is clearly better: a switch costs.
+    "iflt(0, idle, gittins, 0.7 * gittins)",
+    "iflt(0, estimate, residual * estimate, gittins)",
+    "estimate",
     "max(attained, mean)",
-    "max(attained, min(mean, last))",
     "attained * residual",
-    "gittins - wait",
     "aq(gittins, 1 + wait)",
 )
 

@@ -93,15 +93,50 @@ static inline void kn_set_remove(kn_set *set, u32 slot) {
     set->place[moved] = set->place[slot];
 }
 
-/* Takes out the member for which `value` is lowest; of equal ones that for which `turn` is. */
-static inline u32 kn_set_take_lowest(kn_set *set, const u64 *value, const u64 *turn) {
-    u32 best = set->slot[0];
-    for (u32 i = 1; i < set->count; i++) {
-        u32 slot = set->slot[i];
-        if (value[slot] < value[best] || (value[slot] == value[best] && turn[slot] < turn[best])) best = slot;
+/* --- the same where each has a value that doesn't change while it waits: the lowest is found fast ----------------- */
+
+typedef struct {
+    u32 *slot, count;        /* a binary heap */
+    const u64 *value, *turn; /* by slot; `turn` decides between equal values */
+} kn_heap;
+
+static inline kn_heap kn_heap_new(u32 slots, const u64 *value, const u64 *turn) {
+    kn_heap heap = {kn_alloc(slots * 4), 0, value, turn};
+    return heap;
+}
+
+static inline u32 kn_heap_before(const kn_heap *heap, u32 a, u32 b) {
+    return heap->value[a] < heap->value[b] || (heap->value[a] == heap->value[b] && heap->turn[a] < heap->turn[b]);
+}
+
+static inline void kn_heap_add(kn_heap *heap, u32 slot) {
+    u32 at = heap->count++;
+    for (; at && kn_heap_before(heap, slot, heap->slot[(at - 1) / 2]); at = (at - 1) / 2)
+        heap->slot[at] = heap->slot[(at - 1) / 2];
+    heap->slot[at] = slot;
+}
+
+/* Puts what is at `at` where it belongs among what is below it. */
+static inline void kn_heap_sink(kn_heap *heap, u32 at) {
+    u32 slot = heap->slot[at];
+    for (u32 child; (child = 2 * at + 1) < heap->count; at = child) {
+        if (child + 1 < heap->count && kn_heap_before(heap, heap->slot[child + 1], heap->slot[child])) child++;
+        if (!kn_heap_before(heap, heap->slot[child], slot)) break;
+        heap->slot[at] = heap->slot[child];
     }
-    kn_set_remove(set, best);
-    return best;
+    heap->slot[at] = slot;
+}
+
+static inline u32 kn_heap_take(kn_heap *heap) {
+    u32 lowest = heap->slot[0];
+    heap->slot[0] = heap->slot[--heap->count];
+    if (heap->count) kn_heap_sink(heap, 0);
+    return lowest;
+}
+
+/* After values have changed. */
+static inline void kn_heap_order(kn_heap *heap) {
+    for (u32 at = heap->count / 2; at-- > 0;) kn_heap_sink(heap, at);
 }
 
 /* --- for policies: how long a task may take, to judge by the last two of its key ---------------------------- */

@@ -25,7 +25,7 @@ MAX_CPUS = 64
 _PER_KEY = 416
 """The size of rank.c's C{struct past}."""
 
-_PER_SLOT = 96
+_PER_SLOT = 104
 """The size of its C{struct candidate}, and a number more."""
 
 _FURTHER = 8192
@@ -56,11 +56,11 @@ class ProcessManagerMachine(Machine):
         self.arrivals = functools.lru_cache(maxsize=8)(trace.arrivals)
 
     def fuelLimit(self, events: int, settings: Mapping[str, int]) -> int:
-        """For a task 50000 units and for a timer 20000, and for each CPU a tenth of that: ten times what LAS uses."""
+        """For a task 80000 units and for a timer 20000, and a tenth of that for each CPU: much more than LAS uses."""
         run, tick, quantum = self.trace.run[:events], settings["tick_us"], settings["quantum_us"]
         # The timer is a tick until an eighth of what was run is more, then grows by an eighth up to a quantum.
         timers = int(np.minimum(run // tick, _GROWING + run // quantum).sum())
-        return 100_000_000 + (10 + int(settings["cpus"])) * (5_000 * events + 2_000 * timers)
+        return 100_000_000 + (10 + int(settings["cpus"])) * (8_000 * events + 2_000 * timers)
 
     def memoryLimit(self, settings: Mapping[str, int]) -> int:
         """64 MiB and 256 bytes a slot, at most 1 GiB."""

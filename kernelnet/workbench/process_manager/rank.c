@@ -2,7 +2,8 @@
  * The adapter of the rank ABI, part of driver.c: keeps what a rank function is given, and picks the tasks for which it is lowest.
  *
  * Of a long queue only the tasks that are new, those that ran just now and REFRESHED others, in turn, are ranked anew in a
- * decision; the others keep their ranks for so long.
+ * decision; the others keep their ranks for so long.  And what the past says of a task is looked up when it arrives, and
+ * then when it has run for a sixteenth more than at the last time, and of a bound at least.
  */
 KN_POLICY("kn_rank")
 extern f64 kn_rank(f64 wait, f64 attained, f64 idle, f64 estimate, f64 mean, f64 last, f64 count, f64 residual, f64 gittins,
@@ -18,8 +19,10 @@ typedef struct {
 
 typedef struct {
     u64 ran;
-    f64 arrived, touched, attained, estimate, residual, gittins, usual, rank; /* touched: arrived, or last ran */
-    u32 place;                                                                /* among the waiting */
+    f64 arrived, touched; /* touched: when it arrived or last ran */
+    f64 attained, estimate, residual, gittins, usual, rank;
+    f64 again; /* with so much attained the past is looked at again */
+    u32 place; /* among the waiting */
 } candidate;
 
 static past *by_key, *by_group;
@@ -125,6 +128,7 @@ static past *group_of(u32 slot) { return &by_group[m.group[m.task[slot]]]; }
 static void review(u32 slot) {
     candidate *c = &candidates[slot];
     f64 unused;
+    c->again = c->attained + kn_max(1, c->attained) / 16;
     c->gittins = judge(key_of(slot), 1, group_of(slot), 2, 2, c->attained, c->estimate, &c->residual);
     c->usual = judge(key_of(slot), 0, group_of(slot), 0, 1, c->attained, c->estimate, &unused);
 }
@@ -139,7 +143,7 @@ static void wait_again(u32 slot) {
 
 static void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 time) {
     f64 t = (f64)time * unit;
-    candidate fresh = {0, t, t, 0, (f64)estimate * unit, 0, 0, 0, 0, 0};
+    candidate fresh = {0, t, t, 0, (f64)estimate * unit, 0, 0, 0, 0, 0, 0};
     candidates[slot] = fresh;
     key_of(slot)->siblings++;
     review(slot);
@@ -196,7 +200,7 @@ static void kn_ran(u32 slot, u64 ran, u64 time) {
     c->ran += ran;
     c->attained = (f64)c->ran * unit;
     c->touched = (f64)time * unit;
-    review(slot);
+    if (c->attained >= c->again) review(slot);
     wait_again(slot);
 }
 

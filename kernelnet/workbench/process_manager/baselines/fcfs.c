@@ -1,19 +1,19 @@
 /* FCFS, first come, first served: a task that runs is never interrupted. */
 #include "kn_process_manager.h"
 
-static kn_set waiting;
+static kn_heap waiting;
 static u64 *turn, turns;
 
 void kn_init(u32 slots, u32 cpus, u64 quantum) {
-    waiting = kn_set_new(slots);
     turn = kn_alloc(slots * 8);
+    waiting = kn_heap_new(slots, turn, turn);
 }
 
 void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
     turn[slot] = turns++;
-    kn_set_add(&waiting, slot);
+    kn_heap_add(&waiting, slot);
 }
 
-u32 kn_pick(u64 now) { return kn_set_take_lowest(&waiting, turn, turn); }
-void kn_ran(u32 slot, u64 ran, u64 now) { kn_set_add(&waiting, slot); }
+u32 kn_pick(u64 now) { return kn_heap_take(&waiting); }
+void kn_ran(u32 slot, u64 ran, u64 now) { kn_heap_add(&waiting, slot); }
 void kn_done(u32 slot, u64 ran, u64 now) {}

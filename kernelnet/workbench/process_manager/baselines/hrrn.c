@@ -4,7 +4,8 @@
  */
 #include "kn_process_manager.h"
 
-static kn_set waiting;
+static kn_set waiting; /* who hasn't begun */
+static kn_heap begun;  /* who has: not to be interrupted */
 static kn_recent *recent;
 static u64 *estimated, *attained, *arrived, *key_of, *turn, turns, done, sum;
 
@@ -16,6 +17,7 @@ void kn_init(u32 slots, u32 cpus, u64 quantum) {
     arrived = kn_alloc(slots * 8);
     key_of = kn_alloc(slots * 8);
     turn = kn_alloc(slots * 8);
+    begun = kn_heap_new(slots, turn, turn);
 }
 
 void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
@@ -29,13 +31,10 @@ void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
     kn_set_add(&waiting, slot);
 }
 
-/* Who has begun stays ahead of all others. */
-static f64 ratio(u32 slot, u64 now) {
-    if (attained[slot]) return __builtin_inf();
-    return (f64)(now - arrived[slot]) / (f64)estimated[slot];
-}
+static f64 ratio(u32 slot, u64 now) { return (f64)(now - arrived[slot]) / (f64)estimated[slot]; }
 
 u32 kn_pick(u64 now) {
+    if (begun.count) return kn_heap_take(&begun);
     u32 best = waiting.slot[0];
     f64 highest = ratio(best, now);
     for (u32 i = 1; i < waiting.count; i++) {
@@ -52,7 +51,8 @@ u32 kn_pick(u64 now) {
 
 void kn_ran(u32 slot, u64 ran, u64 now) {
     attained[slot] += ran;
-    kn_set_add(&waiting, slot);
+    if (attained[slot]) kn_heap_add(&begun, slot);
+    else kn_set_add(&waiting, slot);
 }
 
 void kn_done(u32 slot, u64 ran, u64 now) {

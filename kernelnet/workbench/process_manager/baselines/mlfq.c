@@ -8,29 +8,30 @@
 
 enum { LEVELS = 8, BOOST = 2048 }; /* BOOST: quanta after which all go back to the top */
 
-static kn_set waiting;
+static kn_heap waiting;
 static u64 *turn, turns, *used, *level, quantum, period; /* used: of the level's allotment */
 
 void kn_init(u32 slots, u32 cpus, u64 quantum_) {
-    waiting = kn_set_new(slots);
     turn = kn_alloc(slots * 8);
     used = kn_alloc(slots * 8);
     level = kn_alloc(slots * 8);
     quantum = quantum_;
+    waiting = kn_heap_new(slots, level, turn);
 }
 
 void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
     turn[slot] = turns++;
     used[slot] = level[slot] = 0;
-    kn_set_add(&waiting, slot);
+    kn_heap_add(&waiting, slot);
 }
 
 u32 kn_pick(u64 now) {
     if (now / quantum / BOOST > period) {
         period = now / quantum / BOOST;
         for (u32 i = 0; i < waiting.count; i++) level[waiting.slot[i]] = used[waiting.slot[i]] = 0;
+        kn_heap_order(&waiting);
     }
-    return kn_set_take_lowest(&waiting, level, turn);
+    return kn_heap_take(&waiting);
 }
 
 void kn_ran(u32 slot, u64 ran, u64 now) {
@@ -40,7 +41,7 @@ void kn_ran(u32 slot, u64 ran, u64 now) {
         turn[slot] = turns++;
         if (level[slot] < LEVELS - 1) level[slot]++;
     }
-    kn_set_add(&waiting, slot);
+    kn_heap_add(&waiting, slot);
 }
 
 void kn_done(u32 slot, u64 ran, u64 now) {}

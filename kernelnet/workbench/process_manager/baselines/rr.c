@@ -4,23 +4,23 @@
  */
 #include "kn_process_manager.h"
 
-static kn_set waiting;
+static kn_heap waiting;
 static u64 *turn, turns, *used, quantum; /* used: of the quantum, since it had its turn */
 
 void kn_init(u32 slots, u32 cpus, u64 quantum_) {
-    waiting = kn_set_new(slots);
     turn = kn_alloc(slots * 8);
     used = kn_alloc(slots * 8);
     quantum = quantum_;
+    waiting = kn_heap_new(slots, turn, turn);
 }
 
 void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
     turn[slot] = turns++;
     used[slot] = 0;
-    kn_set_add(&waiting, slot);
+    kn_heap_add(&waiting, slot);
 }
 
-u32 kn_pick(u64 now) { return kn_set_take_lowest(&waiting, turn, turn); }
+u32 kn_pick(u64 now) { return kn_heap_take(&waiting); }
 
 void kn_ran(u32 slot, u64 ran, u64 now) {
     used[slot] += ran;
@@ -28,7 +28,7 @@ void kn_ran(u32 slot, u64 ran, u64 now) {
         turn[slot] = turns++;
         used[slot] = 0;
     }
-    kn_set_add(&waiting, slot);
+    kn_heap_add(&waiting, slot);
 }
 
 void kn_done(u32 slot, u64 ran, u64 now) {}

@@ -4,17 +4,17 @@
  */
 #include "kn_process_manager.h"
 
-static kn_set waiting;
+static kn_heap waiting;
 static kn_recent *recent;
 static u64 *estimated, *attained, *key_of, *turn, turns, done, sum;
 
 void kn_init(u32 slots, u32 cpus, u64 quantum) {
-    waiting = kn_set_new(slots);
     recent = kn_recent_new();
     estimated = kn_alloc(slots * 8);
     attained = kn_alloc(slots * 8);
     key_of = kn_alloc(slots * 8);
     turn = kn_alloc(slots * 8);
+    waiting = kn_heap_new(slots, estimated, turn);
 }
 
 void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
@@ -24,14 +24,14 @@ void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
     attained[slot] = 0;
     key_of[slot] = key;
     turn[slot] = turns++;
-    kn_set_add(&waiting, slot);
+    kn_heap_add(&waiting, slot);
 }
 
-u32 kn_pick(u64 now) { return kn_set_take_lowest(&waiting, estimated, turn); }
+u32 kn_pick(u64 now) { return kn_heap_take(&waiting); }
 
 void kn_ran(u32 slot, u64 ran, u64 now) {
     attained[slot] += ran;
-    kn_set_add(&waiting, slot);
+    kn_heap_add(&waiting, slot);
 }
 
 void kn_done(u32 slot, u64 ran, u64 now) {
