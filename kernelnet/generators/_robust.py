@@ -30,4 +30,4 @@ def choose(problem: Metered, found: Sequence[Found]) -> Candidate | None:
     finalists = sorted(found, key=lambda one: one.loss)[:FINALISTS]
     if not finalists:
         return None
-    return min(finalists, key=lambda one: one.loss + problem.lateLoss(one.scores)).candidate
+    return min(finalists, key=lambda one: 2 * one.loss + problem.lateLoss(one.scores)).candidate
