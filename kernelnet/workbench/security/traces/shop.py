@@ -160,15 +160,19 @@ class Server(socketserver.ForkingMixIn, http.server.HTTPServer):
     """A process for each connection."""
 
 
+def stopAtEnd(server: Server) -> None:
+    sys.stdin.read()
+    server.shutdown()
+
+
 def serve(folder: Path) -> None:
     """Until standard input is closed; says its port on standard output."""
     os.chdir(folder)
     server = Server(("127.0.0.1", 0), Shop)
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    sys.stdin.read()
-    server.shutdown()
+    threading.Thread(target=stopAtEnd, args=(server,), daemon=True).start()
+    server.serve_forever(0.05)
 
 
 # --- its customers ---------------------------------------------------------------------------------------
