@@ -119,6 +119,7 @@ class TextTests(SynchronousTestCase):
             "9" * 15_999,
             "1e" + "9" * 15_000,
             " " * 15_999,
+            " " * 16_000 + "1",
         ):
             self.assertRaises(ExpressionError, parse, source, FEATURES)
         self.assertLess(time.monotonic() - began, 2)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.generators import Candidate
+from kernelnet.generators import Candidate, fuel
 from kernelnet.generators._rewrite import conditions, expected, inlined, leaner
 from kernelnet.generators.expression import fromSource, parse, size, text, toC
 from kernelnet.generators.search import Search
@@ -52,10 +52,10 @@ class FuelTests(SynchronousTestCase):
         self.assertIn("% less fuel", reason)
         self.assertEqual(remeasure(made, scenario)[0].value, "confirmed")
         self.assertIsNotNone(made.manifest and made.manifest.report)
-        self.assertLess(self.fuel(made), self.fuel(parent))
+        self.assertLess(self.fuelOf(made), self.fuelOf(parent))
         return made
 
-    def fuel(self, component: Component) -> int:
+    def fuelOf(self, component: Component) -> int:
         report = component.manifest and component.manifest.report
         return report.splits["held_out"].fuel if report else 0
 
@@ -98,6 +98,15 @@ class FuelTests(SynchronousTestCase):
         scenario = smallScenario(self.folder())
         made = self.cheaper(scenario, component(scenario, baselineSource("2q")), 12)
         self.assertIn("lean_ghosts", made.implementation)
+
+    def test_otherPolicy(self) -> None:
+        """What is cheaper but decides anything else is not taken, whoever says that it does the same."""
+        scenario = smallScenario(self.folder())
+        self.patch(fuel, "leaner", lambda source: baselineSource("fifo"))
+        self.patch(fuel, "conditions", lambda source: 0)
+        parent = component(scenario, baselineSource("lru"))
+        candidate = Search().generate(Problem(scenario, seed=1, seconds=3600.0, parents=[parent], objective="fuel"))
+        self.assertEqual(candidate and candidate.source, inlined(baselineSource("lru")))
 
     def test_parameters(self) -> None:
         """A template's parameters that switch on what is never needed are switched off."""
