@@ -21,6 +21,7 @@ from kernelnet.message import Report
 from kernelnet.workbench.errors import OutOfFuel, OutOfMemory, TraceError, WorkbenchError
 from kernelnet.workbench.security import SecurityWorkbench, workbench
 from kernelnet.workbench.security.abis import ABIS, FEATURES
+from kernelnet.workbench.security.detection import detection
 from kernelnet.workbench.security.machine import SecurityMachine
 from kernelnet.workbench.security.scenario import SecurityScenario
 from kernelnet.workbench.security.trace import Trace
@@ -310,7 +311,7 @@ class MeasureTests(Case):
         self.assertRaises(OutOfMemory, self.scenario().measure, tooMuch)
 
     def test_windows(self) -> None:
-        """Windows of train are the same sequences for every module: a constant is the same on each, and all count."""
+        """Windows of train are parts of its normal sequences and attacks in their order, the same for every module."""
         scenario = self.scenario()
         trace, wasm = scenario.machine.trace, ranking("markov1")
         windows = scenario.measureWindows(wasm, "train", 4)
@@ -318,8 +319,11 @@ class MeasureTests(Case):
         middle, end = trace.normals["train"], trace.ends["train"]
         found = 0
         for number, window in enumerate(windows):
-            attacks = values[middle:end][(end - middle) * number // 4 : (end - middle) * (number + 1) // 4]
-            self.assertEqual(window.metrics["attack_sequences"], len(attacks))
+            parts = (
+                kind[len(kind) * number // 4 : len(kind) * (number + 1) // 4]
+                for kind in (values[:middle], values[middle:end])
+            )
+            self.assertEqual(window.metrics, detection(*parts).metrics)
             found += window.metrics["attack_sequences"] + window.metrics["normal_sequences"]
             missed = 1_000_000 - 1000 * window.metrics["detected_at_1_percent_permille"]
             mean = (1_000_000 - window.metrics["auc_ppm"] + missed) / 2
