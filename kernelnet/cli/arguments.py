@@ -18,7 +18,7 @@ from zope.interface.verify import verifyObject
 from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import PluginError, find
 from kernelnet.wire import plain
-from kernelnet.workbench.errors import CompileError, ComponentError, WorkbenchError, WrongExport
+from kernelnet.workbench.errors import CompileError, ComponentError, TraceError, WorkbenchError, WrongExport
 
 __all__ = [
     "Mistake",
@@ -141,7 +141,8 @@ def tasks(
     @param settings: C{NAME=N}, from the command line; C{capacities}: blocks or C{N%}, each a task of its own.
     @param several: where no setting is asked for, take all that a trainer trains with, instead of the default.
     @raise Mistake: they can't be understood.
-    @raise WorkbenchError: a trace can't be read, or a setting isn't one.
+    @raise WorkbenchError: a setting isn't one.
+    @raise click.ClickException: a trace can't be read.
     """
     paths = list(traces) or list(workbench.traces())
     if not paths:
@@ -151,11 +152,16 @@ def tasks(
         raise Mistake("give either --capacity or --set capacity=…")
     found = []
     for path in paths:
-        if capacities:
-            each = [{**given, "capacity": blocksFor(workbench, path, text)} for text in capacities]
-        else:
-            each = list(workbench.tasks(path)) if several and not given else [given]
-        found += [(path, workbench.scenario(path, chosen)) for chosen in each]
+        try:
+            if capacities:
+                each = [{**given, "capacity": blocksFor(workbench, path, text)} for text in capacities]
+            else:
+                each = list(workbench.tasks(path)) if several and not given else [given]
+            found += [(path, workbench.scenario(path, chosen)) for chosen in each]
+        except TraceError as error:
+            # It may be one for another workbench.
+            kinds = f" ({workbench.name} reads {workbench.formats})" if path.is_file() else ""
+            raise click.ClickException(f"{error}{kinds}") from None
     return found
 
 

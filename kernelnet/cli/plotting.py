@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -51,7 +52,7 @@ def checkMatplotlib() -> None:
 
 def measured(scenarios: Sequence[Any], measure: Callable[[Any], Standing]) -> list[Standing]:
     """C{measure} of each scenario, several at once: what runs in the sandbox lets go of the interpreter."""
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
             return list(pool.map(measure, scenarios))
         except BaseException:

@@ -110,7 +110,8 @@ class MistakeTests(CliTestCase):
         bad = self.write("bad.txt", "1\n2\nthree\n")
         self.refused(1, "nowhere.txt: No such file", *RUN, "--trace", "nowhere.txt")
         self.refused(1, "not a file", *RUN, "--trace", self.folder)
-        self.refused(1, "no trace format has names like 'jobs.swf'", *RUN, "--trace", swf)
+        said = self.refused(1, "no trace format has names like 'jobs.swf'", *RUN, "--trace", swf)
+        self.assertIn(f"(file_system reads {workbench.formats})", said)
         self.refused(1, "bad.txt:3: 'three' is not a block id", *RUN, "--trace", bad)
 
     def test_compiler(self) -> None:
