@@ -54,16 +54,14 @@ def _done(windows: Sequence[SplitScore]) -> _Done:
 
 def cheaper(problem: Any, templates: Sequence[Template] = (), evaluations: int | None = None) -> Candidate | None:
     """
-    @param problem: an `IProblem`; its parents, in an order that its seed decides, are tried until one can be improved.
+    @param problem: an `IProblem`; its parents are tried, the first first, until one can be improved.
     @param evaluations: at most so many measurements; C{None}: until the time is over.
     @return: a candidate whose first parent is the component that it does the same as.
     """
     metered = Metered(problem, evaluations)
     try:
         rng = random.Random(problem.seed)
-        parents = [component for component in problem.parents if component.implementation]
-        rng.shuffle(parents)
-        for component in parents:
+        for component in problem.parents:
             if metered.over():
                 break
             candidate = _Parent(metered, component, templates, rng).improved()

@@ -126,6 +126,14 @@ class FuelTests(SynchronousTestCase):
             problem = Problem(scenario, seed=1, seconds=3600.0, parents=[parent], objective="fuel")
             self.assertIsNone(Search().generate(problem))
 
+    def test_several(self) -> None:
+        """Of several the first that can be made cheaper is."""
+        scenario = pickerScenario(self.folder())
+        texts = ("length", "waited + 0 * lg(noise)", "noise + 0 * lg(noise)")
+        parents = [component(scenario, toC(parse(text, ABI.features), ABI, "kn_picker.h")) for text in texts]
+        candidate = Search().generate(Problem(scenario, seed=1, seconds=3600.0, parents=parents, objective="fuel"))
+        self.assertEqual(candidate and candidate.parents, (parents[1].digest,))
+
     def test_noParents(self) -> None:
         """Where there is nothing yet that could be made cheaper, a policy is searched."""
         problem = Problem(pickerScenario(self.folder()), seed=1, seconds=3600.0, objective="fuel")
