@@ -81,13 +81,23 @@ def engineVersion() -> str:
         raise WorkbenchError("the sandbox is missing; pip install 'kernelnet[trainer]' brings it") from None
 
 
-@functools.cache
+_made: list[wasmtime.Engine] = []
+_making = threading.Lock()
+
+
 def engine() -> wasmtime.Engine:
     """
-    The one engine of this process.
+    The one engine of this process, also when two threads ask for it first: modules of two can't be put together.
 
     @raise WorkbenchError: wasmtime is missing, or a thread's stack is too small.
     """
+    with _making:
+        if not _made:
+            _made.append(_makeEngine())
+        return _made[0]
+
+
+def _makeEngine() -> wasmtime.Engine:
     engineVersion()
     # A thread's default is the limit on the stack.  A module that fills its part must not meet the end of the thread's,
     # which would end the process.

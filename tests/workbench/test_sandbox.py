@@ -9,7 +9,9 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -210,6 +212,25 @@ class HostileTests(SynchronousTestCase):
             "print('measured')"
         )
         self.assertEqual(self.elsewhere(code), "measured\n")
+
+    def test_oneEngine(self) -> None:
+        """Threads that ask for the first engine at the same time get the same one."""
+        made, barrier = [], threading.Barrier(4)
+
+        def slowly() -> object:
+            made.append(object())
+            time.sleep(0)  # lets the others in where nothing keeps them out
+            return made[-1]
+
+        def ask() -> object:
+            barrier.wait()
+            return sandbox.engine()
+
+        self.patch(sandbox, "_made", [])
+        self.patch(sandbox, "_makeEngine", slowly)
+        with ThreadPoolExecutor(4) as pool:
+            found = {id(future.result()) for future in [pool.submit(ask) for _ in range(4)]}
+        self.assertEqual((len(found), len(made)), (1, 1))
 
     def test_smallStacks(self) -> None:
         """With stacks that a module's recursion could overflow nothing is run: the process would be killed."""
