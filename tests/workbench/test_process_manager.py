@@ -178,6 +178,20 @@ class ScenarioTests(Case):
 
         self.assertEqual(json.loads(done.stdout), json.loads(msgspec.json.encode(reports[0])))
 
+    def test_thinned(self) -> None:
+        """A thinned log lacks a few short tasks, an early one among them; others come with other modules."""
+        trace = self.scenario(someJobs(3000)).machine.trace
+        first = trace.thinned(bytes(32))
+        self.assertEqual(first.digest, trace.thinned(bytes(32)).digest)
+        self.assertNotEqual(first.digest, trace.thinned(bytes([1]) * 32).digest)
+        self.assertLessEqual(len(first.run), 2999)
+        self.assertGreaterEqual(len(first.run), 2996)
+        gone = np.flatnonzero(trace.run[: len(first.run)] != first.run)
+        self.assertLess(gone[0], 3000 // 10)
+        self.assertGreater(first.work, 0.999 * trace.work)
+        self.assertEqual(first.ends["held_out"], len(first.run))
+        self.assertTrue((np.diff(first.arrival.astype(np.int64)) >= 0).all())
+
     def test_level(self) -> None:
         """LAS has the development level 0; SRPT's score would have 1."""
         scenario = self.scenario()
