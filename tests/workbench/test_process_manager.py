@@ -160,6 +160,13 @@ class ScenarioTests(Case):
         self.assertEqual(whole["validation"].score, changed["validation"].score)
         self.assertNotEqual(whole["held_out"].score, changed["held_out"].score)
 
+    def test_clock(self) -> None:
+        """The clock that a policy sees never goes back, not even where a split lasts into the next."""
+        check = "static u64 clock; if (now < clock) __builtin_trap(); clock = now;"
+        jobs = someJobs(200, gap=5)
+        self.assertGreater(sum(job.run for job in jobs[:80]), 2 * jobs[-1].arrival)
+        self.scenario(jobs).measure(full(check))
+
     def test_deterministic(self) -> None:
         """Two threads and another process have the same report, fuel included."""
         scenario, wasm = self.scenario(cpus=2), rank("gittins - 0.01 * wait")

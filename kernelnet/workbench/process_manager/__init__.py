@@ -48,8 +48,9 @@ score: the sum of max(1000, response * 1000 // max(run, bound_us))
 keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256(SHA-256(module) | trace digest) | "key" or "group")
 timers: an eighth of what the task has run, tick_us at least; for policies of the full ABI quantum_us at most
 fuel: at most 100000000 + (10 + cpus) * (8000 * tasks + 2000 * sum of min(run // tick_us, 200 + run // quantum_us))
-steady: without one task in a thousand, of the shorter half, one of its first fiftieth, and without the times to the next
-  arrivals, each split scores in one of eight draws at most (score - 1000 n) / 4 + 10 n + 10000 more, n being its tasks
+steady: without one task in a thousand, of the shorter half, one of its first fiftieth, and without the times to the
+  next arrivals, each split scores in one of eight draws at most (score - 1000 n) / 4 + 10 n + 10000 more, n being its
+  tasks
 memory: at most 64 MiB + 256 bytes a slot, and 1 GiB
 modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """
