@@ -74,7 +74,9 @@ class Metered:
         self._windows = windows
         self._reference: Scores = ()
         self._pool = ThreadPoolExecutor(THREADS, "kernelnet-measuring")
-        self._best: int | None = None
+        self._best: tuple[float, Job, int] | None = None
+        self._told: tuple[float, int] | None = None
+        self._adds: bool | None = None if hasattr(problem, "measureWindows") else True
         self.evaluations = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -95,13 +97,16 @@ class Metered:
         @return: for each job its scores; C{None} for one that failed; those there was no budget for are left out at the
             end.
         """
+        listed = list(jobs)
         results: list[Scores | None] = []
-        for windows in self.windowsOf(jobs):
+        for job, windows in zip(listed, self.windowsOf(listed), strict=False):
             scores = tuple(window.score for window in windows) if windows is not None else None
             results.append(scores)
             if scores is not None:
                 self._reference = self._reference or scores
-                self._best = sum(scores) if self._best is None else min(self._best, sum(scores))
+                loss = self.loss(scores)
+                if self._best is None or loss < self._best[0]:
+                    self._best = loss, job, sum(scores)
         return results
 
     def windowsOf(self, jobs: Iterable[Job]) -> list[list[SplitScore] | None]:
@@ -161,8 +166,24 @@ class Metered:
 
     def tell(self, generation: int) -> None:
         """Tell the trainer how far the search is."""
-        if self._best is not None:
-            self._problem.progress(generation, self._best)
+        if self._best is None:
+            return
+        loss, job, total = self._best
+        if self._told is None or (loss < self._told[0] and not self.over()):
+            self._told = loss, self._scoreOf(job, total)
+        self._problem.progress(generation, self._told[1])
+
+    def _scoreOf(self, job: Job, total: int) -> int:
+        """The score on all of train; C{total} is the sum of its windows', which is the same on some benches."""
+        if self._adds:
+            return total
+        try:
+            score: int = self._problem.measure(*job).score
+        except WorkbenchError:
+            # Such as a machine that is busier now.
+            return total
+        self._adds = self._adds is None and score == total
+        return score
 
 
 class Family:

@@ -295,9 +295,23 @@ def toC(tree: Tree, abi: Abi, header: str, remark: str = "") -> str:
     lines = [f"/*\n * {abi.identifier}" + (f": {' '.join(remark.replace('*/', '').split())}" if remark else ""), " *"]
     lines += [f" * {_LABEL}{first}" if not at else f" *     {first}" for at, first in enumerate(_wrapped(text(tree)))]
     lines += [" */", f'#include "{header}"', ""]
-    lines += [f"f64 {abi.function}({', '.join(f'f64 {feature}' for feature in abi.features)}) {{"]
-    lines += [*_statements(tree, "    "), "}", ""]
-    return "\n".join(lines)
+    lines += _folded(f"f64 {abi.function}({', '.join(f'f64 {feature}' for feature in abi.features)}) {{")
+    for statement in _statements(tree, "    "):
+        lines += _folded(statement)
+    return "\n".join([*lines, "}", ""])
+
+
+def _folded(line: str) -> list[str]:
+    """A line of C as several where it is long."""
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.wrap(
+        line.strip(),
+        118,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}        ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _wrapped(printed: str) -> list[str]:

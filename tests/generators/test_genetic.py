@@ -106,6 +106,8 @@ class Pretended:
     """An `IProblem` whose scores are told."""
 
     seed = 1
+    factor = 1
+    whole = 0
 
     def __init__(self, left: float = math.inf) -> None:
         self.left = left
@@ -120,6 +122,12 @@ class Pretended:
         if wasm == b"late":
             self.left = 0
         return [SplitScore(events=1, score=int(parameters[0]) + at, fuel=1) for at in range(count)]
+
+    def measure(self, wasm: bytes, parameters: tuple[float, ...]) -> SplitScore:
+        self.whole += 1
+        return SplitScore(
+            events=8, score=self.factor * sum(w.score for w in self.measureWindows(wasm, parameters)), fuel=1
+        )
 
     def progress(self, generation: int, best: int) -> None:
         self.told.append((generation, best))
@@ -172,10 +180,18 @@ class MeteredTests(SynchronousTestCase):
         self.assertLess(metered.loss((10**6, *range(1, WINDOWS))), 3)
 
     def test_tell(self) -> None:
-        """The trainer is told the best sum so far."""
-        problem = Pretended()
-        metered = self.metered(problem)
-        metered.tell(0)
-        metered.measureAll([(b"", (9,)), (b"", (1,)), (b"", (5,))])
-        metered.tell(1)
-        self.assertEqual(problem.told, [(1, WINDOWS + sum(range(WINDOWS)))])
+        """The trainer is told the best score on train so far, also where it is not the sum of its windows'."""
+        for factor, measured in ((1, 1), (3, 2)):
+            problem = Pretended()
+            problem.factor = factor
+            metered = self.metered(problem)
+            metered.tell(0)
+            metered.measureAll([(b"", (9,)), (b"", (2,)), (b"", (5,))])
+            metered.tell(1)
+            metered.tell(2)
+            metered.measureAll([(b"", (1,))])
+            metered.tell(3)
+            better, best = (factor * (WINDOWS * n + sum(range(WINDOWS))) for n in (2, 1))
+            self.assertEqual(problem.told, [(1, better), (2, better), (3, best)])
+            # where the windows add up, that is found out once
+            self.assertEqual(problem.whole, measured)
