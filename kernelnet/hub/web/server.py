@@ -18,7 +18,9 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
+from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
+from twisted.web import server
 from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
@@ -35,6 +37,8 @@ __all__ = ["DEFAULT_PORT", "Dashboard", "DashboardError", "checkWhere", "parseWh
 
 DEFAULT_PORT = 6080
 MAX_URI = 4096
+MAX_CONNECTIONS = 512
+"""More are cut: whoever floods this port must not take the files that the main port's connections need."""
 
 _HEADERS = (
     (
@@ -114,7 +118,7 @@ class Dashboard:
         self.signIn = SignIn(factory.source, bounds, factory.clock.seconds, factory.wallClock)
         self.feed = Feed(factory.source, factory.clock)
         self.url = ""
-        self.site = Site(_Root(self), timeout=60, reactor=factory.clock)
+        self.site = Site(_Root(self), requestFactory=_Request, timeout=60, reactor=factory.clock)
         self.site.noisy = False
         # Access to it is not worth a line each; what fails is logged.
         self.site.log = lambda request: None  # type: ignore[method-assign]
@@ -141,7 +145,7 @@ class Dashboard:
             shown = f"[{host.host}]" if ":" in host.host else host.host
             self.url = f"{'https' if self._tls is not None else 'http'}://{shown}:{host.port}/"
 
-        result: Deferred[None] = endpoint.listen(self.site).addCallback(listening)
+        result: Deferred[None] = endpoint.listen(_Limited(self.site)).addCallback(listening)
         return result
 
     def link(self) -> str:
@@ -184,7 +188,7 @@ class Dashboard:
         if path == "/readyz":
             problem = self._factory.source.room()
             ready = problem is None and not self._factory.source.backlogged
-            return self._text(request, 200 if ready else 503, b"ready\n" if ready else b"not ready\n", finish=True)
+            return self._text(request, 200 if ready else 503, b"ready\n" if ready else b"not ready\n")
         if path == "/metrics":
             return self._factory.get_hub_status().addCallback(self._metrics, request)
         if path == "/.well-known/agent-card.json":
@@ -205,8 +209,9 @@ class Dashboard:
 
     def _stream(self, request: Request) -> object:
         if self.feed.full:
-            return self._refuse(request, 503, "too many streams are open", finish=True)
-        text = _arguments(request).get("after") or request.getHeader("last-event-id")
+            return self._refuse(request, 503, "too many streams are open")
+        last = request.getHeader(b"last-event-id")
+        text = _arguments(request).get("after") or (last.decode("utf-8", "replace") if last is not None else None)
         if text is not None and not (text.isascii() and text.isdecimal() and len(text) < 19):
             raise BadRequest("after: it should be the number of the last event that you have")
         request.setHeader(b"Content-Type", b"text/event-stream")
@@ -235,16 +240,15 @@ class Dashboard:
         request.setHeader(b"Content-Type", kind)
         return _finish(request, file.read_bytes())
 
-    def _text(self, request: Request, code: int, text: bytes, finish: bool = False) -> object:
+    def _text(self, request: Request, code: int, text: bytes) -> object:
         request.setResponseCode(code)
         request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
-        return _finish(request, text) if finish else text
+        return _finish(request, text)
 
-    def _refuse(self, request: Request, code: int, why: str, finish: bool = False) -> object:
+    def _refuse(self, request: Request, code: int, why: str) -> object:
         request.setResponseCode(code)
         request.setHeader(b"Content-Type", b"application/json")
-        body = msgspec.json.encode({"error": why})
-        return _finish(request, body) if finish else body
+        return _finish(request, msgspec.json.encode({"error": why}))
 
     def _failed(self, failure: Failure, request: Request) -> object:
         error = failure.value
@@ -259,7 +263,22 @@ class Dashboard:
         else:
             self.log.failure("answering {path} failed", failure, path=request.path.decode("ascii", "replace")[:200])
             code, error = 500, Exception("the hub could not answer; its log says why")
-        return self._refuse(request, code, str(error), finish=True)
+        return self._refuse(request, code, str(error))
+
+
+class _Request(server.Request):
+    """Nothing here takes a body: what comes of one is dropped, not kept in a file until all of it is there."""
+
+    def gotLength(self, length: int | None) -> None:
+        super().gotLength(0)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        pass
+
+
+class _Limited(WrappingFactory):
+    def buildProtocol(self, addr: Any) -> Any:
+        return super().buildProtocol(addr) if len(self.protocols) < MAX_CONNECTIONS else None
 
 
 class _Root(Resource):
@@ -307,6 +326,7 @@ def _cookie(request: Request) -> str | None:
 
 
 def _bearer(request: Request) -> str | None:
-    header = request.getHeader("authorization") or ""
+    # As bytes: of a header that is no UTF-8 Twisted makes no text.
+    header = (request.getHeader(b"authorization") or b"").decode("utf-8", "replace")
     kind, _, token = header.partition(" ")
     return token.strip() if kind.lower() == "bearer" and token.strip() else None

@@ -3,7 +3,7 @@ Who may look: a browser by a link that works once, a program by the token of a v
 
 Links and the sessions that come of them are in memory: they end with the hub.  A viewer's token stands in table
 C{tokens} like those of AIs, as its hash; no AI can log in with one.  Wrong ones are counted as on the main port: while
-an address has failed too often, nothing that comes from it is looked at.
+an address has failed too often, no token from it is looked at but those that were right there before.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class SignIn:
         self._source = source
         self._seconds = seconds
         self._wallClock = wallClock
-        self._attempts: Attempts[Any] = Attempts(bounds)
+        self._attempts: Attempts[Deferred[None]] = Attempts(bounds)
         self._links: dict[str, float] = {}
         self._sessions: dict[str, float] = {}
 
@@ -75,10 +75,13 @@ class SignIn:
         @raise NotAllowed: it was used before, is too old, or was never made.
         @raise TooManyFailures: it was not looked at.
         """
-        with _Attempt(self._attempts, addressKey(host), self._seconds()) as attempt:
-            expires = self._links.pop(tokenHash(secret), 0.0)
-            attempt.succeeded = expires > self._seconds()
-        if not attempt.succeeded:
+        # Apart from tokens, and settled at once: nobody waits here.
+        key, now = f"{addressKey(host)} link", self._seconds()
+        if self._attempts.ask(key, Deferred(), now) is not Verdict.CHECK:
+            raise TooManyFailures(self._attempts.wait(key, now))
+        isRight = self._links.pop(tokenHash(secret), 0.0) > now
+        self._attempts.ended(key, not isRight, now)
+        if not isRight:
             raise NotAllowed("this link was used before, or is too old: kernelnet dashboard prints a new one")
         session = secrets.token_urlsafe(24)
         _keep(self._sessions, tokenHash(session), self._seconds() + SESSION_LASTS, MAX_SESSIONS)
@@ -97,38 +100,40 @@ class SignIn:
             return succeed(None)
         if token is None:
             return fail(NotAllowed("sign in by the link that kernelnet dashboard prints, or send a viewer's token"))
-        address = addressKey(host)
-        if self._attempts.ask(address, None, now) is not Verdict.CHECK:
-            return fail(TooManyFailures(self._attempts.wait(address, now)))
+        address, hashed = addressKey(host), tokenHash(token)
+        key = self._attempts.key(address, hashed)
+        turn: Deferred[None] = Deferred()
+        match self._attempts.ask(key, turn, now):
+            case Verdict.REFUSE:
+                return fail(TooManyFailures(self._attempts.wait(key, now)))
+            case Verdict.CHECK:
+                turn.callback(None)
+
+        def ended(failed: bool) -> None:
+            now = self._seconds()
+            go, refused = self._attempts.ended(key, failed, now)
+            for waiting in go:
+                waiting.callback(None)
+            for waiting in refused:
+                waiting.errback(TooManyFailures(self._attempts.wait(key, now)))
 
         def checked(isRight: bool) -> None:
-            self._attempts.ended(address, not isRight, self._seconds())
+            if isRight:
+                self._attempts.succeeded(address, hashed)
+            ended(not isRight)
             if not isRight:
                 raise NotAllowed("wrong token: kernelnet tokens issue NAME --role viewer makes one")
 
         def broken(failure: Any) -> Any:
-            self._attempts.ended(address, False, self._seconds())
+            ended(False)
             return failure
 
-        wall = self._wallClock()
-        reading = self._source.read(lambda connection: tokens.checkViewer(connection, token, wall))
-        return reading.addCallbacks(checked, broken)
+        def look(_: None) -> Deferred[None]:
+            wall = self._wallClock()
+            reading = self._source.read(lambda connection: tokens.checkViewer(connection, token, wall))
+            return reading.addCallbacks(checked, broken)
 
-
-class _Attempt:
-    """One attempt that is settled at once."""
-
-    def __init__(self, attempts: Attempts[Any], key: str, now: float) -> None:
-        self._attempts, self._key, self._now = attempts, key, now
-        self.succeeded = False
-
-    def __enter__(self) -> _Attempt:
-        if self._attempts.ask(self._key, None, self._now) is not Verdict.CHECK:
-            raise TooManyFailures(self._attempts.wait(self._key, self._now))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._attempts.ended(self._key, not self.succeeded, self._now)
+        return turn.addCallback(look)
 
 
 def _keep(table: dict[str, float], key: str, expires: float, most: int) -> None:

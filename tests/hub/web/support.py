@@ -54,7 +54,7 @@ class WebTestCase(HubTestCase):
         channel.makeConnection(transport)
         lines = [f"{method} {path} HTTP/1.1", "Host: hub", "Connection: close"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        channel.dataReceived("\r\n".join([*lines, "", ""]).encode("utf-8"))
+        channel.dataReceived("\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape"))
         self.channels.append(channel)
         return transport
 

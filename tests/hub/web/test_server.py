@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections import Counter
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 
 from kernelnet.hub import tokens
-from kernelnet.hub.web.server import Dashboard, DashboardError, checkWhere, parseWhere
+from kernelnet.hub.web.server import MAX_CONNECTIONS, Dashboard, DashboardError, _Limited, checkWhere, parseWhere
 from kernelnet.hub.web.signin import LINK_LASTS, SESSION_LASTS
 from kernelnet.wire import WireProblem
 from tests.hub.support import aComponent, aPattern
@@ -85,10 +91,72 @@ class AccessTests(WebTestCase):
         self.assertEqual(codes[-1], 429)
         answer = self.ask("/api/status")
         self.assertEqual(answer.code, 429)
-        self.assertEqual(self.ask("/signin?link=x", None).code, 429)
+        codes = [self.ask("/signin?link=x", None).code for n in range(40)]
+        self.assertEqual((codes[0], codes[-1]), (401, 429))
         self.assertEqual(self.ask("/api/status", host="192.0.2.2").code, 200)
         self.hub.clock.advance(int(answer.headers["retry-after"]))
         self.assertEqual(self.ask("/api/status").code, 200)
+
+    def test_sharedAddress(self) -> None:
+        """Behind one address, such as a proxy's, nobody's guesses lock out a token that was right there before."""
+        self.assertEqual(self.ask("/api/status").code, 200)
+        for n in range(40):
+            self.ask("/api/status", f"guess{n}")
+        self.assertEqual(self.ask("/api/status", "guess").code, 429)
+        self.assertEqual(self.ask("/api/status").code, 200)
+        self.assertEqual(self.ask(self.dashboard.link().removeprefix("http://127.0.0.1:6080"), None).code, 302)
+
+    def test_atOnce(self) -> None:
+        """However many requests with the right token come at once, all are answered; of guesses only the first are."""
+        for token, expected in (("", {200: 40}), ("guess", {401: 5, 429: 35})):
+            self.hub.reader.held = True
+            header = f"Bearer {token or self.token}"
+            waiting = [self.open("/api/ais", Authorization=header) for _ in range(40)]
+            self.hub.reader.held = False
+            self.hub.reader.release()
+            codes = Counter(int(transport.value().split()[1]) for transport in waiting)
+            self.assertEqual(codes, expected)
+        self.hub.clock.advance(60)
+        self.assertEqual(self.ask("/api/status", "guess").code, 401)
+
+    def test_body(self) -> None:
+        """What is sent as a body is kept nowhere, and answered like any wrong method."""
+        opened: list[object] = []
+        self.patch(tempfile, "TemporaryFile", lambda *args, **options: opened.append(args))
+        transport = self.open("/livez", method="POST", Content_Length="1000000")
+        for _ in range(10):
+            self.channels[-1].dataReceived(b"x" * 100_000)
+        self.assertTrue(transport.value().startswith(b"HTTP/1.1 405 "))
+        transport = self.open("/livez", method="POST", Transfer_Encoding="chunked")
+        self.channels[-1].dataReceived(b"3e8\r\n" + b"x" * 1000 + b"\r\n0\r\n\r\n")
+        self.assertTrue(transport.value().startswith(b"HTTP/1.1 405 "))
+        self.assertEqual(opened, [])
+
+    def test_bytes(self) -> None:
+        """Headers and arguments that are no text are wrong ones, and nothing to log."""
+        for name in ("Authorization", "Cookie", "Last_Event_ID"):
+            for start in ("Bearer ", "kernelnet_session=", ""):
+                headers = {name: f"{start}\udcff\udcfe"}
+                self.assertIn(self.open("/api/events", **headers).value().split()[1], (b"401", b"429"))
+        headers = {"Authorization": f"Bearer {self.token}", "Last_Event_ID": "\udcff"}
+        self.assertEqual(self.open("/api/events", host="192.0.2.3", **headers).value().split()[1], b"400")
+        self.assertEqual(self.ask("/signin?link=%C3%A9", None, host="192.0.2.3").code, 401)
+        self.assertEqual(self.ask("/signin?link=%ff", None, host="192.0.2.3").code, 400)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_connections(self) -> None:
+        """More connections than it takes are cut; when one is gone, another may come."""
+        limited = _Limited(self.dashboard.site)
+        transports = [StringTransport() for _ in range(MAX_CONNECTIONS)]
+        protocols = [limited.buildProtocol(transport.getPeer()) for transport in transports]
+        for protocol, transport in zip(protocols, transports, strict=True):
+            protocol.makeConnection(transport)
+        self.assertIsNone(limited.buildProtocol(transports[0].getPeer()))
+        protocols[0].connectionLost(Failure(ConnectionDone()))
+        another = limited.buildProtocol(transports[0].getPeer())
+        another.makeConnection(StringTransport())
+        for protocol in [another, *protocols[1:]]:
+            protocol.connectionLost(Failure(ConnectionDone()))
 
     def test_headers(self) -> None:
         """Every answer, also a refusal, forbids frames, foreign scripts, guessing of types, and keeping it."""
