@@ -23,6 +23,7 @@ __all__ = [
     "describe",
     "describeWhole",
     "entries",
+    "entryAt",
     "entryOf",
     "lineage",
     "reportsOn",
@@ -124,19 +125,29 @@ def entries(
 
 def entryOf(connection: sqlite3.Connection, name: str) -> Entry | None:
     """
-    The newest component of an id, or of a digest that begins so (six hex digits at least).
+    The component of an id, or of a digest that begins so (six hex digits at least); of the same bytes who shared them
+    first.
 
     @raise Ambiguous: two authors call one so, or two digests begin so.
     """
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM shared_components WHERE kind = 'component' AND (component_id = ?"  # noqa: S608
-        " OR (length(?) >= 6 AND substr(digest, 1, length(?)) = lower(?))) ORDER BY seq DESC",
+        " OR (length(?) >= 6 AND substr(digest, 1, length(?)) = lower(?))) ORDER BY seq",
         (name, name, name, name),
     ).fetchall()
+    # A stranger may call a component like another's digest; a whole digest is nobody's to take.
+    rows = [row for row in rows if row[1] == name.lower()] or rows
     if len({row[1] for row in rows}) > 1:
         found = ", ".join(f"{row[1][:12]} of {row[0]}" for row in rows[:8])
         raise Ambiguous(f"{len(rows)} components are called {name!r}: {found}; name one by its digest")
     return _entry(connection, rows[0]) if rows else None
+
+
+def entryAt(connection: sqlite3.Connection, seq: int) -> Entry | None:
+    """The component with this C{seq}."""
+    sql = f"SELECT {_COLUMNS} FROM shared_components WHERE kind = 'component' AND seq = ?"  # noqa: S608
+    row = connection.execute(sql, (seq,)).fetchone()
+    return _entry(connection, row) if row else None
 
 
 def _entry(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Entry:

@@ -94,6 +94,18 @@ class CatalogTests(HubTestCase):
         self.assertIn(digest[:12], str(error))
         self.assertEqual(self.entry(digest).author, "AI_1")
 
+    def test_takenNames(self) -> None:
+        """Nobody hides another's component by an id that is its digest, nor by sharing the same bytes after it."""
+        self.author.send("os_component_share", claiming("a", 0.5))
+        digest = self.entry("a").digest
+        shadow = claiming("b", 0.4)
+        shadow["component"]["id"] = digest
+        self.peer.send("os_component_share", shadow)
+        self.assertEqual(self.entry(digest).component.id, "a")
+        self.other.send("os_component_share", claiming("a", 0.9))
+        for name in ("a", digest, digest[:8]):
+            self.assertEqual(self.entry(name).author, "AI_1")
+
     def test_lineage(self) -> None:
         """Each step back is there with what it gained on the same task; circles and what is missing end it."""
         self.author.send("os_component_share", claiming("a", 0.2, [C]))

@@ -76,10 +76,10 @@ def _text(text: str) -> str:
     return text
 
 
-def _digest(text: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{64}", text, re.ASCII):
+def _position(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
         raise ValueError("it should be the `next` of an earlier page")
-    return text
+    return int(text)
 
 
 def _oneOf(words: tuple[str, ...], text: str) -> str:
@@ -123,7 +123,7 @@ def _components(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
 
     def read(connection: Any) -> Any:
         after = None
-        if "after" in arguments and (after := catalog.entryOf(connection, arguments["after"])) is None:
+        if "after" in arguments and (after := catalog.entryAt(connection, arguments["after"])) is None:
             raise NotFound("after: the last component of that page is gone; begin anew")
         found = catalog.entries(
             connection,
@@ -133,7 +133,7 @@ def _components(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
             limit=limit + 1,
             after=after,
         )
-        more = found[limit - 1].digest if len(found) > limit else None
+        more = str(found[limit - 1].seq) if len(found) > limit else None
         return {"components": [catalog.describe(entry) for entry in found[:limit]], "next": more}
 
     return factory.source.read(read)
@@ -176,7 +176,7 @@ _RESOURCES: dict[str, tuple[Callable[[HubFactory, Mapping[str, Any]], Any], dict
             "workbench": _text,
             "sort": partial(_oneOf, tuple(catalog.SORTS)),
             "verdict": partial(_oneOf, tuple(catalog.STATES)),
-            "after": _digest,
+            "after": _position,
             "limit": _limit,
         },
     ),

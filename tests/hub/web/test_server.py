@@ -235,6 +235,7 @@ class ApiTests(WebTestCase):
             ("limit=1&limit=2", "twice"),
             ("workbench=%ff", "UTF-8"),
             ("after=nothing", "after"),
+            ("after=9999999999999999999", "after"),
         ):
             answer = self.ask(f"/api/components?{query}")
             self.assertEqual(answer.code, 400, query)
@@ -261,6 +262,23 @@ class ApiTests(WebTestCase):
                 after = f"&after={page['next']}"
             self.assertEqual(sorted(seen), [f"c{number}" for number in range(7)], sort)
             self.assertEqual(len(seen), 7)
+
+    def test_pagesOfTheSame(self) -> None:
+        """Pages go on behind what two authors shared alike, and whatever a component is called."""
+        authors = [self.hub.connect(f"AI_{n}") for n in range(3)]
+        for author in authors:
+            author.send("os_component_share", claiming("same", 0.5))
+        shadow = claiming("shadow", 0.4)
+        shadow["component"]["id"] = self.ask("/api/components").json["components"][0]["digest"]
+        authors[0].send("os_component_share", shadow)
+        after, seen = "", []
+        for _ in range(4):
+            page = self.ask(f"/api/components?limit=1{after}").json
+            seen.append((page["components"][0]["author"], page["components"][0]["level"]))
+            after = f"&after={page['next']}"
+        self.assertEqual(seen, [("AI_2", 0.5), ("AI_1", 0.5), ("AI_0", 0.5), ("AI_0", 0.4)])
+        self.assertIsNone(page["next"])
+        self.assertEqual(self.ask("/api/components?after=999999").code, 404)
 
     def test_component(self) -> None:
         """One component: its source, its lineage, and every report."""
