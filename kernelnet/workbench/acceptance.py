@@ -231,6 +231,8 @@ def _compared(claim: Report, report: Report) -> tuple[Verdict, str]:
         if claim.engine == report.engine and claimed.fuel != measured.fuel:
             return Verdict.REFUTED, f"it claims {claimed.fuel} fuel on {split}, and uses {measured.fuel}"
     for theirs, ours in zip(claim.parts, report.parts, strict=False):
+        if (theirs.trace_digest, theirs.settings) != (ours.trace_digest, ours.settings):
+            return Verdict.REFUTED, f"what it claims of {ours.trace} it says of another trace or setting"
         verdict, reason = _compared(theirs, ours)
         if verdict is not Verdict.CONFIRMED:
             return verdict, f"{reason} of {ours.trace}"

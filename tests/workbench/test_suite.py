@@ -96,6 +96,11 @@ class SuiteTests(SynchronousTestCase):
         )
         lie = {**report.splits, "held_out": replace(report.splits["held_out"], score=-1)}
         self.assertEqual(claiming(replace(report, splits=lie)), Verdict.REFUTED)
+        # the right numbers, each said of the other trace
+        one, two = report.parts
+        swapped = [replace(one, splits=two.splits), replace(two, splits=one.splits)]
+        self.assertEqual(claiming(replace(report, parts=swapped[::-1])), Verdict.REFUTED)
+        self.assertEqual(claiming(replace(report, parts=report.parts[::-1])), Verdict.REFUTED)
 
     def test_bounds(self) -> None:
         """A claim about too many parts, about one twice, or about suites of suites costs no measurement."""
