@@ -30,7 +30,8 @@ def someJobs(count: int = 200, seed: int = 1, gap: float = 40) -> list[Job]:
     rng = random.Random(seed)
     jobs, now = [], 0
     for _ in range(count):
-        now += rng.choice((0, 0, int(rng.expovariate(0.5 / gap))))
+        # The first comes at 0, like in every log once it is read.
+        now += rng.choice((0, 0, int(rng.expovariate(0.5 / gap)))) if jobs else 0
         key = rng.randrange(8)
         run = 1 + (key * 13 + rng.randrange(3) if key < 5 else int(10 * rng.paretovariate(1.1)) % 900)
         jobs.append(Job(now, run, f"{'ab'[key % 2]}/{key}", rng.choice((0, 0, run, 2 * run + 3))))

@@ -65,6 +65,10 @@ class ReferenceTests(SynchronousTestCase):
             for name in POLICIES:
                 self.compare(name, jobs, **settings)
 
+    def test_boost(self) -> None:
+        """So many short quanta that MLFQ puts all tasks back to the top, some of them many levels up."""
+        self.compare("mlfq", someJobs(300, seed=3, gap=20), tick_us=4, quantum_us=4)
+
     def test_rank(self) -> None:
         """The rank function `attained` is LAS whose timers grow without end."""
         jobs = someJobs(160)
