@@ -45,6 +45,9 @@ DEMO_SECONDS = 6.0
 MAX_PARENTS = 8
 """So many confirmed components, the best, are given to a search."""
 
+MAX_REASON = 1000
+"""Characters of a verdict's reason."""
+
 
 class Goal(Struct):
     """
@@ -305,7 +308,8 @@ class IntegratedKernelTrainer:
             performance=performance,
             digest=component.digest,
             verdict=verdict,
-            reason=reason,
+            # It quotes the claim, and the hub takes no longer one: else who claims at length would not be refuted.
+            reason=reason[:MAX_REASON],
         )
 
     def _benchOf(self, component: Component) -> tuple[Any, list[Path]]:

@@ -5,16 +5,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import TestCase
 
 from kernelnet.generators.expression import parse, toC
-from kernelnet.message import Component, Manifest
+from kernelnet.message import Component, Manifest, PerformanceReport, Verdict
 from kernelnet.trainer.training import Goal, IntegratedKernelTrainer
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.file_system import workbench
+from tests.trainer.support import component
 from tests.workbench.support import mixture
 
 
@@ -62,6 +64,20 @@ class TracesTests(TestCase):
         self.patch(local, "_benches", [bare])
         error = yield self.assertFailure(local.start(), WorkbenchError)
         self.assertIn("--trace", str(error))
+
+
+class ReasonTests(TestCase):
+    def test_long(self) -> None:
+        """A claim that is quoted at length doesn't make a report too long for the hub: else it would be lost."""
+        made = component("long")
+        assert made.manifest is not None and made.manifest.report is not None
+        claim = msgspec.structs.replace(made.manifest.report, workbench_digest=workbench.digest, trace="t" * 5000)
+        manifest = msgspec.structs.replace(made.manifest, report=claim)
+        report = IntegratedKernelTrainer()._remeasure(msgspec.structs.replace(made, manifest=manifest))
+        self.assertIs(report.verdict, Verdict.UNMEASURABLE)
+        self.assertIn("the trace", report.reason)
+        decoded = msgspec.convert(msgspec.to_builtins(report), PerformanceReport)
+        self.assertEqual(decoded.digest, made.digest)
 
 
 class FuelTests(TestCase):

@@ -9,6 +9,7 @@ import msgspec
 from twisted.internet.defer import inlineCallbacks
 
 from kernelnet.message import AiInfo, Component, PerformanceReport, Verdict
+from kernelnet.trainer import witnesses
 from kernelnet.trainer.knowledge import KnownComponent
 from kernelnet.trainer.store import Changes
 from kernelnet.trainer.witnesses import REST_AFTER, WITNESSES, Witnesses
@@ -55,6 +56,21 @@ class WitnessTests(TrainerTestCase):
         self.assertEqual(sum(count.values()), WITNESSES * len(claims))
         self.assertEqual(count.pop("AI_2"), 0)
         self.assertGreater(min(count.values()), 5)
+
+    def test_crowd(self) -> None:
+        """Who is there is looked at as far as need be only, so that a crowd with many claims holds up nobody."""
+        self.there(2000)
+        looked = 0
+
+        def place(digest: str, aiId: str) -> bytes:
+            nonlocal looked
+            looked += 1
+            return hashlib.sha256(f"{digest} {aiId}".encode()).digest()
+
+        self.patch(witnesses, "_place", place)
+        drawn = sum(self.witnesses.isDrawn(str(number), "AI_2") for number in range(300))
+        self.assertLess(drawn, 10)
+        self.assertLess(looked, 300 * 2000 / 10)
 
     def test_few(self) -> None:
         """Where there are no more than the author and two others, both measure; those who are away don't count."""
