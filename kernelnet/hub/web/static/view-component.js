@@ -59,7 +59,8 @@ function tree(ancestors, child) {
   );
 }
 
-const TOKEN = /(\/\*[\s\S]*?\*\/|\/\/[^\n]*)|(^[ \t]*#[^\n]*)|\b(auto|break|case|char|const|continue|default|do|double|else|enum|extern|float|for|goto|if|inline|int|long|register|return|short|signed|sizeof|static|struct|switch|typedef|union|unsigned|void|volatile|while|u8|u32|u64|i32|i64|f64)\b|\b(0[xX][0-9a-fA-F]+|\d[\d.eE+-]*)/gm;
+// A comment that nobody ends is one to the end: looking for its end from each further /* would take seconds.
+const TOKEN = /(\/\*[\s\S]*?(?:\*\/|(?![\s\S]))|\/\/[^\n]*)|(^[ \t]*#[^\n]*)|\b(auto|break|case|char|const|continue|default|do|double|else|enum|extern|float|for|goto|if|inline|int|long|register|return|short|signed|sizeof|static|struct|switch|typedef|union|unsigned|void|volatile|while|u8|u32|u64|i32|i64|f64)\b|\b(0[xX][0-9a-fA-F]+|\d[\d.eE+-]*)/gm;
 
 function highlighted(source) {
   const parts = [];
