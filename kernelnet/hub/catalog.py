@@ -7,12 +7,13 @@ Reads the projections only, by a connection that can't write; a component's own 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from kernelnet.message import Component, Report, Verdict
+from kernelnet.message import Component, Manifest, Report, Verdict
 
 __all__ = [
     "SORTS",
@@ -43,6 +44,9 @@ STATES = {
     "unmeasured": "confirmed = 0 AND refuted = 0",
 }
 """What others found: nobody confirms what is his own.  Disagreement is shown, and decided by nobody."""
+
+MAX_MANIFEST = 64 * 1024
+"""Bytes of JSON: a list shows a component with a larger one as if it had none."""
 
 _COLUMNS = "ai_id, digest, confirmed, refuted, seq, timestamp, body"
 
@@ -101,6 +105,7 @@ def entries(
     @param sort: one of `SORTS`.
     @param limit: at most so many.
     @param after: the last one of the page before.
+    @return: each without its source and its module: a list of strangers' megabytes would fill the memory.
     """
     conditions: list[str] = ["kind = 'component'"]
     values: list[Any] = []
@@ -120,7 +125,7 @@ def entries(
         values += [numbers[column] for column in columns]
     order = ", ".join(f"{column} DESC" for column in columns)
     sql = f"SELECT {_COLUMNS} FROM shared_components WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT ?"  # noqa: S608 - from the tables above
-    return [_entry(connection, row) for row in connection.execute(sql, (*values, limit)).fetchall()]
+    return [_entry(connection, row, _brief) for row in connection.execute(sql, (*values, limit))]
 
 
 def entryOf(connection: sqlite3.Connection, name: str) -> Entry | None:
@@ -150,7 +155,29 @@ def entryAt(connection: sqlite3.Connection, seq: int) -> Entry | None:
     return _entry(connection, row) if row else None
 
 
-def _entry(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Entry:
+class _Brief(Struct):
+    """Of a component what a list shows."""
+
+    id: str
+    development_level: float | None = None
+    manifest: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def _brief(body: bytes) -> Component:
+    found = msgspec.json.decode(body, type=_Brief)
+    manifest = None
+    if len(bytes(found.manifest)) <= MAX_MANIFEST:
+        manifest = msgspec.json.decode(found.manifest, type=Manifest | None)
+    return Component(found.id, manifest=manifest, development_level=found.development_level)
+
+
+def _whole(body: bytes) -> Component:
+    return msgspec.json.decode(body, type=Component)
+
+
+def _entry(
+    connection: sqlite3.Connection, row: tuple[Any, ...], decode: Callable[[bytes], Component] = _whole
+) -> Entry:
     author, digest, confirmed, refuted, seq, timestamp, body = row
     reports = connection.execute(
         "SELECT ai_id, verdict FROM performance_reports WHERE digest = ? AND ai_id != ? AND verdict IS NOT NULL"
@@ -158,8 +185,7 @@ def _entry(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Entry:
         (digest, author),
     )
     verdicts = {aiId: Verdict(verdict) for aiId, verdict in reports}
-    component = msgspec.json.decode(body, type=Component)
-    return Entry(component, author, digest, confirmed, refuted, seq, timestamp, verdicts)
+    return Entry(decode(body), author, digest, confirmed, refuted, seq, timestamp, verdicts)
 
 
 def reportsOn(connection: sqlite3.Connection, digest: str, limit: int = 50) -> list[dict[str, Any]]:

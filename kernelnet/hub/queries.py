@@ -14,6 +14,9 @@ from kernelnet.wire import rfc3339
 
 __all__ = ["SESSION_STATES", "ais", "patterns", "progress", "sessions"]
 
+MAX_SETTINGS = 32
+"""No workbench has so many: claims with more are left out of `progress`."""
+
 SESSION_STATES = ("offered", "active", "completed", "declined", "expired")
 
 
@@ -41,11 +44,13 @@ def patterns(connection: sqlite3.Connection, kind: str | None, limit: int) -> li
     """
     Patterns, the most confident first, each as its author sent it, with C{source}, C{shared} and C{seq}.
 
+    Those of more than 64 KiB, which no trainer keeps, are left out: many of them would fill the memory.
+
     @param kind: of one type only.
     """
     rows = connection.execute(
-        "SELECT ai_id, seq, timestamp, body FROM shared_patterns WHERE ?1 IS NULL OR type = ?1"
-        " ORDER BY confidence DESC, seq DESC LIMIT ?2",
+        "SELECT ai_id, seq, timestamp, body FROM shared_patterns WHERE (?1 IS NULL OR type = ?1)"
+        " AND length(body) <= 65536 ORDER BY confidence DESC, seq DESC LIMIT ?2",
         (kind, limit),
     )
     return [
@@ -80,23 +85,30 @@ def progress(connection: sqlite3.Connection, limit: int = 5000) -> list[dict[str
 
     @param limit: the newest so many components.
     """
-    rows = connection.execute(
-        "SELECT ai_id, timestamp, development_level, digest, body FROM shared_components"
+    newest = connection.execute(
+        "SELECT rowid FROM shared_components"
         " WHERE kind = 'component' AND confirmed > 0 AND refuted = 0 ORDER BY seq DESC LIMIT ?",
         (limit,),
     ).fetchall()
     tasks: dict[str, dict[str, Any]] = {}
-    for author, timestamp, level, digest, body in reversed(rows):
+    # One at a time, since each may be of a megabyte.
+    for rowid in reversed(newest):
+        row = connection.execute(
+            "SELECT ai_id, timestamp, development_level, digest, body FROM shared_components WHERE rowid = ?", rowid
+        ).fetchone()
+        if row is None:
+            continue  # it was shared anew meanwhile
+        author, timestamp, level, digest, body = row
         component = msgspec.json.decode(body, type=_Shared)
         claim = component.manifest.report if component.manifest is not None else None
-        if claim is None:
+        if claim is None or len(claim.settings) > MAX_SETTINGS:
             continue
         key = f"{claim.workbench} {claim.trace_digest} {sorted(claim.settings.items())}"
         task = tasks.setdefault(
             key,
             {
                 "workbench": claim.workbench,
-                "trace": claim.trace,
+                "trace": claim.trace[:200],
                 "trace_digest": claim.trace_digest,
                 "settings": claim.settings,
                 "by_hand": None,

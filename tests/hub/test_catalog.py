@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from kernelnet.hub import catalog
+from kernelnet.hub import catalog, queries
 from kernelnet.message import Verdict
 
 from .support import Client, HubTestCase
@@ -93,6 +93,26 @@ class CatalogTests(HubTestCase):
         error = self.assertRaises(catalog.Ambiguous, catalog.entryOf, self.hub.reader.connection, "a")
         self.assertIn(digest[:12], str(error))
         self.assertEqual(self.entry(digest).author, "AI_1")
+
+    def test_large(self) -> None:
+        """Lists hold neither sources nor modules, nor what a stranger made too large; one component is whole."""
+        for name, source, settings in (("a", "x" * 500_000, 1), ("b", "", 9000)):
+            made = claiming(name, 0.5)
+            made["component"]["implementation"] += source
+            made["component"]["manifest"]["report"]["settings"] = {f"n{n}": n for n in range(settings)}
+            self.author.send("os_component_share", made)
+            digest = self.entry(name).digest
+            report = {"component_id": name, "digest": digest, "performance": {}, "verdict": "confirmed"}
+            self.peer.send("performance_report", report)
+            self.author.send("pattern_share", {"pattern": {"id": name, "type": "t", "confidence": 1, "data": source}})
+        connection = self.hub.reader.connection
+        small, large = catalog.entries(connection, sort="newest")[::-1]
+        self.assertEqual((small.component.implementation, small.kind, large.kind), ("", "specialist", None))
+        self.assertEqual((small.digest, small.confirmed), (self.entry("a").digest, 1))
+        self.assertEqual(len(self.entry("a").component.implementation), 500_001)
+        self.assertEqual([task["confirmed"] for task in queries.progress(connection)], [1])
+        self.assertEqual([pattern["id"] for pattern in queries.patterns(connection, None, 9)], ["b"])
+        self.assertEqual([pattern["id"] for pattern in queries.patterns(connection, "t", 9)], ["b"])
 
     def test_takenNames(self) -> None:
         """Nobody hides another's component by an id that is its digest, nor by sharing the same bytes after it."""
