@@ -97,7 +97,9 @@ class MakefileTests(SynchronousTestCase):
     def test_check(self) -> None:
         """C{make check} runs linter, formatter, types, tests, fuzzing; its extra has all that test and demo need."""
         checks = ["ruff check", "ruff format --check", "mypy", "python -m pytest"]
-        checks += [f"python -m tests.fuzz.run {target} 30 .fuzz/{target}" for target in ("decoder", "expression", "handshake")]
+        checks += [
+            f"python -m tests.fuzz.run {target} 30 .fuzz/{target}" for target in ("decoder", "expression", "handshake")
+        ]
         self.assertEqual(self.made("check"), ["venv", "install .[dev]", *checks])
         self.assertEqual(self.made("check"), checks)
         self.assertEqual(self.made("test"), ["python -m pytest"])

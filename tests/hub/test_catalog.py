@@ -94,6 +94,13 @@ class CatalogTests(HubTestCase):
         self.assertIn(digest[:12], str(error))
         self.assertEqual(self.entry(digest).author, "AI_1")
 
+    def test_hugeLevels(self) -> None:
+        """Levels that nothing has don't make a gain that JSON can't say."""
+        self.author.send("os_component_share", claiming("a", -1e308))
+        self.author.send("os_component_share", claiming("b", 1e308, [self.entry("a").digest]))
+        (step,) = catalog.lineage(self.hub.reader.connection, self.entry("b"))
+        self.assertIsNone(step.gain)
+
     def test_large(self) -> None:
         """Lists hold neither sources nor modules, nor what a stranger made too large; one component is whole."""
         for name, source, settings in (("a", "x" * 500_000, 1), ("b", "", 9000)):

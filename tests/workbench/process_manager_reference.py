@@ -152,7 +152,7 @@ class Cfs(Policy):
 
     def current(self, task: Task, ready: list[Task], now: int) -> bool:
         slice_ = max(self.quantum, 8 * self.quantum // len(ready))
-        return task.note["stopped"] == now and task.note["used"] < slice_
+        return bool(task.note["stopped"] == now and task.note["used"] < slice_)
 
     def order(self, task: Task, ready: list[Task], now: int) -> Any:
         bonus = self.quantum if self.current(task, ready, now) else 0

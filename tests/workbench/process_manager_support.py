@@ -28,7 +28,8 @@ def writeLog(path: Path, jobs: list[Job]) -> Path:
 def someJobs(count: int = 200, seed: int = 1, gap: float = 40) -> list[Job]:
     """Sizes with a heavy tail, some of them known by their key, some estimated; several at a time."""
     rng = random.Random(seed)
-    jobs, now = [], 0
+    jobs: list[Job] = []
+    now = 0
     for _ in range(count):
         # The first comes at 0, like in every log once it is read.
         now += rng.choice((0, 0, int(rng.expovariate(0.5 / gap)))) if jobs else 0
