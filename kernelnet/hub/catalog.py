@@ -6,6 +6,7 @@ Reads the projections only, by a connection that can't write; a component's own 
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -251,7 +252,8 @@ def _gain(child: Entry, parent: Entry) -> float | None:
         its.settings,
     ):
         return None
-    return levels[0] - levels[1]
+    gain = levels[0] - levels[1]
+    return gain if math.isfinite(gain) else None
 
 
 def describe(entry: Entry) -> dict[str, Any]:
