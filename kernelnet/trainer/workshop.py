@@ -80,7 +80,8 @@ class Workshop:
         self._trainer = trainer
         self._jobs: dict[str, tuple[str, Any]] = {}
         self._tries: dict[str, int] = {}
-        self._served: dict[str, int] = {}
+        self._served: dict[str, float] = {}
+        self._turn = 0.0
         self._idle: dict[str, Deferred[None]] = {}
         self._witnesses = Witnesses(trainer)
         self._lanes: list[Deferred[None]] = []
@@ -176,7 +177,10 @@ class Workshop:
 
     def _next(self, measure: bool) -> str | None:
         """
-        The oldest job of the peer that was served longest ago: who asks for much waits for himself alone.
+        The oldest job of the peer whose turn it is: who asks for much, or for what takes long, waits for himself alone.
+
+        As in start-time fair queueing (Goyal, Vin and Cheng, IEEE/ACM Transactions on Networking 5(5), 1997) a peer's
+        next turn comes when the others have had as many seconds as its last job took.
 
         Of one peer's claims those come first that this trainer is a witness of.
         """
@@ -189,7 +193,8 @@ class Workshop:
         if not jobs:
             return None
         key, source, _ = min(jobs, key=lambda job: (self._served.get(job[1], 0), job[2]))
-        self._served[source] = max(self._served.values(), default=0) + 1
+        self._turn = max(self._turn, self._served.get(source, 0.0))
+        self._served[source] = self._turn + 1
         return key
 
     def _source(self, kind: str, body: Any) -> str:
@@ -209,6 +214,7 @@ class Workshop:
 
     async def _attempt(self, key: str, work: Any, body: Any) -> None:
         """One try at a job.  Whatever it raises is logged, and the lane goes on."""
+        source, began = self._source(*self._jobs[key]) if key in self._jobs else None, self._trainer.now()
         try:
             await work(key, body)
         except CancelledError:
@@ -228,6 +234,9 @@ class Workshop:
             await self._trainer.commit(changes)
             # A generator that fails at once must not spin.
             await self._trainer.pause(1.0)
+        finally:
+            if source is not None:
+                self._served[source] = self._served.get(source, 0.0) + self._trainer.now() - began
 
     async def _measure(self, key: str, digest: str) -> None:
         trainer = self._trainer

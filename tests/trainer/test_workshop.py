@@ -289,6 +289,25 @@ class WorkshopTests(Case):
         self.assertEqual(self.local.measured[:3], ["many0", "one", "many1"])
 
     @inlineCallbacks
+    def test_longClaims(self) -> Any:
+        """Who claims what takes long to measure waits until the others have had as much time."""
+        for n in range(3):
+            yield self.share(f"long{n}", sender="AI_2")
+        for n in range(6):
+            yield self.share(f"short{n}", sender="AI_3")
+        seconds, remeasure = 0.0, self.local.remeasure
+
+        def measuring(component: Any) -> Any:
+            nonlocal seconds
+            seconds += 60.0 if component.id.startswith("long") else 1.0
+            return remeasure(component)
+
+        self.patch(self.local, "remeasure", measuring)
+        self.patch(self.trainer, "now", lambda: seconds)
+        yield self.settle()
+        self.assertEqual(self.local.measured, ["long0", *(f"short{n}" for n in range(6)), "long1", "long2"])
+
+    @inlineCallbacks
     def test_nobodyCrowdsOutOthers(self) -> Any:
         """When there is too much, the peer with most loses its oldest; its work that waits goes with it."""
         self.patch(knowledge, "MAX_COMPONENTS", 3)
