@@ -178,6 +178,8 @@ class Dashboard:
         return NOT_DONE_YET
 
     def _answer(self, request: Request, path: str) -> object:
+        if _isGone(request):
+            return NOT_DONE_YET  # while it was looked up who it is
         if path == "/api/events":
             return self._stream(request)
         if path == "/api/openapi.yaml":
@@ -217,6 +219,8 @@ class Dashboard:
         request.setHeader(b"Content-Type", b"text/event-stream")
         # For proxies that would gather it first.
         request.setHeader(b"X-Accel-Buffering", b"no")
+        if request.method == b"HEAD":
+            return _finish(request, b"")
         self.feed.join(request, int(text) if text is not None else None)
         return NOT_DONE_YET
 
@@ -294,13 +298,17 @@ class _Root(Resource):
 
 def _finish(request: Request, body: bytes) -> object:
     """Write an answer, if anybody is there to read it."""
-    if request.channel is None or request._disconnected:
+    if _isGone(request):
         return NOT_DONE_YET
     request.setHeader(b"Content-Length", b"%d" % len(body))
     if request.method != b"HEAD":
         request.write(body)
     request.finish()
     return NOT_DONE_YET
+
+
+def _isGone(request: Request) -> bool:
+    return request.channel is None or request._disconnected
 
 
 def _arguments(request: Request) -> dict[str, str]:

@@ -144,6 +144,19 @@ class AccessTests(WebTestCase):
         self.assertEqual(self.ask("/signin?link=%ff", None, host="192.0.2.3").code, 400)
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    def test_gone(self) -> None:
+        """Who has gone while his token was looked up is no reader of anything, and nothing to log."""
+        for path in ("/api/events", "/api/ais", "/"):
+            self.hub.reader.held = True
+            self.open(path, Authorization=f"Bearer {self.token}")
+            self.channels.pop().connectionLost(Failure(ConnectionDone()))
+            self.hub.reader.held = False
+            self.hub.reader.release()
+            self.assertEqual((len(self.dashboard.feed), self.flushLoggedErrors()), (0, []), path)
+        answer = self.ask("/api/events", method="HEAD")
+        self.assertEqual((answer.code, answer.headers["content-type"], answer.body), (200, "text/event-stream", b""))
+        self.assertEqual(len(self.dashboard.feed), 0)
+
     def test_connections(self) -> None:
         """More connections than it takes are cut; when one is gone, another may come."""
         limited = _Limited(self.dashboard.site)
