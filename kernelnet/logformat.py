@@ -42,7 +42,9 @@ def asJson(event: LogEvent) -> str:
     if failure is not None:
         shown["message"] = shown["message"] or failure.getErrorMessage()
         shown["traceback"] = failure.getTraceback()
-    return json.dumps(shown, ensure_ascii=False, default=str) + "\n"
+    text = json.dumps(shown, ensure_ascii=False, default=str) + "\n"
+    # such as of a file name that is no UTF-8: the line would be lost
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def chooseFormat(service: str, options: usage.Options) -> None:

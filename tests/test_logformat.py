@@ -56,6 +56,11 @@ class EventTests(SynchronousTestCase):
         """What is in no event of ours needs not be there."""
         self.assertEqual(self.shown()["level"], "info")
 
+    def test_undecodable(self) -> None:
+        """A file name that is no UTF-8 doesn't cost the line."""
+        line = asJson({"log_format": "can't read {path}", "path": "a\udcff"})
+        self.assertEqual(json.loads(line.encode("utf-8"))["message"], "can't read a?")
+
 
 class ChoiceTests(SynchronousTestCase):
     def chosen(self, *arguments: str, twistd: tuple[str, ...] = ()) -> Any:
