@@ -15,6 +15,14 @@ const state = document.getElementById("state");
 let stop = () => {};
 let shown = 0;
 
+function decoded(word) {
+  try {
+    return decodeURIComponent(word);
+  } catch {
+    return word;
+  }
+}
+
 function tell(words, bad) {
   state.textContent = words;
   state.className = bad ? "bad" : "";
@@ -22,7 +30,7 @@ function tell(words, bad) {
 
 async function show() {
   stop();
-  const [name, ...words] = (location.hash.slice(2) || "network").split("/").map(decodeURIComponent);
+  const [name, ...words] = (location.hash.slice(2) || "network").split("/").map(decoded);
   const view = (VIEWS[name] || network)(...words);
   const mine = ++shown;
   for (const link of document.querySelectorAll("nav a")) {
