@@ -22,7 +22,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.hub import database
+from kernelnet.hub import database, tap
 from kernelnet.hub.control import NoHub, call
 from kernelnet.hub.tap import Options
 from kernelnet.identity import StateDirectory
@@ -34,6 +34,10 @@ SECONDS = 20.0
 
 
 class OptionsTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        # A hub of the user's may be at work on this machine.
+        self.patch(tap, "_refuseTakenPort", lambda port, address: None)
+
     def test_defaults(self) -> None:
         """Port 6000 with TLS, and the state directory of the user."""
         options = Options()
