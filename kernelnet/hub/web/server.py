@@ -281,6 +281,8 @@ class _Request(server.Request):
 
 
 class _Limited(WrappingFactory):
+    noisy = False
+
     def buildProtocol(self, addr: Any) -> Any:
         return super().buildProtocol(addr) if len(self.protocols) < MAX_CONNECTIONS else None
 
