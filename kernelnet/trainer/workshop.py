@@ -368,9 +368,13 @@ class Workshop:
             if other is None or other.report is None:
                 continue
             theirs = other.report
-            if (theirs.trace_digest, theirs.settings) == (mine.trace_digest, mine.settings) and (
-                _cost(theirs) <= _cost(mine)
-            ):
+            if (theirs.trace_digest, theirs.settings) != (mine.trace_digest, mine.settings):
+                continue
+            # What was claimed of another engine's fuel nobody here has measured.
+            isAsGood = (
+                _cost(theirs) <= _cost(mine) if theirs.engine == mine.engine else _cost(theirs)[0] < _cost(mine)[0]
+            )
+            if isAsGood:
                 return False
         return True
 

@@ -160,6 +160,19 @@ class WorkshopTests(Case):
         self.assertEqual(shared, ["a", "c"])
 
     @inlineCallbacks
+    def test_anothersFuel(self) -> Any:
+        """A claim of another engine's fuel, which can't be measured here, keeps nothing of the same score back."""
+        made = component("theirs", fuel=1)
+        assert made.manifest is not None and made.manifest.report is not None
+        made.manifest.report = msgspec.structs.replace(made.manifest.report, engine="engine 2")
+        payload = {"component": msgspec.to_builtins(made)}
+        yield self.hear(self.message(T.OS_COMPONENT_SHARE, payload))
+        self.trainer.knowledge.judge(made.digest, Verdict.CONFIRMED, Changes())
+        isBest = self.trainer.workshop._isBest
+        self.assertTrue(isBest(component("mine")))
+        self.assertFalse(isBest(component("worse", score=51)))
+
+    @inlineCallbacks
     def test_sharesExpressions(self) -> Any:
         """What says which expression it was written from shares that too."""
         found = component("a")
