@@ -33,6 +33,7 @@ import re
 from enum import Enum
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 __all__ = [
@@ -366,9 +367,18 @@ class Component(Struct, omit_defaults=True):
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) over the SHA-256 of the source and of the module: what verdicts are about."""
-        source = hashlib.sha256(self.implementation.encode("utf-8")).digest()
-        return hashlib.sha256(source + hashlib.sha256(self.wasm).digest()).hexdigest()
+        """
+        What verdicts are about: SHA-256 (hex) over the SHA-256 of the source, of the module and of the claim.
+
+        The claim is C{[report, development_level]} as JSON without blanks: keys that authors choose sorted, fields in
+        the order above, defaults left out; where neither is there it adds nothing.  So the same bytes with another
+        claim, or on another task, have verdicts of their own: none can be carried from a true claim to a false one.
+        """
+        parts = [self.implementation.encode("utf-8"), self.wasm]
+        report = self.manifest.report if self.manifest is not None else None
+        if report is not None or self.development_level is not None:
+            parts.append(msgspec.json.encode([report, self.development_level], order="deterministic"))
+        return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
     @property
     def title(self) -> str:

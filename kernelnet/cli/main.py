@@ -75,6 +75,8 @@ def status(state: Path | None, asJson: bool, watch: bool) -> None:
         click.echo(json.dumps(found, indent=2, sort_keys=True))
         return
     console = Console()
+    if watch and not console.is_terminal:
+        raise click.ClickException("--watch needs a terminal: without one, call it again and again")
     if not watch:
         console.print(_drawn(found))
         return

@@ -352,4 +352,4 @@ class BaseWorkbench:
     def refuseUnknown(self, settings: Mapping[str, int], known: Sequence[str]) -> None:
         """@raise WorkbenchError: one of C{settings} is not C{known}."""
         for name in sorted(set(settings) - set(known)):
-            raise WorkbenchError(f"{self.name} has no setting {name!r}; it has {', '.join(known)}")
+            raise WorkbenchError(f"{self.name} has no setting {name!r}; it has {', '.join(known) or 'none'}")

@@ -17,6 +17,16 @@ from kernelnet.workbench.compiler import compileC
 __all__ = ["Problem"]
 
 
+class _Parent(Component, omit_defaults=True):
+    """A component of which a part of the claim is kept back; its digest is that of the whole."""
+
+    whole: str = ""
+
+    @property
+    def digest(self) -> str:
+        return self.whole
+
+
 def _ofTrain(component: Component) -> Component:
     """The component with what is known of it on train, and nothing of validation and held-out."""
     manifest = component.manifest
@@ -24,7 +34,9 @@ def _ofTrain(component: Component) -> Component:
         report = manifest.report
         splits = {split: score for split, score in report.splits.items() if split == "train"}
         manifest = replace(manifest, report=replace(report, splits=splits))
-    return replace(component, manifest=manifest, development_level=None)
+    fields = {name: getattr(component, name) for name in component.__struct_fields__}
+    fields |= {"manifest": manifest, "development_level": None, "whole": component.digest}
+    return _Parent(**fields)
 
 
 @implementer(IProblem)

@@ -45,7 +45,7 @@ class Suite:
             raise ValueError("a suite takes two or more scenarios that differ")
         self.workbench = self.parts[0].workbench
         # With the settings, since the same traces may be several tasks, such as at several cache sizes.
-        names = (" ".join([part.trace, "/".join(map(str, part.settings.values()))]) for part in self.parts)
+        names = (f"{part.trace} {'/'.join(map(str, part.settings.values()))}".strip() for part in self.parts)
         self.trace = f"{len(self.parts)} traces: {', '.join(names)}"[:120]
         identities = "\n".join(_identity(part) for part in self.parts)
         self.traceDigest = hashlib.sha256(f"kernelnet suite 1\n{identities}".encode()).hexdigest()

@@ -122,16 +122,32 @@ class CatalogTests(HubTestCase):
         self.assertEqual([pattern["id"] for pattern in queries.patterns(connection, "t", 9)], ["b"])
 
     def test_takenNames(self) -> None:
-        """Nobody hides another's component by an id that is its digest, nor by sharing the same bytes after it."""
+        """Nobody hides another's component by an id that is its digest, nor by sharing the same after it."""
         self.author.send("os_component_share", claiming("a", 0.5))
         digest = self.entry("a").digest
         shadow = claiming("b", 0.4)
         shadow["component"]["id"] = digest
         self.peer.send("os_component_share", shadow)
         self.assertEqual(self.entry(digest).component.id, "a")
-        self.other.send("os_component_share", claiming("a", 0.9))
+        self.other.send("os_component_share", claiming("a", 0.5))
         for name in ("a", digest, digest[:8]):
             self.assertEqual(self.entry(name).author, "AI_1")
+
+    def test_otherClaim(self) -> None:
+        """Verdicts are about one claim: the same bytes with another one are unmeasured, and neither hides the other."""
+        self.author.send("os_component_share", claiming("a", 0.5))
+        self.judge(self.peer, "a", Verdict.CONFIRMED)
+        inflated = claiming("a", 0.999)
+        inflated["component"]["id"] = "better"
+        self.author.send("os_component_share", inflated)
+        self.assertEqual((self.entry("a").state, self.entry("better").state), ("confirmed", "unmeasured"))
+        inflated["component"]["id"] = "a"
+        self.author.send("os_component_share", inflated)
+        self.assertEqual(self.entry("a").state, "unmeasured")
+        elsewhere = claiming("a", 0.5, trace="8" * 64)
+        self.other.send("os_component_share", elsewhere)
+        states = {(e.author, e.state) for e in catalog.entries(self.hub.reader.connection)}
+        self.assertEqual(states, {("AI_1", "unmeasured"), ("AI_3", "unmeasured")})
 
     def test_lineage(self) -> None:
         """Each step back is there with what it gained on the same task; circles and what is missing end it."""

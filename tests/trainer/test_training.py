@@ -73,7 +73,8 @@ class ReasonTests(TestCase):
         assert made.manifest is not None and made.manifest.report is not None
         claim = msgspec.structs.replace(made.manifest.report, workbench_digest=workbench.digest, trace="t" * 5000)
         manifest = msgspec.structs.replace(made.manifest, report=claim)
-        report = IntegratedKernelTrainer()._remeasure(msgspec.structs.replace(made, manifest=manifest))
+        made = msgspec.structs.replace(made, manifest=manifest)
+        report = IntegratedKernelTrainer()._remeasure(made)
         self.assertIs(report.verdict, Verdict.UNMEASURABLE)
         self.assertIn("the trace", report.reason)
         decoded = msgspec.convert(msgspec.to_builtins(report), PerformanceReport)

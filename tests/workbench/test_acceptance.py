@@ -382,7 +382,8 @@ class ProblemTests(Case):
         self.assertEqual(parent.digest, component.digest)
         self.assertEqual(set(self.claim(component).splits), {"train", "validation", "held_out"})
         bare = Component(id="old")
-        self.assertEqual(self.problem(self.scenario, parents=[bare]).parents, [bare])
+        (parent,) = self.problem(self.scenario, parents=[bare]).parents
+        self.assertEqual((parent.id, parent.manifest, parent.digest), ("old", None, bare.digest))
 
     def test_time(self) -> None:
         """Its time runs out by itself, or at once when it is cancelled."""

@@ -258,7 +258,7 @@ class HostileTests(SynchronousTestCase):
             self.fails(errors.Trapped, raw(init=b"\x00" * (number + 1)))
             with sandbox._lock:
                 for translator in sandbox._idle:
-                    os.kill(translator._process.pid, signal.SIGKILL)
+                    translator._process.kill()
                     translator._process.wait()
             sandbox.loadModule(raw(init=b"\x41" + sleb(1000 + number) + b"\x1a"))
         self.assertLessEqual(len(os.listdir("/proc/self/fd")), len(before))
