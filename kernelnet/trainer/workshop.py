@@ -192,8 +192,11 @@ class Workshop:
         jobs = [job for job in jobs if job[2] is not None]
         if not jobs:
             return None
-        key, source, _ = min(jobs, key=lambda job: (self._served.get(job[1], 0), job[2]))
-        self._turn = max(self._turn, self._served.get(source, 0.0))
+        # A peer that was never served waits as if it had just been: who comes under ever new names would always be next.
+        start = {source: self._served.get(source, self._turn + 1) for _, source, _ in jobs}
+        source = min(start, key=start.__getitem__)
+        key, _, _ = min((job for job in jobs if job[1] == source), key=lambda job: job[2])
+        self._turn = max(self._turn, start[source])
         self._served[source] = self._turn + 1
         return key
 

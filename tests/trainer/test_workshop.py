@@ -321,6 +321,17 @@ class WorkshopTests(Case):
         self.assertEqual(self.local.measured, ["long0", *(f"short{n}" for n in range(6)), "long1", "long2"])
 
     @inlineCallbacks
+    def test_everNewNames(self) -> Any:
+        """Who shares under ever new names waits for those that are known, and not they for him."""
+        for n in range(3):
+            yield self.share(f"honest{n}", sender="AI_2")
+        for n in range(6):
+            yield self.share(f"sybil{n}", sender=f"S_{n}")
+        yield self.settle()
+        first = self.local.measured[:6]
+        self.assertEqual([name for name in first if name.startswith("honest")], ["honest0", "honest1", "honest2"])
+
+    @inlineCallbacks
     def test_nobodyCrowdsOutOthers(self) -> Any:
         """When there is too much, the peer with most loses its oldest; its work that waits goes with it."""
         self.patch(knowledge, "MAX_COMPONENTS", 3)
