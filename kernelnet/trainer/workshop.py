@@ -189,13 +189,13 @@ class Workshop:
             for key, job in self._jobs.items()
             if (job[0] == "measure") is measure
         ]
-        jobs = [job for job in jobs if job[2] is not None]
-        if not jobs:
+        due = [(key, source, rank) for key, source, rank in jobs if rank is not None]
+        if not due:
             return None
-        # A peer that was never served waits as if it had just been: who comes under ever new names would always be next.
-        start = {source: self._served.get(source, self._turn + 1) for _, source, _ in jobs}
+        # Who was never served waits as if he had just been: else who comes under ever new names would always be next.
+        start = {source: self._served.get(source, self._turn + 1) for _, source, _ in due}
         source = min(start, key=start.__getitem__)
-        key, _, _ = min((job for job in jobs if job[1] == source), key=lambda job: job[2])
+        key, _, _ = min((job for job in due if job[1] == source), key=lambda job: job[2])
         self._turn = max(self._turn, start[source])
         self._served[source] = self._turn + 1
         return key
