@@ -9,8 +9,10 @@ from .support import HubTestCase, aComponent, aPattern
 SHA = hashlib.sha256
 
 
-def digestOf(source: str, wasm: bytes = b"") -> str:
-    return SHA(SHA(source.encode()).digest() + SHA(wasm).digest()).hexdigest()
+def digestOf(source: str, wasm: bytes = b"", claim: bytes = b"") -> str:
+    """@param claim: report and level as JSON; empty: nothing is claimed."""
+    parts = [source.encode(), wasm] + ([claim] if claim else [])
+    return SHA(b"".join(SHA(part).digest() for part in parts)).hexdigest()
 
 
 class ShareTests(HubTestCase):
@@ -163,7 +165,12 @@ class FeatureTests(HubTestCase):
         self.assertEqual(answer["payload"]["original_request"], request)
         self.author.send(
             "performance_report",
-            {"component_id": "proved", "performance": {}, "digest": digestOf("proved"), "verdict": "confirmed"},
+            {
+                "component_id": "proved",
+                "performance": {},
+                "digest": digestOf("proved", claim=b"[null,0.5]"),
+                "verdict": "confirmed",
+            },
         )
         self.author.send("feature_request", request)
         (answer,) = self.author.payloads("feature_response")
