@@ -85,7 +85,7 @@ class ProcessManagerWorkbench(BaseWorkbench):
     reference = "las"
     optimumName = "srpt"
     unit = "thousandths of bounded slowdown"
-    formats = "tasks: swf, ftrace text (.ftrace, .trace, .txt), .sched of kernelnet record; .gz, .xz; SchedViz's .tar.gz"
+    formats = "tasks: swf, ftrace text (.ftrace, .trace, .txt), .sched of kernelnet record; .gz, .xz, SchedViz .tar.gz"
     abis = ABIS
     folder = Path(__file__).parent
     rules = RULES
