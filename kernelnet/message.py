@@ -370,14 +370,19 @@ class Component(Struct, omit_defaults=True):
         """
         What verdicts are about: SHA-256 (hex) over the SHA-256 of the source, of the module and of the claim.
 
-        The claim is C{[report, development_level]} as JSON without blanks: keys that authors choose sorted, fields in
-        the order above, defaults left out; where neither is there it adds nothing.  So the same bytes with another
-        claim, or on another task, have verdicts of their own: none can be carried from a true claim to a false one.
+        The claim is C{[report, development_level]}, behind them C{source_sha256, wasm_sha256, abi, workbench} where
+        there is a manifest: all that a verdict depends on.  It is JSON without blanks, keys that authors choose sorted,
+        fields in the order above, defaults left out; where none of it is there it adds nothing.  So the same bytes
+        with another claim, or on another task, have verdicts of their own: none can be carried from a true claim to
+        a false one, nor from a spoiled copy to the true one.
         """
         parts = [self.implementation.encode("utf-8"), self.wasm]
-        report = self.manifest.report if self.manifest is not None else None
-        if report is not None or self.development_level is not None:
-            parts.append(msgspec.json.encode([report, self.development_level], order="deterministic"))
+        manifest = self.manifest
+        if manifest is not None or self.development_level is not None:
+            claim: list[Any] = [manifest.report if manifest is not None else None, self.development_level]
+            if manifest is not None:
+                claim += [manifest.source_sha256, manifest.wasm_sha256, manifest.abi, manifest.workbench]
+            parts.append(msgspec.json.encode(claim, order="deterministic"))
         return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
     @property

@@ -98,8 +98,8 @@ class Knowledge:
         """
         Remember a component.
 
-        The same bytes with another claim take the place of those whose claim was not confirmed: else whoever shares
-        an honest author's component first, with a false claim, would silence that author.
+        The same bytes with another claim are another component: else whoever shares an honest author's component
+        first, with a false claim, would silence that author.
 
         @return: it, or C{None} when the very same is known already (there is nothing to measure then), or it is too
             large to be kept.
@@ -107,11 +107,8 @@ class Knowledge:
         digest, body = component.digest, _json(component)
         if len(body) > MAX_COMPONENT:
             return None
-        former = self.components.get(digest)
-        if former is not None:
-            if former.verdict is Verdict.CONFIRMED or _claim(former.component) == _claim(component):
-                return None
-            del self.components[digest]
+        if digest in self.components:
+            return None
         known = KnownComponent(component, source, Verdict.CONFIRMED if source == self.aiId else None)
         self.components[digest] = known
         verdict = known.verdict.value if known.verdict else None
@@ -198,11 +195,6 @@ def _validation(known: KnownComponent) -> tuple[float, Any]:
     if report is None or "validation" not in report.splits:
         return math.inf, None
     return report.splits["validation"].score, (report.trace_digest, tuple(sorted(report.settings.items())))
-
-
-def _claim(component: Component) -> tuple[object, object]:
-    report = component.manifest.report if component.manifest is not None else None
-    return report, component.development_level
 
 
 def _json(value: Struct) -> str:

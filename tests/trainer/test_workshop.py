@@ -321,6 +321,21 @@ class WorkshopTests(Case):
         self.assertEqual(self.local.measured, ["long0", *(f"short{n}" for n in range(6)), "long1", "long2"])
 
     @inlineCallbacks
+    def test_spoiledManifest(self) -> Any:
+        """Nor does who shares the same bytes and claim first, with a checksum that can't be right."""
+        whole = component("c")
+        assert whole.manifest is not None
+        manifest = msgspec.structs.replace(whole.manifest, wasm_sha256="0" * 64)
+        spoiled = msgspec.to_builtins(msgspec.structs.replace(whole, manifest=manifest))
+        self.local.refuted = {"c"}
+        yield self.hear(self.message(T.OS_COMPONENT_SHARE, {"component": spoiled}, sender="LIAR"))
+        yield self.settle()
+        self.local.refuted = set()
+        yield self.share("c", sender="AUTHOR")
+        yield self.settle()
+        self.assertEqual([k.source for k in self.trainer.knowledge.usable()], ["AUTHOR"])
+
+    @inlineCallbacks
     def test_everNewNames(self) -> Any:
         """Who shares under ever new names waits for those that are known, and not they for him."""
         for n in range(3):
