@@ -4,7 +4,7 @@ Metered evaluation in the sandbox beside libCacheSim's native code: requests per
 Both get the trace in memory and run the same policy at the same capacity, interleaved, on one core each; what is
 measured is CPU time of the one thread, so that a busy machine does less harm.  libCacheSim gets the smallest hash
 table that fits.  The misses are compared too: a faster wrong answer is none.  (LIRS differs by a rule; see
-docs/workbench-file_system.rst.)
+docs/reference/workbench-file_system.rst.)
 
 Then the whole re-measurement of a claim: checksums, the run, the second one on the thinned trace, and for the first
 claim about a trace and capacity the reference and the optimum; in seconds of CPU time and of wall time.  The

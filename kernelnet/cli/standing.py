@@ -155,7 +155,7 @@ def _scores(scenario: Any, report: Report) -> dict[str, Score]:
 
 
 def toJson(standings: Sequence[Standing]) -> str:
-    """The same numbers for programs; docs/workbench.rst describes the keys."""
+    """The same numbers for programs; docs/reference/workbench.rst describes the keys."""
     return msgspec.json.format(msgspec.json.encode(list(standings)), indent=2).decode("utf-8")
 
 

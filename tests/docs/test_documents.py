@@ -8,19 +8,19 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class DocumentTests(SynchronousTestCase):
     def test_dependencies(self) -> None:
-        """docs/dependencies.rst gives a reason for each dependency in setup.cfg, and for nothing else."""
+        """docs/explanation/dependencies.rst gives a reason for each dependency in setup.cfg, and for nothing else."""
         config = configparser.RawConfigParser()
         config.read(ROOT / "setup.cfg")
         wanted = config["options"]["install_requires"].split("\n")
         for extra in config["options.extras_require"].values():
             wanted += extra.split("\n")
         named = {re.split(r"[ <>=~!;]", name)[0] for name in wanted if name and not name.startswith("%")}
-        text = (ROOT / "docs" / "dependencies.rst").read_text("utf-8")
+        text = (ROOT / "docs" / "explanation" / "dependencies.rst").read_text("utf-8")
         self.assertEqual(set(re.findall(r"^([a-z][\w.-]*) {2,}\S", text, re.MULTILINE)), named)
 
     def test_links(self) -> None:
