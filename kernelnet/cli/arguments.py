@@ -230,21 +230,26 @@ def compiled(workbench: Any, path: Path, source: str) -> bytes:
     try:
         return compileC(source, workbench.headerPath, trusted=True)
     except CompileError as error:
-        message = str(error).replace("component.c", path.name)
+        message, header = str(error).replace("component.c", path.name), workbench.headerPath.name
+        alone = f"a component has no files, no clock and no C library, only {header} and kn.h"
+        if undefined := dict.fromkeys(re.findall(r"undefined symbol: (\w+)", message)):
+            raise click.ClickException(f"{path} calls {', '.join(undefined)}, which isn't there: {alone}") from None
         hint = ""
         if re.search(r"'kn_\w+\.h' file not found", message):
-            hint = f"\n({workbench.name} has the header {workbench.headerPath.name}; is this for another workbench?)"
+            hint = f"\n({workbench.name} has the header {header}; is this for another workbench?)"
+        elif absent := re.search(r":([0-9]+):[0-9]+: fatal error: (?:cannot open file )?'(.*?)'", message):
+            text = f"{path}, line {absent[1]}, includes {absent[2]}, which isn't there: {alone}"
+            raise click.ClickException(text) from None
         raise click.ClickException(f"{path} does not compile:\n{message}{hint}") from None
 
 
 def failing(scenario: Any, path: Path, error: ComponentError) -> click.ClickException:
-    """What is said of a component that fails: the kind of failure, its meaning, and which ABIs there are."""
-    workbench, kind = scenario.workbench, type(error)
-    meaning = " ".join((kind.__doc__ or kind.__name__).split()).rstrip(".")
-    text = f"{path} fails on {plain(scenario.trace)}: {kind.__name__}: {error} ({meaning[0].lower()}{meaning[1:]})"
+    """What is said of a component that fails: the kind of failure, and how its functions should be, if they aren't."""
+    workbench = scenario.workbench
+    text = f"{path} fails on {plain(scenario.trace)}: {type(error).__name__}: {error}"
     if isinstance(error, WrongExport):
         kinds = "; ".join(f"{abi.identifier} has {', '.join(abi.required)}" for abi in workbench.abis)
-        text += f"; of {workbench.name}'s ABIs {kinds}"
+        text += f"; of {workbench.name}'s ABIs {kinds}, as {workbench.headerPath.name} declares them: include it"
     return click.ClickException(text)
 
 

@@ -15,6 +15,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
+import re
 import resource
 import select
 import struct
@@ -70,6 +71,7 @@ _MAX_CODE = 16 << 20
 _KEPT_CODE = 64 << 20
 _KEPT_WORKERS = 2
 _LEAST_STACK = 2 * _cranelift.MAX_WASM_STACK
+_ENDLESS = "the module used up its fuel: it loops forever, or is far too slow"
 
 
 @functools.cache
@@ -301,14 +303,23 @@ def checkExports(
                 if isinstance(kind, wasmtime.FuncType)
                 else None
             )
-    for name, signature in wanted.items():
-        if name not in found:
-            if name in required:
-                raise WrongExport(f"the module exports no {name}")
-        elif found[name] != signature:
-            shape = f"({', '.join(signature[0])}) -> ({', '.join(signature[1])})"
-            raise WrongExport(f"the module's export {name} is not a function {shape}")
+    wrong = [
+        f"its export {name} is not a function {_shape(wanted[name])}, but {_shape(signature)}"
+        for name, signature in found.items()
+        if signature != wanted[name]
+    ]
+    missing = [name for name in required if name not in found]
+    if missing:
+        wrong.append(f"the module exports no {', '.join(missing)}")
+    if wrong:
+        raise WrongExport("; ".join(wrong))
     return frozenset(optional) & frozenset(found)
+
+
+def _shape(signature: Signature | None) -> str:
+    if signature is None:
+        return "something else"
+    return f"({', '.join(signature[0])}) -> ({', '.join(signature[1])})"
 
 
 # --- running ---------------------------------------------------------------------------------------------
@@ -371,13 +382,14 @@ def _ofTrap(trap: wasmtime.Trap, seconds: float) -> ComponentError:
     import wasmtime
 
     if trap.trap_code == wasmtime.TrapCode.OUT_OF_FUEL:
-        return OutOfFuel("the module used up its fuel")
+        return OutOfFuel(_ENDLESS)
     if trap.trap_code == wasmtime.TrapCode.INTERRUPT:
         return TimedOut(f"the module ran for more than {seconds:g} s")
     if trap.trap_code == wasmtime.TrapCode.STACK_OVERFLOW:
         return StackOverflow("the module's calls are nested too deeply for the stack")
     # Its message is a header line, a backtrace with addresses, and the cause at the end.
-    return Trapped(_oneLine(trap.message.strip().splitlines()[-1]))
+    cause = trap.message.strip().splitlines()[-1]
+    return Trapped(_oneLine(re.sub(r"^\s*([0-9]+: )?(wasm trap: )?", "", cause)))
 
 
 def _ofError(message: str) -> ComponentError:
@@ -385,7 +397,7 @@ def _ofError(message: str) -> ComponentError:
     if "os error" in message:
         return NoResources(_oneLine(message))
     if "fuel" in message:
-        return OutOfFuel("the module used up its fuel")
+        return OutOfFuel(_ENDLESS)
     if "limit" in message or "exceeds" in message or "memory" in message:
         return OutOfMemory(_oneLine(message))
     return InvalidModule(_oneLine(message))

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -22,6 +23,9 @@ void kn_hit(u32 slot, u32 now) {}
 u32 kn_victim(u64 key, u32 now) { BODY }
 void kn_insert(u32 slot, u64 key, u32 now) {}
 """
+
+
+OPENING = '__attribute__((import_module("system"), import_name("open"))) unsigned asked(void);\n'
 
 
 class RunTests(CliTestCase):
@@ -52,6 +56,18 @@ class RunTests(CliTestCase):
         byHand = [p for p in found["policies"] if p["kind"] == "baseline"]
         best = min(byHand, key=lambda p: p["splits"]["train"]["score"])
         self.assertEqual(found["best_by_hand"], best["name"])
+
+    def test_example(self) -> None:
+        """C{examples/lru.c} has the miss ratios of the built-in LRU, as numbers and in the table."""
+        example = Path(__file__).parents[2] / "examples" / "lru.c"
+        arguments = ("--component", example, "--trace", self.trace, "--capacity", "10%", "--capacity", "50")
+        for found in self.json(*arguments):
+            splits = {p["name"]: [s["score"] for s in p["splits"].values()] for p in found["policies"]}
+            self.assertEqual(splits["lru.c"], splits["lru"])
+        rows = [line.split() for line in self.succeed(*RUN, *arguments).splitlines() if line.startswith(" lru")]
+        self.assertEqual([row[0] for row in rows], ["lru", "lru.c"] * 2)
+        for builtIn, mine in (rows[:2], rows[2:]):
+            self.assertEqual(mine[2:10], builtIn[2:10])
 
     def test_table(self) -> None:
         """The table has a row for each policy, best on held-out first, with its score on each part."""
@@ -135,15 +151,40 @@ class MistakeTests(CliTestCase):
         said = self.component(1, "WrongExport", '#include "kn.h"\nKN_EXPORT("other") int other(void) { return 1; }')
         self.assertIn("file_system/full/1 has kn_init, kn_hit, kn_victim, kn_insert", said)
 
+    def test_wrongSignature(self) -> None:
+        """Functions of the right names and the wrong types: what they are, what they should be, and what is missing."""
+        head = '#include "kn.h"\nKN_EXPORT("kn_hit") void kn_hit(u32 slot) {}\n'
+        said = self.component(1, "its export kn_hit is not a function (i32, i32) -> (), but (i32) -> ()", head)
+        self.assertIn("exports no kn_init, kn_victim, kn_insert", said)
+        said = self.component(1, "as kn_file_system.h declares them: include it", "void kn_init(int capacity) {}")
+        self.assertIn("exports no kn_init, kn_hit, kn_victim, kn_insert", said)
+        rank = '#include "kn.h"\nKN_EXPORT("kn_rank") f64 kn_rank(f64 age) { return age; }\n'
+        self.assertNotIn("exports no", self.component(1, "-> (f64), but (f64) -> (f64)", rank))
+
     def test_failing(self) -> None:
-        """A component that fails when it runs: the kind of failure and its meaning, in one line."""
-        for body, kind in (
-            ("for (volatile int i = 0;; i++) {}", "OutOfFuel"),
-            ("return 1u << 30;", "ContractBroken"),
-            ("__builtin_trap();", "Trapped"),
+        """A component that fails when it runs: the kind of failure and the cause, once each, in one line."""
+        for body, words in (
+            (
+                "for (volatile int i = 0;; i++) {}",
+                "OutOfFuel: the module used up its fuel: it loops forever, or is far too slow",
+            ),
+            ("return *(volatile u32 *)0xfffffff0u;", "Trapped: out of bounds memory access"),
+            ("return 1u << 30;", "ContractBroken: kn_victim named a slot that does not exist at request 87"),
+            ("__builtin_trap();", "Trapped: wasm `unreachable` instruction executed"),
+            ("return asked();", "ForbiddenImport: the module imports system.open; nothing may be imported"),
         ):
-            said = self.component(1, f"fails on small: {kind}: ", POLICY.replace("BODY", body))
-            self.assertEqual(len(said.splitlines()), 1)
+            said = self.component(1, "mine.c fails on small: ", OPENING + POLICY.replace("BODY", body))
+            self.assertEqual(said.partition("small: ")[2], words + "\n")
+
+    def test_askingForFiles(self) -> None:
+        """A component that would open a file, by C's library or its compiler's: one line says that it has none."""
+        opens = "void *fopen(const char *, const char *);\n" + POLICY.replace("BODY", 'return !fopen("/etc", "r");')
+        for source, words in (
+            (opens, "mine.c calls fopen, which isn't there: a component has no files"),
+            ("#include <stdio.h>\n" + opens, "mine.c, line 1, includes stdio.h, which isn't there: a component has no"),
+            ('\n#include "/etc/passwd"\n', "mine.c, line 2, includes /etc/passwd, which isn't there: a component has"),
+        ):
+            self.assertEqual(len(self.component(1, words, source).splitlines()), 1)
 
     def test_settings(self) -> None:
         """Settings that aren't any, or out of range."""
