@@ -1,7 +1,8 @@
 """
 All benchmarks of the hub, and ``RESULTS.rst`` with the machine, versions and ratios.
 
-What this machine lacks (mosquitto, nats-server, a C compiler) is left out or said.
+Sections of it that other benchmarks wrote stay.  What this machine lacks (mosquitto, nats-server, a C compiler) is
+left out or said.
 """
 
 from __future__ import annotations
@@ -13,10 +14,7 @@ import connections
 import fanout
 import logsize
 from harness import machine, parser, startable
-
-RESULTS = Path(__file__).with_name("RESULTS.rst")
-NOTES = Path(__file__).with_name("NOTES.rst")
-"""What people have to say about the figures; it goes behind them."""
+from results import NOTES, RESULTS, sections
 
 
 def main() -> None:
@@ -37,7 +35,7 @@ def main() -> None:
     lines += [f":{name}: {value}" for name, value in [*before, ("Load at the end", dict(machine())["Load"])]]
     if "jetstream-synced" not in startable():
         lines += ["", "There is no nats-server ≥ 2.10 here, which is what ``sync_interval: always`` needs."]
-    lines += ["", *(str(table) for table in tables)]
+    lines += ["", *(str(table) for table in tables), *sections(chosen.output).values()]
     if NOTES.exists():
         lines.append(NOTES.read_text("utf-8"))
     chosen.output.write_text("\n".join(lines), "utf-8")
