@@ -5,6 +5,7 @@ Who writes components.
 - `kernelnet.generators.search`: the default, a portfolio of all families that there are for a bench; C{_portfolio}: who
   of them goes on; C{_robust}: what is handed over; C{_family}: what a family is, and what it measures with
 - `kernelnet.generators.genetic`: genetic programming, on any bench with a rank ABI
+- `kernelnet.generators.translation`: expressions of one bench in the words of another
 - `kernelnet.generators.expression`: what it breeds, as text and as C; C{_emit}: as WebAssembly; C{_simplify}
 - `kernelnet.generators.vectors`: searches the parameters of a template: C{two_queues.c}, C{lifetimes.c}, each with a
   module of its name; `kernelnet.generators.template`: how parameters get into the source

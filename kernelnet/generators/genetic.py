@@ -3,7 +3,8 @@ Genetic programming over the features of a bench's rank ABI: any bench that has 
 
 Trees grow by crossover of subtrees and mutation (Koza, Genetic Programming, 1992; Poli, Langdon and McPhee, A Field
 Guide to Genetic Programming, 2008) on the islands of C{_islands}.  The first trees are those of confirmed parents, the
-ABI's known ones, those of peers' blocks, and random ones.
+ABI's known ones, those of peers' blocks, what was translated from other benches, and random ones.  The parents of a
+component are those that its tree descends from, and no others that were there.
 
 All operations take and give numbers, so every tree is well typed.  The library DEAP was tried in prototypes; it draws
 from the process's one random generator, which other threads use too, so no search of it can be repeated
@@ -37,6 +38,7 @@ from kernelnet.generators.expression import (
     text,
     toC,
 )
+from kernelnet.generators.translation import Translated
 from kernelnet.interfaces import IComponentGenerator
 from kernelnet.workbench.abi import Abi
 
@@ -86,25 +88,36 @@ class GeneticFamily(IslandFamily[Tree]):
         if abi is None:
             raise ValueError(f"the workbench {self.problem.workbench} has no rank ABI")
         self._abi = abi
-        self._parents: list[str] = []
-        self._seeds = [simplified(tree) for tree in self._worthTrying() if depth(tree) <= MAX_TREE_DEPTH]
+        self._origins: dict[str, tuple[str, ...]] = {}
+        self._seeds = []
+        for tree, origin in self._worthTrying():
+            if depth(tree) <= MAX_TREE_DEPTH:
+                seed = simplified(tree)
+                self._seeds.append(seed)
+                # Two may be the same, such as a parent and what was known before: the first counts.
+                self._origins.setdefault(text(seed), (origin,) if origin else ())
 
-    def _worthTrying(self) -> Iterator[Tree]:
-        """What is worth trying first; parents are confirmed, blocks are strangers' text."""
+    def _worthTrying(self) -> Iterator[tuple[Tree, str]]:
+        """
+        What is worth trying first; parents are confirmed, blocks are strangers' text.
+
+        @return: trees, each with the digest of the component that it is, if it is one.
+        """
         features = self._abi.features
         for component in self.problem.parents:
             tree = fromSource(component.implementation, features)
             if tree is not None:
-                self._parents.append(component.digest)
-                yield tree
-        texts: list[object] = list(self._abi.known)
+                yield tree, component.digest
+        texts: list[tuple[object, str]] = [(known, "") for known in self._abi.known]
         for block in self.problem.blocks:
             if isinstance(block.data, dict) and block.type.startswith(f"{self.problem.workbench}/"):
-                texts.append(block.data.get("expression"))
-        for expression in texts:
+                # What a peer says of where its block comes from is nobody's lineage.
+                origin = block.origin if isinstance(block, Translated) else ""
+                texts.append((block.data.get("expression"), origin))
+        for expression, origin in texts:
             if isinstance(expression, str):
                 try:
-                    yield parse(expression, features)
+                    yield parse(expression, features), origin
                 except ExpressionError:
                     continue
 
@@ -114,7 +127,10 @@ class GeneticFamily(IslandFamily[Tree]):
         return [*self._seeds, *(simplified(breeder.grown(rng.randint(1, 4))) for _ in range(count))]
 
     def child(self, ranked: Sequence[Tree], rng: random.Random) -> Tree:
-        return _Breeder(self._abi.features, rng).child(ranked)
+        child, made = _Breeder(self._abi.features, rng).child(ranked)
+        origins = (origin for tree in made for origin in self._origins.get(text(tree), ()))
+        self._origins.setdefault(text(child), tuple(dict.fromkeys(origins)))
+        return child
 
     def key(self, genome: Tree) -> str:
         return text(genome)
@@ -127,7 +143,7 @@ class GeneticFamily(IslandFamily[Tree]):
 
     def candidate(self, genome: Tree) -> Candidate:
         source = toC(genome, self._abi, f"kn_{self.problem.workbench}.h", "this rank was found by genetic programming")
-        return Candidate(source, tuple(self._parents), (), f"rank: {text(genome)}"[:300])
+        return Candidate(source, self._origins.get(text(genome), ()), (), f"rank: {text(genome)}"[:300])
 
 
 class _Breeder:
@@ -136,17 +152,25 @@ class _Breeder:
     def __init__(self, features: tuple[str, ...], rng: random.Random) -> None:
         self._features, self._rng = features, rng
 
-    def child(self, ranked: Sequence[Tree]) -> Tree:
-        """One within the limits; after some tries a random one."""
+    def child(self, ranked: Sequence[Tree]) -> tuple[Tree, tuple[Tree, ...]]:
+        """
+        One within the limits; after some tries a random one.
+
+        @return: it, and what it was made of.
+        """
         for _ in range(_TRIES):
             if not ranked:
                 break
             tree = selected(ranked, self._rng)
-            crossing = self._rng.random() < 0.5
-            child = simplified(self._crossed(tree, selected(ranked, self._rng)) if crossing else self._mutated(tree))
+            made: tuple[Tree, ...] = (tree,)
+            if self._rng.random() < 0.5:
+                made = tree, selected(ranked, self._rng)
+                child = simplified(self._crossed(*made))
+            else:
+                child = simplified(self._mutated(tree))
             if size(child) <= MAX_SIZE and depth(child) <= MAX_TREE_DEPTH:
-                return child
-        return simplified(self.grown(3))
+                return child, made
+        return simplified(self.grown(3)), ()
 
     def _leaf(self) -> Tree:
         rng = self._rng

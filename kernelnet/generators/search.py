@@ -30,9 +30,12 @@ TEMPLATES = (LIFETIMES, TWO_QUEUES, QUEUE_TARGET)
 
 
 def familiesFor(problem: Any) -> list[Family]:
-    """One of each that can write for the problem's bench."""
+    """One of each that can write for the problem's bench; for one ABI only if that is required."""
+    abi = rankAbiOf(problem)
+    if abi is not None and problem.requirements.get("abi") == abi.identifier:
+        return [GeneticFamily()]
     families: list[Family] = [VectorFamily(t) for t in TEMPLATES if t.workbench == problem.workbench]
-    if rankAbiOf(problem) is not None:
+    if abi is not None:
         families.append(GeneticFamily())
     return families
 

@@ -13,13 +13,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["PARAMETERS", "Abi", "Signature", "rankAbi"]
+__all__ = ["PARAMETERS", "TERMS", "Abi", "Signature", "rankAbi"]
 
 Signature = tuple[tuple[str, ...], tuple[str, ...]]
 """Parameter and result types, such as C{(("i32", "i64"), ("i32",))}."""
 
 PARAMETERS: Mapping[str, Signature] = {"kn_param": (("i32", "f64"), ())}
 """What every component may export besides: C{kn_param(index, value)}, called before anything else in a search."""
+
+TERMS: Mapping[str, str] = {
+    "age": "time since it was last served",
+    "life": "time that it has been here, or waits",
+    "frequency": "how often, or for how long, it was served since it came",
+    "gap": "how long it will be until it is wanted again, or done, as the past tells; the best guess first",
+    "history": "how often it was here before",
+    "size": "how much of it there is, as far as that is said",
+    "pressure": "how much more is wanted than there is room for",
+    "crowd": "how many like it are here",
+}
+"""
+What features of rank functions are, in words that several benches share: what a bench ranks (a block, a task, a flow, a
+sequence) is "it".  So that an expression over one bench's features can be tried on another
+(`kernelnet.generators.translation`).
+"""
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,8 @@ class Abi:
     @ivar included: files that the driver includes, besides the bench's header.
     @ivar function: the one function of a rank ABI; empty for others.
     @ivar features: the names of its parameters, all f64, in order.
+    @ivar terms: which of `TERMS` a feature is, by feature; those that are none of them are left out.  Of several
+        features for one term the likest comes first.
     @ivar known: expressions over the features that are known to be good, in the syntax of
         `kernelnet.generators.expression`: where a search may begin.
     """
@@ -45,6 +63,7 @@ class Abi:
     function: str = ""
     features: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
+    terms: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sources(self) -> tuple[Path, ...]:
@@ -61,8 +80,18 @@ def rankAbi(
     known: tuple[str, ...] = (),
     flags: tuple[str, ...] = ("-DKN_RANK",),
     included: tuple[Path, ...] = (),
+    terms: Mapping[str, str] | None = None,
 ) -> Abi:
-    """An ABI of one pure function C{f64 kn_rank(f64 feature, …)}."""
+    """
+    An ABI of one pure function C{f64 kn_rank(f64 feature, …)}.
+
+    @raise ValueError: C{terms} names what is no feature, or none of `TERMS`.
+    """
+    for feature, term in (terms or {}).items():
+        if feature not in features or term not in TERMS:
+            raise ValueError(
+                f"{identifier}: the feature {feature!r} is {term!r}; it should be one of {', '.join(TERMS)}"
+            )
     signature: Signature = (("f64",) * len(features), ("f64",))
     return Abi(
         identifier,
@@ -73,4 +102,5 @@ def rankAbi(
         function=function,
         features=features,
         known=known,
+        terms=dict(terms or {}),
     )

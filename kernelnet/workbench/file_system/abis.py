@@ -35,5 +35,15 @@ ABIS = (
             "-max(age, gap)",
             "lg(freq + hist) - lg(age)",
         ),
+        # LRU is the round robin of page caches, LFU its least attained service, and FIFO is FCFS.
+        terms={
+            "age": "age",
+            "life": "life",
+            "freq": "frequency",
+            "gap": "gap",
+            "gap2": "gap",
+            "hist": "history",
+            "pressure": "pressure",
+        },
     ),
 )

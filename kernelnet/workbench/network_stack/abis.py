@@ -30,6 +30,15 @@ ABIS = (
         ("cwnd", "rtt", "minrtt", "srtt", "loss", "rate", "maxrate", "sinceloss", "gap", "least"),
         function="kn_window",
         included=(_HERE / "rank.h",),
+        # Of the flow; what it would like to know beforehand is the next round trip.
+        terms={
+            "sinceloss": "age",
+            "rate": "frequency",
+            "rtt": "gap",
+            "srtt": "gap",
+            "cwnd": "size",
+            "loss": "pressure",
+        },
         known=(
             # Reno without slow start, and one that takes as much as the path's rate and delay let it, as BBR does;
             "iflt(0.5, loss, cwnd * 0.5, cwnd + aq(1.0, cwnd))",

@@ -35,6 +35,21 @@ KNOWN = (
     "aq(gittins, 1 + wait)",
 )
 
+TERMS = {
+    "wait": "life",
+    "attained": "frequency",
+    "idle": "age",
+    "gittins": "gap",
+    "usual": "gap",
+    "residual": "gap",
+    "last": "gap",
+    "mean": "gap",
+    "count": "history",
+    "estimate": "size",
+    "siblings": "crowd",
+    "pressure": "pressure",
+}
+
 ABIS = (
     Abi(
         "process_manager/full/1",
@@ -48,5 +63,5 @@ ABIS = (
         },
         included=_INCLUDED,
     ),
-    rankAbi("process_manager/rank/1", _DRIVER, FEATURES, known=KNOWN, included=_INCLUDED),
+    rankAbi("process_manager/rank/1", _DRIVER, FEATURES, known=KNOWN, included=_INCLUDED, terms=TERMS),
 )
