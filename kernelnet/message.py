@@ -59,6 +59,7 @@ __all__ = [
     "Handshake",
     "Heartbeat",
     "Hello",
+    "Hint",
     "KnowledgeBase",
     "Manifest",
     "MessageType",
@@ -390,12 +391,29 @@ class Component(Struct, omit_defaults=True):
         return self.name or self.component_name or self.id
 
 
+class Hint(Struct, omit_defaults=True):
+    """
+    An expression that was found on one bench and is worth a try on another.
+
+    @ivar by: who gave it; C{component}: the digest of that AI's component that it was taken from.
+    """
+
+    by: AiId
+    workbench: Name
+    component: Digest
+    expression: Annotated[str, Meta(max_length=1000)]
+
+
 class SessionStep(Struct, omit_defaults=True):
     """
     One step of a collaboration session, as who did it tells it.
 
-    @ivar by: who did it; C{what}: C{build}, C{improve} or C{measure}.
+    @ivar by: who did it; C{what}: C{start} (the best that was there before, and whose it is), C{build}, C{improve},
+        C{measure} or C{send}.
+    @ivar task: workbench, trace and settings that the score is about.
+    @ivar note: for people.
     @ivar objective: of a build: C{score} or C{fuel}; C{parents}: digests of what it began with.
+    @ivar hints: what of another bench it began with; of C{send}: what the component descends from.
     @ivar component: id of what came of it, C{None} if nothing passed the guard; C{digest}: its digest.
     @ivar score: on validation, in the workbench's unit; C{fuel}: there; C{level}: development level on held-out.
     @ivar verdict: of a measurement.
@@ -406,6 +424,9 @@ class SessionStep(Struct, omit_defaults=True):
     what: Annotated[str, Meta(max_length=32)]
     objective: Annotated[str, Meta(max_length=32)] = ""
     parents: Annotated[list[Digest], Meta(max_length=64)] = []
+    hints: Annotated[list[Hint], Meta(max_length=16)] = []
+    task: Annotated[str, Meta(max_length=256)] = ""
+    note: Annotated[str, Meta(max_length=256)] = ""
     component: Name | None = None
     digest: Digest | None = None
     score: int | None = None
@@ -416,7 +437,7 @@ class SessionStep(Struct, omit_defaults=True):
 
 
 class ComponentShare(Struct, omit_defaults=True):
-    """@ivar transcript: of the session that it completes."""
+    """@ivar transcript: of the session that it completes, or that it adds to: what the initiator got out of it."""
 
     component: Component
     session_id: Name | None = None
@@ -498,13 +519,14 @@ class CollaborationResponse(Struct, omit_defaults=True):
     """
     C{accepted} or C{declined} from who was invited; C{expired} only from the hub.
 
-    @ivar partner: (from the hub) who accepted.
+    @ivar partner: (from the hub) who accepted; C{type}: (from the hub) the session's.
     """
 
     session_id: Name
     response: Annotated[str, Meta(pattern=r"^(accepted|declined|expired)\Z")]
     reason: Text = ""
     partner: AiId | None = None
+    type: CollaborationType | None = None
 
 
 class Heartbeat(Struct, omit_defaults=True):

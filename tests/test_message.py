@@ -98,6 +98,7 @@ class PayloadTests(SynchronousTestCase):
             (m.Report, wire_examples.COMPONENT["manifest"]["report"]),
             (m.SplitScore, wire_examples.COMPONENT["manifest"]["report"]["splits"]["held_out"]),
             (m.SessionStep, wire_examples.STEP),
+            (m.Hint, wire_examples.STEP["hints"][0]),
             (m.KnowledgeBase, sync["global_knowledge_base"]),
             (m.AiInfo, sync["ai_info"]["AI_1"]),
         ]

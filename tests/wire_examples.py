@@ -82,6 +82,9 @@ STEP: dict[str, Any] = {
     "what": "improve",
     "objective": "score",
     "parents": [DIGEST],
+    "hints": [{"by": "AI_2", "workbench": "file_system", "component": DIGEST, "expression": "-age"}],
+    "task": "process_manager, web, cpus 2",
+    "note": "of 1 expression, the largest parts",
     "component": "component-7",
     "digest": DIGEST,
     "score": 312,
@@ -111,6 +114,7 @@ COLLABORATION_RESPONSE: dict[str, Any] = {
     "response": "accepted",
     "reason": "fits",
     "partner": "AI_2",
+    "type": "cross_specialization",
 }
 HEARTBEAT: dict[str, Any] = {"nonce": "n1", "reply_to": "n0", "seq": 9}
 

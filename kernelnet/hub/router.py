@@ -267,6 +267,8 @@ class Router:
                 share=share,
                 limits=self._limits,
             )
+        elif share.session_id is not None and share.transcript:
+            shared.first = partial(sessions.add, sender=message.sender_id, sessionId=share.session_id, share=share)
         return shared
 
     def _performanceReport(self, message: NetworkMessage, report: PerformanceReport) -> Plan:

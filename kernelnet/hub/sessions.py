@@ -28,16 +28,20 @@ from kernelnet.message import (
     CollaborationInvitation,
     CollaborationRequest,
     CollaborationResponse,
+    CollaborationType,
     ComponentShare,
     MessageType,
     NetworkMessage,
 )
 from kernelnet.wire import WireProblem
 
-__all__ = ["Limits", "complete", "expire", "offer", "openFor", "partners", "respond", "sessionId"]
+__all__ = ["Limits", "add", "complete", "expire", "offer", "openFor", "partners", "respond", "sessionId"]
 
 MAX_INVITED = 3
 """How many of the best matches are invited."""
+
+MAX_STEPS = 128
+"""So many steps of a session are kept, the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,8 @@ def offer(
             type=invitation.type.value,
         )
     else:
-        _tell(transaction, [invitation.initiator], invitation.session_id, "expired", "nobody else is here yet")
+        kind, reason = invitation.type, "nobody else is here yet"
+        _tell(transaction, [invitation.initiator], invitation.session_id, "expired", reason, kind=kind)
 
 
 def respond(
@@ -118,7 +123,7 @@ def respond(
     session = _find(transaction, response.session_id)
     if session is None or sender not in session.invited:
         raise _notInvited(response.session_id)
-    passedOn = msgspec.structs.replace(response, partner=sender)
+    passedOn = msgspec.structs.replace(response, partner=sender, type=session.type)
     if response.response == "accepted":
         if session.state == "offered":
             _activate(transaction, session, sender, limits)
@@ -156,19 +161,43 @@ def complete(transaction: Transaction, sender: str, sessionId: str, share: Compo
     if session.state == "offered":
         _activate(transaction, session, sender, limits)
         session.state, session.partner = "active", sender
-        _tell(transaction, [session.initiator], sessionId, "accepted", "", partner=sender)
+        _tell(transaction, [session.initiator], sessionId, "accepted", "", partner=sender, kind=session.type)
     if session.state == "active" and session.partner == sender:
         transaction.execute(
-            "UPDATE collaboration_sessions SET component = ?, transcript = ? WHERE session_id = ?",
-            (share.component.id, msgspec.json.encode(share.transcript), sessionId),
+            "UPDATE collaboration_sessions SET component = ? WHERE session_id = ?", (share.component.id, sessionId)
         )
+        _addSteps(transaction, sessionId, share)
         _end(transaction, session, "completed", f"by {sender}")
+
+
+def add(transaction: Transaction, sender: str, sessionId: str, share: ComponentShare) -> None:
+    """
+    What a share that ends no session tells of one, kept with it: so the initiator tells what it got out of it.
+
+    Of those alone who take part, while it is active or after it was completed; else it is an ordinary share.
+    """
+    session = _find(transaction, sessionId)
+    if session is None or sender not in (session.initiator, session.partner):
+        return
+    if session.state in ("active", "completed"):
+        _addSteps(transaction, sessionId, share)
+
+
+def _addSteps(transaction: Transaction, sessionId: str, share: ComponentShare) -> None:
+    ((before,),) = transaction.execute(
+        "SELECT transcript FROM collaboration_sessions WHERE session_id = ?", (sessionId,)
+    ).fetchall()
+    steps = [*(msgspec.json.decode(before) if before else []), *msgspec.to_builtins(share.transcript)][:MAX_STEPS]
+    transaction.execute(
+        "UPDATE collaboration_sessions SET transcript = ?, changed_at = ? WHERE session_id = ?",
+        (msgspec.json.encode(steps), transaction.now, sessionId),
+    )
 
 
 def expire(transaction: Transaction) -> int:
     """End the sessions whose time is over, and tell those who took part.  @return: how many."""
     due = transaction.execute(
-        "SELECT session_id, initiator, state, partner, invited, declined FROM collaboration_sessions"
+        "SELECT session_id, initiator, state, partner, invited, declined, type FROM collaboration_sessions"
         " WHERE expires_at <= ? LIMIT 1000",
         (transaction.now,),
     ).fetchall()
@@ -176,9 +205,8 @@ def expire(transaction: Transaction) -> int:
         session = _Session.fromRow(row)
         waiting = [session.partner] if session.partner else set(session.invited) - set(session.declined)
         _end(transaction, session, "expired", "its time is over")
-        _tell(
-            transaction, [session.initiator, *waiting], session.id, "expired", f"no end in time, it was {session.state}"
-        )
+        reason = f"no end in time, it was {session.state}"
+        _tell(transaction, [session.initiator, *waiting], session.id, "expired", reason, kind=session.type)
     return len(due)
 
 
@@ -201,11 +229,13 @@ class _Session:
     partner: str | None
     invited: list[str]
     declined: list[str]
+    type: CollaborationType
 
     @classmethod
     def fromRow(cls, row: tuple[Any, ...]) -> _Session:
-        id_, initiator, state, partner, invited, declined = row
-        return cls(id_, initiator, state, partner, msgspec.json.decode(invited), msgspec.json.decode(declined))
+        id_, initiator, state, partner, invited, declined, kind = row
+        lists = msgspec.json.decode(invited), msgspec.json.decode(declined)
+        return cls(id_, initiator, state, partner, *lists, CollaborationType(kind))
 
     @property
     def outcome(self) -> str:
@@ -214,7 +244,7 @@ class _Session:
 
 def _find(transaction: Transaction, sessionId: str) -> _Session | None:
     row = transaction.execute(
-        "SELECT session_id, initiator, state, partner, invited, declined FROM collaboration_sessions"
+        "SELECT session_id, initiator, state, partner, invited, declined, type FROM collaboration_sessions"
         " WHERE session_id = ?",
         (sessionId,),
     ).fetchone()
@@ -253,11 +283,12 @@ def _tell(
     reason: str,
     *,
     partner: str | None = None,
+    kind: CollaborationType | None = None,
 ) -> None:
     transaction.tell(
         recipients,
         MessageType.COLLABORATION_RESPONSE,
-        CollaborationResponse(sessionId, response, reason, partner),
+        CollaborationResponse(sessionId, response, reason, partner, kind),
     )
 
 

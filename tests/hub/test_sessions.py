@@ -157,6 +157,48 @@ class StateTests(HubTestCase):
         ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
         self.assertEqual(json.loads(body), steps)
 
+    def test_initiatorAdds(self) -> None:
+        """What the initiator got out of a session is kept behind the partner's steps, and goes to all."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        self.complete(self.a, session, transcript=[{"by": "A", "what": "send"}])
+        self.a.received()
+        more = {**aComponent("c2"), "session_id": session, "transcript": [{"by": "AI_1", "what": "send"}]}
+        self.initiator.send("os_component_share", more)
+        ((body, component),) = self.hub.rows("SELECT transcript, component FROM collaboration_sessions")
+        self.assertEqual(([step["by"] for step in json.loads(body)], component), (["A", "AI_1"], "c1"))
+        self.assertEqual(self.state(), ("completed", "A"))
+        self.assertEqual(len(self.a.received("os_component_share")), 1)
+
+    def test_addedByOthers(self) -> None:
+        """Who takes no part in a session adds nothing to it, and who does adds nothing once it was declined."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        share = {**aComponent("c2"), "session_id": session, "transcript": [{"by": "B", "what": "send"}]}
+        self.b.send("os_component_share", share)
+        self.respond(self.a, session, "declined")
+        self.a.send("os_component_share", {**share, **aComponent("c3")})
+        self.assertEqual(self.hub.rows("SELECT transcript FROM collaboration_sessions"), [(None,)])
+        self.assertEqual(len(self.hub.rows("SELECT * FROM shared_components")), 2)
+
+    def test_manySteps(self) -> None:
+        """However much is added, a session's steps are bounded."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        for number in range(4):
+            steps = [{"by": "AI_1", "what": "build"}] * 60
+            self.initiator.send(
+                "os_component_share", {**aComponent(f"c{number}"), "session_id": session, "transcript": steps}
+            )
+        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        self.assertEqual(len(json.loads(body)), 128)
+
+    def test_typeIsTold(self) -> None:
+        """The initiator, who may have made several offers, hears what kind of session was accepted."""
+        self.respond(self.a, self.offer(), "accepted")
+        (answer,) = self.initiator.payloads("collaboration_response")
+        self.assertEqual(answer["type"], "feature_development")
+
     def test_oldPartner(self) -> None:
         """A version 1 partner's completing share counts as its acceptance; the initiator hears that first."""
         session = self.offer()
