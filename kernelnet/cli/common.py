@@ -17,9 +17,15 @@ from kernelnet.hub import control
 from kernelnet.hub.database import DatabaseError, connectReader
 from kernelnet.identity import IdentityError, StateDirectory, defaultState
 
-__all__ = ["Duration", "ask", "directory", "reading", "stateOption", "when"]
+__all__ = ["Duration", "ask", "directory", "jsonOption", "reading", "stateOption", "when"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def jsonOption(function: F) -> F:
+    """``--json``, which every command that prints data takes; as C{asJson}."""
+    decorated: F = click.option("--json", "asJson", is_flag=True, help="Print JSON.")(function)
+    return decorated
 
 
 def stateOption(function: F) -> F:

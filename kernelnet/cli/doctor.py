@@ -21,7 +21,8 @@ from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
-from kernelnet.cli.common import directory, stateOption
+from kernelnet.cli.common import directory, jsonOption, stateOption
+from kernelnet.cli.progress import Tell, progress
 from kernelnet.hub import backup as copies
 from kernelnet.hub import certificates, control
 from kernelnet.hub.database import DatabaseError
@@ -47,7 +48,7 @@ class Finding(Struct):
 
 @click.command()
 @stateOption
-@click.option("--json", "asJson", is_flag=True, help="Print JSON.")
+@jsonOption
 def doctor(state: Path | None, asJson: bool) -> None:
     """
     Check compiler, sandbox, limits, disk, clock, certificate, hub and the whole of its database.
@@ -58,10 +59,11 @@ def doctor(state: Path | None, asJson: bool) -> None:
     found = []
     console = Console(markup=False, emoji=False, highlight=False)
     for check in CHECKS:
-        for finding in check(where):
-            found.append(finding)
-            if not asJson:
-                _show(console, finding)
+        with progress(asJson) as tell:
+            findings = [*check(where, tell)]
+        found += findings
+        for finding in findings if not asJson else ():
+            _show(console, finding)
     bad = any(finding.state == "bad" for finding in found)
     if asJson:
         click.echo(json.dumps({"sound": not bad, "checks": msgspec.to_builtins(found)}, indent=2))
@@ -78,7 +80,7 @@ def _show(console: Console, finding: Finding) -> None:
         console.print(f"     {finding.advice}", soft_wrap=True)
 
 
-def _compiler(state: StateDirectory) -> Iterator[Finding]:
+def _compiler(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     from kernelnet.workbench.compiler import canJail, compileOwn, compilerVersion
     from kernelnet.workbench.errors import CompileError
     from kernelnet.workbench.file_system import workbench
@@ -100,7 +102,7 @@ def _compiler(state: StateDirectory) -> Iterator[Finding]:
         )
 
 
-def _sandbox(state: StateDirectory) -> Iterator[Finding]:
+def _sandbox(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     from kernelnet.workbench.errors import WorkbenchError
     from kernelnet.workbench.file_system import workbench
 
@@ -116,7 +118,7 @@ def _sandbox(state: StateDirectory) -> Iterator[Finding]:
         yield Finding("sandbox", "good", f"{engineVersion()} translates and loads a policy")
 
 
-def _limits(state: StateDirectory) -> Iterator[Finding]:
+def _limits(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < FEW_FILES:
         advice = "a hub takes about as many connections: `ulimit -Hn`, or LimitNOFILE= of its systemd unit"
@@ -125,7 +127,7 @@ def _limits(state: StateDirectory) -> Iterator[Finding]:
         yield Finding("limits", "good", "enough files may be opened")
 
 
-def _disk(state: StateDirectory) -> Iterator[Finding]:
+def _disk(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     path = next(folder for folder in (state.path, *state.path.parents) if folder.exists())
     free = shutil.disk_usage(path).free
     if free < LEAST_FREE:
@@ -135,7 +137,7 @@ def _disk(state: StateDirectory) -> Iterator[Finding]:
         yield Finding("disk", "good", f"{free >> 30} GiB are free for {state.path}")
 
 
-def _clock(state: StateDirectory) -> Iterator[Finding]:
+def _clock(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     newest = (
         max((f.stat().st_mtime for f in state.path.glob("*") if f.is_file()), default=0.0) if _isThere(state) else 0
     )
@@ -146,7 +148,7 @@ def _clock(state: StateDirectory) -> Iterator[Finding]:
         yield Finding("clock", "good", f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
 
 
-def _certificate(state: StateDirectory) -> Iterator[Finding]:
+def _certificate(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     if not _isThere(state):
         return
     try:
@@ -164,7 +166,7 @@ def _certificate(state: StateDirectory) -> Iterator[Finding]:
         yield Finding("certificate", "good", text)
 
 
-def _hub(state: StateDirectory) -> Iterator[Finding]:
+def _hub(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     try:
         status = control.call(state, {"command": "status"})
     except control.NoHub:
@@ -175,12 +177,12 @@ def _hub(state: StateDirectory) -> Iterator[Finding]:
         yield Finding("hub", "good", f"listens on port {status['port']}, {len(status['ais'])} AIs are connected")
 
 
-def _database(state: StateDirectory) -> Iterator[Finding]:
+def _database(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     if not state.database.exists():
         yield Finding("database", "note", f"no hub has ever run in {state.path}")
         return
     try:
-        found = copies.examine(state.database)
+        found = copies.examine(state.database, tell)
     except DatabaseError as error:
         yield Finding("database", "bad", str(error))
         return
@@ -195,7 +197,7 @@ def _isThere(state: StateDirectory) -> bool:
     return state.path.is_dir() and state.database.exists()
 
 
-CHECKS: tuple[Callable[[StateDirectory], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[StateDirectory, Tell], Iterator[Finding]], ...] = (
     _compiler,
     _sandbox,
     _limits,

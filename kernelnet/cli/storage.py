@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from kernelnet.cli.common import directory, stateOption
+from kernelnet.cli.common import directory, jsonOption, stateOption
+from kernelnet.cli.progress import Tell, progress
 from kernelnet.hub import backup as copies
 from kernelnet.hub import control
 from kernelnet.hub.database import DatabaseError
@@ -23,47 +26,59 @@ LONG = 86400.0
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @stateOption
-def backup(file: Path, state: Path | None) -> None:
+@jsonOption
+def backup(file: Path, state: Path | None, asJson: bool) -> None:
     """Copy the hub's database to FILE, while the hub runs or not; FILE must not be there yet."""
     where, file = directory(state), file.absolute()
-    try:
-        try:
-            made = control.call(where, {"command": "backup", "file": str(file)}, LONG)
-        except control.NoHub:
-            made = copies.backUp(where.database, file)
-    except (control.ControlError, DatabaseError, IdentityError) as e:
-        raise click.ClickException(str(e)) from None
+    made = _done("backup", where, file, asJson, lambda tell: copies.backUp(where.database, file, tell))
+    if asJson:
+        click.echo(json.dumps(made, indent=2))
+        return
     click.echo(f"{made['file']}: {made['bytes']} bytes, {made['events']} messages, checked")
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @stateOption
-def restore(file: Path, state: Path | None) -> None:
+@jsonOption
+def restore(file: Path, state: Path | None, asJson: bool) -> None:
     """
     Go back to the backup FILE, while the hub runs or not.
 
     The log gets a new identity, so trainers that had read further learn anew; tokens stay those of today.
     """
     where, file = directory(state), file.absolute()
-    try:
-        try:
-            made = control.call(where, {"command": "restore", "file": str(file)}, LONG)
-        except control.NoHub:
-            made = _restoreOffline(where, file)
-    except (control.ControlError, DatabaseError, IdentityError) as e:
-        raise click.ClickException(str(e)) from None
+    made = _done("restore", where, file, asJson, lambda tell: _restoreOffline(where, file, tell))
+    if asJson:
+        click.echo(json.dumps(made, indent=2))
+        return
     click.echo(f"restored {file} as log {made['log_id']}")
     if made["former"]:
         click.echo(f"what was there before is kept as {made['former']}")
 
 
-def _restoreOffline(state: StateDirectory, file: Path) -> dict[str, Any]:
+def _done(
+    command: str, state: StateDirectory, file: Path, quiet: bool, offline: Callable[[Tell], dict[str, Any]]
+) -> Any:
+    """By the hub that runs there, or by C{offline}."""
+    try:
+        with progress(quiet) as tell:
+            try:
+                return control.call(state, {"command": command, "file": str(file), "tell": True}, LONG, tell)
+            except control.NoHub:
+                return offline(tell)
+    except (control.ControlError, DatabaseError, IdentityError) as e:
+        raise click.ClickException(str(e)) from None
+
+
+def _restoreOffline(state: StateDirectory, file: Path, tell: Tell) -> dict[str, Any]:
     state.open()
     lock = state.lock(control.LOCK)
     try:
-        with copies.prepared(state, file) as scratch:
+        with copies.prepared(state, file, tell) as scratch:
             former = copies.putInPlace(scratch, state)
-        return {"log_id": copies.examine(state.database)["log_id"], "former": str(former) if former else None}
+        # It was checked in full before it got its place.
+        head, logId = copies.headOf(state.database)
+        return {"events": head, "log_id": logId, "former": str(former) if former else None}
     finally:
         os.close(lock)

@@ -20,16 +20,20 @@ from urllib.parse import quote
 
 from kernelnet.hub import database, integrity
 from kernelnet.hub.database import DatabaseError
-from kernelnet.hub.integrity import Damaged
+from kernelnet.hub.integrity import Damaged, Tell, silent
 from kernelnet.identity import StateDirectory
 
-__all__ = ["backUp", "examine", "prepared", "putInPlace"]
+__all__ = ["backUp", "examine", "headOf", "prepared", "putInPlace"]
+
+_STEP = 4096
+"""Pages, of 4 KiB each, between two words of how far a copy is."""
 
 
-def backUp(source: Path, file: Path) -> dict[str, Any]:
+def backUp(source: Path, file: Path, tell: Tell = silent) -> dict[str, Any]:
     """
     Copy the database C{source} to C{file}, which only its owner can read.  Blocks; a hub may go on writing.
 
+    @param tell: is told how far it is, in this thread.
     @return: C{file}, C{bytes}, C{events}.
     @raise DatabaseError: it can't be done; nothing is left at C{file}.
     """
@@ -41,9 +45,9 @@ def backUp(source: Path, file: Path) -> dict[str, Any]:
     try:
         _makePrivate(scratch)
         with closing(database.connectReader(source)) as connection, closing(sqlite3.connect(scratch)) as target:
-            connection.backup(target)
+            _copy(connection, target, tell)
             target.execute("PRAGMA journal_mode=DELETE")  # one file, whatever the source has beside it
-            events = integrity.fullCheck(target)
+            events = integrity.fullCheck(target, tell)
         _sync(scratch)
         if file.exists():
             raise DatabaseError(f"{file} is there already: give another name")
@@ -58,23 +62,36 @@ def backUp(source: Path, file: Path) -> dict[str, Any]:
     return {"file": str(file), "bytes": file.stat().st_size, "events": events}
 
 
+def _copy(source: sqlite3.Connection, target: sqlite3.Connection, tell: Tell) -> None:
+    # In a transaction of its own it is one snapshot, and what a hub writes meanwhile doesn't make it begin anew.
+    source.isolation_level = None
+    source.execute("BEGIN")
+    try:
+        source.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
+        source.backup(target, pages=_STEP, progress=lambda _, left, pages: tell("copying", pages - left, pages))
+    finally:
+        source.execute("ROLLBACK")
+
+
 @contextmanager
-def prepared(state: StateDirectory, file: Path) -> Iterator[Path]:
+def prepared(state: StateDirectory, file: Path, tell: Tell = silent) -> Iterator[Path]:
     """
     A database made of the backup C{file}, in C{state}, ready to take the place of the hub's: of the newest schema,
     sound, with a new C{log_id} and today's tokens.  C{file} itself is only read.
 
+    @param tell: is told how far it is, in this thread.
     @raise DatabaseError: it is no backup, is damaged, or is of a newer kernelnet.
     """
     scratch = state.path / f".restore.{os.getpid()}.{secrets.token_hex(4)}"
     try:
         _makePrivate(scratch)
         with closing(_open(file)) as source, closing(sqlite3.connect(scratch)) as target:
-            source.backup(target)
+            _copy(source, target, tell)
         try:
+            tell("preparing it", 0, None)
             database.prepare(scratch)
             with closing(database.connect(scratch)) as connection:
-                integrity.fullCheck(connection)
+                integrity.fullCheck(connection, tell)
                 _makeNew(connection, state.database)
         except DatabaseError as e:
             # what it is called here means nothing to the user
@@ -147,10 +164,19 @@ def replace(path: Path, scratch: Path) -> None:
         source.backup(target)
 
 
-def examine(path: Path) -> dict[str, Any]:
+def headOf(path: Path) -> tuple[int, str]:
+    """Where the log of a database ends, and its C{log_id}."""
+    with closing(database.connectReader(path)) as connection:
+        (head,) = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()
+        (logId,) = connection.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()
+        return head, logId
+
+
+def examine(path: Path, tell: Tell = silent) -> dict[str, Any]:
     """
     Check a database in full, whether a hub runs or not.
 
+    @param tell: is told how far it is.
     @return: C{events}, C{log_id}, C{schema}, C{bytes}, C{unclean}.
     @raise DatabaseError: it is damaged, not ours or missing.
     """
@@ -166,7 +192,7 @@ def examine(path: Path) -> dict[str, Any]:
                 raise DatabaseError(
                     f"{path} has schema version {version}: start the hub once, which brings it up to date"
                 )
-            events = integrity.fullCheck(connection)
+            events = integrity.fullCheck(connection, tell)
             (logId,) = connection.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()
     except (sqlite3.Error, Damaged) as e:
         raise database.unusable(path, e) from None

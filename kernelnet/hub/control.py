@@ -16,6 +16,10 @@ One JSON object per line, over C{hub.sock} in the state directory, which only th
     -> {"command": "certs renew", "hosts": […]}     <- the same, of the new one
                                                     <- {"ok": false, "error": "what was wrong"}
 
+With C{"tell": true} a backup or a restore says how far it is, in lines before the answer::
+
+    <- {"doing": "copying", "done": 4096, "total": 9000}    (total: null where nobody knows)
+
 `call` is the client's side.  While no hub runs, `offline` serves the commands about tokens and certificates itself.
 """
 
@@ -25,7 +29,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +46,7 @@ from kernelnet.hub.certificates import HubCertificates, offlineRenew, offlineSho
 from kernelnet.hub.commands import ControlError, checked, tokenCommand
 from kernelnet.hub.commit import Transaction
 from kernelnet.hub.database import DatabaseError, connect, prepare
+from kernelnet.hub.integrity import Tell, silent
 from kernelnet.identity import IdentityError, JoinString, StateDirectory
 from kernelnet.message import MessageType, TrainingSync
 from kernelnet.wire import WireProblem
@@ -77,12 +82,13 @@ def shortPath(path: Path) -> tuple[str, int | None]:
     return f"/proc/self/fd/{fd}/{path.name}", fd
 
 
-def call(state: StateDirectory, request: dict[str, Any], timeout: float = 30.0) -> Any:
+def call(state: StateDirectory, request: dict[str, Any], timeout: float = 30.0, tell: Tell = silent) -> Any:
     """
     Ask the hub that runs in C{state}.  Blocks.
 
     @param request: as in the table above.
-    @param timeout: seconds to wait for the answer.
+    @param timeout: seconds to wait for each line of the answer.
+    @param tell: is told how far the hub is, if the request asks for that.
     @return: the answer's C{result}.
     @raise NoHub: none runs there.
     @raise ControlError: it refused, or did not answer.
@@ -97,19 +103,30 @@ def call(state: StateDirectory, request: dict[str, Any], timeout: float = 30.0) 
                 raise NoHub(f"no hub is running in {state.path}: start one with twistd kernelhub") from None
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as answers:
-                line = answers.readline()
+                answer = _answer(answers, tell)
     except OSError as e:
         raise ControlError(f"can't talk to the hub in {state.path}: {e.strerror or e}") from None
     finally:
         if fd is not None:
             os.close(fd)
-    try:
-        answer = json.loads(line)
-    except ValueError:
-        raise ControlError(f"the hub in {state.path} ended before it answered") from None
+    if answer is None:
+        raise ControlError(f"the hub in {state.path} ended before it answered")
     if not answer["ok"]:
         raise ControlError(answer["error"])
     return answer["result"]
+
+
+def _answer(lines: Iterable[bytes], tell: Tell) -> Any:
+    """The line that ends the conversation; C{None} if there is none."""
+    for line in lines:
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            return None
+        if "ok" in answer:
+            return answer
+        tell(answer["doing"], answer["done"], answer["total"])
+    return None
 
 
 def offline(state: StateDirectory, request: dict[str, Any]) -> Any:
@@ -269,10 +286,22 @@ class _ControlProtocol(LineOnlyReceiver):
         return self._certificates
 
     def _backup(self, request: dict[str, Any]) -> Any:
-        return Deferred.fromCoroutine(restoring.backUp(*self._files(request)))
+        return Deferred.fromCoroutine(restoring.backUp(*self._files(request), self._teller(request)))
 
     def _restore(self, request: dict[str, Any]) -> Any:
-        return Deferred.fromCoroutine(restoring.restore(self._hub, *self._files(request)))
+        return Deferred.fromCoroutine(restoring.restore(self._hub, *self._files(request), self._teller(request)))
+
+    def _teller(self, request: dict[str, Any]) -> Tell:
+        """What takes another thread's words of how far it is to who asked."""
+        if request.get("tell") is not True:
+            return silent
+        from twisted.internet import reactor
+
+        def tell(what: str, done: int, total: int | None) -> None:
+            line = json.dumps({"doing": what, "done": done, "total": total}).encode()
+            reactor.callFromThread(self.sendLine, line)  # type: ignore[attr-defined]
+
+        return tell
 
     def _files(self, request: dict[str, Any]) -> tuple[StateDirectory, Path]:
         file = request.get("file")

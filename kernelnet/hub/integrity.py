@@ -17,7 +17,7 @@ A row's checksum is CRC-32: it finds what disks do, it does not prove who wrote 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ import msgspec
 
 __all__ = [
     "Damaged",
+    "Tell",
     "checkRows",
     "checksum",
     "digest",
@@ -35,7 +36,11 @@ __all__ = [
     "fullCheck",
     "quickCheck",
     "remember",
+    "silent",
 ]
+
+Tell = Callable[[str, int, int | None], None]
+"""Called with what is being done, how much of it is done, and of how much; C{None}: nobody knows."""
 
 SMALL = 64 * 1024 * 1024
 """A database file up to so many bytes has its whole structure checked at each start."""
@@ -51,6 +56,10 @@ Row = tuple[int, bytes, bytes, str | None, int | None, str, str, str, str]
 
 class Damaged(Exception):
     """The database is not what the hub wrote; the text says where."""
+
+
+def silent(what: str, done: int, total: int | None) -> None:
+    """For whom nobody asked how far it is."""
 
 
 def checksum(body: bytes, digest: bytes, recipients: str | None) -> int:
@@ -198,19 +207,24 @@ def checkRows(connection: sqlite3.Connection, after: int, limit: int | None = No
     return last
 
 
-def fullCheck(connection: sqlite3.Connection) -> int:
+def fullCheck(connection: sqlite3.Connection, tell: Tell = silent) -> int:
     """
     Everything: it reads the whole file.
 
+    @param tell: is told how far it is.
     @return: how many rows the log has.
     @raise Damaged: it is.
     """
     try:
+        tell("checking the structure", 0, None)
         _structure(connection, "PRAGMA integrity_check(1)")
         _checkEnd(connection)
-        after: int | None = 0
+        (first, last) = connection.execute("SELECT MIN(seq) - 1, MAX(seq) FROM events").fetchone()
+        after: int | None = first or 0
         while after is not None:
             after = checkRows(connection, after)
+            if after is not None:
+                tell("checking the messages", after - first, last - first)
         for table in ("shared_patterns", "shared_components", "performance_reports"):
             (beyond,) = connection.execute(
                 f"SELECT COUNT(*) FROM {table}"  # noqa: S608

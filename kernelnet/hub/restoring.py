@@ -14,6 +14,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from kernelnet.hub import backup
+from kernelnet.hub.integrity import Tell, silent
 from kernelnet.hub.registry import Registry
 from kernelnet.identity import StateDirectory
 from kernelnet.wire import WireProblem
@@ -26,28 +27,31 @@ __all__ = ["backUp", "restore"]
 log = Logger(namespace="kernelnet.hub")
 
 
-async def backUp(state: StateDirectory, file: Path) -> dict[str, Any]:
+async def backUp(state: StateDirectory, file: Path, tell: Tell = silent) -> dict[str, Any]:
     """
     Messages are taken meanwhile.
 
+    @param tell: is told how far it is, in another thread.
     @return: as `backup.backUp`.
     """
-    made = await deferToThread(backup.backUp, state.database, file)
+    made = await deferToThread(backup.backUp, state.database, file, tell)
     log.info("backup of {events} messages in {file}", **made)
     return made
 
 
-async def restore(hub: HubFactory, state: StateDirectory, file: Path) -> dict[str, Any]:
+async def restore(hub: HubFactory, state: StateDirectory, file: Path, tell: Tell = silent) -> dict[str, Any]:
     """
     Go back to C{file}: all connections end, and come back to another log; the port listens all the time.
 
+    @param tell: is told how far it is, in another thread.
     @return: C{events}, C{log_id}, C{former}: where a copy of the database is that was replaced.
     @raise kernelnet.hub.database.DatabaseError: C{file} can't be used; nothing has changed, nobody was disturbed.
     """
-    making = backup.prepared(state, file)
+    making = backup.prepared(state, file, tell)
     scratch = await deferToThread(making.__enter__)
     try:
         log.warn("going back to the backup {file}", file=str(file))
+        tell("putting it in place", 0, None)
         await hub.standStill(WireProblem("shutting_down", "the hub goes back to a backup; come back"))
         former = await deferToThread(_keep, state.database)
         await hub.source.exclusive(lambda _: backup.replace(state.database, scratch))

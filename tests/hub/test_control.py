@@ -43,7 +43,7 @@ class SocketTests(TestCase):
 
     def listen(self, state: StateDirectory) -> None:
         path, fd = control.shortPath(state.controlSocket)
-        factory = control.ControlFactory(self.hub.factory, self.certificates)
+        factory = control.ControlFactory(self.hub.factory, self.certificates, state)
         port = reactor.listenUNIX(path, factory, mode=0o600, wantPID=True)  # type: ignore[attr-defined]
         if fd is not None:
             self.addCleanup(os.close, fd)
@@ -51,6 +51,22 @@ class SocketTests(TestCase):
 
     def call(self, **request: Any) -> Deferred[Any]:
         return deferToThread(call, self.state, request)
+
+    async def test_backup(self) -> None:
+        """A hub that makes a copy says how far it is, to who asks for that; the answer comes last."""
+        client, told = self.hub.connect("AI_1"), list[Any]()
+        for number in range(1001):
+            client.send("pattern_share", aPattern(f"p{number}"))
+
+        def ask(name: str, **more: Any) -> Deferred[Any]:
+            request = {"command": "backup", "file": str(self.state.path / name), **more}
+            return deferToThread(call, self.state, request, 30.0, lambda *what: told.append(what))
+
+        self.assertEqual((await ask("quiet.db"))["events"], 1001)
+        self.assertEqual(told, [])
+        self.assertEqual((await ask("told.db", tell=True))["events"], 1001)
+        self.assertEqual({what for what, _, _ in told}, {"copying", "checking the structure", "checking the messages"})
+        self.assertEqual(told[-1], ("checking the messages", 1001, 1001))
 
     async def test_status(self) -> None:
         """The status tells who is connected, what is stored, and where the log stands."""
