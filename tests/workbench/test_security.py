@@ -392,7 +392,7 @@ class PatternTests(Case):
     def test_real(self) -> None:
         """Patterns of a shipped data set have distinct ids, can be sent, and their confidences are shares."""
         patterns = workbench.scenario(workbench.traces()[0]).patterns()
-        self.assertEqual(len({pattern.id for pattern in patterns}), 4)
+        self.assertEqual(len({pattern.id for pattern in patterns}), 6)
         for pattern in patterns:
             self.assertTrue(0 <= pattern.confidence <= 1)
             msgspec.json.encode(pattern)

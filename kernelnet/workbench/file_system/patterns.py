@@ -1,112 +1,129 @@
 """
 Regularities of a trace, learned on train, each with a confidence measured on validation.
 
-Both windows have the same length: train's is its end, as many requests as validation has.  The numbers are those
-of each window alone (a block's first request in the window counts as its first), so that they can be compared.
+Both windows have the same length: train's is its end, as many requests as validation has.  C{one_hit_share} and the
+kinds of `kernelnet.workbench.regularities` (C{popularity}, C{transitions}, C{phase_changes}; C{burstiness} of blocks
+that are requested 16 times and more) are about each window alone; the others know what was requested before it.
 
 A share s learned on train, found to be t on validation, has the confidence C{min(s, t) / max(s, t)}: 1 if it holds
-exactly, 0 if the regularity is gone.
+exactly, 0 if the regularity is gone.  A kind that has a share is found where that is 5 % at least.
 
-- C{one_hit_share}: share of the blocks requested exactly once.  Data: C{share}, C{window}.
-- C{loop}: the commonest time between two requests of a block, where at least 5 % of all
-  requests come within 2 % of it.  Data: C{length} (requests), C{share}.
-- C{reuse_distance}: peaks of the histogram of LRU stack distances, in eighths of an octave smoothed to a quarter, at
-  most three, each with at least 5 % of the requests within half an octave.  Data: C{distance} (blocks),
-  C{relative} (to the capacity), C{share}.
+- C{one_hit_share}: share of the blocks requested exactly once.  Data: C{share}.
+- C{sequential_runs}: share of the requests for the block behind that of the last request (A. J. Smith, Sequentiality
+  and prefetching in database systems, ACM TODS 3(3), 1978), where it is more than chance.  Data: C{share}, and
+  C{length}: requests in a run of two and more, on average.
+- C{loop}: the commonest time between two requests of a block; the share is that of all requests that come within 2 %
+  of it.  Data: C{length} (requests), C{relative} (to the capacity), C{share}.
+- C{reuse_distance}: peaks of the histogram of LRU stack distances (R. L. Mattson et al., Evaluation techniques for
+  storage hierarchies, IBM Systems Journal 9(2), 1970), in eighths of an octave smoothed to a quarter, at most three,
+  each with its share of the requests within half an octave.  Data: C{distance} (blocks), C{relative} (to the
+  capacity), C{share}.
+
+All have C{window} (requests) and C{capacity} (slots) in their data.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from kernelnet.message import Pattern
+from kernelnet.workbench import regularities
 from kernelnet.workbench.file_system.machine import stackDistances
 from kernelnet.workbench.file_system.trace import Trace
+from kernelnet.workbench.regularities import INTERVALS, MIN_SHARE, Found, Numbers, agreement, patternsOf
 
 __all__ = ["learnPatterns"]
 
-MIN_SHARE = 0.05
 MODES = 3
 _LOOP_TOLERANCE = 0.02
 _BINS_PER_OCTAVE = 8
+_LEAST_LOOP = 64
+"""A loop of a few requests is everyday locality, which every policy serves."""
 
-Numbers = npt.NDArray[Any]
+_OFTEN = 16
 
 
 def learnPatterns(trace: Trace, capacity: int) -> list[Pattern]:
     """
-    @param capacity: slots of the cache, to which C{reuse_distance} relates its distances.
-    @return: those found, most confident first; none at all is possible but for C{one_hit_share}.
+    @param capacity: slots of the cache, to which C{reuse_distance} and C{loop} relate their numbers.
+    @return: those found, most confident first.
     """
     trainEnd, validationEnd = trace.ends["train"], trace.ends["validation"]
     window = min(trainEnd, validationEnd - trainEnd)
-    learn, check = trace.blocks[trainEnd - window : trainEnd], trace.blocks[trainEnd:validationEnd]
-    found = [_oneHitShare(learn, check), *_loop(learn, check), *_reuseDistances(learn, check, capacity)]
-    patterns = [
-        Pattern(
-            id=f"file_system-{kind}-{trace.digest[:12]}" + (f"-{data['distance']}" if "distance" in data else ""),
-            type=kind,
-            confidence=round(confidence, 6),
-            data={**data, "window": window, "trace": trace.name},
-            specialization="file_system",
-        )
-        for kind, data, confidence in found
+    windows = slice(trainEnd - window, trainEnd), slice(trainEnd, trainEnd + window)
+    learn, check = (trace.blocks[window] for window in windows)
+    found = [
+        *_oneHitShare(learn, check),
+        *_sequentialRuns(trace, *windows),
+        *_loop(trace.blocks, *windows, capacity),
+        *_reuseDistances(trace.blocks, *windows, capacity),
+        *regularities.popularity(learn, check),
+        *regularities.transitions(learn, check),
+        *regularities.phaseChanges(learn, check),
+        *_burstiness(learn, check),
     ]
-    return sorted(patterns, key=lambda pattern: (-pattern.confidence, pattern.id))
+    return patternsOf("file_system", trace, found, {"window": window, "capacity": capacity})
 
 
-Found = tuple[str, dict[str, Any], float]
-
-
-def _confidence(learned: float, checked: float) -> float:
-    greater = max(learned, checked)
-    return min(learned, checked) / greater if greater > 0 else 1.0
-
-
-def _oneHitShare(learn: Numbers, check: Numbers) -> Found:
+def _oneHitShare(learn: Numbers, check: Numbers) -> list[Found]:
     shares = []
     for blocks in (learn, check):
         counts = np.bincount(blocks)
         shares.append(int(np.count_nonzero(counts == 1)) / max(1, int(np.count_nonzero(counts))))
-    return "one_hit_share", {"share": round(shares[0], 6)}, _confidence(shares[0], shares[1])
+    if shares[0] < MIN_SHARE:
+        return []
+    return [("one_hit_share", {"share": round(shares[0], 6)}, agreement(*shares))]
+
+
+def _sequentialRuns(trace: Trace, learn: slice, check: slice) -> list[Found]:
+    if trace.sequential is None:
+        return []
+    continues = trace.sequential[learn]
+    share, checked = (int(np.count_nonzero(trace.sequential[at])) / max(1, at.stop - at.start) for at in (learn, check))
+    # Of independent requests no more can be in sequence than for the same block again.
+    chance = float(((np.bincount(trace.blocks[learn]) / max(1, len(continues))) ** 2).sum())
+    if share < 2 * chance + MIN_SHARE:
+        return []
+    runs = int(np.count_nonzero(continues & ~np.concatenate([[False], continues[:-1]])))
+    data = {"share": round(share, 6), "length": round(1 + int(np.count_nonzero(continues)) / runs, 3)}
+    return [("sequential_runs", data, agreement(share, checked))]
 
 
 def _intervals(blocks: Numbers) -> Numbers:
-    """Requests between each request and the one before of the same block, for those that have one."""
+    """By request, how many requests before it the last one of its block was; 0 for a block's first."""
     order = np.argsort(blocks, kind="stable")
     same = blocks[order[1:]] == blocks[order[:-1]]
-    result: Numbers = (order[1:] - order[:-1])[same]
-    return result
+    intervals = np.zeros(len(blocks), np.int64)
+    intervals[order[1:][same]] = (order[1:] - order[:-1])[same]
+    return intervals
 
 
-def _loop(learn: Numbers, check: Numbers) -> list[Found]:
-    intervals = _intervals(learn)
-    # A loop of a few requests is everyday locality, which every policy serves.
-    intervals = intervals[intervals >= 64]
-    if not len(intervals):
+def _loop(blocks: Numbers, learn: slice, check: slice, capacity: int) -> list[Found]:
+    intervals = _intervals(blocks[: check.stop])
+    learned = intervals[learn][intervals[learn] >= _LEAST_LOOP]
+    if not len(learned):
         return []
-    logs = np.log(intervals) / np.log1p(_LOOP_TOLERANCE)
-    length = int(np.median(intervals[np.rint(logs) == np.argmax(np.bincount(np.rint(logs).astype(np.int64)))]))
+    logs = np.log(learned) / np.log1p(_LOOP_TOLERANCE)
+    length = int(np.median(learned[np.rint(logs) == np.argmax(np.bincount(np.rint(logs).astype(np.int64)))]))
 
-    def share(blocks: Numbers) -> float:
-        near = np.abs(_intervals(blocks) - length) <= _LOOP_TOLERANCE * length
-        return int(np.count_nonzero(near)) / max(1, len(blocks))
+    def share(window: slice) -> float:
+        near = np.abs(intervals[window] - length) <= _LOOP_TOLERANCE * length
+        return int(np.count_nonzero(near)) / max(1, len(near))
 
-    learned = share(learn)
-    if learned < MIN_SHARE:
+    if share(learn) < MIN_SHARE:
         return []
-    return [("loop", {"length": length, "share": round(learned, 6)}, _confidence(learned, share(check)))]
+    data = {"length": length, "relative": round(length / capacity, 6), "share": round(share(learn), 6)}
+    return [("loop", data, agreement(share(learn), share(check)))]
 
 
-def _reuseDistances(learn: Numbers, check: Numbers, capacity: int) -> list[Found]:
-    def histogram(blocks: Numbers) -> Numbers:
-        distances = stackDistances(blocks)
+def _reuseDistances(blocks: Numbers, learn: slice, check: slice, capacity: int) -> list[Found]:
+    every = stackDistances(blocks[: check.stop])
+
+    def histogram(window: slice) -> Numbers:
+        distances = every[window]
         logs = np.log2(distances[distances != 0xFFFFFFFF].astype(np.float64) + 1) * _BINS_PER_OCTAVE
         counts = np.bincount(np.rint(logs).astype(np.int64), minlength=33 * _BINS_PER_OCTAVE)
-        return counts / max(1, len(blocks))
+        return counts / max(1, len(distances))
 
     learned, checked = histogram(learn), histogram(check)
     half = _BINS_PER_OCTAVE // 2
@@ -123,5 +140,22 @@ def _reuseDistances(learn: Numbers, check: Numbers, capacity: int) -> list[Found
         distance = max(1, round(2 ** (float(peak) / _BINS_PER_OCTAVE) - 1))
         share = float(learned[around].sum())
         data = {"distance": distance, "relative": round(distance / capacity, 6), "share": round(share, 6)}
-        found.append(("reuse_distance", data, _confidence(share, float(checked[around].sum()))))
+        found.append(("reuse_distance", data, agreement(share, float(checked[around].sum()))))
     return found
+
+
+def _burstiness(learn: Numbers, check: Numbers) -> list[Found]:
+    often = np.flatnonzero(np.bincount(learn) >= _OFTEN)
+    size = len(learn) // INTERVALS
+    if not len(often) or not size:
+        return []
+    row = np.full(int(max(learn.max(), check.max(initial=0))) + 1, -1)
+    row[often] = np.arange(len(often))
+
+    def counts(blocks: Numbers) -> Numbers:
+        """Of those requested often on train: a row for each, a column for each interval."""
+        rows, columns = row[blocks], np.minimum(np.arange(len(blocks)) // size, INTERVALS - 1)
+        cells = (rows * INTERVALS + columns)[rows >= 0]
+        return np.bincount(cells, minlength=len(often) * INTERVALS).reshape(-1, INTERVALS).astype(np.float64)
+
+    return regularities.burstiness(counts(learn), counts(check))

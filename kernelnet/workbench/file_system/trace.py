@@ -28,6 +28,8 @@ class Trace:
     @ivar distinct: how many blocks there are.
     @ivar ends: by split, the request before which it ends.
     @ivar writes: by request, whether its block is written; C{None} if none is, or the trace does not say.
+    @ivar sequential: by request, whether its block is the one behind the last request's, as they were numbered
+        before; C{None} if that isn't known.  For C{kernelnet.workbench.file_system.patterns} alone.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Trace:
     distinct: int
     ends: dict[str, int]
     writes: npt.NDArray[np.bool_] | None = None
+    sequential: npt.NDArray[np.bool_] | None = None
 
     def forDriver(self) -> npt.NDArray[np.uint32]:
         """The blocks as C{driver.c} reads them, where the highest bit tells a write."""
@@ -92,4 +95,5 @@ def makeTrace(ids: npt.NDArray[np.uint64], path: Path, writes: npt.NDArray[np.bo
     digest = hashlib.sha256(b"kernelnet file_system trace 1\n" + blocks.tobytes())
     if writes is not None:
         digest.update(b"writes\n" + np.packbits(writes).tobytes())
-    return Trace(traceName(path), digest.hexdigest(), blocks, len(unique), splitEnds(len(blocks)), writes)
+    sequential = np.concatenate([[False], ids[1:] == ids[:-1] + np.uint64(1)])
+    return Trace(traceName(path), digest.hexdigest(), blocks, len(unique), splitEnds(len(blocks)), writes, sequential)

@@ -11,18 +11,22 @@ regularity is gone.
 - C{link_outage}: the share of time in gaps of a fifth of a second and more, in which nothing is delivered, where there
   are any.  Data: C{share}, C{longest_ms}.
 - C{link_period}: the lag, 20 ms to 5 s, at which deliveries in hundredths of a second correlate most with themselves,
-  where that correlation is 0.1 at least and a peak.  Data: C{period_ms}, C{correlation}.
+  where that correlation is 0.1 at least and a peak (G. E. P. Box and G. M. Jenkins, Time Series Analysis, 1970).  Data:
+  C{period_ms}, C{correlation}.
+- C{burstiness}: of what is delivered in tenths of a second (see `kernelnet.workbench.regularities`).  Data:
+  C{dispersion}.
+- C{phase_changes}: the rate of two seconds halves or doubles from one such interval to the next, in less than half of
+  them.  Data: C{changes} in the window, C{length} of a phase in seconds.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from kernelnet.message import Pattern
+from kernelnet.workbench import regularities
 from kernelnet.workbench.network_stack.trace import SECOND, Trace
+from kernelnet.workbench.regularities import Found, Numbers, agreement, patternsOf
 
 __all__ = ["learnPatterns"]
 
@@ -30,9 +34,8 @@ OUTAGE = 200
 MIN_CORRELATION = 0.1
 _BIN = 10
 _MAX_LAG = 500
-
-Numbers = npt.NDArray[Any]
-Found = tuple[str, dict[str, Any], float]
+_TENTH = 100
+_PHASE = 2 * SECOND
 
 
 def learnPatterns(trace: Trace) -> list[Pattern]:
@@ -43,39 +46,36 @@ def learnPatterns(trace: Trace) -> list[Pattern]:
     window = min(trainEnd, validationEnd - trainEnd)
     learn = trace.link[(trainEnd - window) * SECOND : trainEnd * SECOND].astype(np.float64)
     check = trace.link[trainEnd * SECOND : validationEnd * SECOND].astype(np.float64)
-    found = [_rate(learn, check), *_variation(learn, check), *_outage(learn, check), *_period(learn, check)]
-    patterns = [
-        Pattern(
-            id=f"network_stack-{kind}-{trace.digest[:12]}",
-            type=kind,
-            confidence=round(confidence, 6),
-            data={**data, "window_seconds": window, "trace": trace.name},
-            specialization="network_stack",
-        )
-        for kind, data, confidence in found
+    found = [
+        _rate(learn, check),
+        *_variation(learn, check),
+        *_outage(learn, check),
+        *_period(learn, check),
+        *regularities.burstiness(_sums(learn, _TENTH), _sums(check, _TENTH)),
+        *_phaseChanges(learn, check),
     ]
-    return sorted(patterns, key=lambda pattern: (-pattern.confidence, pattern.id))
+    return patternsOf("network_stack", trace, found, {"window_seconds": window})
 
 
-def _confidence(learned: float, checked: float) -> float:
-    greater = max(learned, checked)
-    return max(0.0, min(learned, checked)) / greater if greater > 0 else 1.0
+def _sums(link: Numbers, milliseconds: int) -> Numbers:
+    """What is delivered in each interval."""
+    return link[: len(link) // milliseconds * milliseconds].reshape(-1, milliseconds).sum(axis=1)
 
 
 def _rate(learn: Numbers, check: Numbers) -> Found:
     learned, checked = (float(link.mean() * SECOND) for link in (learn, check))
-    return "link_rate", {"packets_per_second": round(learned, 3)}, _confidence(learned, checked)
+    return "link_rate", {"packets_per_second": round(learned, 3)}, agreement(learned, checked)
 
 
 def _variation(learn: Numbers, check: Numbers) -> list[Found]:
     def variation(link: Numbers) -> float:
-        rates = link.reshape(-1, 100).sum(axis=1)
+        rates = _sums(link, _TENTH)
         return float(rates.std() / rates.mean()) if rates.any() else 0.0
 
     learned = variation(learn)
     if not learned:
         return []
-    return [("link_variation", {"variation": round(learned, 6)}, _confidence(learned, variation(check)))]
+    return [("link_variation", {"variation": round(learned, 6)}, agreement(learned, variation(check)))]
 
 
 def _outage(learn: Numbers, check: Numbers) -> list[Found]:
@@ -90,13 +90,13 @@ def _outage(learn: Numbers, check: Numbers) -> list[Found]:
         return []
     share, checked = int(learned.sum()) / len(learn), int(gaps(check).sum()) / len(check)
     data = {"share": round(share, 6), "longest_ms": int(learned.max())}
-    return [("link_outage", data, _confidence(share, checked))]
+    return [("link_outage", data, agreement(share, checked))]
 
 
 def _period(learn: Numbers, check: Numbers) -> list[Found]:
     def correlations(link: Numbers) -> Numbers:
         """The autocorrelation by lag in hundredths of a second."""
-        counts = link.reshape(-1, _BIN).sum(axis=1)
+        counts = _sums(link, _BIN)
         # What is slower than the longest lag is no period of it.
         slow = np.convolve(counts, np.ones(_MAX_LAG) / _MAX_LAG, mode="valid")
         counts = counts[_MAX_LAG // 2 :][: len(slow)] - slow
@@ -113,4 +113,17 @@ def _period(learn: Numbers, check: Numbers) -> list[Found]:
         return []
     lag = 2 + int(np.argmax(np.where(peaks, middle, -1.0)))
     data = {"period_ms": lag * _BIN, "correlation": round(float(learned[lag]), 6)}
-    return [("link_period", data, _confidence(float(learned[lag]), float(checked[lag])))]
+    return [("link_period", data, agreement(float(learned[lag]), float(checked[lag])))]
+
+
+def _phaseChanges(learn: Numbers, check: Numbers) -> list[Found]:
+    def changes(link: Numbers) -> tuple[int, int]:
+        """How many there are, of how many there could be."""
+        levels = np.log2(_sums(link, _PHASE) + 1)
+        return int(np.count_nonzero(np.abs(np.diff(levels)) >= 1)), max(0, len(levels) - 1)
+
+    (learned, of), (checked, _) = changes(learn), changes(check)
+    if not 0 < learned < of / 2:
+        return []
+    data = {"changes": learned, "length": round(len(learn) / SECOND / (learned + 1), 3)}
+    return [("phase_changes", data, agreement(learned, checked))]

@@ -5,16 +5,18 @@ Both windows have the same number of tasks: train's is its end.  What was learne
 be t has the confidence C{min(s, t) / max(s, t)}: 1 if it holds exactly, 0 if the regularity is gone.
 
 - C{heavy_tail}: the index of the sizes' tail, by the largest tenth (B. M. Hill, A simple general approach to inference
-  about the tail of a distribution, Annals of Statistics 3(5), 1975).  Below 2 the variance is infinite, and favouring
-  who has run little pays.  Data: C{alpha}.
-- C{burstiness}: the index of dispersion of the number of arrivals in intervals in which sixteen are expected: 1 if
-  they come independently, more if they come in bursts (D. R. Cox and P. A. W. Lewis, The Statistical Analysis of
-  Series of Events, 1966).  Data: C{dispersion}, C{interval_us}.
+  about the tail of a distribution, Annals of Statistics 3(5), 1975), where it is below 2: the variance is infinite, and
+  favouring who has run little pays.  Data: C{alpha}.
+- C{burstiness}: of the number of arrivals in intervals in which sixteen are expected (see
+  `kernelnet.workbench.regularities`).  Data: C{dispersion}, C{interval_us}.
 - C{period}: the lag at which the number of arrivals in such intervals is most correlated with itself, where the
-  correlation is 0.2 or more, and three times what chance makes of so many intervals.  Data: C{period_us},
-  C{correlation}.
-- C{repeated_size}: the share of the tasks whose size is within a factor of two of that of the last task of their key.
+  correlation is 0.2 or more, and three times what chance makes of so many intervals (G. E. P. Box and G. M. Jenkins,
+  Time Series Analysis, 1970).  Data: C{period_us}, C{correlation}.
+- C{repeated_size}: the share of the tasks whose size is within a factor of two of that of the last task of their key,
+  where that is 5 % and more often than for two tasks that have nothing in common (D. Tsafrir, Y. Etsion and D. G.
+  Feitelson, Backfilling using system-generated predictions rather than user runtime estimates, IEEE TPDS 18(6), 2007).
   Data: C{share}, and C{past}, the share that has such a last task at all.
+- C{popularity}, C{transitions}, C{phase_changes} of keys: see `kernelnet.workbench.regularities`.
 
 Times are as recorded, before arrivals are scaled to a load.
 """
@@ -22,63 +24,65 @@ Times are as recorded, before arrivals are scaled to a load.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from kernelnet.message import Pattern
+from kernelnet.workbench import regularities
 from kernelnet.workbench.process_manager.trace import Trace
+from kernelnet.workbench.regularities import MIN_SHARE, Found, Numbers, agreement, patternsOf
 
 __all__ = ["learnPatterns"]
 
 MIN_CORRELATION = 0.2
 _PER_INTERVAL = 16
 _TAIL = 0.1
+_INFINITE = 2.0
+_MORE = 1.25
+"""So many times what chance makes are more than chance."""
+
 _LEAST = 16
 """Of tail sizes and of intervals: with fewer nothing is said."""
 
-Numbers = npt.NDArray[Any]
-Found = tuple[str, dict[str, Any], float]
-
 
 def learnPatterns(trace: Trace) -> list[Pattern]:
-    """@return: those found, most confident first; none at all is possible but for C{repeated_size}."""
+    """@return: those found, most confident first."""
     trainEnd, validationEnd = trace.ends["train"], trace.ends["validation"]
     window = min(trainEnd, validationEnd - trainEnd)
     learn, check = slice(trainEnd - window, trainEnd), slice(trainEnd, trainEnd + window)
-    found = [_repeated(trace, learn, check), *_heavyTail(trace, learn, check), *_arrivals(trace, learn, check)]
-    patterns = [
-        Pattern(
-            id=f"process_manager-{kind}-{trace.digest[:12]}",
-            type=kind,
-            confidence=round(confidence, 6),
-            data={**data, "window": window, "trace": trace.name},
-            specialization="process_manager",
-        )
-        for kind, data, confidence in found
+    keys = trace.key[learn], trace.key[check]
+    found = [
+        *_repeated(trace, learn, check),
+        *_heavyTail(trace, learn, check),
+        *_arrivals(trace, learn, check),
+        *regularities.popularity(*keys),
+        *regularities.transitions(*keys),
+        *regularities.phaseChanges(*keys),
     ]
-    return sorted(patterns, key=lambda pattern: (-pattern.confidence, pattern.id))
+    return patternsOf("process_manager", trace, found, {"window": window})
 
 
-def _confidence(learned: float, checked: float) -> float:
-    """Negative correlations count as none."""
-    learned, checked = max(0.0, learned), max(0.0, checked)
-    greater = max(learned, checked)
-    return min(learned, checked) / greater if greater > 0 else 1.0
+def _repeated(trace: Trace, learn: slice, check: slice) -> list[Found]:
+    def alike(one: Numbers, other: Numbers) -> float:
+        """The share of pairs within a factor of two."""
+        ratio = one / other
+        return float(np.count_nonzero((ratio >= 0.5) & (ratio <= 2))) / max(1, len(ratio))
 
-
-def _repeated(trace: Trace, learn: slice, check: slice) -> Found:
     def shares(window: slice) -> tuple[float, float]:
+        """Of all tasks those that have a last one, and of these those that are like it."""
         keys, sizes = trace.key[window], trace.run[window].astype(np.float64)
         order = np.argsort(keys, kind="stable")
         same = keys[order[1:]] == keys[order[:-1]]
-        ratio = (sizes[order[1:]] / sizes[order[:-1]])[same]
-        near = np.count_nonzero((ratio >= 0.5) & (ratio <= 2))
-        return int(near) / max(1, len(keys)), int(np.count_nonzero(same)) / max(1, len(keys))
+        past = int(np.count_nonzero(same)) / max(1, len(keys))
+        return past, alike(sizes[order[1:]][same], sizes[order[:-1]][same])
 
-    (share, past), (checked, _) = shares(learn), shares(check)
-    return "repeated_size", {"share": round(share, 6), "past": round(past, 6)}, _confidence(share, checked)
+    (past, like), (pastLater, likeLater) = shares(learn), shares(check)
+    sizes = trace.run[learn].astype(np.float64)
+    chance = alike(sizes[: len(sizes) // 2], sizes[-(len(sizes) // 2) :])
+    if past * like < MIN_SHARE or like <= _MORE * chance < _MORE:
+        return []
+    data = {"share": round(past * like, 6), "past": round(past, 6)}
+    return [("repeated_size", data, agreement(past * like, pastLater * likeLater))]
 
 
 def _hill(sizes: Numbers) -> float | None:
@@ -92,9 +96,9 @@ def _hill(sizes: Numbers) -> float | None:
 
 def _heavyTail(trace: Trace, learn: slice, check: slice) -> list[Found]:
     learned, checked = _hill(trace.run[learn]), _hill(trace.run[check])
-    if learned is None or checked is None:
+    if learned is None or checked is None or learned >= _INFINITE:
         return []
-    return [("heavy_tail", {"alpha": round(learned, 6)}, _confidence(learned, checked))]
+    return [("heavy_tail", {"alpha": round(learned, 6)}, agreement(learned, checked))]
 
 
 def _arrivals(trace: Trace, learn: slice, check: slice) -> list[Found]:
@@ -113,9 +117,10 @@ def _arrivals(trace: Trace, learn: slice, check: slice) -> list[Found]:
     learned, checked = counts(learn), counts(check)
     if min(len(learned), len(checked)) < _LEAST:
         return []
-    dispersion, later = (float(c.var() / c.mean()) for c in (learned, checked))
-    data = {"dispersion": round(dispersion, 6), "interval_us": interval}
-    found: list[Found] = [("burstiness", data, _confidence(dispersion, later))]
+    found = [
+        (kind, {**data, "interval_us": interval}, confidence)
+        for kind, data, confidence in regularities.burstiness(learned, checked)
+    ]
     before = _correlation(learned)
     # What is nearer than the first lag that isn't correlated is the same burst.
     first = int(np.argmax(before[1:] < 0)) + 1 if (before[1:] < 0).any() else len(before)
@@ -125,7 +130,7 @@ def _arrivals(trace: Trace, learn: slice, check: slice) -> list[Found]:
         value = float(after[lag]) if lag < len(after) else 0.0
         if before[lag] >= max(MIN_CORRELATION, 3 / math.sqrt(len(learned))):
             data = {"period_us": lag * interval, "correlation": round(float(before[lag]), 6)}
-            found.append(("period", data, _confidence(float(before[lag]), value)))
+            found.append(("period", data, agreement(float(before[lag]), value)))
     return found
 
 

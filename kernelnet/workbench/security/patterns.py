@@ -5,6 +5,7 @@ Regularities of a data set, learned on train, each with a confidence measured on
   windows of six calls that were never learned: what detectors have to bear.  Data: C{share}.
 - C{separation}: the three features (see kn_security.h) that best tell attacks from normal sequences, each alone.  Data:
   C{feature}, C{auc} and C{sign}: -1 where attacks have less of it.
+- C{popularity}, C{transitions} of normal sequences' calls: see `kernelnet.workbench.regularities`.
 
 A share s learned on train, found to be t on validation, has the confidence C{min(s, t) / max(s, t)}; an AUC counts as
 what it is above a half.
@@ -18,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kernelnet.message import Pattern
+from kernelnet.workbench import regularities
+from kernelnet.workbench.regularities import Found, agreement, patternsOf
 from kernelnet.workbench.security.abis import FEATURES
 from kernelnet.workbench.security.detection import detection
 from kernelnet.workbench.security.trace import Trace
@@ -41,32 +44,25 @@ def learnPatterns(trace: Trace, table: Table) -> list[Pattern]:
         parts[split] = rows[: trace.normals[split]], rows[trace.normals[split] :]
     novelties = [float(parts[split][0][:, FEATURES.index("unseen6")].mean()) for split in ("train", "validation")]
     novelty = {"share": round(novelties[0], 6)}
-    found: list[tuple[str, dict[str, Any], float]] = [("novelty", novelty, _confidence(novelties[0], novelties[1]))]
+    found: list[Found] = [("novelty", novelty, agreement(*novelties))]
     gains = [_gain(*parts["train"], column) for column in range(len(FEATURES))]
     for column in sorted(range(len(FEATURES)), key=lambda column: -abs(gains[column]))[:BEST]:
         gain, sign = gains[column], 1 if gains[column] > 0 else -1
         data = {"feature": FEATURES[column], "auc": round(0.5 + abs(gain), 6), "sign": sign}
         checked = sign * _gain(*parts["validation"], column)
-        found.append(("separation", data, _confidence(abs(gain), max(0.0, checked))))
-    patterns = [
-        Pattern(
-            id="-".join(["security", kind, trace.digest[:12], *([data["feature"]] if "feature" in data else [])]),
-            type=kind,
-            confidence=round(confidence, 6),
-            data={**data, "trace": trace.name},
-            specialization="security",
-        )
-        for kind, data, confidence in found
-    ]
-    return sorted(patterns, key=lambda pattern: (-pattern.confidence, pattern.id))
+        found.append(("separation", data, agreement(abs(gain), checked)))
+    learn, check = (
+        trace.calls[trace.starts[first] : trace.starts[first + trace.normals[split]]]
+        for split, start, _ in trace.windows("validation")
+        for first in [trace.learned + start]
+    )
+    window = min(len(learn), len(check))
+    calls = learn[len(learn) - window :], check[:window]
+    found += [*regularities.popularity(*calls), *regularities.transitions(*calls)]
+    return patternsOf("security", trace, found, {})
 
 
 def _gain(normals: Table, attacks: Table, column: int) -> float:
     """AUC - 1/2 of a feature alone."""
     metrics: dict[str, Any] = detection(normals[:, column], attacks[:, column]).metrics
     return float(metrics["auc_ppm"] / _MILLION - 0.5)
-
-
-def _confidence(learned: float, checked: float) -> float:
-    greater = max(learned, checked)
-    return min(learned, checked) / greater if greater > 0 else 1.0
