@@ -4,9 +4,9 @@ The same decisions with less fuel: what is done where a problem's objective is C
 Takes confirmed components, of whatever kind and author, and looks for others that do on train what they do, to the unit
 in every window and metric, with fewer instructions:
 
-- an expression is simplified, and its parts are dropped or replaced as long as nothing changes;
-- a template's parameters are set to what switches things off, which the compiler then leaves out;
-- C source is rewritten; see C{_rewrite}.
+  - an expression is simplified, and its parts are dropped or replaced as long as nothing changes;
+  - a template's parameters are set to what switches things off, which the compiler then leaves out;
+  - C source is rewritten; see C{_rewrite}.
 
 Whether they do the same on validation and held-out is proved by the trainer, before anything is published.
 """

@@ -14,11 +14,11 @@ configured first::
 
 C{certs/README.rst} explains each file and how it is made again.
 
-- C{errors}: `IdentityError`
-- C{secret}: tokens, their hashes, files for secrets, join strings
-- C{certificates}: the CA, what it signs, what a certificate says
-- C{state}: the state directory
-- C{tls}: TLS options of both ends
+  - C{errors}: `IdentityError`
+  - C{secret}: tokens, their hashes, files for secrets, join strings
+  - C{certificates}: the CA, what it signs, what a certificate says
+  - C{state}: the state directory
+  - C{tls}: TLS options of both ends
 """
 
 from kernelnet.identity.certificates import RENEW_BEFORE

@@ -3,8 +3,8 @@ What a component of one kind exports, and which trusted driver runs it.
 
 A bench has one ABI or several.  Which one a module is for is seen from what it exports.  Two kinds are usual:
 
-- C{<bench>/full/<n>}: the component keeps whatever state it likes, and answers the driver's calls;
-- C{<bench>/rank/<n>}: it is one pure function of numbers that the driver keeps.  Genetic programming lives here.
+  - C{<bench>/full/<n>}: the component keeps whatever state it likes, and answers the driver's calls;
+  - C{<bench>/rank/<n>}: it is one pure function of numbers that the driver keeps.  Genetic programming lives here.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """
 The workbench of page-cache eviction.
 
-- C{kn_file_system.h}: the ABIs C{file_system/full/1} and C{file_system/rank/1}; `abis` names what components export
-- C{driver.c}: walks the trace and keeps the score; C{rank.h}: its other half for rank functions; `machine` runs it
-  with a policy
-- C{baselines/*.c}: hand-made policies; C{optimum.c}: Belady's; C{distances.c}: LRU stack distances
-- `readers`, `tables`, `requests`: the trace formats; `trace`: dense numbers, digest, splits
-- `capacity`: sizes of the cache, in blocks and as shares; `scenario`: one trace at one of them; `patterns`: what can be
-  learned about it
-- `record`: a trace of what any program reads and writes, by strace; `_calls` understands what that writes
-- C{traces/}: two traces we recorded, and C{record.py}, which recorded them
+  - C{kn_file_system.h}: the ABIs C{file_system/full/1} and C{file_system/rank/1}; `abis` names what components export
+  - C{driver.c}: walks the trace and keeps the score; C{rank.h}: its other half for rank functions; `machine` runs it
+    with a policy
+  - C{baselines/*.c}: hand-made policies; C{optimum.c}: Belady's; C{distances.c}: LRU stack distances
+  - `readers`, `tables`, `requests`: the trace formats; `trace`: dense numbers, digest, splits
+  - `capacity`: sizes of the cache, in blocks and as shares; `scenario`: one trace at one of them;
+    `patterns`: what can be learned about it
+  - `record`: a trace of what any program reads and writes, by strace; `_calls` understands what that writes
+  - C{traces/}: two traces we recorded, and C{record.py}, which recorded them
 
 This module imports neither numpy nor wasmtime, so that the plugin can be listed without the C{[trainer]} extra.
 """

@@ -1,12 +1,12 @@
 """
 The workbench of congestion control.
 
-- C{kn_network_stack.h}: the ABIs, C{network_stack/full/1} and C{…/rank/1}; `abis` names what components export
-- C{driver.c}: senders, queue, link and score, with C{full.h} or C{rank.h}; `machine` runs it with a policy
-- C{baselines/*.c}: hand-made policies
-- `readers`: mahimahi's link traces; `trace`: opportunities by millisecond, digest, splits
-- `scenario`: one link with its queue and flows; `patterns`: what can be learned about it
-- C{traces/}: links we recorded, and C{record.py}, which recorded them
+  - C{kn_network_stack.h}: the ABIs, C{network_stack/full/1} and C{…/rank/1}; `abis` names what components export
+  - C{driver.c}: senders, queue, link and score, with C{full.h} or C{rank.h}; `machine` runs it with a policy
+  - C{baselines/*.c}: hand-made policies
+  - `readers`: mahimahi's link traces; `trace`: opportunities by millisecond, digest, splits
+  - `scenario`: one link with its queue and flows; `patterns`: what can be learned about it
+  - C{traces/}: links we recorded, and C{record.py}, which recorded them
 
 This module imports neither numpy nor wasmtime, so that the plugin can be listed without the C{[trainer]} extra.
 """

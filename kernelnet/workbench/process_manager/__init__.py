@@ -1,16 +1,16 @@
 """
 The workbench of CPU scheduling.
 
-- C{kn_process_manager.h}: the ABIs C{process_manager/full/1} and C{process_manager/rank/1}; `abis` names what
-  components export
-- C{driver.c}: some CPUs, a clock and the score; C{rank.c} asks rank functions for it, C{srpt.c} is the clairvoyant
-  reference; `machine` runs it with a policy
-- C{baselines/*.c}: hand-made policies
-- `readers`, `ftrace`, `schedviz`: SWF, Linux's scheduler events, our own format
-- `trace`: dense numbers, digest, splits, load
-- `scenario`: one log with its settings; `patterns`: what can be learned about it
-- `record`: records the machine at hand
-- C{traces/}: two logs we recorded, and C{record.py}, which recorded them
+  - C{kn_process_manager.h}: the ABIs C{process_manager/full/1} and C{process_manager/rank/1}; `abis` names what
+    components export
+  - C{driver.c}: some CPUs, a clock and the score; C{rank.c} asks rank functions for it, C{srpt.c} is the clairvoyant
+    reference; `machine` runs it with a policy
+  - C{baselines/*.c}: hand-made policies
+  - `readers`, `ftrace`, `schedviz`: SWF, Linux's scheduler events, our own format
+  - `trace`: dense numbers, digest, splits, load
+  - `scenario`: one log with its settings; `patterns`: what can be learned about it
+  - `record`: records the machine at hand
+  - C{traces/}: two logs we recorded, and C{record.py}, which recorded them
 
 This module imports neither numpy nor wasmtime, so that the plugin can be listed without the C{[trainer]} extra.
 """

@@ -13,9 +13,9 @@ C{*.zip}                        files in folders, which say what they are: C{lea
 
 A file in a zip has one sequence or several, and is recognised by what is in it:
 
-- ADFA-LD (U{https://research.unsw.edu.au/projects/adfa-ids-datasets}): numbers of calls, one sequence;
-- the University of New Mexico's, as STIDE reads them: a process and the number of a call on each line;
-- the text that C{strace} or C{strace -f} writes: one sequence for each process.
+  - ADFA-LD (U{https://research.unsw.edu.au/projects/adfa-ids-datasets}): numbers of calls, one sequence;
+  - the University of New Mexico's, as STIDE reads them: a process and the number of a call on each line;
+  - the text that C{strace} or C{strace -f} writes: one sequence for each process.
 
 Without C{learn} the first third of the normal sequences is learned from.  Calls with names and calls with numbers are
 never the same: a data set has one or the other.
