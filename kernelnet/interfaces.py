@@ -157,6 +157,10 @@ class IProblem(Interface):
     requirements = Attribute("dict: what a requestor or partner asked for")
     baselines = Attribute("dict: name → score of each hand-made policy on train")
     objective = Attribute("'score', or 'fuel' (same score with less fuel)")
+    memory = Attribute(
+        "dict, empty at first: what a generator leaves in it is there when it is next given this scenario; None: each"
+        " time is the first"
+    )
 
     def secondsLeft():
         """Seconds until generate() must return; negative when it is late or was cancelled."""

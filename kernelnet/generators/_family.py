@@ -64,15 +64,18 @@ class Metered:
     @ivar evaluations: how many were made.
     """
 
-    def __init__(self, problem: Any, evaluations: int | None = None, windows: int = WINDOWS) -> None:
+    def __init__(
+        self, problem: Any, evaluations: int | None = None, windows: int = WINDOWS, reference: Scores = ()
+    ) -> None:
         """
         @param problem: an `IProblem`; without C{measureWindows} all of train is one window.
         @param evaluations: at most so many; C{None}: until the time is over.
+        @param reference: with what `loss` compares; empty: the first that is measured.
         """
         self._problem = problem
         self._limit = math.inf if evaluations is None else evaluations
         self._windows = windows
-        self._reference: Scores = ()
+        self.reference = reference
         self._pool = ThreadPoolExecutor(THREADS, "kernelnet-measuring")
         self._best: tuple[float, Job, int] | None = None
         self._told: tuple[float, int] | None = None
@@ -103,7 +106,7 @@ class Metered:
             scores = tuple(window.score for window in windows) if windows is not None else None
             results.append(scores)
             if scores is not None:
-                self._reference = self._reference or scores
+                self.reference = self.reference or scores
                 loss = self.loss(scores)
                 if self._best is None or loss < self._best[0]:
                     self._best = loss, job, sum(scores)
@@ -162,7 +165,7 @@ class Metered:
         return math.fsum(shares) / len(shares) if shares else self.loss(scores)
 
     def _shares(self, scores: Scores) -> list[float]:
-        return [min(_MOST, (s + 1) / (r + 1)) for s, r in zip(scores, self._reference, strict=True)]
+        return [min(_MOST, (s + 1) / (r + 1)) for s, r in zip(scores, self.reference, strict=True)]
 
     def tell(self, generation: int) -> None:
         """Tell the trainer how far the search is."""
@@ -199,6 +202,10 @@ class Family:
 
     def start(self, problem: Metered, rng: random.Random) -> None:
         """Begin; nothing is measured yet.  All randomness comes from C{rng}."""
+        raise NotImplementedError
+
+    def goOn(self, problem: Metered) -> None:
+        """Go on, on the same task, with a new budget, and with what C{problem} has to suggest now."""
         raise NotImplementedError
 
     def step(self) -> None:

@@ -9,7 +9,7 @@ train), the cheapest: many genomes are the same policy in other words, and would
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 from kernelnet.generators._candidate import Candidate
@@ -80,10 +80,21 @@ class IslandFamily(Family, Generic[G]):
         ]
         self.begin()
 
+    def goOn(self, problem: Metered) -> None:
+        self.problem = problem
+        here = self._islands[self._steps % self.islands]
+        new = {key: genome for genome in self.worthTrying() if (key := self.key(genome)) not in self._known}
+        # What was bred and not measured yet comes after what others have found meanwhile.
+        here.waiting = [*new.values(), *here.waiting] if here.generation else here.waiting
+
     # -- what a subclass defines
 
     def begin(self) -> None:
         """Look at C{self.problem} before anything is asked for."""
+
+    def worthTrying(self) -> Iterable[G]:
+        """What confirmed parents, blocks and patterns of C{self.problem} suggest, and what is known to be good."""
+        raise NotImplementedError
 
     def first(self, rng: random.Random) -> list[G]:
         """What an island begins with, the most promising first; about as many as its population."""
@@ -139,6 +150,8 @@ class IslandFamily(Family, Generic[G]):
         results = self.problem.measureAll(self.job(genome) for genome in new.values())
         self._known.update(zip(new, results, strict=False))
         self.evaluations += len(results)
+        # There was no budget for the rest; there may be another day.
+        island.waiting[:0] = list(new.values())[len(results) :]
         for key, genome in zip(keys, genomes, strict=True):
             scores = self._known.get(key)
             if scores is not None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kernelnet.generators._candidate import Candidate
-from kernelnet.generators._family import Family, Found, Metered
+from kernelnet.generators._family import Family, Found, Metered, Scores
 from kernelnet.generators._robust import FINALISTS, choose
 
 __all__ = ["Bandit", "search"]
@@ -58,6 +58,46 @@ class Bandit:
         return sum(gain for _, gain in last) / max(sum(cost for cost, _ in last), 1e-9)
 
 
+PATIENCE = 500
+"""After so many measurements without anything better a search has converged: the next begins afresh."""
+
+MOST = 20_000
+"""So many are remembered of a task at most, for the sake of memory."""
+
+
+class _Search:
+    """A search as far as it got: another one on the same task may go on with it."""
+
+    def __init__(self, families: Sequence[Family]) -> None:
+        self.families = families
+        self.bandit = Bandit(len(families))
+        self.lowest = math.inf
+        self.reference: Scores = ()
+        self.measured = self.idle = 0
+
+    def isWorthGoingOn(self, families: Sequence[Family]) -> bool:
+        """Whether it is of these families, and hasn't converged."""
+        names, ours = ([family.name for family in some] for some in (families, self.families))
+        return names == ours and self.idle < PATIENCE and self.measured < MOST
+
+    def step(self, metered: Metered, clock: Callable[[], float] | None) -> None:
+        """One family's next step.  @param clock: gives seconds; C{None}: evaluations are what a step costs."""
+        arm = self.bandit.choose()
+        began, before = clock() if clock is not None else 0.0, metered.evaluations
+        self.families[arm].step()
+        count = metered.evaluations - before
+        self.measured += count
+        self.idle += count
+        best = self.families[arm].found(1)
+        gain = 0.0
+        if best and best[0].loss < self.lowest:
+            # The very first is no gain of its family's: any other would have been first as well.
+            gain = self.lowest / best[0].loss - 1 if self.lowest < math.inf else 0.0
+            self.lowest, self.idle = best[0].loss, 0
+        # A step that measured nothing costs something too: all of it may be known already.
+        self.bandit.reward(arm, max(clock() - began if clock is not None else count, 1e-3), gain)
+
+
 def search(
     problem: Any,
     families: Sequence[Family],
@@ -65,36 +105,34 @@ def search(
     clock: Callable[[], float] = time.monotonic,
 ) -> Candidate | None:
     """
-    Search families until the budget of a problem is used up.
+    Search families until the budget of a problem is used up; where an earlier search on its task is remembered, go on.
 
     @param evaluations: at most so many measurements; C{None}: until the time is over.
     @param clock: gives seconds.
     @return: the best of all; C{None} if there is nothing.
     """
-    metered = Metered(problem, evaluations)
-    rng = random.Random(problem.seed)
+    memory: dict[str, Any] | None = getattr(problem, "memory", None)
+    memory = {} if memory is None else memory
+    ours: _Search | None = memory.get("search")
+    if ours is not None and not ours.isWorthGoingOn(families):
+        ours = None
+    metered = Metered(problem, evaluations, reference=ours.reference if ours is not None else ())
     try:
-        for family in families:
-            family.start(metered, random.Random(rng.getrandbits(64)))
-        bandit = Bandit(len(families))
-        lowest = math.inf
+        if ours is None:
+            ours = memory["search"] = _Search(families)
+            rng = random.Random(problem.seed)
+            for family in families:
+                family.start(metered, random.Random(rng.getrandbits(64)))
+        else:
+            for family in ours.families:
+                family.goOn(metered)
         generation = 0
         while families and not metered.over():
-            arm = bandit.choose()
-            began, before = clock(), metered.evaluations
-            families[arm].step()
-            cost = clock() - began if evaluations is None else float(metered.evaluations - before)
-            best = families[arm].found(1)
-            gain = 0.0
-            if best and best[0].loss < lowest:
-                # The very first is no gain of its family's: any other would have been first as well.
-                gain = lowest / best[0].loss - 1 if lowest < math.inf else 0.0
-                lowest = best[0].loss
-            # A step that measured nothing costs something too: all of it may be known already.
-            bandit.reward(arm, max(cost, 1e-3), gain)
+            ours.step(metered, clock if evaluations is None else None)
             metered.tell(generation)
             generation += 1
-        found: list[Found] = [one for family in families for one in family.found(FINALISTS)]
+        ours.reference = metered.reference
+        found: list[Found] = [one for family in ours.families for one in family.found(FINALISTS)]
         return choose(metered, found)
     finally:
         metered.close()

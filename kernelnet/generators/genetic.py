@@ -89,17 +89,20 @@ class GeneticFamily(IslandFamily[Tree]):
             raise ValueError(f"the workbench {self.problem.workbench} has no rank ABI")
         self._abi = abi
         self._origins: dict[str, tuple[str, ...]] = {}
-        self._seeds = []
-        for tree, origin in self._worthTrying():
+
+    def worthTrying(self) -> list[Tree]:
+        seeds = []
+        for tree, origin in self._suggested():
             if depth(tree) <= MAX_TREE_DEPTH:
                 seed = simplified(tree)
-                self._seeds.append(seed)
+                seeds.append(seed)
                 # Two may be the same, such as a parent and what was known before: the first counts.
                 self._origins.setdefault(text(seed), (origin,) if origin else ())
+        return seeds
 
-    def _worthTrying(self) -> Iterator[tuple[Tree, str]]:
+    def _suggested(self) -> Iterator[tuple[Tree, str]]:
         """
-        What is worth trying first; parents are confirmed, blocks are strangers' text.
+        What is worth trying; parents are confirmed, blocks are strangers' text.
 
         @return: trees, each with the digest of the component that it is, if it is one.
         """
@@ -123,8 +126,9 @@ class GeneticFamily(IslandFamily[Tree]):
 
     def first(self, rng: random.Random) -> list[Tree]:
         breeder = _Breeder(self._abi.features, rng)
-        count = self.population - len(self._seeds)
-        return [*self._seeds, *(simplified(breeder.grown(rng.randint(1, 4))) for _ in range(count))]
+        seeds = self.worthTrying()
+        count = self.population - len(seeds)
+        return [*seeds, *(simplified(breeder.grown(rng.randint(1, 4))) for _ in range(count))]
 
     def child(self, ranked: Sequence[Tree], rng: random.Random) -> Tree:
         child, made = _Breeder(self._abi.features, rng).child(ranked)

@@ -83,17 +83,20 @@ class VectorFamily(IslandFamily[Vector]):
 
     def begin(self) -> None:
         self._wasm = self.problem.compile(self._template.tunable())
-        parents = [(c, self._template.vector(c.manifest and c.manifest.parameters)) for c in self.problem.parents]
-        self._parents = {component.digest: vector for component, vector in parents if vector is not None}
+        self._parents: dict[str, Vector] = {}
 
     def first(self, rng: random.Random) -> list[Vector]:
-        vectors = list(dict.fromkeys(self._worthTrying()))
+        vectors = list(dict.fromkeys(self.worthTrying()))
         count = max(0, self.population - len(self._template.known))
         return [*vectors, *(tuple(p.any(rng) for p in self._template.parameters) for _ in range(count))]
 
-    def _worthTrying(self) -> Iterator[Vector]:
+    def worthTrying(self) -> Iterator[Vector]:
         template = self._template
-        yield from self._parents.values()
+        for component in self.problem.parents:
+            vector = template.vector(component.manifest and component.manifest.parameters)
+            if vector is not None:
+                self._parents[component.digest] = vector
+                yield vector
         yield from map(template.normalized, template.known)
         for block in self.problem.blocks:
             data = block.data if isinstance(block.data, dict) else {}

@@ -54,6 +54,7 @@ class Problem:
         blocks: Iterable[CodeBlock] = (),
         requirements: Mapping[str, Any] | None = None,
         objective: str = "score",
+        memory: dict[str, Any] | None = None,
         onProgress: Callable[[int, int], None] | None = None,
     ) -> None:
         """
@@ -61,8 +62,10 @@ class Problem:
 
         @param scenario: an `IScenario` whose C{measure} takes C{parameters}.
         @param seconds: the budget, from now on.
-        @param patterns: peers', besides the scenario's own.
-        @param parents: only components that were confirmed here.
+        @param patterns: besides the scenario's own; the most trusted first.
+        @param parents: only components that were confirmed here, best first.
+        @param blocks: the newest first.
+        @param memory: what a generator left when it last worked on this scenario; C{None}: it is not to go on.
         @param onProgress: called with what the generator tells, in its thread.
         """
         self._scenario = scenario
@@ -81,6 +84,7 @@ class Problem:
         self.requirements = dict(requirements or {})
         self.baselines = {name: report.splits["train"].score for name, report in scenario.baselines().items()}
         self.objective = objective
+        self.memory = memory
 
     def secondsLeft(self) -> float:
         return -1.0 if self._cancelled.is_set() else self._deadline - time.monotonic()

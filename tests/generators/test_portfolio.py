@@ -12,11 +12,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.generators import Candidate
 from kernelnet.generators._family import Family, Found, Metered
-from kernelnet.generators._portfolio import FLOOR, Bandit
+from kernelnet.generators._portfolio import FLOOR, PATIENCE, Bandit
 from kernelnet.generators._portfolio import search as searchFamilies
 from kernelnet.generators._robust import FINALISTS, choose
 from kernelnet.generators.expression import fromSource
+from kernelnet.generators.lifetimes import LIFETIMES
 from kernelnet.generators.search import Search, familiesFor
+from kernelnet.generators.two_queues import TWO_QUEUES
 from kernelnet.message import SplitScore
 from kernelnet.workbench.problem import Problem
 from tests.generators.picker import ABI, pickerScenario
@@ -28,10 +30,14 @@ class Fake(Family):
 
     def __init__(self, name: str, losses: list[float], clock: Clock, seconds: float = 1.0) -> None:
         self.name, self.losses, self.clock, self.seconds = name, losses, clock, seconds
-        self.steps = 0
+        self.steps = self.wentOn = 0
 
     def start(self, problem: Metered, rng: random.Random) -> None:
         self.problem = problem
+
+    def goOn(self, problem: Metered) -> None:
+        self.problem = problem
+        self.wentOn += 1
 
     def step(self) -> None:
         self.problem.measureAll([(b"", ())] * 10)
@@ -201,3 +207,59 @@ class SearchTests(SynchronousTestCase):
         """It works on somebody else's bench."""
         candidate = Search(200).generate(self.problem(pickerScenario(self.folder())))
         self.assertIsNotNone(candidate and fromSource(candidate.source, ABI.features))
+
+
+class Remembering(Timed):
+    """It has a memory, and seconds that can be given anew."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock, math.inf)
+        self.memory: dict[str, Any] = {}
+
+
+class MemoryTests(SynchronousTestCase):
+    def search(self, problem: Any, family: Fake, evaluations: int) -> None:
+        searchFamilies(problem, [family], evaluations, family.clock.seconds)
+
+    def test_goesOn(self) -> None:
+        """The next search on a task takes up what the last one left, and is shown what there is to suggest now."""
+        clock = Clock()
+        problem = Remembering(clock)
+        first, second = (Fake("a", [1 - 0.01 * n for n in range(100)], clock) for _ in range(2))
+        self.search(problem, first, 50)
+        again = Remembering(clock)
+        again.memory = problem.memory
+        self.search(again, second, 30)
+        self.assertEqual((first.steps, second.steps), (8, 0))
+        self.assertEqual(first.wentOn, 1)
+
+    def test_forgets(self) -> None:
+        """One that found nothing better for long, or of other families, is not gone on with."""
+        clock = Clock()
+        problem = Remembering(clock)
+        first, second, other = Fake("a", [1.0], clock), Fake("a", [1.0], clock), Fake("b", [1.0], clock)
+        self.search(problem, first, PATIENCE + 20)
+        self.search(problem, second, 20)
+        self.search(problem, other, 20)
+        self.assertEqual((second.steps, other.steps), (2, 2))
+        self.assertEqual((first.wentOn, second.wentOn), (0, 0))
+
+    def test_nothingTwice(self) -> None:
+        """A search in parts measures nothing twice, and begins nothing that it doesn't end."""
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        scenario = smallScenario(folder)
+        memory: dict[str, Any] = {}
+        measured: list[Any] = []
+
+        class Noting(Problem):
+            def measureWindows(self, wasm: bytes, parameters: Any = (), count: int = 8) -> list[SplitScore]:
+                measured.append((wasm, tuple(parameters)))
+                return super().measureWindows(wasm, parameters, count)
+
+        for part in (37, 41, 43):  # in the midst of batches
+            Search(part).generate(Noting(scenario, seed=2, seconds=math.inf, memory=memory))
+        self.assertEqual((len(measured), len(set(measured))), (121, 121))
+        tried = {parameters for _, parameters in measured}
+        for template in (LIFETIMES, TWO_QUEUES):
+            self.assertEqual([v for v in map(template.normalized, template.known) if v not in tried], [])
