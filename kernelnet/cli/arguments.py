@@ -15,6 +15,7 @@ import click
 from zope.interface import Invalid
 from zope.interface.verify import verifyObject
 
+from kernelnet.cli.progress import progress
 from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import PluginError, find
 from kernelnet.wire import plain
@@ -25,6 +26,7 @@ __all__ = [
     "Seconds",
     "blocksFor",
     "checkOut",
+    "checkedSettings",
     "compiled",
     "failing",
     "findWorkbench",
@@ -132,7 +134,13 @@ def incomplete(workbench: Any) -> str:
 
 
 def tasks(
-    workbench: Any, traces: Sequence[Path], settings: Sequence[str], capacities: Sequence[str], *, several: bool
+    workbench: Any,
+    traces: Sequence[Path],
+    settings: Sequence[str],
+    capacities: Sequence[str],
+    *,
+    several: bool,
+    quiet: bool = False,
 ) -> list[tuple[Path, Any]]:
     """
     Worker thread.  What is asked for: each trace with each setting, as an `IScenario`.
@@ -140,8 +148,8 @@ def tasks(
     @param traces: empty: those that ship with the workbench.
     @param settings: C{NAME=N}, from the command line; C{capacities}: blocks or C{N%}, each a task of its own.
     @param several: where no setting is asked for, take all that a trainer trains with, instead of the default.
-    @raise Mistake: they can't be understood.
-    @raise WorkbenchError: a setting isn't one.
+    @param quiet: show no progress.
+    @raise Mistake: they can't be understood, a setting isn't one, or a trace isn't there.
     @raise click.ClickException: a trace can't be read.
     """
     paths = list(traces) or list(workbench.traces())
@@ -151,18 +159,38 @@ def tasks(
     if "capacity" in given and capacities:
         raise Mistake("give either --capacity or --set capacity=…")
     found = []
-    for path in paths:
-        try:
-            if capacities:
-                each = [{**given, "capacity": blocksFor(workbench, path, text)} for text in capacities]
-            else:
-                each = list(workbench.tasks(path)) if several and not given else [given]
-            found += [(path, workbench.scenario(path, chosen)) for chosen in each]
-        except TraceError as error:
-            # It may be one for another workbench.
-            kinds = f" ({workbench.name} reads {workbench.formats})" if path.is_file() else ""
-            raise click.ClickException(f"{error}{kinds}") from None
+    with progress(quiet) as tell:
+        for path in paths:
+            if not path.is_file():
+                raise Mistake(
+                    f"{path}: {'not a file' if path.exists() else 'No such file'}; --trace takes a trace file"
+                )
+            tell(f"reading {path.name}", 0, None)
+            with checkedSettings(workbench):
+                if capacities:
+                    each = [{**given, "capacity": blocksFor(workbench, path, text)} for text in capacities]
+                else:
+                    each = list(workbench.tasks(path)) if several and not given else [given]
+                found += [(path, workbench.scenario(path, chosen)) for chosen in each]
     return found
+
+
+@contextlib.contextmanager
+def checkedSettings(workbench: Any) -> Iterator[None]:
+    """
+    Where scenarios are made.
+
+    @raise Mistake: a setting is none.
+    @raise click.ClickException: a trace is none, or one for another workbench.
+    """
+    try:
+        yield
+    except TraceError as error:
+        raise click.ClickException(f"{error} ({workbench.name} reads {workbench.formats})") from None
+    except (ComponentError, CompileError):
+        raise
+    except WorkbenchError as error:
+        raise Mistake(str(error)) from None
 
 
 def numbers(settings: Sequence[str]) -> dict[str, int]:
@@ -206,6 +234,8 @@ def readComponent(path: Path) -> str:
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_SOURCE + 1)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise Mistake(f"{path}: {error.strerror}; it should be a C file") from None
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror}") from None
     if data.startswith(b"\0asm"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,18 @@ from kernelnet.cli.arguments import (
     writeFile,
 )
 from kernelnet.cli.plans import plans
-from kernelnet.cli.standing import Found, Standing, printLegend, printStanding, standing, toJson
+from kernelnet.cli.progress import Counted, progress
+from kernelnet.cli.standing import (
+    Found,
+    Standing,
+    measureByHand,
+    printLegend,
+    printStanding,
+    standing,
+    steps,
+    toJson,
+    unitOf,
+)
 from kernelnet.workbench.errors import ComponentError
 
 __all__ = ["REFUSED", "bench"]
@@ -69,11 +81,12 @@ def run(
     with oneLine():
         modules = [(path, compiled(bench, path, source)) for path, source in sources]
         # All of them first: a mistake in the last one is told before anything is measured.
-        scenarios = [scenario for _, scenario in tasks(bench, traces, settings, capacities, several=True)]
+        scenarios = [s for _, s in tasks(bench, traces, settings, capacities, several=True, quiet=asJson)]
         found: list[Standing] = []
-        console = _console()
+        console, counted = _console(), Counted(sum(len(modules) + steps(scenario) for scenario in scenarios))
         for scenario in scenarios:
-            found.append(_measured(scenario, modules))
+            with progress(asJson) as tell:
+                found.append(_measured(scenario, modules, counted.to(tell)))
             if not asJson:
                 printStanding(found[-1], console)
     if asJson:
@@ -129,7 +142,7 @@ def train(
     from kernelnet.workbench.suite import Suite
 
     bench = findWorkbench(workbench)
-    console, progress = _console(), _console(stderr=True)
+    console, errors = _console(), _console(stderr=True)
     with oneLine():
         generator = training.chooseGenerator(bench, generatorName)
         checkOut(out, force)
@@ -137,22 +150,32 @@ def train(
             raise Mistake("--objective fuel takes --parent FILE.c: what to do the same as")
         source = readComponent(parent) if parent is not None else ""
         wasm = compiled(bench, parent, source) if parent is not None else b""
-        chosen = tasks(bench, traces, settings, capacities, several=False)
+        chosen = tasks(bench, traces, settings, capacities, several=False, quiet=asJson)
         try:
             scenario = Suite([part for _, part in chosen]) if len(chosen) > 1 else chosen[0][1]
         except ValueError as error:
             raise Mistake(f"{error}; the same trace was given twice") from None
-        begun = None
-        if parent is not None:
-            try:
-                begun = training.asParent(scenario, parent, source, wasm)
-            except ComponentError as error:
-                raise failing(scenario, parent, error) from None
+        with progress(asJson) as tell:
+            begun, measured = None, Counted(steps(scenario) + (parent is not None)).to(tell)
+            if parent is not None:
+                try:
+                    begun = training.asParent(scenario, parent, source, wasm)
+                except ComponentError as error:
+                    raise failing(scenario, parent, error) from None
+                measured()
+            measureByHand(scenario, measured)  # outside of the time that the search has
         seed = secrets.randbits(31) if seed is None else seed
         told = f"{seconds:g} s, objective {objective}"
-        progress.print(f"{generator.name} searches {told}, seed {seed}, on {scenario.trace}", soft_wrap=True)
+        errors.print(f"{generator.name} searches {told}, seed {seed}, on {scenario.trace}", soft_wrap=True)
         trained = training.train(
-            scenario, generator, seconds=seconds, seed=seed, objective=objective, console=progress, parent=begun
+            scenario,
+            generator,
+            seconds=seconds,
+            seed=seed,
+            objective=objective,
+            console=errors,
+            parent=begun,
+            quiet=asJson,
         )
         again = [training.againCommand(bench.name, out, path, part.settings) for path, part in chosen]
         written = trained.found is not None and (trained.accepted or keepRefused)
@@ -168,12 +191,14 @@ def train(
     if asJson:
         click.echo(toJson(found))
     else:
-        for each in found:
+        for each, following in itertools.zip_longest(found, found[1:]):
             printStanding(each, console)
-        printLegend(found[0], console)
+            if following is None or following.unit != each.unit:
+                printLegend(each, console)
     verdict = "accepted" if trained.accepted else "refused"
-    console = progress if asJson else console
-    console.print(f"{verdict}: {trained.reason}", soft_wrap=True)
+    console = errors if asJson else console
+    unit = f"; scores in {unitOf(scenario)}" if len(chosen) > 1 and trained.found is not None else ""
+    console.print(f"{verdict}: {trained.reason}{unit}", soft_wrap=True)
     if written:
         console.print(f"written: {out}; measure it again:", soft_wrap=True)
         for command in again:
@@ -239,30 +264,36 @@ def plot(
     plotting.checkMatplotlib()
     with oneLine():
         modules = [(path, compiled(bench, path, source)) for path, source in sources]
-        panels = []
-        for plan in plans(bench, traces, settings, capacities, over):
-            found = plotting.measured(plan.scenarios, lambda scenario: _measured(scenario, modules))
-            panels.append((plan, found))
+        chosen = plans(bench, traces, settings, capacities, over)
+        counted = Counted(sum(len(modules) + steps(scenario) for plan in chosen for scenario in plan.scenarios))
+        with progress() as tell:
+            measured = counted.to(tell)
+            panels = [
+                (plan, plotting.measured(plan.scenarios, lambda scenario: _measured(scenario, modules, measured)))
+                for plan in chosen
+            ]
         data = plotting.draw(panels, part.replace("-", "_"), out.suffix.lower().removeprefix("."), level=level)
         writeFile(out, data, force)
     runs = sum(len(standing.policies) for _, found in panels for standing in found)
     click.echo(f"drawn: {out}, of {runs} measurements")
 
 
-def _measured(scenario: Any, modules: Sequence[tuple[Path, bytes]]) -> Standing:
+def _measured(scenario: Any, modules: Sequence[tuple[Path, bytes]], counted: Callable[[], object]) -> Standing:
     """
     Modules beside all that the bench has.
 
+    @param counted: called after each measurement.
     @raise click.ClickException: one of them fails.
     """
     measured = []
-    for path, wasm in modules:
+    for path, wasm in modules:  # first: what fails is told before the rest is measured
         try:
             report, abi = scenario.measure(wasm), scenario.workbench.abiOf(wasm).identifier
         except ComponentError as error:
             raise failing(scenario, path, error) from None
         measured.append(Found(path.name, report, abi, str(path), note=abi))
-    return standing(scenario, measured)
+        counted()
+    return standing(scenario, measured, counted)
 
 
 def _parts(scenario: Any, found: list[Found]) -> list[tuple[Any, list[Found]]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kernelnet.cli.arguments import Mistake, blocksFor, footprint, numbers, tasks
+from kernelnet.cli.arguments import Mistake, blocksFor, checkedSettings, footprint, numbers, tasks
 from kernelnet.cli.standing import settingsText
 from kernelnet.wire import plain
 
@@ -49,8 +49,8 @@ def plans(
     Worker thread.  What ``bench plot`` draws.
 
     @param over: C{NAME=A,B,…}; C{None}: cache sizes where there is a cache, else the traces.
-    @raise Mistake: it can't be understood.
-    @raise WorkbenchError: a trace can't be read, or a setting isn't one.
+    @raise Mistake: it can't be understood, or a setting isn't one.
+    @raise click.ClickException: a trace can't be read.
     """
     name, values = _over(over) if over is not None else ("", [])
     if name and (name in numbers(settings) or (name == "capacity" and capacities)):
@@ -58,22 +58,24 @@ def plans(
     chosen = tasks(workbench, traces, settings, capacities, several=False)
     if not name and (capacities or settings or footprint(chosen[0][1]) is None):
         return [Plan(workbench.name, "", _names([scenario for _, scenario in chosen]), [s for _, s in chosen])]
-    found = []
-    for path, scenario in chosen:
-        blocks = footprint(scenario)
-        if name in ("", "capacity") and blocks is not None:
-            sizes = [blocksFor(workbench, path, value) for value in values] if name else shares(blocks)
-            each = [workbench.scenario(path, {**scenario.settings, "capacity": size}) for size in sorted(set(sizes))]
-            places = [100 * s.settings["capacity"] / blocks for s in each]
-            label = f"cache size, as a share of the trace's {blocks} blocks"
-            found.append(Plan(_title(scenario, "capacity"), label, places, each, True))
-        elif any(value.endswith("%") for value in values):
-            raise Mistake(f"--over {over}: {name} of {workbench.name} takes whole numbers")
-        else:
-            numbers_ = sorted({int(value) for value in values})
-            each = [workbench.scenario(path, {**scenario.settings, name: number}) for number in numbers_]
-            found.append(Plan(_title(scenario, name), name.replace("_", " "), [*map(float, numbers_)], each))
-    return found
+    with checkedSettings(workbench):
+        return [_plan(workbench, path, scenario, name, values) for path, scenario in chosen]
+
+
+def _plan(workbench: Any, path: Path, scenario: Any, name: str, values: Sequence[str]) -> Plan:
+    """One trace, with the settings of a scenario but for the one on the x axis; no name: cache sizes."""
+    blocks = footprint(scenario)
+    if name in ("", "capacity") and blocks is not None:
+        sizes = [blocksFor(workbench, path, value) for value in values] if name else shares(blocks)
+        each = [workbench.scenario(path, {**scenario.settings, "capacity": size}) for size in sorted(set(sizes))]
+        places = [100 * s.settings["capacity"] / blocks for s in each]
+        label = f"cache size, as a share of the trace's {blocks} blocks"
+        return Plan(_title(scenario, "capacity"), label, places, each, True)
+    if any(value.endswith("%") for value in values):
+        raise Mistake(f"--over {name}={','.join(values)}: {name} of {workbench.name} takes whole numbers")
+    numbers_ = sorted({int(value) for value in values})
+    each = [workbench.scenario(path, {**scenario.settings, name: number}) for number in numbers_]
+    return Plan(_title(scenario, name), name.replace("_", " "), [*map(float, numbers_)], each)
 
 
 def _over(text: str) -> tuple[str, list[str]]:

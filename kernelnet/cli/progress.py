@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from kernelnet.wire import plain
 
-__all__ = ["Tell", "progress"]
+__all__ = ["Counted", "Tell", "progress"]
 
 Tell = Callable[[str, float, float | None], None]
 """Called with what is being done, how much of it is done, and of how much; C{None}: nobody knows."""
@@ -45,3 +46,22 @@ def progress(quiet: bool = False) -> Iterator[Tell]:
             shown.update(task[1], completed=done, total=total)
 
         yield tell
+
+
+class Counted:
+    """Measurements, of which it is known how many there will be; they may end in several threads."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done = total, 0
+        self._lock = threading.Lock()
+
+    def to(self, tell: Tell) -> Callable[[], None]:
+        """What is called after each, and tells how many there were."""
+        tell("measuring", self._done, self._total)
+
+        def one() -> None:
+            with self._lock:
+                self._done += 1
+                tell("measuring", self._done, self._total)
+
+        return one

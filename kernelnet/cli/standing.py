@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from rich.text import Text
 
 from kernelnet.message import Report
 from kernelnet.wire import plain
+from kernelnet.workbench.base import BaseScenario
 from kernelnet.workbench.suite import Suite
 
 __all__ = [
@@ -23,18 +24,26 @@ __all__ = [
     "Policy",
     "Score",
     "Standing",
+    "measureByHand",
     "printLegend",
     "printStanding",
+    "settingsText",
     "standing",
     "standingTable",
+    "steps",
     "toJson",
+    "unitOf",
 ]
 
 LEGEND = (
     "score: {unit}, lower is better; ratio: {ratio}; level: share of the distance from {reference} to"
     " {optimum} that is closed"
 )
-_SUITE_UNIT = "millionths of the way from the optimum to the reference, summed over the traces"
+SUITE_LEGEND = (
+    "of all together, score: {unit}, lower is better; level: share of the distance from {reference} to {optimum} that"
+    " is closed, on average over the traces"
+)
+_SUITE_UNIT = "millionths of the way from {} to {}, summed over the traces"
 _SPLITS = (("train", "train"), ("validation", "validation"), ("held_out", "held-out"))
 
 
@@ -72,7 +81,8 @@ class Standing(Struct):
     """
     One trace with settings, and all that was measured on it.
 
-    @ivar unit: what scores count; C{ratio}: what score by events is called.
+    @ivar unit: what scores count; C{ratio}: what score by events is called; empty: it says nothing, such as of several
+        traces together.
     @ivar reference: the name of what has level 0, C{optimum}: 1.
     @ivar best_by_hand: the hand-made policy that is best on train.
     """
@@ -101,14 +111,48 @@ class Found(Struct):
     note: str = ""
 
 
-def standing(scenario: Any, components: Sequence[Found] = ()) -> Standing:
+def steps(scenario: Any) -> int:
+    """How often `standing` says that it has measured something."""
+    return (len(scenario.parts) if isinstance(scenario, Suite) else 1) * (len(scenario.workbench.baselineNames) + 1)
+
+
+def unitOf(scenario: Any) -> str:
+    """What scores count, for people."""
+    workbench = scenario.workbench
+    whole: str = _SUITE_UNIT.format(workbench.optimumName, workbench.reference)
+    return whole if isinstance(scenario, Suite) else str(workbench.unit)
+
+
+def measureByHand(scenario: Any, measured: Callable[[], object] = lambda: None) -> None:
+    """
+    Worker thread.  Have a scenario measure its hand-made policies and the optimum, which it keeps.
+
+    @param measured: called after each; so often as `steps` says.
+    @raise WorkbenchError: a hand-made policy fails.
+    """
+    for part in scenario.parts if isinstance(scenario, Suite) else [scenario]:
+        for name in scenario.workbench.baselineNames:
+            if isinstance(part, BaseScenario):
+                part.baseline(name)
+            else:
+                part.baselines()
+            measured()
+        part.optimum()
+        measured()
+
+
+def standing(
+    scenario: Any, components: Sequence[Found] = (), measured: Callable[[], object] = lambda: None
+) -> Standing:
     """
     Worker thread.  Measure the hand-made policies and the optimum, and put components beside them.
 
     @param scenario: an `IScenario`.
+    @param measured: see `measureByHand`.
     @raise WorkbenchError: a hand-made policy fails.
     """
     workbench = scenario.workbench
+    measureByHand(scenario, measured)
     baselines: Mapping[str, Report] = scenario.baselines()
     best = min(sorted(baselines), key=lambda name: baselines[name].splits["train"].score)
     policies = []
@@ -132,8 +176,8 @@ def standing(scenario: Any, components: Sequence[Found] = ()) -> Standing:
         trace_digest=scenario.traceDigest,
         settings=dict(scenario.settings),
         engine=scenario.engine,
-        unit=_SUITE_UNIT if isinstance(scenario, Suite) else workbench.unit,
-        ratio="score per event" if isinstance(scenario, Suite) else workbench.ratio,
+        unit=unitOf(scenario),
+        ratio="" if isinstance(scenario, Suite) else workbench.ratio,
         reference=workbench.reference,
         optimum=workbench.optimumName,
         best_by_hand=best,
@@ -176,8 +220,10 @@ def printStanding(found: Standing, console: Console) -> None:
 
 
 def printLegend(found: Standing, console: Console) -> None:
-    """What the columns mean; once below all tables."""
-    legend = LEGEND.format(unit=found.unit, ratio=found.ratio, reference=found.reference, optimum=found.optimum)
+    """What the columns mean; once below all tables of a kind."""
+    legend = (LEGEND if found.ratio else SUITE_LEGEND).format(
+        unit=found.unit, ratio=found.ratio, reference=found.reference, optimum=found.optimum
+    )
     console.print(Text(legend, "dim"), soft_wrap=not console.is_terminal)
 
 
@@ -189,14 +235,16 @@ def standingTable(found: Standing, detail: int = 3) -> Table:
     """
     events = {split: score.events for policy in found.policies[:1] for split, score in policy.splits.items()}
     parts = ", ".join(f"{label} {events.get(split, 0)}" for split, label in _SPLITS)
-    title = f"{found.workbench} on {plain(found.trace)}: {settingsText(found.settings)}; events: {parts}"
+    how = settingsText(found.settings) if found.ratio else "all together"
+    title = f"{found.workbench} on {plain(found.trace)}: {how}; events: {parts}"
     table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("policy", no_wrap=True)
     table.add_column("", no_wrap=detail > 0, min_width=10)
     shown = [split for split in _SPLITS if detail > 0 or split[0] != "train"]
+    ratios = {split for split, _ in shown if found.ratio and (detail > 2 or split == "held_out")}
     for split, label in shown:
         table.add_column(f"{label}\nscore", justify="right", no_wrap=True)
-        if detail > 2 or split == "held_out":
+        if split in ratios:
             table.add_column(f"{label}\nratio", justify="right", no_wrap=True)
     for label in ("validation\nlevel", "held-out\nlevel"):
         table.add_column(label, justify="right", no_wrap=True)
@@ -215,7 +263,7 @@ def standingTable(found: Standing, detail: int = 3) -> Table:
         for split, _ in shown:
             score = policy.splits[split]
             cells.append(Text(str(score.score)))
-            if detail > 2 or split == "held_out":
+            if split in ratios:
                 cells.append(Text(f"{_ratio(score):.{digits}f}"))
         cells += [Text(f"{policy.splits[split].level:.3f}") for split in ("validation", "held_out")]
         if detail > 0:

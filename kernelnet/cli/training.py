@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kernelnet.cli.arguments import Mistake
-from kernelnet.cli.standing import Found, settingsText
+from kernelnet.cli.progress import progress
+from kernelnet.cli.standing import Found, settingsText, unitOf
 from kernelnet.generators import Candidate
 from kernelnet.interfaces import IComponentGenerator
 from kernelnet.message import Component, Manifest, Report
@@ -26,7 +27,7 @@ from kernelnet.workbench.acceptance import accept
 from kernelnet.workbench.compiler import compileC, compilerVersion
 from kernelnet.workbench.errors import CompileError, ComponentError
 from kernelnet.workbench.problem import Problem
-from kernelnet.workbench.suite import Suite
+from kernelnet.workbench.suite import UNIT, Suite
 
 __all__ = ["Trained", "againCommand", "asParent", "chooseGenerator", "inOrder", "sourceFile", "train"]
 
@@ -70,9 +71,9 @@ class Trained:
     wasm: bytes = b""
 
 
-def _search(generator: Any, problem: Problem, console: Console, progress: _Progress) -> Candidate | None:
+def _search(generator: Any, problem: Problem, console: Console, progress: _Progress, quiet: bool) -> Candidate | None:
     """
-    Let a generator search in a thread of its own, and show how it gets on.
+    Let a generator search in a thread of its own, and show how it gets on, unless C{quiet}.
 
     @raise click.ClickException: the generator failed; one line.
     @raise KeyboardInterrupt: after the generator has ended.
@@ -89,7 +90,9 @@ def _search(generator: Any, problem: Problem, console: Console, progress: _Progr
     thread = threading.Thread(target=work, name="kernelnet-search", daemon=True)
     thread.start()
     try:
-        if console.is_terminal:
+        if quiet:
+            thread.join()
+        elif console.is_terminal:
             progress.bar(thread, console)
         else:
             progress.lines(thread, console)
@@ -115,8 +118,8 @@ def _where(error: BaseException) -> str:
 class _Progress:
     """What a generator tells in its own thread, and how it is shown."""
 
-    def __init__(self, seconds: float, unit: str) -> None:
-        self._seconds, self._unit = seconds, unit
+    def __init__(self, seconds: float, scenario: Any) -> None:
+        self._seconds, self._scenario = seconds, scenario
         self._began = time.monotonic()
         self._told: tuple[int, int] | None = None
 
@@ -126,11 +129,17 @@ class _Progress:
     def text(self) -> str:
         if self._told is None:
             return "starting"
-        return f"generation {self._told[0]}, best on train {self._told[1]} {self._unit}"
+        generation, best = self._told
+        if isinstance(self._scenario, Suite):
+            # Its scores are in a unit that nobody has a feeling for.
+            reached = f"level {1 - best / (UNIT * len(self._scenario.parts)):.3f}"
+        else:
+            reached = f"{best} {self._scenario.workbench.unit}"
+        return f"generation {generation}, best on train {reached}"
 
     def bar(self, thread: threading.Thread, console: Console) -> None:
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as shown:
+        with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as shown:
             task = shown.add_task(self.text(), total=self._seconds)
             while thread.is_alive():
                 thread.join(0.2)
@@ -178,31 +187,33 @@ def train(
     objective: str,
     console: Console,
     parent: Component | None = None,
+    quiet: bool = False,
 ) -> Trained:
     """
     Search on the training part, and put what was found to the guard.
 
     @param scenario: an `IScenario`.
     @param objective: C{"score"}, or C{"fuel"}: to do the same as C{parent}, for less.
-    @param console: for progress.
+    @param console: for progress; C{quiet}: there is none.
     @raise click.ClickException: the generator failed.
     """
-    scenario.baselines()  # outside of the time that the search has
-    progress = _Progress(seconds, "(cost)" if isinstance(scenario, Suite) else scenario.workbench.unit)
+    shown = _Progress(seconds, scenario)
     problem = Problem(
         scenario,
         seed=seed,
         seconds=seconds,
         objective=objective,
         parents=[parent] if parent is not None else [],
-        onProgress=progress.tell,
+        onProgress=shown.tell,
     )
-    candidate = _search(generator, problem, console, progress)
+    candidate = _search(generator, problem, console, shown, quiet)
     if candidate is None:
         return Trained(False, f"the generator {generator.name} had nothing to offer")
-    component, reason = accept(
-        scenario, candidate, generator=generator.name, seed=seed, objective=objective, parent=parent
-    )
+    with progress(quiet) as tell:
+        tell("putting it to the guard", 0, None)
+        component, reason = accept(
+            scenario, candidate, generator=generator.name, seed=seed, objective=objective, parent=parent
+        )
     if component is not None and component.manifest is not None and component.manifest.report is not None:
         abi, report = component.manifest.abi, component.manifest.report
         return Trained(True, reason, candidate, Found("found", report, abi, note=f"found, {abi}"), component.wasm)
@@ -231,6 +242,7 @@ def sourceFile(scenario: Any, trained: Trained, *, generator: str, seed: int, to
         f"what       {candidate.note or 'the generator does not say'}",
         f"kind       {'generalist' if isinstance(scenario, Suite) else 'specialist'}",
         f"guard      {trained.reason}",
+        *([f"           in {unitOf(scenario)}"] if isinstance(scenario, Suite) else []),
         f"generator  {generator}, seed {seed}, {told}",
         f"workbench  sha256 {workbench.digest}",
         f"compiler   {compilerVersion()}",

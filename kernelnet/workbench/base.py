@@ -142,9 +142,10 @@ class BaseScenario:
         )
 
     def baselines(self) -> Mapping[str, Report]:
-        return {name: self._baseline(name) for name in self.workbench.baselineNames}
+        return {name: self.baseline(name) for name in self.workbench.baselineNames}
 
-    def _baseline(self, name: str) -> Report:
+    def baseline(self, name: str) -> Report:
+        """Worker thread.  One of the hand-made policies, measured once and kept."""
         with self._lock:
             if name not in self._baselines:
                 self._baselines[name] = self.measure(self.workbench.baselineModule(name))
@@ -152,7 +153,7 @@ class BaseScenario:
 
     def reference(self) -> Report:
         """See `IScenario.reference`: of the hand-made policies this one alone is measured."""
-        return self._baseline(self.workbench.reference)
+        return self.baseline(self.workbench.reference)
 
     def optimum(self) -> Mapping[str, int]:
         with self._lock:

@@ -141,9 +141,9 @@ class MistakeTests(CliTestCase):
             (2, "NAME=A,B", "--out", out, "--over", "capacity=5"),
             (2, "NAME=A,B", "--out", out, "--over", "capacity=5,x"),
             (2, "capacity is on the x axis", "--out", out, "--over", "capacity=5,6", "--capacity", "7"),
-            (1, "no setting 'speed'", "--out", out, "--over", "speed=5,6"),
+            (2, "no setting 'speed'", "--out", out, "--over", "speed=5,6"),
             (2, "takes whole numbers", "--out", out, "--over", "speed=5%,6%"),
-            (1, "capacity is 0; it should be 1 to", "--out", out, "--over", "capacity=0,6"),
+            (2, "capacity is 0; it should be 1 to", "--out", out, "--over", "capacity=0,6"),
             (1, "fails on small: ContractBroken", "--out", out, "--component", self.write("bad.c", BAD)),
         )
         for code, words, *arguments in cases:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from kernelnet.cli import bench as benching
 from kernelnet.cli.standing import Policy, Score, Standing, printStanding
 from kernelnet.workbench.file_system import workbench
 from tests.cli.support import CliTestCase
@@ -99,6 +102,20 @@ class RunTests(CliTestCase):
         wanted = [(path.name.split(".")[0], task) for path in workbench.traces() for task in workbench.tasks(path)]
         self.assertEqual(tasks, wanted)
 
+    def test_progress(self) -> None:
+        """All measurements of all tasks are counted: of each the components, the hand-made policies, the optimum."""
+        told: list[tuple[Any, ...]] = []
+
+        @contextlib.contextmanager
+        def progress(quiet: bool = False) -> Iterator[Any]:
+            yield lambda *what: told.append(what)
+
+        self.patch(benching, "progress", progress)
+        capacities = ("--capacity", "20", "--capacity", "40")
+        self.succeed(*RUN, "--trace", self.trace, *capacities, "--component", self.baseline("arc"))
+        total = 2 * (1 + len(workbench.baselineNames) + 1)
+        self.assertEqual([*dict.fromkeys(told)], [("measuring", at, total) for at in range(total + 1)])
+
     def test_comments(self) -> None:
         """A comment before the source, such as a manifest, changes nothing."""
         plain = self.baseline("lru")
@@ -124,8 +141,8 @@ class MistakeTests(CliTestCase):
         """A trace that isn't there, is a folder, or belongs to something else."""
         swf = self.write("jobs.swf", "; Version: 2\n1 0 0 10 1 -1 -1 1 10 -1 1 1 1 1 1 -1 -1 -1\n")
         bad = self.write("bad.txt", "1\n2\nthree\n")
-        self.refused(1, "nowhere.txt: No such file", *RUN, "--trace", "nowhere.txt")
-        self.refused(1, "not a file", *RUN, "--trace", self.folder)
+        self.refused(2, "nowhere.txt: No such file", *RUN, "--trace", "nowhere.txt")
+        self.refused(2, "not a file", *RUN, "--trace", self.folder)
         said = self.refused(1, "no trace format has names like 'jobs.swf'", *RUN, "--trace", swf)
         self.assertIn(f"(file_system reads {workbench.formats})", said)
         self.refused(1, "bad.txt:3: 'three' is not a block id", *RUN, "--trace", bad)
@@ -143,8 +160,8 @@ class MistakeTests(CliTestCase):
         self.component(1, "not a text file", b"\x7fELF\0\0")
         self.component(1, "it is empty", "\n")
         self.component(1, "more than 1 MiB", "/" * ((1 << 20) + 1))
-        self.refused(1, "nowhere.c: No such file", *RUN, "--component", "nowhere.c")
-        self.refused(1, "Is a directory", *RUN, "--component", self.folder)
+        self.refused(2, "nowhere.c: No such file", *RUN, "--component", "nowhere.c")
+        self.refused(2, "Is a directory", *RUN, "--component", self.folder)
 
     def test_wrongAbi(self) -> None:
         """A component without the workbench's functions: which ones its ABIs want."""
@@ -189,17 +206,18 @@ class MistakeTests(CliTestCase):
     def test_settings(self) -> None:
         """Settings that aren't any, or out of range."""
         for code, words, *arguments in (
-            (1, "capacity is 0; it should be 1 to", "--capacity", "0"),
-            (1, "200% is more than all of the trace's blocks", "--capacity", "200%"),
+            (2, "capacity is 0; it should be 1 to", "--capacity", "0"),
+            (2, "200% is more than all of the trace's blocks", "--capacity", "200%"),
             (2, "a cache needs more than nothing", "--capacity", "0%"),
-            (1, "it should be blocks, like 1000, or a share, like 10%", "--capacity", "much"),
-            (1, "it should be blocks, like 1000, or a share, like 10%", "--capacity", "-5"),
-            (1, "capacity is 999999; it should be 1 to", "--set", "capacity=999999"),
+            (2, "it should be blocks, like 1000, or a share, like 10%", "--capacity", "much"),
+            (2, "it should be blocks, like 1000, or a share, like 10%", "--capacity", "-5"),
+            (2, "capacity is 999999; it should be 1 to", "--set", "capacity=999999"),
+            (2, "capacity is 99999999999; it should be 1 to", "--capacity", "99999999999"),
             (2, "NAME=N", "--set", "capacity"),
             (2, "NAME=N", "--set", "capacity=1.5"),
             (2, "given twice", "--set", "capacity=5", "--set", "capacity=6"),
             (2, "either", "--set", "capacity=5", "--capacity", "6"),
-            (1, "no setting 'speed'; it has capacity", "--set", "speed=1"),
+            (2, "no setting 'speed'; it has capacity", "--set", "speed=1"),
         ):
             self.refused(code, words, *RUN, "--trace", self.trace, *arguments)
 

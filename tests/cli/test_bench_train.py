@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,11 +22,13 @@ from zope.interface import implementer
 
 from kernelnet import plugins
 from kernelnet.cli import arguments, training
+from kernelnet.cli import bench as benching
 from kernelnet.generators import Candidate
 from kernelnet.generators.search import Search
 from kernelnet.interfaces import IComponentGenerator, IWorkbench
 from kernelnet.testing import loopWithScan
 from kernelnet.workbench.file_system import FileSystemWorkbench, workbench
+from kernelnet.workbench.suite import Suite
 from tests.cli.support import CliTestCase
 from tests.workbench.support import writeTrace
 
@@ -118,6 +122,52 @@ class TrainTests(TrainTestCase):
             [other] = [t for t in tables if t["trace_digest"] == one["trace_digest"]]
             mine, its = ([p["splits"] for p in t["policies"] if p["kind"] == "component"] for t in (one, other))
             self.assertEqual(mine, its)
+
+    def test_generalistUnit(self) -> None:
+        """Scores of several traces together count something else, and say what; they have no ratio to the events."""
+        second = writeTrace(self.folder / "second.txt", [n % 70 if n % 3 else 9000 + n for n in range(1500)])
+        result = self.call(*self.train("--trace", second))
+        self.assertEqual(result.exit_code, 0, result.stderr)
+        first, both = (self.tables(result.stdout)[at] for at in (0, 2))
+        self.assertIn("all together", both)
+        self.assertIn("score: misses, lower is better; ratio: miss ratio", result.stdout.partition("all together")[0])
+        self.assertIn("score: millionths of the way from belady to lru, summed over the traces", both)
+        self.assertIn("ratio", first)
+        self.assertNotIn("ratio", both)
+        self.assertIn("; scores in millionths of the way from belady to lru", result.stdout)
+        self.assertIn(" *            in millionths of the way from belady to lru", self.out.read_text())
+        # how far it is, while it searches, is said as a level: of two traces LRU has 2000000
+        both_ = Suite([workbench.scenario(trace, {"capacity": 32}) for trace in (self.trace, second)])
+        shown = training._Progress(60.0, both_)
+        shown.tell(3, 500_000)
+        self.assertEqual(shown.text(), "generation 3, best on train level 0.750")
+        alone = training._Progress(60.0, workbench.scenario(self.trace, {"capacity": 32}))
+        alone.tell(3, 500)
+        self.assertEqual(alone.text(), "generation 3, best on train 500 misses")
+
+    def tables(self, text: str) -> list[str]:
+        return re.split(r"\nfile_system on ", "\n" + text)[1:]
+
+    def test_progress(self) -> None:
+        """All measurements are counted before the search; beside JSON nothing is shown."""
+        told: list[tuple[Any, ...]] = []
+        quiet = []
+
+        @contextlib.contextmanager
+        def progress(isQuiet: bool = False) -> Iterator[Any]:
+            quiet.append(isQuiet)
+            yield lambda *what: told.append(what)
+
+        for module in (arguments, benching, training):
+            self.patch(module, "progress", progress)
+        self.call(*self.train("--parent", self.baseline("sieve")))
+        self.assertEqual(told[0], ("reading loop.txt", 0, None))
+        # the parent, three hand-made policies, the optimum
+        self.assertEqual([what for what in told if what[0] == "measuring"], [("measuring", at, 5) for at in range(6)])
+        self.assertEqual(told[-1], ("putting it to the guard", 0, None))
+        self.assertEqual(quiet, [False] * 3)
+        self.call(*self.train("--json", "--force"))
+        self.assertEqual(quiet[3:], [True] * 3)
 
     def test_refused(self) -> None:
         """What does not pass the guard is in the table and not written, and the exit code is 3."""
@@ -253,12 +303,12 @@ class MistakeTests(TrainTestCase):
     def test_noParent(self) -> None:
         """Less fuel than what?  And a parent that can't be one."""
         self.refused(2, "takes --parent FILE.c", *self.train("--objective", "fuel"))
-        self.refused(1, "nowhere.c: No such file", *self.train("--parent", "nowhere.c"))
+        self.refused(2, "nowhere.c: No such file", *self.train("--parent", "nowhere.c"))
         self.refused(1, "fails on loop: WrongExport", *self.train("--parent", self.write("p.c", "int x;")))
 
     def test_traces(self) -> None:
         """A trace that can't be read, and the same one twice."""
-        self.refused(1, "nowhere.txt: No such file", *self.train("--trace", "nowhere.txt"))
+        self.refused(2, "nowhere.txt: No such file", *self.train("--trace", "nowhere.txt"))
         self.refused(2, "the same trace was given twice", *self.train("--trace", self.trace))
 
     def test_failingGenerator(self) -> None:

@@ -20,7 +20,7 @@ SHARES = ("0.1%", "1%", "10%")
 DEFAULT = "10%"
 
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?) ?%")
-_BLOCKS = re.compile(r"[0-9]{1,10}")
+_BLOCKS = re.compile(r"[0-9]{1,30}")
 
 
 def atMost(distinct: int) -> int:
