@@ -53,12 +53,14 @@ class Server:
     A running server.
 
     @ivar arguments: what the load generator has to know of it.
+    @ivar state: of the hub; of others only the certificates in it are used.
     """
 
     name: str
     pid: int
     port: int
     arguments: list[str]
+    state: StateDirectory
 
 
 @dataclass
@@ -121,7 +123,7 @@ def running(name: str, *options: str) -> Iterator[Server]:
         else:
             arguments += ["--proto", "natsjs"]
             _makeStream(port, state)
-        yield Server(name, process.pid, port, arguments)
+        yield Server(name, process.pid, port, arguments, state)
 
 
 def _spawn(folder: Path, *command: str) -> subprocess.Popen[bytes]:
@@ -132,11 +134,11 @@ def _spawn(folder: Path, *command: str) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            preexec_fn=lambda: _pin(0),  # noqa: PLW1509
+            preexec_fn=lambda: pin(0),  # noqa: PLW1509
         )
 
 
-def _pin(core: int) -> None:
+def pin(core: int) -> None:
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[min(core, len(cores) - 1)]})
 
@@ -274,7 +276,7 @@ def load(server: Server, *arguments: str | int | float, seconds: float = 120) ->
         capture_output=True,
         text=True,
         timeout=seconds * 2 + 120,
-        preexec_fn=lambda: _pin(1),
+        preexec_fn=lambda: pin(1),
         check=False,
     )
     result: Result = json.loads(ran.stdout) if ran.stdout else {}

@@ -14,7 +14,7 @@ import msgspec
 
 from kernelnet.duration import parseDuration
 from kernelnet.hub import control
-from kernelnet.hub.database import DatabaseError, connectReader
+from kernelnet.hub.database import DatabaseError, connectReader, schemas, tooNew, versionOf
 from kernelnet.identity import IdentityError, StateDirectory, defaultState
 
 __all__ = ["Duration", "ask", "directory", "jsonOption", "reading", "stateOption", "when"]
@@ -85,13 +85,16 @@ def reading(state: Path | None) -> Iterator[sqlite3.Connection]:
     """
     A connection that can only read the hub's database, whether the hub runs or not.
 
-    @raise click.ClickException: there is none, or it can't be read.
+    @raise click.ClickException: there is none, it can't be read, or it is of a newer kernelnet, whose tables may mean
+        something else.
     """
     path = directory(state).database
     if not path.exists():
         raise click.ClickException(f"no hub has ever run in {path.parent}: give its --state")
     try:
         with closing(connectReader(path)) as connection:
+            if (version := versionOf(connection, path)) > max(schemas()):
+                raise click.ClickException(str(tooNew(path, version)))
             yield connection
     except (sqlite3.Error, DatabaseError, msgspec.MsgspecError) as error:
         raise click.ClickException(f"can't read {path}: {error}; kernelnet doctor checks it") from None

@@ -26,6 +26,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kernelnet.hub.commit import Transaction, Work, asProblem, commit, isDamage
+from kernelnet.hub.durations import Durations
 from kernelnet.hub.events import Event, Page, Recent, readPage
 from kernelnet.wire import WireProblem, plain
 
@@ -50,6 +51,7 @@ class Log:
     @ivar damaged: called when a commit finds the database damaged.
     @ivar room: asked before each commit why the disk can't take messages.
     @ivar noRoom: what it said last.
+    @ivar commits: how long each commit took, from its begin until the reactor's thread had heard of it.
     """
 
     MAX_BATCH = 2000
@@ -86,12 +88,14 @@ class Log:
         self.damaged: Callable[[BaseException], None] = lambda error: None
         self.room: Callable[[], WireProblem | None] = lambda: None
         self.noRoom: WireProblem | None = None
+        self.commits = Durations()
         self.head = 0
         self.first = 1
         self.logId = ""
         self._waiting: list[Work] = []
         self._waitingBytes = 0
         self._running: list[Work] = []
+        self._began = 0.0
         self._resting: IDelayedCall | None = None
         self._restUntil = 0.0
         self._relief: list[Callable[[], None]] = []
@@ -205,11 +209,13 @@ class Log:
         if not self._running:
             self._settleAll([], [])
             return
+        self._began = self._clock.seconds()
         done = self._writer.runWithConnection(commit, self._running, self._wallClock())
         done.addCallbacks(self._commitEnded, self._commitFailed).addErrback(self._unexpected)
 
     def _commitEnded(self, result: tuple[Transaction, dict[int, BaseException]]) -> None:
         transaction, refused = result
+        self.commits.add(self._clock.seconds() - self._began)
         for i, error in refused.items():
             if not isinstance(error, WireProblem):
                 self._log.failure("could not store {work}", Failure(error), work=self._running[i])

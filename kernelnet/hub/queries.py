@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from kernelnet.hub.catalog import reportsOn
-from kernelnet.message import Hello
+from kernelnet.message import Hello, MessageType, Verdict
 from kernelnet.wire import rfc3339
 
-__all__ = ["SESSION_STATES", "ais", "patterns", "progress", "sessions"]
+__all__ = ["SESSION_STATES", "Cursor", "Progress", "ais", "patterns", "progress", "sessionPage", "sessions"]
 
 MAX_SETTINGS = 32
 """No workbench has so many: claims with more are left out of `progress`."""
+
+WITNESSES = 2
+"""So many AIs must say the same of the best hand-made policy: it is no claim that anybody confirms."""
+LOOKED_AT = 20
+"""On so many of a task's newest components are reports asked what they say of it."""
+
+PAGE_BYTES = 1024 * 1024
+"""Of descriptions and transcripts in a page of sessions; each may be as long as a message."""
+
+Cursor = tuple[float, str]
+"""When a session changed (Unix seconds), and its id: where a page of them ends."""
 
 SESSION_STATES = ("offered", "active", "completed", "declined", "expired")
 
@@ -81,7 +93,8 @@ def progress(connection: sqlite3.Connection, limit: int = 5000) -> list[dict[str
     For each task that something was confirmed on: the steps by which its best level rose, oldest first.
 
     Levels are claims that another AI has confirmed and nobody has refuted; 0 is the workbench's reference, 1 its
-    optimum.  C{by_hand} is the level of the best hand-made policy, where a report tells it.
+    optimum.  C{by_hand} is the level of the best hand-made policy, as `WITNESSES` that confirmed a component of the
+    task tell it, to the bit; C{None} where they don't, or as many say something else.
 
     @param limit: the newest so many components.
     """
@@ -91,6 +104,7 @@ def progress(connection: sqlite3.Connection, limit: int = 5000) -> list[dict[str
         (limit,),
     ).fetchall()
     tasks: dict[str, dict[str, Any]] = {}
+    digests: dict[str, list[str]] = {}
     # One at a time, since each may be of a megabyte.
     for rowid in reversed(newest):
         row = connection.execute(
@@ -117,19 +131,60 @@ def progress(connection: sqlite3.Connection, limit: int = 5000) -> list[dict[str
             },
         )
         task["confirmed"] += 1
-        task["by_hand"] = task["by_hand"] or _byHand(connection, digest)
+        digests.setdefault(key, []).append(digest)
         if not task["steps"] or level > task["steps"][-1]["level"]:
             task["steps"].append({"at": timestamp, "level": level, "id": component.id, "author": author})
+    for key, task in tasks.items():
+        task["by_hand"] = _byHand(connection, digests[key][-LOOKED_AT:])
     return sorted(tasks.values(), key=lambda task: (task["workbench"], task["trace"]))
 
 
-def _byHand(connection: sqlite3.Connection, digest: str) -> dict[str, Any] | None:
-    for report in reportsOn(connection, digest, 8):
-        told = report["performance"]
-        name, level = told.get("best_by_hand"), told.get("best_by_hand_level")
-        if isinstance(name, str) and isinstance(level, int | float):
-            return {"name": name, "level": level}
-    return None
+def _byHand(connection: sqlite3.Connection, digests: list[str]) -> dict[str, Any] | None:
+    """What most of those say who confirmed these components; each AI has one voice, its newest."""
+    said: dict[str, tuple[str, float]] = {}
+    for digest in digests:
+        for report in reversed(reportsOn(connection, digest, 8)):
+            told = report["performance"]
+            name, level = told.get("best_by_hand"), told.get("best_by_hand_level")
+            if (
+                report.get("verdict") == Verdict.CONFIRMED.value
+                and isinstance(name, str)
+                and 0 < len(name) <= 64
+                and type(level) in (int, float)
+                and -1 <= level <= 1  # of NaN neither holds
+            ):
+                said[report["reporter"]] = name, float(level)
+    first, second = (*Counter(said.values()).most_common(2), (None, 0), (None, 0))[:2]
+    if first[0] is None or first[1] < WITNESSES or first[1] == second[1]:
+        return None
+    return {"name": first[0][0], "level": first[0][1]}
+
+
+class Progress:
+    """`progress`, computed anew only when the log has something that it depends on."""
+
+    _KINDS = (MessageType.OS_COMPONENT_SHARE.value, MessageType.PERFORMANCE_REPORT.value)
+
+    def __init__(self) -> None:
+        self._found: list[dict[str, Any]] | None = None
+        self._head = 0
+
+    def tasks(self, connection: sqlite3.Connection, head: int) -> list[dict[str, Any]]:
+        """
+        In a reader's thread.
+
+        @param head: the log's last position; nothing that comes later is missed by the next call.
+        """
+        found, upTo = self._found, self._head
+        if found is None or upTo > head or self._isNew(connection, upTo):
+            found = progress(connection)
+        self._found, self._head = found, head
+        return found
+
+    def _isNew(self, connection: sqlite3.Connection, upTo: int) -> bool:
+        sql = "SELECT EXISTS (SELECT 1 FROM events WHERE seq > ? AND message_type IN (?, ?))"
+        (isNew,) = connection.execute(sql, (upTo, *self._KINDS)).fetchone()
+        return bool(isNew)
 
 
 def sessions(connection: sqlite3.Connection, state: str | None, limit: int) -> list[dict[str, Any]]:
@@ -138,39 +193,56 @@ def sessions(connection: sqlite3.Connection, state: str | None, limit: int) -> l
 
     @param state: one of `SESSION_STATES`; C{None}: all.
     """
+    found, after = sessionPage(connection, state=state, limit=limit)
+    while after is not None and len(found) < limit:
+        more, after = sessionPage(connection, state=state, limit=limit - len(found), after=after)
+        found += more
+    return found
+
+
+def sessionPage(
+    connection: sqlite3.Connection,
+    *,
+    state: str | None,
+    limit: int,
+    after: Cursor | None = None,
+    transcripts: bool = True,
+) -> tuple[list[dict[str, Any]], Cursor | None]:
+    """
+    Some of them, and where the next page goes on; C{None}: nowhere.
+
+    @param limit: at most so many, and no more than `PAGE_BYTES`, but one.
+    @param after: where the page before ended.
+    @param transcripts: whether what happened in each is wanted.
+    """
     rows = connection.execute(
         "SELECT session_id, initiator, type, description, state, partner, invited, declined, component, created_at,"
-        " changed_at, transcript FROM collaboration_sessions WHERE ?1 IS NULL OR state = ?1"
-        " ORDER BY changed_at DESC LIMIT ?2",
-        (state, limit),
+        " changed_at, CASE WHEN ?5 THEN transcript END FROM collaboration_sessions"
+        " WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR (changed_at, session_id) < (?2, ?3))"
+        " ORDER BY changed_at DESC, session_id DESC LIMIT ?4",
+        (state, *(after or (None, None)), limit + 1, transcripts),
     )
-    return [
-        {
-            "id": id_,
-            "initiator": initiator,
-            "type": kind,
-            "description": description,
-            "state": now,
-            "partner": partner,
-            "invited": msgspec.json.decode(invited),
-            "declined": msgspec.json.decode(declined),
-            "component": component,
-            "created": rfc3339(created),
-            "changed": rfc3339(changed),
-            "transcript": msgspec.json.decode(transcript) if transcript else [],
-        }
-        for (
-            id_,
-            initiator,
-            kind,
-            description,
-            now,
-            partner,
-            invited,
-            declined,
-            component,
-            created,
-            changed,
-            transcript,
-        ) in rows
-    ]
+    found: list[dict[str, Any]] = []
+    size, last = 0, None
+    for id_, initiator, kind, description, now, partner, invited, declined, component, created, changed, steps in rows:
+        size += len(description) + len(invited) + len(steps or b"")
+        if found and (size > PAGE_BYTES or len(found) == limit):
+            return found, last
+        last = changed, id_
+        found.append(
+            {
+                "id": id_,
+                "initiator": initiator,
+                "type": kind,
+                "description": description,
+                "state": now,
+                "partner": partner,
+                "invited": msgspec.json.decode(invited),
+                "declined": msgspec.json.decode(declined),
+                "component": component,
+                "created": rfc3339(created),
+                "changed": rfc3339(changed),
+                "transcript": msgspec.json.decode(steps) if steps else [],
+            }
+        )
+    return found, None

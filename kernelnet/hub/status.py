@@ -24,6 +24,7 @@ key                 value
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -35,19 +36,15 @@ from kernelnet.wire import rfc3339
 if TYPE_CHECKING:
     from kernelnet.hub.factory import HubFactory
 
-__all__ = ["gatherStatus"]
+__all__ = ["gatherStatus", "standing"]
 
 
 def gatherStatus(factory: HubFactory) -> Deferred[dict[str, Any]]:
     """Fires with the dict described above."""
 
     def gathered(counts: dict[str, Any]) -> dict[str, Any]:
-        now = factory.wallClock()
         return {
-            "version": _version(),
-            "port": factory.port,
-            "uptime": round(now - factory.startedAt, 3),
-            "started": rfc3339(factory.startedAt),
+            **standing(factory),
             "ais": {
                 aiId: {
                     "specialization": known.hello.specialization,
@@ -59,24 +56,36 @@ def gatherStatus(factory: HubFactory) -> Deferred[dict[str, Any]]:
                 if connection.greeted and (known := factory.registry.ais.get(aiId))
             },
             "known_ais": len(factory.registry.ais),
-            "connections": factory.connectionCount,
             **counts,
-            "messages": dict(sorted(factory.counts.items())),
-            "errors": dict(sorted(factory.errors.items())),
-            "limits": factory.gate.counters(),
-            "log": {
-                "log_id": factory.source.logId,
-                "position": factory.source.head,
-                "oldest": factory.source.first,
-                "waiting": factory.source.waiting,
-                "removed": factory.keeper.removed,
-                "full": factory.source.room() is not None,
-            },
         }
 
     return factory.source.read(knowledge.counts).addCallback(gathered)
 
 
+def standing(factory: HubFactory) -> dict[str, Any]:
+    """What of it stands in memory, and is not about single AIs."""
+    now = factory.wallClock()
+    return {
+        "version": _version(),
+        "port": factory.port,
+        "uptime": round(now - factory.startedAt, 3),
+        "started": rfc3339(factory.startedAt),
+        "connections": factory.connectionCount,
+        "messages": dict(sorted(factory.counts.items())),
+        "errors": dict(sorted(factory.errors.items())),
+        "limits": factory.gate.counters(),
+        "log": {
+            "log_id": factory.source.logId,
+            "position": factory.source.head,
+            "oldest": factory.source.first,
+            "waiting": factory.source.waiting,
+            "removed": factory.keeper.removed,
+            "full": factory.source.room() is not None,
+        },
+    }
+
+
+@cache
 def _version() -> str:
     try:
         return version("kernelnet")

@@ -21,12 +21,14 @@ class OverviewTests(CliTestCase, HubTestCase):
 
     def fill(self) -> None:
         author, peer = self.hub.connect("AI_1", specialization="security"), self.hub.connect("AI_2")
+        other = self.hub.connect("AI_3")
         author.send("pattern_share", aPattern("p1", type=NASTY, data={"x": NASTY}))
         author.send("os_component_share", claiming("best", 0.625))
         digest = self.hub.rows("SELECT digest FROM shared_components")[0][0]
         told = {"best_by_hand": "sieve", "best_by_hand_level": 0.25}
         report = {"component_id": "best", "performance": told, "digest": digest, "verdict": "confirmed"}
-        peer.send("performance_report", report)
+        for who in (peer, other):
+            who.send("performance_report", report)
         peer.send("collaboration_request", {"type": "feature_development", "description": "", "target_ai": "AI_1"})
         session = author.payloads("collaboration_request")[0]["session_id"]
         steps = [{"by": "AI_1", "what": "build", "component": "best", "score": 5, "level": 0.625, "seconds": 1.5}]
@@ -44,6 +46,13 @@ class OverviewTests(CliTestCase, HubTestCase):
             self.assertIn(word, self.of(command))
             self.assertEqual(json.loads(self.of(command, "--json")), [])
 
+    def test_newer(self) -> None:
+        """A database of a newer kernelnet is not read as if it were this one's: one line says so."""
+        with self.hub.writer.connection as connection:
+            connection.execute("UPDATE meta SET value = '999' WHERE key = 'schema_version'")
+        for command in ("ais", "patterns", "sessions", "leaderboard"):
+            self.refused(1, "schema version 999", command, "--state", self.path)
+
     def test_full(self) -> None:
         """Each says what the database has; strangers' control characters don't reach the terminal."""
         self.fill()
@@ -55,7 +64,7 @@ class OverviewTests(CliTestCase, HubTestCase):
         for word in ("best", "0.625", "sieve 0.250"):
             self.assertIn(word, said["leaderboard"])
         self.assertNotIn("\x1b", "".join(said.values()))
-        self.assertEqual([ai["id"] for ai in json.loads(self.of("ais", "--json"))], ["AI_1", "AI_2"])
+        self.assertEqual([ai["id"] for ai in json.loads(self.of("ais", "--json"))], ["AI_1", "AI_2", "AI_3"])
         self.assertEqual(json.loads(self.of("sessions", "--show", "declined", "--json")), [])
 
     def test_noHub(self) -> None:

@@ -7,6 +7,7 @@ would be right.
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -16,14 +17,16 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from kernelnet.hub import catalog, queries
+from kernelnet.hub.web.history import History
 from kernelnet.wire import rfc3339
 
 if TYPE_CHECKING:
     from kernelnet.hub.factory import HubFactory
 
-__all__ = ["BadRequest", "NotFound", "agentCard", "answerTo"]
+__all__ = ["BadRequest", "NotFound", "Sources", "agentCard", "answerTo"]
 
 MAX_LIMIT = 500
+MAX_AIS = 1000
 
 
 class BadRequest(Exception):
@@ -37,7 +40,20 @@ class NotFound(Exception):
 Arguments = Mapping[str, str]
 
 
-def answerTo(factory: HubFactory, path: tuple[str, ...], arguments: Arguments) -> Deferred[Any]:
+class Sources:
+    """
+    What answers are made of.
+
+    @ivar factory: of the hub; C{history}: what went through it; C{progress}: how good components have become.
+    """
+
+    def __init__(self, factory: HubFactory) -> None:
+        self.factory = factory
+        self.history = History(factory)
+        self.progress = queries.Progress()
+
+
+def answerTo(sources: Sources, path: tuple[str, ...], arguments: Arguments) -> Deferred[Any]:
     """
     What C{GET /api/<path>} is answered by.
 
@@ -45,11 +61,11 @@ def answerTo(factory: HubFactory, path: tuple[str, ...], arguments: Arguments) -
     """
     name = path[0] if path else ""
     if name == "components" and len(path) == 2:
-        return maybeDeferred(_component, factory, path[1], _checked(arguments, {}))
+        return maybeDeferred(_component, sources, path[1], _checked(arguments, {}))
     if len(path) != 1 or name not in _RESOURCES:
         raise NotFound(f"there is no /api/{'/'.join(path)}; there are: {', '.join(sorted(_RESOURCES))}")
     function, known = _RESOURCES[name]
-    return maybeDeferred(function, factory, _checked(arguments, known))
+    return maybeDeferred(function, sources, _checked(arguments, known))
 
 
 def _checked(arguments: Arguments, known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
@@ -64,10 +80,13 @@ def _checked(arguments: Arguments, known: Mapping[str, Callable[[str], Any]]) ->
     return found
 
 
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 9 and 1 <= int(text) <= MAX_LIMIT):
-        raise ValueError(f"it should be 1 to {MAX_LIMIT}")
+def _upTo(most: int, text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 9 and 1 <= int(text) <= most):
+        raise ValueError(f"it should be 1 to {most}")
     return int(text)
+
+
+_limit = partial(_upTo, MAX_LIMIT)
 
 
 def _text(text: str) -> str:
@@ -82,6 +101,13 @@ def _position(text: str) -> int:
     return int(text)
 
 
+def _cursor(text: str) -> queries.Cursor:
+    match = re.fullmatch(r"([0-9]{1,12}\.[0-9]{1,9})-([0-9A-Za-z_-]{1,64})", text, re.ASCII)
+    if match is None:
+        raise ValueError("it should be the `next` of an earlier page")
+    return float(match[1]), match[2]
+
+
 def _oneOf(words: tuple[str, ...], text: str) -> str:
     if text not in words:
         raise ValueError(f"it should be one of {', '.join(words)}")
@@ -91,34 +117,41 @@ def _oneOf(words: tuple[str, ...], text: str) -> str:
 # --- resources
 
 
-def _status(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
-    return factory.get_hub_status()
+def _status(sources: Sources, arguments: Mapping[str, Any]) -> Any:
+    return sources.factory.get_hub_status()
 
 
-def _ais(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
+def _ais(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     """Those who are here first, then who was here last."""
-    found = []
-    for aiId, known in factory.registry.ais.items():
+    factory = sources.factory
+    known = factory.registry.ais
+
+    def order(aiId: str) -> tuple[bool, float, str]:
         connection = factory.byId.get(aiId)
-        here = connection is not None and connection.greeted
-        found.append(
-            {
-                "id": aiId,
-                "specialization": known.hello.specialization,
-                "capabilities": list(known.hello.capabilities),
-                "generators": list(known.hello.generators),
-                "workbenches": list(known.hello.workbenches),
-                "connected": here,
-                "since": rfc3339(connection.since) if here and connection is not None else None,
-                "seen": rfc3339(known.seenAt),
-                "behind": factory.source.head - connection.cursor.position if here and connection is not None else None,
-            }
-        )
-    found.sort(key=lambda ai: (ai["connected"], ai["seen"]), reverse=True)
-    return {"ais": found[: arguments.get("limit", MAX_LIMIT)], "known": len(found)}
+        return connection is not None and connection.greeted, known[aiId].seenAt, aiId
+
+    first = heapq.nlargest(arguments.get("limit", MAX_LIMIT), known, key=order)
+    return {"ais": [_ai(factory, aiId) for aiId in first], "known": len(known)}
 
 
-def _components(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
+def _ai(factory: HubFactory, aiId: str) -> dict[str, Any]:
+    known, connection = factory.registry.ais[aiId], factory.byId.get(aiId)
+    if connection is not None and not connection.greeted:
+        connection = None
+    return {
+        "id": aiId,
+        "specialization": known.hello.specialization,
+        "capabilities": list(known.hello.capabilities),
+        "generators": list(known.hello.generators),
+        "workbenches": list(known.hello.workbenches),
+        "connected": connection is not None,
+        "since": rfc3339(connection.since) if connection is not None else None,
+        "seen": rfc3339(known.seenAt),
+        "behind": factory.source.head - connection.cursor.position if connection is not None else None,
+    }
+
+
+def _components(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     limit = arguments.get("limit", 50)
 
     def read(connection: Any) -> Any:
@@ -136,10 +169,10 @@ def _components(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
         more = str(found[limit - 1].seq) if len(found) > limit else None
         return {"components": [catalog.describe(entry) for entry in found[:limit]], "next": more}
 
-    return factory.source.read(read)
+    return sources.factory.source.read(read)
 
 
-def _component(factory: HubFactory, name: str, arguments: Mapping[str, Any]) -> Any:
+def _component(sources: Sources, name: str, arguments: Mapping[str, Any]) -> Any:
     def read(connection: Any) -> Any:
         try:
             entry = catalog.entryOf(connection, name)
@@ -150,26 +183,36 @@ def _component(factory: HubFactory, name: str, arguments: Mapping[str, Any]) -> 
         reports = catalog.reportsOn(connection, entry.digest)
         return {**catalog.describeWhole(entry, catalog.lineage(connection, entry)), "reports": reports}
 
-    return factory.source.read(read)
+    return sources.factory.source.read(read)
 
 
-def _patterns(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
+def _patterns(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     limit, kind = arguments.get("limit", 100), arguments.get("type")
-    return factory.source.read(lambda connection: {"patterns": queries.patterns(connection, kind, limit)})
+    return sources.factory.source.read(lambda connection: {"patterns": queries.patterns(connection, kind, limit)})
 
 
-def _progress(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
-    return factory.source.read(lambda connection: {"tasks": queries.progress(connection)})
+def _progress(sources: Sources, arguments: Mapping[str, Any]) -> Any:
+    head = sources.factory.source.head
+    return sources.factory.source.read(lambda connection: {"tasks": sources.progress.tasks(connection, head)})
 
 
-def _sessions(factory: HubFactory, arguments: Mapping[str, Any]) -> Any:
-    limit, state = arguments.get("limit", 100), arguments.get("state")
-    return factory.source.read(lambda connection: {"sessions": queries.sessions(connection, state, limit)})
+def _traffic(sources: Sources, arguments: Mapping[str, Any]) -> Any:
+    return sources.history.asked()
 
 
-_RESOURCES: dict[str, tuple[Callable[[HubFactory, Mapping[str, Any]], Any], dict[str, Callable[[str], Any]]]] = {
+def _sessions(sources: Sources, arguments: Mapping[str, Any]) -> Any:
+    chosen = {"state": arguments.get("state"), "limit": arguments.get("limit", 100), "after": arguments.get("after")}
+
+    def read(connection: Any) -> Any:
+        found, last = queries.sessionPage(connection, **chosen, transcripts=arguments.get("transcripts") != "no")
+        return {"sessions": found, "next": f"{last[0]!r}-{last[1]}" if last is not None else None}
+
+    return sources.factory.source.read(read)
+
+
+_RESOURCES: dict[str, tuple[Callable[[Sources, Mapping[str, Any]], Any], dict[str, Callable[[str], Any]]]] = {
     "status": (_status, {}),
-    "ais": (_ais, {"limit": _limit}),
+    "ais": (_ais, {"limit": partial(_upTo, MAX_AIS)}),
     "components": (
         _components,
         {
@@ -182,7 +225,16 @@ _RESOURCES: dict[str, tuple[Callable[[HubFactory, Mapping[str, Any]], Any], dict
     ),
     "progress": (_progress, {}),
     "patterns": (_patterns, {"type": _text, "limit": _limit}),
-    "sessions": (_sessions, {"state": partial(_oneOf, queries.SESSION_STATES), "limit": _limit}),
+    "sessions": (
+        _sessions,
+        {
+            "state": partial(_oneOf, queries.SESSION_STATES),
+            "transcripts": partial(_oneOf, ("yes", "no")),
+            "after": _cursor,
+            "limit": _limit,
+        },
+    ),
+    "traffic": (_traffic, {}),
 }
 
 

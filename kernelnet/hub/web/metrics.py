@@ -7,13 +7,23 @@ No AI's id is a label: ids come from strangers, and each would be a series of it
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import Any
 
 from prometheus_client import generate_latest
-from prometheus_client.core import CollectorRegistry, CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CollectorRegistry,
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from kernelnet.hub.durations import BOUNDS, Durations
 
 __all__ = ["CONTENT_TYPE", "render"]
 
@@ -28,22 +38,24 @@ _LIMITS = {
 }
 
 
-def render(status: Mapping[str, Any], *, startedAt: float, streams: int, slow: int) -> bytes:
+def render(status: Mapping[str, Any], *, startedAt: float, streams: int, slow: int, commits: Durations) -> bytes:
     """
     @param status: see `kernelnet.hub.status`.
     @param startedAt: Unix seconds.
     @param streams: how many readers C{/api/events} has.
     @param slow: how many connections have fallen behind the log.
+    @param commits: how long they took.
     """
     registry = CollectorRegistry()
-    registry.register(_Hub(status, {"started": startedAt, "streams": streams, "slow": slow}))
+    registry.register(_Hub(status, {"started": startedAt, "streams": streams, "slow": slow}, commits))
     ProcessCollector(namespace="kernelnet", registry=registry)
     return generate_latest(registry)
 
 
 class _Hub(Collector):
-    def __init__(self, status: Mapping[str, Any], more: Mapping[str, float]) -> None:
+    def __init__(self, status: Mapping[str, Any], more: Mapping[str, float], commits: Durations) -> None:
         self._status = status
+        self._commits = commits
         self._more = more
 
     def collect(self) -> Iterable[Metric]:
@@ -54,6 +66,7 @@ class _Hub(Collector):
             yield CounterMetricFamily(f"kernelnet_connections_{name}", help_, value=limits[name])
         yield _gauges("stored", "What is stored, by kind.", "kind", status["stored"])
         yield _gauges("sessions", "Collaboration sessions, by state.", "state", status["sessions"])
+        yield _histogram("log_commit_seconds", "From a commit's begin to its being on disk.", self._commits)
         for name, help_, value in (
             ("start_time_seconds", "Unix time at which the hub started.", self._more["started"]),
             ("ais_connected", "AIs that are connected.", len(status["ais"])),
@@ -68,6 +81,12 @@ class _Hub(Collector):
             ("log_full", "1 if the disk is too full for messages.", int(log["full"])),
         ):
             yield GaugeMetricFamily(f"kernelnet_{name}", help_, value=value)
+
+
+def _histogram(name: str, help_: str, durations: Durations) -> Metric:
+    bounds = [*map(floatToGoString, BOUNDS), "+Inf"]
+    buckets = list(zip(bounds, accumulate(durations.counts), strict=True))
+    return HistogramMetricFamily(f"kernelnet_{name}", help_, buckets=buckets, sum_value=durations.seconds)
 
 
 def _labelled(name: str, help_: str, label: str, values: Mapping[str, int]) -> Metric:

@@ -11,14 +11,13 @@ import re
 from importlib.resources import files
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
-from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web import server
 from twisted.web.http import Request
@@ -26,9 +25,11 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from kernelnet.hub.web import metrics
-from kernelnet.hub.web.api import BadRequest, NotFound, agentCard, answerTo
-from kernelnet.hub.web.feed import Feed
-from kernelnet.hub.web.signin import COOKIE, NotAllowed, SignIn, TooManyFailures
+from kernelnet.hub.web.answers import Answers, maxAge
+from kernelnet.hub.web.api import BadRequest, NotFound, Sources, agentCard, answerTo
+from kernelnet.hub.web.feed import PAGE, Feed
+from kernelnet.hub.web.signin import NotAllowed, SignIn, TooManyFailures
+from kernelnet.hub.web.visitors import Visitors, proved
 
 if TYPE_CHECKING:
     from kernelnet.hub.factory import HubFactory
@@ -37,8 +38,6 @@ __all__ = ["DEFAULT_PORT", "Dashboard", "DashboardError", "checkWhere", "parseWh
 
 DEFAULT_PORT = 6080
 MAX_URI = 4096
-MAX_CONNECTIONS = 512
-"""More are cut: whoever floods this port must not take the files that the main port's connections need."""
 
 _HEADERS = (
     (
@@ -98,7 +97,7 @@ class Dashboard:
     """
     The HTTP face of one hub.
 
-    @ivar url: where it is, once it listens; C{site}: what answers there.
+    @ivar url: where it is, once it listens; C{site}: what answers there; C{visitors}: whom it lets in.
     """
 
     log = Logger(namespace="kernelnet.hub")
@@ -116,15 +115,23 @@ class Dashboard:
         self._port: IListeningPort | None = None
         bounds = factory.gate.bounds
         self.signIn = SignIn(factory.source, bounds, factory.clock.seconds, factory.wallClock)
-        self.feed = Feed(factory.source, factory.clock)
+        self.feed = Feed(factory.source, factory.clock, factory.counts)
+        self.sources = Sources(factory)
+        self._answers = Answers(factory.clock.seconds)
         self.url = ""
-        self.site = Site(_Root(self), requestFactory=_Request, timeout=60, reactor=factory.clock)
+        self.site = Site(_Root(self), requestFactory=_Request, reactor=factory.clock)
+        self.visitors = Visitors(self.site)
         self.site.noisy = False
         # Access to it is not worth a line each; what fails is logged.
         self.site.log = lambda request: None  # type: ignore[method-assign]
 
     def __repr__(self) -> str:
         return f"<Dashboard {self.url or 'not listening'}>"
+
+    @property
+    def cookie(self) -> bytes:
+        """A session's name: browsers send a host's cookies to all of its ports, and there may be a hub on each."""
+        return b"kernelnet_session_%d" % (urlsplit(self.url).port or 0)
 
     @property
     def isSecure(self) -> bool:
@@ -144,8 +151,9 @@ class Dashboard:
             host: Any = port.getHost()
             shown = f"[{host.host}]" if ":" in host.host else host.host
             self.url = f"{'https' if self._tls is not None else 'http'}://{shown}:{host.port}/"
+            self.sources.history.start()
 
-        result: Deferred[None] = endpoint.listen(_Limited(self.site)).addCallback(listening)
+        result: Deferred[None] = endpoint.listen(self.visitors).addCallback(listening)
         return result
 
     def link(self) -> str:
@@ -155,6 +163,7 @@ class Dashboard:
     def stop(self) -> Deferred[None]:
         """Fires when it no longer listens; streams end at once."""
         self.feed.stop()
+        self.sources.history.stop()
         port, self._port = self._port, None
         return succeed(None) if port is None else maybeDeferred(port.stopListening).addCallback(lambda _: None)
 
@@ -173,20 +182,29 @@ class Dashboard:
             return self._text(request, 200, b"alive\n")
         if path == "/signin":
             return self._enter(request)
-        allowed = self.signIn.check(_host(request), _cookie(request), _bearer(request))
+        cookie = request.getCookie(self.cookie)
+        session = cookie.decode("ascii", "replace") if cookie is not None else None
+        allowed = self.signIn.check(_host(request), session, _bearer(request))
         allowed.addCallback(lambda _: self._answer(request, path)).addErrback(self._failed, request)
         return NOT_DONE_YET
 
     def _answer(self, request: Request, path: str) -> object:
         if _isGone(request):
             return NOT_DONE_YET  # while it was looked up who it is
+        proved(request)
         if path == "/api/events":
             return self._stream(request)
         if path == "/api/openapi.yaml":
             return self._static(request, "openapi.yaml")
         if path.startswith("/api/"):
             names = tuple(unquote(name) for name in path.removeprefix("/api/").split("/"))
-            return answerTo(self._factory, names, _arguments(request)).addCallback(self._json, request)
+            arguments = _arguments(request)
+            answer = self._answers.ask(
+                request.uri,
+                maxAge(request.getHeader(b"cache-control")),
+                lambda: answerTo(self.sources, names, arguments),
+            )
+            return answer.addCallback(self._encoded, request)
         if path == "/readyz":
             problem = self._factory.source.room()
             ready = problem is None and not self._factory.source.backlogged
@@ -194,16 +212,20 @@ class Dashboard:
         if path == "/metrics":
             return self._factory.get_hub_status().addCallback(self._metrics, request)
         if path == "/.well-known/agent-card.json":
-            return self._json(agentCard(self.url), request)
+            return self._encoded(msgspec.json.encode(agentCard(self.url)), request)
         return self._static(request, "index.html" if path == "/" else path[1:])
 
     def _enter(self, request: Request) -> object:
+        if request.method == b"HEAD":
+            # Who only looks what is there, such as a program that shows links, does not use it up.
+            request.setHeader(b"Allow", b"GET")
+            return self._refuse(request, 405, "only GET signs in")
         try:
             session = self.signIn.enter(_host(request), _arguments(request).get("link", ""))
         except (NotAllowed, TooManyFailures, BadRequest) as error:
             return self._failed(Failure(error), request)
         request.addCookie(
-            COOKIE, session.encode("ascii"), path=b"/", httpOnly=True, secure=self.isSecure, sameSite=b"strict"
+            self.cookie, session.encode("ascii"), path=b"/", httpOnly=True, secure=self.isSecure, sameSite=b"strict"
         )
         request.redirect(b"/")
         request.finish()
@@ -213,26 +235,33 @@ class Dashboard:
         if self.feed.full:
             return self._refuse(request, 503, "too many streams are open")
         last = request.getHeader(b"last-event-id")
-        text = _arguments(request).get("after") or (last.decode("utf-8", "replace") if last is not None else None)
+        arguments = _arguments(request)
+        text = arguments.get("after") or (last.decode("utf-8", "replace") if last is not None else None)
         if text is not None and not (text.isascii() and text.isdecimal() and len(text) < 19):
             raise BadRequest("after: it should be the number of the last event that you have")
+        most = arguments.get("most")
+        if most is not None and not (re.fullmatch(r"[0-9]{1,4}", most, re.ASCII) and 1 <= int(most) <= PAGE):
+            raise BadRequest(f"most: it should be 1 to {PAGE} events a second")
         request.setHeader(b"Content-Type", b"text/event-stream")
         # For proxies that would gather it first.
         request.setHeader(b"X-Accel-Buffering", b"no")
         if request.method == b"HEAD":
             return _finish(request, b"")
-        self.feed.join(request, int(text) if text is not None else None)
+        self.feed.join(request, int(text) if text is not None else None, int(most) if most is not None else None)
         return NOT_DONE_YET
 
     def _metrics(self, status: dict[str, Any], request: Request) -> object:
         slow = sum(1 for c in self._factory.byId.values() if c.greeted and not c.cursor.live)
-        text = metrics.render(status, startedAt=self._factory.startedAt, streams=len(self.feed), slow=slow)
+        commits = self._factory.source.commits
+        text = metrics.render(
+            status, startedAt=self._factory.startedAt, streams=len(self.feed), slow=slow, commits=commits
+        )
         request.setHeader(b"Content-Type", metrics.CONTENT_TYPE)
         return _finish(request, text)
 
-    def _json(self, value: Any, request: Request) -> object:
+    def _encoded(self, body: bytes, request: Request) -> object:
         request.setHeader(b"Content-Type", b"application/json")
-        return _finish(request, msgspec.json.encode(value))
+        return _finish(request, body)
 
     def _static(self, request: Request, name: str) -> object:
         kind = _TYPES.get(name.rpartition(".")[2])
@@ -280,13 +309,6 @@ class _Request(server.Request):
         pass
 
 
-class _Limited(WrappingFactory):
-    noisy = False
-
-    def buildProtocol(self, addr: Any) -> Any:
-        return super().buildProtocol(addr) if len(self.protocols) < MAX_CONNECTIONS else None
-
-
 class _Root(Resource):
     isLeaf = True
 
@@ -328,11 +350,6 @@ def _arguments(request: Request) -> dict[str, str]:
 
 def _host(request: Request) -> str | None:
     return getattr(request.getClientAddress(), "host", None)
-
-
-def _cookie(request: Request) -> str | None:
-    value = request.getCookie(COOKIE)
-    return value.decode("ascii", "replace") if value is not None else None
 
 
 def _bearer(request: Request) -> str | None:

@@ -19,9 +19,8 @@ from kernelnet.hub.limits import Attempts, Bounds, Verdict, addressKey
 from kernelnet.hub.log import Log
 from kernelnet.identity import tokenHash
 
-__all__ = ["COOKIE", "NotAllowed", "SignIn", "TooManyFailures"]
+__all__ = ["NotAllowed", "SignIn", "TooManyFailures"]
 
-COOKIE = b"kernelnet_session"
 LINK_LASTS = 600.0
 """Seconds in which a link can be used, once."""
 SESSION_LASTS = 12 * 3600.0

@@ -8,12 +8,11 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from kernelnet.hub import tokens
 from kernelnet.hub.web.server import Dashboard
-from tests.hub.support import HubTestCase
+from tests.hub.support import HubTestCase, Transport
 
 __all__ = ["Answer", "WebTestCase"]
 
@@ -47,10 +46,10 @@ class WebTestCase(HubTestCase):
             channel.connectionLost(Failure(ConnectionDone()))
         super().tearDown()
 
-    def open(self, path: str, method: str = "GET", host: str = "192.0.2.1", **headers: str) -> StringTransport:
+    def open(self, path: str, method: str = "GET", host: str = "192.0.2.1", **headers: str) -> Transport:
         """Send a request; what is answered is in the transport."""
-        transport = StringTransport(peerAddress=IPv4Address("TCP", host, 4000))
-        channel = self.dashboard.site.buildProtocol(transport.getPeer())
+        transport = Transport(peerAddress=IPv4Address("TCP", host, 4000))
+        channel = self.dashboard.visitors.buildProtocol(transport.getPeer())
         channel.makeConnection(transport)
         lines = [f"{method} {path} HTTP/1.1", "Host: hub", "Connection: close"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]

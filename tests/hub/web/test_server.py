@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import tempfile
 from collections import Counter
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from kernelnet.hub import tokens
-from kernelnet.hub.web.server import MAX_CONNECTIONS, Dashboard, DashboardError, _Limited, checkWhere, parseWhere
+from kernelnet.hub import queries, tokens
+from kernelnet.hub.web.history import SAMPLES
+from kernelnet.hub.web.server import Dashboard, DashboardError, checkWhere, parseWhere
 from kernelnet.hub.web.signin import LINK_LASTS, SESSION_LASTS
+from kernelnet.hub.web.visitors import BOUNDS, REQUEST_WITHIN
 from kernelnet.wire import WireProblem
-from tests.hub.support import aComponent, aPattern
+from tests.hub.support import Transport, aComponent, aPattern
 from tests.hub.test_catalog import claiming
 from tests.hub.web.support import WebTestCase
 
@@ -68,6 +71,8 @@ class AccessTests(WebTestCase):
     def test_link(self) -> None:
         """A link works once and in time; its cookie is for this site alone and unseen by scripts."""
         link = self.dashboard.link().removeprefix(self.dashboard.url.rstrip("/"))
+        looked = self.ask(link, None, method="HEAD")
+        self.assertEqual((looked.code, looked.headers["allow"]), (405, "GET"))
         entered = self.ask(link, None)
         self.assertEqual((entered.code, entered.headers["location"]), (302, "/"))
         cookie = entered.headers["set-cookie"]
@@ -75,6 +80,7 @@ class AccessTests(WebTestCase):
             self.assertIn(word, cookie)
         self.assertNotIn("Secure", cookie)
         value = cookie.partition(";")[0]
+        self.assertEqual(value.partition("=")[0], "kernelnet_session_6080")
         self.assertEqual(self.ask("/api/status", None, Cookie=value).code, 200)
         self.assertEqual(self.ask(link, None).code, 401)
         self.assertEqual(self.ask("/api/status", None, Cookie=value[:-1] + "x").code, 401)
@@ -135,7 +141,7 @@ class AccessTests(WebTestCase):
     def test_bytes(self) -> None:
         """Headers and arguments that are no text are wrong ones, and nothing to log."""
         for name in ("Authorization", "Cookie", "Last_Event_ID"):
-            for start in ("Bearer ", "kernelnet_session=", ""):
+            for start in ("Bearer ", "kernelnet_session_6080=", ""):
                 headers = {name: f"{start}\udcff\udcfe"}
                 self.assertIn(self.open("/api/events", **headers).value().split()[1], (b"401", b"429"))
         headers = {"Authorization": f"Bearer {self.token}", "Last_Event_ID": "\udcff"}
@@ -157,19 +163,47 @@ class AccessTests(WebTestCase):
         self.assertEqual((answer.code, answer.headers["content-type"], answer.body), (200, "text/event-stream", b""))
         self.assertEqual(len(self.dashboard.feed), 0)
 
+    def visitor(self, host: str) -> Transport | None:
+        """A connection that has not said anything; C{None} where it is not let in."""
+        transport = Transport(peerAddress=IPv4Address("TCP", host, 4000))
+        protocol = self.dashboard.visitors.buildProtocol(transport.getPeer())
+        if protocol is None:
+            return None
+        protocol.makeConnection(transport)
+        self.channels.append(protocol)
+        return transport
+
     def test_connections(self) -> None:
-        """More connections than it takes are cut; when one is gone, another may come."""
-        limited = _Limited(self.dashboard.site)
-        transports = [StringTransport() for _ in range(MAX_CONNECTIONS)]
-        protocols = [limited.buildProtocol(transport.getPeer()) for transport in transports]
-        for protocol, transport in zip(protocols, transports, strict=True):
-            protocol.makeConnection(transport)
-        self.assertIsNone(limited.buildProtocol(transports[0].getPeer()))
-        protocols[0].connectionLost(Failure(ConnectionDone()))
-        another = limited.buildProtocol(transports[0].getPeer())
-        another.makeConnection(StringTransport())
-        for protocol in [another, *protocols[1:]]:
-            protocol.connectionLost(Failure(ConnectionDone()))
+        """Who shows nothing goes for newer ones, the oldest first; who may look stays."""
+        looking = self.open("/api/events", Authorization=f"Bearer {self.token}")
+        came = [self.visitor(f"192.0.3.{n}") for n in range(BOUNDS.pending)]
+        silent = [transport for transport in came if transport is not None]
+        self.assertEqual([transport.aborted for transport in silent], [False] * BOUNDS.pending)
+        self.visitor("192.0.2.1")
+        self.assertEqual([transport.aborted for transport in silent], [True] + [False] * (BOUNDS.pending - 1))
+        self.assertFalse(looking.disconnecting or looking.aborted)
+
+    def test_share(self) -> None:
+        """One address has a share, of all and of those that show nothing; this machine's own has all, for a proxy."""
+        mine = [self.open("/api/events", Authorization=f"Bearer {self.token}") for _ in range(100)]
+        other = [self.visitor("192.0.2.1") for _ in range(BOUNDS.pendingPerAddress)]
+        self.assertEqual(len(mine) + len(other), 164)
+        self.assertIsNone(other[-1])
+        self.assertIsNotNone(self.visitor("192.0.2.2"))
+        local = [self.visitor("127.0.0.1") for _ in range(200)]
+        self.assertTrue(all(transport is not None and not transport.aborted for transport in local))
+
+    def test_slowRequest(self) -> None:
+        """A request that comes by the byte is not waited for, nor is the next one of an idle connection."""
+        slow, idle = self.visitor("192.0.2.1"), self.open("/livez", Connection="keep-alive")
+        assert slow is not None
+        for byte in b"GET /livez HTTP":
+            self.channels[0].dataReceived(bytes([byte]))
+            self.hub.clock.advance(1)
+        self.assertEqual((slow.disconnecting, idle.disconnecting), (True, True))
+        looking = self.open("/api/events", Authorization=f"Bearer {self.token}")
+        self.hub.clock.advance(REQUEST_WITHIN + 1)
+        self.assertFalse(looking.disconnecting)
 
     def test_headers(self) -> None:
         """Every answer, also a refusal, forbids frames, foreign scripts, guessing of types, and keeping it."""
@@ -307,7 +341,7 @@ class ApiTests(WebTestCase):
 
     def test_progress(self) -> None:
         """For each task the steps by which what others confirmed rose, with the best hand-made policy's level."""
-        author, peer = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        author, peer, other = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
         for name, level in (("a", 0.2), ("b", 0.9), ("c", 0.1), ("d", 0.4)):
             author.send("os_component_share", claiming(name, level))
             digest = self.ask(f"/api/components/{name}").json["digest"]
@@ -315,9 +349,153 @@ class ApiTests(WebTestCase):
             if name != "b":
                 report = {"component_id": name, "performance": performance, "digest": digest, "verdict": "confirmed"}
                 peer.send("performance_report", report)
+                other.send("performance_report", report)
         (task,) = self.ask("/api/progress").json["tasks"]
         self.assertEqual([(step["id"], step["level"]) for step in task["steps"]], [("a", 0.2), ("d", 0.4)])
         self.assertEqual((task["confirmed"], task["by_hand"]), (3, {"name": "sieve", "level": 0.3}))
+
+    def byHand(self, *said: tuple[object, object] | None) -> object:
+        """What is told of the best hand-made policy when each of so many peers that confirmed a component says this."""
+        self.asked = getattr(self, "asked", 0) + 1
+        component = claiming(f"c{self.asked}", 0.5, trace=f"{self.asked:064x}")
+        author = self.hub.connect("AUTHOR")
+        author.send("os_component_share", component)
+        digest = self.ask(f"/api/components/c{self.asked}").json["digest"]
+        for number, words in enumerate(said):
+            told = {} if words is None else {"best_by_hand": words[0], "best_by_hand_level": words[1]}
+            report = {"component_id": "c", "performance": told, "digest": digest, "verdict": "confirmed"}
+            self.hub.connect(f"AI_{number}").send("performance_report", report)
+        tasks = {task["trace_digest"]: task for task in self.ask("/api/progress").json["tasks"]}
+        return tasks[f"{self.asked:064x}"]["by_hand"]
+
+    def test_byHand(self) -> None:
+        """What the best hand-made policy reaches is nobody's to say alone, and nothing that can't be is believed."""
+        self.assertIsNone(self.byHand(("sieve", 0.3)))
+        self.assertEqual(self.byHand(("sieve", 0.3), ("sieve", 0.3)), {"name": "sieve", "level": 0.3})
+        self.assertEqual(self.byHand(("x", 0.9), ("sieve", 0.3), ("sieve", 0.3)), {"name": "sieve", "level": 0.3})
+        self.assertIsNone(self.byHand(("x", 0.9), ("x", 0.9), ("sieve", 0.3), ("sieve", 0.3)))
+        for words in (
+            ("sieve", 1e9),
+            ("sieve", -2),
+            ("sieve", True),
+            ("sieve", "1"),
+            ("", 0.3),
+            ("x" * 65, 0.3),
+            (1, 0.3),
+        ):
+            self.assertIsNone(self.byHand(words, words), words)
+        self.assertIsNone(self.byHand(None, None))
+
+    def test_byHandOfOthers(self) -> None:
+        """Neither the author, nor who refuted it, has a voice on the best hand-made policy."""
+        author, peer, liar = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
+        author.send("os_component_share", claiming("c", 0.5))
+        digest = self.ask("/api/components/c").json["digest"]
+        told = {"best_by_hand": "sieve", "best_by_hand_level": 0.3}
+        for who, verdict in ((author, None), (peer, "confirmed"), (liar, "unmeasurable")):
+            report = {"component_id": "c", "performance": told, "digest": digest, "verdict": verdict}
+            who.send("performance_report", report)
+        (task,) = self.ask("/api/progress").json["tasks"]
+        self.assertIsNone(task["by_hand"])
+
+    def test_progressIsKept(self) -> None:
+        """Progress is computed anew when the log has a component or a report, and not for other messages."""
+        author, *peers = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
+        computed: list[object] = []
+        whole = queries.progress
+
+        def counted(connection: sqlite3.Connection) -> object:
+            computed.append(1)
+            return whole(connection)
+
+        self.patch(queries, "progress", counted)
+        self.assertEqual(self.ask("/api/progress").json["tasks"], [])
+        author.send("pattern_share", aPattern())
+        self.assertEqual((self.ask("/api/progress").json["tasks"], len(computed)), ([], 1))
+        author.send("os_component_share", claiming("c", 0.5))
+        self.assertEqual((self.ask("/api/progress").json["tasks"], len(computed)), ([], 2))
+        digest = self.ask("/api/components/c").json["digest"]
+        for peer in peers:
+            report = {"component_id": "c", "performance": {}, "digest": digest, "verdict": "confirmed"}
+            peer.send("performance_report", report)
+            (task,) = self.ask("/api/progress").json["tasks"]
+        self.assertEqual((task["confirmed"], len(computed)), (1, 4))
+
+    def test_sessions(self) -> None:
+        """Sessions come page by page, each bounded in bytes, and without their transcripts where nobody wants them."""
+        self.hub.connect("AI_1")
+        other = self.hub.connect("AI_2")
+        for number in range(7):
+            offer = {"type": "feature_development", "description": "x" * 1000, "target_ai": "AI_1"}
+            other.send("collaboration_request", {**offer, "description": f"{number}" * 1000})
+            self.hub.clock.advance(number % 2)
+        self.patch(queries, "PAGE_BYTES", 2500)
+        seen, after = [], ""
+        while True:
+            page = self.ask(f"/api/sessions?limit=3{after}").json
+            self.assertLessEqual(len(page["sessions"]), 2)
+            seen += [session["description"][0] for session in page["sessions"]]
+            if page["next"] is None:
+                break
+            after = f"&after={page['next']}"
+        self.assertEqual(sorted(seen), [f"{n}" for n in range(7)])
+        self.assertEqual(len(queries.sessions(self.hub.reader.connection, None, 5)), 5)
+        for wrong in ("x", "1-x", "1.0-", f"1.0-{'x' * 65}"):
+            self.assertEqual(self.ask(f"/api/sessions?after={wrong}").code, 400)
+        with self.hub.writer.connection as connection:
+            connection.execute('UPDATE collaboration_sessions SET transcript = \'[{"by": "AI_1"}]\'')
+        for words, steps in (("", 1), ("&transcripts=yes", 1), ("&transcripts=no", 0)):
+            (session,) = self.ask(f"/api/sessions?limit=1{words}").json["sessions"]
+            self.assertEqual(len(session["transcript"]), steps)
+
+    def test_traffic(self) -> None:
+        """Messages a second by type, how long commits took, and who is behind, for the last ten minutes."""
+        author, slow = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        history = self.dashboard.sources.history
+        history.sample()
+        slow.pause()
+        for number in range(10):
+            author.send("pattern_share", aPattern(f"p{number}"))
+        self.hub.clock.advance(5)
+        history.sample()
+        found = self.ask("/api/traffic").json
+        self.assertEqual(found["messages"]["pattern_share"][-1], 2)
+        self.assertGreaterEqual(found["commits"][-1], 2)
+        self.assertEqual(found["behind"][-1], 1)
+        self.assertEqual(found["slow"], [{"id": "AI_2", "behind": 10}])
+        self.assertEqual(found["position"][-1], self.hub.log.head)
+        self.assertEqual(found["now"]["log"]["position"], self.hub.log.head)
+        self.assertIsNotNone(found["commit_p99"][-1])
+        for _ in range(SAMPLES):
+            self.hub.clock.advance(5)
+            history.sample()
+        found = self.ask("/api/traffic").json
+        self.assertEqual((len(found["at"]), found["messages"]), (SAMPLES, {}))
+
+    def test_shared(self) -> None:
+        """Who takes an answer of a second ago shares it with others; who doesn't say so gets a fresh one."""
+        self.hub.connect("AI_1")
+        old = {"Cache_Control": "max-age=1"}
+        self.assertEqual(self.ask("/api/ais", **old).json["known"], 1)
+        self.hub.connect("AI_2")
+        self.hub.clock.advance(0.5)
+        self.assertEqual(self.ask("/api/ais", **old).json["known"], 1)
+        self.assertEqual(self.ask("/api/ais?limit=9", **old).json["known"], 2)
+        self.assertEqual(self.ask("/api/ais").json["known"], 2)
+        self.hub.clock.advance(0.51)
+        self.assertEqual(self.ask("/api/ais", **old).json["known"], 2)
+
+    def test_sharedAtOnce(self) -> None:
+        """What many ask for in the same moment is read once; they all hear when it can't be read."""
+        link = self.dashboard.link().removeprefix("http://127.0.0.1:6080")
+        cookie = self.ask(link, None).headers["set-cookie"].partition(";")[0]
+        for path, code in (("/api/status", b"200"), ("/api/components/none", b"404")):
+            calls = self.hub.reader.calls
+            self.hub.reader.held = True
+            waiting = [self.open(path, Cookie=cookie, Cache_Control="max-age=1") for _ in range(5)]
+            self.assertEqual(self.hub.reader.calls - calls, 1)
+            self.hub.reader.release()
+            self.assertEqual({transport.value().split()[1] for transport in waiting}, {code})
 
     def test_ais(self) -> None:
         """Who is here comes first, with how far it is behind; who left says when it was seen."""
@@ -336,6 +514,8 @@ class ApiTests(WebTestCase):
         self.assertIn('kernelnet_messages_total{type="pattern_share"} 1.0', text)
         self.assertIn("kernelnet_ais_connected 1.0", text)
         self.assertNotIn("AI_OF_MINE", text)
+        count = sum(self.hub.log.commits.counts)
+        self.assertIn(f'kernelnet_log_commit_seconds_bucket{{le="+Inf"}} {count}.0', text)
 
     def test_ready(self) -> None:
         """A hub that can take no messages is alive, and not ready."""
@@ -347,7 +527,7 @@ class ApiTests(WebTestCase):
 class FeedTests(WebTestCase):
     def events(self, data: bytes) -> list[tuple[int, str]]:
         found = [json.loads(line[6:]) for line in data.decode().splitlines() if line.startswith("data: ")]
-        return [(event["seq"], event["sender"]) for event in found]
+        return [(event.get("seq", 0), event.get("sender", "")) for event in found]
 
     def test_live(self) -> None:
         """What is committed is told within a quarter of a second, to all who look."""
@@ -391,6 +571,38 @@ class FeedTests(WebTestCase):
         stream.producer.resumeProducing()
         self.hub.clock.advance(0.25)
         self.assertEqual(len(self.events(stream.value())), 5)
+
+    def test_condensed(self) -> None:
+        """Who wants no more than some a second gets the newest, and how many and what came before them."""
+        author = self.hub.connect("AI_1")
+        streams = [self.open("/api/events?most=3", Authorization=f"Bearer {self.token}") for _ in range(3)]
+        for number in range(10):
+            author.send("pattern_share", aPattern(f"p{number}"))
+        calls = self.hub.reader.calls
+        self.hub.clock.pump([0.25] * 8)
+        head = self.hub.log.head
+        self.assertEqual(self.hub.reader.calls - calls, 1)
+        for stream in streams:
+            self.assertEqual([seq for seq, _ in self.events(stream.value())[1:]], [head - 2, head - 1, head])
+            self.assertIn(b'event: skipped\ndata: {"count":7,"types":["hello","pattern_share"]}\n\n', stream.value())
+        author.send("pattern_share", aPattern("last"))
+        self.hub.clock.pump([0.25] * 4)
+        self.assertEqual(streams[0].value().count(b"skipped"), 1)
+        self.assertEqual(self.events(streams[0].value())[-1][0], head + 1)
+        for wrong in ("0", "x", "501", "-1", ""):
+            self.assertEqual(self.ask(f"/api/events?most={wrong}").code, 400, wrong)
+
+    def test_dead(self) -> None:
+        """Who has read nothing for a minute is left; it may come back to where it was."""
+        author = self.hub.connect("AI_1")
+        stream = self.open("/api/events", Authorization=f"Bearer {self.token}")
+        assert stream.producer is not None
+        stream.producer.pauseProducing()
+        author.send("pattern_share", aPattern())
+        self.hub.clock.pump([0.25] * 4 * 59)
+        self.assertEqual((len(self.dashboard.feed), stream.disconnecting), (1, False))
+        self.hub.clock.pump([0.25] * 8)
+        self.assertEqual((len(self.dashboard.feed), stream.disconnecting), (0, True))
 
     def test_gone(self) -> None:
         """Who left is forgotten, and with the last one the looking ends."""
