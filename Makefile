@@ -1,6 +1,8 @@
 # make demo    the main job on this machine: a hub and trainers that learn from a real trace
 # make test    all tests
-# make check   ruff, mypy, all tests, 90 seconds of fuzzing: what a change must pass
+# make check   ruff, mypy, the documentation, all tests, 90 seconds of fuzzing: what a change must pass
+# make docs    the documentation as pages, build/docs/index.html
+# make dist    wheel and sdist, dist/
 # make soak    50 kills of a hub under load, 25 of trainers, 25 of both; counts what was promised (some minutes)
 # make abuse   the long forms of what a hub has to stand (a table; some minutes)
 # make fuzz    fuzzes decoder, expressions and handshake, FUZZ=600 seconds each; what it reached is kept in .fuzz/
@@ -22,7 +24,7 @@ STALE := $(shell test -f $(VENV)/.made || exit 0; \
 	{ test -x $(BIN)/python && test "`sed -n 1p $(VENV)/.made`" = "$(CURDIR)" \
 	&& { test -z "$(ASKED)" || test "`sed -n 2p $(VENV)/.made`" = "$(ASKED)"; }; } || echo stale)
 
-.PHONY: demo test check soak abuse fuzz bench clean stale
+.PHONY: demo test check docs dist soak abuse fuzz bench clean stale
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.trainer
@@ -35,8 +37,20 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	@$(MAKE) --no-print-directory docs
 	$(BIN)/python -m pytest $(ARGS)
 	@$(MAKE) --no-print-directory fuzz FUZZ=30
+
+# Any warning is an error, such as for a link that leads nowhere.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning --keep-going docs build/docs
+	$(BIN)/pydoctor --html-output=build/docs/api
+	@echo "build/docs/index.html"
+
+# Without isolation: the venv has what building needs, and no index is asked.
+dist: $(VENV)/.test
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
 
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.system.soak $(ARGS)
@@ -74,7 +88,7 @@ $(VENV)/.made: $(STALE)
 	@printf '%s\n%s\n' "$(CURDIR)" "$(PYTHON)" > $@
 
 # One stamp an extra: nothing is installed twice, and all of it again when the dependencies or entry points change.
-# The install is editable: a `git pull` needs no other step, and twistd finds the plugins.  Each extra holds the ones before it.
+# The install is editable: a `git pull` needs no other step, and twistd finds the plugins.  [test] holds [trainer], and [dev] all.
 $(VENV)/.trainer: $(VENV)/.made setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[trainer]'
 	@touch $@
@@ -83,6 +97,10 @@ $(VENV)/.test: $(VENV)/.made setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $(VENV)/.trainer $@
 
+$(VENV)/.docs: $(VENV)/.made setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
 $(VENV)/.dev: $(VENV)/.made setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	@touch $(VENV)/.trainer $(VENV)/.test $@
+	@touch $(VENV)/.trainer $(VENV)/.test $(VENV)/.docs $@

@@ -17,11 +17,11 @@ ROOT = Path(__file__).resolve().parents[2]
 class CommandTests(SynchronousTestCase):
     def test_parsed(self) -> None:
         """Every line that begins with C{kernelnet} in a block of README, docs and examples."""
-        documents = [ROOT / "README.rst", *(ROOT / "docs").glob("*.rst"), *(ROOT / "examples").glob("*/README.rst")]
+        documents = [ROOT / "README.rst", *(ROOT / "docs").rglob("*.rst"), *(ROOT / "examples").glob("*/README.rst")]
         lines = []
         for document in documents:
             text = re.sub(r"\\\n\s+", "", document.read_text("utf-8"))  # lines that go on
-            found = re.findall(r"^ +kernelnet ([a-z].*?)(?: {2,}.*| +#.*)?$", text, re.MULTILINE)
+            found = re.findall(r"^ +(?:\$ )?kernelnet ([a-z].*?)(?: {2,}.*| +[#>].*)?$", text, re.MULTILINE)
             lines += [(document.name, line) for line in found]
         self.assertGreater(len(lines), 10)
         for name, line in lines:
