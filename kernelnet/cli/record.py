@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import shlex
 import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from kernelnet.cli.arguments import Mistake, Seconds, checkOut, findWorkbench, oneLine
+from kernelnet.cli.progress import Tell, progress
+from kernelnet.workbench.errors import TraceError, WorkbenchError
 
 __all__ = ["record"]
 
@@ -53,21 +61,71 @@ def record(*, sched: bool, seconds: float | None, out: Path | None, force: bool,
         out = out or Path(re.sub(r"[^\w.+-]", "_", Path(command[0]).name) + ".csv.xz")
     checkOut(out, force)
     bench = findWorkbench(name)
-    with oneLine():
+    with oneLine(), _kept(out, force) as scratch:
         # Only now: the recorders need more than the base package.
         recorder = importlib.import_module(f"kernelnet.workbench.{name}.record")
         if sched:
-            notes = [f"{recorder.recordSched(SECONDS if seconds is None else seconds, out)} bursts"]
+            wanted = SECONDS if seconds is None else seconds
+            with progress() as tell, _ticking(tell, wanted):
+                notes = [f"{recorder.recordSched(wanted, scratch)} bursts"]
         else:
-            notes = _notes(recorder.recordCommand(list(command), out))
-        # Standard output is the command's.
-        click.echo(f"written: {out}, {notes[0]}", err=True)
-        for note in notes[1:]:
-            click.echo(note, err=True)
-        # What is too short is said now, and not when it is used.
-        bench.scenario(out, {})
+            # Until it has ended the terminal is the command's.
+            with ExitStack() as stack:
+                recorded = recorder.recordCommand(
+                    list(command), scratch, lambda: stack.enter_context(progress())("writing the trace", 0, None)
+                )
+            notes = _notes(recorded)
+        with progress() as tell:
+            tell("reading it", 0, None)
+            try:
+                bench.scenario(scratch, {})
+            except TraceError as error:
+                for note in notes:
+                    click.echo(note, err=True)
+                raise click.ClickException(
+                    f"{out.name} would be useless: {error.wrong}; {error.right}; nothing was written"
+                ) from None
+    # Standard output is the command's.
+    click.echo(f"written: {out}, {notes[0]}", err=True)
+    for note in notes[1:]:
+        click.echo(note, err=True)
     again = shlex.join(["kernelnet", "bench", "run", name, "--trace", str(out)])
     click.echo(f"measure the hand-made policies on it:\n  {again}", err=True)
+
+
+@contextmanager
+def _kept(out: Path, force: bool) -> Iterator[Path]:
+    """A file of the same name in a folder beside it, which becomes C{out} if all goes well; else nothing is left."""
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+        scratch = Path(folder, out.name)
+        try:
+            yield scratch
+            if force:
+                scratch.replace(out)
+            else:
+                os.link(scratch, out)  # in contrast to a rename, it fails if there is one
+        except FileExistsError:
+            raise click.ClickException(f"{out} has come to be meanwhile; --force overwrites it") from None
+        except WorkbenchError as error:
+            raise click.ClickException(str(error).replace(str(scratch), str(out))) from None
+
+
+@contextmanager
+def _ticking(tell: Tell, seconds: float) -> Iterator[None]:
+    """Tell of the time that goes by."""
+    ended, began = threading.Event(), time.monotonic()
+
+    def tick() -> None:
+        while not ended.wait(0.2):
+            tell("recording", min(seconds, time.monotonic() - began), seconds)
+
+    thread = threading.Thread(target=tick, name="kernelnet-record", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _notes(recorded: Any) -> list[str]:

@@ -16,13 +16,16 @@ from typing import Any
 
 from kernelnet.workbench.errors import TraceError
 
-__all__ = ["MAX_BYTES", "PIECE", "nameOf", "pieces", "plainName", "shown", "wholeLines"]
+__all__ = ["BOM", "MAX_BYTES", "PIECE", "nameOf", "pieces", "plainName", "shown", "wholeLines"]
 
 MAX_BYTES = 4 << 30
 """Decompressed."""
 
 PIECE = 4 << 20
 """Bytes; no line is longer."""
+
+BOM = b"\xef\xbb\xbf"
+"""What some programs, such as spreadsheets, put before text in UTF-8."""
 
 
 @functools.cache
@@ -87,13 +90,15 @@ def pieces(path: Path) -> Iterator[bytes]:
 
 def wholeLines(path: Path, parts: Iterator[bytes], right: str) -> Iterator[bytes]:
     """
-    The same in pieces of whole lines.
+    The same in pieces of whole lines, without a `BOM`.
 
     @param right: what a line should be, for the error.
     @raise TraceError: a line is longer than a piece.
     """
-    rest = b""
+    rest, first = b"", True
     for piece in parts:
+        if first:
+            piece, first = piece.removeprefix(BOM), False  # noqa: PLW2901
         end = piece.rfind(b"\n") + 1
         if not end and len(rest) + len(piece) > PIECE:
             raise TraceError(path, None, f"a line of more than {PIECE >> 20} MiB", right)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import lzma
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -28,8 +29,9 @@ class RecordTests(CliTestCase):
     def recorder(self, ids: list[int]) -> Any:
         """In place of the recorder of files."""
 
-        def recordCommand(command: list[str], out: Path) -> SimpleNamespace:
-            self.calls.append((command, out))
+        def recordCommand(command: list[str], out: Path, ended: Callable[[], object]) -> SimpleNamespace:
+            self.calls.append((command, out.name))
+            ended()
             with (lzma.open if out.suffix == ".xz" else open)(out, "wt") as file:
                 file.write("".join(f"{number}\n" for number in ids))
             return SimpleNamespace(requests=len(ids), distinct=len(set(ids)), exitCode=3, mapped=5, cut=True)
@@ -45,7 +47,8 @@ class RecordTests(CliTestCase):
         self.assertEqual((result.exit_code, result.stdout), (0, ""))
         said = result.stderr
         name = f"{Path(sys.executable).name}.csv.xz"
-        self.assertEqual(self.calls, [([sys.executable, "-c", "print('--force')"], Path(name))])
+        self.assertEqual(self.calls, [([sys.executable, "-c", "print('--force')"], name)])
+        self.assertEqual([path.name for path in Path().glob("*.csv*")], [name])
         self.assertIn(f"written: {name}, 2000 requests for {len(set(mixture(seed=2)))} pages", said)
         for words in ("ended with exit code 3", "mapped into memory 5 times", "only its beginning"):
             self.assertIn(words, said)
@@ -70,12 +73,31 @@ class RecordTests(CliTestCase):
         self.refused(2, "0 is not in the range", "record", "--sched", "--seconds", "0")
 
     def test_tooShort(self) -> None:
-        """A program that hardly touches a file: what is too little, in one line, and no advice to use it."""
+        """A program that hardly touches a file: what is too little, no advice to use it, and no file of no use."""
+        mine = self.write("mine.csv", "1\n")
+        before = sorted(Path().iterdir())
         with self.recorder([1, 2, 3]):
-            result = self.call("record", "--", "true")
-        self.assertEqual(result.exit_code, 1)
-        self.assertIn("it has 3 requests", result.stderr)
-        self.assertNotIn("kernelnet bench run", result.stderr)
+            for arguments in (("--", "true"), ("--out", mine, "--force", "true")):
+                result = self.call("record", *arguments)
+                self.assertEqual(result.exit_code, 1)
+                self.assertIn("would be useless: it has 3 requests; 100 to", result.stderr)
+                self.assertIn("the command ended with exit code 3", result.stderr)
+                self.assertNotIn("kernelnet bench run", result.stderr)
+        self.assertEqual(sorted(Path().iterdir()), before)
+        self.assertEqual(mine.read_text(), "1\n")
+
+    def test_outName(self) -> None:
+        """A name that no trace has is refused with that name, whatever is written to meanwhile."""
+        module = mock.Mock()
+        module.recordSched.side_effect = lambda seconds, out: self.fail_(out)
+        with mock.patch.dict(sys.modules, {SCHED: module}):
+            said = self.refused(
+                1, f"{self.folder / 'x.sched'}: it is full", "record", "--sched", "--out", self.folder / "x.sched"
+            )
+        self.assertEqual(len(said.splitlines()), 1)
+
+    def fail_(self, out: Path) -> None:
+        raise WorkbenchError(f"{out}: it is full")
 
     def test_failing(self) -> None:
         """What the recorder can't do is one line."""
@@ -83,12 +105,14 @@ class RecordTests(CliTestCase):
         module.recordSched.side_effect = WorkbenchError("tracefs can't be read; run it as root")
         with mock.patch.dict(sys.modules, {SCHED: module}):
             self.refused(1, "run it as root", "record", "--sched", "--seconds", "2")
-        module.recordSched.assert_called_once_with(2.0, Path("machine.sched.xz"))
+        ((seconds, out),) = (call.args for call in module.recordSched.mock_calls)
+        self.assertEqual((seconds, out.name), (2.0, "machine.sched.xz"))
+        self.assertEqual(list(Path().glob("*machine*")), [])
 
     def test_missing(self) -> None:
         """Without the trainer's extra one line says what to install."""
         with mock.patch.dict(sys.modules, {FILES: mock.Mock(recordCommand=self.lacking)}):
             self.refused(1, "pip install 'kernelnet[trainer]'", "record", "--", "true")
 
-    def lacking(self, command: list[str], out: Path) -> None:
+    def lacking(self, command: list[str], out: Path, ended: object) -> None:
         raise ModuleNotFoundError("No module named 'numpy'", name="numpy")

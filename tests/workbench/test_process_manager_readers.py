@@ -104,6 +104,19 @@ class ReaderTests(Case):
         )
         self.assertEqual((tasks.bursts, tasks.cpus), (False, 1))
 
+    def test_noSwitches(self) -> None:
+        """A log of other events, or of wakeups alone, has no bursts: what is missing is named."""
+        others = "\n".join(line for line in FTRACE.splitlines() if "sched_" not in line)
+        wakeups = "\n".join(line for line in FTRACE.splitlines() if "sched_switch" not in line)
+        for text, words in ((others, "no event of the scheduler in it"), (wakeups, "only sched_wakeup events in it")):
+            error = self.assertRaises(TraceError, self.read, "a.ftrace", text)
+            self.assertIn(f"{words}; sched_switch events are needed", str(error))
+
+    def test_byteOrderMark(self) -> None:
+        """What spreadsheets put before a text is no part of it."""
+        text = f"\ufeff{HEAD}\n5 7 a/b\n"
+        self.assertEqual(self.rows(self.read("a.sched", text)), [(5, 7, "a/b", "a", 0)])
+
     def test_ftrace(self) -> None:
         """Bursts from wakeup to sleep, without what others ran in between; what had begun before is left out."""
         tasks = self.read("a.ftrace", FTRACE)
@@ -196,7 +209,8 @@ class ReaderTests(Case):
         # The same events as text, printed by another program, made the same bursts.
         self.assertEqual(len(readTasks(SHARED / "schedviz-test.tar.gz").run), 13_865)
         # It is of thermal events only.
-        self.assertEqual(readTasks(SHARED / "trappy-trace.txt.gz").run, [])
+        error = self.assertRaises(TraceError, readTasks, SHARED / "trappy-trace.txt.gz")
+        self.assertIn("no event of the scheduler in it; sched_switch events are needed", str(error))
 
 
 SWITCH_FORMAT = """name: sched_switch

@@ -52,6 +52,15 @@ class ReaderTests(SynchronousTestCase):
         self.assertEqual(self.read("a.txt", b"1\n\n2\n\n"), [1, 2])
         self.assertEqual(self.read("a.txt", b""), [])
 
+    def test_byteOrderMark(self) -> None:
+        """What spreadsheets put before a text is no part of it; anywhere else it is no number."""
+        mark = b"\xef\xbb\xbf"
+        self.assertEqual(self.read("a.txt", mark + b"1\n2\n"), [1, 2])
+        self.assertEqual(self.read("a.csv", mark + b"time,block\r\n5,1\r\n6,2\r\n"), [1, 2])
+        self.assertEqual(self.read("a.csv", mark + b"1\n2\n"), [1, 2])
+        self.assertEqual(self.read("a.csv.gz", gzip.compress(mark + b"block,op\n1,w\n")), [1])
+        self.wrong("a.txt", b"1\n" + mark + b"2\n", 2, "is not a block id")
+
     def test_txtWrong(self) -> None:
         """txt: the first line that is no id is named."""
         self.wrong("a.txt", b"1\n2\nthree\n4\nfive\n", 3, "'three' is not a block id; each line")

@@ -91,7 +91,7 @@ class _Pages:
                 yield "".join(f"{request >> 1}\n" for request in part)
 
 
-def recordCommand(command: Sequence[str], out: Path) -> Recorded:
+def recordCommand(command: Sequence[str], out: Path, ended: Callable[[], object] = lambda: None) -> Recorded:
     """
     Run a command to its end, and write what it read and wrote.  Its input and output are this process's.
 
@@ -101,6 +101,7 @@ def recordCommand(command: Sequence[str], out: Path) -> Recorded:
     @param command: a program, found like the shell does, and its arguments.
     @param out: C{.txt} (pages), or C{.csv} (also what is written), with C{.gz} or C{.xz} behind it if wanted; it is
         there as a whole or not at all.
+    @param ended: called when the command has ended, and its trace is about to be written.
     @raise RecordError: strace is missing or may not be used, there is no such command, it used no files, …
     """
     table = _isTable(out)
@@ -116,6 +117,7 @@ def recordCommand(command: Sequence[str], out: Path) -> Recorded:
         if not pages.requests:
             mapped = f" (it mapped {calls.mapped} into memory, which can't be seen)" if calls.mapped else ""
             raise RecordError(f"the command ended with {code}, and read and wrote no files that could be seen{mapped}")
+        ended()
         with _OPENERS.get(out.suffix, open)(part, "wt", encoding="ascii") as file:
             file.writelines(pages.lines(table))
     return Recorded(len(pages.requests), len(pages.numbers), code, calls.mapped, pages.cut)

@@ -94,7 +94,7 @@ def readFtrace(path: Path, lines: Iterator[tuple[int, str]]) -> Tasks:
     @param lines: numbered.
     @raise TraceError: an event of the scheduler can't be read.
     """
-    bursts, cpus, said, latest = Bursts(path), set[str](), 0, 0
+    bursts, cpus, said, latest, switches = Bursts(path), set[str](), 0, 0, 0
     for number, line in lines:
         if "sched_switch:" not in line and "sched_wakeup" not in line:
             if not said and (match := _CPUS.match(line)):
@@ -117,10 +117,14 @@ def readFtrace(path: Path, lines: Iterator[tuple[int, str]]) -> Tasks:
         if not switch:
             bursts.woken(match[2], now)
             continue
+        switches += 1
         _, previous, state, _, following = match.groups()
         if previous != "0":
             bursts.stops(previous, match[1].strip(), now, sleeps=not state.startswith("R"))
         if following != "0":
             bursts.runs(following, now)
+    if not switches:
+        what = "no event of the scheduler" if not cpus else "only sched_wakeup events"
+        raise TraceError(path, None, f"{what} in it", f"sched_switch events are needed; {_RIGHT}")
     bursts.tasks.cpus = said or len(cpus) or 1
     return bursts.tasks

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from kernelnet.workbench.errors import TraceError
+from kernelnet.workbench.reading import BOM
 
 __all__ = ["HEAD", "MAX_MICROSECONDS", "MAX_TASKS", "Tasks", "readTasks", "shown", "traceName"]
 
@@ -119,7 +120,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 if total > MAX_BYTES:
                     raise TraceError(path, None, f"more than {MAX_BYTES >> 30} GiB uncompressed", "use a part of it")
                 # Names of programs may be any bytes; what counts is whether they are the same.
-                yield number, line.decode("latin-1").strip()
+                yield number, (line.removeprefix(BOM) if number == 1 else line).decode("latin-1").strip()
     except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
         what = "gzip" if path.suffix == ".gz" else "xz"
         raise TraceError(path, None, f"not a whole {what} file ({error})", f"make it again with {what}") from None
