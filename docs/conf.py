@@ -18,13 +18,13 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 
 project = "kernelnet"
-copyright = "the kernelnet authors; MIT licence"  # noqa: A001 - Sphinx's name for it
+copyright = "the kernelnet authors; MIT licence"
 version = release = versionOf("kernelnet")
 
 extensions = ["sphinx_click"]
 exclude_patterns = ["pictures"]
 nitpicky = True
-# What stands in a block is shell, C, or a table of the wire: where it is worth colours, the block says of what language.
+# What stands in a block is shell, C, or a table of the wire: where colours help, the block names its language.
 highlight_language = "none"
 html_theme = "furo"
 html_title = f"kernelnet {version}"

@@ -25,13 +25,20 @@ case "$*" in
         echo venv >> "$LOG"
         rm -rf .venv
         mkdir -p .venv/bin
-        for name in python kernelnet ruff mypy; do cp "$0" ".venv/bin/$name"; done ;;
+        for name in python kernelnet ruff mypy pydoctor; do cp "$0" ".venv/bin/$name"; done ;;
     "-m pip"*)
         echo "install ${*##* }" >> "$LOG"
         test -z "$NO_INDEX" ;;
     *) echo "$(basename "$0")${*:+ $*}" >> "$LOG" ;;
 esac
 """
+
+
+DOCS = [
+    "python -m sphinx --quiet --nitpicky --fail-on-warning --keep-going docs build/docs",
+    "pydoctor --html-output=build/docs/api",
+]
+"""What C{make docs} runs."""
 
 
 class MakefileTests(SynchronousTestCase):
@@ -95,15 +102,28 @@ class MakefileTests(SynchronousTestCase):
         self.assertEqual(self.made("test", "ARGS=-x"), ["python -m pytest -x"])
 
     def test_check(self) -> None:
-        """C{make check} runs linter, formatter, types, tests, fuzzing; its extra has all that test and demo need."""
-        checks = ["ruff check", "ruff format --check", "mypy", "python -m pytest"]
+        """C{make check} runs linter, types, documentation, tests, fuzzing; its extra has all that the others need."""
+        checks = ["ruff check", "ruff format --check", "mypy", *DOCS, "python -m pytest"]
         checks += [
             f"python -m tests.fuzz.run {target} 30 .fuzz/{target}" for target in ("decoder", "expression", "handshake")
         ]
         self.assertEqual(self.made("check"), ["venv", "install .[dev]", *checks])
         self.assertEqual(self.made("check"), checks)
         self.assertEqual(self.made("test"), ["python -m pytest"])
+        self.assertEqual(self.made("docs"), DOCS)
         self.assertEqual(self.made("demo"), ["kernelnet demo"])
+
+    def test_docs(self) -> None:
+        """C{make docs} installs Sphinx and pydoctor once, and takes a warning for an error."""
+        self.assertEqual(self.made("docs"), ["venv", "install .[docs]", *DOCS])
+        self.assertEqual(self.made("docs"), DOCS)
+
+    def test_dist(self) -> None:
+        """C{make dist} builds into an empty dist/, with what the venv has."""
+        (self.tree / "dist").mkdir()
+        (self.tree / "dist" / "old.whl").touch()
+        self.assertEqual(self.made("dist")[2:], ["python -m build --no-isolation --outdir dist"])
+        self.assertFalse((self.tree / "dist").exists())
 
     def test_bench(self) -> None:
         """C{make bench} measures the hub, then the evaluation."""
