@@ -11,13 +11,17 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 from kernelnet.duration import parseDuration
 from kernelnet.hub import control
 from kernelnet.hub.database import DatabaseError, connectReader, schemas, tooNew, versionOf
 from kernelnet.identity import IdentityError, StateDirectory, defaultState
+from kernelnet.wire import plain
 
-__all__ = ["Duration", "ask", "directory", "jsonOption", "reading", "stateOption", "when"]
+__all__ = ["Duration", "ask", "cut", "directory", "jsonOption", "printTable", "reading", "stateOption", "when"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -78,6 +82,20 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
 def when(seconds: float | None) -> str:
     """Unix seconds for a table; C{-} for never."""
     return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def cut(text: str, limit: int) -> str:
+    """A stranger's words for a table, in one line; where some are left out one sees that."""
+    return plain(text) if len(text) <= min(limit, 80) else plain(text, min(limit, 80) - 1) + "…"
+
+
+def printTable(table: Table) -> None:
+    """On a terminal as wide as that is; elsewhere as wide as it wants to be: what reads it can't ask for more."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        widest = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
+        console.width = max(console.width, widest)
+    console.print(table)
 
 
 @contextmanager

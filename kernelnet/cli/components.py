@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from kernelnet.cli.common import reading, stateOption
+from kernelnet.cli.common import cut, jsonOption, printTable, reading, stateOption
+from kernelnet.cli.standing import settingsText
 from kernelnet.hub.catalog import (
     SORTS,
     STATES,
@@ -48,7 +49,7 @@ def components() -> None:
 )
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many.")
 @stateOption
-@click.option("--json", "asJson", is_flag=True, help="Print JSON.")
+@jsonOption
 def listing(
     *, workbench: str | None, verdict: str | None, sort: str, limit: int, state: Path | None, asJson: bool
 ) -> None:
@@ -68,14 +69,14 @@ def listing(
         report = entry.report
         level = entry.component.development_level
         table.add_row(
-            Text(plain(entry.component.id)),
+            Text(cut(entry.component.id, 80)),
             entry.author,
             Text(plain(entry.component.manifest.workbench if entry.component.manifest else "-")),
             Text(_trainedOn(report)),
             f"{level:.3f}" if level is not None else "-",
             _shortly(entry),
         )
-    _console().print(table)
+    printTable(table)
     click.echo("level: as claimed; others: how many measured it again, + confirmed, - refuted")
     if not found:
         click.echo("none; trainers share what passes their guard")
@@ -84,7 +85,7 @@ def listing(
 @components.command()
 @click.argument("component")
 @stateOption
-@click.option("--json", "asJson", is_flag=True, help="Print JSON.")
+@jsonOption
 def show(component: str, state: Path | None, asJson: bool) -> None:
     """Show one COMPONENT (its id, or the first digits of its digest): claim, verdicts, lineage, source."""
     with reading(state) as connection:
@@ -147,7 +148,8 @@ def export(component: str, out: Path | None, state: Path | None) -> None:
 @click.argument("component")
 @click.argument("other", required=False)
 @stateOption
-def diff(component: str, other: str | None, state: Path | None) -> None:
+@jsonOption
+def diff(component: str, other: str | None, state: Path | None, asJson: bool) -> None:
     """Show what a COMPONENT's source changed from OTHER's [default: from its first parent that is here]."""
     with reading(state) as connection:
         mine = _find(connection, component)
@@ -157,8 +159,13 @@ def diff(component: str, other: str | None, state: Path | None) -> None:
         raise click.ClickException(f"{component} names no parent that is here: name another component")
     before, after = (entry.component.implementation.splitlines() for entry in (theirs, mine))
     names = (plain(theirs.component.id), plain(mine.component.id))
+    changed = difflib.unified_diff(before, after, *names, lineterm="")
+    if asJson:
+        found = {"from": theirs.digest, "to": mine.digest, "diff": list(changed)}
+        click.echo(json.dumps(found, indent=2))
+        return
     console = _console()
-    for line in difflib.unified_diff(before, after, *names, lineterm=""):
+    for line in changed:
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
         console.print(Text(plain(line.expandtabs(4), 1 << 20), style), soft_wrap=True)
 
@@ -203,7 +210,9 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
             ("generator", f"{manifest.generator}, seed {manifest.seed}" + (f", {parameters}" if parameters else "")),
         ]
     if report is not None:
-        facts += [("kind", entry.kind or "-"), ("engine", report.engine), ("claim", _level(entry))]
+        parts = report.parts or [report]
+        facts += [("kind", entry.kind or "-"), *(("trained on", _task(part)) for part in parts)]
+        facts += [("engine", report.engine), ("claim", _level(entry))]
     facts += [(verdict.value, aiId) for aiId, verdict in entry.verdicts.items()]
     return facts
 
@@ -211,7 +220,12 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
 def _trainedOn(report: Report | None) -> str:
     if report is None:
         return "-"
-    return f"{len(report.parts)} traces" if report.parts else plain(report.trace, 60)
+    # A generalist's trace is called like all of them, with their settings.
+    return cut(report.trace, 80) if report.parts else cut(_task(report), 80)
+
+
+def _task(report: Report) -> str:
+    return f"{report.trace}, {settingsText(report.settings)}" if report.settings else report.trace
 
 
 def _level(entry: Entry) -> str:

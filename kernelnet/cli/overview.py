@@ -12,14 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kernelnet.cli.common import directory, reading, stateOption, when
+from kernelnet.cli.common import cut, directory, jsonOption, printTable, reading, stateOption, when
 from kernelnet.hub import control, queries
 from kernelnet.identity import IdentityError
 from kernelnet.wire import plain
 
 __all__ = ["ais", "leaderboard", "patterns", "sessions"]
 
-jsonOption = click.option("--json", "asJson", is_flag=True, help="Print JSON.")
 limitOption = click.option(
     "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many."
 )
@@ -42,7 +41,7 @@ def ais(state: Path | None, asJson: bool) -> None:
     for ai in sorted(found, key=lambda ai: (not ai["connected"], ai["id"])):
         state_ = "connected" if ai["connected"] else "away"
         benches = ", ".join(ai["workbenches"]) or "-"
-        table.add_row(ai["id"], plain(ai["specialization"]), Text(plain(benches, 60)), state_, when(ai["seen_at"]))
+        table.add_row(ai["id"], plain(ai["specialization"]), Text(cut(benches, 60)), state_, when(ai["seen_at"]))
     _show(table, found, "no trainer has been here yet: twistd -n kerneltrainer --id AI_1")
 
 
@@ -69,8 +68,8 @@ def patterns(kind: str | None, limit: int, state: Path | None, asJson: bool) -> 
     table = _table("pattern", "of", "type", "confidence", "data")
     for pattern in found:
         data = json.dumps(pattern.get("data"), ensure_ascii=False)
-        cells = (pattern["source"], Text(plain(str(pattern["type"]))), f"{pattern['confidence']:.3f}")
-        table.add_row(Text(plain(pattern["id"], 40)), *cells, Text(plain(data, 60)))
+        cells = (pattern["source"], Text(cut(str(pattern["type"]), 40)), f"{pattern['confidence']:.3f}")
+        table.add_row(Text(cut(pattern["id"], 40)), *cells, Text(cut(data, 60)))
     _show(table, found, "none yet")
 
 
@@ -127,7 +126,7 @@ def leaderboard(state: Path | None, asJson: bool) -> None:
         best, hand = task["steps"][-1], task["by_hand"]
         settings = " ".join(f"{name}={value}" for name, value in task["settings"].items())
         table.add_row(
-            Text(f"{plain(task['workbench'])}, {plain(task['trace'], 60)}\n{plain(settings, 200)}"),
+            Text(f"{plain(task['workbench'])}, {cut(task['trace'], 60)}\n{cut(settings, 80)}"),
             Text(plain(best["id"])),
             f"{best['level']:.3f}",
             Text(f"{plain(hand['name'])} {hand['level']:.3f}" if hand else "-"),
@@ -145,6 +144,6 @@ def _table(*columns: str) -> Table:
 
 def _show(table: Table, found: list[Any], otherwise: str) -> None:
     if found:
-        Console(markup=False, emoji=False, highlight=False).print(table)
+        printTable(table)
     else:
         click.echo(otherwise)

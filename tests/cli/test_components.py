@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+from functools import partial
 from typing import Any
+from unittest import mock
 
 import msgspec
+from rich.console import Console
 
+from kernelnet.cli import common
 from kernelnet.generators import Candidate
 from kernelnet.message import Component
 from kernelnet.workbench.acceptance import accept
@@ -49,11 +54,16 @@ class ComponentsTests(CliTestCase, HubTestCase):
         return self.succeed("components", *arguments, "--state", self.path)
 
     def test_list(self) -> None:
-        """The table fits into 80 columns with whole ids; JSON has the same and more."""
-        table = self.of("list")
-        self.assertIn(self.component.id, table)
-        self.assertIn("unmeasured", table)
-        self.assertLessEqual(max(map(len, table.splitlines())), 80)
+        """On a terminal of 80 columns ids are whole, in a pipe each is one line; JSON has the same and more."""
+        (row,) = (line for line in self.of("list").splitlines() if self.component.id in line)
+        for words in ("AI_1", "file_system", "loop, capacity 32", "unmeasured"):
+            self.assertIn(words, row)
+        screen = io.StringIO()
+        terminal = partial(Console, file=screen, width=80, force_terminal=True, color_system=None)
+        with mock.patch.object(common, "Console", terminal):
+            self.of("list")
+        self.assertIn(self.component.id, screen.getvalue())
+        self.assertLessEqual(max(map(len, screen.getvalue().splitlines())), 80)
         (found,) = json.loads(self.of("list", "--json"))
         self.assertEqual((found["id"], found["author"], found["state"]), (self.component.id, "AI_1", "unmeasured"))
         self.assertIn("none", self.of("list", "--verdict", "refuted"))
@@ -65,6 +75,7 @@ class ComponentsTests(CliTestCase, HubTestCase):
         assert self.component.manifest.report is not None
         for split in self.component.manifest.report.splits.values():
             self.assertIn(str(split.fuel), shown)
+        self.assertIn("trained on  loop, capacity 32", shown)
         self.assertIn("[red]", shown)
         self.assertNotIn("\x1b", shown)
         whole: dict[str, Any] = json.loads(self.of("show", self.component.id, "--json"))
@@ -97,6 +108,9 @@ class ComponentsTests(CliTestCase, HubTestCase):
         self.assertIn("-u32 kn_victim(u64 k, u32 n) { return capacity - 1; }", shown)
         self.assertIn("+u32 kn_victim(u64 k, u32 n) { return 0; }", shown)
         self.assertEqual(self.of("diff", "child", self.component.id), shown)
+        told = json.loads(self.of("diff", "child", "--json"))
+        self.assertEqual(told["from"], self.component.digest)
+        self.assertEqual("\n".join(told["diff"]).split(), shown.split())
         self.refused(1, "no parent", "components", "diff", self.component.id, "--state", self.path)
 
     def test_mistakes(self) -> None:

@@ -67,6 +67,17 @@ class OverviewTests(CliTestCase, HubTestCase):
         self.assertEqual([ai["id"] for ai in json.loads(self.of("ais", "--json"))], ["AI_1", "AI_2", "AI_3"])
         self.assertEqual(json.loads(self.of("sessions", "--show", "declined", "--json")), [])
 
+    def test_cut(self) -> None:
+        """What is too long for a table ends with dots; in a pipe nothing is folded."""
+        author = self.hub.connect("AI_1")
+        name = "loop-" + 60 * "x"
+        author.send("pattern_share", aPattern(name, data={"x": 90 * "y"}))
+        (row,) = (line for line in self.of("patterns").splitlines() if "loop-x" in line)
+        self.assertIn(name[:39] + "… ", row)
+        self.assertIn("yyy…", row)
+        (found,) = json.loads(self.of("patterns", "--json"))
+        self.assertEqual(found["id"], name)
+
     def test_noHub(self) -> None:
         """One line where no hub ever was."""
         for command in ("ais", "patterns", "sessions", "leaderboard"):
