@@ -27,6 +27,7 @@ from kernelnet.interfaces import ILocalTrainer, ILocalTrainerMaker, IWorkbench
 from kernelnet.message import CodeBlock, Component, Pattern, PerformanceReport, Report, Verdict
 from kernelnet.plugins import available
 from kernelnet.trainer.bridge import inReactor
+from kernelnet.trainer.division import dealt
 from kernelnet.trainer.tasks import Task, benchesFor, taskList
 from kernelnet.workbench.errors import Unmeasurable, WorkbenchError
 from kernelnet.workbench.suite import Suite, scenarioOf
@@ -45,6 +46,9 @@ DEMO_SECONDS = 6.0
 MAX_PARENTS = 8
 """So many confirmed components, the best, are given to a search."""
 
+MAX_MEMORIES = 8
+"""Of so many tasks, those searched last, a search goes on where it was; one remembers some megabytes."""
+
 MAX_REASON = 1000
 """Characters of a verdict's reason."""
 
@@ -59,6 +63,7 @@ class Goal(Struct):
     @ivar parents: components that this trainer has confirmed, best first; those of another workbench are passed over.
     @ivar blocks: peers' building blocks: hints that nobody has confirmed.
     @ivar requirements: what was asked for; C{workbench}, C{trace_digest} and C{settings} in it choose the task.
+    @ivar place, among: our place among so many who train on the same benches; see `kernelnet.trainer.division`.
     """
 
     feature: str
@@ -68,6 +73,8 @@ class Goal(Struct):
     parents: list[Component] = []
     blocks: list[CodeBlock] = []
     requirements: dict[str, Any] = {}
+    place: int = 0
+    among: int = 1
 
 
 @implementer(ILocalTrainer)
@@ -104,6 +111,7 @@ class IntegratedKernelTrainer:
         self._benches = benchesFor(specialization, bool(traces), workbenches)
         self._tasks: dict[str, list[Task]] = {}
         self._turn = 0
+        self._memories: dict[Any, dict[str, Any]] = {}
         self._pool: ThreadPool | None = None
         self._stopping = False
         self._problem: Problem | None = None
@@ -231,7 +239,18 @@ class IntegratedKernelTrainer:
                     return scenario
         self._turn += 1
         tasks = self._tasksOn(benches[self._turn % len(benches)])
-        return tasks[self._turn // len(benches) % len(tasks)].open()
+        return tasks[dealt(self._turn // len(benches), len(tasks), goal.place, goal.among)].open()
+
+    def _memory(self, scenario: Any, goal: Goal) -> dict[str, Any] | None:
+        """What the last search on a scenario left, if this is one of our own rounds."""
+        if goal.requirements or goal.objective != "score":
+            return None
+        key = (scenario.traceDigest, tuple(sorted(scenario.settings.items())))
+        memory = self._memories.pop(key, {})
+        self._memories[key] = memory
+        while len(self._memories) > MAX_MEMORIES:
+            del self._memories[next(iter(self._memories))]
+        return memory
 
     def _build(self, goal: Goal, seed: int) -> Component | None:
         from kernelnet.workbench.acceptance import accept
@@ -252,6 +271,7 @@ class IntegratedKernelTrainer:
             blocks=goal.blocks,
             requirements=goal.requirements,
             objective=goal.objective,
+            memory=self._memory(scenario, goal),
             onProgress=self._progress,
         )
         self._problem = problem
@@ -270,6 +290,7 @@ class IntegratedKernelTrainer:
                 seed=seed,
                 objective=goal.objective if parent is not None else "score",
                 parent=parent,
+                known=_bestKnown(scenario, goal.parents),
             )
         finally:
             self._problem = None
@@ -385,6 +406,19 @@ class IntegratedKernelTrainer:
             "best_component": best.id if best is not None else None,
             "seconds": time.monotonic() - began,
         }
+
+
+def _bestKnown(scenario: Any, components: list[Component]) -> int | None:
+    """The best score on validation that is confirmed for a scenario; C{None}: there is nothing."""
+    reports = [c.manifest.report for c in components if c.manifest is not None and c.manifest.report is not None]
+    return min(
+        (
+            report.splits["validation"].score
+            for report in reports
+            if (report.trace_digest, report.settings) == (scenario.traceDigest, scenario.settings)
+        ),
+        default=None,
+    )
 
 
 def _on(workbench: str, components: list[Component]) -> list[Component]:

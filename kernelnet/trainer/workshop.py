@@ -28,6 +28,7 @@ from kernelnet.message import (
     Report,
     Verdict,
 )
+from kernelnet.trainer.division import placeAmong
 from kernelnet.trainer.store import Changes
 from kernelnet.trainer.training import Goal
 from kernelnet.trainer.witnesses import Witnesses
@@ -332,14 +333,18 @@ class Workshop:
         await trainer.commit(changes)
 
     def _goal(self, seconds: float) -> Goal:
-        knowledge = self._trainer.knowledge
+        trainer, knowledge = self._trainer, self._trainer.knowledge
+        known = knowledge.components.values()
+        place, among = placeAmong(trainer.aiId, trainer.local.workbenches, knowledge.ais, known)
         return Goal(
-            feature=self._trainer.feature,
+            feature=trainer.feature,
             seconds=seconds,
             patterns=list(knowledge.patterns.values())[-MAX_PATTERNS:],
             # of all workbenches: the local trainer takes those of the task that is next
             parents=[k.component for k in knowledge.usable()],
             blocks=list(knowledge.blocks.values())[-MAX_BLOCKS:],
+            place=place,
+            among=among,
         )
 
     def _cheaperGoal(self) -> Goal | None:

@@ -44,6 +44,7 @@ def accept(
     seed: int,
     objective: str = "score",
     parent: Component | None = None,
+    known: int | None = None,
 ) -> tuple[Component | None, str]:
     """
     Worker thread.  Guarded acceptance of what a generator wrote.
@@ -52,6 +53,7 @@ def accept(
     @param generator: its name, for the manifest.
     @param objective: C{"fuel"}: instead of being better it does the same as C{parent} on every split, for less fuel.
         That held-out is looked at decides nothing that could be learned by heart: it proves that nothing has changed.
+    @param known: the best score on validation that there is already: what is worse is not worth a claim.
     @return: the component with its claim, or C{None}; and why, for people.
     """
     if objective == "fuel":
@@ -64,6 +66,8 @@ def accept(
         score = scenario.measure(wasm, upTo="validation").splits["validation"].score
         if score >= bar:
             return None, f"no better on validation ({score}) than the best hand-made policy, {rival} ({bar})"
+        if known is not None and score > known:
+            return None, f"no better on validation ({score}) than what is known already ({known})"
         if not surelyBetter(scenario, wasm, workbench.baselineModule(rival)):
             return None, f"better on validation ({score}) than {rival} ({bar}), but not all along: it may be luck"
         report = scenario.measure(wasm)

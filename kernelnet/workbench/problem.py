@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -37,6 +39,12 @@ def _ofTrain(component: Component) -> Component:
     fields = {name: getattr(component, name) for name in component.__struct_fields__}
     fields |= {"manifest": manifest, "development_level": None, "whole": component.digest}
     return _Parent(**fields)
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(source: str, header: Path) -> bytes:
+    """What a template's source compiles to is asked for anew with each task and round: it is always the same."""
+    return compileC(source, header, trusted=True)
 
 
 @implementer(IProblem)
@@ -95,7 +103,7 @@ class Problem:
 
     def compile(self, source: str) -> bytes:
         # Written by a generator that its user chose; in the jail wherever there is one.
-        return compileC(source, self._scenario.workbench.headerPath, trusted=True)
+        return _compiled(source, self._scenario.workbench.headerPath)
 
     def measure(self, wasm: bytes, parameters: Sequence[float] = ()) -> SplitScore:
         report = self._scenario.measure(wasm, upTo="train", parameters=parameters)

@@ -12,6 +12,7 @@ from twisted.trial.unittest import TestCase
 
 from kernelnet.generators.expression import parse, toC
 from kernelnet.message import Component, Manifest, PerformanceReport, Verdict
+from kernelnet.trainer import training
 from kernelnet.trainer.training import Goal, IntegratedKernelTrainer
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import WorkbenchError
@@ -109,3 +110,63 @@ class FuelTests(TestCase):
         self.assertEqual(made.manifest.parents, [parent.digest])
         goal.parents = [made]
         self.assertIsNone((yield local.build(goal)))
+
+
+class Noting:
+    """A generator that offers nothing, and notes what it was given."""
+
+    name = "noting"
+
+    def __init__(self) -> None:
+        self.given: list[tuple[int, dict[str, Any] | None]] = []
+
+    def generate(self, problem: Any) -> None:
+        self.given.append((problem.settings["capacity"], problem.memory))
+
+
+class RoundsTests(TestCase):
+    """The tasks that a trainer's own rounds turn to, and what is left there for the next."""
+
+    def setUp(self) -> None:
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        trace = folder / "t.txt"
+        trace.write_text("".join(f"{number}\n" for number in mixture(6000)))
+        self.generator = Noting()
+        self.local = IntegratedKernelTrainer("file_system", [trace], self.generator, seed=1)
+        bench = type(workbench)()  # of its own, so that nothing is left in the plugin
+        self.patch(bench, "tasks", lambda path: [{"capacity": size} for size in (20, 40, 60)])
+        self.patch(self.local, "_benches", [bench])
+        self.addCleanup(self.local.stop)
+        self.scenario = bench.scenario(trace, {"capacity": 20})
+
+    def build(self, times: int = 1, **goal: Any) -> list[int]:
+        """The capacities of the tasks that were searched on."""
+        before = len(self.generator.given)
+        for _ in range(times):
+            self.assertIsNone(self.local._build(Goal("", 1.0, **goal), 1))
+        return [capacity for capacity, _ in self.generator.given[before:]]
+
+    def test_dealt(self) -> None:
+        """Alone a trainer goes round its tasks; among others its rounds are for those that are dealt to it."""
+        self.assertEqual(sorted(self.build(3)), [20, 40, 60])
+        self.assertEqual(self.build(3, place=1, among=3), [40] * 3)
+
+    def test_memory(self) -> None:
+        """What a generator leaves in its memory of a task is there the next time, and nobody else's business."""
+        self.build(6)
+        memories = [memory for _, memory in sorted(self.generator.given, key=lambda given: given[0])]
+        for first, second in zip(memories[::2], memories[1::2], strict=True):
+            self.assertIsNotNone(first)
+            self.assertIs(first, second)
+        self.assertEqual(len({id(memory) for memory in memories}), 3)
+        asked = {"trace_digest": self.scenario.traceDigest, "settings": self.scenario.settings}
+        self.assertEqual(self.build(requirements=asked), [20])
+        self.assertIsNone(self.generator.given[-1][1])
+
+    def test_memoryIsBounded(self) -> None:
+        """Of many tasks only the last are remembered."""
+        self.patch(training, "MAX_MEMORIES", 2)
+        self.build(4)
+        self.assertIsNot(self.generator.given[0][1], self.generator.given[3][1])
+        self.assertEqual(len(self.local._memories), 2)

@@ -107,6 +107,25 @@ class AcceptTests(Case):
         assert component is not None
         self.assertEqual(self.manifest(component).parents, ["1" * 64])
 
+    def test_known(self) -> None:
+        """What is worse on validation than what is known already gets no claim, and held-out is not looked at."""
+        score = self.claim(self.accepted()).splits["validation"].score
+        candidate = Candidate(STUBBORN)
+        for known, passes in ((score, True), (score + 1, True), (score - 1, False)):
+            component, reason = accept(self.scenario, candidate, generator="test", seed=7, known=known)
+            self.assertEqual(component is not None, passes, reason)
+        self.assertIn("known already", reason)
+        looked: list[str] = []
+        measure = self.scenario.measure
+
+        def noting(wasm: bytes, upTo: str = "held_out", **more: Any) -> Any:
+            looked.append(upTo)
+            return measure(wasm, upTo=upTo, **more)
+
+        self.patch(self.scenario, "measure", noting)
+        accept(self.scenario, candidate, generator="test", seed=7, known=score - 1)
+        self.assertEqual(looked, ["validation"])
+
     def test_accepted(self) -> None:
         """What beats the best hand-made policy on validation is published with a complete manifest and claim."""
         component = self.accepted()

@@ -1,0 +1,400 @@
+"""
+Trainers that share through a hub, beside as many that work alone and the best of whom is picked.
+
+For each trace and seed two arms get the same total of evaluations, on the same cores:
+
+- connected: one hub and its trainers, as `twistd kernelhub` and `twistd kerneltrainer` would run them, in this process
+  (so that traces are read and hand-made policies measured once), over TLS on the loopback interface, with databases in
+  a temporary folder;
+- alone: as many trainers, each with a hub of its own, so that the overhead is the same.
+
+An evaluation is one pass over the training part.  Everything that is measured counts, as what share of the training
+part's events it ran: searches, guards, what is claimed in the end, and re-measuring what peers claim.  When an arm's
+evaluations are used up all its trainers stop, wherever they are.
+
+What an arm has found on a task is the component with the best score on validation among all that its trainers' guards
+accepted (of those alone: the best of three), or the hand-made policy that is best on train when there is none; its
+score is the development level on held-out data, which nothing that is decided here has seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import Table, machine
+from msgspec.structs import replace
+from results import publish
+from twisted.internet import task
+from twisted.internet.defer import Deferred
+
+from kernelnet.generators.search import Search
+from kernelnet.hub import tap
+from kernelnet.identity import StateDirectory
+from kernelnet.interfaces import IWorkbench
+from kernelnet.plugins import find
+from kernelnet.trainer.addresses import Address
+from kernelnet.trainer.service import Trainer, TrainerConfig
+from kernelnet.trainer.tasks import taskList
+from kernelnet.trainer.training import IntegratedKernelTrainer
+from kernelnet.workbench.acceptance import bestByHand
+from kernelnet.workbench.errors import TraceError
+from kernelnet.workbench.machine import Machine
+
+TRAINERS = 3
+BUDGETS = (700, 2000)
+"""Evaluations of an arm, all trainers together."""
+
+ROUND = 60
+"""Evaluations of one round of search: a trainer's eight seconds on such a trace."""
+
+LARGE = 1_000_000
+"""Traces with more events are left out, but for C{--all}: an evaluation takes a second."""
+
+PATIENCE = 3600.0
+SAME = 1e-9
+
+INTRODUCTION = f"""\
+Written by ``together.py --publish``: {TRAINERS} trainers on one hub beside {TRAINERS} that work alone and the best of
+whom, by validation, is picked, for the same evaluations in all. An evaluation is a pass over train; searches, guards,
+claims and re-measurements all count. The figure is the development level on held-out data, the mean over a trace's
+tasks; the best hand-made policy's where the guard accepted nothing. Median and quartiles over seeds.\
+"""
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "traces"
+
+
+class Meter:
+    """
+    Counts evaluations, of whatever trainer, and says when they are used up.
+
+    @ivar spent: by what they were for.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._limit = float("inf")
+        self._over: Any = None
+        self.spent: Counter[str] = Counter()
+        self.remeasuring = threading.local()
+
+    def start(self, limit: float, over: Any) -> None:
+        with self._lock:
+            self._limit, self._over, self.spent = limit, over, Counter()
+
+    def count(self, evaluations: float) -> None:
+        if threading.current_thread().name.startswith("kernelnet-measuring"):
+            what = "search"
+        else:
+            what = "re-measured" if getattr(self.remeasuring, "now", False) else "guard"
+        with self._lock:
+            self.spent[what] += evaluations
+            over = None
+            if self.spent.total() >= self._limit:
+                over, self._over = self._over, None
+        if over is not None:
+            over()
+
+
+meter = Meter()
+
+
+def metered(self: Any, wasm: bytes, settings: Any, *arguments: Any, **options: Any) -> Any:
+    """`Machine.run`, counted."""
+    windows = options.get("windows") or self.trace.windows(arguments[1] if len(arguments) > 1 else "held_out")
+    train = self.trace.windows("train")[-1][2]
+    meter.count(windows[-1][2] / train)
+    return _run(self, wasm, settings, *arguments, **options)
+
+
+_run = Machine.run
+Machine.run = metered  # type: ignore[method-assign]
+
+
+class Local(IntegratedKernelTrainer):
+    """
+    It searches for a number of evaluations, however long that takes.
+
+    @ivar ready: it begins when this has fired.
+    """
+
+    ready: Deferred[None]
+
+    async def _start(self) -> None:
+        await super()._start()
+        await self.ready
+
+    def build(self, goal: Any) -> Any:
+        return super().build(replace(goal, seconds=PATIENCE))
+
+    def _remeasure(self, component: Any) -> Any:
+        meter.remeasuring.now = True
+        try:
+            return super()._remeasure(component)
+        finally:
+            meter.remeasuring.now = False
+
+
+class Brisk(Trainer):
+    """Where a search of eight seconds is one of some evaluations, pauses of a second are shorter, too."""
+
+    def pause(self, seconds: float) -> Any:
+        return super().pause(seconds / 50)
+
+
+@dataclass
+class Result:
+    """What one arm found: levels on held-out data by task, and what it took."""
+
+    levels: list[float] = field(default_factory=list)
+    accepted: int = 0
+    seconds: float = 0.0
+    spent: Counter[str] = field(default_factory=Counter)
+
+
+async def arm(bench: Any, path: Path, budget: int, seed: int, *, connected: bool) -> Result:
+    """Run one arm until its budget is used up."""
+    from twisted.internet import reactor as r
+
+    reactor: Any = r
+    over: Deferred[None] = Deferred()
+    scenarios = [task.open() for task in taskList(bench, [path])]
+    with tempfile.TemporaryDirectory(prefix="kernelnet-together-") as folder:
+        states = [StateDirectory(Path(folder) / str(at)) for at in range(1 if connected else TRAINERS)]
+        hubs = [await startHub(reactor, state) for state in states]
+        trainers = []
+        for at in range(TRAINERS):
+            hub, state = (hubs[0], states[0]) if connected else (hubs[at], states[at])
+            name = f"AI_{at}"
+            local = Local("file_system", [path], Search(ROUND), seed * 1000 + at, name, workbenches=[bench.name])
+            config = TrainerConfig(name, state, hubs=(Address("localhost", hub.factory.port),))
+            trainers.append(Brisk(config, local, reactor))
+        for trainer in trainers:
+            trainer.local.ready = Deferred()
+            trainer.ended.addErrback(lambda failure: None if over.called else over.errback(failure))
+            trainer.startService()
+        try:
+            # What a hub knows of who is there it tells before a search on a new trace has measured what is hand-made.
+            while not all(isThere(trainer, TRAINERS if connected else 1) for trainer in trainers):
+                await task.deferLater(reactor, 0.02)
+            began = time.monotonic()
+            meter.start(budget, lambda: reactor.callFromThread(over.callback, None))
+            for trainer in trainers:
+                trainer.local.ready.callback(None)
+            await over
+            result = Result(seconds=time.monotonic() - began, spent=meter.spent)
+        finally:
+            meter.start(float("inf"), None)
+            for trainer in trainers:
+                await trainer.stopService()
+            for hub in hubs:
+                await hub.stopService()
+        own = [known.component for t in trainers for known in t.knowledge.components.values() if known.source == t.aiId]
+    result.accepted = len(own)
+    result.levels = [level(scenario, own) for scenario in scenarios]
+    return result
+
+
+def isThere(trainer: Trainer, count: int) -> bool:
+    """Whether a trainer knows of so many that they are there, itself among them."""
+    return sum(info.connected for info in trainer.knowledge.ais.values()) >= count
+
+
+async def startHub(reactor: Any, state: StateDirectory) -> tap.HubService:
+    state.open()
+    options = tap.Options()
+    options.parseOptions(["--state", str(state.path), "--port", "0", "--dashboard", "off"])
+    hub = tap.HubService(reactor, state, options)
+    hub.startService()
+    await hub.started
+    return hub
+
+
+def level(scenario: Any, components: list[Any]) -> float:
+    """The held-out level of what is best on validation, or of the best hand-made policy on train."""
+    reports = [c.manifest.report for c in components]
+    ours = [r for r in reports if (r.trace_digest, r.settings) == (scenario.traceDigest, scenario.settings)]
+    if not ours:
+        ours = [scenario.baselines()[bestByHand(scenario)]]
+    best = min(ours, key=lambda report: report.splits["validation"].score)
+    found: float = scenario.developmentLevel(best)
+    return found
+
+
+# --- figures
+
+
+@dataclass
+class Row:
+    """One trace at one budget: what each arm had with each seed."""
+
+    trace: str
+    connected: list[Result] = field(default_factory=list)
+    alone: list[Result] = field(default_factory=list)
+
+    def pairs(self) -> list[tuple[float, float]]:
+        """Connected and alone: the level of each task with each seed."""
+        return [
+            pair
+            for ours, theirs in zip(self.connected, self.alone, strict=True)
+            for pair in zip(ours.levels, theirs.levels, strict=True)
+        ]
+
+    def runs(self) -> list[tuple[float, float]]:
+        """The same of each seed, the mean over the trace's tasks."""
+        return list(zip(_means(self.connected), _means(self.alone), strict=True))
+
+
+def _means(results: list[Result]) -> list[float]:
+    return [statistics.fmean(result.levels) for result in results]
+
+
+def spread(values: list[float]) -> str:
+    """Median and quartiles."""
+    if len(values) < 2:
+        return f"{values[0]:.3f}"
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{middle:.3f} ({low:.3f}–{high:.3f})"
+
+
+def outcomes(pairs: list[tuple[float, float]]) -> tuple[int, int, int]:
+    """Wins, ties and losses of the first."""
+    wins = sum(ours > theirs + SAME for ours, theirs in pairs)
+    losses = sum(theirs > ours + SAME for ours, theirs in pairs)
+    return wins, len(pairs) - wins - losses, losses
+
+
+def signTest(wins: int, losses: int) -> float:
+    """How likely so uneven a count is if both are equally good: the exact sign test, two-sided."""
+    n = wins + losses
+    return min(1.0, 2 * sum(math.comb(n, k) for k in range(min(wins, losses) + 1)) / 2**n) if n else 1.0
+
+
+def table(title: str, rows: list[Row], budget: int) -> Table:
+    heads = [
+        "trace",
+        "seeds",
+        "connected",
+        "alone, the best",
+        "difference",
+        "win / tie / loss",
+        "s connected",
+        "s alone",
+    ]
+    found = Table(title, heads)
+    for row in rows:
+        ours, theirs = zip(*row.runs(), strict=True)
+        found.rows.append(
+            [
+                row.trace,
+                str(len(ours)),
+                spread(list(ours)),
+                spread(list(theirs)),
+                f"{statistics.fmean(ours) - statistics.fmean(theirs):+.3f}",
+                "{} / {} / {}".format(*outcomes(row.runs())),
+                f"{statistics.median(result.seconds for result in row.connected):.1f}",
+                f"{statistics.median(result.seconds for result in row.alone):.1f}",
+            ]
+        )
+    runs = [pair for row in rows for pair in row.runs()]
+    tasks = [pair for row in rows for pair in row.pairs()]
+    difference = statistics.fmean(ours - theirs for ours, theirs in runs)
+    wins, ties, losses = outcomes(runs)
+    found.remarks = [
+        f"{budget} evaluations an arm. Connected is better by {difference:+.4f} in the mean over all seeds and traces; "
+        f"it wins {wins}, ties {ties} and loses {losses} of {len(runs)} runs (sign test: p ="
+        f" {signTest(wins, losses):.2g}); by task {{}} / {{}} / {{}}.".format(*outcomes(tasks)),
+        spending(rows),
+    ]
+    return found
+
+
+def spending(rows: list[Row]) -> str:
+    """What evaluations were for."""
+    parts = []
+    for name in ("connected", "alone"):
+        results = [result for row in rows for result in getattr(row, name)]
+        spent = sum((result.spent for result in results), Counter())
+        shares = ", ".join(f"{what} {share / spent.total():.0%}" for what, share in sorted(spent.items()))
+        parts.append(f"{name}: {shares}, {statistics.fmean(r.accepted for r in results):.1f} components a run")
+    return f"Spent {'; '.join(parts)}."
+
+
+# --- running
+
+
+def usable(bench: Any, folder: Path, large: bool) -> list[Path]:
+    """The traces of a folder that can be read, and aren't too long."""
+    found = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else bench.traces():
+        try:
+            scenarios = [task.open() for task in taskList(bench, [path])]
+        except (TraceError, OSError):
+            continue  # such as a licence beside the traces
+        if large or max(sum(scenario.events.values()) for scenario in scenarios) <= LARGE:
+            found.append(path)
+    return found
+
+
+async def compare(bench: Any, paths: list[Path], budgets: list[int], seeds: int) -> list[Table]:
+    rows: dict[int, list[Row]] = {budget: [] for budget in budgets}
+    for path in paths:
+        for each in taskList(bench, [path]):
+            scenario = each.open()  # once, and outside of what is counted
+            scenario.baselines(), scenario.optimum(), scenario.patterns()
+        for budget in budgets:
+            row = Row(path.name.partition(".")[0])
+            rows[budget].append(row)
+            for seed in range(1, seeds + 1):
+                # each is first every other time
+                for connected in (True, False) if seed % 2 else (False, True):
+                    result = await arm(bench, path, budget, seed, connected=connected)
+                    (row.connected if connected else row.alone).append(result)
+            print(table(f"{path.name}, {budget} evaluations", [row], budget), file=sys.stderr, flush=True)
+    return [table(f"{bench.name}, {budget} evaluations", rows[budget], budget) for budget in budgets]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Trainers that share through a hub beside as many that work alone.")
+    parser.add_argument("--workbench", default="file_system")
+    parser.add_argument("--traces", type=Path, help="a folder [../shared/traces/WORKBENCH, else those that ship]")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--budget", type=int, action="append", help=f"evaluations of an arm; may be repeated {BUDGETS}")
+    parser.add_argument("--all", action="store_true", help=f"traces of more than {LARGE:,} events, too")
+    parser.add_argument("--quick", action="store_true", help="two seeds, the first budget")
+    parser.add_argument("--publish", action="store_true", help="write the section of RESULTS.rst")
+    options = parser.parse_args()
+    bench = find(IWorkbench, options.workbench, "workbench")
+    budgets = options.budget or list(BUDGETS[:1] if options.quick else BUDGETS)
+    paths = usable(bench, options.traces or SHARED / bench.name, options.all)
+    began = time.monotonic()
+    before = dict(machine())
+    tables: list[Table] = []
+
+    async def run(_: Any) -> None:
+        tables.extend(await compare(bench, paths, budgets, 2 if options.quick else options.seeds))
+
+    try:
+        task.react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
+    except SystemExit as end:
+        if end.code:
+            raise
+    text = "\n".join(str(table) for table in tables)
+    print(text)
+    if options.publish:
+        about = [f":{name}: {before[name]}" for name in ("Date", "CPU", "Python", "Load")]
+        about.append(f":Took: {(time.monotonic() - began) / 60:.0f} minutes")
+        publish("together", "\n".join(["Together", "--------", "", INTRODUCTION, "", *about, "", text]))
+
+
+if __name__ == "__main__":
+    main()
