@@ -41,10 +41,11 @@ check: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 	@$(MAKE) --no-print-directory fuzz FUZZ=30
 
-# Any warning is an error, such as for a link that leads nowhere.
+# Any warning is an error, such as for a link that leads nowhere; but a docstring that pydoctor can't parse (its exit code 2)
+# is shown as it stands.
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning --keep-going docs build/docs
-	$(BIN)/pydoctor --html-output=build/docs/api
+	$(BIN)/pydoctor --html-output=build/docs/api || test $$? = 2
 	@echo "build/docs/index.html"
 
 # Without isolation: the venv has what building needs, and no index is asked.
