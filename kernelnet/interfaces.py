@@ -232,7 +232,13 @@ class ILocalTrainer(Interface):
         """Measure a peer's claim again.  Fires with a `kernelnet.message.PerformanceReport` with digest and verdict."""
 
     def status():
-        """A JSON-able dict: generation, best score, … for progress lines."""
+        """
+        A JSON-able dict for progress lines, and for what peers are asked.
+
+        C{generation}; C{best}, the score; C{scenario}, the task that is worked on, with C{workbench}, C{trace},
+        C{trace_digest} and C{settings}, or None; C{tasks}, all that it trains on, such dicts too.  Whatever it doesn't
+        know may be missing.
+        """
 
     def stop():
         """Cancel what runs; fires when it has ended."""

@@ -409,7 +409,7 @@ class SessionStep(Struct, omit_defaults=True):
     One step of a collaboration session, as who did it tells it.
 
     @ivar by: who did it; C{what}: C{start} (the best that was there before, and whose it is), C{build}, C{improve},
-        C{measure} or C{send}.
+        C{measure} or C{send}, or C{decline}, whose C{note} says why.
     @ivar task: workbench, trace and settings that the score is about.
     @ivar note: for people.
     @ivar objective: of a build: C{score} or C{fuel}; C{parents}: digests of what it began with.
@@ -520,6 +520,7 @@ class CollaborationResponse(Struct, omit_defaults=True):
     C{accepted} or C{declined} from who was invited; C{expired} only from the hub.
 
     @ivar partner: (from the hub) who accepted; C{type}: (from the hub) the session's.
+    @ivar transcript: of a session that is declined, the steps that were done.
     """
 
     session_id: Name
@@ -527,6 +528,7 @@ class CollaborationResponse(Struct, omit_defaults=True):
     reason: Text = ""
     partner: AiId | None = None
     type: CollaborationType | None = None
+    transcript: Annotated[list[SessionStep], Meta(max_length=64)] = []
 
 
 class Heartbeat(Struct, omit_defaults=True):

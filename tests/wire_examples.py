@@ -115,6 +115,7 @@ COLLABORATION_RESPONSE: dict[str, Any] = {
     "reason": "fits",
     "partner": "AI_2",
     "type": "cross_specialization",
+    "transcript": [STEP],
 }
 HEARTBEAT: dict[str, Any] = {"nonce": "n1", "reply_to": "n0", "seq": 9}
 

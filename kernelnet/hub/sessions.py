@@ -32,6 +32,7 @@ from kernelnet.message import (
     ComponentShare,
     MessageType,
     NetworkMessage,
+    SessionStep,
 )
 from kernelnet.wire import WireProblem
 
@@ -124,6 +125,7 @@ def respond(
     if session is None or sender not in session.invited:
         raise _notInvited(response.session_id)
     passedOn = msgspec.structs.replace(response, partner=sender, type=session.type)
+    passedOn.transcript = []  # it is kept, and tells the initiator nothing that it could use
     if response.response == "accepted":
         if session.state == "offered":
             _activate(transaction, session, sender, limits)
@@ -132,6 +134,7 @@ def respond(
             _tell(transaction, [sender], response.session_id, "expired", f"the session is {session.outcome}")
         return [], passedOn
     if session.state == "active" and session.partner == sender:
+        _addSteps(transaction, session.id, [*response.transcript, _refusal(sender, response.reason)])
         _end(transaction, session, "declined", f"by {sender}")
         return [session.initiator], passedOn
     if session.state != "offered" or sender in session.declined:
@@ -141,6 +144,7 @@ def respond(
         "UPDATE collaboration_sessions SET declined = ?, changed_at = ? WHERE session_id = ?",
         (msgspec.json.encode(declined).decode(), transaction.now, session.id),
     )
+    _addSteps(transaction, session.id, [_refusal(sender, response.reason)])
     if set(session.invited) <= set(declined):
         _end(transaction, session, "declined", "by all")
         return [session.initiator], passedOn
@@ -166,7 +170,7 @@ def complete(transaction: Transaction, sender: str, sessionId: str, share: Compo
         transaction.execute(
             "UPDATE collaboration_sessions SET component = ? WHERE session_id = ?", (share.component.id, sessionId)
         )
-        _addSteps(transaction, sessionId, share)
+        _addSteps(transaction, sessionId, share.transcript)
         _end(transaction, session, "completed", f"by {sender}")
 
 
@@ -180,14 +184,18 @@ def add(transaction: Transaction, sender: str, sessionId: str, share: ComponentS
     if session is None or sender not in (session.initiator, session.partner):
         return
     if session.state in ("active", "completed"):
-        _addSteps(transaction, sessionId, share)
+        _addSteps(transaction, sessionId, share.transcript)
 
 
-def _addSteps(transaction: Transaction, sessionId: str, share: ComponentShare) -> None:
+def _refusal(sender: str, reason: str) -> SessionStep:
+    return SessionStep(by=sender, what="decline", note=reason[:256])
+
+
+def _addSteps(transaction: Transaction, sessionId: str, added: Sequence[SessionStep]) -> None:
     ((before,),) = transaction.execute(
         "SELECT transcript FROM collaboration_sessions WHERE session_id = ?", (sessionId,)
     ).fetchall()
-    steps = [*(msgspec.json.decode(before) if before else []), *msgspec.to_builtins(share.transcript)][:MAX_STEPS]
+    steps = [*(msgspec.json.decode(before) if before else []), *msgspec.to_builtins(added)][:MAX_STEPS]
     transaction.execute(
         "UPDATE collaboration_sessions SET transcript = ?, changed_at = ? WHERE session_id = ?",
         (msgspec.json.encode(steps), transaction.now, sessionId),

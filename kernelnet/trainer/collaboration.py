@@ -1,13 +1,16 @@
-"""Collaboration sessions: whom to ask, when to accept, and the four steps of work that end in a component."""
+"""
+Collaboration sessions: whom to ask, when to accept, and what is said of their end.
+
+`kernelnet.trainer.asking` says what is asked for, `kernelnet.trainer.sessionwork` does the work,
+`kernelnet.trainer.session` is what is kept of each.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Struct
 from twisted.internet.defer import inlineCallbacks
 from twisted.logger import Logger
 
@@ -20,17 +23,19 @@ from kernelnet.message import (
     ComponentShare,
     MessageType,
     SessionStep,
-    Verdict,
 )
-from kernelnet.trainer.specializations import CAPABILITIES, COMPLEMENTARY, complements
+from kernelnet.trainer.asking import request
+from kernelnet.trainer.session import Session
+from kernelnet.trainer.sessionwork import NoResult, SessionWork
+from kernelnet.trainer.specializations import complements
 from kernelnet.trainer.store import Changes
-from kernelnet.trainer.training import Goal
-from kernelnet.trainer.workshop import MAX_BLOCKS, MAX_PATTERNS, isSmall
+from kernelnet.trainer.workshop import isSmall
+from kernelnet.wire import plain
 
 if TYPE_CHECKING:
     from kernelnet.trainer.service import Trainer
 
-__all__ = ["Collaboration", "Session"]
+__all__ = ["Collaboration"]
 
 MAX_ACCEPTED = 3
 """An invitation of whatever kind is accepted while fewer sessions than this run."""
@@ -50,34 +55,15 @@ SEEK_EVERY = 10.0
 OFFER_LASTS = 60.0
 """Seconds after which an offer that nobody answered no longer counts."""
 
-MAX_NAMED = 16
-"""So many parents are named in a transcript."""
-
 STEP = 0.25
-STEP_SECONDS = 4.0
-"""How long each of a session's two searches may take."""
+_WORK = ("build", "measure", "improve")
+"""What each step of the work is worth, and what a step is called."""
 
+_WORKED_ON = {"partner": ("active",), "initiator": ("active", "completed")}
+"""By role, in which states a session is worked on: the initiator goes on when its partner is done."""
 
-class Session(Struct):
-    """
-    One collaboration as this trainer sees it.
-
-    @ivar role: C{initiator} asked; C{partner} does the work and sends the component.
-    @ivar status: C{active}, C{completed}, C{declined} or C{expired}.
-    @ivar progress: 0 to 1, a quarter a step; C{transcript}: the steps that were done.
-    """
-
-    session_id: str
-    role: str
-    peer: str
-    type: CollaborationType
-    description: str = ""
-    peer_specialization: str = "general"
-    requirements: dict[str, Any] = {}
-    status: str = "active"
-    progress: float = 0.0
-    component_id: str | None = None
-    transcript: list[SessionStep] = []
+_DEVELOPMENT = CollaborationType.FEATURE_DEVELOPMENT
+_ENDS = "the trainer ended"
 
 
 class Collaboration:
@@ -88,8 +74,10 @@ class Collaboration:
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
         self.sessions: dict[str, Session] = {}
-        self._offers: list[tuple[float, CollaborationType]] = []
+        self._offers: list[tuple[float, CollaborationRequest]] = []
         self._sought = 0
+        self._asked: set[str] = set()
+        self._ending = False
 
     @inlineCallbacks
     def load(self) -> Any:
@@ -103,39 +91,28 @@ class Collaboration:
     # -- seeking
 
     def seek(self, now: float, changes: Changes) -> bool:
-        """Ask for a collaboration if fewer than `MAX_SOUGHT` run or are on offer, and somebody is there to ask."""
-        self._offers = [(at, kind) for at, kind in self._offers if now - at < OFFER_LASTS]
+        """
+        Ask for a collaboration if fewer than `MAX_SOUGHT` run or are on offer, and somebody is there to ask.
+
+        The types take turns; one that is on offer or runs already, or that there is nothing to ask of, is passed over.
+        """
+        self._offers = [(at, offer) for at, offer in self._offers if now - at < OFFER_LASTS]
         others = [i for a, i in self._trainer.knowledge.ais.items() if a != self._trainer.aiId and i.connected]
         if len(self.active()) + len(self._offers) >= MAX_SOUGHT or not others:
             return False
+        busy = {offer.type for _, offer in self._offers} | {s.type for s in self.active() if s.role == "initiator"}
         kinds = list(CollaborationType)
-        kind = kinds[self._sought % len(kinds)]
-        self._sought += 1
-        self._offers.append((now, kind))
-        request = CollaborationRequest(
-            type=kind,
-            description=f"{kind.value.replace('_', ' ')} for {self._trainer.feature}",
-            expertise_offered=self._trainer.capabilities,
-            seeking_expertise=_expertiseSought(self._trainer.specialization),
-            requirements={"feature": self._trainer.feature, **self._task(kind)},
-        )
-        self._trainer.say(MessageType.COLLABORATION_REQUEST, request, changes)
-        self.log.info("Seeking a collaboration: {type}", type=kind.value)
-        return True
-
-    def _task(self, kind: CollaborationType) -> dict[str, Any]:
-        """What the partner is to work on: our task, or, for an optimization, the component to make cheaper."""
-        if kind is CollaborationType.PERFORMANCE_OPTIMIZATION:
-            for known in self._trainer.knowledge.usable():
-                report = known.component.manifest.report if known.component.manifest is not None else None
-                if report is not None:
-                    return {
-                        "component": known.component.digest,
-                        "workbench": report.workbench,
-                        "trace_digest": report.trace_digest,
-                        "settings": report.settings,
-                    }
-        return self._trainer.local.status().get("scenario") or {}
+        for _ in kinds:
+            kind = kinds[self._sought % len(kinds)]
+            self._sought += 1
+            asked = request(self._trainer, kind, self._asked) if kind not in busy else None
+            if asked is not None:
+                self._asked.add(str(asked.requirements.get("component", "")))
+                self._offers.append((now, asked))
+                self._trainer.say(MessageType.COLLABORATION_REQUEST, asked, changes)
+                self.log.info("Seeking a collaboration: {type}, {what}", type=kind.value, what=asked.description)
+                return True
+        return False
 
     # -- what the hub tells
 
@@ -143,7 +120,7 @@ class Collaboration:
         """Accept or decline; an accepted session becomes a job."""
         refusal = self._refusal(invitation)
         if refusal is not None:
-            self._answer(invitation.session_id, "declined", refusal, changes)
+            self._say(invitation.session_id, "declined", refusal, changes)
             return
         session = Session(
             session_id=invitation.session_id,
@@ -155,7 +132,7 @@ class Collaboration:
             requirements=invitation.requirements,
         )
         self._keep(session, changes)
-        self._answer(session.session_id, "accepted", "", changes)
+        self._say(session.session_id, "accepted", "", changes)
         self._trainer.workshop.addCollaboration(session.session_id, changes)
         self.log.info("Accepted {type} with {peer}", type=session.type.value, peer=session.peer)
 
@@ -164,6 +141,8 @@ class Collaboration:
         info = self._trainer.getAiInfo(invitation.initiator)
         specialization = info.specialization if info is not None else invitation.partner_specialization
         complementary = invitation.type in kinds and complements(self._trainer.specialization, specialization)
+        if self._ending:
+            return _ENDS
         if not isSmall(invitation.requirements):
             return "too many requirements"
         if len(self.active()) < (MAX_RUNNING if complementary else MAX_ACCEPTED):
@@ -175,22 +154,44 @@ class Collaboration:
         session = self.sessions.get(response.session_id)
         if response.response == "accepted":
             if session is None:
-                session = self._offered(response.session_id, response.partner or sender)
+                session = self._offered(response, response.partner or sender)
                 self._keep(session, changes)
+                if session.type is CollaborationType.CROSS_SPECIALIZATION and not self._ending:
+                    self._trainer.workshop.addCollaboration(session.session_id, changes)
             self.log.info("{peer} accepted collaboration {id}", peer=session.peer, id=session.session_id)
             return
-        self.log.info("Collaboration {id}: {r}", id=response.session_id, r=response.response)
+        # An invitation to several runs out for all but the first to accept; that is no failure.
+        quicker = response.response == "expired" and response.reason.startswith("taken by ")
+        ended = "another was quicker" if quicker else response.response
+        why = f" ({plain(response.reason)})" if response.reason else ""
+        self.log.info("Collaboration {id}: {ended}{why}", id=response.session_id, ended=ended, why=why)
         if session is not None and session.status == "active":
             session.status = response.response
             self._keep(session, changes)
             self._trainer.workshop.drop(f"collaborate:{session.session_id}", changes)
-        elif session is None and self._offers:
-            self._offers.pop(0)
+        elif session is None:
+            self._takeOffer(response.type)
 
-    def _offered(self, sessionId: str, peer: str) -> Session:
-        """The session that came of our oldest open offer."""
-        kind = self._offers.pop(0)[1] if self._offers else CollaborationType.FEATURE_DEVELOPMENT
-        return Session(session_id=sessionId, role="initiator", peer=peer, type=kind)
+    def _offered(self, response: CollaborationResponse, peer: str) -> Session:
+        """The session that came of one of our offers."""
+        offer = self._takeOffer(response.type)
+        kind = response.type or (offer.type if offer is not None else CollaborationType.FEATURE_DEVELOPMENT)
+        asked = offer.requirements if offer is not None else {}
+        return Session(response.session_id, "initiator", peer, kind, requirements=asked)
+
+    def _takeOffer(self, kind: CollaborationType | None) -> CollaborationRequest | None:
+        """Our oldest open offer, of one type where that was told; it is open no more."""
+        for at, offer in self._offers:
+            if kind in (None, offer.type):
+                self._offers.remove((at, offer))
+                return offer
+        return None
+
+    def givenAway(self) -> list[dict[str, Any]]:
+        """The tasks that a peer was asked to build for, while it may: C{trace_digest} and C{settings}."""
+        asked = [offer.requirements for _, offer in self._offers if offer.type is _DEVELOPMENT]
+        asked += [s.requirements for s in self.active() if s.role == "initiator" and s.type is _DEVELOPMENT]
+        return [{key: told.get(key) for key in ("trace_digest", "settings")} for told in asked]
 
     def componentCame(self, sessionId: str, sender: str, changes: Changes) -> None:
         """A component that names a session ends it, if it comes from whom the session is with."""
@@ -213,149 +214,92 @@ class Collaboration:
         session = self.sessions.get(sessionId)
         if session is not None and session.status == "active":
             session.status = "declined"
-            self._answer(sessionId, "declined", "the work on it failed", changes)
+            if session.role == "partner":
+                self._answer(session, "declined", "the work on it failed", changes)
             self._keep(session, changes)
+
+    def end(self, changes: Changes) -> None:
+        """This trainer won't be back: whoever waits for its part of a session is told, and no other one is begun."""
+        self._ending = True
+        for session in self.active():
+            if session.role == "partner":
+                session.status = "declined"
+                self._answer(session, "declined", _ENDS, changes)
+                self._trainer.workshop.drop(f"collaborate:{session.session_id}", changes)
+                self._keep(session, changes)
 
     # -- the work
 
     async def work(self, sessionId: str) -> None:
         """
-        The four steps of a session, each real and each worth a quarter: generate, measure, improve, measure again.
+        Do a session's work, and say what came of it: see `kernelnet.trainer.sessionwork`.
 
-        Then the better component goes to the partner.  If nothing passed the guard, or an optimization made nothing
-        cheaper, the session is declined with that reason: no component is sent for show.
+        The partner's component completes the session; without one it is declined with the reason: no component is sent
+        for show.  What the initiator found for itself, of a cross specialization, adds to it.
         """
         session = self.sessions.get(sessionId)
-        if session is None or session.status != "active":
+        if session is None or session.status not in _WORKED_ON[session.role]:
             return
         session.progress, session.transcript = 0.0, []
-        first = await self._measured(session, await self._built(session, "build", None))
-        second = await self._measured(session, await self._built(session, "improve", first))
+        found, reason = None, ""
+        try:
+            found = await SessionWork(self._trainer, session, partial(self._advance, session)).result()
+        except NoResult as none:
+            reason = str(none)
         # and not: cut short by our own end, somebody else was first, or the hub let it expire
-        if session.status == "active" and self._trainer.running:
-            await self._end(session, self._best(session, first, second))
+        if session.status in _WORKED_ON[session.role] and self._trainer.running:
+            await self._end(session, found, reason)
 
-    async def _end(self, session: Session, best: Component | None) -> None:
-        trainer = self._trainer
+    async def _end(self, session: Session, found: Component | None, reason: str) -> None:
+        trainer, changes = self._trainer, Changes()
+        isPartner = session.role == "partner"
         session.progress = 1.0
-        changes = Changes()
-        if best is None:
-            session.status = "declined"
-            self._answer(session.session_id, "declined", "nothing better was found that passes the guard", changes)
-        else:
-            session.status = "completed"
-            session.component_id = best.id
-            best.component_name = f"collaborative_{session.type.value}"
-            trainer.knowledge.addComponent(trainer.aiId, best, changes)
+        if found is not None:
+            session.component_id = found.id
+            found.component_name = f"collaborative_{session.type.value}"
+            trainer.knowledge.addComponent(trainer.aiId, found, changes)
             share = ComponentShare(
-                component=best,
+                component=found,
                 session_id=session.session_id,
-                collaboration_complete=True,
+                collaboration_complete=isPartner,
                 transcript=session.transcript,
             )
-            trainer.say(MessageType.OS_COMPONENT_SHARE, share, changes, target=session.peer)
+            # what the initiator found is news to all
+            target = session.peer if isPartner else None
+            trainer.say(MessageType.OS_COMPONENT_SHARE, share, changes, target=target)
+        if isPartner:
+            session.status = "completed" if found is not None else "declined"
+            if found is None:
+                self._answer(session, "declined", reason, changes)
         self._keep(session, changes)
         await trainer.commit(changes)
-        self.log.info("Collaboration {id} with {peer}: {s}", id=session.session_id, peer=session.peer, s=session.status)
+        self.log.info(
+            "{role} of collaboration {id} with {peer}: {what}",
+            role=session.role,
+            id=session.session_id,
+            peer=session.peer,
+            what=found.id if found is not None else plain(reason, 300),
+        )
 
-    async def _advance(self, session: Session, step: SessionStep) -> None:
-        session.progress = min(1.0, session.progress + STEP)
-        session.transcript = [*session.transcript, step]
+    async def _advance(self, session: Session, steps: list[SessionStep]) -> None:
+        session.progress = min(1.0, STEP * sum(step.what in _WORK for step in steps))
+        session.transcript = list(steps)
         changes = Changes()
         self._keep(session, changes)
         await self._trainer.commit(changes)
 
-    async def _built(self, session: Session, what: str, first: Component | None) -> Component | None:
-        began, goal = self._trainer.now(), self._goal(session, first)
-        component: Component | None = await self._trainer.local.build(goal)
-        parents = [parent.digest for parent in goal.parents][:MAX_NAMED]
-        step = self._step(what, component, began, objective=goal.objective, parents=parents)
-        await self._advance(session, step)
-        return component
-
-    async def _measured(self, session: Session, component: Component | None) -> Component | None:
-        """C{component} if measuring it again, from its bytes alone, gives what was claimed."""
-        began, verdict = self._trainer.now(), None
-        if component is not None:
-            verdict = (await self._trainer.local.remeasure(component)).verdict
-        step = self._step("measure", component, began, verdict=verdict.value if verdict is not None else "")
-        await self._advance(session, step)
-        return component if verdict is Verdict.CONFIRMED else None
-
-    def _step(self, what: str, component: Component | None, began: float, **more: Any) -> SessionStep:
-        seconds = round(self._trainer.now() - began, 3)
-        if component is None:
-            return SessionStep(by=self._trainer.aiId, what=what, seconds=seconds, **more)
-        score, fuel = _cost(component)
-        return SessionStep(
-            by=self._trainer.aiId,
-            what=what,
-            component=component.id,
-            digest=component.digest,
-            score=int(score) if math.isfinite(score) else None,
-            fuel=int(fuel) if math.isfinite(fuel) else None,
-            level=component.development_level,
-            seconds=seconds,
-            **more,
-        )
-
-    def _goal(self, session: Session, first: Component | None) -> Goal:
-        """
-        Each type of session has its own route to a component.
-
-        @param first: what the first search of the session found, for the second to improve on.
-        """
-        trainer = self._trainer
-        usable = trainer.knowledge.usable()
-        own = [k.component for k in usable if k.source == trainer.aiId][:2]
-        theirs = [k.component for k in usable if k.source == session.peer][:2]
-        parents = [first] if first is not None else []
-        goal = Goal(
-            feature=str(session.requirements.get("feature", "")),
-            seconds=STEP_SECONDS,
-            requirements=session.requirements,
-        )
-        if session.type is CollaborationType.PERFORMANCE_OPTIMIZATION:
-            # the same score with less fuel; if there is nothing to start from yet, the first search makes it
-            asked = self._asked(session)
-            parents += [asked] if asked is not None else []
-            goal.objective = "fuel" if parents else "score"
-            goal.parents = parents
-            return goal
-        goal.patterns = _firstFrom(session.peer, trainer.knowledge.patterns.items())[:MAX_PATTERNS]
-        if session.type is CollaborationType.FEATURE_DEVELOPMENT:
-            # what was asked for, with what the initiator has learned of it
-            goal.parents = [*parents, *theirs]
-        else:
-            # both sides' best are crossed, and the partner's building blocks with them
-            goal.parents = [*parents, *own, *theirs]
-            goal.blocks = _firstFrom(session.peer, trainer.knowledge.blocks.items())[:MAX_BLOCKS]
-        return goal
-
-    def _asked(self, session: Session) -> Component | None:
-        """The component that an optimization is about, if this trainer has confirmed it."""
-        usable = self._trainer.knowledge.usable()
-        wanted = session.requirements.get("component")
-        return next((k.component for k in usable if k.component.digest == wanted), None)
-
-    def _best(self, session: Session, first: Component | None, second: Component | None) -> Component | None:
-        """Which of the two searches' results is sent; one that was known before the session is no result of it."""
-        known = self._trainer.knowledge.components
-        found = [c for c in (second, first) if c is not None and c.digest not in known]
-        if session.type is not CollaborationType.PERFORMANCE_OPTIMIZATION:
-            return min(found, key=lambda c: _cost(c)[0], default=None)
-        asked = self._asked(session)
-        rival = asked or first
-        if rival is None or not found:
-            return next(iter(found), None)
-        # less fuel on validation, for a score that is no worse there
-        cheaper = [c for c in found if _cost(c)[0] <= _cost(rival)[0] and _cost(c)[1] < _cost(rival)[1]]
-        return min(cheaper, key=lambda c: _cost(c)[1], default=found[-1] if asked is None else None)
-
     # -- bookkeeping
 
-    def _answer(self, sessionId: str, response: str, reason: str, changes: Changes) -> None:
-        answer = CollaborationResponse(session_id=sessionId, response=response, reason=reason)
+    def _answer(self, session: Session, response: str, reason: str, changes: Changes) -> None:
+        """The partner's word on a session that it worked on, with the steps that were done."""
+        self._say(session.session_id, response, reason, changes, session.transcript)
+
+    def _say(
+        self, sessionId: str, response: str, reason: str, changes: Changes, transcript: list[SessionStep] | None = None
+    ) -> None:
+        answer = CollaborationResponse(
+            session_id=sessionId, response=response, reason=reason, transcript=transcript or []
+        )
         self._trainer.say(MessageType.COLLABORATION_RESPONSE, answer, changes)
 
     def _keep(self, session: Session, changes: Changes) -> None:
@@ -366,24 +310,3 @@ class Collaboration:
         for id_ in ended[:-MAX_ENDED]:
             del self.sessions[id_]
             changes.add("DELETE FROM sessions WHERE session_id = ?", id_)
-
-
-def _expertiseSought(specialization: str) -> list[str]:
-    """The specializations that complement ours, and their words."""
-    partners = sorted(next(iter(pair - {specialization})) for pair in COMPLEMENTARY if specialization in pair)
-    words = [word for partner in partners for word in CAPABILITIES[partner]]
-    return [*partners, *words] or ["pattern_recognition"]
-
-
-def _firstFrom(source: str, items: Iterable[tuple[tuple[str, str], Any]]) -> list[Any]:
-    """The values, those of C{source} first."""
-    return [value for key, value in sorted(items, key=lambda item: item[0][0] != source)]
-
-
-def _cost(component: Component) -> tuple[float, float]:
-    """(score, fuel) on validation, as claimed; infinite without a claim."""
-    manifest = component.manifest
-    if manifest is None or manifest.report is None:
-        return (math.inf, math.inf)
-    split = manifest.report.splits["validation"]
-    return (split.score, split.fuel)

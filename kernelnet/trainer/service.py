@@ -180,6 +180,9 @@ class Trainer(Service):
     def _finish(self) -> None:
         """The time that was given is over."""
         self.log.info("{aiId}: time is over", aiId=self.aiId)
+        changes = Changes()
+        self.collaboration.end(changes)
+        self.commit(changes).addErrback(lambda _: None)  # it has ended the trainer
         self._end(None)
 
     def fail(self, reason: object) -> None:

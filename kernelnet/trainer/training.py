@@ -24,11 +24,14 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from kernelnet.interfaces import ILocalTrainer, ILocalTrainerMaker, IWorkbench
-from kernelnet.message import CodeBlock, Component, Pattern, PerformanceReport, Report, Verdict
+from kernelnet.message import CodeBlock, Component, Hint, Pattern, PerformanceReport, Report, Verdict
 from kernelnet.plugins import available
 from kernelnet.trainer.bridge import inReactor
 from kernelnet.trainer.division import dealt
+from kernelnet.trainer.hints import translated
+from kernelnet.trainer.similarity import mostSimilar, patternsIn
 from kernelnet.trainer.tasks import Task, benchesFor, taskList
+from kernelnet.wire import plain
 from kernelnet.workbench.errors import Unmeasurable, WorkbenchError
 from kernelnet.workbench.suite import Suite, scenarioOf
 
@@ -62,7 +65,10 @@ class Goal(Struct):
     @ivar feature: of which workbench, if there is one of that name; else this trainer's own choose.
     @ivar parents: components that this trainer has confirmed, best first; those of another workbench are passed over.
     @ivar blocks: peers' building blocks: hints that nobody has confirmed.
-    @ivar requirements: what was asked for; C{workbench}, C{trace_digest} and C{settings} in it choose the task.
+    @ivar hints: expressions of other benches, which are translated.
+    @ivar requirements: what was asked for; C{workbench}, C{trace_digest} and C{settings} in it choose the task, and
+        where that trace isn't here, C{patterns} the one that is most like it.  C{abi}: for this one only.
+    @ivar avoid: C{trace_digest} and C{settings} of tasks that a peer works on for us: not as long as there are others.
     @ivar place, among: our place among so many who train on the same benches; see `kernelnet.trainer.division`.
     """
 
@@ -72,7 +78,9 @@ class Goal(Struct):
     patterns: list[Pattern] = []
     parents: list[Component] = []
     blocks: list[CodeBlock] = []
+    hints: list[Hint] = []
     requirements: dict[str, Any] = {}
+    avoid: list[dict[str, Any]] = []
     place: int = 0
     among: int = 1
 
@@ -110,6 +118,7 @@ class IntegratedKernelTrainer:
         self._installed = {bench.name: bench for bench in available(IWorkbench)}
         self._benches = benchesFor(specialization, bool(traces), workbenches)
         self._tasks: dict[str, list[Task]] = {}
+        self._every: list[dict[str, Any]] = []
         self._turn = 0
         self._memories: dict[Any, dict[str, Any]] = {}
         self._pool: ThreadPool | None = None
@@ -166,13 +175,11 @@ class IntegratedKernelTrainer:
             "scenario": None
             if scenario is None
             else {
-                "workbench": scenario.workbench.name,
+                **_described(scenario),
                 # a generalist's score is made of several
                 "unit": "" if isinstance(scenario, Suite) else scenario.workbench.unit,
-                "trace": scenario.trace,
-                "trace_digest": scenario.traceDigest,
-                "settings": dict(scenario.settings),
             },
+            "tasks": self._every,
         }
 
     def stop(self) -> Deferred[None]:
@@ -213,6 +220,7 @@ class IntegratedKernelTrainer:
         if not able:
             raise WorkbenchError(f"no trace ships with {', '.join(self.workbenches)}: give one by --trace")
         self._benches = able
+        self._every = [_described(task.open()) for bench in able for task in self._tasks[bench.name]]
 
     def _tasksOn(self, bench: Any) -> list[Task]:
         if bench.name not in self._tasks:
@@ -226,20 +234,35 @@ class IntegratedKernelTrainer:
         return list(bench.traces())
 
     def _choose(self, goal: Goal) -> Any:
-        """The task that was asked for if it is here, else the next in turn on the workbench that was asked for."""
+        """
+        The task that was asked for if it is here, else the likest by its patterns, else the next in turn on that bench.
+
+        @raise Unmeasurable: the workbench isn't here, or no trace for it.
+        """
         asked = goal.requirements
+        if isinstance(asked.get("workbench"), str) and asked["workbench"] not in self._installed:
+            raise Unmeasurable(f"the workbench {plain(asked['workbench'], 100)!r} is not installed here")
         names = [name for name in (asked.get("workbench"), goal.feature) if isinstance(name, str)]
         benches = [self._installed[name] for name in names if name in self._installed][:1] or self._benches
+        every = [task for bench in benches for task in self._tasksOn(bench)]
+        if not every:
+            raise Unmeasurable(f"there is no trace for {benches[0].name} here")
         if asked.get("trace_digest") is not None:
-            for task in (task for bench in benches for task in self._tasksOn(bench)):
+            for task in every:
                 scenario = task.open()
                 if scenario.traceDigest == asked["trace_digest"] and scenario.settings == asked.get(
                     "settings", scenario.settings
                 ):
                     return scenario
-        self._turn += 1
-        tasks = self._tasksOn(benches[self._turn % len(benches)])
-        return tasks[dealt(self._turn // len(benches), len(tasks), goal.place, goal.among)].open()
+            if patterns := patternsIn(asked):
+                return mostSimilar([task.open() for task in every], patterns)
+        for _ in every:
+            self._turn += 1
+            tasks = self._tasksOn(benches[self._turn % len(benches)])
+            scenario = tasks[dealt(self._turn // len(benches), len(tasks), goal.place, goal.among)].open()
+            if _named(scenario) not in goal.avoid:
+                break
+        return scenario
 
     def _memory(self, scenario: Any, goal: Goal) -> dict[str, Any] | None:
         """What the last search on a scenario left, if this is one of our own rounds."""
@@ -268,7 +291,7 @@ class IntegratedKernelTrainer:
             seed=seed,
             patterns=goal.patterns,
             parents=_on(scenario.workbench.name, goal.parents)[:MAX_PARENTS],
-            blocks=goal.blocks,
+            blocks=[*translated(goal.hints, scenario.workbench, self._installed), *goal.blocks],
             requirements=goal.requirements,
             objective=goal.objective,
             memory=self._memory(scenario, goal),
@@ -359,7 +382,9 @@ class IntegratedKernelTrainer:
             return {}
         scenario = scenarioOf(bench, report, paths)
         name = bestByHand(scenario)
-        return {"best_by_hand": name, "best_by_hand_level": scenario.developmentLevel(scenario.baselines()[name])}
+        theirs = scenario.baselines()[name]
+        level, score = scenario.developmentLevel(theirs), theirs.splits["validation"].score
+        return {"best_by_hand": name, "best_by_hand_level": level, "best_by_hand_validation": score}
 
     def _level(self, component: Component, report: Report, split: str) -> float:
         bench, paths = self._benchOf(component)
@@ -419,6 +444,16 @@ def _bestKnown(scenario: Any, components: list[Component]) -> int | None:
         ),
         default=None,
     )
+
+
+def _named(scenario: Any) -> dict[str, Any]:
+    """What tells tasks apart."""
+    return {"trace_digest": scenario.traceDigest, "settings": dict(scenario.settings)}
+
+
+def _described(scenario: Any) -> dict[str, Any]:
+    """The same with what it is called."""
+    return {"workbench": scenario.workbench.name, "trace": scenario.trace, **_named(scenario)}
 
 
 def _on(workbench: str, components: list[Component]) -> list[Component]:

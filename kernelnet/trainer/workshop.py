@@ -25,14 +25,17 @@ from kernelnet.message import (
     ForwardedFeatureRequest,
     MessageType,
     PatternShare,
+    PerformanceReport,
     Report,
     Verdict,
 )
 from kernelnet.trainer.division import placeAmong
+from kernelnet.trainer.knowledge import KnownComponent
 from kernelnet.trainer.store import Changes
 from kernelnet.trainer.training import Goal
 from kernelnet.trainer.witnesses import Witnesses
 from kernelnet.wire import plain
+from kernelnet.workbench.errors import Unmeasurable
 
 if TYPE_CHECKING:
     from kernelnet.trainer.service import Trainer
@@ -252,19 +255,24 @@ class Workshop:
                 return  # a measurement that was cut short says nothing
             if trainer.knowledge.components.get(digest) is not known:
                 return  # the same bytes came with another claim meanwhile: that one is next
-            if report.verdict is not None:
-                trainer.knowledge.judge(digest, report.verdict, changes)
-            trainer.knowledge.addReport(trainer.aiId, report, "", changes)
-            trainer.say(MessageType.PERFORMANCE_REPORT, report, changes)
-            self.log.info(
-                "Measured {id} of {source} again: {verdict}; {reason}",
-                id=plain(known.component.id),
-                source=known.source,
-                verdict=report.verdict.value if report.verdict else "?",
-                reason=plain(report.reason, 300),
-            )
+            self.judged(known, report, changes)
         self.drop(key, changes)
         await trainer.commit(changes)
+
+    def judged(self, known: KnownComponent, report: PerformanceReport, changes: Changes) -> None:
+        """What measuring a peer's claim again said is kept, and told to all."""
+        trainer = self._trainer
+        if report.verdict is not None:
+            trainer.knowledge.judge(known.component.digest, report.verdict, changes)
+        trainer.knowledge.addReport(trainer.aiId, report, "", changes)
+        trainer.say(MessageType.PERFORMANCE_REPORT, report, changes)
+        self.log.info(
+            "Measured {id} of {source} again: {verdict}; {reason}",
+            id=plain(known.component.id),
+            source=known.source,
+            verdict=report.verdict.value if report.verdict else "?",
+            reason=plain(report.reason, 300),
+        )
 
     async def _feature(self, key: str, body: Any) -> None:
         trainer = self._trainer
@@ -272,12 +280,16 @@ class Workshop:
         request = forwarded.original_request
         goal = self._goal(FEATURE_SECONDS)
         goal.feature, goal.requirements = request.feature, request.requirements
-        component = await trainer.local.build(goal)
+        reason = "nothing that was found passed the guard on validation"
+        component: Component | None = None
+        try:
+            component = await trainer.local.build(goal)
+        except Unmeasurable as error:
+            reason = f"can't: {error}"
         if not self._running:
             return
         changes = Changes()
         if component is None:
-            reason = "nothing that was found passed the guard on validation"
             response = FeatureResponse(original_request=request, reason=reason)
             trainer.say(MessageType.FEATURE_RESPONSE, response, changes, target=forwarded.requestor)
         else:
@@ -291,7 +303,7 @@ class Workshop:
             "Feature request of {ai} for {feature}: {what}",
             ai=forwarded.requestor,
             feature=plain(request.feature),
-            what=component.id if component is not None else "nothing passed the guard",
+            what=component.id if component is not None else plain(reason, 300),
         )
         self.drop(key, changes)
         await trainer.commit(changes)
@@ -343,6 +355,7 @@ class Workshop:
             # of all workbenches: the local trainer takes those of the task that is next
             parents=[k.component for k in knowledge.usable()],
             blocks=list(knowledge.blocks.values())[-MAX_BLOCKS:],
+            avoid=self._trainer.collaboration.givenAway(),
             place=place,
             among=among,
         )

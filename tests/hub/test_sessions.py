@@ -178,8 +178,24 @@ class StateTests(HubTestCase):
         self.b.send("os_component_share", share)
         self.respond(self.a, session, "declined")
         self.a.send("os_component_share", {**share, **aComponent("c3")})
-        self.assertEqual(self.hub.rows("SELECT transcript FROM collaboration_sessions"), [(None,)])
+        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        self.assertEqual([step["what"] for step in json.loads(body)], ["decline"])
         self.assertEqual(len(self.hub.rows("SELECT * FROM shared_components")), 2)
+
+    def test_whyNot(self) -> None:
+        """Who declines is in the transcript with the reason and the steps it had done; they go no further."""
+        session = self.offer()
+        self.respond(self.b, session, "declined")
+        self.respond(self.a, session, "accepted")
+        self.initiator.received()
+        steps = [{"by": "A", "what": "build", "score": 40, "component": "c1"}]
+        answer = {"session_id": session, "response": "declined", "reason": "no better", "transcript": steps}
+        self.a.send("collaboration_response", answer)
+        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        why = [{"by": "B", "what": "decline", "note": "r"}, *steps, {"by": "A", "what": "decline", "note": "no better"}]
+        self.assertEqual(json.loads(body), why)
+        (told,) = self.initiator.payloads("collaboration_response")
+        self.assertEqual((told["reason"], told.get("transcript", [])), ("no better", []))
 
     def test_manySteps(self) -> None:
         """However much is added, a session's steps are bounded."""

@@ -35,23 +35,37 @@ from kernelnet.wire import decode, encode, rfc3339, withSeq
 TRACE = "ab" * 32
 
 
-def component(name: str, score: int = 50, fuel: int = 1000, level: float = 0.5, claim: bool = True) -> Component:
-    """A component with a claim of C{score} on every split."""
+def component(
+    name: str,
+    score: int = 50,
+    fuel: int = 1000,
+    level: float = 0.5,
+    claim: bool = True,
+    *,
+    workbench: str = "file_system",
+    expression: str = "",
+    parents: Sequence[str] = (),
+    trace: str = TRACE,
+) -> Component:
+    """A component with a claim of C{score} on every split; one of the rank ABI if it has an expression."""
     source, wasm = f"/* {name} */", name.encode()
+    if expression:
+        source = f"/*\n * expression: {expression}\n */"
     splits = {split: SplitScore(100, score, fuel) for split in ("train", "validation", "held_out")}
-    report = Report("file_system", "cd" * 32, "trace", TRACE, {"capacity": 10}, "engine 1", splits)
+    report = Report(workbench, "cd" * 32, "trace", trace, {"capacity": 10}, "engine 1", splits)
     return Component(
         id=name,
-        name="file_system",
+        name=workbench,
         implementation=source,
-        specialization="file_system",
+        specialization=workbench,
         wasm=wasm,
         development_level=level,
         manifest=Manifest(
             source_sha256=hashlib.sha256(source.encode()).hexdigest(),
             wasm_sha256=hashlib.sha256(wasm).hexdigest(),
-            abi="file_system/full/1",
-            workbench="file_system",
+            abi=f"{workbench}/{'rank' if expression else 'full'}/1",
+            workbench=workbench,
+            parents=list(parents),
             generator="search",
             parameters=[1.0, 2.0],
             report=report if claim else None,
@@ -98,10 +112,12 @@ class ScriptedLocalTrainer:
     def remeasure(self, component: Component) -> Deferred[PerformanceReport]:
         self.measured.append(component.id)
         verdict = Verdict.REFUTED if component.id in self.refuted else Verdict.CONFIRMED
-        return succeed(PerformanceReport(component.id, {"score": 50}, component.digest, verdict))
+        told = {"score": 50, "best_by_hand": "arc", "best_by_hand_level": 0.25, "best_by_hand_validation": 60}
+        return succeed(PerformanceReport(component.id, told, component.digest, verdict))
 
     def status(self) -> dict[str, Any]:
-        return {"generation": 0, "best": None, "scenario": {"trace_digest": TRACE, "settings": {"capacity": 10}}}
+        task = {"workbench": "file_system", "trace": "trace", "trace_digest": TRACE, "settings": {"capacity": 10}}
+        return {"generation": 0, "best": None, "scenario": task}
 
     def stop(self) -> Deferred[None]:
         held, self.held = self.held, []

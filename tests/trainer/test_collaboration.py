@@ -5,11 +5,12 @@ from typing import Any
 import msgspec
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 
-from kernelnet.message import CollaborationType, Component, MessageType, Verdict
+from kernelnet.message import CollaborationType, Component, MessageType, Pattern, Verdict
 from kernelnet.trainer import collaboration
 from kernelnet.trainer.collaboration import MAX_RUNNING
 from kernelnet.trainer.store import Changes
-from tests.trainer.support import TrainerTestCase, component
+from kernelnet.workbench.errors import Unmeasurable
+from tests.trainer.support import TRACE, TrainerTestCase, component
 
 T = MessageType
 
@@ -132,6 +133,7 @@ class SeekingTests(SessionTestCase):
     @inlineCallbacks
     def test_atMostTwo(self) -> Any:
         """Two offers are made, of different types; a third only when nobody answered for a minute."""
+        yield self.know("AI_1", component("ranked", expression="-age"))
         results = []
         for now in (0.0, 10.0, 20.0, 75.0):
             results.append((yield self.seek(now)))
@@ -155,16 +157,95 @@ class SeekingTests(SessionTestCase):
         self.assertNotIn("graphics", request.payload["seeking_expertise"])
 
     @inlineCallbacks
+    def asked(self, kind: str, times: int = 3) -> Any:
+        """What this trainer asks for by requests of one type, while nobody answers."""
+        for number in range(times):
+            yield self.seek(number * 70.0)
+        return [m.payload for m in self.said(T.COLLABORATION_REQUEST) if m.payload["type"] == kind]
+
+    @inlineCallbacks
     def test_optimizationNamesTheComponent(self) -> Any:
-        """An optimization asks for the best component that is known here, and names its task."""
-        best = component("best", level=0.9)
+        """An optimization asks for the best of our own components, each of them once, and names its task."""
+        best, other = component("best", 30, fuel=7000), component("other", 40)
+        yield self.know("AI_2", component("theirs", 10))
+        yield self.know("AI_1", other)
         yield self.know("AI_1", best)
-        yield self.know("AI_1", component("other", level=0.1))
-        for now in (0.0, 70.0, 140.0):
+        requests = yield self.asked("performance_optimization", 6)
+        self.assertEqual([r["requirements"]["component"] for r in requests], [best.digest, other.digest])
+        self.assertEqual(requests[0]["requirements"]["settings"], {"capacity": 10})
+        self.assertIn("best, file_system, trace, capacity 10, for less than its 7000 fuel", requests[0]["description"])
+
+    @inlineCallbacks
+    def test_nothingToAsk(self) -> Any:
+        """What there is nothing to ask of is passed over: no component to make cheaper, no expression to give."""
+        yield self.know("AI_2", component("theirs", 10))
+        requests = []
+        for number in range(4):
+            yield self.seek(number * 70.0)
+            requests += [m.payload["type"] for m in self.said(T.COLLABORATION_REQUEST)]
+        self.assertEqual(requests, ["feature_development"] * 4)
+
+    @inlineCallbacks
+    def test_describesTheTask(self) -> Any:
+        """A feature development names its task, our own patterns of that trace, and the best that is known for it."""
+        for id_, trace, confidence in (("p", "trace", 0.4), ("q", "trace", 0.9), ("r", "another", 1.0)):
+            changes = Changes()
+            pattern = Pattern(id_, "loop", confidence, {"length": 70, "trace": trace})
+            self.trainer.knowledge.addPattern("AI_1", pattern, changes)
+            self.trainer.knowledge.addPattern("AI_2", Pattern(f"{id_}2", "loop", 1.0, pattern.data), changes)
+            yield self.trainer.commit(changes)
+        yield self.know("AI_2", component("best", 30))
+        yield self.know("AI_1", component("elsewhere", 10, trace="cc" * 32))
+        (request,) = yield self.asked("feature_development", 1)
+        told = request["requirements"]
+        self.assertEqual((told["trace_digest"], told["settings"]), (TRACE, {"capacity": 10}))
+        self.assertEqual([pattern["id"] for pattern in told["patterns"]], ["q", "p"])
+        self.assertEqual(told["reached"], {"component": component("best", 30).digest, "validation": 30})
+        self.assertIn("better than best for file_system, trace, capacity 10: less than 30", request["description"])
+
+    @inlineCallbacks
+    def test_givesExpressions(self) -> Any:
+        """A cross specialization gives expressions of our benches, our own first, each with its component."""
+        yield self.know("AI_2", component("theirs", 10, expression="-age"))
+        yield self.know("AI_1", component("own", 20, expression="freq + hist"))
+        yield self.know("AI_2", component("tasks", 20, workbench="process_manager", expression="-wait"))
+        (request,) = yield self.asked("cross_specialization", 2)
+        own = component("own", 20, expression="freq + hist")
+        hints = request["requirements"]["hints"]
+        self.assertEqual([hint["expression"] for hint in hints], ["freq + hist", "-age"])
+        self.assertEqual((hints[0]["by"], hints[0]["component"]), ("AI_1", own.digest))
+        self.assertEqual(request["requirements"]["workbench"], "file_system")
+
+    @inlineCallbacks
+    def test_typeOfTheOffer(self) -> Any:
+        """Of two offers the one is accepted whose type the hub tells."""
+        yield self.know("AI_1", component("ranked", expression="-age"))
+        for now in (0.0, 10.0):
             yield self.seek(now)
-        request = self.said(T.COLLABORATION_REQUEST)[2].payload
-        self.assertEqual(request["requirements"]["component"], best.digest)
-        self.assertEqual(request["requirements"]["settings"], {"capacity": 10})
+        accepted = {"session_id": "s7", "response": "accepted", "partner": "AI_2", "type": "cross_specialization"}
+        yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="hub"))
+        self.assertEqual(self.trainer.collaboration.sessions["s7"].type.value, "cross_specialization")
+        (offer,) = [offer for _, offer in self.trainer.collaboration._offers]
+        self.assertEqual(offer.type.value, "feature_development")
+        # of which the initiator does its half
+        self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [("collaborate:s7",)])
+
+    @inlineCallbacks
+    def test_ending(self) -> Any:
+        """A trainer whose time is over declines what it was to do, saying why, and accepts no more."""
+        yield self.hear(self.message(T.COLLABORATION_REQUEST, invitation(), sender="AI_2"))
+        accepted = {"session_id": "s7", "response": "accepted", "partner": "AI_2", "type": "feature_development"}
+        yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="hub"))
+        self.lines()
+        changes = Changes()
+        self.trainer.collaboration.end(changes)
+        yield self.trainer.commit(changes)
+        yield self.hear(self.message(T.COLLABORATION_REQUEST, invitation(session="s2"), sender="AI_2"))
+        answers = [(m.payload["session_id"], m.payload["response"], m.payload["reason"]) for m in self.said()]
+        self.assertEqual(answers, [("s1", "declined", "the trainer ended"), ("s2", "declined", "the trainer ended")])
+        self.assertEqual((yield self.trainer.store.read("SELECT kind FROM jobs")), [])
+        # what somebody else is to end is left to them
+        self.assertEqual([s.session_id for s in self.trainer.collaboration.active()], ["s7"])
 
     @inlineCallbacks
     def test_completed(self) -> Any:
@@ -202,7 +283,7 @@ class WorkTests(SessionTestCase):
         yield self.invite(kind=kind, **fields)
         self.lines()
         self.local.script = list(script)
-        yield self.work()
+        yield self.work(fields.get("session", "s1"))
         return self.said()
 
     @inlineCallbacks
@@ -225,15 +306,19 @@ class WorkTests(SessionTestCase):
         said = yield self.complete("feature_development", [component("a", 40), component("b", 30)])
         steps = said[0].payload["transcript"]
         self.assertEqual(
-            [(s["by"], s["what"], s["component"], s["score"], s.get("verdict")) for s in steps],
+            [(s["by"], s["what"], s.get("component"), s["score"], s.get("verdict")) for s in steps],
             [
+                ("AI_1", "start", None, 60, None),
                 ("AI_1", "build", "a", 40, None),
                 ("AI_1", "measure", "a", 40, "confirmed"),
                 ("AI_1", "improve", "b", 30, None),
                 ("AI_1", "measure", "b", 30, "refuted"),
+                ("AI_1", "send", "a", 40, None),
             ],
         )
-        self.assertEqual([s.get("parents", []) for s in steps], [[], [], [component("a", 40).digest], []])
+        self.assertEqual([s.get("parents", []) for s in steps], [[], [], [], [component("a", 40).digest], [], []])
+        self.assertEqual((steps[0]["note"], steps[5]["digest"]), ("arc, the best by hand", component("a", 40).digest))
+        self.assertEqual({s["task"] for s in steps}, {"file_system, trace, capacity 10"})
         self.assertEqual(said[0].payload["component"]["id"], "a")
 
     @inlineCallbacks
@@ -253,42 +338,134 @@ class WorkTests(SessionTestCase):
     @inlineCallbacks
     def test_nothingFound(self) -> Any:
         """If nothing passed the guard, the session is declined with that reason; no stub is sent."""
-        said = yield self.complete("cross_specialization", [None, None])
+        said = yield self.complete("feature_development", [None, None])
         self.assertEqual([m.message_type for m in said], [T.COLLABORATION_RESPONSE])
         self.assertIn("guard", said[0].payload["reason"])
+        # with the steps that were done in vain
+        self.assertEqual([s["what"] for s in said[0].payload["transcript"]], ["build", "measure", "improve", "measure"])
+
+    @inlineCallbacks
+    def test_nothingBetter(self) -> Any:
+        """What is no better than what was known for its task is not sent; a transcript begins with that."""
+        yield self.know("AI_2", component("known", 30))
+        yield self.know("AI_3", component("elsewhere", 10, trace="cc" * 32))
+        said = yield self.complete("feature_development", [component("a", 40), component("b", 30)])
+        self.assertEqual([m.payload.get("response") for m in said], ["declined"])
+        self.assertIn("nothing better was found than known, which has 30", said[0].payload["reason"])
+        said = yield self.complete("feature_development", [component("a", 40), component("b", 29)], session="s2")
+        start = said[0].payload["transcript"][0]
+        self.assertEqual(
+            (start["what"], start["by"], start["component"], start["score"]), ("start", "AI_2", "known", 30)
+        )
+
+    @inlineCallbacks
+    def test_cant(self) -> Any:
+        """A task that can't be worked on here is declined at once, saying why."""
+        yield self.invite(kind="feature_development")
+        self.lines()
+        self.local.script = [Unmeasurable("the workbench 'x' is not installed here")]
+        yield self.work()
+        (answer,) = self.said()
+        self.assertEqual(answer.payload["reason"], "can't: the workbench 'x' is not installed here")
 
     @inlineCallbacks
     def test_parentIsNoResult(self) -> Any:
         """A search that comes back with what was known before has found nothing."""
-        yield self.know("AI_2", component("theirs", 10))
-        said = yield self.complete("cross_specialization", [component("theirs", 10), component("new", 20)])
+        yield self.know("AI_2", component("theirs", 30))
+        said = yield self.complete("feature_development", [component("theirs", 30), component("new", 20)])
         self.assertEqual(said[0].payload["component"]["id"], "new")
-        said = yield self.complete("cross_specialization", [component("theirs", 10), None], session="s1")
+        said = yield self.complete("feature_development", [component("theirs", 30), None], session="s2")
         self.assertEqual([m.payload.get("response") for m in said], ["declined"])
 
     @inlineCallbacks
-    def test_crossSpecialization(self) -> Any:
-        """A cross-specialization crosses both sides' confirmed components, and takes the partner's blocks first."""
+    def test_sameBench(self) -> Any:
+        """Two of one bench cross both sides' confirmed components, and take the partner's blocks first."""
         yield self.know("AI_1", component("own"))
         yield self.know("AI_2", component("theirs"))
         yield self.hear(self.message(T.CODE_SHARE, {"code": {"id": "x", "data": {}}}, sender="AI_3"))
         yield self.hear(self.message(T.CODE_SHARE, {"code": {"id": "y", "data": {}}}, sender="AI_2"))
-        yield self.complete("cross_specialization", [component("a", 40), component("b", 30)])
+        task = {"workbench": "file_system"}
+        yield self.complete("cross_specialization", [component("a", 40), component("b", 30)], requirements=task)
         goal = self.local.goals[0]
         self.assertEqual([p.id for p in goal.parents], ["own", "theirs"])
         self.assertEqual([b.id for b in goal.blocks], ["y", "x"])
 
     @inlineCallbacks
+    def test_crossSpecialization(self) -> Any:
+        """The partner breeds at home from what was given, confirmed expressions first, and tells whose was of use."""
+        given = component("given", workbench="process_manager", expression="-idle")
+        known = component("known", workbench="process_manager", expression="attained")
+        yield self.know("AI_2", known)
+        yield self.know("AI_1", component("full", 10))
+        yield self.know("AI_1", component("ranked", 35, expression="-age"))
+        hint = {"workbench": "process_manager", "component": given.digest, "expression": "-idle"}
+        told = {"workbench": "process_manager", "hints": [{**hint, "by": "AI_9"}, {"by": 3}, "x"]}
+        made = component("made", 30, expression="-age - freq", parents=[given.digest])
+        said = yield self.complete("cross_specialization", [made, None], requirements=told)
+        first, second = self.local.goals
+        self.assertEqual([(h.by, h.expression) for h in first.hints], [("AI_2", "attained"), ("AI_2", "-idle")])
+        self.assertEqual((first.feature, first.requirements["abi"]), ("file_system", "file_system/rank/1"))
+        self.assertEqual(second.requirements["trace_digest"], TRACE)  # on which the first one is
+        self.assertEqual([p.id for p in second.parents], ["made", "ranked"])
+        # though a component of another ABI is better
+        self.assertEqual(said[0].payload["component"]["id"], "made")
+        steps = said[0].payload["transcript"]
+        self.assertEqual([h["component"] for h in steps[1]["hints"]], [known.digest, given.digest])
+        self.assertEqual([(h["by"], h["component"]) for h in steps[-1]["hints"]], [("AI_2", given.digest)])
+        self.assertEqual((steps[0]["component"], steps[0]["score"], steps[-1]["score"]), ("ranked", 35, 30))
+
+    @inlineCallbacks
+    def test_initiatorsHalf(self) -> Any:
+        """The initiator breeds from its partner's expressions at home; what wins is shared with all, and told."""
+        accepted = {"session_id": "s7", "response": "accepted", "partner": "AI_2", "type": "cross_specialization"}
+        yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="hub"))
+        info = {"ai_info": {"AI_2": {"specialization": "process_manager", "workbenches": ["process_manager"]}}}
+        yield self.hear(self.message(T.TRAINING_SYNC, info, sender="hub", logged=False))
+        theirs = component("theirs", workbench="process_manager", expression="-idle")
+        yield self.know("AI_2", theirs)
+        # its partner may be done first
+        share = {"component": msgspec.to_builtins(component("c")), "session_id": "s7", "collaboration_complete": True}
+        yield self.hear(self.message(T.OS_COMPONENT_SHARE, share, sender="AI_2"))
+        self.lines()
+        self.local.script = [component("made", 30, expression="-age", parents=[theirs.digest]), None]
+        yield self.work("s7")
+        (said,) = self.said()
+        self.assertEqual((said.target_ai, said.payload["session_id"]), (None, "s7"))
+        self.assertFalse(said.payload.get("collaboration_complete"))
+        self.assertEqual(said.payload["transcript"][-1]["hints"][0]["component"], theirs.digest)
+        self.assertEqual(self.trainer.collaboration.sessions["s7"].status, "completed")
+
+    @inlineCallbacks
+    def test_nothingToTranslate(self) -> Any:
+        """A cross specialization with somebody who has no expression to give is declined, without a search for show."""
+        said = yield self.complete("cross_specialization", [], requirements={"workbench": "process_manager"})
+        self.assertIn("no expression of AI_2's", said[0].payload["reason"])
+        self.assertEqual(self.local.goals, [])
+
+    @inlineCallbacks
     def test_featureDevelopment(self) -> Any:
-        """A feature development works on the initiator's task, with the initiator's patterns first."""
+        """A feature development works on the initiator's task, with the patterns it told first, then its others."""
         pattern = {"pattern": {"id": "p", "type": "loop", "confidence": 1.0}}
         yield self.hear(self.message(T.PATTERN_SHARE, pattern, sender="AI_3"))
         pattern["pattern"]["id"] = "q"
         yield self.hear(self.message(T.PATTERN_SHARE, pattern, sender="AI_2"))
-        task = {"trace_digest": "ee" * 32}
+        yield self.know("AI_2", component("elsewhere", 20, trace="cc" * 32))
+        yield self.know("AI_2", component("there", 40))
+        told = [{"id": "t", "type": "loop", "confidence": 0.5}, {"type": "none"}, 7]
+        task = {"trace_digest": TRACE, "settings": {"capacity": 10}, "patterns": told}
         yield self.complete("feature_development", [component("a"), None], requirements=task)
         goal = self.local.goals[0]
-        self.assertEqual(([p.id for p in goal.patterns], goal.requirements), (["q", "p"], task))
+        self.assertEqual(([p.id for p in goal.patterns], goal.requirements), (["t", "q", "p"], task))
+        self.assertEqual([p.id for p in goal.parents], ["there", "elsewhere"])
+
+    @inlineCallbacks
+    def test_likestTrace(self) -> Any:
+        """Where the initiator's trace isn't, the transcript says on which one the component was built."""
+        task = {"trace_digest": "ee" * 32}
+        said = yield self.complete("feature_development", [component("a"), None], requirements=task)
+        build = said[0].payload["transcript"][1]
+        self.assertEqual(build["task"], "file_system, trace, capacity 10")
+        self.assertIn("most like", build["note"])
 
     @inlineCallbacks
     def test_optimization(self) -> Any:
@@ -303,6 +480,27 @@ class WorkTests(SessionTestCase):
         self.assertEqual([g.objective for g in self.local.goals], ["fuel", "fuel"])
         self.assertIn("asked", [p.id for p in self.local.goals[0].parents])
         self.assertEqual(said[0].payload["component"]["id"], "a")
+        steps = said[0].payload["transcript"]
+        self.assertEqual(
+            [(steps[at]["what"], steps[at]["by"], steps[at]["fuel"]) for at in (0, -1)],
+            [("start", "AI_2", 1000), ("send", "AI_1", 900)],
+        )
+
+    @inlineCallbacks
+    def test_asksItselfFirst(self) -> Any:
+        """What is to be made cheaper is measured first where it wasn't yet; it must be known, and as claimed."""
+        for name, why in (("true", ""), ("false", "false was not confirmed here"), ("gone", "is not known here")):
+            asked = component(name, score=50, fuel=1000)
+            if name != "gone":
+                share = {"component": msgspec.to_builtins(asked)}
+                yield self.hear(self.message(T.OS_COMPONENT_SHARE, share, sender="AI_2"))
+            self.local.refuted = {"false"}
+            script = [component(f"{name}-less", 50, fuel=900), None]
+            told = {"component": asked.digest}
+            said = yield self.complete("performance_optimization", script, session=name, requirements=told)
+            answer = said[-1].payload
+            self.assertIn(why, answer.get("reason", ""))
+            self.assertEqual(answer.get("component", {}).get("id"), None if why else "true-less")
 
     @inlineCallbacks
     def test_nothingCheaper(self) -> Any:
