@@ -14,7 +14,7 @@ import connections
 import fanout
 import logsize
 from harness import machine, parser, startable
-from results import NOTES, RESULTS, sections
+from results import RESULTS, compose, sections
 
 
 def main() -> None:
@@ -35,10 +35,8 @@ def main() -> None:
     lines += [f":{name}: {value}" for name, value in [*before, ("Load at the end", dict(machine())["Load"])]]
     if "jetstream-synced" not in startable():
         lines += ["", "There is no nats-server ≥ 2.10 here, which is what ``sync_interval: always`` needs."]
-    lines += ["", *(str(table) for table in tables), *sections(chosen.output).values()]
-    if NOTES.exists():
-        lines.append(NOTES.read_text("utf-8"))
-    chosen.output.write_text("\n".join(lines), "utf-8")
+    lines += ["", *(str(table) for table in tables)]
+    chosen.output.write_text(compose("\n".join(lines), sections(chosen.output)), "utf-8")
     print(f"{chosen.output} is written")
 
 

@@ -26,15 +26,21 @@ class SectionTests(SynchronousTestCase):
         publish("one", "One\n---", self.path)
         publish("two", "Two\n---", self.path)
         publish("one", "Another\n-------", self.path)
-        found = sections(self.path)
-        self.assertEqual(list(found), ["one", "two"])
-        self.assertIn("Another", found["one"])
-        self.assertNotIn("One", self.path.read_text())
+        self.assertEqual(sections(self.path), {"one": "Another\n-------", "two": "Two\n---"})
         self.assertTrue(self.path.read_text().startswith("Results\n=======\n\nA table\n\n.. begin one\n\nAnother"))
 
-    def test_beforeTheNotes(self) -> None:
-        """A new section comes before what people say about the figures."""
-        notes = self.results.NOTES.read_text()
-        self.path.write_text(f"Results\n=======\n\n{notes}")
+    def test_notes(self) -> None:
+        """What people say about the figures comes last, once, and as it is now."""
+        notes = Path(self.mktemp())
+        self.patch(self.results, "NOTES", notes)
+        for text in ("Notes\n-----", "Other notes\n-----------"):
+            notes.write_text(text)
+            self.results.publish("one", "One\n---", self.path)
+            self.assertTrue(self.path.read_text().endswith(f".. begin notes\n\n{text}\n\n.. end notes\n"))
+        self.assertNotIn("Notes", self.path.read_text())
+
+    def test_hub(self) -> None:
+        """A new run of the hub's benchmarks loses no section."""
         self.results.publish("one", "One\n---", self.path)
-        self.assertTrue(self.path.read_text().endswith(f".. end one\n\n{notes}"))
+        whole = self.results.compose("New", self.results.sections(self.path))
+        self.assertTrue(whole.startswith("New\n\n.. begin one\n\nOne\n---\n\n.. end one\n"))

@@ -119,6 +119,22 @@ class WorkshopTests(Case):
         self.assertEqual([[p.id for p in goal.parents] for goal in self.local.goals], [["mine", "theirs"]])
 
     @inlineCallbacks
+    def test_tasksAreDealt(self) -> Any:
+        """Who is there has a part of the tasks, until a claim of his is refuted here."""
+        there = {"specialization": "general", "workbenches": ["file_system"]}
+        ais = dict.fromkeys(("AI_0", "AI_1", "LIAR"), there)
+        yield self.hear(self.sync(resumed=True, active_ais=list(ais), ai_info=ais))
+        yield self.settle()
+        self.assertEqual([(goal.place, goal.among) for goal in self.local.goals], [(1, 3)])
+        self.local.refuted = {"lie"}
+        yield self.share("honest", sender="AI_0")
+        yield self.share("lie", sender="LIAR")
+        yield self.settle()
+        self.local.goals.clear()
+        yield self.settle()
+        self.assertEqual([(goal.place, goal.among) for goal in self.local.goals], [(1, 2)])
+
+    @inlineCallbacks
     def test_anotherClaimOfTheSameBytes(self) -> Any:
         """Who shares an honest author's bytes first, with a false claim, does not silence the author."""
         self.local.refuted = {"c"}
