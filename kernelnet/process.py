@@ -34,18 +34,32 @@ def refuse(service: str, reason: object) -> NoReturn:
     raise SystemExit(f"twistd {service}: {reason}")
 
 
-def refuseSecond(service: str, state: StateDirectory, lock: str, pidFile: Path) -> None:
+def refuseSecond(service: str, who: str, state: StateDirectory, lock: str, pidFile: Path) -> None:
     """
     Refuse to start while another process holds the lock file C{lock} of C{state}; else its pid file is stale.
+
+    @param who: what would be the second, for people, such as C{"a hub"}.
 
     twistd goes by the pid file alone: after a kill -9 or a reboot it could take any process for us, and refuse.
     """
     try:
         os.close(state.lock(lock))
     except (IdentityError, OSError) as e:
+        if (pid := _runs(pidFile)) is not None:
+            refuse(service, f"{who} is running already in {state.path} (pid {pid})")
         refuse(service, e)
     with contextlib.suppress(OSError):
         pidFile.unlink()
+
+
+def _runs(pidFile: Path) -> int | None:
+    """Whose number is in a pid file, if there is such a process."""
+    try:
+        pid = int(pidFile.read_text("ascii"))
+        os.kill(pid, 0)
+    except (OSError, ValueError, OverflowError):
+        return None
+    return pid
 
 
 def placeFiles(options: usage.Options, folder: Path, name: str) -> None:

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet import process
+from kernelnet.identity import StateDirectory
 
 
 class TwistdOptions(usage.Options):
@@ -28,6 +30,31 @@ class RefuseTests(SynchronousTestCase):
         """A refusal is one line that names the service, for stderr, and so exit code 1."""
         refusal = self.assertRaises(SystemExit, process.refuse, "kernelhub", ValueError("port 6000 is taken"))
         self.assertEqual(refusal.code, "twistd kernelhub: port 6000 is taken")
+
+
+class SecondTests(SynchronousTestCase):
+    def test_second(self) -> None:
+        """Who would be the second hears the number of the first, as far as its pid file tells; a stale one goes."""
+        state = StateDirectory(Path(self.mktemp()))
+        state.open()
+        pidFile = state.path / "hub.pid"
+
+        def refusal() -> Any:
+            return self.assertRaises(
+                SystemExit, process.refuseSecond, "kernelhub", "a hub", state, "hub.lock", pidFile
+            ).code
+
+        lock = state.lock("hub.lock")
+        self.assertIn("another process is using", refusal())
+        pidFile.write_text(str(os.getpid()))
+        said = f"twistd kernelhub: a hub is running already in {state.path} (pid {os.getpid()})"
+        self.assertEqual(refusal(), said)
+        for stale in ("99999999", "no number", "9" * 30):
+            pidFile.write_text(stale)
+            self.assertIn("another process is using", refusal())
+        os.close(lock)
+        process.refuseSecond("kernelhub", "a hub", state, "hub.lock", pidFile)
+        self.assertFalse(pidFile.exists())
 
 
 class SupervisorTests(SynchronousTestCase):

@@ -119,7 +119,7 @@ class Options(usage.Options):
             state.open()
         except IdentityError as e:
             refuse("kernelhub", e)
-        refuseSecond("kernelhub", state, control.LOCK, state.path / "hub.pid")
+        refuseSecond("kernelhub", "a hub", state, control.LOCK, state.path / "hub.pid")
         _refuseTakenPort(port, "127.0.0.1" if self["insecure-plaintext"] else "")
         if self["dashboard-at"] is not None and self["dashboard"] != "auto":
             _refuseTakenPort(str(self["dashboard-at"][1]), self["dashboard-at"][0])

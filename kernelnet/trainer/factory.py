@@ -29,6 +29,7 @@ class TrainerFactory(InTurn, ClientFactory):
 
     @ivar connection: the one that is open.
     @ivar connector: of the last attempt.
+    @ivar reached: whether a hub has ever known us.
     """
 
     log = Logger()
@@ -39,7 +40,7 @@ class TrainerFactory(InTurn, ClientFactory):
         self.trainer = trainer
         self._clock = clock
         self._continue = True
-        self._wentWell = False
+        self._wentWell = self.reached = False
         self._call: IDelayedCall | None = None
         self.connection: TrainerProtocol | None = None
         self.connector: IConnector | None = None
@@ -58,7 +59,7 @@ class TrainerFactory(InTurn, ClientFactory):
 
     def greeted(self) -> None:
         """The hub's first valid answer: only now, and not with a mere connection, an attempt has gone well."""
-        self._wentWell = True
+        self._wentWell = self.reached = True
         self.wentWell()
 
     def lost(self, protocol: TrainerProtocol, refusal: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from OpenSSL import SSL
@@ -108,18 +109,40 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
         self.setTimeout(None)
         super().connectionLost(reason)
         # TLS failures are seen here only: the factory gets a plain ConnectionDone.
-        self.factory.lost(self, _refusal(reason))
+        self.factory.lost(self, _refusal(reason, _outOfDate(self.transport, datetime.now(UTC))))
 
 
-def _refusal(reason: Failure) -> str | None:
-    """What was wrong with the hub's certificate or with ours, if that is why the connection ended."""
+def _outOfDate(transport: Any, now: datetime) -> str:
+    """
+    Since or until when a certificate that the hub showed is not valid, for people; empty if they all are.
+
+    OpenSSL's error that ends the connection does not say.
+    """
+    handle = transport.getHandle() if hasattr(transport, "getHandle") else None
+    shown = handle.get_peer_cert_chain(as_cryptography=True) if isinstance(handle, SSL.Connection) else None
+    for index, certificate in enumerate(shown or ()):
+        whose = "its CA's certificate" if index else "its certificate"
+        if certificate.not_valid_after_utc < now:
+            return f"{whose} expired on {certificate.not_valid_after_utc:%Y-%m-%d}; here it is {now:%Y-%m-%d}"
+        if certificate.not_valid_before_utc > now:
+            begins = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+            return f"{whose} is not valid before {begins}; here it is {now:%Y-%m-%d %H:%M}"
+    return ""
+
+
+def _refusal(reason: Failure, outOfDate: str = "") -> str | None:
+    """
+    What was wrong with the hub's certificate or with ours, if that is why the connection ended.
+
+    @param outOfDate: see `_outOfDate`.
+    """
     error = reason.value
     if isinstance(error, VerificationError):
         return "is not trusted: its certificate is for another name"
     if isinstance(error, SSL.Error):
         words = " ".join(str(part) for entry in (error.args[0] if error.args else ()) for part in entry)
         if "certificate verify failed" in words:
-            return "is not trusted: its certificate is not from the CA that is trusted here, or has expired"
+            return f"is not trusted: {outOfDate or 'its certificate is not from the CA that is trusted here'}"
         if "alert certificate required" in words or "alert handshake failure" in words:
             return "refused us: it asks for a client certificate (--client-cert)"
         if "alert" in words and any(why in words for why in _NOT_TAKEN):

@@ -111,7 +111,8 @@ class Options(usage.Options):
         self["directory"] = StateDirectory(Path(self["state"]) if self["state"] else defaultState())
         self["directory"].open()
         folder = self["directory"].trainer(self["id"])
-        refuseSecond(NAME, self["directory"], f"trainers/{self['id']}/lock", folder / "trainer.pid")
+        who = f"a trainer {self['id']}"
+        refuseSecond(NAME, who, self["directory"], f"trainers/{self['id']}/lock", folder / "trainer.pid")
         placeFiles(self, folder, "trainer")
         logformat.chooseFormat(NAME, self)
 
@@ -171,7 +172,17 @@ def makeService(options: Any) -> IService:
     def failed(reason: Failure) -> None:
         endWithFailure(reactor, f"{NAME}: {reason.value}")
 
+    def ended(_: object) -> None:
+        if trainer.factory.reached:
+            reactor.stop()
+            return
+        where = ", ".join(map(str, config.hubs))
+        reason = (
+            f"its time is over, and it has reached no hub at {where}; what it found is kept, and goes out next time"
+        )
+        endWithFailure(reactor, f"{NAME}: {reason}")
+
     # the timer that ended it may fire within the reactor's own start
-    trainer.ended.addCallbacks(lambda _: reactor.callLater(0, reactor.stop), failed)
+    trainer.ended.addCallbacks(lambda _: reactor.callLater(0, ended, None), failed)
     service: IService = trainer
     return service

@@ -113,9 +113,10 @@ class MistakeTests(SystemTestCase):
 
     def test_secondHub(self) -> None:
         """A second hub with the same state directory."""
-        self.startHub()
+        hub = self.startHub()
         where = ("kernelhub", "--port", "0", "--state", str(self.state.path))
-        self.refused(self.twistd(*where), "another process is using")
+        said = f"a hub is running already in {self.state.path} (pid {hub.process.pid})"
+        self.refused(self.twistd(*where), said)
 
     def test_openState(self) -> None:
         """A state directory that others can read."""
@@ -167,7 +168,15 @@ class MistakeTests(SystemTestCase):
         self.startHub()
         first = self.trainer("AI_1")
         first.waitFor("Enrolled as AI_1")
-        self.refused(self.trainer("AI_1"), "another process is using")
+        self.refused(self.trainer("AI_1"), f"a trainer AI_1 is running already in {self.state.path} (pid ")
+
+    def test_noHub(self) -> None:
+        """A trainer whose time is over before it has reached any hub: that is no success."""
+        self.startHub().stop()
+        trace = self.folder / "small.txt"
+        trace.write_text("".join(f"{n * n % 70}\n" for n in range(300)))
+        trainer = self.trainer("AI_1", "--trace", str(trace), "--minutes", "0.001")
+        self.refused(trainer, f"its time is over, and it has reached no hub at localhost:{self.port}")
 
     def test_takenOver(self) -> None:
         """A trainer whose id connects from elsewhere ends and says so."""

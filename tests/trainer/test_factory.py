@@ -102,6 +102,7 @@ class ReconnectTests(TrainerTestCase):
         self.trainer.factory.delay = 16
         self.connect()
         self.assertEqual(self.trainer.factory.delay, 16)
+        self.assertFalse(self.trainer.factory.reached)
         commit = self.trainer.store.commit
         done = []
 
@@ -113,6 +114,7 @@ class ReconnectTests(TrainerTestCase):
         self.connection.dataReceived(encode(self.sync()) + b"\n")
         yield done[0]
         self.assertEqual(self.trainer.factory.delay, self.trainer.factory.initialDelay)
+        self.assertTrue(self.trainer.factory.reached)
 
     @inlineCallbacks
     def test_certificates(self) -> Any:
