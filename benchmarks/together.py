@@ -27,6 +27,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,22 +44,27 @@ from kernelnet.identity import StateDirectory
 from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import find
 from kernelnet.trainer.addresses import Address
+from kernelnet.trainer.collaboration import SEEK_EVERY
 from kernelnet.trainer.service import Trainer, TrainerConfig
 from kernelnet.trainer.tasks import taskList
 from kernelnet.trainer.training import IntegratedKernelTrainer
+from kernelnet.workbench import base
 from kernelnet.workbench.acceptance import bestByHand
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.machine import Machine
 
 TRAINERS = 3
-BUDGETS = (700, 2000)
-"""Evaluations of an arm, all trainers together."""
+PLAN = ((700, 10), (350, 10), (2000, 3))
+"""Evaluations of an arm, all trainers together, and with how many seeds."""
 
-ROUND = 60
-"""Evaluations of one round of search: a trainer's eight seconds on such a trace."""
+RATE = 7.5
+"""
+Evaluations that a trainer makes in a second, on a trace of five million requests: a round of search, of eight seconds,
+is one of 60, a step of a session, of four, one of 30, and a session is sought every ten seconds, or 75.
+"""
 
-LARGE = 1_000_000
-"""Traces with more events are left out, but for C{--all}: an evaluation takes a second."""
+LARGE = 200_000
+"""Traces with more events are left out, but for C{--all}: their evaluations take up to a second."""
 
 PATIENCE = 3600.0
 SAME = 1e-9
@@ -78,18 +84,27 @@ class Meter:
     Counts evaluations, of whatever trainer, and says when they are used up.
 
     @ivar spent: by what they were for.
+    @ivar sessions: those of searches that another trainer asked for; they are among the others.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._limit = float("inf")
         self._over: Any = None
+        self._seek: Any = None
+        self._sought = 0
+        self.sessions = 0
         self.spent: Counter[str] = Counter()
         self.remeasuring = threading.local()
 
-    def start(self, limit: float, over: Any) -> None:
+    def start(self, limit: float, over: Any = None, seek: Any = None) -> None:
+        """
+        @param over: called, in whatever thread, when they are used up.
+        @param seek: the same when it is time to seek a collaboration.
+        """
         with self._lock:
-            self._limit, self._over, self.spent = limit, over, Counter()
+            self._limit, self._over, self._seek, self._sought = limit, over, seek, 0
+            self.spent, self.sessions = Counter(), 0
 
     def count(self, evaluations: float) -> None:
         if threading.current_thread().name.startswith("kernelnet-measuring"):
@@ -98,11 +113,14 @@ class Meter:
             what = "re-measured" if getattr(self.remeasuring, "now", False) else "guard"
         with self._lock:
             self.spent[what] += evaluations
-            over = None
+            over = seek = None
             if self.spent.total() >= self._limit:
                 over, self._over = self._over, None
-        if over is not None:
-            over()
+            elif self.spent.total() >= (self._sought + 1) * TRAINERS * RATE * SEEK_EVERY:
+                self._sought += 1
+                seek = self._seek
+        for due in filter(None, (over, seek)):
+            due()
 
 
 meter = Meter()
@@ -118,6 +136,7 @@ def metered(self: Any, wasm: bytes, settings: Any, *arguments: Any, **options: A
 
 _run = Machine.run
 Machine.run = metered  # type: ignore[method-assign]
+base._KEPT = 100  # no trace is read, and nothing hand-made measured, within an arm
 
 
 class Local(IntegratedKernelTrainer):
@@ -134,6 +153,10 @@ class Local(IntegratedKernelTrainer):
         await self.ready
 
     def build(self, goal: Any) -> Any:
+        evaluations = int(RATE * goal.seconds)
+        self._generator = Search(evaluations)
+        if goal.requirements:
+            meter.sessions += evaluations
         return super().build(replace(goal, seconds=PATIENCE))
 
     def _remeasure(self, component: Any) -> Any:
@@ -145,7 +168,11 @@ class Local(IntegratedKernelTrainer):
 
 
 class Brisk(Trainer):
-    """Where a search of eight seconds is one of some evaluations, pauses of a second are shorter, too."""
+    """Time goes by evaluations: a pause of a second is shorter, and collaborations are sought by the meter."""
+
+    def _every(self, seconds: float, function: Any) -> None:
+        if function.__name__ != "_seek":
+            super()._every(seconds, function)
 
     def pause(self, seconds: float) -> Any:
         return super().pause(seconds / 50)
@@ -159,6 +186,7 @@ class Result:
     accepted: int = 0
     seconds: float = 0.0
     spent: Counter[str] = field(default_factory=Counter)
+    sessions: int = 0
 
 
 async def arm(bench: Any, path: Path, budget: int, seed: int, *, connected: bool) -> Result:
@@ -175,7 +203,7 @@ async def arm(bench: Any, path: Path, budget: int, seed: int, *, connected: bool
         for at in range(TRAINERS):
             hub, state = (hubs[0], states[0]) if connected else (hubs[at], states[at])
             name = f"AI_{at}"
-            local = Local("file_system", [path], Search(ROUND), seed * 1000 + at, name, workbenches=[bench.name])
+            local = Local("file_system", [path], Search(), seed * 1000 + at, name, workbenches=[bench.name])
             config = TrainerConfig(name, state, hubs=(Address("localhost", hub.factory.port),))
             trainers.append(Brisk(config, local, reactor))
         for trainer in trainers:
@@ -187,13 +215,17 @@ async def arm(bench: Any, path: Path, budget: int, seed: int, *, connected: bool
             while not all(isThere(trainer, TRAINERS if connected else 1) for trainer in trainers):
                 await task.deferLater(reactor, 0.02)
             began = time.monotonic()
-            meter.start(budget, lambda: reactor.callFromThread(over.callback, None))
+            meter.start(
+                budget,
+                lambda: reactor.callFromThread(over.callback, None),
+                lambda: reactor.callFromThread(lambda: [trainer._seek() for trainer in trainers]),
+            )
             for trainer in trainers:
                 trainer.local.ready.callback(None)
             await over
-            result = Result(seconds=time.monotonic() - began, spent=meter.spent)
+            result = Result(seconds=time.monotonic() - began, spent=meter.spent, sessions=meter.sessions)
         finally:
-            meter.start(float("inf"), None)
+            meter.start(float("inf"))
             for trainer in trainers:
                 await trainer.stopService()
             for hub in hubs:
@@ -325,6 +357,8 @@ def spending(rows: list[Row]) -> str:
         results = [result for row in rows for result in getattr(row, name)]
         spent = sum((result.spent for result in results), Counter())
         shares = ", ".join(f"{what} {share / spent.total():.0%}" for what, share in sorted(spent.items()))
+        if asked := sum(result.sessions for result in results):
+            shares += f" (for requests and sessions {asked / spent.total():.0%})"
         parts.append(f"{name}: {shares}, {statistics.fmean(r.accepted for r in results):.1f} components a run")
     return f"Spent {'; '.join(parts)}."
 
@@ -345,50 +379,68 @@ def usable(bench: Any, folder: Path, large: bool) -> list[Path]:
     return found
 
 
-async def compare(bench: Any, paths: list[Path], budgets: list[int], seeds: int) -> list[Table]:
-    rows: dict[int, list[Row]] = {budget: [] for budget in budgets}
-    for path in paths:
-        for each in taskList(bench, [path]):
-            scenario = each.open()  # once, and outside of what is counted
-            scenario.baselines(), scenario.optimum(), scenario.patterns()
-        for budget in budgets:
-            row = Row(path.name.partition(".")[0])
-            rows[budget].append(row)
+class Comparison:
+    """
+    All arms on some traces, seed by seed, so that one that is cut short has as many of each trace.
+
+    @ivar rows: by budget.
+    """
+
+    def __init__(self, bench: Any, paths: list[Path], minutes: float) -> None:
+        self._bench, self._paths = bench, paths
+        self._deadline = time.monotonic() + 60 * minutes
+        self.rows: dict[int, list[Row]] = {}
+
+    async def run(self, plan: Sequence[tuple[int, int]]) -> None:
+        """@param plan: budgets, each with its number of seeds."""
+        for path in self._paths:
+            for each in taskList(self._bench, [path]):
+                scenario = each.open()  # once, and outside of what is counted
+                scenario.baselines(), scenario.optimum(), scenario.patterns()
+        for budget, seeds in plan:
+            rows = [Row(path.name.partition(".")[0]) for path in self._paths]
             for seed in range(1, seeds + 1):
-                # each is first every other time
-                for connected in (True, False) if seed % 2 else (False, True):
-                    result = await arm(bench, path, budget, seed, connected=connected)
-                    (row.connected if connected else row.alone).append(result)
-            print(table(f"{path.name}, {budget} evaluations", [row], budget), file=sys.stderr, flush=True)
-    return [table(f"{bench.name}, {budget} evaluations", rows[budget], budget) for budget in budgets]
+                if time.monotonic() > self._deadline:
+                    break
+                for row, path in zip(rows, self._paths, strict=True):
+                    # each is first every other time
+                    for connected in (True, False) if seed % 2 else (False, True):
+                        result = await arm(self._bench, path, budget, seed, connected=connected)
+                        (row.connected if connected else row.alone).append(result)
+                self.rows[budget] = rows
+                print(f"after seed {seed}\n{table('', rows, budget)}", file=sys.stderr, flush=True)
+
+    def tables(self) -> list[Table]:
+        name = self._bench.name
+        return [table(f"{name}, {budget} evaluations", rows, budget) for budget, rows in self.rows.items()]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trainers that share through a hub beside as many that work alone.")
     parser.add_argument("--workbench", default="file_system")
     parser.add_argument("--traces", type=Path, help="a folder [../shared/traces/WORKBENCH, else those that ship]")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--budget", type=int, action="append", help=f"evaluations of an arm; may be repeated {BUDGETS}")
+    parser.add_argument("--seeds", type=int, help="of each budget [10; 3 of the largest]")
+    parser.add_argument("--budget", type=int, action="append", help="evaluations of an arm; may be repeated")
+    parser.add_argument("--minutes", type=float, default=1e6, help="begin no other seed after so long")
     parser.add_argument("--all", action="store_true", help=f"traces of more than {LARGE:,} events, too")
     parser.add_argument("--quick", action="store_true", help="two seeds, the first budget")
     parser.add_argument("--publish", action="store_true", help="write the section of RESULTS.rst")
     options = parser.parse_args()
     bench = find(IWorkbench, options.workbench, "workbench")
-    budgets = options.budget or list(BUDGETS[:1] if options.quick else BUDGETS)
+    plan = [(budget, options.seeds or 10) for budget in options.budget or ()]
+    plan = plan or [(budget, options.seeds or seeds) for budget, seeds in PLAN]
+    if options.quick:
+        plan = [(plan[0][0], 2)]
     paths = usable(bench, options.traces or SHARED / bench.name, options.all)
     began = time.monotonic()
     before = dict(machine())
-    tables: list[Table] = []
-
-    async def run(_: Any) -> None:
-        tables.extend(await compare(bench, paths, budgets, 2 if options.quick else options.seeds))
-
+    comparison = Comparison(bench, paths, options.minutes)
     try:
-        task.react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
+        task.react(lambda _: Deferred.fromCoroutine(comparison.run(plan)))
     except SystemExit as end:
         if end.code:
             raise
-    text = "\n".join(str(table) for table in tables)
+    text = "\n".join(str(table) for table in comparison.tables())
     print(text)
     if options.publish:
         about = [f":{name}: {before[name]}" for name in ("Date", "CPU", "Python", "Load")]
