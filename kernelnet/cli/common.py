@@ -21,7 +21,18 @@ from kernelnet.hub.database import DatabaseError, connectReader, schemas, tooNew
 from kernelnet.identity import IdentityError, StateDirectory, defaultState
 from kernelnet.wire import plain
 
-__all__ = ["Duration", "ask", "cut", "directory", "jsonOption", "printTable", "reading", "stateOption", "when"]
+__all__ = [
+    "Duration",
+    "ask",
+    "cut",
+    "directory",
+    "jsonOption",
+    "limitOption",
+    "printTable",
+    "reading",
+    "stateOption",
+    "when",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,6 +40,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 def jsonOption(function: F) -> F:
     """``--json``, which every command that prints data takes; as C{asJson}."""
     decorated: F = click.option("--json", "asJson", is_flag=True, help="Print JSON.")(function)
+    return decorated
+
+
+def limitOption(function: F) -> F:
+    """``--limit``, which commands take that list what may be much."""
+    decorated: F = click.option(
+        "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many."
+    )(function)
     return decorated
 
 

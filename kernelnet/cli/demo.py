@@ -13,17 +13,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 
-from kernelnet.cli.table import progressLines, progressTable, results, resultTable
-from kernelnet.hub import control
+from kernelnet.cli.sessions import completedTables
+from kernelnet.cli.table import firstConfirmed, progressLines, progressTable, results, resultTable
+from kernelnet.hub import control, queries
 from kernelnet.identity import IdentityError, StateDirectory
 from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import find
+from kernelnet.wire import plain
 from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["Demo", "DemoError"]
@@ -67,6 +70,8 @@ class Demo:
         # A path or an id may look like markup.
         self.console = Console(markup=False, emoji=False)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._began = datetime.now(UTC)
+        self._first = ""
         self._asked: int | None = None
         self._mustFinish = False
 
@@ -80,6 +85,7 @@ class Demo:
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # such as under nohup
                 signal.signal(number, self._interrupt)
+        self._began = datetime.now(UTC)
         try:
             self.state.open()
             port = self._startHub()
@@ -220,6 +226,7 @@ class Demo:
             time.sleep(0.5)
 
     def _running(self, until: float) -> bool:
+        self._tellFirst()
         for name in self._processes:
             self._check(name)
         if all(process.poll() is not None for process in self._trainers()):
@@ -227,6 +234,15 @@ class Demo:
         if time.monotonic() > until + TRAINER_ENDS:
             raise DemoError(f"a trainer did not end: see the logs in {self.state.path}")
         return True
+
+    def _tellFirst(self) -> None:
+        """Say so when the first component has been confirmed, once."""
+        found = None if self._first else firstConfirmed(self.state.database)
+        if found is not None:
+            at, component, by = found
+            seconds = (at - self._began).total_seconds()
+            self._first = f"{seconds:.1f} s after the start {by} confirmed {plain(component)} on held-out data"
+            self.console.print(f"{self._first}: the first component that a second AI has measured", soft_wrap=True)
 
     def _report(self, status: dict[str, Any]) -> int:
         with self.console.status("measuring all of it here once more …"):
@@ -237,8 +253,17 @@ class Demo:
                 self.console.print(f"{field.refuted} more did not measure here as they claim")
         words = "level: share of the distance from the reference policy to the optimum that is closed"
         self.console.print(words, soft_wrap=True)
+        with contextlib.closing(sqlite3.connect(f"file:{self.state.database}?mode=ro", uri=True)) as connection:
+            completed = queries.sessions(connection, "completed", 10_000)
+        for table in completedTables(completed):
+            self.console.print(table)
         sessions = ", ".join(f"{n} {state}" for state, n in sorted(status["sessions"].items())) or "none"
-        self.console.print(f"collaboration sessions: {sessions}")
+        self.console.print(
+            f"collaboration sessions: {sessions} (all of them: kernelnet sessions --state {self.state.path})",
+            soft_wrap=True,
+        )
+        if self._first:
+            self.console.print(f"first confirmed: {self._first}", soft_wrap=True)
         self.console.print(f"database: {self.state.database}\nlogs:     {self.state.path}/*.log", soft_wrap=True)
         good = [r for f in fields for r in f.results if r.confirmedBy and r.score < f.reference]
         if len(self.ais) == 1:

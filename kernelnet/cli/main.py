@@ -21,8 +21,9 @@ from kernelnet.cli.certs import certs
 from kernelnet.cli.common import ask, stateOption
 from kernelnet.cli.components import components
 from kernelnet.cli.doctor import doctor
-from kernelnet.cli.overview import ais, leaderboard, patterns, sessions
+from kernelnet.cli.overview import ais, leaderboard, patterns
 from kernelnet.cli.record import record
+from kernelnet.cli.sessions import sessions
 from kernelnet.cli.storage import backup, restore
 from kernelnet.cli.tokens import tokens
 from kernelnet.cli.workbenches import workbenches

@@ -1,4 +1,4 @@
-"""C{kernelnet ais}, C{patterns}, C{sessions}, C{leaderboard}: what a hub's database tells, whether it runs or not."""
+"""C{kernelnet ais}, C{patterns}, C{leaderboard}: what a hub's database tells, whether it runs or not."""
 
 from __future__ import annotations
 
@@ -8,20 +8,15 @@ from typing import Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kernelnet.cli.common import cut, directory, jsonOption, printTable, reading, stateOption, when
+from kernelnet.cli.common import cut, directory, jsonOption, limitOption, printTable, reading, stateOption, when
 from kernelnet.hub import control, queries
 from kernelnet.identity import IdentityError
 from kernelnet.wire import plain
 
-__all__ = ["ais", "leaderboard", "patterns", "sessions"]
-
-limitOption = click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many."
-)
+__all__ = ["ais", "leaderboard", "patterns"]
 
 
 @click.command()
@@ -71,44 +66,6 @@ def patterns(kind: str | None, limit: int, state: Path | None, asJson: bool) -> 
         cells = (pattern["source"], Text(cut(str(pattern["type"]), 40)), f"{pattern['confidence']:.3f}")
         table.add_row(Text(cut(pattern["id"], 40)), *cells, Text(cut(data, 60)))
     _show(table, found, "none yet")
-
-
-@click.command()
-@click.option("--show", "which", type=click.Choice(queries.SESSION_STATES), help="Those in one state only.")
-@limitOption
-@stateOption
-@jsonOption
-def sessions(which: str | None, limit: int, state: Path | None, asJson: bool) -> None:
-    """List collaboration sessions, what changed last first, with the steps of those that were completed."""
-    with reading(state) as connection:
-        found = queries.sessions(connection, which, limit)
-    if asJson:
-        click.echo(json.dumps(found, indent=2))
-        return
-    console = Console(markup=False, emoji=False, highlight=False)
-    for session in found:
-        partner = session["partner"] or f"any of {', '.join(session['invited'])}"
-        title = f"{session['state']}: {session['type'].replace('_', ' ')}, {session['initiator']} with {partner}"
-        console.print(Text(title, "bold"), soft_wrap=True)
-        console.print(f"  {session['id']}, begun {session['created']}, changed {session['changed']}", soft_wrap=True)
-        for number, step in enumerate(session["transcript"], 1):
-            console.print(f"  {number}. {_told(step)}", soft_wrap=True)
-        if session["component"]:
-            console.print(f"  came to {plain(session['component'])}", soft_wrap=True)
-    if not found:
-        console.print("none; two trainers that are connected begin one within seconds")
-
-
-def _told(step: dict[str, Any]) -> str:
-    words = f"{step['by']}: {plain(step['what'])}" + (f" for {plain(step['objective'])}" if "objective" in step else "")
-    if step.get("parents"):
-        words += f" from {', '.join(digest[:10] for digest in step['parents'][:4])}"
-    if step.get("component"):
-        words += f" -> {plain(step['component'])}, score {step.get('score')}, {step.get('fuel')} fuel"
-        words += f", level {step['level']:.3f}" if isinstance(step.get("level"), float) else ""
-    else:
-        words += " -> nothing passed the guard"
-    return words + (f", {plain(step['verdict'])}" if step.get("verdict") else "") + f" ({step.get('seconds', 0)} s)"
 
 
 @click.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from kernelnet.interfaces import IWorkbench
-from kernelnet.message import Component, Verdict
+from kernelnet.message import Component, MessageType, Verdict
 from kernelnet.plugins import available
 from kernelnet.wire import plain
 from kernelnet.workbench.errors import Unmeasurable
 from kernelnet.workbench.suite import UNIT, Suite, scenarioOf
 
-__all__ = ["Field", "Result", "progressLines", "progressTable", "resultTable", "results"]
+__all__ = ["Field", "Result", "firstConfirmed", "progressLines", "progressTable", "resultTable", "results"]
 
 
 class Result(Struct):
@@ -121,9 +122,7 @@ def _field(scenario: Any) -> Field:
 def _components(database: Path) -> Iterable[tuple[str, Component, list[str], str]]:
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     try:
-        sessions = dict(
-            connection.execute("SELECT component, type FROM collaboration_sessions WHERE component IS NOT NULL")
-        )
+        sessions = _madeIn(connection)
         rows = connection.execute(
             "SELECT ai_id, digest, body FROM shared_components WHERE kind = 'component' ORDER BY seq"
         ).fetchall()
@@ -137,6 +136,33 @@ def _components(database: Path) -> Iterable[tuple[str, Component, list[str], str
             yield author, component, [r for (r,) in reporters], sessions.get(component.id, "own search")
     finally:
         connection.close()
+
+
+def _madeIn(connection: sqlite3.Connection) -> dict[str, str]:
+    """By component: of what type the session was that it was sent in, by either of the two."""
+    rows = connection.execute("SELECT type, component, transcript FROM collaboration_sessions").fetchall()
+    made = {component: kind for kind, component, _ in rows if component}
+    for kind, _, transcript in rows:
+        for step in msgspec.json.decode(transcript) if transcript else ():
+            if step["what"] == "send" and step.get("component"):
+                made.setdefault(step["component"], kind)
+    return made
+
+
+def firstConfirmed(database: Path) -> tuple[datetime, str, str] | None:
+    """By the hub's log: when the first component was confirmed by another AI than its author, which, and by whom."""
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    try:
+        row = connection.execute(
+            "SELECT e.timestamp, c.component_id, e.sender_id FROM events e JOIN shared_components c"
+            " ON c.digest = json_extract(CAST(e.body AS TEXT), '$.payload.digest') AND c.ai_id != e.sender_id"
+            " WHERE e.message_type = ? AND json_extract(CAST(e.body AS TEXT), '$.payload.verdict') = ?"
+            " ORDER BY e.seq LIMIT 1",
+            (MessageType.PERFORMANCE_REPORT.value, Verdict.CONFIRMED.value),
+        ).fetchone()
+    finally:
+        connection.close()
+    return (datetime.fromisoformat(row[0]), row[1], row[2]) if row else None
 
 
 def resultTable(field: Field) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from kernelnet.hub.catalog import reportsOn
 from kernelnet.message import Hello, MessageType, Verdict
 from kernelnet.wire import rfc3339
 
-__all__ = ["SESSION_STATES", "Cursor", "Progress", "ais", "patterns", "progress", "sessionPage", "sessions"]
+__all__ = ["SESSION_STATES", "Cursor", "Progress", "ais", "patterns", "progress", "session", "sessionPage", "sessions"]
 
 MAX_SETTINGS = 32
 """No workbench has so many: claims with more are left out of `progress`."""
@@ -200,6 +201,35 @@ def sessions(connection: sqlite3.Connection, state: str | None, limit: int) -> l
     return found
 
 
+def session(connection: sqlite3.Connection, beginning: str) -> list[dict[str, Any]]:
+    """Those whose id begins so, at most two; C{invitation}: with all that the partner was told, as JSON."""
+    rows = connection.execute(
+        "SELECT session_id, initiator, type, description, state, partner, invited, declined, component, created_at,"
+        " changed_at, transcript, body FROM collaboration_sessions"
+        " WHERE substr(session_id, 1, length(?1)) = ?1 ORDER BY session_id LIMIT 2",
+        (beginning,),
+    )
+    return [{**_session(row), "invitation": msgspec.json.decode(body)} for *row, body in rows]
+
+
+def _session(row: Sequence[Any]) -> dict[str, Any]:
+    id_, initiator, kind, description, now, partner, invited, declined, component, created, changed, steps = row
+    return {
+        "id": id_,
+        "initiator": initiator,
+        "type": kind,
+        "description": description,
+        "state": now,
+        "partner": partner,
+        "invited": msgspec.json.decode(invited),
+        "declined": msgspec.json.decode(declined),
+        "component": component,
+        "created": rfc3339(created),
+        "changed": rfc3339(changed),
+        "transcript": msgspec.json.decode(steps) if steps else [],
+    }
+
+
 def sessionPage(
     connection: sqlite3.Connection,
     *,
@@ -224,25 +254,10 @@ def sessionPage(
     )
     found: list[dict[str, Any]] = []
     size, last = 0, None
-    for id_, initiator, kind, description, now, partner, invited, declined, component, created, changed, steps in rows:
-        size += len(description) + len(invited) + len(steps or b"")
+    for row in rows:
+        size += len(row[3]) + len(row[6]) + len(row[11] or b"")
         if found and (size > PAGE_BYTES or len(found) == limit):
             return found, last
-        last = changed, id_
-        found.append(
-            {
-                "id": id_,
-                "initiator": initiator,
-                "type": kind,
-                "description": description,
-                "state": now,
-                "partner": partner,
-                "invited": msgspec.json.decode(invited),
-                "declined": msgspec.json.decode(declined),
-                "component": component,
-                "created": rfc3339(created),
-                "changed": rfc3339(changed),
-                "transcript": msgspec.json.decode(steps) if steps else [],
-            }
-        )
+        last = row[10], row[0]
+        found.append(_session(row))
     return found, None

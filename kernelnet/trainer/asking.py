@@ -56,12 +56,15 @@ def request(trainer: Trainer, kind: CollaborationType, asked: Container[str]) ->
 
 
 def _development(trainer: Trainer) -> tuple[str, dict[str, Any]]:
-    """A component for a task that nothing is known for yet, the last that its turn would come to; else for this one."""
+    """A component for a task that nothing is known for yet, and that our own turn comes to last; else for this one."""
     status = trainer.local.status()
     task = status.get("scenario") or {}
-    if onTask(trainer.knowledge.usable(), task):
-        others = [other for other in status.get("tasks", ()) if not onTask(trainer.knowledge.usable(), other)]
-        task = (others or [task])[-1]
+    others = [
+        other
+        for other in status.get("tasks", ())
+        if not onTask(trainer.knowledge.usable(), other) and other["trace_digest"] != task.get("trace_digest")
+    ]
+    task = (others or [task])[-1]
     described = _describing(trainer, str(task.get("trace", "")))
     best = next(iter(onTask(trainer.knowledge.usable(), task)), None)
     reached = {}

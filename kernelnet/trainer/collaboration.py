@@ -47,7 +47,7 @@ MAX_ENDED = 100
 """How many sessions that have ended are remembered."""
 
 MAX_SOUGHT = 2
-"""How many sessions a trainer seeks to have."""
+"""How many sessions of its own a trainer seeks to have, besides those that it works on for others."""
 
 SEEK_EVERY = 10.0
 """Seconds between looks at whether to seek another."""
@@ -92,20 +92,21 @@ class Collaboration:
 
     def seek(self, now: float, changes: Changes) -> bool:
         """
-        Ask for a collaboration if fewer than `MAX_SOUGHT` run or are on offer, and somebody is there to ask.
+        Ask for a collaboration if fewer than `MAX_SOUGHT` of ours run or are on offer, and somebody is there to ask.
 
         The types take turns; one that is on offer or runs already, or that there is nothing to ask of, is passed over.
         """
         self._offers = [(at, offer) for at, offer in self._offers if now - at < OFFER_LASTS]
         others = [i for a, i in self._trainer.knowledge.ais.items() if a != self._trainer.aiId and i.connected]
-        if len(self.active()) + len(self._offers) >= MAX_SOUGHT or not others:
+        ours = [session.type for session in self.active() if session.role == "initiator"]
+        ours += [offer.type for _, offer in self._offers]
+        if len(ours) >= MAX_SOUGHT or not others:
             return False
-        busy = {offer.type for _, offer in self._offers} | {s.type for s in self.active() if s.role == "initiator"}
         kinds = list(CollaborationType)
         for _ in kinds:
             kind = kinds[self._sought % len(kinds)]
             self._sought += 1
-            asked = request(self._trainer, kind, self._asked) if kind not in busy else None
+            asked = request(self._trainer, kind, self._asked) if kind not in ours else None
             if asked is not None:
                 self._asked.add(str(asked.requirements.get("component", "")))
                 self._offers.append((now, asked))
@@ -264,9 +265,8 @@ class Collaboration:
                 collaboration_complete=isPartner,
                 transcript=session.transcript,
             )
-            # what the initiator found is news to all
-            target = session.peer if isPartner else None
-            trainer.say(MessageType.OS_COMPONENT_SHARE, share, changes, target=target)
+            # To all, since the others measure it again too; the hub tells the peer that its session is completed.
+            trainer.say(MessageType.OS_COMPONENT_SHARE, share, changes)
         if isPartner:
             session.status = "completed" if found is not None else "declined"
             if found is None:

@@ -38,7 +38,7 @@ __all__ = ["STEP_SECONDS", "NoResult", "SessionWork"]
 STEP_SECONDS = 4.0
 """How long each of a session's two searches may take."""
 
-CROSS_SECONDS = 8.0
+CROSS_SECONDS = 6.0
 """The same of a cross specialization: rank functions of page caches take some 500 evaluations to pass the guard."""
 
 MAX_NAMED = 16
@@ -70,7 +70,9 @@ class SessionWork:
         self._advance = advance
         self._steps: list[SessionStep] = []
         self._known = set(trainer.knowledge.components)
-        self._home, self._abi, self._requirements = "", "", dict(session.requirements)
+        # An initiator's requirements are what it told itself.
+        self._given = session.requirements if session.role == "partner" else {}
+        self._home, self._abi, self._requirements = "", "", dict(self._given)
         self._hints: list[Any] = []
         self._asked: Component | None = None
 
@@ -113,7 +115,7 @@ class SessionWork:
                 raise NoResult(f"{self._home} has no rank functions that an expression could be translated to")
             # of those that were confirmed here, and then what came with the invitation
             confirmed = (k for k in trainer.knowledge.usable() if k.source == session.peer)
-            told = [*hintsOf(confirmed), *hintsIn(session.requirements, session.peer)]
+            told = [*hintsOf(confirmed), *hintsIn(self._given, session.peer)]
             hints = {hint.component: hint for hint in told if hint.workbench != self._home}
             self._hints = list(hints.values())[:MAX_HINTS]
             if not self._hints:
@@ -131,10 +133,9 @@ class SessionWork:
         return {}
 
     def _theirBench(self) -> str:
-        session = self._session
-        info = self._trainer.getAiInfo(session.peer)
-        theirs = info.workbenches if info is not None else []
-        return str(session.requirements.get("workbench", next(iter(theirs), "")))
+        info = self._trainer.getAiInfo(self._session.peer)
+        theirs = next(iter(info.workbenches if info is not None else []), "")
+        return str(self._given.get("workbench", theirs))
 
     async def _confirmed(self, digest: str) -> Component:
         """The component that is to be made cheaper, if its claim is true."""
@@ -237,9 +238,9 @@ class SessionWork:
             goal.requirements = {**goal.requirements, **task}
         theirs = self._bestOf(knowledge.usable(), session.peer)
         goal.parents = [*parents, *theirs]
-        goal.patterns = _unique(
-            [*patternsIn(session.requirements), *_firstFrom(session.peer, knowledge.patterns.items())]
-        )[:MAX_PATTERNS]
+        goal.patterns = _unique([*patternsIn(self._given), *_firstFrom(session.peer, knowledge.patterns.items())])[
+            :MAX_PATTERNS
+        ]
         if session.type is _CROSS:
             goal.hints = self._hints
             goal.blocks = _firstFrom(session.peer, knowledge.blocks.items())[:MAX_BLOCKS]

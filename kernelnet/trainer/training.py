@@ -265,10 +265,12 @@ class IntegratedKernelTrainer:
         return scenario
 
     def _memory(self, scenario: Any, goal: Goal) -> dict[str, Any] | None:
-        """What the last search on a scenario left, if this is one of our own rounds."""
-        if goal.requirements or goal.objective != "score":
+        """What the last search on a scenario left: of our own rounds, or of those that peers asked for."""
+        if goal.objective != "score":
             return None
-        key = (scenario.traceDigest, tuple(sorted(scenario.settings.items())))
+        # What a peer brings along is no part of our own rounds.
+        asked = bool(goal.requirements), str(goal.requirements.get("abi"))
+        key = (scenario.traceDigest, tuple(sorted(scenario.settings.items())), *asked)
         memory = self._memories.pop(key, {})
         self._memories[key] = memory
         while len(self._memories) > MAX_MEMORIES:

@@ -1,5 +1,6 @@
 """The main job: C{kernelnet demo}."""
 
+import re
 import signal
 import sqlite3
 import subprocess
@@ -7,6 +8,14 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
+
+from kernelnet.hub import queries
+from kernelnet.hub.database import connectReader
+from kernelnet.interfaces import IWorkbench
+from kernelnet.message import Component
+from kernelnet.plugins import find
+from kernelnet.workbench.acceptance import remeasureAmong
 from tests.system.support import SystemTestCase
 
 
@@ -26,8 +35,11 @@ class DemoTests(SystemTestCase):
         return process
 
     def test_endsWithConfirmedComponents(self) -> None:
-        """After its time the table has components that a peer confirmed and that beat LRU, and the database has all."""
-        process = self.demo("--minutes", "0.6", "--keep", str(self.state.path))
+        """
+        After its time the tables have components that a peer confirmed and that beat LRU, and sessions whose
+        transcripts explain what they sent; the first was confirmed within a minute; the database has all.
+        """
+        process = self.demo("--minutes", "1", "--keep", str(self.state.path))
         output, _ = process.communicate(timeout=180)
         self.assertEqual(process.returncode, 0, output)
         self.assertIn("miss ratio on the held-out part", output)
@@ -38,6 +50,31 @@ class DemoTests(SystemTestCase):
                 self.assertGreater(count, 0, table)
             ((confirmed,),) = database.execute("SELECT COUNT(*) FROM shared_components WHERE confirmed > 0")
         self.assertGreater(confirmed, 0)
+        first = re.search(r"first confirmed: ([0-9.]+) s after the start", output)
+        self.assertLess(float(first.group(1)) if first else 1e9, 60.0, output)
+        self.assertIn("completed sessions: ", output)
+        self.assertIn("0 active", output)
+        self.explained()
+
+    def explained(self) -> None:
+        """The component that a session sent has the score that the last step tells, and so it measures again."""
+        with closing(connectReader(self.state.database)) as database:
+            completed = queries.sessions(database, "completed", 100)
+            self.assertTrue(completed)
+            for session in completed:
+                sent = next(s for s in reversed(session["transcript"]) if s["by"] == session["partner"])
+                self.assertEqual((sent["what"], sent["component"]), ("send", session["component"]))
+                ((body,),) = database.execute(
+                    "SELECT body FROM shared_components WHERE ai_id = ? AND component_id = ? AND digest = ?",
+                    (session["partner"], session["component"], sent["digest"]),
+                ).fetchall()
+                component = msgspec.json.decode(body, type=Component)
+                assert component.manifest is not None
+                bench = find(IWorkbench, component.manifest.workbench, "workbench")
+                verdict, reason, report = remeasureAmong(component, bench, bench.traces())
+                self.assertEqual(verdict.value, "confirmed", reason)
+                measured = report.splits["validation"] if report is not None else None
+                self.assertEqual(measured and (measured.score, measured.fuel), (sent["score"], sent["fuel"]))
 
     def interrupted(self, first: int, *more: int) -> str:
         """What a demo says that gets C{first} while it runs, and C{more} while it ends; it leaves no process."""

@@ -204,6 +204,25 @@ class SeekingTests(SessionTestCase):
         self.assertIn("better than best for file_system, trace, capacity 10: less than 30", request["description"])
 
     @inlineCallbacks
+    def test_asksForWhatIsLeft(self) -> Any:
+        """The last task that nothing is known for is asked for, and left to whom may do it."""
+        status = self.local.status()
+        tasks = [{**status["scenario"], "trace_digest": digit * 64, "trace": digit} for digit in "abcd"]
+        self.patch(self.local, "status", lambda: {**status, "scenario": tasks[0], "tasks": tasks})
+        yield self.know("AI_2", component("there", trace="d" * 64))
+        (request,) = yield self.asked("feature_development", 1)
+        self.assertEqual(request["requirements"]["trace"], "c")
+        away = [{"trace_digest": "c" * 64, "settings": {"capacity": 10}}]
+        self.assertEqual(self.trainer.collaboration.givenAway(), away)
+        accepted = {"session_id": "s7", "response": "accepted", "partner": "AI_2", "type": "feature_development"}
+        yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="hub"))
+        self.assertEqual(self.trainer.collaboration.givenAway(), away)
+        self.assertEqual(self.trainer.workshop._goal(1.0).avoid, away)
+        declined = {"session_id": "s7", "response": "declined", "partner": "AI_2"}
+        yield self.hear(self.message(T.COLLABORATION_RESPONSE, declined, sender="AI_2"))
+        self.assertEqual(self.trainer.collaboration.givenAway(), [])
+
+    @inlineCallbacks
     def test_givesExpressions(self) -> Any:
         """A cross specialization gives expressions of our benches, our own first, each with its component."""
         yield self.know("AI_2", component("theirs", 10, expression="-age"))
@@ -288,12 +307,12 @@ class WorkTests(SessionTestCase):
 
     @inlineCallbacks
     def test_fourSteps(self) -> Any:
-        """Generate, measure, improve, measure again; the better result goes to the partner alone."""
+        """Generate, measure, improve, measure again; the better result is shared, and ends the session."""
         said = yield self.complete("feature_development", [component("a", 40), component("b", 30)])
         self.assertEqual(self.local.measured, ["a", "b"])
         self.assertEqual([p.id for p in self.local.goals[1].parents], ["a"])
         (share,) = said
-        self.assertEqual((share.target_ai, share.payload["session_id"]), ("AI_2", "s1"))
+        self.assertEqual((share.target_ai, share.payload["session_id"]), (None, "s1"))
         self.assertTrue(share.payload["collaboration_complete"])
         self.assertEqual(share.payload["component"]["id"], "b")
         session = self.trainer.collaboration.sessions["s1"]
@@ -417,6 +436,11 @@ class WorkTests(SessionTestCase):
     @inlineCallbacks
     def test_initiatorsHalf(self) -> Any:
         """The initiator breeds from its partner's expressions at home; what wins is shared with all, and told."""
+        yield self.know("AI_1", component("given", 40, expression="-life"))
+        changes = Changes()
+        self.trainer.collaboration._sought = 1
+        self.assertTrue(self.trainer.collaboration.seek(0.0, changes))
+        yield self.trainer.commit(changes)
         accepted = {"session_id": "s7", "response": "accepted", "partner": "AI_2", "type": "cross_specialization"}
         yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="hub"))
         info = {"ai_info": {"AI_2": {"specialization": "process_manager", "workbenches": ["process_manager"]}}}
@@ -429,6 +453,7 @@ class WorkTests(SessionTestCase):
         self.lines()
         self.local.script = [component("made", 30, expression="-age", parents=[theirs.digest]), None]
         yield self.work("s7")
+        self.assertEqual([hint.expression for hint in self.local.goals[0].hints], ["-idle"])
         (said,) = self.said()
         self.assertEqual((said.target_ai, said.payload["session_id"]), (None, "s7"))
         self.assertFalse(said.payload.get("collaboration_complete"))

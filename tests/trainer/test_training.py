@@ -161,7 +161,13 @@ class RoundsTests(TestCase):
             self.assertIs(first, second)
         self.assertEqual(len({id(memory) for memory in memories}), 3)
         asked = {"trace_digest": self.scenario.traceDigest, "settings": self.scenario.settings}
-        self.assertEqual(self.build(requirements=asked), [20])
+        for more in ({}, {}, {"abi": "file_system/rank/1"}, {"abi": [3]}):
+            self.assertEqual(self.build(requirements={**asked, **more}), [20])
+        # What peers ask for goes on with what was done for peers, of the same kind.
+        found = [memory for _, memory in self.generator.given[-4:]]
+        self.assertIs(found[0], found[1])
+        self.assertEqual(len({id(memory) for memory in (*memories, *found)}), 6)
+        self.build(objective="fuel")
         self.assertIsNone(self.generator.given[-1][1])
 
     def test_memoryIsBounded(self) -> None:
