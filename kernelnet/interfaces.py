@@ -151,9 +151,13 @@ class IProblem(Interface):
     seed = Attribute("int; a generator that uses no other randomness is reproducible")
     events = Attribute("events in the training part")
     settings = Attribute("the scenario's settings")
-    patterns = Attribute("list of kernelnet.message.Pattern, own and peers'")
-    parents = Attribute("list of kernelnet.message.Component that this trainer confirmed itself; their claims on train")
-    blocks = Attribute("list of kernelnet.message.CodeBlock of peers: untrusted hints")
+    learned = Attribute("list of kernelnet.message.Pattern that were learned from this scenario")
+    patterns = Attribute("list of kernelnet.message.Pattern: these, and those of other traces and of peers: hints")
+    parents = Attribute(
+        "list of kernelnet.message.Component that this trainer confirmed itself, of tasks most like this one first;"
+        " their claims on train"
+    )
+    blocks = Attribute("list of kernelnet.message.CodeBlock of peers, in the same order: untrusted hints")
     requirements = Attribute("dict: what a requestor or partner asked for")
     baselines = Attribute("dict: name → score of each hand-made policy on train")
     objective = Attribute("'score', or 'fuel' (same score with less fuel)")

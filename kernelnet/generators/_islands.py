@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from kernelnet.generators._candidate import Candidate
 from kernelnet.generators._family import Family, Found, Job, Metered, Scores
 
-__all__ = ["IslandFamily", "selected"]
+__all__ = ["NEAR", "IslandFamily", "selected"]
 
 G = TypeVar("G")
 
@@ -24,6 +24,9 @@ BATCH = 8
 
 MIGRATION = 12
 """Generations of an island between two times that its best one moves on."""
+
+NEAR = 4
+"""So many building blocks, of the tasks most like the own, are tried before what is known to be good in general."""
 
 _TOURNAMENT = 4
 
@@ -96,6 +99,10 @@ class IslandFamily(Family, Generic[G]):
         """What confirmed parents, blocks and patterns of C{self.problem} suggest, and what is known to be good."""
         raise NotImplementedError
 
+    def suggested(self) -> Sequence[G]:
+        """Of these what patterns suggest: it comes before all but parents."""
+        return ()
+
     def first(self, rng: random.Random) -> list[G]:
         """What an island begins with, the most promising first; about as many as its population."""
         raise NotImplementedError
@@ -136,7 +143,9 @@ class IslandFamily(Family, Generic[G]):
                 else self.first(island.rng)
             )
             island.generation += 1
-        batch, island.waiting = island.waiting[:BATCH], island.waiting[BATCH:]
+        # What patterns suggest is tried before all that is known in general, of whatever family.
+        size = min(BATCH, len(self.suggested())) or BATCH if self._steps == 1 else BATCH
+        batch, island.waiting = island.waiting[:size], island.waiting[size:]
         self._measure(island, batch)
 
     def _migrate(self, island: _Island[G], other: _Island[G]) -> None:

@@ -23,7 +23,7 @@ from zope.interface import implementer
 from kernelnet.generators._candidate import Candidate
 from kernelnet.generators._emit import toWasm
 from kernelnet.generators._family import Job
-from kernelnet.generators._islands import IslandFamily, selected
+from kernelnet.generators._islands import NEAR, IslandFamily, selected
 from kernelnet.generators._portfolio import search
 from kernelnet.generators._simplify import replaced, simplified
 from kernelnet.generators.expression import (
@@ -38,6 +38,7 @@ from kernelnet.generators.expression import (
     text,
     toC,
 )
+from kernelnet.generators.suggestions import expressions
 from kernelnet.generators.translation import Translated
 from kernelnet.interfaces import IComponentGenerator
 from kernelnet.workbench.abi import Abi
@@ -92,7 +93,7 @@ class GeneticFamily(IslandFamily[Tree]):
 
     def worthTrying(self) -> list[Tree]:
         seeds = []
-        for tree, origin in self._suggested():
+        for tree, origin in self._parsed():
             if depth(tree) <= MAX_TREE_DEPTH:
                 seed = simplified(tree)
                 seeds.append(seed)
@@ -100,7 +101,10 @@ class GeneticFamily(IslandFamily[Tree]):
                 self._origins.setdefault(text(seed), (origin,) if origin else ())
         return seeds
 
-    def _suggested(self) -> Iterator[tuple[Tree, str]]:
+    def suggested(self) -> list[Tree]:
+        return [parse(expression, self._abi.features) for expression in expressions(self.problem)]
+
+    def _parsed(self) -> Iterator[tuple[Tree, str]]:
         """
         What is worth trying; parents are confirmed, blocks are strangers' text.
 
@@ -111,13 +115,16 @@ class GeneticFamily(IslandFamily[Tree]):
             tree = fromSource(component.implementation, features)
             if tree is not None:
                 yield tree, component.digest
-        texts: list[tuple[object, str]] = [(known, "") for known in self._abi.known]
+        yield from ((tree, "") for tree in self.suggested())
+        blocks: list[tuple[object, str]] = []
         for block in self.problem.blocks:
             if isinstance(block.data, dict) and block.type.startswith(f"{self.problem.workbench}/"):
                 # What a peer says of where its block comes from is nobody's lineage.
                 origin = block.origin if isinstance(block, Translated) else ""
-                texts.append((block.data.get("expression"), origin))
-        for expression, origin in texts:
+                blocks.append((block.data.get("expression"), origin))
+        known: list[tuple[object, str]] = [(expression, "") for expression in self._abi.known]
+        blocks = [(expression, origin) for expression, origin in blocks if isinstance(expression, str)]
+        for expression, origin in [*blocks[:NEAR], *known, *blocks[NEAR:]]:
             if isinstance(expression, str):
                 try:
                     yield parse(expression, features), origin

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator
 
+from kernelnet.generators.suggestions import Numbers
 from kernelnet.generators.template import Parameter, Vector, bakedSource, tunableSource
 from kernelnet.generators.vectors import Template
 
@@ -36,10 +38,19 @@ _KNOWN: tuple[Vector, ...] = (
 """Settings that were good on several traces, from many groups of blocks to few."""
 
 
-def _suggested(kind: str, data: object, settings: Mapping[str, int]) -> Iterator[Vector]:
-    """What a pattern makes worth trying: ages that are told apart well where there is a loop."""
+def _suggested(kind: str, number: Numbers) -> Iterator[Vector]:
+    """What a pattern makes worth trying."""
     if kind == "loop":
+        # Ages that are told apart well.
         yield (20, 2, 0.02, 2, 2, 4, 16, 0, 0, 10, 4)
+    elif kind == "phase_changes" and number("length") > 1:
+        # What was learned is of use as long as a phase, or some of them.
+        length = math.log2(number("length"))
+        yield (length, 4, 0.02, 1, 1, 4, length, 0.5, 3, 12, 4)
+        yield (length + 2, 4, 0.02, 1, 1, 4, length + 2, 0.5, 3, 12, 4)
+    elif kind == "sequential_runs":
+        # Who came in a run is another kind of block.
+        yield (20, 4, 0.02, 1, 1, 4, 16, 0.5, 1, 12, 4)
 
 
 def _bake(vector: Vector) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.plugin import IPlugin
@@ -10,8 +10,9 @@ from zope.interface import implementer
 
 from kernelnet.generators._candidate import Candidate
 from kernelnet.generators._portfolio import search
+from kernelnet.generators.suggestions import Numbers
 from kernelnet.generators.template import HAND_MADE, PARAMETERS, Vector, bake, describe, tunable
-from kernelnet.generators.vectors import Template, VectorFamily, finite
+from kernelnet.generators.vectors import Template, VectorFamily
 from kernelnet.interfaces import IComponentGenerator
 
 __all__ = ["BLOCK_TYPE", "TWO_QUEUES", "TemplateSearch", "suggested", "template"]
@@ -20,27 +21,21 @@ BLOCK_TYPE = "file_system/search"
 """The C{type} of a `kernelnet.message.CodeBlock` whose data is C{{"parameters": […]}}, a vector of this family."""
 
 
-def suggested(kind: str, data: object, settings: Mapping[str, int]) -> Iterator[Vector]:
+def suggested(kind: str, number: Numbers) -> Iterator[Vector]:
     """What a pattern makes worth trying; see `Template.suggested`."""
-    capacity = settings.get("capacity", 0)
-
-    def number(name: str) -> float:
-        return (finite(data.get(name)) if isinstance(data, dict) else None) or 0.0
-
+    relative = number("relative")
     if kind == "one_hit_share":
-        # The more blocks come only once, the less room they should get.
+        # The more blocks come only once, the less room they should get; who comes back soon was no such block.
         share = number("share")
+        yield (max(0.01, 0.1 * (1 - share)), 2, 1, 0, 0, 1, 1, 0, 0, 1, 0, 0)
         yield (max(0.01, 0.5 * (1 - share)), 1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0)
-        yield (max(0.01, 0.5 * (1 - share)), 1, 1, 0, 0, 2, 2, 0, 0, 0, 0, 0)
-    elif kind == "loop" and capacity and number("length") > capacity:
+    elif kind == "loop" and relative > 1:
         # Of a loop that does not fit, keep a part, and let the rest pass through quickly; the hand keeps what is old.
-        yield (0.01, number("length") / capacity, 1, 0, 0, 2, 7, 2, 2, 0, 0, 0)
+        yield (0.01, relative, 1, 0, 0, 2, 7, 2, 2, 0, 0, 0)
         yield (0.01, 0, 4, 0, 0, 2, 7, 0, 0, 0, 0, 0)
-    elif kind == "reuse_distance" and number("relative") > 0:
-        # Ghosts should be remembered until the distance, newcomers not much longer than nearby peaks last.
-        relative = number("relative")
-        yield (0.1, relative, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0)
-        yield (min(0.5, relative), 1, 1, min(0.5, relative), 0, 1, 1, 0, 0, 0, 0, 0)
+    elif kind == "sequential_runs":
+        # Runs pass through quickly, and what is requested twice in one is still the same use.
+        yield (0.02, 1, 1, 0.02, 0, 2, 2, 0, 0, 0, 0, 0)
 
 
 TWO_QUEUES = Template(

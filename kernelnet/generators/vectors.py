@@ -7,21 +7,23 @@ A search over the parameters of a template: C source with numbers in it that mak
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kernelnet.generators._candidate import Candidate
 from kernelnet.generators._family import Job
-from kernelnet.generators._islands import IslandFamily, selected
+from kernelnet.generators._islands import NEAR, IslandFamily, selected
+from kernelnet.generators.suggestions import MOST, Numbers, suggestedBy
 from kernelnet.generators.template import Parameter, Vector
+from kernelnet.workbench.likeness import finite
 
-__all__ = ["Template", "VectorFamily", "finite"]
+__all__ = ["Template", "VectorFamily"]
 
 _MUTATED = 0.25
 _CROSSED = 0.5
 
 
-def _nothing(kind: str, data: object, settings: Mapping[str, int]) -> Iterator[Sequence[float]]:
+def _nothing(kind: str, number: Numbers) -> Iterator[Sequence[float]]:
     return iter(())
 
 
@@ -35,8 +37,8 @@ class Template:
     @ivar tunable: makes the C source that takes the parameters through C{kn_param}.
     @ivar bake: makes the C source that is published, with the parameters built in.
     @ivar describe: says in a line what a vector is.
-    @ivar suggested: what the kind and data of a pattern make worth trying; a pattern may be a stranger's, so data is
-        anything.
+    @ivar suggested: what the kind and the numbers of a pattern make worth trying; see
+        `kernelnet.generators.suggestions`.
     @ivar islands, population, offspring: see `IslandFamily`; where a measurement takes long, few are best.
     @ivar blockTypes: the C{type} of `kernelnet.message.CodeBlock`s whose data is C{{"parameters": […]}} of this one.
     """
@@ -48,7 +50,7 @@ class Template:
     tunable: Callable[[], str]
     bake: Callable[[Vector], str]
     describe: Callable[[Vector], str]
-    suggested: Callable[[str, object, Mapping[str, int]], Iterator[Sequence[float]]] = _nothing
+    suggested: Callable[[str, Numbers], Iterator[Sequence[float]]] = _nothing
     blockTypes: frozenset[str] = field(default_factory=frozenset)
     islands: int = 2
     population: int = 40
@@ -64,13 +66,6 @@ class Template:
             return None
         found = [finite(number) for number in numbers]
         return None if None in found else self.normalized([number or 0.0 for number in found])
-
-
-def finite(value: object) -> float | None:
-    """A stranger's number, if it is one that can be reckoned with."""
-    if not isinstance(value, int | float) or not abs(value) < 1e300:
-        return None
-    return float(value)
 
 
 class VectorFamily(IslandFamily[Vector]):
@@ -97,14 +92,23 @@ class VectorFamily(IslandFamily[Vector]):
             if vector is not None:
                 self._parents[component.digest] = vector
                 yield vector
+        yield from self.suggested()
+        blocks = list(self._ofBlocks())
+        yield from blocks[:NEAR]
         yield from map(template.normalized, template.known)
+        yield from blocks[NEAR:]
+
+    def suggested(self) -> list[Vector]:
+        template = self._template
+        found = (vector for kind, number in suggestedBy(self.problem) for vector in template.suggested(kind, number))
+        return list(dict.fromkeys(map(template.normalized, found)))[:MOST]
+
+    def _ofBlocks(self) -> Iterator[Vector]:
         for block in self.problem.blocks:
             data = block.data if isinstance(block.data, dict) else {}
-            vector = template.vector(data.get("parameters")) if block.type in template.blockTypes else None
+            vector = self._template.vector(data.get("parameters")) if block.type in self._template.blockTypes else None
             if vector is not None:
                 yield vector
-        for pattern in self.problem.patterns:
-            yield from map(template.normalized, template.suggested(pattern.type, pattern.data, self.problem.settings))
 
     def child(self, ranked: Sequence[Vector], rng: random.Random) -> Vector:
         parameters = self._template.parameters

@@ -2,16 +2,16 @@
 The trainer's work: rounds of its own search, and jobs that messages asked for.
 
 Two lanes run side by side, so that re-measuring peers' claims never waits for a search: one measures, one
-builds.  In the building lane a job comes after some of the trainer's own rounds.  A job is durable: it is deleted
-together with saying its result.
+builds.  In the building lane a job comes after some of the trainer's own rounds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from twisted.internet.defer import CancelledError, Deferred, gatherResults, inlineCallbacks
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.logger import Logger
 
 from kernelnet.generators.expression import textIn
@@ -24,18 +24,20 @@ from kernelnet.message import (
     FeatureResponse,
     ForwardedFeatureRequest,
     MessageType,
+    Pattern,
     PatternShare,
     PerformanceReport,
     Report,
     Verdict,
 )
 from kernelnet.trainer.division import placeAmong
+from kernelnet.trainer.jobs import MAX_TRIES, Job, Jobs
 from kernelnet.trainer.knowledge import KnownComponent
 from kernelnet.trainer.store import Changes
 from kernelnet.trainer.training import Goal
-from kernelnet.trainer.witnesses import Witnesses
 from kernelnet.wire import plain
 from kernelnet.workbench.errors import Unmeasurable
+from kernelnet.workbench.likeness import taskOf
 
 if TYPE_CHECKING:
     from kernelnet.trainer.service import Trainer
@@ -62,20 +64,17 @@ STALLED_ROUNDS = 3
 REQUEST_EVERY = 60.0
 """Seconds between two feature requests of ours."""
 
-MAX_TRIES = 3
-"""A job that failed so often is given up."""
-
 MAX_REQUESTS = 3
 """So many feature requests of one peer may wait; it is told that more than these won't be served."""
 
 MAX_REQUIREMENTS = 16 * 1024
 """Bytes of JSON: a request or an invitation with larger requirements is refused."""
 
-MAX_PATTERNS = 50
-"""How many patterns, the newest, a search is given: it tries each before it begins to evolve."""
+MAX_PATTERNS = 500
+"""How many patterns, our own and the newest, a search is given: they tell it how alike tasks are."""
 
-MAX_BLOCKS = 20
-"""The same for building blocks."""
+MAX_BLOCKS = 200
+"""How many building blocks, the newest: it tries those of the likest tasks."""
 
 
 class Workshop:
@@ -90,12 +89,8 @@ class Workshop:
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
-        self._jobs: dict[str, tuple[str, Any]] = {}
-        self._tries: dict[str, int] = {}
-        self._served: dict[str, float] = {}
-        self._turn = 0.0
+        self._jobs = Jobs(trainer)
         self._idle: dict[str, Deferred[None]] = {}
-        self._witnesses = Witnesses(trainer)
         self._lanes: list[Deferred[None]] = []
         self._running = False
         self._own = OWN_ROUNDS - 1
@@ -105,11 +100,10 @@ class Workshop:
         self.rounds = 0
         self.built = 0
 
-    @inlineCallbacks
-    def load(self) -> Any:
+    def load(self) -> Deferred[Any]:
         """Take up the jobs that an earlier run left."""
-        for key, kind, body in (yield self._trainer.store.read("SELECT key, kind, body FROM jobs ORDER BY rowid")):
-            self._jobs[key] = (kind, msgspec.json.decode(body))
+        loaded: Deferred[Any] = self._jobs.load()
+        return loaded
 
     def start(self) -> None:
         self._running = True
@@ -131,19 +125,20 @@ class Workshop:
 
     def addMeasurement(self, component: Component, changes: Changes) -> None:
         """Measure the claim of C{component} again."""
-        self._add(f"measure:{component.digest}", "measure", component.digest, changes)
+        self._jobs.add(f"measure:{component.digest}", Job("measure", component.digest), changes)
         # The knowledge forgets what one peer has too much of; there is nothing to measure then.
         known = self._trainer.knowledge.components
         if self.unmeasured() > len(known):
-            for key in [k for k, (kind, digest) in self._jobs.items() if kind == "measure" and digest not in known]:
-                self.drop(key, changes)
+            for key, digest in self._jobs.ofKind("measure").items():
+                if digest not in known:
+                    self.drop(key, changes)
 
     def addFeature(self, messageId: str, request: ForwardedFeatureRequest, changes: Changes) -> None:
         """Build what a peer asked for; a peer that asks for too much is told so."""
         wanted = request.original_request
-        waiting = sum(1 for kind, b in self._jobs.values() if kind == "feature" and b["requestor"] == request.requestor)
+        waiting = sum(body["requestor"] == request.requestor for body in self._jobs.ofKind("feature").values())
         if waiting < MAX_REQUESTS and isSmall(wanted.requirements):
-            self._add(f"feature:{messageId}", "feature", msgspec.to_builtins(request), changes)
+            self._jobs.add(f"feature:{messageId}", Job("feature", msgspec.to_builtins(request)), changes)
             return
         reason = f"{waiting} requests of yours are waiting" if waiting >= MAX_REQUESTS else "too many requirements"
         answer = FeatureResponse(original_request=FeatureRequest(wanted.feature), reason=reason)
@@ -151,34 +146,28 @@ class Workshop:
 
     def addCollaboration(self, sessionId: str, changes: Changes) -> None:
         """Do the work of a session."""
-        self._add(f"collaborate:{sessionId}", "collaborate", sessionId, changes)
+        self._jobs.add(f"collaborate:{sessionId}", Job("collaborate", sessionId), changes)
 
     def drop(self, key: str, changes: Changes) -> None:
         """A job is done, or nobody needs it any more."""
-        self._jobs.pop(key, None)
-        self._tries.pop(key, None)
-        changes.add("DELETE FROM jobs WHERE key = ?", key)
-
-    def _add(self, key: str, kind: str, body: Any, changes: Changes) -> None:
-        self._jobs[key] = (kind, body)
-        changes.add("REPLACE INTO jobs VALUES (?, ?, ?)", key, kind, msgspec.json.encode(body).decode("utf-8"))
+        self._jobs.drop(key, changes)
 
     # -- lanes
 
     async def _measuring(self) -> None:
         while self._running:
-            key = self._next(measure=True)
+            key = self._jobs.next(measure=True)
             if key is None and self.unmeasured():
                 # they wait for their witnesses, or for their time
                 await self._trainer.pause(1.0)
             elif key is None:
                 await self._sleep("measuring")
             else:
-                await self._attempt(key, self._measure, self._jobs[key][1])
+                await self._attempt(key, self._measure, self._jobs[key].body)
 
     async def _building(self) -> None:
         while self._running:
-            key = self._next(measure=False)
+            key = self._jobs.next(measure=False)
             if key is None or self._own < OWN_ROUNDS:
                 self._own += 1
                 await self._attempt("round", self._round, None)
@@ -187,41 +176,6 @@ class Workshop:
                 kind, body = self._jobs[key]
                 await self._attempt(key, self._feature if kind == "feature" else self._collaborate, body)
 
-    def _next(self, measure: bool) -> str | None:
-        """
-        The oldest job of the peer whose turn it is: who asks for much, or for what takes long, waits for himself alone.
-
-        As in start-time fair queueing (Goyal, Vin and Cheng, IEEE/ACM Transactions on Networking 5(5), 1997) a peer's
-        next turn comes when the others have had as many seconds as its last job took.
-
-        Of one peer's claims those come first that this trainer is a witness of.
-        """
-        jobs = [
-            (key, self._source(*job), self._witnesses.rank(job[1]) if measure else 0)
-            for key, job in self._jobs.items()
-            if (job[0] == "measure") is measure
-        ]
-        due = [(key, source, rank) for key, source, rank in jobs if rank is not None]
-        if not due:
-            return None
-        # Who was never served waits as if he had just been: else who comes under ever new names would always be next.
-        start = {source: self._served.get(source, self._turn + 1) for _, source, _ in due}
-        source = min(start, key=start.__getitem__)
-        key, _, _ = min((job for job in due if job[1] == source), key=lambda job: job[2])
-        self._turn = max(self._turn, start[source])
-        self._served[source] = self._turn + 1
-        return key
-
-    def _source(self, kind: str, body: Any) -> str:
-        """Whom a job is for."""
-        if kind == "feature":
-            return str(body["requestor"])
-        if kind == "measure":
-            known = self._trainer.knowledge.components.get(body)
-            return known.source if known is not None else ""
-        session = self._trainer.collaboration.sessions.get(body)
-        return session.peer if session is not None else ""
-
     async def _sleep(self, lane: str) -> None:
         waiting: Deferred[None] = Deferred()
         self._idle[lane] = waiting
@@ -229,7 +183,7 @@ class Workshop:
 
     async def _attempt(self, key: str, work: Any, body: Any) -> None:
         """One try at a job.  Whatever it raises is logged, and the lane goes on."""
-        source, began = self._source(*self._jobs[key]) if key in self._jobs else None, self._trainer.now()
+        source, began = self._jobs.sourceOf(key), self._trainer.now()
         try:
             await work(key, body)
         except CancelledError:
@@ -238,9 +192,8 @@ class Workshop:
             if not self._running:
                 return
             self.log.failure("{key} failed", key=key)
-            self._tries[key] = self._tries.get(key, 0) + 1
             changes = Changes()
-            if self._tries[key] >= MAX_TRIES and key in self._jobs:
+            if self._jobs.failed(key):
                 self.log.error("giving {key} up after {n} tries", key=key, n=MAX_TRIES)
                 kind, body = self._jobs[key]
                 if kind == "collaborate":
@@ -251,13 +204,13 @@ class Workshop:
             await self._trainer.pause(1.0)
         finally:
             if source is not None:
-                self._served[source] = self._served.get(source, 0.0) + self._trainer.now() - began
+                self._jobs.took(source, self._trainer.now() - began)
 
     async def _measure(self, key: str, digest: str) -> None:
         trainer = self._trainer
         changes = Changes()
         known = trainer.knowledge.components.get(digest)
-        if known is not None and known.verdict is None and self._witnesses.isNeeded(known):
+        if known is not None and self._jobs.isNeeded(digest):
             report = await trainer.local.remeasure(known.component)
             if not self._running:
                 return  # a measurement that was cut short says nothing
@@ -359,10 +312,10 @@ class Workshop:
         return Goal(
             feature=trainer.feature,
             seconds=seconds,
-            patterns=list(knowledge.patterns.values())[-MAX_PATTERNS:],
+            patterns=_ownFirst(trainer.aiId, knowledge.patterns)[:MAX_PATTERNS],
             # of all workbenches: the local trainer takes those of the task that is next
             parents=[k.component for k in knowledge.usable()],
-            blocks=list(knowledge.blocks.values())[-MAX_BLOCKS:],
+            blocks=list(knowledge.blocks.values())[: -MAX_BLOCKS - 1 : -1],
             avoid=self._trainer.collaboration.givenAway(),
             place=place,
             among=among,
@@ -417,6 +370,8 @@ class Workshop:
             data["expression"] = expression
         if not data:
             return
+        if manifest.report is not None:
+            data["tasks"] = taskOf(manifest.report)
         trainer = self._trainer
         block = CodeBlock(
             id=f"{component.id}-parameters",
@@ -455,7 +410,7 @@ class Workshop:
 
     def unmeasured(self) -> int:
         """How many peers' claims wait for this trainer's measurement."""
-        return sum(1 for kind, _ in self._jobs.values() if kind == "measure")
+        return len(self._jobs.ofKind("measure"))
 
     def confirmed(self) -> int:
         """How many peers' components this trainer has confirmed."""
@@ -471,6 +426,12 @@ def _cost(report: Report) -> tuple[int, int]:
     """What decides between two components for one task."""
     validation = report.splits["validation"]
     return validation.score, validation.fuel
+
+
+def _ownFirst(aiId: str, patterns: Mapping[tuple[str, str], Pattern]) -> list[Pattern]:
+    """What was measured here counts before what others say; of that the newest first."""
+    newest = list(patterns.items())[::-1]
+    return [pattern for (source, _), pattern in sorted(newest, key=lambda item: item[0][0] != aiId)]
 
 
 def isSmall(requirements: dict[str, Any]) -> bool:

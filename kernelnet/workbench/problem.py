@@ -15,8 +15,12 @@ from zope.interface import implementer
 from kernelnet.interfaces import IProblem
 from kernelnet.message import CodeBlock, Component, Pattern, SplitScore
 from kernelnet.workbench.compiler import compileC
+from kernelnet.workbench.likeness import Likeness, tasksOfBlock, tasksOfComponent
 
 __all__ = ["Problem"]
+
+MOST_BLOCKS = 20
+"""So many of those whose tasks are known, the nearest; and as many others."""
 
 
 class _Parent(Component, omit_defaults=True):
@@ -86,9 +90,11 @@ class Problem:
         self.seed = seed
         self.events = scenario.events["train"]
         self.settings = dict(scenario.settings)
-        self.patterns = [*scenario.patterns(), *patterns]
-        self.parents = [_ofTrain(component) for component in parents]
-        self.blocks = list(blocks)
+        self.learned = scenario.patterns()
+        self.patterns = [*self.learned, *patterns]
+        likeness = Likeness(self.learned, self.patterns)
+        self.parents = [_ofTrain(c) for c in likeness.nearestFirst(list(parents), tasksOfComponent)]
+        self.blocks = likeness.nearestFirst(list(blocks), tasksOfBlock, MOST_BLOCKS)
         self.requirements = dict(requirements or {})
         self.baselines = {name: report.splits["train"].score for name, report in scenario.baselines().items()}
         self.objective = objective

@@ -138,8 +138,6 @@ class FamilyTests(Case):
         self.assertEqual(len(sizes), len(set(sizes)))
 
     def test_suggested(self) -> None:
-        """What a pattern suggests is a vector, whatever a stranger's pattern says."""
-        for kind in ("loop", "other"):
-            for data in (None, 3, {}, {"length": "x"}):
-                for vector in LIFETIMES.suggested(kind, data, {"capacity": 100}):
-                    self.assertEqual(len(LIFETIMES.normalized(vector)), len(LIFETIMES.parameters))
+        """A phase's length is how long the template remembers."""
+        (short, long) = map(LIFETIMES.normalized, LIFETIMES.suggested("phase_changes", lambda name: 2.0**16))
+        self.assertEqual((short[0], long[0]), (16.0, 18.0))

@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 from twisted.internet.defer import Deferred, inlineCallbacks
 
-from kernelnet.message import MessageType, Verdict
-from kernelnet.trainer import knowledge
+from kernelnet.message import MessageType, Pattern, Verdict
+from kernelnet.trainer import knowledge, workshop
 from kernelnet.trainer.store import Changes
+from kernelnet.trainer.workshop import OWN_ROUNDS
 from tests.trainer.support import TRACE, TrainerTestCase, component
 
 T = MessageType
@@ -165,7 +166,9 @@ class WorkshopTests(Case):
         yield self.settle()
         blocks = [m.payload["code"] for m in self.said(T.CODE_SHARE)]
         self.assertEqual([b["id"] for b in blocks], ["a-parameters", "b-parameters"])
-        self.assertEqual((blocks[0]["type"], blocks[0]["data"]), ("file_system/search", {"parameters": [1.0, 2.0]}))
+        task = {"trace_digest": TRACE, "settings": {"capacity": 10}}
+        data = {"parameters": [1.0, 2.0], "tasks": [task]}
+        self.assertEqual((blocks[0]["type"], blocks[0]["data"]), ("file_system/search", data))
 
     @inlineCallbacks
     def test_lessFuel(self) -> Any:
@@ -196,7 +199,7 @@ class WorkshopTests(Case):
         self.local.script = [found]
         yield self.settle()
         (block,) = (m.payload["code"] for m in self.said(T.CODE_SHARE))
-        self.assertEqual(block["data"], {"parameters": [1.0, 2.0], "expression": "age + 2.0"})
+        self.assertEqual(block["data"]["expression"], "age + 2.0")
 
     @inlineCallbacks
     def test_asksWhenNothingIsThere(self) -> Any:
@@ -231,6 +234,17 @@ class WorkshopTests(Case):
         self.assertEqual((share.target_ai, share.payload["original_requestor"]), ("AI_2", "AI_2"))
         self.assertEqual(share.payload["feature_name"], "file_system cache")
         self.assertEqual(self.local.goals[1].requirements, {"settings": {"capacity": 10}})
+
+    @inlineCallbacks
+    def test_ownRoundsBetweenJobs(self) -> Any:
+        """However much peers ask for, the own search goes on between; and however long that is, they are served."""
+        for _ in range(3):
+            yield self.request("file_system")
+        self.local.script = [None] * 9
+        yield self.settle()
+        asked = ["" if not goal.requirements else "asked" for goal in self.local.goals[:8]]
+        own = [""] * OWN_ROUNDS
+        self.assertEqual(asked, ["", "asked", *own, "asked", *own, "asked"][:8])
 
     @inlineCallbacks
     def test_saysThatItFoundNothing(self) -> Any:
@@ -413,12 +427,16 @@ class WorkshopTests(Case):
 
     @inlineCallbacks
     def test_newestPatterns(self) -> Any:
-        """A search gets the newest patterns only: it measures what each suggests before it evolves anything."""
-        for i in range(60):
+        """A search gets patterns of our own first, which count before what others say, then the newest."""
+        self.patch(workshop, "MAX_PATTERNS", 5)
+        changes = Changes()
+        self.trainer.knowledge.addPattern(self.trainer.aiId, Pattern("ours", "loop", 0.5), changes)
+        yield self.trainer.commit(changes)
+        for i in range(9):
             pattern = {"id": f"p{i}", "type": "loop", "confidence": 0.5}
             yield self.hear(self.message(T.PATTERN_SHARE, {"pattern": pattern}))
         yield self.settle()
-        self.assertEqual([p.id for p in self.local.goals[0].patterns], [f"p{i}" for i in range(10, 60)])
+        self.assertEqual([p.id for p in self.local.goals[0].patterns], ["ours", "p8", "p7", "p6", "p5"])
 
     def test_ownIsConfirmed(self) -> None:
         """An own component may be built upon: its claim is a measurement made here."""

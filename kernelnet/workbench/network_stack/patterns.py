@@ -59,7 +59,8 @@ def learnPatterns(trace: Trace) -> list[Pattern]:
 
 def _sums(link: Numbers, milliseconds: int) -> Numbers:
     """What is delivered in each interval."""
-    return link[: len(link) // milliseconds * milliseconds].reshape(-1, milliseconds).sum(axis=1)
+    sums: Numbers = link[: len(link) // milliseconds * milliseconds].reshape(-1, milliseconds).sum(axis=1)
+    return sums
 
 
 def _rate(learn: Numbers, check: Numbers) -> Found:

@@ -1,0 +1,54 @@
+"""
+What the patterns of a task make worth trying first: settings of the templates, and expressions.
+
+Each comes from what the kind means for a policy, not from a search; which of them help `benchmarks/patterns.py`
+measures.  Only patterns that were learned here are asked, and of them those that held on validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from kernelnet.message import Pattern
+from kernelnet.workbench.likeness import finite
+
+__all__ = ["MOST", "Numbers", "expressions", "suggestedBy"]
+
+MOST = 6
+"""So many of one family are tried."""
+
+HELD = 0.5
+"""The confidence that is asked of a pattern."""
+
+Numbers = Callable[[str], float]
+"""A pattern's number by name; 0 where there is none."""
+
+
+def suggestedBy(problem: Any) -> Iterator[tuple[str, Numbers]]:
+    """
+    Kind and numbers of the patterns that were learned from an `IProblem`'s own task, the most confident first.
+    """
+    learned: list[Pattern] = [p for p in getattr(problem, "learned", ()) if p.confidence >= HELD]
+    for pattern in sorted(learned, key=lambda pattern: -pattern.confidence):
+        data: Mapping[str, Any] = pattern.data if isinstance(pattern.data, dict) else {}
+        yield pattern.type, lambda name, data=data: finite(data.get(name)) or 0.0  # type: ignore[misc]
+
+
+def expressions(problem: Any) -> list[str]:
+    """For the rank ABI of a problem's bench; in the syntax of `kernelnet.generators.expression`."""
+    suggest = _BY_BENCH.get(problem.workbench)
+    if suggest is None:
+        return []
+    found = (text for kind, number in suggestedBy(problem) for text in suggest(kind, number))
+    return list(dict.fromkeys(found))[:MOST]
+
+
+def _ofRequests(kind: str, number: Numbers) -> Iterator[str]:
+    if kind == "one_hit_share":
+        # Who was requested only once goes first: most of them won't come back.
+        yield "iflt(freq + hist, 1.5, -1e6 - age, lg(freq + hist) - lg(age))"
+        yield "iflt(freq + hist, 1.5, -1e6 - age, -age)"
+
+
+_BY_BENCH: Mapping[str, Callable[[str, Numbers], Iterator[str]]] = {"file_system": _ofRequests}
