@@ -66,7 +66,7 @@ class Seconds(click.FloatRange):
 
 @contextlib.contextmanager
 def oneLine() -> Iterator[None]:
-    """Whatever a workbench raises on purpose ends the command with one line and exit code 1; Ctrl-C with 130."""
+    """Whatever a workbench raises on purpose ends the command with one line and exit code 1."""
     try:
         yield
     except PluginError as error:
@@ -77,9 +77,6 @@ def oneLine() -> Iterator[None]:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         raise click.ClickException(f"{error.name} is missing; pip install 'kernelnet[trainer]' brings it") from None
-    except KeyboardInterrupt:
-        click.echo("stopped", err=True)
-        raise SystemExit(130) from None
 
 
 def taskOptions(function: F) -> F:

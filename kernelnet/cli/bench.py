@@ -25,6 +25,8 @@ from kernelnet.cli.arguments import (
     tasks,
     writeFile,
 )
+from kernelnet.cli.common import jsonOption
+from kernelnet.cli.completion import generatorNames, workbenchNames
 from kernelnet.cli.plans import plans
 from kernelnet.cli.progress import Counted, progress
 from kernelnet.cli.standing import (
@@ -52,7 +54,7 @@ def bench() -> None:
 
 
 @bench.command()
-@click.argument("workbench")
+@click.argument("workbench", shell_complete=workbenchNames)
 @click.option(
     "--component",
     "components",
@@ -61,7 +63,7 @@ def bench() -> None:
     help="A C file for one of the workbench's ABIs; may be repeated [default: only the hand-made policies].",
 )
 @taskOptions
-@click.option("--json", "asJson", is_flag=True, help="Print JSON.")
+@jsonOption
 def run(
     *,
     workbench: str,
@@ -96,10 +98,16 @@ def run(
 
 
 @bench.command()
-@click.argument("workbench")
+@click.argument("workbench", shell_complete=workbenchNames)
 @taskOptions
 @click.option("--seconds", type=Seconds(1, 86400), default=60.0, show_default=True, help="How long to search.")
-@click.option("--generator", "generatorName", default=None, help="Who writes it [default: search, where it can].")
+@click.option(
+    "--generator",
+    "generatorName",
+    default=None,
+    shell_complete=generatorNames,
+    help="Who writes it [default: search, where it can].",
+)
 @click.option("--seed", type=click.IntRange(0, (1 << 63) - 1), default=None, help="[default: a random one]")
 @click.option(
     "--objective",
@@ -112,7 +120,7 @@ def run(
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The C file to write.")
 @click.option("--force", is_flag=True, help="Overwrite it if it is there.")
 @click.option("--keep-refused", "keepRefused", is_flag=True, help="Write what the guard refused, too.")
-@click.option("--json", "asJson", is_flag=True, help="Print the tables as JSON.")
+@jsonOption
 def train(
     *,
     workbench: str,
@@ -210,7 +218,7 @@ def train(
 
 
 @bench.command()
-@click.argument("workbench")
+@click.argument("workbench", shell_complete=workbenchNames)
 @taskOptions
 @click.option(
     "--component",

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from kernelnet.cli.common import ask, directory, stateOption
+from kernelnet.cli.common import ask, directory, jsonOption, stateOption
 from kernelnet.hub.certificates import offlineClient
 from kernelnet.identity import IdentityError, checkAiId
 
@@ -23,26 +23,23 @@ def certs() -> None:
 
 @certs.command()
 @stateOption
-@click.option("--json", "asJson", is_flag=True, help="Print JSON.")
+@jsonOption
 def show(state: Path | None, asJson: bool) -> None:
     """Show whom the hub's certificate is for, and how long it is good."""
-    found = ask(state, {"command": "certs show"})
-    if asJson:
-        click.echo(json.dumps(found, indent=2))
-    else:
-        _print(found)
+    _print(ask(state, {"command": "certs show"}), asJson)
 
 
 @certs.command()
 @click.option("--host", "hosts", multiple=True, metavar="NAME", help="A further name or address; may be repeated.")
 @stateOption
-def renew(hosts: tuple[str, ...], state: Path | None) -> None:
+@jsonOption
+def renew(hosts: tuple[str, ...], state: Path | None, asJson: bool) -> None:
     """
     Make the hub's certificate anew; a running hub uses it at once and keeps its connections.
 
     It is for the names that the old one had, and for each --host.  A hub with --cert reads its files again.
     """
-    _print(ask(state, {"command": "certs renew", "hosts": list(hosts)}))
+    _print(ask(state, {"command": "certs renew", "hosts": list(hosts)}), asJson)
 
 
 @certs.command()
@@ -54,16 +51,23 @@ def renew(hosts: tuple[str, ...], state: Path | None) -> None:
     help="The new file: certificate and key, for --client-cert.",
 )
 @stateOption
-def client(ai_id: str, out: Path, state: Path | None) -> None:
+@jsonOption
+def client(ai_id: str, out: Path, state: Path | None, asJson: bool) -> None:
     """Make a client certificate for AI_ID, for a hub with --require-client-cert."""
     try:
         found = offlineClient(directory(state), checkAiId(ai_id), out, datetime.now(UTC))
     except IdentityError as e:
         raise click.ClickException(str(e)) from None
+    if asJson:
+        click.echo(json.dumps({"file": str(out), **found}, indent=2))
+        return
     click.echo(f"{out}: {found['subject']}, good until {found['expires']}")
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(found: dict[str, Any], asJson: bool) -> None:
+    if asJson:
+        click.echo(json.dumps(found, indent=2))
+        return
     lines = (
         ("subject", found["subject"]),
         ("issuer", found["issuer"]),

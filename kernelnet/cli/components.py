@@ -17,6 +17,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from kernelnet.cli.common import cut, jsonOption, printTable, reading, stateOption
+from kernelnet.cli.completion import componentIds, workbenchNames
 from kernelnet.cli.standing import settingsText
 from kernelnet.hub.catalog import (
     SORTS,
@@ -42,7 +43,7 @@ def components() -> None:
 
 
 @components.command("list")
-@click.option("--workbench", help="Those of one workbench only.")
+@click.option("--workbench", shell_complete=workbenchNames, help="Those of one workbench only.")
 @click.option("--verdict", type=click.Choice(list(STATES)), help="Those of which others found this only.")
 @click.option(
     "--sort", type=click.Choice(list(SORTS)), default="level", show_default=True, help="The first stand first."
@@ -83,7 +84,7 @@ def listing(
 
 
 @components.command()
-@click.argument("component")
+@click.argument("component", shell_complete=componentIds)
 @stateOption
 @jsonOption
 def show(component: str, state: Path | None, asJson: bool) -> None:
@@ -116,7 +117,7 @@ def show(component: str, state: Path | None, asJson: bool) -> None:
 
 
 @components.command()
-@click.argument("component")
+@click.argument("component", shell_complete=componentIds)
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this new file [default: stdout]."
 )
@@ -145,8 +146,8 @@ def export(component: str, out: Path | None, state: Path | None) -> None:
 
 
 @components.command()
-@click.argument("component")
-@click.argument("other", required=False)
+@click.argument("component", shell_complete=componentIds)
+@click.argument("other", required=False, shell_complete=componentIds)
 @stateOption
 @jsonOption
 def diff(component: str, other: str | None, state: Path | None, asJson: bool) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from kernelnet.cli.progress import Tell, progress
 from kernelnet.hub import backup as copies
 from kernelnet.hub import certificates, control
 from kernelnet.hub.database import DatabaseError
+from kernelnet.hub.web.server import DEFAULT_PORT
 from kernelnet.identity import IdentityError, StateDirectory
 
 __all__ = ["doctor"]
@@ -35,6 +37,8 @@ LEAST_FREE = 1 << 30
 LEAST_DAYS = 20
 """The same for what is left of the hub's certificate."""
 FEW_FILES = 4096
+PORT = 6000
+"""A hub's, unless it is told another."""
 
 
 class Finding(Struct):
@@ -51,7 +55,7 @@ class Finding(Struct):
 @jsonOption
 def doctor(state: Path | None, asJson: bool) -> None:
     """
-    Check compiler, sandbox, limits, disk, clock, certificate, hub and the whole of its database.
+    Check compiler, sandbox, limits, disk, clock, hub, ports, certificate and the whole of its database.
 
     It may run while the hub does.  Exit code 1: something is bad.
     """
@@ -154,7 +158,7 @@ def _certificate(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     try:
         shown = certificates.offlineShow(state, datetime.now(UTC))
     except IdentityError as error:
-        yield Finding("certificate", "note", str(error))
+        yield Finding("certificate", "note", str(error), "a hub that starts makes what is missing of its own")
         return
     left = shown["days_left"]
     text = f"for {', '.join(shown['names'])}, {left} days left"
@@ -172,19 +176,49 @@ def _hub(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     except control.NoHub:
         yield Finding("hub", "note", f"none runs in {state.path}", "twistd kernelhub starts one")
     except (control.ControlError, IdentityError) as error:
-        yield Finding("hub", "bad", str(error))
+        advice = "its log, hub.log there or what its supervisor keeps, may say why; then start it again"
+        yield Finding("hub", "bad", str(error), advice)
     else:
         yield Finding("hub", "good", f"listens on port {status['port']}, {len(status['ais'])} AIs are connected")
 
 
+def _ports(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
+    try:
+        control.call(state, {"command": "status"})
+        return  # its own ports are taken, and by whom they should be
+    except (control.ControlError, IdentityError):
+        pass
+    taken = [port for port in (PORT, DEFAULT_PORT) if not _free(port)]
+    if PORT in taken:
+        advice = f"what listens there: `ss -ltnp 'sport = :{PORT}'`; a hub takes another one by --port"
+        yield Finding("ports", "note", f"another program has port {PORT}, a hub's default", advice)
+    if DEFAULT_PORT in taken:
+        advice = "a hub takes any free one for its dashboard then, or the one of --dashboard"
+        yield Finding("ports", "note", f"another program has port {DEFAULT_PORT}, a dashboard's default", advice)
+    if not taken:
+        yield Finding("ports", "good", f"{PORT} and {DEFAULT_PORT} are free for a hub and its dashboard")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen(1)
+        except OSError:
+            return False
+        return True
+
+
 def _database(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     if not state.database.exists():
-        yield Finding("database", "note", f"no hub has ever run in {state.path}")
+        yield Finding("database", "note", f"no hub has ever run in {state.path}", "twistd kernelhub starts one")
         return
     try:
         found = copies.examine(state.database, tell)
     except DatabaseError as error:
-        yield Finding("database", "bad", str(error))
+        advice = "go back to a backup (kernelnet restore FILE), or move the file away: the hub then begins anew"
+        yield Finding("database", "bad", str(error), advice)
         return
     text = (
         f"{state.database} is sound: {found['events']} messages, {found['bytes']} bytes, "
@@ -204,6 +238,7 @@ CHECKS: tuple[Callable[[StateDirectory, Tell], Iterator[Finding]], ...] = (
     _disk,
     _clock,
     _hub,
+    _ports,
     _certificate,
     _database,
 )

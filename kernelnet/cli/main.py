@@ -1,5 +1,8 @@
 """
-The commands.  Exit codes: 0 done; 1 it failed, with one line on stderr; 2 the command line is wrong; 130 Ctrl-C.
+The commands.
+
+Exit codes: 0 done; 1 it failed, with one line on stderr; 2 the command line is wrong; 3 a search found nothing that
+passes the guard; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from rich.text import Text
 
 from kernelnet.cli.bench import bench
 from kernelnet.cli.certs import certs
-from kernelnet.cli.common import ask, stateOption
+from kernelnet.cli.common import ask, jsonOption, stateOption
 from kernelnet.cli.components import components
 from kernelnet.cli.doctor import doctor
 from kernelnet.cli.overview import ais, leaderboard, patterns
@@ -29,10 +32,23 @@ from kernelnet.cli.tokens import tokens
 from kernelnet.cli.workbenches import workbenches
 from kernelnet.wire import plain
 
-__all__ = ["main"]
+__all__ = ["INTERRUPTED", "main"]
+
+INTERRUPTED = 130
+"""Exit code of Ctrl-C, as shells have it: 128 and the signal's number."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            # Click itself would say "Aborted!", and end with 1 as if something had failed.
+            click.echo("stopped", err=True)
+            raise SystemExit(INTERRUPTED) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("kernelnet"), prog_name="kernelnet")
 def main() -> None:
     """Trainers that build parts of an operating system together, and believe no claim unmeasured."""
@@ -67,7 +83,7 @@ def demo(minutes: float, traces: tuple[Path, ...], trainers: int, keep: Path | N
 
 @main.command()
 @stateOption
-@click.option("--json", "asJson", is_flag=True, help="Print the whole status as JSON.")
+@jsonOption
 @click.option("--watch", is_flag=True, help="Show it again every second, until Ctrl-C.")
 def status(state: Path | None, asJson: bool, watch: bool) -> None:
     """Show who is connected to a running hub, and what it holds."""
@@ -77,7 +93,7 @@ def status(state: Path | None, asJson: bool, watch: bool) -> None:
         return
     console = Console()
     if watch and not console.is_terminal:
-        raise click.ClickException("--watch needs a terminal: without one, call it again and again")
+        raise click.UsageError("--watch needs a terminal: without one, call it again and again")
     if not watch:
         console.print(_drawn(found))
         return
@@ -107,19 +123,32 @@ def _drawn(found: dict[str, Any]) -> Group:
 
 @main.command()
 @stateOption
-def dashboard(state: Path | None) -> None:
+@jsonOption
+def dashboard(state: Path | None, asJson: bool) -> None:
     """Print an address that signs one browser in to a running hub's dashboard, once, within ten minutes."""
-    click.echo(ask(state, {"command": "dashboard"})["url"])
+    found = ask(state, {"command": "dashboard"})
+    click.echo(json.dumps(found, indent=2) if asJson else found["url"])
 
 
 @main.command()
-def generators() -> None:
+@jsonOption
+def generators(asJson: bool) -> None:
     """List what can write components, and what can drive a trainer: the names --generator and --local-trainer take."""
     from kernelnet.interfaces import IComponentGenerator, ILocalTrainerMaker
     from kernelnet.plugins import available
 
+    kinds = (("generators", IComponentGenerator), ("local trainers", ILocalTrainerMaker))
+    if asJson:
+        found = {
+            title.replace(" ", "_"): [
+                {"name": plugin.name, "description": plugin.description} for plugin in available(kind)
+            ]
+            for title, kind in kinds
+        }
+        click.echo(json.dumps(found, indent=2))
+        return
     console = Console()
-    for title, interface in (("generators", IComponentGenerator), ("local trainers", ILocalTrainerMaker)):
+    for title, interface in kinds:
         table = Table(title=title, title_justify="left")
         table.add_column("name", no_wrap=True)
         table.add_column("what it is")

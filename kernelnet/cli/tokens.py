@@ -10,7 +10,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from kernelnet.cli.common import Duration, ask, stateOption, when
+from kernelnet.cli.common import Duration, ask, jsonOption, stateOption, when
+from kernelnet.cli.completion import aiIds
 from kernelnet.identity import IdentityError, checkAiId
 
 __all__ = ["tokens"]
@@ -20,7 +21,7 @@ def _checked(context: click.Context, parameter: click.Parameter, value: str) -> 
     try:
         return checkAiId(value)
     except IdentityError as e:
-        raise click.ClickException(str(e)) from None
+        raise click.BadParameter(str(e), context, parameter) from None
 
 
 roleOption = click.option(
@@ -43,7 +44,8 @@ def tokens() -> None:
 @click.option("--expires", type=Duration(), help="How long it works [default: a join string 24h, a token for good].")
 @roleOption
 @stateOption
-def issue(*, ai_id: str, asToken: bool, expires: float | None, role: str, state: Path | None) -> None:
+@jsonOption
+def issue(*, ai_id: str, asToken: bool, expires: float | None, role: str, state: Path | None, asJson: bool) -> None:
     """
     Print a join string by which AI_ID can enrol from another machine, once.
 
@@ -52,21 +54,22 @@ def issue(*, ai_id: str, asToken: bool, expires: float | None, role: str, state:
     On the other machine: twistd kerneltrainer --id AI_ID --hub HOST:PORT --join-file FILE.  An earlier join string for
     it stops working; tokens that it has go on working.
     """
-    if role == "viewer":
-        click.echo(ask(state, {"command": "viewers issue", "ai_id": ai_id, "expires": expires})["token"])
-        return
-    command = "tokens issue" if asToken else "tokens invite"
+    command = "viewers issue" if role == "viewer" else "tokens issue" if asToken else "tokens invite"
     found = ask(state, {"command": command, "ai_id": ai_id, "expires": expires})
-    click.echo(found["token" if asToken else "join"])
+    if asJson:
+        click.echo(json.dumps(found, indent=2))
+        return
+    click.echo(found["join" if command == "tokens invite" else "token"])
 
 
 @tokens.command()
-@click.argument("ai_id", callback=_checked)
+@click.argument("ai_id", callback=_checked, shell_complete=aiIds)
 @click.option("--grace", type=Duration(), default="1h", show_default=True, help="How long the old token still works.")
 @click.option("--expires", type=Duration(), help="How long the new token works [default: for good].")
 @click.option("--token", "asToken", is_flag=True, help="Print the new token instead of sending it to the trainer.")
 @stateOption
-def rotate(ai_id: str, grace: float, expires: float | None, asToken: bool, state: Path | None) -> None:
+@jsonOption
+def rotate(*, ai_id: str, grace: float, expires: float | None, asToken: bool, state: Path | None, asJson: bool) -> None:
     """
     Give AI_ID a new token, and end the old one after a grace period.
 
@@ -75,7 +78,9 @@ def rotate(ai_id: str, grace: float, expires: float | None, asToken: bool, state
     request = {"command": "tokens rotate", "ai_id": ai_id, "grace": grace, "expires": expires, "token": asToken}
     found = ask(state, request)
     until = when(found["old_until"])
-    if asToken:
+    if asJson:
+        click.echo(json.dumps(found, indent=2))
+    elif asToken:
         click.echo(found["token"])
     elif found["delivered"]:
         click.echo(f"{ai_id} was sent its new token; the old one works until {until} UTC")
@@ -85,7 +90,7 @@ def rotate(ai_id: str, grace: float, expires: float | None, asToken: bool, state
 
 @tokens.command("list")
 @stateOption
-@click.option("--json", "asJson", is_flag=True, help="Print JSON.")
+@jsonOption
 def list_(state: Path | None, asJson: bool) -> None:
     """List whose tokens there are; the tokens themselves are stored nowhere."""
     found = ask(state, {"command": "tokens list"})
@@ -105,11 +110,15 @@ def list_(state: Path | None, asJson: bool) -> None:
 
 
 @tokens.command()
-@click.argument("ai_id")
+@click.argument("ai_id", shell_complete=aiIds)
 @roleOption
 @stateOption
-def revoke(ai_id: str, role: str, state: Path | None) -> None:
+@jsonOption
+def revoke(ai_id: str, role: str, state: Path | None, asJson: bool) -> None:
     """Make AI_ID's tokens and join strings worthless, and cut its connection; or a viewer's tokens."""
     command = "viewers revoke" if role == "viewer" else "tokens revoke"
-    ask(state, {"command": command, "ai_id": ai_id})
+    found = ask(state, {"command": command, "ai_id": ai_id})
+    if asJson:
+        click.echo(json.dumps(found, indent=2))
+        return
     click.echo(f"revoked the token of {ai_id}")

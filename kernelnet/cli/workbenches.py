@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kernelnet.cli.arguments import incomplete
+from kernelnet.cli.common import jsonOption
 from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import available
 
@@ -19,7 +20,7 @@ __all__ = ["workbenches"]
 
 
 @click.command()
-@click.option("--json", "asJson", is_flag=True, help="Print JSON.")
+@jsonOption
 def workbenches(asJson: bool) -> None:
     """List the workbenches: what components can be made for, and what they are measured against."""
     found = []

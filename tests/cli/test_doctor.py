@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
+import socket
 import time
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
+from kernelnet.cli import doctor
 from kernelnet.hub import certificates
+from kernelnet.workbench import compiler, sandbox
+from kernelnet.workbench.errors import CompileError, WorkbenchError
 from tests.cli.support import CliTestCase
 from tests.hub.support import HubTestCase
 
@@ -24,13 +30,15 @@ class DoctorTests(CliTestCase, HubTestCase):
         self.assertEqual(result.exit_code, code, result.output)
         told = json.loads(result.stdout)
         self.assertEqual(told["sound"], code == 0)
+        for finding in told["checks"]:
+            self.assertTrue(finding["state"] == "good" or finding["advice"], finding)
         return {finding["check"]: finding for finding in told["checks"]}
 
     def test_sound(self) -> None:
         """On a machine that has all that is needed every check is good, but for a hub that doesn't run."""
         found = self.found()
         notes = {check for check, finding in found.items() if finding["state"] != "good"}
-        self.assertEqual(notes - {"jail", "disk", "certificate"}, {"hub"})
+        self.assertEqual(notes - {"jail", "disk", "certificate", "ports"}, {"hub"})
         self.assertIn("twistd kernelhub", found["hub"]["advice"])
         self.assertIn("is sound: 0 messages", found["database"]["text"])
 
@@ -40,6 +48,49 @@ class DoctorTests(CliTestCase, HubTestCase):
         found = self.found(1)["clock"]
         self.assertEqual(found["state"], "bad")
         self.assertIn("timedatectl", found["advice"])
+
+    def test_ports(self) -> None:
+        """A port that another program has: which, how to find that one, and what a hub can do."""
+        with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port, other = taken.getsockname()[1], free.getsockname()[1]
+            free.close()
+            self.patch(doctor, "PORT", port)
+            self.patch(doctor, "DEFAULT_PORT", other)
+            found = self.found()["ports"]
+            self.assertEqual(
+                (found["state"], found["text"]), ("note", f"another program has port {port}, a hub's default")
+            )
+            self.assertIn("--port", found["advice"])
+            self.patch(doctor, "PORT", other)
+            self.patch(doctor, "DEFAULT_PORT", port)
+            self.assertIn("--dashboard", self.found()["ports"]["advice"])
+        self.assertEqual(self.found()["ports"]["state"], "good")
+
+    def test_broken(self) -> None:
+        """Compiler, jail, sandbox, limits and database, each broken: what does not work, and what to do about it."""
+
+        def lacks(*arguments: object, **more: object) -> None:
+            raise CompileError("the C compiler is missing; pip install 'kernelnet[trainer]' brings it")
+
+        def lacksSandbox(*arguments: object, **more: object) -> None:
+            raise WorkbenchError("the sandbox is missing")
+
+        for module, name, broken, check, words in (
+            (compiler, "compileOwn", lacks, "compiler", "pip install 'kernelnet[trainer]'"),
+            (compiler, "canJail", lambda: False, "jail", "Linux 5.13"),
+            (sandbox, "loadModule", lacksSandbox, "sandbox", "trainers and `kernelnet bench` need it"),
+            (resource, "getrlimit", lambda which: (1024, 1024), "limits", "ulimit -Hn"),
+        ):
+            with mock.patch.object(module, name, broken):
+                found = self.found()[check]
+            self.assertEqual(found["state"], "note")
+            self.assertIn(words, found["advice"])
+        self.hub.stop()
+        (self.path / "hub_data.db").write_bytes(b"x" * 5000)
+        found = self.found(1)["database"]
+        self.assertEqual(found["state"], "bad")
+        self.assertIn("kernelnet restore FILE", found["advice"])
 
     def test_disk(self) -> None:
         """Little room is worth a note, and what happens when there is none."""
