@@ -131,14 +131,17 @@ def export(component: str, out: Path | None, state: Path | None) -> None:
     with reading(state) as connection:
         entry = _find(connection, component)
     text = exported(entry)
+    if out is None and sys.stdout.isatty():
+        click.echo("\n".join(plain(line, 1 << 20) for line in text.expandtabs(4).split("\n")), nl=False)
+        return
+    # The very bytes that it was compiled of, whatever the terminal's encoding.
+    data = text.encode("utf-8", errors="surrogatepass")
     if out is None:
-        if sys.stdout.isatty():
-            text = "\n".join(plain(line, 1 << 20) for line in text.expandtabs(4).split("\n"))
-        click.echo(text, nl=False)
+        sys.stdout.buffer.write(data)
         return
     try:
-        with out.open("x", encoding="utf-8", errors="surrogatepass") as file:
-            file.write(text)
+        with out.open("xb") as file:
+            file.write(data)
     except FileExistsError:
         raise click.ClickException(f"{out} is there already: give another --out") from None
     except OSError as error:

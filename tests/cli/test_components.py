@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -98,6 +102,29 @@ class ComponentsTests(CliTestCase, HubTestCase):
         for name, claimed in self.component.manifest.report.splits.items():
             measured = mine["splits"][name]
             self.assertEqual((measured["score"], measured["fuel"]), (claimed.score, claimed.fuel))
+
+    def test_pipe(self) -> None:
+        """Through a pipe come the very bytes of the source, whatever the encoding is, and they measure as claimed."""
+        source = "/* \u00e9, \u4e16 */\r\n" + self.component.implementation.replace("\n", "\r\n", 1)
+        self.share(msgspec.structs.replace(self.component, id="foreign", implementation=source))
+        self.hub.stop()
+        out = self.folder / "piped.c"
+        program = Path(sys.executable).with_name("kernelnet")
+        with out.open("wb") as file:
+            subprocess.run(
+                [str(program), "components", "export", "foreign", "--state", str(self.path)],
+                stdout=file,
+                check=True,
+                env={**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+            )
+        self.assertTrue(out.read_bytes().endswith(b"*/\n" + source.encode()))
+        task = ("--trace", self.trace, "--set", "capacity=32", "--json")
+        (found,) = json.loads(self.succeed("bench", "run", "file_system", "--component", out, *task))
+        (mine,) = [row for row in found["policies"] if row["kind"] == "component"]
+        assert self.component.manifest is not None
+        assert self.component.manifest.report is not None
+        claimed = {name: score.score for name, score in self.component.manifest.report.splits.items()}
+        self.assertEqual({name: score["score"] for name, score in mine["splits"].items()}, claimed)
 
     def test_diff(self) -> None:
         """What changed from a parent, or from whatever is named; without either, one line says so."""

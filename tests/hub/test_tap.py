@@ -328,7 +328,7 @@ class ServiceTests(ProcessTestCase):
             self.assertIn(words, hub.text)
             self.assertNotIn("Traceback", hub.text)
 
-        refused("another process is using", "--port", "0")
+        refused("a hub is running already in ", "--port", "0")
         other = str(self.folder / "other")
         refused("Address already in use", "--port", port, "--state", other)
         refused("must be 0700", "--state", str(self.folder / "open"), *self.make("open", 0o755, b""))
