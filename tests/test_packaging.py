@@ -44,7 +44,7 @@ def checkout(target: Path) -> None:
         made = shutil.ignore_patterns(
             ".*", "build", "dist", "*.egg-info", "__pycache__", "dropin.cache", "*.pem", "*.key"
         )
-        shutil.copytree(ROOT, target, ignore=made)
+        shutil.copytree(ROOT, target, ignore=made, dirs_exist_ok=True)
 
 
 def files(root: Path, *folders: str) -> set[str]:
@@ -194,7 +194,7 @@ class InstallTests(SynchronousTestCase):
         [archive] = self.folder.glob("kernelnet-*.tar.gz")
         with tarfile.open(archive) as tar:
             packed = {member.name.partition("/")[2] for member in tar if member.isfile()}
-        folders = ("kernelnet", "twisted", "tests", "docs", "certs", "examples", "benchmarks", ".ci")
+        folders = ("kernelnet", "twisted", "tests", "docs", "certs", "examples", "benchmarks", "contrib", ".ci")
         top = {"setup.cfg", "pyproject.toml", "ruff.toml", "LICENSE", "CHANGELOG.rst", "README.rst", "Makefile"}
         needed = files(source, *folders) | {name for name in top if (source / name).exists()}
         self.assertEqual({n for n in needed if ".egg-info" not in n} - packed, set())
