@@ -10,6 +10,7 @@ from kernelnet.trainer import collaboration
 from kernelnet.trainer.collaboration import MAX_RUNNING
 from kernelnet.trainer.store import Changes
 from kernelnet.workbench.errors import Unmeasurable
+from tests.hub.support import captureLog
 from tests.trainer.support import TRACE, TrainerTestCase, component
 
 T = MessageType
@@ -111,6 +112,17 @@ class DecisionTests(SessionTestCase):
         yield self.hear(self.sync(log_id="another"))
         self.assertEqual(self.trainer.collaboration.active(), [])
         self.assertEqual((yield self.trainer.store.read("SELECT kind FROM jobs")), [])
+
+    @inlineCallbacks
+    def test_anotherWasQuicker(self) -> Any:
+        """Who accepts what another has taken logs that, and not a failure; what ran out is told with its reason."""
+        said = captureLog(self)
+        for session, reason in (("s1", "taken by AI_3"), ("s2", "no end in time, it was active")):
+            yield self.invite(session=session)
+            gone = {"session_id": session, "response": "expired", "reason": reason}
+            yield self.hear(self.message(T.COLLABORATION_RESPONSE, gone, sender="hub"))
+        self.assertIn("Collaboration s1: another was quicker (taken by AI_3)", said)
+        self.assertIn("Collaboration s2: expired (no end in time, it was active)", said)
 
     @inlineCallbacks
     def test_expiredIsDropped(self) -> Any:
