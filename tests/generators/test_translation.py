@@ -103,6 +103,24 @@ class LineageTests(SynchronousTestCase):
         found = Genetic(150).generate(self.problem(parents=made))
         self.assertEqual(found and found.parents, (made[0].digest,))
 
+    def test_children(self) -> None:
+        """What is bred from trees descends from whatever they do, and from nobody else's."""
+        texts = ("length + waited * 0.5", "noise - length")
+        made = [
+            Component(id=str(number), implementation=toC(parse(text, ABI.features), ABI, "kn_picker.h"))
+            for number, text in enumerate(texts)
+        ]
+        family = GeneticFamily()
+        problem = Metered(self.problem(parents=made), 100)
+        self.addCleanup(problem.close)
+        family.start(problem, random.Random(1))
+        first, second = family.worthTrying()[:2]
+        rng = random.Random(2)
+        alone = {family.candidate(family.child([first], rng)).parents for _ in range(30)}
+        self.assertEqual(alone, {(made[0].digest,)})
+        both = {frozenset(family.candidate(family.child([first, second], rng)).parents) for _ in range(60)}
+        self.assertIn(frozenset(component.digest for component in made), both)
+
     def test_requiredAbi(self) -> None:
         """Who requires a component of the rank ABI gets no template's."""
         folder = Path(self.mktemp())
