@@ -208,6 +208,9 @@ class Family:
         """Go on, on the same task, with a new budget, and with what C{problem} has to suggest now."""
         raise NotImplementedError
 
+    def trySuggested(self) -> None:
+        """Measure what the patterns of the task itself suggest, if they suggest anything; called once, at first."""
+
     def step(self) -> None:
         """Measure one short batch, some tens, by C{problem.measureAll}; more than is left is cut off there."""
         raise NotImplementedError

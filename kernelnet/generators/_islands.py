@@ -100,7 +100,7 @@ class IslandFamily(Family, Generic[G]):
         raise NotImplementedError
 
     def suggested(self) -> Sequence[G]:
-        """Of these what patterns suggest: it comes before all but parents."""
+        """What the patterns of the task itself suggest: see `kernelnet.generators.suggestions`."""
         return ()
 
     def first(self, rng: random.Random) -> list[G]:
@@ -129,6 +129,9 @@ class IslandFamily(Family, Generic[G]):
 
     # -- Family
 
+    def trySuggested(self) -> None:
+        self._measure(self._islands[0], list(self.suggested()))
+
     def step(self) -> None:
         at = self._steps % self.islands
         island = self._islands[at]
@@ -143,9 +146,7 @@ class IslandFamily(Family, Generic[G]):
                 else self.first(island.rng)
             )
             island.generation += 1
-        # What patterns suggest is tried before all that is known in general, of whatever family.
-        size = min(BATCH, len(self.suggested())) or BATCH if self._steps == 1 else BATCH
-        batch, island.waiting = island.waiting[:size], island.waiting[size:]
+        batch, island.waiting = island.waiting[:BATCH], island.waiting[BATCH:]
         self._measure(island, batch)
 
     def _migrate(self, island: _Island[G], other: _Island[G]) -> None:

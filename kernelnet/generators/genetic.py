@@ -102,7 +102,7 @@ class GeneticFamily(IslandFamily[Tree]):
         return seeds
 
     def suggested(self) -> list[Tree]:
-        return [parse(expression, self._abi.features) for expression in expressions(self.problem)]
+        return [simplified(parse(expression, self._abi.features)) for expression in expressions(self.problem)]
 
     def _parsed(self) -> Iterator[tuple[Tree, str]]:
         """

@@ -51,10 +51,26 @@ class Fake(Family):
         return [Found(loss, (1,), Candidate(self.name))]
 
 
+class Told(Fake):
+    """Tells in what order it was asked for what."""
+
+    def __init__(self, name: str, losses: list[float], clock: Clock, seconds: float = 1.0, *, order: list[str]) -> None:
+        super().__init__(name, losses, clock, seconds)
+        self.order = order
+
+    def trySuggested(self) -> None:
+        self.order.append(f"suggested {self.name}")
+
+    def step(self) -> None:
+        self.order.append(self.name)
+        super().step()
+
+
 class Timed:
     """An `IProblem` for fakes: its time is a clock's."""
 
     seed = 1
+    parents: tuple[str, ...] = ()
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self.clock, self.seconds = clock, seconds
@@ -122,6 +138,18 @@ class BanditTests(SynchronousTestCase):
         clock = Clock()
         steps = self.steps(*(Fake(str(n), [1.0 + n], clock) for n in range(4)))
         self.assertEqual(steps, [50] * 4)
+
+    def test_suggested(self) -> None:
+        """What patterns suggest comes first, and nobody is paid for it; not where there are parents to begin with."""
+        for parents in ((), ("one",)):
+            clock, order = Clock(), list[str]()
+            fakes = [Told(str(n), [1.0 + n], clock, order=order) for n in range(3)]
+            problem = Timed(clock, 30.0)
+            problem.parents = parents
+            searchFamilies(problem, fakes, None, clock.seconds)
+            first = [] if parents else ["suggested 0", "suggested 1", "suggested 2"]
+            self.assertEqual(order[: len(first) + 3], [*first, "0", "1", "2"])
+            self.assertEqual([fake.steps for fake in fakes], [10] * 3)
 
     def test_floor(self) -> None:
         """Whatever the gains, nobody falls below the floor by more than a step."""
