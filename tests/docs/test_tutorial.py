@@ -69,7 +69,7 @@ class TutorialTests(SystemTestCase):
         """Run it in the shell, and hold its output against the page."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            code, output = self.shell.run(self.typed(command), PATIENCE)
+            code, output = self.shell.run(self.typed(command), 4 * PATIENCE)
             self.assertEqual(code, 0, f"$ {command.text}\n{output}")
             seen = re.fullmatch(command.pattern, output)
             if seen is not None:
@@ -85,7 +85,7 @@ class TutorialTests(SystemTestCase):
         self.addCleanup(process.close)
         self.addCleanup(self.stopped, process)
         for line in command.lines:
-            process.waitFor(line)
+            process.waitFor(line, patience=4 * PATIENCE)
 
     def stopped(self, process: Process) -> None:
         """A signal ends it, and is what it ends by."""

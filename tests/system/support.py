@@ -70,9 +70,9 @@ class Process:
         with self._news:
             self._news.notify_all()
 
-    def waitFor(self, pattern: str, count: int = 1) -> str:
-        """The C{count}-th line that matches; fails with all output when the process ends or is silent for long."""
-        deadline = time.monotonic() + PATIENCE
+    def waitFor(self, pattern: str, count: int = 1, patience: float = PATIENCE) -> str:
+        """The C{count}-th line that matches; fails with all output when the process ends or it takes too long."""
+        deadline = time.monotonic() + patience
         with self._news:
             while True:
                 found = [line for line in self.lines if re.search(pattern, line)]
