@@ -18,8 +18,8 @@ from kernelnet.generators._robust import FINALISTS, choose
 from kernelnet.generators.expression import fromSource
 from kernelnet.generators.lifetimes import LIFETIMES
 from kernelnet.generators.search import Search, familiesFor
-from kernelnet.generators.two_queues import TWO_QUEUES
-from kernelnet.message import SplitScore
+from kernelnet.generators.two_queues import BLOCK_TYPE, TWO_QUEUES
+from kernelnet.message import CodeBlock, SplitScore
 from kernelnet.workbench.problem import Problem
 from tests.generators.picker import ABI, pickerScenario
 from tests.workbench.support import smallScenario
@@ -291,3 +291,23 @@ class MemoryTests(SynchronousTestCase):
         tried = {parameters for _, parameters in measured}
         for template in (LIFETIMES, TWO_QUEUES):
             self.assertEqual([v for v in map(template.normalized, template.known) if v not in tried], [])
+
+    def test_hintsAreTried(self) -> None:
+        """What peers have shared since the last search is measured, soon, by the one that goes on."""
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        scenario = smallScenario(folder)
+        memory: dict[str, Any] = {}
+        vector = TWO_QUEUES.normalized((0.123, 1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0))
+        block = CodeBlock("b", BLOCK_TYPE, {"parameters": list(vector)})
+        tried: set[Any] = set()
+
+        class Noting(Problem):
+            def measureWindows(self, wasm: bytes, parameters: Any = (), count: int = 8) -> list[SplitScore]:
+                tried.add(tuple(parameters))
+                return super().measureWindows(wasm, parameters, count)
+
+        Search(120).generate(Noting(scenario, seed=2, seconds=math.inf, memory=memory))
+        self.assertNotIn(vector, tried)
+        Search(60).generate(Noting(scenario, seed=2, seconds=math.inf, memory=memory, blocks=[block]))
+        self.assertIn(vector, tried)
