@@ -38,7 +38,7 @@ __all__ = ["STEP_SECONDS", "NoResult", "SessionWork"]
 STEP_SECONDS = 4.0
 """How long each of a session's two searches may take."""
 
-CROSS_SECONDS = 6.0
+CROSS_SECONDS = 8.0
 """The same of a cross specialization: rank functions of page caches take some 500 evaluations to pass the guard."""
 
 MAX_NAMED = 16
@@ -124,13 +124,14 @@ class SessionWork:
             self._requirements = {"workbench": self._home, "abi": abi.identifier, **self._homeTask(abi.identifier)}
 
     def _homeTask(self, abi: str) -> dict[str, Any]:
-        """A task at home for which no rank function is known yet; else any."""
+        """A task at home for which no rank function is known yet, in each session another one; else any."""
+        ranked = [known for known in self._trainer.knowledge.usable(self._home) if _abiOf(known) == abi]
         tasks = [task for task in self._trainer.local.status().get("tasks", ()) if task["workbench"] == self._home]
-        for task in tasks:
-            known = onTask(self._trainer.knowledge.usable(self._home), task)
-            if not any(_abiOf(k) == abi for k in known):
-                return {"trace_digest": task["trace_digest"], "settings": task["settings"]}
-        return {}
+        unknown = [task for task in tasks if not onTask(ranked, task)]
+        if not unknown:
+            return {}
+        task = unknown[len(self._trainer.collaboration.sessions) % len(unknown)]
+        return {"trace_digest": task["trace_digest"], "settings": task["settings"]}
 
     def _theirBench(self) -> str:
         info = self._trainer.getAiInfo(self._session.peer)
