@@ -446,6 +446,22 @@ class WorkTests(SessionTestCase):
         self.assertEqual((steps[0]["component"], steps[0]["score"], steps[-1]["score"]), ("ranked", 35, 30))
 
     @inlineCallbacks
+    def test_homeTasks(self) -> Any:
+        """At home the tasks take turns for which no rank function is known; others are known better."""
+        status = self.local.status()
+        tasks = [{**status["scenario"], "trace_digest": digit * 64} for digit in "abc"]
+        tasks.append({**tasks[0], "workbench": "another"})
+        self.patch(self.local, "status", lambda: {**status, "tasks": tasks})
+        yield self.know("AI_1", component("ranked", expression="-age", trace="a" * 64))
+        yield self.know("AI_1", component("full", trace="b" * 64))
+        yield self.know("AI_2", component("theirs", workbench="process_manager", expression="-idle"))
+        told = {"workbench": "process_manager"}
+        for session in ("s1", "s2"):
+            yield self.complete("cross_specialization", [None, None], session=session, requirements=told)
+        asked = [goal.requirements["trace_digest"][0] for goal in self.local.goals]
+        self.assertEqual((len(asked), set(asked)), (4, {"b", "c"}))
+
+    @inlineCallbacks
     def test_initiatorsHalf(self) -> Any:
         """The initiator breeds from its partner's expressions at home; what wins is shared with all, and told."""
         yield self.know("AI_1", component("given", 40, expression="-life"))
