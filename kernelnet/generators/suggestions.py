@@ -8,6 +8,7 @@ measures.  Only patterns that were learned here are asked, and of them those tha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations
 from typing import Any
 
 from kernelnet.message import Pattern
@@ -37,11 +38,23 @@ def suggestedBy(problem: Any) -> Iterator[tuple[str, Numbers]]:
 
 def expressions(problem: Any) -> list[str]:
     """For the rank ABI of a problem's bench; in the syntax of `kernelnet.generators.expression`."""
-    suggest = _BY_BENCH.get(problem.workbench)
-    if suggest is None:
-        return []
-    found = (text for kind, number in suggestedBy(problem) for text in suggest(kind, number))
-    return list(dict.fromkeys(found))[:MOST]
+    suggest = _BY_BENCH.get(problem.workbench, _nothing)
+    found = [text for kind, number in suggestedBy(problem) for text in suggest(kind, number)]
+    return list(dict.fromkeys([*found, *_named(problem)]))[:MOST]
+
+
+def _named(problem: Any) -> list[str]:
+    """Features that patterns name, as they tell things apart alone: each, and the sums of two; the best first."""
+    features = {feature for abi in getattr(problem, "abis", ()) for feature in abi.features}
+    learned = [p.data for p in getattr(problem, "learned", ()) if p.confidence >= HELD and isinstance(p.data, dict)]
+    named = [data for data in learned if isinstance(data.get("feature"), str) and data["feature"] in features]
+    named.sort(key=lambda data: -(finite(data.get("auc")) or 0.0))
+    texts = [("-" if data.get("sign") == -1 else "") + data["feature"] for data in named]
+    return [*texts, *(f"{one} + {other}" for one, other in combinations(texts, 2))]
+
+
+def _nothing(kind: str, number: Numbers) -> Iterator[str]:
+    return iter(())
 
 
 def _ofRequests(kind: str, number: Numbers) -> Iterator[str]:

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from kernelnet.message import CodeBlock, Component, Pattern
 
-__all__ = ["UNKNOWN", "Likeness", "finite", "taskOf", "tasksOfBlock", "tasksOfComponent"]
+__all__ = ["UNKNOWN", "Likeness", "distanceBetween", "finite", "taskOf", "tasksOfBlock", "tasksOfComponent"]
 
 T = TypeVar("T")
 
@@ -96,6 +96,11 @@ class Likeness:
         return self._distances[digest, capacity]
 
 
+def distanceBetween(one: Iterable[Pattern], other: Iterable[Pattern]) -> float:
+    """Of two tasks, by the patterns of each: from 0 to 1."""
+    return _distance(_described(one, None), _described(other, None))
+
+
 def taskOf(report: Any) -> list[dict[str, Any]]:
     """What a `kernelnet.message.Report` is about, as `Likeness` takes it; one for each part."""
     return [{"trace_digest": part.trace_digest, "settings": part.settings} for part in report.parts or [report]]
@@ -124,14 +129,15 @@ def _byTrace(patterns: Iterable[Pattern]) -> dict[str, list[Pattern]]:
 
 def _described(patterns: Iterable[Pattern], capacity: float | None) -> _Description:
     """
-    @param patterns: of one trace; their data is a dict.
+    @param patterns: of one trace.
     @param capacity: that of the task, if the patterns may have been learned at another.
     """
     kinds: dict[str, dict[str, tuple[dict[str, float], float]]] = {}
     for pattern in patterns:
-        feature = pattern.data.get("feature")
+        data = pattern.data if isinstance(pattern.data, dict) else {}
+        feature = data.get("feature")
         kind = f"{pattern.type} {feature}" if isinstance(feature, str) else pattern.type
-        kinds.setdefault(kind, {}).setdefault(pattern.id, (_numbers(pattern.data, capacity), pattern.confidence))
+        kinds.setdefault(kind, {}).setdefault(pattern.id, (_numbers(data, capacity), pattern.confidence))
     description: _Description = {}
     for kind, each in kinds.items():
         # Such as the peaks of a histogram: the greatest of one trace is compared with the greatest of another.

@@ -15,6 +15,7 @@ from kernelnet.generators.two_queues import TWO_QUEUES
 from kernelnet.generators.vectors import VectorFamily
 from kernelnet.message import Pattern
 from kernelnet.workbench.file_system import workbench
+from kernelnet.workbench.security import workbench as detection
 
 KINDS = (
     *("one_hit_share", "sequential_runs", "loop", "reuse_distance", "popularity", "transitions", "phase_changes"),
@@ -59,6 +60,16 @@ class SuggestionTests(SynchronousTestCase):
         family.problem = Metered(problem(*learned))
         self.addCleanup(family.problem.close)
         self.assertEqual(len(family.suggested()), MOST)
+
+    def test_named(self) -> None:
+        """Features that patterns name are ranked by, the best first, then two of them; a name that is none is not."""
+        said = [("unseen6", 0.7, 1), ("rare3", 0.8, -1), ("system(1)", 0.9, 1), (3, 0.9, 1)]
+        learned = [
+            Pattern(str(feature), "separation", 0.9, {"feature": feature, "auc": auc, "sign": sign})
+            for feature, auc, sign in said
+        ]
+        found = expressions(SimpleNamespace(workbench="security", abis=detection.abis, learned=learned))
+        self.assertEqual(found, ["-rare3", "unseen6", "-rare3 + unseen6"])
 
     def test_otherBenches(self) -> None:
         """A bench that nothing is suggested for has none."""
