@@ -62,7 +62,10 @@ def translated(hints: Sequence[Hint], bench: Any, installed: Mapping[str, Any]) 
         theirs = rankAbiOf(installed.get(hint.workbench))
         if ours is None or theirs is None or hint.workbench == bench.name:
             continue
-        for number, expression in enumerate(translations(hint.expression, theirs, ours)):
+        # Where the lowest goes first and where the lowest goes away, the same is good the other way round.
+        found = [(part, sign) for part in translations(hint.expression, theirs, ours) for sign in ("", "-")]
+        for number, (part, sign) in enumerate(found):
+            expression = f"{sign}({part})" if sign else part
             blocks.append(
                 Translated(
                     id=f"{hint.component[:10]}-{number}",
