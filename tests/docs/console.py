@@ -61,7 +61,7 @@ def _line(line: str, named: bool = False) -> str:
         if text == "…":
             return r".*"
         if text.isspace():
-            return r"\s+"
+            return r"[ \t]+"
         if text.startswith("AI_"):
             return rf"{'(?P<id>' if named else '(?:'}{text[:5]}[0-9a-f]{{10}})"
         if "T" in text:

@@ -97,13 +97,16 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(told, {name for name in tables if not name.startswith("sqlite_")})
 
     def test_python(self) -> None:
-        """Each name of the Python API can be imported, and none that C{kernelnet} offers is missing."""
+        """Each name can be imported, none of C{kernelnet}'s is missing, and the example is README's, which is run."""
         names = named(page("python"))
         for name in names:
             module, _, attribute = name.rpartition(".")
             if not (module == "kernelnet" and attribute in kernelnet.__all__):
                 importlib.import_module(name)
         self.assertEqual({f"kernelnet.{name}" for name in kernelnet.__all__} - set(names), set())
+        readme = {line.strip() for line in (ROOT / "README.rst").read_text("utf-8").splitlines()}
+        example = page("python").partition("::\n\n")[2]
+        self.assertEqual(set(filter(None, re.findall(r"^    (.*)", example, re.MULTILINE))) - readme, set())
 
 
 class StatusTests(WebTestCase):
