@@ -169,7 +169,15 @@ def tasks(
                 else:
                     each = list(workbench.tasks(path)) if several and not given else [given]
                 found += [(path, workbench.scenario(path, chosen)) for chosen in each]
+    for told in dict.fromkeys(_sampled(scenario) for _, scenario in found):
+        if told:
+            click.echo(told, err=True)
     return found
+
+
+def _sampled(scenario: Any) -> str:
+    """What is to be said of a trace of which only a sample is taken."""
+    return str(getattr(getattr(getattr(scenario, "machine", None), "trace", None), "sampled", ""))
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.file_system import tables
 from kernelnet.workbench.file_system.requests import Requests, numberOf
+from kernelnet.workbench.file_system.sampling import sample
 from kernelnet.workbench.reading import nameOf, pieces, plainName, shown, wholeLines
 
 __all__ = ["MAX_REQUESTS", "readTrace", "traceName"]
@@ -43,7 +44,7 @@ def traceName(path: Path) -> str:
 
 def readTrace(path: Path) -> Requests:
     """
-    @return: the requests, in order.
+    @return: the requests, in order; of a very long trace a sample, see `sampling`.
     @raise TraceError: it can't be read or isn't what its name says.
     """
     name = plainName(path)
@@ -53,21 +54,8 @@ def readTrace(path: Path) -> Requests:
         ((".oraclegeneral", ".oraclegeneral.bin"), _oracleGeneral),
     ):
         if name.endswith(suffixes):
-            return _joined(path, read(path, pieces(path)))
+            return sample(path, read(path, pieces(path)))
     raise TraceError(path, None, f"no trace format has names like {path.name!r}", f"it should end in {_SUFFIXES}")
-
-
-def _joined(path: Path, parts: Iterator[Requests]) -> Requests:
-    ids, writes, requests = [np.empty(0, np.uint64)], [np.empty(0, np.bool_)], 0
-    for part in parts:
-        ids.append(part.ids)
-        if part.writes is not None:
-            writes.append(part.writes)
-        requests += len(part.ids)
-        if requests > MAX_REQUESTS:
-            raise TraceError(path, None, f"more than {MAX_REQUESTS} requests", "use a part of it")
-    written = np.concatenate(writes)
-    return Requests(np.concatenate(ids), written if written.any() else None)
 
 
 def _text(path: Path, parts: Iterator[bytes]) -> Iterator[Requests]:

@@ -21,10 +21,14 @@ class Requests:
     """
     @ivar ids: by request, the id of its block.
     @ivar writes: by request, whether the block is written; C{None} if none is, or the trace does not say.
+    @ivar whole: how many requests the file has, where that is known.
+    @ivar oneIn: these are the requests for one in so many of its blocks; see `sampling`.
     """
 
     ids: npt.NDArray[np.uint64]
     writes: npt.NDArray[np.bool_] | None = None
+    whole: int = 0
+    oneIn: int = 1
 
 
 def numberOf(text: bytes) -> int | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from twisted.logger import Logger
 
 from kernelnet.workbench.base import SPLITS, splitEnds
 from kernelnet.workbench.errors import TraceError
@@ -17,6 +18,9 @@ __all__ = ["Trace", "loadTrace", "makeTrace"]
 
 MIN_REQUESTS = 100
 THINNED = 1000
+SHOWN = 1000
+
+log = Logger(namespace="kernelnet.workbench")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +30,7 @@ class Trace:
     @ivar digest: hex SHA-256 of the dense block numbers, and of which are written: whatever file they were read from.
     @ivar blocks: the requested block of each request; blocks are numbered in the order of first appearance.
     @ivar distinct: how many blocks there are.
+    @ivar sampled: for people, if this is a sample of a longer one (see `sampling`); else empty.
     @ivar ends: by split, the request before which it ends.
     @ivar writes: by request, whether its block is written; C{None} if none is, or the trace does not say.
     @ivar sequential: by request, whether its block is the one behind the last request's, as they were numbered
@@ -39,6 +44,7 @@ class Trace:
     ends: dict[str, int]
     writes: npt.NDArray[np.bool_] | None = None
     sequential: npt.NDArray[np.bool_] | None = None
+    sampled: str = ""
 
     def forDriver(self) -> npt.NDArray[np.uint32]:
         """The blocks as C{driver.c} reads them, where the highest bit tells a write."""
@@ -81,7 +87,15 @@ def loadTrace(path: Path) -> Trace:
     @raise TraceError: see `readTrace`; or it is too short or too long.
     """
     requests = readTrace(path)
-    return makeTrace(requests.ids, path, requests.writes)
+    trace = makeTrace(requests.ids, path, requests.writes)
+    if requests.oneIn == 1:
+        return trace
+    told = (
+        f"{path.name} has {requests.whole} requests, of which those for one block in {requests.oneIn} are taken"
+        f" (SHARDS): {len(trace.blocks)}; a cache of {SHOWN} blocks stands for one of {SHOWN * requests.oneIn}"
+    )
+    log.info("{told}", told=told)
+    return replace(trace, name=f"{trace.name} (1 in {requests.oneIn})", sampled=told)
 
 
 def makeTrace(ids: npt.NDArray[np.uint64], path: Path, writes: npt.NDArray[np.bool_] | None = None) -> Trace:
