@@ -258,7 +258,7 @@ class Pattern(Struct, omit_defaults=True):
 
     @ivar type: its kind, such as C{"one_hit_share"}, C{"loop"} or C{"reuse_distance"}.
     @ivar confidence: 0–1, measured on data the pattern was not learned from.
-    @ivar data: the kind's parameters.
+    @ivar data: the kind's parameters, and C{trace_digest}, what it is about.
     """
 
     id: Name
@@ -273,7 +273,11 @@ class PatternShare(Struct):
 
 
 class CodeBlock(Struct, omit_defaults=True):
-    """A building block without a claim: a parameter vector or a sub-expression."""
+    """
+    A building block without a claim: a parameter vector or a sub-expression.
+
+    @ivar data: C{parameters} or C{expression}, and C{tasks}, what it was found for: C{trace_digest} and C{settings}.
+    """
 
     id: Name
     type: Name = "parameters"
