@@ -171,7 +171,10 @@ class Collaboration:
             self._keep(session, changes)
             self._trainer.workshop.drop(f"collaborate:{session.session_id}", changes)
         elif session is None:
-            self._takeOffer(response.type)
+            offer = self._takeOffer(response.type)
+            if offer is not None:
+                # Nobody had time for it: it may be asked again.
+                self._asked.discard(str(offer.requirements.get("component", "")))
 
     def _offered(self, response: CollaborationResponse, peer: str) -> Session:
         """The session that came of one of our offers."""

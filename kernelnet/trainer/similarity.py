@@ -22,9 +22,11 @@ def patternsIn(requirements: Mapping[str, Any]) -> list[Pattern]:
     found = []
     for entry in told[:MAX_DESCRIBED] if isinstance(told, list) else ():
         try:
-            found.append(msgspec.convert(entry, Pattern))
+            pattern = msgspec.convert(entry, Pattern)
         except msgspec.ValidationError:
             continue
+        if isinstance(pattern.data, dict):
+            found.append(pattern)
     return found
 
 

@@ -59,7 +59,12 @@ class ChoosingTests(TestCase):
         """A trace that isn't here is stood in for by the one whose patterns are most like those that were told."""
         for scenario, trace in ((self.elsewhere, "loop"), (self.mixed, "mixed")):
             told = [msgspec.to_builtins(pattern) for pattern in scenario.patterns()]
-            asked = {"workbench": "file_system", "trace_digest": "ee" * 32, "patterns": ["none", *told]}
+            odd = [{**told[0], "data": data} for data in (3, [1], {"length": "x", "share": [2]})]
+            asked = {
+                "workbench": "file_system",
+                "trace_digest": "ee" * 32,
+                "patterns": ["none", *odd[:2], *told, odd[2]],
+            }
             self.assertEqual((yield self.built(requirements=asked)), trace)
 
     @inlineCallbacks

@@ -188,6 +188,19 @@ class SeekingTests(SessionTestCase):
         self.assertIn("best, file_system, trace, capacity 10, for less than its 7000 fuel", requests[0]["description"])
 
     @inlineCallbacks
+    def test_askedAgain(self) -> Any:
+        """What nobody had time to make cheaper is asked again."""
+        best = component("best", 30)
+        yield self.know("AI_1", best)
+        for number in range(2):
+            self.trainer.collaboration._sought = 2
+            yield self.seek(number * 10.0)
+            (request,) = self.said(T.COLLABORATION_REQUEST)
+            self.assertEqual(request.payload["requirements"]["component"], best.digest)
+            gone = {"session_id": f"s{number}", "response": "declined", "type": "performance_optimization"}
+            yield self.hear(self.message(T.COLLABORATION_RESPONSE, gone, sender="hub"))
+
+    @inlineCallbacks
     def test_nothingToAsk(self) -> Any:
         """What there is nothing to ask of is passed over: no component to make cheaper, no expression to give."""
         yield self.know("AI_2", component("theirs", 10))
