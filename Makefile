@@ -3,6 +3,7 @@
 # make check   ruff, mypy, the documentation, all tests, 90 seconds of fuzzing: what a change must pass
 # make docs    the documentation as pages, build/docs/index.html
 # make dist    wheel and sdist, dist/
+# make screenshots  the documentation's pictures of the dashboard, from a real run (ten minutes)
 # make soak    50 kills of a hub under load, 25 of trainers, 25 of both; counts what was promised (some minutes)
 # make abuse   the long forms of what a hub has to stand (a table; some minutes)
 # make fuzz    fuzzes decoder, expressions and handshake, FUZZ=600 seconds each; what it reached is kept in .fuzz/
@@ -24,7 +25,7 @@ STALE := $(shell test -f $(VENV)/.made || exit 0; \
 	{ test -x $(BIN)/python && test "`sed -n 1p $(VENV)/.made`" = "$(CURDIR)" \
 	&& { test -z "$(ASKED)" || test "`sed -n 2p $(VENV)/.made`" = "$(ASKED)"; }; } || echo stale)
 
-.PHONY: demo test check docs dist soak abuse fuzz bench clean stale
+.PHONY: demo test check docs dist screenshots soak abuse fuzz bench clean stale
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.trainer
@@ -53,6 +54,9 @@ dist: $(VENV)/.test
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist
 
+screenshots: $(VENV)/.test
+	$(BIN)/python -m tests.system.screenshots $(ARGS)
+
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.system.soak $(ARGS)
 
@@ -72,6 +76,7 @@ fuzz: $(VENV)/.dev
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python benchmarks/dashboard.py $(ARGS)
 	$(BIN)/python benchmarks/evaluation.py
 
 clean:

@@ -17,7 +17,6 @@ import multiprocessing
 import socket
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -25,7 +24,8 @@ from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from urllib.parse import urlsplit
 
-from harness import Result, Server, Table, figure, loadGenerator, parser, pin, running
+from harness import Result, Server, Table, figure, loadGenerator, machine, parser, pin, running
+from results import publish
 
 from kernelnet.hub import control
 from kernelnet.identity import StateDirectory
@@ -256,7 +256,16 @@ def measure(quick: bool) -> list[Table]:
     ]
 
 
+def main() -> None:
+    """What is measured goes into ``RESULTS.rst``, but for a quick run's."""
+    quick = parser(__doc__).parse_args().quick
+    before = dict(machine())
+    text = "\n".join(str(table) for table in measure(quick))
+    print(text)
+    if not quick:
+        loads = f"{before['Load']} before, {dict(machine())['Load']} after"
+        publish("dashboard", f"{text}\nMeasured on {before['Date']}, {before['CPU']}; load {loads}.")
+
+
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    for table in measure(parser(__doc__).parse_args().quick):
-        print(table)
+    main()

@@ -126,8 +126,9 @@ class MakefileTests(SynchronousTestCase):
         self.assertFalse((self.tree / "dist").exists())
 
     def test_bench(self) -> None:
-        """C{make bench} measures the hub, then the evaluation."""
-        ran = ["python benchmarks/run.py --quick", "python benchmarks/evaluation.py"]
+        """C{make bench} measures the hub, with dashboards and without, then the evaluation."""
+        scripts = ("run.py --quick", "dashboard.py --quick", "evaluation.py")
+        ran = [f"python benchmarks/{script}" for script in scripts]
         self.assertEqual(self.made("bench", "ARGS=--quick"), ["venv", "install .[test]", *ran])
 
     def test_more(self) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from unittest import SkipTest
 
+from tests.system.browser import NoBrowser, startBrowser
 from tests.system.support import PATIENCE, RawClient, SystemTestCase, steadyPort
 
 T = TypeVar("T")
@@ -20,36 +20,13 @@ EVIL = "<script>document.title='taken'</script><img src=x onerror=\"document.tit
 class DashboardTests(SystemTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.browser = self.startBrowser()
+        try:
+            self.browser = startBrowser(self.folder)
+        except NoBrowser as error:
+            raise SkipTest(str(error)) from None
+        self.addCleanup(self.browser.quit)
         self.port, self.web = steadyPort(), steadyPort()
         self.startWeb()
-
-    def startBrowser(self) -> Any:
-        chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
-        if chromium is None or chromedriver is None:
-            raise SkipTest("needs chromium and chromedriver (Debian's packages chromium and chromium-driver)")
-        from selenium import webdriver
-        from selenium.webdriver.chrome.options import Options
-        from selenium.webdriver.chrome.service import Service
-
-        options = Options()
-        options.binary_location = chromium
-        for argument in (
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            f"--user-data-dir={self.folder / 'browser'}",
-        ):
-            options.add_argument(argument)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        browser = webdriver.Chrome(options=options, service=Service(chromedriver))
-        self.addCleanup(browser.quit)
-        return browser
 
     def startWeb(self) -> None:
         where = ["--port", str(self.port), "--dashboard", str(self.web), "--state", str(self.state.path)]
@@ -101,7 +78,7 @@ class DashboardTests(SystemTestCase):
         for view, words in (
             ("network", "AI_1"),
             ("progress", "Nothing is confirmed yet"),
-            ("components", name),
+            ("components", name[:39]),
             ("sessions", "offered: 1"),
             ("traffic", "os_component_share"),
         ):
@@ -113,6 +90,11 @@ class DashboardTests(SystemTestCase):
                     "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
                 )
                 self.assertFalse(wide, f"{view} is wider than {width} pixels")
+        self.collaborate(author, name)
+        self.go("sessions")
+        self.shows("completed: 1")
+        self.shows(EVIL[:32])
+        self.shows(f"from us to you {EVIL}")
         self.go("components")
         self.until(lambda: self.browser.execute_script("return document.querySelector('td a') !== null"))
         self.browser.execute_script("document.querySelector('td a').click()")
@@ -122,6 +104,47 @@ class DashboardTests(SystemTestCase):
         self.assertEqual(
             self.browser.execute_script("return document.querySelectorAll('main script, main img').length"), 0
         )
+        self.assertEqual([entry for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"], [])
+
+    def collaborate(self, author: RawClient, component: str) -> None:
+        """Have C{author} complete the session that it was invited to, and tell of it in words of its own."""
+        session = author.receive("collaboration_request")["payload"]["session_id"]
+        step = {"by": "AI_1", "what": EVIL[:32], "task": EVIL, "note": f"from us to you {EVIL}", "verdict": EVIL[:32]}
+        steps = [{**step, "component": component, "seconds": 2.5}, {**step, "by": "AI_2", "seconds": 1}]
+        shared = {"id": component, "name": "x", "implementation": "int x;", "specialization": "general"}
+        complete = {"session_id": session, "collaboration_complete": True, "transcript": steps}
+        author.send("os_component_share", {"component": shared, **complete})
+
+    def test_keyboard(self) -> None:
+        """The keyboard reaches every AI in the picture, and stays where it is when the page is drawn anew."""
+        from selenium.webdriver.common.keys import Keys
+
+        self.browser.get(self.link())
+        author, _ = self.speaker("AI_1"), self.speaker("AI_2")
+        self.shows("2 connected, 2 known")
+        picture = self.until(lambda: self.browser.find_elements("css selector", "svg.network"))[0]
+        self.until(lambda: len(self.browser.find_elements("css selector", "svg.network [role=option]")) == 2)
+        reached = set()
+        for key in (
+            Keys.ARROW_RIGHT,
+            Keys.ARROW_RIGHT,
+            Keys.ARROW_DOWN,
+            Keys.ARROW_LEFT,
+            Keys.ARROW_UP,
+            Keys.ARROW_LEFT,
+        ):
+            picture.send_keys(key)
+            reached.add(self.browser.find_element("css selector", "p.told").text.partition(":")[0])
+        self.assertEqual(reached, {"AI_1", "AI_2"})
+        self.assertTrue(picture.get_attribute("aria-activedescendant"))
+        self.go("components")
+        for number in range(2):
+            shared = {"id": f"c{number}", "name": "x", "implementation": f"int {number};", "specialization": "general"}
+            author.send("os_component_share", {"component": shared})
+            self.shows(f"c{number}")
+            if number == 0:
+                self.browser.execute_script("document.querySelector('td a').focus()")
+        self.assertEqual(self.browser.execute_script("return document.activeElement.textContent"), "c0")
         self.assertEqual([entry for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"], [])
 
     def test_restart(self) -> None:
@@ -134,5 +157,6 @@ class DashboardTests(SystemTestCase):
         self.shows("trying again")
         self.startWeb()
         # Sessions end with the hub; a new link begins another.
+        self.shows("You are not signed in")
         self.browser.get(self.link())
         self.shows("live")

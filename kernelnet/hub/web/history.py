@@ -11,6 +11,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall
 
 from kernelnet.hub.durations import quantile
@@ -50,16 +51,25 @@ class History:
         self._samples: deque[_Sample] = deque(maxlen=SAMPLES)
         self._job = LoopingCall(self.sample)
         self._job.clock = factory.clock
+        self._first: IDelayedCall | None = None
         self._remember()
 
     def __repr__(self) -> str:
         return f"<History {len(self._samples)} samples>"
 
     def start(self) -> None:
+        # Halfway between the hub's own periodic work, which would always be found waiting for its commit.
+        self._first = self._factory.clock.callLater(EVERY / 2, self._begin)
+
+    def _begin(self) -> None:
+        self._first = None
         self._remember()
         self._job.start(EVERY, now=False)
 
     def stop(self) -> None:
+        if self._first is not None:
+            self._first.cancel()
+            self._first = None
         if self._job.running:
             self._job.stop()
 

@@ -472,6 +472,19 @@ class ApiTests(WebTestCase):
         found = self.ask("/api/traffic").json
         self.assertEqual((len(found["at"]), found["messages"]), (SAMPLES, {}))
 
+    def test_sampling(self) -> None:
+        """A sample is taken every five seconds while the dashboard is there, and none any more when it has gone."""
+        history = self.dashboard.sources.history
+        history.start()
+        self.hub.clock.pump([0.5] * 60)
+        self.assertEqual(len(self.ask("/api/traffic").json["at"]), 5)
+        self.assertEqual(set(self.ask("/api/traffic").json["waiting"]), {0})
+        history.stop()
+        self.hub.clock.pump([0.5] * 60)
+        self.assertEqual(len(self.ask("/api/traffic").json["at"]), 5)
+        history.start()
+        history.stop()
+
     def test_shared(self) -> None:
         """Who takes an answer of a second ago shares it with others; who doesn't say so gets a fresh one."""
         self.hub.connect("AI_1")

@@ -1,4 +1,5 @@
 import { empty, h } from "./dom.js";
+import { forgetCharts } from "./chart.js";
 import { connect, get, onChange } from "./live.js";
 import { component } from "./view-component.js";
 import { components } from "./view-components.js";
@@ -7,13 +8,14 @@ import { progress } from "./view-progress.js";
 import { sessions } from "./view-sessions.js";
 import { traffic } from "./view-traffic.js";
 
-// A view is a function from the words of its address to {draw, live}: draw() gives the elements; a live one is drawn anew
-// when something was logged.
+// A view is a function from the words of its address to {draw, types}: draw() gives the elements; one with types is drawn
+// anew every five seconds, and when messages of these types were logged.
 const VIEWS = { network, progress, components, component, sessions, traffic };
 const main = document.getElementById("view");
 const state = document.getElementById("state");
 let stop = () => {};
 let shown = 0;
+let redraw = () => {};
 
 function decoded(word) {
   try {
@@ -28,8 +30,33 @@ function tell(words, bad) {
   state.className = bad ? "bad" : "";
 }
 
+const SIGN_IN = ["You are not signed in.", "kernelnet dashboard prints an address that signs this browser in."];
+
+// Where somebody is on the page: who goes through it by keyboard stays there when it is drawn anew.
+function whereFocusIs() {
+  const element = document.activeElement;
+  if (!element || element === main || !main.contains(element)) return null;
+  if (element.id) return () => document.getElementById(element.id);
+  const selector = element.tagName + (element.hasAttribute("href") ? `[href="${CSS.escape(element.getAttribute("href"))}"]` : "");
+  const alike = [...main.querySelectorAll(selector)];
+  const [words, place] = [element.textContent, alike.indexOf(element)];
+  return () => {
+    const found = [...main.querySelectorAll(selector)];
+    return found.find((other) => other.textContent === words) || found[place];
+  };
+}
+
+function put(...elements) {
+  const focus = whereFocusIs();
+  const scrolled = [...main.querySelectorAll(".scroll")].map((element) => element.scrollLeft);
+  main.replaceChildren(...elements);
+  main.querySelectorAll(".scroll").forEach((element, i) => (element.scrollLeft = scrolled[i] || 0));
+  focus?.()?.focus({ preventScroll: true });
+}
+
 async function show() {
   stop();
+  forgetCharts();
   const [name, ...words] = (location.hash.slice(2) || "network").split("/").map(decoded);
   const view = (VIEWS[name] || network)(...words);
   const mine = ++shown;
@@ -39,28 +66,38 @@ async function show() {
   }
   document.title = `${name} – kernelnet hub`;
   main.replaceChildren(h("p", {}, "reading …"));
-  const draw = async () => {
+  const draw = async (asked = false) => {
     try {
       const drawn = await view.draw();
       // An older view's answer may come late; and what somebody types in is not taken away.
-      if (mine === shown && !main.contains(document.activeElement?.closest("input, select"))) main.replaceChildren(...[drawn].flat());
+      if (mine === shown && (asked || !main.contains(document.activeElement?.closest("input, select")))) put(...[drawn].flat());
     } catch (error) {
       if (mine !== shown) return;
-      if (error.code === 401) main.replaceChildren(empty("You are not signed in.", "kernelnet dashboard prints an address that signs this browser in."));
+      if (error.code === 401) main.replaceChildren(empty(...SIGN_IN));
       else if (error.code === 404) main.replaceChildren(empty("There is no such thing.", error.message));
       else tell("the hub does not answer; trying again …", true);
     }
   };
   await draw();
-  stop = view.live === false ? () => {} : onChange(draw);
+  if (mine !== shown) return;
+  redraw = draw;
+  stop = view.types ? onChange(view.types, () => draw()) : () => {};
   main.focus({ preventScroll: true });
 }
 
+function signedOut() {
+  shown += 1;
+  stop();
+  tell("not signed in", true);
+  main.replaceChildren(empty(...SIGN_IN));
+}
+
 window.addEventListener("hashchange", show);
+document.addEventListener("redraw", () => redraw(true));
 await show();
 try {
-  await get("/api/status");
-  connect(tell);
+  await get("/api/traffic");
+  connect(tell, signedOut);
 } catch (error) {
   tell(error.code === 401 ? "not signed in" : "the hub does not answer", true);
 }

@@ -5,7 +5,7 @@ export function h(tag, attributes = {}, ...children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined).map((child) => (child instanceof Node ? child : String(child))));
+  element.append(...children.flat(2).filter((child) => child !== null && child !== undefined).map((child) => (child instanceof Node ? child : String(child))));
   return element;
 }
 
@@ -32,13 +32,16 @@ export function empty(title, ...more) {
 
 export const level = (value) => (typeof value === "number" ? value.toFixed(3) : "–");
 
+export const many = (value) => (typeof value === "number" ? value.toLocaleString() : "–");
+
 export function when(text) {
   if (!text) return "–";
   const date = new Date(text);
-  return h("time", { datetime: text, title: date.toLocaleString() }, ago((Date.now() - date) / 1000));
+  return h("time", { datetime: text, title: date.toLocaleString() }, ago(text));
 }
 
-function ago(seconds) {
+export function ago(text) {
+  const seconds = (Date.now() - new Date(text)) / 1000;
   if (seconds < 90) return `${Math.max(0, Math.round(seconds))} s ago`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
   if (seconds < 129600) return `${Math.round(seconds / 3600)} h ago`;
@@ -51,8 +54,3 @@ export function verdict(component) {
   if (component.refuted) words.push(`refuted by ${component.refuted}`);
   return h("span", { class: component.state }, words.join(", ") || "unmeasured");
 }
-
-// Colours that colour-blind people tell apart (Okabe and Ito, Color Universal Design, 2008).
-const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c00", "#7f7f7f", "#6a51a3"];
-const NAMES = ["file_system", "process_manager", "networking", "security", "performance", "graphics", "window_manager", "general", "audio"];
-export const colourOf = (specialization) => PALETTE[Math.max(0, NAMES.indexOf(specialization)) % PALETTE.length];

@@ -1,8 +1,8 @@
-import { h, level, table, verdict, when } from "./dom.js";
+import { h, level, many, table, verdict, when } from "./dom.js";
 import { get } from "./live.js";
 
 export function component(name, other = "") {
-  return { draw: () => draw(name, other), live: false };
+  return { draw: () => draw(name, other) };
 }
 
 async function draw(name, other) {
@@ -15,7 +15,7 @@ async function draw(name, other) {
     ["workbench", found.workbench],
     ["ABI", found.abi],
     ["kind", found.kind && `${found.kind}, ${found.trace}`],
-    ["settings", found.settings && JSON.stringify(found.settings)],
+    ["settings", found.settings && Object.entries(found.settings).map(([name, value]) => `${name} ${value}`).join(", ")],
     ["level", `${level(found.level)}, as claimed`],
     ["verdict", verdict(found)],
     ["what", shared.description],
@@ -27,11 +27,11 @@ async function draw(name, other) {
     h("h2", {}, found.id),
     h("dl", { class: "facts" }, facts.flatMap(([label, value]) => [h("dt", {}, label), h("dd", {}, value)])),
     splits.length ? h("h2", {}, "Claim") : null,
-    splits.length ? table([["part", ([split]) => split.replace("_", "-")], ["score", ([, s]) => s.score, { number: true }], ["events", ([, s]) => s.events, { number: true }], ["fuel", ([, s]) => s.fuel, { number: true }]], splits) : null,
+    splits.length ? table([["part", ([split]) => split.replace("_", "-")], ["score", ([, s]) => many(s.score), { number: true }], ["events", ([, s]) => many(s.events), { number: true }], ["fuel", ([, s]) => many(s.fuel), { number: true }]], splits) : null,
     h("h2", {}, "Lineage"),
     found.lineage.length ? tree(found.lineage, found.digest) : h("p", {}, "It names no parents."),
     h("h2", {}, "Reports"),
-    found.reports.length ? table([["AI", (r) => r.reporter], ["verdict", (r) => h("span", { class: r.verdict || "" }, r.verdict || "own figures")], ["score", (r) => r.performance.score ?? "–", { number: true }], ["why", (r) => r.reason || ""], ["when", (r) => when(r.timestamp)]], found.reports) : h("p", {}, "Nobody has measured it again yet."),
+    found.reports.length ? table([["AI", (r) => r.reporter], ["verdict", (r) => h("span", { class: r.verdict || "" }, r.verdict || "own figures")], ["score", (r) => many(r.performance.score), { number: true }], ["why", (r) => r.reason || ""], ["when", (r) => when(r.timestamp)]], found.reports) : h("p", {}, "Nobody has measured it again yet."),
   ];
   if (other) {
     const parent = await get(`/api/components/${encodeURIComponent(other)}`);

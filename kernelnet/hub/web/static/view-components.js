@@ -3,8 +3,10 @@ import { get } from "./live.js";
 
 const chosen = { sort: "level", verdict: "", workbench: "", limit: 50 };
 
+const bar = (value) => (typeof value === "number" ? h("meter", { min: 0, max: 1, value: Math.max(0, Math.min(1, value)), "aria-hidden": "true" }) : null);
+
 export function components() {
-  return { draw };
+  return { draw, types: ["os_component_share", "performance_report"] };
 }
 
 async function draw() {
@@ -12,24 +14,24 @@ async function draw() {
   if (chosen.verdict) query.set("verdict", chosen.verdict);
   if (chosen.workbench) query.set("workbench", chosen.workbench);
   const page = await get(`/api/components?${query}`);
-  const again = () => window.dispatchEvent(new HashChangeEvent("hashchange"));
+  const again = () => document.dispatchEvent(new Event("redraw"));
   const select = (label, name, options) =>
-    h("label", {}, `${label} `, h("select", { onchange: (event) => { chosen[name] = event.target.value; event.target.blur(); again(); } }, options.map((option) => h("option", { value: option, selected: option === chosen[name] }, option || "all"))));
+    h("label", {}, `${label} `, h("select", { id: name, onchange: (event) => { chosen[name] = event.target.value; again(); } }, options.map((option) => h("option", { value: option, selected: option === chosen[name] }, option || "all"))));
   const filter = h(
     "form",
     { class: "filter", onsubmit: (event) => event.preventDefault() },
     select("verdict", "verdict", ["", "confirmed", "unmeasured", "disputed", "refuted"]),
-    h("label", {}, "workbench ", h("input", { value: chosen.workbench, placeholder: "all", onchange: (event) => { chosen.workbench = event.target.value.trim(); event.target.blur(); again(); } })),
+    h("label", {}, "workbench ", h("input", { id: "workbench", value: chosen.workbench, placeholder: "all", onchange: (event) => { chosen.workbench = event.target.value.trim(); again(); } })),
   );
   if (!page.components.length) return [filter, empty("No component.", "Trainers share what passes their guard; the first comes within a minute of two trainers' start.")];
   const columns = [
-    ["component", (c) => h("a", { href: `#/component/${encodeURIComponent(c.digest)}` }, c.id)],
+    ["component", (c) => h("a", { href: `#/component/${encodeURIComponent(c.digest)}`, title: c.id }, c.id.length > 40 ? `${c.id.slice(0, 39)}…` : c.id)],
+    ["level", (c) => [bar(c.level), level(c.level)], { number: true, sort: "level" }],
+    ["verdict", verdict, { sort: "confirmed" }],
     ["author", (c) => c.author],
     ["workbench", (c) => c.workbench || "–"],
     ["trained on", (c) => c.trace || "–"],
     ["kind", (c) => c.kind || "–"],
-    ["level", (c) => level(c.level), { number: true, sort: "level" }],
-    ["verdict", verdict, { sort: "confirmed" }],
     ["shared", (c) => when(c.shared), { sort: "newest" }],
   ];
   const more = page.next && chosen.limit < 500 ? h("button", { onclick: () => { chosen.limit = Math.min(500, chosen.limit * 2); again(); } }, "more") : null;

@@ -1,23 +1,26 @@
-import { colourOf, empty, h, s, table, when } from "./dom.js";
+import { ago, empty, h, s, table, when } from "./dom.js";
 import { get, messages } from "./live.js";
+import { graph } from "./graph.js";
 
-const MOST = 120;
+const ROWS = 100;
+const TYPES = ["collaboration_request", "collaboration_response", "feature_request", "feature_response", "os_component_share"];
+const picture = graph();
+let rows = ROWS;
 
 export function network() {
-  return { draw };
+  return { draw, types: TYPES };
 }
 
 async function draw() {
-  const [{ ais, known }, { sessions }] = await Promise.all([get("/api/ais?limit=500"), get("/api/sessions?state=active")]);
+  const [{ ais, known }, { sessions }] = await Promise.all([get("/api/ais?limit=1000"), get("/api/sessions?limit=100&transcripts=no")]);
   if (!ais.length) {
     return empty("No trainer has been here yet.", "Start one on this machine:", h("code", {}, "twistd -n kerneltrainer --id AI_1"));
   }
   const here = ais.filter((ai) => ai.connected).length;
+  const more = ais.length > rows ? h("button", { onclick: (event) => { rows = Infinity; event.target.remove(); document.dispatchEvent(new Event("redraw")); } }, `all ${ais.length}`) : null;
   return [
     h("h2", {}, `${here} connected, ${known} known`),
-    picture(ais.slice(0, MOST), sessions),
-    known > MOST ? h("p", {}, `drawn are ${Math.min(MOST, ais.length)} of ${known}; the table has ${ais.length}`) : null,
-    legend(ais),
+    ...picture(ais, edges(ais, sessions)),
     table(
       [
         ["AI", (ai) => ai.id],
@@ -26,45 +29,33 @@ async function draw() {
         ["state", (ai) => (ai.connected ? h("span", {}, "here since ", when(ai.since)) : h("span", { class: "unmeasured" }, "away, last seen ", when(ai.seen)))],
         ["behind", (ai) => (ai.behind === null ? "–" : ai.behind), { number: true }],
       ],
-      ais,
+      ais.slice(0, rows),
     ),
+    more,
+    known > ais.length ? h("p", {}, `these are ${ais.length} of ${known}`) : null,
   ].filter(Boolean);
 }
 
-function legend(ais) {
-  const kinds = [...new Set(ais.map((ai) => ai.specialization))].sort();
-  const dot = (kind) => s("svg", { viewBox: "0 0 10 10", width: "11", height: "11", "aria-hidden": "true" }, s("circle", { cx: "5", cy: "5", r: "5", fill: colourOf(kind) }));
-  return h("ul", { class: "legend" }, kinds.map((kind) => h("li", {}, dot(kind), " ", kind)), h("li", {}, "dashed: a collaboration under way; thicker: more messages in ten minutes"));
-}
-
-function picture(ais, sessions) {
-  const size = 640;
-  const centre = size / 2;
-  const radius = centre - 70;
-  const place = new Map(ais.map((ai, i) => [ai.id, [centre + radius * Math.sin((2 * Math.PI * i) / ais.length), centre - radius * Math.cos((2 * Math.PI * i) / ais.length)]]));
-  const count = new Map();
-  for (const { sender } of messages()) count.set(sender, (count.get(sender) || 0) + 1);
-  const drawing = s("svg", { class: "network", viewBox: `0 0 ${size} ${size}`, role: "img", "aria-label": `${ais.length} AIs around the hub; the table below has the same` });
-  for (const ai of ais) {
-    const [x, y] = place.get(ai.id);
-    const width = Math.min(8, 0.7 + Math.log2(1 + (count.get(ai.id) || 0)) / 1.5);
-    drawing.append(s("line", { x1: centre, y1: centre, x2: x, y2: y, "stroke-width": width, class: ai.connected ? "" : "away", opacity: ai.connected ? 0.6 : 0.15 }));
+// Who has to do with whom: {source, target, kind, words, messages}; what is under way stands before what was.
+function edges(ais, sessions) {
+  const ids = new Set(ais.map((ai) => ai.id));
+  const found = new Map();
+  const add = (one, other, kind, words) => {
+    if (!ids.has(one) || !ids.has(other) || one === other) return;
+    const [source, target] = [one, other].sort();
+    const key = JSON.stringify([source, target]);
+    if (!found.has(key)) found.set(key, { key, source, target, kind, words, messages: 0 });
+  };
+  const worded = (session) => session.type.replaceAll("_", " ");
+  for (const session of sessions) if (session.state === "active") add(session.initiator, session.partner, "active", `${worded(session)} under way`);
+  for (const session of sessions) if (session.state === "offered") for (const other of session.invited) add(session.initiator, other, "offered", `${worded(session)} offered`);
+  const said = messages();
+  for (const { sender, target, type } of said) if (target && type.startsWith("feature_")) add(sender, target, "feature", "feature request");
+  const recently = Date.now() - 600000;
+  for (const session of sessions) if (session.state === "completed" && session.partner && Date.parse(session.changed) > recently) add(session.initiator, session.partner, "done", `${worded(session)}, completed ${ago(session.changed)}`);
+  for (const { sender, target } of said) {
+    const edge = target && found.get(JSON.stringify([sender, target].sort()));
+    if (edge) edge.messages += 1;
   }
-  for (const session of sessions) {
-    const [from, to] = [place.get(session.initiator), place.get(session.partner)];
-    if (from && to) {
-      const line = s("path", { d: `M${from[0]} ${from[1]}Q${centre + (from[0] + to[0] - size) / 4} ${centre + (from[1] + to[1] - size) / 4} ${to[0]} ${to[1]}`, fill: "none", stroke: "#009e73", "stroke-width": 2.5, "stroke-dasharray": "6 4" });
-      line.append(s("title", {}, `${session.type.replaceAll("_", " ")}: ${session.initiator} and ${session.partner}`));
-      drawing.append(line);
-    }
-  }
-  drawing.append(s("circle", { cx: centre, cy: centre, r: 18, fill: "#7f7f7f" }), s("text", { x: centre, y: centre + 36, "text-anchor": "middle" }, "hub"));
-  for (const ai of ais) {
-    const [x, y] = place.get(ai.id);
-    const group = s("g", { class: ai.connected ? "" : "away" }, s("circle", { cx: x, cy: y, r: ais.length > 40 ? 6 : 12, fill: colourOf(ai.specialization) }));
-    group.append(s("title", {}, `${ai.id}: ${ai.specialization}`));
-    if (ais.length <= 40) group.append(s("text", { x, y: y + (y < centre ? -18 : 28), "text-anchor": "middle" }, ai.id.length > 18 ? `${ai.id.slice(0, 17)}…` : ai.id));
-    drawing.append(group);
-  }
-  return drawing;
+  return [...found.values()];
 }

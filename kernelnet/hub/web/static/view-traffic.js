@@ -1,51 +1,50 @@
-import { h, table } from "./dom.js";
-import { get, messages } from "./live.js";
+import { chart, style } from "./chart.js";
+import { h, table, when } from "./dom.js";
+import { get } from "./live.js";
+
+const KINDS = 8;
 
 export function traffic() {
-  return { draw };
+  return { draw, types: [] };
 }
 
 async function draw() {
-  const [status, { ais }] = await Promise.all([get("/api/status"), get("/api/ais?limit=500")]);
-  const log = status.log;
+  const found = await get("/api/traffic");
+  const { now } = found;
   const facts = [
-    ["log position", log.position],
-    ["oldest message that can be read", log.oldest],
-    ["waiting to be committed", log.waiting],
-    ["disk", log.full ? "full: nothing is taken" : "has room"],
-    ["connections", `${status.connections}, ${status.limits.unauthenticated} not authenticated`],
-    ["failed authentications", status.limits.failed],
-    ["read more slowly", status.limits.slowed],
-    ["up since", status.started],
-    ["version", status.version],
+    ["log position", now.log.position],
+    ["oldest message that can be read", now.log.oldest],
+    ["waiting to be committed", now.log.waiting],
+    ["disk", now.log.full ? "full: nothing is taken" : "has room"],
+    ["connections", `${now.connections}, ${now.limits.unauthenticated} not authenticated`],
+    ["failed authentications", now.limits.failed],
+    ["read more slowly", now.limits.slowed],
+    ["up since", when(now.started)],
+    ["version", now.version],
   ];
-  const slow = ais.filter((ai) => ai.connected && ai.behind > 0);
-  const place = h("div", {});
-  requestAnimationFrame(() => plot(place));
+  const last = (values) => values.at(-1);
+  const milliseconds = (values) => values.map((value) => (value === null ? null : value * 1000));
+  const { slow } = found;
   return [
-    h("h2", {}, "Messages a second, last ten minutes"),
-    place,
-    h("h2", {}, "The hub"),
-    h("dl", { class: "facts" }, facts.flatMap(([label, value]) => [h("dt", {}, label), h("dd", {}, value)])),
-    h("h2", {}, "Messages since the start"),
-    table([["type", ([type]) => type], ["received", ([, count]) => count, { number: true }]], Object.entries(status.messages)),
+    h("h2", {}, "Messages a second, by type"),
+    found.at.length ? messages(found) : h("p", {}, "The first sample comes within five seconds."),
+    h("div", { class: "cards" },
+      h("section", { class: "card" }, h("h2", {}, "Commit latency, ms"), chart("commit", `Milliseconds to the disk: mean ${last(milliseconds(found.commit_mean))?.toFixed(1) ?? "none"}`, [{ ...style(0), label: "mean" }, { ...style(5), label: "99 of 100 within" }], [found.at, milliseconds(found.commit_mean), milliseconds(found.commit_p99)], (_, __, most) => [0, Math.max(1, most * 1.1)])),
+      h("section", { class: "card" }, h("h2", {}, "Queues"), chart("queues", `Waiting for a commit: ${last(found.waiting) ?? 0} messages; behind the log: ${last(found.behind) ?? 0} connections`, [{ ...style(0), label: "messages waiting for a commit" }, { ...style(5), label: "connections behind the log" }], [found.at, found.waiting, found.behind], (_, __, most) => [0, Math.max(5, most * 1.1)])),
+      h("section", { class: "card" }, h("h2", {}, "Log position"), chart("position", `Log position: ${now.log.position}`, [{ ...style(2), label: "log position" }], [found.at, found.position])),
+      h("section", { class: "card" }, h("h2", {}, "The hub"), h("dl", { class: "facts" }, facts.flatMap(([label, value]) => [h("dt", {}, label), h("dd", {}, value)]))),
+    ),
     h("h2", {}, `Slow consumers: ${slow.length}`),
-    slow.length ? table([["AI", (ai) => ai.id], ["behind", (ai) => ai.behind, { number: true }]], slow) : h("p", {}, "Everybody who is connected has been sent everything."),
+    slow.length ? table([["AI", (ai) => ai.id], ["messages behind", (ai) => ai.behind, { number: true }]], slow) : h("p", {}, "Everybody who is connected has been sent everything."),
+    h("h2", {}, "Messages since the start"),
+    table([["type", ([type]) => type], ["received", ([, count]) => count, { number: true }]], Object.entries(now.messages)),
   ];
 }
 
-function plot(place) {
-  if (!place.isConnected || !window.uPlot) return;
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const ink = dark ? "#e6e9ed" : "#1b1f24";
-  const grid = { stroke: dark ? "#373e47" : "#d0d7de", width: 1 };
-  const step = 5;
-  const now = Math.floor(Date.now() / 1000 / step) * step;
-  const x = Array.from({ length: 120 }, (_, i) => now - (119 - i) * step);
-  const count = new Float64Array(120);
-  for (const { at } of messages()) {
-    const i = 119 - Math.floor((now - at / 1000) / step + 1);
-    if (i >= 0 && i < 120) count[i] += 1 / step;
-  }
-  new window.uPlot({ width: Math.max(240, place.clientWidth), height: 220, series: [{}, { label: "messages/s", stroke: "#0072b2", fill: "#0072b233", width: 2 }], axes: [{ stroke: ink, grid, ticks: grid }, { stroke: ink, grid, ticks: grid }], cursor: { drag: { x: false, y: false } } }, [x, [...count]], place);
+function messages(found) {
+  const sum = (values) => values.reduce((all, value) => all + value, 0);
+  const kinds = Object.entries(found.messages).sort(([, one], [, other]) => sum(other) - sum(one)).slice(0, KINDS).map(([kind]) => kind).sort();
+  if (!kinds.length) return h("p", {}, "None in the last ten minutes.");
+  const now = kinds.map((kind) => `${kind} ${found.messages[kind].at(-1)}`).join(", ");
+  return chart("messages", `Messages a second, last ten minutes; now ${now}`, kinds.map((kind, i) => ({ ...style(i), label: kind })), [found.at, ...kinds.map((kind) => found.messages[kind])], (_, __, most) => [0, Math.max(1, most * 1.1)]);
 }
