@@ -22,11 +22,9 @@ def patternsIn(requirements: Mapping[str, Any]) -> list[Pattern]:
     found = []
     for entry in told[:MAX_DESCRIBED] if isinstance(told, list) else ():
         try:
-            pattern = msgspec.convert(entry, Pattern)
+            found.append(msgspec.convert(entry, Pattern))
         except msgspec.ValidationError:
             continue
-        if isinstance(pattern.data, dict):
-            found.append(pattern)
     return found
 
 
