@@ -60,6 +60,9 @@ def listing(
     if asJson:
         click.echo(json.dumps([describe(entry) for entry in found], indent=2))
         return
+    if not found:
+        click.echo("none; trainers share what passes their guard")
+        return
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("component", no_wrap=True)
     for column in ("author", "workbench", "trained on"):
@@ -79,8 +82,6 @@ def listing(
         )
     printTable(table)
     click.echo("level: as claimed; others: how many measured it again, + confirmed, - refuted")
-    if not found:
-        click.echo("none; trainers share what passes their guard")
 
 
 @components.command()
