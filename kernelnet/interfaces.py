@@ -1,9 +1,9 @@
 """
 Everything a third party implements, as zope interfaces, and what kernelnet hands to it.
 
-- `IWorkbench`, `IScenario`: a proving ground and one task on it.  Plugin: `IWorkbench`.
-- `IComponentGenerator`: writes components; it gets an `IProblem`.  Plugin: `IComponentGenerator`.
-- `ILocalTrainer`: what a networked trainer drives; made by an `ILocalTrainerMaker`.  Plugin: the maker.
+  - `IWorkbench`, `IScenario`: a proving ground and one task on it.  Plugin: `IWorkbench`.
+  - `IComponentGenerator`: writes components; it gets an `IProblem`.  Plugin: `IComponentGenerator`.
+  - `ILocalTrainer`: what a networked trainer drives; made by an `ILocalTrainerMaker`.  Plugin: the maker.
 
 A plugin is an object in a module of the C{twisted.plugins} namespace that provides one of these and
 C{twisted.plugin.IPlugin} (without the latter Twisted passes over it silently).  Methods are called in the

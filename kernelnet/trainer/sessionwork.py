@@ -3,11 +3,11 @@ The work of a session: four steps that end in a component, or in a reason why th
 
 Build, measure, improve, measure again; each type of session has its own route.
 
-- C{feature_development}: the partner builds for the initiator's task, with the initiator's patterns and its confirmed
-  components first; on the likest trace by these patterns where it hasn't that one.
-- C{cross_specialization}: each of the two translates the other's expressions to a bench of its own, breeds from them
-  there, and shares what wins there: the partner completes the session by it, the initiator adds to it.
-- C{performance_optimization}: the partner makes the initiator's component cheaper.
+  - C{feature_development}: the partner builds for the initiator's task, with the initiator's patterns and its confirmed
+    components first; on the likest trace by these patterns where it hasn't that one.
+  - C{cross_specialization}: each of the two translates the other's expressions to a bench of its own, breeds from them
+    there, and shares what wins there: the partner completes the session by it, the initiator adds to it.
+  - C{performance_optimization}: the partner makes the initiator's component cheaper.
 
 What is sent is better than all that was known for its task to whoever made it: of a cross specialization than all rank
 functions.  The transcript tells what that was, each step, and what is sent.

@@ -7,20 +7,20 @@ regularity is gone.
 
 Events here are symbols, whole numbers from 0: blocks, kinds of tasks, system calls.
 
-- C{popularity}: a few symbols are most of all events: the r-th most frequent comes in proportion to 1 / r^exponent
-  (G. K. Zipf, Human Behavior and the Principle of Least Effort, 1949; of requests L. Breslau et al., Web caching and
-  Zipf-like distributions, INFOCOM 1999).  The exponent is that of greatest likelihood, among symbols that are seen
-  eight times and more (A. Clauset, C. R. Shalizi and M. E. J. Newman, Power-law distributions in empirical data, SIAM
-  Review 51(4), 2009).  Ranks are those of another part of the trace than counts: ranks of the same counts fall by
-  chance too.
-- C{transitions}: what comes next is what came after the last event when that was seen before (D. Joseph and D.
-  Grunwald, Prefetching using Markov predictors, ISCA 1997; the predictor that remembers one successor).
-- C{phase_changes}: which symbols are frequent changes at once, and is the same between (P. J. Denning and K. C. Kahn,
-  A study of program locality and lifetime functions, SOSP 1975).  In 32 intervals that are as long, a change is where
-  Morisita's overlap of two neighbours is below a half (M. Morisita, Measuring of interspecific association and
-  similarity between communities, 1959; it is 1 for two samples of the same distribution, however small they are).
-- C{burstiness}: the index of dispersion of counts: 1 if events come independently, more if they come in bursts
-  (D. R. Cox and P. A. W. Lewis, The Statistical Analysis of Series of Events, 1966).
+  - C{popularity}: a few symbols are most of all events: the r-th most frequent comes in proportion to 1 / r^exponent
+    (G. K. Zipf, Human Behavior and the Principle of Least Effort, 1949; of requests L. Breslau et al., Web caching and
+    Zipf-like distributions, INFOCOM 1999).  The exponent is that of greatest likelihood, among symbols that are seen
+    eight times and more (A. Clauset, C. R. Shalizi and M. E. J. Newman, Power-law distributions in empirical data, SIAM
+    Review 51(4), 2009).  Ranks are those of another part of the trace than counts: ranks of the same counts fall by
+    chance too.
+  - C{transitions}: what comes next is what came after the last event when that was seen before (D. Joseph and D.
+    Grunwald, Prefetching using Markov predictors, ISCA 1997; the predictor that remembers one successor).
+  - C{phase_changes}: which symbols are frequent changes at once, and is the same between (P. J. Denning and K. C. Kahn,
+    A study of program locality and lifetime functions, SOSP 1975).  In 32 intervals that are as long, a change is where
+    Morisita's overlap of two neighbours is below a half (M. Morisita, Measuring of interspecific association and
+    similarity between communities, 1959; it is 1 for two samples of the same distribution, however small they are).
+  - C{burstiness}: the index of dispersion of counts: 1 if events come independently, more if they come in bursts
+    (D. R. Cox and P. A. W. Lewis, The Statistical Analysis of Series of Events, 1966).
 """
 
 from __future__ import annotations

@@ -8,16 +8,16 @@ that are requested 16 times and more) are about each window alone; the others kn
 A share s learned on train, found to be t on validation, has the confidence C{min(s, t) / max(s, t)}: 1 if it holds
 exactly, 0 if the regularity is gone.  A kind that has a share is found where that is 5 % at least.
 
-- C{one_hit_share}: share of the blocks requested exactly once.  Data: C{share}.
-- C{sequential_runs}: share of the requests for the block behind that of the last request (A. J. Smith, Sequentiality
-  and prefetching in database systems, ACM TODS 3(3), 1978), where it is more than chance.  Data: C{share}, and
-  C{length}: requests in a run of two and more, on average.
-- C{loop}: the commonest time between two requests of a block; the share is that of all requests that come within 2 %
-  of it.  Data: C{length} (requests), C{relative} (to the capacity), C{share}.
-- C{reuse_distance}: peaks of the histogram of LRU stack distances (R. L. Mattson et al., Evaluation techniques for
-  storage hierarchies, IBM Systems Journal 9(2), 1970), in eighths of an octave smoothed to a quarter, at most three,
-  each with its share of the requests within half an octave.  Data: C{distance} (blocks), C{relative} (to the
-  capacity), C{share}.
+  - C{one_hit_share}: share of the blocks requested exactly once.  Data: C{share}.
+  - C{sequential_runs}: share of the requests for the block behind that of the last request (A. J. Smith, Sequentiality
+    and prefetching in database systems, ACM TODS 3(3), 1978), where it is more than chance.  Data: C{share}, and
+    C{length}: requests in a run of two and more, on average.
+  - C{loop}: the commonest time between two requests of a block; the share is that of all requests that come within 2 %
+    of it.  Data: C{length} (requests), C{relative} (to the capacity), C{share}.
+  - C{reuse_distance}: peaks of the histogram of LRU stack distances (R. L. Mattson et al., Evaluation techniques for
+    storage hierarchies, IBM Systems Journal 9(2), 1970), in eighths of an octave smoothed to a quarter, at most three,
+    each with its share of the requests within half an octave.  Data: C{distance} (blocks), C{relative} (to the
+    capacity), C{share}.
 
 All have C{window} (requests) and C{capacity} (slots) in their data.
 """
