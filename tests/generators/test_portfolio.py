@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.generators import Candidate
 from kernelnet.generators._family import Family, Found, Metered
+from kernelnet.generators._islands import IslandFamily
 from kernelnet.generators._portfolio import FLOOR, PATIENCE, Bandit
 from kernelnet.generators._portfolio import search as searchFamilies
 from kernelnet.generators._robust import FINALISTS, choose
@@ -291,6 +292,36 @@ class MemoryTests(SynchronousTestCase):
         tried = {parameters for _, parameters in measured}
         for template in (LIFETIMES, TWO_QUEUES):
             self.assertEqual([v for v in map(template.normalized, template.known) if v not in tried], [])
+
+    def test_cutShort(self) -> None:
+        """What the budget of one search was not enough for is measured by the next."""
+
+        class Numbers(IslandFamily[int]):
+            islands, population = 1, 20
+
+            def worthTrying(self) -> list[int]:
+                return []
+
+            def first(self, rng: random.Random) -> list[int]:
+                return list(range(20))
+
+            def job(self, genome: int) -> tuple[bytes, tuple[float, ...]]:
+                return b"", (float(genome),)
+
+            def candidate(self, genome: int) -> Candidate:
+                return Candidate(str(genome))
+
+        family = Numbers()
+        for evaluations in (11, 9):
+            problem = Metered(Windowed(Clock(), math.inf), evaluations)
+            self.addCleanup(problem.close)
+            if evaluations == 11:
+                family.start(problem, random.Random(1))
+            else:
+                family.goOn(problem)
+            while not problem.over():
+                family.step()
+        self.assertEqual({one.candidate.source for one in family.found(99)}, set(map(str, range(20))))
 
     def test_hintsAreTried(self) -> None:
         """What peers have shared since the last search is measured, soon, by the one that goes on."""
