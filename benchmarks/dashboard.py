@@ -184,6 +184,9 @@ class Meter:
         # Its process clock, see clock_getcpuclockid(3).
         self._clock = (~server.pid << 3) | 2
         self._database = sqlite3.connect(server.state.database)
+        self.begin()
+
+    def begin(self) -> None:
         self._last = self._read()
 
     def _read(self) -> tuple[float, float, int]:
@@ -193,9 +196,8 @@ class Meter:
         return time.monotonic(), time.clock_gettime(self._clock), seq
 
     def since(self) -> Result:
-        """Since the last call."""
-        before, self._last = self._last, self._read()
-        seconds, cpu, messages = (now - then for now, then in zip(self._last, before, strict=True))
+        """Since it began."""
+        seconds, cpu, messages = (now - then for now, then in zip(self._read(), self._last, strict=True))
         return {"deliv_s": messages * SUBSCRIBERS / seconds, "per_cpu_s": messages * SUBSCRIBERS / cpu}
 
 
@@ -220,7 +222,7 @@ def compare(title: str, rounds: int, *arguments: str | int) -> Table:
                     if way != ALONE:
                         here.send(way == BUSY)
                     time.sleep(0.3)
-                    meter.since()
+                    meter.begin()
                     time.sleep(PHASE)
                     found[way].append(meter.since())
                     if way != ALONE:

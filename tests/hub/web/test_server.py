@@ -27,6 +27,8 @@ PATHS = (
     "/api/components",
     "/api/patterns",
     "/api/sessions",
+    "/api/progress",
+    "/api/traffic",
     "/api/events",
     "/api/openapi.yaml",
     "/metrics",
@@ -604,6 +606,19 @@ class FeedTests(WebTestCase):
         self.assertEqual(self.events(streams[0].value())[-1][0], head + 1)
         for wrong in ("0", "x", "501", "-1", ""):
             self.assertEqual(self.ask(f"/api/events?most={wrong}").code, 400, wrong)
+
+    def test_slowDisk(self) -> None:
+        """While a page of the log is being read, it is not read again, and nobody is told anything twice."""
+        author = self.hub.connect("AI_1")
+        streams = [self.open(f"/api/events{most}", Authorization=f"Bearer {self.token}") for most in ("", "?most=9")]
+        author.send("pattern_share", aPattern())
+        calls = self.hub.reader.calls
+        self.hub.reader.held = True
+        self.hub.clock.pump([0.25] * 16)
+        self.assertEqual(self.hub.reader.calls - calls, 2)
+        self.hub.reader.release()
+        self.hub.clock.pump([0.25] * 8)
+        self.assertEqual([len(self.events(stream.value())) for stream in streams], [1, 1])
 
     def test_dead(self) -> None:
         """Who has read nothing for a minute is left; it may come back to where it was."""
