@@ -198,6 +198,8 @@ class Meter:
     def since(self) -> Result:
         """Since it began."""
         seconds, cpu, messages = (now - then for now, then in zip(self._read(), self._last, strict=True))
+        if not messages:
+            raise RuntimeError("nothing was delivered in a whole phase: this machine does too much else")
         return {"deliv_s": messages * SUBSCRIBERS / seconds, "per_cpu_s": messages * SUBSCRIBERS / cpu}
 
 

@@ -236,7 +236,8 @@ class Dashboard:
             return self._refuse(request, 503, "too many streams are open")
         last = request.getHeader(b"last-event-id")
         arguments = _arguments(request)
-        text = arguments.get("after") or (last.decode("utf-8", "replace") if last is not None else None)
+        # The header first: a browser that comes back by itself sends it, with the address that it began with.
+        text = last.decode("utf-8", "replace") if last is not None else arguments.get("after") or None
         if text is not None and not (text.isascii() and text.isdecimal() and len(text) < 19):
             raise BadRequest("after: it should be the number of the last event that you have")
         most = arguments.get("most")

@@ -565,6 +565,7 @@ class FeedTests(WebTestCase):
         for headers, path in (
             ({"Last_Event_ID": str(head - 700)}, "/api/events"),
             ({}, f"/api/events?after={head - 700}"),
+            ({"Last_Event_ID": str(head - 700)}, "/api/events?after=1"),
         ):
             stream = self.open(path, Authorization=f"Bearer {self.token}", **headers)
             for _ in range(4):
