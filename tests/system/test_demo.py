@@ -42,6 +42,7 @@ class DemoTests(SystemTestCase):
         process = self.demo("--minutes", "1", "--keep", str(self.state.path))
         output, _ = process.communicate(timeout=180)
         self.assertEqual(process.returncode, 0, output)
+        self.assertRegex(output.splitlines()[0], r"http://127\.0\.0\.1:\d+/signin\?link=\S{20}")
         self.assertIn("miss ratio on the held-out part", output)
         self.assertIn(str(self.state.database), output)
         with closing(sqlite3.connect(self.state.database)) as database:
