@@ -28,3 +28,13 @@ class DocumentTests(SynchronousTestCase):
         for document in (*(ROOT / "docs").rglob("*.rst"), *ROOT.glob("*.rst"), ROOT / "certs" / "README.rst"):
             for target in re.findall(r"<([^<>:\s]+\.rst)>`_", document.read_text("utf-8")):
                 self.assertTrue((document.parent / target).is_file(), f"{document.relative_to(ROOT)}: {target}")
+
+    def test_readableAsTheyAre(self) -> None:
+        """A code forge, which knows docutils and no Sphinx, can show the pages, but for two directives."""
+        for document in (*(ROOT / "docs").rglob("*.rst"), *ROOT.glob("*.rst")):
+            text = document.read_text("utf-8")
+            directives = set(re.findall(r"^ *\.\. ([\w-]+)::", text, re.MULTILINE))
+            name = str(document.relative_to(ROOT))
+            self.assertEqual(directives - {"code-block", "image", "include", "toctree", "click"}, set(), name)
+            self.assertEqual(re.findall(r"(?<![`\w]):(?!sup|sub)[a-z:]+:`[^`]", text), [], name)
+            self.assertEqual(re.findall(r"^ +:(?:caption|linenos|emphasize-lines):", text, re.MULTILINE), [], name)
