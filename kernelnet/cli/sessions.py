@@ -123,7 +123,7 @@ def told(step: Step, task: str = "") -> str:
         words += f", level {step['level']:.3f}" if isinstance(step.get("level"), float) else ""
         words += f", on {plain(step['task'])}" if step.get("task", task) != task else ""
     elif not step.get("component"):
-        words += " -> nothing passed the guard"
+        words += " -> nothing to measure" if step["what"] == "measure" else " -> nothing passed the guard"
     words += f", {plain(step['verdict'])}" if step.get("verdict") else ""
     words += f"; {plain(step['note'])}" if step.get("note") else ""
     return words + (f" ({step['seconds']} s)" if "seconds" in step else "")

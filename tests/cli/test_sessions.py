@@ -114,6 +114,7 @@ class SessionsTests(CliTestCase, HubTestCase):
     def test_oldSteps(self) -> None:
         """Steps as other clients tell them, with hardly anything in them, are told as well."""
         self.assertEqual(told({"by": "A", "what": "build"}), "A: build -> nothing passed the guard")
+        self.assertEqual(told({"by": "A", "what": "measure"}), "A: measure -> nothing to measure")
 
     def test_firstConfirmed(self) -> None:
         """When the first component was confirmed by somebody else is in the hub's log."""
