@@ -1,7 +1,8 @@
 """
 Trainers that share through a hub, beside as many that work alone and the best of whom is picked.
 
-For each trace and seed two arms get the same total of evaluations, on the same cores:
+For each seed two arms get the same total of evaluations, on the same cores, first with all traces before every trainer,
+then with one trace after the other:
 
 - connected: one hub and its trainers, as `twistd kernelhub` and `twistd kerneltrainer` would run them, in this process
   (so that traces are read and hand-made policies measured once), over TLS on the loopback interface, with databases in
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import random
 import statistics
 import sys
 import tempfile
@@ -54,8 +56,11 @@ from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.machine import Machine
 
 TRAINERS = 3
-PLAN = ((700, 10), (350, 10), (2000, 3))
-"""Evaluations of an arm, all trainers together, and with how many seeds."""
+PLAN = ((1500, 10), (3000, 10))
+"""Evaluations of an arm that has all traces at once, all trainers together, and with how many seeds."""
+
+PLAN_OF_EACH = ((700, 10),)
+"""The same of an arm that has one trace."""
 
 RATE = 7.5
 """
@@ -72,8 +77,10 @@ SAME = 1e-9
 INTRODUCTION = f"""\
 Written by ``together.py --publish``: {TRAINERS} trainers on one hub beside {TRAINERS} that work alone and the best of
 whom, by validation, is picked, for the same evaluations in all. An evaluation is a pass over train; searches, guards,
-claims and re-measurements all count. The figure is the development level on held-out data, the mean over a trace's
-tasks; the best hand-made policy's where the guard accepted nothing. Median and quartiles over seeds.\
+claims and re-measurements all count. The figure is the development level on held-out data, the mean over all tasks; the
+best hand-made policy's where the guard accepted nothing. Median and quartiles over seeds. At once: every trainer has
+all the traces and goes round their tasks, alone from one that is drawn; each: one trace after the other, with a budget for
+each.\
 """
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "traces"
@@ -189,13 +196,13 @@ class Result:
     sessions: int = 0
 
 
-async def arm(bench: Any, path: Path, budget: int, seed: int, *, connected: bool) -> Result:
+async def arm(bench: Any, paths: Sequence[Path], budget: int, seed: int, *, connected: bool) -> Result:
     """Run one arm until its budget is used up."""
     from twisted.internet import reactor as r
 
     reactor: Any = r
     over: Deferred[None] = Deferred()
-    scenarios = [task.open() for task in taskList(bench, [path])]
+    scenarios = [task.open() for task in taskList(bench, paths)]
     with tempfile.TemporaryDirectory(prefix="kernelnet-together-") as folder:
         states = [StateDirectory(Path(folder) / str(at)) for at in range(1 if connected else TRAINERS)]
         hubs = [await startHub(reactor, state) for state in states]
@@ -203,7 +210,10 @@ async def arm(bench: Any, path: Path, budget: int, seed: int, *, connected: bool
         for at in range(TRAINERS):
             hub, state = (hubs[0], states[0]) if connected else (hubs[at], states[at])
             name = f"AI_{at}"
-            local = Local("file_system", [path], Search(), seed * 1000 + at, name, workbenches=[bench.name])
+            local = Local("file_system", paths, Search(), seed * 1000 + at, name, workbenches=[bench.name])
+            if not connected:
+                # Nobody deals them tasks: it is by chance that they don't all begin with the same.
+                local._turn = random.Random(seed * 1000 + at).randrange(len(scenarios))
             config = TrainerConfig(name, state, hubs=(Address("localhost", hub.factory.port),))
             trainers.append(Brisk(config, local, reactor))
         for trainer in trainers:
@@ -267,9 +277,14 @@ def level(scenario: Any, components: list[Any]) -> float:
 
 @dataclass
 class Row:
-    """One trace at one budget: what each arm had with each seed."""
+    """
+    What each arm had with each seed.
 
-    trace: str
+    @ivar paths: the traces that are before every trainer; C{name}: what they are called.
+    """
+
+    name: str
+    paths: list[Path]
     connected: list[Result] = field(default_factory=list)
     alone: list[Result] = field(default_factory=list)
 
@@ -282,7 +297,7 @@ class Row:
         ]
 
     def runs(self) -> list[tuple[float, float]]:
-        """The same of each seed, the mean over the trace's tasks."""
+        """The same of each seed, the mean over all tasks."""
         return list(zip(_means(self.connected), _means(self.alone), strict=True))
 
 
@@ -313,7 +328,7 @@ def signTest(wins: int, losses: int) -> float:
 
 def table(title: str, rows: list[Row], budget: int) -> Table:
     heads = [
-        "trace",
+        "traces",
         "seeds",
         "connected",
         "alone, the best",
@@ -327,7 +342,7 @@ def table(title: str, rows: list[Row], budget: int) -> Table:
         ours, theirs = zip(*row.runs(), strict=True)
         found.rows.append(
             [
-                row.trace,
+                row.name,
                 str(len(ours)),
                 spread(list(ours)),
                 spread(list(theirs)),
@@ -381,66 +396,72 @@ def usable(bench: Any, folder: Path, large: bool) -> list[Path]:
 
 class Comparison:
     """
-    All arms on some traces, seed by seed, so that one that is cut short has as many of each trace.
+    All arms on some traces, seed by seed, so that one that is cut short has as many of each.
 
-    @ivar rows: by budget.
+    @ivar tables: one for each plan that was begun.
     """
 
     def __init__(self, bench: Any, paths: list[Path], minutes: float) -> None:
         self._bench, self._paths = bench, paths
         self._deadline = time.monotonic() + 60 * minutes
-        self.rows: dict[int, list[Row]] = {}
+        self.tables: list[Table] = []
 
-    async def run(self, plan: Sequence[tuple[int, int]]) -> None:
-        """@param plan: budgets, each with its number of seeds."""
-        for path in self._paths:
-            for each in taskList(self._bench, [path]):
-                scenario = each.open()  # once, and outside of what is counted
-                scenario.baselines(), scenario.optimum(), scenario.patterns()
-        for budget, seeds in plan:
-            rows = [Row(path.name.partition(".")[0]) for path in self._paths]
-            for seed in range(1, seeds + 1):
-                if time.monotonic() > self._deadline:
-                    break
-                for row, path in zip(rows, self._paths, strict=True):
-                    # each is first every other time
-                    for connected in (True, False) if seed % 2 else (False, True):
-                        result = await arm(self._bench, path, budget, seed, connected=connected)
-                        (row.connected if connected else row.alone).append(result)
-                self.rows[budget] = rows
-                print(f"after seed {seed}\n{table('', rows, budget)}", file=sys.stderr, flush=True)
+    async def run(self, plans: Sequence[tuple[str, int, int]]) -> None:
+        """@param plans: C{at-once} or C{each}, the budget, and how many seeds."""
+        for each in taskList(self._bench, self._paths):
+            scenario = each.open()  # once, and outside of what is counted
+            scenario.baselines(), scenario.optimum(), scenario.patterns()
+        for how, budget, seeds in plans:
+            await self._run(how, budget, seeds)
 
-    def tables(self) -> list[Table]:
-        name = self._bench.name
-        return [table(f"{name}, {budget} evaluations", rows, budget) for budget, rows in self.rows.items()]
+    async def _run(self, how: str, budget: int, seeds: int) -> None:
+        rows = [Row(f"all {len(self._paths)} at once", self._paths)]
+        if how == "each":
+            rows = [Row(path.name.partition(".")[0], [path]) for path in self._paths]
+        for seed in range(1, seeds + 1):
+            if time.monotonic() > self._deadline:
+                break
+            for row in rows:
+                # each arm is first every other time
+                for connected in (True, False) if seed % 2 else (False, True):
+                    result = await arm(self._bench, row.paths, budget, seed, connected=connected)
+                    (row.connected if connected else row.alone).append(result)
+            found = table(f"{self._bench.name}, {how.replace('-', ' ')}, {budget} evaluations", rows, budget)
+            print(f"after seed {seed}\n{found}", file=sys.stderr, flush=True)
+            self.tables = [*(self.tables[:-1] if seed > 1 else self.tables), found]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trainers that share through a hub beside as many that work alone.")
     parser.add_argument("--workbench", default="file_system")
     parser.add_argument("--traces", type=Path, help="a folder [../shared/traces/WORKBENCH, else those that ship]")
-    parser.add_argument("--seeds", type=int, help="of each budget [10; 3 of the largest]")
-    parser.add_argument("--budget", type=int, action="append", help="evaluations of an arm; may be repeated")
+    parser.add_argument("--only", choices=("at-once", "each"), help="all traces before every trainer, or one an arm")
+    parser.add_argument("--seeds", type=int, help="of each budget [10]")
+    parser.add_argument(
+        "--budget", type=int, action="append", help="evaluations of an arm, instead of the plans'; may be repeated"
+    )
     parser.add_argument("--minutes", type=float, default=1e6, help="begin no other seed after so long")
     parser.add_argument("--all", action="store_true", help=f"traces of more than {LARGE:,} events, too")
-    parser.add_argument("--quick", action="store_true", help="two seeds, the first budget")
+    parser.add_argument("--quick", action="store_true", help="two seeds, the first budgets")
     parser.add_argument("--publish", action="store_true", help="write the section of RESULTS.rst")
     options = parser.parse_args()
     bench = find(IWorkbench, options.workbench, "workbench")
-    plan = [(budget, options.seeds or 10) for budget in options.budget or ()]
-    plan = plan or [(budget, options.seeds or seeds) for budget, seeds in PLAN]
-    if options.quick:
-        plan = [(plan[0][0], 2)]
+    plans = [
+        (how, budget, 2 if options.quick else options.seeds or seeds)
+        for how, plan in (("at-once", PLAN), ("each", PLAN_OF_EACH))
+        for budget, seeds in ([(budget, 10) for budget in options.budget or ()] or plan[: 1 if options.quick else None])
+        if options.only in (None, how)
+    ]
     paths = usable(bench, options.traces or SHARED / bench.name, options.all)
     began = time.monotonic()
     before = dict(machine())
     comparison = Comparison(bench, paths, options.minutes)
     try:
-        task.react(lambda _: Deferred.fromCoroutine(comparison.run(plan)))
+        task.react(lambda _: Deferred.fromCoroutine(comparison.run(plans)))
     except SystemExit as end:
         if end.code:
             raise
-    text = "\n".join(str(table) for table in comparison.tables())
+    text = "\n".join(str(table) for table in comparison.tables)
     print(text)
     if options.publish:
         about = [f":{name}: {before[name]}" for name in ("Date", "CPU", "Python", "Load")]
