@@ -158,5 +158,6 @@ class DashboardTests(SystemTestCase):
         self.startWeb()
         # Sessions end with the hub; a new link begins another.
         self.shows("You are not signed in")
+        self.until(lambda: self.browser.find_element("id", "state").text == "not signed in")
         self.browser.get(self.link())
         self.shows("live")
