@@ -88,7 +88,6 @@ class _Search:
         """
         for family in self.families:
             family.trySuggested()
-        self.lowest = min((best[0].loss for best in (f.found(1) for f in self.families) if best), default=math.inf)
 
     def step(self, metered: Metered, clock: Callable[[], float] | None) -> None:
         """One family's next step.  @param clock: gives seconds; C{None}: evaluations are what a step costs."""
