@@ -79,8 +79,8 @@ Written by ``together.py --publish``: {TRAINERS} trainers on one hub beside {TRA
 whom, by validation, is picked, for the same evaluations in all. An evaluation is a pass over train; searches, guards,
 claims and re-measurements all count. The figure is the development level on held-out data, the mean over all tasks; the
 best hand-made policy's where the guard accepted nothing. Median and quartiles over seeds. At once: every trainer has
-all the traces and goes round their tasks, alone from one that is drawn; each: one trace after the other, with a budget for
-each.\
+all the traces and goes round their tasks, alone from one that is drawn; each: one trace after the other, with a
+budget for each.\
 """
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "traces"
