@@ -237,7 +237,9 @@ class Demo:
 
     def _tellFirst(self) -> None:
         """Say so when the first component has been confirmed, once."""
-        found = None if self._first else firstConfirmed(self.state.database)
+        found = None
+        with contextlib.suppress(sqlite3.OperationalError):  # the hub is busy with it: there is another time
+            found = None if self._first else firstConfirmed(self.state.database)
         if found is not None:
             at, component, by = found
             seconds = (at - self._began).total_seconds()
