@@ -14,13 +14,16 @@ from typing import Any
 from kernelnet.message import Pattern
 from kernelnet.workbench.likeness import finite
 
-__all__ = ["MOST", "Numbers", "expressions", "suggestedBy"]
+__all__ = ["MANY", "MOST", "Numbers", "expressions", "suggestedBy"]
 
 MOST = 6
 """So many of one family are tried."""
 
 HELD = 0.5
 """The confidence that is asked of a pattern."""
+
+MANY = 0.5
+"""With fewer one-hit wonders among the blocks the best policies are others."""
 
 Numbers = Callable[[str], float]
 """A pattern's number by name; 0 where there is none."""
@@ -58,7 +61,7 @@ def _nothing(kind: str, number: Numbers) -> Iterator[str]:
 
 
 def _ofRequests(kind: str, number: Numbers) -> Iterator[str]:
-    if kind == "one_hit_share":
+    if kind == "one_hit_share" and number("share") >= MANY:
         # Who was requested only once goes first: most of them won't come back.
         yield "iflt(freq + hist, 1.5, -1e6 - age, lg(freq + hist) - lg(age))"
         yield "iflt(freq + hist, 1.5, -1e6 - age, -age)"

@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from kernelnet.generators._candidate import Candidate
 from kernelnet.generators._portfolio import search
-from kernelnet.generators.suggestions import Numbers
+from kernelnet.generators.suggestions import MANY, Numbers
 from kernelnet.generators.template import HAND_MADE, PARAMETERS, Vector, bake, describe, tunable
 from kernelnet.generators.vectors import Template, VectorFamily
 from kernelnet.interfaces import IComponentGenerator
@@ -24,7 +24,7 @@ BLOCK_TYPE = "file_system/search"
 def suggested(kind: str, number: Numbers) -> Iterator[Vector]:
     """What a pattern makes worth trying; see `Template.suggested`."""
     relative = number("relative")
-    if kind == "one_hit_share":
+    if kind == "one_hit_share" and number("share") >= MANY:
         # The more blocks come only once, the less room they should get; who comes back soon was no such block.
         share = number("share")
         yield (max(0.01, 0.1 * (1 - share)), 2, 1, 0, 0, 1, 1, 0, 0, 1, 0, 0)

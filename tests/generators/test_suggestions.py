@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from kernelnet.generators._family import Metered
 from kernelnet.generators.expression import parse
 from kernelnet.generators.search import TEMPLATES
-from kernelnet.generators.suggestions import HELD, MOST, expressions, suggestedBy
+from kernelnet.generators.suggestions import HELD, MANY, MOST, expressions, suggestedBy
 from kernelnet.generators.two_queues import TWO_QUEUES
 from kernelnet.generators.vectors import VectorFamily
 from kernelnet.message import Pattern
@@ -55,11 +55,17 @@ class SuggestionTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """There are never more than some."""
-        learned = [Pattern(str(at), "one_hit_share", 1.0, {"share": at / 50}) for at in range(50)]
+        learned = [Pattern(str(at), "one_hit_share", 1.0, {"share": 1 - at / 100}) for at in range(50)]
         family = VectorFamily(TWO_QUEUES)
         family.problem = Metered(problem(*learned))
         self.addCleanup(family.problem.close)
         self.assertEqual(len(family.suggested()), MOST)
+
+    def test_few(self) -> None:
+        """Where few blocks are one-hit wonders nothing is suggested for them."""
+        few = Pattern("a", "one_hit_share", 1.0, {"share": MANY / 2})
+        self.assertEqual(expressions(problem(few)), [])
+        self.assertEqual([list(TWO_QUEUES.suggested(*said)) for said in suggestedBy(problem(few))], [[]])
 
     def test_named(self) -> None:
         """Features that patterns name are ranked by, the best first, then two of them; a name that is none is not."""
