@@ -24,6 +24,8 @@ All have C{window} (requests) and C{capacity} (slots) in their data.
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 
 from kernelnet.message import Pattern
@@ -42,27 +44,46 @@ _LEAST_LOOP = 64
 
 _OFTEN = 16
 
+_RELATIVE = {"loop": "length", "reuse_distance": "distance"}
+"""Which number of a kind is also told in capacities."""
+
+_KNOWN: WeakKeyDictionary[Trace, list[Found]] = WeakKeyDictionary()
+"""What was found in a trace: it is the same at all capacities, and takes seconds in millions of requests."""
+
 
 def learnPatterns(trace: Trace, capacity: int) -> list[Pattern]:
     """
     @param capacity: slots of the cache, to which C{reuse_distance} and C{loop} relate their numbers.
     @return: those found, most confident first.
     """
+    if trace not in _KNOWN:
+        _KNOWN[trace] = _found(trace, _window(trace))
+    found = []
+    for kind, data, confidence in _KNOWN[trace]:
+        relative = {"relative": round(data[_RELATIVE[kind]] / capacity, 6)} if kind in _RELATIVE else {}
+        found.append((kind, data | relative, confidence))
+    return patternsOf("file_system", trace, found, {"window": _window(trace), "capacity": capacity})
+
+
+def _window(trace: Trace) -> int:
     trainEnd, validationEnd = trace.ends["train"], trace.ends["validation"]
-    window = min(trainEnd, validationEnd - trainEnd)
+    return min(trainEnd, validationEnd - trainEnd)
+
+
+def _found(trace: Trace, window: int) -> list[Found]:
+    trainEnd = trace.ends["train"]
     windows = slice(trainEnd - window, trainEnd), slice(trainEnd, trainEnd + window)
     learn, check = (trace.blocks[window] for window in windows)
-    found = [
+    return [
         *_oneHitShare(learn, check),
         *_sequentialRuns(trace, *windows),
-        *_loop(trace.blocks, *windows, capacity),
-        *_reuseDistances(trace.blocks, *windows, capacity),
+        *_loop(trace.blocks, *windows),
+        *_reuseDistances(trace.blocks, *windows),
         *regularities.popularity(learn, check),
         *regularities.transitions(learn, check),
         *regularities.phaseChanges(learn, check),
         *_burstiness(learn, check),
     ]
-    return patternsOf("file_system", trace, found, {"window": window, "capacity": capacity})
 
 
 def _oneHitShare(learn: Numbers, check: Numbers) -> list[Found]:
@@ -98,7 +119,7 @@ def _intervals(blocks: Numbers) -> Numbers:
     return intervals
 
 
-def _loop(blocks: Numbers, learn: slice, check: slice, capacity: int) -> list[Found]:
+def _loop(blocks: Numbers, learn: slice, check: slice) -> list[Found]:
     intervals = _intervals(blocks[: check.stop])
     learned = intervals[learn][intervals[learn] >= _LEAST_LOOP]
     if not len(learned):
@@ -112,11 +133,11 @@ def _loop(blocks: Numbers, learn: slice, check: slice, capacity: int) -> list[Fo
 
     if share(learn) < MIN_SHARE:
         return []
-    data = {"length": length, "relative": round(length / capacity, 6), "share": round(share(learn), 6)}
+    data = {"length": length, "share": round(share(learn), 6)}
     return [("loop", data, agreement(share(learn), share(check)))]
 
 
-def _reuseDistances(blocks: Numbers, learn: slice, check: slice, capacity: int) -> list[Found]:
+def _reuseDistances(blocks: Numbers, learn: slice, check: slice) -> list[Found]:
     every = stackDistances(blocks[: check.stop])
 
     def histogram(window: slice) -> Numbers:
@@ -139,7 +160,7 @@ def _reuseDistances(blocks: Numbers, learn: slice, check: slice, capacity: int) 
         free[around] = False
         distance = max(1, round(2 ** (float(peak) / _BINS_PER_OCTAVE) - 1))
         share = float(learned[around].sum())
-        data = {"distance": distance, "relative": round(distance / capacity, 6), "share": round(share, 6)}
+        data = {"distance": distance, "share": round(share, 6)}
         found.append(("reuse_distance", data, agreement(share, float(checked[around].sum()))))
     return found
 
