@@ -219,8 +219,16 @@ class IntegratedKernelTrainer:
         able = [bench for bench in self._benches if self._tasksOn(bench)]
         if not able:
             raise WorkbenchError(f"no trace ships with {', '.join(self.workbenches)}: give one by --trace")
+        if not any(map(self._canWrite, able)):
+            words = self._generator.name, ", ".join(self._generator.workbenches), ", ".join(self.workbenches)
+            raise WorkbenchError("the generator {} writes for {}, not for {}".format(*words))
         self._benches = able
         self._every = [_described(task.open()) for bench in able for task in self._tasks[bench.name]]
+
+    def _canWrite(self, bench: Any) -> bool:
+        """Whether the generator writes for a bench."""
+        names = getattr(self._generator, "workbenches", ())
+        return not names or bench.name in names
 
     def _tasksOn(self, bench: Any) -> list[Task]:
         if bench.name not in self._tasks:
@@ -237,13 +245,16 @@ class IntegratedKernelTrainer:
         """
         The task that was asked for if it is here, else the likest by its patterns, else the next in turn on that bench.
 
-        @raise Unmeasurable: the workbench isn't here, or no trace for it.
+        @raise Unmeasurable: the workbench isn't here, or no trace for it, or our generator writes nothing for it.
         """
         asked = goal.requirements
         if isinstance(asked.get("workbench"), str) and asked["workbench"] not in self._installed:
             raise Unmeasurable(f"the workbench {plain(asked['workbench'], 100)!r} is not installed here")
         names = [name for name in (asked.get("workbench"), goal.feature) if isinstance(name, str)]
-        benches = [self._installed[name] for name in names if name in self._installed][:1] or self._benches
+        benches = [self._installed[name] for name in names if name in self._installed][:1]
+        if benches and not self._canWrite(benches[0]):
+            raise Unmeasurable(f"the generator {self._generator.name} writes nothing for {benches[0].name}")
+        benches = benches or list(filter(self._canWrite, self._benches))
         every = [task for bench in benches for task in self._tasksOn(bench)]
         if not every:
             raise Unmeasurable(f"there is no trace for {benches[0].name} here")

@@ -280,7 +280,11 @@ class Workshop:
         """One round of the trainer's own search: what beats all that it knows is shared."""
         trainer = self._trainer
         began = trainer.now()
-        component = await trainer.local.build(self._cheaperGoal() or self._goal(ROUND_SECONDS))
+        component: Component | None = None
+        try:
+            component = await trainer.local.build(self._cheaperGoal() or self._goal(ROUND_SECONDS))
+        except Unmeasurable as error:
+            self.log.info("nothing built: {reason}", reason=str(error))
         if component is None and trainer.now() - began < 1.0:
             # A generator that has nothing to offer, and says so at once, must not spin.
             await trainer.pause(1.0)

@@ -15,7 +15,7 @@ from kernelnet.trainer.hints import hintsIn, hintsOf, translated
 from kernelnet.trainer.knowledge import KnownComponent
 from kernelnet.trainer.similarity import patternsIn
 from kernelnet.trainer.training import Goal, IntegratedKernelTrainer
-from kernelnet.workbench.errors import Unmeasurable
+from kernelnet.workbench.errors import Unmeasurable, WorkbenchError
 from kernelnet.workbench.file_system import workbench
 from tests.trainer.support import component
 from tests.workbench.support import mixture
@@ -27,6 +27,7 @@ class Keeping:
     """A generator that finds nothing, and keeps what it was given."""
 
     name = "keeping"
+    workbenches: tuple[str, ...] = ()
 
     def generate(self, problem: Any) -> None:
         self.problem = problem
@@ -84,6 +85,33 @@ class ChoosingTests(TestCase):
         goal = Goal("network_stack", 5.0, requirements={"workbench": "network_stack"})
         error = yield self.assertFailure(self.local.build(goal), Unmeasurable)
         self.assertEqual(str(error), "there is no trace for network_stack here")
+
+    @inlineCallbacks
+    def test_generator(self) -> Any:
+        """A generator is asked for what it writes for, and for nothing else."""
+        self.patch(Keeping, "workbenches", ("file_system",))
+        yield self.built()
+        goal = Goal("process_manager", 5.0, requirements={"workbench": "process_manager"})
+        error = yield self.assertFailure(self.local.build(goal), Unmeasurable)
+        self.assertEqual(str(error), "the generator keeping writes nothing for process_manager")
+        # one that works on every bench
+        other = IntegratedKernelTrainer(
+            "performance", (), self.generator, workbenches=["process_manager", "file_system"]
+        )
+        self.addCleanup(other.stop)
+        yield other.start()
+        for _ in range(2):
+            yield other.build(Goal("performance", 5.0))
+            self.assertEqual(self.generator.problem.workbench, "file_system")
+
+    @inlineCallbacks
+    def test_wrongGenerator(self) -> Any:
+        """A generator that writes for none of a trainer's workbenches is told as that at the start."""
+        self.patch(Keeping, "workbenches", ("file_system",))
+        other = IntegratedKernelTrainer("process_manager", (), self.generator)
+        self.addCleanup(other.stop)
+        error = yield self.assertFailure(other.start(), WorkbenchError)
+        self.assertEqual(str(error), "the generator keeping writes for file_system, not for process_manager")
 
     @inlineCallbacks
     def test_givenAway(self) -> Any:
