@@ -42,7 +42,11 @@ MAX_INVITED = 3
 """How many of the best matches are invited."""
 
 MAX_STEPS = 128
-"""So many steps of a session are kept, the first."""
+MAX_TRANSCRIPT = 128 * 1024
+"""So many steps of a session are kept, the first, and no more than so many bytes of JSON."""
+
+MAX_REFUSALS = 16
+"""So many of those who have no time for a session are told in its transcript: there may be thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ def respond(
             _tell(transaction, [sender], response.session_id, "expired", f"the session is {session.outcome}")
         return [], passedOn
     if session.state == "active" and session.partner == sender:
-        _addSteps(transaction, session.id, [*response.transcript, _refusal(sender, response.reason)])
+        _addSteps(transaction, session.id, sender, [*response.transcript, _refusal(sender, response.reason)])
         _end(transaction, session, "declined", f"by {sender}")
         return [session.initiator], passedOn
     if session.state != "offered" or sender in session.declined:
@@ -144,7 +148,8 @@ def respond(
         "UPDATE collaboration_sessions SET declined = ?, changed_at = ? WHERE session_id = ?",
         (msgspec.json.encode(declined).decode(), transaction.now, session.id),
     )
-    _addSteps(transaction, session.id, [_refusal(sender, response.reason)])
+    if len(declined) <= MAX_REFUSALS:
+        _addSteps(transaction, session.id, sender, [_refusal(sender, response.reason)])
     if set(session.invited) <= set(declined):
         _end(transaction, session, "declined", "by all")
         return [session.initiator], passedOn
@@ -170,7 +175,7 @@ def complete(transaction: Transaction, sender: str, sessionId: str, share: Compo
         transaction.execute(
             "UPDATE collaboration_sessions SET component = ? WHERE session_id = ?", (share.component.id, sessionId)
         )
-        _addSteps(transaction, sessionId, share.transcript)
+        _addSteps(transaction, sessionId, sender, share.transcript)
         _end(transaction, session, "completed", f"by {sender}")
 
 
@@ -184,18 +189,32 @@ def add(transaction: Transaction, sender: str, sessionId: str, share: ComponentS
     if session is None or sender not in (session.initiator, session.partner):
         return
     if session.state in ("active", "completed"):
-        _addSteps(transaction, sessionId, share.transcript)
+        _addSteps(transaction, sessionId, sender, share.transcript)
 
 
 def _refusal(sender: str, reason: str) -> SessionStep:
     return SessionStep(by=sender, what="decline", note=reason[:256])
 
 
-def _addSteps(transaction: Transaction, sessionId: str, added: Sequence[SessionStep]) -> None:
+def _addSteps(transaction: Transaction, sessionId: str, sender: str, added: Sequence[SessionStep]) -> None:
+    """
+    Keep what C{sender} tells, as far as there is room.
+
+    Whoever it says did its steps, it did them itself: else it could put words into others' mouths.  Only where it began
+    from may be another's.
+    """
     ((before,),) = transaction.execute(
         "SELECT transcript FROM collaboration_sessions WHERE session_id = ?", (sessionId,)
     ).fetchall()
-    steps = [*(msgspec.json.decode(before) if before else []), *msgspec.to_builtins(added)][:MAX_STEPS]
+    steps = msgspec.json.decode(before, type=list[msgspec.Raw]) if before else []
+    size = len(before or b"")
+    for step in added[: MAX_STEPS - len(steps)]:
+        own = step if step.what == "start" else msgspec.structs.replace(step, by=sender)
+        encoded = msgspec.json.encode(own)
+        size += len(encoded) + 1
+        if size > MAX_TRANSCRIPT:
+            break
+        steps.append(msgspec.Raw(encoded))
     transaction.execute(
         "UPDATE collaboration_sessions SET transcript = ?, changed_at = ? WHERE session_id = ?",
         (msgspec.json.encode(steps), transaction.now, sessionId),

@@ -209,6 +209,39 @@ class StateTests(HubTestCase):
         ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
         self.assertEqual(len(json.loads(body)), 128)
 
+    def test_largeSteps(self) -> None:
+        """However large steps are, a transcript is bounded, and what it begins with is kept."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        hint = {"by": "A", "workbench": "w", "component": "a" * 64, "expression": "x" * 1000}
+        large = {"by": "A", "what": "build", "hints": [hint] * 16}
+        self.complete(self.a, session, transcript=[{"by": "A", "what": "start"}, *[large] * 40])
+        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        self.assertTrue(100_000 < len(body) <= 128 * 1024)
+        self.assertEqual(json.loads(body)[:2], [{"by": "A", "what": "start"}, large])
+
+    def test_wordsOfOthers(self) -> None:
+        """What one tells in a transcript it did itself, whoever it says that did it; but where it began from."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        told = [{"by": "B", "what": "start"}, {"by": "AI_1", "what": "send", "score": 1}]
+        self.complete(self.a, session, transcript=told)
+        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        self.assertEqual([step["by"] for step in json.loads(body)], ["B", "A"])
+
+    def test_manyRefusals(self) -> None:
+        """However many had no time for a session, what is done in it is told."""
+        others = [self.hub.connect(f"C_{number}") for number in range(20)]
+        self.initiator.send("collaboration_request", FEATURE)
+        (invitation,) = self.a.payloads("collaboration_request")
+        session = invitation["session_id"]
+        for other in others:
+            self.respond(other, session, "declined")
+        self.respond(self.a, session, "accepted")
+        self.complete(self.a, session, transcript=[{"by": "A", "what": "send"}] * 60)
+        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        self.assertEqual([step["what"] for step in json.loads(body)], ["decline"] * 16 + ["send"] * 60)
+
     def test_typeIsTold(self) -> None:
         """The initiator, who may have made several offers, hears what kind of session was accepted."""
         self.respond(self.a, self.offer(), "accepted")
