@@ -84,7 +84,7 @@ class SearchTests(SynchronousTestCase):
 
     def test_shipped(self) -> None:
         """On both shipped traces, with the smallest cache to train at, it passes the guard."""
-        # On sqlite the template is hardly better than ARC: with or without patterns half of all seeds are taken for luck.
+        # On sqlite the template is hardly better than ARC: with patterns or without half of all seeds are called luck.
         for path in workbench.traces():
             scenario = workbench.scenario(path, workbench.tasks(path)[0])
             problem = Problem(scenario, seed=4, seconds=HOUR)
