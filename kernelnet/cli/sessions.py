@@ -92,8 +92,8 @@ def _given(invitation: dict[str, Any]) -> list[str]:
     told = invitation.get("requirements", {})
     lines = []
     for pattern in _list(told.get("patterns")):
-        data = plain(json.dumps(pattern.get("data"), ensure_ascii=False), 200)
-        lines.append(f"pattern: {plain(str(pattern.get('type')), 40)}, {pattern.get('confidence')}, {data}")
+        kind, confidence = plain(str(pattern.get("type")), 40), plain(str(pattern.get("confidence")), 40)
+        lines.append(f"pattern: {kind}, {confidence}, {plain(json.dumps(pattern.get('data'), ensure_ascii=False), 200)}")
     return lines + [f"gives: {_hintText(hint)}" for hint in _list(told.get("hints"))]
 
 
@@ -103,7 +103,7 @@ def _list(value: object) -> list[dict[str, Any]]:
 
 def _hintText(hint: dict[str, Any]) -> str:
     by, bench = plain(str(hint.get("by")), 64), plain(str(hint.get("workbench")), 64)
-    return f"{by}'s {str(hint.get('component'))[:10]} of {bench}: {plain(str(hint.get('expression')), 200)}"
+    return f"{by}'s {plain(str(hint.get('component')), 10)} of {bench}: {plain(str(hint.get('expression')), 200)}"
 
 
 def told(step: Step, task: str = "") -> str:

@@ -37,7 +37,8 @@ class SessionsTests(CliTestCase, HubTestCase):
 
     def begun(self, kind: str) -> str:
         pattern = {"id": "p", "type": NASTY, "confidence": 0.5, "data": {"length": NASTY}}
-        told = {"hints": [HINT, 3], "patterns": [pattern, None], "deep": {}}
+        worse = {**pattern, "confidence": NASTY}
+        told = {"hints": [HINT, 3, {"component": NASTY}], "patterns": [pattern, worse, None], "deep": {}}
         request = {"type": kind, "description": f"help {NASTY}", "target_ai": "AI_1", "requirements": told}
         self.peer.send("collaboration_request", request)
         return str(self.author.payloads("collaboration_request")[-1]["session_id"])
