@@ -93,7 +93,8 @@ def _given(invitation: dict[str, Any]) -> list[str]:
     lines = []
     for pattern in _list(told.get("patterns")):
         kind, confidence = plain(str(pattern.get("type")), 40), plain(str(pattern.get("confidence")), 40)
-        lines.append(f"pattern: {kind}, {confidence}, {plain(json.dumps(pattern.get('data'), ensure_ascii=False), 200)}")
+        data = plain(json.dumps(pattern.get("data"), ensure_ascii=False), 200)
+        lines.append(f"pattern: {kind}, {confidence}, {data}")
     return lines + [f"gives: {_hintText(hint)}" for hint in _list(told.get("hints"))]
 
 
