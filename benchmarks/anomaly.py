@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kernelnet.generators.search import Search
-from kernelnet.message import SplitScore
+from kernelnet.knowledge import SplitScore
 from kernelnet.workbench.acceptance import accept, bestByHand
 from kernelnet.workbench.problem import Problem
 from kernelnet.workbench.security import workbench

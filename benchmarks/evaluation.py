@@ -23,7 +23,7 @@ from pathlib import Path
 import libcachesim  # type: ignore[import-untyped]
 import numpy as np
 
-from kernelnet.message import Component, Manifest, Verdict
+from kernelnet.knowledge import Component, Manifest, Verdict
 from kernelnet.workbench.acceptance import remeasure
 from kernelnet.workbench.compiler import compileC, compilerVersion
 from kernelnet.workbench.file_system import FileSystemWorkbench, workbench

@@ -42,7 +42,7 @@ from kernelnet.generators.expression import parse, textIn
 from kernelnet.generators.genetic import rankAbiOf
 from kernelnet.generators.search import TEMPLATES, Search
 from kernelnet.interfaces import IWorkbench
-from kernelnet.message import CodeBlock, Pattern, SplitScore
+from kernelnet.knowledge import CodeBlock, Pattern, SplitScore
 from kernelnet.plugins import find
 from kernelnet.workbench.acceptance import bestByHand
 from kernelnet.workbench.errors import TraceError

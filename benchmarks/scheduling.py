@@ -21,7 +21,7 @@ from typing import Any
 
 from kernelnet.generators.expression import parse, toC
 from kernelnet.generators.search import Search
-from kernelnet.message import Report
+from kernelnet.knowledge import Report
 from kernelnet.workbench.acceptance import accept, bestByHand
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import TraceError

@@ -24,7 +24,7 @@ from kernelnet.generators.expression import fromSource, parse, parts, text
 from kernelnet.generators.genetic import GeneticFamily, rankAbiOf
 from kernelnet.generators.translation import translations
 from kernelnet.interfaces import IWorkbench
-from kernelnet.message import CodeBlock
+from kernelnet.knowledge import CodeBlock
 from kernelnet.plugins import find
 from kernelnet.workbench.problem import Problem
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet import knowledge as k
 from kernelnet import message as m
 from kernelnet import wire
 from kernelnet.message import MessageType
@@ -93,10 +94,10 @@ class PayloadTests(SynchronousTestCase):
         pairs: list[tuple[type[Struct], dict[str, Any]]] = [
             *((c, wire_examples.FROM_CLIENT[t]) for t, c in wire.FROM_CLIENT.items() if c),
             *((c, hub[t]) for t, c in wire.FROM_HUB.items() if c),
-            (m.Component, {**wire_examples.COMPONENT, "component_name": "the older name of name"}),
-            (m.Manifest, wire_examples.COMPONENT["manifest"]),
-            (m.Report, wire_examples.COMPONENT["manifest"]["report"]),
-            (m.SplitScore, wire_examples.COMPONENT["manifest"]["report"]["splits"]["held_out"]),
+            (k.Component, {**wire_examples.COMPONENT, "component_name": "the older name of name"}),
+            (k.Manifest, wire_examples.COMPONENT["manifest"]),
+            (k.Report, wire_examples.COMPONENT["manifest"]["report"]),
+            (k.SplitScore, wire_examples.COMPONENT["manifest"]["report"]["splits"]["held_out"]),
             (m.SessionStep, wire_examples.STEP),
             (m.Hint, wire_examples.STEP["hints"][0]),
             (m.KnowledgeBase, sync["global_knowledge_base"]),
@@ -122,25 +123,25 @@ class PayloadTests(SynchronousTestCase):
         """A value outside its bounds is refused with the field's name."""
         share = wire_examples.PATTERN_SHARE["pattern"]
         cases: list[tuple[type[Struct], dict[str, Any], str]] = [
-            (m.Pattern, {**share, "confidence": 1.0000001}, "$.confidence"),
-            (m.Pattern, {**share, "confidence": -0.1}, "$.confidence"),
-            (m.Pattern, {**share, "confidence": "0.5"}, "$.confidence"),
-            (m.Pattern, {**share, "id": ""}, "$.id"),
-            (m.Pattern, {**share, "id": "x" * 257}, "$.id"),
+            (k.Pattern, {**share, "confidence": 1.0000001}, "$.confidence"),
+            (k.Pattern, {**share, "confidence": -0.1}, "$.confidence"),
+            (k.Pattern, {**share, "confidence": "0.5"}, "$.confidence"),
+            (k.Pattern, {**share, "id": ""}, "$.id"),
+            (k.Pattern, {**share, "id": "x" * 257}, "$.id"),
             (m.Hello, {"protocol": 0}, "$.protocol"),
             (m.Hello, {"resume_after": -1}, "$.resume_after"),
             (m.Hello, {"capabilities": "page_cache"}, "$.capabilities"),
             (m.Hello, {"capabilities": ["x" * 129]}, "$.capabilities[0]"),
             (m.SyncRequest, {"limit": 0}, "$.limit"),
             (m.SyncRequest, {"limit": 1001}, "$.limit"),
-            (m.Component, {"id": "c", "wasm": "?"}, "$.wasm"),
+            (k.Component, {"id": "c", "wasm": "?"}, "$.wasm"),
             (m.PerformanceReport, {"component_id": "c", "performance": {}, "digest": DIGEST.upper()}, "$.digest"),
             (m.PerformanceReport, {"component_id": "c", "performance": {}, "digest": DIGEST + "\n"}, "$.digest"),
             (m.PerformanceReport, {"component_id": "c", "performance": {}, "verdict": "maybe"}, "$.verdict"),
             (m.CollaborationRequest, {"type": "chat"}, "$.type"),
             (m.CollaborationResponse, {"session_id": "s", "response": "perhaps"}, "$.response"),
             (m.ComponentShare, {"component": {"id": "c"}, "original_requestor": "a b"}, "$.original_requestor"),
-            (m.Manifest, {}, "source_sha256"),
+            (k.Manifest, {}, "source_sha256"),
         ]
         for cls, value, name in cases:
             error = self.assertRaises(msgspec.ValidationError, make, cls, value)
@@ -155,26 +156,26 @@ class PayloadTests(SynchronousTestCase):
 class ComponentTests(SynchronousTestCase):
     def test_digest(self) -> None:
         """A component's digest is SHA-256 over the digests of its source and its module."""
-        component = m.Component(id="c", implementation="é", wasm=b"\0asm")
+        component = k.Component(id="c", implementation="é", wasm=b"\0asm")
         parts = hashlib.sha256("é".encode()).digest() + hashlib.sha256(b"\0asm").digest()
         self.assertEqual(component.digest, hashlib.sha256(parts).hexdigest())
 
     def test_digestParts(self) -> None:
         """Bytes moved from the source to the module change the digest."""
         self.assertNotEqual(
-            m.Component(id="c", implementation="ab", wasm=b"c").digest,
-            m.Component(id="c", implementation="a", wasm=b"bc").digest,
+            k.Component(id="c", implementation="ab", wasm=b"c").digest,
+            k.Component(id="c", implementation="a", wasm=b"bc").digest,
         )
 
     def test_digestIsOfCodeOnly(self) -> None:
         """Name and author's words don't change the digest: a verdict is about what runs."""
-        self.assertEqual(m.Component(id="a", name="x").digest, m.Component(id="b", description="y").digest)
+        self.assertEqual(k.Component(id="a", name="x").digest, k.Component(id="b", description="y").digest)
 
     def test_title(self) -> None:
         """A component is called by its name, by the older C{component_name}, or else by its id."""
-        self.assertEqual(m.Component(id="c", name="n", component_name="o").title, "n")
-        self.assertEqual(m.Component(id="c", component_name="o").title, "o")
-        self.assertEqual(m.Component(id="c").title, "c")
+        self.assertEqual(k.Component(id="c", name="n", component_name="o").title, "n")
+        self.assertEqual(k.Component(id="c", component_name="o").title, "o")
+        self.assertEqual(k.Component(id="c").title, "c")
 
 
 class HandshakeTests(SynchronousTestCase):

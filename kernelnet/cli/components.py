@@ -31,7 +31,7 @@ from kernelnet.hub.catalog import (
     entryOf,
     lineage,
 )
-from kernelnet.message import Report
+from kernelnet.knowledge import Report
 from kernelnet.wire import plain
 
 __all__ = ["components"]

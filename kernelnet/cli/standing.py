@@ -14,7 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from kernelnet.message import Report
+from kernelnet.knowledge import Report
 from kernelnet.wire import plain
 from kernelnet.workbench.base import BaseScenario
 from kernelnet.workbench.suite import Suite

@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kernelnet.interfaces import IWorkbench
-from kernelnet.message import Component, MessageType, Verdict
+from kernelnet.knowledge import Component, Verdict
+from kernelnet.message import MessageType
 from kernelnet.plugins import available
 from kernelnet.wire import plain
 from kernelnet.workbench.errors import Unmeasurable

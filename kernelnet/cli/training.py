@@ -20,7 +20,7 @@ from kernelnet.cli.progress import progress
 from kernelnet.cli.standing import Found, settingsText, unitOf
 from kernelnet.generators import Candidate
 from kernelnet.interfaces import IComponentGenerator
-from kernelnet.message import Component, Manifest, Report
+from kernelnet.knowledge import Component, Manifest, Report
 from kernelnet.plugins import available, find
 from kernelnet.wire import plain
 from kernelnet.workbench.acceptance import accept

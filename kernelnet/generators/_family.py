@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kernelnet.generators._candidate import Candidate
-from kernelnet.message import SplitScore
+from kernelnet.knowledge import SplitScore
 from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["RESERVE", "WINDOWS", "Family", "Found", "Job", "Metered", "Scores"]

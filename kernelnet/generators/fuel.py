@@ -29,7 +29,7 @@ from kernelnet.generators.expression import Tree, evaluate, fromSource, toC
 from kernelnet.generators.genetic import rankAbiOf
 from kernelnet.generators.template import Vector
 from kernelnet.generators.vectors import Template
-from kernelnet.message import Component, SplitScore
+from kernelnet.knowledge import Component, SplitScore
 
 __all__ = ["cheaper"]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
-from kernelnet.message import Pattern
+from kernelnet.knowledge import Pattern
 from kernelnet.workbench.likeness import finite
 
 __all__ = ["MANY", "MOST", "Numbers", "expressions", "suggestedBy"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kernelnet.generators.expression import ExpressionError, Tree, parse, parts, size, text
-from kernelnet.message import CodeBlock
+from kernelnet.knowledge import CodeBlock
 from kernelnet.workbench.abi import Abi
 
 __all__ = ["MAX_PARTS", "Translated", "counterparts", "translations"]

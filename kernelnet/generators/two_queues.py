@@ -18,7 +18,7 @@ from kernelnet.interfaces import IComponentGenerator
 __all__ = ["BLOCK_TYPE", "TWO_QUEUES", "TemplateSearch", "suggested", "template"]
 
 BLOCK_TYPE = "file_system/search"
-"""The C{type} of a `kernelnet.message.CodeBlock` whose data is C{{"parameters": […]}}, a vector of this family."""
+"""The C{type} of a `kernelnet.knowledge.CodeBlock` whose data is C{{"parameters": […]}}, a vector of this family."""
 
 
 def suggested(kind: str, number: Numbers) -> Iterator[Vector]:

@@ -40,7 +40,7 @@ class Template:
     @ivar suggested: what the kind and the numbers of a pattern make worth trying; see
         `kernelnet.generators.suggestions`.
     @ivar islands, population, offspring: see `IslandFamily`; where a measurement takes long, few are best.
-    @ivar blockTypes: the C{type} of `kernelnet.message.CodeBlock`s whose data is C{{"parameters": […]}} of this one.
+    @ivar blockTypes: the C{type} of `kernelnet.knowledge.CodeBlock`s whose data is C{{"parameters": […]}} of this one.
     """
 
     name: str

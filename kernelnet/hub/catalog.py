@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kernelnet.message import Component, Manifest, Report, Verdict
+from kernelnet.knowledge import Component, Manifest, Report, Verdict
 
 __all__ = [
     "SORTS",

@@ -16,15 +16,8 @@ from typing import Any
 import msgspec
 
 from kernelnet.hub.commit import Transaction
-from kernelnet.message import (
-    CodeBlock,
-    Component,
-    KnowledgeBase,
-    NetworkMessage,
-    Pattern,
-    PerformanceReport,
-    Verdict,
-)
+from kernelnet.knowledge import CodeBlock, Component, Pattern, Verdict
+from kernelnet.message import KnowledgeBase, NetworkMessage, PerformanceReport
 
 __all__ = [
     "PAGE_BYTES",

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from kernelnet.hub.catalog import reportsOn
-from kernelnet.message import Hello, MessageType, Verdict
+from kernelnet.knowledge import Verdict
+from kernelnet.message import Hello, MessageType
 from kernelnet.wire import rfc3339
 
 __all__ = ["SESSION_STATES", "Cursor", "Progress", "ais", "patterns", "progress", "session", "sessionPage", "sessions"]

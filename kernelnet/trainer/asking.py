@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kernelnet.message import CollaborationRequest, CollaborationType, Pattern
+from kernelnet.knowledge import Pattern
+from kernelnet.message import CollaborationRequest, CollaborationType
 from kernelnet.trainer.hints import hintsOf
 from kernelnet.trainer.knowledge import KnownComponent
 from kernelnet.trainer.session import cost, onTask, reportOf, taskText

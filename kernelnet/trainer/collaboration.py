@@ -14,12 +14,12 @@ import msgspec
 from twisted.internet.defer import inlineCallbacks
 from twisted.logger import Logger
 
+from kernelnet.knowledge import Component
 from kernelnet.message import (
     CollaborationInvitation,
     CollaborationRequest,
     CollaborationResponse,
     CollaborationType,
-    Component,
     ComponentShare,
     MessageType,
     SessionStep,

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from kernelnet.message import AiInfo, Verdict
+from kernelnet.knowledge import Verdict
+from kernelnet.message import AiInfo
 from kernelnet.trainer.knowledge import KnownComponent
 
 __all__ = ["FLOOR", "dealt", "placeAmong"]

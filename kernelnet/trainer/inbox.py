@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct
 from twisted.internet.defer import inlineCallbacks
 from twisted.logger import Logger
 
+from kernelnet import knowledge as k
 from kernelnet import message as m
 from kernelnet.identity import IdentityError
 from kernelnet.message import ErrorClass, MessageType, NetworkMessage, SyncRequest
@@ -181,12 +182,12 @@ class Inbox:
 
     def _learn(self, base: m.KnowledgeBase, changes: Changes) -> None:
         for entry in base.patterns:
-            self._each(entry, m.Pattern, self._trainer.knowledge.addPattern, changes)
+            self._each(entry, k.Pattern, self._trainer.knowledge.addPattern, changes)
         for entry in base.components:
             if entry.get("kind") == "code":
-                self._each(entry, m.CodeBlock, self._trainer.knowledge.addBlock, changes)
+                self._each(entry, k.CodeBlock, self._trainer.knowledge.addBlock, changes)
             else:
-                self._each(entry, m.Component, self._addComponent, changes)
+                self._each(entry, k.Component, self._addComponent, changes)
         for componentId, entries in base.benchmarks.items():
             for entry in entries:
                 entry.update(component_id=componentId, source=entry.get("reporter"))
@@ -205,7 +206,7 @@ class Inbox:
         if isinstance(source, str) and source != self._trainer.aiId:
             use(source, value, changes)
 
-    def _addComponent(self, source: str, component: m.Component, changes: Changes) -> None:
+    def _addComponent(self, source: str, component: k.Component, changes: Changes) -> None:
         known = self._trainer.knowledge.addComponent(source, component, changes)
         if known is not None and component.manifest is not None and component.manifest.report is not None:
             self._trainer.workshop.addMeasurement(component, changes)

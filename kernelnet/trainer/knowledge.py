@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Struct
 from twisted.internet.defer import inlineCallbacks
 
-from kernelnet.message import AiInfo, CodeBlock, Component, Pattern, PerformanceReport, Verdict
+from kernelnet.knowledge import CodeBlock, Component, Pattern, Verdict
+from kernelnet.message import AiInfo, PerformanceReport
 from kernelnet.trainer.store import Changes, Store
 
 __all__ = ["Knowledge", "KnownComponent"]

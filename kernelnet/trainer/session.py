@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from kernelnet.message import CollaborationType, Component, Report, SessionStep
+from kernelnet.knowledge import Component, Report
+from kernelnet.message import CollaborationType, SessionStep
 from kernelnet.trainer.knowledge import KnownComponent
 
 __all__ = ["Session", "cost", "onTask", "reportOf", "stepOf", "taskText"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from kernelnet.message import Pattern
+from kernelnet.knowledge import Pattern
 from kernelnet.workbench.likeness import distanceBetween
 
 __all__ = ["MAX_DESCRIBED", "mostSimilar", "patternsIn"]

@@ -24,7 +24,8 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from kernelnet.interfaces import ILocalTrainer, ILocalTrainerMaker, IWorkbench
-from kernelnet.message import CodeBlock, Component, Hint, Pattern, PerformanceReport, Report, Verdict
+from kernelnet.knowledge import CodeBlock, Component, Pattern, Report, Verdict
+from kernelnet.message import Hint, PerformanceReport
 from kernelnet.plugins import available
 from kernelnet.trainer.bridge import inReactor
 from kernelnet.trainer.division import dealt

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from kernelnet.message import Verdict
+from kernelnet.knowledge import Verdict
 
 if TYPE_CHECKING:
     from kernelnet.trainer.knowledge import KnownComponent

@@ -15,20 +15,16 @@ from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.logger import Logger
 
 from kernelnet.generators.expression import textIn
+from kernelnet.knowledge import CodeBlock, Component, Pattern, Report, Verdict
 from kernelnet.message import (
-    CodeBlock,
     CodeShare,
-    Component,
     ComponentShare,
     FeatureRequest,
     FeatureResponse,
     ForwardedFeatureRequest,
     MessageType,
-    Pattern,
     PatternShare,
     PerformanceReport,
-    Report,
-    Verdict,
 )
 from kernelnet.trainer.division import placeAmong
 from kernelnet.trainer.jobs import MAX_TRIES, Job, Jobs

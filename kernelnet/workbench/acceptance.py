@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kernelnet.message import Component, Manifest, Report, Verdict
+from kernelnet.knowledge import Component, Manifest, Report, Verdict
 from kernelnet.workbench.compiler import compileC, compilerVersion
 from kernelnet.workbench.errors import CompileError, ComponentError, OutOfFuel, Unmeasurable
 from kernelnet.workbench.guard import surelyBetter

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from zope.interface import implementer
 
 from kernelnet.interfaces import IScenario
-from kernelnet.message import Pattern, Report, SplitScore
+from kernelnet.knowledge import Pattern, Report, SplitScore
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import LIBRARY, compileOwn
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError

@@ -22,7 +22,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from kernelnet.message import CodeBlock, Component, Pattern
+from kernelnet.knowledge import CodeBlock, Component, Pattern
 
 __all__ = ["UNKNOWN", "Likeness", "distanceBetween", "finite", "taskOf", "tasksOfBlock", "tasksOfComponent"]
 
@@ -102,7 +102,7 @@ def distanceBetween(one: Iterable[Pattern], other: Iterable[Pattern]) -> float:
 
 
 def taskOf(report: Any) -> list[dict[str, Any]]:
-    """What a `kernelnet.message.Report` is about, as `Likeness` takes it; one for each part."""
+    """What a `kernelnet.knowledge.Report` is about, as `Likeness` takes it; one for each part."""
     return [{"trace_digest": part.trace_digest, "settings": part.settings} for part in report.parts or [report]]
 
 

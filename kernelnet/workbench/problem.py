@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from zope.interface import implementer
 
 from kernelnet.interfaces import IProblem
-from kernelnet.message import CodeBlock, Component, Pattern, SplitScore
+from kernelnet.knowledge import CodeBlock, Component, Pattern, SplitScore
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.likeness import Likeness, tasksOfBlock, tasksOfComponent
 

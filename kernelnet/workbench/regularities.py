@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kernelnet.message import Pattern
+from kernelnet.knowledge import Pattern
 
 __all__ = [
     "Found",

@@ -17,7 +17,7 @@ from typing import Any
 from zope.interface import implementer
 
 from kernelnet.interfaces import IScenario
-from kernelnet.message import Pattern, Report, SplitScore
+from kernelnet.knowledge import Pattern, Report, SplitScore
 from kernelnet.workbench.errors import Unmeasurable
 
 __all__ = ["MAX_PARTS", "UNIT", "Suite", "scenarioOf"]

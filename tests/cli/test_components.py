@@ -17,7 +17,7 @@ from rich.console import Console
 
 from kernelnet.cli import common
 from kernelnet.generators import Candidate
-from kernelnet.message import Component
+from kernelnet.knowledge import Component
 from kernelnet.workbench.acceptance import accept
 from kernelnet.workbench.file_system import FileSystemWorkbench
 from tests.cli.support import CliTestCase

@@ -15,7 +15,7 @@ from kernelnet.generators._rewrite import conditions, expected, inlined, leaner
 from kernelnet.generators.expression import fromSource, parse, size, text, toC
 from kernelnet.generators.search import Search
 from kernelnet.generators.template import bake, normalized
-from kernelnet.message import Component
+from kernelnet.knowledge import Component
 from kernelnet.workbench.acceptance import accept, remeasure
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.problem import Problem

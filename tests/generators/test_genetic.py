@@ -15,7 +15,7 @@ from kernelnet.generators._family import WINDOWS, Metered
 from kernelnet.generators.expression import fromSource, parse, size, toC
 from kernelnet.generators.genetic import MAX_SIZE, Genetic, GeneticFamily, genetic
 from kernelnet.interfaces import IComponentGenerator
-from kernelnet.message import CodeBlock, Component, SplitScore
+from kernelnet.knowledge import CodeBlock, Component, SplitScore
 from kernelnet.workbench.acceptance import accept, remeasure
 from kernelnet.workbench.errors import OutOfFuel
 from kernelnet.workbench.problem import Problem

@@ -20,7 +20,7 @@ from kernelnet.generators.expression import fromSource
 from kernelnet.generators.lifetimes import LIFETIMES
 from kernelnet.generators.search import Search, familiesFor
 from kernelnet.generators.two_queues import BLOCK_TYPE, TWO_QUEUES
-from kernelnet.message import CodeBlock, SplitScore
+from kernelnet.knowledge import CodeBlock, SplitScore
 from kernelnet.workbench.problem import Problem
 from tests.generators.picker import ABI, pickerScenario
 from tests.workbench.support import smallScenario

@@ -15,7 +15,7 @@ from kernelnet.generators.queue_target import QUEUE_TARGET
 from kernelnet.generators.search import TEMPLATES, familiesFor
 from kernelnet.generators.template import Vector
 from kernelnet.generators.vectors import VectorFamily
-from kernelnet.message import SplitScore
+from kernelnet.knowledge import SplitScore
 from kernelnet.workbench.acceptance import bestByHand
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.network_stack import NetworkStackWorkbench, workbench

@@ -18,7 +18,7 @@ from kernelnet.generators.search import search
 from kernelnet.generators.template import HAND_MADE, PARAMETERS, bake, describe, normalized, tunable
 from kernelnet.generators.two_queues import BLOCK_TYPE, TWO_QUEUES, TemplateSearch, suggested, template
 from kernelnet.interfaces import IComponentGenerator
-from kernelnet.message import CodeBlock, Component, Manifest, Pattern, SplitScore
+from kernelnet.knowledge import CodeBlock, Component, Manifest, Pattern, SplitScore
 from kernelnet.workbench.acceptance import accept, bestByHand, remeasure
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import OutOfFuel

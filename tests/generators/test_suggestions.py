@@ -13,7 +13,7 @@ from kernelnet.generators.search import TEMPLATES
 from kernelnet.generators.suggestions import HELD, MANY, MOST, expressions, suggestedBy
 from kernelnet.generators.two_queues import TWO_QUEUES
 from kernelnet.generators.vectors import VectorFamily
-from kernelnet.message import Pattern
+from kernelnet.knowledge import Pattern
 from kernelnet.workbench.file_system import workbench
 from kernelnet.workbench.security import workbench as detection
 

@@ -14,7 +14,7 @@ from kernelnet.generators.genetic import Genetic, GeneticFamily
 from kernelnet.generators.search import familiesFor
 from kernelnet.generators.translation import MAX_PARTS, Translated, counterparts, translations
 from kernelnet.interfaces import IWorkbench
-from kernelnet.message import CodeBlock, Component
+from kernelnet.knowledge import CodeBlock, Component
 from kernelnet.plugins import available
 from kernelnet.workbench.abi import Abi, rankAbi
 from kernelnet.workbench.problem import Problem

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from kernelnet.hub import catalog, queries
-from kernelnet.message import Verdict
+from kernelnet.knowledge import Verdict
 
 from .support import Client, HubTestCase
 

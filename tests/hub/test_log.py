@@ -13,7 +13,8 @@ from kernelnet.hub import database, knowledge, retention
 from kernelnet.hub.commit import Transaction
 from kernelnet.hub.events import Event
 from kernelnet.hub.log import Log
-from kernelnet.message import NetworkMessage, Pattern
+from kernelnet.knowledge import Pattern
+from kernelnet.message import NetworkMessage
 from kernelnet.wire import WireProblem
 
 from .support import Client, HubTestCase, aComponent, anEvent, aPattern

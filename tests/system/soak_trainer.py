@@ -26,7 +26,8 @@ from twisted.logger import (
 from zope.interface import implementer
 
 from kernelnet.interfaces import ILocalTrainer
-from kernelnet.message import MessageType, NetworkMessage, Pattern, PatternShare
+from kernelnet.knowledge import Pattern
+from kernelnet.message import MessageType, NetworkMessage, PatternShare
 from kernelnet.trainer.inbox import Inbox
 from kernelnet.trainer.store import Changes
 from kernelnet.trainer.tap import Options, makeService

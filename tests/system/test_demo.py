@@ -13,7 +13,7 @@ import msgspec
 from kernelnet.hub import queries
 from kernelnet.hub.database import connectReader
 from kernelnet.interfaces import IWorkbench
-from kernelnet.message import Component
+from kernelnet.knowledge import Component
 from kernelnet.plugins import find
 from kernelnet.workbench.acceptance import remeasureAmong
 from tests.system.support import SystemTestCase

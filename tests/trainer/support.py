@@ -16,17 +16,8 @@ from zope.interface import implementer
 
 from kernelnet.identity import StateDirectory
 from kernelnet.interfaces import ILocalTrainer
-from kernelnet.message import (
-    Component,
-    Manifest,
-    MessageType,
-    NetworkMessage,
-    Pattern,
-    PerformanceReport,
-    Report,
-    SplitScore,
-    Verdict,
-)
+from kernelnet.knowledge import Component, Manifest, Pattern, Report, SplitScore, Verdict
+from kernelnet.message import MessageType, NetworkMessage, PerformanceReport
 from kernelnet.trainer.protocol import TrainerProtocol
 from kernelnet.trainer.service import Trainer, TrainerConfig
 from kernelnet.trainer.training import Goal

@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from kernelnet.generators.translation import Translated
 from kernelnet.interfaces import IWorkbench
-from kernelnet.message import CodeBlock, Hint, Pattern
+from kernelnet.knowledge import CodeBlock, Pattern
+from kernelnet.message import Hint
 from kernelnet.plugins import available
 from kernelnet.trainer.hints import hintsIn, hintsOf, translated
 from kernelnet.trainer.knowledge import KnownComponent

@@ -4,7 +4,8 @@ from collections import Counter
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.message import AiInfo, Verdict
+from kernelnet.knowledge import Verdict
+from kernelnet.message import AiInfo
 from kernelnet.trainer.division import FLOOR, dealt, placeAmong
 from kernelnet.trainer.knowledge import KnownComponent
 from tests.trainer.support import component

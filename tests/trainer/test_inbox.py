@@ -7,7 +7,8 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 from zope.interface import implementer
 
-from kernelnet.message import MessageType, Verdict
+from kernelnet.knowledge import Verdict
+from kernelnet.message import MessageType
 from kernelnet.trainer import delivery
 from kernelnet.trainer.inbox import Inbox
 from kernelnet.trainer.service import TrainerFailed
@@ -294,7 +295,8 @@ class LearningTests(TrainerTestCase):
 
 class OutboxTests(TrainerTestCase):
     async def say(self, *names: str) -> None:
-        from kernelnet.message import CodeBlock, CodeShare
+        from kernelnet.knowledge import CodeBlock
+        from kernelnet.message import CodeShare
 
         for name in names:
             changes = Changes()

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.message import Component, SplitScore, Verdict
+from kernelnet.knowledge import Component, SplitScore, Verdict
 from kernelnet.trainer.knowledge import Knowledge
 from kernelnet.trainer.store import Changes
 from tests.trainer.support import component

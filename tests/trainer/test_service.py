@@ -8,7 +8,8 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import ILogObserver, LogEvent, Logger
 from zope.interface import implementer
 
-from kernelnet.message import CodeBlock, CodeShare, MessageType
+from kernelnet.knowledge import CodeBlock
+from kernelnet.message import CodeShare, MessageType
 from kernelnet.trainer import service, store
 from kernelnet.trainer.service import TrainerFailed
 from kernelnet.trainer.store import Changes

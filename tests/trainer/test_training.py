@@ -11,7 +11,8 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import TestCase
 
 from kernelnet.generators.expression import parse, toC
-from kernelnet.message import Component, Manifest, PerformanceReport, Verdict
+from kernelnet.knowledge import Component, Manifest, Verdict
+from kernelnet.message import PerformanceReport
 from kernelnet.trainer import training
 from kernelnet.trainer.training import Goal, IntegratedKernelTrainer
 from kernelnet.workbench.compiler import compileC

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from twisted.internet.defer import inlineCallbacks
 
-from kernelnet.message import AiInfo, Component, PerformanceReport, Verdict
+from kernelnet.knowledge import Component, Verdict
+from kernelnet.message import AiInfo, PerformanceReport
 from kernelnet.trainer import witnesses
 from kernelnet.trainer.knowledge import KnownComponent
 from kernelnet.trainer.store import Changes

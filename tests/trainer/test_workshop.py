@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 from twisted.internet.defer import Deferred, inlineCallbacks
 
-from kernelnet.message import MessageType, Pattern, Verdict
+from kernelnet.knowledge import Pattern, Verdict
+from kernelnet.message import MessageType
 from kernelnet.trainer import knowledge, workshop
 from kernelnet.trainer.store import Changes
 from kernelnet.trainer.workshop import OWN_ROUNDS

@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 
 from kernelnet.generators import Candidate
 from kernelnet.interfaces import IProblem
-from kernelnet.message import Component, Manifest, Report, Verdict
+from kernelnet.knowledge import Component, Manifest, Report, Verdict
 from kernelnet.workbench import acceptance
 from kernelnet.workbench.acceptance import accept, audit, bestByHand, remeasure, remeasureAmong
 from kernelnet.workbench.errors import (

@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.message import Pattern, Report
+from kernelnet.knowledge import Pattern, Report
 from kernelnet.workbench.compiler import LIBRARY
 from kernelnet.workbench.errors import OutOfFuel, TraceError, Unmeasurable, WorkbenchError, WrongExport
 from kernelnet.workbench.file_system import FileSystemWorkbench, trace, workbench

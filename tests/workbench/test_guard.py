@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.generators import Candidate
-from kernelnet.message import SplitScore
+from kernelnet.knowledge import SplitScore
 from kernelnet.workbench.acceptance import accept
 from kernelnet.workbench.guard import WINDOWS, _student, gains, lowerBound, surelyBetter
 from kernelnet.workbench.suite import Suite

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.message import CodeBlock, Pattern
+from kernelnet.knowledge import CodeBlock, Pattern
 from kernelnet.testing import loopWithScan, makeScenario
 from kernelnet.workbench.likeness import UNKNOWN, Likeness, taskOf, tasksOfBlock
 from kernelnet.workbench.problem import MOST_BLOCKS, Problem

@@ -16,7 +16,7 @@ from zope.interface.verify import verifyObject
 
 from kernelnet.generators.expression import parse, toC
 from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.message import Pattern, Report
+from kernelnet.knowledge import Pattern, Report
 from kernelnet.workbench.compiler import LIBRARY, compileC
 from kernelnet.workbench.errors import (
     InvalidModule,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.message import Pattern
+from kernelnet.knowledge import Pattern
 from kernelnet.workbench.file_system.patterns import learnPatterns as learnOfRequests
 from kernelnet.workbench.file_system.trace import makeTrace as traceOfRequests
 from kernelnet.workbench.network_stack.patterns import learnPatterns as learnOfLink

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.message import Report
+from kernelnet.knowledge import Report
 from kernelnet.workbench.errors import OutOfFuel, OutOfMemory, TraceError, WorkbenchError
 from kernelnet.workbench.security import SecurityWorkbench, workbench
 from kernelnet.workbench.security.abis import ABIS, FEATURES

@@ -10,7 +10,7 @@ from zope.interface.verify import verifyObject
 
 from kernelnet.generators import Candidate
 from kernelnet.interfaces import IScenario
-from kernelnet.message import Component, Report, Verdict
+from kernelnet.knowledge import Component, Report, Verdict
 from kernelnet.workbench.acceptance import accept, remeasureAmong
 from kernelnet.workbench.errors import Unmeasurable
 from kernelnet.workbench.file_system import FileSystemWorkbench

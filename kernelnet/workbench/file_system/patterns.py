@@ -28,7 +28,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from kernelnet.message import Pattern
+from kernelnet.knowledge import Pattern
 from kernelnet.workbench import regularities
 from kernelnet.workbench.file_system.machine import stackDistances
 from kernelnet.workbench.file_system.trace import Trace

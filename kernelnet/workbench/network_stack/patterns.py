@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernelnet.message import Pattern
+from kernelnet.knowledge import Pattern
 from kernelnet.workbench import regularities
 from kernelnet.workbench.network_stack.trace import SECOND, Trace
 from kernelnet.workbench.regularities import Found, Numbers, agreement, patternsOf

@@ -27,7 +27,7 @@ import math
 
 import numpy as np
 
-from kernelnet.message import Pattern
+from kernelnet.knowledge import Pattern
 from kernelnet.workbench import regularities
 from kernelnet.workbench.process_manager.trace import Trace
 from kernelnet.workbench.regularities import MIN_SHARE, Found, Numbers, agreement, patternsOf

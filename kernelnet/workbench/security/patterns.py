@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kernelnet.message import Pattern
+from kernelnet.knowledge import Pattern
 from kernelnet.workbench import regularities
 from kernelnet.workbench.regularities import Found, agreement, patternsOf
 from kernelnet.workbench.security.abis import FEATURES
