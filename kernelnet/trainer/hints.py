@@ -37,7 +37,7 @@ def hintsOf(known: Iterable[KnownComponent]) -> list[Hint]:
 
 
 def hintsIn(requirements: Mapping[str, Any], peer: str) -> list[Hint]:
-    """What a peer gives with its invitation, a stranger's text that nobody has confirmed; what is none is left out."""
+    """What a peer gives with its invitation, a stranger's words that nobody has confirmed; what is none is left out."""
     told = requirements.get("hints")
     found = []
     for entry in told[:MAX_HINTS] if isinstance(told, list) else ():

@@ -16,10 +16,12 @@ functions.  The transcript tells what that was, each step, and what is sent.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from kernelnet.interfaces import IWorkbench
-from kernelnet.message import CollaborationType, Component, PerformanceReport, SessionStep, Verdict
+from kernelnet.knowledge import Component, Verdict
+from kernelnet.message import CollaborationType, Hint, PerformanceReport, SessionStep
 from kernelnet.plugins import available
 from kernelnet.trainer.hints import MAX_HINTS, hintsIn, hintsOf, rankAbiOf
 from kernelnet.trainer.knowledge import KnownComponent
@@ -73,7 +75,7 @@ class SessionWork:
         # An initiator's requirements are what it told itself.
         self._given = session.requirements if session.role == "partner" else {}
         self._home, self._abi, self._requirements = "", "", dict(self._given)
-        self._hints: list[Any] = []
+        self._hints: list[Hint] = []
         self._asked: Component | None = None
 
     async def result(self) -> Component:
@@ -113,15 +115,25 @@ class SessionWork:
             abi = rankAbiOf(installed.get(self._home))
             if abi is None:
                 raise NoResult(f"{self._home} has no rank functions that an expression could be translated to")
-            # of those that were confirmed here, and then what came with the invitation
-            confirmed = (k for k in trainer.knowledge.usable() if k.source == session.peer)
-            told = [*hintsOf(confirmed), *hintsIn(self._given, session.peer)]
-            hints = {hint.component: hint for hint in told if hint.workbench != self._home}
-            self._hints = list(hints.values())[:MAX_HINTS]
+            self._hints = [hint for hint in await self._theirHints() if hint.workbench != self._home][:MAX_HINTS]
             if not self._hints:
                 raise NoResult(f"there is no expression of {session.peer}'s yet that could be translated")
             self._abi = abi.identifier
             self._requirements = {"workbench": self._home, "abi": abi.identifier, **self._homeTask(abi.identifier)}
+
+    async def _theirHints(self) -> list[Hint]:
+        """
+        Expressions of the peer's components that were confirmed here, and of those that came with the invitation.
+
+        What is bred from them names them as its parents, so what is unmeasured is measured first; of what is not known
+        here, or isn't confirmed, nothing is taken, nor what the invitation says of an expression's text.
+        """
+        given = [hint.component for hint in hintsIn(self._given, self._session.peer) if hint.workbench != self._home]
+        for digest in given:
+            with suppress(NoResult):
+                await self._confirmed(digest)
+        usable = self._trainer.knowledge.usable()
+        return hintsOf(k for k in usable if k.source == self._session.peer or k.component.digest in given)
 
     def _homeTask(self, abi: str) -> dict[str, Any]:
         """A task at home for which no rank function is known yet, in each session another one; else any."""
@@ -139,14 +151,15 @@ class SessionWork:
         return str(self._given.get("workbench", theirs))
 
     async def _confirmed(self, digest: str) -> Component:
-        """The component that is to be made cheaper, if its claim is true."""
+        """A component that is to be built upon, if its claim is true."""
         trainer = self._trainer
         known = trainer.knowledge.components.get(digest)
         if known is None:
             raise NoResult(f"the component {digest[:10]} is not known here")
         if known.verdict is None:
             report: PerformanceReport = await trainer.local.remeasure(known.component)
-            if report.verdict is not None and trainer.knowledge.components.get(digest) is known:
+            # A measurement that was cut short by our own end says nothing.
+            if report.verdict is not None and trainer.running and trainer.knowledge.components.get(digest) is known:
                 changes = Changes()
                 trainer.workshop.judged(known, report, changes)
                 await trainer.commit(changes)

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 
-from kernelnet.message import CollaborationType, Component, MessageType, Pattern, Verdict
+from kernelnet.knowledge import Component, Pattern, Verdict
+from kernelnet.message import CollaborationType, MessageType
 from kernelnet.trainer import collaboration
 from kernelnet.trainer.collaboration import MAX_RUNNING
 from kernelnet.trainer.store import Changes
@@ -42,11 +43,12 @@ class SessionTestCase(TrainerTestCase):
     def work(self, session: str = "s1") -> Deferred[None]:
         return Deferred.fromCoroutine(self.trainer.collaboration.work(session))
 
-    def know(self, source: str, made: Component) -> Deferred[None]:
-        """C{made}, by C{source}, was confirmed here."""
+    def know(self, source: str, made: Component, verdict: Verdict | None = Verdict.CONFIRMED) -> Deferred[None]:
+        """C{made}, by C{source}, was confirmed here; C{None}: nobody has measured it yet."""
         changes = Changes()
         self.trainer.knowledge.addComponent(source, made, changes)
-        self.trainer.knowledge.judge(made.digest, Verdict.CONFIRMED, changes)
+        if verdict is not None:
+            self.trainer.knowledge.judge(made.digest, verdict, changes)
         result: Deferred[None] = self.trainer.commit(changes)
         return result
 
@@ -436,10 +438,11 @@ class WorkTests(SessionTestCase):
 
     @inlineCallbacks
     def test_crossSpecialization(self) -> Any:
-        """The partner breeds at home from what was given, confirmed expressions first, and tells whose was of use."""
+        """The partner breeds at home from what was given, and tells whose was of use."""
         given = component("given", workbench="process_manager", expression="-idle")
         known = component("known", workbench="process_manager", expression="attained")
         yield self.know("AI_2", known)
+        yield self.know("AI_2", given, None)
         yield self.know("AI_1", component("full", 10))
         yield self.know("AI_1", component("ranked", 35, expression="-age"))
         hint = {"workbench": "process_manager", "component": given.digest, "expression": "-idle"}
@@ -452,11 +455,28 @@ class WorkTests(SessionTestCase):
         self.assertEqual(second.requirements["trace_digest"], TRACE)  # on which the first one is
         self.assertEqual([p.id for p in second.parents], ["made", "ranked"])
         # though a component of another ABI is better
-        self.assertEqual(said[0].payload["component"]["id"], "made")
-        steps = said[0].payload["transcript"]
+        self.assertEqual(said[-1].payload["component"]["id"], "made")
+        steps = said[-1].payload["transcript"]
         self.assertEqual([h["component"] for h in steps[1]["hints"]], [known.digest, given.digest])
         self.assertEqual([(h["by"], h["component"]) for h in steps[-1]["hints"]], [("AI_2", given.digest)])
         self.assertEqual((steps[0]["component"], steps[0]["score"], steps[-1]["score"]), ("ranked", 35, 30))
+
+    @inlineCallbacks
+    def test_unconfirmedExpressions(self) -> Any:
+        """Nothing is bred from what isn't confirmed here, nor from what an invitation says that a component is."""
+        made = [component(name, workbench="process_manager", expression="-idle") for name in "uvwx"]
+        unmeasured, refuted, lie = made[:3]  # the last is known to nobody
+        yield self.know("AI_2", unmeasured, None)
+        yield self.know("AI_2", refuted, Verdict.REFUTED)
+        yield self.know("AI_2", lie, None)
+        self.local.refuted = {"w"}
+        hint = {"by": "AI_2", "workbench": "process_manager", "expression": "attained"}
+        told = {"workbench": "process_manager", "hints": [{**hint, "component": each.digest} for each in made]}
+        said = yield self.complete("cross_specialization", [None, None], requirements=told)
+        for goal in self.local.goals:
+            self.assertEqual([(h.component, h.expression) for h in goal.hints], [(unmeasured.digest, "-idle")])
+        self.assertEqual(sorted(self.local.measured), ["u", "w"])
+        self.assertEqual([m.message_type for m in said], [T.PERFORMANCE_REPORT] * 2 + [T.COLLABORATION_RESPONSE])
 
     @inlineCallbacks
     def test_homeTasks(self) -> Any:
