@@ -15,8 +15,9 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.workbench.errors import TraceError, WorkbenchError
-from kernelnet.workbench.process_manager import readers, record, schedviz
-from kernelnet.workbench.process_manager.readers import HEAD, Tasks, readTasks, traceName
+from kernelnet.workbench.process_manager import readers, record, schedviz, tasks
+from kernelnet.workbench.process_manager.readers import HEAD, readTasks, traceName
+from kernelnet.workbench.process_manager.tasks import Tasks
 from kernelnet.workbench.process_manager.trace import loadTrace, makeTrace
 from tests.workbench.process_manager_support import SHARED, someJobs, writeLog
 
@@ -177,7 +178,7 @@ class ReaderTests(Case):
 
     def test_bounds(self) -> None:
         """Neither many tasks nor long lines nor much that was compressed takes more than a bounded memory."""
-        with mock.patch.object(readers, "MAX_TASKS", 2):
+        with mock.patch.object(tasks, "MAX_TASKS", 2):
             self.assertIn("more than 2", str(self.assertRaises(TraceError, self.read, "a.swf", SWF)))
         with mock.patch.object(readers, "MAX_BYTES", 50):
             self.assertIn("uncompressed", str(self.assertRaises(TraceError, self.read, "a.swf", SWF)))
@@ -202,10 +203,10 @@ class ReaderTests(Case):
 
     def test_shared(self) -> None:
         """Real logs of other people's; skipped where they don't lie beside the repository."""
-        for name, tasks in (("NASA-iPSC-1993-3.1-cln.swf.gz", 18_066), ("lublin_256.swf.gz", 10_000)):
+        for name, count in (("NASA-iPSC-1993-3.1-cln.swf.gz", 18_066), ("lublin_256.swf.gz", 10_000)):
             if not (SHARED / name).exists():
                 self.skipTest(f"{SHARED / name} isn't there")
-            self.assertEqual(len(readTasks(SHARED / name).run), tasks)
+            self.assertEqual(len(readTasks(SHARED / name).run), count)
         # The same events as text, printed by another program, made the same bursts.
         self.assertEqual(len(readTasks(SHARED / "schedviz-test.tar.gz").run), 13_865)
         # It is of thermal events only.

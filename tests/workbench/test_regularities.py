@@ -15,7 +15,7 @@ from kernelnet.workbench.file_system.trace import makeTrace as traceOfRequests
 from kernelnet.workbench.network_stack.patterns import learnPatterns as learnOfLink
 from kernelnet.workbench.network_stack.trace import makeTrace as traceOfLink
 from kernelnet.workbench.process_manager.patterns import learnPatterns as learnOfTasks
-from kernelnet.workbench.process_manager.readers import Tasks
+from kernelnet.workbench.process_manager.tasks import Tasks
 from kernelnet.workbench.process_manager.trace import makeTrace as traceOfTasks
 from kernelnet.workbench.security.patterns import learnPatterns as learnOfCalls
 from tests.workbench.sequences import made

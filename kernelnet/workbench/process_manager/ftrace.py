@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernelnet.workbench.errors import TraceError
-from kernelnet.workbench.process_manager.readers import Tasks, shown
+from kernelnet.workbench.process_manager.tasks import Tasks, shown
 
 __all__ = ["Bursts", "readFtrace"]
 

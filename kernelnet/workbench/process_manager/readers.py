@@ -23,16 +23,17 @@ import lzma
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kernelnet.workbench.errors import TraceError
+from kernelnet.workbench.process_manager.ftrace import readFtrace
+from kernelnet.workbench.process_manager.schedviz import readCollection
+from kernelnet.workbench.process_manager.tasks import Tasks, shown
 from kernelnet.workbench.reading import BOM
 
-__all__ = ["HEAD", "MAX_MICROSECONDS", "MAX_TASKS", "Tasks", "readTasks", "shown", "traceName"]
+__all__ = ["HEAD", "MAX_MICROSECONDS", "readTasks", "traceName"]
 
-MAX_TASKS = 1 << 20
 MAX_BYTES = 2 << 30
 """Decompressed; read line by line, so that a small file which expands to much takes time only."""
 
@@ -51,35 +52,6 @@ _WHOLE = re.compile(r"[0-9]{1,16}")
 _SWF_FIELDS = 18
 
 
-@dataclass
-class Tasks:
-    """
-    What is read of a log; times are whole microseconds, and in the order of the log.
-
-    @ivar key: tasks that have it in common are alike; C{group}: somewhat alike.
-    @ivar cpus: those of the machine, where the log says; otherwise 1.
-    """
-
-    path: Path
-    bursts: bool
-    arrival: list[int] = field(default_factory=list)
-    run: list[int] = field(default_factory=list)
-    estimate: list[int] = field(default_factory=list)
-    key: list[str] = field(default_factory=list)
-    group: list[str] = field(default_factory=list)
-    cpus: int = 1
-
-    def add(self, arrival: int, run: int, key: str, group: str, estimate: int = 0) -> None:
-        """@raise TraceError: these are too many."""
-        if len(self.run) == MAX_TASKS:
-            raise TraceError(self.path, None, f"more than {MAX_TASKS} tasks", "use a part of it")
-        self.arrival.append(arrival)
-        self.run.append(run)
-        self.key.append(key)
-        self.group.append(group)
-        self.estimate.append(estimate)
-
-
 def traceName(path: Path) -> str:
     """The file's name without what tells its format; it can be sent, whatever bytes the file system has it in."""
     name = path.name.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
@@ -89,9 +61,6 @@ def traceName(path: Path) -> str:
 
 def readTasks(path: Path) -> Tasks:
     """@raise TraceError: it can't be read or isn't what its name says."""
-    from kernelnet.workbench.process_manager.ftrace import readFtrace
-    from kernelnet.workbench.process_manager.schedviz import readCollection
-
     if path.name.lower().endswith((".tar.gz", ".tgz")):
         return readCollection(path)
     plain = path.with_suffix("") if path.suffix in _COMPRESSED else path
@@ -99,11 +68,6 @@ def readTasks(path: Path) -> Tasks:
     if (read := readers.get(plain.suffix.lower())) is None:
         raise TraceError(path, None, f"no log format has names like {path.name!r}", f"it should end in {_SUFFIXES}")
     return read(path, _lines(path))
-
-
-def shown(text: str) -> str:
-    """A stranger's text for an error message."""
-    return repr(text[:60]) + ("…" if len(text) > 60 else "")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -29,7 +29,8 @@ from pathlib import Path
 
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.process_manager.ftrace import Bursts, readFtrace
-from kernelnet.workbench.process_manager.readers import HEAD, Tasks
+from kernelnet.workbench.process_manager.readers import HEAD
+from kernelnet.workbench.process_manager.tasks import Tasks
 
 __all__ = ["perfBursts", "recordSched", "writeTasks"]
 

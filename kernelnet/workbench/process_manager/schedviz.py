@@ -21,7 +21,7 @@ from pathlib import Path
 
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.process_manager.ftrace import Bursts
-from kernelnet.workbench.process_manager.readers import Tasks
+from kernelnet.workbench.process_manager.tasks import Tasks
 
 __all__ = ["readCollection"]
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from kernelnet.workbench.base import SPLITS, splitEnds
 from kernelnet.workbench.errors import TraceError
-from kernelnet.workbench.process_manager.readers import MAX_TASKS, Tasks, readTasks, traceName
+from kernelnet.workbench.process_manager.readers import readTasks, traceName
+from kernelnet.workbench.process_manager.tasks import MAX_TASKS, Tasks
 
 __all__ = ["Trace", "loadTrace", "makeTrace"]
 

@@ -29,8 +29,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from kernelnet.workbench.process_manager.readers import Tasks
 from kernelnet.workbench.process_manager.record import perfBursts, writeTasks
+from kernelnet.workbench.process_manager.tasks import Tasks
 
 BURSTS = 60_000
 """At most so many are kept."""
@@ -54,7 +54,7 @@ def build(folder: Path, until: float) -> None:
         "grep -rn kn_ kernelnet docs | sort | uniq -c | sort -n | tail -3",
         "find kernelnet tests -name '*.py' | xargs -n 3 wc -l | awk '{n += $1} END {print n}'",
         "tar cf - docs kernelnet/workbench | gzip -6 | sha256sum",
-        "for f in docs/*.rst; do sed 's/[^a-zA-Z]/\\n/g' $f | sort | uniq -c | sort -rn | head -3; done",
+        "for f in docs/*/*.rst; do sed 's/[^a-zA-Z]/\\n/g' $f | sort | uniq -c | sort -rn | head -3; done",
         f"{zig} -IFOLDER POLICY -o {folder}/NUMBER.wasm",
         f"{python} pytest -q -p no:cacheprovider TESTS",
         "cat tests/*.py | tee /dev/null | tr -s ' ' | cut -c 1-20 | sort -u | wc",
