@@ -50,8 +50,12 @@ DEMO_SECONDS = 6.0
 MAX_PARENTS = 8
 """So many confirmed components, the best, are given to a search."""
 
-MAX_MEMORIES = 8
-"""Of so many tasks, those searched last, a search goes on where it was; one remembers some megabytes."""
+MAX_MEMORIES = 12
+MAX_ASKED = 4
+"""
+Of so many tasks a search goes on where it was: in our own rounds, and in those for peers; one remembers some
+megabytes.
+"""
 
 MAX_REASON = 1000
 """Characters of a verdict's reason."""
@@ -121,7 +125,7 @@ class IntegratedKernelTrainer:
         self._tasks: dict[str, list[Task]] = {}
         self._every: list[dict[str, Any]] = []
         self._turn = 0
-        self._memories: dict[Any, dict[str, Any]] = {}
+        self._memories: dict[bool, dict[Any, dict[str, Any]]] = {False: {}, True: {}}
         self._pool: ThreadPool | None = None
         self._stopping = False
         self._problem: Problem | None = None
@@ -280,14 +284,19 @@ class IntegratedKernelTrainer:
         """What the last search on a scenario left: of our own rounds, or of those that peers asked for."""
         if goal.objective != "score":
             return None
-        # What a peer brings along is no part of our own rounds.
-        asked = bool(goal.requirements), str(goal.requirements.get("abi"))
-        key = (scenario.traceDigest, tuple(sorted(scenario.settings.items())), *asked)
-        memory = self._memories.pop(key, {})
-        self._memories[key] = memory
-        while len(self._memories) > MAX_MEMORIES:
-            del self._memories[next(iter(self._memories))]
-        return memory
+        # What a peer brings along is no part of our own rounds, and takes none of their places.
+        asked = bool(goal.requirements)
+        abi = goal.requirements.get("abi")
+        memories = self._memories[asked]
+        key = (
+            scenario.traceDigest,
+            tuple(sorted(scenario.settings.items())),
+            abi if abi in [each.identifier for each in scenario.workbench.abis] else None,
+        )
+        if key not in memories and len(memories) == (MAX_ASKED if asked else MAX_MEMORIES):
+            # Whichever it is: tasks take turns, so the one that was searched first would always be the next.
+            del memories[self._random.choice(list(memories))]
+        return memories.setdefault(key, {})
 
     def _build(self, goal: Goal, seed: int) -> Component | None:
         from kernelnet.workbench.acceptance import accept

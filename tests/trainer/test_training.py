@@ -167,13 +167,27 @@ class RoundsTests(TestCase):
         # What peers ask for goes on with what was done for peers, of the same kind.
         found = [memory for _, memory in self.generator.given[-4:]]
         self.assertIs(found[0], found[1])
-        self.assertEqual(len({id(memory) for memory in (*memories, *found)}), 6)
+        self.assertIs(found[0], found[3])  # there is no such kind
+        self.assertEqual(len({id(memory) for memory in (*memories, *found)}), 5)
         self.build(objective="fuel")
         self.assertIsNone(self.generator.given[-1][1])
 
     def test_memoryIsBounded(self) -> None:
-        """Of many tasks only the last are remembered."""
+        """Of more tasks than are remembered, which take turns, some are remembered when their turn comes again."""
         self.patch(training, "MAX_MEMORIES", 2)
-        self.build(4)
-        self.assertIsNot(self.generator.given[0][1], self.generator.given[3][1])
-        self.assertEqual(len(self.local._memories), 2)
+        self.build(30)
+        memories = [memory for _, memory in self.generator.given]
+        self.assertEqual(len(self.local._memories[False]), 2)
+        again = sum(memory is before for before, memory in zip(memories, memories[3:], strict=False))
+        self.assertGreater(again, 3)
+
+    def test_memoryOfRequests(self) -> None:
+        """However much peers ask for, our own rounds go on where they were."""
+        self.patch(training, "MAX_ASKED", 2)
+        self.build(3)
+        for size in (20, 40, 60):
+            self.build(requirements={"trace_digest": self.scenario.traceDigest, "settings": {"capacity": size}})
+        self.build(3)
+        given = self.generator.given
+        self.assertEqual(len({id(memory) for _, memory in given[:3] + given[-3:]}), 3)
+        self.assertEqual(len(self.local._memories[True]), 2)
