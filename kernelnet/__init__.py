@@ -1,8 +1,8 @@
 """
 kernelnet: trainers that build parts of an operating system together, and believe no claim unmeasured.
 
-  - `kernelnet.knowledge`: what is learned, made and claimed; `kernelnet.message`: what travels; `kernelnet.wire`: lines to
-    messages and back
+  - `kernelnet.knowledge`: what is learned, made and claimed; `kernelnet.message`: what travels;
+    `kernelnet.wire`: lines to messages and back
   - `kernelnet.interfaces`: everything a third party implements
   - `kernelnet.identity`: tokens, the CA, TLS options
   - `kernelnet.hub`, `kernelnet.trainer`: the two ends
