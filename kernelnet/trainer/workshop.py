@@ -8,7 +8,8 @@ builds.  In the building lane a job comes after some of the trainer's own rounds
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_BLOCKS", "MAX_PATTERNS", "Workshop", "isSmall"]
 
+T = TypeVar("T")
+
 ROUND_SECONDS = 8.0
 """How long one round of the trainer's own search takes."""
 
@@ -67,10 +70,10 @@ MAX_REQUIREMENTS = 16 * 1024
 """Bytes of JSON: a request or an invitation with larger requirements is refused."""
 
 MAX_PATTERNS = 500
-"""How many patterns, our own and the newest, a search is given: they tell it how alike tasks are."""
+"""How many patterns, our own and each peer's newest, a search is given: they tell it how alike tasks are."""
 
 MAX_BLOCKS = 200
-"""How many building blocks, the newest: it tries those of the likest tasks."""
+"""How many building blocks, each trainer's newest: it tries those of the likest tasks."""
 
 
 class Workshop:
@@ -315,7 +318,7 @@ class Workshop:
             patterns=_ownFirst(trainer.aiId, knowledge.patterns)[:MAX_PATTERNS],
             # of all workbenches: the local trainer takes those of the task that is next
             parents=[k.component for k in knowledge.usable()],
-            blocks=list(knowledge.blocks.values())[: -MAX_BLOCKS - 1 : -1],
+            blocks=_inTurn(knowledge.blocks)[:MAX_BLOCKS],
             avoid=self._trainer.collaboration.givenAway(),
             place=place,
             among=among,
@@ -429,9 +432,17 @@ def _cost(report: Report) -> tuple[int, int]:
 
 
 def _ownFirst(aiId: str, patterns: Mapping[tuple[str, str], Pattern]) -> list[Pattern]:
-    """What was measured here counts before what others say; of that the newest first."""
-    newest = list(patterns.items())[::-1]
-    return [pattern for (source, _), pattern in sorted(newest, key=lambda item: item[0][0] != aiId)]
+    """What was measured here counts before what others say."""
+    own = {key: pattern for key, pattern in patterns.items() if key[0] == aiId}
+    return [*_inTurn(own), *_inTurn({key: pattern for key, pattern in patterns.items() if key not in own})]
+
+
+def _inTurn(items: Mapping[tuple[str, str], T]) -> list[T]:
+    """By source and id: the newest of each source, then each one's second; who shares much takes nobody's place."""
+    bySource: dict[str, list[T]] = {}
+    for (source, _), item in reversed(items.items()):
+        bySource.setdefault(source, []).append(item)
+    return [item for rank in zip_longest(*bySource.values()) for item in rank if item is not None]
 
 
 def isSmall(requirements: dict[str, Any]) -> bool:

@@ -439,6 +439,22 @@ class WorkshopTests(Case):
         yield self.settle()
         self.assertEqual([p.id for p in self.local.goals[0].patterns], ["ours", "p8", "p7", "p6", "p5"])
 
+    @inlineCallbacks
+    def test_inTurn(self) -> Any:
+        """However much one peer shares, a search is given what the others have, too."""
+        self.patch(workshop, "MAX_PATTERNS", 4)
+        self.patch(workshop, "MAX_BLOCKS", 4)
+        for sender, count in (("AI_3", 2), ("AI_2", 9)):
+            for i in range(count):
+                pattern = {"id": f"{sender} {i}", "type": "loop", "confidence": 0.5}
+                yield self.hear(self.message(T.PATTERN_SHARE, {"pattern": pattern}, sender=sender))
+                block = {"id": f"{sender} {i}", "data": {}}
+                yield self.hear(self.message(T.CODE_SHARE, {"code": block}, sender=sender))
+        yield self.settle()
+        (goal,) = self.local.goals
+        for given in (goal.patterns, goal.blocks):
+            self.assertEqual([each.id for each in given], ["AI_2 8", "AI_3 1", "AI_2 7", "AI_3 0"])
+
     def test_ownIsConfirmed(self) -> None:
         """An own component may be built upon: its claim is a measurement made here."""
         changes = Changes()
