@@ -44,3 +44,25 @@ class SectionTests(SynchronousTestCase):
         self.results.publish("one", "One\n---", self.path)
         whole = self.results.compose("New", self.results.sections(self.path))
         self.assertTrue(whole.startswith("New\n\n.. begin one\n\nOne\n---\n\n.. end one\n"))
+
+
+@skipUnless((BENCHMARKS / "patterns.py").exists(), "there is no benchmarks/ here, as in an installed package")
+class PatternsTests(SynchronousTestCase):
+    def test_bothGoals(self) -> None:
+        """A search with hints goes on until it is as good as both of its targets, whichever is the harder."""
+        sys.path.insert(0, str(BENCHMARKS))
+        self.addCleanup(sys.path.remove, str(BENCHMARKS))
+        patterns: Any = importlib.import_module("patterns")
+
+        def searched(task: Any, seed: int, evaluations: int, goal: int, **hints: Any) -> Any:
+            problem = object.__new__(patterns.Counted)
+            problem.best = [50, 30, 10][: [50, 30, 10].index(goal) + 1]
+            return problem, None
+
+        self.patch(patterns, "searched", searched)
+        for byHand, alone, needed in ((10, 30, (3, 2)), (30, 10, (2, 3))):
+            task = patterns.Task(None, reached=[alone])
+            self.patch(task, "byHand", lambda byHand=byHand: byHand)
+            bench = patterns.Bench([task], 1, 100)
+            self.patch(bench, "others", lambda task: [])
+            self.assertEqual(bench.with_(patterns.none), [needed])
