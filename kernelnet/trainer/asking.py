@@ -16,7 +16,8 @@ performance_optimization   ``component``: the digest of what is to become cheape
 
 from __future__ import annotations
 
-from collections.abc import Container
+import re
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -66,7 +67,7 @@ def _development(trainer: Trainer) -> tuple[str, dict[str, Any]]:
         if not onTask(trainer.knowledge.usable(), other) and other["trace_digest"] != task.get("trace_digest")
     ]
     task = (others or [task])[-1]
-    described = _describing(trainer, str(task.get("trace", "")))
+    described = _describing(trainer, task)
     best = next(iter(onTask(trainer.knowledge.usable(), task)), None)
     reached = {}
     words = f"better than any hand-made policy for {_ofTask(trainer, task)}"
@@ -82,11 +83,19 @@ def _development(trainer: Trainer) -> tuple[str, dict[str, Any]]:
     return words, {**task, **({"patterns": patterns} if patterns else {}), **({"reached": reached} if reached else {})}
 
 
-def _describing(trainer: Trainer, trace: str) -> list[Pattern]:
-    """Our own patterns of a trace, or of those that make up a task, the most confident first."""
+def _describing(trainer: Trainer, task: Mapping[str, Any]) -> list[Pattern]:
+    """Our own patterns of a task's trace, or of those that it is made of, the most confident first."""
     own = [pattern for (source, _), pattern in trainer.knowledge.patterns.items() if source == trainer.aiId]
-    these = [p for p in own if isinstance(p.data, dict) and str(p.data.get("trace", "\n")) in trace]
+    these = [p for p in own if isinstance(p.data, dict) and _isAbout(task, p.data)]
     return sorted(these, key=lambda pattern: -pattern.confidence)[:MAX_DESCRIBED]
+
+
+def _isAbout(task: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+    if "parts" not in (task.get("settings") or {}):
+        return data.get("trace_digest") == task.get("trace_digest")
+    # Of a generalist's task only the names of its traces are told, and no name may be found within another.
+    name = re.escape(str(data.get("trace", "\n")))
+    return re.search(rf"(?<![\w.-]){name}(?![\w.-])", str(task.get("trace", ""))) is not None
 
 
 def _exchange(trainer: Trainer) -> tuple[str, dict[str, Any]] | None:

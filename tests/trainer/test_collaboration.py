@@ -215,9 +215,14 @@ class SeekingTests(SessionTestCase):
     @inlineCallbacks
     def test_describesTheTask(self) -> Any:
         """A feature development names its task, our own patterns of that trace, and the best that is known for it."""
-        for id_, trace, confidence in (("p", "trace", 0.4), ("q", "trace", 0.9), ("r", "another", 1.0)):
+        # the last is of a trace whose name is a part of the other's
+        for id_, digest, trace, confidence in (
+            ("p", TRACE, "trace", 0.4),
+            ("q", TRACE, "trace", 0.9),
+            ("r", "cc" * 32, "tra", 1.0),
+        ):
             changes = Changes()
-            pattern = Pattern(id_, "loop", confidence, {"length": 70, "trace": trace})
+            pattern = Pattern(id_, "loop", confidence, {"length": 70, "trace": trace, "trace_digest": digest})
             self.trainer.knowledge.addPattern("AI_1", pattern, changes)
             self.trainer.knowledge.addPattern("AI_2", Pattern(f"{id_}2", "loop", 1.0, pattern.data), changes)
             yield self.trainer.commit(changes)
@@ -229,6 +234,19 @@ class SeekingTests(SessionTestCase):
         self.assertEqual([pattern["id"] for pattern in told["patterns"]], ["q", "p"])
         self.assertEqual(told["reached"], {"component": component("best", 30).digest, "validation": 30})
         self.assertIn("better than best for file_system, trace, capacity 10: less than 30", request["description"])
+
+    @inlineCallbacks
+    def test_describesAGeneralistsTask(self) -> Any:
+        """A task of several traces is described by the patterns of each of them, and of no others."""
+        task = {**self.local.status()["scenario"], "trace": "2 traces: web12 10, cs 20", "settings": {"parts": 2}}
+        self.patch(self.local, "status", lambda: {"scenario": task})
+        for name in ("web12", "web1", "cs", "c"):
+            changes = Changes()
+            pattern = Pattern(name, "loop", 0.5, {"trace": name, "trace_digest": "cc" * 32})
+            self.trainer.knowledge.addPattern("AI_1", pattern, changes)
+            yield self.trainer.commit(changes)
+        (request,) = yield self.asked("feature_development", 1)
+        self.assertEqual([pattern["id"] for pattern in request["requirements"]["patterns"]], ["web12", "cs"])
 
     @inlineCallbacks
     def test_asksForWhatIsLeft(self) -> Any:
