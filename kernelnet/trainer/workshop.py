@@ -440,7 +440,7 @@ def _ownFirst(aiId: str, patterns: Mapping[tuple[str, str], Pattern]) -> list[Pa
 def _inTurn(items: Mapping[tuple[str, str], T]) -> list[T]:
     """By source and id: the newest of each source, then each one's second; who shares much takes nobody's place."""
     bySource: dict[str, list[T]] = {}
-    for (source, _), item in reversed(items.items()):
+    for (source, _), item in reversed(list(items.items())):
         bySource.setdefault(source, []).append(item)
     return [item for rank in zip_longest(*bySource.values()) for item in rank if item is not None]
 
