@@ -168,8 +168,8 @@ class Progress:
     _KINDS = (MessageType.OS_COMPONENT_SHARE.value, MessageType.PERFORMANCE_REPORT.value)
 
     def __init__(self) -> None:
-        self._found: list[dict[str, Any]] | None = None
-        self._head = 0
+        # Together, since several readers' threads may come here at once.
+        self._kept: tuple[list[dict[str, Any]] | None, int] = (None, 0)
 
     def tasks(self, connection: sqlite3.Connection, head: int) -> list[dict[str, Any]]:
         """
@@ -177,10 +177,10 @@ class Progress:
 
         @param head: the log's last position; nothing that comes later is missed by the next call.
         """
-        found, upTo = self._found, self._head
+        found, upTo = self._kept
         if found is None or upTo > head or self._isNew(connection, upTo):
             found = progress(connection)
-        self._found, self._head = found, head
+        self._kept = found, head
         return found
 
     def _isNew(self, connection: sqlite3.Connection, upTo: int) -> bool:
