@@ -34,6 +34,10 @@ UNKNOWN = math.inf
 MAX_NUMBERS = 16
 """So many numbers of a pattern count, and so many tasks of a block."""
 
+MAX_PATTERNS = 32
+MAX_TASKS = 500
+"""So many patterns of a trace count, and so many tasks are compared: strangers might think up any number of both."""
+
 _NOT_OF_THE_TRACE = frozenset(("window", "window_seconds", "capacity"))
 """How it was learned."""
 
@@ -58,7 +62,7 @@ class Likeness:
         """
         learned = list(learned)
         self._ours = [_described(of, None) for of in _byTrace(learned).values()]
-        self._patterns = _byTrace([*learned, *patterns])
+        self._patterns = {digest: of[:MAX_PATTERNS] for digest, of in _byTrace([*learned, *patterns]).items()}
         self._distances: dict[tuple[str, float | None], float] = {}
 
     def distance(self, tasks: Iterable[Any]) -> float:
@@ -90,6 +94,8 @@ class Likeness:
         settings = task.get("settings")
         capacity = finite(settings.get("capacity")) if isinstance(settings, dict) else None
         if (digest, capacity) not in self._distances:
+            if len(self._distances) == MAX_TASKS:
+                return UNKNOWN
             other = _described(self._patterns[digest], capacity)
             each = [_distance(own, other) for own in self._ours]
             self._distances[digest, capacity] = math.fsum(each) / len(each) if each else UNKNOWN

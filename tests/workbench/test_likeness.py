@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.knowledge import CodeBlock, Pattern
 from kernelnet.testing import loopWithScan, makeScenario
+from kernelnet.workbench import likeness
 from kernelnet.workbench.likeness import UNKNOWN, Likeness, taskOf, tasksOfBlock
 from kernelnet.workbench.problem import MOST_BLOCKS, Problem
 
@@ -63,21 +64,30 @@ class LikenessTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """Tasks that nothing is known of come last, in the order in which they were; of either so many are taken."""
-        likeness = Likeness([pattern(OWN, "loop", length=9)], [pattern(name, "loop", length=9) for name in "abc"])
+        known = Likeness([pattern(OWN, "loop", length=9)], [pattern(name, "loop", length=9) for name in "abc"])
         names = ["x", "c", "y", "a", "b", "z"]
-        self.assertEqual(likeness.nearestFirst(names, lambda name: [task(name)]), ["c", "a", "b", "x", "y", "z"])
-        self.assertEqual(likeness.nearestFirst(names, lambda name: [task(name)], 1), ["c", "x"])
+        self.assertEqual(known.nearestFirst(names, lambda name: [task(name)]), ["c", "a", "b", "x", "y", "z"])
+        self.assertEqual(known.nearestFirst(names, lambda name: [task(name)], 1), ["c", "x"])
         self.assertEqual(Likeness([], []).distance([task("a")]), UNKNOWN)
+
+    def test_bounded(self) -> None:
+        """However many patterns and tasks strangers think up, few are compared: it would take seconds in each round."""
+        self.patch(likeness, "MAX_PATTERNS", 1)
+        self.patch(likeness, "MAX_TASKS", 2)
+        theirs = [pattern("a", "loop", length=9), pattern("a", "popularity", exponent=1)]
+        known = Likeness([pattern(OWN, "loop", length=9)], theirs)
+        self.assertEqual(known.distance([task("a")]), 0.0)
+        self.assertEqual([known.distance([task("a", capacity=at)]) for at in (1, 2, 1)], [0.0, UNKNOWN, 0.0])
 
     @given(ANYTHING)
     def test_strangers(self, anything: Any) -> None:
         """Anything may stand in a stranger's patterns and blocks: a distance stays one."""
         own = [pattern(OWN, "loop", relative=4.0, capacity=100)]
         theirs = {**anything, "trace_digest": "a"} if isinstance(anything, dict) else anything
-        likeness = Likeness(own, [Pattern("x", "loop", 1.0, theirs), Pattern("y", "loop", 0.0, theirs)])
+        known = Likeness(own, [Pattern("x", "loop", 1.0, theirs), Pattern("y", "loop", 0.0, theirs)])
         block = CodeBlock("b", type="file_system/search", data=anything)
         for tasks in ([anything], tasksOfBlock(block), [{"trace_digest": "a", "settings": anything}]):
-            distance = likeness.distance(tasks)
+            distance = known.distance(tasks)
             self.assertTrue(0 <= distance <= 1 or distance == UNKNOWN)
 
 
