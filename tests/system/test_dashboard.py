@@ -42,7 +42,8 @@ class DashboardTests(SystemTestCase):
 
     def speaker(self, aiId: str) -> RawClient:
         client = self.client(aiId)
-        client.hello(capabilities=[EVIL])
+        # what every object in JavaScript has
+        client.hello(specialization="constructor", capabilities=[EVIL])
         return client
 
     def until(self, look: Callable[[], T]) -> T:

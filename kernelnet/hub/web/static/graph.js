@@ -13,7 +13,8 @@ const KINDS = {
   audio: ["#6a51a3", "AU", "#fff"],
   general: ["#7f7f7f", "GE", "#000"],
 };
-const kindOf = (ai) => KINDS[ai.specialization] || KINDS.general;
+// A specialization is a stranger's word, such as "constructor".
+const kindOf = (ai) => (Object.hasOwn(KINDS, ai.specialization) ? ai.specialization : "general");
 const EDGES = { active: "collaboration under way", offered: "offered", feature: "feature request", done: "completed in the last ten minutes" };
 const LABELLED = 40;
 const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
@@ -130,7 +131,7 @@ export function graph() {
 
   function dress(node) {
     const { ai, group, circle, letters, label } = node;
-    const [colour, code, ink] = kindOf(ai);
+    const [colour, code, ink] = KINDS[kindOf(ai)];
     group.setAttribute("class", `${ai.connected ? "" : "away"} ${node === chosen ? "chosen" : ""}`);
     group.setAttribute("aria-label", `${ai.id}, ${ai.specialization}, ${ai.connected ? "here" : "away"}`);
     circle.setAttribute("r", radius);
@@ -144,7 +145,7 @@ export function graph() {
   }
 
   function legend(ais) {
-    const kinds = [...new Set(ais.map((ai) => (KINDS[ai.specialization] ? ai.specialization : "general")))].sort();
+    const kinds = [...new Set(ais.map(kindOf))].sort();
     const dot = ([colour, code, ink]) => s("svg", { viewBox: "-11 -11 22 22", width: 22, height: 22, "aria-hidden": "true" }, s("circle", { r: 10, fill: colour }), s("text", { class: "letters", fill: ink, "text-anchor": "middle", dy: ".35em" }, code));
     const sample = (kind) => s("svg", { viewBox: "0 0 26 8", width: 26, height: 8, "aria-hidden": "true" }, s("line", { class: kind, x1: 0, y1: 4, x2: 26, y2: 4, "stroke-width": 3 }));
     const shown = Object.keys(EDGES).filter((kind) => kind === "active" || links.some((link) => link.kind === kind));
