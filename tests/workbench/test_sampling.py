@@ -13,6 +13,7 @@ from kernelnet.workbench import reading
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.file_system import sampling
 from kernelnet.workbench.file_system.machine import stackDistances
+from kernelnet.workbench.file_system.patterns import learnPatterns
 from kernelnet.workbench.file_system.readers import readTrace
 from kernelnet.workbench.file_system.requests import Requests
 from kernelnet.workbench.file_system.trace import loadTrace, makeTrace
@@ -93,6 +94,14 @@ class SampleTests(SynchronousTestCase):
 
 
 class ToldTests(CliTestCase):
+    def test_neighbours(self) -> None:
+        """Which block comes behind which is not learned from a sample, where what came between may be left out."""
+        trace = self.write("scan.txt", "".join(f"{number % 3000}\n" for number in range(12_000)))
+        kinds = [{pattern.type for pattern in learnPatterns(loadTrace(trace), 100)}]
+        self.patch(sampling, "BOUND", 7_000)
+        kinds.append({pattern.type for pattern in learnPatterns(loadTrace(trace), 100)})
+        self.assertEqual(["sequential_runs" in found for found in kinds], [True, False])
+
     def test_told(self) -> None:
         """Who measures on a sample is told, in the trace's name too; the digest is that of what is taken."""
         ids = popular(6)[:60_000]

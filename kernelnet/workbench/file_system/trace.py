@@ -95,7 +95,8 @@ def loadTrace(path: Path) -> Trace:
         f" (SHARDS): {len(trace.blocks)}; a cache of {SHOWN} blocks stands for one of {SHOWN * requests.oneIn}"
     )
     log.info("{told}", told=told)
-    return replace(trace, name=f"{trace.name} (1 in {requests.oneIn})", sampled=told)
+    # What came next in the file isn't known: blocks between were left out.
+    return replace(trace, name=f"{trace.name} (1 in {requests.oneIn})", sequential=None, sampled=told)
 
 
 def makeTrace(ids: npt.NDArray[np.uint64], path: Path, writes: npt.NDArray[np.bool_] | None = None) -> Trace:
