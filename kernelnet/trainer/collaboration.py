@@ -25,6 +25,7 @@ from kernelnet.message import (
     SessionStep,
 )
 from kernelnet.trainer.asking import request
+from kernelnet.trainer.division import liars
 from kernelnet.trainer.session import Session
 from kernelnet.trainer.sessionwork import NoResult, SessionWork
 from kernelnet.trainer.specializations import complements
@@ -192,9 +193,15 @@ class Collaboration:
         return None
 
     def givenAway(self) -> list[dict[str, Any]]:
-        """The tasks that a peer was asked to build for, while it may: C{trace_digest} and C{settings}."""
+        """
+        The tasks that a peer was asked to build for, while it may: C{trace_digest} and C{settings}.
+
+        To one whose claim was refuted here nothing is left: it might accept, and do nothing for half an hour.
+        """
+        untrusted = liars(self._trainer.knowledge.components.values())
         asked = [offer.requirements for _, offer in self._offers if offer.type is _DEVELOPMENT]
-        asked += [s.requirements for s in self.active() if s.role == "initiator" and s.type is _DEVELOPMENT]
+        ours = (s for s in self.active() if s.role == "initiator" and s.type is _DEVELOPMENT)
+        asked += [session.requirements for session in ours if session.peer not in untrusted]
         return [{key: told.get(key) for key in ("trace_digest", "settings")} for told in asked]
 
     def componentCame(self, sessionId: str, sender: str, changes: Changes) -> None:

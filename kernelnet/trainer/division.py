@@ -17,9 +17,14 @@ from kernelnet.knowledge import Verdict
 from kernelnet.message import AiInfo
 from kernelnet.trainer.knowledge import KnownComponent
 
-__all__ = ["FLOOR", "dealt", "placeAmong"]
+__all__ = ["FLOOR", "dealt", "liars", "placeAmong"]
 
 FLOOR = 8
+
+
+def liars(components: Iterable[KnownComponent]) -> set[str]:
+    """Those of whom a claim was refuted here."""
+    return {known.source for known in components if known.verdict is Verdict.REFUTED}
 
 
 def placeAmong(
@@ -32,9 +37,8 @@ def placeAmong(
     @param components: all that this trainer knows, with its verdicts.
     """
     benches = set(workbenches)
-    liars = {known.source for known in components if known.verdict is Verdict.REFUTED}
-    peers = {id_ for id_, info in ais.items() if info.connected and benches.intersection(info.workbenches)} - liars
-    workers = sorted(peers | {ours})
+    peers = {id_ for id_, info in ais.items() if info.connected and benches.intersection(info.workbenches)}
+    workers = sorted(peers - liars(components) | {ours})
     return workers.index(ours), len(workers)
 
 

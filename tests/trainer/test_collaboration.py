@@ -263,6 +263,11 @@ class SeekingTests(SessionTestCase):
         yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="hub"))
         self.assertEqual(self.trainer.collaboration.givenAway(), away)
         self.assertEqual(self.trainer.workshop._goal(1.0).avoid, away)
+        # but not to a liar
+        yield self.know("AI_2", component("lie"), Verdict.REFUTED)
+        self.assertEqual(self.trainer.collaboration.givenAway(), [])
+        yield self.know("AI_2", component("lie"))
+        self.assertEqual(self.trainer.collaboration.givenAway(), away)
         declined = {"session_id": "s7", "response": "declined", "partner": "AI_2"}
         yield self.hear(self.message(T.COLLABORATION_RESPONSE, declined, sender="AI_2"))
         self.assertEqual(self.trainer.collaboration.givenAway(), [])
