@@ -17,9 +17,15 @@ from kernelnet.knowledge import Verdict
 from kernelnet.message import AiInfo
 from kernelnet.trainer.knowledge import KnownComponent
 
-__all__ = ["FLOOR", "dealt", "liars", "placeAmong"]
+__all__ = ["FLOOR", "HANDS", "dealt", "liars", "placeAmong"]
 
 FLOOR = 8
+
+HANDS = 4
+"""
+Tasks are dealt into so many hands at most, of which several trainers may have the same: however many come, each trainer
+has a share of the tasks that is worth having, and nobody can leave it a single one by coming under many names.
+"""
 
 
 def liars(components: Iterable[KnownComponent]) -> set[str]:
@@ -49,6 +55,7 @@ def dealt(turn: int, tasks: int, place: int, among: int) -> int:
     @param turn: how many searches there were before this one.
     @param tasks: how many tasks there are.
     """
+    place, among = place % HANDS, min(among, HANDS)
     if among == 1:
         return turn % tasks
     ours = list(range(place, tasks, among)) or [place % tasks]

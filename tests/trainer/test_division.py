@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.knowledge import Verdict
 from kernelnet.message import AiInfo
-from kernelnet.trainer.division import FLOOR, dealt, placeAmong
+from kernelnet.trainer.division import FLOOR, HANDS, dealt, placeAmong
 from kernelnet.trainer.knowledge import KnownComponent
 from tests.trainer.support import component
 
@@ -27,7 +27,7 @@ class DealtTests(SynchronousTestCase):
 
     def test_eachItsOwn(self) -> None:
         """Nearly all rounds are for tasks of one's own, and all tasks are somebody's."""
-        for tasks, among in ((3, 3), (7, 3), (12, 5)):
+        for tasks, among in ((3, 3), (7, 3), (12, HANDS)):
             owned = set()
             for place in range(among):
                 visits = self.visits(tasks, place, among, 400 * FLOOR)
@@ -47,8 +47,14 @@ class DealtTests(SynchronousTestCase):
     def test_manyTrainers(self) -> None:
         """Where there are more trainers than tasks several have the same."""
         first = [dealt(0, 3, place, 7) for place in range(7)]
-        self.assertEqual(first, [0, 1, 2, 0, 1, 2, 0])
+        self.assertEqual(first, [0, 1, 2, 0, 0, 1, 2])
         self.assertEqual({dealt(turn, 1, 4, 7) for turn in range(20)}, {0})
+
+    def test_manyNames(self) -> None:
+        """Whoever comes under many names leaves nobody less than a fourth of the tasks."""
+        for place in (0, 11, 24):
+            visits = self.visits(12, place, 25, 400 * FLOOR)
+            self.assertEqual(sum(count > 400 for count in visits.values()), 3)
 
 
 class PlaceTests(SynchronousTestCase):
