@@ -56,7 +56,7 @@ from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.machine import Machine
 
 TRAINERS = 3
-PLAN = ((1500, 10), (3000, 10))
+PLAN = ((1500, 10),)
 """Evaluations of an arm that has all traces at once, all trainers together, and with how many seeds."""
 
 PLAN_OF_EACH = ((700, 10),)
