@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import TypeVar
 from unittest import SkipTest
 
+import msgspec
+
+from kernelnet.knowledge import Component
+from tests.hub.test_catalog import claiming
 from tests.system.browser import NoBrowser, startBrowser
 from tests.system.support import PATIENCE, RawClient, SystemTestCase, steadyPort
 
@@ -91,11 +95,19 @@ class DashboardTests(SystemTestCase):
                     "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
                 )
                 self.assertFalse(wide, f"{view} is wider than {width} pixels")
+        self.until(lambda: self.browser.find_elements("css selector", ".u-legend .u-value"))
+        self.until(lambda: not {"", "--"} & set(self.legends()))
+        self.go("nothing")
+        self.shows("There is no such page")
+        self.assertEqual(self.browser.title, "no such page – kernelnet hub")
         self.collaborate(author, name)
         self.go("sessions")
         self.shows("completed: 1")
         self.shows(EVIL[:32])
         self.shows(f"from us to you {EVIL}")
+        self.shows("→ unshared")
+        linked = self.browser.execute_script("return [...document.querySelectorAll('main a')].map(a => a.textContent)")
+        self.assertEqual(set(linked), {name})
         self.go("components")
         self.until(lambda: self.browser.execute_script("return document.querySelector('td a') !== null"))
         self.browser.execute_script("document.querySelector('td a').click()")
@@ -107,11 +119,38 @@ class DashboardTests(SystemTestCase):
         )
         self.assertEqual([entry for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"], [])
 
+    def legends(self) -> list[str]:
+        found: list[str] = self.browser.execute_script(
+            "return [...document.querySelectorAll('.u-legend .u-value')].map(value => value.textContent)"
+        )
+        return found
+
+    def test_tasks(self) -> None:
+        """Two tasks of one trace differ by their settings; where there are none, nothing stands for them."""
+        self.browser.get(self.link())
+        author, peer = self.speaker("AI_1"), self.speaker("AI_2")
+        for name, settings in (("small", {"capacity": 4}), ("plain", {})):
+            shared = claiming(name, 0.5)
+            shared["component"]["manifest"]["report"]["settings"] = settings
+            author.send("os_component_share", shared)
+            digest = msgspec.convert(shared["component"], Component).digest
+            report = {"component_id": name, "performance": {}, "digest": digest, "verdict": "confirmed"}
+            peer.send("performance_report", report)
+        self.go("components")
+        self.shows("confirmed by 1")
+        rows = self.until(lambda: self.browser.find_elements("css selector", "tbody tr"))
+        cells = self.until(lambda: sorted(row.find_elements("css selector", "td")[5].text for row in rows))
+        self.assertEqual(cells, ["t", "t, capacity 4"])
+        self.go("progress")
+        self.shows("capacity 4; 1 confirmed. Best small")
+        self.shows("\n1 confirmed. Best plain")
+
     def collaborate(self, author: RawClient, component: str) -> None:
         """Have C{author} complete the session that it was invited to, and tell of it in words of its own."""
         session = author.receive("collaboration_request")["payload"]["session_id"]
         step = {"by": "AI_1", "what": EVIL[:32], "task": EVIL, "note": f"from us to you {EVIL}", "verdict": EVIL[:32]}
-        steps = [{**step, "component": component, "seconds": 2.5}, {**step, "by": "AI_2", "seconds": 1}]
+        unshared = {"by": "AI_1", "what": "build", "component": "unshared", "digest": "4" * 64, "seconds": 1}
+        steps = [{**step, "component": component, "seconds": 2.5}, {**step, "by": "AI_2", "seconds": 1}, unshared]
         shared = {"id": component, "name": "x", "implementation": "int x;", "specialization": "general"}
         complete = {"session_id": session, "collaboration_complete": True, "transcript": steps}
         author.send("os_component_share", {"component": shared, **complete})

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from kernelnet.hub import catalog, queries
+from kernelnet.hub.web.held import markHeld
 from kernelnet.hub.web.history import History
 from kernelnet.wire import rfc3339
 
@@ -205,6 +206,7 @@ def _sessions(sources: Sources, arguments: Mapping[str, Any]) -> Any:
 
     def read(connection: Any) -> Any:
         found, last = queries.sessionPage(connection, **chosen, transcripts=arguments.get("transcripts") != "no")
+        markHeld(connection, found)
         return {"sessions": found, "next": f"{last[0]!r}-{last[1]}" if last is not None else None}
 
     return sources.factory.source.read(read)

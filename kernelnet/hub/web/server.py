@@ -28,6 +28,7 @@ from kernelnet.hub.web import metrics
 from kernelnet.hub.web.answers import Answers, maxAge
 from kernelnet.hub.web.api import BadRequest, NotFound, Sources, agentCard, answerTo
 from kernelnet.hub.web.feed import PAGE, Feed
+from kernelnet.hub.web.refusal import isBrowser, page
 from kernelnet.hub.web.signin import NotAllowed, SignIn, TooManyFailures
 from kernelnet.hub.web.visitors import Visitors, proved
 
@@ -182,11 +183,13 @@ class Dashboard:
             return self._text(request, 200, b"alive\n")
         if path == "/signin":
             return self._enter(request)
-        cookie = request.getCookie(self.cookie)
-        session = cookie.decode("ascii", "replace") if cookie is not None else None
-        allowed = self.signIn.check(_host(request), session, _bearer(request))
+        allowed = self.signIn.check(_host(request), self._session(request), _bearer(request))
         allowed.addCallback(lambda _: self._answer(request, path)).addErrback(self._failed, request)
         return NOT_DONE_YET
+
+    def _session(self, request: Request) -> str | None:
+        cookie = request.getCookie(self.cookie)
+        return cookie.decode("ascii", "replace") if cookie is not None else None
 
     def _answer(self, request: Request, path: str) -> object:
         if _isGone(request):
@@ -223,10 +226,13 @@ class Dashboard:
         try:
             session = self.signIn.enter(_host(request), _arguments(request).get("link", ""))
         except (NotAllowed, TooManyFailures, BadRequest) as error:
-            return self._failed(Failure(error), request)
-        request.addCookie(
-            self.cookie, session.encode("ascii"), path=b"/", httpOnly=True, secure=self.isSecure, sameSite=b"strict"
-        )
+            # Who goes back to the link that signed this browser in is signed in.
+            if isinstance(error, BadRequest) or not self.signIn.isSignedIn(self._session(request)):
+                return self._failed(Failure(error), request)
+        else:
+            request.addCookie(
+                self.cookie, session.encode("ascii"), path=b"/", httpOnly=True, secure=self.isSecure, sameSite=b"strict"
+            )
         request.redirect(b"/")
         request.finish()
         return NOT_DONE_YET
@@ -281,6 +287,9 @@ class Dashboard:
 
     def _refuse(self, request: Request, code: int, why: str) -> object:
         request.setResponseCode(code)
+        if isBrowser(request):
+            request.setHeader(b"Content-Type", _TYPES["html"])
+            return _finish(request, page(code, why))
         request.setHeader(b"Content-Type", b"application/json")
         return _finish(request, msgspec.json.encode({"error": why}))
 

@@ -86,6 +86,14 @@ class SignIn:
         _keep(self._sessions, tokenHash(session), self._seconds() + SESSION_LASTS, MAX_SESSIONS)
         return session
 
+    def isSignedIn(self, session: str | None) -> bool:
+        """Whether a cookie's value is a session's, which then lasts on."""
+        key, now = tokenHash(session or ""), self._seconds()
+        if not session or self._sessions.get(key, 0.0) <= now:
+            return False
+        self._sessions[key] = now + SESSION_LASTS
+        return True
+
     def check(self, host: object, session: str | None, token: str | None) -> Deferred[None]:
         """
         Fires when the request may be answered.
@@ -93,12 +101,11 @@ class SignIn:
         @param session: the cookie's value; C{token}: the bearer's.
         @return: fails with `NotAllowed` or `TooManyFailures`.
         """
-        key, now = tokenHash(session or ""), self._seconds()
-        if session and self._sessions.get(key, 0.0) > now:
-            self._sessions[key] = now + SESSION_LASTS
+        if self.isSignedIn(session):
             return succeed(None)
         if token is None:
             return fail(NotAllowed("sign in by the link that kernelnet dashboard prints, or send a viewer's token"))
+        now = self._seconds()
         address, hashed = addressKey(host), tokenHash(token)
         key = self._attempts.key(address, hashed)
         turn: Deferred[None] = Deferred()

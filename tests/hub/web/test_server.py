@@ -92,6 +92,32 @@ class AccessTests(WebTestCase):
         self.hub.clock.advance(LINK_LASTS + 1)
         self.assertEqual(self.ask(late, None).code, 401)
 
+    def test_browser(self) -> None:
+        """Who reads with a browser is told on a page what to do; what asks for no page by name gets JSON."""
+        html = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+        for path in ("/", "/api/status", "/signin?link=x"):
+            answer = self.ask(path, None, **html)
+            text = answer.body.decode()
+            self.assertEqual((answer.code, answer.headers["content-type"]), (401, "text/html; charset=utf-8"), path)
+            self.assertIn("<code>kernelnet dashboard</code> prints a new address", text)
+            self.assertNotIn("<script", text)
+            self.assertNotIn("<style", text)
+            self.assertEqual(set(self.ask(path, None, Accept="*/*").json), {"error"})
+        missing = self.ask("/<img>", **html)
+        self.assertEqual(missing.code, 404)
+        self.assertIn("There is no /&lt;img&gt;.", missing.body.decode())
+
+    def test_linkAgain(self) -> None:
+        """Who goes back to the link that signed him in gets to the dashboard, by the session that he has."""
+        link = self.dashboard.link().removeprefix(self.dashboard.url.rstrip("/"))
+        cookie = self.ask(link, None).headers["set-cookie"].partition(";")[0]
+        again = self.ask(link, None, Cookie=cookie, Accept="text/html")
+        self.assertEqual((again.code, again.headers["location"]), (302, "/"))
+        self.assertNotIn("set-cookie", again.headers)
+        self.assertEqual(self.ask(link, None, Cookie=cookie[:-1] + "x", Accept="text/html").code, 401)
+        self.hub.clock.advance(SESSION_LASTS + 1)
+        self.assertEqual(self.ask(link, None, Cookie=cookie, Accept="text/html").code, 401)
+
     def test_bruteForce(self) -> None:
         """Who tries too many is not looked at for a while, not even with the right one; his neighbour is."""
         codes = [self.ask("/api/status", f"guess{n}").code for n in range(40)]
@@ -449,6 +475,32 @@ class ApiTests(WebTestCase):
         for words, steps in (("", 1), ("&transcripts=yes", 1), ("&transcripts=no", 0)):
             (session,) = self.ask(f"/api/sessions?limit=1{words}").json["sessions"]
             self.assertEqual(len(session["transcript"]), steps)
+
+    def test_held(self) -> None:
+        """Sessions say which of the components that they name the hub holds, by digest or by name and author."""
+        author, other = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        offer = {"type": "feature_development", "description": "x", "target_ai": "AI_1"}
+        other.send("collaboration_request", offer)
+        id_ = self.ask("/api/sessions").json["sessions"][0]["id"]
+        other.send("os_component_share", claiming("theirs", 0.4))
+        theirs = self.ask("/api/components/theirs").json["digest"]
+        steps = [
+            {"by": "AI_2", "what": "start", "component": "theirs"},
+            {"by": "AI_1", "what": "build", "component": "unshared", "digest": "4" * 64},
+            {"by": "AI_1", "what": "build", "component": "unshared"},
+            {"by": "AI_1", "what": "build", "component": "theirs"},
+            {"by": "AI_1", "what": "improve", "component": "called otherwise", "digest": theirs},
+            {"by": "AI_1", "what": "send", "component": "sent"},
+            {"by": "AI_1", "what": "measure"},
+        ]
+        done = {"session_id": id_, "collaboration_complete": True, "transcript": steps}
+        author.send("os_component_share", {**claiming("sent", 0.5), **done})
+        sent = self.ask("/api/components/sent").json["digest"]
+        (session,) = self.ask("/api/sessions").json["sessions"]
+        held = [step["held"] for step in session["transcript"]]
+        self.assertEqual(held, [theirs, None, None, None, theirs, sent, None])
+        self.assertEqual(session["held"], sent)
+        self.assertEqual(self.ask("/api/sessions?transcripts=no").json["sessions"][0]["held"], sent)
 
     def test_traffic(self) -> None:
         """Messages a second by type, how long commits took, and who is behind, for the last ten minutes."""

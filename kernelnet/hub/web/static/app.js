@@ -58,13 +58,14 @@ async function show() {
   stop();
   forgetCharts();
   const [name, ...words] = (location.hash.slice(2) || "network").split("/").map(decoded);
-  const view = (VIEWS[name] || network)(...words);
+  const isThere = Object.hasOwn(VIEWS, name);
+  const view = isThere ? VIEWS[name](...words) : { draw: () => empty("There is no such page.", "The pages are those above.") };
   const mine = ++shown;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.hash === `#/${name === "component" ? "components" : name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  document.title = `${name} – kernelnet hub`;
+  document.title = `${isThere ? name : "no such page"} – kernelnet hub`;
   main.replaceChildren(h("p", {}, "reading …"));
   const draw = async (asked = false) => {
     try {

@@ -45,7 +45,7 @@ function paint(entry) {
     {
       width,
       height: HEIGHT,
-      series: [{ label: "time", value: (_, at) => (at === null ? "" : clock(at, 1)) }, ...entry.series],
+      series: [{ label: "time", value: shownAs((at) => clock(at, 1)) }, ...entry.series],
       axes: [times, { ...axis, size: 56 }],
       scales: { y: { range: entry.range } },
       cursor: { drag: { x: false, y: false } },
@@ -56,9 +56,15 @@ function paint(entry) {
   );
 }
 
+// What the legend says: of the moment that is pointed at, else of the last one.
+const shownAs = (words) => (plot, value, i, at) => {
+  const shown = at === null || at === undefined ? plot.data[i]?.at(-1) : value;
+  return shown === null || shown === undefined ? "–" : words(shown);
+};
+
 const dashOf = (series) => (!series?.dash?.length ? "solid" : series.dash[0] < 4 ? "dotted" : "dashed");
 
 // Colours and dashes that stay apart also for those who see no colours.
 const STROKES = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c00", "#7f7f7f"];
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [14, 4], [4, 2], [3, 2], [6, 2, 2, 2]];
-export const style = (i) => ({ stroke: STROKES[i % STROKES.length], dash: DASHES[i % DASHES.length], width: 2, points: { show: false }, value: (_, value) => (value === null ? "" : Number(value.toPrecision(4)).toLocaleString()) });
+export const style = (i) => ({ stroke: STROKES[i % STROKES.length], dash: DASHES[i % DASHES.length], width: 2, points: { show: false }, value: shownAs((value) => Number(value.toPrecision(4)).toLocaleString()) });

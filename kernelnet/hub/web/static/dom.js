@@ -40,13 +40,24 @@ export function when(text) {
   return h("time", { datetime: text, title: date.toLocaleString() }, ago(text));
 }
 
-export function ago(text) {
-  const seconds = (Date.now() - new Date(text)) / 1000;
-  if (seconds < 90) return `${Math.max(0, Math.round(seconds))} s ago`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
-  if (seconds < 129600) return `${Math.round(seconds / 3600)} h ago`;
-  return `${Math.round(seconds / 86400)} days ago`;
+// For how long it has been so: "88 s".
+export function since(text) {
+  return text ? h("time", { datetime: text, title: new Date(text).toLocaleString() }, passed(text)) : "–";
 }
+
+export function passed(text) {
+  const seconds = (Date.now() - new Date(text)) / 1000;
+  if (seconds < 90) return `${Math.max(0, Math.round(seconds))} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 129600) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} days`;
+}
+
+export const ago = (text) => `${passed(text)} ago`;
+
+export const settings = (found) => Object.entries(found || {}).map(([name, value]) => `${name} ${value}`).join(", ");
+
+export const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 export function verdict(component) {
   const words = [];

@@ -1,5 +1,5 @@
 // A picture of AIs and of who has to do with whom: laid out by d3-force, drawn as SVG, gone through by the arrow keys.
-import { ago, h, s } from "./dom.js";
+import { ago, h, passed, s } from "./dom.js";
 
 // Colours that colour-blind people tell apart (Okabe and Ito, Color Universal Design, 2008), and letters for all.
 const KINDS = {
@@ -84,7 +84,7 @@ export function graph() {
   function sayOf(node) {
     const with_ = links.filter((link) => link.source === node || link.target === node).map((link) => `${link.words} with ${(link.source === node ? link.target : link.source).id}`);
     const { ai } = node;
-    return [`${ai.id}: ${ai.specialization}`, ai.connected ? `here since ${ago(ai.since)}` : `away, last seen ${ago(ai.seen)}`, ...with_.slice(0, 5)].join("; ");
+    return [`${ai.id}: ${ai.specialization}`, ai.connected ? `here for ${passed(ai.since)}` : `away, last seen ${ago(ai.seen)}`, ...with_.slice(0, 5)].join("; ");
   }
 
   function choose(node) {

@@ -1,4 +1,4 @@
-import { h, level, many, table, verdict, when } from "./dom.js";
+import { h, level, many, settings, table, verdict, when } from "./dom.js";
 import { get } from "./live.js";
 
 export function component(name, other = "") {
@@ -15,7 +15,7 @@ async function draw(name, other) {
     ["workbench", found.workbench],
     ["ABI", found.abi],
     ["kind", found.kind && `${found.kind}, ${found.trace}`],
-    ["settings", found.settings && Object.entries(found.settings).map(([name, value]) => `${name} ${value}`).join(", ")],
+    ["settings", settings(found.settings)],
     ["level", `${level(found.level)}, as claimed`],
     ["verdict", verdict(found)],
     ["what", shared.description],
@@ -50,9 +50,9 @@ function tree(ancestors, child) {
         "li",
         {},
         ancestor.id ? h("a", { href: `#/component/${ancestor.digest}` }, ancestor.id) : h("code", {}, `${ancestor.digest.slice(0, 12)} (not here)`),
-        ancestor.id ? ` of ${ancestor.author}, level ${level(ancestor.level)} ` : " ",
-        ancestor.gain !== null ? `the step from it gained ${ancestor.gain >= 0 ? "+" : ""}${ancestor.gain.toFixed(4)} ` : "",
-        ancestor.id && child ? h("a", { href: `#/component/${child}/${ancestor.digest}` }, "what changed") : "",
+        ancestor.id ? ` of ${ancestor.author}, level ${level(ancestor.level)}` : "",
+        ancestor.gain !== null ? `, the step from it gained ${ancestor.gain >= 0 ? "+" : ""}${ancestor.gain.toFixed(4)}` : "",
+        ancestor.id && child ? [" ", h("a", { href: `#/component/${child}/${ancestor.digest}` }, "what changed")] : "",
         ancestor.parents.length ? tree(ancestor.parents, null) : "",
       ),
     ),

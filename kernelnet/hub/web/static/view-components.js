@@ -1,9 +1,15 @@
-import { empty, h, level, table, verdict, when } from "./dom.js";
+import { cut, empty, h, level, settings, table, verdict, when } from "./dom.js";
 import { get } from "./live.js";
 
 const chosen = { sort: "level", verdict: "", workbench: "", limit: 50 };
 
 const bar = (value) => (typeof value === "number" ? h("meter", { min: 0, max: 1, value: Math.max(0, Math.min(1, value)), "aria-hidden": "true" }) : null);
+
+// Two tasks of one trace differ in their settings alone.
+function task(c) {
+  const words = [c.trace, settings(c.settings)].filter(Boolean).join(", ");
+  return words ? h("span", { title: words }, cut(words, 60)) : "–";
+}
 
 export function components() {
   return { draw, types: ["os_component_share", "performance_report"] };
@@ -25,12 +31,12 @@ async function draw() {
   );
   if (!page.components.length) return [filter, empty("No component.", "Trainers share what passes their guard; the first comes within a minute of two trainers' start.")];
   const columns = [
-    ["component", (c) => h("a", { href: `#/component/${encodeURIComponent(c.digest)}`, title: c.id }, c.id.length > 40 ? `${c.id.slice(0, 39)}…` : c.id)],
+    ["component", (c) => h("a", { href: `#/component/${encodeURIComponent(c.digest)}`, title: c.id }, cut(c.id, 40))],
     ["level", (c) => [bar(c.level), level(c.level)], { number: true, sort: "level" }],
     ["verdict", verdict, { sort: "confirmed" }],
     ["author", (c) => c.author],
     ["workbench", (c) => c.workbench || "–"],
-    ["trained on", (c) => c.trace || "–"],
+    ["trained on", task],
     ["kind", (c) => c.kind || "–"],
     ["shared", (c) => when(c.shared), { sort: "newest" }],
   ];

@@ -1,4 +1,4 @@
-import { ago, empty, h, s, table, when } from "./dom.js";
+import { ago, empty, h, since, table, when } from "./dom.js";
 import { get, messages } from "./live.js";
 import { graph } from "./graph.js";
 
@@ -26,7 +26,7 @@ async function draw() {
         ["AI", (ai) => ai.id],
         ["specialization", (ai) => ai.specialization],
         ["workbenches", (ai) => ai.workbenches.join(", ")],
-        ["state", (ai) => (ai.connected ? h("span", {}, "here since ", when(ai.since)) : h("span", { class: "unmeasured" }, "away, last seen ", when(ai.seen)))],
+        ["state", (ai) => (ai.connected ? h("span", {}, "here for ", since(ai.since)) : h("span", { class: "unmeasured" }, "away, last seen ", when(ai.seen)))],
         ["behind", (ai) => (ai.behind === null ? "–" : ai.behind), { number: true }],
       ],
       ais.slice(0, rows),

@@ -1,5 +1,5 @@
 import { chart, style } from "./chart.js";
-import { empty, h, level } from "./dom.js";
+import { empty, h, level, settings } from "./dom.js";
 import { get } from "./live.js";
 
 const CARDS = 24;
@@ -23,13 +23,13 @@ async function draw() {
 
 function card(task) {
   const best = task.steps.at(-1);
-  const settings = Object.entries(task.settings).map(([name, value]) => `${name} ${value}`).join(", ");
+  const about = [settings(task.settings), `${task.confirmed} confirmed`].filter(Boolean).join("; ");
   const byHand = task.by_hand ? `; best hand-made ${task.by_hand.name}: ${level(task.by_hand.level)}` : "";
   return h(
     "section",
     { class: "card" },
     h("h2", {}, `${task.workbench}: ${task.trace}`),
-    h("p", {}, `${settings}; ${task.confirmed} confirmed. Best `, h("a", { href: `#/component/${encodeURIComponent(best.id)}` }, best.id), ` of ${best.author}: level ${level(best.level)}${byHand}`),
+    h("p", {}, `${about}. Best `, h("a", { href: `#/component/${encodeURIComponent(best.id)}` }, best.id), ` of ${best.author}: level ${level(best.level)}${byHand}`),
     plot(task, `Best confirmed level over time: now ${level(best.level)} of 1${byHand}`),
   );
 }

@@ -38,7 +38,7 @@ function card(session) {
     h("h2", {}, session.type.replaceAll("_", " ")),
     h("p", {}, `${session.initiator} with ${others}; begun `, when(session.created), ", changed ", when(session.changed), declined),
     session.description ? h("p", { class: "what" }, session.description.slice(0, 300)) : null,
-    session.component ? h("p", {}, "came to ", h("a", { href: `#/component/${encodeURIComponent(session.component)}` }, session.component)) : null,
+    session.component ? h("p", {}, "came to ", linked(session)) : null,
     session.transcript.length ? [session.transcript.some((step) => step.seconds > 0) ? timeLine(session) : null, h("ol", { class: "steps" }, session.transcript.map((step) => h("li", {}, told(step))))] : null,
   );
 }
@@ -63,13 +63,16 @@ function timeLine(session) {
   return h("div", { class: "timeline", role: "img", "aria-label": `${names.join(" and ")} worked ${whole.toFixed(0)} s in ${session.transcript.length} steps` }, lines, h("div", { class: "row" }, h("span", { class: "name" }), h("span", { class: "scale" }, h("span", {}, "0 s"), h("span", {}, `${whole.toFixed(0)} s`))));
 }
 
+// Most of what was built on the way was never shared: there is nothing to go to.
+const linked = ({ component, held }) => (held ? h("a", { href: `#/component/${encodeURIComponent(held)}` }, component) : component);
+
 function told(step) {
   const words = [`${step.by}: ${step.what}`];
   if (step.task) words.push(`on ${step.task}`);
   if (step.objective) words.push(`for ${step.objective}`);
   if (step.parents?.length) words.push(`from ${step.parents.length} parent${step.parents.length > 1 ? "s" : ""}`);
   if (step.hints?.length) words.push(`with ${step.hints.length} hint${step.hints.length > 1 ? "s" : ""} of another bench`);
-  if (step.component) words.push(["→ ", h("a", { href: `#/component/${encodeURIComponent(step.digest || step.component)}` }, step.component), `, score ${many(step.score)}, level ${level(step.level)}`]);
+  if (step.component) words.push(["→ ", linked(step), `, score ${many(step.score)}, level ${level(step.level)}`]);
   else if (["build", "improve"].includes(step.what)) words.push("→ nothing passed the guard");
   if (step.verdict) words.push(h("span", { class: step.verdict }, step.verdict));
   if (step.note) words.push(`– ${step.note}`);

@@ -1,5 +1,5 @@
 import { chart, style } from "./chart.js";
-import { h, table, when } from "./dom.js";
+import { h, since, table } from "./dom.js";
 import { get } from "./live.js";
 
 const KINDS = 8;
@@ -19,7 +19,7 @@ async function draw() {
     ["connections", `${now.connections}, ${now.limits.unauthenticated} not authenticated`],
     ["failed authentications", now.limits.failed],
     ["read more slowly", now.limits.slowed],
-    ["up since", when(now.started)],
+    ["up for", since(now.started)],
     ["version", now.version],
   ];
   const last = (values) => values.at(-1);
