@@ -125,6 +125,9 @@ class TokenTests(StateCase):
         for content in (b"", b"\n", b"sesame\nopen\n", b"sesame\xff"):
             self.assertIn("is not a token file", reason := self.refused(identity.readToken, self.write(content)))
             self.assertNotIn("sesame", reason)
+        self.assertIn(
+            "read the join file", self.refused(lambda path: identity.readToken(path, "join"), self.base / "x")
+        )
 
 
 class JoinStringTests(StateCase):

@@ -44,9 +44,11 @@ def writeSecret(path: Path, data: bytes) -> None:
         raise
 
 
-def readToken(path: Path) -> str:
+def readToken(path: Path, what: str = "token") -> str:
     """
-    A token from a file.
+    A token, or a join string, from a file.
+
+    @param what: which of them, for people.
 
     @raise IdentityError: it is missing, unreadable, readable by others, or empty.
     """
@@ -54,13 +56,13 @@ def readToken(path: Path) -> str:
         mode = stat.S_IMODE(path.stat().st_mode)
         token = path.read_text("ascii").strip()
     except UnicodeDecodeError:
-        raise IdentityError(f"{path} is not a token file: it must hold one line of ASCII") from None
+        raise IdentityError(f"{path} is not a {what} file: it must hold one line of ASCII") from None
     except OSError as e:
-        raise IdentityError(f"can't read the token file {path}: {e.strerror}") from None
+        raise IdentityError(f"can't read the {what} file {path}: {e.strerror}") from None
     if mode & 0o077:
-        raise IdentityError(f"the token file {path} can be read by others (mode {mode:04o}): chmod 600 {path}")
+        raise IdentityError(f"the {what} file {path} can be read by others (mode {mode:04o}): chmod 600 {path}")
     if not token or "\n" in token:
-        raise IdentityError(f"{path} is not a token file: it must hold one line")
+        raise IdentityError(f"{path} is not a {what} file: it must hold one line")
     return token
 
 

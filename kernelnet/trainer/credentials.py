@@ -111,7 +111,10 @@ class Credentials:
     def refusal(self, message: str) -> str:
         """For the user, when the hub said C{message} to what we showed."""
         if self._config.join is None or not self.joining:
-            return f"the hub refused our credentials: {message}"
+            return (
+                f"the hub refused our credentials: {message}; were they revoked, `kernelnet tokens issue "
+                f"{self._config.aiId}` on the hub's machine prints a join string that makes new ones (--join-file)"
+            )
         return (
             f"the hub refused the join string: it is for another id than {self._config.aiId}, has expired or was used; "
             f"on the hub's machine, `kernelnet tokens issue {self._config.aiId}` prints another"

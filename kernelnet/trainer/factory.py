@@ -41,6 +41,7 @@ class TrainerFactory(InTurn, ClientFactory):
         self._clock = clock
         self._continue = True
         self._wentWell = self.reached = False
+        self._heard = True
         self._call: IDelayedCall | None = None
         self.connection: TrainerProtocol | None = None
         self.connector: IConnector | None = None
@@ -68,6 +69,7 @@ class TrainerFactory(InTurn, ClientFactory):
 
         @param refusal: what was wrong, if no waiting mends it.
         """
+        self._heard = protocol.heard
         if self.connection is protocol:
             self.connection = None
             self.trainer.disconnected()
@@ -83,8 +85,14 @@ class TrainerFactory(InTurn, ClientFactory):
         self._retry()
 
     def clientConnectionLost(self, connector: IConnector, unused_reason: Failure) -> None:
-        if self._continue:
+        if self._continue and self._heard:
             self.log.info("Lost the hub at {address}", address=str(self.address))
+        elif self._continue:
+            self.log.warn(
+                "Lost the hub at {address} before it said what a hub says: is it a hub that answers there, over TLS? "
+                "Its default port is 6000",
+                address=str(self.address),
+            )
         self._retry()
 
     def stopTrying(self) -> None:

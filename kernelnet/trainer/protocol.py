@@ -33,11 +33,13 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
     One connection to the hub.  Line by line it hands checked messages to C{factory.trainer}.
 
     @ivar greeted: whether the hub has answered, so that we know it knows us.
+    @ivar heard: whether anything came that a hub says.
     """
 
     log = Logger()
     factory: TrainerFactory
     greeted = False
+    heard = False
 
     def __init__(self, clock: IReactorTime) -> None:
         super().__init__()
@@ -64,6 +66,7 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
             except WireProblem as problem:
                 # A newer hub may say what we don't know; what we do know still counts.
                 self.log.warn("the hub sent what is no message: {problem}", problem=str(problem))
+        self.heard = self.heard or bool(messages)
         pings = [m for m in messages if m.message_type is MessageType.HEARTBEAT and "nonce" in m.payload]
         self.sendLines([encode(self.factory.trainer.pong(Heartbeat(reply_to=m.payload["nonce"]))) for m in pings])
         # A ping that says how far the hub has sent the log to us has its place in the order.

@@ -120,7 +120,7 @@ class Options(usage.Options):
         if sum(self[name] is not None for name in ("join", "join-file", "token-file")) > 1:
             raise ValueError("only one of --join, --join-file and --token-file makes sense")
         if self["join-file"] is not None:
-            return JoinString.parse(readToken(Path(self["join-file"])))
+            return JoinString.parse(readToken(Path(self["join-file"]), "join"))
         return JoinString.parse(self["join"]) if self["join"] is not None else None
 
 

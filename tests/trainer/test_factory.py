@@ -9,6 +9,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IConnector
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -169,6 +170,23 @@ class ReconnectTests(TrainerTestCase):
         self.assertEqual(factory.address, B)
         self.meet(factory, WRONG_CA)
         self.assertFalse(ended.called)
+        factory.stopTrying()
+
+    def test_noHub(self) -> None:
+        """What ends a connection before it said what a hub says may be none; later it is a hub that was lost."""
+        factory = self.factory()
+        factory.connect()
+        with capturedLogs() as events:
+            self.meet(factory, SSL.Error([("SSL routines", "", "wrong version number")]))
+        self.assertIn("Lost the hub at a.test:6000 before it said what a hub says", said := formatEvent(events[-1]))
+        self.assertIn("Its default port is 6000", said)
+        self.connect()
+        beat = NetworkMessage("h1", "hub", MessageType.HEARTBEAT, rfc3339(0), encodePayload(Heartbeat(nonce="n")))
+        self.connection.dataReceived(encode(beat) + b"\n")
+        with capturedLogs() as events:
+            self.connection.connectionLost(Failure(ConnectionDone()))
+            factory.clientConnectionLost(cast(IConnector, None), Failure(ConnectionDone()))
+        self.assertEqual(formatEvent(events[-1]), "Lost the hub at a.test:6000")
         factory.stopTrying()
 
     def test_othersMayPass(self) -> None:

@@ -264,3 +264,4 @@ class CredentialsTests(SynchronousTestCase):
         self.assertNotIn(self.join.secret, mine.refusal("no"))
         mine.keep("own")
         self.assertIn("our credentials: no", mine.refusal("no"))
+        self.assertIn("`kernelnet tokens issue AI_1` on the hub's machine", mine.refusal("no"))
