@@ -19,7 +19,15 @@ from kernelnet.cli.progress import progress
 from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import PluginError, find
 from kernelnet.wire import plain
-from kernelnet.workbench.errors import CompileError, ComponentError, TraceError, WorkbenchError, WrongExport
+from kernelnet.workbench.errors import (
+    CompileError,
+    ComponentError,
+    OutOfFuel,
+    TraceError,
+    Trapped,
+    WorkbenchError,
+    WrongExport,
+)
 
 __all__ = [
     "Mistake",
@@ -38,6 +46,7 @@ __all__ = [
     "taskOptions",
     "tasks",
     "writeFile",
+    "writeFound",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -279,9 +288,14 @@ def compiled(workbench: Any, path: Path, source: str) -> bytes:
 
 
 def failing(scenario: Any, path: Path, error: ComponentError) -> click.ClickException:
-    """What is said of a component that fails: the kind of failure, and how its functions should be, if they aren't."""
+    """What is said of a component that fails: what it does, and how its functions should be, if they aren't."""
     workbench = scenario.workbench
-    text = f"{path} fails on {plain(scenario.trace)}: {type(error).__name__}: {error}"
+    what = str(error)
+    if isinstance(error, OutOfFuel):
+        what = "it loops forever, or is far too slow"
+    elif isinstance(error, Trapped):
+        what = f"it crashes: {error}"
+    text = f"{path} fails on the trace {plain(scenario.trace)}: {what}"
     if isinstance(error, WrongExport):
         kinds = "; ".join(f"{abi.identifier} has {', '.join(abi.required)}" for abi in workbench.abis)
         text += f"; of {workbench.name}'s ABIs {kinds}, as {workbench.headerPath.name} declares them: include it"
@@ -292,7 +306,7 @@ def checkOut(path: Path, force: bool) -> None:
     """
     See before the work whether its result can be written.
 
-    @raise Mistake: it is there already, is a folder, or its folder is missing.
+    @raise Mistake: it is there already, is a folder, or its folder is missing or can't be written to.
     """
     if path.is_dir():
         raise Mistake(f"{path} is a folder; --out takes a file")
@@ -300,8 +314,31 @@ def checkOut(path: Path, force: bool) -> None:
         raise Mistake(f"{path} is there already; --force overwrites it")
     if not path.parent.is_dir():
         raise Mistake(f"there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise Mistake(f"{path.parent} can't be written to")
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # as `writeFile` will
+        os.close(descriptor)
+        Path(name).unlink()
+    except OSError as error:
+        raise Mistake(f"{path.parent} can't be written to: {error.strerror or error}") from None
+
+
+def writeFound(path: Path, data: bytes, force: bool) -> None:
+    """
+    As `writeFile`, for what took long to find: if it can't be written there, it is kept elsewhere.
+
+    @raise click.ClickException: it can't be written there, and where it is instead.
+    """
+    try:
+        writeFile(path, data, force)
+    except click.ClickException as error:
+        try:
+            descriptor, kept = tempfile.mkstemp(prefix="kernelnet-", suffix=path.suffix)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+        except OSError:
+            click.echo(data)
+            kept = "standard output"
+        raise click.ClickException(f"{error.message}; what was found is kept: {kept}") from None
 
 
 def writeFile(path: Path, data: bytes, force: bool) -> None:

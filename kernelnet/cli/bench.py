@@ -24,6 +24,7 @@ from kernelnet.cli.arguments import (
     taskOptions,
     tasks,
     writeFile,
+    writeFound,
 )
 from kernelnet.cli.common import jsonOption
 from kernelnet.cli.completion import generatorNames, workbenchNames
@@ -189,7 +190,7 @@ def train(
         written = trained.found is not None and (trained.accepted or keepRefused)
         if written:
             text = training.sourceFile(scenario, trained, generator=generator.name, seed=seed, told=told, again=again)
-            writeFile(out, text.encode("utf-8", "surrogateescape"), force)
+            writeFound(out, text.encode("utf-8", "surrogateescape"), force)
             if trained.found is not None:
                 trained.found.file, trained.found.name = str(out), out.name
         shown = [trained.found] if trained.found is not None else []
@@ -211,6 +212,8 @@ def train(
         console.print(f"written: {out}; measure it again:", soft_wrap=True)
         for command in again:
             console.print(f"  {command}", soft_wrap=True)
+    elif objective == "score" and _nothingToGain(scenario):
+        console.print("nothing was written; there is nothing to gain: a hand-made policy is as good as the optimum")
     else:
         console.print("nothing was written; more --seconds or another --seed may help", soft_wrap=True)
     if not trained.accepted:
@@ -302,6 +305,13 @@ def _measured(scenario: Any, modules: Sequence[tuple[Path, bytes]], counted: Cal
         measured.append(Found(path.name, report, abi, str(path), note=abi))
         counted()
     return standing(scenario, measured, counted)
+
+
+def _nothingToGain(scenario: Any) -> bool:
+    """Whether the policy that must be beaten, the best on train, is on validation what nobody can beat."""
+    baselines = scenario.baselines()
+    best = min(sorted(baselines), key=lambda name: baselines[name].splits["train"].score)
+    return bool(baselines[best].splits["validation"].score <= scenario.optimum()["validation"])
 
 
 def _parts(scenario: Any, found: list[Found]) -> list[tuple[Any, list[Found]]]:

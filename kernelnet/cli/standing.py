@@ -209,7 +209,7 @@ def settingsText(settings: Mapping[str, int]) -> str:
 
 def printStanding(found: Standing, console: Console) -> None:
     """The widest table that the terminal has room for."""
-    tables = [standingTable(found, detail) for detail in (3, 2, 1, 0)]
+    tables = [standingTable(found, detail) for detail in (3, 2, 1, 0, -1)]
     options = console.options.update(max_width=10_000)
     widths = [Measurement.get(console, options, table).maximum for table in tables]
     if not console.is_terminal:
@@ -231,7 +231,8 @@ def standingTable(found: Standing, detail: int = 3) -> Table:
     """
     All that competes, best on held-out first.
 
-    @param detail: 3: all; 2: ratios on held-out only; 1: without metrics too; 0: without fuel and train too.
+    @param detail: 3: all; 2: ratios on held-out only; 1: without metrics too; 0: without fuel and train too; -1:
+        held-out alone.
     """
     events = {split: score.events for policy in found.policies[:1] for split, score in policy.splits.items()}
     parts = ", ".join(f"{label} {events.get(split, 0)}" for split, label in _SPLITS)
@@ -239,15 +240,18 @@ def standingTable(found: Standing, detail: int = 3) -> Table:
     title = f"{found.workbench} on {plain(found.trace)}: {how}; events: {parts}"
     table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("policy", no_wrap=True)
-    table.add_column("", no_wrap=detail > 0, min_width=10)
-    shown = [split for split in _SPLITS if detail > 0 or split[0] != "train"]
+    if detail >= 0:
+        table.add_column("", no_wrap=detail > 0, min_width=10)
+    hidden = {1: (), 0: ("train",), -1: ("train", "validation")}[min(detail, 1)]
+    shown = [split for split in _SPLITS if split[0] not in hidden]
+    levels = [split for split in _SPLITS if split[0] in ("validation", "held_out") and (detail >= 0 or split in shown)]
     ratios = {split for split, _ in shown if found.ratio and (detail > 2 or split == "held_out")}
     for split, label in shown:
         table.add_column(f"{label}\nscore", justify="right", no_wrap=True)
         if split in ratios:
             table.add_column(f"{label}\nratio", justify="right", no_wrap=True)
-    for label in ("validation\nlevel", "held-out\nlevel"):
-        table.add_column(label, justify="right", no_wrap=True)
+    for _, label in levels:
+        table.add_column(f"{label}\nlevel", justify="right", no_wrap=True)
     if detail > 0:
         table.add_column("fuel per\nevent", justify="right", no_wrap=True)
     metrics = list(dict.fromkeys(name for policy in found.policies for name in _metrics(policy))) if detail > 1 else []
@@ -259,13 +263,13 @@ def standingTable(found: Standing, detail: int = 3) -> Table:
     for policy in sorted(found.policies, key=lambda p: (p.splits["held_out"].score, p.kind != "optimum")):
         style = {"component": "bold", "optimum": "italic"}.get(policy.kind, "")
         note = policy.note if detail > 0 or policy.kind != "component" else "component"
-        cells = [Text(plain(policy.name)), Text(plain(note))]
+        cells = [Text(plain(policy.name)), *([Text(plain(note))] if detail >= 0 else [])]
         for split, _ in shown:
             score = policy.splits[split]
             cells.append(Text(str(score.score)))
             if split in ratios:
                 cells.append(Text(f"{_ratio(score):.{digits}f}"))
-        cells += [Text(f"{policy.splits[split].level:.3f}") for split in ("validation", "held_out")]
+        cells += [Text(f"{policy.splits[split].level:.3f}") for split, _ in levels]
         if detail > 0:
             fuel = policy.splits["held_out"].fuel
             cells.append(Text("" if fuel is None else f"{fuel / max(1, policy.splits['held_out'].events):.0f}"))

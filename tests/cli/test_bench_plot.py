@@ -144,7 +144,7 @@ class MistakeTests(CliTestCase):
             (2, "no setting 'speed'", "--out", out, "--over", "speed=5,6"),
             (2, "takes whole numbers", "--out", out, "--over", "speed=5%,6%"),
             (2, "capacity is 0; it should be 1 to", "--out", out, "--over", "capacity=0,6"),
-            (1, "fails on small: ContractBroken", "--out", out, "--component", self.write("bad.c", BAD)),
+            (1, "fails on the trace small: kn_victim named", "--out", out, "--component", self.write("bad.c", BAD)),
         )
         for code, words, *arguments in cases:
             self.refused(code, words, *PLOT, "--trace", self.trace, *arguments)

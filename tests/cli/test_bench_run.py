@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from kernelnet.cli import bench as benching
-from kernelnet.cli.standing import Policy, Score, Standing, printStanding
+from kernelnet.cli.standing import Policy, Score, Standing, printStanding, standing
 from kernelnet.workbench.file_system import workbench
 from tests.cli.support import CliTestCase
 
@@ -165,7 +165,9 @@ class MistakeTests(CliTestCase):
 
     def test_wrongAbi(self) -> None:
         """A component without the workbench's functions: which ones its ABIs want."""
-        said = self.component(1, "WrongExport", '#include "kn.h"\nKN_EXPORT("other") int other(void) { return 1; }')
+        said = self.component(
+            1, "the module exports no", '#include "kn.h"\nKN_EXPORT("other") int other(void) { return 1; }'
+        )
         self.assertIn("file_system/full/1 has kn_init, kn_hit, kn_victim, kn_insert", said)
 
     def test_wrongSignature(self) -> None:
@@ -181,17 +183,23 @@ class MistakeTests(CliTestCase):
     def test_failing(self) -> None:
         """A component that fails when it runs: the kind of failure and the cause, once each, in one line."""
         for body, words in (
-            (
-                "for (volatile int i = 0;; i++) {}",
-                "OutOfFuel: the module used up its fuel: it loops forever, or is far too slow",
-            ),
-            ("return *(volatile u32 *)0xfffffff0u;", "Trapped: out of bounds memory access"),
-            ("return 1u << 30;", "ContractBroken: kn_victim named a slot that does not exist at request 87"),
-            ("__builtin_trap();", "Trapped: wasm `unreachable` instruction executed"),
-            ("return asked();", "ForbiddenImport: the module imports system.open; nothing may be imported"),
+            ("for (volatile int i = 0;; i++) {}", "it loops forever, or is far too slow"),
+            ("return *(volatile u32 *)0xfffffff0u;", "it crashes: out of bounds memory access"),
+            ("return 1u << 30;", "kn_victim named a slot that does not exist at request 87"),
+            ("__builtin_trap();", "it crashes: wasm `unreachable` instruction executed"),
+            ("return asked();", "the module imports system.open; nothing may be imported"),
         ):
-            said = self.component(1, "mine.c fails on small: ", OPENING + POLICY.replace("BODY", body))
+            said = self.component(1, "mine.c fails on the trace small: ", OPENING + POLICY.replace("BODY", body))
             self.assertEqual(said.partition("small: ")[2], words + "\n")
+
+    def test_narrow(self) -> None:
+        """In a terminal of 50 columns there are fewer columns; no policy's name is cut."""
+        screen = io.StringIO()
+        found = standing(workbench.scenario(self.trace, {"capacity": 32}))
+        printStanding(found, Console(file=screen, width=50, force_terminal=True, color_system=None))
+        self.assertLessEqual(max(map(len, screen.getvalue().splitlines()[1:])), 50)
+        for policy in found.policies:
+            self.assertRegex(screen.getvalue(), rf"(?m)^ *{policy.name} .*\d *$")
 
     def test_askingForFiles(self) -> None:
         """A component that would open a file, by C's library or its compiler's: one line says that it has none."""

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -69,6 +70,31 @@ class TrainTestCase(CliTestCase):
 
 
 class TrainTests(TrainTestCase):
+    def test_rescued(self) -> None:
+        """What was found and can't be written where it should be is kept elsewhere, and it is said where."""
+
+        def full(path: Path, data: bytes, force: bool) -> None:
+            raise click.ClickException(f"{path}: No space left on device")
+
+        self.patch(arguments, "writeFile", full)
+        self.patch(tempfile, "tempdir", str(self.folder.absolute()))
+        result = self.call(*self.train())
+        self.assertEqual(result.exit_code, 1)
+        self.assertIn("found.c: No space left on device; what was found is kept: ", result.stderr)
+        [kept] = self.folder.glob("kernelnet-*.c")
+        self.assertIn(str(kept.absolute()), result.stderr)
+        self.assertIn("Measure it again", kept.read_text("utf-8"))
+
+    def test_nothingToGain(self) -> None:
+        """Where a hand-made policy is as good as the optimum no longer search is advised."""
+        everything = writeTrace(self.folder / "few.txt", [1, 2, 3] * 400)
+        self.generators(offering(workbench.baselineSource("fifo")))
+        arguments_ = ("--trace", everything, "--capacity", "3", "--out", self.out)
+        result = self.call("bench", "train", "file_system", *arguments_)
+        self.assertEqual(result.exit_code, 3, result.stderr)
+        self.assertIn("there is nothing to gain", result.stdout)
+        self.assertNotIn("more --seconds", result.stdout)
+
     def test_sameNumbers(self) -> None:
         """What is written has, in C{bench run}, the numbers of the table that C{bench train} printed, to the unit."""
         result = self.call(*self.train("--json"))
@@ -286,6 +312,8 @@ class MistakeTests(TrainTestCase):
         """A file that is there, a folder, a folder that isn't there, none at all."""
         self.out.write_text("mine")
         self.refused(2, "is there already; --force overwrites it", *self.train())
+        elsewhere = ("bench", "train", "file_system", "--trace", self.trace, "--out", "/proc/found.c")
+        self.refused(2, "/proc can't be written to", *elsewhere)
         self.assertEqual(self.out.read_text(), "mine")
         self.refused(2, "is a folder; --out takes a file", *TRAIN, "--out", self.folder)
         self.refused(2, "there is no folder", *TRAIN, "--out", self.folder / "no" / "f.c")
@@ -304,7 +332,9 @@ class MistakeTests(TrainTestCase):
         """Less fuel than what?  And a parent that can't be one."""
         self.refused(2, "takes --parent FILE.c", *self.train("--objective", "fuel"))
         self.refused(2, "nowhere.c: No such file", *self.train("--parent", "nowhere.c"))
-        self.refused(1, "fails on loop: WrongExport", *self.train("--parent", self.write("p.c", "int x;")))
+        self.refused(
+            1, "fails on the trace loop: the module exports no", *self.train("--parent", self.write("p.c", "int x;"))
+        )
 
     def test_traces(self) -> None:
         """A trace that can't be read, and the same one twice."""
