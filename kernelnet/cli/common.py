@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ __all__ = [
     "directory",
     "jsonOption",
     "limitOption",
+    "noneOf",
     "printTable",
     "reading",
     "stateOption",
@@ -106,6 +107,12 @@ def when(seconds: float | None) -> str:
 def cut(text: str, limit: int) -> str:
     """A stranger's words for a table, in one line; where some are left out one sees that."""
     return plain(text) if len(text) <= min(limit, 80) else plain(text, min(limit, 80) - 1) + "…"
+
+
+def noneOf(what: str, wanted: str, names: Sequence[str]) -> str:
+    """What is said where a filter left nothing of what is there; C{names}: what it could have been."""
+    shown = [cut(name, 40) for name in names[:20]] + (["…"] if len(names) > 20 else [])
+    return f"none of {what} {plain(wanted, 64)!r}; there are: {', '.join(shown)}"
 
 
 def printTable(table: Table) -> None:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from kernelnet.cli.common import cut, jsonOption, printTable, reading, stateOption
+from kernelnet.cli.common import cut, jsonOption, noneOf, printTable, reading, stateOption
 from kernelnet.cli.completion import componentIds, workbenchNames
 from kernelnet.cli.standing import settingsText
 from kernelnet.hub.catalog import (
@@ -30,6 +30,7 @@ from kernelnet.hub.catalog import (
     entries,
     entryOf,
     lineage,
+    workbenchesOf,
 )
 from kernelnet.knowledge import Report
 from kernelnet.wire import plain
@@ -57,11 +58,18 @@ def listing(
     """List components; level is what the author claims, verdict what others measured."""
     with reading(state) as connection:
         found = entries(connection, workbench=workbench, state=verdict, sort=sort, limit=limit)
+        there = [] if found else workbenchesOf(connection)
     if asJson:
         click.echo(json.dumps([describe(entry) for entry in found], indent=2))
         return
     if not found:
-        click.echo("none; trainers share what passes their guard")
+        if workbench is not None and there and workbench not in there:
+            click.echo(noneOf("workbench", workbench, there))
+        elif verdict is not None and there:
+            of = f" of workbench {workbench}" if workbench is not None else ""
+            click.echo(f"none{of} is {verdict}; without --verdict all are listed")
+        else:
+            click.echo("none; trainers share what passes their guard")
         return
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("component", no_wrap=True)

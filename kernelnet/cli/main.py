@@ -7,7 +7,10 @@ passes the guard; 130 Ctrl-C.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -38,7 +41,29 @@ INTERRUPTED = 130
 """Exit code of Ctrl-C, as shells have it: 128 and the signal's number."""
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Of a file that has a name it is told where that is written; what comes here without one is standard output."""
+
+
 class _Commands(click.Group):
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            try:
+                return super().main(*args, **kwargs)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()  # here, where one can still say that it failed
+        except OSError as error:
+            if error.filename is not None or error.errno not in (errno.EPIPE, *_FULL):
+                raise
+            # What is left of it would fail once more when the interpreter ends.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 1)
+            os.close(nowhere)
+            if error.errno != errno.EPIPE:  # a reader that has seen enough is told nothing
+                click.echo(f"Error: can't write to standard output: {error.strerror}", err=True)
+            raise SystemExit(1) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)

@@ -11,7 +11,17 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from kernelnet.cli.common import cut, directory, jsonOption, limitOption, printTable, reading, stateOption, when
+from kernelnet.cli.common import (
+    cut,
+    directory,
+    jsonOption,
+    limitOption,
+    noneOf,
+    printTable,
+    reading,
+    stateOption,
+    when,
+)
 from kernelnet.hub import control, queries
 from kernelnet.identity import IdentityError
 from kernelnet.wire import plain
@@ -57,6 +67,7 @@ def patterns(kind: str | None, limit: int, state: Path | None, asJson: bool) -> 
     """List the patterns that were shared, the most confident first."""
     with reading(state) as connection:
         found = queries.patterns(connection, kind, limit)
+        kinds = [] if found else queries.patternTypes(connection)
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return
@@ -65,7 +76,7 @@ def patterns(kind: str | None, limit: int, state: Path | None, asJson: bool) -> 
         data = json.dumps(pattern.get("data"), ensure_ascii=False)
         cells = (pattern["source"], Text(cut(str(pattern["type"]), 40)), f"{pattern['confidence']:.3f}")
         table.add_row(Text(cut(pattern["id"], 40)), *cells, Text(cut(data, 60)))
-    _show(table, found, "none yet")
+    _show(table, found, noneOf("type", kind, kinds) if kind is not None and kinds else "none yet")
 
 
 @click.command()

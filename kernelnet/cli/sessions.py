@@ -30,18 +30,21 @@ Step = dict[str, Any]
 @jsonOption
 @click.pass_context
 def sessions(context: click.Context, which: str | None, limit: int, state: Path | None, asJson: bool) -> None:
-    """List collaboration sessions, what changed last first, with the steps of each; C{show ID}: one in full."""
+    """List collaboration sessions, what changed last first, with the steps of each; `show ID`: one in full."""
     if context.invoked_subcommand is not None:
         return
     with reading(state) as connection:
         found = queries.sessions(connection, which, limit)
+        others = found or queries.sessions(connection, None, 1)
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return
     console = _console()
     for session in found:
         _print(console, session)
-    if not found:
+    if not found and others:
+        console.print(f"none that is {which}; without --show all are listed")
+    elif not found:
         console.print("none; two trainers that are connected begin one within seconds")
 
 

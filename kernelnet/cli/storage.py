@@ -72,6 +72,7 @@ def _done(
 
 
 def _restoreOffline(state: StateDirectory, file: Path, tell: Tell) -> dict[str, Any]:
+    copies.look(file)  # a mistyped name must not leave the beginnings of a hub behind
     state.open()
     lock = state.lock(control.LOCK)
     try:

@@ -23,7 +23,7 @@ from kernelnet.hub.database import DatabaseError
 from kernelnet.hub.integrity import Damaged, Tell, silent
 from kernelnet.identity import StateDirectory
 
-__all__ = ["backUp", "examine", "headOf", "prepared", "putInPlace"]
+__all__ = ["backUp", "examine", "headOf", "look", "prepared", "putInPlace"]
 
 _STEP = 4096
 """Pages, of 4 KiB each, between two words of how far a copy is."""
@@ -106,6 +106,15 @@ def prepared(state: StateDirectory, file: Path, tell: Tell = silent) -> Iterator
         _remove(scratch)
         for old in state.path.glob(f"{scratch.name}.*"):
             old.unlink(missing_ok=True)
+
+
+def look(file: Path) -> None:
+    """
+    See whether something is a backup at all, before anything is made for it.
+
+    @raise DatabaseError: it is none.
+    """
+    _open(file).close()
 
 
 def _open(file: Path) -> sqlite3.Connection:

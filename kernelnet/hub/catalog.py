@@ -129,6 +129,14 @@ def entries(
     return [_entry(connection, row, _brief) for row in connection.execute(sql, (*values, limit))]
 
 
+def workbenchesOf(connection: sqlite3.Connection) -> list[str]:
+    """The workbenches that there are components of, 100 at most."""
+    rows = connection.execute(
+        "SELECT DISTINCT feature FROM shared_components WHERE kind = 'component' ORDER BY feature LIMIT 100"
+    )
+    return [str(name) for (name,) in rows]
+
+
 def entryOf(connection: sqlite3.Connection, name: str) -> Entry | None:
     """
     The component of an id, or of a digest that begins so (six hex digits at least); of the same bytes who shared them

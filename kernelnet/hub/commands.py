@@ -60,7 +60,12 @@ def _issueViewer(request: dict[str, Any]) -> Callable[[Transaction], Any]:
 
 def _revokeViewer(request: dict[str, Any]) -> Callable[[Transaction], Any]:
     name = _aiId(request)
-    return lambda transaction: {"revoked": tokens.revoke(transaction, tokens.viewerId(name))}
+
+    def revoke(transaction: Transaction) -> dict[str, Any]:
+        count = tokens.revoke(transaction, tokens.viewerId(name))
+        return {"revoked": count} if count else {"refused": f"the viewer {name} has no token that could be revoked"}
+
+    return revoke
 
 
 def _invite(request: dict[str, Any]) -> Callable[[Transaction], Any]:
@@ -96,7 +101,7 @@ def _revoke(request: dict[str, Any]) -> Callable[[Transaction], Any]:
     def revoke(transaction: Transaction) -> dict[str, Any]:
         count = tokens.revoke(transaction, aiId)
         if not count:
-            return {"refused": f"{aiId} has no token that could be revoked"}
+            return {"refused": f"{aiId} has no token that could be revoked; a viewer's: --role viewer"}
         return {"ai_id": aiId, "revoked": count, "disconnected": False}
 
     return revoke

@@ -15,7 +15,18 @@ from kernelnet.knowledge import Verdict
 from kernelnet.message import Hello, MessageType
 from kernelnet.wire import rfc3339
 
-__all__ = ["SESSION_STATES", "Cursor", "Progress", "ais", "patterns", "progress", "session", "sessionPage", "sessions"]
+__all__ = [
+    "SESSION_STATES",
+    "Cursor",
+    "Progress",
+    "ais",
+    "patternTypes",
+    "patterns",
+    "progress",
+    "session",
+    "sessionPage",
+    "sessions",
+]
 
 MAX_SETTINGS = 32
 """No workbench has so many: claims with more are left out of `progress`."""
@@ -71,6 +82,12 @@ def patterns(connection: sqlite3.Connection, kind: str | None, limit: int) -> li
         {**msgspec.json.decode(body), "source": aiId, "shared": timestamp, "seq": seq}
         for aiId, seq, timestamp, body in rows
     ]
+
+
+def patternTypes(connection: sqlite3.Connection) -> list[str]:
+    """The types that there are patterns of, 100 at most."""
+    rows = connection.execute("SELECT DISTINCT type FROM shared_patterns ORDER BY type LIMIT 100")
+    return [kind for (kind,) in rows]
 
 
 class _Measured(Struct):

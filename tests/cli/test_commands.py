@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
+from unittest import SkipTest, mock
 
 import click
 from click.shell_completion import ShellComplete
 
 from kernelnet.cli import bench, doctor, main
 from kernelnet.cli.arguments import Mistake
+from kernelnet.cli.sessions import sessions
 from kernelnet.workbench.file_system import workbench
 from tests.cli.support import CliTestCase
 from tests.hub.support import HubTestCase
@@ -117,6 +119,39 @@ class CommandTests(CliTestCase, HubTestCase):
         self.patch(doctor, "CHECKS", (interrupted,))
         result = self.call("doctor", "--state", self.path)
         self.assertEqual((result.exit_code, result.stdout, result.stderr), (130, "", "stopped\n"))
+
+    def test_fullDisk(self) -> None:
+        """Where standard output can't be written there is one line, whatever prints it: help, plain lines, tables."""
+        full = Path("/dev/full")
+        if not full.exists():
+            raise SkipTest("this machine has no /dev/full")
+        for arguments in (["--help"], ["workbenches"], ["components", "list", "--state", str(self.path)]):
+            with full.open("wb") as stream:
+                program = [sys.executable, "-c", "from kernelnet.cli import main; main()", *arguments]
+                done = subprocess.run(program, stdout=stream, stderr=subprocess.PIPE, text=True, check=False)
+            said = "Error: can't write to standard output: No space left on device\n"
+            self.assertEqual((done.returncode, done.stderr), (1, said), arguments)
+
+    def test_help(self) -> None:
+        """No help has the markup of docstrings."""
+        for name, command in [*commands(), ("sessions", sessions)]:
+            context = click.Context(command, info_name=name)
+            self.assertNotRegex(command.get_help(context), r"[CLIB]\{|@\w+:?", name)
+
+    def test_revoked(self) -> None:
+        """Nothing is revoked twice; whose name is a viewer's is told how that one's token is."""
+        where = ("--state", self.path)
+        self.hub.stop()
+        self.succeed("tokens", "issue", "grafana", "--role", "viewer", *where)
+        self.refused(1, "a viewer's: --role viewer", "tokens", "revoke", "grafana", *where)
+        self.succeed("tokens", "revoke", "grafana", "--role", "viewer", *where)
+        self.refused(1, "no token that could be revoked", "tokens", "revoke", "grafana", "--role", "viewer", *where)
+
+    def test_restoreOfNothing(self) -> None:
+        """A mistyped name leaves no beginnings of a hub behind."""
+        nowhere = self.folder / "new"
+        self.refused(1, "no file", "restore", self.folder / "nothing.db", "--state", nowhere)
+        self.assertFalse(nowhere.exists())
 
     # -- completion
 

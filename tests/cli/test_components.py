@@ -57,6 +57,12 @@ class ComponentsTests(CliTestCase, HubTestCase):
     def of(self, *arguments: str) -> str:
         return self.succeed("components", *arguments, "--state", self.path)
 
+    def test_filtered(self) -> None:
+        """A filter that leaves nothing says what there is."""
+        said = self.of("list", "--workbench", "nothere")
+        self.assertEqual(said, "none of workbench 'nothere'; there are: file_system\n")
+        self.assertIn("none is refuted; without --verdict", self.of("list", "--verdict", "refuted"))
+
     def test_list(self) -> None:
         """On a terminal of 80 columns ids are whole, in a pipe each is one line; JSON has the same and more."""
         (row,) = (line for line in self.of("list").splitlines() if self.component.id in line)

@@ -46,6 +46,12 @@ class OverviewTests(CliTestCase, HubTestCase):
             self.assertIn(word, self.of(command))
             self.assertEqual(json.loads(self.of(command, "--json")), [])
 
+    def test_filtered(self) -> None:
+        """A filter that leaves nothing says what there is; a stranger's type does not reach the terminal as it is."""
+        self.fill()
+        self.assertRegex(self.of("patterns", "--type", "nope"), r"^none of type 'nope'; there are: [^\x1b]*\[red\]x\n$")
+        self.assertIn("none that is declined", self.of("sessions", "--show", "declined"))
+
     def test_newer(self) -> None:
         """A database of a newer kernelnet is not read as if it were this one's: one line says so."""
         with self.hub.writer.connection as connection:
