@@ -47,7 +47,7 @@ check: $(VENV)/.dev
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --quiet --nitpicky --fail-on-warning --keep-going docs build/docs
 	$(BIN)/pydoctor --html-output=build/docs/api || test $$? = 2
-	@echo "build/docs/index.html"
+	@echo "made build/docs/index.html; docstrings with tables, which pydoctor names above, are shown as they stand"
 
 # Without isolation: the venv has what building needs, and no index is asked.
 dist: $(VENV)/.test
