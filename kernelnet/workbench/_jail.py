@@ -4,11 +4,11 @@ A program that shuts itself in and then becomes another: ``python -I -S _jail.py
 It imports nothing of kernelnet's, so that it starts in some 15 ms.  `confine` is used by our own
 children as well (see C{_cranelift}).  Layers, each of which holds without the others:
 
-1. resource limits: CPU time, address space, size of a written file, no core dump;
-2. new user, network, IPC, mount and UTS namespaces where the kernel lets us: no network;
-3. Landlock (U{https://docs.kernel.org/userspace-api/landlock.html}): no file but those named, no TCP, no
-   signals or abstract sockets to the outside, as far as the kernel's Landlock knows them;
-4. no new privileges, an empty environment, and a session of its own, which the parent kills as a whole.
+  1. resource limits: CPU time, address space, size of a written file, no core dump;
+  2. new user, network, IPC, mount and UTS namespaces where the kernel lets us: no network;
+  3. Landlock (U{https://docs.kernel.org/userspace-api/landlock.html}): no file but those named, no TCP, no
+     signals or abstract sockets to the outside, as far as the kernel's Landlock knows them;
+  4. no new privileges, an empty environment, and a session of its own, which the parent kills as a whole.
 """
 
 from __future__ import annotations

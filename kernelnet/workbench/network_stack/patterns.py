@@ -5,18 +5,18 @@ Both windows have the same length: train's is its end, as many seconds as valida
 train, found to be b on validation, has the confidence C{min(a, b) / max(a, b)}: 1 if it holds exactly, 0 if the
 regularity is gone.
 
-- C{link_rate}: what the link delivers.  Data: C{packets_per_second}.
-- C{link_variation}: how much that varies: the standard deviation over its mean of what it delivers in a tenth of a
-  second.  Data: C{variation}.
-- C{link_outage}: the share of time in gaps of a fifth of a second and more, in which nothing is delivered, where there
-  are any.  Data: C{share}, C{longest_ms}.
-- C{link_period}: the lag, 20 ms to 5 s, at which deliveries in hundredths of a second correlate most with themselves,
-  where that correlation is 0.1 at least and a peak (G. E. P. Box and G. M. Jenkins, Time Series Analysis, 1970).  Data:
-  C{period_ms}, C{correlation}.
-- C{burstiness}: of what is delivered in tenths of a second (see `kernelnet.workbench.regularities`).  Data:
-  C{dispersion}.
-- C{phase_changes}: the rate of two seconds halves or doubles from one such interval to the next, in less than half of
-  them.  Data: C{changes} in the window, C{length} of a phase in seconds.
+  - C{link_rate}: what the link delivers.  Data: C{packets_per_second}.
+  - C{link_variation}: how much that varies: the standard deviation over its mean of what it delivers in a tenth of a
+    second.  Data: C{variation}.
+  - C{link_outage}: the share of time in gaps of a fifth of a second and more, in which nothing is delivered, where
+    there are any.  Data: C{share}, C{longest_ms}.
+  - C{link_period}: the lag, 20 ms to 5 s, at which deliveries in hundredths of a second correlate most with themselves,
+    where that correlation is 0.1 at least and a peak (G. E. P. Box and G. M. Jenkins, Time Series Analysis, 1970).
+    Data: C{period_ms}, C{correlation}.
+  - C{burstiness}: of what is delivered in tenths of a second (see `kernelnet.workbench.regularities`).  Data:
+    C{dispersion}.
+  - C{phase_changes}: the rate of two seconds halves or doubles from one such interval to the next, in less than half of
+    them.  Data: C{changes} in the window, C{length} of a phase in seconds.
 """
 
 from __future__ import annotations

@@ -4,19 +4,19 @@ Regularities of a log, learned on train, each with a confidence measured on vali
 Both windows have the same number of tasks: train's is its end.  What was learned to be s and found on validation to
 be t has the confidence C{min(s, t) / max(s, t)}: 1 if it holds exactly, 0 if the regularity is gone.
 
-- C{heavy_tail}: the index of the sizes' tail, by the largest tenth (B. M. Hill, A simple general approach to inference
-  about the tail of a distribution, Annals of Statistics 3(5), 1975), where it is below 2: the variance is infinite, and
-  favouring who has run little pays.  Data: C{alpha}.
-- C{burstiness}: of the number of arrivals in intervals in which sixteen are expected (see
-  `kernelnet.workbench.regularities`).  Data: C{dispersion}, C{interval_us}.
-- C{period}: the lag at which the number of arrivals in such intervals is most correlated with itself, where the
-  correlation is 0.2 or more, and three times what chance makes of so many intervals (G. E. P. Box and G. M. Jenkins,
-  Time Series Analysis, 1970).  Data: C{period_us}, C{correlation}.
-- C{repeated_size}: the share of the tasks whose size is within a factor of two of that of the last task of their key,
-  where that is 5 % and more often than for two tasks that have nothing in common (D. Tsafrir, Y. Etsion and D. G.
-  Feitelson, Backfilling using system-generated predictions rather than user runtime estimates, IEEE TPDS 18(6), 2007).
-  Data: C{share}, and C{past}, the share that has such a last task at all.
-- C{popularity}, C{transitions}, C{phase_changes} of keys: see `kernelnet.workbench.regularities`.
+  - C{heavy_tail}: the index of the sizes' tail, by the largest tenth (B. M. Hill, A simple general approach to
+    inference about the tail of a distribution, Annals of Statistics 3(5), 1975), where it is below 2: the variance is
+    infinite, and favouring who has run little pays.  Data: C{alpha}.
+  - C{burstiness}: of the number of arrivals in intervals in which sixteen are expected (see
+    `kernelnet.workbench.regularities`).  Data: C{dispersion}, C{interval_us}.
+  - C{period}: the lag at which the number of arrivals in such intervals is most correlated with itself, where the
+    correlation is 0.2 or more, and three times what chance makes of so many intervals (G. E. P. Box and G. M. Jenkins,
+    Time Series Analysis, 1970).  Data: C{period_us}, C{correlation}.
+  - C{repeated_size}: the share of the tasks whose size is within a factor of two of that of the last task of their key,
+    where that is 5 % and more often than for two tasks that have nothing in common (D. Tsafrir, Y. Etsion and D. G.
+    Feitelson, Backfilling using system-generated predictions rather than user runtime estimates, IEEE TPDS 18(6),
+    2007). Data: C{share}, and C{past}, the share that has such a last task at all.
+  - C{popularity}, C{transitions}, C{phase_changes} of keys: see `kernelnet.workbench.regularities`.
 
 Times are as recorded, before arrivals are scaled to a load.
 """

@@ -3,11 +3,11 @@ Records what the threads of this machine do, in our own format (see `readers`): 
 
 The best way that there is is taken:
 
-1. **ftrace**, where tracefs is mounted and may be written to (root): wakeups and switches, to the microsecond;
-2. **perf**, where it is installed and may look at the whole machine (root, or C{kernel.perf_event_paranoid} 0 or
-   less): switches only, so that a burst arrives when it first runs, and what it waited before is lost;
-3. **/proc**, which needs nothing: for how long each thread ran is read some hundred times a second, so that bursts
-   which follow each other faster become one.
+  1. **ftrace**, where tracefs is mounted and may be written to (root): wakeups and switches, to the microsecond;
+  2. **perf**, where it is installed and may look at the whole machine (root, or C{kernel.perf_event_paranoid} 0 or
+     less): switches only, so that a burst arrives when it first runs, and what it waited before is lost;
+  3. **/proc**, which needs nothing: for how long each thread ran is read some hundred times a second, so that bursts
+     which follow each other faster become one.
 
 Names of programs and numbers of threads are replaced by numbers in the order of first appearance: nothing of the
 machine is in the file but how its threads take turns.

@@ -1,11 +1,11 @@
 """
 Regularities of a data set, learned on train, each with a confidence measured on validation.
 
-- C{novelty}: how much of normal behaviour is new: the mean, over normal sequences under test, of the share of their
-  windows of six calls that were never learned: what detectors have to bear.  Data: C{share}.
-- C{separation}: the three features (see kn_security.h) that best tell attacks from normal sequences, each alone.  Data:
-  C{feature}, C{auc} and C{sign}: -1 where attacks have less of it.
-- C{popularity}, C{transitions} of normal sequences' calls: see `kernelnet.workbench.regularities`.
+  - C{novelty}: how much of normal behaviour is new: the mean, over normal sequences under test, of the share of their
+    windows of six calls that were never learned: what detectors have to bear.  Data: C{share}.
+  - C{separation}: the three features (see kn_security.h) that best tell attacks from normal sequences, each alone.
+    Data: C{feature}, C{auc} and C{sign}: -1 where attacks have less of it.
+  - C{popularity}, C{transitions} of normal sequences' calls: see `kernelnet.workbench.regularities`.
 
 A share s learned on train, found to be t on validation, has the confidence C{min(s, t) / max(s, t)}; an AUC counts as
 what it is above a half.
