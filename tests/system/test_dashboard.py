@@ -129,7 +129,7 @@ class DashboardTests(SystemTestCase):
         """Two tasks of one trace differ by their settings; where there are none, nothing stands for them."""
         self.browser.get(self.link())
         author, peer = self.speaker("AI_1"), self.speaker("AI_2")
-        for name, settings in (("small", {"capacity": 4}), ("plain", {})):
+        for name, settings in (("small", {"capacity": 4}), ("plain", {}), ("many", {"a": 1, "b": 2, "c": 3})):
             shared = claiming(name, 0.5)
             shared["component"]["manifest"]["report"]["settings"] = settings
             author.send("os_component_share", shared)
@@ -138,7 +138,7 @@ class DashboardTests(SystemTestCase):
             peer.send("performance_report", report)
         self.go("components")
         trainedOn = "return [...document.querySelectorAll('td:nth-child(6)')].map(cell => cell.textContent).sort()"
-        self.until(lambda: self.browser.execute_script(trainedOn) == ["t", "t, capacity 4"])
+        self.until(lambda: self.browser.execute_script(trainedOn) == ["t", "t, 1/2/3", "t, capacity 4"])
         self.go("progress")
         self.shows("capacity 4; 1 confirmed. Best small")
         self.shows("\n1 confirmed. Best plain")

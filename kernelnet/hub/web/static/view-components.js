@@ -8,7 +8,10 @@ const bar = (value) => (typeof value === "number" ? h("meter", { min: 0, max: 1,
 // Two tasks of one trace differ in their settings alone.
 function task(c) {
   const words = [c.trace, settings(c.settings)].filter(Boolean).join(", ");
-  return words ? h("span", { title: words }, cut(words, 60)) : "–";
+  const values = Object.values(c.settings || {});
+  // Of many there is room for the values alone; what they are stands in the title.
+  const short = values.length > 2 ? [c.trace, values.join("/")].filter(Boolean).join(", ") : words;
+  return words ? h("span", { title: words }, cut(short, 60)) : "–";
 }
 
 export function components() {
