@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from kernelnet.artifacts import SplitScore
 from kernelnet.generators.search import Search
-from kernelnet.knowledge import SplitScore
-from kernelnet.workbench.acceptance import accept, bestByHand
-from kernelnet.workbench.problem import Problem
+from kernelnet.learning.acceptance import accept, bestByHand
+from kernelnet.learning.problem import Problem
 from kernelnet.workbench.security import workbench
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "traces" / "security"

@@ -24,13 +24,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kernelnet.generators.expression import parse, toC
+from kernelnet.artifacts import Report
+from kernelnet.expressions.syntax import parse, toC
 from kernelnet.generators.search import Search
-from kernelnet.knowledge import Report
-from kernelnet.workbench.acceptance import accept, bestByHand
+from kernelnet.learning.acceptance import accept, bestByHand
+from kernelnet.learning.problem import Problem
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.network_stack import NetworkStackWorkbench, workbench
-from kernelnet.workbench.problem import Problem
 from kernelnet.workbench.suite import Suite
 
 

@@ -23,8 +23,8 @@ from pathlib import Path
 import libcachesim  # type: ignore[import-untyped]
 import numpy as np
 
-from kernelnet.knowledge import Component, Manifest, Verdict
-from kernelnet.workbench.acceptance import remeasure
+from kernelnet.artifacts import Component, Manifest, Verdict
+from kernelnet.learning.acceptance import remeasure
 from kernelnet.workbench.compiler import compileC, compilerVersion
 from kernelnet.workbench.file_system import FileSystemWorkbench, workbench
 from kernelnet.workbench.file_system.capacity import blocksOf

@@ -32,7 +32,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kernelnet.hub import database
+from kernelnet.hub.storage import sqlite
 from kernelnet.identity import StateDirectory, tokenHash
 
 HERE = Path(__file__).resolve().parent
@@ -144,7 +144,7 @@ def pin(core: int) -> None:
 
 
 def _hub(name: str, folder: Path, state: StateDirectory, port: int, options: list[str]) -> subprocess.Popen[bytes]:
-    database.prepare(state.database)
+    sqlite.prepare(state.database)
     now = time.time()
     ids = [f"p{i:04x}" for i in range(PUBLISHERS)] + [f"s{i:04x}" for i in range(SUBSCRIBERS)]
     with sqlite3.connect(state.database) as connection:

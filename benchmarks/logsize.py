@@ -18,10 +18,11 @@ from pathlib import Path
 from harness import Table, parser
 
 from kernelnet import wire
-from kernelnet.hub import database, events, sessions
-from kernelnet.hub.commit import commit
-from kernelnet.hub.registry import Registry
-from kernelnet.hub.router import Logged, Router
+from kernelnet.hub.routing import collaboration_sessions
+from kernelnet.hub.routing.directory import Registry
+from kernelnet.hub.routing.router import Logged, Router
+from kernelnet.hub.storage import log_pages, sqlite
+from kernelnet.hub.storage.group_commit import commit
 
 SENDERS = 100
 BATCH = 250
@@ -55,7 +56,7 @@ class _Nobody:
 
 
 def fill(path: Path, count: int) -> None:
-    database.prepare(path)
+    sqlite.prepare(path)
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=OFF")
@@ -69,8 +70,8 @@ def fill(path: Path, count: int) -> None:
 
 def append(path: Path, commits: int) -> list[float]:
     """CPU seconds of each commit of `BATCH` new messages."""
-    router, owner = Router(Registry(), (), sessions.Limits()), _Nobody()
-    connection = database.connect(path)
+    router, owner = Router(Registry(), (), collaboration_sessions.Limits()), _Nobody()
+    connection = sqlite.connect(path)
     times = []
     for start in range(0, commits * BATCH, BATCH):
         lines = [(_LINE % (g, g % SENDERS, g, "x" * 250)).encode() for g in range(start, start + BATCH)]
@@ -85,14 +86,14 @@ def append(path: Path, commits: int) -> list[float]:
 
 def resume(path: Path, runs: int) -> list[float]:
     """Seconds until all pages of what was missed are read."""
-    connection = database.connectReader(path)
+    connection = sqlite.connectReader(path)
     times = []
     for _ in range(runs):
         began = time.process_time()
         (head,) = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
         position = head - MISSED
         while position < head:
-            position = events.readPage(connection, position, head, "somebody").upTo
+            position = log_pages.readPage(connection, position, head, "somebody").upTo
         times.append(time.process_time() - began)
     connection.close()
     return times

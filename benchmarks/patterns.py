@@ -35,19 +35,19 @@ from unittest import mock
 from harness import Table
 from results import publish
 
-from kernelnet.generators import _portfolio
-from kernelnet.generators._emit import toWasm
-from kernelnet.generators._family import WINDOWS, Metered
-from kernelnet.generators.expression import parse, textIn
-from kernelnet.generators.genetic import rankAbiOf
+from kernelnet.artifacts import CodeBlock, Pattern, SplitScore
+from kernelnet.expressions.syntax import parse, textIn
+from kernelnet.expressions.wasm_codegen import toWasm
+from kernelnet.generators.evolution import portfolio
+from kernelnet.generators.evolution.search_family import WINDOWS, Metered
+from kernelnet.generators.genetic_programming import rankAbiOf
 from kernelnet.generators.search import TEMPLATES, Search
 from kernelnet.interfaces import IWorkbench
-from kernelnet.knowledge import CodeBlock, Pattern, SplitScore
+from kernelnet.learning.acceptance import bestByHand
+from kernelnet.learning.problem import Problem
+from kernelnet.learning.task_similarity import Likeness, taskOf, tasksOfBlock
 from kernelnet.plugins import find
-from kernelnet.workbench.acceptance import bestByHand
 from kernelnet.workbench.errors import TraceError
-from kernelnet.workbench.likeness import Likeness, taskOf, tasksOfBlock
-from kernelnet.workbench.problem import Problem
 
 LARGE = 300_000
 """Tasks with more events in train are left out: an evaluation takes a second."""
@@ -174,7 +174,7 @@ def tasksOf(bench: Any, folder: Path) -> Iterator[Task]:
 
 def searched(task: Task, seed: int, evaluations: int, goal: int, **hints: Any) -> tuple[Counted, Any]:
     problem = Counted(task, goal, seed=seed, **hints)
-    with mock.patch.object(_portfolio, "Metered", Watched):
+    with mock.patch.object(portfolio, "Metered", Watched):
         return problem, Search(evaluations).generate(problem)
 
 

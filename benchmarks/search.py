@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from kernelnet.generators.search import Search
-from kernelnet.workbench.acceptance import accept, bestByHand
+from kernelnet.learning.acceptance import accept, bestByHand
+from kernelnet.learning.problem import Problem
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import ComponentError, TraceError
 from kernelnet.workbench.file_system import workbench
-from kernelnet.workbench.problem import Problem
 
 CONTEXTS = 10
 

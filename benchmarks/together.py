@@ -44,14 +44,14 @@ from kernelnet.generators.search import Search
 from kernelnet.hub import tap
 from kernelnet.identity import StateDirectory
 from kernelnet.interfaces import IWorkbench
+from kernelnet.learning.acceptance import bestByHand
+from kernelnet.learning.local_trainer import IntegratedKernelTrainer
+from kernelnet.learning.tasks import taskList
 from kernelnet.plugins import find
-from kernelnet.trainer.addresses import Address
-from kernelnet.trainer.collaboration import SEEK_EVERY
+from kernelnet.trainer.collaboration.sessions import SEEK_EVERY
+from kernelnet.trainer.connection.addresses import Address
 from kernelnet.trainer.service import Trainer, TrainerConfig
-from kernelnet.trainer.tasks import taskList
-from kernelnet.trainer.training import IntegratedKernelTrainer
 from kernelnet.workbench import base
-from kernelnet.workbench.acceptance import bestByHand
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.machine import Machine
 

@@ -18,15 +18,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from kernelnet.generators._emit import toWasm
-from kernelnet.generators._family import Metered
-from kernelnet.generators.expression import fromSource, parse, parts, text
-from kernelnet.generators.genetic import GeneticFamily, rankAbiOf
-from kernelnet.generators.translation import translations
+from kernelnet.artifacts import CodeBlock
+from kernelnet.expressions.syntax import fromSource, parse, parts, text
+from kernelnet.expressions.translation import translations
+from kernelnet.expressions.wasm_codegen import toWasm
+from kernelnet.generators.evolution.search_family import Metered
+from kernelnet.generators.genetic_programming import GeneticFamily, rankAbiOf
 from kernelnet.interfaces import IWorkbench
-from kernelnet.knowledge import CodeBlock
+from kernelnet.learning.problem import Problem
 from kernelnet.plugins import find
-from kernelnet.workbench.problem import Problem
 
 CHECKPOINTS = (50, 100, 200)
 KINDS = ("alone", "one sign", "both signs", "at random")

@@ -1,7 +1,7 @@
 """
 kernelnet: trainers that build parts of an operating system together, and believe no claim unmeasured.
 
-  - `kernelnet.knowledge`: what is learned, made and claimed; `kernelnet.message`: what travels;
+  - `kernelnet.artifacts`: what is learned, made and claimed; `kernelnet.message`: what travels;
     `kernelnet.wire`: lines to messages and back
   - `kernelnet.interfaces`: everything a third party implements
   - `kernelnet.identity`: tokens, the CA, TLS options
@@ -24,7 +24,7 @@ def __getattr__(name: str) -> Any:
 
         return NetworkedKernelTrainer
     if name == "IntegratedKernelTrainer":
-        from kernelnet.trainer.training import IntegratedKernelTrainer
+        from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 
         return IntegratedKernelTrainer
     raise AttributeError(f"module 'kernelnet' has no attribute {name!r}")

@@ -76,7 +76,7 @@ class IWorkbench(Interface):
 
     def scenarioFor(report, paths):
         """
-        Worker thread.  The scenario that a `kernelnet.knowledge.Report` claims to be about, searched among C{paths}.
+        Worker thread.  The scenario that a `kernelnet.artifacts.Report` claims to be about, searched among C{paths}.
 
         @raise kernelnet.workbench.errors.Unmeasurable: the trace isn't here, or another workbench version is claimed.
         """
@@ -100,7 +100,7 @@ class IScenario(Interface):
         Worker thread.  Run a module over the trace from its start to the end of split C{upTo}.
 
         @param fuel: at most this many fuel units; None: the bench's own generous limit.
-        @return: a `kernelnet.knowledge.Report`, with the splits that were run.
+        @return: a `kernelnet.artifacts.Report`, with the splits that were run.
         @raise kernelnet.workbench.errors.ComponentError: the module traps, breaks the contract, …
         """
 
@@ -111,7 +111,7 @@ class IScenario(Interface):
 
         @param count: so many windows, about equally long; fewer where there are fewer events.
         @param parameters: given to the module's C{kn_param} first.
-        @return: list of `kernelnet.knowledge.SplitScore`.
+        @return: list of `kernelnet.artifacts.SplitScore`.
         """
 
     def steady(wasm, report):
@@ -135,7 +135,7 @@ class IScenario(Interface):
         """Share of the distance reference → optimum that C{report} closes on C{split}; may be negative."""
 
     def patterns():
-        """Worker thread.  list of `kernelnet.knowledge.Pattern` learned on train, confidence measured on validation."""
+        """Worker thread.  list of `kernelnet.artifacts.Pattern` learned on train, confidence measured on validation."""
 
 
 class IProblem(Interface):
@@ -151,13 +151,13 @@ class IProblem(Interface):
     seed = Attribute("int; a generator that uses no other randomness is reproducible")
     events = Attribute("events in the training part")
     settings = Attribute("the scenario's settings")
-    learned = Attribute("list of kernelnet.knowledge.Pattern that were learned from this scenario")
-    patterns = Attribute("list of kernelnet.knowledge.Pattern: these, and those of other traces and of peers: hints")
+    learned = Attribute("list of kernelnet.artifacts.Pattern that were learned from this scenario")
+    patterns = Attribute("list of kernelnet.artifacts.Pattern: these, and those of other traces and of peers: hints")
     parents = Attribute(
-        "list of kernelnet.knowledge.Component that this trainer confirmed itself, of tasks most like this one first;"
+        "list of kernelnet.artifacts.Component that this trainer confirmed itself, of tasks most like this one first;"
         " their claims on train"
     )
-    blocks = Attribute("list of kernelnet.knowledge.CodeBlock of peers, in the same order: untrusted hints")
+    blocks = Attribute("list of kernelnet.artifacts.CodeBlock of peers, in the same order: untrusted hints")
     requirements = Attribute("dict: what a requestor or partner asked for")
     baselines = Attribute("dict: name → score of each hand-made policy on train")
     objective = Attribute("'score', or 'fuel' (same score with less fuel)")
@@ -177,7 +177,7 @@ class IProblem(Interface):
         Score a module on train.
 
         @param parameters: floats given to the module's C{kn_param(i, value)} before it starts.
-        @return: `kernelnet.knowledge.SplitScore`
+        @return: `kernelnet.artifacts.SplitScore`
         @raise ComponentError: it traps, runs out of fuel or breaks the contract.
         """
 
@@ -186,7 +186,7 @@ class IProblem(Interface):
         Score a module on windows of train, one after the other: what does well on all holds up better elsewhere.
 
         @param count: so many windows; fewer where train is short, and one where the bench can't tell them apart.
-        @return: a list of `kernelnet.knowledge.SplitScore`.
+        @return: a list of `kernelnet.artifacts.SplitScore`.
         @raise ComponentError: see C{measure}.
         """
 
@@ -222,14 +222,14 @@ class ILocalTrainer(Interface):
         """Read traces, measure baselines.  Fires with None; fails with `TraceError` for a bad trace."""
 
     def learn():
-        """Fires with a list of `kernelnet.knowledge.Pattern`."""
+        """Fires with a list of `kernelnet.artifacts.Pattern`."""
 
     def build(goal):
         """
         Write, measure and guard one component.
 
-        @param goal: a `kernelnet.trainer.training.Goal`.
-        @return: fires with a `kernelnet.knowledge.Component` with its claim, or None when nothing passed the guard.
+        @param goal: a `kernelnet.learning.local_trainer.Goal`.
+        @return: fires with a `kernelnet.artifacts.Component` with its claim, or None when nothing passed the guard.
         """
 
     def remeasure(component):

@@ -2,7 +2,7 @@
 What travels: the envelope `NetworkMessage`, its types, and one small class per payload.
 
 Every class here is plain data, checked by msgspec when it is made from JSON.  Nothing in this
-module knows a connection, a clock or a database, and it imports nothing of kernelnet's.
+module knows a connection, a clock or a database.
 
 ==========================  ====  =========================================================
 message_type                way   payload
@@ -28,13 +28,24 @@ message_type                way   payload
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from kernelnet.knowledge import CodeBlock, Component, Digest, Name, Pattern, Text, Verdict, Words
+from kernelnet.artifacts import (
+    AI_ID,
+    AiId,
+    CodeBlock,
+    Component,
+    Digest,
+    Hint,
+    Name,
+    Pattern,
+    PerformanceReport,
+    Text,
+    Words,
+)
 
 __all__ = [
     "AI_ID",
@@ -76,10 +87,6 @@ PROTOCOL = 2
 HUB_ID = "hub"
 """The ``sender_id`` of the hub's own messages; no AI may have it."""
 
-AI_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
-"""What an ``ai_id`` must match in full (``hub`` is reserved besides)."""
-
-AiId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
 MessageId = Annotated[str, Meta(min_length=1, max_length=128)]
 """Printable ASCII, which `kernelnet.wire` checks: a pattern here would take half of the time to read a line."""
 
@@ -248,19 +255,6 @@ class CodeShare(Struct):
     code: CodeBlock
 
 
-class Hint(Struct, omit_defaults=True):
-    """
-    An expression that was found on one bench and is worth a try on another.
-
-    @ivar by: who gave it; C{component}: the digest of that AI's component that it was taken from.
-    """
-
-    by: AiId
-    workbench: Name
-    component: Digest
-    expression: Annotated[str, Meta(max_length=1000)]
-
-
 class SessionStep(Struct, omit_defaults=True):
     """
     One step of a collaboration session, as who did it tells it.
@@ -302,20 +296,6 @@ class ComponentShare(Struct, omit_defaults=True):
     transcript: Annotated[list[SessionStep], Meta(max_length=64)] = []
     original_requestor: AiId | None = None
     feature_name: Name | None = None
-
-
-class PerformanceReport(Struct, omit_defaults=True):
-    """
-    Measurements of a component; with C{digest} and C{verdict} a re-measurement of its author's claim.
-
-    @ivar performance: metrics by name, such as C{miss_ratio}, C{development_level}, and C{report}.
-    """
-
-    component_id: Name
-    performance: dict[str, Any]
-    digest: Digest | None = None
-    verdict: Verdict | None = None
-    reason: Text = ""
 
 
 class FeatureRequest(Struct, omit_defaults=True):

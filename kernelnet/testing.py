@@ -21,8 +21,8 @@ from zope.interface.verify import verifyObject
 
 from kernelnet.generators import Candidate
 from kernelnet.interfaces import IComponentGenerator
+from kernelnet.learning.problem import Problem
 from kernelnet.workbench.file_system import FileSystemWorkbench
-from kernelnet.workbench.problem import Problem
 
 __all__ = ["Outcome", "checkGenerator", "loopWithScan", "makeProblem", "makeScenario"]
 

@@ -54,7 +54,6 @@ __all__ = [
     "encode",
     "encodePayload",
     "newMessageId",
-    "plain",
     "problemPayload",
     "rfc3339",
     "withSeq",
@@ -163,12 +162,6 @@ class WireProblem(Exception):
 def problemPayload(problem: WireProblem) -> m.WireError:
     """The payload of the C{error} message that tells a peer of C{problem}."""
     return m.WireError(problem.code, problem.message, problem.errorClass, problem.messageId)
-
-
-def plain(text: str, limit: int = 80) -> str:
-    """A stranger's words for a log line: no control characters, no line breaks, nothing that turns text around."""
-    text = text[:limit]
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def newMessageId(seconds: float) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet import knowledge as k
+from kernelnet import artifacts as k
 from kernelnet import message as m
 from kernelnet import wire
 from kernelnet.message import MessageType

@@ -18,7 +18,7 @@ from zope.interface.verify import verifyObject
 from kernelnet.cli.progress import progress
 from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import PluginError, find
-from kernelnet.wire import plain
+from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import (
     CompileError,
     ComponentError,

@@ -28,9 +28,8 @@ from kernelnet.cli.arguments import (
 )
 from kernelnet.cli.common import jsonOption
 from kernelnet.cli.completion import generatorNames, workbenchNames
-from kernelnet.cli.plans import plans
-from kernelnet.cli.progress import Counted, progress
-from kernelnet.cli.standing import (
+from kernelnet.cli.plot_plan import plans
+from kernelnet.cli.policy_comparison import (
     Found,
     Standing,
     measureByHand,
@@ -41,6 +40,7 @@ from kernelnet.cli.standing import (
     toJson,
     unitOf,
 )
+from kernelnet.cli.progress import Counted, progress
 from kernelnet.workbench.errors import ComponentError
 
 __all__ = ["REFUSED", "bench"]

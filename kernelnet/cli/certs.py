@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from kernelnet.cli.common import ask, directory, jsonOption, stateOption
-from kernelnet.hub.certificates import offlineClient
+from kernelnet.hub.auth.certificates import offlineClient
 from kernelnet.identity import IdentityError, checkAiId
 
 __all__ = ["certs"]

@@ -16,10 +16,10 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from kernelnet.duration import parseDuration
-from kernelnet.hub import control
-from kernelnet.hub.database import DatabaseError, connectReader, schemas, tooNew, versionOf
+from kernelnet.hub.admin import control_server
+from kernelnet.hub.storage.sqlite import DatabaseError, connectReader, schemas, tooNew, versionOf
 from kernelnet.identity import IdentityError, StateDirectory, defaultState
-from kernelnet.wire import plain
+from kernelnet.untrusted import plain
 
 __all__ = [
     "Duration",
@@ -76,12 +76,12 @@ def ask(state: Path | None, request: dict[str, Any]) -> Any:
     where = directory(state)
     try:
         try:
-            return control.call(where, request)
-        except control.NoHub:
+            return control_server.call(where, request)
+        except control_server.NoHub:
             if request["command"] in ("status", "dashboard"):
                 raise
-            return control.offline(where, request)
-    except (IdentityError, control.ControlError) as e:
+            return control_server.offline(where, request)
+    except (IdentityError, control_server.ControlError) as e:
         raise click.ClickException(str(e)) from None
 
 

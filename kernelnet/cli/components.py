@@ -16,10 +16,11 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from kernelnet.artifacts import Report
 from kernelnet.cli.common import cut, jsonOption, noneOf, printTable, reading, stateOption
 from kernelnet.cli.completion import componentIds, workbenchNames
-from kernelnet.cli.standing import settingsText
-from kernelnet.hub.catalog import (
+from kernelnet.cli.policy_comparison import settingsText
+from kernelnet.hub.views.components import (
     SORTS,
     STATES,
     Ambiguous,
@@ -32,8 +33,7 @@ from kernelnet.hub.catalog import (
     lineage,
     workbenchesOf,
 )
-from kernelnet.knowledge import Report
-from kernelnet.wire import plain
+from kernelnet.untrusted import plain
 
 __all__ = ["components"]
 

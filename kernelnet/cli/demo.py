@@ -20,13 +20,14 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
+from kernelnet.cli.demo_results import firstConfirmed, progressLines, progressTable, results, resultTable
 from kernelnet.cli.sessions import completedTables
-from kernelnet.cli.table import firstConfirmed, progressLines, progressTable, results, resultTable
-from kernelnet.hub import control, queries
+from kernelnet.hub.admin import control_server
+from kernelnet.hub.views import sessions as views
 from kernelnet.identity import IdentityError, StateDirectory
 from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import find
-from kernelnet.wire import plain
+from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["Demo", "DemoError"]
@@ -89,7 +90,7 @@ class Demo:
         try:
             self.state.open()
             port = self._startHub()
-            watch = control.call(self.state, {"command": "dashboard"})["url"]
+            watch = control_server.call(self.state, {"command": "dashboard"})["url"]
             self.console.print(f"watch it in a browser (this address works once): {watch}", soft_wrap=True)
             for i, aiId in enumerate(self.ais):
                 self._startTrainer(aiId, SPECIALIZATIONS[i % len(SPECIALIZATIONS)], port)
@@ -105,7 +106,7 @@ class Demo:
             with contextlib.suppress(OSError):
                 self.console.print(f"stopped; database and logs: {self.state.path}", soft_wrap=True)
             return 128 + (self._asked or signal.SIGINT)
-        except (IdentityError, control.ControlError, WorkbenchError, sqlite3.Error) as e:
+        except (IdentityError, control_server.ControlError, WorkbenchError, sqlite3.Error) as e:
             raise DemoError(f"{e} (logs: {self.state.path})") from None
         finally:
             self._stop()
@@ -154,7 +155,7 @@ class Demo:
             self._check("hub")
             try:
                 return int(self._status()["port"])
-            except (control.ControlError, IdentityError):
+            except (control_server.ControlError, IdentityError):
                 time.sleep(0.1)
         raise DemoError(f"the hub did not start within {HUB_STARTS:.0f} s: see {self.state.path / 'hub.log'}")
 
@@ -192,7 +193,7 @@ class Demo:
     # -- what is shown
 
     def _status(self) -> dict[str, Any]:
-        status: dict[str, Any] = control.call(self.state, {"command": "status"})
+        status: dict[str, Any] = control_server.call(self.state, {"command": "status"})
         return status
 
     def _progress(self) -> list[dict[str, Any]]:
@@ -256,7 +257,7 @@ class Demo:
         words = "level: share of the distance from the reference policy to the optimum that is closed"
         self.console.print(words, soft_wrap=True)
         with contextlib.closing(sqlite3.connect(f"file:{self.state.database}?mode=ro", uri=True)) as connection:
-            completed = queries.sessions(connection, "completed", 10_000)
+            completed = views.sessions(connection, "completed", 10_000)
         for table in completedTables(completed):
             self.console.print(table)
         sessions = ", ".join(f"{n} {state}" for state, n in sorted(status["sessions"].items())) or "none"

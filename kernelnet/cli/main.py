@@ -27,13 +27,13 @@ from kernelnet.cli.certs import certs
 from kernelnet.cli.common import ask, jsonOption, stateOption
 from kernelnet.cli.components import components
 from kernelnet.cli.doctor import doctor
-from kernelnet.cli.overview import ais, leaderboard, patterns
+from kernelnet.cli.listings import ais, leaderboard, patterns
 from kernelnet.cli.record import record
 from kernelnet.cli.sessions import sessions
 from kernelnet.cli.storage import backup, restore
 from kernelnet.cli.tokens import tokens
 from kernelnet.cli.workbenches import workbenches
-from kernelnet.wire import plain
+from kernelnet.untrusted import plain
 
 __all__ = ["INTERRUPTED", "main"]
 

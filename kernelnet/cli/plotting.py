@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kernelnet.cli.plans import Plan
-from kernelnet.cli.standing import Policy, Standing
-from kernelnet.wire import plain
+from kernelnet.cli.plot_plan import Plan
+from kernelnet.cli.policy_comparison import Policy, Standing
+from kernelnet.untrusted import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from kernelnet.wire import plain
+from kernelnet.untrusted import plain
 
 __all__ = ["Counted", "Tell", "progress"]
 

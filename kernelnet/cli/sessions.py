@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kernelnet.cli.common import jsonOption, limitOption, reading, stateOption
-from kernelnet.hub import queries
-from kernelnet.wire import plain
+from kernelnet.hub.views import sessions as views
+from kernelnet.untrusted import plain
 
 __all__ = ["completedTables", "sessions"]
 
@@ -24,7 +24,7 @@ Step = dict[str, Any]
 
 
 @click.group(invoke_without_command=True)
-@click.option("--show", "which", type=click.Choice(queries.SESSION_STATES), help="Those in one state only.")
+@click.option("--show", "which", type=click.Choice(views.SESSION_STATES), help="Those in one state only.")
 @limitOption
 @stateOption
 @jsonOption
@@ -34,8 +34,8 @@ def sessions(context: click.Context, which: str | None, limit: int, state: Path 
     if context.invoked_subcommand is not None:
         return
     with reading(state) as connection:
-        found = queries.sessions(connection, which, limit)
-        others = found or queries.sessions(connection, None, 1)
+        found = views.sessions(connection, which, limit)
+        others = found or views.sessions(connection, None, 1)
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return
@@ -55,7 +55,7 @@ def sessions(context: click.Context, which: str | None, limit: int, state: Path 
 def show(id_: str, state: Path | None, asJson: bool) -> None:
     """Show one session: what was asked for and given, and its transcript; the beginning of its id is enough."""
     with reading(state) as connection:
-        found = queries.session(connection, id_)
+        found = views.session(connection, id_)
     if len(found) != 1:
         wrong = "several sessions have ids that begin with" if found else "there is no session"
         raise click.ClickException(f"{wrong} {plain(id_, 64)!r}: `kernelnet sessions` lists them")

@@ -12,9 +12,9 @@ import click
 
 from kernelnet.cli.common import directory, jsonOption, stateOption
 from kernelnet.cli.progress import Tell, progress
-from kernelnet.hub import backup as copies
-from kernelnet.hub import control
-from kernelnet.hub.database import DatabaseError
+from kernelnet.hub.admin import control_server
+from kernelnet.hub.storage import backup as copies
+from kernelnet.hub.storage.sqlite import DatabaseError
 from kernelnet.identity import IdentityError, StateDirectory
 
 __all__ = ["backup", "restore"]
@@ -64,17 +64,17 @@ def _done(
     try:
         with progress(quiet) as tell:
             try:
-                return control.call(state, {"command": command, "file": str(file), "tell": True}, LONG, tell)
-            except control.NoHub:
+                return control_server.call(state, {"command": command, "file": str(file), "tell": True}, LONG, tell)
+            except control_server.NoHub:
                 return offline(tell)
-    except (control.ControlError, DatabaseError, IdentityError) as e:
+    except (control_server.ControlError, DatabaseError, IdentityError) as e:
         raise click.ClickException(str(e)) from None
 
 
 def _restoreOffline(state: StateDirectory, file: Path, tell: Tell) -> dict[str, Any]:
     copies.look(file)  # a mistyped name must not leave the beginnings of a hub behind
     state.open()
-    lock = state.lock(control.LOCK)
+    lock = state.lock(control_server.LOCK)
     try:
         with copies.prepared(state, file, tell) as scratch:
             former = copies.putInPlace(scratch, state)

@@ -15,18 +15,18 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from kernelnet.artifacts import Component, Manifest, Report
 from kernelnet.cli.arguments import Mistake
+from kernelnet.cli.policy_comparison import Found, settingsText, unitOf
 from kernelnet.cli.progress import progress
-from kernelnet.cli.standing import Found, settingsText, unitOf
 from kernelnet.generators import Candidate
 from kernelnet.interfaces import IComponentGenerator
-from kernelnet.knowledge import Component, Manifest, Report
+from kernelnet.learning.acceptance import accept
+from kernelnet.learning.problem import Problem
 from kernelnet.plugins import available, find
-from kernelnet.wire import plain
-from kernelnet.workbench.acceptance import accept
+from kernelnet.untrusted import plain
 from kernelnet.workbench.compiler import compileC, compilerVersion
 from kernelnet.workbench.errors import CompileError, ComponentError
-from kernelnet.workbench.problem import Problem
 from kernelnet.workbench.suite import UNIT, Suite
 
 __all__ = ["Trained", "againCommand", "asParent", "chooseGenerator", "inOrder", "sourceFile", "train"]

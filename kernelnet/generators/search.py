@@ -3,7 +3,7 @@ The default generator: a portfolio of all families that there are for a bench.
 
 Genetic programming for a bench with a rank ABI, template searches where there are templates; C{_portfolio} decides who
 gets how much of the time.  With the objective C{fuel} it makes confirmed components cheaper instead, if there
-are any; see `kernelnet.generators.fuel`.
+are any; see `kernelnet.generators.fuel_reduction.search`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from kernelnet.generators import _portfolio
-from kernelnet.generators._candidate import Candidate
-from kernelnet.generators._family import Family
-from kernelnet.generators.fuel import cheaper
-from kernelnet.generators.genetic import GeneticFamily, rankAbiOf
-from kernelnet.generators.lifetimes import LIFETIMES
-from kernelnet.generators.queue_target import QUEUE_TARGET
-from kernelnet.generators.two_queues import TWO_QUEUES
-from kernelnet.generators.vectors import VectorFamily
+from kernelnet.artifacts import Candidate
+from kernelnet.generators.evolution import portfolio
+from kernelnet.generators.evolution.search_family import Family
+from kernelnet.generators.fuel_reduction.search import cheaper
+from kernelnet.generators.genetic_programming import GeneticFamily, rankAbiOf
+from kernelnet.generators.templates.delay_target import QUEUE_TARGET
+from kernelnet.generators.templates.parameter_search import VectorFamily
+from kernelnet.generators.templates.reuse_interval import LIFETIMES
+from kernelnet.generators.templates.two_queues import TWO_QUEUES
 from kernelnet.interfaces import IComponentGenerator
 
 __all__ = ["TEMPLATES", "Search", "familiesFor", "search"]
@@ -59,7 +59,7 @@ class Search:
     def generate(self, problem: Any) -> Candidate | None:
         if problem.objective == "fuel" and problem.parents:
             return cheaper(problem, TEMPLATES, self.evaluations)
-        return _portfolio.search(problem, familiesFor(problem), self.evaluations)
+        return portfolio.search(problem, familiesFor(problem), self.evaluations)
 
 
 search = Search()

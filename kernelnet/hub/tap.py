@@ -21,19 +21,8 @@ from twisted.logger import Logger
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-from kernelnet import logformat
-from kernelnet.hub import certificates, control, database, integrity, storage
-from kernelnet.hub.certificates import HubCertificates
-from kernelnet.hub.factory import HubFactory
-from kernelnet.hub.gate import withinDescriptors
-from kernelnet.hub.limits import OPTIONS, Bounds, LimitError
-from kernelnet.hub.log import Log
-from kernelnet.hub.registry import Registry
-from kernelnet.hub.sessions import Limits
-from kernelnet.hub.tls import PromptTLSEndpoint
-from kernelnet.hub.web.server import DEFAULT_PORT, Dashboard, DashboardError, checkWhere, parseWhere
-from kernelnet.identity import IdentityError, StateDirectory, defaultState, tokenHash
-from kernelnet.process import (
+from kernelnet import log_format
+from kernelnet.daemon import (
     collectRarely,
     endWithFailure,
     placeFiles,
@@ -42,6 +31,19 @@ from kernelnet.process import (
     steadyTime,
     tellSupervisor,
 )
+from kernelnet.hub.admin import control_server
+from kernelnet.hub.auth import certificates
+from kernelnet.hub.auth.certificates import HubCertificates
+from kernelnet.hub.connection.admission import withinDescriptors
+from kernelnet.hub.connection.buffered_tls import PromptTLSEndpoint
+from kernelnet.hub.connection.factory import HubFactory
+from kernelnet.hub.connection.limits import OPTIONS, Bounds, LimitError
+from kernelnet.hub.routing.collaboration_sessions import Limits
+from kernelnet.hub.routing.directory import Registry
+from kernelnet.hub.storage import disk_space, integrity, sqlite
+from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.web.server import DEFAULT_PORT, Dashboard, DashboardError, checkWhere, parseWhere
+from kernelnet.identity import IdentityError, StateDirectory, defaultState, tokenHash
 
 __all__ = ["HubService", "Options", "makeService"]
 
@@ -65,9 +67,9 @@ class Options(usage.Options):
             "its port on this machine, ADDRESS:PORT (TLS) or off (auto: 6080, or any that is free)",
         ],
         *certificates.OPTIONS,
-        *storage.OPTIONS,
+        *disk_space.OPTIONS,
         *OPTIONS,
-        *logformat.OPTIONS,
+        *log_format.OPTIONS,
     ]
     optFlags = [
         ["insecure-plaintext", None, "no TLS; on a loopback address only"],
@@ -90,10 +92,10 @@ class Options(usage.Options):
                 refuse("kernelhub", f"--{name} must be a number of seconds above 0, not {self[name]:g}")
         try:
             self["bounds"] = Bounds.fromOptions(self)
-            self["policy"] = storage.policy(self)
-            self["min-free-bytes"] = storage.minFree(self)
+            self["policy"] = disk_space.policy(self)
+            self["min-free-bytes"] = disk_space.minFree(self)
             self["dashboard-at"] = _whereDashboard(self["dashboard"])
-        except (LimitError, storage.StorageError, DashboardError) as e:
+        except (LimitError, disk_space.StorageError, DashboardError) as e:
             refuse("kernelhub", e)
         port = self["port"]
         if re.fullmatch(r"[0-9]+", port, re.ASCII):
@@ -119,12 +121,12 @@ class Options(usage.Options):
             state.open()
         except IdentityError as e:
             refuse("kernelhub", e)
-        refuseSecond("kernelhub", "a hub", state, control.LOCK, state.path / "hub.pid")
+        refuseSecond("kernelhub", "a hub", state, control_server.LOCK, state.path / "hub.pid")
         _refuseTakenPort(port, "127.0.0.1" if self["insecure-plaintext"] else "")
         if self["dashboard-at"] is not None and self["dashboard"] != "auto":
             _refuseTakenPort(str(self["dashboard-at"][1]), self["dashboard-at"][0])
         placeFiles(self, self["state"], "hub")
-        logformat.chooseFormat("kernelhub", self)
+        log_format.chooseFormat("kernelhub", self)
 
 
 def _whereDashboard(option: str) -> tuple[str, int] | None:
@@ -178,7 +180,7 @@ class HubService(Service):
         self._stopping = False
         self.factory: HubFactory | None = None
         self.started: Deferred[None] = Deferred()
-        self._lock: int | None = state.lock(control.LOCK)
+        self._lock: int | None = state.lock(control_server.LOCK)
         for made in state.prepareHub(options["hosts"], datetime.now(UTC), certificate=not options["cert"]):
             self.log.info("made a new {made} in {state}", made=made, state=state.path)
         self._certificates: HubCertificates | None = None
@@ -186,7 +188,7 @@ class HubService(Service):
             self._certificates = HubCertificates.fromOptions(state, reactor, time.time, options)
         checkWhere(options["dashboard-at"], self._certificates is not None)
         self._unclean = integrity.endedUncleanly(state.database)
-        database.prepare(state.database)
+        sqlite.prepare(state.database)
         # Now, since a wrong file or description is told best before anything runs.
         self._endpoint = self._makeEndpoint()
 
@@ -217,10 +219,10 @@ class HubService(Service):
     def startService(self) -> None:
         super().startService()
         # One writer: SQLite has one anyway, and the log's order is that of its thread.
-        source = Log(self._pool(database.setUpWriter, 1), self._pool(database.setUpReader, 2), self._reactor, time.time)
+        source = Log(self._pool(sqlite.setUpWriter, 1), self._pool(sqlite.setUpReader, 2), self._reactor, time.time)
         self._source = source
         source.damaged = lambda error: self._damaged(source, error)
-        source.room = storage.Room(self._state.path, self._options["min-free-bytes"]).problem
+        source.room = disk_space.Room(self._state.path, self._options["min-free-bytes"]).problem
         started = source.open().addCallback(lambda _: source.read(Registry.load)).addCallback(self._listen)
         started.addCallbacks(self._ready, self._failed)
 
@@ -254,8 +256,8 @@ class HubService(Service):
             self._port = port
             address = port.getHost()
             factory.port = getattr(address, "port", None)
-            path, self._socketFolder = control.shortPath(self._state.controlSocket)
-            commands = control.ControlFactory(factory, self._certificates, self._state)
+            path, self._socketFolder = control_server.shortPath(self._state.controlSocket)
+            commands = control_server.ControlFactory(factory, self._certificates, self._state)
             self._control = self._reactor.listenUNIX(path, commands, mode=0o600, wantPID=True)
             factory.start()
             if self._certificates is not None:
@@ -275,7 +277,7 @@ class HubService(Service):
         return self._endpoint.listen(factory).addCallback(listening)
 
     def _openDashboard(
-        self, factory: HubFactory, commands: control.ControlFactory, anyPort: bool = False
+        self, factory: HubFactory, commands: control_server.ControlFactory, anyPort: bool = False
     ) -> Deferred[None]:
         where = self._options["dashboard-at"]
         if where is None:
@@ -301,7 +303,7 @@ class HubService(Service):
     def _checkAll(self, source: Log) -> None:
         """After an unclean end: every row of the log, while the hub is at work; it ends when one is damaged."""
         self.log.info("the last hub here did not end in order: checking the log")
-        checked = Deferred.fromCoroutine(storage.checkAll(source, self._reactor))
+        checked = Deferred.fromCoroutine(disk_space.checkAll(source, self._reactor))
         checked.addCallbacks(
             lambda upTo: self.log.info("the log is sound up to {upTo}", upTo=upTo),
             lambda failure: self._damaged(source, failure.value or Exception()),
@@ -313,7 +315,7 @@ class HubService(Service):
         if self._stopping:
             return
         self._stopping = True
-        problem = database.unusable(self._state.database, error)
+        problem = sqlite.unusable(self._state.database, error)
         # The next start refuses, too.
         source.write(lambda transaction: integrity.remember(transaction.connection, error)).addBoth(
             lambda _: endWithFailure(self._reactor, f"kernelhub: {problem}")
@@ -321,7 +323,7 @@ class HubService(Service):
 
     def _failed(self, failure: Failure) -> None:
         # What the system or we ourselves say in one line needs no traceback.
-        if not failure.check(OSError, CannotListenError, IdentityError, control.ControlError):
+        if not failure.check(OSError, CannotListenError, IdentityError, control_server.ControlError):
             self.log.failure("the hub can't start", failure)
         endWithFailure(self._reactor, f"kernelhub: {failure.getErrorMessage()}")
         self.started.errback(failure)
@@ -372,7 +374,7 @@ def makeService(options: Options) -> HubService:
     try:
         state.open()
         return HubService(reactor, state, options)
-    except (IdentityError, database.DatabaseError, control.ControlError, DashboardError) as e:
+    except (IdentityError, sqlite.DatabaseError, control_server.ControlError, DashboardError) as e:
         refuse("kernelhub", e)
     except (OSError, ValueError) as e:
         refuse("kernelhub", f"can't start with --port {options['port']}: {e}")

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from kernelnet.artifacts import AI_ID
 from kernelnet.identity import certificates
 from kernelnet.identity.errors import IdentityError
 from kernelnet.identity.secret import newToken, readToken, writeSecret
-from kernelnet.message import AI_ID, HUB_ID
+from kernelnet.message import HUB_ID
 
 __all__ = ["StateDirectory", "checkAiId", "defaultState"]
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kernelnet.asyncio_bridge import inReactor
 from kernelnet.identity import JoinString, StateDirectory, checkAiId, defaultState
+from kernelnet.learning.local_trainer import IntegratedKernelTrainer
+from kernelnet.learning.specializations import capabilitiesOf
 from kernelnet.message import SPECIALIZATIONS, AiInfo
-from kernelnet.trainer.addresses import Address, parseAddress
-from kernelnet.trainer.bridge import inReactor
-from kernelnet.trainer.specializations import capabilitiesOf
-from kernelnet.trainer.training import IntegratedKernelTrainer
+from kernelnet.trainer.connection.addresses import Address, parseAddress
 
 if TYPE_CHECKING:
     from kernelnet.trainer.service import Trainer

@@ -20,20 +20,20 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kernelnet.identity import IdentityError, JoinString, StateDirectory
+from kernelnet.learning.specializations import capabilitiesOf, featureOf
 from kernelnet.message import AiInfo, Handshake, Heartbeat, MessageType, NetworkMessage
-from kernelnet.trainer.addresses import Address
-from kernelnet.trainer.collaboration import SEEK_EVERY, Collaboration
-from kernelnet.trainer.credentials import Credentials
-from kernelnet.trainer.delivery import Delivery
-from kernelnet.trainer.factory import TrainerFactory
-from kernelnet.trainer.inbox import Inbox, greetingPayload
-from kernelnet.trainer.joining import JoinError, RootFinder
-from kernelnet.trainer.knowledge import Knowledge
-from kernelnet.trainer.outbox import Outbox
-from kernelnet.trainer.protocol import TrainerProtocol
-from kernelnet.trainer.specializations import capabilitiesOf, featureOf
-from kernelnet.trainer.store import Changes, Store, StoreError
-from kernelnet.trainer.workshop import Workshop
+from kernelnet.trainer.collaboration.sessions import SEEK_EVERY, Collaboration
+from kernelnet.trainer.connection.addresses import Address
+from kernelnet.trainer.connection.credentials import Credentials
+from kernelnet.trainer.connection.protocol import TrainerProtocol
+from kernelnet.trainer.connection.reconnect import TrainerFactory
+from kernelnet.trainer.connection.root_discovery import JoinError, RootFinder
+from kernelnet.trainer.messaging.delivery import Delivery
+from kernelnet.trainer.messaging.dispatcher import Inbox, greetingPayload
+from kernelnet.trainer.storage.database import Changes, Store, StoreError
+from kernelnet.trainer.storage.knowledge_base import Knowledge
+from kernelnet.trainer.storage.outbox import Outbox
+from kernelnet.trainer.work.worker import Workshop
 from kernelnet.wire import encode, encodePayload, newMessageId, rfc3339
 from kernelnet.workbench.errors import WorkbenchError
 

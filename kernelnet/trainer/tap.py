@@ -10,13 +10,13 @@ from twisted.application.service import IService
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-from kernelnet import logformat
+from kernelnet import log_format
+from kernelnet.daemon import endWithFailure, placeFiles, refuse, refuseSecond, steadyTime
 from kernelnet.identity import IdentityError, JoinString, StateDirectory, checkAiId, defaultState, readToken
 from kernelnet.interfaces import IComponentGenerator, ILocalTrainerMaker, IWorkbench
 from kernelnet.message import SPECIALIZATIONS
 from kernelnet.plugins import PluginError, find
-from kernelnet.process import endWithFailure, placeFiles, refuse, refuseSecond, steadyTime
-from kernelnet.trainer.addresses import parseAddress
+from kernelnet.trainer.connection.addresses import parseAddress
 
 __all__ = ["Options", "makeService"]
 
@@ -46,7 +46,7 @@ class Options(usage.Options):
         ["minutes", "m", None, "end after so many minutes [never]"],
         ["seed", None, None, "a number that makes the search repeatable [random]"],
         ["state", None, None, "state directory [$XDG_DATA_HOME/kernelnet]"],
-        *logformat.OPTIONS,
+        *log_format.OPTIONS,
     ]
     compData = usage.Completions(optActions={"specialization": usage.CompleteList(list(SPECIALIZATIONS))})
 
@@ -114,7 +114,7 @@ class Options(usage.Options):
         who = f"a trainer {self['id']}"
         refuseSecond(NAME, who, self["directory"], f"trainers/{self['id']}/lock", folder / "trainer.pid")
         placeFiles(self, folder, "trainer")
-        logformat.chooseFormat(NAME, self)
+        log_format.chooseFormat(NAME, self)
 
     def _joinString(self) -> JoinString | None:
         if sum(self[name] is not None for name in ("join", "join-file", "token-file")) > 1:

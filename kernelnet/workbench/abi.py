@@ -34,7 +34,7 @@ TERMS: Mapping[str, str] = {
 """
 What features of rank functions are, in words that several benches share: what a bench ranks (a block, a task, a flow, a
 sequence) is "it".  So that an expression over one bench's features can be tried on another
-(`kernelnet.generators.translation`).
+(`kernelnet.expressions.translation`).
 """
 
 
@@ -51,7 +51,7 @@ class Abi:
     @ivar terms: which of `TERMS` a feature is, by feature; those that are none of them are left out.  Of several
         features for one term the likest comes first.
     @ivar known: expressions over the features that are known to be good, in the syntax of
-        `kernelnet.generators.expression`: where a search may begin.
+        `kernelnet.expressions.syntax`: where a search may begin.
     """
 
     identifier: str

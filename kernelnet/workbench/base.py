@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from zope.interface import implementer
 
+from kernelnet.artifacts import Pattern, Report, SplitScore
 from kernelnet.interfaces import IScenario
-from kernelnet.knowledge import Pattern, Report, SplitScore
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import LIBRARY, compileOwn
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import wasmtime
 
-from kernelnet.knowledge import SplitScore
+from kernelnet.artifacts import SplitScore
 from kernelnet.workbench._sections import MAX_ELEMENTS
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import compileOwn

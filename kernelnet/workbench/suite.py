@@ -16,8 +16,8 @@ from typing import Any
 
 from zope.interface import implementer
 
+from kernelnet.artifacts import Pattern, Report, SplitScore
 from kernelnet.interfaces import IScenario
-from kernelnet.knowledge import Pattern, Report, SplitScore
 from kernelnet.workbench.errors import Unmeasurable
 
 __all__ = ["MAX_PARTS", "UNIT", "Suite", "scenarioOf"]

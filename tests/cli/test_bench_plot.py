@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from unittest import SkipTest, mock
 
-from kernelnet.cli.plans import plans, shares
+from kernelnet.cli.plot_plan import plans, shares
 from kernelnet.cli.plotting import _spread, _styles, measured
-from kernelnet.cli.standing import Policy, standing
+from kernelnet.cli.policy_comparison import Policy, standing
 from kernelnet.workbench.file_system import workbench
 from tests.cli.support import CliTestCase
 from tests.workbench.support import writeTrace

@@ -21,7 +21,7 @@ from kernelnet.cli.sessions import sessions
 from kernelnet.workbench.file_system import workbench
 from tests.cli.support import CliTestCase
 from tests.hub.support import HubTestCase
-from tests.hub.test_catalog import claiming
+from tests.hub.views.test_components import claiming
 
 MODULE: Any = sys.modules["kernelnet.cli.main"]
 EXIT_CODES = Path(__file__).parents[2] / "docs" / "reference" / "exit-codes.rst"

@@ -15,10 +15,10 @@ from unittest import mock
 import msgspec
 from rich.console import Console
 
+from kernelnet.artifacts import Component
 from kernelnet.cli import common
 from kernelnet.generators import Candidate
-from kernelnet.knowledge import Component
-from kernelnet.workbench.acceptance import accept
+from kernelnet.learning.acceptance import accept
 from kernelnet.workbench.file_system import FileSystemWorkbench
 from tests.cli.support import CliTestCase
 from tests.hub.support import HubTestCase

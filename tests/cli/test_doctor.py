@@ -13,7 +13,7 @@ from typing import Any
 from unittest import mock
 
 from kernelnet.cli import doctor
-from kernelnet.hub import certificates
+from kernelnet.hub.auth import certificates
 from kernelnet.workbench import compiler, sandbox
 from kernelnet.workbench.errors import CompileError, WorkbenchError
 from tests.cli.support import CliTestCase

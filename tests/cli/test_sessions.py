@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
+from kernelnet.cli.demo_results import firstConfirmed
 from kernelnet.cli.sessions import completedTables, told
-from kernelnet.cli.table import firstConfirmed
 from tests.cli.support import CliTestCase
 from tests.hub.support import HubTestCase
-from tests.hub.test_catalog import claiming
+from tests.hub.views.test_components import claiming
 
 NASTY = "\x1b[2J[red]x"
 HINT = {"by": "AI_2", "workbench": "process_manager", "component": "ab" * 32, "expression": f"-idle {NASTY}"}

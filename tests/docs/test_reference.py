@@ -15,7 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import kernelnet
 from kernelnet.cli import bench
-from kernelnet.hub import database, limits, tap
+from kernelnet.hub import tap
+from kernelnet.hub.connection import limits
+from kernelnet.hub.storage import sqlite
 from kernelnet.message import MessageType
 from kernelnet.trainer import tap as trainerTap
 from kernelnet.wire import ERRORS, FROM_CLIENT, FROM_HUB
@@ -89,7 +91,7 @@ class TableTests(SynchronousTestCase):
     def test_tables(self) -> None:
         """Each table of the database."""
         path = Path(tempfile.mkdtemp()) / "hub_data.db"
-        database.prepare(path)
+        sqlite.prepare(path)
         with closing(sqlite3.connect(path)) as found:
             tables = {name for (name,) in found.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         text = page("files")

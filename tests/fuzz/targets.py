@@ -21,9 +21,9 @@ from zope.interface import provider
 
 from kernelnet import message as m
 from kernelnet import wire
-from kernelnet.generators._emit import toWasm
-from kernelnet.generators._simplify import simplified
-from kernelnet.generators.expression import ARITY, ExpressionError, fromSource, parse, text, toC
+from kernelnet.expressions.simplification import simplified
+from kernelnet.expressions.syntax import ARITY, ExpressionError, fromSource, parse, text, toC
+from kernelnet.expressions.wasm_codegen import toWasm
 from kernelnet.message import MessageType, NetworkMessage
 from kernelnet.wire import LineProtocol, WireProblem
 from kernelnet.workbench.file_system import workbench

@@ -9,7 +9,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.hub.tokens import Grant
+from kernelnet.hub.auth.tokens import Grant
 
 from . import targets
 

@@ -10,18 +10,18 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet.artifacts import CodeBlock, SplitScore
+from kernelnet.expressions.syntax import fromSource
 from kernelnet.generators import Candidate
-from kernelnet.generators._family import Family, Found, Metered
-from kernelnet.generators._islands import IslandFamily
-from kernelnet.generators._portfolio import FLOOR, PATIENCE, Bandit
-from kernelnet.generators._portfolio import search as searchFamilies
-from kernelnet.generators._robust import FINALISTS, choose
-from kernelnet.generators.expression import fromSource
-from kernelnet.generators.lifetimes import LIFETIMES
+from kernelnet.generators.evolution.finalist_selection import FINALISTS, choose
+from kernelnet.generators.evolution.island_model import IslandFamily
+from kernelnet.generators.evolution.portfolio import FLOOR, PATIENCE, Bandit
+from kernelnet.generators.evolution.portfolio import search as searchFamilies
+from kernelnet.generators.evolution.search_family import Family, Found, Metered
 from kernelnet.generators.search import Search, familiesFor
-from kernelnet.generators.two_queues import BLOCK_TYPE, TWO_QUEUES
-from kernelnet.knowledge import CodeBlock, SplitScore
-from kernelnet.workbench.problem import Problem
+from kernelnet.generators.templates.reuse_interval import LIFETIMES
+from kernelnet.generators.templates.two_queues import BLOCK_TYPE, TWO_QUEUES
+from kernelnet.learning.problem import Problem
 from tests.generators.picker import ABI, pickerScenario
 from tests.workbench.support import smallScenario
 

@@ -13,17 +13,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from kernelnet import generators
+from kernelnet.artifacts import CodeBlock, Component, Manifest, Pattern, SplitScore
 from kernelnet.generators import Candidate
 from kernelnet.generators.search import search
-from kernelnet.generators.template import HAND_MADE, PARAMETERS, bake, describe, normalized, tunable
-from kernelnet.generators.two_queues import BLOCK_TYPE, TWO_QUEUES, TemplateSearch, suggested, template
+from kernelnet.generators.templates.parameters import HAND_MADE, PARAMETERS, bake, describe, normalized, tunable
+from kernelnet.generators.templates.two_queues import BLOCK_TYPE, TWO_QUEUES, TemplateSearch, suggested, template
 from kernelnet.interfaces import IComponentGenerator
-from kernelnet.knowledge import CodeBlock, Component, Manifest, Pattern, SplitScore
-from kernelnet.workbench.acceptance import accept, bestByHand, remeasure
+from kernelnet.learning.acceptance import accept, bestByHand, remeasure
+from kernelnet.learning.problem import Problem
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import OutOfFuel
 from kernelnet.workbench.file_system import workbench
-from kernelnet.workbench.problem import Problem
 from tests.workbench.support import HEADER, smallScenario
 
 HOUR = 3600.0

@@ -19,13 +19,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import provider
 
 from kernelnet import wire
-from kernelnet.hub import database, tokens
-from kernelnet.hub.commit import Transaction
-from kernelnet.hub.factory import HubFactory
-from kernelnet.hub.log import Log
-from kernelnet.hub.protocol import HubProtocol
-from kernelnet.hub.registry import Registry
-from kernelnet.hub.sessions import Limits
+from kernelnet.hub.auth import tokens
+from kernelnet.hub.connection.factory import HubFactory
+from kernelnet.hub.connection.protocol import HubProtocol
+from kernelnet.hub.routing.collaboration_sessions import Limits
+from kernelnet.hub.routing.directory import Registry
+from kernelnet.hub.storage import sqlite
+from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.storage.group_commit import Transaction
 from kernelnet.identity import tokenHash
 from kernelnet.message import MessageType, NetworkMessage
 
@@ -162,11 +163,11 @@ class Hub:
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self.path = path
-        database.prepare(path)
-        writer = database.connect(path)
+        sqlite.prepare(path)
+        writer = sqlite.connect(path)
         writer.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug here
         self.writer = Pool(writer)
-        self.reader = Pool(database.connectReader(path))
+        self.reader = Pool(sqlite.connectReader(path))
         self.clock = clock or Clock()
         self.log = Log(self.writer, self.reader, self.clock, self.now)
         self.log.open()

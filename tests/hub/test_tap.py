@@ -22,8 +22,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.hub import database, tap
-from kernelnet.hub.control import NoHub, call
+from kernelnet.hub import tap
+from kernelnet.hub.admin.control_server import NoHub, call
+from kernelnet.hub.storage import sqlite
 from kernelnet.hub.tap import Options
 from kernelnet.identity import StateDirectory
 
@@ -334,7 +335,7 @@ class ServiceTests(ProcessTestCase):
         refused("must be 0700", "--state", str(self.folder / "open"), *self.make("open", 0o755, b""))
         refused("not a database", "--state", str(self.folder / "bad"), *self.make("bad", 0o700, b"x" * 5000))
         self.make("newer", 0o700)
-        database.prepare(self.folder / "newer" / "hub_data.db", {**database.schemas(), 99: ""})
+        sqlite.prepare(self.folder / "newer" / "hub_data.db", {**sqlite.schemas(), 99: ""})
         refused("schema version 99", "--state", str(self.folder / "newer"), "--port", "0")
         refused("can't use the state directory", "--state", "/dev/null/x", "--port", "0")
         refused("ssl", "--state", other, "--port", "ssl:nonsense")

@@ -25,11 +25,11 @@ from twisted.logger import (
 )
 from zope.interface import implementer
 
+from kernelnet.artifacts import Pattern
 from kernelnet.interfaces import ILocalTrainer
-from kernelnet.knowledge import Pattern
 from kernelnet.message import MessageType, NetworkMessage, PatternShare
-from kernelnet.trainer.inbox import Inbox
-from kernelnet.trainer.store import Changes
+from kernelnet.trainer.messaging.dispatcher import Inbox
+from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.tap import Options, makeService
 
 AT_ONCE = 20
@@ -117,7 +117,9 @@ def noteWhatIsHeard() -> None:
 
 def main() -> None:
     levels = LogLevelFilterPredicate()
-    levels.setLogLevelForNamespace("kernelnet.trainer.inbox", LogLevel.warn)  # a line for each message is too much
+    levels.setLogLevelForNamespace(
+        "kernelnet.trainer.messaging.dispatcher", LogLevel.warn
+    )  # a line for each message is too much
     observer = FilteringLogObserver(textFileLogObserver(sys.stdout), [levels])
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     options = Options()

@@ -12,8 +12,8 @@ from unittest import SkipTest
 
 import msgspec
 
-from kernelnet.knowledge import Component
-from tests.hub.test_catalog import claiming
+from kernelnet.artifacts import Component
+from tests.hub.views.test_components import claiming
 from tests.system.browser import NoBrowser, startBrowser
 from tests.system.support import PATIENCE, RawClient, SystemTestCase, steadyPort
 

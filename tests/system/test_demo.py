@@ -10,12 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from kernelnet.hub import queries
-from kernelnet.hub.database import connectReader
+from kernelnet.artifacts import Component
+from kernelnet.hub.storage.sqlite import connectReader
+from kernelnet.hub.views import sessions
 from kernelnet.interfaces import IWorkbench
-from kernelnet.knowledge import Component
+from kernelnet.learning.acceptance import remeasureAmong
 from kernelnet.plugins import find
-from kernelnet.workbench.acceptance import remeasureAmong
 from tests.system.support import SystemTestCase
 
 
@@ -60,7 +60,7 @@ class DemoTests(SystemTestCase):
     def explained(self) -> None:
         """The component that a session sent has the score that the last step tells, and so it measures again."""
         with closing(connectReader(self.state.database)) as database:
-            completed = queries.sessions(database, "completed", 100)
+            completed = sessions.sessions(database, "completed", 100)
             self.assertTrue(completed)
             for session in completed:
                 sent = next(s for s in reversed(session["transcript"]) if s["by"] == session["partner"])

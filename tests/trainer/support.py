@@ -14,13 +14,13 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
+from kernelnet.artifacts import Component, Manifest, Pattern, PerformanceReport, Report, SplitScore, Verdict
 from kernelnet.identity import StateDirectory
 from kernelnet.interfaces import ILocalTrainer
-from kernelnet.knowledge import Component, Manifest, Pattern, Report, SplitScore, Verdict
-from kernelnet.message import MessageType, NetworkMessage, PerformanceReport
-from kernelnet.trainer.protocol import TrainerProtocol
+from kernelnet.learning.local_trainer import Goal
+from kernelnet.message import MessageType, NetworkMessage
+from kernelnet.trainer.connection.protocol import TrainerProtocol
 from kernelnet.trainer.service import Trainer, TrainerConfig
-from kernelnet.trainer.training import Goal
 from kernelnet.wire import decode, encode, rfc3339, withSeq
 
 TRACE = "ab" * 32

@@ -8,11 +8,12 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import ILogObserver, LogEvent, Logger
 from zope.interface import implementer
 
-from kernelnet.knowledge import CodeBlock
+from kernelnet.artifacts import CodeBlock
 from kernelnet.message import CodeShare, MessageType
-from kernelnet.trainer import service, store
+from kernelnet.trainer import service
 from kernelnet.trainer.service import TrainerFailed
-from kernelnet.trainer.store import Changes
+from kernelnet.trainer.storage import database
+from kernelnet.trainer.storage.database import Changes
 from tests.trainer.support import TrainerTestCase
 
 T = MessageType
@@ -31,7 +32,7 @@ class StopTests(TrainerTestCase):
         def fail(transaction: Any, statements: Any) -> None:
             raise error
 
-        self.patch(store, "_run", fail)
+        self.patch(database, "_run", fail)
 
     @inlineCallbacks
     def test_localTrainerThatDoesNotStop(self) -> Any:
@@ -56,7 +57,7 @@ class StopTests(TrainerTestCase):
             reactor.callFromThread(lambda: tried.callback(None) if not tried.called else None)  # type: ignore[attr-defined]
             raise sqlite3.OperationalError("database or disk is full")
 
-        self.patch(store, "_run", fail)
+        self.patch(database, "_run", fail)
         self.local.script = [None]
         self.trainer.workshop.start()
         yield tried
@@ -117,15 +118,15 @@ class StopTests(TrainerTestCase):
     @inlineCallbacks
     def test_brokenStore(self) -> Any:
         """A change that can't be stored ends the trainer, and no later change is stored as if it had been."""
-        run = store._run
+        run = database._run
         self.failing(sqlite3.DatabaseError("database disk image is malformed"))
         ended = self.trainer.ended
         pattern = {"pattern": {"id": "p", "type": "loop", "confidence": 0.5}}
         yield self.assertFailure(self.hear(self.message(T.PATTERN_SHARE, pattern)), sqlite3.DatabaseError)
         failure = yield self.assertFailure(ended, TrainerFailed)
         self.assertIn("malformed", str(failure))
-        self.patch(store, "_run", run)
-        yield self.assertFailure(self.hear(self.message(T.PATTERN_SHARE, pattern)), store.StoreError)
+        self.patch(database, "_run", run)
+        yield self.assertFailure(self.hear(self.message(T.PATTERN_SHARE, pattern)), database.StoreError)
         meta = dict((yield self.trainer.store.read("SELECT key, value FROM meta")))
         self.assertEqual(meta["cursor"], "100")
 

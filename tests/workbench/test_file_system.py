@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from kernelnet.artifacts import Pattern, Report
 from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.knowledge import Pattern, Report
 from kernelnet.workbench.compiler import LIBRARY
 from kernelnet.workbench.errors import OutOfFuel, TraceError, Unmeasurable, WorkbenchError, WrongExport
 from kernelnet.workbench.file_system import FileSystemWorkbench, trace, workbench
@@ -76,7 +76,7 @@ class WorkbenchTests(Case):
     def test_noNetwork(self) -> None:
         """Neither workbench nor generators import what knows a network."""
         code = (
-            "import sys; import kernelnet.workbench.acceptance, kernelnet.workbench.problem, kernelnet.generators; "
+            "import sys; import kernelnet.learning.acceptance, kernelnet.learning.problem, kernelnet.generators; "
             "import kernelnet.workbench.file_system.scenario, kernelnet.generators.search; "
             "print([m for m in sys.modules if m in ('kernelnet.wire', 'twisted.internet.reactor') "
             "or m.startswith(('kernelnet.hub', 'kernelnet.trainer'))])"
@@ -86,7 +86,7 @@ class WorkbenchTests(Case):
     def test_oneWay(self) -> None:
         """The workbench does without generators: those may know it, not the reverse."""
         code = (
-            "import sys; import kernelnet.workbench.acceptance, kernelnet.workbench.problem; "
+            "import sys; import kernelnet.learning.acceptance, kernelnet.learning.problem; "
             "import kernelnet.workbench.file_system.scenario; "
             "print([m for m in sys.modules if m.startswith('kernelnet.generators')])"
         )

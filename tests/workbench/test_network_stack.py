@@ -14,9 +14,9 @@ import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from kernelnet.generators.expression import parse, toC
+from kernelnet.artifacts import Pattern, Report
+from kernelnet.expressions.syntax import parse, toC
 from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.knowledge import Pattern, Report
 from kernelnet.workbench.compiler import LIBRARY, compileC
 from kernelnet.workbench.errors import (
     InvalidModule,

@@ -15,7 +15,7 @@ import numpy as np
 import wasmtime
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.knowledge import SplitScore
+from kernelnet.artifacts import SplitScore
 from kernelnet.workbench.network_stack import workbench
 from kernelnet.workbench.network_stack.machine import NetworkStackMachine
 from kernelnet.workbench.network_stack.trace import makeTrace

@@ -118,7 +118,7 @@ class WorkbenchTests(Case):
 
     def test_known(self) -> None:
         """What a search begins with are expressions over the features, and each compiles and runs."""
-        from kernelnet.generators.expression import parse, toC
+        from kernelnet.expressions.syntax import parse, toC
         from kernelnet.workbench.compiler import compileC
 
         scenario = self.scenario()

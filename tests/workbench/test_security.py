@@ -16,8 +16,8 @@ import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from kernelnet.artifacts import Report
 from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.knowledge import Report
 from kernelnet.workbench.errors import OutOfFuel, OutOfMemory, TraceError, WorkbenchError
 from kernelnet.workbench.security import SecurityWorkbench, workbench
 from kernelnet.workbench.security.abis import ABIS, FEATURES

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet.learning.problem import Problem
 from kernelnet.workbench.file_system import workbench
-from kernelnet.workbench.problem import Problem
 from kernelnet.workbench.suite import Suite
 from tests.workbench.support import baselineSource, mixture, policy, smallScenario
 

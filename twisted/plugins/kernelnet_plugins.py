@@ -2,10 +2,10 @@
 
 from twisted.application.service import ServiceMaker
 
-from kernelnet.generators.genetic import genetic
+from kernelnet.generators.genetic_programming import genetic
 from kernelnet.generators.search import search
-from kernelnet.generators.two_queues import template
-from kernelnet.trainer.training import IntegratedKernelTrainerMaker
+from kernelnet.generators.templates.two_queues import template
+from kernelnet.learning.local_trainer import IntegratedKernelTrainerMaker
 from kernelnet.workbench.file_system import workbench as file_system
 from kernelnet.workbench.network_stack import workbench as network_stack
 from kernelnet.workbench.process_manager import workbench as process_manager

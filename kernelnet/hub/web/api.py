@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
 
-from kernelnet.hub import catalog, queries
+from kernelnet.hub.views import components, sessions
 from kernelnet.hub.web.held import markHeld
-from kernelnet.hub.web.history import History
+from kernelnet.hub.web.traffic import History
 from kernelnet.wire import rfc3339
 
 if TYPE_CHECKING:
-    from kernelnet.hub.factory import HubFactory
+    from kernelnet.hub.connection.factory import HubFactory
 
 __all__ = ["BadRequest", "NotFound", "Sources", "agentCard", "answerTo"]
 
@@ -51,7 +51,7 @@ class Sources:
     def __init__(self, factory: HubFactory) -> None:
         self.factory = factory
         self.history = History(factory)
-        self.progress = queries.Progress()
+        self.progress = sessions.Progress()
 
 
 def answerTo(sources: Sources, path: tuple[str, ...], arguments: Arguments) -> Deferred[Any]:
@@ -102,7 +102,7 @@ def _position(text: str) -> int:
     return int(text)
 
 
-def _cursor(text: str) -> queries.Cursor:
+def _cursor(text: str) -> sessions.Cursor:
     match = re.fullmatch(r"([0-9]{1,12}\.[0-9]{1,9})-([0-9A-Za-z_-]{1,64})", text, re.ASCII)
     if match is None:
         raise ValueError("it should be the `next` of an earlier page")
@@ -157,9 +157,9 @@ def _components(sources: Sources, arguments: Mapping[str, Any]) -> Any:
 
     def read(connection: Any) -> Any:
         after = None
-        if "after" in arguments and (after := catalog.entryAt(connection, arguments["after"])) is None:
+        if "after" in arguments and (after := components.entryAt(connection, arguments["after"])) is None:
             raise NotFound("after: the last component of that page is gone; begin anew")
-        found = catalog.entries(
+        found = components.entries(
             connection,
             workbench=arguments.get("workbench"),
             state=arguments.get("verdict"),
@@ -168,7 +168,7 @@ def _components(sources: Sources, arguments: Mapping[str, Any]) -> Any:
             after=after,
         )
         more = str(found[limit - 1].seq) if len(found) > limit else None
-        return {"components": [catalog.describe(entry) for entry in found[:limit]], "next": more}
+        return {"components": [components.describe(entry) for entry in found[:limit]], "next": more}
 
     return sources.factory.source.read(read)
 
@@ -176,20 +176,20 @@ def _components(sources: Sources, arguments: Mapping[str, Any]) -> Any:
 def _component(sources: Sources, name: str, arguments: Mapping[str, Any]) -> Any:
     def read(connection: Any) -> Any:
         try:
-            entry = catalog.entryOf(connection, name)
-        except catalog.Ambiguous as error:
+            entry = components.entryOf(connection, name)
+        except components.Ambiguous as error:
             raise BadRequest(str(error)) from None
         if entry is None:
             raise NotFound("there is no component of this id or digest")
-        reports = catalog.reportsOn(connection, entry.digest)
-        return {**catalog.describeWhole(entry, catalog.lineage(connection, entry)), "reports": reports}
+        reports = components.reportsOn(connection, entry.digest)
+        return {**components.describeWhole(entry, components.lineage(connection, entry)), "reports": reports}
 
     return sources.factory.source.read(read)
 
 
 def _patterns(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     limit, kind = arguments.get("limit", 100), arguments.get("type")
-    return sources.factory.source.read(lambda connection: {"patterns": queries.patterns(connection, kind, limit)})
+    return sources.factory.source.read(lambda connection: {"patterns": sessions.patterns(connection, kind, limit)})
 
 
 def _progress(sources: Sources, arguments: Mapping[str, Any]) -> Any:
@@ -205,7 +205,7 @@ def _sessions(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     chosen = {"state": arguments.get("state"), "limit": arguments.get("limit", 100), "after": arguments.get("after")}
 
     def read(connection: Any) -> Any:
-        found, last = queries.sessionPage(connection, **chosen, transcripts=arguments.get("transcripts") != "no")
+        found, last = sessions.sessionPage(connection, **chosen, transcripts=arguments.get("transcripts") != "no")
         markHeld(connection, found)
         return {"sessions": found, "next": f"{last[0]!r}-{last[1]}" if last is not None else None}
 
@@ -219,8 +219,8 @@ _RESOURCES: dict[str, tuple[Callable[[Sources, Mapping[str, Any]], Any], dict[st
         _components,
         {
             "workbench": _text,
-            "sort": partial(_oneOf, tuple(catalog.SORTS)),
-            "verdict": partial(_oneOf, tuple(catalog.STATES)),
+            "sort": partial(_oneOf, tuple(components.SORTS)),
+            "verdict": partial(_oneOf, tuple(components.STATES)),
             "after": _position,
             "limit": _limit,
         },
@@ -230,7 +230,7 @@ _RESOURCES: dict[str, tuple[Callable[[Sources, Mapping[str, Any]], Any], dict[st
     "sessions": (
         _sessions,
         {
-            "state": partial(_oneOf, queries.SESSION_STATES),
+            "state": partial(_oneOf, sessions.SESSION_STATES),
             "transcripts": partial(_oneOf, ("yes", "no")),
             "after": _cursor,
             "limit": _limit,

@@ -16,7 +16,7 @@ def markHeld(connection: sqlite3.Connection, found: Sequence[dict[str, Any]]) ->
     Say in each session, and in each step of its transcript, which component it names: C{held}, its digest; C{None}
     where the hub has none such, as most that were built on the way were never shared.
 
-    @param found: as `kernelnet.hub.queries.sessionPage` gives them.
+    @param found: as `kernelnet.hub.views.sessions.sessionPage` gives them.
     """
     named = [((one["partner"], one["component"]), None, one) for one in found]
     named += [

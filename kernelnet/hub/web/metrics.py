@@ -23,7 +23,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from kernelnet.hub.durations import BOUNDS, Durations
+from kernelnet.hub.storage.latency_histogram import BOUNDS, Durations
 
 __all__ = ["CONTENT_TYPE", "render"]
 
@@ -40,7 +40,7 @@ _LIMITS = {
 
 def render(status: Mapping[str, Any], *, startedAt: float, streams: int, slow: int, commits: Durations) -> bytes:
     """
-    @param status: see `kernelnet.hub.status`.
+    @param status: see `kernelnet.hub.admin.status`.
     @param startedAt: Unix seconds.
     @param streams: how many readers C{/api/events} has.
     @param slow: how many connections have fallen behind the log.

@@ -25,15 +25,15 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from kernelnet.hub.web import metrics
-from kernelnet.hub.web.answers import Answers, maxAge
 from kernelnet.hub.web.api import BadRequest, NotFound, Sources, agentCard, answerTo
-from kernelnet.hub.web.feed import PAGE, Feed
-from kernelnet.hub.web.refusal import isBrowser, page
+from kernelnet.hub.web.connection_limits import Visitors, proved
+from kernelnet.hub.web.error_pages import isBrowser, page
+from kernelnet.hub.web.event_stream import PAGE, Feed
+from kernelnet.hub.web.response_cache import Answers, maxAge
 from kernelnet.hub.web.signin import NotAllowed, SignIn, TooManyFailures
-from kernelnet.hub.web.visitors import Visitors, proved
 
 if TYPE_CHECKING:
-    from kernelnet.hub.factory import HubFactory
+    from kernelnet.hub.connection.factory import HubFactory
 
 __all__ = ["DEFAULT_PORT", "Dashboard", "DashboardError", "checkWhere", "parseWhere"]
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 
-from kernelnet.hub import tokens
-from kernelnet.hub.limits import Attempts, Bounds, Verdict, addressKey
-from kernelnet.hub.log import Log
+from kernelnet.hub.auth import tokens
+from kernelnet.hub.connection.limits import Attempts, Bounds, Verdict, addressKey
+from kernelnet.hub.storage.event_log import Log
 from kernelnet.identity import tokenHash
 
 __all__ = ["NotAllowed", "SignIn", "TooManyFailures"]

@@ -2,8 +2,8 @@
 Regularities of a trace, learned on train, each with a confidence measured on validation.
 
 Both windows have the same length: train's is its end, as many requests as validation has.  C{one_hit_share} and the
-kinds of `kernelnet.workbench.regularities` (C{popularity}, C{transitions}, C{phase_changes}; C{burstiness} of blocks
-that are requested 16 times and more) are about each window alone; the others know what was requested before it.
+kinds of `kernelnet.workbench.trace_statistics` (C{popularity}, C{transitions}, C{phase_changes}; C{burstiness} of
+blocks that are requested 16 times and more) are about each window alone; the others know what was requested before it.
 
 A share s learned on train, found to be t on validation, has the confidence C{min(s, t) / max(s, t)}: 1 if it holds
 exactly, 0 if the regularity is gone.  A kind that has a share is found where that is 5 % at least.
@@ -28,11 +28,11 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from kernelnet.knowledge import Pattern
-from kernelnet.workbench import regularities
+from kernelnet.artifacts import Pattern
+from kernelnet.workbench import trace_statistics
 from kernelnet.workbench.file_system.machine import stackDistances
 from kernelnet.workbench.file_system.trace import Trace
-from kernelnet.workbench.regularities import INTERVALS, MIN_SHARE, Found, Numbers, agreement, patternsOf
+from kernelnet.workbench.trace_statistics import INTERVALS, MIN_SHARE, Found, Numbers, agreement, patternsOf
 
 __all__ = ["learnPatterns"]
 
@@ -79,9 +79,9 @@ def _found(trace: Trace, window: int) -> list[Found]:
         *_sequentialRuns(trace, *windows),
         *_loop(trace.blocks, *windows),
         *_reuseDistances(trace.blocks, *windows),
-        *regularities.popularity(learn, check),
-        *regularities.transitions(learn, check),
-        *regularities.phaseChanges(learn, check),
+        *trace_statistics.popularity(learn, check),
+        *trace_statistics.transitions(learn, check),
+        *trace_statistics.phaseChanges(learn, check),
         *_burstiness(learn, check),
     ]
 
@@ -179,4 +179,4 @@ def _burstiness(learn: Numbers, check: Numbers) -> list[Found]:
         cells = (rows * INTERVALS + columns)[rows >= 0]
         return np.bincount(cells, minlength=len(often) * INTERVALS).reshape(-1, INTERVALS).astype(np.float64)
 
-    return regularities.burstiness(counts(learn), counts(check))
+    return trace_statistics.burstiness(counts(learn), counts(check))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernelnet.knowledge import Pattern
+from kernelnet.artifacts import Pattern
 from kernelnet.workbench.base import BaseScenario
 from kernelnet.workbench.file_system.machine import optimumMisses
 from kernelnet.workbench.file_system.patterns import learnPatterns

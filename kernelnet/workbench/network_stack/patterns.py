@@ -13,7 +13,7 @@ regularity is gone.
   - C{link_period}: the lag, 20 ms to 5 s, at which deliveries in hundredths of a second correlate most with themselves,
     where that correlation is 0.1 at least and a peak (G. E. P. Box and G. M. Jenkins, Time Series Analysis, 1970).
     Data: C{period_ms}, C{correlation}.
-  - C{burstiness}: of what is delivered in tenths of a second (see `kernelnet.workbench.regularities`).  Data:
+  - C{burstiness}: of what is delivered in tenths of a second (see `kernelnet.workbench.trace_statistics`).  Data:
     C{dispersion}.
   - C{phase_changes}: the rate of two seconds halves or doubles from one such interval to the next, in less than half of
     them.  Data: C{changes} in the window, C{length} of a phase in seconds.
@@ -23,10 +23,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernelnet.knowledge import Pattern
-from kernelnet.workbench import regularities
+from kernelnet.artifacts import Pattern
+from kernelnet.workbench import trace_statistics
 from kernelnet.workbench.network_stack.trace import SECOND, Trace
-from kernelnet.workbench.regularities import Found, Numbers, agreement, patternsOf
+from kernelnet.workbench.trace_statistics import Found, Numbers, agreement, patternsOf
 
 __all__ = ["learnPatterns"]
 
@@ -51,7 +51,7 @@ def learnPatterns(trace: Trace) -> list[Pattern]:
         *_variation(learn, check),
         *_outage(learn, check),
         *_period(learn, check),
-        *regularities.burstiness(_sums(learn, _TENTH), _sums(check, _TENTH)),
+        *trace_statistics.burstiness(_sums(learn, _TENTH), _sums(check, _TENTH)),
         *_phaseChanges(learn, check),
     ]
     return patternsOf("network_stack", trace, found, {"window_seconds": window})

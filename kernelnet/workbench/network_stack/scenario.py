@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 
-from kernelnet.knowledge import Pattern, Report
+from kernelnet.artifacts import Pattern, Report
 from kernelnet.workbench.base import BaseScenario
 from kernelnet.workbench.network_stack.patterns import learnPatterns
 

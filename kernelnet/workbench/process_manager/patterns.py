@@ -8,7 +8,7 @@ be t has the confidence C{min(s, t) / max(s, t)}: 1 if it holds exactly, 0 if th
     inference about the tail of a distribution, Annals of Statistics 3(5), 1975), where it is below 2: the variance is
     infinite, and favouring who has run little pays.  Data: C{alpha}.
   - C{burstiness}: of the number of arrivals in intervals in which sixteen are expected (see
-    `kernelnet.workbench.regularities`).  Data: C{dispersion}, C{interval_us}.
+    `kernelnet.workbench.trace_statistics`).  Data: C{dispersion}, C{interval_us}.
   - C{period}: the lag at which the number of arrivals in such intervals is most correlated with itself, where the
     correlation is 0.2 or more, and three times what chance makes of so many intervals (G. E. P. Box and G. M. Jenkins,
     Time Series Analysis, 1970).  Data: C{period_us}, C{correlation}.
@@ -16,7 +16,7 @@ be t has the confidence C{min(s, t) / max(s, t)}: 1 if it holds exactly, 0 if th
     where that is 5 % and more often than for two tasks that have nothing in common (D. Tsafrir, Y. Etsion and D. G.
     Feitelson, Backfilling using system-generated predictions rather than user runtime estimates, IEEE TPDS 18(6),
     2007). Data: C{share}, and C{past}, the share that has such a last task at all.
-  - C{popularity}, C{transitions}, C{phase_changes} of keys: see `kernelnet.workbench.regularities`.
+  - C{popularity}, C{transitions}, C{phase_changes} of keys: see `kernelnet.workbench.trace_statistics`.
 
 Times are as recorded, before arrivals are scaled to a load.
 """
@@ -27,10 +27,10 @@ import math
 
 import numpy as np
 
-from kernelnet.knowledge import Pattern
-from kernelnet.workbench import regularities
+from kernelnet.artifacts import Pattern
+from kernelnet.workbench import trace_statistics
 from kernelnet.workbench.process_manager.trace import Trace
-from kernelnet.workbench.regularities import MIN_SHARE, Found, Numbers, agreement, patternsOf
+from kernelnet.workbench.trace_statistics import MIN_SHARE, Found, Numbers, agreement, patternsOf
 
 __all__ = ["learnPatterns"]
 
@@ -55,9 +55,9 @@ def learnPatterns(trace: Trace) -> list[Pattern]:
         *_repeated(trace, learn, check),
         *_heavyTail(trace, learn, check),
         *_arrivals(trace, learn, check),
-        *regularities.popularity(*keys),
-        *regularities.transitions(*keys),
-        *regularities.phaseChanges(*keys),
+        *trace_statistics.popularity(*keys),
+        *trace_statistics.transitions(*keys),
+        *trace_statistics.phaseChanges(*keys),
     ]
     return patternsOf("process_manager", trace, found, {"window": window})
 
@@ -119,7 +119,7 @@ def _arrivals(trace: Trace, learn: slice, check: slice) -> list[Found]:
         return []
     found = [
         (kind, {**data, "interval_us": interval}, confidence)
-        for kind, data, confidence in regularities.burstiness(learned, checked)
+        for kind, data, confidence in trace_statistics.burstiness(learned, checked)
     ]
     before = _correlation(learned)
     # What is nearer than the first lag that isn't correlated is the same burst.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 
-from kernelnet.knowledge import Pattern, Report
+from kernelnet.artifacts import Pattern, Report
 from kernelnet.workbench.base import BaseScenario
 from kernelnet.workbench.process_manager.machine import ProcessManagerMachine, srptScores
 from kernelnet.workbench.process_manager.patterns import learnPatterns

@@ -5,7 +5,7 @@ Regularities of a data set, learned on train, each with a confidence measured on
     windows of six calls that were never learned: what detectors have to bear.  Data: C{share}.
   - C{separation}: the three features (see kn_security.h) that best tell attacks from normal sequences, each alone.
     Data: C{feature}, C{auc} and C{sign}: -1 where attacks have less of it.
-  - C{popularity}, C{transitions} of normal sequences' calls: see `kernelnet.workbench.regularities`.
+  - C{popularity}, C{transitions} of normal sequences' calls: see `kernelnet.workbench.trace_statistics`.
 
 A share s learned on train, found to be t on validation, has the confidence C{min(s, t) / max(s, t)}; an AUC counts as
 what it is above a half.
@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kernelnet.knowledge import Pattern
-from kernelnet.workbench import regularities
-from kernelnet.workbench.regularities import Found, agreement, patternsOf
+from kernelnet.artifacts import Pattern
+from kernelnet.workbench import trace_statistics
 from kernelnet.workbench.security.abis import FEATURES
 from kernelnet.workbench.security.detection import detection
 from kernelnet.workbench.security.trace import Trace
+from kernelnet.workbench.trace_statistics import Found, agreement, patternsOf
 
 __all__ = ["learnPatterns"]
 
@@ -58,7 +58,7 @@ def learnPatterns(trace: Trace, table: Table) -> list[Pattern]:
     )
     window = min(len(learn), len(check))
     calls = learn[len(learn) - window :], check[:window]
-    found += [*regularities.popularity(*calls), *regularities.transitions(*calls)]
+    found += [*trace_statistics.popularity(*calls), *trace_statistics.transitions(*calls)]
     return patternsOf("security", trace, found, {})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from kernelnet.knowledge import Pattern, Report, SplitScore
+from kernelnet.artifacts import Pattern, Report, SplitScore
 from kernelnet.workbench.base import SPLITS, BaseScenario
 from kernelnet.workbench.security.patterns import learnPatterns
 

@@ -10,7 +10,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from kernelnet.hub import tokens
+from kernelnet.hub.auth import tokens
 from kernelnet.hub.web.server import Dashboard
 from tests.hub.support import HubTestCase, Transport
 

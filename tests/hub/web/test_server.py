@@ -11,14 +11,15 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from kernelnet.hub import queries, tokens
-from kernelnet.hub.web.history import SAMPLES
+from kernelnet.hub.auth import tokens
+from kernelnet.hub.views import sessions
+from kernelnet.hub.web.connection_limits import BOUNDS, REQUEST_WITHIN
 from kernelnet.hub.web.server import Dashboard, DashboardError, checkWhere, parseWhere
 from kernelnet.hub.web.signin import LINK_LASTS, SESSION_LASTS
-from kernelnet.hub.web.visitors import BOUNDS, REQUEST_WITHIN
+from kernelnet.hub.web.traffic import SAMPLES
 from kernelnet.wire import WireProblem
 from tests.hub.support import Transport, aComponent, aPattern
-from tests.hub.test_catalog import claiming
+from tests.hub.views.test_components import claiming
 from tests.hub.web.support import WebTestCase
 
 PATHS = (
@@ -430,13 +431,13 @@ class ApiTests(WebTestCase):
         """Progress is computed anew when the log has a component or a report, and not for other messages."""
         author, *peers = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
         computed: list[object] = []
-        whole = queries.progress
+        whole = sessions.progress
 
         def counted(connection: sqlite3.Connection) -> object:
             computed.append(1)
             return whole(connection)
 
-        self.patch(queries, "progress", counted)
+        self.patch(sessions, "progress", counted)
         self.assertEqual(self.ask("/api/progress").json["tasks"], [])
         author.send("pattern_share", aPattern())
         self.assertEqual((self.ask("/api/progress").json["tasks"], len(computed)), ([], 1))
@@ -457,7 +458,7 @@ class ApiTests(WebTestCase):
             offer = {"type": "feature_development", "description": "x" * 1000, "target_ai": "AI_1"}
             other.send("collaboration_request", {**offer, "description": f"{number}" * 1000})
             self.hub.clock.advance(number % 2)
-        self.patch(queries, "PAGE_BYTES", 2500)
+        self.patch(sessions, "PAGE_BYTES", 2500)
         seen, after = [], ""
         while True:
             page = self.ask(f"/api/sessions?limit=3{after}").json
@@ -467,7 +468,7 @@ class ApiTests(WebTestCase):
                 break
             after = f"&after={page['next']}"
         self.assertEqual(sorted(seen), [f"{n}" for n in range(7)])
-        self.assertEqual(len(queries.sessions(self.hub.reader.connection, None, 5)), 5)
+        self.assertEqual(len(sessions.sessions(self.hub.reader.connection, None, 5)), 5)
         for wrong in ("x", "1-x", "1.0-", f"1.0-{'x' * 65}"):
             self.assertEqual(self.ask(f"/api/sessions?after={wrong}").code, 400)
         with self.hub.writer.connection as connection:

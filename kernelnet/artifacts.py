@@ -1,0 +1,234 @@
+"""
+What AIs learn, make and share, as values: patterns, building blocks, components, and what is claimed of them.
+
+Workbenches and generators make these; `kernelnet.message` carries them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+__all__ = [
+    "AI_ID",
+    "AiId",
+    "Candidate",
+    "CodeBlock",
+    "Component",
+    "Digest",
+    "Hint",
+    "Manifest",
+    "Name",
+    "Pattern",
+    "PerformanceReport",
+    "Report",
+    "Share",
+    "SplitScore",
+    "Text",
+    "Verdict",
+    "Words",
+]
+
+AI_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+"""What an ``ai_id`` must match in full (``hub`` is reserved besides)."""
+
+AiId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Name = Annotated[str, Meta(min_length=1, max_length=256)]
+Text = Annotated[str, Meta(max_length=4096)]
+Words = list[Annotated[str, Meta(max_length=128)]]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+class Pattern(Struct, omit_defaults=True):
+    """
+    A regularity learned from a trace.
+
+    @ivar type: its kind, such as C{"one_hit_share"}, C{"loop"} or C{"reuse_distance"}.
+    @ivar confidence: 0–1, measured on data the pattern was not learned from.
+    @ivar data: the kind's parameters, and C{trace_digest}, what it is about.
+    """
+
+    id: Name
+    type: Name
+    confidence: Share
+    data: Any = {}
+    specialization: Name = "general"
+
+
+class CodeBlock(Struct, omit_defaults=True):
+    """
+    A building block without a claim: a parameter vector or a sub-expression.
+
+    @ivar data: C{parameters} or C{expression}, and C{tasks}, what it was found for: C{trace_digest} and C{settings}.
+    """
+
+    id: Name
+    type: Name = "parameters"
+    data: Any = {}
+    specialization: Name = "general"
+
+
+class SplitScore(Struct, frozen=True, omit_defaults=True):
+    """
+    What one part of a trace cost.
+
+    @ivar events: how many trace events the part has.
+    @ivar score: the workbench's cost, a whole number, lower is better (cache misses; microseconds).
+    @ivar fuel: fuel units the run used in this part; comparable within one engine version only.
+    @ivar metrics: further whole numbers that the workbench measures, by name, such as C{p99_wait_ms}.
+    """
+
+    events: int
+    score: int
+    fuel: int
+    metrics: dict[str, int] = {}
+
+
+class Report(Struct, frozen=True, omit_defaults=True):
+    """
+    One deterministic measurement: anybody who repeats it gets the same numbers to the unit.
+
+    @ivar workbench_digest: SHA-256 of all that decides the score (driver, ABI, split rule).
+    @ivar settings: the scenario's settings, e.g. C{{"capacity": 1024}}.
+    @ivar engine: name and version of the WebAssembly engine.
+    @ivar splits: `SplitScore` by name: C{train}, C{validation}, C{held_out}.
+    @ivar parts: of a generalist's report, which is about several traces, one report for each trace.
+    """
+
+    workbench: str
+    workbench_digest: str
+    trace: str
+    trace_digest: str
+    settings: dict[str, int]
+    engine: str
+    splits: dict[str, SplitScore]
+    parts: list[Report] = []
+
+
+class Manifest(Struct, omit_defaults=True):
+    """
+    How a component came about, and what its author claims of it.
+
+    @ivar parents: digests of the components it was made from.
+    @ivar report: the claim; without one the component is unmeasured.
+    """
+
+    source_sha256: Digest
+    wasm_sha256: Digest
+    abi: Name
+    workbench: Name
+    compiler: Text = ""
+    generator: Text = ""
+    seed: int = 0
+    parameters: list[float] = []
+    parents: list[Digest] = []
+    report: Report | None = None
+
+
+class Component(Struct, omit_defaults=True):
+    """
+    A policy: C source, its WebAssembly, how it was made and what it is said to score.
+
+    Version 1 peers send C{id}, C{name} or C{component_name}, C{implementation}, C{specialization} only: such a
+    component has no claim and can't be measured.
+
+    @ivar implementation: the C source.
+    @ivar wasm: the module (base64 in JSON), at most 64 KiB.
+    @ivar development_level: the claimed share of the distance from the reference policy to the offline
+        optimum that it closes on held-out data.
+    """
+
+    id: Name
+    name: Name = ""
+    component_name: Name = ""
+    implementation: str = ""
+    specialization: Name = "general"
+    wasm: bytes = b""
+    manifest: Manifest | None = None
+    development_level: float | None = None
+    capabilities: Words = []
+    description: Text = ""
+
+    @property
+    def digest(self) -> str:
+        """
+        What verdicts are about: SHA-256 (hex) over the SHA-256 of the source, of the module and of the claim.
+
+        The claim is C{[report, development_level]}, behind them C{source_sha256, wasm_sha256, abi, workbench} where
+        there is a manifest: all that a verdict depends on.  It is JSON without blanks, keys that authors choose sorted,
+        fields in the order above, defaults left out; where none of it is there it adds nothing.  So the same bytes
+        with another claim, or on another task, have verdicts of their own: none can be carried from a true claim to
+        a false one, nor from a spoiled copy to the true one.
+        """
+        parts = [self.implementation.encode("utf-8"), self.wasm]
+        manifest = self.manifest
+        if manifest is not None or self.development_level is not None:
+            claim: list[Any] = [manifest.report if manifest is not None else None, self.development_level]
+            if manifest is not None:
+                claim += [manifest.source_sha256, manifest.wasm_sha256, manifest.abi, manifest.workbench]
+            parts.append(msgspec.json.encode(claim, order="deterministic"))
+        return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+    @property
+    def title(self) -> str:
+        return self.name or self.component_name or self.id
+
+
+class Verdict(Enum):
+    """What one AI found when it measured a claim again; it binds only that AI."""
+
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    UNMEASURABLE = "unmeasurable"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """
+    A component as its generator sees it: not yet measured on anything but train.
+
+    @ivar source: C, complete with all parameters; it includes the workbench's header.
+    @ivar parents: digests of the components it was made from.
+    @ivar parameters: numbers from which a generator of the same kind could go on; published in the manifest.
+    @ivar note: what it is, in one line for people.
+    """
+
+    source: str
+    parents: tuple[str, ...] = ()
+    parameters: tuple[float, ...] = ()
+    note: str = ""
+
+
+class PerformanceReport(Struct, omit_defaults=True):
+    """
+    Measurements of a component; with C{digest} and C{verdict} a re-measurement of its author's claim.
+
+    @ivar performance: metrics by name, such as C{miss_ratio}, C{development_level}, and C{report}.
+    """
+
+    component_id: Name
+    performance: dict[str, Any]
+    digest: Digest | None = None
+    verdict: Verdict | None = None
+    reason: Text = ""
+
+
+class Hint(Struct, omit_defaults=True):
+    """
+    An expression that was found on one bench and is worth a try on another.
+
+    @ivar by: who gave it; C{component}: the digest of that AI's component that it was taken from.
+    """
+
+    by: AiId
+    workbench: Name
+    component: Digest
+    expression: Annotated[str, Meta(max_length=1000)]

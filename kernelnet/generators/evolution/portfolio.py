@@ -1,0 +1,149 @@
+"""
+Several families searched side by side: effort goes where it pays.
+
+What a step of a family paid is by how much it made the best of all better; what it cost is seconds, or evaluations
+where the budget is a number of them (so that a search can be repeated).  A part of all effort is shared equally, since
+a family that is behind may still win; the rest goes to whichever paid most for its cost of late.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kernelnet.artifacts import Candidate
+from kernelnet.generators.evolution.finalist_selection import FINALISTS, choose
+from kernelnet.generators.evolution.search_family import Family, Found, Metered, Scores
+
+__all__ = ["Bandit", "search"]
+
+FLOOR = 0.5
+"""The part of all effort that is shared equally."""
+
+MEMORY = 30
+"""What a family pays is judged by so many of its last steps."""
+
+
+class Bandit:
+    """
+    Chooses who goes on.
+
+    @ivar spent: by arm, its cost so far.
+    """
+
+    def __init__(self, arms: int) -> None:
+        self.spent = [0.0] * arms
+        self._last: list[deque[tuple[float, float]]] = [deque(maxlen=MEMORY) for _ in range(arms)]
+
+    def choose(self) -> int:
+        """An arm that has less than its floor, else the one that pays most; of equals the one that has had least."""
+        arms = range(len(self.spent))
+        total = sum(self.spent)
+        poorest = min(arms, key=lambda arm: self.spent[arm])
+        if self.spent[poorest] <= total * FLOOR / len(self.spent):
+            return poorest
+        return max(arms, key=lambda arm: (self._pays(arm), -self.spent[arm]))
+
+    def reward(self, arm: int, cost: float, gain: float) -> None:
+        """@param cost, gain: of one step; not negative."""
+        self.spent[arm] += cost
+        self._last[arm].append((cost, gain))
+
+    def _pays(self, arm: int) -> float:
+        last = self._last[arm]
+        return sum(gain for _, gain in last) / max(sum(cost for cost, _ in last), 1e-9)
+
+
+PATIENCE = 500
+"""After so many measurements without anything better a search has converged: the next begins afresh."""
+
+MOST = 20_000
+"""So many are remembered of a task at most, for the sake of memory."""
+
+
+class _Search:
+    """A search as far as it got: another one on the same task may go on with it."""
+
+    def __init__(self, families: Sequence[Family]) -> None:
+        self.families = families
+        self.bandit = Bandit(len(families))
+        self.lowest = math.inf
+        self.reference: Scores = ()
+        self.measured = self.idle = 0
+
+    def isWorthGoingOn(self, families: Sequence[Family]) -> bool:
+        """Whether it is of these families, and hasn't converged."""
+        names, ours = ([family.name for family in some] for some in (families, self.families))
+        return names == ours and self.idle < PATIENCE and self.measured < MOST
+
+    def trySuggested(self) -> None:
+        """
+        What patterns suggest comes before all else, of whatever family, unless there are parents to begin with.
+
+        It says nothing of who will go on finding better, so nobody is paid for it.
+        """
+        for family in self.families:
+            family.trySuggested()
+
+    def step(self, metered: Metered, clock: Callable[[], float] | None) -> None:
+        """One family's next step.  @param clock: gives seconds; C{None}: evaluations are what a step costs."""
+        arm = self.bandit.choose()
+        began, before = clock() if clock is not None else 0.0, metered.evaluations
+        self.families[arm].step()
+        count = metered.evaluations - before
+        self.measured += count
+        self.idle += count
+        best = self.families[arm].found(1)
+        gain = 0.0
+        if best and best[0].loss < self.lowest:
+            # The very first is no gain of its family's: any other would have been first as well.
+            gain = self.lowest / best[0].loss - 1 if self.lowest < math.inf else 0.0
+            self.lowest, self.idle = best[0].loss, 0
+        # A step that measured nothing costs something too: all of it may be known already.
+        self.bandit.reward(arm, max(clock() - began if clock is not None else count, 1e-3), gain)
+
+
+def search(
+    problem: Any,
+    families: Sequence[Family],
+    evaluations: int | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Candidate | None:
+    """
+    Search families until the budget of a problem is used up; where an earlier search on its task is remembered, go on.
+
+    @param evaluations: at most so many measurements; C{None}: until the time is over.
+    @param clock: gives seconds.
+    @return: the best of all; C{None} if there is nothing.
+    """
+    memory: dict[str, Any] | None = getattr(problem, "memory", None)
+    memory = {} if memory is None else memory
+    ours: _Search | None = memory.get("search")
+    if ours is not None and not ours.isWorthGoingOn(families):
+        ours = None
+    metered = Metered(problem, evaluations, reference=ours.reference if ours is not None else ())
+    try:
+        if ours is None:
+            ours = memory["search"] = _Search(families)
+            rng = random.Random(problem.seed)
+            for family in families:
+                family.start(metered, random.Random(rng.getrandbits(64)))
+            if not getattr(problem, "parents", ()):
+                ours.trySuggested()
+        else:
+            for family in ours.families:
+                family.goOn(metered)
+        generation = 0
+        while families and not metered.over():
+            ours.step(metered, clock if evaluations is None else None)
+            metered.tell(generation)
+            generation += 1
+        ours.reference = metered.reference
+        found: list[Found] = [one for family in ours.families for one in family.found(FINALISTS)]
+        return choose(metered, found)
+    finally:
+        metered.close()

@@ -1,0 +1,225 @@
+"""
+Families of policies that a portfolio searches side by side, and what they measure with.
+
+A `Family` does its work in short steps, so that somebody else decides who goes on.  All measure through one
+`Metered` problem, which knows when the search is over, runs two modules at once, and gives each score on several
+windows of train: what is best on all of them holds up better elsewhere than what is luckiest on the whole.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from kernelnet.artifacts import Candidate, SplitScore
+from kernelnet.workbench.errors import WorkbenchError
+
+__all__ = ["RESERVE", "WINDOWS", "Family", "Found", "Job", "Metered", "Scores"]
+
+T = TypeVar("T")
+
+WINDOWS = 8
+"""Train is measured in so many windows of the same length."""
+
+RESERVE = 0.25
+"""Seconds kept for the end."""
+
+THREADS = 2
+
+_MOST = 10.0
+"""In one window nothing is worse than so many times the first one's score."""
+
+Scores = tuple[int, ...]
+"""One for each window."""
+
+Job = tuple[bytes, Sequence[float]]
+"""A module, and the numbers for its C{kn_param}."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """
+    One that was measured.
+
+    @ivar loss: see `Metered.loss`.
+    """
+
+    loss: float
+    scores: Scores
+    candidate: Candidate
+
+
+class Metered:
+    """
+    An `IProblem` (what it doesn't have itself it has from C{problem}) with a budget of evaluations.
+
+    With a number of evaluations, and time enough for them, all that is decided depends on the problem alone: the
+    results of a batch come in the order of its jobs, however the threads took turns.
+
+    @ivar evaluations: how many were made.
+    """
+
+    def __init__(
+        self, problem: Any, evaluations: int | None = None, windows: int = WINDOWS, reference: Scores = ()
+    ) -> None:
+        """
+        @param problem: an `IProblem`; without C{measureWindows} all of train is one window.
+        @param evaluations: at most so many; C{None}: until the time is over.
+        @param reference: with what `loss` compares; empty: the first that is measured.
+        """
+        self._problem = problem
+        self._limit = math.inf if evaluations is None else evaluations
+        self._windows = windows
+        self.reference = reference
+        self._pool = ThreadPoolExecutor(THREADS, "kernelnet-measuring")
+        self._best: tuple[float, Job, int] | None = None
+        self._told: tuple[float, int] | None = None
+        self._adds: bool | None = None if hasattr(problem, "measureWindows") else True
+        self.evaluations = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._problem, name)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
+
+    def over(self) -> bool:
+        """Whether nothing more may be measured."""
+        return self.evaluations >= self._limit or self._late()
+
+    def measureAll(self, jobs: Iterable[Job]) -> list[Scores | None]:
+        """
+        Measure several modules.
+
+        @return: for each job its scores; C{None} for one that failed; those there was no budget for are left out at the
+            end.
+        """
+        listed = list(jobs)
+        results: list[Scores | None] = []
+        for job, windows in zip(listed, self.windowsOf(listed), strict=False):
+            scores = tuple(window.score for window in windows) if windows is not None else None
+            results.append(scores)
+            if scores is not None:
+                self.reference = self.reference or scores
+                loss = self.loss(scores)
+                if self._best is None or loss < self._best[0]:
+                    self._best = loss, job, sum(scores)
+        return results
+
+    def windowsOf(self, jobs: Iterable[Job]) -> list[list[SplitScore] | None]:
+        """The same with all that was measured in each window."""
+        return self._each(jobs, lambda job: job)
+
+    def windowsOfSources(self, sources: Iterable[str]) -> list[list[SplitScore] | None]:
+        """The same for C sources; what doesn't compile has failed."""
+        return self._each(sources, lambda source: (self._problem.compile(source), ()))
+
+    def _each(self, things: Iterable[T], toJob: Callable[[T], Job]) -> list[list[SplitScore] | None]:
+        def measured(thing: T) -> list[SplitScore] | bool | None:
+            return not self._late() and self._measured(thing, toJob)
+
+        listed = list(things)[: int(min(self._limit - self.evaluations, 1 << 30))]
+        results: list[list[SplitScore] | None] = []
+        for windows in list(self._pool.map(measured, listed)):
+            if isinstance(windows, bool):
+                break
+            results.append(windows)
+        self.evaluations += len(results)
+        return results
+
+    def _late(self) -> bool:
+        return bool(self._problem.secondsLeft() <= RESERVE)
+
+    def _measured(self, thing: T, toJob: Callable[[T], Job]) -> list[SplitScore] | None:
+        try:
+            wasm, parameters = toJob(thing)
+            if hasattr(self._problem, "measureWindows"):
+                found: list[SplitScore] = self._problem.measureWindows(wasm, parameters, self._windows)
+                return found
+            return [self._problem.measure(wasm, parameters)]
+        except WorkbenchError:
+            # Such as a queue beyond the memory that a policy may have.
+            return None
+
+    def loss(self, scores: Scores) -> float:
+        """
+        What a search minimises: the mean, over windows, of the score as a share of the first one's that was measured.
+
+        So each window counts the same, however much there is to lose in it; one in which the first had luck does not
+        outweigh all others.
+        """
+        return math.fsum(self._shares(scores)) / len(scores)
+
+    def lateLoss(self, scores: Scores) -> float:
+        """The same for the last quarter of train: what comes after is like that rather than like the beginning."""
+        # A suite has the windows of its parts one after the other.
+        shares = [
+            share for at, share in enumerate(self._shares(scores)) if at % self._windows >= self._windows * 3 // 4
+        ]
+        return math.fsum(shares) / len(shares) if shares else self.loss(scores)
+
+    def _shares(self, scores: Scores) -> list[float]:
+        return [min(_MOST, (s + 1) / (r + 1)) for s, r in zip(scores, self.reference, strict=True)]
+
+    def tell(self, generation: int) -> None:
+        """Tell the trainer how far the search is."""
+        if self._best is None:
+            return
+        loss, job, total = self._best
+        if self._told is None or (loss < self._told[0] and not self.over()):
+            self._told = loss, self._scoreOf(job, total)
+        self._problem.progress(generation, self._told[1])
+
+    def _scoreOf(self, job: Job, total: int) -> int:
+        """The score on all of train; C{total} is the sum of its windows', which is the same on some benches."""
+        if self._adds:
+            return total
+        try:
+            score: int = self._problem.measure(*job).score
+        except WorkbenchError:
+            # Such as a machine that is busier now.
+            return total
+        self._adds = self._adds is None and score == total
+        return score
+
+
+class Family:
+    """
+    A kind of policy and a way to search it.
+
+    @ivar name: for people, and to tell families apart.
+    @ivar evaluations: how many it has made.
+    """
+
+    name = ""
+    evaluations = 0
+
+    def start(self, problem: Metered, rng: random.Random) -> None:
+        """Begin; nothing is measured yet.  All randomness comes from C{rng}."""
+        raise NotImplementedError
+
+    def goOn(self, problem: Metered) -> None:
+        """Go on, on the same task, with a new budget, and with what C{problem} has to suggest now."""
+        raise NotImplementedError
+
+    def trySuggested(self) -> None:
+        """Measure what the patterns of the task itself suggest, if they suggest anything; called once, at first."""
+
+    def step(self) -> None:
+        """Measure one short batch, some tens, by C{problem.measureAll}; more than is left is cut off there."""
+        raise NotImplementedError
+
+    def found(self, count: int) -> list[Found]:
+        """The best so far, at most C{count}, best first, and no two of the same scores."""
+        raise NotImplementedError
+
+    @property
+    def best(self) -> Candidate | None:
+        """The best so far."""
+        found = self.found(1)
+        return found[0].candidate if found else None

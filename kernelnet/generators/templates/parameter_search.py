@@ -1,0 +1,130 @@
+"""
+A search over the parameters of a template: C source with numbers in it that make it one policy or another.
+
+`Template` is what somebody who writes such a source tells of it; `VectorFamily` searches it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from kernelnet.artifacts import Candidate
+from kernelnet.generators.evolution.island_model import NEAR, IslandFamily, selected
+from kernelnet.generators.evolution.pattern_seeds import MOST, Numbers, suggestedBy
+from kernelnet.generators.evolution.search_family import Job
+from kernelnet.generators.templates.parameters import Parameter, Vector
+from kernelnet.untrusted import finite
+
+__all__ = ["Template", "VectorFamily"]
+
+_MUTATED = 0.25
+_CROSSED = 0.5
+
+
+def _nothing(kind: str, number: Numbers) -> Iterator[Sequence[float]]:
+    return iter(())
+
+
+@dataclass(frozen=True)
+class Template:
+    """
+    @ivar name: of the family.
+    @ivar workbench: what it is for.
+    @ivar parameters: in the order of a vector's values.
+    @ivar known: vectors to begin with.
+    @ivar tunable: makes the C source that takes the parameters through C{kn_param}.
+    @ivar bake: makes the C source that is published, with the parameters built in.
+    @ivar describe: says in a line what a vector is.
+    @ivar suggested: what the kind and the numbers of a pattern make worth trying; see
+        `kernelnet.generators.evolution.pattern_seeds`.
+    @ivar islands, population, offspring: see `IslandFamily`; where a measurement takes long, few are best.
+    @ivar blockTypes: the C{type} of `kernelnet.artifacts.CodeBlock`s whose data is C{{"parameters": […]}} of this one.
+    """
+
+    name: str
+    workbench: str
+    parameters: tuple[Parameter, ...]
+    known: tuple[Vector, ...]
+    tunable: Callable[[], str]
+    bake: Callable[[Vector], str]
+    describe: Callable[[Vector], str]
+    suggested: Callable[[str, Numbers], Iterator[Sequence[float]]] = _nothing
+    blockTypes: frozenset[str] = field(default_factory=frozenset)
+    islands: int = 2
+    population: int = 40
+    offspring: int = 20
+
+    def normalized(self, values: Sequence[float]) -> Vector:
+        """The nearest vector within the ranges."""
+        return tuple(p.normalized(value) for p, value in zip(self.parameters, values, strict=True))
+
+    def vector(self, numbers: object) -> Vector | None:
+        """A stranger's numbers as a vector of this template, if they are one."""
+        if not isinstance(numbers, list | tuple) or len(numbers) != len(self.parameters):
+            return None
+        found = [finite(number) for number in numbers]
+        return None if None in found else self.normalized([number or 0.0 for number in found])
+
+
+class VectorFamily(IslandFamily[Vector]):
+    """See `IslandFamily`: a genome is a vector; uniform crossover, and mutation of single values."""
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self.name = template.name
+        self.islands, self.population, self.offspring = template.islands, template.population, template.offspring
+
+    def begin(self) -> None:
+        self._wasm = self.problem.compile(self._template.tunable())
+        self._parents: dict[str, Vector] = {}
+
+    def first(self, rng: random.Random) -> list[Vector]:
+        vectors = list(dict.fromkeys(self.worthTrying()))
+        count = max(0, self.population - len(self._template.known))
+        return [*vectors, *(tuple(p.any(rng) for p in self._template.parameters) for _ in range(count))]
+
+    def worthTrying(self) -> Iterator[Vector]:
+        template = self._template
+        for component in self.problem.parents:
+            vector = template.vector(component.manifest and component.manifest.parameters)
+            if vector is not None:
+                self._parents[component.digest] = vector
+                yield vector
+        yield from self.suggested()
+        blocks = list(self._ofBlocks())
+        yield from blocks[:NEAR]
+        yield from map(template.normalized, template.known)
+        yield from blocks[NEAR:]
+
+    def suggested(self) -> list[Vector]:
+        template = self._template
+        found = (vector for kind, number in suggestedBy(self.problem) for vector in template.suggested(kind, number))
+        return list(dict.fromkeys(map(template.normalized, found)))[:MOST]
+
+    def _ofBlocks(self) -> Iterator[Vector]:
+        for block in self.problem.blocks:
+            data = block.data if isinstance(block.data, dict) else {}
+            vector = self._template.vector(data.get("parameters")) if block.type in self._template.blockTypes else None
+            if vector is not None:
+                yield vector
+
+    def child(self, ranked: Sequence[Vector], rng: random.Random) -> Vector:
+        parameters = self._template.parameters
+        if not ranked:
+            return tuple(parameter.any(rng) for parameter in parameters)
+        mother, father = (selected(ranked, rng) for _ in range(2))
+        if rng.random() < _CROSSED:
+            mother = tuple(m if rng.random() < 0.5 else f for m, f in zip(mother, father, strict=True))
+        return tuple(
+            parameter.near(value, rng) if rng.random() < _MUTATED else value
+            for parameter, value in zip(parameters, mother, strict=True)
+        )
+
+    def job(self, genome: Vector) -> Job:
+        return self._wasm, genome
+
+    def candidate(self, genome: Vector) -> Candidate:
+        template = self._template
+        return Candidate(template.bake(genome), tuple(self._parents), genome, template.describe(genome))

@@ -1,0 +1,368 @@
+"""
+How much one client, one address, and all of them together may ask of the hub.
+
+=========================================  =======================  =================================================
+limit                                      default                  over it
+=========================================  =======================  =================================================
+line before / after authentication         4 KiB / 1 MiB            ``line_too_long``, and the end
+time to authenticate                       10 s                     ``auth_timeout``, and the end
+connections, in all / of one address       10,000 / 2,000           the new one is cut before TLS
+unauthenticated, in all / of one address   4,000 / 1,000            the oldest of them is cut
+failed authentications of one address      5, then one in 6 s       ``too_many_failures`` unchecked, and the end
+messages of one AI                         2,000/s, burst 10,000    its socket is not read until it is within it again
+=========================================  =======================  =================================================
+
+An address is an IPv4 address or an IPv6 network of 64 bits, which is what one subscriber gets.  Sockets that have none
+(``unix:``) are limited in all only.
+
+Everything here is pure: the time is an argument, and nothing knows a socket.
+`kernelnet.hub.connection.admission` applies it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any, Generic, TypeVar
+
+from kernelnet.wire import AUTHENTICATED_LINE, HANDSHAKE_LINE
+
+__all__ = ["OPTIONS", "Attempts", "Bounds", "Door", "LimitError", "Pace", "Verdict", "addressKey"]
+
+C = TypeVar("C")
+
+
+class LimitError(Exception):
+    """An option is out of range; the text says which, and what would be right."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The limits of one hub; the table above says what each does."""
+
+    handshakeLine: int = HANDSHAKE_LINE
+    line: int = AUTHENTICATED_LINE
+    authTimeout: float = 10.0
+    connections: int = 10_000
+    connectionsPerAddress: int = 2_000
+    pending: int = 4_000
+    pendingPerAddress: int = 1_000
+    failures: int = 5
+    failureEvery: float = 6.0
+    rate: float = 2_000.0
+    burst: int = 10_000
+
+    @classmethod
+    def fromOptions(cls, options: Mapping[str, Any]) -> Bounds:
+        """
+        From the options of the hub's command line, see `OPTIONS`.
+
+        @raise LimitError: one is out of range.
+        """
+        values = {}
+        for (name, _, _, _, kind), (field, least, most) in zip(OPTIONS, _RANGES, strict=True):
+            value = options[name]
+            if not least <= value <= most:
+                what = "a whole number" if kind is int else "a number"
+                raise LimitError(f"--{name} must be {what} from {least:,} to {most:,}, not {value}")
+            values[field] = value
+        return cls(**values)
+
+
+OPTIONS: list[list[Any]] = [
+    ["max-handshake-line", None, 4096, "bytes that the first line of a connection may have", int],
+    ["max-line", None, 1048576, "bytes that a later line may have", int],
+    ["auth-timeout", None, 10.0, "seconds that a connection may take to authenticate", float],
+    ["max-connections", None, 10000, "connections in all", int],
+    ["max-connections-per-address", None, 2000, "connections from one address", int],
+    ["max-unauthenticated", None, 4000, "connections that are not authenticated yet; when full the oldest goes", int],
+    ["max-unauthenticated-per-address", None, 1000, "the same from one address", int],
+    ["auth-failures", None, 5, "failed authentications from one address at once", int],
+    ["auth-failure-interval", None, 6.0, "seconds after which it may fail once more", float],
+    ["message-rate", None, 2000.0, "messages a second from one AI; over it the hub reads it more slowly", float],
+    ["message-burst", None, 10000, "messages from one AI at once", int],
+]
+"""For `twisted.python.usage.Options.optParameters`."""
+
+_RANGES: list[tuple[str, float, float]] = [
+    ("handshakeLine", 256, 65536),
+    ("line", 1024, AUTHENTICATED_LINE),  # trainers take no longer one
+    ("authTimeout", 0.1, 3600),
+    ("connections", 1, 1_000_000),
+    ("connectionsPerAddress", 1, 1_000_000),
+    ("pending", 1, 1_000_000),
+    ("pendingPerAddress", 1, 1_000_000),
+    ("failures", 1, 1_000_000),
+    ("failureEvery", 0.001, 86400),
+    ("rate", 0.1, 1e9),
+    ("burst", 1, 1_000_000_000),
+]
+
+
+def addressKey(host: object) -> str:
+    """What counts as one address; C{""} for what has none."""
+    if not isinstance(host, str):
+        return ""
+    try:
+        address: IPv4Address | IPv6Address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is None:
+            return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+        address = address.ipv4_mapped
+    return str(address)
+
+
+class Door(Generic[C]):
+    """
+    Who is in, and who of them has not shown yet who it is.
+
+    @ivar refused: how many were not let in since the start.
+    @ivar displaced: how many had to go for a newer one.
+    """
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._inside: dict[C, str] = {}
+        self._byAddress: Counter[str] = Counter()
+        # Dicts, since they keep the order: the first is the oldest.
+        self._pending: dict[C, None] = {}
+        self._pendingByAddress: dict[str, dict[C, None]] = {}
+        self.refused = 0
+        self.displaced = 0
+
+    def __repr__(self) -> str:
+        return f"<Door {len(self._inside)} inside, {len(self._pending)} pending, {self.refused} refused>"
+
+    @property
+    def pending(self) -> int:
+        return len(self._pending)
+
+    def admits(self, address: str) -> bool:
+        """Whether one more from C{address} may come in; a refusal is counted."""
+        full = len(self._inside) >= self._bounds.connections
+        if full or (address and self._byAddress[address] >= self._bounds.connectionsPerAddress):
+            self.refused += 1
+            return False
+        return True
+
+    def entered(self, connection: C, address: str) -> list[C]:
+        """
+        C{connection} came in.
+
+        @return: those that must go for it; they count as pending no more, but as inside until they `left`.
+        """
+        self._inside[connection] = address
+        self._byAddress[address] += 1
+        self._pending[connection] = None
+        ofAddress = self._pendingByAddress.setdefault(address, {})
+        ofAddress[connection] = None
+        leaving = []
+        if address and len(ofAddress) > self._bounds.pendingPerAddress:
+            leaving.append(next(iter(ofAddress)))
+            self.proved(leaving[-1])
+        if len(self._pending) > self._bounds.pending:
+            leaving.append(next(iter(self._pending)))
+            self.proved(leaving[-1])
+        self.displaced += len(leaving)
+        return leaving
+
+    def proved(self, connection: C) -> None:
+        """It has shown who it is, or it won't any more."""
+        if connection not in self._pending:
+            return
+        del self._pending[connection]
+        address = self._inside[connection]
+        ofAddress = self._pendingByAddress[address]
+        del ofAddress[connection]
+        if not ofAddress:
+            del self._pendingByAddress[address]
+
+    def left(self, connection: C) -> None:
+        """It is gone."""
+        if connection not in self._inside:
+            return
+        self.proved(connection)
+        address = self._inside.pop(connection)
+        self._byAddress[address] -= 1
+        if not self._byAddress[address]:
+            del self._byAddress[address]
+
+
+class Verdict(Enum):
+    """What becomes of an attempt to authenticate."""
+
+    CHECK = 0
+    """Check it now, and say how it `ended`."""
+    WAIT = 1
+    """Others of its address are being checked; `ended` says when it is its turn."""
+    REFUSE = 2
+    """Too many have failed: it is not checked."""
+
+
+class _Bucket(Generic[C]):
+    """@ivar level: how many may fail now, as of C{at}."""
+
+    __slots__ = ("at", "level", "running", "waiting")
+
+    def __init__(self, level: float, at: float) -> None:
+        self.level = level
+        self.at = at
+        self.running = 0
+        self.waiting: deque[C] = deque()
+
+
+class Attempts(Generic[C]):
+    """
+    Failed authentications: a bucket for each address.
+
+    A check runs only while a failure of it could be paid, so that however many attempts come at once, no more fail than
+    the bucket allows; attempts that succeed cost nothing, and run one after the other as fast as they are checked.
+
+    An AI that was let in from an address before has a bucket of its own there: what a neighbour behind the same address
+    guesses doesn't lock it out.
+
+    @ivar failed: how many failed since the start.
+    @ivar refused: how many were not even checked.
+    """
+
+    MAX_BUCKETS = 10_000
+    MAX_FAMILIAR = 20_000
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._capacity = float(bounds.failures)
+        self._every = bounds.failureEvery
+        # The least recently used first.
+        self._buckets: dict[str, _Bucket[C]] = {}
+        self._familiar: dict[str, None] = {}
+        self.failed = 0
+        self.refused = 0
+
+    def __repr__(self) -> str:
+        return f"<Attempts {len(self._buckets)} buckets, {self.failed} failed, {self.refused} refused>"
+
+    def key(self, address: str, aiId: str) -> str:
+        """Whose failures an attempt of C{aiId} counts among."""
+        own = f"{address} {aiId}"
+        return own if own in self._familiar else address
+
+    def ask(self, key: str, ticket: C, now: float) -> Verdict:
+        """What shall become of this attempt."""
+        bucket = self._bucket(key, now)
+        if bucket.level - bucket.running >= 1 and not bucket.waiting:
+            bucket.running += 1
+            return Verdict.CHECK
+        if bucket.running:
+            bucket.waiting.append(ticket)
+            return Verdict.WAIT
+        self.refused += 1
+        return Verdict.REFUSE
+
+    def ended(self, key: str, failed: bool, now: float) -> tuple[list[C], list[C]]:
+        """
+        A check came to its end.
+
+        @return: whose turn it is to be checked now, and who of those that waited is refused.
+        """
+        bucket = self._bucket(key, now)
+        bucket.running -= 1
+        if failed:
+            bucket.level -= 1
+            self.failed += 1
+        check: list[C] = []
+        refuse: list[C] = []
+        while bucket.waiting:
+            if bucket.level - bucket.running >= 1:
+                bucket.running += 1
+                check.append(bucket.waiting.popleft())
+            elif bucket.running:
+                break
+            else:
+                refuse.extend(bucket.waiting)
+                bucket.waiting.clear()
+        self.refused += len(refuse)
+        if not bucket.running and bucket.level >= self._capacity:
+            del self._buckets[key]
+        return check, refuse
+
+    def succeeded(self, address: str, aiId: str) -> None:
+        """C{aiId} was let in from C{address}."""
+        own = f"{address} {aiId}"
+        self._familiar.pop(own, None)
+        self._familiar[own] = None
+        if len(self._familiar) > self.MAX_FAMILIAR:
+            del self._familiar[next(iter(self._familiar))]
+
+    def wait(self, key: str, now: float) -> int:
+        """Whole seconds after which an attempt will be checked again."""
+        return max(1, math.ceil((1 - self._bucket(key, now).level) * self._every))
+
+    def _bucket(self, key: str, now: float) -> _Bucket[C]:
+        bucket = self._buckets.pop(key, None)
+        if bucket is None:
+            if len(self._buckets) >= self.MAX_BUCKETS:
+                self._drop()
+            bucket = _Bucket(self._capacity, now)
+        else:
+            bucket.level = min(self._capacity, bucket.level + max(0.0, now - bucket.at) / self._every)
+            bucket.at = now
+        self._buckets[key] = bucket
+        return bucket
+
+    def _drop(self) -> None:
+        for key, bucket in self._buckets.items():
+            if not bucket.running:
+                del self._buckets[key]
+                return
+
+
+class Pace:
+    """
+    How fast each may go: a bucket that holds C{burst} and gains C{rate} a second.  Nothing is refused: who goes too
+    fast is in debt, and waits until it is paid.
+
+    @ivar delays: how often somebody had to wait since the start.
+    """
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._levels: dict[str, tuple[float, float]] = {}
+        self.delays = 0
+
+    def __repr__(self) -> str:
+        return f"<Pace {self._rate:g}/s, {len(self._levels)} known, {self.delays} delays>"
+
+    def take(self, who: str, count: int, now: float) -> float:
+        """@return: the seconds that C{who} has to wait after this; 0 for none."""
+        level = self._level(who, now) - count
+        self._levels[who] = (level, now)
+        if level >= 0:
+            return 0.0
+        self.delays += 1
+        return -level / self._rate
+
+    def takeIfThere(self, who: str, now: float) -> bool:
+        """Take one, unless that would be a debt."""
+        level = self._level(who, now)
+        if level < 1:
+            return False
+        self._levels[who] = (level - 1, now)
+        return True
+
+    def forget(self, now: float) -> None:
+        """Drop what is as if it had never been; call it now and then."""
+        for who in [who for who in self._levels if self._level(who, now) >= self._burst]:
+            del self._levels[who]
+
+    def _level(self, who: str, now: float) -> float:
+        known = self._levels.get(who)
+        if known is None:
+            return self._burst
+        level, at = known
+        return min(self._burst, level + max(0.0, now - at) * self._rate)

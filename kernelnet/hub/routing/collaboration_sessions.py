@@ -1,0 +1,323 @@
+"""
+Collaborations of two AIs, from offer to end.
+
+::
+
+    offered --accepted by one of the invited--> active --its completing share--> completed
+       |  `--all invited declined--> declined <--the partner declined--|
+       `--time limit--> expired <--time limit-------------------------'
+
+The first accept wins; the others who were invited get ``expired``.  The initiator is told of one outcome: accepted,
+declined (by all) or expired.  A version 1 partner sends no `CollaborationResponse`: its completing share counts
+as its acceptance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from kernelnet.hub.routing.directory import Registry
+from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.message import (
+    CollaborationInvitation,
+    CollaborationRequest,
+    CollaborationResponse,
+    CollaborationType,
+    ComponentShare,
+    MessageType,
+    NetworkMessage,
+    SessionStep,
+)
+from kernelnet.wire import WireProblem
+
+__all__ = ["Limits", "add", "complete", "expire", "offer", "openFor", "partners", "respond", "sessionId"]
+
+MAX_INVITED = 3
+"""How many of the best matches are invited."""
+
+MAX_STEPS = 128
+MAX_TRANSCRIPT = 128 * 1024
+"""So many steps of a session are kept, the first, and no more than so many bytes of JSON."""
+
+MAX_REFUSALS = 16
+"""So many of those who have no time for a session are told in its transcript: there may be thousands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds that a session may stay offered, and active."""
+
+    offered: float = 600.0
+    active: float = 1800.0
+
+
+def sessionId(message: NetworkMessage) -> str:
+    """The id of the session that a request opens; the same for its repetitions."""
+    return hashlib.blake2b(f"{message.sender_id}\0{message.message_id}".encode(), digest_size=16).hexdigest()
+
+
+def partners(
+    registry: Registry, connected: Collection[str], initiator: str, request: CollaborationRequest, target: str | None
+) -> list[str]:
+    """
+    Whom to invite: a named target; else the AIs that serve most of C{seeking_expertise}; else all that are ready.
+
+    Those who are connected come first, then who serves more terms, then who was here last.
+    """
+    if target is not None:
+        return [target] if target != initiator else []
+    ready = {aiId: known for aiId, known in registry.ais.items() if known.hello.collaboration_ready}
+    ready.pop(initiator, None)
+    scores = {aiId: n for aiId, n in registry.able(request.seeking_expertise).items() if aiId in ready}
+    if not scores:
+        return sorted(ready)
+    best = sorted(scores, key=lambda aiId: (aiId not in connected, -scores[aiId], -ready[aiId].seenAt, aiId))
+    return best[:MAX_INVITED]
+
+
+def offer(
+    transaction: Transaction, invitation: CollaborationInvitation, invited: Sequence[str], limits: Limits
+) -> None:
+    """Open a session; with nobody to invite it has expired at once, and the initiator is told."""
+    state = "offered" if invited else "expired"
+    now = transaction.now
+    transaction.execute(
+        "INSERT INTO collaboration_sessions (session_id, initiator, type, description, state, invited, declined, body,"
+        " created_at, changed_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, '[]', ?, ?, ?, ?)",
+        (
+            invitation.session_id,
+            invitation.initiator,
+            invitation.type.value,
+            invitation.description,
+            state,
+            msgspec.json.encode(invited).decode(),
+            msgspec.json.encode(invitation),
+            now,
+            now,
+            now + limits.offered if invited else None,
+        ),
+    )
+    if invited:
+        transaction.note(
+            "session {session} offered by {ai} to {invited} ({type})",
+            session=invitation.session_id,
+            ai=invitation.initiator,
+            invited=", ".join(invited[:10]),
+            type=invitation.type.value,
+        )
+    else:
+        kind, reason = invitation.type, "nobody else is here yet"
+        _tell(transaction, [invitation.initiator], invitation.session_id, "expired", reason, kind=kind)
+
+
+def respond(
+    transaction: Transaction, sender: str, response: CollaborationResponse, limits: Limits
+) -> tuple[list[str], CollaborationResponse]:
+    """
+    An invited AI accepts or declines.
+
+    @return: to whom the response goes on, and as what.
+    @raise WireProblem: C{invalid_message}: no such session, or not invited to it.
+    """
+    session = _find(transaction, response.session_id)
+    if session is None or sender not in session.invited:
+        raise _notInvited(response.session_id)
+    passedOn = msgspec.structs.replace(response, partner=sender, type=session.type)
+    passedOn.transcript = []  # it is kept, and tells the initiator nothing that it could use
+    if response.response == "accepted":
+        if session.state == "offered":
+            _activate(transaction, session, sender, limits)
+            return [session.initiator], passedOn
+        if not (session.state == "active" and session.partner == sender):
+            _tell(transaction, [sender], response.session_id, "expired", f"the session is {session.outcome}")
+        return [], passedOn
+    if session.state == "active" and session.partner == sender:
+        _addSteps(transaction, session.id, sender, [*response.transcript, _refusal(sender, response.reason)])
+        _end(transaction, session, "declined", f"by {sender}")
+        return [session.initiator], passedOn
+    if session.state != "offered" or sender in session.declined:
+        return [], passedOn
+    declined = [*session.declined, sender]
+    transaction.execute(
+        "UPDATE collaboration_sessions SET declined = ?, changed_at = ? WHERE session_id = ?",
+        (msgspec.json.encode(declined).decode(), transaction.now, session.id),
+    )
+    if len(declined) <= MAX_REFUSALS:
+        _addSteps(transaction, session.id, sender, [_refusal(sender, response.reason)])
+    if set(session.invited) <= set(declined):
+        _end(transaction, session, "declined", "by all")
+        return [session.initiator], passedOn
+    return [], passedOn
+
+
+def complete(transaction: Transaction, sender: str, sessionId: str, share: ComponentShare, limits: Limits) -> None:
+    """
+    The partner's completing share; what it tells of the work is kept with the session.
+
+    From an AI whose invitation has lapsed, the share is an ordinary one: work is not thrown away.
+
+    @raise WireProblem: C{invalid_message}: no such session, or not invited to it.
+    """
+    session = _find(transaction, sessionId)
+    if session is None or sender not in session.invited:
+        raise _notInvited(sessionId)
+    if session.state == "offered":
+        _activate(transaction, session, sender, limits)
+        session.state, session.partner = "active", sender
+        _tell(transaction, [session.initiator], sessionId, "accepted", "", partner=sender, kind=session.type)
+    if session.state == "active" and session.partner == sender:
+        transaction.execute(
+            "UPDATE collaboration_sessions SET component = ? WHERE session_id = ?", (share.component.id, sessionId)
+        )
+        _addSteps(transaction, sessionId, sender, share.transcript)
+        _end(transaction, session, "completed", f"by {sender}")
+
+
+def add(transaction: Transaction, sender: str, sessionId: str, share: ComponentShare) -> None:
+    """
+    What a share that ends no session tells of one, kept with it: so the initiator tells what it got out of it.
+
+    Of those alone who take part, while it is active or after it was completed; else it is an ordinary share.
+    """
+    session = _find(transaction, sessionId)
+    if session is None or sender not in (session.initiator, session.partner):
+        return
+    if session.state in ("active", "completed"):
+        _addSteps(transaction, sessionId, sender, share.transcript)
+
+
+def _refusal(sender: str, reason: str) -> SessionStep:
+    return SessionStep(by=sender, what="decline", note=reason[:256])
+
+
+def _addSteps(transaction: Transaction, sessionId: str, sender: str, added: Sequence[SessionStep]) -> None:
+    """
+    Keep what C{sender} tells, as far as there is room.
+
+    Whoever it says did its steps, it did them itself: else it could put words into others' mouths.  Only where it began
+    from may be another's.
+    """
+    ((before,),) = transaction.execute(
+        "SELECT transcript FROM collaboration_sessions WHERE session_id = ?", (sessionId,)
+    ).fetchall()
+    steps = msgspec.json.decode(before, type=list[msgspec.Raw]) if before else []
+    size = len(before or b"")
+    for step in added[: MAX_STEPS - len(steps)]:
+        own = step if step.what == "start" else msgspec.structs.replace(step, by=sender)
+        encoded = msgspec.json.encode(own)
+        size += len(encoded) + 1
+        if size > MAX_TRANSCRIPT:
+            break
+        steps.append(msgspec.Raw(encoded))
+    transaction.execute(
+        "UPDATE collaboration_sessions SET transcript = ?, changed_at = ? WHERE session_id = ?",
+        (msgspec.json.encode(steps), transaction.now, sessionId),
+    )
+
+
+def expire(transaction: Transaction) -> int:
+    """End the sessions whose time is over, and tell those who took part.  @return: how many."""
+    due = transaction.execute(
+        "SELECT session_id, initiator, state, partner, invited, declined, type FROM collaboration_sessions"
+        " WHERE expires_at <= ? LIMIT 1000",
+        (transaction.now,),
+    ).fetchall()
+    for row in due:
+        session = _Session.fromRow(row)
+        waiting = [session.partner] if session.partner else set(session.invited) - set(session.declined)
+        _end(transaction, session, "expired", "its time is over")
+        reason = f"no end in time, it was {session.state}"
+        _tell(transaction, [session.initiator, *waiting], session.id, "expired", reason, kind=session.type)
+    return len(due)
+
+
+def openFor(connection: sqlite3.Connection, aiId: str) -> list[dict[str, Any]]:
+    """The invitations that C{aiId} can still accept, newest first."""
+    rows = connection.execute(
+        "SELECT body FROM collaboration_sessions WHERE state = 'offered' AND expires_at IS NOT NULL"
+        " AND EXISTS (SELECT 1 FROM json_each(invited) WHERE value = ?1)"
+        " AND NOT EXISTS (SELECT 1 FROM json_each(declined) WHERE value = ?1) ORDER BY created_at DESC LIMIT 20",
+        (aiId,),
+    )
+    return [msgspec.json.decode(body) for (body,) in rows]
+
+
+@dataclass(slots=True)
+class _Session:
+    id: str
+    initiator: str
+    state: str
+    partner: str | None
+    invited: list[str]
+    declined: list[str]
+    type: CollaborationType
+
+    @classmethod
+    def fromRow(cls, row: tuple[Any, ...]) -> _Session:
+        id_, initiator, state, partner, invited, declined, kind = row
+        lists = msgspec.json.decode(invited), msgspec.json.decode(declined)
+        return cls(id_, initiator, state, partner, *lists, CollaborationType(kind))
+
+    @property
+    def outcome(self) -> str:
+        return f"taken by {self.partner}" if self.state == "active" else self.state
+
+
+def _find(transaction: Transaction, sessionId: str) -> _Session | None:
+    row = transaction.execute(
+        "SELECT session_id, initiator, state, partner, invited, declined, type FROM collaboration_sessions"
+        " WHERE session_id = ?",
+        (sessionId,),
+    ).fetchone()
+    return _Session.fromRow(row) if row else None
+
+
+def _activate(transaction: Transaction, session: _Session, partner: str, limits: Limits) -> None:
+    transaction.execute(
+        "UPDATE collaboration_sessions SET state = 'active', partner = ?, changed_at = ?, expires_at = ?"
+        " WHERE session_id = ?",
+        (partner, transaction.now, transaction.now + limits.active, session.id),
+    )
+    transaction.note(
+        "session {session} active: {partner} accepted {ai}'s offer",
+        session=session.id,
+        partner=partner,
+        ai=session.initiator,
+    )
+    if late := set(session.invited) - set(session.declined) - {partner}:
+        _tell(transaction, late, session.id, "expired", f"taken by {partner}")
+
+
+def _end(transaction: Transaction, session: _Session, state: str, how: str) -> None:
+    transaction.execute(
+        "UPDATE collaboration_sessions SET state = ?, changed_at = ?, expires_at = NULL WHERE session_id = ?",
+        (state, transaction.now, session.id),
+    )
+    transaction.note("session {session} {state} ({how})", session=session.id, state=state, how=how)
+
+
+def _tell(
+    transaction: Transaction,
+    recipients: Collection[str],
+    sessionId: str,
+    response: str,
+    reason: str,
+    *,
+    partner: str | None = None,
+    kind: CollaborationType | None = None,
+) -> None:
+    transaction.tell(
+        recipients,
+        MessageType.COLLABORATION_RESPONSE,
+        CollaborationResponse(sessionId, response, reason, partner, kind),
+    )
+
+
+def _notInvited(sessionId: str) -> WireProblem:
+    return WireProblem("invalid_message", f"`session_id` {sessionId!r} is no session that you were invited to")

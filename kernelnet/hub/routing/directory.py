@@ -1,0 +1,118 @@
+"""
+The AIs that are known: who has a token, what each said in its last hello, and who can do what.
+
+It is kept in memory, in the reactor's thread, and follows the tables `tokens` and `ais` after each commit.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.message import AiInfo, Hello
+
+__all__ = ["KnownAi", "Registry", "saveHello"]
+
+
+@dataclass(slots=True)
+class KnownAi:
+    """
+    @ivar seenAt: Unix seconds of its last hello.
+    @ivar words: what it can do, as single lower-case words.
+    """
+
+    hello: Hello
+    seenAt: float
+    words: frozenset[str]
+
+
+class Registry:
+    """
+    @ivar enrolled: every id that has or had a token of its own.
+    @ivar ais: those that ever said hello.
+    """
+
+    def __init__(self) -> None:
+        self.enrolled: set[str] = set()
+        self.ais: dict[str, KnownAi] = {}
+        self._byWord: dict[str, set[str]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Registry enrolled={len(self.enrolled)} ais={len(self.ais)}>"
+
+    @classmethod
+    def load(cls, connection: sqlite3.Connection) -> Registry:
+        registry = cls()
+        registry.enrolled = {aiId for (aiId,) in connection.execute("SELECT DISTINCT ai_id FROM tokens")}
+        for aiId, hello, seenAt in connection.execute("SELECT ai_id, hello, seen_at FROM ais"):
+            registry.heard(aiId, msgspec.json.decode(hello, type=Hello), seenAt)
+        return registry
+
+    def become(self, other: Registry) -> None:
+        """Know what C{other} knows, and nothing else."""
+        self.enrolled, self.ais, self._byWord = other.enrolled, other.ais, other._byWord
+
+    def heard(self, aiId: str, hello: Hello, now: float) -> None:
+        """C{aiId} said hello."""
+        if before := self.ais.get(aiId):
+            for word in before.words:
+                self._byWord[word].discard(aiId)
+        words = frozenset(
+            _words([hello.specialization, *hello.capabilities, *hello.features_supported, *hello.workbenches])
+        )
+        for word in words:
+            self._byWord.setdefault(word, set()).add(aiId)
+        self.enrolled.add(aiId)
+        self.ais[aiId] = KnownAi(hello, now, words)
+
+    def isKnown(self, aiId: str) -> bool:
+        return aiId in self.enrolled
+
+    def able(self, terms: Iterable[str]) -> dict[str, int]:
+        """
+        Who can do what is asked for.
+
+        @param terms: such as C{"file_system"} or C{"network protocols"}; an AI serves a term when all of the
+            term's words are among its own.
+        @return: how many of the terms each AI serves; only those that serve any.
+        """
+        scores: dict[str, int] = {}
+        for words in {frozenset(_words([term])) for term in terms}:
+            found = [self._byWord.get(word, set()) for word in words]
+            for aiId in set.intersection(*found) if found else ():
+                scores[aiId] = scores.get(aiId, 0) + 1
+        return scores
+
+    def info(self, aiId: str, since: str | None) -> AiInfo | None:
+        """@param since: since when it is connected (RFC 3339); C{None}: it is away."""
+        known = self.ais.get(aiId)
+        if known is None:
+            return None
+        hello = known.hello
+        return AiInfo(
+            specialization=hello.specialization,
+            capabilities=list(hello.capabilities),
+            collaboration_ready=hello.collaboration_ready,
+            connected=since is not None,
+            since=since,
+            generators=list(hello.generators),
+            workbenches=list(hello.workbenches),
+        )
+
+
+def saveHello(transaction: Transaction, aiId: str, hello: Hello, readSeq: int | None) -> None:
+    """Write an AI's hello to table C{ais}."""
+    transaction.execute(
+        "INSERT OR REPLACE INTO ais (ai_id, hello, protocol, seen_at, read_seq) VALUES (?, ?, ?, ?, ?)",
+        (aiId, msgspec.json.encode(hello), hello.protocol, transaction.now, readSeq),
+    )
+
+
+def _words(phrases: Iterable[str]) -> Iterable[str]:
+    for phrase in phrases:
+        yield from re.findall(r"[^\W_]+", phrase.lower())

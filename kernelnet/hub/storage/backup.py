@@ -1,0 +1,225 @@
+"""
+Copies of the database: ``kernelnet backup`` makes one, ``kernelnet restore`` goes back to one, with or without a hub.
+
+A copy is made by SQLite's online backup from one snapshot, while messages are taken, and is checked in full before it
+gets its name.  What is restored gets a new C{log_id}, so that an AI that had read further than the copy reaches notices
+and pages the knowledge base; tokens are not rolled back: those of today stay as they are, revoked or not.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from kernelnet.hub.storage import integrity, sqlite
+from kernelnet.hub.storage.integrity import Damaged, Tell, silent
+from kernelnet.hub.storage.sqlite import DatabaseError
+from kernelnet.identity import StateDirectory
+
+__all__ = ["backUp", "examine", "headOf", "look", "prepared", "putInPlace"]
+
+_STEP = 4096
+"""Pages, of 4 KiB each, between two words of how far a copy is."""
+
+
+def backUp(source: Path, file: Path, tell: Tell = silent) -> dict[str, Any]:
+    """
+    Copy the database C{source} to C{file}, which only its owner can read.  Blocks; a hub may go on writing.
+
+    @param tell: is told how far it is, in this thread.
+    @return: C{file}, C{bytes}, C{events}.
+    @raise DatabaseError: it can't be done; nothing is left at C{file}.
+    """
+    if file.exists():
+        raise DatabaseError(f"{file} is there already: give another name")
+    if not source.exists():
+        raise DatabaseError(f"there is no database {source} to back up")
+    scratch = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        _makePrivate(scratch)
+        with closing(sqlite.connectReader(source)) as connection, closing(sqlite3.connect(scratch)) as target:
+            _copy(connection, target, tell)
+            target.execute("PRAGMA journal_mode=DELETE")  # one file, whatever the source has beside it
+            events = integrity.fullCheck(target, tell)
+        _sync(scratch)
+        if file.exists():
+            raise DatabaseError(f"{file} is there already: give another name")
+        scratch.rename(file)
+        _sync(file.parent)
+    except (sqlite3.Error, Damaged) as e:
+        raise sqlite.unusable(source, e) from None
+    except OSError as e:
+        raise DatabaseError(f"can't write {file}: {e.strerror}") from None
+    finally:
+        _remove(scratch)
+    return {"file": str(file), "bytes": file.stat().st_size, "events": events}
+
+
+def _copy(source: sqlite3.Connection, target: sqlite3.Connection, tell: Tell) -> None:
+    # In a transaction of its own it is one snapshot, and what a hub writes meanwhile doesn't make it begin anew.
+    source.isolation_level = None
+    source.execute("BEGIN")
+    try:
+        source.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
+        source.backup(target, pages=_STEP, progress=lambda _, left, pages: tell("copying", pages - left, pages))
+    finally:
+        source.execute("ROLLBACK")
+
+
+@contextmanager
+def prepared(state: StateDirectory, file: Path, tell: Tell = silent) -> Iterator[Path]:
+    """
+    A database made of the backup C{file}, in C{state}, ready to take the place of the hub's: of the newest schema,
+    sound, with a new C{log_id} and today's tokens.  C{file} itself is only read.
+
+    @param tell: is told how far it is, in this thread.
+    @raise DatabaseError: it is no backup, is damaged, or is of a newer kernelnet.
+    """
+    scratch = state.path / f".restore.{os.getpid()}.{secrets.token_hex(4)}"
+    try:
+        _makePrivate(scratch)
+        with closing(_open(file)) as source, closing(sqlite3.connect(scratch)) as target:
+            _copy(source, target, tell)
+        try:
+            tell("preparing it", 0, None)
+            sqlite.prepare(scratch)
+            with closing(sqlite.connect(scratch)) as connection:
+                integrity.fullCheck(connection, tell)
+                _makeNew(connection, state.database)
+        except DatabaseError as e:
+            # what it is called here means nothing to the user
+            words = str(e).split(". Go back to", maxsplit=1)[0].replace(str(scratch), str(file))
+            raise DatabaseError(words) from None
+        except Damaged as e:
+            raise DatabaseError(f"the backup {file} is damaged: {e}") from None
+        yield scratch
+    except (sqlite3.Error, OSError) as e:
+        raise DatabaseError(f"can't restore {file}: {e}") from None
+    finally:
+        _remove(scratch)
+        for old in state.path.glob(f"{scratch.name}.*"):
+            old.unlink(missing_ok=True)
+
+
+def look(file: Path) -> None:
+    """
+    See whether something is a backup at all, before anything is made for it.
+
+    @raise DatabaseError: it is none.
+    """
+    _open(file).close()
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    if not file.is_file():
+        raise DatabaseError(f"there is no file {file}")
+    connection = sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)
+    try:
+        connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    except sqlite3.Error as e:
+        connection.close()
+        what = "is damaged" if "malformed" in str(e) else "is no backup of a kernelnet hub"
+        raise DatabaseError(f"{file} {what}: {e}") from None
+    return connection
+
+
+def _makeNew(connection: sqlite3.Connection, current: Path) -> None:
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'log_id'", (secrets.token_hex(16),))
+    connection.execute("DELETE FROM meta WHERE key = 'damaged'")
+    # Nobody can resume in the new log at a position of the old one.
+    connection.execute("UPDATE ais SET read_seq = (SELECT COALESCE(MAX(seq), 0) FROM events)")
+    if not current.exists():
+        return
+    with suppress(sqlite3.Error):  # a damaged database may have no tokens any more: then those of the backup serve
+        with closing(sqlite.connectReader(current)) as live:
+            columns = [row[1] for row in connection.execute("PRAGMA table_info(tokens)")]
+            found = live.execute(f"SELECT {', '.join(columns)} FROM tokens").fetchall()  # noqa: S608
+        marks = ", ".join("?" * len(columns))
+        connection.executemany(f"INSERT OR REPLACE INTO tokens ({', '.join(columns)}) VALUES ({marks})", found)  # noqa: S608
+
+
+def putInPlace(scratch: Path, state: StateDirectory) -> Path | None:
+    """
+    Make C{scratch} the hub's database, while no hub runs.
+
+    @return: where the former one is now; C{None}: there was none.
+    """
+    with closing(sqlite3.connect(scratch)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    _sync(scratch)
+    former: Path | None = None
+    path = state.database
+    if path.exists():
+        former = path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+        # The database last: as long as it is there without them, it is what it was at its last checkpoint.
+        for suffix in ("-wal", "-shm", ""):
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(former.with_name(former.name + suffix))
+    scratch.rename(path)
+    _sync(state.path)
+    return former
+
+
+def replace(path: Path, scratch: Path) -> None:
+    """Make the content of C{scratch} that of the live database: in one transaction, readers see before or after."""
+    with closing(sqlite3.connect(scratch)) as source, closing(sqlite.connect(path)) as target:
+        source.backup(target)
+
+
+def headOf(path: Path) -> tuple[int, str]:
+    """Where the log of a database ends, and its C{log_id}."""
+    with closing(sqlite.connectReader(path)) as connection:
+        (head,) = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()
+        (logId,) = connection.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()
+        return head, logId
+
+
+def examine(path: Path, tell: Tell = silent) -> dict[str, Any]:
+    """
+    Check a database in full, whether a hub runs or not.
+
+    @param tell: is told how far it is.
+    @return: C{events}, C{log_id}, C{schema}, C{bytes}, C{unclean}.
+    @raise DatabaseError: it is damaged, not ours or missing.
+    """
+    if not path.exists():
+        raise DatabaseError(f"there is no database {path}: no hub has been started here yet")
+    unclean = integrity.endedUncleanly(path)
+    try:
+        with closing(sqlite.connectReader(path)) as connection:
+            version = sqlite.versionOf(connection, path)
+            if version > max(sqlite.schemas()):
+                raise sqlite.tooNew(path, version)
+            if version < 2:
+                raise DatabaseError(
+                    f"{path} has schema version {version}: start the hub once, which brings it up to date"
+                )
+            events = integrity.fullCheck(connection, tell)
+            (logId,) = connection.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()
+    except (sqlite3.Error, Damaged) as e:
+        raise sqlite.unusable(path, e) from None
+    return {"events": events, "log_id": logId, "schema": version, "bytes": path.stat().st_size, "unclean": unclean}
+
+
+def _makePrivate(path: Path) -> None:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

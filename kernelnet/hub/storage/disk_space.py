@@ -1,0 +1,118 @@
+"""
+The hub's disk: whether there is room, what an unclean end left, and how copies of the database are made.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from kernelnet.hub.storage import integrity, retention
+from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.storage.retention import Limit, Policy
+from kernelnet.wire import WireProblem
+
+__all__ = ["OPTIONS", "Room", "StorageError", "checkAll", "minFree", "policy"]
+
+OPTIONS: list[list[Any]] = [
+    ["min-free", None, "50MB", "with less than this free on its disk the hub takes no messages (storage_full)"],
+    ["retain", None, None, "how long messages stay in the log once every AI has read them, such as 30d,10GB"],
+    ["retain-hard", None, None, "how long they stay at most, read or not, such as 90d,50GB"],
+]
+
+PAUSE = 0.02
+
+
+class StorageError(Exception):
+    """An option is wrong; the text says which, and what would be right."""
+
+
+def policy(options: Any) -> Policy:
+    """
+    What ``--retain`` and ``--retain-hard`` say.
+
+    @raise StorageError: they are wrong.
+    """
+    limits: list[Limit | None] = []
+    for name in ("retain", "retain-hard"):
+        try:
+            limits.append(None if options[name] is None else Limit.parse(options[name]))
+        except ValueError as e:
+            raise StorageError(f"--{name} takes {e}") from None
+    return Policy(*limits)
+
+
+def minFree(options: Any) -> int:
+    """@raise StorageError: ``--min-free`` is wrong."""
+    try:
+        return retention.parseSize(options["min-free"])
+    except ValueError as e:
+        raise StorageError(f"--min-free takes {e}") from None
+
+
+class Room:
+    """
+    Whether the disk has room for messages.
+
+    @ivar minFree: bytes that must stay free.
+    """
+
+    log = Logger(namespace="kernelnet.hub")
+
+    def __init__(self, folder: Path, minFree: int, free: Callable[[Path], int] | None = None) -> None:
+        self.minFree = minFree
+        self._folder = folder
+        self._free = free or _free
+        self._low = False
+
+    def problem(self) -> WireProblem | None:
+        """Why no message can be taken now; it takes some microseconds, and is asked once for each commit."""
+        try:
+            free = self._free(self._folder)
+        except OSError:
+            return None  # then a write will say what is wrong
+        low = free < self.minFree
+        if low != self._low:
+            self._low = low
+            if low:
+                self.log.warn(
+                    "only {free} bytes free in {folder}, less than --min-free {min}: messages are refused with "
+                    "storage_full until there is room again",
+                    free=free,
+                    folder=self._folder,
+                    min=self.minFree,
+                )
+            else:
+                self.log.info("there is room in {folder} again: messages are taken", folder=self._folder)
+        if not low:
+            return None
+        return WireProblem("storage_full", f"the hub's disk has less than {self.minFree} bytes free; send it later")
+
+
+def _free(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+async def checkAll(source: Log, clock: IReactorTime) -> int:
+    """
+    Check every row of the log, in slices that let messages through.
+
+    @return: up to which row.
+    @raise kernelnet.hub.storage.integrity.Damaged: one is not what was written.
+    """
+    head = source.head
+    after: int | None = 0
+    last = 0
+    while after is not None and after < head:
+        last = after
+        after = await source.read(partial(integrity.checkRows, after=last))
+        await deferLater(clock, PAUSE)
+    return after or last

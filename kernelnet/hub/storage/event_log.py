@@ -1,0 +1,333 @@
+"""
+The durable, numbered sequence of messages, written by group commit.
+
+All that arrives while one commit runs goes into the next: one transaction, one fsync.  Work is done in two
+threads and settled in order::
+
+    reactor's thread                      writer's thread
+    submit(work, …)
+                                          BEGIN; work.apply(transaction) for each; COMMIT
+    head = last seq
+    work.settle(None or problem) for each
+    committed(events)
+
+Nothing is acknowledged or delivered before C{COMMIT} has returned.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from kernelnet.hub.storage.group_commit import Transaction, Work, asProblem, commit, isDamage
+from kernelnet.hub.storage.latency_histogram import Durations
+from kernelnet.hub.storage.log_pages import Event, Page, Recent, readPage
+from kernelnet.untrusted import plain
+from kernelnet.wire import WireProblem
+
+__all__ = ["Log", "Pool"]
+
+T = TypeVar("T")
+
+
+class Pool(Protocol):
+    """The part of `twisted.enterprise.adbapi.ConnectionPool` that is used."""
+
+    def runWithConnection(self, func: Callable[..., T], *args: Any) -> Deferred[T]: ...
+
+    def close(self) -> None: ...
+
+
+class Log:
+    """
+    @ivar head: the last committed position.
+    @ivar logId: tells this log from that of any other database.
+    @ivar first: the first position that can still be read.
+    @ivar damaged: called when a commit finds the database damaged.
+    @ivar room: asked before each commit why the disk can't take messages.
+    @ivar noRoom: what it said last.
+    @ivar commits: how long each commit took, from its begin until the reactor's thread had heard of it.
+    """
+
+    MAX_BATCH = 2000
+    """Works in one commit."""
+    MAX_BATCH_BYTES = 4 * 1024 * 1024
+    MAX_BACKLOG_BYTES = 64 * 1024 * 1024
+    """With more than this waiting, those who submit should stop."""
+    REST = 3.0
+    """
+    A commit waits this many times as long as it took to tell everybody of the last one.
+
+    Each connection that is told costs a write, however much is in it.  So at most a quarter of the time goes there, and
+    what comes meanwhile shares the next one.  Where few are told, nobody waits.  With 100 subscribers and 1,000
+    messages a second: 3.6 µs a delivery, acks within 9 ms (99 %); with 2: 4.1 µs, and no earlier acks.
+    """
+    GATHER = 0.005
+    """Seconds that it waits at most."""
+    ENOUGH = 250
+    """So many messages do not wait any longer."""
+    RECENT_BYTES = 4 * 1024 * 1024
+    """How much of the log's end is kept in memory, for readers that are only a little behind."""
+
+    MAX_NOTES = 20
+    """Lines about messages in the log file in one second."""
+
+    _log = Logger(namespace="kernelnet.hub")
+
+    def __init__(self, writer: Pool, reader: Pool, clock: IReactorTime, wallClock: Callable[[], float]) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._clock = clock
+        self._wallClock = wallClock
+        self.committed: Callable[[list[Event]], None] = lambda events: None
+        self.damaged: Callable[[BaseException], None] = lambda error: None
+        self.room: Callable[[], WireProblem | None] = lambda: None
+        self.noRoom: WireProblem | None = None
+        self.commits = Durations()
+        self.head = 0
+        self.first = 1
+        self.logId = ""
+        self._waiting: list[Work] = []
+        self._waitingBytes = 0
+        self._running: list[Work] = []
+        self._began = 0.0
+        self._resting: IDelayedCall | None = None
+        self._restUntil = 0.0
+        self._relief: list[Callable[[], None]] = []
+        self._drained: list[Deferred[None]] = []
+        self._recent = Recent(self.RECENT_BYTES)
+        self._notesSince = clock.seconds()
+        self._notesWritten = 0
+        self._notesLeftOut = 0
+
+    def __repr__(self) -> str:
+        return f"<Log head={self.head} waiting={len(self._waiting)} committing={len(self._running)}>"
+
+    def open(self) -> Deferred[None]:
+        """Read where the log stands; nothing may be submitted before this fires."""
+
+        def where(connection: sqlite3.Connection) -> tuple[str, int, int]:
+            (logId,) = connection.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()
+            # Retention may have removed every row: the numbers go on all the same.
+            row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+            last = row[0] if row else 0
+            (first,) = connection.execute("SELECT min(seq) FROM events").fetchone()
+            return logId, last, first or last + 1
+
+        def opened(found: tuple[str, int, int]) -> None:
+            self.logId, self.head, self.first = found
+            self._recent = Recent(self.RECENT_BYTES)
+            self._recent.startAfter(self.head)
+
+        return self._writer.runWithConnection(where).addCallback(opened)
+
+    # --- writing
+
+    def submit(self, works: Iterable[Work]) -> None:
+        """Have C{works} written, in this order, with the next commit."""
+        for work in works:
+            self._waiting.append(work)
+            self._waitingBytes += work.size
+        self._beginInTime()
+
+    def write(self, function: Callable[[Transaction], T]) -> Deferred[T]:
+        """
+        Have C{function} called in the writer's thread with the next commit.
+
+        @return: fires with its result after the commit; fails with a `WireProblem` if it raised or the commit failed.
+        """
+        call = _Call(function)
+        self.submit([call])
+        return call.done
+
+    def exclusive(self, function: Callable[[sqlite3.Connection], T]) -> Deferred[T]:
+        """Fires with what C{function} returns for the writing connection, outside of any transaction."""
+        return self._writer.runWithConnection(function)
+
+    @property
+    def backlogged(self) -> bool:
+        """Whether those who submit should wait; see `whenRelieved`."""
+        return self._waitingBytes > self.MAX_BACKLOG_BYTES
+
+    @property
+    def waiting(self) -> int:
+        """Works that are not committed yet."""
+        return len(self._waiting) + len(self._running)
+
+    def whenRelieved(self, callback: Callable[[], None]) -> None:
+        """Call C{callback} once when the log isn't backlogged any more."""
+        self._relief.append(callback)
+
+    def drain(self) -> Deferred[None]:
+        """Fires when all that was submitted is settled."""
+        if not self._waiting and not self._running:
+            return succeed(None)
+        done: Deferred[None] = Deferred()
+        self._drained.append(done)
+        return done
+
+    def _beginInTime(self) -> None:
+        """Begin a commit now, or when the rest after the last one is over."""
+        if not self._waiting or self._running:
+            return
+        if self._resting is None:
+            rest = self._restUntil - self._clock.seconds()
+            if rest <= 0:
+                self._begin()
+                return
+            self._resting = self._clock.callLater(rest, self._rested)
+        if len(self._waiting) >= self.ENOUGH:
+            self._resting.reset(0)  # at the end of this turn of the reactor: more may be there to be read
+
+    def _rested(self) -> None:
+        self._resting = None
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._running or not self._waiting:
+            return
+        size = count = 0
+        for work in self._waiting[: self.MAX_BATCH]:
+            size += work.size
+            count += 1
+            if size > self.MAX_BATCH_BYTES:
+                break
+        taken = self._waiting[:count]
+        del self._waiting[:count]
+        self._waitingBytes -= size
+        self.noRoom = self.room()
+        for work in taken:
+            if problem := work.withdrawn():
+                self._settle(work, problem)
+            else:
+                self._running.append(work)
+        if not self._running:
+            self._settleAll([], [])
+            return
+        self._began = self._clock.seconds()
+        done = self._writer.runWithConnection(commit, self._running, self._wallClock())
+        done.addCallbacks(self._commitEnded, self._commitFailed).addErrback(self._unexpected)
+
+    def _commitEnded(self, result: tuple[Transaction, dict[int, BaseException]]) -> None:
+        transaction, refused = result
+        self.commits.add(self._clock.seconds() - self._began)
+        for i, error in refused.items():
+            if not isinstance(error, WireProblem):
+                self._log.failure("could not store {work}", Failure(error), work=self._running[i])
+            if isDamage(error):
+                self.damaged(error)
+        problems = [asProblem(refused[i]) if i in refused else None for i in range(len(self._running))]
+        if transaction.events:
+            self.head = transaction.events[-1].seq
+            self._recent.add(transaction.events)
+        self._settleAll(problems, transaction.events)
+        self._writeNotes(transaction.notes)
+
+    def _commitFailed(self, failure: Failure) -> None:
+        """Nothing of the batch was written: a full disk, an I/O error."""
+        self._log.error(
+            "commit of {count} messages failed: {reason}", count=len(self._running), reason=failure.getErrorMessage()
+        )
+        error = failure.value or Exception()
+        if isDamage(error):
+            self.damaged(error)
+        self._settleAll([asProblem(error)] * len(self._running), [])
+
+    def _settle(self, work: Work, problem: WireProblem | None) -> None:
+        try:
+            work.settle(problem)
+        except Exception:
+            self._log.failure("settling {work} failed", work=work)
+
+    def _settleAll(self, problems: list[WireProblem | None], events: list[Event]) -> None:
+        began = self._clock.seconds()
+        works, self._running = self._running, []
+        for work, problem in zip(works, problems, strict=True):
+            self._settle(work, problem)
+        try:
+            self.committed(events)
+        except Exception:
+            self._log.failure("delivery failed")
+        now = self._clock.seconds()
+        self._restUntil = now + min(self.REST * (now - began), self.GATHER)
+        self._beginInTime()
+        if self.waiting == 0:
+            drained, self._drained = self._drained, []
+            for waiting in drained:
+                waiting.callback(None)
+        if self._relief and self._waitingBytes < self.MAX_BACKLOG_BYTES // 2:
+            relief, self._relief = self._relief, []
+            for callback in relief:
+                callback()
+
+    def _writeNotes(self, notes: list[tuple[str, dict[str, Any]]]) -> None:
+        # A line costs more than the message that it is about: beyond some they are only counted.
+        now = self._clock.seconds()
+        if now - self._notesSince >= 1:
+            if self._notesLeftOut:
+                self._log.info("… and {count} more like these", count=self._notesLeftOut)
+            self._notesSince, self._notesWritten, self._notesLeftOut = now, 0, 0
+        some = notes[: self.MAX_NOTES - self._notesWritten]
+        for format, fields in some:
+            self._log.info(format, **{k: plain(v, 300) if isinstance(v, str) else v for k, v in fields.items()})
+        self._notesWritten += len(some)
+        self._notesLeftOut += len(notes) - len(some)
+
+    def _unexpected(self, failure: Failure) -> None:
+        self._log.failure("unexpected failure in the log", failure)
+
+    # --- reading
+
+    def remembers(self, after: int) -> bool:
+        """Whether all that follows C{after} is still in memory."""
+        return self._recent.reaches(after)
+
+    def page(self, after: int, aiId: str) -> Page | Deferred[Page]:
+        """
+        The next stretch of the log after C{after}: at once if it is in memory, else from the read connection.
+
+        It is bounded in bytes, or holds one message that is larger; it never covers what is not committed.
+        """
+        if self.remembers(after):
+            return self._recent.page(after, aiId)
+        head = self.head
+        return self._reader.runWithConnection(lambda connection: readPage(connection, after, head, aiId))
+
+    def read(self, function: Callable[[sqlite3.Connection], T]) -> Deferred[T]:
+        """Fires with what C{function} returns for a read connection; it runs in a thread."""
+        return self._reader.runWithConnection(function)
+
+    def close(self) -> None:
+        """Give the connections back; `drain` first."""
+        self._writer.close()
+        self._reader.close()
+
+
+class _Call:
+    """A function as `Work`."""
+
+    size = 256
+    source: object | None = None
+
+    def __init__(self, function: Callable[[Transaction], T]) -> None:
+        self._function = function
+        self._result: Any = None
+        self.done: Deferred[Any] = Deferred()
+
+    def withdrawn(self) -> None:
+        return None
+
+    def apply(self, transaction: Transaction) -> None:
+        self._result = self._function(transaction)
+
+    def settle(self, problem: WireProblem | None) -> None:
+        if problem is None:
+            self.done.callback(self._result)
+        else:
+            self.done.errback(problem)

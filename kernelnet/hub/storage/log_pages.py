@@ -1,0 +1,140 @@
+"""
+Stretches of the log as its readers see them: from memory, or from the database.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from kernelnet.hub.storage.integrity import Damaged, checksum
+from kernelnet.message import MessageType
+
+__all__ = ["Event", "Page", "Recent", "isNewOnly", "readPage"]
+
+PAGE_ROWS = 1000
+PAGE_BYTES = 256 * 1024
+"""What one page holds at most; a single message may be larger."""
+
+
+class Event(msgspec.Struct, eq=False, gc=False):
+    """
+    One message of the log.
+
+    @ivar recipients: ids; C{None}: all but the sender.
+    @ivar line: the six-field line without a newline.
+    @ivar newOnly: version 1 does not know its type.
+    """
+
+    seq: int
+    sender: str
+    recipients: frozenset[str] | None
+    line: bytes
+    newOnly: bool = False
+
+    def concerns(self, aiId: str) -> bool:
+        return aiId != self.sender if self.recipients is None else aiId in self.recipients
+
+
+@dataclass(slots=True)
+class Page:
+    """
+    A stretch of the log.
+
+    @ivar events: those of it that concern who asked.
+    @ivar upTo: the last position it covers.
+    """
+
+    events: list[Event]
+    upTo: int
+
+
+class Recent:
+    """The log's end in memory, for readers that are only a little behind."""
+
+    def __init__(self, maxBytes: int) -> None:
+        self._maxBytes = maxBytes
+        self._events: list[Event] = []
+        self._bytes = 0
+        self._after = 0
+
+    def __repr__(self) -> str:
+        return f"<Recent after={self._after} events={len(self._events)} bytes={self._bytes}>"
+
+    def startAfter(self, position: int) -> None:
+        self._after = position
+
+    def add(self, events: list[Event]) -> None:
+        self._events += events
+        self._bytes += sum(len(event.line) for event in events)
+        drop = 0
+        while self._bytes > self._maxBytes and drop < len(self._events):
+            self._bytes -= len(self._events[drop].line)
+            self._after = self._events[drop].seq
+            drop += 1
+        del self._events[:drop]
+
+    def reaches(self, after: int) -> bool:
+        """Whether all that follows C{after} is here."""
+        return after >= self._after
+
+    def page(self, after: int, aiId: str) -> Page:
+        start = bisect_right(self._events, after, key=_seq)
+        return _fill(self._events[start : start + PAGE_ROWS], aiId, after)
+
+
+def readPage(connection: sqlite3.Connection, after: int, head: int, aiId: str) -> Page:
+    """
+    The next page after C{after} from the database; never beyond C{head}.
+
+    @raise Damaged: a row is not what was written; nothing of it may go out.
+    """
+    found = connection.execute(
+        "SELECT seq, sender_id, recipients, body, message_type, digest, checksum FROM events"
+        " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+        (after, head, PAGE_ROWS),
+    )
+    try:
+        page = _fill(map(_event, found), aiId, after)
+    finally:
+        found.close()  # what was not fetched would hold back the checkpoint
+    if page.upTo == after:
+        page.upTo = head  # nothing there: rows that retention removed
+    return page
+
+
+def _event(row: tuple[int, str, str | None, bytes, str, bytes, int | None]) -> Event:
+    seq, sender, recipients, body, messageType, digest, stored = row
+    if stored is not None and checksum(body, digest, recipients) != stored:
+        raise Damaged(f"row {seq} of the log does not fit its checksum: see kernelnet doctor")
+    ids = None if recipients is None else frozenset(msgspec.json.decode(recipients))
+    return Event(seq, sender, ids, body, isNewOnly(messageType))
+
+
+def isNewOnly(messageType: str) -> bool:
+    """Whether version 1 does not know the type."""
+    return messageType == _NEW
+
+
+_NEW = MessageType.COLLABORATION_RESPONSE.value
+
+
+def _seq(event: Event) -> int:
+    return event.seq
+
+
+def _fill(events: Iterable[Event], aiId: str, after: int) -> Page:
+    page = Page([], after)
+    size = 0
+    for event in events:
+        if event.concerns(aiId):
+            size += len(event.line)
+            if size > PAGE_BYTES and page.events:
+                break
+            page.events.append(event)
+        page.upTo = event.seq
+    return page

@@ -1,0 +1,174 @@
+"""
+The hub's SQLite file: opened, upgraded, and set up so that a commit is on disk.
+
+Schema versions are the numbered files in ``schema/``; the row C{schema_version} of table C{meta} says which
+one a database has.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from kernelnet.hub.storage.integrity import Damaged, digestOf, quickCheck
+
+__all__ = [
+    "DatabaseError",
+    "connect",
+    "connectReader",
+    "prepare",
+    "schemas",
+    "setUpReader",
+    "setUpWriter",
+    "tooNew",
+    "unusable",
+    "versionOf",
+]
+
+
+class DatabaseError(Exception):
+    """The database can't be used; the text says why and what would help."""
+
+
+def setUpWriter(connection: sqlite3.Connection) -> None:
+    """
+    A commit returns after fsync: WAL with synchronous=FULL syncs the write-ahead log at each commit.
+
+    One second of C{busy_timeout} lets C{sqlite3} in a shell or a backup look on without failing us.
+    """
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA busy_timeout=1000")
+    # 16 MB of log before it is copied into the file: pages that change in many commits are copied once, 8 % less time.
+    connection.execute("PRAGMA wal_autocheckpoint=4000")
+    connection.execute("PRAGMA cache_size=-65536")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    connection.create_function("digest_of", 1, digestOf, deterministic=True)
+
+
+def setUpReader(connection: sqlite3.Connection) -> None:
+    """The read connections: they see the last commit and can't write."""
+    connection.execute("PRAGMA busy_timeout=1000")
+    connection.execute("PRAGMA query_only=ON")
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A writing connection whose transactions are begun and ended by hand, usable in any one thread at a time."""
+    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    setUpWriter(connection)
+    return connection
+
+
+def connectReader(path: Path) -> sqlite3.Connection:
+    """A reading connection, usable in any one thread at a time."""
+    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    setUpReader(connection)
+    return connection
+
+
+def schemas() -> dict[int, str]:
+    """The SQL of each schema version."""
+    found = {}
+    for file in (files("kernelnet.hub") / "schema").iterdir():
+        if match := re.fullmatch(r"([0-9]{4})\.sql", file.name):
+            found[int(match[1])] = file.read_text("utf-8")
+    return dict(sorted(found.items()))
+
+
+def prepare(path: Path, steps: dict[int, str] | None = None) -> None:
+    """
+    Make the database, or bring it to the newest schema version: after a backup, and in one transaction.
+
+    @param steps: the SQL of each version; C{None}: those that ship with the hub.
+    @raise DatabaseError: it is damaged (as far as `quickCheck` can see), not ours, from a newer kernelnet, or can't be
+        written.
+    """
+    steps = schemas() if steps is None else steps
+    try:
+        connection = connect(path)
+    except sqlite3.Error as e:
+        raise unusable(path, e) from None
+    try:
+        has = versionOf(connection, path)
+        newest = max(steps)
+        if has > newest:
+            raise tooNew(path, has, newest)
+        if has == newest:
+            quickCheck(connection)
+            return
+        if has:
+            _backup(connection, path.with_name(f"{path.name}.v{has}.backup"))
+        connection.execute("BEGIN IMMEDIATE")
+        for version in sorted(steps):
+            for statement in _statements(steps[version]) if version > has else ():
+                connection.execute(statement)
+        if not has:
+            connection.execute("INSERT INTO meta VALUES ('log_id', ?)", (secrets.token_hex(16),))
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('schema_version', ?)", (str(newest),))
+        connection.execute("COMMIT")
+        quickCheck(connection)
+    except (sqlite3.Error, Damaged) as e:
+        raise unusable(path, e) from None
+    finally:
+        connection.close()
+
+
+def unusable(path: Path, error: BaseException) -> DatabaseError:
+    """What a user is told of a database that can't be read or written."""
+    if isinstance(error, Damaged) or "malformed" in str(error):
+        return DatabaseError(
+            f"the database {path} is damaged: {error}. Go back to a backup with `kernelnet restore FILE`; "
+            "`kernelnet doctor` checks all of it"
+        )
+    return DatabaseError(f"can't use the database {path}: {error}")
+
+
+def tooNew(path: Path, version: int, newest: int | None = None) -> DatabaseError:
+    """What a user is told of a database of a newer kernelnet."""
+    known = max(schemas()) if newest is None else newest
+    return DatabaseError(
+        f"the database {path} has schema version {version}, this kernelnet knows {known}: use a newer kernelnet"
+    )
+
+
+def versionOf(connection: sqlite3.Connection, path: Path) -> int:
+    """
+    The schema version of a database; 0: it is empty.
+
+    @raise DatabaseError: it is not a hub's.
+    """
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if not tables:
+        return 0
+    row = None
+    if "meta" in tables:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    if row is None or not str(row[0]).isdecimal():
+        raise DatabaseError(f"{path} is a database of something else: it has no schema_version of kernelnet")
+    return int(row[0])
+
+
+def _backup(source: sqlite3.Connection, path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    target = sqlite3.connect(path)
+    try:
+        source.backup(target)
+    finally:
+        target.close()
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """One statement at a time: C{executescript} would commit what came before it."""
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if re.sub(r"--.*", "", statement).strip():
+        raise DatabaseError(f"a schema file ends in the middle of a statement: {statement.strip()[:80]}")

@@ -1,0 +1,92 @@
+"""
+Which connections the dashboard's port keeps, and how long it waits for a request.
+
+The rules of the main port (`kernelnet.hub.connection.limits.Door`) with numbers of its own: whoever floods this port,
+or sends requests by the byte, takes neither the files that the main port's connections need nor the place of those who
+look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+from twisted.internet.interfaces import IAddress
+from twisted.logger import ILogObserver, LogEvent, Logger
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.web.http import HTTPChannel, Request
+from twisted.web.server import Site
+from zope.interface import provider
+
+from kernelnet.hub.connection.limits import Bounds, Door, addressKey
+
+__all__ = ["BOUNDS", "REQUEST_WITHIN", "Visitors", "proved"]
+
+BOUNDS = Bounds(connections=512, connectionsPerAddress=128, pending=256, pendingPerAddress=64)
+"""``pending`` are those of whom no request was allowed yet: when there are too many, the oldest of them goes."""
+REQUEST_WITHIN = 15.0
+"""Seconds from a connection's begin, or from the last answer, until the next request must be there, all of it."""
+
+
+@provider(ILogObserver)
+def _nobody(event: LogEvent) -> None:
+    pass
+
+
+class _Channel(HTTPChannel):
+    # Connections that are closed for having nothing to ask are not worth a line each.
+    _log = Logger(observer=_nobody)
+
+    def resetTimeout(self) -> None:
+        """Bytes alone buy no time: only a request that is complete does."""
+
+
+class _Visitor(ProtocolWrapper):
+    """One connection."""
+
+    factory: Visitors
+
+    def makeConnection(self, transport: Any) -> None:
+        super().makeConnection(transport)
+        for other in self.factory.door.entered(self, _key(transport.getPeer())):
+            other.abortConnection()
+
+    def connectionLost(self, reason: Any) -> None:  # type: ignore[override]
+        self.factory.door.left(self)
+        super().connectionLost(reason)
+
+
+class Visitors(WrappingFactory):
+    """
+    All connections to one site.
+
+    @ivar door: who is in.
+    """
+
+    noisy = False
+    protocol = _Visitor
+
+    def __init__(self, site: Site, bounds: Bounds = BOUNDS) -> None:
+        super().__init__(site)
+        self.door: Door[_Visitor] = Door(bounds)
+        makeChannel: Callable[[], Any] = _Channel
+        site.protocol = makeChannel  # type: ignore[method-assign]
+        site.timeOut = REQUEST_WITHIN
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        return super().buildProtocol(addr) if self.door.admits(_key(addr)) else None
+
+
+def proved(request: Request) -> None:
+    """The one who sent it may look: its connection doesn't go for others."""
+    visitor: Any = getattr(request.channel, "transport", None)
+    if isinstance(visitor, _Visitor):
+        visitor.factory.door.proved(visitor)
+
+
+def _key(address: Any) -> str:
+    """What an address counts as; nothing for this machine's own: a proxy there stands for many."""
+    host = getattr(address, "host", None)
+    key = addressKey(host)
+    return "" if not key or ip_address(str(host).partition("%")[0]).is_loopback else key

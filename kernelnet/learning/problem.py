@@ -1,0 +1,127 @@
+"""What a generator is given: the training part of a scenario, and a budget of time."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+from zope.interface import implementer
+
+from kernelnet.artifacts import CodeBlock, Component, Pattern, SplitScore
+from kernelnet.interfaces import IProblem
+from kernelnet.learning.task_similarity import Likeness, tasksOfBlock, tasksOfComponent
+from kernelnet.workbench.compiler import compileC
+
+__all__ = ["Problem"]
+
+MOST_BLOCKS = 20
+"""So many of those whose tasks are known, the nearest; and as many others."""
+
+
+class _Parent(Component, omit_defaults=True):
+    """A component of which a part of the claim is kept back; its digest is that of the whole."""
+
+    whole: str = ""
+
+    @property
+    def digest(self) -> str:
+        return self.whole
+
+
+def _ofTrain(component: Component) -> Component:
+    """The component with what is known of it on train, and nothing of validation and held-out."""
+    manifest = component.manifest
+    if manifest is not None and manifest.report is not None:
+        report = manifest.report
+        splits = {split: score for split, score in report.splits.items() if split == "train"}
+        manifest = replace(manifest, report=replace(report, splits=splits))
+    fields = {name: getattr(component, name) for name in component.__struct_fields__}
+    fields |= {"manifest": manifest, "development_level": None, "whole": component.digest}
+    return _Parent(**fields)
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(source: str, header: Path) -> bytes:
+    """What a template's source compiles to is asked for anew with each task and round: it is always the same."""
+    return compileC(source, header, trusted=True)
+
+
+@implementer(IProblem)
+class Problem:
+    """See `IProblem`.  C{generate} runs in a worker thread; `cancel` may be called from any."""
+
+    def __init__(
+        self,
+        scenario: Any,
+        *,
+        seed: int,
+        seconds: float,
+        patterns: Iterable[Pattern] = (),
+        parents: Iterable[Component] = (),
+        blocks: Iterable[CodeBlock] = (),
+        requirements: Mapping[str, Any] | None = None,
+        objective: str = "score",
+        memory: dict[str, Any] | None = None,
+        onProgress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """
+        Worker thread: the scenario's baselines are measured, if they aren't yet.
+
+        @param scenario: an `IScenario` whose C{measure} takes C{parameters}.
+        @param seconds: the budget, from now on.
+        @param patterns: besides the scenario's own; the most trusted first.
+        @param parents: only components that were confirmed here, best first.
+        @param blocks: the newest first.
+        @param memory: what a generator left when it last worked on this scenario; C{None}: it is not to go on.
+        @param onProgress: called with what the generator tells, in its thread.
+        """
+        self._scenario = scenario
+        self._deadline = time.monotonic() + seconds
+        self._cancelled = threading.Event()
+        self._onProgress = onProgress
+        self.workbench = scenario.workbench.name
+        self.header = scenario.workbench.header
+        self.abis = scenario.workbench.abis
+        self.seed = seed
+        self.events = scenario.events["train"]
+        self.settings = dict(scenario.settings)
+        self.learned = scenario.patterns()
+        self.patterns = [*self.learned, *patterns]
+        likeness = Likeness(self.learned, self.patterns)
+        self.parents = [_ofTrain(c) for c in likeness.nearestFirst(list(parents), tasksOfComponent)]
+        self.blocks = likeness.nearestFirst(list(blocks), tasksOfBlock, MOST_BLOCKS)
+        self.requirements = dict(requirements or {})
+        self.baselines = {name: report.splits["train"].score for name, report in scenario.baselines().items()}
+        self.objective = objective
+        self.memory = memory
+
+    def secondsLeft(self) -> float:
+        return -1.0 if self._cancelled.is_set() else self._deadline - time.monotonic()
+
+    def cancel(self) -> None:
+        """Let `secondsLeft` be negative from now on."""
+        self._cancelled.set()
+
+    def compile(self, source: str) -> bytes:
+        # Written by a generator that its user chose; in the jail wherever there is one.
+        return _compiled(source, self._scenario.workbench.headerPath)
+
+    def measure(self, wasm: bytes, parameters: Sequence[float] = ()) -> SplitScore:
+        report = self._scenario.measure(wasm, upTo="train", parameters=parameters)
+        score: SplitScore = report.splits["train"]
+        return score
+
+    def measureWindows(self, wasm: bytes, parameters: Sequence[float] = (), count: int = 8) -> list[SplitScore]:
+        if not hasattr(self._scenario, "measureWindows"):
+            return [self.measure(wasm, parameters)]
+        windows: list[SplitScore] = self._scenario.measureWindows(wasm, "train", count, parameters)
+        return windows
+
+    def progress(self, generation: int, best: int) -> None:
+        if self._onProgress is not None:
+            self._onProgress(generation, best)

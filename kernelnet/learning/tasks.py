@@ -1,0 +1,77 @@
+"""Which workbenches a trainer trains on, and the tasks there: one trace at one setting, or several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from kernelnet.interfaces import IWorkbench
+from kernelnet.learning.specializations import featureOf
+from kernelnet.plugins import available
+
+__all__ = ["FALLBACK", "Task", "benchesFor", "taskList"]
+
+FALLBACK = "file_system"
+"""The workbench of a specialization that has none of its own, and of a general trainer that was given traces."""
+
+EVERYWHERE = ("general", "performance")
+"""Specializations that work on every bench there is."""
+
+
+def benchesFor(specialization: str, traces: bool = False, chosen: Sequence[str] = ()) -> list[Any]:
+    """
+    The workbenches that a trainer trains on.
+
+    @param traces: whether the user gave traces: they are for one bench.
+    @param chosen: names that the user chose; empty: those of the specialization.
+    @raise KeyError: there is no workbench of a name in C{chosen}.
+    """
+    benches = {bench.name: bench for bench in available(IWorkbench)}
+    if chosen:
+        return [benches[name] for name in chosen]
+    if specialization in EVERYWHERE and not traces:
+        return [benches.pop(FALLBACK), *benches.values()]
+    return [benches.get(featureOf(specialization)) or benches[FALLBACK]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """
+    @ivar parts: (trace, settings): one for a specialist, several for a generalist.
+    """
+
+    bench: Any
+    parts: tuple[tuple[Path, dict[str, int]], ...]
+
+    def open(self) -> Any:
+        """
+        Worker thread.
+
+        @return: an `IScenario`; the bench keeps what it read.
+        @raise kernelnet.workbench.errors.TraceError: a trace can't be read.
+        """
+        from kernelnet.workbench.suite import Suite
+
+        scenarios = [self.bench.scenario(path, settings) for path, settings in self.parts]
+        return scenarios[0] if len(scenarios) == 1 else Suite(scenarios)
+
+
+def taskList(bench: Any, paths: Sequence[Path]) -> list[Task]:
+    """
+    Worker thread.  All tasks on some traces, those that come first in C{IWorkbench.tasks} first.
+
+    Of each rank of settings: a specialist for each trace, and a generalist for all of them if there are several.
+
+    @raise kernelnet.workbench.errors.TraceError: a trace can't be read.
+    """
+    each = [[(path, settings) for settings in bench.tasks(path)] for path in paths]
+    tasks = []
+    for rank in zip_longest(*each):
+        parts = tuple(part for part in rank if part is not None)
+        tasks += [Task(bench, (part,)) for part in parts]
+        if len(parts) > 1:
+            tasks.append(Task(bench, parts))
+    return tasks

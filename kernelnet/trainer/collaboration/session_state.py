@@ -1,0 +1,86 @@
+"""A collaboration session as one of the two who take part sees it, and the words for what its steps are about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from kernelnet.artifacts import Component, Report
+from kernelnet.message import CollaborationType, SessionStep
+from kernelnet.trainer.storage.knowledge_base import KnownComponent
+
+__all__ = ["Session", "cost", "onTask", "reportOf", "stepOf", "taskText"]
+
+
+class Session(Struct):
+    """
+    One collaboration as this trainer sees it.
+
+    @ivar role: C{initiator} asked; C{partner} accepted, and sends the component that completes it.
+    @ivar status: C{active}, C{completed}, C{declined} or C{expired}.
+    @ivar progress: 0 to 1, a quarter a step; C{transcript}: the steps that were done here.
+    """
+
+    session_id: str
+    role: str
+    peer: str
+    type: CollaborationType
+    description: str = ""
+    peer_specialization: str = "general"
+    requirements: dict[str, Any] = {}
+    status: str = "active"
+    progress: float = 0.0
+    component_id: str | None = None
+    transcript: list[SessionStep] = []
+
+
+def reportOf(component: Component) -> Report | None:
+    """What a component claims."""
+    return component.manifest.report if component.manifest is not None else None
+
+
+def cost(component: Component) -> tuple[float, float]:
+    """(score, fuel) on validation, as claimed; infinite without a claim."""
+    report = reportOf(component)
+    if report is None:
+        return (math.inf, math.inf)
+    split = report.splits["validation"]
+    return (split.score, split.fuel)
+
+
+def onTask(known: Iterable[KnownComponent], task: Mapping[str, Any]) -> list[KnownComponent]:
+    """
+    Those whose claim is about a task, in their order.
+
+    @param task: C{trace_digest} and C{settings}.
+    """
+    reports = ((each, reportOf(each.component)) for each in known)
+    wanted = task.get("trace_digest"), task.get("settings")
+    return [each for each, report in reports if report and (report.trace_digest, report.settings) == wanted]
+
+
+def taskText(workbench: str, trace: str, settings: Mapping[str, Any]) -> str:
+    """A task in a few words."""
+    told = " ".join(f"{name} {value}" for name, value in settings.items())
+    return f"{workbench}, {trace}, {told}".strip(", ")[:200]
+
+
+def stepOf(by: str, what: str, component: Component | None, **more: Any) -> SessionStep:
+    """A step of a transcript that is about a component, with what that claims on validation."""
+    if component is None:
+        return SessionStep(by=by, what=what, **more)
+    report, (score, fuel) = reportOf(component), cost(component)
+    return SessionStep(
+        by=by,
+        what=what,
+        component=component.id,
+        digest=component.digest,
+        score=int(score) if math.isfinite(score) else None,
+        fuel=int(fuel) if math.isfinite(fuel) else None,
+        level=component.development_level,
+        task=taskText(report.workbench, report.trace, report.settings) if report is not None else "",
+        **more,
+    )

@@ -1,0 +1,317 @@
+"""
+The work of a session: four steps that end in a component, or in a reason why there is none.
+
+Build, measure, improve, measure again; each type of session has its own route.
+
+  - C{feature_development}: the partner builds for the initiator's task, with the initiator's patterns and its confirmed
+    components first; on the likest trace by these patterns where it hasn't that one.
+  - C{cross_specialization}: each of the two translates the other's expressions to a bench of its own, breeds from them
+    there, and shares what wins there: the partner completes the session by it, the initiator adds to it.
+  - C{performance_optimization}: the partner makes the initiator's component cheaper.
+
+What is sent is better than all that was known for its task to whoever made it: of a cross specialization than all rank
+functions.  The transcript tells what that was, each step, and what is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from kernelnet.artifacts import Component, Hint, PerformanceReport, Verdict
+from kernelnet.interfaces import IWorkbench
+from kernelnet.learning.local_trainer import Goal
+from kernelnet.learning.trace_matching import patternsIn
+from kernelnet.message import CollaborationType, SessionStep
+from kernelnet.plugins import available
+from kernelnet.trainer.collaboration.expression_hints import MAX_HINTS, hintsIn, hintsOf, rankAbiOf
+from kernelnet.trainer.collaboration.session_state import Session, cost, onTask, reportOf, stepOf, taskText
+from kernelnet.trainer.storage.database import Changes
+from kernelnet.trainer.storage.knowledge_base import KnownComponent
+from kernelnet.trainer.work.worker import MAX_BLOCKS, MAX_PATTERNS
+from kernelnet.workbench.errors import Unmeasurable
+
+if TYPE_CHECKING:
+    from kernelnet.trainer.service import Trainer
+
+__all__ = ["STEP_SECONDS", "NoResult", "SessionWork"]
+
+STEP_SECONDS = 4.0
+"""How long each of a session's two searches may take."""
+
+CROSS_SECONDS = 8.0
+"""The same of a cross specialization: rank functions of page caches take some 500 evaluations to pass the guard."""
+
+MAX_NAMED = 16
+"""So many parents are named in a transcript."""
+
+MAX_PARENTS = 4
+"""So many components of each of the two are begun with."""
+
+_CROSS = CollaborationType.CROSS_SPECIALIZATION
+_CHEAPER = CollaborationType.PERFORMANCE_OPTIMIZATION
+
+
+class NoResult(Exception):
+    """The session can't be worked on, or came to nothing; the text says why, for the other side."""
+
+
+class SessionWork:
+    """
+    The work of one session, once.
+
+    @param advance: called with each step that was done; its result is awaited.
+    """
+
+    def __init__(
+        self, trainer: Trainer, session: Session, advance: Callable[[list[SessionStep]], Awaitable[None]]
+    ) -> None:
+        self._trainer = trainer
+        self._session = session
+        self._advance = advance
+        self._steps: list[SessionStep] = []
+        self._known = set(trainer.knowledge.components)
+        # An initiator's requirements are what it told itself.
+        self._given = session.requirements if session.role == "partner" else {}
+        self._home, self._abi, self._requirements = "", "", dict(self._given)
+        self._hints: list[Hint] = []
+        self._asked: Component | None = None
+
+    async def result(self) -> Component:
+        """
+        Do it.
+
+        @return: what is to be sent; the last step tells of it.
+        @raise NoResult: there is nothing worth sending.
+        """
+        try:
+            await self._prepare()
+            first = await self._measured(await self._built("build", None))
+            second = await self._measured(await self._built("improve", first))
+        except Unmeasurable as error:
+            raise NoResult(f"can't: {error}") from None
+        best = self._best(first, second)
+        report = best.manifest
+        descent = report.parents if report is not None else []
+        given = [hint for hint in self._hints if hint.component in descent]
+        note = "" if given or not self._hints else "descends from none of the expressions that were given"
+        await self._done(stepOf(self._trainer.aiId, "send", best, hints=given, note=note))
+        return best
+
+    # -- before
+
+    async def _prepare(self) -> None:
+        session, trainer = self._session, self._trainer
+        if session.type is _CHEAPER and "component" in session.requirements:
+            self._asked = await self._confirmed(str(session.requirements["component"]))
+            await self._done(stepOf(session.peer, "start", self._asked, verdict=Verdict.CONFIRMED.value))
+        elif session.type is _CROSS:
+            theirs = self._theirBench()
+            self._home = next((name for name in trainer.local.workbenches if name != theirs), "")
+            if not self._home:
+                return  # two of one bench: their components are crossed as they are
+            installed = {bench.name: bench for bench in available(IWorkbench)}
+            abi = rankAbiOf(installed.get(self._home))
+            if abi is None:
+                raise NoResult(f"{self._home} has no rank functions that an expression could be translated to")
+            self._hints = [hint for hint in await self._theirHints() if hint.workbench != self._home][:MAX_HINTS]
+            if not self._hints:
+                raise NoResult(f"there is no expression of {session.peer}'s yet that could be translated")
+            self._abi = abi.identifier
+            self._requirements = {"workbench": self._home, "abi": abi.identifier, **self._homeTask(abi.identifier)}
+
+    async def _theirHints(self) -> list[Hint]:
+        """
+        Expressions of the peer's components that were confirmed here, and of those that came with the invitation.
+
+        What is bred from them names them as its parents, so what is unmeasured is measured first; of what is not known
+        here, or isn't confirmed, nothing is taken, nor what the invitation says of an expression's text.
+        """
+        given = [hint.component for hint in hintsIn(self._given, self._session.peer) if hint.workbench != self._home]
+        for digest in given:
+            with suppress(NoResult):
+                await self._confirmed(digest)
+        usable = self._trainer.knowledge.usable()
+        return hintsOf(k for k in usable if k.source == self._session.peer or k.component.digest in given)
+
+    def _homeTask(self, abi: str) -> dict[str, Any]:
+        """A task at home for which no rank function is known yet, in each session another one; else any."""
+        ranked = [known for known in self._trainer.knowledge.usable(self._home) if _abiOf(known) == abi]
+        tasks = [task for task in self._trainer.local.status().get("tasks", ()) if task["workbench"] == self._home]
+        unknown = [task for task in tasks if not onTask(ranked, task)]
+        if not unknown:
+            return {}
+        task = unknown[len(self._trainer.collaboration.sessions) % len(unknown)]
+        return {"trace_digest": task["trace_digest"], "settings": task["settings"]}
+
+    def _theirBench(self) -> str:
+        info = self._trainer.getAiInfo(self._session.peer)
+        theirs = next(iter(info.workbenches if info is not None else []), "")
+        return str(self._given.get("workbench", theirs))
+
+    async def _confirmed(self, digest: str) -> Component:
+        """A component that is to be built upon, if its claim is true."""
+        trainer = self._trainer
+        known = trainer.knowledge.components.get(digest)
+        if known is None:
+            raise NoResult(f"the component {digest[:10]} is not known here")
+        if known.verdict is None:
+            report: PerformanceReport = await trainer.local.remeasure(known.component)
+            # A measurement that was cut short by our own end says nothing.
+            if report.verdict is not None and trainer.running and trainer.knowledge.components.get(digest) is known:
+                changes = Changes()
+                trainer.workshop.judged(known, report, changes)
+                await trainer.commit(changes)
+        if known.verdict is not Verdict.CONFIRMED:
+            raise NoResult(f"{known.component.id} was not confirmed here")
+        return known.component
+
+    # -- the steps
+
+    async def _done(self, step: SessionStep) -> None:
+        self._steps.append(step)
+        await self._advance(self._steps)
+
+    async def _built(self, what: str, first: Component | None) -> Component | None:
+        trainer, goal = self._trainer, self._goal(first)
+        began = trainer.now()
+        component: Component | None = await trainer.local.build(goal)
+        report = reportOf(component) if component is not None else None
+        note = ""
+        if report is not None and self._session.type is CollaborationType.FEATURE_DEVELOPMENT:
+            asked = self._session.requirements.get("trace_digest")
+            if asked not in (None, report.trace_digest):
+                note = "on the trace here whose patterns are most like those that were told"
+        step = stepOf(
+            trainer.aiId,
+            what,
+            component,
+            objective=goal.objective,
+            parents=[parent.digest for parent in goal.parents][:MAX_NAMED],
+            hints=self._hints,
+            note=note,
+            seconds=round(trainer.now() - began, 3),
+        )
+        await self._done(step)
+        return component
+
+    async def _measured(self, component: Component | None) -> Component | None:
+        """C{component} if measuring it again, from its bytes alone, gives what was claimed."""
+        trainer = self._trainer
+        began, verdict = trainer.now(), None
+        if component is not None:
+            report: PerformanceReport = await trainer.local.remeasure(component)
+            verdict = report.verdict
+            self._compare(component, report)
+        told = verdict.value if verdict is not None else ""
+        seconds = round(trainer.now() - began, 3)
+        await self._done(stepOf(trainer.aiId, "measure", component, verdict=told, seconds=seconds))
+        return component if verdict is Verdict.CONFIRMED else None
+
+    def _compare(self, component: Component, report: PerformanceReport) -> None:
+        """The transcript begins with what was there before: the best known component, else the best by hand."""
+        ours = reportOf(component)
+        if ours is None or any(step.what == "start" for step in self._steps):
+            return
+        rival = min(self._rivals(component), key=lambda known: cost(known.component), default=None)
+        told = report.performance
+        name, score = told.get("best_by_hand"), told.get("best_by_hand_validation")
+        if rival is not None:
+            step = stepOf(rival.source, "start", rival.component, note="the best that was known")
+        elif isinstance(name, str) and isinstance(score, int):
+            step = SessionStep(
+                by=self._trainer.aiId,
+                what="start",
+                task=taskText(ours.workbench, ours.trace, ours.settings),
+                note=f"{name}, the best by hand"[:256],
+                score=score,
+                level=told.get("best_by_hand_level"),
+            )
+        else:
+            return
+        self._steps.insert(0, step)
+
+    def _goal(self, first: Component | None) -> Goal:
+        """@param first: what the first search of the session found, for the second to improve on."""
+        session, knowledge = self._session, self._trainer.knowledge
+        parents = [first] if first is not None else []
+        goal = Goal(
+            feature=self._home or str(session.requirements.get("feature", "")),
+            seconds=CROSS_SECONDS if self._home else STEP_SECONDS,
+            requirements=self._requirements,
+        )
+        if session.type is _CHEAPER:
+            # the same score with less fuel; if there is nothing to start from, the first search makes it
+            goal.parents = [*parents, *([self._asked] if self._asked is not None else [])]
+            goal.objective = "fuel" if goal.parents else "score"
+            return goal
+        if first is not None and (report := reportOf(first)) is not None:
+            # Improving is on the task that it was built for, whatever was asked for.
+            task = {"workbench": report.workbench, "trace_digest": report.trace_digest, "settings": report.settings}
+            goal.requirements = {**goal.requirements, **task}
+        theirs = self._bestOf(knowledge.usable(), session.peer)
+        goal.parents = [*parents, *theirs]
+        goal.patterns = _unique([*patternsIn(self._given), *_firstFrom(session.peer, knowledge.patterns.items())])[
+            :MAX_PATTERNS
+        ]
+        if session.type is _CROSS:
+            goal.hints = self._hints
+            goal.blocks = _firstFrom(session.peer, knowledge.blocks.items())[:MAX_BLOCKS]
+            # what is bred with hints is of their kind
+            own = [k for k in knowledge.usable(self._home or None) if not self._home or _abiOf(k) == self._abi]
+            goal.parents = [*parents, *self._bestOf(own, self._trainer.aiId), *([] if self._home else theirs)]
+        return goal
+
+    def _bestOf(self, usable: Iterable[KnownComponent], source: str) -> list[Component]:
+        """The best of one author, those for the task that was asked for first."""
+        theirs = [known for known in usable if known.source == source]
+        there = onTask(theirs, self._requirements)
+        return [known.component for known in [*there, *(k for k in theirs if k not in there)]][:MAX_PARENTS]
+
+    # -- what comes of it
+
+    def _rivals(self, component: Component) -> list[KnownComponent]:
+        """What may be built upon for the task that a component is for; of a cross specialization of its ABI."""
+        report, manifest = reportOf(component), component.manifest
+        if report is None or manifest is None:
+            return []
+        task = {"trace_digest": report.trace_digest, "settings": report.settings}
+        found = onTask(self._trainer.knowledge.usable(report.workbench), task)
+        return [known for known in found if not self._home or _abiOf(known) == manifest.abi]
+
+    def _best(self, first: Component | None, second: Component | None) -> Component:
+        """Which of the two searches' results is sent; one that was known before the session is no result of it."""
+        found = [c for c in (second, first) if c is not None and c.digest not in self._known]
+        if not found and self._session.type is not _CHEAPER:
+            raise NoResult("nothing better was found that passes the guard")
+        if self._session.type is _CHEAPER:
+            rival = self._asked or first
+            # less fuel on validation, for a score that is no worse there
+            cheaper = [c for c in found if rival and cost(c)[0] <= cost(rival)[0] and cost(c)[1] < cost(rival)[1]]
+            if not found or (not cheaper and self._asked is not None):
+                raise NoResult("nothing was found that does the same with less fuel")
+            return min(cheaper or found[-1:], key=lambda c: cost(c)[1])
+        best = min(found, key=lambda c: cost(c)[0])
+        rivals = [known.component for known in self._rivals(best)]
+        least = min(rivals, key=lambda c: cost(c)[0], default=None)
+        if least is not None and cost(best)[0] >= cost(least)[0]:
+            raise NoResult(f"nothing better was found than {least.id}, which has {cost(least)[0]:.0f} on validation")
+        return best
+
+
+def _abiOf(known: KnownComponent) -> str:
+    return known.component.manifest.abi if known.component.manifest is not None else ""
+
+
+def _firstFrom(source: str, items: Iterable[tuple[tuple[str, str], Any]]) -> list[Any]:
+    """The values, those of C{source} first."""
+    return [value for key, value in sorted(items, key=lambda item: item[0][0] != source)]
+
+
+def _unique(patterns: Iterable[Any]) -> list[Any]:
+    """One pattern of each id, the first."""
+    found: dict[str, Any] = {}
+    for pattern in patterns:
+        found.setdefault(pattern.id, pattern)
+    return list(found.values())

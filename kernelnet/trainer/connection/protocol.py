@@ -1,0 +1,153 @@
+"""The trainer's end of a connection: handshake, hello, then batches of messages; it knows no learning."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from OpenSSL import SSL
+from service_identity import VerificationError
+from twisted.internet.interfaces import IReactorTime, ITCPTransport
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.protocols.policies import TimeoutMixin
+from twisted.python.failure import Failure
+
+from kernelnet.message import Heartbeat, MessageType, NetworkMessage
+from kernelnet.wire import LineProtocol, WireProblem, decodeFromHub, encode
+
+if TYPE_CHECKING:
+    from kernelnet.trainer.connection.reconnect import TrainerFactory
+
+__all__ = ["TrainerProtocol"]
+
+SILENCE = 100.0
+"""Seconds without a line after which the hub is taken for dead: it pings idle peers every 30 s."""
+
+_NOT_TAKEN = ("unknown ca", "bad certificate", "certificate expired", "certificate unknown", "certificate revoked")
+"""What a hub's TLS says of a client's certificate."""
+
+
+class TrainerProtocol(LineProtocol, TimeoutMixin):
+    """
+    One connection to the hub.  Line by line it hands checked messages to C{factory.trainer}.
+
+    @ivar greeted: whether the hub has answered, so that we know it knows us.
+    @ivar heard: whether anything came that a hub says.
+    """
+
+    log = Logger()
+    factory: TrainerFactory
+    greeted = False
+    heard = False
+
+    def __init__(self, clock: IReactorTime) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def callLater(self, period: float, func: Any) -> Any:  # TimeoutMixin's hook for an injected clock
+        return self._clock.callLater(period, func)
+
+    def connectionMade(self) -> None:
+        self.setRawMode()
+        transport = self.transport
+        if ITCPTransport.providedBy(transport):
+            transport.setTcpNoDelay(True)
+            transport.setTcpKeepAlive(True)
+        self.setTimeout(SILENCE)
+        self.sendLines([*self.factory.trainer.greeting()])
+
+    def linesReceived(self, lines: list[bytes]) -> None:
+        self.resetTimeout()
+        messages = []
+        for line in lines:
+            try:
+                messages.append(decodeFromHub(line))
+            except WireProblem as problem:
+                # A newer hub may say what we don't know; what we do know still counts.
+                self.log.warn("the hub sent what is no message: {problem}", problem=str(problem))
+        self.heard = self.heard or bool(messages)
+        pings = [m for m in messages if m.message_type is MessageType.HEARTBEAT and "nonce" in m.payload]
+        self.sendLines([encode(self.factory.trainer.pong(Heartbeat(reply_to=m.payload["nonce"]))) for m in pings])
+        # A ping that says how far the hub has sent the log to us has its place in the order.
+        batch = [m for m in messages if m.message_type is not MessageType.HEARTBEAT or "seq" in m.payload]
+        if batch:
+            self._deliver(batch)
+
+    def _deliver(self, batch: list[NetworkMessage]) -> None:
+        if not self.greeted and any(m.message_type is MessageType.TRAINING_SYNC for m in batch):
+            self.greeted = True
+            self.factory.greeted()
+            self.log.info("Connected to the hub at {peer}", peer=str(self.factory.address))
+        # Nothing more is read until the batch is durable: a slow disk here slows the hub's sending, not our memory.
+        self.pauseProducing()
+        self.factory.trainer.received(batch, self).addBoth(self._delivered)
+
+    def _delivered(self, result: object) -> None:
+        if isinstance(result, Failure):
+            self.log.error("a batch of messages could not be kept: {reason}", reason=result.getErrorMessage())
+            self.abort()
+        elif self.connected:
+            self.resumeProducing()
+
+    def lineTooLong(self) -> None:
+        self.log.error("the hub sent a line over {limit} bytes", limit=self.maxLine)
+        self.abort()
+
+    def timeoutConnection(self) -> None:
+        self.log.warn("the hub was silent for {seconds:.0f} s; connecting anew", seconds=SILENCE)
+        self.abort()
+
+    def close(self) -> None:
+        """Close in good order: what was written still goes out."""
+        if self.transport is not None:
+            self.transport.loseConnection()
+
+    def abort(self) -> None:
+        transport: Any = self.transport
+        if transport is not None:
+            transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.setTimeout(None)
+        super().connectionLost(reason)
+        # TLS failures are seen here only: the factory gets a plain ConnectionDone.
+        self.factory.lost(self, _refusal(reason, _outOfDate(self.transport, datetime.now(UTC))))
+
+
+def _outOfDate(transport: Any, now: datetime) -> str:
+    """
+    Since or until when a certificate that the hub showed is not valid, for people; empty if they all are.
+
+    OpenSSL's error that ends the connection does not say.
+    """
+    handle = transport.getHandle() if hasattr(transport, "getHandle") else None
+    shown = handle.get_peer_cert_chain(as_cryptography=True) if isinstance(handle, SSL.Connection) else None
+    for index, certificate in enumerate(shown or ()):
+        whose = "its CA's certificate" if index else "its certificate"
+        if certificate.not_valid_after_utc < now:
+            return f"{whose} expired on {certificate.not_valid_after_utc:%Y-%m-%d}; here it is {now:%Y-%m-%d}"
+        if certificate.not_valid_before_utc > now:
+            begins = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+            return f"{whose} is not valid before {begins}; here it is {now:%Y-%m-%d %H:%M}"
+    return ""
+
+
+def _refusal(reason: Failure, outOfDate: str = "") -> str | None:
+    """
+    What was wrong with the hub's certificate or with ours, if that is why the connection ended.
+
+    @param outOfDate: see `_outOfDate`.
+    """
+    error = reason.value
+    if isinstance(error, VerificationError):
+        return "is not trusted: its certificate is for another name"
+    if isinstance(error, SSL.Error):
+        words = " ".join(str(part) for entry in (error.args[0] if error.args else ()) for part in entry)
+        if "certificate verify failed" in words:
+            return f"is not trusted: {outOfDate or 'its certificate is not from the CA that is trusted here'}"
+        if "alert certificate required" in words or "alert handshake failure" in words:
+            return "refused us: it asks for a client certificate (--client-cert)"
+        if "alert" in words and any(why in words for why in _NOT_TAKEN):
+            return "refused us: it does not accept our client certificate"
+    return None

@@ -1,0 +1,114 @@
+"""Connects to a hub, and connects again, there or elsewhere, after whatever may pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from twisted.internet.error import NotConnectingError
+from twisted.internet.interfaces import IAddress, IConnector, IDelayedCall, IReactorTime
+from twisted.internet.protocol import ClientFactory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from kernelnet.trainer.connection.addresses import Address, InTurn
+from kernelnet.trainer.connection.protocol import TrainerProtocol
+
+if TYPE_CHECKING:
+    from kernelnet.trainer.service import Trainer
+
+__all__ = ["TrainerFactory"]
+
+
+class TrainerFactory(InTurn, ClientFactory):
+    """
+    Makes one `TrainerProtocol` at a time, with the address whose turn it is.
+
+    After a connection that had gone well the same address is tried again first.
+
+    @ivar connection: the one that is open.
+    @ivar connector: of the last attempt.
+    @ivar reached: whether a hub has ever known us.
+    """
+
+    log = Logger()
+    noisy = False
+
+    def __init__(self, trainer: Trainer, addresses: Sequence[Address], clock: IReactorTime) -> None:
+        InTurn.__init__(self, addresses)
+        self.trainer = trainer
+        self._clock = clock
+        self._continue = True
+        self._wentWell = self.reached = False
+        self._heard = True
+        self._call: IDelayedCall | None = None
+        self.connection: TrainerProtocol | None = None
+        self.connector: IConnector | None = None
+
+    def connect(self) -> None:
+        """Try the address whose turn it is."""
+        self._call = None
+        self._wentWell = False
+        self.connector = self.trainer.dial(self.address)
+
+    def buildProtocol(self, addr: IAddress | None) -> TrainerProtocol:  # type: ignore[override]
+        protocol = TrainerProtocol(self._clock)
+        protocol.factory = self
+        self.connection = protocol
+        return protocol
+
+    def greeted(self) -> None:
+        """The hub's first valid answer: only now, and not with a mere connection, an attempt has gone well."""
+        self._wentWell = self.reached = True
+        self.wentWell()
+
+    def lost(self, protocol: TrainerProtocol, refusal: str | None) -> None:
+        """
+        A connection of ours has ended.
+
+        @param refusal: what was wrong, if no waiting mends it.
+        """
+        self._heard = protocol.heard
+        if self.connection is protocol:
+            self.connection = None
+            self.trainer.disconnected()
+        if refusal is None:
+            return
+        if line := self.refuse(refusal):
+            self.trainer.fail(line)
+        else:
+            self.log.error("the hub at {address} {refusal}", address=str(self.address), refusal=refusal)
+
+    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
+        self.log.warn("can't reach the hub at {address}: {reason}", address=str(self.address), reason=_short(reason))
+        self._retry()
+
+    def clientConnectionLost(self, connector: IConnector, unused_reason: Failure) -> None:
+        if self._continue and self._heard:
+            self.log.info("Lost the hub at {address}", address=str(self.address))
+        elif self._continue:
+            self.log.warn(
+                "Lost the hub at {address} before it said what a hub says: is it a hub that answers there, over TLS? "
+                "Its default port is 6000",
+                address=str(self.address),
+            )
+        self._retry()
+
+    def stopTrying(self) -> None:
+        """No attempt after this one, which ends if it isn't a connection yet."""
+        self._continue = False
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+        if self.connector is not None:
+            with suppress(NotConnectingError):
+                self.connector.stopConnecting()
+
+    def _retry(self) -> None:
+        if self._continue:
+            self._call = self._clock.callLater(self.next(same=self._wentWell), self.connect)
+
+
+def _short(reason: Failure) -> str:
+    return str(reason.value) or type(reason.value).__name__

@@ -1,0 +1,104 @@
+"""What the trainer has said and the hub has not acked: kept across restarts, sent again in the same order."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.internet.defer import inlineCallbacks
+from twisted.logger import Logger
+
+from kernelnet.message import NetworkMessage
+from kernelnet.trainer.storage.database import Changes, Store
+from kernelnet.wire import AUTHENTICATED_LINE, encode
+
+__all__ = ["Outbox"]
+
+WINDOW = 256
+"""How many messages may be under way at once; more wait for acks."""
+
+Send = Callable[[list[bytes]], None]
+
+
+class Outbox:
+    """
+    An ordered queue of encoded lines, each until its ack.
+
+    A message is added within the `Changes` that make it durable; after their commit `release` lets it go out.
+    """
+
+    log = Logger()
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: OrderedDict[str, bytes] = OrderedDict()
+        self._underWay: OrderedDict[str, bytes] = OrderedDict()
+        self._send: Send | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._underWay)
+
+    def __repr__(self) -> str:
+        return f"<Outbox waiting={len(self._waiting)} underWay={len(self._underWay)} online={self._send is not None}>"
+
+    @inlineCallbacks
+    def load(self) -> Any:
+        """Take up what an earlier run left."""
+        rows = yield self._store.read("SELECT message_id, line FROM outbox ORDER BY position")
+        self._waiting = OrderedDict((messageId, bytes(line)) for messageId, line in rows)
+
+    def add(self, message: NetworkMessage, changes: Changes) -> None:
+        """Put C{message} into C{changes}; one that no line can hold is dropped, and the log says so."""
+        line = encode(message)
+        if len(line) > AUTHENTICATED_LINE:
+            # The hub would close, and all that is behind it would wait for ever.
+            kind = message.message_type.value
+            self.log.error(
+                "not sent: {kind} of {n} bytes; at most {limit} fit", kind=kind, n=len(line), limit=AUTHENTICATED_LINE
+            )
+            return
+        changes.add("INSERT INTO outbox (message_id, line) VALUES (?, ?)", message.message_id, line)
+
+    def release(self, changes: Changes) -> None:
+        """C{changes} are durable now: what was added to them may go out."""
+        for sql, parameters in changes.statements:
+            if sql.startswith("INSERT INTO outbox"):
+                self._waiting[parameters[0]] = parameters[1]
+        self._pump()
+
+    def connected(self, send: Send) -> None:
+        """A connection is there and the hub knows us: all that is unacked goes out again, in order."""
+        self._send = send
+        self._waiting = OrderedDict([*self._underWay.items(), *self._waiting.items()])
+        self._underWay = OrderedDict()
+        self._pump()
+
+    def disconnected(self) -> None:
+        self._send = None
+
+    def acked(self, messageIds: Iterable[str], changes: Changes) -> None:
+        """The hub has these (or will never take them): forget them."""
+        for messageId in messageIds:
+            if self._underWay.pop(messageId, None) is None:
+                self._waiting.pop(messageId, None)
+            changes.add("DELETE FROM outbox WHERE message_id = ?", messageId)
+        self._pump()
+
+    def dropLongest(self, changes: Changes) -> None:
+        """The hub closed over a line that is longer than its limit: whichever it was, the longest was."""
+        if self._underWay:
+            longest = max(self._underWay, key=lambda messageId: len(self._underWay[messageId]))
+            self.log.error("dropped {id}: the hub takes no line that long", id=longest)
+            self.acked([longest], changes)
+
+    def _pump(self) -> None:
+        if self._send is None:
+            return
+        lines = []
+        while self._waiting and len(self._underWay) < WINDOW:
+            messageId, line = self._waiting.popitem(last=False)
+            self._underWay[messageId] = line
+            lines.append(line)
+        if lines:
+            self._send(lines)

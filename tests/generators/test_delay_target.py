@@ -1,0 +1,143 @@
+"""The template of senders that keep a queue of their choice: known answers, and that it works whatever its numbers."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import wasmtime
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet import generators
+from kernelnet.artifacts import SplitScore
+from kernelnet.generators.evolution.portfolio import search as searchFamilies
+from kernelnet.generators.search import TEMPLATES, familiesFor
+from kernelnet.generators.templates.delay_target import QUEUE_TARGET
+from kernelnet.generators.templates.parameter_search import VectorFamily
+from kernelnet.generators.templates.parameters import Vector
+from kernelnet.learning.acceptance import bestByHand
+from kernelnet.learning.problem import Problem
+from kernelnet.workbench.compiler import compileC
+from kernelnet.workbench.network_stack import NetworkStackWorkbench, workbench
+from kernelnet.workbench.network_stack.scenario import NetworkStackScenario
+from kernelnet.workbench.sandbox import engine, loadModule
+from tests.workbench.network_stack_support import varied, writeLink
+
+KNOWN = [QUEUE_TARGET.normalized(vector) for vector in QUEUE_TARGET.known]
+NAMES = [parameter.name for parameter in QUEUE_TARGET.parameters]
+
+
+def compiled(source: str) -> bytes:
+    return compileC(source, workbench.headerPath, trusted=True, flags=("-Werror",))
+
+
+def vector(**values: float) -> Vector:
+    """The first known one, but for these."""
+    return QUEUE_TARGET.normalized([values.get(name, value) for name, value in zip(NAMES, KNOWN[0], strict=True)])
+
+
+class Case(SynchronousTestCase):
+    def scenario(self, link: list[int] | None = None, **settings: int) -> NetworkStackScenario:
+        path = Path(self.mktemp()).with_suffix(".txt")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scenario: NetworkStackScenario = NetworkStackWorkbench().scenario(
+            writeLink(path, varied() if link is None else link), settings
+        )
+        return scenario
+
+    def held(self, scenario: NetworkStackScenario, chosen: Vector) -> SplitScore:
+        return scenario.measure(compiled(QUEUE_TARGET.bake(chosen))).splits["held_out"]
+
+
+class KnownAnswers(Case):
+    def test_target(self) -> None:
+        """On a constant link so many packets wait as are wanted: of one a millisecond, so many milliseconds."""
+        scenario = self.scenario([1] * 40_000)
+        for target in (1, 4, 10):
+            held = self.held(scenario, vector(TARGET=target, NEAR=1))
+            self.assertEqual(held.metrics["utilisation_permille"], 1000)
+            self.assertLessEqual(abs(held.metrics["mean_rtt_ms"] - 40 - target), 1, target)
+
+    def test_share(self) -> None:
+        """A share of the window waits where that is wanted: a quarter of it is a third of the base rtt."""
+        held = self.held(self.scenario([2] * 40_000), vector(TARGET=0.2, SHARE=0.25, NEAR=1, UP_SHARE=0.1, DOWN=1))
+        self.assertLessEqual(abs(held.metrics["mean_rtt_ms"] - 40 * 4 / 3), 2)
+
+    def test_loss(self) -> None:
+        """With a queue too short for what is wanted it loses packets, and gives way."""
+        scenario = self.scenario([1] * 40_000, queue_packets=5)
+        gives, stays = (self.held(scenario, vector(TARGET=12, LOSS=loss)) for loss in (0.5, 1))
+        self.assertLess(gives.metrics["lost_packets"], 0.2 * stays.metrics["lost_packets"])
+
+    def test_paced(self) -> None:
+        """Packets leave at so many windows a round trip, or as fast as the window lets them."""
+        for pace, rate in ((0, 0.0), (2, 2 * 11 / 40)):
+            store = wasmtime.Store(engine())
+            store.set_fuel(1 << 40)
+            store.set_epoch_deadline(1 << 40)
+            module = loadModule(compiled(QUEUE_TARGET.bake(vector(PACE=pace))))
+            exports: Any = wasmtime.Instance(store, module, []).exports(store)
+            exports["kn_init"](store, 0)
+            # Slow start: one packet more than the first ten.
+            self.assertEqual(exports["kn_ack"](store, 40, 40, 1, 0, 9, 0.0), 11.0)
+            self.assertEqual(exports["kn_rate"](store), rate)
+
+    def test_searched(self) -> None:
+        """A short search finds what is better than all hand-made senders on a link that it was not searched on."""
+        problem = Problem(self.scenario(varied(60)), seed=1, seconds=3600.0)
+        found = searchFamilies(problem, [VectorFamily(QUEUE_TARGET)], 120)
+        if found is None:
+            self.fail("nothing")
+        other = self.scenario(varied(60, seed=7))
+        score = sum(split.score for split in other.measure(compiled(found.source)).splits.values())
+        hand = other.baselines()[bestByHand(other)].splits.values()
+        self.assertLess(score, sum(split.score for split in hand))
+
+
+class Works(Case):
+    def test_own(self) -> None:
+        """The file as it is compiles without a warning, and is what its own parameters make."""
+        source = Path(generators.__file__).with_name("queue_target.c").read_text(encoding="utf-8")
+        self.assertEqual(set(self.scenario().measure(compiled(source)).splits), {"train", "validation", "held_out"})
+
+    def test_baked(self) -> None:
+        """With the parameters built in it scores what it scored with kn_param, and says what they mean."""
+        scenario = self.scenario(flows=2)
+        tunable = compiled(QUEUE_TARGET.tunable())
+        for chosen in KNOWN:
+            source = QUEUE_TARGET.bake(chosen)
+            self.assertNotIn("kn_param", source)
+            for parameter in QUEUE_TARGET.parameters:
+                self.assertIn(parameter.meaning, source)
+            tried = scenario.measure(tunable, parameters=chosen).splits
+            for split, score in scenario.measure(compiled(source)).splits.items():
+                self.assertEqual(score.score, tried[split].score)
+            self.assertEqual(len(QUEUE_TARGET.describe(chosen).splitlines()), 1)
+
+    def test_any(self) -> None:
+        """Any values within the ranges make a sender that ends, on slow, fast and idle links."""
+        rng = random.Random(2)
+        tunable = compiled(QUEUE_TARGET.tunable())
+        for link in (varied(12), varied(12, 3, 0.01), [20] * 10_000):
+            scenario = self.scenario(link, loss_permille=20)
+            for extreme in ("least", "most"):
+                scenario.measure(tunable, parameters=[getattr(each, extreme) for each in QUEUE_TARGET.parameters])
+            for _ in range(10):
+                scenario.measure(tunable, parameters=[each.any(rng) for each in QUEUE_TARGET.parameters])
+
+    def test_steady(self) -> None:
+        """It goes by acknowledgements: on the shipped links it loses about the same wherever they begin."""
+        wasm = compiled(QUEUE_TARGET.bake(KNOWN[-1]))
+        for path in workbench.traces():
+            scenario = workbench.scenario(path)
+            self.assertTrue(scenario.steady(wasm, scenario.measure(wasm)), path.name)
+
+
+class FamilyTests(Case):
+    def test_families(self) -> None:
+        """The default search has it for this bench, beside genetic programming, and nothing of page caches."""
+        problem = Problem(self.scenario(varied(12)), seed=1, seconds=60.0)
+        self.assertEqual([family.name for family in familiesFor(problem)], ["queue_target", "genetic"])
+        sizes = [len(template.parameters) for template in TEMPLATES]
+        self.assertEqual(len(sizes), len(set(sizes)))

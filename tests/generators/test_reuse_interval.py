@@ -1,0 +1,143 @@
+"""The template of policies that learn lifetimes: known answers, and that it works whatever its parameters are."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet import generators
+from kernelnet.generators.evolution.portfolio import search as searchFamilies
+from kernelnet.generators.search import TEMPLATES, familiesFor
+from kernelnet.generators.templates.parameter_search import VectorFamily
+from kernelnet.generators.templates.parameters import Vector
+from kernelnet.generators.templates.reuse_interval import LIFETIMES
+from kernelnet.learning.problem import Problem
+from kernelnet.workbench.compiler import compileC
+from kernelnet.workbench.file_system import workbench
+from kernelnet.workbench.file_system.scenario import FileSystemScenario
+from tests.workbench.support import HEADER, mixture, smallScenario
+
+KNOWN = [LIFETIMES.normalized(vector) for vector in LIFETIMES.known]
+
+
+def compiled(source: str) -> bytes:
+    return compileC(source, HEADER, trusted=True, flags=("-Werror",))
+
+
+class Case(SynchronousTestCase):
+    def scenario(self, ids: list[int], capacity: int = 32) -> FileSystemScenario:
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        return smallScenario(folder, ids, capacity)
+
+    def level(self, scenario: FileSystemScenario, vector: Vector = KNOWN[0]) -> float:
+        level: float = scenario.developmentLevel(scenario.measure(compiled(LIFETIMES.bake(vector))))
+        return level
+
+
+class KnownAnswers(Case):
+    def test_loop(self) -> None:
+        """Of a loop that does not fit it keeps a part, as the optimum does, where LRU has no hit."""
+        self.assertGreater(self.level(self.scenario([number % 60 for number in range(6000)])), 0.9)
+
+    def test_hot(self) -> None:
+        """What comes often stays, however many blocks come once between."""
+        rng = random.Random(1)
+        ids = [rng.randrange(30) if rng.random() < 0.4 else 1000 + number for number in range(20_000)]
+        self.assertGreater(self.level(self.scenario(ids)), 0.8)
+
+    def test_done(self) -> None:
+        """Where each block comes once more, too late for all that is made by hand, it does what the optimum does."""
+        scenario = self.scenario([block for number in range(6000) for block in (number, max(0, number - 40))])
+        self.assertEqual({scenario.developmentLevel(report) for report in scenario.baselines().values()}, {0.0})
+        self.assertGreater(self.level(scenario), 0.9)
+
+    def test_recent(self) -> None:
+        """Where a block comes again soon or never, it is as good as LRU, which is nearly optimal there."""
+        ids = [max(0, number - back) for number in range(0, 9000, 3) for back in (0, 9, 21)]
+        scenario = self.scenario(ids)
+        lru = scenario.reference().splits["held_out"].score
+        ours = scenario.measure(compiled(LIFETIMES.bake(KNOWN[0]))).splits["held_out"].score
+        self.assertLessEqual(ours, 1.02 * lru)
+
+    def test_changing(self) -> None:
+        """It learns anew when a loop becomes another one: the second half has other blocks, and twice as many."""
+        ids = [number % 60 for number in range(20_000)] + [1000 + number % 120 for number in range(20_000)]
+        self.assertGreater(self.level(self.scenario(ids)), 0.8)
+
+    def test_mixture(self) -> None:
+        """On a loop, a skewed load and one-hit wonders at once it closes about half of the distance."""
+        scenario = self.scenario(mixture(40_000))
+        problem = Problem(scenario, seed=1, seconds=3600.0)
+        found = searchFamilies(problem, [VectorFamily(LIFETIMES)], 60)
+        if found is None:
+            self.fail("nothing")
+        self.assertGreater(self.level(scenario), 0.4)
+        self.assertGreater(scenario.developmentLevel(scenario.measure(compiled(found.source))), 0.45)
+
+
+class Works(Case):
+    def test_own(self) -> None:
+        """The file as it is compiles without a warning, and is what its own parameters make."""
+        source = Path(generators.__file__).with_name("lifetimes.c").read_text(encoding="utf-8")
+        scenario = self.scenario(mixture())
+        self.assertEqual(set(scenario.measure(compiled(source)).splits), {"train", "validation", "held_out"})
+
+    def test_baked(self) -> None:
+        """With the parameters built in it scores what it scored with kn_param, and says what they mean."""
+        scenario = self.scenario(mixture())
+        tunable = compiled(LIFETIMES.tunable())
+        for vector in KNOWN:
+            source = LIFETIMES.bake(vector)
+            self.assertNotIn("kn_param", source)
+            for parameter in LIFETIMES.parameters:
+                self.assertIn(parameter.meaning, source)
+            tried = scenario.measure(tunable, parameters=vector).splits
+            for split, score in scenario.measure(compiled(source)).splits.items():
+                self.assertEqual(score.score, tried[split].score)
+            self.assertEqual(len(LIFETIMES.describe(vector).splitlines()), 1)
+
+    def test_any(self) -> None:
+        """Any values within the ranges, and any capacity, make a policy that keeps its contract."""
+        rng = random.Random(2)
+        tunable = compiled(LIFETIMES.tunable())
+        for capacity in (1, 2, 3, 7, 32, 199):
+            scenario = self.scenario(mixture(), capacity)
+            for extreme in ("least", "most"):
+                scenario.measure(tunable, parameters=[getattr(each, extreme) for each in LIFETIMES.parameters])
+            for _ in range(10):
+                scenario.measure(tunable, parameters=[each.any(rng) for each in LIFETIMES.parameters])
+
+    def test_forgets(self) -> None:
+        """With more blocks than it can remember it forgets some, and goes on."""
+        ids = [number if number % 3 else number % 60 for number in range(750_000)]
+        scenario = self.scenario(ids)
+        self.assertGreater(self.level(scenario), 0.9)
+
+    def test_steady(self) -> None:
+        """It goes by the requests: on the shipped traces, with a few missing, it has about the same misses."""
+        wasm = compiled(LIFETIMES.bake(KNOWN[0]))
+        for path in workbench.traces():
+            scenario = workbench.scenario(path)
+            self.assertTrue(scenario.steady(wasm, scenario.measure(wasm)), path.name)
+
+    def test_repeated(self) -> None:
+        """Two runs are the same to the unit of fuel."""
+        scenario, wasm = self.scenario(mixture()), compiled(LIFETIMES.bake(KNOWN[0]))
+        self.assertEqual(scenario.measure(wasm), scenario.measure(wasm))
+
+
+class FamilyTests(Case):
+    def test_searched(self) -> None:
+        """The default search has it for page caches, and tells its vectors from those of all other templates."""
+        problem = Problem(self.scenario(mixture()), seed=1, seconds=60.0)
+        self.assertIn("lifetimes", [family.name for family in familiesFor(problem)])
+        sizes = [len(template.parameters) for template in TEMPLATES]
+        self.assertEqual(len(sizes), len(set(sizes)))
+
+    def test_suggested(self) -> None:
+        """A phase's length is how long the template remembers."""
+        (short, long) = map(LIFETIMES.normalized, LIFETIMES.suggested("phase_changes", lambda name: 2.0**16))
+        self.assertEqual((short[0], long[0]), (16.0, 18.0))

@@ -1,0 +1,295 @@
+"""A connection as a reader of the log: resume, slow readers, bounded memory."""
+
+from __future__ import annotations
+
+import random
+
+from kernelnet.hub.connection.log_reader import Flush
+from kernelnet.hub.storage import log_pages
+from kernelnet.hub.storage.event_log import Log
+from tests.hub.support import Client, Hub, HubTestCase, aPattern
+
+
+def seqs(client: Client) -> list[int]:
+    return [m["seq"] for m in client.received("pattern_share")]
+
+
+class ResumeTests(HubTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(log_pages, "PAGE_ROWS", 7)
+        self.author = self.hub.connect("AI_1")
+
+    def share(self, n: int, target: str | None = None) -> None:
+        for _ in range(n):
+            self.author.send("pattern_share", aPattern(), target)
+
+    def test_whatItMissed(self) -> None:
+        """Who comes back gets all that was for it meanwhile, once, in order; then what comes."""
+        reader = self.hub.connect("AI_2")
+        self.hub.connect("AI_3")
+        self.share(3)
+        self.assertEqual(seqs(reader), [1, 2, 3])
+        reader.leave()
+        self.share(30)
+        self.share(1, "AI_3")
+        self.share(1, "AI_2")
+        reader = self.hub.resume("AI_2", 3)
+        first, *rest = reader.received()
+        self.assertEqual(first["message_type"], "training_sync")
+        self.assertEqual((first["payload"]["resumed"], first["payload"]["seq"]), (True, 3))
+        self.assertEqual([m["seq"] for m in rest], [*range(4, 34), 35])
+        self.share(1)
+        self.assertEqual(seqs(reader), [36])
+
+    def test_ownMessages(self) -> None:
+        """A replay leaves out what the AI itself had sent."""
+        self.share(2)
+        back = self.hub.resume("AI_1", 0)
+        self.assertEqual(seqs(back), [])
+
+    def test_fromTheDatabase(self) -> None:
+        """The same from the database, after a restart of the hub."""
+        self.hub.connect("AI_2").leave()
+        self.share(20)
+        hub = self.restart()
+        back = hub.resume("AI_2", 4)
+        self.assertEqual(seqs(back), list(range(5, 21)))
+
+    def test_otherLog(self) -> None:
+        """Another log_id, a position outside the log, or none at all: not resumed, and on from now."""
+        self.share(2)
+        for hello in (
+            {"log_id": "other", "resume_after": 1},
+            {"log_id": self.hub.log.logId, "resume_after": 99},
+            {"resume_after": 1},
+            {},
+        ):
+            client = self.hub.client("AI_2")
+            client.hello(2, **hello)
+            (sync,) = client.payloads()
+            self.assertEqual((sync["resumed"], sync["seq"]), (False, 2), hello)
+
+    def test_version1(self) -> None:
+        """Version 1 begins from now, whatever it says."""
+        self.share(2)
+        client = self.hub.client("OLD")
+        client.hello(1, log_id=self.hub.log.logId, resume_after=0)
+        self.assertEqual([m["message_type"] for m in client.received()], ["training_sync"])
+
+    def test_noGapAtTheSwitch(self) -> None:
+        """What is committed while a newcomer reads pages comes after them: no gap, nothing twice."""
+        self.hub.connect("AI_2").leave()
+        self.share(20)
+        hub = self.restart()
+        self.author = hub.connect("AI_1")
+        client = hub.client("AI_2")
+        hub.reader.held = True
+        client.hello(2, log_id=hub.log.logId, resume_after=0)
+        self.assertEqual(client.received(), [])
+        found = []
+        for _ in range(12):  # each time one read, and meanwhile a commit
+            self.share(1)
+            hub.reader.release()
+            hub.reader.held = True
+            found += seqs(client)
+        hub.reader.release()
+        found += seqs(client)
+        self.assertEqual(found, list(range(1, 33)))
+        self.assertTrue(client.protocol.cursor.live)
+
+    def test_uncommittedIsNoPage(self) -> None:
+        """A page never covers what the reactor's thread doesn't know as committed yet."""
+        self.share(3)
+        page = log_pages.readPage(self.hub.reader.connection, 0, 2, "AI_2")
+        self.assertEqual(([e.seq for e in page.events], page.upTo), ([1, 2], 2))
+
+
+class SlowReaderTests(HubTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.author = self.hub.connect("AI_1")
+
+    def share(self, n: int, size: int = 10) -> None:
+        for _ in range(n):
+            self.author.send("pattern_share", aPattern(data="x" * size))
+
+    def test_lagsAndCatchesUp(self) -> None:
+        """A reader whose transport asks to pause gets nothing until it resumes, then all of it in order."""
+        slow, quick = self.hub.connect("SLOW"), self.hub.connect("QUICK")
+        slow.received(), quick.received()
+        self.share(2)
+        slow.pause()
+        self.share(5)
+        self.assertEqual(seqs(slow), [1, 2])
+        self.assertEqual(seqs(quick), list(range(1, 8)))
+        slow.resume()
+        self.assertEqual(seqs(slow), list(range(3, 8)))
+        self.share(1)
+        self.assertEqual(seqs(slow), [8])
+
+    def test_boundedMemory(self) -> None:
+        """Readers that never read hold nothing but a position, and the hub's memory of the log's end is bounded."""
+        self.patch(self.hub.log._recent, "_maxBytes", 20_000)
+        slow = [self.hub.connect(f"SLOW_{i}") for i in range(3)]
+        for client in slow:
+            client.received()
+            client.pause()
+        self.share(200, 1000)
+        self.assertLessEqual(sum(len(e.line) for e in self.hub.log._recent._events), 20_000)
+        for client in slow:
+            self.assertEqual(client.transport.value(), b"")
+            self.assertEqual(client.protocol.cursor.position, 0)
+        slow[0].resume()
+        self.assertEqual(seqs(slow[0]), list(range(1, 201)))
+
+    def test_pausedInTheMiddle(self) -> None:
+        """When the transport is full in the middle of a replay, the rest waits for it."""
+        self.patch(log_pages, "PAGE_ROWS", 5)
+        slow = self.hub.connect("SLOW")
+        slow.received()
+        slow.pause()
+        self.share(23)
+        write, room = slow.transport.write, [3]
+
+        def full(data: bytes) -> None:
+            write(data)
+            room[0] -= 1
+            if room[0] <= 0:
+                slow.pause()
+
+        slow.transport.write = full  # type: ignore[method-assign]
+        slow.resume()
+        self.assertEqual(seqs(slow), list(range(1, 16)))
+        room[0] = 100
+        slow.resume()
+        self.assertEqual(seqs(slow), list(range(16, 24)))
+
+    def test_largeFlush(self) -> None:
+        """A large commit goes out in pages, so that nobody gets all of it at once when it is slow."""
+        slow = self.hub.connect("SLOW")
+        slow.received()
+        sizes: list[int] = []
+        write = slow.transport.write
+
+        def full(data: bytes) -> None:
+            write(data)
+            sizes.append(len(data))
+            slow.pause()
+
+        self.hub.writer.held = True
+        self.share(12, 100_000)
+        slow.transport.write = full  # type: ignore[method-assign]
+        self.hub.writer.release()
+        self.hub.clock.advance(Log.GATHER)
+        for _ in range(30):
+            slow.resume()
+        self.assertLessEqual(max(sizes), Flush.MAX_BYTES + 1000)
+        self.assertEqual(seqs(slow), list(range(1, 13)))
+
+    def test_notReadEither(self) -> None:
+        """A version 2 client that doesn't read is not read, so that acks can't pile up."""
+        slow = self.hub.connect("SLOW")
+        slow.pause()
+        self.assertEqual(slow.transport.producerState, "paused")
+        slow.resume()
+        self.assertEqual(slow.transport.producerState, "producing")
+
+    def test_version1TooSlow(self) -> None:
+        """A version 1 client that doesn't keep up is told too_slow and cut; one that pauses for a moment is not."""
+        self.patch(self.hub.log._recent, "_maxBytes", 5_000)
+        slow, brief = self.hub.connect("SLOW", 1), self.hub.connect("BRIEF", 1)
+        slow.received(), brief.received()
+        slow.pause()
+        brief.pause()
+        self.share(2)
+        self.hub.clock.advance(5)
+        self.assertFalse(slow.closing)
+        brief.resume()
+        self.share(10, 1000)
+        self.hub.clock.advance(5)
+        self.assertEqual(slow.errors(), ["too_slow"])
+        self.assertTrue(slow.closing)
+        self.assertFalse(brief.closing)
+        self.assertEqual(len(brief.received("pattern_share")), 12)
+
+    def test_version1Chatter(self) -> None:
+        """What a version 1 client provokes while it doesn't read is not kept for it."""
+        slow = self.hub.connect("SLOW", 1)
+        slow.received()
+        slow.pause()
+        for _ in range(100):
+            slow.send("nonsense", {})
+            slow.send("heartbeat", {"nonce": "x" * 1000})
+            slow.send("training_sync", {})
+        self.assertEqual(slow.transport.value(), b"")
+        self.assertEqual(slow.transport.producerState, "producing")
+
+    def test_repr(self) -> None:
+        """A cursor's repr says whose it is, where it stands and how."""
+        client = self.hub.connect("AI_2")
+        self.assertEqual(repr(client.protocol.cursor), "<Cursor of AI_2 at 0, live>")
+        client.pause()
+        self.assertEqual(repr(client.protocol.cursor), "<Cursor of AI_2 at 0, paused>")
+
+
+class RandomTests(HubTestCase):
+    def test_anyInterleaving(self) -> None:
+        """Whatever pauses, restarts and commits interleave: each reader gets each message once, in order."""
+        self.patch(log_pages, "PAGE_ROWS", 4)
+        for seed in range(5):
+            self.interleave(seed)
+
+    def interleave(self, seed: int) -> None:
+        chance = random.Random(seed)
+        readers = [f"R_{seed}_{i}" for i in range(4)]
+        got: dict[str, list[int]] = {id_: [] for id_ in readers}
+        clients: dict[str, Client] = {}
+
+        def collect() -> None:
+            for id_, client in clients.items():
+                got[id_] += seqs(client)
+
+        def join(hub: Hub, id_: str) -> None:
+            clients[id_] = hub.resume(id_, got[id_][-1] if got[id_] else 0)
+
+        def begin(hub: Hub) -> Client:
+            for id_ in readers:
+                hub.issue(id_)
+            return hub.connect("AI_1")
+
+        author = begin(self.hub)
+        for step in range(400):
+            collect()
+            match chance.randrange(9):
+                case 0 | 1 | 2 | 3:
+                    author.send("pattern_share", aPattern(), message_id=f"m{seed}-{step}")
+                case 4:
+                    join(self.hub, chance.choice(readers))
+                case 5 if clients:
+                    chance.choice(list(clients.values())).pause()
+                case 6 if clients:
+                    client = chance.choice(list(clients.values()))
+                    if not client.closing:
+                        client.resume()
+                case 7:
+                    for pool in (self.hub.reader, self.hub.writer):
+                        pool.held = not pool.held
+                        if not pool.held:
+                            pool.release()
+                    self.hub.clock.advance(Log.GATHER)
+                case 8 if step % 50 == 0:
+                    clients.clear()
+                    author = begin(self.restart())
+        self.hub.writer.release()
+        self.hub.reader.release()
+        self.hub.clock.advance(Log.GATHER)
+        for id_ in readers:
+            collect()
+            join(self.hub, id_)
+            self.hub.clock.advance(Log.GATHER)
+        collect()
+        expected = [seq for (seq,) in self.hub.rows("SELECT seq FROM events ORDER BY seq")]
+        self.assertGreater(len(expected), 100)
+        for id_ in readers:
+            self.assertEqual(got[id_], expected)

@@ -1,0 +1,371 @@
+"""Collaborations: who is invited, the table of states, time limits, and version 1 partners."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.hub.support import Client, HubTestCase, aComponent
+
+FEATURE = {"type": "feature_development", "description": "page cache", "expertise_offered": ["audio"]}
+
+
+class MatchTests(HubTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.initiator = self.hub.connect("AI_1", specialization="audio")
+        self.hub.connect("FS", specialization="file_system", capabilities=["storage", "caching"])
+        self.hub.connect("NET", specialization="networking", capabilities=["storage"])
+        self.hub.connect("AWAY", specialization="file_system", capabilities=["storage", "caching"]).leave()
+        self.hub.connect("SHY", specialization="file_system", collaboration_ready=False)
+
+    def invited(self, target: str | None = None, **request: Any) -> list[str]:
+        id_ = self.initiator.send("collaboration_request", {**FEATURE, **request}, target)
+        self.assertEqual(self.initiator.errors(), [])
+        ((recipients,),) = self.hub.rows("SELECT recipients FROM events WHERE message_id = ?", id_)
+        return list(json.loads(recipients))
+
+    def test_namedTarget(self) -> None:
+        """A named target wins, the top-level one over that of the payload; even one that is not ready."""
+        self.assertEqual(self.invited("NET", target_ai="FS", seeking_expertise=["caching"]), ["NET"])
+        self.assertEqual(self.invited(target_ai="FS", seeking_expertise=["networking"]), ["FS"])
+        self.assertEqual(self.invited(target_ai="", seeking_expertise=["networking"]), ["NET"])
+        self.assertEqual(self.invited("SHY"), ["SHY"])
+
+    def test_expertise(self) -> None:
+        """Else those who serve what is sought, the initiator never, nor who isn't ready; also who is away."""
+        self.assertEqual(self.invited(seeking_expertise=["caching"]), ["AWAY", "FS"])
+        self.assertEqual(self.invited(seeking_expertise=["file system"]), ["AWAY", "FS"])
+        self.assertEqual(self.invited(seeking_expertise=["storage"]), ["AWAY", "FS", "NET"])
+        self.assertEqual(self.invited(seeking_expertise=["audio"]), ["AWAY", "FS", "NET"])
+
+    def test_bestFirst(self) -> None:
+        """Of many matches the best three: who is connected first, then who serves more terms."""
+        for i in range(3):
+            self.hub.connect(f"MORE_{i}", capabilities=["storage", "caching"])
+        best = self.invited(seeking_expertise=["storage", "caching"])
+        self.assertEqual(len(best), 3)
+        self.assertNotIn("AWAY", best)
+        self.assertNotIn("NET", best)
+
+    def test_everybody(self) -> None:
+        """When nothing is sought, or nobody has it: all that are ready."""
+        self.assertEqual(self.invited(), ["AWAY", "FS", "NET"])
+        self.assertEqual(self.invited(seeking_expertise=["cooking"]), ["AWAY", "FS", "NET"])
+
+    def test_unknownInPayload(self) -> None:
+        """A target in the payload that was never enrolled is unknown_target, too."""
+        self.initiator.send("collaboration_request", {**FEATURE, "target_ai": "NOBODY"})
+        self.assertEqual(self.initiator.errors(), ["unknown_target"])
+        self.assertEqual(self.hub.rows("SELECT * FROM collaboration_sessions"), [])
+
+    def test_alone(self) -> None:
+        """With nobody to invite the session has expired, and the initiator is told."""
+        self.hub.factory.registry.ais = {"AI_1": self.hub.factory.registry.ais["AI_1"]}
+        self.initiator.received()
+        self.initiator.send("collaboration_request", FEATURE)
+        (answer,) = self.initiator.payloads("collaboration_response")
+        self.assertEqual(answer["response"], "expired")
+
+
+class StateTests(HubTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.initiator = self.hub.connect("AI_1", specialization="audio")
+        self.a = self.hub.connect("A", capabilities=["x"])
+        self.b = self.hub.connect("B", capabilities=["x"])
+        self.old = self.hub.connect("OLD", 1, capabilities=["x"])
+        for client in (self.initiator, self.a, self.b, self.old):
+            client.received()
+
+    def offer(self, **fields: Any) -> str:
+        self.initiator.send("collaboration_request", {**FEATURE, "seeking_expertise": ["x"], **fields})
+        for client in (self.a, self.b, self.old):
+            (invitation,) = client.payloads("collaboration_request")
+        self.assertEqual(
+            invitation,
+            {
+                "session_id": invitation["session_id"],
+                "type": "feature_development",
+                "description": "page cache",
+                "initiator": "AI_1",
+                "partner_specialization": "audio",
+                "expertise_offered": ["audio"],
+                "seeking_expertise": ["x"],
+            },
+        )
+        return str(invitation["session_id"])
+
+    def state(self) -> tuple[str, str | None]:
+        ((state, partner),) = self.hub.rows("SELECT state, partner FROM collaboration_sessions")
+        return state, partner
+
+    def respond(self, client: Client, session: str, response: str) -> None:
+        client.send("collaboration_response", {"session_id": session, "response": response, "reason": "r"})
+
+    def outcomes(self, client: Client) -> list[tuple[str, str | None]]:
+        return [(p["response"], p.get("partner")) for p in client.payloads("collaboration_response")]
+
+    def complete(self, client: Client, session: str, **more: Any) -> None:
+        client.send(
+            "os_component_share",
+            {**aComponent(), "session_id": session, "collaboration_complete": True, **more},
+            "AI_1",
+        )
+
+    def test_firstAcceptWins(self) -> None:
+        """The first accept makes the session active; the others get expired, the initiator learns the partner."""
+        session = self.offer()
+        self.assertEqual(self.state(), ("offered", None))
+        self.respond(self.a, session, "accepted")
+        self.assertEqual(self.state(), ("active", "A"))
+        self.assertEqual(self.outcomes(self.initiator), [("accepted", "A")])
+        self.assertEqual(self.outcomes(self.b), [("expired", None)])
+        self.assertEqual(self.outcomes(self.a), [])
+        self.respond(self.b, session, "accepted")
+        self.assertEqual(self.outcomes(self.b), [("expired", None)])
+        self.assertEqual(self.state(), ("active", "A"))
+        self.assertEqual(self.outcomes(self.initiator), [])
+
+    def test_oldNeverSeesResponses(self) -> None:
+        """A version 1 peer never gets a collaboration_response: it does not know the type."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        self.assertEqual(self.old.received(), [])
+
+    def test_complete(self) -> None:
+        """The partner's completing share ends the session in a component, which is stored and goes to its target."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        self.initiator.received()
+        self.complete(self.a, session)
+        self.assertEqual(self.state(), ("completed", "A"))
+        (share,) = self.initiator.received("os_component_share")
+        self.assertEqual(share["payload"]["session_id"], session)
+        self.assertEqual(self.hub.rows("SELECT component, transcript FROM collaboration_sessions"), [("c1", b"[]")])
+        self.assertEqual(len(self.hub.rows("SELECT * FROM shared_components")), 1)
+
+    def test_transcript(self) -> None:
+        """What the partner tells of its steps is kept with the session, as it told it."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        steps = [
+            {"by": "A", "what": "build", "objective": "score", "component": "c1", "score": 40, "seconds": 4.5},
+            {"by": "A", "what": "measure", "component": "c1", "verdict": "confirmed"},
+        ]
+        self.complete(self.a, session, transcript=steps)
+        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        self.assertEqual(json.loads(body), steps)
+
+    def test_initiatorAdds(self) -> None:
+        """What the initiator got out of a session is kept behind the partner's steps, and goes to all."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        self.complete(self.a, session, transcript=[{"by": "A", "what": "send"}])
+        self.a.received()
+        more = {**aComponent("c2"), "session_id": session, "transcript": [{"by": "AI_1", "what": "send"}]}
+        self.initiator.send("os_component_share", more)
+        ((body, component),) = self.hub.rows("SELECT transcript, component FROM collaboration_sessions")
+        self.assertEqual(([step["by"] for step in json.loads(body)], component), (["A", "AI_1"], "c1"))
+        self.assertEqual(self.state(), ("completed", "A"))
+        self.assertEqual(len(self.a.received("os_component_share")), 1)
+
+    def test_addedByOthers(self) -> None:
+        """Who takes no part in a session adds nothing to it, and who does adds nothing once it was declined."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        share = {**aComponent("c2"), "session_id": session, "transcript": [{"by": "B", "what": "send"}]}
+        self.b.send("os_component_share", share)
+        self.respond(self.a, session, "declined")
+        self.a.send("os_component_share", {**share, **aComponent("c3")})
+        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        self.assertEqual([step["what"] for step in json.loads(body)], ["decline"])
+        self.assertEqual(len(self.hub.rows("SELECT * FROM shared_components")), 2)
+
+    def test_whyNot(self) -> None:
+        """Who declines is in the transcript with the reason and the steps it had done; they go no further."""
+        session = self.offer()
+        self.respond(self.b, session, "declined")
+        self.respond(self.a, session, "accepted")
+        self.initiator.received()
+        steps = [{"by": "A", "what": "build", "score": 40, "component": "c1"}]
+        answer = {"session_id": session, "response": "declined", "reason": "no better", "transcript": steps}
+        self.a.send("collaboration_response", answer)
+        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        why = [{"by": "B", "what": "decline", "note": "r"}, *steps, {"by": "A", "what": "decline", "note": "no better"}]
+        self.assertEqual(json.loads(body), why)
+        (told,) = self.initiator.payloads("collaboration_response")
+        self.assertEqual((told["reason"], told.get("transcript", [])), ("no better", []))
+
+    def test_manySteps(self) -> None:
+        """However much is added, a session's steps are bounded."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        for number in range(4):
+            steps = [{"by": "AI_1", "what": "build"}] * 60
+            self.initiator.send(
+                "os_component_share", {**aComponent(f"c{number}"), "session_id": session, "transcript": steps}
+            )
+        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        self.assertEqual(len(json.loads(body)), 128)
+
+    def test_largeSteps(self) -> None:
+        """However large steps are, a transcript is bounded, and what it begins with is kept."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        hint = {"by": "A", "workbench": "w", "component": "a" * 64, "expression": "x" * 1000}
+        large = {"by": "A", "what": "build", "hints": [hint] * 16}
+        self.complete(self.a, session, transcript=[{"by": "A", "what": "start"}, *[large] * 40])
+        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        self.assertTrue(100_000 < len(body) <= 128 * 1024)
+        self.assertEqual(json.loads(body)[:2], [{"by": "A", "what": "start"}, large])
+
+    def test_wordsOfOthers(self) -> None:
+        """What one tells in a transcript it did itself, whoever it says that did it; but where it began from."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        told = [{"by": "B", "what": "start"}, {"by": "AI_1", "what": "send", "score": 1}]
+        self.complete(self.a, session, transcript=told)
+        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        self.assertEqual([step["by"] for step in json.loads(body)], ["B", "A"])
+
+    def test_manyRefusals(self) -> None:
+        """However many had no time for a session, what is done in it is told."""
+        others = [self.hub.connect(f"C_{number}") for number in range(20)]
+        self.initiator.send("collaboration_request", FEATURE)
+        (invitation,) = self.a.payloads("collaboration_request")
+        session = invitation["session_id"]
+        for other in others:
+            self.respond(other, session, "declined")
+        self.respond(self.a, session, "accepted")
+        self.complete(self.a, session, transcript=[{"by": "A", "what": "send"}] * 60)
+        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        self.assertEqual([step["what"] for step in json.loads(body)], ["decline"] * 16 + ["send"] * 60)
+
+    def test_typeIsTold(self) -> None:
+        """The initiator, who may have made several offers, hears what kind of session was accepted."""
+        self.respond(self.a, self.offer(), "accepted")
+        (answer,) = self.initiator.payloads("collaboration_response")
+        self.assertEqual(answer["type"], "feature_development")
+
+    def test_oldPartner(self) -> None:
+        """A version 1 partner's completing share counts as its acceptance; the initiator hears that first."""
+        session = self.offer()
+        self.complete(self.old, session)
+        self.assertEqual(self.state(), ("completed", "OLD"))
+        self.assertEqual(
+            [m["message_type"] for m in self.initiator.received("collaboration_response", "os_component_share")],
+            ["collaboration_response", "os_component_share"],
+        )
+        self.assertEqual(self.outcomes(self.a), [("expired", None)])
+
+    def test_onlyTheInvited(self) -> None:
+        """Who was not invited can't complete a session or answer for it: the error names it, nothing is stored."""
+        session = self.offer()
+        stranger = self.hub.connect("Z")
+        for client, id_ in ((stranger, session), (self.initiator, session), (self.a, "nonsense")):
+            client.received()
+            self.complete(client, id_)
+            (error,) = client.payloads("error")
+            self.assertEqual(error["code"], "invalid_message")
+            self.assertIn(repr(id_), error["message"])
+            self.respond(client, id_, "accepted")
+            self.assertEqual(client.errors(), ["invalid_message"])
+        self.assertEqual(self.state(), ("offered", None))
+        self.assertEqual(self.hub.rows("SELECT * FROM shared_components"), [])
+
+    def test_tooLate(self) -> None:
+        """Work that comes when the session is another's is an ordinary share: it is not thrown away."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        self.initiator.received()
+        self.complete(self.old, session)
+        self.assertEqual(self.old.received("error"), [])
+        self.assertEqual(self.state(), ("active", "A"))
+        self.assertEqual(len(self.initiator.received("os_component_share")), 1)
+
+    def test_needsSession(self) -> None:
+        """A completing share must say which session."""
+        self.a.send("os_component_share", {**aComponent(), "collaboration_complete": True})
+        self.assertEqual(self.a.errors(), ["invalid_message"])
+
+    def test_declinedByAll(self) -> None:
+        """When all invited have declined the session has, and only then is the initiator told."""
+        session = self.offer()
+        self.respond(self.a, session, "declined")
+        self.respond(self.a, session, "declined")
+        self.respond(self.b, session, "declined")
+        self.assertEqual(self.state(), ("offered", None))
+        self.assertEqual(self.outcomes(self.initiator), [])
+        self.respond(self.old, session, "declined")
+        self.assertEqual(self.state(), ("declined", None))
+        self.assertEqual(self.outcomes(self.initiator), [("declined", "OLD")])
+
+    def test_changedMind(self) -> None:
+        """An active partner may decline: the session ends, the initiator is told."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        self.respond(self.a, session, "declined")
+        self.assertEqual(self.state(), ("declined", "A"))
+        self.assertEqual(self.outcomes(self.initiator), [("accepted", "A"), ("declined", "A")])
+
+    def test_clientCantExpire(self) -> None:
+        """Only the hub says expired."""
+        session = self.offer()
+        self.respond(self.a, session, "expired")
+        self.assertEqual(self.a.errors(), ["invalid_message"])
+
+    def test_offerExpires(self) -> None:
+        """An offer that nobody takes in time expires; those who have not declined and the initiator are told."""
+        session = self.offer()
+        self.respond(self.b, session, "declined")
+        self.hub.clock.advance(595)
+        self.assertEqual(self.state(), ("offered", None))
+        self.hub.clock.pump([5, 5])
+        self.assertEqual(self.state(), ("expired", None))
+        self.assertEqual(self.outcomes(self.initiator), [("expired", None)])
+        self.assertEqual(self.outcomes(self.a), [("expired", None)])
+        self.assertEqual(self.outcomes(self.b), [])
+
+    def test_workExpires(self) -> None:
+        """An active session that is not completed in time expires; its partner and the initiator are told."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        for client in (self.initiator, self.a, self.b):
+            client.received()
+        self.hub.clock.advance(1805)
+        self.assertEqual(self.state(), ("expired", "A"))
+        self.assertEqual(self.outcomes(self.initiator), [("expired", None)])
+        self.assertEqual(self.outcomes(self.a), [("expired", None)])
+        self.assertEqual(self.outcomes(self.b), [])
+
+    def test_survivesRestart(self) -> None:
+        """Sessions and their time limits survive a restart of the hub."""
+        session = self.offer()
+        before = self.hub.clock.seconds()
+        hub = self.restart()
+        a = hub.connect("A", capabilities=["x"])
+        hub.clock.advance(before + 100)
+        self.respond(a, session, "accepted")
+        self.assertEqual(self.state(), ("active", "A"))
+
+    def test_once(self) -> None:
+        """A repeated request opens no second session."""
+        message = self.initiator.message("collaboration_request", FEATURE)
+        for _ in range(2):
+            self.initiator.line(message)
+        self.assertEqual(len(self.hub.rows("SELECT * FROM collaboration_sessions")), 1)
+        acks = [pair for p in self.initiator.payloads("ack") for pair in p["acked"]]
+        self.assertEqual(acks, [[message["message_id"], 1]] * 2)
+
+    def test_opportunities(self) -> None:
+        """A newcomer's training_sync lists the offers it can still accept, and no others."""
+        session = self.offer()
+        self.a.send("training_sync", {})
+        (sync,) = self.a.payloads("training_sync")
+        self.assertEqual([o["session_id"] for o in sync["collaboration_opportunities"]], [session])
+        self.respond(self.a, session, "declined")
+        for client in (self.a, self.initiator):
+            client.send("training_sync", {})
+            (sync,) = client.payloads("training_sync")
+            self.assertEqual(sync["collaboration_opportunities"], [])

@@ -1,0 +1,177 @@
+"""What people are told of components: states, names, and where each comes from."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from kernelnet.artifacts import Verdict
+from kernelnet.hub.views import components, sessions
+from tests.hub.support import Client, HubTestCase
+
+A, B, C = (hashlib.sha256(name.encode()).hexdigest() for name in "abc")
+
+
+def claiming(name: str, level: float, parents: list[str] | None = None, trace: str = "1" * 64) -> dict[str, Any]:
+    """A component whose module is its name."""
+    splits = {split: {"events": 10, "score": 5, "fuel": 1} for split in ("train", "validation", "held_out")}
+    report = {
+        "workbench": "file_system",
+        "workbench_digest": "2" * 64,
+        "trace": "t",
+        "trace_digest": trace,
+        "settings": {"capacity": 4},
+        "engine": "e",
+        "splits": splits,
+    }
+    manifest = {
+        "source_sha256": hashlib.sha256(b"").hexdigest(),
+        "wasm_sha256": "3" * 64,
+        "abi": "file_system/full/1",
+        "workbench": "file_system",
+        "parents": parents or [],
+        "report": report,
+    }
+    component = {"id": name, "implementation": name, "development_level": level, "manifest": manifest}
+    return {"component": component}
+
+
+class CatalogTests(HubTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.author, self.peer, self.other = (self.hub.connect(name) for name in ("AI_1", "AI_2", "AI_3"))
+
+    def entry(self, name: str) -> components.Entry:
+        found = components.entryOf(self.hub.reader.connection, name)
+        assert found is not None
+        return found
+
+    def judge(self, who: Client, name: str, verdict: Verdict) -> None:
+        report = {"component_id": name, "performance": {}, "digest": self.entry(name).digest}
+        who.send("performance_report", {**report, "verdict": verdict.value})
+
+    def test_states(self) -> None:
+        """Each verdict stands with whose it is; the author's own counts for nothing; disagreement is a state."""
+        for name in "abcd":
+            self.author.send("os_component_share", claiming(name, 0.5))
+        self.judge(self.peer, "a", Verdict.CONFIRMED)
+        self.judge(self.author, "b", Verdict.CONFIRMED)
+        self.judge(self.peer, "b", Verdict.REFUTED)
+        self.judge(self.peer, "c", Verdict.CONFIRMED)
+        self.judge(self.other, "c", Verdict.REFUTED)
+        self.judge(self.other, "d", Verdict.UNMEASURABLE)
+        states = {name: self.entry(name).state for name in "abcd"}
+        self.assertEqual(states, {"a": "confirmed", "b": "refuted", "c": "disputed", "d": "unmeasured"})
+        self.assertEqual(self.entry("c").verdicts, {"AI_2": Verdict.CONFIRMED, "AI_3": Verdict.REFUTED})
+        self.assertEqual(self.entry("d").verdicts, {"AI_3": Verdict.UNMEASURABLE})
+        for state in components.STATES:
+            found = components.entries(self.hub.reader.connection, state=state)
+            self.assertEqual([states[entry.component.id] for entry in found], [state])
+
+    def test_order(self) -> None:
+        """By level, by what most confirm, or the newest first; of one workbench or all; never more than asked for."""
+        for name, level in (("a", 0.1), ("b", 0.9), ("c", 0.5)):
+            self.author.send("os_component_share", claiming(name, level))
+        self.judge(self.peer, "a", Verdict.CONFIRMED)
+
+        def names(**options: Any) -> str:
+            return "".join(e.component.id for e in components.entries(self.hub.reader.connection, **options))
+
+        self.assertEqual((names(sort="level"), names(sort="confirmed"), names(sort="newest")), ("bca", "abc", "cba"))
+        self.assertEqual((names(workbench="file_system", limit=2), names(workbench="security")), ("bc", ""))
+
+    def test_names(self) -> None:
+        """By id or by the first digits of the digest; an id that two authors use for two programs is ambiguous."""
+        self.author.send("os_component_share", claiming("a", 0.5))
+        digest = self.entry("a").digest
+        self.assertEqual(self.entry(digest[:6].upper()).component.id, "a")
+        self.assertIsNone(components.entryOf(self.hub.reader.connection, digest[:5]))
+        same = claiming("b", 0.5)
+        same["component"]["id"] = "a"
+        self.peer.send("os_component_share", same)
+        error = self.assertRaises(components.Ambiguous, components.entryOf, self.hub.reader.connection, "a")
+        self.assertIn(digest[:12], str(error))
+        self.assertEqual(self.entry(digest).author, "AI_1")
+
+    def test_hugeLevels(self) -> None:
+        """Levels that nothing has don't make a gain that JSON can't say."""
+        self.author.send("os_component_share", claiming("a", -1e308))
+        self.author.send("os_component_share", claiming("b", 1e308, [self.entry("a").digest]))
+        (step,) = components.lineage(self.hub.reader.connection, self.entry("b"))
+        self.assertIsNone(step.gain)
+
+    def test_large(self) -> None:
+        """Lists hold neither sources nor modules, nor what a stranger made too large; one component is whole."""
+        for name, source, settings in (("a", "x" * 500_000, 1), ("b", "", 9000)):
+            made = claiming(name, 0.5)
+            made["component"]["implementation"] += source
+            made["component"]["manifest"]["report"]["settings"] = {f"n{n}": n for n in range(settings)}
+            self.author.send("os_component_share", made)
+            digest = self.entry(name).digest
+            report = {"component_id": name, "digest": digest, "performance": {}, "verdict": "confirmed"}
+            self.peer.send("performance_report", report)
+            self.author.send("pattern_share", {"pattern": {"id": name, "type": "t", "confidence": 1, "data": source}})
+        connection = self.hub.reader.connection
+        small, large = components.entries(connection, sort="newest")[::-1]
+        self.assertEqual((small.component.implementation, small.kind, large.kind), ("", "specialist", None))
+        self.assertEqual((small.digest, small.confirmed), (self.entry("a").digest, 1))
+        self.assertEqual(len(self.entry("a").component.implementation), 500_001)
+        self.assertEqual([task["confirmed"] for task in sessions.progress(connection)], [1])
+        self.assertEqual([pattern["id"] for pattern in sessions.patterns(connection, None, 9)], ["b"])
+        self.assertEqual([pattern["id"] for pattern in sessions.patterns(connection, "t", 9)], ["b"])
+
+    def test_takenNames(self) -> None:
+        """Nobody hides another's component by an id that is its digest, nor by sharing the same after it."""
+        self.author.send("os_component_share", claiming("a", 0.5))
+        digest = self.entry("a").digest
+        shadow = claiming("b", 0.4)
+        shadow["component"]["id"] = digest
+        self.peer.send("os_component_share", shadow)
+        self.assertEqual(self.entry(digest).component.id, "a")
+        self.other.send("os_component_share", claiming("a", 0.5))
+        for name in ("a", digest, digest[:8]):
+            self.assertEqual(self.entry(name).author, "AI_1")
+
+    def test_otherClaim(self) -> None:
+        """Verdicts are about one claim: the same bytes with another one are unmeasured, and neither hides the other."""
+        self.author.send("os_component_share", claiming("a", 0.5))
+        self.judge(self.peer, "a", Verdict.CONFIRMED)
+        inflated = claiming("a", 0.999)
+        inflated["component"]["id"] = "better"
+        self.author.send("os_component_share", inflated)
+        self.assertEqual((self.entry("a").state, self.entry("better").state), ("confirmed", "unmeasured"))
+        inflated["component"]["id"] = "a"
+        self.author.send("os_component_share", inflated)
+        self.assertEqual(self.entry("a").state, "unmeasured")
+        elsewhere = claiming("a", 0.5, trace="8" * 64)
+        self.other.send("os_component_share", elsewhere)
+        states = {(e.author, e.state) for e in components.entries(self.hub.reader.connection)}
+        self.assertEqual(states, {("AI_1", "unmeasured"), ("AI_3", "unmeasured")})
+
+    def test_lineage(self) -> None:
+        """Each step back is there with what it gained on the same task; circles and what is missing end it."""
+        self.author.send("os_component_share", claiming("a", 0.2, [C]))
+        a = self.entry("a").digest
+        self.peer.send("os_component_share", claiming("b", 0.5, [a, A]))
+        b = self.entry("b").digest
+        self.author.send("os_component_share", claiming("c", 0.6, [b], trace="9" * 64))
+        (step,) = components.lineage(self.hub.reader.connection, self.entry("c"))
+        self.assertEqual((step.digest, step.gain), (b, None))
+        self.assertEqual([(s.digest, s.entry is None) for s in step.parents], [(a, False), (A, True)])
+        gain = step.parents[0].gain
+        assert gain is not None
+        self.assertAlmostEqual(gain, 0.3)
+        self.assertEqual([s.digest for s in step.parents[0].parents], [C])
+
+    def test_circle(self) -> None:
+        """Authors can claim what they like: parents in a circle, or a long line of them, are followed so far only."""
+        self.author.send("os_component_share", claiming("a", 0.2))
+        before = self.entry("a").digest
+        for number in range(20):
+            self.author.send("os_component_share", claiming(f"s{number}", 0.2, [before, before]))
+            before = self.entry(f"s{number}").digest
+        found, depth = components.lineage(self.hub.reader.connection, self.entry("s19")), 0
+        while found:
+            self.assertEqual(len(found), 1)
+            found, depth = found[0].parents, depth + 1
+        self.assertEqual(depth, 8)

@@ -1,0 +1,192 @@
+"""The learning half: what runs in its threads, and that it ends."""
+
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+from twisted.internet import reactor
+from twisted.internet.defer import inlineCallbacks
+from twisted.trial.unittest import TestCase
+
+from kernelnet.artifacts import Component, Manifest, PerformanceReport, Verdict
+from kernelnet.expressions.syntax import parse, toC
+from kernelnet.learning import local_trainer
+from kernelnet.learning.local_trainer import Goal, IntegratedKernelTrainer
+from kernelnet.workbench.compiler import compileC
+from kernelnet.workbench.errors import WorkbenchError
+from kernelnet.workbench.file_system import workbench
+from tests.trainer.support import component
+from tests.workbench.support import mixture
+
+
+class StopTests(TestCase):
+    @inlineCallbacks
+    def test_workThatDoesNotEnd(self) -> Any:
+        """What doesn't look at its time keeps neither the reactor's threads busy nor the process alive."""
+        local = IntegratedKernelTrainer()
+        self.patch(local, "_open", lambda: None)
+        yield local.start()
+        pool, begun, free = local._pool, threading.Event(), threading.Event()
+        assert pool is not None
+
+        def work() -> None:
+            begun.set()
+            free.wait()
+
+        self.addCleanup(free.set)
+        worked = local._inThread(work)
+        begun.wait()
+        stopped = local.stop()
+        self.assertFalse(stopped.called)
+        self.assertEqual([t.daemon for t in pool.threads], [True] * len(pool.threads))
+        self.assertEqual(reactor.getThreadPool().working, [])  # type: ignore[attr-defined]
+        free.set()
+        yield worked
+        yield stopped
+
+    @inlineCallbacks
+    def test_notStarted(self) -> Any:
+        """Stopping what was never started is no mistake."""
+        yield IntegratedKernelTrainer().stop()
+
+
+class TracesTests(TestCase):
+    @inlineCallbacks
+    def test_none(self) -> Any:
+        """A workbench that no trace is there for is passed over; where there is no other, the user is told."""
+        local = IntegratedKernelTrainer("file_system")
+        self.addCleanup(local.stop)
+        bare = SimpleNamespace(name="bare", traces=list)
+        self.patch(local, "_benches", [*local._benches, bare])
+        yield local.start()
+        self.assertEqual(local.workbenches, ["file_system"])
+        self.patch(local, "_benches", [bare])
+        error = yield self.assertFailure(local.start(), WorkbenchError)
+        self.assertIn("--trace", str(error))
+
+
+class ReasonTests(TestCase):
+    def test_long(self) -> None:
+        """A claim that is quoted at length doesn't make a report too long for the hub: else it would be lost."""
+        made = component("long")
+        assert made.manifest is not None and made.manifest.report is not None
+        claim = msgspec.structs.replace(made.manifest.report, workbench_digest=workbench.digest, trace="t" * 5000)
+        manifest = msgspec.structs.replace(made.manifest, report=claim)
+        made = msgspec.structs.replace(made, manifest=manifest)
+        report = IntegratedKernelTrainer()._remeasure(made)
+        self.assertIs(report.verdict, Verdict.UNMEASURABLE)
+        self.assertIn("the trace", report.reason)
+        decoded = msgspec.convert(msgspec.to_builtins(report), PerformanceReport)
+        self.assertEqual(decoded.digest, made.digest)
+
+
+class FuelTests(TestCase):
+    @inlineCallbacks
+    def test_fuel(self) -> Any:
+        """With the objective fuel a component comes back that does the same as its parent for less, or nothing."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        trace = folder / "t.txt"
+        trace.write_text("".join(f"{number}\n" for number in mixture()))
+        local = IntegratedKernelTrainer("file_system", [trace], seed=1)
+        self.addCleanup(local.stop)
+        yield local.start()
+        scenario = workbench.scenario(trace)
+        abi = workbench.abis[1]
+        source = toC(parse("freq + hist - age * 2 + 3 * aq(age, 0) * 0", abi.features), abi, "kn_file_system.h")
+        wasm = compileC(source, workbench.headerPath, trusted=True)
+        claim = scenario.measure(wasm)
+        manifest = Manifest("", "", abi.identifier, "file_system", report=claim)
+        parent = Component(id="p", implementation=source, wasm=wasm, manifest=manifest)
+        task = {"trace_digest": scenario.traceDigest, "settings": scenario.settings}
+        goal = Goal("file_system", 20.0, objective="fuel", parents=[parent], requirements=task)
+        made = yield local.build(goal)
+        ours, theirs = made.manifest.report.splits, claim.splits
+        for split, score in theirs.items():
+            self.assertEqual(ours[split].score, score.score)
+            self.assertLess(ours[split].fuel, score.fuel)
+        self.assertEqual(made.manifest.parents, [parent.digest])
+        goal.parents = [made]
+        self.assertIsNone((yield local.build(goal)))
+
+
+class Noting:
+    """A generator that offers nothing, and notes what it was given."""
+
+    name = "noting"
+
+    def __init__(self) -> None:
+        self.given: list[tuple[int, dict[str, Any] | None]] = []
+
+    def generate(self, problem: Any) -> None:
+        self.given.append((problem.settings["capacity"], problem.memory))
+
+
+class RoundsTests(TestCase):
+    """The tasks that a trainer's own rounds turn to, and what is left there for the next."""
+
+    def setUp(self) -> None:
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        trace = folder / "t.txt"
+        trace.write_text("".join(f"{number}\n" for number in mixture(6000)))
+        self.generator = Noting()
+        self.local = IntegratedKernelTrainer("file_system", [trace], self.generator, seed=1)
+        bench = type(workbench)()  # of its own, so that nothing is left in the plugin
+        self.patch(bench, "tasks", lambda path: [{"capacity": size} for size in (20, 40, 60)])
+        self.patch(self.local, "_benches", [bench])
+        self.addCleanup(self.local.stop)
+        self.scenario = bench.scenario(trace, {"capacity": 20})
+
+    def build(self, times: int = 1, **goal: Any) -> list[int]:
+        """The capacities of the tasks that were searched on."""
+        before = len(self.generator.given)
+        for _ in range(times):
+            self.assertIsNone(self.local._build(Goal("", 1.0, **goal), 1))
+        return [capacity for capacity, _ in self.generator.given[before:]]
+
+    def test_dealt(self) -> None:
+        """Alone a trainer goes round its tasks; among others its rounds are for those that are dealt to it."""
+        self.assertEqual(sorted(self.build(3)), [20, 40, 60])
+        self.assertEqual(self.build(3, place=1, among=3), [40] * 3)
+
+    def test_memory(self) -> None:
+        """What a generator leaves in its memory of a task is there the next time, and nobody else's business."""
+        self.build(6)
+        memories = [memory for _, memory in sorted(self.generator.given, key=lambda given: given[0])]
+        for first, second in zip(memories[::2], memories[1::2], strict=True):
+            self.assertIsNotNone(first)
+            self.assertIs(first, second)
+        self.assertEqual(len({id(memory) for memory in memories}), 3)
+        asked = {"trace_digest": self.scenario.traceDigest, "settings": self.scenario.settings}
+        for more in ({}, {}, {"abi": "file_system/rank/1"}, {"abi": [3]}):
+            self.assertEqual(self.build(requirements={**asked, **more}), [20])
+        # What peers ask for goes on with what was done for peers, of the same kind.
+        found = [memory for _, memory in self.generator.given[-4:]]
+        self.assertIs(found[0], found[1])
+        self.assertIs(found[0], found[3])  # there is no such kind
+        self.assertEqual(len({id(memory) for memory in (*memories, *found)}), 5)
+        self.build(objective="fuel")
+        self.assertIsNone(self.generator.given[-1][1])
+
+    def test_memoryIsBounded(self) -> None:
+        """Of more tasks than are remembered, which take turns, some are remembered when their turn comes again."""
+        self.patch(local_trainer, "MAX_MEMORIES", 2)
+        self.build(30)
+        memories = [memory for _, memory in self.generator.given]
+        self.assertEqual(len(self.local._memories[False]), 2)
+        again = sum(memory is before for before, memory in zip(memories, memories[3:], strict=False))
+        self.assertGreater(again, 3)
+
+    def test_memoryOfRequests(self) -> None:
+        """However much peers ask for, our own rounds go on where they were."""
+        self.patch(local_trainer, "MAX_ASKED", 2)
+        self.build(3)
+        for size in (20, 40, 60):
+            self.build(requirements={"trace_digest": self.scenario.traceDigest, "settings": {"capacity": size}})
+        self.build(3)
+        given = self.generator.given
+        self.assertEqual(len({id(memory) for _, memory in given[:3] + given[-3:]}), 3)
+        self.assertEqual(len(self.local._memories[True]), 2)

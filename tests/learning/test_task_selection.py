@@ -1,0 +1,171 @@
+"""Which task a goal is for: what was asked, what is likest to it, or what is next; and hints of other benches."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import inlineCallbacks
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from kernelnet.artifacts import CodeBlock, Hint, Pattern
+from kernelnet.expressions.translation import Translated
+from kernelnet.interfaces import IWorkbench
+from kernelnet.learning.local_trainer import Goal, IntegratedKernelTrainer
+from kernelnet.learning.trace_matching import patternsIn
+from kernelnet.plugins import available
+from kernelnet.trainer.collaboration.expression_hints import hintsIn, hintsOf, translated
+from kernelnet.trainer.storage.knowledge_base import KnownComponent
+from kernelnet.workbench.errors import Unmeasurable, WorkbenchError
+from kernelnet.workbench.file_system import workbench
+from tests.trainer.support import component
+from tests.workbench.support import mixture
+
+DIGEST = "ab" * 32
+
+
+class Keeping:
+    """A generator that finds nothing, and keeps what it was given."""
+
+    name = "keeping"
+    workbenches: tuple[str, ...] = ()
+
+    def generate(self, problem: Any) -> None:
+        self.problem = problem
+
+
+class ChoosingTests(TestCase):
+    @inlineCallbacks
+    def setUp(self) -> Any:  # type: ignore[override]
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        traces = [folder / name for name in ("mixed.txt", "loop.txt", "else.txt")]
+        traces[0].write_text("".join(f"{number}\n" for number in mixture(seed=7)))
+        traces[1].write_text("".join(f"{number % 700}\n" for number in range(12_000)))
+        # another loop, which is nobody's here
+        traces[2].write_text("".join(f"{number % 640}\n" for number in range(12_000)))
+        self.generator = Keeping()
+        self.local = IntegratedKernelTrainer("file_system", traces[:2], self.generator, seed=1)
+        self.addCleanup(self.local.stop)
+        yield self.local.start()
+        self.mixed, self.loop, self.elsewhere = (workbench.scenario(trace) for trace in traces)
+
+    @inlineCallbacks
+    def built(self, feature: str = "file_system", **goal: Any) -> Any:
+        """The trace that a goal is built for."""
+        yield self.local.build(Goal(feature, 5.0, **goal))
+        return self.local.status()["scenario"]["trace"]
+
+    @inlineCallbacks
+    def test_likest(self) -> Any:
+        """A trace that isn't here is stood in for by the one whose patterns are most like those that were told."""
+        for scenario, trace in ((self.elsewhere, "loop"), (self.mixed, "mixed")):
+            told = [msgspec.to_builtins(pattern) for pattern in scenario.patterns()]
+            odd = [{**told[0], "data": data} for data in (3, [1], {"length": "x", "share": [2]})]
+            asked = {
+                "workbench": "file_system",
+                "trace_digest": "ee" * 32,
+                "patterns": ["none", *odd[:2], *told, odd[2]],
+            }
+            self.assertEqual((yield self.built(requirements=asked)), trace)
+
+    @inlineCallbacks
+    def test_asked(self) -> Any:
+        """The trace that was asked for is taken where it is here, whatever the patterns say."""
+        told = [msgspec.to_builtins(pattern) for pattern in self.elsewhere.patterns()]
+        asked = {"trace_digest": self.mixed.traceDigest, "patterns": told}
+        self.assertEqual((yield self.built(requirements=asked)), "mixed")
+
+    @inlineCallbacks
+    def test_cant(self) -> Any:
+        """A workbench that isn't here, or that there is no trace for, is said to be so."""
+        goal = Goal("file_system", 5.0, requirements={"workbench": "no\x07such"})
+        error = yield self.assertFailure(self.local.build(goal), Unmeasurable)
+        self.assertRegex(str(error), r"'no.{0,6}such' is not installed here")
+        self.patch(self.local, "_tasks", {"network_stack": []})
+        goal = Goal("network_stack", 5.0, requirements={"workbench": "network_stack"})
+        error = yield self.assertFailure(self.local.build(goal), Unmeasurable)
+        self.assertEqual(str(error), "there is no trace for network_stack here")
+
+    @inlineCallbacks
+    def test_generator(self) -> Any:
+        """A generator is asked for what it writes for, and for nothing else."""
+        self.patch(Keeping, "workbenches", ("file_system",))
+        yield self.built()
+        goal = Goal("process_manager", 5.0, requirements={"workbench": "process_manager"})
+        error = yield self.assertFailure(self.local.build(goal), Unmeasurable)
+        self.assertEqual(str(error), "the generator keeping writes nothing for process_manager")
+        # one that works on every bench
+        other = IntegratedKernelTrainer(
+            "performance", (), self.generator, workbenches=["process_manager", "file_system"]
+        )
+        self.addCleanup(other.stop)
+        yield other.start()
+        for _ in range(2):
+            yield other.build(Goal("performance", 5.0))
+            self.assertEqual(self.generator.problem.workbench, "file_system")
+
+    @inlineCallbacks
+    def test_wrongGenerator(self) -> Any:
+        """A generator that writes for none of a trainer's workbenches is told as that at the start."""
+        self.patch(Keeping, "workbenches", ("file_system",))
+        other = IntegratedKernelTrainer("process_manager", (), self.generator)
+        self.addCleanup(other.stop)
+        error = yield self.assertFailure(other.start(), WorkbenchError)
+        self.assertEqual(str(error), "the generator keeping writes for file_system, not for process_manager")
+
+    @inlineCallbacks
+    def test_givenAway(self) -> Any:
+        """A task that a peer works on for us is passed over, as long as there are others."""
+        tasks = self.local.status()["tasks"]
+        self.assertIn("mixed", [task["trace"] for task in tasks])
+        others = [
+            {key: task[key] for key in ("trace_digest", "settings")} for task in tasks if task["trace"] != "mixed"
+        ]
+        for _ in range(3):
+            self.assertEqual((yield self.built(avoid=others)), "mixed")
+        everything = [{key: task[key] for key in ("trace_digest", "settings")} for task in tasks]
+        self.assertIn((yield self.built(avoid=everything)), [task["trace"] for task in tasks])
+
+    @inlineCallbacks
+    def test_hints(self) -> Any:
+        """Expressions of other benches come to the generator in the words of this one, before peers' blocks."""
+        hint = Hint("AI_2", "process_manager", DIGEST, "-idle")
+        yield self.built(hints=[hint], blocks=[CodeBlock("x")])
+        first, second, third = self.generator.problem.blocks
+        self.assertEqual((first.data, first.origin, third.id), ({"expression": "-age"}, DIGEST, "x"))
+        # either sign may be the right one there
+        self.assertEqual((second.data, second.origin), ({"expression": "-(-age)"}, DIGEST))
+
+
+class HintTests(SynchronousTestCase):
+    def test_strangers(self) -> None:
+        """What an invitation gives is the sender's, whoever it says it is; what is no hint is passed over."""
+        hint = {"by": "AI_9", "workbench": "process_manager", "component": DIGEST, "expression": "-idle"}
+        for told in (None, 7, {"a": 1}, [None], [{**hint, "component": "x"}], [{**hint, "expression": "a" * 1001}]):
+            self.assertEqual(hintsIn({"hints": told}, "AI_2"), [])
+        self.assertEqual([h.by for h in hintsIn({"hints": [hint] * 100}, "AI_2")], ["AI_2"] * 8)
+
+    def test_components(self) -> None:
+        """An expression is taken from a component that was written from one."""
+        made = component("ranked", workbench="process_manager", expression="-idle")
+        known = [KnownComponent(c, "AI_2") for c in (component("full"), made)]
+        self.assertEqual(hintsOf(known), [Hint("AI_2", "process_manager", made.digest, "-idle")])
+
+    def test_untranslatable(self) -> None:
+        """Hints of this bench, of none that is here, and what is no expression there become nothing."""
+        installed = {bench.name: bench for bench in available(IWorkbench)}
+        bench = installed["file_system"]
+        hints = [
+            Hint("AI_2", name, DIGEST, expression)
+            for name, expression in (("file_system", "-age"), ("none", "-age"), ("process_manager", "idle("))
+        ]
+        self.assertEqual(translated(hints, bench, installed), [])
+        block, _ = translated([Hint("AI_2", "process_manager", DIGEST, "-idle")], bench, installed)
+        self.assertEqual((type(block), block.type), (Translated, "file_system/translated"))
+
+    def test_patterns(self) -> None:
+        """Patterns that an invitation tells are at most some, and those that are none are passed over."""
+        pattern = {"id": "p", "type": "loop", "confidence": 0.5, "data": {"length": 10**300, "share": "x"}}
+        found = patternsIn({"patterns": [pattern, {"id": "q"}, 3] * 50})
+        self.assertEqual(found, [Pattern("p", "loop", 0.5, pattern["data"])] * 6)
+        self.assertEqual(patternsIn({"patterns": "none"}), [])

@@ -1,0 +1,266 @@
+"""Connecting again: jittered, patient with what may pass, and final with what may not."""
+
+import random
+from typing import Any, cast
+
+from OpenSSL import SSL
+from service_identity import VerificationError
+from twisted.internet.defer import inlineCallbacks
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IConnector
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet.message import Heartbeat, MessageType, NetworkMessage
+from kernelnet.trainer.connection.addresses import Address, InTurn, parseAddress
+from kernelnet.trainer.connection.protocol import SILENCE
+from kernelnet.trainer.connection.reconnect import TrainerFactory
+from kernelnet.trainer.service import TrainerFailed
+from kernelnet.wire import encode, encodePayload, rfc3339
+from tests.trainer.support import TrainerTestCase
+
+A, B, C = (Address(name, 6000) for name in ("a.test", "b.test", "c.test"))
+WRONG_CA = SSL.Error([("SSL routines", "", "certificate verify failed")])
+
+
+class Largest(random.Random):
+    """Draws the largest pause, and notes the bounds."""
+
+    def __init__(self) -> None:
+        self.drawn: list[tuple[float, float]] = []
+
+    def uniform(self, a: float, b: float) -> float:
+        self.drawn.append((a, b))
+        return b
+
+
+class ReconnectTests(TrainerTestCase):
+    def factory(self, *addresses: Address) -> TrainerFactory:
+        """A factory whose attempts are noted in C{self.dialled} and go nowhere."""
+        self.clock = Clock()
+        self.dialled: list[Address] = []
+        factory = self.trainer.factory = TrainerFactory(self.trainer, addresses or (A,), self.clock)
+        factory._random = self.random = Largest()
+        self.patch(self.trainer, "dial", self.dialled.append)
+        return factory
+
+    def meet(self, factory: TrainerFactory, error: Exception | None, greeted: bool = False) -> None:
+        """The attempt becomes a connection that ends with C{error}."""
+        self.connect()
+        if greeted:
+            factory.greeted()
+        self.connection.connectionLost(Failure(error or ConnectionDone()))
+        factory.clientConnectionLost(cast(IConnector, None), Failure(ConnectionDone()))
+
+    def fail(self, factory: TrainerFactory) -> None:  # type: ignore[override]
+        factory.clientConnectionFailed(cast(IConnector, None), Failure(ConnectionRefusedError("refused")))
+
+    def test_fullJitter(self) -> None:
+        """Each pause is drawn evenly from nothing to a bound that doubles up to a limit."""
+        factory = self.factory()
+        factory.connect()
+        for _ in range(9):
+            self.fail(factory)
+            self.clock.advance(30)
+        self.assertEqual(self.random.drawn, [(0, bound) for bound in (0.5, 1, 2, 4, 8, 16, 30, 30, 30)])
+        self.assertEqual(self.dialled, [A] * 10)
+
+    def test_inTurn(self) -> None:
+        """Several addresses are tried in turn; the bound of the pause doubles with each round through all of them."""
+        factory = self.factory(A, B, C)
+        factory.connect()
+        for _ in range(6):
+            self.fail(factory)
+            self.clock.advance(1)
+        self.assertEqual(self.dialled, [A, B, C, A, B, C, A])
+        self.assertEqual([bound for _, bound in self.random.drawn], [0.5, 0.5, 0.5, 1, 1, 1])
+
+    def test_whereItWentWell(self) -> None:
+        """After a connection that went well the same address comes first again, after a short pause; then the next."""
+        factory = self.factory(A, B)
+        factory.delay = 16
+        factory.connect()
+        self.meet(factory, None, greeted=True)
+        self.clock.advance(0.5)
+        self.fail(factory)
+        self.clock.advance(0.5)
+        self.assertEqual(self.dialled, [A, A, B])
+
+    def test_noDelayedCallsLeft(self) -> None:
+        """A factory that is told to stop waits for nothing, and tries nothing more."""
+        factory = self.factory()
+        self.fail(factory)
+        factory.stopTrying()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.fail(factory)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    @inlineCallbacks
+    def test_delayResetsWithTheGreeting(self) -> Any:
+        """The pause starts small again only after the hub's first valid answer, not with a mere connection."""
+        self.trainer.factory.delay = 16
+        self.connect()
+        self.assertEqual(self.trainer.factory.delay, 16)
+        self.assertFalse(self.trainer.factory.reached)
+        commit = self.trainer.store.commit
+        done = []
+
+        def noted(changes: Any) -> Any:
+            done.append(commit(changes))
+            return done[-1]
+
+        self.patch(self.trainer.store, "commit", noted)
+        self.connection.dataReceived(encode(self.sync()) + b"\n")
+        yield done[0]
+        self.assertEqual(self.trainer.factory.delay, self.trainer.factory.initialDelay)
+        self.assertTrue(self.trainer.factory.reached)
+
+    @inlineCallbacks
+    def test_certificates(self) -> Any:
+        """What no waiting mends about certificates ends the trainer, with the reason in one line."""
+        for error, words in (
+            (WRONG_CA, "not from the CA"),
+            (VerificationError(errors=[]), "for another name"),
+            (SSL.Error([("SSL routines", "", "tlsv13 alert certificate required")]), "--client-cert"),
+            (SSL.Error([("SSL routines", "", "tlsv1 alert unknown ca")]), "does not accept our client certificate"),
+        ):
+            yield self.begin()
+            ended = self.trainer.ended
+            self.connect()
+            self.connection.connectionLost(Failure(error))
+            failure = yield self.assertFailure(ended, TrainerFailed)
+            self.assertIn(words, str(failure))
+            self.assertEqual(len(str(failure).splitlines()), 1)
+
+    @inlineCallbacks
+    def test_untrustedAmongOthers(self) -> Any:
+        """An untrusted hub is no reason to end while another address may be good; when each is, the line names all."""
+        ended = self.trainer.ended
+        factory = self.factory(A, B)
+        factory.connect()
+        self.meet(factory, WRONG_CA)
+        self.clock.advance(1)
+        self.fail(factory)
+        self.clock.advance(1)
+        self.meet(factory, WRONG_CA)
+        self.clock.advance(1)
+        self.assertEqual(self.dialled, [A, B, A, B])
+        self.assertFalse(ended.called)
+        self.meet(factory, VerificationError(errors=[]))
+        failure = yield self.assertFailure(ended, TrainerFailed)
+        self.assertIn("a.test:6000 is not trusted: its certificate is not from the CA", str(failure))
+        self.assertIn("b.test:6000 is not trusted: its certificate is for another name", str(failure))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_trustedAgain(self) -> None:
+        """An address that was not trusted and then is doesn't count as untrusted any more."""
+        ended = self.trainer.ended
+        factory = self.factory(A, B)
+        factory.connect()
+        self.meet(factory, WRONG_CA)
+        self.clock.advance(1)
+        self.fail(factory)
+        self.clock.advance(1)
+        self.meet(factory, None, greeted=True)
+        self.clock.advance(1)
+        self.fail(factory)
+        self.clock.advance(1)
+        self.assertEqual(factory.address, B)
+        self.meet(factory, WRONG_CA)
+        self.assertFalse(ended.called)
+        factory.stopTrying()
+
+    def test_noHub(self) -> None:
+        """What ends a connection before it said what a hub says may be none; later it is a hub that was lost."""
+        factory = self.factory()
+        factory.connect()
+        with capturedLogs() as events:
+            self.meet(factory, SSL.Error([("SSL routines", "", "wrong version number")]))
+        self.assertIn("Lost the hub at a.test:6000 before it said what a hub says", said := formatEvent(events[-1]))
+        self.assertIn("Its default port is 6000", said)
+        self.connect()
+        beat = NetworkMessage("h1", "hub", MessageType.HEARTBEAT, rfc3339(0), encodePayload(Heartbeat(nonce="n")))
+        self.connection.dataReceived(encode(beat) + b"\n")
+        with capturedLogs() as events:
+            self.connection.connectionLost(Failure(ConnectionDone()))
+            factory.clientConnectionLost(cast(IConnector, None), Failure(ConnectionDone()))
+        self.assertEqual(formatEvent(events[-1]), "Lost the hub at a.test:6000")
+        factory.stopTrying()
+
+    def test_othersMayPass(self) -> None:
+        """Any other loss, also within TLS, is no reason to end."""
+        for error in (ConnectionDone(), SSL.Error([("SSL routines", "", "wrong version number")]), SSL.Error()):
+            self.connect()
+            self.connection.connectionLost(Failure(error))
+            self.assertFalse(self.trainer.ended.called)
+
+
+class ConnectionTests(TrainerTestCase):
+    def ping(self, **payload: Any) -> None:
+        beat = NetworkMessage("h1", "hub", MessageType.HEARTBEAT, rfc3339(0), encodePayload(Heartbeat(**payload)))
+        self.connection.dataReceived(encode(beat) + b"\n")
+
+    def test_ping(self) -> None:
+        """A ping is answered with its nonce; an answer is not answered."""
+        self.connect()
+        self.lines()
+        self.ping(nonce=7)
+        self.assertEqual([m.payload["reply_to"] for m in self.said(MessageType.HEARTBEAT)], [7])
+        self.ping(reply_to=7)
+        self.assertEqual(self.said(), [])
+
+    def test_silence(self) -> None:
+        """A hub that says nothing for long is taken for dead."""
+        clock = Clock()
+        self.trainer.factory._clock = clock
+        self.connect()
+        clock.advance(SILENCE - 1)
+        self.ping(nonce=1)
+        clock.advance(SILENCE - 1)
+        self.assertFalse(self.transport.disconnected)
+        clock.advance(2)
+        self.assertTrue(self.transport.disconnected)
+
+    @inlineCallbacks
+    def test_backPressure(self) -> Any:
+        """Nothing more is read from the hub until what it sent is durable here."""
+        self.connect()
+        commit = self.trainer.store.commit
+        done = []
+
+        def noted(changes: Any) -> Any:
+            done.append(commit(changes))
+            return done[-1]
+
+        self.patch(self.trainer.store, "commit", noted)
+        self.connection.dataReceived(encode(self.sync()) + b"\n")
+        self.assertEqual(self.transport.producerState, "paused")
+        yield done[0]
+        self.assertEqual(self.transport.producerState, "producing")
+
+    def test_nonsense(self) -> None:
+        """A line that is no message is passed over; the connection goes on."""
+        self.connect()
+        self.lines()
+        self.connection.dataReceived(b"{}\nnot json\n")
+        self.ping(nonce=1)
+        self.assertEqual(len(self.said(MessageType.HEARTBEAT)), 1)
+
+
+class AddressTests(SynchronousTestCase):
+    def test_parse(self) -> None:
+        """An address is host:port, an IPv6 one in brackets; its string is what was parsed."""
+        for text, host in (("localhost:6000", "localhost"), ("192.0.2.7:1", "192.0.2.7"), ("[::1]:65535", "::1")):
+            self.assertEqual(parseAddress(text).host, host)
+            self.assertEqual(str(parseAddress(text)), text)
+
+    def test_bad(self) -> None:
+        """Anything else is refused with what would be right."""
+        for text in ("localhost", "localhost:", ":6000", "localhost:0", "localhost:65536", "localhost:x", ""):
+            self.assertIn("host:port", str(self.assertRaises(ValueError, parseAddress, text)))
+
+    def test_repeated(self) -> None:
+        """An address that is given twice is tried once in a round."""
+        self.assertEqual(InTurn([A, B, A]).addresses, [A, B])

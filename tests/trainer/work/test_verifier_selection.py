@@ -1,0 +1,110 @@
+"""Who measures which claim again: a few at once, whoever can use it, and the rest only if need be."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import inlineCallbacks
+
+from kernelnet.artifacts import Component, PerformanceReport, Verdict
+from kernelnet.message import AiInfo
+from kernelnet.trainer.storage.database import Changes
+from kernelnet.trainer.storage.knowledge_base import KnownComponent
+from kernelnet.trainer.work import verifier_selection
+from kernelnet.trainer.work.verifier_selection import REST_AFTER, WITNESSES, Witnesses
+from tests.trainer.support import TrainerTestCase, component
+
+
+class WitnessTests(TrainerTestCase):
+    @inlineCallbacks
+    def setUp(self) -> Any:  # type: ignore[override]
+        yield super().setUp()
+        self.seconds = 0.0
+        self.patch(self.trainer, "now", lambda: self.seconds)
+        self.witnesses = Witnesses(self.trainer)
+        self.there(8)
+
+    def there(self, number: int, connected: bool = True) -> None:
+        self.trainer.knowledge.ais = {
+            f"AI_{n}": AiInfo(specialization="security", connected=connected) for n in range(1, number + 1)
+        }
+
+    def claim(self, number: int, workbench: str = "elsewhere") -> KnownComponent:
+        made: Component = component(f"c{number}")
+        assert made.manifest is not None
+        digest = hashlib.sha256(str(number).encode()).hexdigest()
+        manifest = msgspec.structs.replace(made.manifest, workbench=workbench, wasm_sha256=digest)
+        made = msgspec.structs.replace(made, manifest=manifest, wasm=str(number).encode())
+        known = self.trainer.knowledge.addComponent("AI_2", made, Changes())
+        assert known is not None
+        return known
+
+    def drawn(self, number: int, first: int = 0) -> list[KnownComponent]:
+        claims = [self.claim(n) for n in range(first, first + number)]
+        return [known for known in claims if self.witnesses.isDrawn(known.component.digest, known.source)]
+
+    def test_drawn(self) -> None:
+        """Of those who are there each claim has as many witnesses, drawn at random, and its author is none."""
+        claims = [self.claim(n) for n in range(60)]
+        count = dict.fromkeys(self.trainer.knowledge.ais, 0)
+        for known in claims:
+            for aiId in count:
+                self.patch(self.trainer, "aiId", aiId)
+                count[aiId] += self.witnesses.isDrawn(known.component.digest, known.source)
+        self.assertEqual(sum(count.values()), WITNESSES * len(claims))
+        self.assertEqual(count.pop("AI_2"), 0)
+        self.assertGreater(min(count.values()), 5)
+
+    def test_crowd(self) -> None:
+        """Who is there is looked at as far as need be only, so that a crowd with many claims holds up nobody."""
+        self.there(2000)
+        looked = 0
+
+        def place(digest: str, aiId: str) -> bytes:
+            nonlocal looked
+            looked += 1
+            return hashlib.sha256(f"{digest} {aiId}".encode()).digest()
+
+        self.patch(verifier_selection, "_place", place)
+        drawn = sum(self.witnesses.isDrawn(str(number), "AI_2") for number in range(300))
+        self.assertLess(drawn, 10)
+        self.assertLess(looked, 300 * 2000 / 10)
+
+    def test_few(self) -> None:
+        """Where there are no more than the author and two others, both measure; those who are away don't count."""
+        self.there(3)
+        self.assertEqual(len(self.drawn(20)), 20)
+        self.there(8, connected=False)
+        self.assertEqual(len(self.drawn(20, 20)), 20)
+
+    def test_ours(self) -> None:
+        """What this trainer could build on it measures in any case, after what it is a witness of."""
+        (mine, *_), others = self.drawn(20), [self.claim(n, "file_system") for n in range(100, 120)]
+        self.assertEqual(self.witnesses.rank(mine.component.digest), 0)
+        ranks = {self.witnesses.rank(known.component.digest) for known in others}
+        self.assertEqual(ranks, {0, 1})
+        self.assertTrue(all(map(self.witnesses.isNeeded, others)))
+
+    def test_rest(self) -> None:
+        """What is no use here waits; and is measured at last unless enough others have told."""
+        known = next(k for k in map(self.claim, range(20)) if not self.witnesses.isDrawn(k.component.digest, "AI_2"))
+        digest = known.component.digest
+        self.assertIsNone(self.witnesses.rank(digest))
+        self.seconds += REST_AFTER - 1
+        self.assertIsNone(self.witnesses.rank(digest))
+        self.seconds += 1
+        self.assertEqual(self.witnesses.rank(digest), 2)
+        said = [("AI_2", Verdict.CONFIRMED), ("AI_3", Verdict.CONFIRMED), ("AI_4", Verdict.UNMEASURABLE)]
+        for aiId, verdict in said:
+            report = PerformanceReport(known.component.id, {}, digest, verdict)
+            self.trainer.knowledge.addReport(aiId, report, "", Changes())
+        # the author's own word and "unmeasurable" are no verdicts
+        self.assertTrue(self.witnesses.isNeeded(known))
+        report = PerformanceReport(known.component.id, {}, "0" * 64, Verdict.CONFIRMED)
+        self.trainer.knowledge.addReport("AI_5", report, "", Changes())
+        self.assertTrue(self.witnesses.isNeeded(known))
+        report = PerformanceReport(known.component.id, {}, digest, Verdict.REFUTED)
+        self.trainer.knowledge.addReport("AI_6", report, "", Changes())
+        self.assertFalse(self.witnesses.isNeeded(known))
