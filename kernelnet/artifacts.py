@@ -30,6 +30,7 @@ __all__ = [
     "Report",
     "Share",
     "SplitScore",
+    "TaskDescription",
     "Text",
     "Verdict",
     "Words",
@@ -219,6 +220,20 @@ class PerformanceReport(Struct, omit_defaults=True):
     digest: Digest | None = None
     verdict: Verdict | None = None
     reason: Text = ""
+
+
+class TaskDescription(Struct, frozen=True):
+    """
+    What a task is called when people and peers are told of it: one trace at one setting of one workbench.
+
+    @ivar trace: its name, for people; C{trace_digest}: hex SHA-256 of what the bench reads of it.
+    @ivar settings: complete.
+    """
+
+    workbench: Name
+    trace: str
+    trace_digest: Digest
+    settings: dict[str, int]
 
 
 class Hint(Struct, omit_defaults=True):

@@ -235,13 +235,18 @@ class ILocalTrainer(Interface):
     def remeasure(component):
         """Measure a peer's claim again.  Fires with a `kernelnet.message.PerformanceReport` with digest and verdict."""
 
+    def tasks():
+        """All that it trains on, in a fixed order: a list of `kernelnet.artifacts.TaskDescription`."""
+
+    def currentTask():
+        """The `kernelnet.artifacts.TaskDescription` that is worked on, or was last; None before the first."""
+
     def status():
         """
-        A JSON-able dict for progress lines, and for what peers are asked.
+        A JSON-able dict for progress lines; nothing is decided by it.
 
         C{generation}; C{best}, the score; C{scenario}, the task that is worked on, with C{workbench}, C{trace},
-        C{trace_digest} and C{settings}, or None; C{tasks}, all that it trains on, such dicts too.  Whatever it doesn't
-        know may be missing.
+        C{trace_digest} and C{settings}, or None.  Whatever it doesn't know may be missing.
         """
 
     def stop():

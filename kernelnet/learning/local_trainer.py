@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
@@ -23,7 +24,7 @@ from twisted.plugin import IPlugin
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
-from kernelnet.artifacts import CodeBlock, Component, Hint, Pattern, PerformanceReport, Report, Verdict
+from kernelnet.artifacts import CodeBlock, Component, Hint, Pattern, PerformanceReport, Report, TaskDescription, Verdict
 from kernelnet.asyncio_bridge import inReactor
 from kernelnet.interfaces import ILocalTrainer, ILocalTrainerMaker, IWorkbench
 from kernelnet.learning.tasks import Task, benchesFor, taskList
@@ -123,7 +124,7 @@ class IntegratedKernelTrainer:
         self._installed = {bench.name: bench for bench in available(IWorkbench)}
         self._benches = benchesFor(specialization, bool(traces), workbenches)
         self._tasks: dict[str, list[Task]] = {}
-        self._every: list[dict[str, Any]] = []
+        self._every: list[TaskDescription] = []
         self._turn = 0
         self._memories: dict[bool, dict[Any, dict[str, Any]]] = {False: {}, True: {}}
         self._pool: ThreadPool | None = None
@@ -172,6 +173,12 @@ class IntegratedKernelTrainer:
     def remeasure(self, component: Component) -> Deferred[PerformanceReport]:
         return self._inThread(self._remeasure, component)
 
+    def tasks(self) -> list[TaskDescription]:
+        return list(self._every)
+
+    def currentTask(self) -> TaskDescription | None:
+        return _described(self._current) if self._current is not None else None
+
     def status(self) -> dict[str, Any]:
         scenario = self._current
         return {
@@ -180,11 +187,11 @@ class IntegratedKernelTrainer:
             "scenario": None
             if scenario is None
             else {
-                **_described(scenario),
+                **msgspec.to_builtins(_described(scenario)),
                 # a generalist's score is made of several
                 "unit": "" if isinstance(scenario, Suite) else scenario.workbench.unit,
             },
-            "tasks": self._every,
+            "tasks": msgspec.to_builtins(self._every),
         }
 
     def stop(self) -> Deferred[None]:
@@ -474,9 +481,8 @@ def _named(scenario: Any) -> dict[str, Any]:
     return {"trace_digest": scenario.traceDigest, "settings": dict(scenario.settings)}
 
 
-def _described(scenario: Any) -> dict[str, Any]:
-    """The same with what it is called."""
-    return {"workbench": scenario.workbench.name, "trace": scenario.trace, **_named(scenario)}
+def _described(scenario: Any) -> TaskDescription:
+    return TaskDescription(scenario.workbench.name, scenario.trace, scenario.traceDigest, dict(scenario.settings))
 
 
 def _on(workbench: str, components: list[Component]) -> list[Component]:

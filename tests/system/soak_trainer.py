@@ -58,6 +58,12 @@ class NoTrainer:
     def remeasure(self, component: object) -> Deferred[Any]:
         return Deferred()
 
+    def tasks(self) -> list[object]:
+        return []
+
+    def currentTask(self) -> None:
+        return None
+
     def status(self) -> dict[str, Any]:
         return {}
 

@@ -14,7 +14,16 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from kernelnet.artifacts import Component, Manifest, Pattern, PerformanceReport, Report, SplitScore, Verdict
+from kernelnet.artifacts import (
+    Component,
+    Manifest,
+    Pattern,
+    PerformanceReport,
+    Report,
+    SplitScore,
+    TaskDescription,
+    Verdict,
+)
 from kernelnet.identity import StateDirectory
 from kernelnet.interfaces import ILocalTrainer
 from kernelnet.learning.local_trainer import Goal
@@ -105,6 +114,12 @@ class ScriptedLocalTrainer:
         verdict = Verdict.REFUTED if component.id in self.refuted else Verdict.CONFIRMED
         told = {"score": 50, "best_by_hand": "arc", "best_by_hand_level": 0.25, "best_by_hand_validation": 60}
         return succeed(PerformanceReport(component.id, told, component.digest, verdict))
+
+    def tasks(self) -> list[TaskDescription]:
+        return []
+
+    def currentTask(self) -> TaskDescription | None:
+        return TaskDescription("file_system", "trace", TRACE, {"capacity": 10})
 
     def status(self) -> dict[str, Any]:
         task = {"workbench": "file_system", "trace": "trace", "trace_digest": TRACE, "settings": {"capacity": 10}}

@@ -73,7 +73,7 @@ def connectReader(path: Path) -> sqlite3.Connection:
 def schemas() -> dict[int, str]:
     """The SQL of each schema version."""
     found = {}
-    for file in (files("kernelnet.hub") / "schema").iterdir():
+    for file in (files("kernelnet.hub.storage") / "schema").iterdir():
         if match := re.fullmatch(r"([0-9]{4})\.sql", file.name):
             found[int(match[1])] = file.read_text("utf-8")
     return dict(sorted(found.items()))
