@@ -241,7 +241,7 @@ def offlineClient(state: StateDirectory, aiId: str, path: Path, now: datetime) -
     @raise IdentityError: it can't be made or written.
     """
     state.open()
-    return describe(makeClientCertificate(state, aiId, path, now), now)
+    return describe(makeClientCertificate(state.ca, aiId, path, now), now)
 
 
 def _refuseOwn(state: StateDirectory) -> None:
