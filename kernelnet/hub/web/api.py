@@ -11,7 +11,6 @@ import heapq
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -24,7 +23,7 @@ from kernelnet.wire import rfc3339
 if TYPE_CHECKING:
     from kernelnet.hub.connection.factory import HubFactory
 
-__all__ = ["BadRequest", "NotFound", "Sources", "agentCard", "answerTo"]
+__all__ = ["BadRequest", "NotFound", "Sources", "answerTo"]
 
 MAX_LIMIT = 500
 MAX_AIS = 1000
@@ -238,27 +237,3 @@ _RESOURCES: dict[str, tuple[Callable[[Sources, Mapping[str, Any]], Any], dict[st
     ),
     "traffic": (_traffic, {}),
 }
-
-
-def agentCard(url: str) -> dict[str, Any]:
-    """The hub as an agent that others can find: an A2A agent card (U{https://a2a-protocol.org/}), version 0.3."""
-    return {
-        "protocolVersion": "0.3.0",
-        "name": "kernelnet hub",
-        "description": "Connects trainers that build operating-system policies together, and shows what they found.",
-        "url": url,
-        "version": version("kernelnet"),
-        "capabilities": {"streaming": True, "pushNotifications": False, "stateTransitionHistory": False},
-        "defaultInputModes": ["application/json"],
-        "defaultOutputModes": ["application/json"],
-        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-        "security": [{"bearer": []}],
-        "skills": [
-            {
-                "id": "components",
-                "name": "Confirmed OS components",
-                "description": "Lists policies in C with the scores that others have measured again.",
-                "tags": ["operating-systems", "benchmark", "webassembly"],
-            }
-        ],
-    }

@@ -25,7 +25,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from kernelnet.hub.web import metrics
-from kernelnet.hub.web.api import BadRequest, NotFound, Sources, agentCard, answerTo
+from kernelnet.hub.web.api import BadRequest, NotFound, Sources, answerTo
 from kernelnet.hub.web.connection_limits import Visitors, proved
 from kernelnet.hub.web.error_pages import isBrowser, page
 from kernelnet.hub.web.event_stream import PAGE, Feed
@@ -214,8 +214,6 @@ class Dashboard:
             return self._text(request, 200 if ready else 503, b"ready\n" if ready else b"not ready\n")
         if path == "/metrics":
             return self._factory.get_hub_status().addCallback(self._metrics, request)
-        if path == "/.well-known/agent-card.json":
-            return self._encoded(msgspec.json.encode(agentCard(self.url)), request)
         return self._static(request, "index.html" if path == "/" else path[1:])
 
     def _enter(self, request: Request) -> object:

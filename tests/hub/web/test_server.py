@@ -34,7 +34,6 @@ PATHS = (
     "/api/openapi.yaml",
     "/metrics",
     "/readyz",
-    "/.well-known/agent-card.json",
     "/",
     "/app.js",
     "/nothing",
