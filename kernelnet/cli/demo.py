@@ -22,7 +22,7 @@ from rich.live import Live
 
 from kernelnet.cli.demo_results import firstConfirmed, progressLines, progressTable, results, resultTable
 from kernelnet.cli.sessions import completedTables
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.hub.views import sessions as views
 from kernelnet.identity import IdentityError, StateDirectory
 from kernelnet.interfaces import IWorkbench
@@ -90,7 +90,7 @@ class Demo:
         try:
             self.state.open()
             port = self._startHub()
-            watch = control_server.call(self.state, {"command": "dashboard"})["url"]
+            watch = control_client.call(self.state, {"command": "dashboard"})["url"]
             self.console.print(f"watch it in a browser (this address works once): {watch}", soft_wrap=True)
             for i, aiId in enumerate(self.ais):
                 self._startTrainer(aiId, SPECIALIZATIONS[i % len(SPECIALIZATIONS)], port)
@@ -106,7 +106,7 @@ class Demo:
             with contextlib.suppress(OSError):
                 self.console.print(f"stopped; database and logs: {self.state.path}", soft_wrap=True)
             return 128 + (self._asked or signal.SIGINT)
-        except (IdentityError, control_server.ControlError, WorkbenchError, sqlite3.Error) as e:
+        except (IdentityError, control_client.ControlError, WorkbenchError, sqlite3.Error) as e:
             raise DemoError(f"{e} (logs: {self.state.path})") from None
         finally:
             self._stop()
@@ -155,7 +155,7 @@ class Demo:
             self._check("hub")
             try:
                 return int(self._status()["port"])
-            except (control_server.ControlError, IdentityError):
+            except (control_client.ControlError, IdentityError):
                 time.sleep(0.1)
         raise DemoError(f"the hub did not start within {HUB_STARTS:.0f} s: see {self.state.path / 'hub.log'}")
 
@@ -193,7 +193,7 @@ class Demo:
     # -- what is shown
 
     def _status(self) -> dict[str, Any]:
-        status: dict[str, Any] = control_server.call(self.state, {"command": "status"})
+        status: dict[str, Any] = control_client.call(self.state, {"command": "status"})
         return status
 
     def _progress(self) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from kernelnet.cli.common import (
     stateOption,
     when,
 )
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.hub.views import sessions
 from kernelnet.identity import IdentityError
 from kernelnet.untrusted import plain
@@ -54,8 +54,8 @@ def ais(state: Path | None, asJson: bool) -> None:
 def _connected(state: Path | None) -> set[str]:
     """Who is connected; nobody where no hub runs."""
     try:
-        return set(control_server.call(directory(state), {"command": "status"})["ais"])
-    except (control_server.ControlError, IdentityError):
+        return set(control_client.call(directory(state), {"command": "status"})["ais"])
+    except (control_client.ControlError, IdentityError):
         return set()
 
 

@@ -253,7 +253,7 @@ def _keyUsage(signsCertificates: bool) -> x509.KeyUsage:
 
 
 def stillGood(files: CertificateFiles, ca: Path, names: Iterable[str], now: datetime) -> bool:
-    """Whether the hub certificate is there with its key, of the CA in C{ca}, valid for a while yet, and for all of C{names}."""
+    """Whether the hub certificate is there with its key, of that CA, valid for a while yet, and for all of C{names}."""
     try:
         certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
         authority = x509.load_pem_x509_certificate(ca.read_bytes())

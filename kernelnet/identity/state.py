@@ -74,7 +74,7 @@ class StateDirectory:
 
     @property
     def root(self) -> Path:
-        """The certificate that trainers of the same user verify the hub with: its own CA, or the root of the operator's PKI."""
+        """Root that trainers of the same user verify the hub with: its own CA, or that of the operator's PKI."""
         own: Path = self.ownRoot
         ca: Path = self.caCertificate
         return own if own.exists() else ca

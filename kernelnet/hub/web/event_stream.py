@@ -27,7 +27,7 @@ from zope.interface import implementer
 
 from kernelnet.hub.storage.event_log import Log
 
-__all__ = ["Feed", "Stream"]
+__all__ = ["EventStream", "EventStreams"]
 
 EVERY = 0.25
 """Seconds between two looks at the log."""
@@ -45,7 +45,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @implementer(IPushProducer)
-class Stream:
+class EventStream:
     """
     One reader.
 
@@ -53,8 +53,8 @@ class Stream:
     @ivar most: so many events a second; C{None}: all.
     """
 
-    def __init__(self, feed: Feed, request: Request, position: int, most: int | None) -> None:
-        self._feed = feed
+    def __init__(self, streams: EventStreams, request: Request, position: int, most: int | None) -> None:
+        self._streams = streams
         self._request = request
         self.position = position
         self.most = most
@@ -73,7 +73,7 @@ class Stream:
         self.paused = True
 
     def stopProducing(self) -> None:
-        self._feed.leave(self)
+        self._streams.leave(self)
 
     def close(self) -> None:
         self._request.unregisterProducer()
@@ -81,30 +81,30 @@ class Stream:
 
     def drop(self) -> None:
         """End it now: what waits for a reader that doesn't read would keep its connection."""
-        self._feed.leave(self)
+        self._streams.leave(self)
         if self._request.channel is not None:
             self._request.channel.forceAbortClient()
 
 
-class Feed:
+class EventStreams:
     """All streams of a hub."""
 
     log = Logger(namespace="kernelnet.hub")
 
-    def __init__(self, source: Log, clock: IReactorTime, counts: Mapping[str, int]) -> None:
+    def __init__(self, log: Log, clock: IReactorTime, counts: Mapping[str, int]) -> None:
         """@param counts: of messages that were received, by type."""
-        self._source = source
+        self._log = log
         self._clock = clock
         self._counts = counts
         self._counted: list[Mapping[str, int]] = [dict(counts), dict(counts)]
-        self._streams: set[Stream] = set()
+        self._streams: set[EventStream] = set()
         self._reading: set[tuple[int, int | None]] = set()
         self._looks = 0
         self._job = LoopingCall(self._look)
         self._job.clock = clock
 
     def __repr__(self) -> str:
-        return f"<Feed {len(self._streams)} streams>"
+        return f"<EventStreams {len(self._streams)} streams>"
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -118,11 +118,11 @@ class Feed:
         Begin to write to C{request}, whose headers are set.
 
         @param after: the last event that the reader has; C{None}: what comes from now on.
-        @param most: see `Stream`.
+        @param most: see `EventStream`.
         """
-        head = self._source.head
-        position = head if after is None else max(min(after, head), self._source.first - 1)
-        stream = Stream(self, request, position, most)
+        head = self._log.head
+        position = head if after is None else max(min(after, head), self._log.first - 1)
+        stream = EventStream(self, request, position, most)
         request.registerProducer(stream, True)
         request.notifyFinish().addBoth(lambda _: self.leave(stream))
         stream.write(b"retry: 2000\n\n", position, self._clock.seconds())
@@ -130,7 +130,7 @@ class Feed:
         if not self._job.running:
             self._job.start(EVERY, now=False)
 
-    def leave(self, stream: Stream) -> None:
+    def leave(self, stream: EventStream) -> None:
         self._streams.discard(stream)
         if not self._streams and self._job.running:
             self._job.stop()
@@ -142,7 +142,7 @@ class Feed:
             stream.close()
 
     def _look(self) -> None:
-        now, head = self._clock.seconds(), self._source.head
+        now, head = self._clock.seconds(), self._log.head
         kinds: list[str] = []
         self._looks += 1
         condensed = self._looks % CONDENSED_EVERY == 0
@@ -162,7 +162,7 @@ class Feed:
                 if most is None
                 else partial(_newest, after=position, head=head, most=most, kinds=kinds)
             )
-            reading = self._source.read(page)
+            reading = self._log.read(page)
             reading.addCallback(self._write, position, most).addErrback(self._failed, position, most)
         for stream in list(self._streams):
             if stream.paused and now - stream.lastWritten >= SLOW:

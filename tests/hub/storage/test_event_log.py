@@ -380,7 +380,7 @@ class GatherTests(HubTestCase):
 
     def telling(self, seconds: float) -> None:
         """It takes so long to tell everybody of a commit."""
-        committed = self.hub.factory._committed
+        committed = self.hub.fanOut.committed
 
         def slowly(events: list[Event]) -> None:
             committed(events)

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.views import sessions
 from kernelnet.hub.web.connection_limits import BOUNDS, REQUEST_WITHIN
-from kernelnet.hub.web.server import Dashboard, DashboardError, checkWhere, parseWhere
+from kernelnet.hub.web.server import DashboardError, checkWhere, parseWhere
 from kernelnet.hub.web.signin import LINK_LASTS, SESSION_LASTS
 from kernelnet.hub.web.traffic import SAMPLES
 from kernelnet.wire import WireProblem
@@ -186,15 +186,15 @@ class AccessTests(WebTestCase):
             self.channels.pop().connectionLost(Failure(ConnectionDone()))
             self.hub.reader.held = False
             self.hub.reader.release()
-            self.assertEqual((len(self.dashboard.feed), self.flushLoggedErrors()), (0, []), path)
+            self.assertEqual((len(self.dashboard.streams), self.flushLoggedErrors()), (0, []), path)
         answer = self.ask("/api/events", method="HEAD")
         self.assertEqual((answer.code, answer.headers["content-type"], answer.body), (200, "text/event-stream", b""))
-        self.assertEqual(len(self.dashboard.feed), 0)
+        self.assertEqual(len(self.dashboard.streams), 0)
 
     def visitor(self, host: str) -> Transport | None:
         """A connection that has not said anything; C{None} where it is not let in."""
         transport = Transport(peerAddress=IPv4Address("TCP", host, 4000))
-        protocol = self.dashboard.visitors.buildProtocol(transport.getPeer())
+        protocol = self.dashboard.limited.buildProtocol(transport.getPeer())
         if protocol is None:
             return None
         protocol.makeConnection(transport)
@@ -277,12 +277,12 @@ class WhereTests(WebTestCase):
     def test_tls(self) -> None:
         """Where others can reach it, it needs TLS; on the loopback interface it has none."""
         self.assertRaises(DashboardError, checkWhere, ("0.0.0.0", 6080), False)
-        self.assertRaises(DashboardError, Dashboard, self.hub.factory, self.hub.clock, ("192.0.2.1", 1))
+        self.assertRaises(DashboardError, self.hub.dashboard, self.hub.clock, ("192.0.2.1", 1))
         checkWhere(("0.0.0.0", 6080), True)
         checkWhere(("127.0.0.7", 6080), False)
         checkWhere(None, False)
-        self.assertTrue(Dashboard(self.hub.factory, self.hub.clock, ("192.0.2.1", 1), object()).isSecure)
-        self.assertFalse(Dashboard(self.hub.factory, self.hub.clock, ("::1", 1), object()).isSecure)
+        self.assertTrue(self.hub.dashboard(self.hub.clock, ("192.0.2.1", 1), object()).isSecure)
+        self.assertFalse(self.hub.dashboard(self.hub.clock, ("::1", 1), object()).isSecure)
 
 
 EVIL = "</script><script>alert(1)</script>\u202e\x07"
@@ -505,7 +505,7 @@ class ApiTests(WebTestCase):
     def test_traffic(self) -> None:
         """Messages a second by type, how long commits took, and who is behind, for the last ten minutes."""
         author, slow = self.hub.connect("AI_1"), self.hub.connect("AI_2")
-        history = self.dashboard.sources.history
+        history = self.dashboard.sources.traffic
         history.sample()
         slow.pause()
         for number in range(10):
@@ -528,7 +528,7 @@ class ApiTests(WebTestCase):
 
     def test_sampling(self) -> None:
         """A sample is taken every five seconds while the dashboard is there, and none any more when it has gone."""
-        history = self.dashboard.sources.history
+        history = self.dashboard.sources.traffic
         history.start()
         self.hub.clock.pump([0.5] * 60)
         self.assertEqual(len(self.ask("/api/traffic").json["at"]), 5)
@@ -681,14 +681,14 @@ class FeedTests(WebTestCase):
         stream.producer.pauseProducing()
         author.send("pattern_share", aPattern())
         self.hub.clock.pump([0.25] * 4 * 59)
-        self.assertEqual((len(self.dashboard.feed), stream.disconnecting), (1, False))
+        self.assertEqual((len(self.dashboard.streams), stream.disconnecting), (1, False))
         self.hub.clock.pump([0.25] * 8)
-        self.assertEqual((len(self.dashboard.feed), stream.disconnecting), (0, True))
+        self.assertEqual((len(self.dashboard.streams), stream.disconnecting), (0, True))
 
     def test_gone(self) -> None:
         """Who left is forgotten, and with the last one the looking ends."""
         stream = self.open("/api/events", Authorization=f"Bearer {self.token}")
-        self.assertEqual(len(self.dashboard.feed), 1)
+        self.assertEqual(len(self.dashboard.streams), 1)
         assert stream.producer is not None
         stream.producer.stopProducing()
-        self.assertEqual(len(self.dashboard.feed), 0)
+        self.assertEqual(len(self.dashboard.streams), 0)
