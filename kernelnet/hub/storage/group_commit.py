@@ -5,7 +5,7 @@ One commit: all that is waiting, in one transaction, in the writer's thread.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import chain
@@ -14,12 +14,13 @@ from typing import Any, Protocol
 import msgspec
 
 from kernelnet import wire
+from kernelnet.hub.storage import transaction as transactions
 from kernelnet.hub.storage.integrity import checksum
 from kernelnet.hub.storage.log_pages import Event, isNewOnly
 from kernelnet.message import HUB_ID, ErrorClass, MessageType, NetworkMessage
 from kernelnet.wire import WireProblem, newMessageId
 
-__all__ = ["Transaction", "Work", "asProblem", "commit", "hubMessage", "isDamage"]
+__all__ = ["Transaction", "Work", "applyAll", "applyEach", "asProblem", "commit", "hubMessage", "isDamage"]
 
 
 def hubMessage(messageType: MessageType, payload: dict[str, Any], now: float) -> NetworkMessage:
@@ -209,6 +210,56 @@ class Work(Protocol):
 
     def settle(self, problem: WireProblem | None) -> None:
         """Reactor's thread: it is committed, or why it never will be."""
+
+
+def applyAll(transaction: transactions.Transaction, works: Sequence[transactions.Work]) -> dict[int, BaseException]:
+    """
+    Apply works that are expected to be taken, or refused in an orderly way: no savepoints.
+
+    @return: why works were refused, by index.
+    @raise Exception: one failed otherwise.  Nothing may stay of the transaction; `applyEach` finds out whose fault it is.
+    """
+    refused: dict[int, BaseException] = {}
+    for i, work in enumerate(works):
+        try:
+            work.apply(transaction)
+        except WireProblem as problem:
+            refused[i] = problem
+    return refused
+
+
+def applyEach(
+    transaction: transactions.Transaction,
+    works: Sequence[transactions.Work],
+    problemOf: Callable[[BaseException], WireProblem],
+) -> dict[int, BaseException]:
+    """
+    Apply each work in a savepoint of its own: what one wrote that failed is undone, others stay.
+
+    After a refusal for now nothing more of the same source is applied: its order must hold.
+
+    @param problemOf: as that of C{Engine}.
+    @return: why works were refused, by index.
+    @raise Exception: one failed in such a way that nothing of the transaction is left.
+    """
+    refused: dict[int, BaseException] = {}
+    held: dict[object, WireProblem] = {}
+    for i, work in enumerate(works):
+        if work.source in held:
+            refused[i] = held[work.source]
+            continue
+        transaction.savepoint()
+        try:
+            work.apply(transaction)
+            transaction.release()
+        except Exception as error:
+            refused[i] = error
+            problem = problemOf(error)
+            if work.source is not None and problem.errorClass is ErrorClass.RETRY:
+                held[work.source] = problem
+            if not transaction.undo():
+                raise  # such as a full disk: all was rolled back
+    return refused
 
 
 def commit(
