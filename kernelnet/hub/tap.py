@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.enterprise import adbapi
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
@@ -39,9 +38,11 @@ from kernelnet.hub.connection.buffered_tls import PromptTLSEndpoint
 from kernelnet.hub.connection.factory import HubFactory
 from kernelnet.hub.connection.limits import OPTIONS, Bounds, LimitError
 from kernelnet.hub.routing.collaboration_sessions import Limits
-from kernelnet.hub.routing.directory import Registry
-from kernelnet.hub.storage import disk_space, integrity, sqlite
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.storage import disk_space
+from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.sqlite import SqliteEngine
 from kernelnet.hub.web.server import DEFAULT_PORT, Dashboard, DashboardError, checkWhere, parseWhere
 from kernelnet.identity import IdentityError, StateDirectory, defaultState, tokenHash
 
@@ -175,7 +176,7 @@ class HubService(Service):
         self._port: IListeningPort | None = None
         self._control: IListeningPort | None = None
         self._dashboard: Dashboard | None = None
-        self._source: Log | None = None
+        self._source: EventLog | None = None
         self._socketFolder: int | None = None
         self._stopping = False
         self.factory: HubFactory | None = None
@@ -187,8 +188,8 @@ class HubService(Service):
         if options["port"].isdecimal() and not options["insecure-plaintext"]:
             self._certificates = HubCertificates.fromOptions(state, reactor, time.time, options)
         checkWhere(options["dashboard-at"], self._certificates is not None)
-        self._unclean = integrity.endedUncleanly(state.database)
-        sqlite.prepare(state.database)
+        self._engine = SqliteEngine.onFile(state.database, reactor)
+        self._unclean = self._engine.prepare()
         # Now, since a wrong file or description is told best before anything runs.
         self._endpoint = self._makeEndpoint()
 
@@ -203,34 +204,22 @@ class HubService(Service):
             return SSL4ServerEndpoint(self._reactor, int(port), self._certificates.tls, BACKLOG)
         return PromptTLSEndpoint(TCP4ServerEndpoint(self._reactor, int(port), BACKLOG), self._certificates.tls)
 
-    def _pool(self, openfun: Any, threads: int) -> Any:
-        return adbapi.ConnectionPool(
-            "sqlite3",
-            str(self._state.database),
-            check_same_thread=False,
-            isolation_level=None,
-            cp_min=1,
-            cp_max=threads,
-            cp_noisy=False,
-            cp_openfun=openfun,
-            cp_reactor=self._reactor,
-        )
-
     def startService(self) -> None:
         super().startService()
-        # One writer: SQLite has one anyway, and the log's order is that of its thread.
-        source = Log(self._pool(sqlite.setUpWriter, 1), self._pool(sqlite.setUpReader, 2), self._reactor, time.time)
+        source = EventLog(self._engine, self._reactor, time.time)
         self._source = source
         source.damaged = lambda error: self._damaged(source, error)
-        source.room = disk_space.Room(self._state.path, self._options["min-free-bytes"]).problem
-        started = source.open().addCallback(lambda _: source.read(Registry.load)).addCallback(self._listen)
+        source.findStorageProblem = disk_space.DiskSpaceMonitor(
+            self._state.path, self._options["min-free-bytes"]
+        ).problem
+        started = source.open().addCallback(lambda _: source.read(Directory.load)).addCallback(self._listen)
         started.addCallbacks(self._ready, self._failed)
 
     def _ready(self, _: object) -> None:
         tellSupervisor("READY=1")
         self.started.callback(None)
 
-    def _listen(self, registry: Registry) -> Deferred[None] | None:
+    def _listen(self, registry: Directory) -> Deferred[None] | None:
         if self._stopping or self._source is None:
             return None
         bounds = withinDescriptors(self._options["bounds"])
@@ -300,26 +289,24 @@ class HubService(Service):
         result: Deferred[None] = dashboard.start().addCallbacks(opened, taken)
         return result
 
-    def _checkAll(self, source: Log) -> None:
+    def _checkAll(self, source: EventLog) -> None:
         """After an unclean end: every row of the log, while the hub is at work; it ends when one is damaged."""
         self.log.info("the last hub here did not end in order: checking the log")
-        checked = Deferred.fromCoroutine(disk_space.checkAll(source, self._reactor))
+        checked = Deferred.fromCoroutine(disk_space.checkAll(self._engine, source.head, self._reactor))
         checked.addCallbacks(
             lambda upTo: self.log.info("the log is sound up to {upTo}", upTo=upTo),
             lambda failure: self._damaged(source, failure.value or Exception()),
         )
         checked.addErrback(lambda failure: None if self._stopping else self.log.failure("the check failed", failure))
 
-    def _damaged(self, source: Log, error: BaseException) -> None:
+    def _damaged(self, source: EventLog, error: BaseException) -> None:
         """The database is damaged: end, with one line that says what to do."""
         if self._stopping:
             return
         self._stopping = True
-        problem = sqlite.unusable(self._state.database, error)
+        problem = self._engine.unusable(error)
         # The next start refuses, too.
-        source.write(lambda transaction: integrity.remember(transaction.connection, error)).addBoth(
-            lambda _: endWithFailure(self._reactor, f"kernelhub: {problem}")
-        )
+        self._engine.rememberDamage(error).addBoth(lambda _: endWithFailure(self._reactor, f"kernelhub: {problem}"))
 
     def _failed(self, failure: Failure) -> None:
         # What the system or we ourselves say in one line needs no traceback.
@@ -374,7 +361,7 @@ def makeService(options: Options) -> HubService:
     try:
         state.open()
         return HubService(reactor, state, options)
-    except (IdentityError, sqlite.DatabaseError, control_server.ControlError, DashboardError) as e:
+    except (IdentityError, DatabaseError, control_server.ControlError, DashboardError) as e:
         refuse("kernelhub", e)
     except (OSError, ValueError) as e:
         refuse("kernelhub", f"can't start with --port {options['port']}: {e}")

@@ -23,10 +23,10 @@ from kernelnet.hub.auth import tokens
 from kernelnet.hub.connection.factory import HubFactory
 from kernelnet.hub.connection.protocol import HubProtocol
 from kernelnet.hub.routing.collaboration_sessions import Limits
-from kernelnet.hub.routing.directory import Registry
+from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage import sqlite
-from kernelnet.hub.storage.event_log import Log
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.sqlite.transaction import Transaction
 from kernelnet.identity import tokenHash
 from kernelnet.message import MessageType, NetworkMessage
 
@@ -163,17 +163,14 @@ class Hub:
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self.path = path
-        sqlite.prepare(path)
-        writer = sqlite.connect(path)
-        writer.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug here
-        self.writer = Pool(writer)
-        self.reader = Pool(sqlite.connectReader(path))
+        self.engine = sqlite.SqliteEngine(path, self._pools)
+        self.engine.prepare()
         self.clock = clock or Clock()
-        self.log = Log(self.writer, self.reader, self.clock, self.now)
+        self.log = EventLog(self.engine, self.clock, self.now)
         self.log.open()
         self.factory = HubFactory(
             self.log,
-            Registry.load(self.reader.connection),
+            Directory.load(self.reader.connection),
             tokenHash(JOIN),
             self.clock,
             self.now,
@@ -182,6 +179,12 @@ class Hub:
         self.factory.start()
         self._tokens: dict[str, str] = {}
 
+    def _pools(self) -> tuple[Pool, Pool]:
+        writer = sqlite.connect(self.path)
+        writer.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug here
+        self.writer, self.reader = Pool(writer), Pool(sqlite.connectReader(self.path))
+        return self.writer, self.reader
+
     def now(self) -> float:
         return NOON + self.clock.seconds()
 
@@ -189,7 +192,6 @@ class Hub:
         """A token of an operator for C{aiId}; always the same one."""
         if aiId not in self._tokens:
             self._tokens[aiId] = self.transact(lambda transaction: tokens.issue(transaction, aiId))
-            self.factory.registry.enrolled.add(aiId)
         return self._tokens[aiId]
 
     def transact(self, function: Callable[[Transaction], T]) -> T:

@@ -45,9 +45,10 @@ from kernelnet.hub.admin import online_backup
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.auth.certificates import HubCertificates, offlineRenew, offlineShow, rootDigest
 from kernelnet.hub.auth.token_commands import ControlError, checked, tokenCommand
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Tell, silent
-from kernelnet.hub.storage.sqlite import DatabaseError, connect, prepare
+from kernelnet.hub.storage.sqlite import connect, prepare
+from kernelnet.hub.storage.sqlite.transaction import Transaction
 from kernelnet.identity import IdentityError, JoinString, StateDirectory
 from kernelnet.message import MessageType, TrainingSync
 from kernelnet.wire import WireProblem
@@ -241,8 +242,6 @@ class _ControlProtocol(LineOnlyReceiver):
         digest = self._digest() if request["command"] == "tokens invite" else ""
 
         def present(result: Any) -> Any:
-            if "ai_id" in result:
-                self._hub.registry.enrolled.add(result["ai_id"])
             return _presented(result, request, lambda: digest)
 
         return self._hub.source.write(tokenCommand(request)).addCallback(checked).addCallback(present)
@@ -287,10 +286,12 @@ class _ControlProtocol(LineOnlyReceiver):
         return self._certificates
 
     def _backup(self, request: dict[str, Any]) -> Any:
-        return Deferred.fromCoroutine(online_backup.backUp(*self._files(request), self._teller(request)))
+        return Deferred.fromCoroutine(
+            online_backup.backUp(self._hub.source.engine, self._file(request), self._teller(request))
+        )
 
     def _restore(self, request: dict[str, Any]) -> Any:
-        return Deferred.fromCoroutine(online_backup.restore(self._hub, *self._files(request), self._teller(request)))
+        return Deferred.fromCoroutine(online_backup.restore(self._hub, self._file(request), self._teller(request)))
 
     def _teller(self, request: dict[str, Any]) -> Tell:
         """What takes another thread's words of how far it is to who asked."""
@@ -304,11 +305,11 @@ class _ControlProtocol(LineOnlyReceiver):
 
         return tell
 
-    def _files(self, request: dict[str, Any]) -> tuple[StateDirectory, Path]:
+    def _file(self, request: dict[str, Any]) -> Path:
         file = request.get("file")
         if self._state is None or not isinstance(file, str) or not Path(file).is_absolute():
             raise ControlError("`file` must be an absolute path")
-        return self._state, Path(file)
+        return Path(file)
 
     _commands: dict[str, Callable[[_ControlProtocol, dict[str, Any]], Any]] = {
         "backup": _backup,

@@ -80,7 +80,7 @@ def standing(factory: HubFactory) -> dict[str, Any]:
             "oldest": factory.source.first,
             "waiting": factory.source.waiting,
             "removed": factory.keeper.removed,
-            "full": factory.source.room() is not None,
+            "full": factory.source.findStorageProblem() is not None,
         },
     }
 

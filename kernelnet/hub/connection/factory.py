@@ -26,12 +26,13 @@ from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.connection.log_reader import Flush
 from kernelnet.hub.connection.protocol import HubProtocol
 from kernelnet.hub.routing import collaboration_sessions
-from kernelnet.hub.routing.directory import Registry
+from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.routing.router import Router
-from kernelnet.hub.storage.event_log import Log
-from kernelnet.hub.storage.group_commit import hubMessage
-from kernelnet.hub.storage.log_pages import Event
-from kernelnet.hub.storage.retention import Keeper, Policy
+from kernelnet.hub.storage.engine import Committed
+from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.retention import LogRetention
+from kernelnet.hub.storage.retention_policy import RetentionPolicy
+from kernelnet.hub.storage.transaction import hubMessage
 from kernelnet.message import AiInfo, Handshake, Heartbeat, Hello, MessageType, TrainingSync
 from kernelnet.untrusted import plain
 from kernelnet.wire import WireProblem
@@ -64,15 +65,15 @@ class HubFactory(Factory):
 
     def __init__(
         self,
-        source: Log,
-        registry: Registry,
+        source: EventLog,
+        registry: Directory,
         joinHash: str,
         clock: IReactorTime,
         wallClock: Callable[[], float],
         *,
         limits: collaboration_sessions.Limits | None = None,
         bounds: Bounds | None = None,
-        policy: Policy | None = None,
+        policy: RetentionPolicy | None = None,
     ) -> None:
         bounds = bounds or Bounds()
         self.source = source
@@ -94,8 +95,9 @@ class HubFactory(Factory):
         self._newsCall: IDelayedCall | None = None
         self._jobs = [self._job(self._sweep), self._job(self._expire)]
         self._stopping = False
-        self.keeper = Keeper(self, policy or Policy())
-        source.committed = self._committed
+        self.keeper = LogRetention(source, self._readPositions, clock, wallClock, policy or RetentionPolicy())
+        source.subscribe(registry.follow, first=True)
+        source.subscribe(self._committed)
 
     def __repr__(self) -> str:
         return f"<HubFactory {len(self.byId)} AIs, {len(self._connections)} connections>"
@@ -150,7 +152,6 @@ class HubFactory(Factory):
 
     def greeted(self, connection: HubProtocol, hello: Hello, again: bool) -> None:
         """Its hello is committed."""
-        self.registry.heard(connection.aiId, hello, self.wallClock())
         if connection.closing:
             return
         self.log.info(
@@ -222,9 +223,12 @@ class HubFactory(Factory):
 
     # --- after each commit
 
-    def _committed(self, events: list[Event]) -> None:
+    def _readPositions(self) -> list[tuple[int, str]]:
+        return [(c.readSeq, aiId) for aiId, c in self.byId.items() if c.version >= 2 and c.readSeq]
+
+    def _committed(self, committed: Committed) -> None:
         acking, self.acking = self.acking, {}
-        flushes = list(Flush.of(events))
+        flushes = list(Flush.of(committed.events))
         # Those who wait for an ack come first: to tell a hundred others takes longer than a commit.
         everybody = list(acking | dict.fromkeys(self.byId.values())) if flushes else []
         for flush in flushes:

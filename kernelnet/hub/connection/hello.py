@@ -12,7 +12,7 @@ from kernelnet import wire
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.routing import collaboration_sessions
 from kernelnet.hub.routing.directory import saveHello
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.storage.sqlite.transaction import Transaction
 from kernelnet.hub.views import projections
 from kernelnet.message import ErrorClass, Hello, KnowledgeBase, MessageType, SyncRequest, TrainingSync
 from kernelnet.wire import WireProblem
@@ -61,6 +61,7 @@ class Greeting:
         if problem is not None and problem.code == "storage_full" and not connection.grant.joins:
             # What was not written can wait: with a full disk, too, the hub routes what needs no log.
             problem = self._credential = None
+            connection.factory.registry.heard(connection.aiId, self._hello, connection.factory.wallClock())
         if problem is not None:
             if problem.errorClass is not ErrorClass.CLOSING:
                 problem = WireProblem("shutting_down", f"the hub can't take a hello now: {problem.message}")

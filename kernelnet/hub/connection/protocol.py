@@ -31,7 +31,8 @@ from kernelnet.hub.connection.hello import Greeting, sendSync
 from kernelnet.hub.connection.limits import addressKey
 from kernelnet.hub.connection.log_reader import Cursor, Flush
 from kernelnet.hub.routing.router import Logged
-from kernelnet.hub.storage.group_commit import Work, hubMessage
+from kernelnet.hub.storage.sqlite.transaction import Work
+from kernelnet.hub.storage.transaction import hubMessage
 from kernelnet.message import (
     LOGGED,
     AiInfo,
@@ -265,7 +266,7 @@ class HubProtocol(LineProtocol):
 
     def withdrawn(self, work: Logged) -> WireProblem | None:
         if self._mustResend is None or self._mustResend == work.messageId:
-            return self.factory.source.noRoom
+            return self.factory.source.storageProblem
         return WireProblem("busy", f"send {self._mustResend!r} again first", work.messageId)
 
     def settled(self, work: Logged, problem: WireProblem | None) -> None:

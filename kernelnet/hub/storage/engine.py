@@ -74,8 +74,8 @@ class Commit(Struct, frozen=True):
 class Restoration(Protocol):
     """A backup ready to take the place of what there is; its engine knows what is in it."""
 
-    def discard(self) -> None:
-        """Remove what was made for it.  Blocks; also after it took its place, and more than once."""
+    def discard(self) -> Deferred[None]:
+        """Remove what was made for it; also after it took its place."""
 
 
 class Engine(Protocol):

@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import Request
 from zope.interface import implementer
 
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.storage.event_log import EventLog
 
 __all__ = ["Feed", "Stream"]
 
@@ -91,7 +91,7 @@ class Feed:
 
     log = Logger(namespace="kernelnet.hub")
 
-    def __init__(self, source: Log, clock: IReactorTime, counts: Mapping[str, int]) -> None:
+    def __init__(self, source: EventLog, clock: IReactorTime, counts: Mapping[str, int]) -> None:
         """@param counts: of messages that were received, by type."""
         self._source = source
         self._clock = clock

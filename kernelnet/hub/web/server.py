@@ -209,7 +209,7 @@ class Dashboard:
             )
             return answer.addCallback(self._encoded, request)
         if path == "/readyz":
-            problem = self._factory.source.room()
+            problem = self._factory.source.findStorageProblem()
             ready = problem is None and not self._factory.source.backlogged
             return self._text(request, 200 if ready else 503, b"ready\n" if ready else b"not ready\n")
         if path == "/metrics":

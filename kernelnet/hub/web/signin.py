@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.connection.limits import Attempts, Bounds, Verdict, addressKey
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.identity import tokenHash
 
 __all__ = ["NotAllowed", "SignIn", "TooManyFailures"]
@@ -48,7 +48,7 @@ class SignIn:
     """
 
     def __init__(
-        self, source: Log, bounds: Bounds, seconds: Callable[[], float], wallClock: Callable[[], float]
+        self, source: EventLog, bounds: Bounds, seconds: Callable[[], float], wallClock: Callable[[], float]
     ) -> None:
         self._source = source
         self._seconds = seconds

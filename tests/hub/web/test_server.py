@@ -588,7 +588,7 @@ class ApiTests(WebTestCase):
     def test_ready(self) -> None:
         """A hub that can take no messages is alive, and not ready."""
         self.assertEqual(self.ask("/readyz").code, 200)
-        self.hub.log.room = lambda: WireProblem("storage_full", "full")
+        self.hub.log.findStorageProblem = lambda: WireProblem("storage_full", "full")
         self.assertEqual((self.ask("/readyz").code, self.ask("/livez", None).code), (503, 200))
 
 

@@ -262,7 +262,7 @@ class ReportsQueries(Protocol):
     """What is asked of reports."""
 
     def ofComponent(self, componentId: str, limit: int, below: int) -> list[StoredReport]:
-        """Those on components of this id with a body of less than C{below} bytes, by seq descending; C{limit} of them."""
+        """The newest C{limit} on components of this id with a body of less than C{below} bytes, by seq descending."""
 
     def onDigest(self, digest: str, limit: int, below: int) -> list[StoredReport]:
         """The same by digest."""
