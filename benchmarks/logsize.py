@@ -19,10 +19,10 @@ from harness import Table, parser
 
 from kernelnet import wire
 from kernelnet.hub.routing import collaboration_sessions
-from kernelnet.hub.routing.directory import Registry
+from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.routing.router import Logged, Router
 from kernelnet.hub.storage import log_pages, sqlite
-from kernelnet.hub.storage.group_commit import commit
+from kernelnet.hub.storage.sqlite.transaction import commit
 
 SENDERS = 100
 BATCH = 250
@@ -70,7 +70,7 @@ def fill(path: Path, count: int) -> None:
 
 def append(path: Path, commits: int) -> list[float]:
     """CPU seconds of each commit of `BATCH` new messages."""
-    router, owner = Router(Registry(), (), collaboration_sessions.Limits()), _Nobody()
+    router, owner = Router(Directory(), (), collaboration_sessions.Limits()), _Nobody()
     connection = sqlite.connect(path)
     times = []
     for start in range(0, commits * BATCH, BATCH):

@@ -17,7 +17,9 @@ from rich.table import Table
 
 from kernelnet.duration import parseDuration
 from kernelnet.hub.admin import control_client
-from kernelnet.hub.storage.sqlite import DatabaseError, connectReader, schemas, tooNew, versionOf
+from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.sqlite import connectReader, schemas
+from kernelnet.hub.storage.sqlite.schema import tooNew, versionOf
 from kernelnet.identity import IdentityError, StateDirectory, defaultState
 from kernelnet.untrusted import plain
 

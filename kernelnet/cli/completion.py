@@ -16,7 +16,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from kernelnet.cli.common import directory
-from kernelnet.hub.storage.sqlite import DatabaseError, connectReader
+from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.sqlite import connectReader
 from kernelnet.interfaces import IComponentGenerator, IWorkbench
 from kernelnet.plugins import available
 

@@ -26,8 +26,8 @@ from kernelnet.cli.common import directory, jsonOption, stateOption
 from kernelnet.cli.progress import Tell, progress
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.auth import certificates
-from kernelnet.hub.storage import backup as copies
-from kernelnet.hub.storage.sqlite import DatabaseError
+from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.sqlite import backup as copies
 from kernelnet.hub.web.server import DEFAULT_PORT
 from kernelnet.identity import IdentityError, StateDirectory
 

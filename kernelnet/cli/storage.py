@@ -13,8 +13,8 @@ import click
 from kernelnet.cli.common import directory, jsonOption, stateOption
 from kernelnet.cli.progress import Tell, progress
 from kernelnet.hub.admin import control_client
-from kernelnet.hub.storage import backup as copies
-from kernelnet.hub.storage.sqlite import DatabaseError
+from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.sqlite import backup as copies
 from kernelnet.identity import IdentityError, StateDirectory
 
 __all__ = ["backup", "restore"]
@@ -76,8 +76,8 @@ def _restoreOffline(state: StateDirectory, file: Path, tell: Tell) -> dict[str, 
     state.open()
     lock = state.lock(control_client.LOCK)
     try:
-        with copies.prepared(state, file, tell) as scratch:
-            former = copies.putInPlace(scratch, state)
+        with copies.prepared(state.database, file, tell) as scratch:
+            former = copies.putInPlace(scratch, state.database)
         # It was checked in full before it got its place.
         head, logId = copies.headOf(state.database)
         return {"events": head, "log_id": logId, "former": str(former) if former else None}

@@ -13,7 +13,7 @@ from kernelnet.hub.auth.certificates import OwnFiles
 from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.routing.collaboration_sessions import Limits
 from kernelnet.hub.storage import disk_space
-from kernelnet.hub.storage.retention import Policy
+from kernelnet.hub.storage.retention_policy import RetentionPolicy
 from kernelnet.hub.web.server import DEFAULT_PORT, parseWhere
 
 __all__ = ["HubConfig"]
@@ -45,7 +45,7 @@ class HubConfig:
     anyDashboardPort: bool
     sessions: Limits
     bounds: Bounds
-    retention: Policy
+    retention: RetentionPolicy
     minFree: int
 
     @classmethod

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.enterprise import adbapi
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
@@ -42,11 +41,13 @@ from kernelnet.hub.connection.presence import Presence
 from kernelnet.hub.connection.sockets import withinDescriptors
 from kernelnet.hub.routing import collaboration_sessions
 from kernelnet.hub.routing.collaboration_sessions import Limits
-from kernelnet.hub.routing.directory import Registry
+from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.routing.router import Router
-from kernelnet.hub.storage import disk_space, integrity, sqlite
-from kernelnet.hub.storage.event_log import Log
-from kernelnet.hub.storage.retention import Keeper, Policy
+from kernelnet.hub.storage import disk_space
+from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.retention import LogRetention
+from kernelnet.hub.storage.retention_policy import RetentionPolicy
+from kernelnet.hub.storage.sqlite import SqliteEngine
 from kernelnet.hub.web.api import Sources
 from kernelnet.hub.web.server import Dashboard, checkWhere
 from kernelnet.identity import IdentityError, StateDirectory, tokenHash
@@ -74,15 +75,15 @@ class Hub:
 
     def __init__(
         self,
-        log: Log,
-        directory: Registry,
+        log: EventLog,
+        directory: Directory,
         joinHash: str,
         clock: IReactorTime,
         wallClock: Callable[[], float],
         *,
         limits: Limits | None = None,
         bounds: Bounds | None = None,
-        policy: Policy | None = None,
+        policy: RetentionPolicy | None = None,
     ) -> None:
         bounds = bounds or Bounds()
         self.log = log
@@ -96,7 +97,8 @@ class Hub:
         self.presence = Presence(byId, directory, clock, wallClock)
         self.connections.left = self.presence.left
         self.fanOut = FanOut(byId)
-        log.committed = self.fanOut.committed
+        log.subscribe(directory.follow, first=True)
+        log.subscribe(self.fanOut.committed)
         self.authenticator = TokenAuthenticator(log, joinHash, wallClock)
         self.admission = AdmissionControl(bounds, clock, self.authenticator)
         context = ConnectionContext(
@@ -112,7 +114,9 @@ class Hub:
             wallClock=wallClock,
         )
         self.factory = HubFactory(context, lambda: self.connections.suspended)
-        self.retention = Keeper(self, policy or Policy())  # type: ignore[arg-type]
+        self.retention = LogRetention(
+            log, self.connections.readPositions, clock, wallClock, policy or RetentionPolicy()
+        )
         self.liveness = Liveness(byId, log.remembers, lambda: self.retention.asks, clock)
         self.status = HubStatus(
             log=log,
@@ -125,9 +129,6 @@ class Hub:
             wallClock=wallClock,
         )
         self._jobs = [self._job(self.liveness.sweep), self._job(self.admission.sweep), self._job(self._expire)]
-
-    source = property(lambda self: self.log)
-    byId = property(lambda self: self.connections.byId)
 
     def __repr__(self) -> str:
         return f"<Hub {self.log!r} {self.connections!r}>"
@@ -143,11 +144,9 @@ class Hub:
 
         return self.log.write(collaboration_sessions.expire).addCallbacks(lambda _: None, failed)
 
-    def controls(self, certificates: HubCertificates | None, state: StateDirectory) -> ControlFactory:
+    def controls(self, certificates: HubCertificates | None) -> ControlFactory:
         """Make what serves its control socket."""
-        return ControlFactory(
-            self.log, self.connections, self.directory, self.status, certificates=certificates, state=state
-        )
+        return ControlFactory(self.log, self.connections, self.directory, self.status, certificates=certificates)
 
     def dashboard(self, reactor: Any, where: tuple[str, int], tls: Any = None) -> Dashboard:
         """
@@ -204,7 +203,7 @@ class HubService(Service):
         self._port: IListeningPort | None = None
         self._control: IListeningPort | None = None
         self._dashboard: Dashboard | None = None
-        self._eventLog: Log | None = None
+        self._eventLog: EventLog | None = None
         self._socketFolder: int | None = None
         self._stopping = False
         self.hub: Hub | None = None
@@ -214,8 +213,8 @@ class HubService(Service):
             self.log.info("made a new {made} in {state}", made=made, state=state.path)
         self._certificates = self._makeCertificates() if config.hasOwnTLS else None
         checkWhere(config.dashboard, self._certificates is not None)
-        self._unclean = integrity.endedUncleanly(state.database)
-        sqlite.prepare(state.database)
+        self._engine = SqliteEngine.onFile(state.database, reactor)
+        self._unclean = self._engine.prepare()
         # Now, since a wrong file or description is told best before anything runs.
         self._endpoint = self._makeEndpoint()
 
@@ -238,34 +237,20 @@ class HubService(Service):
             return SSL4ServerEndpoint(self._reactor, int(port), self._certificates.tls, BACKLOG)
         return BufferedTLSEndpoint(TCP4ServerEndpoint(self._reactor, int(port), BACKLOG), self._certificates.tls)
 
-    def _pool(self, openfun: Any, threads: int) -> Any:
-        return adbapi.ConnectionPool(
-            "sqlite3",
-            str(self._state.database),
-            check_same_thread=False,
-            isolation_level=None,
-            cp_min=1,
-            cp_max=threads,
-            cp_noisy=False,
-            cp_openfun=openfun,
-            cp_reactor=self._reactor,
-        )
-
     def startService(self) -> None:
         super().startService()
-        # One writer: SQLite has one anyway, and the log's order is that of its thread.
-        log = Log(self._pool(sqlite.setUpWriter, 1), self._pool(sqlite.setUpReader, 2), self._reactor, time.time)
+        log = EventLog(self._engine, self._reactor, time.time)
         self._eventLog = log
-        log.damaged = lambda error: self._damaged(log, error)
-        log.room = disk_space.Room(self._state.path, self._config.minFree).problem
-        started = log.open().addCallback(lambda _: log.read(Registry.load)).addCallback(self._listen, log)
+        log.damaged = self._damaged
+        log.findStorageProblem = disk_space.DiskSpaceMonitor(self._state.path, self._config.minFree).problem
+        started = log.open().addCallback(lambda _: log.read(Directory.load)).addCallback(self._listen, log)
         started.addCallbacks(self._ready, self._failed)
 
     def _ready(self, _: object) -> None:
         tellSupervisor("READY=1")
         self.started.callback(None)
 
-    def _listen(self, directory: Registry, log: Log) -> Deferred[None] | None:
+    def _listen(self, directory: Directory, log: EventLog) -> Deferred[None] | None:
         if self._stopping:
             return None
         config = self._config
@@ -294,7 +279,7 @@ class HubService(Service):
         address = port.getHost()
         hub.status.port = getattr(address, "port", None)
         path, self._socketFolder = shortPath(self._state.controlSocket)
-        controls = hub.controls(self._certificates, self._state)
+        controls = hub.controls(self._certificates)
         self._control = self._reactor.listenUNIX(path, controls, mode=0o600, wantPID=True)
         hub.start()
         if self._certificates is not None:
@@ -333,26 +318,24 @@ class HubService(Service):
         result: Deferred[None] = dashboard.start().addCallbacks(opened, taken)
         return result
 
-    def _checkAll(self, log: Log) -> None:
+    def _checkAll(self, log: EventLog) -> None:
         """After an unclean end: every row of the log, while the hub is at work; it ends when one is damaged."""
         self.log.info("the last hub here did not end in order: checking the log")
-        checked = Deferred.fromCoroutine(disk_space.checkAll(log, self._reactor))
+        checked = Deferred.fromCoroutine(disk_space.checkAll(self._engine, log.head, self._reactor))
         checked.addCallbacks(
             lambda upTo: self.log.info("the log is sound up to {upTo}", upTo=upTo),
-            lambda failure: self._damaged(log, failure.value or Exception()),
+            lambda failure: self._damaged(failure.value or Exception()),
         )
         checked.addErrback(lambda failure: None if self._stopping else self.log.failure("the check failed", failure))
 
-    def _damaged(self, log: Log, error: BaseException) -> None:
+    def _damaged(self, error: BaseException) -> None:
         """The database is damaged: end, with one line that says what to do."""
         if self._stopping:
             return
         self._stopping = True
-        problem = sqlite.unusable(self._state.database, error)
+        problem = self._engine.unusable(error)
         # The next start refuses, too.
-        log.write(lambda transaction: integrity.remember(transaction.connection, error)).addBoth(
-            lambda _: endWithFailure(self._reactor, f"kernelhub: {problem}")
-        )
+        self._engine.rememberDamage(error).addBoth(lambda _: endWithFailure(self._reactor, f"kernelhub: {problem}"))
 
     def _failed(self, failure: Failure) -> None:
         # What the system or we ourselves say in one line needs no traceback.

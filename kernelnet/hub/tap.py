@@ -17,7 +17,8 @@ from kernelnet.hub.config import HubConfig
 from kernelnet.hub.connection import limits
 from kernelnet.hub.connection.limits import LimitError
 from kernelnet.hub.service import HubService
-from kernelnet.hub.storage import disk_space, sqlite
+from kernelnet.hub.storage import disk_space
+from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.web.server import DashboardError
 from kernelnet.identity import IdentityError, StateDirectory, defaultState
 
@@ -145,7 +146,7 @@ def makeService(options: Options) -> HubService:
     try:
         state.open()
         return HubService(reactor, state, options.config)
-    except (IdentityError, sqlite.DatabaseError, ControlError, DashboardError) as e:
+    except (IdentityError, DatabaseError, ControlError, DashboardError) as e:
         refuse("kernelhub", e)
     except (OSError, ValueError) as e:
         refuse("kernelhub", f"can't start with --port {options['port']}: {e}")

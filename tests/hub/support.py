@@ -24,10 +24,10 @@ from kernelnet.hub.auth import tokens
 from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.connection.protocol import HubProtocol
 from kernelnet.hub.routing.collaboration_sessions import Limits
-from kernelnet.hub.routing.directory import Registry
+from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage import sqlite
-from kernelnet.hub.storage.event_log import Log
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.sqlite.transaction import Transaction
 from kernelnet.identity import tokenHash
 from kernelnet.message import MessageType, NetworkMessage
 
@@ -166,17 +166,14 @@ class Hub(service.Hub):
 
     def __init__(self, path: Path, clock: Clock | None = None, bounds: Bounds | None = None) -> None:
         self.path = path
-        sqlite.prepare(path)
-        writer = sqlite.connect(path)
-        writer.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug here
-        self.writer = Pool(writer)
-        self.reader = Pool(sqlite.connectReader(path))
+        self.engine = sqlite.SqliteEngine(path, self._pools)
+        self.engine.prepare()
         clock = clock or Clock()
-        log = Log(self.writer, self.reader, clock, lambda: NOON + clock.seconds())
+        log = EventLog(self.engine, clock, lambda: NOON + clock.seconds())
         log.open()
         super().__init__(
             log,
-            Registry.load(self.reader.connection),
+            Directory.load(self.reader.connection),
             tokenHash(JOIN),
             clock,
             lambda: NOON + clock.seconds(),
@@ -186,6 +183,12 @@ class Hub(service.Hub):
         self.start()
         self._tokens: dict[str, str] = {}
 
+    def _pools(self) -> tuple[Pool, Pool]:
+        writer = sqlite.connect(self.path)
+        writer.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug here
+        self.writer, self.reader = Pool(writer), Pool(sqlite.connectReader(self.path))
+        return self.writer, self.reader
+
     def now(self) -> float:
         return NOON + self.clock.seconds()
 
@@ -193,7 +196,6 @@ class Hub(service.Hub):
         """A token of an operator for C{aiId}; always the same one."""
         if aiId not in self._tokens:
             self._tokens[aiId] = self.transact(lambda transaction: tokens.issue(transaction, aiId))
-            self.directory.enrolled.add(aiId)
         return self._tokens[aiId]
 
     def transact(self, function: Callable[[Transaction], T]) -> T:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from kernelnet.hub.admin import control_client
-from kernelnet.hub.storage import integrity
+from kernelnet.hub.storage.sqlite import checks
 from kernelnet.identity import StateDirectory
 from tests.system.support import PATIENCE, Process, RawClient, Twistd, steadyPort
 
@@ -228,7 +228,7 @@ class Soak:
             self._drained(process, max(seq for seq, sender, _, _ in log if sender != aiId))
         self.close()
         with closing(sqlite3.connect(self.state.database)) as connection:
-            integrity.fullCheck(connection)
+            checks.fullCheck(connection)
         return self._count(log)
 
     def _drained(self, process: Process, cursor: int) -> None:

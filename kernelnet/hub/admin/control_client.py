@@ -18,9 +18,10 @@ from typing import Any
 
 from kernelnet.hub.auth.certificates import offlineRenew, offlineShow, rootDigest
 from kernelnet.hub.auth.token_commands import ControlError, checked, tokenCommand
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Tell, silent
-from kernelnet.hub.storage.sqlite import DatabaseError, connect, prepare
+from kernelnet.hub.storage.sqlite import connect, prepare
+from kernelnet.hub.storage.sqlite.transaction import Transaction
 from kernelnet.identity import IdentityError, JoinString, StateDirectory
 
 __all__ = ["LOCK", "ControlError", "NoHub", "call", "hostsOf", "offline", "presented", "shortPath"]

@@ -43,11 +43,11 @@ from kernelnet.hub.auth import tokens
 from kernelnet.hub.auth.certificates import HubCertificates
 from kernelnet.hub.auth.token_commands import ControlError, checked, tokenCommand
 from kernelnet.hub.connection.connections import Connections
-from kernelnet.hub.routing.directory import Registry
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.integrity import Tell, silent
-from kernelnet.hub.storage.sqlite import DatabaseError
-from kernelnet.identity import IdentityError, StateDirectory
+from kernelnet.identity import IdentityError
 from kernelnet.message import MessageType, TrainingSync
 from kernelnet.wire import WireProblem
 
@@ -95,8 +95,6 @@ class _ControlProtocol(LineOnlyReceiver):
         digest = self._digest() if request["command"] == "tokens invite" else ""
 
         def present(result: Any) -> Any:
-            if "ai_id" in result:
-                self._hub.directory.enrolled.add(result["ai_id"])
             return presented(result, request, lambda: digest)
 
         return self._hub.log.write(tokenCommand(request)).addCallback(checked).addCallback(present)
@@ -141,16 +139,16 @@ class _ControlProtocol(LineOnlyReceiver):
         return self._hub.certificates
 
     def _backup(self, request: dict[str, Any]) -> Any:
-        return Deferred.fromCoroutine(online_backup.backUp(*self._files(request), self._teller(request)))
+        backingUp = online_backup.backUp(self._hub.log.engine, self._file(request), self._teller(request))
+        return Deferred.fromCoroutine(backingUp)
 
     def _restore(self, request: dict[str, Any]) -> Any:
-        hub, (state, file) = self._hub, self._files(request)
+        hub = self._hub
         restoring = online_backup.restore(
-            file,
+            self._file(request),
             log=hub.log,
             directory=hub.directory,
             connections=hub.connections,
-            state=state,
             tell=self._teller(request),
         )
         return Deferred.fromCoroutine(restoring)
@@ -167,11 +165,11 @@ class _ControlProtocol(LineOnlyReceiver):
 
         return tell
 
-    def _files(self, request: dict[str, Any]) -> tuple[StateDirectory, Path]:
+    def _file(self, request: dict[str, Any]) -> Path:
         file = request.get("file")
-        if self._hub.state is None or not isinstance(file, str) or not Path(file).is_absolute():
+        if not isinstance(file, str) or not Path(file).is_absolute():
             raise ControlError("`file` must be an absolute path")
-        return self._hub.state, Path(file)
+        return Path(file)
 
     _commands: dict[str, Callable[[_ControlProtocol, dict[str, Any]], Any]] = {
         "backup": _backup,
@@ -196,7 +194,6 @@ class ControlFactory(Factory):
 
     @param directory: of the AIs that are known.
     @param certificates: C{None} where the hub's TLS is not its own.
-    @param state: where the database is; C{None}: it can't be backed up or restored.
     @ivar link: makes an address that signs one browser in to the dashboard; C{None}: there is no dashboard.
     """
 
@@ -205,20 +202,18 @@ class ControlFactory(Factory):
 
     def __init__(
         self,
-        log: Log,
+        log: EventLog,
         connections: Connections,
-        directory: Registry,
+        directory: Directory,
         status: HubStatus,
         *,
         certificates: HubCertificates | None = None,
-        state: StateDirectory | None = None,
     ) -> None:
         self.log = log
         self.connections = connections
         self.directory = directory
         self.status = status
         self.certificates = certificates
-        self.state = state
 
     def buildProtocol(self, addr: object) -> _ControlProtocol:
         return _ControlProtocol(self)

@@ -34,8 +34,8 @@ from twisted.internet.defer import Deferred
 
 from kernelnet.hub.connection.admission import AdmissionControl
 from kernelnet.hub.connection.connections import Connections
-from kernelnet.hub.routing.directory import Registry
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.views import projections
 from kernelnet.wire import rfc3339
 
@@ -54,9 +54,9 @@ class HubStatus:
     def __init__(
         self,
         *,
-        log: Log,
+        log: EventLog,
         connections: Connections,
-        directory: Registry,
+        directory: Directory,
         admission: AdmissionControl,
         received: Counter[str],
         errors: Counter[str],
@@ -118,7 +118,7 @@ class HubStatus:
                 "oldest": self._log.first,
                 "waiting": self._log.waiting,
                 "removed": self._removed(),
-                "full": self._log.room() is not None,
+                "full": self._log.findStorageProblem() is not None,
             },
         }
 

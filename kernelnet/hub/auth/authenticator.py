@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.auth.tokens import Grant
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.message import Handshake
 
 __all__ = ["TokenAuthenticator"]
@@ -22,7 +22,7 @@ class TokenAuthenticator:
     @param wallClock: Unix seconds.
     """
 
-    def __init__(self, log: Log, joinHash: str, wallClock: Callable[[], float]) -> None:
+    def __init__(self, log: EventLog, joinHash: str, wallClock: Callable[[], float]) -> None:
         self._log = log
         self._joinHash = joinHash
         self._wallClock = wallClock

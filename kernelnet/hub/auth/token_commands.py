@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kernelnet.hub.auth import tokens
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.storage.sqlite.transaction import Transaction
 from kernelnet.identity import IdentityError, checkAiId
 
 __all__ = ["ControlError", "checked", "tokenCommand"]

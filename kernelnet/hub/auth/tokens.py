@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.storage.sqlite.transaction import Transaction
 from kernelnet.identity import newToken, tokenHash
 
 __all__ = [
@@ -253,4 +253,6 @@ def _insert(transaction: Transaction, aiId: str, kind: str, expiresAt: float | N
         "INSERT INTO tokens (hash, ai_id, kind, created_at, expires_at) VALUES (?, ?, ?, ?, ?)",
         (tokenHash(token), aiId, kind, transaction.now, expiresAt),
     )
+    if kind != "viewer":
+        transaction.enrolled.append(aiId)
     return token

@@ -15,7 +15,7 @@ from kernelnet.hub.connection.fan_out import FanOut
 from kernelnet.hub.connection.interfaces import ConnectionListener
 from kernelnet.hub.connection.presence import Presence
 from kernelnet.hub.routing.router import Router
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.storage.event_log import EventLog
 
 __all__ = ["ConnectionContext"]
 
@@ -35,7 +35,7 @@ class ConnectionContext:
     @ivar wallClock: Unix seconds.
     """
 
-    log: Log
+    log: EventLog
     router: Router
     admission: AdmissionControl
     listener: ConnectionListener

@@ -4,11 +4,11 @@ What happens after each commit: acknowledgements, and the messages to all whom t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from kernelnet.hub.connection.interfaces import Connection
 from kernelnet.hub.connection.log_reader import Broadcast
-from kernelnet.hub.storage.log_pages import Event
+from kernelnet.hub.storage.engine import Committed
 
 __all__ = ["FanOut"]
 
@@ -27,10 +27,10 @@ class FanOut:
         """Have C{connection} told at the end of this commit, before all others, that it has acks to send."""
         self._acking[connection] = None
 
-    def committed(self, events: Sequence[Event]) -> None:
-        """C{events} are on disk, and what else was in that commit is settled."""
+    def committed(self, committed: Committed) -> None:
+        """What was committed is on disk, and all works of that commit are settled."""
         acking, self._acking = self._acking, {}
-        broadcasts = list(Broadcast.of(events))
+        broadcasts = list(Broadcast.of(committed.events))
         # Those who wait for an ack come first: to tell a hundred others takes longer than a commit.
         everybody = list(acking | dict.fromkeys(self._connections.values())) if broadcasts else []
         for broadcast in broadcasts:

@@ -14,8 +14,8 @@ from kernelnet.hub.connection.interfaces import Connection
 from kernelnet.hub.connection.presence import Presence
 from kernelnet.hub.routing import collaboration_sessions
 from kernelnet.hub.routing.directory import saveHello
-from kernelnet.hub.storage.event_log import Log
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.sqlite.transaction import Transaction
 from kernelnet.hub.views import projections
 from kernelnet.message import ErrorClass, Hello, KnowledgeBase, MessageType, SyncRequest, TrainingSync
 from kernelnet.wire import WireProblem
@@ -33,7 +33,7 @@ class HelloWork:
     size = 1024
     source: object | None = None
 
-    def __init__(self, connection: Connection, hello: Hello, again: bool, log: Log, presence: Presence) -> None:
+    def __init__(self, connection: Connection, hello: Hello, again: bool, log: EventLog, presence: Presence) -> None:
         self._connection = connection
         self._hello = hello
         self._again = again
@@ -65,6 +65,7 @@ class HelloWork:
         if problem is not None and problem.code == "storage_full" and not connection.grant.joins:
             # What was not written can wait: with a full disk, too, the hub routes what needs no log.
             problem = self._credential = None
+            self._presence.noteUnwritten(connection.aiId, self._hello)
         if problem is not None:
             if problem.errorClass is not ErrorClass.CLOSING:
                 problem = WireProblem("shutting_down", f"the hub can't take a hello now: {problem.message}")
@@ -92,7 +93,7 @@ class HelloWork:
 def sendSync(
     connection: Connection,
     answer: TrainingSync,
-    log: Log,
+    log: EventLog,
     presence: Presence,
     *,
     request: SyncRequest | None = None,

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.log_pages import Event, Page
 from kernelnet.wire import WireProblem, withSeq
 
@@ -120,7 +120,7 @@ class LogReader:
     @ivar paused: whether the transport can't take more now.
     """
 
-    def __init__(self, sink: LineSink, log: Log) -> None:
+    def __init__(self, sink: LineSink, log: EventLog) -> None:
         self._sink = sink
         self._log = log
         self._reading = False

@@ -13,8 +13,8 @@ from twisted.logger import Logger
 
 from kernelnet import wire
 from kernelnet.hub.connection.interfaces import Connection
-from kernelnet.hub.routing.directory import Registry
-from kernelnet.hub.storage.group_commit import hubMessage
+from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.storage.transaction import hubMessage
 from kernelnet.message import AiInfo, Hello, MessageType, TrainingSync
 from kernelnet.untrusted import plain
 
@@ -39,7 +39,7 @@ class Presence:
     def __init__(
         self,
         connections: Mapping[str, Connection],
-        directory: Registry,
+        directory: Directory,
         clock: IReactorTime,
         wallClock: Callable[[], float],
     ) -> None:
@@ -55,8 +55,7 @@ class Presence:
         return f"<Presence of {len(self._connections)} AIs>"
 
     def greeted(self, connection: Connection, hello: Hello, again: bool) -> None:
-        """Its hello is committed."""
-        self._directory.heard(connection.aiId, hello, self._wallClock())
+        """Its hello is settled."""
         if connection.closing:
             return
         self.log.info(
@@ -69,6 +68,10 @@ class Presence:
             peer=connection.peer,
         )
         self._tellOf(connection.aiId)
+
+    def noteUnwritten(self, aiId: str, hello: Hello) -> None:
+        """The disk had no room for its hello: what it says is known while this process lasts."""
+        self._directory.heard(aiId, hello, self._wallClock())
 
     def left(self, aiId: str) -> None:
         """It has no connection any more."""

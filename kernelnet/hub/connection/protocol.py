@@ -33,7 +33,8 @@ from kernelnet.hub.connection.log_reader import Broadcast, LogReader
 from kernelnet.hub.connection.rate_limits import addressKey
 from kernelnet.hub.connection.sockets import setUpSocket
 from kernelnet.hub.routing.router import Logged
-from kernelnet.hub.storage.group_commit import Work, hubMessage
+from kernelnet.hub.storage.sqlite.transaction import Work
+from kernelnet.hub.storage.transaction import hubMessage
 from kernelnet.message import (
     LOGGED,
     AiInfo,
@@ -255,7 +256,7 @@ class HubProtocol(LineProtocol):
 
     def withdrawn(self, work: Logged) -> WireProblem | None:
         if self._mustResend is None or self._mustResend == work.messageId:
-            return self._context.log.noRoom
+            return self._context.log.storageProblem
         return WireProblem("busy", f"send {self._mustResend!r} again first", work.messageId)
 
     def settled(self, work: Logged, problem: WireProblem | None) -> None:

@@ -22,8 +22,8 @@ from typing import Any
 
 import msgspec
 
-from kernelnet.hub.routing.directory import Registry
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.storage.sqlite.transaction import Transaction
 from kernelnet.message import (
     CollaborationInvitation,
     CollaborationRequest,
@@ -63,7 +63,7 @@ def sessionId(message: NetworkMessage) -> str:
 
 
 def partners(
-    registry: Registry, connected: Collection[str], initiator: str, request: CollaborationRequest, target: str | None
+    registry: Directory, connected: Collection[str], initiator: str, request: CollaborationRequest, target: str | None
 ) -> list[str]:
     """
     Whom to invite: a named target; else the AIs that serve most of C{seeking_expertise}; else all that are ready.

@@ -29,9 +29,9 @@ import msgspec
 from kernelnet import wire
 from kernelnet.artifacts import PerformanceReport
 from kernelnet.hub.routing import collaboration_sessions
-from kernelnet.hub.routing.directory import Registry
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage.integrity import digest, digestOf
+from kernelnet.hub.storage.sqlite.transaction import Transaction
 from kernelnet.hub.views import projections
 from kernelnet.hub.views.projections import Then
 from kernelnet.message import (
@@ -86,7 +86,7 @@ class Plan(Protocol):
 
 class Logged:
     """
-    One message on its way into the log (`kernelnet.hub.storage.group_commit.Work`).
+    One message on its way into the log (`kernelnet.hub.storage.transaction.Work`).
 
     @ivar seq: its position once it is applied; of a repetition: the first one's.
     """
@@ -180,7 +180,7 @@ class Router:
 
     def __init__(
         self,
-        registry: Registry,
+        registry: Directory,
         connected: Collection[str],
         limits: collaboration_sessions.Limits,
         maxLine: int = wire.AUTHENTICATED_LINE,

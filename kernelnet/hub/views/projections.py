@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from kernelnet.artifacts import CodeBlock, Component, Pattern, PerformanceReport, Verdict
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.storage.sqlite.transaction import Transaction
 from kernelnet.message import KnowledgeBase, NetworkMessage
 
 __all__ = [

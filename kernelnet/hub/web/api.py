@@ -18,8 +18,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from kernelnet.hub.admin.status import HubStatus
 from kernelnet.hub.connection.connections import Connections
-from kernelnet.hub.routing.directory import Registry
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.views import components, sessions
 from kernelnet.hub.web.held import markHeld
 from kernelnet.hub.web.traffic import TrafficHistory
@@ -54,9 +54,9 @@ class Sources:
     def __init__(
         self,
         *,
-        log: Log,
+        log: EventLog,
         connections: Connections,
-        directory: Registry,
+        directory: Directory,
         status: HubStatus,
         received: Mapping[str, int],
         clock: IReactorTime,

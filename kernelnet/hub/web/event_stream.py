@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import Request
 from zope.interface import implementer
 
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.storage.event_log import EventLog
 
 __all__ = ["EventStream", "EventStreams"]
 
@@ -91,7 +91,7 @@ class EventStreams:
 
     log = Logger(namespace="kernelnet.hub")
 
-    def __init__(self, log: Log, clock: IReactorTime, counts: Mapping[str, int]) -> None:
+    def __init__(self, log: EventLog, clock: IReactorTime, counts: Mapping[str, int]) -> None:
         """@param counts: of messages that were received, by type."""
         self._log = log
         self._clock = clock

@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.connection.rate_limits import AuthThrottle, ThrottleDecision, addressKey
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.identity import tokenHash
 
 __all__ = ["NotAllowed", "SignIn", "TooManyFailures"]
@@ -48,7 +48,9 @@ class SignIn:
     @param seconds: a clock that never goes back; C{wallClock}: Unix seconds.
     """
 
-    def __init__(self, log: Log, bounds: Bounds, seconds: Callable[[], float], wallClock: Callable[[], float]) -> None:
+    def __init__(
+        self, log: EventLog, bounds: Bounds, seconds: Callable[[], float], wallClock: Callable[[], float]
+    ) -> None:
         self._log = log
         self._seconds = seconds
         self._wallClock = wallClock

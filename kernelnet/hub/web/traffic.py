@@ -17,7 +17,7 @@ from twisted.internet.task import LoopingCall
 
 from kernelnet.hub.admin.status import HubStatus
 from kernelnet.hub.connection.connections import Connections
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.latency_histogram import quantile
 
 __all__ = ["EVERY", "SAMPLES", "TrafficHistory"]
@@ -54,7 +54,7 @@ class TrafficHistory:
     def __init__(
         self,
         *,
-        log: Log,
+        log: EventLog,
         connections: Connections,
         status: HubStatus,
         received: Mapping[str, int],

@@ -31,7 +31,7 @@ class SocketTests(TestCase):
 
     def listen(self, state: StateDirectory) -> None:
         path, fd = shortPath(state.controlSocket)
-        factory = self.hub.controls(self.certificates, state)
+        factory = self.hub.controls(self.certificates)
         port = reactor.listenUNIX(path, factory, mode=0o600, wantPID=True)  # type: ignore[attr-defined]
         if fd is not None:
             self.addCleanup(os.close, fd)

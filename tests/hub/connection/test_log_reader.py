@@ -6,7 +6,7 @@ import random
 
 from kernelnet.hub.connection.log_reader import Broadcast
 from kernelnet.hub.storage import log_pages
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.storage.event_log import EventLog
 from tests.hub.support import Client, Hub, HubTestCase, aPattern
 
 
@@ -181,7 +181,7 @@ class SlowReaderTests(HubTestCase):
         self.share(12, 100_000)
         slow.transport.write = full  # type: ignore[method-assign]
         self.hub.writer.release()
-        self.hub.clock.advance(Log.GATHER)
+        self.hub.clock.advance(EventLog.GATHER)
         for _ in range(30):
             slow.resume()
         self.assertLessEqual(max(sizes), Broadcast.MAX_BYTES + 1000)
@@ -277,17 +277,17 @@ class RandomTests(HubTestCase):
                         pool.held = not pool.held
                         if not pool.held:
                             pool.release()
-                    self.hub.clock.advance(Log.GATHER)
+                    self.hub.clock.advance(EventLog.GATHER)
                 case 8 if step % 50 == 0:
                     clients.clear()
                     author = begin(self.restart())
         self.hub.writer.release()
         self.hub.reader.release()
-        self.hub.clock.advance(Log.GATHER)
+        self.hub.clock.advance(EventLog.GATHER)
         for id_ in readers:
             collect()
             join(self.hub, id_)
-            self.hub.clock.advance(Log.GATHER)
+            self.hub.clock.advance(EventLog.GATHER)
         collect()
         expected = [seq for (seq,) in self.hub.rows("SELECT seq FROM events ORDER BY seq")]
         self.assertGreater(len(expected), 100)

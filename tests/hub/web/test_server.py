@@ -85,7 +85,7 @@ class AccessTests(WebTestCase):
         self.assertEqual(value.partition("=")[0], "kernelnet_session_6080")
         self.assertEqual(self.ask("/api/status", None, Cookie=value).code, 200)
         self.assertEqual(self.ask(link, None).code, 401)
-        self.assertEqual(self.ask("/api/status", None, Cookie=value[:-1] + "x").code, 401)
+        self.assertEqual(self.ask("/api/status", None, Cookie=value[:-1] + "!").code, 401)
         self.hub.clock.advance(SESSION_LASTS + 1)
         self.assertEqual(self.ask("/api/status", None, Cookie=value).code, 401)
         late = self.dashboard.link().removeprefix(self.dashboard.url.rstrip("/"))
@@ -114,7 +114,7 @@ class AccessTests(WebTestCase):
         again = self.ask(link, None, Cookie=cookie, Accept="text/html")
         self.assertEqual((again.code, again.headers["location"]), (302, "/"))
         self.assertNotIn("set-cookie", again.headers)
-        self.assertEqual(self.ask(link, None, Cookie=cookie[:-1] + "x", Accept="text/html").code, 401)
+        self.assertEqual(self.ask(link, None, Cookie=cookie[:-1] + "!", Accept="text/html").code, 401)
         self.hub.clock.advance(SESSION_LASTS + 1)
         self.assertEqual(self.ask(link, None, Cookie=cookie, Accept="text/html").code, 401)
 
@@ -587,7 +587,7 @@ class ApiTests(WebTestCase):
     def test_ready(self) -> None:
         """A hub that can take no messages is alive, and not ready."""
         self.assertEqual(self.ask("/readyz").code, 200)
-        self.hub.log.room = lambda: WireProblem("storage_full", "full")
+        self.hub.log.findStorageProblem = lambda: WireProblem("storage_full", "full")
         self.assertEqual((self.ask("/readyz").code, self.ask("/livez", None).code), (503, 200))
 
 
