@@ -591,7 +591,7 @@ class ApiTests(WebTestCase):
         self.assertEqual((self.ask("/readyz").code, self.ask("/livez", None).code), (503, 200))
 
 
-class FeedTests(WebTestCase):
+class EventStreamTests(WebTestCase):
     def events(self, data: bytes) -> list[tuple[int, str]]:
         found = [json.loads(line[6:]) for line in data.decode().splitlines() if line.startswith("data: ")]
         return [(event.get("seq", 0), event.get("sender", "")) for event in found]
@@ -607,6 +607,21 @@ class FeedTests(WebTestCase):
         self.assertEqual(len({str(t) for t in told}), 1)
         self.assertEqual([sender for _, sender in told[0]], ["AI_1", "AI_1"])
         self.assertIn(b"text/event-stream", streams[0].value())
+
+    def test_pace(self) -> None:
+        """After a quiet time a commit is told at once, then four times a second; without any nothing is read."""
+        author = self.hub.connect("AI_1")
+        stream = self.open("/api/events", Authorization=f"Bearer {self.token}")
+        calls = self.hub.reader.calls
+        self.hub.clock.pump([0.25] * 8)
+        self.assertEqual(self.hub.reader.calls, calls)
+        told = []
+        for number in range(4):
+            author.send("pattern_share", aPattern(f"p{number}"))
+            self.hub.clock.advance(0.1)
+            told.append(len(self.events(stream.value())))
+        self.assertEqual(told, [1, 1, 1, 4])
+        self.assertEqual(self.hub.reader.calls - calls, 2)
 
     def test_resume(self) -> None:
         """Who comes back with the last number that he has misses nothing, and gets nothing twice."""
