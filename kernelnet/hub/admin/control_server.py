@@ -30,7 +30,6 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,10 +44,9 @@ from kernelnet.hub.admin import online_backup
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.auth.certificates import HubCertificates, offlineRenew, offlineShow, rootDigest
 from kernelnet.hub.auth.token_commands import ControlError, checked, tokenCommand
+from kernelnet.hub.storage import offline as offlineDatabase
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Tell, silent
-from kernelnet.hub.storage.sqlite import connect, prepare
-from kernelnet.hub.storage.sqlite.transaction import Transaction
 from kernelnet.identity import IdentityError, JoinString, StateDirectory
 from kernelnet.message import MessageType, TrainingSync
 from kernelnet.wire import WireProblem
@@ -157,12 +155,7 @@ def offline(state: StateDirectory, request: dict[str, Any]) -> Any:
 
 
 def _offlineTokens(state: StateDirectory, request: dict[str, Any]) -> Any:
-    command = tokenCommand(request)
-    prepare(state.database)
-    with closing(connect(state.database)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        result = command(Transaction(connection, time.time()))
-        connection.execute("COMMIT")
+    result = offlineDatabase.write(state.database, tokenCommand(request), time.time())
     return _presented(checked(result), request, lambda: rootDigest(state))
 
 

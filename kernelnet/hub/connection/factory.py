@@ -140,7 +140,7 @@ class HubFactory(Factory):
 
         now = self.wallClock()
         return self.source.read(
-            lambda connection: tokens.check(connection, handshake.ai_id, handshake.token, self._joinHash, now)
+            lambda reader: tokens.check(reader, handshake.ai_id, handshake.token, self._joinHash, now)
         ).addCallback(checked)
 
     def authenticated(self, connection: HubProtocol) -> None:

@@ -31,8 +31,7 @@ from kernelnet.hub.connection.hello import Greeting, sendSync
 from kernelnet.hub.connection.limits import addressKey
 from kernelnet.hub.connection.log_reader import Cursor, Flush
 from kernelnet.hub.routing.router import Logged
-from kernelnet.hub.storage.sqlite.transaction import Work
-from kernelnet.hub.storage.transaction import hubMessage
+from kernelnet.hub.storage.transaction import Work, hubMessage
 from kernelnet.message import (
     LOGGED,
     AiInfo,
