@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,9 +16,9 @@ from rich.table import Table
 
 from kernelnet.duration import parseDuration
 from kernelnet.hub.admin import control_client
-from kernelnet.hub.storage.errors import DatabaseError
-from kernelnet.hub.storage.sqlite import connectReader, schemas
-from kernelnet.hub.storage.sqlite.schema import tooNew, versionOf
+from kernelnet.hub.storage import offline
+from kernelnet.hub.storage.errors import DatabaseError, DatabaseTooNew
+from kernelnet.hub.storage.transaction import Reader
 from kernelnet.identity import IdentityError, StateDirectory, defaultState
 from kernelnet.untrusted import plain
 
@@ -127,9 +126,9 @@ def printTable(table: Table) -> None:
 
 
 @contextmanager
-def reading(state: Path | None) -> Iterator[sqlite3.Connection]:
+def reading(state: Path | None) -> Iterator[Reader]:
     """
-    A connection that can only read the hub's database, whether the hub runs or not.
+    What the hub's database holds, whether the hub runs or not.
 
     @raise click.ClickException: there is none, it can't be read, or it is of a newer kernelnet, whose tables may mean
         something else.
@@ -138,9 +137,9 @@ def reading(state: Path | None) -> Iterator[sqlite3.Connection]:
     if not path.exists():
         raise click.ClickException(f"no hub has ever run in {path.parent}: give its --state")
     try:
-        with closing(connectReader(path)) as connection:
-            if (version := versionOf(connection, path)) > max(schemas()):
-                raise click.ClickException(str(tooNew(path, version)))
-            yield connection
-    except (sqlite3.Error, DatabaseError, msgspec.MsgspecError) as error:
+        with offline.reading(path) as reader:
+            yield reader
+    except DatabaseTooNew as error:
+        raise click.ClickException(str(error)) from None
+    except (DatabaseError, msgspec.MsgspecError) as error:
         raise click.ClickException(f"can't read {path}: {error}; kernelnet doctor checks it") from None

@@ -27,7 +27,8 @@ from kernelnet.hub.routing.collaboration_sessions import Limits
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage import sqlite
 from kernelnet.hub.storage.event_log import EventLog
-from kernelnet.hub.storage.sqlite.transaction import Transaction
+from kernelnet.hub.storage.sqlite.transaction import SqliteReader
+from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.identity import tokenHash
 from kernelnet.message import MessageType, NetworkMessage
 
@@ -173,7 +174,7 @@ class Hub(service.Hub):
         log.open()
         super().__init__(
             log,
-            Directory.load(self.reader.connection),
+            Directory.load(self.stored),
             tokenHash(JOIN),
             clock,
             lambda: NOON + clock.seconds(),
@@ -224,6 +225,15 @@ class Hub(service.Hub):
             assert connection.greeted
         client.received()
         return client
+
+    @property
+    def stored(self) -> Reader:
+        """All that is committed."""
+        return SqliteReader(self.reader.connection)
+
+    def execute(self, sql: str, *parameters: Any) -> None:
+        """Change what is stored behind the hub's back."""
+        self.writer.connection.execute(sql, parameters)
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return self.reader.connection.execute(sql, parameters).fetchall()

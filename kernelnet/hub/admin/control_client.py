@@ -11,17 +11,15 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from kernelnet.hub.auth.certificates import offlineRenew, offlineShow, rootDigest
 from kernelnet.hub.auth.token_commands import ControlError, checked, tokenCommand
+from kernelnet.hub.storage import offline as offlineDatabase
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Tell, silent
-from kernelnet.hub.storage.sqlite import connect, prepare
-from kernelnet.hub.storage.sqlite.transaction import Transaction
 from kernelnet.identity import IdentityError, JoinString, StateDirectory
 
 __all__ = ["LOCK", "ControlError", "NoHub", "call", "hostsOf", "offline", "presented", "shortPath"]
@@ -125,12 +123,7 @@ def offline(state: StateDirectory, request: dict[str, Any]) -> Any:
 
 
 def _offlineTokens(state: StateDirectory, request: dict[str, Any]) -> Any:
-    command = tokenCommand(request)
-    prepare(state.database)
-    with closing(connect(state.database)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        result = command(Transaction(connection, time.time()))
-        connection.execute("COMMIT")
+    result = offlineDatabase.write(state.database, tokenCommand(request), time.time())
     return presented(checked(result), request, lambda: rootDigest(state))
 
 

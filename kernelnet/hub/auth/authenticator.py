@@ -39,5 +39,5 @@ class TokenAuthenticator:
 
         now = self._wallClock()
         return self._log.read(
-            lambda connection: tokens.check(connection, handshake.ai_id, handshake.token, self._joinHash, now)
+            lambda reader: tokens.check(reader, handshake.ai_id, handshake.token, self._joinHash, now)
         ).addCallback(checked)

@@ -4,7 +4,6 @@ The reception of a client: its hello is written down, and answered by what every
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ from kernelnet.hub.connection.presence import Presence
 from kernelnet.hub.routing import collaboration_sessions
 from kernelnet.hub.routing.directory import saveHello
 from kernelnet.hub.storage.event_log import EventLog
-from kernelnet.hub.storage.sqlite.transaction import Transaction
+from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.hub.views import projections
 from kernelnet.message import ErrorClass, Hello, KnowledgeBase, MessageType, SyncRequest, TrainingSync
 from kernelnet.wire import WireProblem
@@ -25,7 +24,7 @@ __all__ = ["HelloWork", "sendSync"]
 
 class HelloWork:
     """
-    A hello on its way into the log (`kernelnet.hub.storage.group_commit.Work`): written before what is behind it.
+    A hello on its way into the log (`kernelnet.hub.storage.transaction.Work`): written before what is behind it.
 
     @param again: whether it is not the first of its connection.
     """
@@ -108,9 +107,9 @@ def sendSync(
     first = request.after is None
     connection.syncing = True
 
-    def read(database: sqlite3.Connection) -> tuple[KnowledgeBase, str | None, list[dict[str, Any]]]:
-        base, following = projections.page(database, request.after, request.limit)
-        return base, following, collaboration_sessions.openFor(database, connection.aiId) if first else []
+    def read(reader: Reader) -> tuple[KnowledgeBase, str | None, list[dict[str, Any]]]:
+        base, following = projections.page(reader, request.after, request.limit)
+        return base, following, collaboration_sessions.openFor(reader, connection.aiId) if first else []
 
     def send(found: tuple[KnowledgeBase, str | None, list[dict[str, Any]]]) -> None:
         connection.syncing = False

@@ -33,8 +33,7 @@ from kernelnet.hub.connection.log_reader import Broadcast, LogReader
 from kernelnet.hub.connection.rate_limits import addressKey
 from kernelnet.hub.connection.sockets import setUpSocket
 from kernelnet.hub.routing.router import Logged
-from kernelnet.hub.storage.sqlite.transaction import Work
-from kernelnet.hub.storage.transaction import hubMessage
+from kernelnet.hub.storage.transaction import Work, hubMessage
 from kernelnet.message import (
     LOGGED,
     AiInfo,

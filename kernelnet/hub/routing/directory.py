@@ -7,14 +7,14 @@ It is kept in memory, in the reactor's thread, and follows what is committed: wh
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
 
 from kernelnet.hub.storage.engine import Committed
-from kernelnet.hub.storage.sqlite.transaction import Transaction
+from kernelnet.hub.storage.statements.access import StoredAi
+from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.message import AiInfo, Hello
 
 __all__ = ["Directory", "KnownAi", "saveHello"]
@@ -47,12 +47,13 @@ class Directory:
         return f"<Directory enrolled={len(self.enrolled)} ais={len(self.ais)}>"
 
     @classmethod
-    def load(cls, connection: sqlite3.Connection) -> Directory:
-        registry = cls()
-        registry.enrolled = {aiId for (aiId,) in connection.execute("SELECT DISTINCT ai_id FROM tokens")}
-        for aiId, hello, seenAt in connection.execute("SELECT ai_id, hello, seen_at FROM ais"):
-            registry.heard(aiId, msgspec.json.decode(hello, type=Hello), seenAt)
-        return registry
+    def load(cls, reader: Reader) -> Directory:
+        """The directory of all that is stored."""
+        directory = cls()
+        directory.enrolled = reader.tokens.ids()
+        for ai in reader.ais.all():
+            directory.heard(ai.aiId, msgspec.json.decode(ai.hello, type=Hello), ai.seenAt)
+        return directory
 
     def replaceWith(self, other: Directory) -> None:
         """Know what C{other} knows, and nothing else."""
@@ -113,11 +114,8 @@ class Directory:
 
 
 def saveHello(transaction: Transaction, aiId: str, hello: Hello, readSeq: int | None) -> None:
-    """Write an AI's hello to table C{ais}."""
-    transaction.execute(
-        "INSERT OR REPLACE INTO ais (ai_id, hello, protocol, seen_at, read_seq) VALUES (?, ?, ?, ?, ?)",
-        (aiId, msgspec.json.encode(hello), hello.protocol, transaction.now, readSeq),
-    )
+    """Store an AI's hello, and tell who follows the log of it."""
+    transaction.ais.save(StoredAi(aiId, msgspec.json.encode(hello), hello.protocol, transaction.now, readSeq))
     transaction.hellos.append((aiId, hello, transaction.now))
 
 

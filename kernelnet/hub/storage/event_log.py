@@ -25,11 +25,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from kernelnet.hub.storage.engine import Commit, Committed, Identity
+from kernelnet.hub.storage.engine import Commit, Committed, Engine, Identity
 from kernelnet.hub.storage.latency_histogram import LatencyHistogram
 from kernelnet.hub.storage.log_pages import Page, Recent
-from kernelnet.hub.storage.sqlite.engine import SqliteEngine
-from kernelnet.hub.storage.sqlite.transaction import Transaction, Work
+from kernelnet.hub.storage.transaction import Note, Reader, Transaction, Work
 from kernelnet.untrusted import plain
 from kernelnet.wire import WireProblem
 
@@ -77,7 +76,7 @@ class EventLog:
 
     _log = Logger(namespace="kernelnet.hub")
 
-    def __init__(self, engine: SqliteEngine, clock: IReactorTime, wallClock: Callable[[], float]) -> None:
+    def __init__(self, engine: Engine, clock: IReactorTime, wallClock: Callable[[], float]) -> None:
         self.engine = engine
         self._clock = clock
         self._wallClock = wallClock
@@ -273,7 +272,7 @@ class EventLog:
             for callback in relief:
                 callback()
 
-    def _writeNotes(self, notes: list[tuple[str, dict[str, Any]]]) -> None:
+    def _writeNotes(self, notes: list[Note]) -> None:
         # A line costs more than the message that it is about: beyond some they are only counted.
         now = self._clock.seconds()
         if now - self._notesSince >= 1:
@@ -305,7 +304,7 @@ class EventLog:
             return self._recent.page(after, aiId)
         return self.engine.page(after, self.head, aiId)
 
-    def read(self, function: Callable[[Any], T]) -> Deferred[T]:
+    def read(self, function: Callable[[Reader], T]) -> Deferred[T]:
         """Fires with what C{function} returns for what was committed; it runs in a thread."""
         return self.engine.read(function)
 

@@ -13,7 +13,6 @@ told by marks (table C{log_marks}), set once a minute and every `MARK_ROWS` rows
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
@@ -23,7 +22,8 @@ from twisted.logger import Logger
 
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.retention_policy import RetentionPolicy
-from kernelnet.hub.storage.sqlite.transaction import Transaction
+from kernelnet.hub.storage.statements.log import Mark, MarksQueries
+from kernelnet.hub.storage.transaction import Transaction
 
 __all__ = ["LogRetention"]
 
@@ -38,41 +38,16 @@ EVERY = 60.0
 PAUSE = 0.02
 
 
-def newMarks(connection: sqlite3.Connection, head: int, now: float) -> list[tuple[int, float, int]]:
-    """The marks (seq, time, bytes) that are missing up to C{head}."""
-    row = connection.execute("SELECT seq, bytes FROM log_marks ORDER BY seq DESC LIMIT 1").fetchone()
-    after, total = row or (0, 0)
-    marks: list[tuple[int, float, int]] = []
+def newMarks(stored: MarksQueries, head: int, now: float) -> list[Mark]:
+    """The marks that are missing up to C{head}."""
+    last = stored.last()
+    after, total = (last.seq, last.bytes) if last is not None else (0, 0)
+    marks: list[Mark] = []
     while after < head and len(marks) < MARKS_AT_ONCE:
-        last, size = connection.execute(
-            "SELECT MAX(seq), COALESCE(SUM(size), 0) FROM (SELECT seq, length(body) AS size FROM events"
-            " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?)",
-            (after, head, MARK_ROWS),
-        ).fetchone()
-        after, total = last or head, total + size
-        marks.append((after, now, total))
+        measured, size = stored.measure(after, head, MARK_ROWS)
+        after, total = measured or head, total + size
+        marks.append(Mark(after, now, total))
     return marks
-
-
-def remove(transaction: Transaction, upTo: int) -> int:
-    """
-    Remove the log's first rows, at most `CHUNK` and none after C{upTo}; their keys stay.
-
-    @return: how many.
-    """
-    (last,) = transaction.execute(
-        "SELECT MAX(seq) FROM (SELECT seq FROM events WHERE seq <= ? ORDER BY seq LIMIT ?)", (upTo, CHUNK)
-    ).fetchone()
-    if last is None:
-        return 0
-    transaction.execute(
-        "INSERT OR IGNORE INTO removed_keys SELECT sender_id, message_id, seq,"
-        " CASE digest WHEN x'' THEN digest_of(body) ELSE digest END FROM events WHERE seq <= ?",
-        (last,),
-    )
-    count = transaction.execute("DELETE FROM events WHERE seq <= ?", (last,)).rowcount
-    transaction.execute("DELETE FROM log_marks WHERE seq < (SELECT MAX(seq) FROM log_marks WHERE seq <= ?)", (last,))
-    return count
 
 
 class LogRetention:
@@ -124,14 +99,12 @@ class LogRetention:
     async def _keep(self) -> None:
         source, now, head = self._source, self._wallClock(), self._source.head
         read = self._readPositions()
-        marks = await source.read(lambda connection: newMarks(connection, head, now))
+        marks = await source.read(lambda reader: newMarks(reader.marks, head, now))
 
         def write(transaction: Transaction) -> int:
-            transaction.connection.executemany("INSERT OR REPLACE INTO log_marks VALUES (?, ?, ?)", marks)
-            transaction.connection.executemany(
-                "UPDATE ais SET read_seq = ?1 WHERE ai_id = ?2 AND COALESCE(read_seq, 0) < ?1", read
-            )
-            return self.policy.removable(transaction.connection, now)
+            transaction.marks.add(marks)
+            transaction.ais.raiseReadSeq(read)
+            return self.policy.removable(transaction, now)
 
         if not marks and not read and self.policy == RetentionPolicy():
             return
@@ -141,7 +114,9 @@ class LogRetention:
         # First of all: from now on nobody begins or goes on to read what is about to go.
         source.first = upTo + 1
         before = self.removed
-        while not self._stopped and (count := await source.write(lambda transaction: remove(transaction, upTo))):
+        while not self._stopped and (
+            count := await source.write(lambda transaction: transaction.marks.remove(upTo, CHUNK))
+        ):
             self.removed += count
             if count == CHUNK:
                 await deferLater(self._clock, PAUSE)

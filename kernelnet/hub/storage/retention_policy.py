@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from dataclasses import dataclass
 
-__all__ = ["RetentionLimit", "RetentionPolicy", "parseSize", "readByAll"]
+from kernelnet.hub.storage.statements.log import MarksQueries
+from kernelnet.hub.storage.transaction import Reader
+
+__all__ = ["RetentionLimit", "RetentionPolicy", "parseSize"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -52,22 +54,16 @@ class RetentionLimit:
                 raise ValueError(f"an age, a size or both, such as 30d,10GB, not {text!r}")
         return cls(seconds, size)
 
-    def reached(self, connection: sqlite3.Connection, now: float) -> int:
+    def reached(self, marks: MarksQueries, now: float) -> int:
         """Up to which row the log is over this limit; 0: it isn't."""
         upTo = 0
         if self.seconds is not None:
-            (mark,) = connection.execute(
-                "SELECT MAX(seq) FROM log_marks WHERE at <= ?", (now - self.seconds,)
-            ).fetchone()
-            upTo = mark or 0
+            upTo = marks.reachedAt(now - self.seconds)
         if self.bytes is not None:
-            row = connection.execute("SELECT bytes FROM log_marks ORDER BY seq DESC LIMIT 1").fetchone()
-            total = row[0] if row else 0
+            last = marks.last()
+            total = last.bytes if last is not None else 0
             if total > self.bytes:
-                (mark,) = connection.execute(
-                    "SELECT MIN(seq) FROM log_marks WHERE bytes >= ?", (total - self.bytes,)
-                ).fetchone()
-                upTo = max(upTo, mark or 0)
+                upTo = max(upTo, marks.firstOver(total - self.bytes))
         return upTo
 
 
@@ -81,25 +77,14 @@ class RetentionPolicy:
     soft: RetentionLimit | None = None
     hard: RetentionLimit | None = None
 
-    def removable(self, connection: sqlite3.Connection, now: float) -> int:
+    def removable(self, reader: Reader, now: float) -> int:
         """Up to which row the log may be removed now."""
         upTo = 0
         if self.soft is not None:
-            upTo = min(self.soft.reached(connection, now), readByAll(connection))
+            # What every known version 2 AI has dealt with; one that can't come back does not count.
+            read = reader.ais.leastRead()
+            upTo = self.soft.reached(reader.marks, now)
+            upTo = upTo if read is None else min(upTo, read)
         if self.hard is not None:
-            upTo = max(upTo, self.hard.reached(connection, now))
+            upTo = max(upTo, self.hard.reached(reader.marks, now))
         return upTo
-
-
-def readByAll(connection: sqlite3.Connection) -> int:
-    """
-    What every known version 2 AI has dealt with.
-
-    An AI that can't come back, since all its tokens were revoked, does not count.
-    """
-    (least,) = connection.execute(
-        "SELECT MIN(COALESCE(read_seq, 0)) FROM ais WHERE protocol >= 2 AND NOT ("
-        " EXISTS (SELECT 1 FROM tokens WHERE tokens.ai_id = ais.ai_id)"
-        " AND NOT EXISTS (SELECT 1 FROM tokens WHERE tokens.ai_id = ais.ai_id AND revoked_at IS NULL))"
-    ).fetchone()
-    return (1 << 62) if least is None else int(least)

@@ -20,8 +20,9 @@ from kernelnet.hub.admin.status import HubStatus
 from kernelnet.hub.connection.connections import Connections
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage.event_log import EventLog
-from kernelnet.hub.views import components, sessions
-from kernelnet.hub.web.held import markHeld
+from kernelnet.hub.storage.transaction import Reader
+from kernelnet.hub.views import components, patterns, sessions
+from kernelnet.hub.views.progress import Progress
 from kernelnet.hub.web.traffic import TrafficHistory
 from kernelnet.wire import rfc3339
 
@@ -72,7 +73,7 @@ class Sources:
         self.traffic = TrafficHistory(
             log=log, connections=connections, status=status, received=received, clock=clock, wallClock=wallClock
         )
-        self.progress = sessions.Progress()
+        self.progress = Progress()
 
 
 def answerTo(sources: Sources, path: tuple[str, ...], arguments: Arguments) -> Deferred[Any]:
@@ -172,12 +173,12 @@ def _ai(sources: Sources, aiId: str) -> dict[str, Any]:
 def _components(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     limit = arguments.get("limit", 50)
 
-    def read(connection: Any) -> Any:
+    def read(reader: Reader) -> Any:
         after = None
-        if "after" in arguments and (after := components.entryAt(connection, arguments["after"])) is None:
+        if "after" in arguments and (after := components.entryAt(reader, arguments["after"])) is None:
             raise NotFound("after: the last component of that page is gone; begin anew")
         found = components.entries(
-            connection,
+            reader,
             workbench=arguments.get("workbench"),
             state=arguments.get("verdict"),
             sort=arguments.get("sort", "level"),
@@ -191,27 +192,27 @@ def _components(sources: Sources, arguments: Mapping[str, Any]) -> Any:
 
 
 def _component(sources: Sources, name: str, arguments: Mapping[str, Any]) -> Any:
-    def read(connection: Any) -> Any:
+    def read(reader: Reader) -> Any:
         try:
-            entry = components.entryOf(connection, name)
+            entry = components.entryOf(reader, name)
         except components.Ambiguous as error:
             raise BadRequest(str(error)) from None
         if entry is None:
             raise NotFound("there is no component of this id or digest")
-        reports = components.reportsOn(connection, entry.digest)
-        return {**components.describeWhole(entry, components.lineage(connection, entry)), "reports": reports}
+        reports = components.reportsOn(reader, entry.digest)
+        return {**components.describeWhole(entry, components.lineage(reader, entry)), "reports": reports}
 
     return sources.log.read(read)
 
 
 def _patterns(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     limit, kind = arguments.get("limit", 100), arguments.get("type")
-    return sources.log.read(lambda connection: {"patterns": sessions.patterns(connection, kind, limit)})
+    return sources.log.read(lambda reader: {"patterns": patterns.patterns(reader, kind, limit)})
 
 
 def _progress(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     head = sources.log.head
-    return sources.log.read(lambda connection: {"tasks": sources.progress.tasks(connection, head)})
+    return sources.log.read(lambda reader: {"tasks": sources.progress.tasks(reader, head)})
 
 
 def _traffic(sources: Sources, arguments: Mapping[str, Any]) -> Any:
@@ -221,9 +222,9 @@ def _traffic(sources: Sources, arguments: Mapping[str, Any]) -> Any:
 def _sessions(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     chosen = {"state": arguments.get("state"), "limit": arguments.get("limit", 100), "after": arguments.get("after")}
 
-    def read(connection: Any) -> Any:
-        found, last = sessions.sessionPage(connection, **chosen, transcripts=arguments.get("transcripts") != "no")
-        markHeld(connection, found)
+    def read(reader: Reader) -> Any:
+        found, last = sessions.sessionPage(reader, **chosen, transcripts=arguments.get("transcripts") != "no")
+        sessions.markHeld(reader, found)
         return {"sessions": found, "next": f"{last[0]!r}-{last[1]}" if last is not None else None}
 
     return sources.log.read(read)
@@ -236,8 +237,8 @@ _RESOURCES: dict[str, tuple[Callable[[Sources, Mapping[str, Any]], Any], dict[st
         _components,
         {
             "workbench": _text,
-            "sort": partial(_oneOf, tuple(components.SORTS)),
-            "verdict": partial(_oneOf, tuple(components.STATES)),
+            "sort": partial(_oneOf, components.SORTS),
+            "verdict": partial(_oneOf, components.STATES),
             "after": _position,
             "limit": _limit,
         },

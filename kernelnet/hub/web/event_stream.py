@@ -12,7 +12,6 @@ were more, an event C{skipped} before them says how many, and of which types the
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -27,6 +26,8 @@ from zope.interface import implementer
 
 from kernelnet.hub.storage.engine import Committed
 from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.statements.log import EventHeader
+from kernelnet.hub.storage.transaction import Reader
 
 __all__ = ["EventStream", "EventStreams"]
 
@@ -184,7 +185,7 @@ class EventStreams:
             elif stream.position >= head and not stream.paused and now - stream.lastWritten >= PING_EVERY:
                 stream.write(b": still here\n\n", stream.position, now)
 
-    def _read(self, position: int, most: int | None, page: Callable[[sqlite3.Connection], tuple[bytes, int]]) -> None:
+    def _read(self, position: int, most: int | None, page: Callable[[Reader], tuple[bytes, int]]) -> None:
         """Have what follows C{position} read for all who are there, unless that is being done."""
         if (position, most) in self._reading:
             return
@@ -206,31 +207,23 @@ class EventStreams:
         self.log.failure("reading events for the dashboard failed", failure)
 
 
-def _page(connection: sqlite3.Connection, after: int, head: int) -> tuple[bytes, int]:
+def _page(reader: Reader, after: int, head: int) -> tuple[bytes, int]:
     """@return: events as they are sent, and up to which they are."""
-    rows = connection.execute(
-        "SELECT seq, sender_id, message_type, target, timestamp FROM events WHERE seq > ? AND seq <= ?"
-        " ORDER BY seq LIMIT ?",
-        (after, head, PAGE),
-    ).fetchall()
-    data = b"".join(_event(*row) for row in rows)
-    return data, rows[-1][0] if len(rows) == PAGE else head
+    headers = reader.log.headers(after, head, PAGE)
+    return b"".join(map(_event, headers)), headers[-1].seq if len(headers) == PAGE else head
 
 
-def _newest(connection: sqlite3.Connection, after: int, head: int, most: int, kinds: list[str]) -> tuple[bytes, int]:
+def _newest(reader: Reader, after: int, head: int, most: int, kinds: list[str]) -> tuple[bytes, int]:
     """@return: the last C{most} events up to C{head}, behind how many came before them since C{after}."""
-    rows = connection.execute(
-        "SELECT seq, sender_id, message_type, target, timestamp FROM events WHERE seq > ? AND seq <= ?"
-        " ORDER BY seq DESC LIMIT ?",
-        (after, head, most),
-    ).fetchall()
-    skipped = head - after - len(rows)
+    headers = reader.log.newestHeaders(after, head, most)
+    skipped = head - after - len(headers)
     told = {"count": skipped, "types": sorted(kinds)}
     data = b"event: skipped\ndata: %b\n\n" % _encode(told) if skipped > 0 else b""
-    return data + b"".join(_event(*row) for row in reversed(rows)), head
+    return data + b"".join(map(_event, headers)), head
 
 
-def _event(seq: int, sender: str, kind: str, target: str | None, timestamp: str) -> bytes:
+def _event(header: EventHeader) -> bytes:
+    seq, sender, kind, target, timestamp = header
     body: dict[str, Any] = {"seq": seq, "sender": sender, "type": kind, "target": target, "timestamp": timestamp}
     # JSON has no raw line ends, so a stranger's words can't begin a field of their own.
     return b"id: %d\nevent: message\ndata: %b\n\n" % (seq, _encode(body))

@@ -137,7 +137,7 @@ class SignIn:
 
         def look(_: None) -> Deferred[None]:
             wall = self._wallClock()
-            reading = self._log.read(lambda connection: tokens.checkViewer(connection, token, wall))
+            reading = self._log.read(lambda reader: tokens.checkViewer(reader, token, wall))
             return reading.addCallbacks(checked, broken)
 
         return turn.addCallback(look)

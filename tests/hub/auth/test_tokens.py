@@ -120,15 +120,13 @@ class EnrolTests(HubTestCase):
     def test_expiry(self) -> None:
         """A token that has expired doesn't work."""
         token = self.hub.transact(lambda transaction: tokens.issue(transaction, "AI_1"))
-        self.hub.transact(
-            lambda transaction: transaction.execute("UPDATE tokens SET expires_at = ?", (self.hub.now(),))
-        )
+        self.hub.execute("UPDATE tokens SET expires_at = ?", self.hub.now())
         self.assertTrue(self.refused(self.enter(token)))
 
     def test_list(self) -> None:
         """The list names tokens by a part of their hash, with their times."""
         self.hub.issue("AI_1")
-        (row,) = tokens.list_(self.hub.reader.connection)
+        (row,) = tokens.list_(self.hub.stored)
         self.assertEqual(len(row.pop("fingerprint")), 12)
         self.assertEqual(
             row,

@@ -101,7 +101,7 @@ class ResumeTests(HubTestCase):
     def test_uncommittedIsNoPage(self) -> None:
         """A page never covers what the reactor's thread doesn't know as committed yet."""
         self.share(3)
-        page = log_pages.readPage(self.hub.reader.connection, 0, 2, "AI_2")
+        page = self.successResultOf(self.hub.engine.page(0, 2, "AI_2"))
         self.assertEqual(([e.seq for e in page.events], page.upTo), ([1, 2], 2))
 
 

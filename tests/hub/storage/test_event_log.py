@@ -11,10 +11,11 @@ from twisted.internet.task import Clock
 
 from kernelnet.artifacts import Pattern
 from kernelnet.hub.auth import tokens
-from kernelnet.hub.storage import retention, sqlite
+from kernelnet.hub.storage import sqlite
 from kernelnet.hub.storage.engine import Committed
 from kernelnet.hub.storage.event_log import EventLog
-from kernelnet.hub.storage.sqlite.transaction import Transaction
+from kernelnet.hub.storage.log_pages import Event
+from kernelnet.hub.storage.transaction import Transaction
 from kernelnet.hub.views import projections
 from kernelnet.message import NetworkMessage
 from kernelnet.wire import WireProblem
@@ -158,7 +159,7 @@ class DuplicateTests(HubTestCase):
             author.line(message)
         seqs = [pair[1] for p in author.payloads("ack") for pair in p["acked"]]
         check(seqs)
-        self.hub.transact(lambda transaction: retention.remove(transaction, self.hub.log.head))
+        self.hub.transact(lambda transaction: transaction.marks.remove(self.hub.log.head, 1000))
         self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM events"), [(0,)])
         check(seqs)
 
@@ -231,8 +232,8 @@ class PoisonTests(HubTestCase):
         def sometimes(message: NetworkMessage, pattern: Pattern) -> projections.Then:
             then = store(message, pattern)
 
-            def fails(transaction: Transaction, seq: int) -> None:
-                then(transaction, seq)
+            def fails(transaction: Transaction, event: Event) -> None:
+                then(transaction, event)
                 if pattern.id in self.raises:
                     raise self.raises[pattern.id]
 
@@ -516,7 +517,7 @@ class NumberTests(HubTestCase):
         message = author.message("pattern_share", aPattern())
         author.line(message)
 
-        self.hub.transact(lambda transaction: retention.remove(transaction, 1))
+        self.hub.transact(lambda transaction: transaction.marks.remove(1, 1000))
         self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM events"), [(0,)])
         author.send("pattern_share", aPattern("p2"))
         author.line(message)
@@ -536,7 +537,7 @@ class NumberTests(HubTestCase):
         def appendAndRead(transaction: Transaction) -> list[int]:
             for i in range(3):
                 transaction.append(anEvent("AI_1", f"m{i}", aPattern()), b"{}", None)
-            return [seq for (seq,) in transaction.execute("SELECT seq FROM events ORDER BY seq")]
+            return [header.seq for header in transaction.log.headers(0, 99, 99)]
 
         self.assertEqual(self.hub.transact(appendAndRead), [1, 2, 3])
         author.send("pattern_share", aPattern())

@@ -163,9 +163,7 @@ class ReadersTests(RetentionTestCase):
         self.age(100)
         self.round()
         self.assertEqual(self.log(), ["a"])
-        self.hub.transact(
-            lambda transaction: transaction.execute("UPDATE tokens SET revoked_at = 1 WHERE ai_id = 'AI_2'")
-        )
+        self.hub.execute("UPDATE tokens SET revoked_at = 1 WHERE ai_id = 'AI_2'")
         self.round()
         self.assertEqual(self.log(), [])
 
@@ -263,7 +261,7 @@ class HardTests(RetentionTestCase):
         self.hub.reader.held = True
         reader.resume()
         self.hub.log.first = 3
-        self.hub.transact(lambda transaction: retention.remove(transaction, 2))
+        self.hub.transact(lambda transaction: transaction.marks.remove(2, 1000))
         self.say("c")
         self.hub.reader.release()
         self.assertEqual(reader.errors(), ["too_slow"])

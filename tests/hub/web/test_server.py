@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import tempfile
 from collections import Counter
 
@@ -12,7 +11,8 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from kernelnet.hub.auth import tokens
-from kernelnet.hub.views import sessions
+from kernelnet.hub.storage.transaction import Reader
+from kernelnet.hub.views import progress, sessions
 from kernelnet.hub.web.connection_limits import BOUNDS, REQUEST_WITHIN
 from kernelnet.hub.web.server import DashboardError, checkWhere, parseWhere
 from kernelnet.hub.web.signin import LINK_LASTS, SESSION_LASTS
@@ -66,9 +66,10 @@ class AccessTests(WebTestCase):
 
     def test_noAi(self) -> None:
         """No AI gets in by a viewer's token, whatever it calls itself."""
-        connection = self.hub.reader.connection
         for name in ("test", "viewer:test", "AI_1"):
-            self.assertIs(tokens.check(connection, name, self.token, "0" * 64, self.hub.now()), tokens.Grant.REFUSED)
+            self.assertIs(
+                tokens.check(self.hub.stored, name, self.token, "0" * 64, self.hub.now()), tokens.Grant.REFUSED
+            )
 
     def test_link(self) -> None:
         """A link works once and in time; its cookie is for this site alone and unseen by scripts."""
@@ -430,13 +431,13 @@ class ApiTests(WebTestCase):
         """Progress is computed anew when the log has a component or a report, and not for other messages."""
         author, *peers = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
         computed: list[object] = []
-        whole = sessions.progress
+        whole = progress.progress
 
-        def counted(connection: sqlite3.Connection) -> object:
+        def counted(reader: Reader) -> object:
             computed.append(1)
-            return whole(connection)
+            return whole(reader)
 
-        self.patch(sessions, "progress", counted)
+        self.patch(progress, "progress", counted)
         self.assertEqual(self.ask("/api/progress").json["tasks"], [])
         author.send("pattern_share", aPattern())
         self.assertEqual((self.ask("/api/progress").json["tasks"], len(computed)), ([], 1))
@@ -467,7 +468,7 @@ class ApiTests(WebTestCase):
                 break
             after = f"&after={page['next']}"
         self.assertEqual(sorted(seen), [f"{n}" for n in range(7)])
-        self.assertEqual(len(sessions.sessions(self.hub.reader.connection, None, 5)), 5)
+        self.assertEqual(len(sessions.sessions(self.hub.stored, None, 5)), 5)
         for wrong in ("x", "1-x", "1.0-", f"1.0-{'x' * 65}"):
             self.assertEqual(self.ask(f"/api/sessions?after={wrong}").code, 400)
         with self.hub.writer.connection as connection:

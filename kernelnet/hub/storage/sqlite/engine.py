@@ -17,14 +17,16 @@ from twisted.enterprise import adbapi
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from kernelnet.hub.storage.engine import Commit, Committed, Identity, Restoration
+from kernelnet.hub.storage.engine import Commit, Identity, Restoration
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Tell
-from kernelnet.hub.storage.log_pages import Page, readPage
+from kernelnet.hub.storage.log_pages import Page
 from kernelnet.hub.storage.sqlite import backup, checks, errors
 from kernelnet.hub.storage.sqlite.connection import setUpReader, setUpWriter
+from kernelnet.hub.storage.sqlite.log import lastGiven, readPage
 from kernelnet.hub.storage.sqlite.schema import prepare
-from kernelnet.hub.storage.sqlite.transaction import commit
+from kernelnet.hub.storage.sqlite.transaction import SqliteReader, commit
+from kernelnet.hub.storage.transaction import Reader, Work
 from kernelnet.wire import WireProblem
 
 __all__ = ["Pool", "SqliteEngine", "pools"]
@@ -96,19 +98,14 @@ class SqliteEngine:
         assert self._pools is not None, "it is not open"
         return self._pools[1]
 
-    def commit(self, works: Sequence[Any], now: float) -> Deferred[Commit]:
-        def committed(result: Any) -> Commit:
-            transaction, refused = result
-            written = Committed(transaction.events, transaction.hellos, transaction.enrolled)
-            return Commit(written, transaction.notes, refused)
-
-        return self._writer.runWithConnection(commit, works, now).addCallback(committed)
+    def commit(self, works: Sequence[Work], now: float) -> Deferred[Commit]:
+        return self._writer.runWithConnection(commit, works, now)
 
     def page(self, after: int, upTo: int, aiId: str) -> Deferred[Page]:
         return self._reader.runWithConnection(readPage, after, upTo, aiId)
 
-    def read(self, function: Callable[[Any], T]) -> Deferred[T]:
-        return self._reader.runWithConnection(function)
+    def read(self, function: Callable[[Reader], T]) -> Deferred[T]:
+        return self._reader.runWithConnection(lambda connection: function(SqliteReader(connection)))
 
     def problemOf(self, error: BaseException) -> WireProblem:
         return errors.problemOf(error)
@@ -166,7 +163,6 @@ class _Scratch:
 def _identity(connection: sqlite3.Connection) -> Identity:
     (logId,) = connection.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()
     # Retention may have removed every row: the numbers go on all the same.
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-    last = row[0] if row else 0
+    last = lastGiven(connection.execute)
     (first,) = connection.execute("SELECT min(seq) FROM events").fetchone()
     return Identity(logId, last, first or last + 1)

@@ -1,35 +1,36 @@
-"""
-One commit: all that is waiting, in one transaction, in the writer's thread.
-"""
+"""What reads, and what writes in one commit, in SQLite; and the commit itself."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from kernelnet import wire
+from kernelnet.hub.storage.engine import Commit, Committed
+from kernelnet.hub.storage.group_commit import applyAll, applyEach
 from kernelnet.hub.storage.integrity import checksum
-from kernelnet.hub.storage.log_pages import Event, isNewOnly
+from kernelnet.hub.storage.log_pages import Event
+from kernelnet.hub.storage.sqlite.access import SqliteAis, SqliteTokens
 from kernelnet.hub.storage.sqlite.errors import problemOf
-from kernelnet.hub.storage.transaction import hubMessage
-from kernelnet.message import ErrorClass, Hello, MessageType, NetworkMessage
-from kernelnet.wire import WireProblem
+from kernelnet.hub.storage.sqlite.knowledge import Put, SqliteComponents, SqlitePatterns, SqliteReports
+from kernelnet.hub.storage.sqlite.log import Execute, SqliteLog, SqliteMarks, findMessage, lastGiven
+from kernelnet.hub.storage.sqlite.sessions import SqliteSessions
+from kernelnet.hub.storage.transaction import Transaction, Work
+from kernelnet.message import NetworkMessage
 
-__all__ = ["Transaction", "Work", "commit"]
-
+__all__ = ["SqliteReader", "SqliteTransaction", "commit"]
 
 Row = Sequence[Any]
 
 _encode = msgspec.json.Encoder().encode
 
 _ROWS = 32
-"""So many rows are written by one statement: 7.2 µs a message with its projection instead of 8.4 one by one."""
+"""Rows written by one statement: 7.2 µs a message with its projection instead of 8.4 one by one."""
 
 _APPEND = (
     "INSERT INTO events (seq, sender_id, message_id, message_type, target, timestamp, recipients, body, digest,"
@@ -44,40 +45,53 @@ def _forRows(sql: str) -> str:
     return f"{head}VALUES {', '.join([values] * _ROWS)}"
 
 
-class Transaction:
+class SqliteReader:
+    """A `kernelnet.hub.storage.transaction.Reader` of a connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        execute: Execute = connection.execute
+        put: Put = execute
+        self.log = SqliteLog(execute)
+        self.marks = SqliteMarks(execute)
+        self.tokens = SqliteTokens(execute)
+        self.ais = SqliteAis(execute)
+        self.sessions = SqliteSessions(execute)
+        self.patterns = SqlitePatterns(execute, put)
+        self.components = SqliteComponents(execute, put)
+        self.reports = SqliteReports(execute, put)
+
+
+class SqliteTransaction(Transaction):
     """
-    What work may do while it is applied, in the writer's thread.
+    A transaction that its user has begun, and ends.
 
     Rows to append or put are gathered, and written with few calls for each statement before anything else is read or
     written, which also makes fewer changes between the threads.
-
-    @ivar now: Unix seconds.
-    @ivar notes: (format, fields) of log lines, written once the commit stands.
     """
 
     def __init__(self, connection: sqlite3.Connection, now: float, *, allNew: bool = False) -> None:
-        """@param allNew: take each message for one that was not appended before; `flush` finds out if one was."""
+        """@param allNew: take each message for one that was not appended before; `checkAllNew` finds out if one was."""
+        super().__init__(now)
         self._connection = connection
         self._allNew = allNew
         self._rows: dict[str, list[Row]] = {}
         self._head: int | None = None
         self._appendedAfter = 0
-        self.now = now
-        self.events: list[Event] = []
-        self.notes: list[tuple[str, dict[str, Any]]] = []
-        self.hellos: list[tuple[str, Hello, float]] = []
-        self.enrolled: list[str] = []
+        self.log = SqliteLog(self._execute)
+        self.marks = SqliteMarks(self._execute)
+        self.tokens = SqliteTokens(self._execute)
+        self.ais = SqliteAis(self._execute)
+        self.sessions = SqliteSessions(self._execute)
+        self.patterns = SqlitePatterns(self._execute, self._put)
+        self.components = SqliteComponents(self._execute, self._put)
+        self.reports = SqliteReports(self._execute, self._put)
 
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """For what reads: it sees all that was appended and put before."""
+    def _execute(self, sql: str, parameters: Row = ()) -> sqlite3.Cursor:
+        """What it reads has seen, and what it writes comes after, all that was appended and put before."""
         self.flush()
-        return self._connection
+        return self._connection.execute(sql, parameters)
 
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
-        return self.connection.execute(sql, parameters)
-
-    def put(self, sql: str, row: Row) -> None:
+    def _put(self, sql: str, row: Row) -> None:
         """Have an INSERT executed for C{row}, in the order of the calls with the same C{sql}."""
         self._rows.setdefault(sql, []).append(row)
 
@@ -95,28 +109,34 @@ class Transaction:
                     self._connection.execute(_forRows(sql), [*chain.from_iterable(some[start : start + _ROWS])])
                 self._connection.executemany(sql, some[rest:])
 
-    def forget(self, kept: tuple[int, int, int, int]) -> None:
-        """The work that came after so many events, notes, hellos and enrolments is rolled back."""
-        self._rows.clear()
-        self._head = None
-        events, notes, hellos, enrolled = kept
-        del self.events[events:], self.notes[notes:], self.hellos[hellos:], self.enrolled[enrolled:]
-
     def find(self, sender: str, messageId: str) -> tuple[int, bytes] | None:
-        """C{seq} and digest of the message if it was appended before, also when retention has removed its row since."""
-        if self._allNew:
-            return None
-        found: tuple[int, bytes] | None = self.execute(
-            "SELECT seq, CASE digest WHEN x'' THEN digest_of(body) ELSE digest END FROM events"
-            " WHERE sender_id = ?1 AND message_id = ?2"
-            " UNION ALL SELECT seq, digest FROM removed_keys WHERE sender_id = ?1 AND message_id = ?2",
-            (sender, messageId),
-        ).fetchone()
-        return found
+        return None if self._allNew else findMessage(self._execute, sender, messageId)
+
+    def _write(self, event: Event, message: NetworkMessage, digest: bytes) -> None:
+        ids, line = event.recipients, event.line
+        listed = None if ids is None else _encode(sorted(ids)).decode()
+        if self._head is None:
+            self._head = self._appendedAfter = lastGiven(self._connection.execute)
+        self._head = event.seq = self._head + 1
+        self._put(
+            _APPEND,
+            (
+                event.seq,
+                event.sender,
+                message.message_id,
+                message.message_type._value_,
+                message.target_ai,
+                message.timestamp,
+                listed,
+                line,
+                digest,
+                checksum(line, digest, listed),
+            ),
+        )
 
     def checkAllNew(self) -> None:
         """
-        Whether all that was appended was really new.
+        See that all that was appended was really new.
 
         @raise sqlite3.IntegrityError: it was not.
         """
@@ -131,89 +151,26 @@ class Transaction:
         if again is not None:
             raise sqlite3.IntegrityError("a message whose row retention has removed")
 
-    def append(
-        self, message: NetworkMessage, line: bytes, recipients: Iterable[str] | None, digest: bytes = b""
-    ) -> int:
-        """
-        Put one message at the end of the log.
+    def savepoint(self) -> None:
+        super().savepoint()
+        self._connection.execute("SAVEPOINT work")
 
-        @param line: C{message} as its recipients get it.
-        @param recipients: ids; C{None}: all but the sender.
-        @param digest: of what its author sent; C{b""}: that is what C{line} says.
-        @return: its C{seq}.
-        """
-        ids: frozenset[str] | None = None
-        listed: str | None = None
-        if recipients is not None:
-            ids = frozenset(recipients) - {message.sender_id}
-            listed = _encode(sorted(ids)).decode()
-        type_ = message.message_type._value_
-        if self._head is None:
-            # What AUTOINCREMENT would go by: no number is ever given twice, whatever retention removes.
-            row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-            self._head = self._appendedAfter = row[0] if row else 0
-        self._head = seq = self._head + 1
-        self.put(
-            _APPEND,
-            (
-                seq,
-                message.sender_id,
-                message.message_id,
-                type_,
-                message.target_ai,
-                message.timestamp,
-                listed,
-                line,
-                digest,
-                checksum(line, digest, listed),
-            ),
-        )
-        self.events.append(Event(seq, message.sender_id, ids, line, isNewOnly(type_)))
-        return seq
+    def undo(self) -> bool:
+        super().undo()
+        self._rows.clear()
+        self._head = None
+        if not self._connection.in_transaction:
+            return False  # such as with a full disk: SQLite has rolled all back
+        self._connection.execute("ROLLBACK TO work")
+        self._connection.execute("RELEASE work")
+        return True
 
-    def tell(self, recipients: Iterable[str], messageType: MessageType, payload: msgspec.Struct) -> int:
-        """Append a message of the hub's own."""
-        message = self.message(messageType, wire.encodePayload(payload))
-        return self.append(message, wire.encode(message), recipients)
-
-    def message(self, messageType: MessageType, payload: dict[str, Any]) -> NetworkMessage:
-        """A message of the hub's own, not yet appended."""
-        return hubMessage(messageType, payload, self.now)
-
-    def note(self, format: str, **fields: Any) -> None:
-        """A line for the hub's log file, once this is committed; `Log` makes strangers' words in it plain."""
-        self.notes.append((format, fields))
+    def release(self) -> None:
+        self.flush()
+        self._connection.execute("RELEASE work")
 
 
-class Work(Protocol):
-    """
-    Something to be written with the next commit.
-
-    @ivar size: roughly how many bytes it will write.
-    @ivar source: whose order must hold: after a C{retry} refusal nothing more of it is written in the same commit.
-        C{None}: nobody's.
-    """
-
-    size: int
-    source: object | None
-
-    def withdrawn(self) -> WireProblem | None:
-        """Reactor's thread, right before the commit: why it shall not be written any more."""
-
-    def apply(self, transaction: Transaction) -> None:
-        """
-        Writer's thread; it may be called again after a rollback.
-
-        @raise WireProblem: it is refused; nothing may have been written by then.
-        """
-
-    def settle(self, problem: WireProblem | None) -> None:
-        """Reactor's thread: it is committed, or why it never will be."""
-
-
-def commit(
-    connection: sqlite3.Connection, works: Sequence[Work], now: float
-) -> tuple[Transaction, dict[int, BaseException]]:
+def commit(connection: sqlite3.Connection, works: Sequence[Work], now: float) -> Commit:
     """
     One transaction for all works; if one of them fails or repeats an earlier message, again with each in a savepoint
     of its own.
@@ -226,43 +183,15 @@ def commit(
     return _attempt(connection, works, now, careful=True)
 
 
-def _attempt(
-    connection: sqlite3.Connection, works: Sequence[Work], now: float, careful: bool
-) -> tuple[Transaction, dict[int, BaseException]]:
-    transaction = Transaction(connection, now, allNew=not careful)
-    refused: dict[int, BaseException] = {}
-    held: dict[object, WireProblem] = {}
+def _attempt(connection: sqlite3.Connection, works: Sequence[Work], now: float, careful: bool) -> Commit:
+    transaction = SqliteTransaction(connection, now, allNew=not careful)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for i, work in enumerate(works):
-            if not careful:
-                try:
-                    work.apply(transaction)
-                except WireProblem as problem:
-                    refused[i] = problem
-                continue
-            if work.source in held:
-                refused[i] = held[work.source]
-                continue
-            lists = transaction.events, transaction.notes, transaction.hellos, transaction.enrolled
-            kept = (len(lists[0]), len(lists[1]), len(lists[2]), len(lists[3]))
-            connection.execute("SAVEPOINT work")
-            try:
-                work.apply(transaction)
-                transaction.flush()
-            except Exception as e:
-                refused[i] = e
-                if work.source is not None and problemOf(e).errorClass is ErrorClass.RETRY:
-                    held[work.source] = problemOf(e)
-                transaction.forget(kept)
-                if not connection.in_transaction:
-                    raise  # such as a full disk: SQLite has rolled all back
-                connection.execute("ROLLBACK TO work")
-            connection.execute("RELEASE work")
+        refused = applyEach(transaction, works, problemOf) if careful else applyAll(transaction, works)
         transaction.checkAllNew()
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return transaction, refused
+    return Commit(Committed(transaction.events, transaction.hellos, transaction.enrolled), transaction.notes, refused)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-__all__ = ["NewSession", "SessionOutcome", "SessionRecord", "SessionState", "Sessions", "SessionsQueries"]
+__all__ = [
+    "SESSION_STATES",
+    "NewSession",
+    "SessionOutcome",
+    "SessionRecord",
+    "SessionState",
+    "Sessions",
+    "SessionsQueries",
+]
+
+SESSION_STATES = ("offered", "active", "completed", "declined", "expired")
 
 
 class NewSession(NamedTuple):
