@@ -145,7 +145,7 @@ class Hub:
         return self.log.write(collaboration_sessions.expire).addCallbacks(lambda _: None, failed)
 
     def controls(self, certificates: HubCertificates | None) -> ControlFactory:
-        """Make what serves its control socket."""
+        """Make the server of its control socket."""
         return ControlFactory(self.log, self.connections, self.directory, self.status, certificates=certificates)
 
     def dashboard(self, reactor: Any, where: tuple[str, int], tls: Any = None) -> Dashboard:

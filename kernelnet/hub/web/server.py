@@ -66,7 +66,7 @@ class DashboardError(Exception):
 
 def parseWhere(text: str) -> tuple[str, int] | None:
     """
-    What ``--dashboard`` says.
+    Read what ``--dashboard`` says.
 
     @return: address and port; C{None}: not at all.
     @raise DashboardError: it says something else.

@@ -1,5 +1,5 @@
 """
-Who may look: a browser by a link that works once, a program by the token of a viewer.
+Sign-in of those who look: a browser by a link that works once, a program by the token of a viewer.
 
 Links and the sessions that come of them are in memory: they end with the hub.  A viewer's token stands in table
 C{tokens} like those of AIs, as its hash; no AI can log in with one.  Wrong ones are counted as on the main port: while
