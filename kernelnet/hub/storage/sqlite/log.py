@@ -69,6 +69,8 @@ def findMessage(execute: Execute, sender: str, messageId: str) -> tuple[int, byt
 class SqliteLog:
     """`kernelnet.hub.storage.statements.log.LogQueries`."""
 
+    __slots__ = ("_execute",)
+
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
 
@@ -99,6 +101,8 @@ class SqliteLog:
 
 class SqliteMarks:
     """`kernelnet.hub.storage.statements.log.Marks`."""
+
+    __slots__ = ("_execute",)
 
     def __init__(self, execute: Execute) -> None:
         self._execute = execute

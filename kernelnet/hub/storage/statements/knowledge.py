@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import NamedTuple, Protocol
 
+from msgspec import Struct
+
 from kernelnet.hub.storage.log_pages import Event
 
 __all__ = [
@@ -28,7 +30,7 @@ __all__ = [
 # --- patterns
 
 
-class NewPattern(NamedTuple):
+class NewPattern(Struct, frozen=True, gc=False):
     """A pattern that is shared by C{author}; C{body}: all of it as JSON."""
 
     author: str
@@ -95,7 +97,7 @@ What others found: C{confirmed > 0 and refuted = 0}; C{refuted > 0 and confirmed
 """
 
 
-class NewComponent(NamedTuple):
+class NewComponent(Struct, frozen=True, gc=False):
     """
     A component or a building block that is shared by C{author}.
 
@@ -233,7 +235,7 @@ class Components(ComponentsQueries, Protocol):
 # --- reports
 
 
-class NewReport(NamedTuple):
+class NewReport(Struct, frozen=True, gc=False):
     """
     A report that C{reporter} made.
 
