@@ -15,7 +15,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from kernelnet.duration import parseDuration
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.hub.storage import offline
 from kernelnet.hub.storage.errors import DatabaseError, DatabaseTooNew
 from kernelnet.hub.storage.transaction import Reader
@@ -77,12 +77,12 @@ def ask(state: Path | None, request: dict[str, Any]) -> Any:
     where = directory(state)
     try:
         try:
-            return control_server.call(where, request)
-        except control_server.NoHub:
+            return control_client.call(where, request)
+        except control_client.NoHub:
             if request["command"] in ("status", "dashboard"):
                 raise
-            return control_server.offline(where, request)
-    except (IdentityError, control_server.ControlError) as e:
+            return control_client.offline(where, request)
+    except (IdentityError, control_client.ControlError) as e:
         raise click.ClickException(str(e)) from None
 
 

@@ -87,7 +87,7 @@ class EnrolTests(HubTestCase):
         self.assertIn("kernelnet tokens issue AI_9 --token", error["message"])
         self.assertTrue(client.closing)
         self.assertEqual(self.hub.rows("SELECT * FROM tokens"), [])
-        self.assertFalse(self.hub.factory.registry.isKnown("AI_9"))
+        self.assertFalse(self.hub.directory.isKnown("AI_9"))
 
     def test_oneJoinsOnly(self) -> None:
         """Of two that join under one id at once the older one is closed, and only one token is left."""
