@@ -1,4 +1,4 @@
-"""What reads, and what writes in one commit, in SQLite; and the commit itself."""
+"""The reader and the transaction in SQLite, and the commit itself."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class _Writer:
         self._rows: dict[str, list[Row]] = {}
 
     def execute(self, sql: str, parameters: Row = ()) -> sqlite3.Cursor:
-        """What it reads has seen, and what it writes comes after, all that was put before."""
+        """Execute it after all that was put before."""
         if self._rows:
             self.flush()
         return self._connection.execute(sql, parameters)
