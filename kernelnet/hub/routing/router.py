@@ -1,5 +1,5 @@
 """
-Meaning of each logged message type.
+What each logged message type means.
 
 ==========================  =================================================  ==============================
 type                        stored in                                          goes to
@@ -196,7 +196,7 @@ class Router:
 
     def plan(self, message: NetworkMessage) -> Plan:
         """
-        Decide what is to be written for a message of a logged type.
+        The plan of what is to be written for a message of a logged type.
 
         The plan holds the payload encoded, and the message lets go of it: hundreds wait for a commit, each with some
         thirty objects less.
