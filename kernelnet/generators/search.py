@@ -1,9 +1,9 @@
 """
 The default generator: a portfolio of all families that there are for a bench.
 
-Genetic programming for a bench with a rank ABI, template searches where there are templates; C{_portfolio} decides who
-gets how much of the time.  With the objective C{fuel} it makes confirmed components cheaper instead, if there
-are any; see `kernelnet.generators.fuel_reduction.search`.
+Genetic programming for a bench with a rank ABI, template searches where there are templates; C{evolution.portfolio}
+decides who gets how much of the time.  With the objective C{fuel} it makes confirmed components cheaper instead, if
+there are any; see `kernelnet.generators.fuel_reduction.search`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from kernelnet.generators.evolution import portfolio
 from kernelnet.generators.evolution.search_family import Family
 from kernelnet.generators.fuel_reduction.search import cheaper
 from kernelnet.generators.genetic_programming import GeneticFamily, rankAbiOf
-from kernelnet.generators.templates.delay_target import QUEUE_TARGET
+from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.parameter_search import VectorFamily
-from kernelnet.generators.templates.reuse_interval import LIFETIMES
+from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
 from kernelnet.interfaces import IComponentGenerator
 
 __all__ = ["TEMPLATES", "Search", "familiesFor", "search"]
 
-TEMPLATES = (LIFETIMES, TWO_QUEUES, QUEUE_TARGET)
+TEMPLATES = (REUSE_INTERVAL, TWO_QUEUES, DELAY_TARGET)
 
 
 def familiesFor(problem: Any) -> list[Family]:

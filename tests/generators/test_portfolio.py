@@ -19,7 +19,7 @@ from kernelnet.generators.evolution.portfolio import FLOOR, PATIENCE, Bandit
 from kernelnet.generators.evolution.portfolio import search as searchFamilies
 from kernelnet.generators.evolution.search_family import Family, Found, Metered
 from kernelnet.generators.search import Search, familiesFor
-from kernelnet.generators.templates.reuse_interval import LIFETIMES
+from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.two_queues import BLOCK_TYPE, TWO_QUEUES
 from kernelnet.learning.problem import Problem
 from tests.generators.picker import ABI, pickerScenario
@@ -290,7 +290,7 @@ class MemoryTests(SynchronousTestCase):
             Search(part).generate(Noting(scenario, seed=2, seconds=math.inf, memory=memory))
         self.assertEqual((len(measured), len(set(measured))), (121, 121))
         tried = {parameters for _, parameters in measured}
-        for template in (LIFETIMES, TWO_QUEUES):
+        for template in (REUSE_INTERVAL, TWO_QUEUES):
             self.assertEqual([v for v in map(template.normalized, template.known) if v not in tried], [])
 
     def test_cutShort(self) -> None:

@@ -6,7 +6,7 @@ in every window and metric, with fewer instructions:
 
   - an expression is simplified, and its parts are dropped or replaced as long as nothing changes;
   - a template's parameters are set to what switches things off, which the compiler then leaves out;
-  - C source is rewritten; see C{_rewrite}.
+  - C source is rewritten; see C{source_rewrites}.
 
 Whether they do the same on validation and held-out is proved by the trainer, before anything is published.
 """
@@ -27,8 +27,7 @@ from kernelnet.expressions.wasm_codegen import toWasm
 from kernelnet.generators.evolution.search_family import Metered
 from kernelnet.generators.fuel_reduction.source_rewrites import Rewriting, conditions, expected, inlined, leaner
 from kernelnet.generators.genetic_programming import rankAbiOf
-from kernelnet.generators.templates.parameter_search import Template
-from kernelnet.generators.templates.parameters import Vector
+from kernelnet.generators.templates.parameters import Template, Vector
 
 __all__ = ["cheaper"]
 
