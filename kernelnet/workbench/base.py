@@ -16,7 +16,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from zope.interface import implementer
 
@@ -25,23 +25,30 @@ from kernelnet.interfaces import IScenario
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import LIBRARY, compileOwn
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
+from kernelnet.workbench.splits import SPLITS, splitEnds
 
 if TYPE_CHECKING:
     from kernelnet.workbench.machine import Machine
+    from kernelnet.workbench.trace import SplitTrace, ThinnableTrace
 
-__all__ = ["SPLITS", "BaseScenario", "BaseWorkbench", "splitEnds"]
-
-SPLITS = ("train", "validation", "held_out")
-"""The parts of a trace, in time."""
+__all__ = ["SPLITS", "BaseScenario", "BaseWorkbench", "reportOf", "splitEnds"]
 
 _KEPT = 8
 _Key = tuple[str, int, int]
 
 
-def splitEnds(events: int) -> dict[str, int]:
-    """The second half is held out; the last fifth of the first half is for validation."""
-    half = events // 2
-    return {"train": half - half // 5, "validation": half, "held_out": events}
+def reportOf(scenario: IScenario, splits: dict[str, SplitScore], parts: Sequence[Report] = ()) -> Report:
+    """A report with all on which its numbers depend.  @param parts: of a suite, its parts' own."""
+    return Report(
+        workbench=scenario.workbench.name,
+        workbench_digest=scenario.workbench.digest,
+        trace=scenario.trace,
+        trace_digest=scenario.traceDigest,
+        settings=dict(scenario.settings),
+        engine=scenario.engine,
+        splits=splits,
+        parts=list(parts),
+    )
 
 
 @implementer(IScenario)
@@ -52,7 +59,7 @@ class BaseScenario:
     A subclass defines `computeOptimum`, `learnPatterns`, and `steady` if small changes may move scores further.
     """
 
-    def __init__(self, workbench: BaseWorkbench, machine: Machine, settings: Mapping[str, int]) -> None:
+    def __init__(self, workbench: BaseWorkbench[Any, Any], machine: Machine, settings: Mapping[str, int]) -> None:
         trace = machine.trace
         self.workbench = workbench
         self.trace: str = trace.name
@@ -78,9 +85,10 @@ class BaseScenario:
         """See `IScenario.patterns`."""
         return []
 
-    def hardlyDifferent(self, wasm: bytes) -> Any:
+    def hardlyDifferent(self, wasm: bytes) -> SplitTrace:
         """A trace that differs from this one in little that nobody knows before the module is done; see `steady`."""
-        return self.machine.trace.thinned(hashlib.sha256(wasm).digest())
+        trace = cast("ThinnableTrace", self.machine.trace)
+        return trace.thinned(hashlib.sha256(wasm).digest())
 
     def tolerated(self, score: int) -> float:
         """By how much a score on such a trace may differ."""
@@ -100,7 +108,7 @@ class BaseScenario:
 
         @param parameters: given to the module's C{kn_param} first; a claim is always measured without.
         """
-        return self._report(self.machine.run(wasm, self.settings, parameters, upTo, fuel))
+        return reportOf(self, self.machine.run(wasm, self.settings, parameters, upTo, fuel))
 
     def measureWindows(self, wasm: bytes, split: str, count: int, parameters: Sequence[float] = ()) -> list[SplitScore]:
         """
@@ -112,7 +120,7 @@ class BaseScenario:
         start, end = self.machine.trace.windows(split)[-1][1:]
         count = max(1, min(count, end - start))
         cuts = [start + (end - start) * at // count for at in range(count + 1)]
-        own = [(f"{split} {at}", *cuts[at : at + 2]) for at in range(count)]
+        own = [(f"{split} {at}", cuts[at], cuts[at + 1]) for at in range(count)]
         splits = self.machine.run(wasm, self.settings, parameters, windows=[*before, *own])
         return [splits[name] for name, _, _ in own]
 
@@ -128,17 +136,6 @@ class BaseScenario:
         return all(
             abs(splits[split].score - measured.score) <= self.tolerated(measured.score)
             for split, measured in report.splits.items()
-        )
-
-    def _report(self, splits: dict[str, SplitScore]) -> Report:
-        return Report(
-            workbench=self.workbench.name,
-            workbench_digest=self.workbench.digest,
-            trace=self.trace,
-            trace_digest=self.traceDigest,
-            settings=dict(self.settings),
-            engine=self.engine,
-            splits=splits,
         )
 
     def baselines(self) -> Mapping[str, Report]:
@@ -174,7 +171,11 @@ class BaseScenario:
             return list(self._patterns)
 
 
-class BaseWorkbench:
+M = TypeVar("M", bound="Machine")
+S = TypeVar("S", bound=BaseScenario)
+
+
+class BaseWorkbench(Generic[M, S]):
     """
     See `IWorkbench`.  May be used by several threads at once; keeps the last few traces and scenarios in memory.
 
@@ -202,16 +203,16 @@ class BaseWorkbench:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._machines: OrderedDict[_Key, Machine] = OrderedDict()
+        self._machines: OrderedDict[_Key, M] = OrderedDict()
         self._digests: dict[_Key, str | None] = {}
-        self._scenarios: OrderedDict[tuple[str, tuple[tuple[str, int], ...]], Any] = OrderedDict()
+        self._scenarios: OrderedDict[tuple[str, tuple[tuple[str, int], ...]], S] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
     # -- what a bench defines
 
-    def machine(self, path: Path) -> Machine:
+    def machine(self, path: Path) -> M:
         """Worker thread.  Read a trace.  @raise TraceError: it can't be read."""
         raise NotImplementedError
 
@@ -223,8 +224,8 @@ class BaseWorkbench:
         """
         raise NotImplementedError
 
-    def makeScenario(self, machine: Machine, settings: Mapping[str, int]) -> Any:
-        """An `IScenario`; C{settings} are complete."""
+    def makeScenario(self, machine: M, settings: Mapping[str, int]) -> S:
+        """C{settings} are complete."""
         raise NotImplementedError
 
     def tasks(self, path: str | Path) -> list[dict[str, int]]:
@@ -279,7 +280,7 @@ class BaseWorkbench:
     def traces(self) -> list[Path]:
         return sorted(path for path in (self.folder / "traces").glob("*.xz"))
 
-    def scenario(self, path: str | Path, settings: Mapping[str, int] | None = None) -> Any:
+    def scenario(self, path: str | Path, settings: Mapping[str, int] | None = None) -> S:
         """
         See `IWorkbench.scenario`.
 
@@ -287,7 +288,7 @@ class BaseWorkbench:
         """
         return self._scenario(self._machine(Path(path)), settings or {})
 
-    def scenarioFor(self, report: Report, paths: Iterable[str | Path]) -> Any:
+    def scenarioFor(self, report: Report, paths: Iterable[str | Path]) -> S:
         """See `IWorkbench.scenarioFor`; traces among C{paths} that can't be read are passed over."""
         if (report.workbench, report.workbench_digest) != (self.name, self.digest):
             raise Unmeasurable(f"it was measured on another version of the workbench {report.workbench}")
@@ -320,7 +321,7 @@ class BaseWorkbench:
             raise TraceError(path, None, "not a file", right)
         return (str(path.resolve()), status.st_mtime_ns, status.st_size)
 
-    def _machine(self, path: Path) -> Machine:
+    def _machine(self, path: Path) -> M:
         key = self._key(path)
         with self._lock:
             if key in self._machines:
@@ -338,7 +339,7 @@ class BaseWorkbench:
                 self._machines.popitem(last=False)
         return machine
 
-    def _scenario(self, machine: Machine, settings: Mapping[str, int]) -> Any:
+    def _scenario(self, machine: M, settings: Mapping[str, int]) -> S:
         complete = self.complete(machine.trace, settings)
         key = (machine.trace.digest, tuple(sorted(complete.items())))
         with self._lock:

@@ -28,6 +28,7 @@ from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import compileOwn
 from kernelnet.workbench.errors import NoResources, OutOfMemory, WrongExport
 from kernelnet.workbench.sandbox import checkExports, engine, guarded, loadModule
+from kernelnet.workbench.trace import SplitTrace
 
 __all__ = [
     "OWN_FLAGS",
@@ -196,8 +197,9 @@ class Machine:
     abis: ClassVar[tuple[Abi, ...]]
     header: ClassVar[Path]
 
-    def __init__(self, trace: Any) -> None:
-        """@param trace: has C{digest}, and C{windows(upTo)}: C{(split, from, to)} for each split up to and with it."""
+    trace: SplitTrace
+
+    def __init__(self, trace: SplitTrace) -> None:
         self.trace = trace
         self._lock = threading.Lock()
         self._idle: list[Arena] = []

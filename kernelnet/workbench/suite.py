@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from kernelnet.artifacts import Pattern, Report, SplitScore
 from kernelnet.interfaces import IScenario
+from kernelnet.workbench.base import reportOf
 from kernelnet.workbench.errors import Unmeasurable
 
 __all__ = ["MAX_PARTS", "UNIT", "Suite", "scenarioOf"]
@@ -105,16 +106,7 @@ class Suite:
                 score=sum(_cost(part, split, score.score) for part, score in zip(self.parts, scores, strict=True)),
                 fuel=sum(score.fuel for score in scores),
             )
-        return Report(
-            workbench=self.workbench.name,
-            workbench_digest=self.workbench.digest,
-            trace=self.trace,
-            trace_digest=self.traceDigest,
-            settings=dict(self.settings),
-            engine=self.engine,
-            splits=splits,
-            parts=reports,
-        )
+        return reportOf(self, splits, reports)
 
 
 def _identity(scenario: Any) -> str:

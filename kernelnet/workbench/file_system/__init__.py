@@ -33,7 +33,6 @@ from kernelnet.workbench.file_system.capacity import DEFAULT, LEAST, MOST, SHARE
 if TYPE_CHECKING:
     from kernelnet.workbench.file_system.machine import FileSystemMachine
     from kernelnet.workbench.file_system.scenario import FileSystemScenario
-    from kernelnet.workbench.file_system.trace import Trace
 
 __all__ = ["FileSystemWorkbench", "workbench"]
 
@@ -53,7 +52,7 @@ modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 
 
 @implementer(IPlugin, IWorkbench)
-class FileSystemWorkbench(BaseWorkbench):
+class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario"]):
     """
     See `IWorkbench`.
 
@@ -94,13 +93,13 @@ class FileSystemWorkbench(BaseWorkbench):
         Left out are caches of fewer than C{LEAST} blocks, and those that the training part does not fill: there
         nothing can be learned.  If none remains, the default is the only task.
         """
-        trace: Trace = self._machine(Path(path)).trace
+        trace = self._machine(Path(path)).trace
         met = trace.distinctBefore(trace.ends["train"])
         capacities = {min(MOST, shareOf(trace.distinct, share)) for share in SHARES}
         chosen = [{"capacity": capacity} for capacity in sorted(capacities) if LEAST <= capacity < met]
         return chosen or [self.complete(trace, {})]
 
-    def makeScenario(self, machine: Any, settings: Mapping[str, int]) -> FileSystemScenario:
+    def makeScenario(self, machine: FileSystemMachine, settings: Mapping[str, int]) -> FileSystemScenario:
         from kernelnet.workbench.file_system.scenario import FileSystemScenario
 
         return FileSystemScenario(self, machine, settings)

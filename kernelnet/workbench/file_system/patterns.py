@@ -57,22 +57,17 @@ def learnPatterns(trace: Trace, capacity: int) -> list[Pattern]:
     @return: those found, most confident first.
     """
     if trace not in _KNOWN:
-        _KNOWN[trace] = _found(trace, _window(trace))
+        _KNOWN[trace] = _found(trace)
     found = []
     for kind, data, confidence in _KNOWN[trace]:
         relative = {"relative": round(data[_RELATIVE[kind]] / capacity, 6)} if kind in _RELATIVE else {}
         found.append((kind, data | relative, confidence))
-    return patternsOf("file_system", trace, found, {"window": _window(trace), "capacity": capacity})
+    learn, _ = trace.learnAndCheck()
+    return patternsOf("file_system", trace, found, {"window": learn.stop - learn.start, "capacity": capacity})
 
 
-def _window(trace: Trace) -> int:
-    trainEnd, validationEnd = trace.ends["train"], trace.ends["validation"]
-    return min(trainEnd, validationEnd - trainEnd)
-
-
-def _found(trace: Trace, window: int) -> list[Found]:
-    trainEnd = trace.ends["train"]
-    windows = slice(trainEnd - window, trainEnd), slice(trainEnd, trainEnd + window)
+def _found(trace: Trace) -> list[Found]:
+    windows = trace.learnAndCheck()
     learn, check = (trace.blocks[window] for window in windows)
     return [
         *_oneHitShare(learn, check),

@@ -42,10 +42,8 @@ def learnPatterns(trace: Trace) -> list[Pattern]:
     """
     @return: those found, most confident first.
     """
-    trainEnd, validationEnd = trace.ends["train"], trace.ends["validation"]
-    window = min(trainEnd, validationEnd - trainEnd)
-    learn = trace.link[(trainEnd - window) * SECOND : trainEnd * SECOND].astype(np.float64)
-    check = trace.link[trainEnd * SECOND : validationEnd * SECOND].astype(np.float64)
+    windows = trace.learnAndCheck()
+    learn, check = (trace.link[at.start * SECOND : at.stop * SECOND].astype(np.float64) for at in windows)
     found = [
         _rate(learn, check),
         *_variation(learn, check),
@@ -54,7 +52,7 @@ def learnPatterns(trace: Trace) -> list[Pattern]:
         *trace_statistics.burstiness(_sums(learn, _TENTH), _sums(check, _TENTH)),
         *_phaseChanges(learn, check),
     ]
-    return patternsOf("network_stack", trace, found, {"window_seconds": window})
+    return patternsOf("network_stack", trace, found, {"window_seconds": windows[0].stop - windows[0].start})
 
 
 def _sums(link: Numbers, milliseconds: int) -> Numbers:

@@ -7,6 +7,7 @@ import hashlib
 
 from kernelnet.artifacts import Pattern, Report
 from kernelnet.workbench.base import BaseScenario
+from kernelnet.workbench.network_stack.machine import NetworkStackMachine
 from kernelnet.workbench.network_stack.patterns import learnPatterns
 
 __all__ = ["NetworkStackScenario"]
@@ -16,6 +17,8 @@ PLACES = 3
 
 class NetworkStackScenario(BaseScenario):
     """See `IScenario`; scores are what is lost against the omniscient sender."""
+
+    machine: NetworkStackMachine
 
     def computeOptimum(self) -> dict[str, int]:
         return dict.fromkeys(self.events, 0)

@@ -47,9 +47,7 @@ _LEAST = 16
 
 def learnPatterns(trace: Trace) -> list[Pattern]:
     """@return: those found, most confident first."""
-    trainEnd, validationEnd = trace.ends["train"], trace.ends["validation"]
-    window = min(trainEnd, validationEnd - trainEnd)
-    learn, check = slice(trainEnd - window, trainEnd), slice(trainEnd, trainEnd + window)
+    learn, check = trace.learnAndCheck()
     keys = trace.key[learn], trace.key[check]
     found = [
         *_repeated(trace, learn, check),
@@ -59,7 +57,7 @@ def learnPatterns(trace: Trace) -> list[Pattern]:
         *trace_statistics.transitions(*keys),
         *trace_statistics.phaseChanges(*keys),
     ]
-    return patternsOf("process_manager", trace, found, {"window": window})
+    return patternsOf("process_manager", trace, found, {"window": learn.stop - learn.start})
 
 
 def _repeated(trace: Trace, learn: slice, check: slice) -> list[Found]:
