@@ -17,9 +17,9 @@ from kernelnet.artifacts import CodeBlock
 from kernelnet.expressions.syntax import ExpressionError, Tree, parse, parts, size, text
 from kernelnet.workbench.abi import Abi
 
-__all__ = ["MAX_PARTS", "Translated", "counterparts", "translations"]
+__all__ = ["MAX_TRANSLATIONS", "Translated", "counterparts", "translations"]
 
-MAX_PARTS = 3
+MAX_TRANSLATIONS = 3
 """So many parts of an expression that can't be translated as a whole are kept, the largest."""
 
 
@@ -63,7 +63,7 @@ def translations(expression: str, theirs: Abi, ours: Abi) -> list[str]:
         return []
     words = counterparts(theirs, ours)
     found = sorted(_largest(tree, words), key=size, reverse=True)
-    return list(dict.fromkeys(text(_translated(part, words)) for part in found))[:MAX_PARTS]
+    return list(dict.fromkeys(text(_translated(part, words)) for part in found))[:MAX_TRANSLATIONS]
 
 
 def _largest(tree: Tree, words: dict[str, str]) -> Iterator[Tree]:

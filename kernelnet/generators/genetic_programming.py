@@ -40,7 +40,7 @@ from kernelnet.generators.evolution.island_model import NEAR, IslandFamily, sele
 from kernelnet.generators.evolution.pattern_seeds import expressions
 from kernelnet.generators.evolution.portfolio import search
 from kernelnet.generators.evolution.search_family import Job
-from kernelnet.interfaces import IComponentGenerator
+from kernelnet.interfaces import IComponentGenerator, IProblem
 from kernelnet.workbench.abi import Abi
 
 __all__ = ["Genetic", "GeneticFamily", "genetic", "rankAbiOf"]
@@ -75,7 +75,7 @@ class Genetic:
     def __init__(self, evaluations: int | None = None) -> None:
         self.evaluations = evaluations
 
-    def generate(self, problem: Any) -> Candidate | None:
+    def generate(self, problem: IProblem) -> Candidate | None:
         return search(problem, [GeneticFamily()] if rankAbiOf(problem) else [], self.evaluations)
 
 

@@ -8,8 +8,6 @@ there are any; see `kernelnet.generators.fuel_reduction.search`.
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
@@ -22,14 +20,14 @@ from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.parameter_search import VectorFamily
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
-from kernelnet.interfaces import IComponentGenerator
+from kernelnet.interfaces import IComponentGenerator, IProblem
 
 __all__ = ["TEMPLATES", "Search", "familiesFor", "search"]
 
 TEMPLATES = (REUSE_INTERVAL, TWO_QUEUES, DELAY_TARGET)
 
 
-def familiesFor(problem: Any) -> list[Family]:
+def familiesFor(problem: IProblem) -> list[Family]:
     """One of each that can write for the problem's bench; for one ABI only if that is required."""
     abi = rankAbiOf(problem)
     if abi is not None and problem.requirements.get("abi") == abi.identifier:
@@ -56,7 +54,7 @@ class Search:
     def __init__(self, evaluations: int | None = None) -> None:
         self.evaluations = evaluations
 
-    def generate(self, problem: Any) -> Candidate | None:
+    def generate(self, problem: IProblem) -> Candidate | None:
         if problem.objective == "fuel" and problem.parents:
             return cheaper(problem, TEMPLATES, self.evaluations)
         return portfolio.search(problem, familiesFor(problem), self.evaluations)

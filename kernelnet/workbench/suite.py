@@ -27,7 +27,7 @@ MAX_PARTS = 16
 """Of a stranger's claim: more are not measured."""
 
 UNIT = 1_000_000
-"""What the reference policy costs on each part."""
+"""Cost of the reference policy on each part."""
 
 
 @implementer(IScenario)

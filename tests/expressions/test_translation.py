@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import CodeBlock, Component
 from kernelnet.expressions.syntax import MAX_DEPTH, parse, toC
-from kernelnet.expressions.translation import MAX_PARTS, Translated, counterparts, translations
+from kernelnet.expressions.translation import MAX_TRANSLATIONS, Translated, counterparts, translations
 from kernelnet.generators.evolution.search_family import Metered
 from kernelnet.generators.genetic_programming import Genetic, GeneticFamily
 from kernelnet.generators.search import familiesFor
@@ -49,7 +49,7 @@ class TranslationTests(SynchronousTestCase):
         found = translations("ghostgap * aq(freq, age) + min(lg(age + gap), ghostgap) - age", FILES, TASKS)
         self.assertEqual(found, ["lg(idle + gittins)", "aq(attained, idle)"])
         many = " + ".join(f"ghostgap * lg(age * {n}.5)" for n in range(1, 9))
-        self.assertEqual(len(translations(many, FILES, TASKS)), MAX_PARTS)
+        self.assertEqual(len(translations(many, FILES, TASKS)), MAX_TRANSLATIONS)
         self.assertEqual(translations("ghostgap * age", FILES, TASKS), [])
         self.assertEqual(translations("3 + 4", FILES, TASKS), [])
 

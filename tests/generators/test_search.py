@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ from kernelnet.artifacts import CodeBlock, Component, Manifest, Pattern, SplitSc
 from kernelnet.generators import Candidate
 from kernelnet.generators.search import search
 from kernelnet.generators.templates.two_queues import BLOCK_TYPE, TWO_QUEUES, TemplateSearch, template
-from kernelnet.interfaces import IComponentGenerator
+from kernelnet.interfaces import IComponentGenerator, IProblem
 from kernelnet.learning.acceptance import accept, bestByHand, remeasure
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.compiler import compileC
@@ -129,7 +129,7 @@ class SearchTests(SynchronousTestCase):
         problem = Pretended(left=50)
         self.generate(problem, None)
         self.assertLess(len(problem.asked), 50)
-        self.assertIsNone(TemplateSearch().generate(Pretended(left=0)))
+        self.assertIsNone(TemplateSearch().generate(cast("IProblem", Pretended(left=0))))
 
     def test_failing(self) -> None:
         """A vector that fails is passed over."""
@@ -153,7 +153,7 @@ class SearchTests(SynchronousTestCase):
             raise OutOfFuel("x")
 
         problem.measure = failing  # type: ignore[method-assign]
-        self.assertIsNone(TemplateSearch(100).generate(problem))
+        self.assertIsNone(TemplateSearch(100).generate(cast("IProblem", problem)))
 
     def test_parents(self) -> None:
         """Confirmed parents' vectors are tried first and named as parents; those of other families are left alone."""

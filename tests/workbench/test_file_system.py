@@ -22,10 +22,10 @@ from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.workbench.compiler import LIBRARY
 from kernelnet.workbench.errors import OutOfFuel, TraceError, Unmeasurable, WorkbenchError, WrongExport
 from kernelnet.workbench.file_system import FileSystemWorkbench, trace, workbench
-from kernelnet.workbench.file_system.capacity import MOST
+from kernelnet.workbench.file_system.capacity import MAX_CAPACITY
 from kernelnet.workbench.file_system.machine import FileSystemMachine, stackDistances
 from kernelnet.workbench.file_system.patterns import learnPatterns
-from kernelnet.workbench.file_system.readers import MAX_REQUESTS
+from kernelnet.workbench.file_system.readers import MAX_TRACE_REQUESTS
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
 from kernelnet.workbench.file_system.trace import Trace, makeTrace
 from kernelnet.workbench.machine import Layout
@@ -154,7 +154,7 @@ class WorkbenchTests(Case):
     def test_largest(self) -> None:
         """At the largest capacity that may be claimed every baseline does with the memory it may have."""
         made = makeTrace(np.array(mixture(), np.uint64), self.folder / "a.txt")
-        scenario = FileSystemScenario(workbench, FileSystemMachine(made), {"capacity": MOST})
+        scenario = FileSystemScenario(workbench, FileSystemMachine(made), {"capacity": MAX_CAPACITY})
         for report in scenario.baselines().values():
             self.assertEqual(sum(split.score for split in report.splits.values()), made.distinct)
 
@@ -162,7 +162,7 @@ class WorkbenchTests(Case):
         """The longest trace that is read fits into a module's memory, with all that is noted of it."""
         layout = Layout()
         for size in (4, 8, 4, 4):
-            layout.place(size * MAX_REQUESTS)
+            layout.place(size * MAX_TRACE_REQUESTS)
         self.assertLessEqual(layout.pages, 1 << 16)
 
     def test_scenarioFor(self) -> None:

@@ -28,6 +28,7 @@ from kernelnet.generators.evolution.search_family import Metered
 from kernelnet.generators.fuel_reduction.source_rewrites import Rewriting, conditions, expected, inlined, leaner
 from kernelnet.generators.genetic_programming import rankAbiOf
 from kernelnet.generators.templates.parameters import Template, Vector
+from kernelnet.interfaces import IProblem
 
 __all__ = ["cheaper"]
 
@@ -50,9 +51,9 @@ def _done(windows: Sequence[SplitScore]) -> _Done:
     return _Done(behaviour, sum(w.fuel for w in windows))
 
 
-def cheaper(problem: Any, templates: Sequence[Template] = (), evaluations: int | None = None) -> Candidate | None:
+def cheaper(problem: IProblem, templates: Sequence[Template] = (), evaluations: int | None = None) -> Candidate | None:
     """
-    @param problem: an `IProblem`; its parents are tried, the first first, until one can be improved.
+    @param problem: its parents are tried, the first first, until one can be improved.
     @param evaluations: at most so many measurements; C{None}: until the time is over.
     @return: a candidate whose first parent is the component that it does the same as.
     """
@@ -129,12 +130,12 @@ class _Parent:
     # -- of a rank ABI
 
     def _expression(self) -> None:
-        abi = rankAbiOf(self._metered)
+        abi = rankAbiOf(self._metered.problem)
         tree = fromSource(self._source, abi.features) if abi is not None else None
         if abi is None or tree is None:
             return
         smallest = self._reduced(tree)
-        printed = toC(smallest, abi, f"kn_{self._metered.workbench}.h", "the same decisions by a simpler rank")
+        printed = toC(smallest, abi, f"kn_{self._metered.problem.workbench}.h", "the same decisions by a simpler rank")
         self._try("a simpler expression", [printed])
 
     def _reduced(self, tree: Tree) -> Tree:
@@ -157,7 +158,7 @@ class _Parent:
 
     def _alike(self, tree: Tree, other: Tree) -> bool:
         """Whether two trees put features drawn at random into the same order."""
-        abi = rankAbiOf(self._metered)
+        abi = rankAbiOf(self._metered.problem)
         assert abi is not None
         drawn = [{feature: self._number() for feature in abi.features} for _ in range(_DRAWN)]
         ranks = [(evaluate(tree, values), evaluate(other, values)) for values in drawn]
@@ -170,7 +171,7 @@ class _Parent:
 
     def _fuelOf(self, trees: Sequence[Tree]) -> list[int | None]:
         """What trees take as modules written directly; C{None} for what does anything else."""
-        abi = rankAbiOf(self._metered)
+        abi = rankAbiOf(self._metered.problem)
         assert abi is not None
         found: list[int | None] = []
         for windows in self._metered.windowsOf([(toWasm(tree, abi), ()) for tree in trees]):

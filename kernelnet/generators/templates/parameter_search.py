@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from kernelnet.artifacts import Candidate
 from kernelnet.generators.evolution.island_model import NEAR, IslandFamily, selected
-from kernelnet.generators.evolution.pattern_seeds import MOST, suggestedBy
+from kernelnet.generators.evolution.pattern_seeds import MAX_SUGGESTIONS, suggestedBy
 from kernelnet.generators.evolution.search_family import Job
 from kernelnet.generators.templates.parameters import Template, Vector
 
@@ -50,7 +50,7 @@ class VectorFamily(IslandFamily[Vector]):
     def suggested(self) -> list[Vector]:
         template = self._template
         found = (vector for kind, number in suggestedBy(self.problem) for vector in template.suggested(kind, number))
-        return list(dict.fromkeys(map(template.normalized, found)))[:MOST]
+        return list(dict.fromkeys(map(template.normalized, found)))[:MAX_SUGGESTIONS]
 
     def _ofBlocks(self) -> Iterator[Vector]:
         for block in self.problem.blocks:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from kernelnet.artifacts import Candidate
-from kernelnet.generators.evolution.pattern_seeds import MANY, Numbers
+from kernelnet.generators.evolution.pattern_seeds import MANY_ONE_HITS, Numbers
 from kernelnet.generators.evolution.portfolio import search
 from kernelnet.generators.templates.parameter_search import VectorFamily
 from kernelnet.generators.templates.parameters import Parameter, Template, Vector
-from kernelnet.interfaces import IComponentGenerator
+from kernelnet.interfaces import IComponentGenerator, IProblem
 
 __all__ = ["BLOCK_TYPE", "TWO_QUEUES", "TemplateSearch", "template"]
 
@@ -52,7 +51,7 @@ _KNOWN: tuple[Vector, ...] = (
 def _suggested(kind: str, number: Numbers) -> Iterator[Vector]:
     """What a pattern makes worth trying; see `Template.suggested`."""
     relative = number("relative")
-    if kind == "one_hit_share" and number("share") >= MANY:
+    if kind == "one_hit_share" and number("share") >= MANY_ONE_HITS:
         # The more blocks come only once, the less room they should get; who comes back soon was no such block.
         share = number("share")
         yield (max(0.01, 0.1 * (1 - share)), 2, 1, 0, 0, 1, 1, 0, 0, 1, 0, 0)
@@ -99,7 +98,7 @@ class TemplateSearch:
     def __init__(self, evaluations: int | None = None) -> None:
         self.evaluations = evaluations
 
-    def generate(self, problem: Any) -> Candidate | None:
+    def generate(self, problem: IProblem) -> Candidate | None:
         return search(problem, [VectorFamily(TWO_QUEUES)], self.evaluations)
 
 

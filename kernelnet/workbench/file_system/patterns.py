@@ -32,7 +32,7 @@ from kernelnet.artifacts import Pattern
 from kernelnet.workbench import trace_statistics
 from kernelnet.workbench.file_system.machine import stackDistances
 from kernelnet.workbench.file_system.trace import Trace
-from kernelnet.workbench.trace_statistics import INTERVALS, MIN_SHARE, Found, Numbers, agreement, patternsOf
+from kernelnet.workbench.trace_statistics import INTERVALS, MIN_SHARE, Numbers, Regularity, agreement, patternsOf
 
 __all__ = ["learnPatterns"]
 
@@ -47,7 +47,7 @@ _OFTEN = 16
 _RELATIVE = {"loop": "length", "reuse_distance": "distance"}
 """Which number of a kind is also told in capacities."""
 
-_KNOWN: WeakKeyDictionary[Trace, list[Found]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Trace, list[Regularity]] = WeakKeyDictionary()
 """What was found in a trace: it is the same at all capacities, and takes seconds in millions of requests."""
 
 
@@ -66,7 +66,7 @@ def learnPatterns(trace: Trace, capacity: int) -> list[Pattern]:
     return patternsOf("file_system", trace, found, {"window": learn.stop - learn.start, "capacity": capacity})
 
 
-def _found(trace: Trace) -> list[Found]:
+def _found(trace: Trace) -> list[Regularity]:
     windows = trace.learnAndCheck()
     learn, check = (trace.blocks[window] for window in windows)
     return [
@@ -81,7 +81,7 @@ def _found(trace: Trace) -> list[Found]:
     ]
 
 
-def _oneHitShare(learn: Numbers, check: Numbers) -> list[Found]:
+def _oneHitShare(learn: Numbers, check: Numbers) -> list[Regularity]:
     shares = []
     for blocks in (learn, check):
         counts = np.bincount(blocks)
@@ -91,7 +91,7 @@ def _oneHitShare(learn: Numbers, check: Numbers) -> list[Found]:
     return [("one_hit_share", {"share": round(shares[0], 6)}, agreement(*shares))]
 
 
-def _sequentialRuns(trace: Trace, learn: slice, check: slice) -> list[Found]:
+def _sequentialRuns(trace: Trace, learn: slice, check: slice) -> list[Regularity]:
     if trace.sequential is None:
         return []
     continues = trace.sequential[learn]
@@ -114,7 +114,7 @@ def _intervals(blocks: Numbers) -> Numbers:
     return intervals
 
 
-def _loop(blocks: Numbers, learn: slice, check: slice) -> list[Found]:
+def _loop(blocks: Numbers, learn: slice, check: slice) -> list[Regularity]:
     intervals = _intervals(blocks[: check.stop])
     learned = intervals[learn][intervals[learn] >= _LEAST_LOOP]
     if not len(learned):
@@ -132,7 +132,7 @@ def _loop(blocks: Numbers, learn: slice, check: slice) -> list[Found]:
     return [("loop", data, agreement(share(learn), share(check)))]
 
 
-def _reuseDistances(blocks: Numbers, learn: slice, check: slice) -> list[Found]:
+def _reuseDistances(blocks: Numbers, learn: slice, check: slice) -> list[Regularity]:
     every = stackDistances(blocks[: check.stop])
 
     def histogram(window: slice) -> Numbers:
@@ -144,7 +144,7 @@ def _reuseDistances(blocks: Numbers, learn: slice, check: slice) -> list[Found]:
     learned, checked = histogram(learn), histogram(check)
     half = _BINS_PER_OCTAVE // 2
     smooth = np.convolve(learned, [0.25, 0.5, 0.25], mode="same")
-    found: list[Found] = []
+    found: list[Regularity] = []
     free = np.ones(len(smooth), bool)
     for peak in np.argsort(-smooth, kind="stable"):
         around = slice(max(0, int(peak) - half), int(peak) + half + 1)
@@ -160,7 +160,7 @@ def _reuseDistances(blocks: Numbers, learn: slice, check: slice) -> list[Found]:
     return found
 
 
-def _burstiness(learn: Numbers, check: Numbers) -> list[Found]:
+def _burstiness(learn: Numbers, check: Numbers) -> list[Regularity]:
     often = np.flatnonzero(np.bincount(learn) >= _OFTEN)
     size = len(learn) // INTERVALS
     if not len(often) or not size:

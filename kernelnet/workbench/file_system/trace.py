@@ -11,7 +11,7 @@ import numpy.typing as npt
 from twisted.logger import Logger
 
 from kernelnet.workbench.errors import TraceError
-from kernelnet.workbench.file_system.readers import MAX_REQUESTS, readTrace, traceName
+from kernelnet.workbench.file_system.readers import MAX_TRACE_REQUESTS, readTrace, traceName
 from kernelnet.workbench.splits import splitEnds
 from kernelnet.workbench.trace import BaseTrace, Numbers, dense
 
@@ -90,8 +90,10 @@ def loadTrace(path: Path) -> Trace:
 
 def makeTrace(ids: npt.NDArray[np.uint64], path: Path, writes: npt.NDArray[np.bool_] | None = None) -> Trace:
     """Make a trace of block ids; C{path} is for its name and for errors."""
-    if not MIN_REQUESTS <= len(ids) <= MAX_REQUESTS:
-        raise TraceError(path, None, f"it has {len(ids)} requests", f"{MIN_REQUESTS} to {MAX_REQUESTS} are needed")
+    if not MIN_REQUESTS <= len(ids) <= MAX_TRACE_REQUESTS:
+        raise TraceError(
+            path, None, f"it has {len(ids)} requests", f"{MIN_REQUESTS} to {MAX_TRACE_REQUESTS} are needed"
+        )
     blocks, distinct = dense(ids)
     digest = hashlib.sha256(b"kernelnet file_system trace 1\n" + blocks.tobytes())
     if writes is not None:

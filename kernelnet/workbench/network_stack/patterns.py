@@ -26,7 +26,7 @@ import numpy as np
 from kernelnet.artifacts import Pattern
 from kernelnet.workbench import trace_statistics
 from kernelnet.workbench.network_stack.trace import SECOND, Trace
-from kernelnet.workbench.trace_statistics import Found, Numbers, agreement, patternsOf
+from kernelnet.workbench.trace_statistics import Numbers, Regularity, agreement, patternsOf
 
 __all__ = ["learnPatterns"]
 
@@ -61,12 +61,12 @@ def _sums(link: Numbers, milliseconds: int) -> Numbers:
     return sums
 
 
-def _rate(learn: Numbers, check: Numbers) -> Found:
+def _rate(learn: Numbers, check: Numbers) -> Regularity:
     learned, checked = (float(link.mean() * SECOND) for link in (learn, check))
     return "link_rate", {"packets_per_second": round(learned, 3)}, agreement(learned, checked)
 
 
-def _variation(learn: Numbers, check: Numbers) -> list[Found]:
+def _variation(learn: Numbers, check: Numbers) -> list[Regularity]:
     def variation(link: Numbers) -> float:
         rates = _sums(link, _TENTH)
         return float(rates.std() / rates.mean()) if rates.any() else 0.0
@@ -77,7 +77,7 @@ def _variation(learn: Numbers, check: Numbers) -> list[Found]:
     return [("link_variation", {"variation": round(learned, 6)}, agreement(learned, variation(check)))]
 
 
-def _outage(learn: Numbers, check: Numbers) -> list[Found]:
+def _outage(learn: Numbers, check: Numbers) -> list[Regularity]:
     def gaps(link: Numbers) -> Numbers:
         """The lengths of the long gaps."""
         at = np.concatenate([[-1], np.flatnonzero(link), [len(link)]])
@@ -92,7 +92,7 @@ def _outage(learn: Numbers, check: Numbers) -> list[Found]:
     return [("link_outage", data, agreement(share, checked))]
 
 
-def _period(learn: Numbers, check: Numbers) -> list[Found]:
+def _period(learn: Numbers, check: Numbers) -> list[Regularity]:
     def correlations(link: Numbers) -> Numbers:
         """The autocorrelation by lag in hundredths of a second."""
         counts = _sums(link, _BIN)
@@ -115,7 +115,7 @@ def _period(learn: Numbers, check: Numbers) -> list[Found]:
     return [("link_period", data, agreement(float(learned[lag]), float(checked[lag])))]
 
 
-def _phaseChanges(learn: Numbers, check: Numbers) -> list[Found]:
+def _phaseChanges(learn: Numbers, check: Numbers) -> list[Regularity]:
     def changes(link: Numbers) -> tuple[int, int]:
         """How many there are, of how many there could be."""
         levels = np.log2(_sums(link, _PHASE) + 1)

@@ -13,7 +13,7 @@ from kernelnet.workbench.process_manager.patterns import learnPatterns
 __all__ = ["ProcessManagerScenario"]
 
 DRAWS = 8
-LEAST = 1000
+UNDELAYED = 1000
 """The bounded slowdown, in thousandths, of a task that never waits."""
 
 
@@ -30,7 +30,7 @@ class ProcessManagerScenario(BaseScenario):
 
     def tolerated(self, score: int, tasks: int = 0) -> float:
         """By how much the score of so many tasks may be greater without a few: a quarter of what waiting adds."""
-        return 0.25 * (score - LEAST * tasks) + 0.01 * LEAST * tasks + 10 * LEAST
+        return 0.25 * (score - UNDELAYED * tasks) + 0.01 * UNDELAYED * tasks + 10 * UNDELAYED
 
     def steady(self, wasm: bytes, report: Report) -> bool:
         """

@@ -17,8 +17,8 @@ from kernelnet.workbench.trace import BaseTrace, Numbers, dense
 
 __all__ = ["Trace", "loadTrace", "makeTrace"]
 
-LEAST = {"learned": 10, "normal": 20, "attack": 10}
-"""So many sequences of each are needed."""
+MIN_SEQUENCES = {"learned": 10, "normal": 20, "attack": 10}
+"""Minimum number of sequences of each."""
 
 _FIFTH = 5
 """Of the attacks that are not held out, every fifth is for validation: as many as of the normal sequences."""
@@ -106,10 +106,10 @@ def makeTrace(name: str, sequences: Iterable[Sequence], path: str | Path = "") -
         learn, normal = normal[:third], normal[third:]
     attacks = _attacksBySplit(kinds["attack"])
     for what, there in (("learned", learn), ("normal", normal), ("attack", kinds["attack"])):
-        if len(there) < LEAST[what]:
+        if len(there) < MIN_SEQUENCES[what]:
             wrong = f"{len(there)} {what} sequences"
             raise TraceError(
-                path or name, None, wrong, f"at least {LEAST[what]} are needed, after a third for learning"
+                path or name, None, wrong, f"at least {MIN_SEQUENCES[what]} are needed, after a third for learning"
             )
     ordered, ends, normals, start = list(learn), {}, {}, 0
     for split, end in splitEnds(len(normal)).items():
