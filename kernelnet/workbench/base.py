@@ -256,8 +256,8 @@ class BaseWorkbench(Generic[M, S]):
         It names the compiled drivers besides the engine: a driver uses fuel too, and another compiler may make
         another driver of the same source.
         """
+        from kernelnet.workbench.engine import engineVersion
         from kernelnet.workbench.machine import driverModule
-        from kernelnet.workbench.sandbox import engineVersion
 
         drivers = b"".join(hashlib.sha256(driverModule(abi, self.headerPath)).digest() for abi in self.abis)
         return f"{engineVersion()}, driver {hashlib.sha256(drivers).hexdigest()[:12]}"

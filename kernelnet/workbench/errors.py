@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kernelnet.untrusted import plain
+
 __all__ = [
     "CompileError",
     "CompileTooCostly",
@@ -22,6 +24,7 @@ __all__ = [
     "Unmeasurable",
     "WorkbenchError",
     "WrongExport",
+    "oneLine",
 ]
 
 
@@ -114,3 +117,8 @@ class OutOfMemory(ComponentError):
 
 class ContractBroken(ComponentError):
     """The module ran, but did what the ABI forbids, such as naming a slot that doesn't exist."""
+
+
+def oneLine(text: str) -> str:
+    """A stranger's words, made fit for a log: one line of printable characters."""
+    return plain(" ".join(text.split()), 300)

@@ -26,8 +26,9 @@ from kernelnet.artifacts import SplitScore
 from kernelnet.workbench._sections import MAX_ELEMENTS
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import compileOwn
+from kernelnet.workbench.engine import engine
 from kernelnet.workbench.errors import NoResources, OutOfMemory, WrongExport
-from kernelnet.workbench.sandbox import checkExports, engine, guarded, loadModule
+from kernelnet.workbench.sandbox import checkExports, guarded, loadModule
 from kernelnet.workbench.trace import SplitTrace
 
 __all__ = [

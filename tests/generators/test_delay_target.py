@@ -18,9 +18,10 @@ from kernelnet.generators.templates.parameters import Vector
 from kernelnet.learning.acceptance import bestByHand
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.compiler import compileC
+from kernelnet.workbench.engine import engine
 from kernelnet.workbench.network_stack import NetworkStackWorkbench, workbench
 from kernelnet.workbench.network_stack.scenario import NetworkStackScenario
-from kernelnet.workbench.sandbox import engine, loadModule
+from kernelnet.workbench.sandbox import loadModule
 from tests.workbench.network_stack_support import varied, writeLink
 
 KNOWN = [DELAY_TARGET.normalized(vector) for vector in DELAY_TARGET.known]

@@ -1,5 +1,5 @@
 """
-Families of policies that a portfolio searches side by side, and what they measure with.
+Families of policies that a portfolio searches side by side, and the problem as they measure on it.
 
 A `Family` does its work in short steps, so that somebody else decides who goes on.  All measure through one
 `Metered` problem, which knows when the search is over, runs two modules at once, and gives each score on several
