@@ -25,13 +25,13 @@ from zope.interface import implementer
 
 from kernelnet.artifacts import Component, Pattern, PerformanceReport, Report, TaskDescription, Verdict
 from kernelnet.asyncio_bridge import inReactor
+from kernelnet.expressions.translation import translated
 from kernelnet.interfaces import ILocalTrainer, ILocalTrainerMaker, IWorkbench
 from kernelnet.learning.goal import Goal
+from kernelnet.learning.task_rotation import dealt
 from kernelnet.learning.tasks import Task, benchesFor, taskList
 from kernelnet.learning.trace_matching import mostSimilar, patternsIn
 from kernelnet.plugins import available
-from kernelnet.trainer.collaboration.expression_hints import translated
-from kernelnet.trainer.work.task_partition import dealt
 from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import Unmeasurable, WorkbenchError
 from kernelnet.workbench.suite import Suite, scenarioOf
