@@ -374,14 +374,14 @@ class IntegratedKernelTrainer:
 
         On others, which strangers may think up, only what a claim needs is measured.
         """
-        from kernelnet.learning.acceptance import bestByHand
+        from kernelnet.learning.acceptance import bestBaseline
 
         bench, paths = self._benchOf(component)
         ours = [settings for task in self._tasks.get(bench.name, ()) for _, settings in task.parts]
         if any(part.settings not in ours for part in report.parts or [report]):
             return {}
         scenario = scenarioOf(bench, report, paths)
-        name = bestByHand(scenario)
+        name = bestBaseline(scenario)
         theirs = scenario.baselines()[name]
         level, score = scenario.developmentLevel(theirs), theirs.splits["validation"].score
         return {"best_by_hand": name, "best_by_hand_level": level, "best_by_hand_validation": score}
