@@ -40,13 +40,13 @@ from kernelnet.expressions.syntax import parse, textIn
 from kernelnet.expressions.wasm_codegen import toWasm
 from kernelnet.generators.evolution import portfolio
 from kernelnet.generators.evolution.search_family import TRAIN_WINDOWS, Metered
-from kernelnet.generators.genetic_programming import rankAbiOf
 from kernelnet.generators.search import TEMPLATES, Search
 from kernelnet.interfaces import IWorkbench
-from kernelnet.learning.acceptance import bestByHand
+from kernelnet.learning.acceptance import bestBaseline
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.task_similarity import Likeness, taskOf, tasksOfBlock
 from kernelnet.plugins import find
+from kernelnet.workbench.abi import rankAbiOf
 from kernelnet.workbench.errors import TraceError
 
 LARGE = 300_000
@@ -123,7 +123,7 @@ class Task:
 
     def byHand(self) -> int:
         """What the hand-made policy that is best on train has."""
-        return self.sum(self.scenario.workbench.baselineModule(bestByHand(self.scenario)))
+        return self.sum(self.scenario.workbench.baselineModule(bestBaseline(self.scenario)))
 
 
 class Counted(Problem):

@@ -149,9 +149,11 @@ class IScenario(Interface):
         @return: list of `kernelnet.artifacts.SplitScore`.
         """
 
-    def steady(wasm: bytes, report: Report) -> bool:
+    def isRobust(wasm: bytes, report: Report) -> bool:
         """
         Worker thread.  Whether about the same comes of a trace that is hardly different: not if it is known by heart.
+
+        It was called C{steady}; a scenario that has only that goes on working.
 
         @param report: what the module has on the whole scenario.
         @raise kernelnet.workbench.errors.ComponentError: it fails on that trace.

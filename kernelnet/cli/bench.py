@@ -32,7 +32,7 @@ from kernelnet.cli.plot_plan import plans
 from kernelnet.cli.policy_comparison import (
     Found,
     Standing,
-    measureByHand,
+    measureBaselines,
     printLegend,
     printStanding,
     standing,
@@ -172,7 +172,7 @@ def train(
                 except ComponentError as error:
                     raise failing(scenario, parent, error) from None
                 measured()
-            measureByHand(scenario, measured)  # outside of the time that the search has
+            measureBaselines(scenario, measured)  # outside of the time that the search has
         seed = secrets.randbits(31) if seed is None else seed
         told = f"{seconds:g} s, objective {objective}"
         errors.print(f"{generator.name} searches {told}, seed {seed}, on {scenario.trace}", soft_wrap=True)

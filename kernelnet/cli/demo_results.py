@@ -96,12 +96,12 @@ def results(database: Path, traces: list[Path]) -> list[Field]:
 
 
 def _field(scenario: Any) -> Field:
-    from kernelnet.learning.acceptance import bestByHand
+    from kernelnet.learning.acceptance import bestBaseline
 
     baselines = scenario.baselines()
     hand = {name: report.splits["held_out"].score for name, report in baselines.items()}
     # The one that anybody would have taken who had not seen the held-out part.
-    best = bestByHand(scenario)
+    best = bestBaseline(scenario)
     bench = scenario.workbench
     return Field(
         workbench=bench.name,

@@ -24,7 +24,7 @@ __all__ = [
     "Policy",
     "Score",
     "Standing",
-    "measureByHand",
+    "measureBaselines",
     "printLegend",
     "printStanding",
     "settingsText",
@@ -123,7 +123,7 @@ def unitOf(scenario: Any) -> str:
     return whole if isinstance(scenario, Suite) else str(workbench.unit)
 
 
-def measureByHand(scenario: Any, measured: Callable[[], object] = lambda: None) -> None:
+def measureBaselines(scenario: Any, measured: Callable[[], object] = lambda: None) -> None:
     """
     Worker thread.  Have a scenario measure its hand-made policies and the optimum, which it keeps.
 
@@ -148,11 +148,11 @@ def standing(
     Worker thread.  Measure the hand-made policies and the optimum, and put components beside them.
 
     @param scenario: an `IScenario`.
-    @param measured: see `measureByHand`.
+    @param measured: see `measureBaselines`.
     @raise WorkbenchError: a hand-made policy fails.
     """
     workbench = scenario.workbench
-    measureByHand(scenario, measured)
+    measureBaselines(scenario, measured)
     baselines: Mapping[str, Report] = scenario.baselines()
     best = min(sorted(baselines), key=lambda name: baselines[name].splits["train"].score)
     policies = []

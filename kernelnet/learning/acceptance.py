@@ -11,18 +11,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kernelnet.artifacts import Component, Manifest, Report, Verdict
-from kernelnet.learning.significance import surelyBetter
+from kernelnet.artifacts import Candidate, Component, Manifest, Report, Verdict
+from kernelnet.learning.significance import isSignificantlyBetter
 from kernelnet.workbench.compiler import compileC, compilerVersion
 from kernelnet.workbench.errors import CompileError, ComponentError, OutOfFuel, Unmeasurable
+from kernelnet.workbench.former_names import isRobust
 from kernelnet.workbench.suite import scenarioOf
 
-if TYPE_CHECKING:
-    from kernelnet.generators import Candidate
-
-__all__ = ["accept", "audit", "bestByHand", "remeasure", "remeasureAmong"]
+__all__ = ["accept", "audit", "bestBaseline", "remeasure", "remeasureAmong"]
 
 _BY_HEART = "it knows the trace by heart: where a little of it is missing, its scores are others"
 
@@ -30,7 +28,7 @@ _SAME = 1e-6
 """Development levels are quotients of the scores, the same everywhere but for rounding."""
 
 
-def bestByHand(scenario: Any) -> str:
+def bestBaseline(scenario: Any) -> str:
     """The name of the hand-made policy that is best on train; of equals the first by name."""
     reports: dict[str, Report] = scenario.baselines()
     return min(sorted(reports), key=lambda name: reports[name].splits["train"].score)
@@ -59,7 +57,7 @@ def accept(
     if objective == "fuel":
         return _acceptCheaper(scenario, candidate, parent, generator, seed)
     workbench = scenario.workbench
-    rival = bestByHand(scenario)
+    rival = bestBaseline(scenario)
     bar = scenario.baselines()[rival].splits["validation"].score
     try:
         wasm = compileC(candidate.source, workbench.headerPath, trusted=True)
@@ -68,10 +66,10 @@ def accept(
             return None, f"no better on validation ({score}) than the best hand-made policy, {rival} ({bar})"
         if known is not None and score > known:
             return None, f"no better on validation ({score}) than what is known already ({known})"
-        if not surelyBetter(scenario, wasm, workbench.baselineModule(rival)):
+        if not isSignificantlyBetter(scenario, wasm, workbench.baselineModule(rival)):
             return None, f"better on validation ({score}) than {rival} ({bar}), but not all along: it may be luck"
         report = scenario.measure(wasm)
-        if not scenario.steady(wasm, report):
+        if not isRobust(scenario, wasm, report):
             return None, _BY_HEART
     except CompileError as error:
         return None, f"it does not compile: {error}".splitlines()[0]
@@ -93,7 +91,7 @@ def _acceptCheaper(
         difference = _difference(theirs, report)
         if difference:
             return None, f"not the same as {parent.id} for less: {difference}"
-        if not scenario.steady(wasm, report):
+        if not isRobust(scenario, wasm, report):
             return None, _BY_HEART
     except CompileError as error:
         return None, f"it does not compile: {error}".splitlines()[0]
@@ -208,7 +206,7 @@ def remeasure(component: Component, scenario: Any) -> tuple[Verdict, str, Report
         verdict, reason = _compared(claim, report)
         if (abi := workbench.abiOf(component.wasm).identifier) != manifest.abi:
             return Verdict.REFUTED, f"its module is of the ABI {abi}, not {manifest.abi}", report
-        if verdict is Verdict.CONFIRMED and not scenario.steady(component.wasm, report):
+        if verdict is Verdict.CONFIRMED and not isRobust(scenario, component.wasm, report):
             return Verdict.REFUTED, _BY_HEART, report
     except ComponentError as error:
         # Other engines count fuel in other ways: there it may have been enough.

@@ -25,13 +25,13 @@ from zope.interface import implementer
 
 from kernelnet.artifacts import Component, Pattern, PerformanceReport, Report, TaskDescription, Verdict
 from kernelnet.asyncio_bridge import inReactor
+from kernelnet.expressions.translation import translated
 from kernelnet.interfaces import ILocalTrainer, ILocalTrainerMaker, IWorkbench
 from kernelnet.learning.goal import Goal
+from kernelnet.learning.task_rotation import dealt
 from kernelnet.learning.tasks import Task, benchesFor, taskList
 from kernelnet.learning.trace_matching import mostSimilar, patternsIn
 from kernelnet.plugins import available
-from kernelnet.trainer.collaboration.expression_hints import translated
-from kernelnet.trainer.work.task_partition import dealt
 from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import Unmeasurable, WorkbenchError
 from kernelnet.workbench.suite import Suite, scenarioOf
@@ -374,14 +374,14 @@ class IntegratedKernelTrainer:
 
         On others, which strangers may think up, only what a claim needs is measured.
         """
-        from kernelnet.learning.acceptance import bestByHand
+        from kernelnet.learning.acceptance import bestBaseline
 
         bench, paths = self._benchOf(component)
         ours = [settings for task in self._tasks.get(bench.name, ()) for _, settings in task.parts]
         if any(part.settings not in ours for part in report.parts or [report]):
             return {}
         scenario = scenarioOf(bench, report, paths)
-        name = bestByHand(scenario)
+        name = bestBaseline(scenario)
         theirs = scenario.baselines()[name]
         level, score = scenario.developmentLevel(theirs), theirs.splits["validation"].score
         return {"best_by_hand": name, "best_by_hand_level": level, "best_by_hand_validation": score}

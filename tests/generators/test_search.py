@@ -17,7 +17,7 @@ from kernelnet.generators import Candidate
 from kernelnet.generators.search import search
 from kernelnet.generators.templates.two_queues import BLOCK_TYPE, TWO_QUEUES, TemplateSearch, template
 from kernelnet.interfaces import IComponentGenerator, IProblem
-from kernelnet.learning.acceptance import accept, bestByHand, remeasure
+from kernelnet.learning.acceptance import accept, bestBaseline, remeasure
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import OutOfFuel
@@ -97,7 +97,7 @@ class SearchTests(SynchronousTestCase):
             # What was found with kn_param scores the same with the parameters built in.
             tried = problem.measure(problem.compile(TWO_QUEUES.tunable()), candidate.parameters)
             self.assertEqual(made.manifest.report.splits["train"].score, tried.score)
-            self.assertLess(tried.score, problem.baselines[bestByHand(scenario)])
+            self.assertLess(tried.score, problem.baselines[bestBaseline(scenario)])
 
     def test_reproducible(self) -> None:
         """The same problem, seed and number of evaluations give the same candidate; another seed another one."""

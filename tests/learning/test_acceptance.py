@@ -14,7 +14,7 @@ from kernelnet.artifacts import Component, Manifest, Report, Verdict
 from kernelnet.generators import Candidate
 from kernelnet.interfaces import IProblem
 from kernelnet.learning import acceptance
-from kernelnet.learning.acceptance import accept, audit, bestByHand, remeasure, remeasureAmong
+from kernelnet.learning.acceptance import accept, audit, bestBaseline, remeasure, remeasureAmong
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.errors import (
     CompileError,
@@ -145,7 +145,7 @@ class AcceptTests(Case):
     def test_guard(self) -> None:
         """A policy that is only as good as the best hand-made one is not published, and its held-out part not run."""
         scenario = smallScenario(self.folder, mixture())
-        rival = bestByHand(scenario)
+        rival = bestBaseline(scenario)
         measured: list[str] = []
         measure = scenario.measure
 
@@ -163,7 +163,7 @@ class AcceptTests(Case):
         """The rival is chosen on train, whatever it does later."""
         scenario = smallScenario(self.folder, mixture())
         scores = {name: report.splits["train"].score for name, report in scenario.baselines().items()}
-        self.assertEqual(scores[bestByHand(scenario)], min(scores.values()))
+        self.assertEqual(scores[bestBaseline(scenario)], min(scores.values()))
 
     def test_broken(self) -> None:
         """What does not compile, or traps anywhere before held-out ends, is not published."""
@@ -346,7 +346,7 @@ class RemeasureTests(Case):
         made, reason = accept(scenario, Candidate(source), generator="test", seed=0)
         self.assertIsNone(made)
         self.assertIn("by heart", reason)
-        blind = self.patch(FileSystemScenario, "steady", lambda scenario, wasm, report: True)
+        blind = self.patch(FileSystemScenario, "isRobust", lambda scenario, wasm, report: True)
         made, _ = accept(scenario, Candidate(source), generator="test", seed=0)
         if made is None:
             self.fail("without the check it would be published")
