@@ -1,5 +1,5 @@
 """
-Runs components of any bench: the driver and what it walks, in a memory that is filled once and used again.
+Runs components of any bench: a fresh policy and a fresh driver for each run, in a memory that is filled once.
 
 A wasmtime store holds what is read of the trace; for each run a fresh policy instance (with a memory of its own) and
 a fresh driver instance (on the store's memory) are made in it, which takes about 0.1 ms, where copying five
@@ -9,7 +9,6 @@ million numbers takes 10 ms.  Instances live as long as their store, so a store 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import hashlib
 import threading
 from collections import OrderedDict
@@ -18,16 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
 import wasmtime
 
 from kernelnet.artifacts import SplitScore
 from kernelnet.workbench._sections import MAX_ELEMENTS
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import compileOwn
-from kernelnet.workbench.engine import engine
-from kernelnet.workbench.errors import NoResources, OutOfMemory, WrongExport
+from kernelnet.workbench.errors import OutOfMemory, WrongExport
+from kernelnet.workbench.memory import PLENTY, Arena, Layout, Memory
 from kernelnet.workbench.sandbox import checkExports, guarded, loadModule
 from kernelnet.workbench.trace import SplitTrace
 
@@ -47,8 +44,6 @@ __all__ = [
 OWN_FLAGS = ("-Wl,--import-memory",)
 """How a program of ours is compiled that runs on a memory which the host lays out."""
 
-_PAGE = 64 << 10
-_PLENTY = 1 << 62
 _MAX_RUNS = 64
 _MAX_WASTE = 128 << 20
 _MAX_IDLE = 4
@@ -85,92 +80,6 @@ def abiOf(module: wasmtime.Module, abis: Sequence[Abi]) -> tuple[Abi, frozenset[
     # Of several, the one of which it has the most: the error is about what the author meant.
     abi = max(abis, key=lambda abi: len(names & set(abi.required)) / len(abi.required))
     return abi, checkExports(module, abi.required, abi.optional)
-
-
-class Layout:
-    """Places arrays one after the other in a linear memory."""
-
-    def __init__(self) -> None:
-        # Stack and data of our programs lie below: the linker gives them 1 MiB and some bytes.
-        self.end = 2 << 20
-
-    def place(self, size: int) -> int:
-        """@return: the address of C{size} bytes, aligned to 64."""
-        start = self.end
-        self.end = (start + size + 63) & ~63
-        return start
-
-    @property
-    def pages(self) -> int:
-        return -(-self.end // _PAGE)
-
-
-class Memory:
-    """A store with one memory of ours, zeroed."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.store = wasmtime.Store(engine())
-        # Our own memory is made under no limit; those of policies come later, under theirs.
-        kind = wasmtime.MemoryType(wasmtime.Limits(layout.pages, layout.pages))
-        try:
-            self.memory = wasmtime.Memory(self.store, kind)
-        except wasmtime.WasmtimeError as error:
-            raise NoResources(f"no memory for the trace: {error}".splitlines()[0]) from None
-        self._base = ctypes.addressof(self.memory.data_ptr(self.store).contents)
-
-    def close(self) -> None:
-        """Give the memory back now: wasmtime's objects are in cycles, and would wait for a garbage collection."""
-        self.store.close()
-
-    def write(self, address: int, array: npt.NDArray[Any]) -> None:
-        """@param array: contiguous, of the width and byte order that the C program reads."""
-        ctypes.memmove(self._base + address, array.ctypes.data, array.nbytes)
-
-    def writeBytes(self, address: int, data: bytes) -> None:
-        ctypes.memmove(self._base + address, data, len(data))
-
-    def fill(self, address: int, value: int, size: int) -> None:
-        ctypes.memset(self._base + address, value, size)
-
-    def read(self, address: int, count: int, kind: str = "<u4") -> npt.NDArray[Any]:
-        """A copy of C{count} numbers of numpy type C{kind}."""
-        return np.frombuffer(ctypes.string_at(self._base + address, np.dtype(kind).itemsize * count), kind)
-
-    def instance(self, module: wasmtime.Module, policies: Sequence[Any] = ()) -> Any:
-        """
-        The exports of an instance of one of our own programs, on this memory and policies' exports.
-
-        It imports from the modules C{policy}, which is the first, C{policy1}, …; after the last they begin anew.
-        """
-
-        def found(name: str, of: str) -> Any:
-            return policies[int(of.removeprefix("policy") or 0) % len(policies)][name]
-
-        imports = [self.memory if i.module == "env" else found(i.name or "", i.module) for i in module.imports]
-        return wasmtime.Instance(self.store, module, imports).exports(self.store)
-
-    def alone(self, module: wasmtime.Module) -> Any:
-        """The same for a program that runs without a policy, and so without limits."""
-        self.store.set_fuel(_PLENTY)
-        self.store.set_epoch_deadline(_PLENTY)
-        return self.instance(module)
-
-
-@dataclass
-class Arena:
-    """
-    A `Memory` with a trace in it, for one run at a time.
-
-    @ivar at: the addresses of what was placed in it, by names that the bench chose.
-    @ivar salted: for the bench: whose keys are in it.
-    @ivar waste: bytes of memory that past policies hold on to.
-    """
-
-    memory: Memory
-    at: dict[str, int]
-    salted: tuple[bytes, int] = (b"", 0)
-    runs: int = 0
-    waste: int = 0
 
 
 @dataclass(frozen=True)
@@ -334,7 +243,7 @@ class Machine:
                     for index, value in enumerate(parameters):
                         policy["kn_param"](store, index, float(value))
                 left = store.get_fuel()
-                store.set_fuel(_PLENTY)
+                store.set_fuel(PLENTY)
                 driver = memory.instance(driverCode, policies)
                 # Only now: the fuel of making the driver is none of the policy's.
                 store.set_fuel(left)
