@@ -1,5 +1,5 @@
 """
-What workbenches have in common: traces found, read once and kept, baselines measured once, reports and levels.
+The common part of workbenches: traces found, read once and kept, baselines measured once, reports and levels.
 
 A bench of one's own need not use it: all that counts is `kernelnet.interfaces.IWorkbench`.  This module imports
 neither numpy nor wasmtime, so that plugins can be listed without the C{[trainer]} extra.
@@ -326,7 +326,7 @@ class BaseWorkbench(Generic[M, S]):
         raise Unmeasurable(f"the trace {report.trace!r} ({report.trace_digest[:12]}…) is not here")
 
     def _key(self, path: Path) -> _Key:
-        """What a file is known by as long as it isn't changed."""
+        """Key of a file as long as it isn't changed."""
         right = "it should be a readable file"
         try:
             status = path.stat()

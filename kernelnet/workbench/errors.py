@@ -1,4 +1,4 @@
-"""What can go wrong on a workbench: one root, and one class for each kind of failure."""
+"""Failures on a workbench: one root, and one class for each kind of failure."""
 
 from __future__ import annotations
 

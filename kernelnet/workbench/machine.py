@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 OWN_FLAGS = ("-Wl,--import-memory",)
-"""How a program of ours is compiled that runs on a memory which the host lays out."""
+"""Flags that a program of ours is compiled with that runs on a memory which the host lays out."""
 
 _MAX_RUNS = 64
 _MAX_WASTE = 128 << 20
@@ -85,7 +85,7 @@ def abiOf(module: wasmtime.Module, abis: Sequence[Abi]) -> tuple[Abi, frozenset[
 @dataclass(frozen=True)
 class Shape:
     """
-    What there is to know of a module before it runs.
+    Facts about a module that are known before it runs.
 
     @ivar abi: the one that it is for.
     @ivar optional: which of the ABI's optional functions it has.
@@ -148,7 +148,7 @@ class Machine:
         return 64 << 20
 
     def instances(self, settings: Mapping[str, int]) -> int:
-        """How many instances of the policy there are, none of which can reach another."""
+        """Number of instances of the policy, none of which can reach another."""
         return 1
 
     # -- what all have in common
@@ -195,7 +195,7 @@ class Machine:
 
     def shapeOf(self, wasm: bytes) -> Shape:
         """
-        What is known of a module; the last ones are kept, as asking wasmtime takes as long as thousands of events.
+        Facts about a module; the last ones are kept, as asking wasmtime takes as long as thousands of events.
 
         @raise ComponentError: it is for none of the bench's ABIs.
         """
@@ -265,7 +265,7 @@ class Machine:
 
     def salt(self, wasm: bytes) -> bytes:
         """
-        What keys that a module sees are made with: the same for everyone who measures it.
+        Salt of the keys that a module sees: the same for everyone who measures it.
 
         Nobody can build his keys into a module, since that changes its digest and with it all keys.
         """

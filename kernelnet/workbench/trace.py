@@ -1,5 +1,5 @@
 """
-What traces of all benches have in common: a name, a digest, three parts in time, and columns of dense numbers.
+The common part of all benches' traces: a name, a digest, three parts in time, and columns of dense numbers.
 
 A bench's own trace adds its columns.
 """
@@ -22,7 +22,7 @@ Numbers = npt.NDArray[np.uint32]
 
 
 class SplitTrace(Protocol):
-    """What machines and scenarios have to know of a trace; `BaseTrace` has it."""
+    """Facts about a trace that machines and scenarios need; `BaseTrace` has them."""
 
     @property
     def name(self) -> str:
@@ -75,7 +75,7 @@ class BaseTrace:
 
     def seedFor(self, change: str, module: bytes) -> bytes:
         """
-        What a change of this trace follows from, which nobody knows before the module is done.
+        Seed of a change of this trace, which nobody knows before the module is done.
 
         @param module: its digest.
         """

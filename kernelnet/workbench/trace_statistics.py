@@ -52,7 +52,7 @@ INTERVALS = 32
 
 _SEEN = 8
 _SYMBOLS = 16
-"""So many symbols that are seen often enough are needed for a popularity."""
+"""Minimum number of symbols that are seen often enough for a popularity."""
 
 _HALF = 0.5
 _STEEPEST = 4.0
@@ -158,7 +158,7 @@ def phaseChanges(learn: Numbers, check: Numbers) -> list[Regularity]:
 
 
 def _changes(symbols: Numbers) -> int | None:
-    """How often what is frequent changes; C{None} where that is never the same for long."""
+    """Number of times that what is frequent changes; C{None} where that is never the same for long."""
     overlaps = []
     size = len(symbols) // INTERVALS
     if size < _SEEN:

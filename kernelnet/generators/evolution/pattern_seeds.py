@@ -1,5 +1,5 @@
 """
-What the patterns of a task make worth trying first: settings of the templates, and expressions.
+Seeds that the patterns of a task make worth trying first: settings of the templates, and expressions.
 
 Each comes from what the kind means for a policy, not from a search; which of them help `benchmarks/patterns.py`
 measures.  Only patterns that were learned here are asked, and of them those that held on validation.

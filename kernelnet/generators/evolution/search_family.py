@@ -146,7 +146,7 @@ class Metered:
 
     def loss(self, scores: Scores) -> float:
         """
-        What a search minimises: the mean, over windows, of the score as a share of the first one's that was measured.
+        Number that a search minimises: the mean, over windows, of the score as a share of that of the first measured.
 
         So each window counts the same, however much there is to lose in it; one in which the first had luck does not
         outweigh all others.

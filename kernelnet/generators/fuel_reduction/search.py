@@ -40,7 +40,7 @@ _LEAST_GAIN = 0.001
 
 @dataclass(frozen=True)
 class _Done:
-    """What a module does on train, and what it takes for it."""
+    """Behaviour of a module on train, and its fuel there."""
 
     behaviour: tuple[Any, ...]
     fuel: int
@@ -165,12 +165,12 @@ class _Parent:
         return all((a[0] < b[0]) is (a[1] < b[1]) for a in ranks for b in ranks)
 
     def _number(self) -> float:
-        """What a feature may well be: a count, a share, a time."""
+        """A value that a feature may well have: a count, a share, a time."""
         rng = self._rng
         return rng.choice((0.0, 1.0, float(rng.randint(0, 20)), rng.random(), 10 ** rng.uniform(-3, 6)))
 
     def _fuelOf(self, trees: Sequence[Tree]) -> list[int | None]:
-        """What trees take as modules written directly; C{None} for what does anything else."""
+        """Fuel of trees as modules written directly; C{None} for what does anything else."""
         abi = rankAbiOf(self._metered.problem)
         assert abi is not None
         found: list[int | None] = []

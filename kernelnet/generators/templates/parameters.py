@@ -66,7 +66,7 @@ def _nothing(kind: str, number: Numbers) -> Iterator[Sequence[float]]:
 @dataclass(frozen=True)
 class Template:
     """
-    What somebody who writes such a source tells of it.
+    A C source with parameters, and all that its author tells of it.
 
     @ivar name: of the family.
     @ivar workbench: what it is for.

@@ -37,7 +37,7 @@ _KNOWN: tuple[Vector, ...] = (
 
 
 def _suggested(kind: str, number: Numbers) -> Iterator[Vector]:
-    """What a pattern makes worth trying."""
+    """Settings that a pattern makes worth trying; see `Template.suggested`."""
     if kind == "loop":
         # Ages that are told apart well.
         yield (20, 2, 0.02, 2, 2, 4, 16, 0, 0, 10, 4)

@@ -49,7 +49,7 @@ _KNOWN: tuple[Vector, ...] = (
 
 
 def _suggested(kind: str, number: Numbers) -> Iterator[Vector]:
-    """What a pattern makes worth trying; see `Template.suggested`."""
+    """Settings that a pattern makes worth trying; see `Template.suggested`."""
     relative = number("relative")
     if kind == "one_hit_share" and number("share") >= MANY_ONE_HITS:
         # The more blocks come only once, the less room they should get; who comes back soon was no such block.

@@ -47,7 +47,7 @@ def shareOf(distinct: int, share: str) -> int:
 
 def blocksOf(distinct: int, capacity: str) -> int:
     """
-    What a user means by C{"10%"} (of the distinct blocks, at least one) or C{"1000"} (blocks).
+    Blocks that a user means by C{"10%"} (of the distinct blocks, at least one) or C{"1000"} (blocks).
 
     @raise WorkbenchError: it is neither, or no capacity for a trace of so many blocks.
     """

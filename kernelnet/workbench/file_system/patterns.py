@@ -48,7 +48,7 @@ _RELATIVE = {"loop": "length", "reuse_distance": "distance"}
 """Which number of a kind is also told in capacities."""
 
 _KNOWN: WeakKeyDictionary[Trace, list[Regularity]] = WeakKeyDictionary()
-"""What was found in a trace: it is the same at all capacities, and takes seconds in millions of requests."""
+"""Regularities found in a trace: they are the same at all capacities, and take seconds in millions of requests."""
 
 
 def learnPatterns(trace: Trace, capacity: int) -> list[Pattern]:

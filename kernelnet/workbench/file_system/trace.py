@@ -50,7 +50,7 @@ class Trace(BaseTrace):
         return self.blocks | (self.writes.astype("<u4") << np.uint32(31))
 
     def distinctBefore(self, end: int) -> int:
-        """How many blocks the requests before C{end} are for."""
+        """Number of blocks that the requests before C{end} are for."""
         return int(self.blocks[:end].max()) + 1 if end else 0
 
     def thinned(self, module: bytes) -> Trace:

@@ -56,7 +56,7 @@ def learnPatterns(trace: Trace) -> list[Pattern]:
 
 
 def _sums(link: Numbers, milliseconds: int) -> Numbers:
-    """What is delivered in each interval."""
+    """Packets delivered in each interval."""
     sums: Numbers = link[: len(link) // milliseconds * milliseconds].reshape(-1, milliseconds).sum(axis=1)
     return sums
 
@@ -117,7 +117,7 @@ def _period(learn: Numbers, check: Numbers) -> list[Regularity]:
 
 def _phaseChanges(learn: Numbers, check: Numbers) -> list[Regularity]:
     def changes(link: Numbers) -> tuple[int, int]:
-        """How many there are, of how many there could be."""
+        """Number of changes, and of those that there could be."""
         levels = np.log2(_sums(link, _PHASE) + 1)
         return int(np.count_nonzero(np.abs(np.diff(levels)) >= 1)), max(0, len(levels) - 1)
 

@@ -67,7 +67,7 @@ MAX_TIME = 1 << 40
 
 MAX_LOAD = 100_000
 QUANTA = 32
-"""So many has the mean task by default."""
+"""Number that the mean task has by default."""
 
 
 @implementer(IPlugin, IWorkbench)

@@ -39,7 +39,7 @@ _PER_INTERVAL = 16
 _TAIL = 0.1
 _INFINITE = 2.0
 _MORE = 1.25
-"""So many times what chance makes are more than chance."""
+"""Ratio to what chance makes from which on it is more than chance."""
 
 _LEAST = 16
 """Of tail sizes and of intervals: with fewer nothing is said."""

@@ -165,7 +165,7 @@ def perfBursts(arguments: Sequence[str]) -> Tasks:
 
 
 def _switches(lines: Iterable[str]) -> Tasks:
-    """What C{perf script} says of switches, as bursts."""
+    """Bursts of the switches that C{perf script} tells of."""
     bursts = Bursts(Path("perf script"))
     for line in lines:
         match = _SWITCH.fullmatch(line.rstrip())

@@ -49,7 +49,7 @@ class Trace(BaseTrace):
         return len(self.starts) - 1
 
     def callsBefore(self, end: int) -> int:
-        """How many calls those to learn and the sequences under test before number C{end} have."""
+        """Number of calls of those to learn and of the sequences under test before number C{end}."""
         return int(self.starts[self.learned + end])
 
     def cropped(self, module: bytes) -> Trace:
