@@ -72,7 +72,7 @@ def results(database: Path, traces: list[Path]) -> list[Field]:
 
     @param traces: where the components were measured, besides the traces that ship.
     """
-    from kernelnet.learning.acceptance import remeasure
+    from kernelnet.learning.verification import remeasure
 
     benches = {bench.name: bench for bench in available(IWorkbench)}
     fields: dict[tuple[str, str], Field] = {}

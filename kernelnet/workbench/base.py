@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from zope.interface import implementer
 
 from kernelnet.artifacts import Pattern, Report, SplitScore
-from kernelnet.interfaces import IScenario
+from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import LIBRARY, compileOwn
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
@@ -185,6 +185,7 @@ class BaseScenario:
             return list(self._patterns)
 
 
+@implementer(IWorkbench)
 class BaseWorkbench:
     """
     See `IWorkbench`.  May be used by several threads at once; keeps the last few traces and scenarios in memory.
