@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 from zope.interface import implementer
 
 from kernelnet.artifacts import Pattern, Report, SplitScore
-from kernelnet.interfaces import IScenario
+from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import LIBRARY, compileOwn
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
@@ -190,6 +190,7 @@ M = TypeVar("M", bound="Machine")
 S = TypeVar("S", bound=BaseScenario)
 
 
+@implementer(IWorkbench)
 class BaseWorkbench(Generic[M, S]):
     """
     See `IWorkbench`.  May be used by several threads at once; keeps the last few traces and scenarios in memory.

@@ -17,8 +17,9 @@ from kernelnet.generators import Candidate
 from kernelnet.generators.search import search
 from kernelnet.generators.templates.two_queues import BLOCK_TYPE, TWO_QUEUES, TemplateSearch, template
 from kernelnet.interfaces import IComponentGenerator, IProblem
-from kernelnet.learning.acceptance import accept, bestBaseline, remeasure
+from kernelnet.learning.acceptance import accept, bestBaseline
 from kernelnet.learning.problem import Problem
+from kernelnet.learning.verification import remeasure
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import OutOfFuel
 from kernelnet.workbench.file_system import workbench

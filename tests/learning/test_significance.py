@@ -31,7 +31,8 @@ class Windowed:
 
 class Arithmetic(SynchronousTestCase):
     def better(self, ours: list[int], theirs: list[int]) -> bool:
-        return isSignificantlyBetter(Windowed(ours=ours, theirs=theirs), b"ours", b"theirs")
+        scenario: Any = Windowed(ours=ours, theirs=theirs)
+        return isSignificantlyBetter(scenario, b"ours", b"theirs")
 
     def test_student(self) -> None:
         """The quantiles are those of Student's tables, within a percent from three degrees of freedom on."""
@@ -75,7 +76,8 @@ class Arithmetic(SynchronousTestCase):
         """One window decides alone; a scenario without windows leaves it to the sum."""
         self.assertTrue(self.better([99], [100]))
         self.assertFalse(self.better([100], [100]))
-        self.assertTrue(isSignificantlyBetter(object(), b"ours", b"theirs"))
+        without: Any = object()
+        self.assertTrue(isSignificantlyBetter(without, b"ours", b"theirs"))
 
     @given(st.integers(0, WINDOWS - 1), st.integers(0, 10**6), st.integers(1, 10**6))
     def test_neverOne(self, at: int, other: int, most: int) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 import msgspec
 from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import TestCase
+from zope.interface import implementer
 
 from kernelnet.artifacts import CodeBlock, Hint
+from kernelnet.interfaces import IComponentGenerator
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 from kernelnet.workbench.errors import Unmeasurable, WorkbenchError
@@ -17,10 +19,12 @@ from tests.workbench.support import mixture
 DIGEST = "ab" * 32
 
 
+@implementer(IComponentGenerator)
 class Keeping:
     """A generator that finds nothing, and keeps what it was given."""
 
     name = "keeping"
+    description = ""
     workbenches: tuple[str, ...] = ()
 
     def generate(self, problem: Any) -> None:
@@ -75,7 +79,7 @@ class ChoosingTests(TestCase):
         goal = Goal("file_system", 5.0, requirements={"workbench": "no\x07such"})
         error = yield self.assertFailure(self.local.build(goal), Unmeasurable)
         self.assertRegex(str(error), r"'no.{0,6}such' is not installed here")
-        self.patch(self.local, "_tasks", {"network_stack": []})
+        self.patch(self.local._selection, "_tasks", {"network_stack": []})
         goal = Goal("network_stack", 5.0, requirements={"workbench": "network_stack"})
         error = yield self.assertFailure(self.local.build(goal), Unmeasurable)
         self.assertEqual(str(error), "there is no trace for network_stack here")
