@@ -16,7 +16,7 @@ from zope.interface import Invalid
 from zope.interface.verify import verifyObject
 
 from kernelnet.cli.progress import progress
-from kernelnet.interfaces import IWorkbench
+from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.plugins import PluginError, find
 from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import (
@@ -119,7 +119,7 @@ def taskOptions(function: F) -> F:
     return function
 
 
-def findWorkbench(name: str) -> Any:
+def findWorkbench(name: str) -> IWorkbench:
     """@raise Mistake: there is none of that name; says which there are."""
     try:
         workbench = find(IWorkbench, name, "workbench")
@@ -130,7 +130,7 @@ def findWorkbench(name: str) -> Any:
     return workbench
 
 
-def incomplete(workbench: Any) -> str:
+def incomplete(workbench: IWorkbench) -> str:
     """What a third party's workbench lacks of the interface, such as one for an older kernelnet; empty: nothing."""
     try:
         verifyObject(IWorkbench, workbench, tentative=True)
@@ -140,14 +140,14 @@ def incomplete(workbench: Any) -> str:
 
 
 def tasks(
-    workbench: Any,
+    workbench: IWorkbench,
     traces: Sequence[Path],
     settings: Sequence[str],
     capacities: Sequence[str],
     *,
     several: bool,
     quiet: bool = False,
-) -> list[tuple[Path, Any]]:
+) -> list[tuple[Path, IScenario]]:
     """
     Worker thread.  What is asked for: each trace with each setting, as an `IScenario`.
 
@@ -184,13 +184,13 @@ def tasks(
     return found
 
 
-def _sampled(scenario: Any) -> str:
+def _sampled(scenario: IScenario) -> str:
     """What is to be said of a trace of which only a sample is taken."""
     return str(getattr(getattr(getattr(scenario, "machine", None), "trace", None), "sampled", ""))
 
 
 @contextlib.contextmanager
-def checkedSettings(workbench: Any) -> Iterator[None]:
+def checkedSettings(workbench: IWorkbench) -> Iterator[None]:
     """
     Where scenarios are made.
 
@@ -221,7 +221,7 @@ def numbers(settings: Sequence[str]) -> dict[str, int]:
     return given
 
 
-def blocksFor(workbench: Any, path: Path, text: str) -> int:
+def blocksFor(workbench: IWorkbench, path: Path, text: str) -> int:
     """What ``--capacity`` says, in blocks."""
     from kernelnet.workbench.file_system.capacity import blocksOf
 
@@ -233,7 +233,7 @@ def blocksFor(workbench: Any, path: Path, text: str) -> int:
     return blocksOf(blocks, text)
 
 
-def footprint(scenario: Any) -> int | None:
+def footprint(scenario: IScenario) -> int | None:
     """How many distinct blocks its trace has; C{None} where it has none."""
     distinct = getattr(getattr(getattr(scenario, "machine", None), "trace", None), "distinct", None)
     return distinct if isinstance(distinct, int) and "capacity" in scenario.settings else None
@@ -263,7 +263,7 @@ def readComponent(path: Path) -> str:
     return data.decode("utf-8", errors="surrogateescape")
 
 
-def compiled(workbench: Any, path: Path, source: str) -> bytes:
+def compiled(workbench: IWorkbench, path: Path, source: str) -> bytes:
     """
     Worker thread.  A C file of the user's, as a module.
 
@@ -287,7 +287,7 @@ def compiled(workbench: Any, path: Path, source: str) -> bytes:
         raise click.ClickException(f"{path} does not compile:\n{message}{hint}") from None
 
 
-def failing(scenario: Any, path: Path, error: ComponentError) -> click.ClickException:
+def failing(scenario: IScenario, path: Path, error: ComponentError) -> click.ClickException:
     """What is said of a component that fails: what it does, and how its functions should be, if they aren't."""
     workbench = scenario.workbench
     what = str(error)

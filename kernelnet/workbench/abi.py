@@ -1,5 +1,5 @@
 """
-What a component of one kind exports, and which trusted driver runs it.
+The exports of a component of one kind, and the trusted driver that runs it.
 
 A bench has one ABI or several.  Which one a module is for is seen from what it exports.  Two kinds are usual:
 
@@ -9,17 +9,18 @@ A bench has one ABI or several.  Which one a module is for is seen from what it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-__all__ = ["PARAMETERS", "TERMS", "Abi", "Signature", "rankAbi"]
+__all__ = ["PARAMETERS", "TERMS", "Abi", "HasAbis", "Signature", "rankAbi", "rankAbiOf"]
 
 Signature = tuple[tuple[str, ...], tuple[str, ...]]
 """Parameter and result types, such as C{(("i32", "i64"), ("i32",))}."""
 
 PARAMETERS: Mapping[str, Signature] = {"kn_param": (("i32", "f64"), ())}
-"""What every component may export besides: C{kn_param(index, value)}, called before anything else in a search."""
+"""Exports that every component may have besides: C{kn_param(index, value)}, called before anything else in a search."""
 
 TERMS: Mapping[str, str] = {
     "age": "time since it was last served",
@@ -32,7 +33,7 @@ TERMS: Mapping[str, str] = {
     "crowd": "how many like it are here",
 }
 """
-What features of rank functions are, in words that several benches share: what a bench ranks (a block, a task, a flow, a
+Words for features of rank functions that several benches share: what a bench ranks (a block, a task, a flow, a
 sequence) is "it".  So that an expression over one bench's features can be tried on another
 (`kernelnet.expressions.translation`).
 """
@@ -104,3 +105,15 @@ def rankAbi(
         known=known,
         terms=dict(terms or {}),
     )
+
+
+class HasAbis(Protocol):
+    """A workbench, or a problem on it."""
+
+    @property
+    def abis(self) -> Sequence[Abi]: ...
+
+
+def rankAbiOf(bench: HasAbis | None) -> Abi | None:
+    """The ABI of a bench whose components are expressions; C{None}: the bench isn't here, or has none."""
+    return next((abi for abi in getattr(bench, "abis", ()) if abi.function), None)

@@ -16,9 +16,11 @@ from kernelnet.generators import Candidate
 from kernelnet.generators.fuel_reduction import search
 from kernelnet.generators.fuel_reduction.source_rewrites import conditions, expected, inlined, leaner
 from kernelnet.generators.search import Search
-from kernelnet.generators.templates.parameters import bake, normalized
-from kernelnet.learning.acceptance import accept, remeasure
+from kernelnet.generators.templates.two_queues import TWO_QUEUES
+from kernelnet.learning.acceptance import accept
 from kernelnet.learning.problem import Problem
+from kernelnet.learning.submission import makeComponent, submit
+from kernelnet.learning.verification import remeasure
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.suite import Suite
 from tests.generators.picker import ABI, pickerScenario
@@ -27,11 +29,8 @@ from tests.workbench.support import HEADER, baselineSource, mixture, smallScenar
 
 def component(scenario: Any, source: str, parameters: tuple[float, ...] = ()) -> Component:
     """As if it had been accepted."""
-    from kernelnet.learning.acceptance import _component
-
-    wasm = compileC(source, scenario.workbench.headerPath, trusted=True)
     candidate = Candidate(source, (), parameters)
-    return _component(scenario, candidate, wasm, scenario.measure(wasm), generator="test", seed=1)
+    return makeComponent(scenario, candidate, submit(scenario, source, trusted=True), generator="test", seed=1)
 
 
 class FuelTests(SynchronousTestCase):
@@ -111,10 +110,10 @@ class FuelTests(SynchronousTestCase):
 
     def test_parameters(self) -> None:
         """A template's parameters that switch on what is never needed are switched off."""
-        vector = normalized((0.1, 0.9, 2, 0, 0, 0, 3, 0, 0, 0, 0, 0))
+        vector = TWO_QUEUES.normalized((0.1, 0.9, 2, 0, 0, 0, 3, 0, 0, 0, 0, 0))
         # nothing that was evicted comes back, so ghosts are never asked for
         scenario = smallScenario(self.folder(), [n % 20 if n % 2 else 1000 + n for n in range(1500)])
-        made = self.cheaper(scenario, component(scenario, bake(vector), vector), 8)
+        made = self.cheaper(scenario, component(scenario, TWO_QUEUES.bake(vector), vector), 8)
         self.assertEqual(made.manifest and made.manifest.parameters[1], 0.0)
         self.assertIn("#define GHOST_SHARE 0.0 ", made.implementation)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 
 from kernelnet.artifacts import Pattern, Report
@@ -13,7 +12,7 @@ from kernelnet.workbench.process_manager.patterns import learnPatterns
 __all__ = ["ProcessManagerScenario"]
 
 DRAWS = 8
-LEAST = 1000
+UNDELAYED = 1000
 """The bounded slowdown, in thousandths, of a task that never waits."""
 
 
@@ -30,25 +29,24 @@ class ProcessManagerScenario(BaseScenario):
 
     def tolerated(self, score: int, tasks: int = 0) -> float:
         """By how much the score of so many tasks may be greater without a few: a quarter of what waiting adds."""
-        return 0.25 * (score - LEAST * tasks) + 0.01 * LEAST * tasks + 10 * LEAST
+        return 0.25 * (score - UNDELAYED * tasks) + 0.01 * UNDELAYED * tasks + 10 * UNDELAYED
 
-    def steady(self, wasm: bytes, report: Report) -> bool:
+    def isRobust(self, wasm: bytes, report: Report) -> bool:
         """
-        See `IScenario.steady`.
+        See `IScenario.isRobust`.
 
         Who knows the sizes by heart is out of step after the first task that is missing, and treats long tasks as
         short ones.  Schedules are chaotic: one task less may bring a long one behind others for days.  So each split
         may be that much worse in one of eight draws; nearly always the first will do.
         """
-        steady: set[str] = set()
+        robust: set[str] = set()
         for draw in range(DRAWS):
             thinned = self.machine.trace.thinned(hashlib.sha256(bytes([draw]) + wasm).digest())
-            with contextlib.closing(type(self.machine)(thinned)) as machine:
-                splits = machine.run(wasm, self.settings)
+            splits = self.scoresOn(thinned, wasm)
             for split, here in report.splits.items():
                 worse = splits[split].score - here.score
                 if worse <= self.tolerated(here.score, here.events):
-                    steady.add(split)
-            if steady >= set(report.splits):
+                    robust.add(split)
+            if robust >= set(report.splits):
                 return True
         return False
