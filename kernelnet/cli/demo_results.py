@@ -1,4 +1,4 @@
-"""The demo's output: progress while it runs, and at its end what was found and who confirmed it."""
+"""Results of the demo: progress while it runs, and at its end what was found and who confirmed it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ class Field(Struct):
 
 def results(database: Path, traces: list[Path]) -> list[Field]:
     """
-    What the hub's database holds; each component, the hand-made policies and the optimum are measured here and now.
+    Results of the components that the hub's database holds.
+
+    Each of them, the hand-made policies and the optimum are measured here and now.
 
     @param traces: where the components were measured, besides the traces that ship.
     """
