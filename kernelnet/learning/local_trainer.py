@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -24,9 +23,10 @@ from twisted.plugin import IPlugin
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
-from kernelnet.artifacts import CodeBlock, Component, Hint, Pattern, PerformanceReport, Report, TaskDescription, Verdict
+from kernelnet.artifacts import Component, Pattern, PerformanceReport, Report, TaskDescription, Verdict
 from kernelnet.asyncio_bridge import inReactor
 from kernelnet.interfaces import ILocalTrainer, ILocalTrainerMaker, IWorkbench
+from kernelnet.learning.goal import Goal
 from kernelnet.learning.tasks import Task, benchesFor, taskList
 from kernelnet.learning.trace_matching import mostSimilar, patternsIn
 from kernelnet.plugins import available
@@ -39,7 +39,7 @@ from kernelnet.workbench.suite import Suite, scenarioOf
 if TYPE_CHECKING:
     from kernelnet.learning.problem import Problem
 
-__all__ = ["Goal", "IntegratedKernelTrainer", "IntegratedKernelTrainerMaker"]
+__all__ = ["IntegratedKernelTrainer", "IntegratedKernelTrainerMaker"]
 
 T = TypeVar("T")
 
@@ -59,36 +59,6 @@ megabytes.
 
 MAX_REASON = 1000
 """Characters of a verdict's reason."""
-
-
-class Goal(Struct):
-    """
-    What one component is to be built for.
-
-    @ivar seconds: how long the search may take.
-    @ivar objective: C{"score"}, or C{"fuel"} for the same score with less fuel.
-    @ivar feature: of which workbench, if there is one of that name; else this trainer's own choose.
-    @ivar parents: components that this trainer has confirmed, best first; those of another workbench are passed over.
-    @ivar blocks: peers' building blocks: hints that nobody has confirmed.
-    @ivar hints: expressions of other benches, which are translated.
-    @ivar requirements: what was asked for; C{workbench}, C{trace_digest} and C{settings} in it choose the task, and
-        where that trace isn't here, C{patterns} the one that is most like it.  C{abi}: for this one only.
-    @ivar avoid: C{trace_digest} and C{settings} of tasks that a peer works on for us: not as long as there are others.
-    @ivar place, among: our place among so many who train on the same benches; see
-        `kernelnet.trainer.work.task_partition`.
-    """
-
-    feature: str
-    seconds: float
-    objective: str = "score"
-    patterns: list[Pattern] = []
-    parents: list[Component] = []
-    blocks: list[CodeBlock] = []
-    hints: list[Hint] = []
-    requirements: dict[str, Any] = {}
-    avoid: list[dict[str, Any]] = []
-    place: int = 0
-    among: int = 1
 
 
 @implementer(ILocalTrainer)

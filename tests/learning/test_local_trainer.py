@@ -13,7 +13,8 @@ from twisted.trial.unittest import TestCase
 from kernelnet.artifacts import Component, Manifest, PerformanceReport, Verdict
 from kernelnet.expressions.syntax import parse, toC
 from kernelnet.learning import local_trainer
-from kernelnet.learning.local_trainer import Goal, IntegratedKernelTrainer
+from kernelnet.learning.goal import Goal
+from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.file_system import workbench

@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from kernelnet.artifacts import CodeBlock, Hint, Pattern
 from kernelnet.expressions.translation import Translated
 from kernelnet.interfaces import IWorkbench
-from kernelnet.learning.local_trainer import Goal, IntegratedKernelTrainer
+from kernelnet.learning.goal import Goal
+from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 from kernelnet.learning.trace_matching import patternsIn
 from kernelnet.plugins import available
 from kernelnet.trainer.collaboration.expression_hints import hintsIn, hintsOf, translated

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from kernelnet.artifacts import Component, Hint, PerformanceReport, Verdict
 from kernelnet.interfaces import IWorkbench
-from kernelnet.learning.local_trainer import Goal
+from kernelnet.learning.goal import Goal
 from kernelnet.learning.trace_matching import patternsIn
 from kernelnet.message import CollaborationType, SessionStep
 from kernelnet.plugins import available
