@@ -1,5 +1,5 @@
 """
-Which task a trainer's own search turns to, where several trainers have the same ones.
+Partition of the tasks among trainers that have the same ones: each turns to its own group first.
 
 Trainers that each go round all tasks find the same things first, three times over.  So tasks are dealt among those who
 are there, as cards are: by their places in the order of their ids, which all know without a word.  Each brings its own
@@ -17,7 +17,7 @@ from kernelnet.artifacts import Verdict
 from kernelnet.message import AiInfo
 from kernelnet.trainer.storage.knowledge_base import KnownComponent
 
-__all__ = ["FLOOR", "HANDS", "dealt", "liars", "placeAmong"]
+__all__ = ["FLOOR", "HANDS", "dealt", "placeAmong", "refutedAuthors"]
 
 FLOOR = 8
 
@@ -28,8 +28,8 @@ has a share of the tasks that is worth having, and nobody can leave it a single 
 """
 
 
-def liars(components: Iterable[KnownComponent]) -> set[str]:
-    """Those of whom a claim was refuted here."""
+def refutedAuthors(components: Iterable[KnownComponent]) -> set[str]:
+    """Authors of whom a claim was refuted here."""
     return {known.source for known in components if known.verdict is Verdict.REFUTED}
 
 
@@ -44,7 +44,7 @@ def placeAmong(
     """
     benches = set(workbenches)
     peers = {id_ for id_, info in ais.items() if info.connected and benches.intersection(info.workbenches)}
-    workers = sorted(peers - liars(components) | {ours})
+    workers = sorted(peers - refutedAuthors(components) | {ours})
     return workers.index(ours), len(workers)
 
 
