@@ -1,10 +1,15 @@
 """Jobs: they survive, and peers take turns."""
 
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
+from twisted.internet.task import Clock
+from twisted.trial.unittest import TestCase
 
 from kernelnet.message import MessageType
+from kernelnet.trainer.storage.database import Changes, Store
+from kernelnet.trainer.work.job_queue import MAX_TRIES, Job, JobQueue
 from tests.trainer.work.support import WorkTestCase
 
 T = MessageType
@@ -57,3 +62,60 @@ class TurnTests(WorkTestCase):
         yield self.settle()
         first = self.local.measured[:6]
         self.assertEqual([name for name in first if name.startswith("honest")], ["honest0", "honest1", "honest2"])
+
+
+class QueueTests(TestCase):
+    def setUp(self) -> None:
+        self.path = Path(self.mktemp())
+        self.queue = self.opened()
+
+    def opened(self) -> JobQueue:
+        self.store = Store(self.path, Clock())
+        self.store.open()
+        self.addCleanup(self.store.close)
+        return JobQueue(self.store)
+
+    @inlineCallbacks
+    def add(self, *jobs: tuple[str, Job]) -> Any:
+        changes = Changes()
+        for key, job in jobs:
+            self.queue.add(key, job, changes)
+        yield self.store.commit(changes)
+
+    @inlineCallbacks
+    def test_survives(self) -> Any:
+        """The next process has the jobs with their sources, in their order, but those that were dropped."""
+        jobs = [("c", Job("x", "AI_2", {"a": [1]})), ("a", Job("y", "AI_3", "body")), ("b", Job("x", "", None))]
+        yield self.add(*jobs)
+        changes = Changes()
+        self.queue.drop("a", changes)
+        yield self.store.commit(changes)
+        yield self.store.close()
+        again = self.opened()
+        yield again.load()
+        self.assertEqual([key for key in "abc" if key in again], ["b", "c"])
+        self.assertEqual(again["c"], jobs[0][1])
+        self.assertEqual(list(again.ofKind("x")), ["c", "b"])
+
+    @inlineCallbacks
+    def test_kinds(self) -> Any:
+        """Of the kinds that were asked for the oldest job is next; there may be none."""
+        yield self.add(("a", Job("x", "AI_2", 1)), ("b", Job("y", "AI_2", 2)), ("c", Job("y", "AI_2", 3)))
+        self.assertEqual(self.queue.next(["y"]), "b")
+        self.assertEqual(self.queue.next(["y", "x"]), "a")
+        self.assertIsNone(self.queue.next(["z"]))
+
+    @inlineCallbacks
+    def test_rank(self) -> Any:
+        """Of one peer's jobs that of the least rank is next; one without a rank has to wait."""
+        yield self.add(*((name, Job("x", "AI_2", name)) for name in "abc"))
+        ranks: dict[str, int | None] = {"a": None, "b": 2, "c": 1}
+        self.assertEqual(self.queue.next(["x"], lambda job: ranks[job.body]), "c")
+        self.assertIsNone(self.queue.next(["x"], lambda job: None))
+
+    @inlineCallbacks
+    def test_givenUp(self) -> Any:
+        """A job is to be given up after so many failures; what is no job never is."""
+        yield self.add(("a", Job("x", "AI_2", 1)))
+        self.assertEqual([self.queue.failed("a") for _ in range(MAX_TRIES)], [False] * (MAX_TRIES - 1) + [True])
+        self.assertEqual([self.queue.failed("round") for _ in range(MAX_TRIES)], [False] * MAX_TRIES)

@@ -3,9 +3,11 @@
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import inlineCallbacks
+from twisted.internet.defer import Deferred, inlineCallbacks
 
+from kernelnet.artifacts import Component, PerformanceReport, Verdict
 from kernelnet.message import MessageType
+from kernelnet.trainer.storage.database import Changes
 from tests.trainer.support import component
 from tests.trainer.work.support import WorkTestCase
 
@@ -106,3 +108,74 @@ class VerificationTests(WorkTestCase):
         yield self.share("c", sender="AUTHOR")
         yield self.settle()
         self.assertEqual([k.source for k in self.trainer.knowledge.usable()], ["AUTHOR"])
+
+    @inlineCallbacks
+    def verified(self, name: str) -> Any:
+        """The verdict of verifying what a peer has shared, by its id."""
+        known = self.trainer.knowledge.components[component(name).digest]
+        verdict = yield Deferred.fromCoroutine(self.trainer.verification.verify(known))
+        return verdict
+
+    @inlineCallbacks
+    def test_verify(self) -> Any:
+        """A claim that is verified out of its turn has its verdict kept and told; its job then measures nothing."""
+        yield self.share("good")
+        yield self.share("bad")
+        self.local.refuted = {"bad"}
+        self.assertEqual((yield self.verified("good")), Verdict.CONFIRMED)
+        self.assertEqual((yield self.verified("bad")), Verdict.REFUTED)
+        reports = {m.payload["component_id"]: m.payload["verdict"] for m in self.said(T.PERFORMANCE_REPORT)}
+        self.assertEqual(reports, {"good": "confirmed", "bad": "refuted"})
+        self.assertEqual(
+            (yield self.trainer.store.read("SELECT COUNT(*) FROM components WHERE verdict IS NULL")), [(0,)]
+        )
+        yield self.settle()
+        self.assertEqual(self.local.measured, ["good", "bad"])
+        self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [])
+
+    @inlineCallbacks
+    def test_verifiedBefore(self) -> Any:
+        """A verdict that there is is the answer: nothing is measured twice."""
+        yield self.share("good")
+        for _ in range(2):
+            self.assertEqual((yield self.verified("good")), Verdict.CONFIRMED)
+        self.assertEqual(self.local.measured, ["good"])
+
+    @inlineCallbacks
+    def test_cutShort(self) -> Any:
+        """A measurement that the trainer's end has cut short says nothing, and its job stays for the next process."""
+        yield self.share("good")
+        self.trainer.running = 0
+        self.assertIsNone((yield self.verified("good")))
+        key = f"measure:{component('good').digest}"
+        yield Deferred.fromCoroutine(self.trainer.verification.run(key, self.trainer.jobs[key]))
+        self.assertEqual(self.said(T.PERFORMANCE_REPORT), [])
+        self.assertIn(key, self.trainer.jobs)
+
+    @inlineCallbacks
+    def test_replacedMeanwhile(self) -> Any:
+        """A verdict on what is known no more, since the peer has shared too much, is not recorded."""
+        yield self.share("good")
+        digest = component("good").digest
+        known = self.trainer.knowledge.components[digest]
+        remeasure = self.local.remeasure
+
+        def forgetting(measured: Component) -> Deferred[PerformanceReport]:
+            del self.trainer.knowledge.components[digest]
+            return remeasure(measured)
+
+        self.patch(self.local, "remeasure", forgetting)
+        self.assertIsNone((yield Deferred.fromCoroutine(self.trainer.verification.verify(known))))
+        self.assertEqual(self.said(T.PERFORMANCE_REPORT), [])
+
+    @inlineCallbacks
+    def test_counts(self) -> Any:
+        """It tells how many claims wait, and how many of peers' were confirmed; own ones count as neither."""
+        yield self.share("a")
+        yield self.share("b")
+        changes = Changes()
+        self.trainer.knowledge.addComponent("AI_1", component("own"), changes)
+        yield self.trainer.outbox.commit(changes)
+        yield self.verified("a")
+        verification = self.trainer.verification
+        self.assertEqual((verification.unmeasured(), verification.confirmed()), (2, 1))
