@@ -30,6 +30,7 @@ code                        class      meaning
 from __future__ import annotations
 
 import secrets
+import time
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -53,6 +54,7 @@ __all__ = [
     "decodePayload",
     "encode",
     "encodePayload",
+    "newMessage",
     "newMessageId",
     "problemPayload",
     "rfc3339",
@@ -252,6 +254,12 @@ def encodePayload(payload: Struct) -> dict[str, Any]:
     """A payload class → the plain JSON values that `NetworkMessage.payload` holds."""
     result: dict[str, Any] = msgspec.to_builtins(payload)
     return result
+
+
+def newMessage(sender: str, kind: MessageType, payload: Struct, target: str | None = None) -> NetworkMessage:
+    """A message with an id of its own, said now."""
+    now = time.time()
+    return NetworkMessage(newMessageId(now), sender, kind, rfc3339(now), encodePayload(payload), target)
 
 
 def encode(message: NetworkMessage) -> bytes:
