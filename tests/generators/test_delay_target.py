@@ -98,7 +98,7 @@ class KnownAnswers(Case):
 class Works(Case):
     def test_own(self) -> None:
         """The file as it is compiles without a warning, and is what its own parameters make."""
-        source = Path(generators.__file__).with_name("queue_target.c").read_text(encoding="utf-8")
+        source = Path(generators.__file__).with_name("templates").joinpath("delay_target.c").read_text(encoding="utf-8")
         self.assertEqual(set(self.scenario().measure(compiled(source)).splits), {"train", "validation", "held_out"})
 
     def test_baked(self) -> None:

@@ -81,7 +81,7 @@ class KnownAnswers(Case):
 class Works(Case):
     def test_own(self) -> None:
         """The file as it is compiles without a warning, and is what its own parameters make."""
-        source = Path(generators.__file__).with_name("lifetimes.c").read_text(encoding="utf-8")
+        source = Path(generators.__file__).with_name("templates").joinpath("reuse_interval.c").read_text(encoding="utf-8")
         scenario = self.scenario(mixture())
         self.assertEqual(set(scenario.measure(compiled(source)).splits), {"train", "validation", "held_out"})
 

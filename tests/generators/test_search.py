@@ -190,7 +190,7 @@ class SearchTests(SynchronousTestCase):
 class TemplateTests(SynchronousTestCase):
     def test_compiles(self) -> None:
         """The file itself, the tunable source and every hand-made setting compile without a warning."""
-        own = Path(generators.__file__).with_name("two_queues.c").read_text()
+        own = Path(generators.__file__).with_name("templates").joinpath("two_queues.c").read_text()
         for source in (own, tunable(), *(bake(normalized(vector)) for vector in HAND_MADE)):
             self.assertTrue(compileC(source, HEADER, trusted=True, flags=("-Werror",)))
 

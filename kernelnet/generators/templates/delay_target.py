@@ -1,4 +1,4 @@
-"""The template C{queue_target.c} as a family: senders that keep a queue of their own choice at the link."""
+"""The template C{delay_target.c} as a family: senders that keep a queue of their own choice at the link."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kernelnet.generators.templates.parameters import Parameter, Vector, bakedSo
 
 __all__ = ["QUEUE_TARGET"]
 
-_FILE = "queue_target.c"
+_FILE = "delay_target.c"
 
 _PARAMETERS = (
     Parameter("TARGET", 0.2, 12, False, False, "packets that should wait"),

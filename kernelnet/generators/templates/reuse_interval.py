@@ -1,4 +1,4 @@
-"""The template C{lifetimes.c} as a family: policies that learn how long blocks take to be requested again."""
+"""The template C{reuse_interval.c} as a family: policies that learn how long blocks take to be requested again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kernelnet.generators.templates.parameters import Parameter, Vector, bakedSo
 
 __all__ = ["LIFETIMES"]
 
-_FILE = "lifetimes.c"
+_FILE = "reuse_interval.c"
 
 _PARAMETERS = (
     Parameter("MEMORY", 13, 24, False, False, "log2 of the requests in which what was learned fades to half"),
