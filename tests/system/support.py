@@ -129,9 +129,7 @@ class Twistd(Process):
     @param plugins: a folder in which it looks for plugins, too.
     """
 
-    def __init__(
-        self, *arguments: str, cwd: Path, wrapper: Sequence[str] = (), plugins: Path | None = None
-    ) -> None:
+    def __init__(self, *arguments: str, cwd: Path, wrapper: Sequence[str] = (), plugins: Path | None = None) -> None:
         program = Path(sys.executable).with_name("twistd")
         if not program.exists():
             program = Path(shutil.which("twistd") or "twistd")
@@ -143,7 +141,7 @@ class Twistd(Process):
         )
 
 
-RESTING = '''
+RESTING = """
 import time
 
 from twisted.plugin import IPlugin
@@ -164,7 +162,7 @@ class Resting:
 
 
 resting = Resting()
-'''
+"""
 """A generator that leaves the machine to others."""
 
 
