@@ -81,7 +81,7 @@ class MistakeTests(SystemTestCase):
         token = self.folder / "token"
         token.touch(mode=0o600)
         token.write_text("wrong\n")
-        self.refused(self.trainer("AI_1", "--token-file", str(token)), "refused our credentials")
+        self.refused(self.resting("AI_1", "--token-file", str(token)), "refused our credentials")
 
     def test_openToken(self) -> None:
         """A token file that others can read."""
@@ -97,7 +97,7 @@ class MistakeTests(SystemTestCase):
         other = StateDirectory(self.folder / "other")
         other.open()
         other.prepareHub([], datetime.datetime.now(datetime.UTC))
-        self.refused(self.trainer("AI_1", "--ca", str(other.caCertificate)), "not trusted: its certificate is not from")
+        self.refused(self.resting("AI_1", "--ca", str(other.caCertificate)), "not trusted: its certificate is not from")
 
     def test_wrongHostName(self) -> None:
         """A hub whose certificate is for other names."""
