@@ -28,7 +28,7 @@ from kernelnet.identity import StateDirectory
 
 from .support import aPattern
 
-SECONDS = 20.0
+SECONDS = 60.0
 """How long anything may take before a test gives up."""
 
 

@@ -195,7 +195,7 @@ class AbuseTestCase(TestCase):
 
     def client(self, aiId: str, token: str | None = None) -> RawClient:
         client = RawClient(self.state, self.port, aiId, token or self.issueToken(aiId))
-        client._socket.settimeout(20)
+        client._socket.settimeout(PATIENCE)
         self.addCleanup(client.close)
         return client
 
@@ -232,7 +232,7 @@ class AbuseTestCase(TestCase):
         self.assertLess(max(row.good["ping"]["worst"], row.good["ack"]["worst"]), self.WORST)
         row.passed = True
 
-    def waitUntil(self, condition: Callable[[], bool], otherwise: str, seconds: float = 15.0) -> None:
+    def waitUntil(self, condition: Callable[[], bool], otherwise: str, seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kernelnet.hub.admin import control_client
 from kernelnet.identity import StateDirectory
-from tests.system.support import PATIENCE, SystemTestCase, Twistd
+from tests.system.support import PATIENCE, RestingTrainer, SystemTestCase, Twistd
 
 
 class IdentityTestCase(SystemTestCase):
@@ -78,7 +78,7 @@ class IdentityTestCase(SystemTestCase):
     ) -> Twistd:
         """A trainer that has nothing of the hub's state directory."""
         where = ("--hub", hub or f"localhost:{self.port}", "--state", str(state or self.far.path))
-        trainer = Twistd("kerneltrainer", "--id", aiId, *where, *arguments, cwd=self.folder, wrapper=wrapper)
+        trainer = RestingTrainer("--id", aiId, *where, *arguments, cwd=self.folder, wrapper=wrapper)
         self.addCleanup(trainer.close)
         return trainer
 

@@ -22,8 +22,10 @@ from tests.system.support import SystemTestCase
 class DemoTests(SystemTestCase):
     def demo(self, *arguments: str) -> "subprocess.Popen[str]":
         program = str(Path(sys.executable).with_name("kernelnet"))
+        # Whoever runs the tests may ignore these signals, as a shell's background jobs do; what they start would, too.
+        heeds = ("env", "--default-signal=INT,HUP,TERM")
         process = subprocess.Popen(
-            [program, "demo", *arguments],
+            [*heeds, program, "demo", *arguments],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -78,16 +80,23 @@ class DemoTests(SystemTestCase):
                 measured = report.splits["validation"] if report is not None else None
                 self.assertEqual(measured and (measured.score, measured.fuel), (sent["score"], sent["fuel"]))
 
+    def says(self, process: "subprocess.Popen[str]", words: str) -> None:
+        """Read on to a line with C{words}; fails when the process ends without one."""
+        assert process.stdout is not None
+        lines: list[str] = []
+        for line in process.stdout:
+            if words in line:
+                return
+            lines.append(line)
+        self.fail(f"no line with {words!r} in:\n{''.join(lines)}")
+
     def interrupted(self, first: int, *more: int) -> str:
         """What a demo says that gets C{first} while it runs, and C{more} while it ends; it leaves no process."""
         process = self.demo("--minutes", "5", "--keep", str(self.state.path))
-        assert process.stdout is not None
-        while "AI_1" not in process.stdout.readline():
-            pass
+        self.says(process, "AI_1")
         process.send_signal(first)
         for number in more:
-            while "stopping" not in process.stdout.readline():
-                pass
+            self.says(process, "stopping")
             process.send_signal(number)
         output, _ = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 128 + (more or (first,))[-1], output)

@@ -165,7 +165,7 @@ class CertificateTests(IdentityTestCase):
         trainer.stop()
         token = self.secretFile("token", self.issueToken("AI_8"))
         self.remote("AI_8", "--token-file", token, "--ca", str(root.path)).waitFor("Connected to the hub")
-        self.trainer("AI_7").waitFor("Enrolled as AI_7")  # the same user needs no option
+        self.resting("AI_7").waitFor("Enrolled as AI_7")  # the same user needs no option
         before = self.shown()
         middle.issue("hub", chain=(middle,))
         self.kernelnet("certs", "renew")
