@@ -5,6 +5,6 @@ Rules of the house, held against the imports themselves.
   - `rules`: who may import whom, as data; the exceptions, each with its reason
   - `checks`: what of a tree is against the rules
   - `picture`: C{docs/pictures/architecture.svg}, drawn from the imports
-  - `packages`: the tree with one line a package, as C{docs/explanation/architecture.rst} has it
+  - `documents`: the list of packages, and which of a document's names are there
   - C{python -m tests.architecture}: counts and violations of a tree; makes picture and list again
 """

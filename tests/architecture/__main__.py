@@ -13,11 +13,13 @@ import re
 import sys
 from pathlib import Path
 
-from tests.architecture import picture
+from tests.architecture import documents, picture
 from tests.architecture.checks import CHECKS, anyParameters
 from tests.architecture.imports import Tree, readTree
 
 ROOT = Path(__file__).resolve().parents[2]
+
+PAGE = ROOT / "docs" / "explanation" / "architecture.rst"
 
 
 def counts(root: Path, tree: Tree) -> dict[str, int]:
@@ -50,6 +52,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.what == "picture":
         picture.PATH.write_text(picture.draw(readTree(ROOT)), "utf-8")
+        return
+    if options.what == "packages":
+        PAGE.write_text(documents.withListing(PAGE.read_text("utf-8"), readTree(ROOT)), "utf-8")
         return
     root = Path(options.what)
     tree = readTree(root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from tests.architecture.imports import AnyParameter, Import, Module, Tree
-from tests.architecture.rules import LONG, MAX_LINES, NEVER, SQLITE, TYPED, allowed, roomOf
+from tests.architecture.rules import LONG, MAX_LINES, NEVER, SQLITE, TYPED, isAllowed, roomOf
 
 __all__ = [
     "CHECKS",
@@ -19,8 +19,6 @@ __all__ = [
     "sqliteImports",
     "untypedParameters",
 ]
-
-OURS = "kernelnet"
 
 
 def circles(tree: Tree) -> list[str]:
@@ -41,10 +39,9 @@ def againstRules(tree: Tree) -> list[str]:
         top = each.target.partition(".")[0]
         if top in {"tests", "benchmarks", "examples"}:
             lines.append(_line(tree, each, f"imports {each.target}, which is not installed"))
-        elif top == OURS:
-            source, target = roomOf(each.source), roomOf(each.target)
-            if source is not None and target is not None and target not in allowed(source):
-                lines.append(_line(tree, each, f"{source} may not import {target} ({each.target})"))
+        elif not isAllowed(each.source, each.target):
+            text = f"{roomOf(each.source)} may not import {roomOf(each.target)} ({each.target})"
+            lines.append(_line(tree, each, text))
     return lines
 
 

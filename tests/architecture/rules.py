@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["FACADES", "LONG", "MAX_LINES", "NEVER", "ROOMS", "SQLITE", "TYPED", "allowed", "roomOf"]
+__all__ = ["FACADES", "LONG", "MAX_LINES", "NEVER", "ROOMS", "SQLITE", "TYPED", "allowed", "isAllowed", "roomOf"]
 
 _BASE = ("kernelnet.wire", "kernelnet.identity", "kernelnet.duration", "kernelnet.untrusted")
 
@@ -137,3 +137,9 @@ def allowed(room: str) -> frozenset[str]:
                 found.add(below)
                 waiting.append(below)
     return frozenset(found)
+
+
+def isAllowed(source: str, target: str) -> bool:
+    """Whether one module may import another.  Where no rule speaks of one of them, that is another check's matter."""
+    room, other = roomOf(source), roomOf(target)
+    return room is None or other is None or other in allowed(room)
