@@ -140,7 +140,7 @@ class IScenario(Interface):
 
 class IProblem(Interface):
     """
-    What a generator may know: the training part of one scenario, and a budget.
+    Problem as a generator may know it: the training part of one scenario, and a budget.
 
     Every method may be called from the generator's worker thread, and blocks.
     """

@@ -1,5 +1,5 @@
 """
-What the author of a generator needs to test it, with any test framework: a small problem, and a check of the result.
+Help for testing a generator, with any test framework: a small problem, and a check of the result.
 
 ::
 
@@ -27,7 +27,7 @@ from kernelnet.workbench.file_system import FileSystemWorkbench
 __all__ = ["Outcome", "checkGenerator", "loopWithScan", "makeProblem", "makeScenario"]
 
 SECONDS = 3600.0
-"""What a problem gives by default: a test should bound the work, not the time, or its result depends on the machine."""
+"""Default seconds of a problem: a test should bound the work, not the time, or its result depends on the machine."""
 
 LATE = 1.0
 """Seconds by which a generator may overrun its time before `checkGenerator` calls it late."""

@@ -1,4 +1,4 @@
-"""What the commands about workbenches have in common: what their arguments mean, and how what goes wrong is said."""
+"""Arguments of the commands about workbenches: what they mean, and how what goes wrong is said."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zope.interface import Invalid
 from zope.interface.verify import verifyObject
 
 from kernelnet.cli.progress import progress
-from kernelnet.interfaces import IWorkbench
+from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.plugins import PluginError, find
 from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import (
@@ -119,10 +119,10 @@ def taskOptions(function: F) -> F:
     return function
 
 
-def findWorkbench(name: str) -> Any:
+def findWorkbench(name: str) -> IWorkbench:
     """@raise Mistake: there is none of that name; says which there are."""
     try:
-        workbench = find(IWorkbench, name, "workbench")
+        workbench: IWorkbench = find(IWorkbench, name, "workbench")
     except PluginError as error:
         raise Mistake(str(error)) from None
     if wrong := incomplete(workbench):
@@ -130,8 +130,8 @@ def findWorkbench(name: str) -> Any:
     return workbench
 
 
-def incomplete(workbench: Any) -> str:
-    """What a third party's workbench lacks of the interface, such as one for an older kernelnet; empty: nothing."""
+def incomplete(workbench: IWorkbench) -> str:
+    """Sentence on what a third party's workbench lacks, such as one for an older kernelnet; empty: nothing."""
     try:
         verifyObject(IWorkbench, workbench, tentative=True)
     except (Invalid, OSError) as error:  # its header is read, too
@@ -140,14 +140,14 @@ def incomplete(workbench: Any) -> str:
 
 
 def tasks(
-    workbench: Any,
+    workbench: IWorkbench,
     traces: Sequence[Path],
     settings: Sequence[str],
     capacities: Sequence[str],
     *,
     several: bool,
     quiet: bool = False,
-) -> list[tuple[Path, Any]]:
+) -> list[tuple[Path, IScenario]]:
     """
     Worker thread.  What is asked for: each trace with each setting, as an `IScenario`.
 
@@ -184,13 +184,13 @@ def tasks(
     return found
 
 
-def _sampled(scenario: Any) -> str:
-    """What is to be said of a trace of which only a sample is taken."""
+def _sampled(scenario: IScenario) -> str:
+    """Sentence on a trace of which only a sample is taken; empty: all of it is."""
     return str(getattr(getattr(getattr(scenario, "machine", None), "trace", None), "sampled", ""))
 
 
 @contextlib.contextmanager
-def checkedSettings(workbench: Any) -> Iterator[None]:
+def checkedSettings(workbench: IWorkbench) -> Iterator[None]:
     """
     Where scenarios are made.
 
@@ -208,7 +208,7 @@ def checkedSettings(workbench: Any) -> Iterator[None]:
 
 
 def numbers(settings: Sequence[str]) -> dict[str, int]:
-    """What ``--set`` says.  @raise Mistake: it can't be understood."""
+    """Settings that ``--set`` gives.  @raise Mistake: it can't be understood."""
     given: dict[str, int] = {}
     for text in settings:
         name, equals, number = text.partition("=")
@@ -221,8 +221,8 @@ def numbers(settings: Sequence[str]) -> dict[str, int]:
     return given
 
 
-def blocksFor(workbench: Any, path: Path, text: str) -> int:
-    """What ``--capacity`` says, in blocks."""
+def blocksFor(workbench: IWorkbench, path: Path, text: str) -> int:
+    """Number of blocks that ``--capacity`` asks for."""
     from kernelnet.workbench.file_system.capacity import blocksOf
 
     if text.strip().endswith("%") and not text.strip(" 0.%"):
@@ -233,8 +233,8 @@ def blocksFor(workbench: Any, path: Path, text: str) -> int:
     return blocksOf(blocks, text)
 
 
-def footprint(scenario: Any) -> int | None:
-    """How many distinct blocks its trace has; C{None} where it has none."""
+def footprint(scenario: IScenario) -> int | None:
+    """Number of distinct blocks of its trace; C{None} where it has none."""
     distinct = getattr(getattr(getattr(scenario, "machine", None), "trace", None), "distinct", None)
     return distinct if isinstance(distinct, int) and "capacity" in scenario.settings else None
 
@@ -263,7 +263,7 @@ def readComponent(path: Path) -> str:
     return data.decode("utf-8", errors="surrogateescape")
 
 
-def compiled(workbench: Any, path: Path, source: str) -> bytes:
+def compiled(workbench: IWorkbench, path: Path, source: str) -> bytes:
     """
     Worker thread.  A C file of the user's, as a module.
 
@@ -287,8 +287,8 @@ def compiled(workbench: Any, path: Path, source: str) -> bytes:
         raise click.ClickException(f"{path} does not compile:\n{message}{hint}") from None
 
 
-def failing(scenario: Any, path: Path, error: ComponentError) -> click.ClickException:
-    """What is said of a component that fails: what it does, and how its functions should be, if they aren't."""
+def failing(scenario: IScenario, path: Path, error: ComponentError) -> click.ClickException:
+    """Error for a component that fails: what it does, and how its functions should be, if they aren't."""
     workbench = scenario.workbench
     what = str(error)
     if isinstance(error, OutOfFuel):

@@ -1,4 +1,4 @@
-"""What the commands have in common: which hub is meant, how it is asked, and spans of time."""
+"""Things the commands have in common: which hub is meant, how it is asked, and spans of time."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def noneOf(what: str, wanted: str, names: Sequence[str]) -> str:
-    """What is said where a filter left nothing of what is there; C{names}: what it could have been."""
+    """Sentence for where a filter left nothing of what is there; C{names}: what it could have been."""
     shown = [cut(name, 40) for name in names[:20]] + (["…"] if len(names) > 20 else [])
     return f"none of {what} {plain(wanted, 64)!r}; there are: {', '.join(shown)}"
 

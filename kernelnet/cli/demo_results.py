@@ -1,4 +1,4 @@
-"""What the demo prints: progress while it runs, and at its end what was found and who confirmed it."""
+"""Output of the demo: progress while it runs, and at its end what was found and who confirmed it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kernelnet.artifacts import Component, Verdict
-from kernelnet.interfaces import IWorkbench
+from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.message import MessageType
 from kernelnet.plugins import available
 from kernelnet.untrusted import plain
@@ -68,7 +68,7 @@ class Field(Struct):
 
 def results(database: Path, traces: list[Path]) -> list[Field]:
     """
-    What the hub's database holds; each component, the hand-made policies and the optimum are measured here and now.
+    Tables of what the hub's database holds: components, hand-made policies and the optimum, measured here and now.
 
     @param traces: where the components were measured, besides the traces that ship.
     """
@@ -95,7 +95,7 @@ def results(database: Path, traces: list[Path]) -> list[Field]:
     return sorted(fields.values(), key=lambda field: (field.workbench, field.trace, field.settings))
 
 
-def _field(scenario: Any) -> Field:
+def _field(scenario: IScenario) -> Field:
     from kernelnet.learning.acceptance import bestByHand
 
     baselines = scenario.baselines()

@@ -1,4 +1,4 @@
-"""What C{kernelnet bench plot} draws: which scenarios, and where each stands on the x axis."""
+"""Plan of what C{kernelnet bench plot} draws: which scenarios, and where each stands on the x axis."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kernelnet.cli.arguments import Mistake, blocksFor, checkedSettings, footprint, numbers, tasks
 from kernelnet.cli.policy_comparison import settingsText
+from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.untrusted import plain
 
 __all__ = ["Plan", "plans", "shares"]
@@ -22,7 +22,7 @@ _LEAST, _MOST, _POINTS = 0.1, 30.0, 14
 @dataclass
 class Plan:
     """
-    What one pair of axes shows.
+    Content of one pair of axes.
 
     @ivar title: what all of it has in common.
     @ivar name: what is on the x axis; empty: the traces, whose names are in C{places}.
@@ -32,7 +32,7 @@ class Plan:
     title: str
     name: str
     places: Sequence[float | str]
-    scenarios: list[Any]
+    scenarios: list[IScenario]
     percent: bool = False
 
 
@@ -43,7 +43,7 @@ def shares(blocks: int) -> list[int]:
 
 
 def plans(
-    workbench: Any, traces: Sequence[Path], settings: Sequence[str], capacities: Sequence[str], over: str | None
+    workbench: IWorkbench, traces: Sequence[Path], settings: Sequence[str], capacities: Sequence[str], over: str | None
 ) -> list[Plan]:
     """
     Worker thread.  What ``bench plot`` draws.
@@ -62,7 +62,7 @@ def plans(
         return [_plan(workbench, path, scenario, name, values) for path, scenario in chosen]
 
 
-def _plan(workbench: Any, path: Path, scenario: Any, name: str, values: Sequence[str]) -> Plan:
+def _plan(workbench: IWorkbench, path: Path, scenario: IScenario, name: str, values: Sequence[str]) -> Plan:
     """One trace, with the settings of a scenario but for the one on the x axis; no name: cache sizes."""
     blocks = footprint(scenario)
     if name in ("", "capacity") and blocks is not None:
@@ -87,13 +87,13 @@ def _over(text: str) -> tuple[str, list[str]]:
     return name.strip(), found
 
 
-def _names(scenarios: Sequence[Any]) -> list[str]:
+def _names(scenarios: Sequence[IScenario]) -> list[str]:
     """The traces' names, with the settings of those that are there several times."""
     times = Counter(scenario.trace for scenario in scenarios)
     return [plain(s.trace, 24) + (f"\n{settingsText(s.settings)}" if times[s.trace] > 1 else "") for s in scenarios]
 
 
-def _title(scenario: Any, without: str) -> str:
+def _title(scenario: IScenario, without: str) -> str:
     """The trace, and its settings but for the one on the x axis."""
     rest = {name: value for name, value in scenario.settings.items() if name != without}
     return f"{scenario.workbench.name}: {plain(scenario.trace, 40)}" + (f", {settingsText(rest)}" if rest else "")
