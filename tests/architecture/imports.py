@@ -78,9 +78,14 @@ class Module:
         return len(self.text.splitlines())
 
     @property
+    def docstring(self) -> str:
+        """Its docstring; empty without one."""
+        return ast.get_docstring(self.parsed) or ""
+
+    @property
     def summary(self) -> str:
-        """First line of its docstring; empty without one."""
-        return (ast.get_docstring(self.parsed) or "").partition("\n")[0]
+        """First line of its docstring."""
+        return self.docstring.partition("\n")[0]
 
     def anyParameters(self) -> Iterator[AnyParameter]:
         """Parameters that are annotated with nothing but C{Any}."""

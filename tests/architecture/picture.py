@@ -63,7 +63,8 @@ FRAMES = (
         (
             ("tap",),
             ("service",),
-            ("web", "config"),
+            ("config",),
+            ("web",),
             ("admin",),
             ("connection",),
             ("routing",),
