@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 from tests.architecture.imports import AnyParameter, Import, Module, Tree
@@ -16,6 +17,7 @@ __all__ = [
     "longModules",
     "meetings",
     "privateImports",
+    "questions",
     "sqliteImports",
     "untypedParameters",
 ]
@@ -84,6 +86,16 @@ def longModules(tree: Tree, reasons: Mapping[str, str] = LONG) -> list[str]:
     return lines + [f"{path}: is not that long; it needs no reason" for path in reasons if path not in long]
 
 
+def questions(tree: Tree) -> list[str]:
+    """Docstrings that begin with neither a noun nor a verb."""
+    return sorted(
+        f"{module.path}:{line}: {text.partition(chr(10))[0]}"
+        for module in tree.modules.values()
+        for line, text in module.docstrings()
+        if re.match(r"(What|How|So many)\b", text)
+    )
+
+
 def anyParameters(tree: Tree) -> list[AnyParameter]:
     """All parameters that are annotated with nothing but C{Any}."""
     return sorted(each for module in tree.modules.values() for each in module.anyParameters())
@@ -106,6 +118,7 @@ CHECKS: Mapping[str, Callable[[Tree], list[str]]] = {
     "imports of sqlite3 outside the storages": sqliteImports,
     f"modules of more than {MAX_LINES} lines": longModules,
     "parameters scenario, bench, problem: Any": untypedParameters,
+    "docstrings that begin with What, How, So many": questions,
 }
 """All checks, by what they find."""
 

@@ -87,6 +87,16 @@ class Module:
         """First line of its docstring."""
         return self.docstring.partition("\n")[0]
 
+    def docstrings(self) -> Iterator[tuple[int, str]]:
+        """Strings that stand alone, which explain what is around or before them: line and text."""
+        for node in ast.walk(self.parsed):
+            if (
+                isinstance(node, ast.Expr)
+                and isinstance(node.value, ast.Constant)
+                and isinstance(node.value.value, str)
+            ):
+                yield node.lineno, node.value.value.strip()
+
     def anyParameters(self) -> Iterator[AnyParameter]:
         """Parameters that are annotated with nothing but C{Any}."""
         for node in ast.walk(self.parsed):

@@ -209,6 +209,16 @@ class CheckTests(SynchronousTestCase):
         self.assertEqual({each.name for each in checks.anyParameters(tree)}, {"value", "options"})
         self.assertEqual(checks.untypedParameters(tree), [])
 
+    def test_questions(self) -> None:
+        """Of a module, a function, a constant; a word inside one is nothing."""
+        for text in (
+            '"""\nWhat is read.\n"""\n',
+            'def f():\n    """How many."""\n',
+            'LIMIT = 1\n"""So many, at most."""\n',
+        ):
+            self.assertFound(checks.questions(made({"wire": text})), "kernelnet/wire.py:")
+        self.assertEqual(checks.questions(made({"wire": '"""Number of what is read."""\nx = "What"\n'})), [])
+
 
 class RuleTests(SynchronousTestCase):
     def test_rooms(self) -> None:
