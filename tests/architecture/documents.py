@@ -19,6 +19,9 @@ END = ".. End of the list.\n"
 ENDINGS = "py|rst|sql|c|h|html|js|css|svg|yaml|cfg|toml|in|json|txt"
 """Ends of files' names that `paths` looks for."""
 
+PLACEHOLDER = "NAME|NNNN"
+"""Words that stand for any name."""
+
 
 def listing(tree: Tree) -> str:
     """Packages, and modules that stand beside them at the top, each with the first line of its docstring."""
@@ -42,16 +45,16 @@ def withListing(text: str, tree: Tree) -> str:
 
 
 def paths(text: str) -> Iterator[str]:
-    """Files and folders that a document names in double backquotes; those with a placeholder in capitals aren't."""
+    """Files and folders that a document names in double backquotes, without those that have a placeholder."""
     for path in re.findall(rf"``([\w.-]+/(?:[\w./-]*\.(?:{ENDINGS})|[\w./-]*/|))``", text):
-        if not re.search(r"\b[A-Z]+\b", path):
+        if not re.search(PLACEHOLDER, path):
             yield path
 
 
 def names(text: str) -> Iterator[str]:
     """Dotted names that begin with C{kernelnet.} or C{tests.}."""
     for name in re.findall(r"(?<![\w./-])((?:kernelnet|tests)(?:\.\w+)+)(?![\w/-])", text):
-        if not re.search(r"\b[A-Z]+\b", name):
+        if not re.search(PLACEHOLDER, name):
             yield name
 
 
