@@ -113,7 +113,7 @@ def untypedParameters(tree: Tree) -> list[str]:
 CHECKS: Mapping[str, Callable[[Tree], list[str]]] = {
     "circles of modules": circles,
     "imports against the rules": againstRules,
-    "imports between hub and trainer": meetings,
+    "imports between packages that never meet": meetings,
     "imports of private modules from outside": privateImports,
     "imports of sqlite3 outside the storages": sqliteImports,
     f"modules of more than {MAX_LINES} lines": longModules,

@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 
 from tests.architecture.imports import Tree
-from tests.architecture.rules import FACADES, isAllowed, roomOf
+from tests.architecture.rules import BENCHES, FACADES, isAllowed, roomOf
 
 __all__ = ["FRAMES", "PATH", "TOP", "arrows", "draw", "drawnAs", "reduced"]
 
@@ -103,11 +103,11 @@ FRAMES = (
         "base",
         "words that all have in common, and tools",
         (
-            ("log_format", "wire", "plugins", "asyncio_bridge"),
-            ("daemon", "", "interfaces", "duration"),
-            ("identity", "", "", "untrusted"),
-            ("", "message", "", "knowledge"),
-            ("", "", "artifacts", ""),
+            ("log_format", "wire", "plugins", "", "asyncio_bridge"),
+            ("daemon", "", "interfaces", "", "duration"),
+            ("identity", "", "learning.goal", "workbench.abi", "untrusted"),
+            ("", "message", "", "knowledge", ""),
+            ("", "", "artifacts", "", ""),
         ),
     ),
 )
@@ -209,7 +209,7 @@ def draw(tree: Tree) -> str:
 def drawnAs(module: str) -> str | None:
     """The box that a module is in: its room, but for benches, which have one box; none for a package's bare map."""
     room = roomOf(module)
-    if room is not None and room.startswith("kernelnet.workbench."):
+    if room in BENCHES:
         return "kernelnet.workbench.*"
     return None if room in FACADES - {"kernelnet"} else room
 

@@ -9,9 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["FACADES", "LONG", "MAX_LINES", "NEVER", "ROOMS", "SQLITE", "TYPED", "allowed", "isAllowed", "roomOf"]
+__all__ = [
+    "BENCHES",
+    "FACADES",
+    "LONG",
+    "MAX_LINES",
+    "NEVER",
+    "ROOMS",
+    "SQLITE",
+    "TYPED",
+    "allowed",
+    "isAllowed",
+    "roomOf",
+]
 
 _BASE = ("kernelnet.wire", "kernelnet.identity", "kernelnet.duration", "kernelnet.untrusted")
+
+BENCHES = tuple(
+    f"kernelnet.workbench.{bench}" for bench in ("file_system", "network_stack", "process_manager", "security")
+)
+"""Benches, which don't know each other."""
 
 ROOMS: Mapping[str, tuple[str, ...]] = {
     # The words that all parts have in common
@@ -20,7 +37,10 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.asyncio_bridge": (),
     "kernelnet.artifacts": ("kernelnet.untrusted",),
     "kernelnet.knowledge": ("kernelnet.artifacts",),
-    "kernelnet.interfaces": ("kernelnet.artifacts",),
+    # values that interfaces name: they stand below these, wherever their home is
+    "kernelnet.workbench.abi": (),
+    "kernelnet.learning.goal": ("kernelnet.artifacts",),
+    "kernelnet.interfaces": ("kernelnet.artifacts", "kernelnet.workbench.abi", "kernelnet.learning.goal"),
     "kernelnet.message": ("kernelnet.artifacts",),
     "kernelnet.wire": ("kernelnet.message",),
     "kernelnet.identity": ("kernelnet.message", "kernelnet.duration"),
@@ -29,10 +49,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.plugins": ("kernelnet.interfaces",),
     # Learning and measuring, without a network
     "kernelnet.workbench": ("kernelnet.artifacts", "kernelnet.interfaces", "kernelnet.untrusted"),
-    "kernelnet.workbench.file_system": ("kernelnet.workbench",),
-    "kernelnet.workbench.network_stack": ("kernelnet.workbench",),
-    "kernelnet.workbench.process_manager": ("kernelnet.workbench",),
-    "kernelnet.workbench.security": ("kernelnet.workbench",),
+    **dict.fromkeys(BENCHES, ("kernelnet.workbench",)),
     "kernelnet.expressions": ("kernelnet.workbench",),
     "kernelnet.generators": ("kernelnet.expressions",),
     "kernelnet.generators.llm": ("kernelnet.generators",),
@@ -77,10 +94,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "kernelnet.hub.tap",
         "kernelnet.trainer.tap",
         "kernelnet.trainer.api",
-        "kernelnet.workbench.file_system",
-        "kernelnet.workbench.network_stack",
-        "kernelnet.workbench.process_manager",
-        "kernelnet.workbench.security",
+        *BENCHES,
         "kernelnet.exporters",
         "kernelnet.deploy",
         "kernelnet.mcp",
@@ -94,6 +108,8 @@ FACADES = frozenset({"kernelnet", "kernelnet.hub", "kernelnet.trainer"})
 NEVER: tuple[tuple[str, str, str], ...] = (
     ("kernelnet.hub", "kernelnet.trainer", "the two ends know each other by the wire alone"),
     ("kernelnet.trainer", "kernelnet.hub", "the two ends know each other by the wire alone"),
+    ("kernelnet.generators", "kernelnet.learning", "a generator gets an IProblem"),
+    ("kernelnet.learning", "kernelnet.generators", "learning gets generators as plugins"),
 )
 """Which packages never import which, and why, whatever the rooms say."""
 

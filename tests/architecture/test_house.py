@@ -29,8 +29,8 @@ class HouseTests(SynchronousTestCase):
         """Each room imports only what it stands on."""
         self.assertNone(checks.againstRules(self.tree))
 
-    def test_hubAndTrainer(self) -> None:
-        """The two ends know each other by the wire alone."""
+    def test_neverMeet(self) -> None:
+        """Hub and trainer don't import each other, nor do generators and learning."""
         self.assertNone(checks.meetings(self.tree))
 
     def test_private(self) -> None:
