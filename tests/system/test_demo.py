@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from kernelnet.artifacts import Component
-from kernelnet.hub.storage.sqlite import connectReader
+from kernelnet.hub.storage import offline
 from kernelnet.hub.views import sessions
 from kernelnet.interfaces import IWorkbench
 from kernelnet.learning.acceptance import remeasureAmong
@@ -59,17 +59,18 @@ class DemoTests(SystemTestCase):
 
     def explained(self) -> None:
         """The component that a session sent has the score that the last step tells, and so it measures again."""
-        with closing(connectReader(self.state.database)) as database:
-            completed = sessions.sessions(database, "completed", 100)
+        with offline.reading(self.state.database) as reader:
+            completed = sessions.sessions(reader, "completed", 100)
             self.assertTrue(completed)
             for session in completed:
                 sent = next(s for s in reversed(session["transcript"]) if s["by"] == session["partner"])
                 self.assertEqual((sent["what"], sent["component"]), ("send", session["component"]))
-                ((body,),) = database.execute(
-                    "SELECT body FROM shared_components WHERE ai_id = ? AND component_id = ? AND digest = ?",
-                    (session["partner"], session["component"], sent["digest"]),
-                ).fetchall()
-                component = msgspec.json.decode(body, type=Component)
+                (stored,) = (
+                    one
+                    for one in reader.components.named(session["component"])
+                    if (one.author, one.digest) == (session["partner"], sent["digest"])
+                )
+                component = msgspec.json.decode(stored.body, type=Component)
                 assert component.manifest is not None
                 bench = find(IWorkbench, component.manifest.workbench, "workbench")
                 verdict, reason, report = remeasureAmong(component, bench, bench.traces())
