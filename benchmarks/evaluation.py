@@ -24,7 +24,7 @@ import libcachesim  # type: ignore[import-untyped]
 import numpy as np
 
 from kernelnet.artifacts import Component, Manifest, Verdict
-from kernelnet.learning.acceptance import remeasure
+from kernelnet.learning.verification import remeasure
 from kernelnet.workbench.compiler import compileC, compilerVersion
 from kernelnet.workbench.file_system import FileSystemWorkbench, workbench
 from kernelnet.workbench.file_system.capacity import blocksOf

@@ -40,13 +40,13 @@ from kernelnet.expressions.syntax import parse, textIn
 from kernelnet.expressions.wasm_codegen import toWasm
 from kernelnet.generators.evolution import portfolio
 from kernelnet.generators.evolution.search_family import WINDOWS, Metered
-from kernelnet.generators.genetic_programming import rankAbiOf
 from kernelnet.generators.search import TEMPLATES, Search
 from kernelnet.interfaces import IWorkbench
-from kernelnet.learning.acceptance import bestByHand
+from kernelnet.learning.acceptance import bestBaseline
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.task_similarity import Likeness, taskOf, tasksOfBlock
 from kernelnet.plugins import find
+from kernelnet.workbench.abi import rankAbiOf
 from kernelnet.workbench.errors import TraceError
 
 LARGE = 300_000
@@ -121,9 +121,9 @@ class Task:
         """The score, as a search counts it."""
         return sum(window.score for window in self.measureWindows(wasm, "train", WINDOWS, parameters))
 
-    def byHand(self) -> int:
+    def baseline(self) -> int:
         """What the hand-made policy that is best on train has."""
-        return self.sum(self.scenario.workbench.baselineModule(bestByHand(self.scenario)))
+        return self.sum(self.scenario.workbench.baselineModule(bestBaseline(self.scenario)))
 
 
 class Counted(Problem):
@@ -199,7 +199,7 @@ class Bench:
                 if (expression := textIn(found.source)) is not None:
                     data["expression"] = expression
                 task.blocks.append(CodeBlock(f"{task} {seed}", f"{problem.workbench}/search", data))
-                goals = task.byHand(), task.reached[seed]
+                goals = task.baseline(), task.reached[seed]
                 needed.append((problem.needed(goals[0], self.evaluations), problem.needed(goals[1], self.evaluations)))
         return needed
 
@@ -224,7 +224,7 @@ class Bench:
             for seed in range(self.seeds):
                 hints = [block for other in others for block in other.blocks] if blocks else []
                 random.Random(seed).shuffle(hints)
-                goals = task.byHand(), task.reached[seed]
+                goals = task.baseline(), task.reached[seed]
                 # To both: the search alone may not have got to the best by hand.
                 problem, _ = searched(task, seed, self.evaluations, min(goals), blocks=hints, patterns=patterns)
                 needed.append((problem.needed(goals[0], self.evaluations), problem.needed(goals[1], self.evaluations)))

@@ -23,10 +23,11 @@ from kernelnet.expressions.syntax import fromSource, parse, parts, text
 from kernelnet.expressions.translation import translations
 from kernelnet.expressions.wasm_codegen import toWasm
 from kernelnet.generators.evolution.search_family import Metered
-from kernelnet.generators.genetic_programming import GeneticFamily, rankAbiOf
+from kernelnet.generators.genetic_programming import GeneticFamily
 from kernelnet.interfaces import IWorkbench
 from kernelnet.learning.problem import Problem
 from kernelnet.plugins import find
+from kernelnet.workbench.abi import rankAbiOf
 
 CHECKPOINTS = (50, 100, 200)
 KINDS = ("alone", "one sign", "both signs", "at random")

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 from twisted.plugin import getPlugins
 
+from kernelnet.interfaces import INamed
+
 __all__ = ["PluginError", "available", "find"]
+
+
+P = TypeVar("P", bound=INamed)
 
 
 class PluginError(Exception):
     """There is no such plugin; the text names those that there are."""
 
 
-def available(interface: Any) -> list[Any]:
+def available(interface: type[P]) -> list[P]:
     """All plugins that provide C{interface}, by name; of two with one name, kernelnet's own counts."""
-    found: dict[str, Any] = {}
+    found: dict[str, P] = {}
     for plugin in getPlugins(interface):
         own = type(plugin).__module__.startswith("kernelnet.")
         if own or plugin.name not in found:
@@ -23,7 +28,7 @@ def available(interface: Any) -> list[Any]:
     return [found[name] for name in sorted(found)]
 
 
-def find(interface: Any, name: str, kind: str) -> Any:
+def find(interface: type[P], name: str, kind: str) -> P:
     """
     The plugin called C{name}.
 

@@ -60,9 +60,9 @@ class PatternsTests(SynchronousTestCase):
             return problem, None
 
         self.patch(patterns, "searched", searched)
-        for byHand, alone, needed in ((10, 30, (3, 2)), (30, 10, (2, 3))):
+        for baseline, alone, needed in ((10, 30, (3, 2)), (30, 10, (2, 3))):
             task = patterns.Task(None, reached=[alone])
-            self.patch(task, "byHand", lambda byHand=byHand: byHand)
+            self.patch(task, "baseline", lambda baseline=baseline: baseline)
             bench = patterns.Bench([task], 1, 100)
             self.patch(bench, "others", lambda task: [])
             self.assertEqual(bench.with_(patterns.none), [needed])

@@ -6,7 +6,6 @@ import itertools
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 from msgspec.structs import replace
@@ -30,9 +29,9 @@ from kernelnet.cli.common import jsonOption
 from kernelnet.cli.completion import generatorNames, workbenchNames
 from kernelnet.cli.plot_plan import plans
 from kernelnet.cli.policy_comparison import (
-    Found,
+    MeasuredComponent,
     Standing,
-    measureByHand,
+    measureBaselines,
     printLegend,
     printStanding,
     standing,
@@ -41,6 +40,9 @@ from kernelnet.cli.policy_comparison import (
     unitOf,
 )
 from kernelnet.cli.progress import Counted, progress
+from kernelnet.interfaces import IScenario
+from kernelnet.learning.acceptance import bestBaseline
+from kernelnet.learning.submission import measure
 from kernelnet.workbench.errors import ComponentError
 
 __all__ = ["REFUSED", "bench"]
@@ -172,7 +174,7 @@ def train(
                 except ComponentError as error:
                     raise failing(scenario, parent, error) from None
                 measured()
-            measureByHand(scenario, measured)  # outside of the time that the search has
+            measureBaselines(scenario, measured)  # outside of the time that the search has
         seed = secrets.randbits(31) if seed is None else seed
         told = f"{seconds:g} s, objective {objective}"
         errors.print(f"{generator.name} searches {told}, seed {seed}, on {scenario.trace}", soft_wrap=True)
@@ -195,7 +197,9 @@ def train(
                 trained.found.file, trained.found.name = str(out), out.name
         shown = [trained.found] if trained.found is not None else []
         if begun is not None and begun.manifest is not None and begun.manifest.report is not None:
-            shown.append(Found(begun.id, begun.manifest.report, begun.manifest.abi, str(parent), note="parent"))
+            shown.append(
+                MeasuredComponent(begun.id, begun.manifest.report, begun.manifest.abi, str(parent), note="parent")
+            )
         found = [standing(part, measured) for part, measured in _parts(scenario, shown)]
     if asJson:
         click.echo(toJson(found))
@@ -289,7 +293,7 @@ def plot(
     click.echo(f"drawn: {out}, of {runs} measurements")
 
 
-def _measured(scenario: Any, modules: Sequence[tuple[Path, bytes]], counted: Callable[[], object]) -> Standing:
+def _measured(scenario: IScenario, modules: Sequence[tuple[Path, bytes]], counted: Callable[[], object]) -> Standing:
     """
     Modules beside all that the bench has.
 
@@ -299,22 +303,21 @@ def _measured(scenario: Any, modules: Sequence[tuple[Path, bytes]], counted: Cal
     measured = []
     for path, wasm in modules:  # first: what fails is told before the rest is measured
         try:
-            report, abi = scenario.measure(wasm), scenario.workbench.abiOf(wasm).identifier
+            each = measure(scenario, wasm)
         except ComponentError as error:
             raise failing(scenario, path, error) from None
-        measured.append(Found(path.name, report, abi, str(path), note=abi))
+        measured.append(MeasuredComponent(path.name, each.report, each.abi, str(path), note=each.abi))
         counted()
     return standing(scenario, measured, counted)
 
 
-def _nothingToGain(scenario: Any) -> bool:
+def _nothingToGain(scenario: IScenario) -> bool:
     """Whether the policy that must be beaten, the best on train, is on validation what nobody can beat."""
-    baselines = scenario.baselines()
-    best = min(sorted(baselines), key=lambda name: baselines[name].splits["train"].score)
-    return bool(baselines[best].splits["validation"].score <= scenario.optimum()["validation"])
+    best = scenario.baselines()[bestBaseline(scenario)]
+    return best.splits["validation"].score <= scenario.optimum()["validation"]
 
 
-def _parts(scenario: Any, found: list[Found]) -> list[tuple[Any, list[Found]]]:
+def _parts(scenario: IScenario, found: list[MeasuredComponent]) -> list[tuple[IScenario, list[MeasuredComponent]]]:
     """Each scenario with what was measured there; after the parts of a suite the suite itself."""
     from kernelnet.cli.training import inOrder
     from kernelnet.workbench.suite import Suite

@@ -58,7 +58,7 @@ class Demo:
     def __init__(self, minutes: float, traces: list[Path], trainers: int, keep: Path | None) -> None:
         try:
             for trace in traces:
-                find(IWorkbench, TRACED, "workbench").scenario(trace)
+                find(IWorkbench, TRACED, "workbench").scenario(trace, {})
         except WorkbenchError as e:
             raise DemoError(str(e)) from None
         self.minutes = minutes

@@ -46,7 +46,7 @@ class Field(Struct):
     One task: what there is to beat on its held-out part, and what was found.
 
     @ivar ratio: what score by C{events} is called, such as C{"miss ratio"}.
-    @ivar reference, byHand, optimum: scores of the reference policy, the best hand-made one and the optimum.
+    @ivar reference, baseline, optimum: scores of the reference policy, the best hand-made one and the optimum.
     @ivar refuted: how many components did not measure here as they claim.
     """
 
@@ -57,9 +57,9 @@ class Field(Struct):
     events: int
     reference: int
     referenceName: str
-    byHand: int
-    byHandName: str
-    byHandLevel: float
+    baseline: int
+    baselineName: str
+    baselineLevel: float
     optimum: int
     optimumName: str
     results: list[Result] = []
@@ -72,7 +72,7 @@ def results(database: Path, traces: list[Path]) -> list[Field]:
 
     @param traces: where the components were measured, besides the traces that ship.
     """
-    from kernelnet.learning.acceptance import remeasure
+    from kernelnet.learning.verification import remeasure
 
     benches = {bench.name: bench for bench in available(IWorkbench)}
     fields: dict[tuple[str, str], Field] = {}
@@ -96,12 +96,12 @@ def results(database: Path, traces: list[Path]) -> list[Field]:
 
 
 def _field(scenario: IScenario) -> Field:
-    from kernelnet.learning.acceptance import bestByHand
+    from kernelnet.learning.acceptance import bestBaseline
 
     baselines = scenario.baselines()
     hand = {name: report.splits["held_out"].score for name, report in baselines.items()}
     # The one that anybody would have taken who had not seen the held-out part.
-    best = bestByHand(scenario)
+    best = bestBaseline(scenario)
     bench = scenario.workbench
     return Field(
         workbench=bench.name,
@@ -112,9 +112,9 @@ def _field(scenario: IScenario) -> Field:
         events=UNIT * len(scenario.parts) if isinstance(scenario, Suite) else scenario.events["held_out"],
         reference=hand[bench.reference],
         referenceName=bench.reference,
-        byHand=hand[best],
-        byHandName=best,
-        byHandLevel=scenario.developmentLevel(baselines[best]),
+        baseline=hand[best],
+        baselineName=best,
+        baselineLevel=scenario.developmentLevel(baselines[best]),
         optimum=scenario.optimum()["held_out"],
         optimumName=bench.optimumName,
     )
@@ -159,7 +159,7 @@ def resultTable(field: Field) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     known = [
         (field.optimum, field.optimumName, "offline", 1.0),
-        (field.byHand, field.byHandName, "best by hand", field.byHandLevel),
+        (field.baseline, field.baselineName, "best by hand", field.baselineLevel),
         (field.reference, field.referenceName, "by hand", 0.0),
     ]
     rows = [(score, (Text(name, "italic"), "", made, ""), level) for score, name, made, level in known]

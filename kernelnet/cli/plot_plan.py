@@ -1,4 +1,4 @@
-"""Plan of what C{kernelnet bench plot} draws: which scenarios, and where each stands on the x axis."""
+"""The plan of C{kernelnet bench plot}: which scenarios, and where each stands on the x axis."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LEAST, _MOST, _POINTS = 0.1, 30.0, 14
 @dataclass
 class Plan:
     """
-    Content of one pair of axes.
+    Contents of one pair of axes.
 
     @ivar title: what all of it has in common.
     @ivar name: what is on the x axis; empty: the traces, whose names are in C{places}.
@@ -46,7 +46,7 @@ def plans(
     workbench: IWorkbench, traces: Sequence[Path], settings: Sequence[str], capacities: Sequence[str], over: str | None
 ) -> list[Plan]:
     """
-    Worker thread.  What ``bench plot`` draws.
+    Worker thread.  Panels that ``bench plot`` draws.
 
     @param over: C{NAME=A,B,…}; C{None}: cache sizes where there is a cache, else the traces.
     @raise Mistake: it can't be understood, or a setting isn't one.

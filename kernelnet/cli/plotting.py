@@ -13,6 +13,7 @@ import click
 
 from kernelnet.cli.plot_plan import Plan
 from kernelnet.cli.policy_comparison import Policy, Standing
+from kernelnet.interfaces import IScenario
 from kernelnet.untrusted import plain
 
 if TYPE_CHECKING:
@@ -23,23 +24,23 @@ __all__ = ["SUFFIXES", "Panel", "checkMatplotlib", "draw", "measured"]
 SUFFIXES = (".png", ".svg")
 
 # Okabe and Ito's palette, which colour-blind people can tell apart, without its yellow, which is too pale for a line.
-_BY_HAND = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#CC79A7", "#777777")
+_BASELINES = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#CC79A7", "#777777")
 _LEARNED = ("#D55E00", "#882255", "#117733")
 _MARKERS = "osD^vPX<>hp"
 _MOST_TICKS = 12
 _TICKS = (0.1, 0.3, 1, 3, 10, 30, 100)
 _FACTORS = [number * 10.0**power for power in range(-4, 7) for number in (1, 2, 5)]
 _LOWEST_LEVEL = -0.5
-"""What is far worse than the reference must not flatten the rest."""
+"""Lowest level that is drawn: what is far worse than the reference must not flatten the rest."""
 
 _APART = 0.052
-"""Of an axis' height: so far apart are two names at least."""
+"""Least distance of two names, as a share of an axis' height."""
 
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1.5, 1.2)))
 
 
 Panel = tuple[Plan, list[Standing]]
-"""What one pair of axes shows, and what was measured of it."""
+"""One pair of axes, and what was measured for it."""
 
 
 def checkMatplotlib() -> None:
@@ -50,7 +51,7 @@ def checkMatplotlib() -> None:
         raise click.ClickException("matplotlib is missing; pip install 'kernelnet[plot]' brings it") from None
 
 
-def measured(scenarios: Sequence[Any], measure: Callable[[Any], Standing]) -> list[Standing]:
+def measured(scenarios: Sequence[IScenario], measure: Callable[[IScenario], Standing]) -> list[Standing]:
     """C{measure} of each scenario, several at once: what runs in the sandbox lets go of the interpreter."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
@@ -129,7 +130,7 @@ def _panel(axes: Axes, plan: Plan, standings: list[Standing], split: str, *, lev
     axes.set_xlabel(plan.name)
     axes.set_ylabel(f"{_what(standings[0], level=level, relative=not numeric)} ({split.replace('_', '-')})")
     axes.set_title(plan.title, loc="left")
-    _names(axes, lines, joined=numeric)
+    _policyNames(axes, lines, joined=numeric)
 
 
 def _numbers(axes: Axes, xs: list[float], percent: bool) -> None:
@@ -148,7 +149,7 @@ def _numbers(axes: Axes, xs: list[float], percent: bool) -> None:
 
 
 def _what(standing: Standing, *, level: bool, relative: bool) -> str:
-    """What heights are, for people."""
+    """Name of the heights, for people."""
     unit = plain(standing.unit)
     if level:
         return f"share of the distance from {standing.reference} to {standing.optimum}"
@@ -171,7 +172,7 @@ def _height(standing: Standing, name: str, split: str, *, level: bool, relative:
 def _styles(policies: Sequence[Policy]) -> list[tuple[Policy, dict[str, Any]]]:
     """Each policy with a colour, a marker and dashes that no other one has together; what was learned stands out."""
     found: list[tuple[Policy, dict[str, Any]]] = []
-    byHand = learned = 0
+    baselines = learned = 0
     for policy in policies:
         if policy.kind == "optimum":
             style = {"color": "black", "linestyle": (0, (1, 1)), "linewidth": 1.6, "marker": "_", "zorder": 3}
@@ -187,19 +188,19 @@ def _styles(policies: Sequence[Policy]) -> list[tuple[Policy, dict[str, Any]]]:
             learned += 1
         else:
             style = {
-                "color": _BY_HAND[byHand % len(_BY_HAND)],
-                "linestyle": _DASHES[byHand // len(_BY_HAND) % len(_DASHES)],
+                "color": _BASELINES[baselines % len(_BASELINES)],
+                "linestyle": _DASHES[baselines // len(_BASELINES) % len(_DASHES)],
                 "linewidth": 1.3,
-                "marker": _MARKERS[byHand % len(_MARKERS)],
+                "marker": _MARKERS[baselines % len(_MARKERS)],
                 "markersize": 4.5,
                 "zorder": 2,
             }
-            byHand += 1
+            baselines += 1
         found.append((policy, style))
     return found
 
 
-def _names(axes: Axes, lines: list[tuple[list[float], Policy, dict[str, Any]]], *, joined: bool) -> None:
+def _policyNames(axes: Axes, lines: list[tuple[list[float], Policy, dict[str, Any]]], *, joined: bool) -> None:
     """
     The policies' names right of the axes, the highest at the top.
 

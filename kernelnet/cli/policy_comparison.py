@@ -1,10 +1,9 @@
-"""How policies stand on one task, measured here and now: hand-made ones, the optimum and components; table and JSON."""
+"""Policies beside each other on one task, measured here and now: table and JSON."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -15,16 +14,18 @@ from rich.table import Table
 from rich.text import Text
 
 from kernelnet.artifacts import Report
+from kernelnet.interfaces import IScenario
+from kernelnet.learning.acceptance import bestBaseline
 from kernelnet.untrusted import plain
 from kernelnet.workbench.base import BaseScenario
 from kernelnet.workbench.suite import Suite
 
 __all__ = [
-    "Found",
+    "MeasuredComponent",
     "Policy",
     "Score",
     "Standing",
-    "measureByHand",
+    "measureBaselines",
     "printLegend",
     "printStanding",
     "settingsText",
@@ -101,7 +102,7 @@ class Standing(Struct):
     policies: list[Policy]
 
 
-class Found(Struct):
+class MeasuredComponent(Struct):
     """A component that was measured on the scenario."""
 
     name: str
@@ -111,19 +112,20 @@ class Found(Struct):
     note: str = ""
 
 
-def steps(scenario: Any) -> int:
-    """How often `standing` says that it has measured something."""
+def steps(scenario: IScenario) -> int:
+    """Number of times that `standing` says that it has measured something."""
     return (len(scenario.parts) if isinstance(scenario, Suite) else 1) * (len(scenario.workbench.baselineNames) + 1)
 
 
-def unitOf(scenario: Any) -> str:
-    """What scores count, for people."""
+def unitOf(scenario: IScenario) -> str:
+    """Unit of scores, for people."""
     workbench = scenario.workbench
-    whole: str = _SUITE_UNIT.format(workbench.optimumName, workbench.reference)
-    return whole if isinstance(scenario, Suite) else str(workbench.unit)
+    if isinstance(scenario, Suite):
+        return _SUITE_UNIT.format(workbench.optimumName, workbench.reference)
+    return workbench.unit
 
 
-def measureByHand(scenario: Any, measured: Callable[[], object] = lambda: None) -> None:
+def measureBaselines(scenario: IScenario, measured: Callable[[], object] = lambda: None) -> None:
     """
     Worker thread.  Have a scenario measure its hand-made policies and the optimum, which it keeps.
 
@@ -142,19 +144,19 @@ def measureByHand(scenario: Any, measured: Callable[[], object] = lambda: None) 
 
 
 def standing(
-    scenario: Any, components: Sequence[Found] = (), measured: Callable[[], object] = lambda: None
+    scenario: IScenario, components: Sequence[MeasuredComponent] = (), measured: Callable[[], object] = lambda: None
 ) -> Standing:
     """
     Worker thread.  Measure the hand-made policies and the optimum, and put components beside them.
 
     @param scenario: an `IScenario`.
-    @param measured: see `measureByHand`.
+    @param measured: see `measureBaselines`.
     @raise WorkbenchError: a hand-made policy fails.
     """
     workbench = scenario.workbench
-    measureByHand(scenario, measured)
-    baselines: Mapping[str, Report] = scenario.baselines()
-    best = min(sorted(baselines), key=lambda name: baselines[name].splits["train"].score)
+    measureBaselines(scenario, measured)
+    baselines = scenario.baselines()
+    best = bestBaseline(scenario)
     policies = []
     for name, report in baselines.items():
         notes = ["reference"] if name == workbench.reference else []
@@ -185,7 +187,7 @@ def standing(
     )
 
 
-def _scores(scenario: Any, report: Report) -> dict[str, Score]:
+def _scores(scenario: IScenario, report: Report) -> dict[str, Score]:
     return {
         split: Score(
             measured.events,
@@ -220,7 +222,7 @@ def printStanding(found: Standing, console: Console) -> None:
 
 
 def printLegend(found: Standing, console: Console) -> None:
-    """What the columns mean; once below all tables of a kind."""
+    """Meaning of the columns; once below all tables of a kind."""
     legend = (LEGEND if found.ratio else SUITE_LEGEND).format(
         unit=found.unit, ratio=found.ratio, reference=found.reference, optimum=found.optimum
     )

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kernelnet.artifacts import Component, Manifest, Report
+from kernelnet.artifacts import Candidate, Component, Report
 from kernelnet.cli.arguments import Mistake
-from kernelnet.cli.policy_comparison import Found, settingsText, unitOf
+from kernelnet.cli.policy_comparison import MeasuredComponent, settingsText, unitOf
 from kernelnet.cli.progress import progress
-from kernelnet.generators import Candidate
-from kernelnet.interfaces import IComponentGenerator
-from kernelnet.learning.acceptance import accept
-from kernelnet.learning.problem import Problem
+from kernelnet.interfaces import IComponentGenerator, IScenario, IWorkbench
+from kernelnet.learning.goal import Goal
+from kernelnet.learning.local_trainer import DEFAULT_GENERATOR
+from kernelnet.learning.search_run import SearchRun
+from kernelnet.learning.submission import Measurement, makeComponent, measure, submit
 from kernelnet.plugins import available, find
 from kernelnet.untrusted import plain
 from kernelnet.workbench.compiler import compileC, compilerVersion
@@ -34,10 +33,8 @@ __all__ = ["Trained", "againCommand", "asParent", "chooseGenerator", "inOrder", 
 LINE_EVERY = 5.0
 """Seconds between two lines of progress without a terminal."""
 
-DEFAULT = "search"
 
-
-def chooseGenerator(workbench: Any, name: str | None) -> Any:
+def chooseGenerator(workbench: IWorkbench, name: str | None) -> IComponentGenerator:
     """
     The generator of that name; without one, the default where it can write for this workbench, else the first that can.
 
@@ -48,7 +45,7 @@ def chooseGenerator(workbench: Any, name: str | None) -> Any:
     if name is None:
         if not able:
             raise Mistake(f"no generator that is installed writes for {workbench.name}")
-        return able[names.index(DEFAULT) if DEFAULT in names else 0]
+        return able[names.index(DEFAULT_GENERATOR) if DEFAULT_GENERATOR in names else 0]
     generator = find(IComponentGenerator, name, "generator")
     if name not in names:
         others = ", ".join(names) or "none"
@@ -67,11 +64,11 @@ class Trained:
     accepted: bool
     reason: str
     candidate: Candidate | None = None
-    found: Found | None = None
+    found: MeasuredComponent | None = None
     wasm: bytes = b""
 
 
-def _search(generator: Any, problem: Problem, console: Console, progress: _Progress, quiet: bool) -> Candidate | None:
+def _search(run: SearchRun, name: str, console: Console, progress: _Progress, quiet: bool) -> Candidate | None:
     """
     Let a generator search in a thread of its own, and show how it gets on, unless C{quiet}.
 
@@ -83,7 +80,7 @@ def _search(generator: Any, problem: Problem, console: Console, progress: _Progr
 
     def work() -> None:
         try:
-            result.append(generator.generate(problem))
+            result.append(run.search())
         except BaseException as error:
             failures.append(error)
 
@@ -97,11 +94,11 @@ def _search(generator: Any, problem: Problem, console: Console, progress: _Progr
         else:
             progress.lines(thread, console)
     except KeyboardInterrupt:
-        problem.cancel()
+        run.cancel()
         thread.join()
         raise
     if failures:
-        raise click.ClickException(f"the generator {generator.name} failed: {_where(failures[0])}")
+        raise click.ClickException(f"the generator {name} failed: {_where(failures[0])}")
     return result[0]
 
 
@@ -116,9 +113,9 @@ def _where(error: BaseException) -> str:
 
 
 class _Progress:
-    """What a generator tells in its own thread, and how it is shown."""
+    """Progress that a generator tells in its own thread, and how it is shown."""
 
-    def __init__(self, seconds: float, scenario: Any) -> None:
+    def __init__(self, seconds: float, scenario: IScenario) -> None:
         self._seconds, self._scenario = seconds, scenario
         self._began = time.monotonic()
         self._told: tuple[int, int] | None = None
@@ -153,34 +150,20 @@ class _Progress:
             console.print(f"{left:5.0f} s left  {self.text()}", markup=False, highlight=False, soft_wrap=True)
 
 
-def asParent(scenario: Any, path: Path, source: str, wasm: bytes) -> Component:
+def asParent(scenario: IScenario, path: Path, source: str, wasm: bytes) -> Component:
     """
     Worker thread.  A C file of the user's as what a search begins from.
 
     @raise ComponentError: it fails on the scenario.
     """
-    workbench, report = scenario.workbench, scenario.measure(wasm)
-    manifest = Manifest(
-        source_sha256=hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest(),
-        wasm_sha256=hashlib.sha256(wasm).hexdigest(),
-        abi=workbench.abiOf(wasm).identifier,
-        workbench=workbench.name,
-        compiler=compilerVersion(),
-        report=report,
-    )
-    return Component(
-        id=plain(path.name),
-        implementation=source,
-        specialization=workbench.name,
-        wasm=wasm,
-        manifest=manifest,
-        development_level=scenario.developmentLevel(report),
-    )
+    component = makeComponent(scenario, Candidate(source), measure(scenario, wasm))
+    component.id = component.name = plain(path.name)
+    return component
 
 
 def train(
-    scenario: Any,
-    generator: Any,
+    scenario: IScenario,
+    generator: IComponentGenerator,
     *,
     seconds: float,
     seed: int,
@@ -192,41 +175,35 @@ def train(
     """
     Search on the training part, and put what was found to the guard.
 
-    @param scenario: an `IScenario`.
     @param objective: C{"score"}, or C{"fuel"}: to do the same as C{parent}, for less.
     @param console: for progress; C{quiet}: there is none.
     @raise click.ClickException: the generator failed.
     """
     shown = _Progress(seconds, scenario)
-    problem = Problem(
-        scenario,
-        seed=seed,
-        seconds=seconds,
-        objective=objective,
-        parents=[parent] if parent is not None else [],
-        onProgress=shown.tell,
-    )
-    candidate = _search(generator, problem, console, shown, quiet)
+    goal = Goal(scenario.workbench.name, seconds, objective, parents=[parent] if parent is not None else [])
+    run = SearchRun(scenario, generator, goal, seed=seed, onProgress=shown.tell)
+    run.prepare()
+    candidate = _search(run, generator.name, console, shown, quiet)
     if candidate is None:
         return Trained(False, f"the generator {generator.name} had nothing to offer")
     with progress(quiet) as tell:
         tell("putting it to the guard", 0, None)
-        component, reason = accept(
-            scenario, candidate, generator=generator.name, seed=seed, objective=objective, parent=parent
-        )
+        component, reason = run.judge(candidate, parent=parent)
     if component is not None and component.manifest is not None and component.manifest.report is not None:
-        abi, report = component.manifest.abi, component.manifest.report
-        return Trained(True, reason, candidate, Found("found", report, abi, note=f"found, {abi}"), component.wasm)
-    try:
-        wasm = compileC(candidate.source, scenario.workbench.headerPath, trusted=True)
-        abi = scenario.workbench.abiOf(wasm).identifier
-        found = Found("found", scenario.measure(wasm), abi, note=f"refused, {abi}")
-        return Trained(False, reason, candidate, found, wasm)
-    except (CompileError, ComponentError):
-        return Trained(False, reason, candidate)
+        measured = Measurement(component.wasm, component.manifest.abi, component.manifest.report)
+    else:
+        try:
+            measured = submit(scenario, candidate.source, trusted=True)
+        except (CompileError, ComponentError):
+            return Trained(False, reason, candidate)
+    note = f"{'found' if component is not None else 'refused'}, {measured.abi}"
+    found = MeasuredComponent("found", measured.report, measured.abi, note=note)
+    return Trained(component is not None, reason, candidate, found, measured.wasm)
 
 
-def sourceFile(scenario: Any, trained: Trained, *, generator: str, seed: int, told: str, again: Sequence[str]) -> str:
+def sourceFile(
+    scenario: IScenario, trained: Trained, *, generator: str, seed: int, told: str, again: Sequence[str]
+) -> str:
     """
     The C file: what the generator wrote, with a comment that says what it is and how it was measured.
 
@@ -266,7 +243,7 @@ def sourceFile(scenario: Any, trained: Trained, *, generator: str, seed: int, to
     return text
 
 
-def inOrder(scenario: Any, report: Report | None) -> list[tuple[Any, Report | None]]:
+def inOrder(scenario: IScenario, report: Report | None) -> list[tuple[IScenario, Report | None]]:
     """The parts of a suite, or the one scenario, each with its report; by trace and settings."""
     if not isinstance(scenario, Suite):
         return [(scenario, report)]
@@ -275,7 +252,7 @@ def inOrder(scenario: Any, report: Report | None) -> list[tuple[Any, Report | No
     return sorted(pairs, key=lambda pair: (pair[0].trace, sorted(pair[0].settings.items())))
 
 
-def _scoreLines(scenario: Any, report: Report | None) -> list[str]:
+def _scoreLines(scenario: IScenario, report: Report | None) -> list[str]:
     if report is None:
         return []
     unit, reference, ideal = scenario.workbench.unit, scenario.workbench.reference, scenario.workbench.optimumName
@@ -293,7 +270,7 @@ def _tame(line: str) -> str:
 
 
 def againCommand(workbench: str, out: Path, trace: Path, settings: Mapping[str, int]) -> str:
-    """How to measure what was written again, on one trace."""
+    """Command that measures what was written again, on one trace."""
     words = ["kernelnet", "bench", "run", workbench, "--component", str(out), "--trace", str(trace)]
     for name, value in settings.items():
         words += ["--set", f"{name}={value}"]

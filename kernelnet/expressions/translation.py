@@ -11,16 +11,17 @@ What comes of it is a guess: where a search may begin, never a claim.  Units dif
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from kernelnet.artifacts import CodeBlock
+from kernelnet.artifacts import CodeBlock, Hint
 from kernelnet.expressions.syntax import ExpressionError, Tree, parse, parts, size, text
-from kernelnet.workbench.abi import Abi
+from kernelnet.interfaces import IWorkbench
+from kernelnet.workbench.abi import Abi, rankAbiOf
 
-__all__ = ["MAX_PARTS", "Translated", "counterparts", "translations"]
+__all__ = ["MAX_TRANSLATIONS", "Translated", "counterparts", "translated", "translations"]
 
-MAX_PARTS = 3
-"""So many parts of an expression that can't be translated as a whole are kept, the largest."""
+MAX_TRANSLATIONS = 3
+"""Maximum number of parts, the largest, that are kept of an expression that can't be translated as a whole."""
 
 
 class Translated(CodeBlock):
@@ -51,7 +52,7 @@ def counterparts(theirs: Abi, ours: Abi) -> dict[str, str]:
 
 def translations(expression: str, theirs: Abi, ours: Abi) -> list[str]:
     """
-    What a stranger's expression is over our features.
+    A stranger's expression over our features.
 
     @param expression: its text, over the features of C{theirs}.
     @return: it as a whole, or else its largest parts that can be translated, the largest first; mere features
@@ -63,7 +64,35 @@ def translations(expression: str, theirs: Abi, ours: Abi) -> list[str]:
         return []
     words = counterparts(theirs, ours)
     found = sorted(_largest(tree, words), key=size, reverse=True)
-    return list(dict.fromkeys(text(_translated(part, words)) for part in found))[:MAX_PARTS]
+    return list(dict.fromkeys(text(_translated(part, words)) for part in found))[:MAX_TRANSLATIONS]
+
+
+def translated(hints: Sequence[Hint], bench: IWorkbench, installed: Mapping[str, IWorkbench]) -> list[Translated]:
+    """
+    Worker thread.  Hints of other benches in the words of this one.
+
+    @param installed: workbenches by name; hints of others are passed over.
+    """
+    ours = rankAbiOf(bench)
+    blocks: list[Translated] = []
+    for hint in hints:
+        theirs = rankAbiOf(installed.get(hint.workbench))
+        if ours is None or theirs is None or hint.workbench == bench.name:
+            continue
+        # Where the lowest goes first and where the lowest goes away, the same is good the other way round.
+        found = [(part, sign) for part in translations(hint.expression, theirs, ours) for sign in ("", "-")]
+        for number, (part, sign) in enumerate(found):
+            expression = f"{sign}({part})" if sign else part
+            blocks.append(
+                Translated(
+                    id=f"{hint.component[:10]}-{number}",
+                    type=f"{bench.name}/translated",
+                    data={"expression": expression},
+                    specialization=bench.name,
+                    origin=hint.component,
+                )
+            )
+    return blocks
 
 
 def _largest(tree: Tree, words: dict[str, str]) -> Iterator[Tree]:

@@ -41,9 +41,9 @@ from kernelnet.generators.evolution.pattern_seeds import expressions
 from kernelnet.generators.evolution.portfolio import search
 from kernelnet.generators.evolution.search_family import Job
 from kernelnet.interfaces import IComponentGenerator
-from kernelnet.workbench.abi import Abi
+from kernelnet.workbench.abi import rankAbiOf
 
-__all__ = ["Genetic", "GeneticFamily", "genetic", "rankAbiOf"]
+__all__ = ["Genetic", "GeneticFamily", "genetic"]
 
 MAX_SIZE = 40
 MAX_TREE_DEPTH = 9
@@ -53,11 +53,6 @@ PARSIMONY = 1e-4
 
 _TRIES = 20
 _CONSTANTS = (0.0, 1.0, 2.0, 0.5, 0.1, 10.0)
-
-
-def rankAbiOf(problem: Any) -> Abi | None:
-    """The rank ABI of a problem's bench, if it has one."""
-    return next((abi for abi in getattr(problem, "abis", ()) if abi.function), None)
 
 
 @implementer(IPlugin, IComponentGenerator)

@@ -17,12 +17,13 @@ from kernelnet.artifacts import Candidate
 from kernelnet.generators.evolution import portfolio
 from kernelnet.generators.evolution.search_family import Family
 from kernelnet.generators.fuel_reduction.search import cheaper
-from kernelnet.generators.genetic_programming import GeneticFamily, rankAbiOf
+from kernelnet.generators.genetic_programming import GeneticFamily
 from kernelnet.generators.templates.delay_target import QUEUE_TARGET
 from kernelnet.generators.templates.parameter_search import VectorFamily
 from kernelnet.generators.templates.reuse_interval import LIFETIMES
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
 from kernelnet.interfaces import IComponentGenerator
+from kernelnet.workbench.abi import rankAbiOf
 
 __all__ = ["TEMPLATES", "Search", "familiesFor", "search"]
 

@@ -1,4 +1,4 @@
-"""What a generator is given: the training part of a scenario, and a budget of time."""
+"""The problem that a generator is given: the training part of a scenario, and a budget of time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from msgspec.structs import replace
 from zope.interface import implementer
 
 from kernelnet.artifacts import CodeBlock, Component, Pattern, SplitScore
-from kernelnet.interfaces import IProblem
+from kernelnet.interfaces import IProblem, IScenario
 from kernelnet.learning.task_similarity import Likeness, tasksOfBlock, tasksOfComponent
 from kernelnet.workbench.compiler import compileC
 
 __all__ = ["Problem"]
 
 MOST_BLOCKS = 20
-"""So many of those whose tasks are known, the nearest; and as many others."""
+"""Maximum number of blocks whose tasks are known, the nearest; and of others."""
 
 
 class _Parent(Component, omit_defaults=True):
@@ -47,7 +47,7 @@ def _ofTrain(component: Component) -> Component:
 
 @functools.lru_cache(maxsize=16)
 def _compiled(source: str, header: Path) -> bytes:
-    """What a template's source compiles to is asked for anew with each task and round: it is always the same."""
+    """Module of a source; a template's is asked for anew with each task and round: it is always the same."""
     return compileC(source, header, trusted=True)
 
 
@@ -57,7 +57,7 @@ class Problem:
 
     def __init__(
         self,
-        scenario: Any,
+        scenario: IScenario,
         *,
         seed: int,
         seconds: float,
@@ -112,15 +112,12 @@ class Problem:
         return _compiled(source, self._scenario.workbench.headerPath)
 
     def measure(self, wasm: bytes, parameters: Sequence[float] = ()) -> SplitScore:
-        report = self._scenario.measure(wasm, upTo="train", parameters=parameters)
-        score: SplitScore = report.splits["train"]
-        return score
+        return self._scenario.measure(wasm, upTo="train", parameters=parameters).splits["train"]
 
     def measureWindows(self, wasm: bytes, parameters: Sequence[float] = (), count: int = 8) -> list[SplitScore]:
         if not hasattr(self._scenario, "measureWindows"):
             return [self.measure(wasm, parameters)]
-        windows: list[SplitScore] = self._scenario.measureWindows(wasm, "train", count, parameters)
-        return windows
+        return self._scenario.measureWindows(wasm, "train", count, parameters)
 
     def progress(self, generation: int, best: int) -> None:
         if self._onProgress is not None:

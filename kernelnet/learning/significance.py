@@ -13,9 +13,10 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from typing import Any
 
-__all__ = ["WINDOWS", "gains", "lowerBound", "surelyBetter"]
+from kernelnet.interfaces import IScenario
+
+__all__ = ["WINDOWS", "gains", "isSignificantlyBetter", "lowerBound"]
 
 WINDOWS = 8
 """Of validation, for each part of a suite."""
@@ -49,7 +50,7 @@ def gains(ours: Sequence[int], theirs: Sequence[int]) -> list[float]:
     return [(b - a) / max(abs(a), abs(b), 1) for a, b in zip(ours, theirs, strict=True)]
 
 
-def surelyBetter(scenario: Any, wasm: bytes, rival: bytes, windows: int = WINDOWS) -> bool:
+def isSignificantlyBetter(scenario: IScenario, wasm: bytes, rival: bytes, windows: int = WINDOWS) -> bool:
     """
     Worker thread.  Whether a module is better than its rival on validation, and not by luck.
 

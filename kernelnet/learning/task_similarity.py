@@ -22,7 +22,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from kernelnet.artifacts import CodeBlock, Component, Pattern
+from kernelnet.artifacts import CodeBlock, Component, Pattern, Report
 from kernelnet.untrusted import finite
 
 __all__ = ["UNKNOWN", "Likeness", "distanceBetween", "taskOf", "tasksOfBlock", "tasksOfComponent"]
@@ -33,21 +33,21 @@ UNKNOWN = math.inf
 """The distance of a task that nothing is known of."""
 
 MAX_NUMBERS = 16
-"""So many numbers of a pattern count, and so many tasks of a block."""
+"""Maximum number of numbers of a pattern that count, and of tasks of a block."""
 
-MAX_PATTERNS = 32
-MAX_TASKS = 500
-"""So many patterns of a trace count, and so many tasks are compared: strangers might think up any number of both."""
+MAX_COMPARED_PATTERNS = 32
+MAX_COMPARED_TASKS = 500
+"""Maximum number of patterns of a trace, and of tasks, that are compared: strangers might think up any number."""
 
 _NOT_OF_THE_TRACE = frozenset(("window", "window_seconds", "capacity"))
-"""How it was learned."""
+"""Numbers that say how a pattern was learned."""
 
 _Description = dict[str, tuple[dict[str, float], float]]
 """By name of a kind: its numbers and its confidence."""
 
 
 class Likeness:
-    """How far other tasks are from one's own."""
+    """Distances of other tasks from one's own."""
 
     def __init__(self, learned: Iterable[Pattern], patterns: Iterable[Pattern]) -> None:
         """
@@ -56,7 +56,7 @@ class Likeness:
         """
         learned = list(learned)
         self._ours = [_described(of, None) for of in _byTrace(learned).values()]
-        self._patterns = {digest: of[:MAX_PATTERNS] for digest, of in _byTrace([*learned, *patterns]).items()}
+        self._patterns = {digest: of[:MAX_COMPARED_PATTERNS] for digest, of in _byTrace([*learned, *patterns]).items()}
         self._distances: dict[tuple[str, float | None], float] = {}
 
     def distance(self, tasks: Iterable[Any]) -> float:
@@ -88,7 +88,7 @@ class Likeness:
         settings = task.get("settings")
         capacity = finite(settings.get("capacity")) if isinstance(settings, dict) else None
         if (digest, capacity) not in self._distances:
-            if len(self._distances) == MAX_TASKS:
+            if len(self._distances) == MAX_COMPARED_TASKS:
                 return UNKNOWN
             other = _described(self._patterns[digest], capacity)
             each = [_distance(own, other) for own in self._ours]
@@ -101,13 +101,13 @@ def distanceBetween(one: Iterable[Pattern], other: Iterable[Pattern]) -> float:
     return _distance(_described(one, None), _described(other, None))
 
 
-def taskOf(report: Any) -> list[dict[str, Any]]:
-    """What a `kernelnet.artifacts.Report` is about, as `Likeness` takes it; one for each part."""
+def taskOf(report: Report) -> list[dict[str, Any]]:
+    """Task that a report is about, as `Likeness` takes it; one for each part."""
     return [{"trace_digest": part.trace_digest, "settings": part.settings} for part in report.parts or [report]]
 
 
 def tasksOfComponent(component: Component) -> list[dict[str, Any]]:
-    """What it was made for, as it says."""
+    """Tasks that it was made for, as it says."""
     report = component.manifest.report if component.manifest is not None else None
     return taskOf(report)[:MAX_NUMBERS] if report is not None else []
 

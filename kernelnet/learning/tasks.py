@@ -1,4 +1,4 @@
-"""Which workbenches a trainer trains on, and the tasks there: one trace at one setting, or several at once."""
+"""Tasks, one trace at one setting or several at once, and the workbenches that a trainer has them on."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
-from kernelnet.interfaces import IWorkbench
+from kernelnet.artifacts import TaskDescription
+from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.learning.specializations import featureOf
 from kernelnet.plugins import available
+from kernelnet.workbench.suite import Suite
 
-__all__ = ["FALLBACK", "Task", "benchesFor", "taskList"]
+__all__ = ["FALLBACK", "Task", "benchesFor", "described", "taskList"]
 
 FALLBACK = "file_system"
 """The workbench of a specialization that has none of its own, and of a general trainer that was given traces."""
@@ -21,7 +22,7 @@ EVERYWHERE = ("general", "performance")
 """Specializations that work on every bench there is."""
 
 
-def benchesFor(specialization: str, traces: bool = False, chosen: Sequence[str] = ()) -> list[Any]:
+def benchesFor(specialization: str, traces: bool = False, chosen: Sequence[str] = ()) -> list[IWorkbench]:
     """
     The workbenches that a trainer trains on.
 
@@ -43,23 +44,26 @@ class Task:
     @ivar parts: (trace, settings): one for a specialist, several for a generalist.
     """
 
-    bench: Any
+    bench: IWorkbench
     parts: tuple[tuple[Path, dict[str, int]], ...]
 
-    def open(self) -> Any:
+    def open(self) -> IScenario:
         """
         Worker thread.
 
         @return: an `IScenario`; the bench keeps what it read.
         @raise kernelnet.workbench.errors.TraceError: a trace can't be read.
         """
-        from kernelnet.workbench.suite import Suite
-
         scenarios = [self.bench.scenario(path, settings) for path, settings in self.parts]
         return scenarios[0] if len(scenarios) == 1 else Suite(scenarios)
 
 
-def taskList(bench: Any, paths: Sequence[Path]) -> list[Task]:
+def described(scenario: IScenario) -> TaskDescription:
+    """Name of a scenario, as people and peers are told of it."""
+    return TaskDescription(scenario.workbench.name, scenario.trace, scenario.traceDigest, dict(scenario.settings))
+
+
+def taskList(bench: IWorkbench, paths: Sequence[Path]) -> list[Task]:
     """
     Worker thread.  All tasks on some traces, those that come first in C{IWorkbench.tasks} first.
 

@@ -8,16 +8,17 @@ from typing import Any
 import msgspec
 
 from kernelnet.artifacts import Pattern
+from kernelnet.interfaces import IScenario
 from kernelnet.learning.task_similarity import distanceBetween
 
 __all__ = ["MAX_DESCRIBED", "mostSimilar", "patternsIn"]
 
 MAX_DESCRIBED = 16
-"""A trace is described by so many patterns, the most confident."""
+"""Maximum number of patterns that describe a trace, the most confident."""
 
 
 def patternsIn(requirements: Mapping[str, Any]) -> list[Pattern]:
-    """The patterns by which a peer describes its trace; what is none is passed over."""
+    """Patterns by which a peer describes its trace; what is none is passed over."""
     told = requirements.get("patterns")
     found = []
     for entry in told[:MAX_DESCRIBED] if isinstance(told, list) else ():
@@ -28,6 +29,6 @@ def patternsIn(requirements: Mapping[str, Any]) -> list[Pattern]:
     return found
 
 
-def mostSimilar(scenarios: Sequence[Any], patterns: Sequence[Pattern]) -> Any:
+def mostSimilar(scenarios: Sequence[IScenario], patterns: Sequence[Pattern]) -> IScenario:
     """Worker thread.  The `IScenario` whose patterns are most like these; of equals the first."""
     return min(scenarios, key=lambda scenario: distanceBetween(scenario.patterns(), patterns))

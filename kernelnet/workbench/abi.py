@@ -9,11 +9,12 @@ A bench has one ABI or several.  Which one a module is for is seen from what it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-__all__ = ["PARAMETERS", "TERMS", "Abi", "Signature", "rankAbi"]
+__all__ = ["PARAMETERS", "TERMS", "Abi", "HasAbis", "Signature", "rankAbi", "rankAbiOf"]
 
 Signature = tuple[tuple[str, ...], tuple[str, ...]]
 """Parameter and result types, such as C{(("i32", "i64"), ("i32",))}."""
@@ -104,3 +105,15 @@ def rankAbi(
         known=known,
         terms=dict(terms or {}),
     )
+
+
+class HasAbis(Protocol):
+    """A workbench, or a problem on it."""
+
+    @property
+    def abis(self) -> Sequence[Abi]: ...
+
+
+def rankAbiOf(bench: HasAbis | None) -> Abi | None:
+    """The ABI of a bench whose components are expressions; C{None}: the bench isn't here, or has none."""
+    return next((abi for abi in getattr(bench, "abis", ()) if abi.function), None)

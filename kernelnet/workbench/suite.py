@@ -19,6 +19,7 @@ from zope.interface import implementer
 from kernelnet.artifacts import Pattern, Report, SplitScore
 from kernelnet.interfaces import IScenario
 from kernelnet.workbench.errors import Unmeasurable
+from kernelnet.workbench.former_names import isRobust
 
 __all__ = ["MAX_PARTS", "UNIT", "Suite", "scenarioOf"]
 
@@ -72,8 +73,8 @@ class Suite:
         """Worker thread.  The windows of each part, one part after the other, each in its own unit."""
         return [window for part in self.parts for window in part.measureWindows(wasm, split, count, parameters)]
 
-    def steady(self, wasm: bytes, report: Report) -> bool:
-        return all(part.steady(wasm, its) for part, its in zip(self.parts, report.parts, strict=True))
+    def isRobust(self, wasm: bytes, report: Report) -> bool:
+        return all(isRobust(part, wasm, its) for part, its in zip(self.parts, report.parts, strict=True))
 
     def baselines(self) -> Mapping[str, Report]:
         each = [part.baselines() for part in self.parts]

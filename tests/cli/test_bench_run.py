@@ -56,8 +56,8 @@ class RunTests(CliTestCase):
         self.assertEqual(mine["splits"], policies["arc"]["splits"])
         optimum = {split: score["score"] for split, score in policies["belady"]["splits"].items()}
         self.assertEqual(optimum, scenario.optimum())
-        byHand = [p for p in found["policies"] if p["kind"] == "baseline"]
-        best = min(byHand, key=lambda p: p["splits"]["train"]["score"])
+        baselines = [p for p in found["policies"] if p["kind"] == "baseline"]
+        best = min(baselines, key=lambda p: p["splits"]["train"]["score"])
         self.assertEqual(found["best_by_hand"], best["name"])
 
     def test_example(self) -> None:

@@ -28,8 +28,8 @@ class ExampleTests(ExampleTestCase):
         )
         self.assertEqual(mine, again)
         self.assertEqual(set(mine["held_out"]["metrics"]), {"requests", "wasted"})
-        [byHand] = [p["splits"] for p in ran["policies"] if p["name"] == ran["best_by_hand"]]
-        self.assertLessEqual(mine["train"]["score"], byHand["train"]["score"])
+        [baseline] = [p["splits"] for p in ran["policies"] if p["name"] == ran["best_by_hand"]]
+        self.assertLessEqual(mine["train"]["score"], baseline["train"]["score"])
         self.run_(python, "-m", "unittest", "discover", "example/tests")
 
     def test_noInit(self) -> None:

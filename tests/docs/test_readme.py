@@ -106,7 +106,7 @@ class ReadmeTests(SystemTestCase):
         text = re.sub(r"^   ", "", code, flags=re.MULTILINE)
         self.assertIn("duration_minutes=1)", text)
         text = text.replace("duration_minutes=1)", "duration_minutes=0.1)").replace("6000", str(self.port))
-        text = "import kernelnet.learning.local_trainer\nkernelnet.trainer.training.DEMO_SECONDS = 1.0\n" + text
+        text = "import kernelnet.learning.demo\nkernelnet.learning.demo.DEMO_SECONDS = 1.0\n" + text
         here, variables = self.shell.environment()
         ran = subprocess.run(
             [sys.executable, "-c", text],

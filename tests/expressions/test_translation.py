@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.artifacts import CodeBlock, Component
+from kernelnet.artifacts import CodeBlock, Component, Hint
 from kernelnet.expressions.syntax import MAX_DEPTH, parse, toC
-from kernelnet.expressions.translation import MAX_PARTS, Translated, counterparts, translations
+from kernelnet.expressions.translation import MAX_TRANSLATIONS, Translated, counterparts, translated, translations
 from kernelnet.generators.evolution.search_family import Metered
 from kernelnet.generators.genetic_programming import Genetic, GeneticFamily
 from kernelnet.generators.search import familiesFor
 from kernelnet.interfaces import IWorkbench
 from kernelnet.learning.problem import Problem
 from kernelnet.plugins import available
-from kernelnet.workbench.abi import Abi, rankAbi
+from kernelnet.workbench.abi import Abi, rankAbi, rankAbiOf
 from tests.generators.picker import ABI, pickerScenario
 from tests.workbench.support import smallScenario
+
+DIGEST = "ab" * 32
 
 
 def rankOf(name: str) -> Abi:
@@ -49,7 +52,7 @@ class TranslationTests(SynchronousTestCase):
         found = translations("ghostgap * aq(freq, age) + min(lg(age + gap), ghostgap) - age", FILES, TASKS)
         self.assertEqual(found, ["lg(idle + gittins)", "aq(attained, idle)"])
         many = " + ".join(f"ghostgap * lg(age * {n}.5)" for n in range(1, 9))
-        self.assertEqual(len(translations(many, FILES, TASKS)), MAX_PARTS)
+        self.assertEqual(len(translations(many, FILES, TASKS)), MAX_TRANSLATIONS)
         self.assertEqual(translations("ghostgap * age", FILES, TASKS), [])
         self.assertEqual(translations("3 + 4", FILES, TASKS), [])
 
@@ -129,3 +132,24 @@ class LineageTests(SynchronousTestCase):
         for abi, only in ((FILES.identifier, True), ("file_system/full/1", False), (3, False)):
             problem = Problem(scenario, seed=1, seconds=3600.0, requirements={"abi": abi})
             self.assertEqual([family.name for family in familiesFor(problem)] == ["genetic"], only, abi)
+
+
+class TranslatedTests(SynchronousTestCase):
+    def test_untranslatable(self) -> None:
+        """Hints of this bench, of none that is here, and what is no expression there become nothing."""
+        installed = {bench.name: bench for bench in available(IWorkbench)}
+        bench = installed["file_system"]
+        hints = [
+            Hint("AI_2", name, DIGEST, expression)
+            for name, expression in (("file_system", "-age"), ("none", "-age"), ("process_manager", "idle("))
+        ]
+        self.assertEqual(translated(hints, bench, installed), [])
+        block, _ = translated([Hint("AI_2", "process_manager", DIGEST, "-idle")], bench, installed)
+        self.assertEqual((type(block), block.type), (Translated, "file_system/translated"))
+
+    def test_rankAbiOf(self) -> None:
+        """A bench that isn't here, or that has no functions of numbers, has no ABI for expressions."""
+        (bench,) = (bench for bench in available(IWorkbench) if bench.name == "file_system")
+        self.assertEqual(rankAbiOf(bench), FILES)
+        self.assertIsNone(rankAbiOf(SimpleNamespace(abis=bench.abis[:1])))
+        self.assertIsNone(rankAbiOf(None))

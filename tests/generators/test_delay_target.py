@@ -16,7 +16,7 @@ from kernelnet.generators.search import TEMPLATES, familiesFor
 from kernelnet.generators.templates.delay_target import QUEUE_TARGET
 from kernelnet.generators.templates.parameter_search import VectorFamily
 from kernelnet.generators.templates.parameters import Vector
-from kernelnet.learning.acceptance import bestByHand
+from kernelnet.learning.acceptance import bestBaseline
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.network_stack import NetworkStackWorkbench, workbench
@@ -91,7 +91,7 @@ class KnownAnswers(Case):
             self.fail("nothing")
         other = self.scenario(varied(60, seed=7))
         score = sum(split.score for split in other.measure(compiled(found.source)).splits.values())
-        hand = other.baselines()[bestByHand(other)].splits.values()
+        hand = other.baselines()[bestBaseline(other)].splits.values()
         self.assertLess(score, sum(split.score for split in hand))
 
 
@@ -126,12 +126,12 @@ class Works(Case):
             for _ in range(10):
                 scenario.measure(tunable, parameters=[each.any(rng) for each in QUEUE_TARGET.parameters])
 
-    def test_steady(self) -> None:
+    def test_robust(self) -> None:
         """It goes by acknowledgements: on the shipped links it loses about the same wherever they begin."""
         wasm = compiled(QUEUE_TARGET.bake(KNOWN[-1]))
         for path in workbench.traces():
             scenario = workbench.scenario(path)
-            self.assertTrue(scenario.steady(wasm, scenario.measure(wasm)), path.name)
+            self.assertTrue(scenario.isRobust(wasm, scenario.measure(wasm)), path.name)
 
 
 class FamilyTests(Case):

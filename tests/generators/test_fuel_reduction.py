@@ -17,8 +17,10 @@ from kernelnet.generators.fuel_reduction import search
 from kernelnet.generators.fuel_reduction.source_rewrites import conditions, expected, inlined, leaner
 from kernelnet.generators.search import Search
 from kernelnet.generators.templates.parameters import bake, normalized
-from kernelnet.learning.acceptance import accept, remeasure
+from kernelnet.learning.acceptance import accept
 from kernelnet.learning.problem import Problem
+from kernelnet.learning.submission import makeComponent, submit
+from kernelnet.learning.verification import remeasure
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.suite import Suite
 from tests.generators.picker import ABI, pickerScenario
@@ -27,11 +29,8 @@ from tests.workbench.support import HEADER, baselineSource, mixture, smallScenar
 
 def component(scenario: Any, source: str, parameters: tuple[float, ...] = ()) -> Component:
     """As if it had been accepted."""
-    from kernelnet.learning.acceptance import _component
-
-    wasm = compileC(source, scenario.workbench.headerPath, trusted=True)
     candidate = Candidate(source, (), parameters)
-    return _component(scenario, candidate, wasm, scenario.measure(wasm), generator="test", seed=1)
+    return makeComponent(scenario, candidate, submit(scenario, source, trusted=True), generator="test", seed=1)
 
 
 class FuelTests(SynchronousTestCase):

@@ -16,8 +16,9 @@ from kernelnet.generators import Candidate
 from kernelnet.generators.evolution.search_family import WINDOWS, Metered
 from kernelnet.generators.genetic_programming import MAX_SIZE, Genetic, GeneticFamily, genetic
 from kernelnet.interfaces import IComponentGenerator
-from kernelnet.learning.acceptance import accept, remeasure
+from kernelnet.learning.acceptance import accept
 from kernelnet.learning.problem import Problem
+from kernelnet.learning.verification import remeasure
 from kernelnet.workbench.errors import OutOfFuel
 from tests.generators.picker import ABI, pickerScenario
 from tests.workbench.support import smallScenario

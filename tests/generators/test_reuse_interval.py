@@ -116,12 +116,12 @@ class Works(Case):
         scenario = self.scenario(ids)
         self.assertGreater(self.level(scenario), 0.9)
 
-    def test_steady(self) -> None:
+    def test_robust(self) -> None:
         """It goes by the requests: on the shipped traces, with a few missing, it has about the same misses."""
         wasm = compiled(LIFETIMES.bake(KNOWN[0]))
         for path in workbench.traces():
             scenario = workbench.scenario(path)
-            self.assertTrue(scenario.steady(wasm, scenario.measure(wasm)), path.name)
+            self.assertTrue(scenario.isRobust(wasm, scenario.measure(wasm)), path.name)
 
     def test_repeated(self) -> None:
         """Two runs are the same to the unit of fuel."""

@@ -19,8 +19,9 @@ from kernelnet.generators.search import search
 from kernelnet.generators.templates.parameters import HAND_MADE, PARAMETERS, bake, describe, normalized, tunable
 from kernelnet.generators.templates.two_queues import BLOCK_TYPE, TWO_QUEUES, TemplateSearch, suggested, template
 from kernelnet.interfaces import IComponentGenerator
-from kernelnet.learning.acceptance import accept, bestByHand, remeasure
+from kernelnet.learning.acceptance import accept, bestBaseline
 from kernelnet.learning.problem import Problem
+from kernelnet.learning.verification import remeasure
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import OutOfFuel
 from kernelnet.workbench.file_system import workbench
@@ -98,7 +99,7 @@ class SearchTests(SynchronousTestCase):
             # What was found with kn_param scores the same with the parameters built in.
             tried = problem.measure(problem.compile(tunable()), candidate.parameters)
             self.assertEqual(made.manifest.report.splits["train"].score, tried.score)
-            self.assertLess(tried.score, problem.baselines[bestByHand(scenario)])
+            self.assertLess(tried.score, problem.baselines[bestBaseline(scenario)])
 
     def test_reproducible(self) -> None:
         """The same problem, seed and number of evaluations give the same candidate; another seed another one."""

@@ -5,19 +5,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import TestCase
+from zope.interface import implementer
 
-from kernelnet.artifacts import Component, Manifest, PerformanceReport, Verdict
+from kernelnet.artifacts import Component, Manifest
 from kernelnet.expressions.syntax import parse, toC
-from kernelnet.learning import local_trainer
-from kernelnet.learning.local_trainer import Goal, IntegratedKernelTrainer
+from kernelnet.interfaces import IComponentGenerator
+from kernelnet.learning import search_run
+from kernelnet.learning.goal import Goal
+from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.file_system import workbench
-from tests.trainer.support import component
 from tests.workbench.support import mixture
 
 
@@ -26,7 +27,7 @@ class StopTests(TestCase):
     def test_workThatDoesNotEnd(self) -> Any:
         """What doesn't look at its time keeps neither the reactor's threads busy nor the process alive."""
         local = IntegratedKernelTrainer()
-        self.patch(local, "_open", lambda: None)
+        self.patch(local._selection, "open", lambda: None)
         yield local.start()
         pool, begun, free = local._pool, threading.Event(), threading.Event()
         assert pool is not None
@@ -59,27 +60,12 @@ class TracesTests(TestCase):
         local = IntegratedKernelTrainer("file_system")
         self.addCleanup(local.stop)
         bare = SimpleNamespace(name="bare", traces=list)
-        self.patch(local, "_benches", [*local._benches, bare])
+        self.patch(local._selection, "benches", [*local._selection.benches, bare])
         yield local.start()
         self.assertEqual(local.workbenches, ["file_system"])
-        self.patch(local, "_benches", [bare])
+        self.patch(local._selection, "benches", [bare])
         error = yield self.assertFailure(local.start(), WorkbenchError)
         self.assertIn("--trace", str(error))
-
-
-class ReasonTests(TestCase):
-    def test_long(self) -> None:
-        """A claim that is quoted at length doesn't make a report too long for the hub: else it would be lost."""
-        made = component("long")
-        assert made.manifest is not None and made.manifest.report is not None
-        claim = msgspec.structs.replace(made.manifest.report, workbench_digest=workbench.digest, trace="t" * 5000)
-        manifest = msgspec.structs.replace(made.manifest, report=claim)
-        made = msgspec.structs.replace(made, manifest=manifest)
-        report = IntegratedKernelTrainer()._remeasure(made)
-        self.assertIs(report.verdict, Verdict.UNMEASURABLE)
-        self.assertIn("the trace", report.reason)
-        decoded = msgspec.convert(msgspec.to_builtins(report), PerformanceReport)
-        self.assertEqual(decoded.digest, made.digest)
 
 
 class FuelTests(TestCase):
@@ -112,10 +98,13 @@ class FuelTests(TestCase):
         self.assertIsNone((yield local.build(goal)))
 
 
+@implementer(IComponentGenerator)
 class Noting:
     """A generator that offers nothing, and notes what it was given."""
 
     name = "noting"
+    description = ""
+    workbenches: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.given: list[tuple[int, dict[str, Any] | None]] = []
@@ -136,7 +125,7 @@ class RoundsTests(TestCase):
         self.local = IntegratedKernelTrainer("file_system", [trace], self.generator, seed=1)
         bench = type(workbench)()  # of its own, so that nothing is left in the plugin
         self.patch(bench, "tasks", lambda path: [{"capacity": size} for size in (20, 40, 60)])
-        self.patch(self.local, "_benches", [bench])
+        self.patch(self.local._selection, "benches", [bench])
         self.addCleanup(self.local.stop)
         self.scenario = bench.scenario(trace, {"capacity": 20})
 
@@ -173,20 +162,20 @@ class RoundsTests(TestCase):
 
     def test_memoryIsBounded(self) -> None:
         """Of more tasks than are remembered, which take turns, some are remembered when their turn comes again."""
-        self.patch(local_trainer, "MAX_MEMORIES", 2)
+        self.patch(search_run, "MAX_MEMORIES", 2)
         self.build(30)
         memories = [memory for _, memory in self.generator.given]
-        self.assertEqual(len(self.local._memories[False]), 2)
+        self.assertEqual(len(self.local._memories._memories[False]), 2)
         again = sum(memory is before for before, memory in zip(memories, memories[3:], strict=False))
         self.assertGreater(again, 3)
 
     def test_memoryOfRequests(self) -> None:
         """However much peers ask for, our own rounds go on where they were."""
-        self.patch(local_trainer, "MAX_ASKED", 2)
+        self.patch(search_run, "MAX_MEMORIES_ASKED", 2)
         self.build(3)
         for size in (20, 40, 60):
             self.build(requirements={"trace_digest": self.scenario.traceDigest, "settings": {"capacity": size}})
         self.build(3)
         given = self.generator.given
         self.assertEqual(len({id(memory) for _, memory in given[:3] + given[-3:]}), 3)
-        self.assertEqual(len(self.local._memories[True]), 2)
+        self.assertEqual(len(self.local._memories._memories[True]), 2)

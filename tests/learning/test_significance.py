@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from kernelnet.artifacts import SplitScore
 from kernelnet.generators import Candidate
 from kernelnet.learning.acceptance import accept
-from kernelnet.learning.significance import WINDOWS, _student, gains, lowerBound, surelyBetter
+from kernelnet.learning.significance import WINDOWS, _student, gains, isSignificantlyBetter, lowerBound
 from kernelnet.workbench.suite import Suite
 from tests.workbench.support import baselineSource, policy, smallScenario
 
@@ -31,7 +31,8 @@ class Windowed:
 
 class Arithmetic(SynchronousTestCase):
     def better(self, ours: list[int], theirs: list[int]) -> bool:
-        return surelyBetter(Windowed(ours=ours, theirs=theirs), b"ours", b"theirs")
+        scenario: Any = Windowed(ours=ours, theirs=theirs)
+        return isSignificantlyBetter(scenario, b"ours", b"theirs")
 
     def test_student(self) -> None:
         """The quantiles are those of Student's tables, within a percent from three degrees of freedom on."""
@@ -75,7 +76,8 @@ class Arithmetic(SynchronousTestCase):
         """One window decides alone; a scenario without windows leaves it to the sum."""
         self.assertTrue(self.better([99], [100]))
         self.assertFalse(self.better([100], [100]))
-        self.assertTrue(surelyBetter(object(), b"ours", b"theirs"))
+        without: Any = object()
+        self.assertTrue(isSignificantlyBetter(without, b"ours", b"theirs"))
 
     @given(st.integers(0, WINDOWS - 1), st.integers(0, 10**6), st.integers(1, 10**6))
     def test_neverOne(self, at: int, other: int, most: int) -> None:
@@ -141,5 +143,5 @@ class Accepting(SynchronousTestCase):
         suite = Suite([self.scenario(ids) for ids in loops])
         wasm, lru = policy(turning(100, 4000)), policy(baselineSource("lru"))
         self.assertEqual(len(suite.measureWindows(wasm, "validation", WINDOWS)), 2 * WINDOWS)
-        self.assertTrue(surelyBetter(suite, wasm, lru))
-        self.assertFalse(surelyBetter(suite, lru, lru))
+        self.assertTrue(isSignificantlyBetter(suite, wasm, lru))
+        self.assertFalse(isSignificantlyBetter(suite, lru, lru))

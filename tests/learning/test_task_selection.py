@@ -1,32 +1,30 @@
-"""Which task a goal is for: what was asked, what is likest to it, or what is next; and hints of other benches."""
+"""Which task a goal is for: what was asked, what is likest to it, or what is next."""
 
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from twisted.internet.defer import inlineCallbacks
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import TestCase
+from zope.interface import implementer
 
-from kernelnet.artifacts import CodeBlock, Hint, Pattern
-from kernelnet.expressions.translation import Translated
-from kernelnet.interfaces import IWorkbench
-from kernelnet.learning.local_trainer import Goal, IntegratedKernelTrainer
-from kernelnet.learning.trace_matching import patternsIn
-from kernelnet.plugins import available
-from kernelnet.trainer.collaboration.expression_hints import hintsIn, hintsOf, translated
-from kernelnet.trainer.storage.knowledge_base import KnownComponent
+from kernelnet.artifacts import CodeBlock, Hint
+from kernelnet.interfaces import IComponentGenerator
+from kernelnet.learning.goal import Goal
+from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 from kernelnet.workbench.errors import Unmeasurable, WorkbenchError
 from kernelnet.workbench.file_system import workbench
-from tests.trainer.support import component
 from tests.workbench.support import mixture
 
 DIGEST = "ab" * 32
 
 
+@implementer(IComponentGenerator)
 class Keeping:
     """A generator that finds nothing, and keeps what it was given."""
 
     name = "keeping"
+    description = ""
     workbenches: tuple[str, ...] = ()
 
     def generate(self, problem: Any) -> None:
@@ -81,7 +79,7 @@ class ChoosingTests(TestCase):
         goal = Goal("file_system", 5.0, requirements={"workbench": "no\x07such"})
         error = yield self.assertFailure(self.local.build(goal), Unmeasurable)
         self.assertRegex(str(error), r"'no.{0,6}such' is not installed here")
-        self.patch(self.local, "_tasks", {"network_stack": []})
+        self.patch(self.local._selection, "_tasks", {"network_stack": []})
         goal = Goal("network_stack", 5.0, requirements={"workbench": "network_stack"})
         error = yield self.assertFailure(self.local.build(goal), Unmeasurable)
         self.assertEqual(str(error), "there is no trace for network_stack here")
@@ -135,37 +133,3 @@ class ChoosingTests(TestCase):
         self.assertEqual((first.data, first.origin, third.id), ({"expression": "-age"}, DIGEST, "x"))
         # either sign may be the right one there
         self.assertEqual((second.data, second.origin), ({"expression": "-(-age)"}, DIGEST))
-
-
-class HintTests(SynchronousTestCase):
-    def test_strangers(self) -> None:
-        """What an invitation gives is the sender's, whoever it says it is; what is no hint is passed over."""
-        hint = {"by": "AI_9", "workbench": "process_manager", "component": DIGEST, "expression": "-idle"}
-        for told in (None, 7, {"a": 1}, [None], [{**hint, "component": "x"}], [{**hint, "expression": "a" * 1001}]):
-            self.assertEqual(hintsIn({"hints": told}, "AI_2"), [])
-        self.assertEqual([h.by for h in hintsIn({"hints": [hint] * 100}, "AI_2")], ["AI_2"] * 8)
-
-    def test_components(self) -> None:
-        """An expression is taken from a component that was written from one."""
-        made = component("ranked", workbench="process_manager", expression="-idle")
-        known = [KnownComponent(c, "AI_2") for c in (component("full"), made)]
-        self.assertEqual(hintsOf(known), [Hint("AI_2", "process_manager", made.digest, "-idle")])
-
-    def test_untranslatable(self) -> None:
-        """Hints of this bench, of none that is here, and what is no expression there become nothing."""
-        installed = {bench.name: bench for bench in available(IWorkbench)}
-        bench = installed["file_system"]
-        hints = [
-            Hint("AI_2", name, DIGEST, expression)
-            for name, expression in (("file_system", "-age"), ("none", "-age"), ("process_manager", "idle("))
-        ]
-        self.assertEqual(translated(hints, bench, installed), [])
-        block, _ = translated([Hint("AI_2", "process_manager", DIGEST, "-idle")], bench, installed)
-        self.assertEqual((type(block), block.type), (Translated, "file_system/translated"))
-
-    def test_patterns(self) -> None:
-        """Patterns that an invitation tells are at most some, and those that are none are passed over."""
-        pattern = {"id": "p", "type": "loop", "confidence": 0.5, "data": {"length": 10**300, "share": "x"}}
-        found = patternsIn({"patterns": [pattern, {"id": "q"}, 3] * 50})
-        self.assertEqual(found, [Pattern("p", "loop", 0.5, pattern["data"])] * 6)
-        self.assertEqual(patternsIn({"patterns": "none"}), [])

@@ -72,8 +72,8 @@ class LikenessTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """However many patterns and tasks strangers think up, few are compared: it would take seconds in each round."""
-        self.patch(task_similarity, "MAX_PATTERNS", 1)
-        self.patch(task_similarity, "MAX_TASKS", 2)
+        self.patch(task_similarity, "MAX_COMPARED_PATTERNS", 1)
+        self.patch(task_similarity, "MAX_COMPARED_TASKS", 2)
         theirs = [pattern("a", "loop", length=9), pattern("a", "popularity", exponent=1)]
         known = Likeness([pattern(OWN, "loop", length=9)], theirs)
         self.assertEqual(known.distance([task("a")]), 0.0)

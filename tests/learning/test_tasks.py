@@ -30,7 +30,7 @@ class TaskTests(SynchronousTestCase):
         a, b = folder / "a", folder / "b"
         a.write_bytes(b"xx")
         b.write_bytes(b"x")
-        bench = Bench()
+        bench: Any = Bench()
         first, second = {"size": 0}, {"size": 1}
         self.assertEqual(
             taskList(bench, [a, b]),

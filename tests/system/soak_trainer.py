@@ -25,7 +25,7 @@ from twisted.logger import (
 )
 from zope.interface import implementer
 
-from kernelnet.artifacts import Pattern
+from kernelnet.artifacts import Component, Pattern, TaskDescription
 from kernelnet.interfaces import ILocalTrainer
 from kernelnet.message import MessageType, NetworkMessage, PatternShare
 from kernelnet.trainer.messaging.dispatcher import Inbox
@@ -52,13 +52,13 @@ class NoTrainer:
     def learn(self) -> Deferred[list[Pattern]]:
         return succeed([])
 
-    def build(self, goal: object) -> Deferred[None]:
+    def build(self, goal: object) -> Deferred[Component | None]:
         return Deferred()
 
     def remeasure(self, component: object) -> Deferred[Any]:
         return Deferred()
 
-    def tasks(self) -> list[object]:
+    def tasks(self) -> list[TaskDescription]:
         return []
 
     def currentTask(self) -> None:

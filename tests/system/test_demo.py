@@ -14,7 +14,7 @@ from kernelnet.artifacts import Component
 from kernelnet.hub.storage import offline
 from kernelnet.hub.views import sessions
 from kernelnet.interfaces import IWorkbench
-from kernelnet.learning.acceptance import remeasureAmong
+from kernelnet.learning.verification import remeasureAmong
 from kernelnet.plugins import find
 from tests.system.support import SystemTestCase
 

@@ -26,7 +26,7 @@ from kernelnet.artifacts import (
 )
 from kernelnet.identity import StateDirectory
 from kernelnet.interfaces import ILocalTrainer
-from kernelnet.learning.local_trainer import Goal
+from kernelnet.learning.goal import Goal
 from kernelnet.message import MessageType, NetworkMessage
 from kernelnet.trainer.connection.protocol import TrainerProtocol
 from kernelnet.trainer.service import Trainer, TrainerConfig

@@ -284,7 +284,7 @@ class MeasureTests(Case):
             report = scenario.measure(wasm)
             self.assertEqual([split.score for split in report.splits.values()], [120, 30, 150])
             self.assertEqual([split.metrics for split in report.splits.values()], [{"writebacks": n} for n in expected])
-            self.assertTrue(scenario.steady(wasm, report))
+            self.assertTrue(scenario.isRobust(wasm, report))
         # A hit that writes makes a block dirty, once; a block that comes in again is clean.
         ids = [1, 2, 1, 1, 3, 1, 4, 2] + [2] * 100
         lines = [f"{'w' if at in (2, 3) else 'r'},{number}\n" for at, number in enumerate(ids)]

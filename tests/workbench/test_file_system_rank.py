@@ -110,11 +110,11 @@ class RankTests(SynchronousTestCase):
             small.measure(rank("return age;"))
             self.assertEqual([small.measure(wasm).splits, large.measure(wasm).splits], expected)
 
-    def test_steady(self) -> None:
+    def test_robust(self) -> None:
         """A rank function has about the same misses where a few requests are missing."""
         scenario = workbench.scenario(workbench.traces()[1])
         wasm = rank("return -kn_max(age, gap);")
-        self.assertTrue(scenario.steady(wasm, scenario.measure(wasm)))
+        self.assertTrue(scenario.isRobust(wasm, scenario.measure(wasm)))
 
     def test_hostile(self) -> None:
         """What a rank function does wrong has its typed error."""

@@ -257,7 +257,7 @@ class SteadyTests(Case):
         for settings in ({}, {"loss_permille": 10}, {"flows": 3}):
             scenario = self.scenario(varied(120), **settings)
             for name, report in scenario.baselines().items():
-                self.assertTrue(scenario.steady(workbench.baselineModule(name), report), (name, settings))
+                self.assertTrue(scenario.isRobust(workbench.baselineModule(name), report), (name, settings))
 
     def test_byHeart(self) -> None:
         """A component that has the link's rate of each tenth of a second in it is found out."""
@@ -271,7 +271,7 @@ class SteadyTests(Case):
         report = scenario.measure(wasm)
         best = min(own.splits["held_out"].score for own in scenario.baselines().values())
         self.assertLess(report.splits["held_out"].score, 0.7 * best)
-        self.assertFalse(scenario.steady(wasm, report))
+        self.assertFalse(scenario.isRobust(wasm, report))
 
 
 class DeterminismTests(Case):
@@ -385,7 +385,7 @@ class ShippedTests(SynchronousTestCase):
             self.assertLess(0, min(scores))
             self.assertLess(min(scores), scores[0])
             for name, report in scenario.baselines().items():
-                self.assertTrue(scenario.steady(workbench.baselineModule(name), report), (path.name, name))
+                self.assertTrue(scenario.isRobust(workbench.baselineModule(name), report), (path.name, name))
             patterns = scenario.patterns()
             self.assertGreaterEqual(len(patterns), 2)
             for pattern in patterns:

@@ -298,11 +298,11 @@ class HostileTests(Case):
         )
         report = scenario.measure(heart)
         self.assertGreater(scenario.developmentLevel(report), 0.9)
-        self.assertFalse(scenario.steady(heart, report))
+        self.assertFalse(scenario.isRobust(heart, report))
         for name, baseline in scenario.baselines().items():
-            self.assertTrue(scenario.steady(workbench.baselineModule(name), baseline), name)
+            self.assertTrue(scenario.isRobust(workbench.baselineModule(name), baseline), name)
         honest = rank("gittins")
-        self.assertTrue(scenario.steady(honest, scenario.measure(honest)))
+        self.assertTrue(scenario.isRobust(honest, scenario.measure(honest)))
 
 
 class SharedTests(SynchronousTestCase):

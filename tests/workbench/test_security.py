@@ -433,14 +433,14 @@ class HonestTests(Case):
             wasm = self.memoriser(scenario.machine.trace, kind)
             report = scenario.measure(wasm)
             self.assertLess(max(split.score for split in report.splits.values()), 20_000, kind)
-            self.assertFalse(scenario.steady(wasm, report), kind)
+            self.assertFalse(scenario.isRobust(wasm, report), kind)
 
     def test_honest(self) -> None:
         """Every hand-made detector and a rank function are steady, on small data and on what ships."""
         honest = [*map(workbench.baselineModule, workbench.baselineNames), ranking("rare3 + markov2 - distinct / 10")]
         for scenario in (self.scenario(), workbench.scenario(workbench.traces()[0])):
             for wasm in honest:
-                self.assertTrue(scenario.steady(wasm, scenario.measure(wasm)))
+                self.assertTrue(scenario.isRobust(wasm, scenario.measure(wasm)))
 
     def test_cropped(self) -> None:
         """Learned sequences stay; every other one lost 1 to a sixteenth at each end, others for each module."""

@@ -11,7 +11,8 @@ from zope.interface.verify import verifyObject
 from kernelnet.artifacts import Component, Report, Verdict
 from kernelnet.generators import Candidate
 from kernelnet.interfaces import IScenario
-from kernelnet.learning.acceptance import accept, remeasureAmong
+from kernelnet.learning.acceptance import accept
+from kernelnet.learning.verification import remeasureAmong
 from kernelnet.workbench.errors import Unmeasurable
 from kernelnet.workbench.file_system import FileSystemWorkbench
 from kernelnet.workbench.suite import MAX_PARTS, UNIT, Suite, scenarioOf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -60,4 +61,5 @@ class WindowTests(SynchronousTestCase):
                     raise AttributeError(name)
                 return getattr(scenario, name)
 
-        self.assertEqual(Problem(Plain(), seed=1, seconds=100).measureWindows(self.lru), [whole])
+        plain: Any = Plain()
+        self.assertEqual(Problem(plain, seed=1, seconds=100).measureWindows(self.lru), [whole])

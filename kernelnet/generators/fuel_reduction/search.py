@@ -26,9 +26,9 @@ from kernelnet.expressions.syntax import Tree, evaluate, fromSource, toC
 from kernelnet.expressions.wasm_codegen import toWasm
 from kernelnet.generators.evolution.search_family import Metered
 from kernelnet.generators.fuel_reduction.source_rewrites import Rewriting, conditions, expected, inlined, leaner
-from kernelnet.generators.genetic_programming import rankAbiOf
 from kernelnet.generators.templates.parameter_search import Template
 from kernelnet.generators.templates.parameters import Vector
+from kernelnet.workbench.abi import rankAbiOf
 
 __all__ = ["cheaper"]
 

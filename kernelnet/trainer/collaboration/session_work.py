@@ -21,15 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 from kernelnet.artifacts import Component, Hint, PerformanceReport, Verdict
 from kernelnet.interfaces import IWorkbench
-from kernelnet.learning.local_trainer import Goal
+from kernelnet.learning.goal import Goal
 from kernelnet.learning.trace_matching import patternsIn
 from kernelnet.message import CollaborationType, SessionStep
 from kernelnet.plugins import available
-from kernelnet.trainer.collaboration.expression_hints import MAX_HINTS, hintsIn, hintsOf, rankAbiOf
+from kernelnet.trainer.collaboration.expression_hints import MAX_HINTS, hintsIn, hintsOf
 from kernelnet.trainer.collaboration.session_state import Session, cost, onTask, reportOf, stepOf, taskText
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import KnownComponent
 from kernelnet.trainer.work.worker import MAX_BLOCKS, MAX_PATTERNS
+from kernelnet.workbench.abi import rankAbiOf
 from kernelnet.workbench.errors import Unmeasurable
 
 if TYPE_CHECKING:

@@ -1,12 +1,8 @@
 """
-Which task a trainer's own search turns to, where several trainers have the same ones.
+Among whom tasks are dealt: those who are there and train on the same workbenches, in the order of their ids.
 
-Trainers that each go round all tasks find the same things first, three times over.  So tasks are dealt among those who
-are there, as cards are: by their places in the order of their ids, which all know without a word.  Each brings its own
-tasks further than it could bring all, and what it finds is every other's to build on.
-
-Nobody is relied upon: every `FLOOR`-th round is for a task that was dealt to somebody else, who may be idle, may not
-have that trace, or may be a liar.  Whose claim was refuted here is dealt nothing.
+All know that order without a word; what comes of a place in it says `kernelnet.learning.task_rotation`.  Whose claim
+was refuted here is dealt nothing.
 """
 
 from __future__ import annotations
@@ -17,15 +13,7 @@ from kernelnet.artifacts import Verdict
 from kernelnet.message import AiInfo
 from kernelnet.trainer.storage.knowledge_base import KnownComponent
 
-__all__ = ["FLOOR", "HANDS", "dealt", "liars", "placeAmong"]
-
-FLOOR = 8
-
-HANDS = 4
-"""
-Tasks are dealt into so many hands at most, of which several trainers may have the same: however many come, each trainer
-has a share of the tasks that is worth having, and nobody can leave it a single one by coming under many names.
-"""
+__all__ = ["liars", "placeAmong"]
 
 
 def liars(components: Iterable[KnownComponent]) -> set[str]:
@@ -46,20 +34,3 @@ def placeAmong(
     peers = {id_ for id_, info in ais.items() if info.connected and benches.intersection(info.workbenches)}
     workers = sorted(peers - liars(components) | {ours})
     return workers.index(ours), len(workers)
-
-
-def dealt(turn: int, tasks: int, place: int, among: int) -> int:
-    """
-    The index of the task that it is this trainer's turn to search on.
-
-    @param turn: how many searches there were before this one.
-    @param tasks: how many tasks there are.
-    """
-    place, among = place % HANDS, min(among, HANDS)
-    if among == 1:
-        return turn % tasks
-    ours = list(range(place, tasks, among)) or [place % tasks]
-    others = [index for index in range(tasks) if index not in ours]
-    if others and turn % FLOOR == FLOOR - 1:
-        return others[turn // FLOOR % len(others)]
-    return ours[(turn - turn // FLOOR) % len(ours)]

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 
 from kernelnet.artifacts import CodeBlock, Component, Pattern, PerformanceReport, Report, Verdict
 from kernelnet.expressions.syntax import textIn
-from kernelnet.learning.local_trainer import Goal
+from kernelnet.learning.goal import Goal
 from kernelnet.learning.task_similarity import taskOf
 from kernelnet.message import (
     CodeShare,

@@ -27,9 +27,9 @@ class NetworkStackScenario(BaseScenario):
         """By how much the sum over the whole link may be greater when it begins elsewhere."""
         return 20_000 * self.settings["flows"] + 0.1 * score
 
-    def steady(self, wasm: bytes, report: Report) -> bool:
+    def isRobust(self, wasm: bytes, report: Report) -> bool:
         """
-        See `IScenario.steady`.
+        See `IScenario.isRobust`.
 
         The same link, begun elsewhere: each second is the same, and comes at another time.  One who goes by
         acknowledgements loses about as much in all; one who knows by heart when the link is fast is out of step.  How a

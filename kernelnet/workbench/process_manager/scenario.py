@@ -32,15 +32,15 @@ class ProcessManagerScenario(BaseScenario):
         """By how much the score of so many tasks may be greater without a few: a quarter of what waiting adds."""
         return 0.25 * (score - LEAST * tasks) + 0.01 * LEAST * tasks + 10 * LEAST
 
-    def steady(self, wasm: bytes, report: Report) -> bool:
+    def isRobust(self, wasm: bytes, report: Report) -> bool:
         """
-        See `IScenario.steady`.
+        See `IScenario.isRobust`.
 
         Who knows the sizes by heart is out of step after the first task that is missing, and treats long tasks as
         short ones.  Schedules are chaotic: one task less may bring a long one behind others for days.  So each split
         may be that much worse in one of eight draws; nearly always the first will do.
         """
-        steady: set[str] = set()
+        robust: set[str] = set()
         for draw in range(DRAWS):
             thinned = self.machine.trace.thinned(hashlib.sha256(bytes([draw]) + wasm).digest())
             with contextlib.closing(type(self.machine)(thinned)) as machine:
@@ -48,7 +48,7 @@ class ProcessManagerScenario(BaseScenario):
             for split, here in report.splits.items():
                 worse = splits[split].score - here.score
                 if worse <= self.tolerated(here.score, here.events):
-                    steady.add(split)
-            if steady >= set(report.splits):
+                    robust.add(split)
+            if robust >= set(report.splits):
                 return True
         return False

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from kernelnet.artifacts import Pattern, Report, SplitScore
 from kernelnet.workbench.base import SPLITS, BaseScenario
+from kernelnet.workbench.former_names import perturbedTrace
 from kernelnet.workbench.security.patterns import learnPatterns
 
 __all__ = ["SecurityScenario"]
@@ -42,16 +43,16 @@ class SecurityScenario(BaseScenario):
         windows = super().measureWindows(wasm, split, max(1, min(count, normals // 2, attacks // 2)), parameters)
         return [replace(window, score=window.score + _NOTHING // 3) for window in windows]
 
-    def hardlyDifferent(self, wasm: bytes) -> Any:
+    def perturbedTrace(self, wasm: bytes) -> Any:
         return self.machine.trace.cropped(hashlib.sha256(wasm).digest())
 
-    def steady(self, wasm: bytes, report: Report) -> bool:
+    def isRobust(self, wasm: bytes, report: Report) -> bool:
         """
-        See `IScenario.steady`: without the ends of what is tested it keeps half of what it is better than nothing.
+        See `IScenario.isRobust`: without the ends of what is tested it keeps half of what it is better than nothing.
 
         A detector that knows attacks by their length, their shape or how they begin finds none of them then.  One that
         goes by what happens becomes somewhat worse, since some of it happens at the ends.
         """
-        with contextlib.closing(type(self.machine)(self.hardlyDifferent(wasm))) as machine:
+        with contextlib.closing(type(self.machine)(perturbedTrace(self, wasm))) as machine:
             splits = machine.run(wasm, self.settings)
         return all(2 * splits[name].score <= split.score + _NOTHING for name, split in report.splits.items())

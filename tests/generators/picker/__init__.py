@@ -74,7 +74,7 @@ class Scenario(BaseScenario):
         cost = jobs[:, :, 0] + jobs[:, :, 1] // 2
         return cost[:, 0], cost[:, 1]
 
-    def hardlyDifferent(self, wasm: bytes) -> Trace:
+    def perturbedTrace(self, wasm: bytes) -> Trace:
         return Trace(self.machine.trace.jobs[:-6])
 
 
