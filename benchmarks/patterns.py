@@ -39,7 +39,7 @@ from kernelnet.artifacts import CodeBlock, Pattern, SplitScore
 from kernelnet.expressions.syntax import parse, textIn
 from kernelnet.expressions.wasm_codegen import toWasm
 from kernelnet.generators.evolution import portfolio
-from kernelnet.generators.evolution.search_family import WINDOWS, Metered
+from kernelnet.generators.evolution.search_family import TRAIN_WINDOWS, Metered
 from kernelnet.generators.search import TEMPLATES, Search
 from kernelnet.interfaces import IWorkbench
 from kernelnet.learning.acceptance import bestBaseline
@@ -119,7 +119,7 @@ class Task:
 
     def sum(self, wasm: bytes, parameters: Sequence[float] = ()) -> int:
         """The score, as a search counts it."""
-        return sum(window.score for window in self.measureWindows(wasm, "train", WINDOWS, parameters))
+        return sum(window.score for window in self.measureWindows(wasm, "train", TRAIN_WINDOWS, parameters))
 
     def baseline(self) -> int:
         """What the hand-made policy that is best on train has."""
@@ -151,7 +151,7 @@ class Watched(Metered):
 
     def measureAll(self, jobs: Any) -> Any:
         results = super().measureAll(jobs)
-        best = self._problem.best
+        best = self.problem.best
         for scores in results:
             last = best[-1] if best else sys.maxsize
             best.append(last if scores is None else min(last, sum(scores)))

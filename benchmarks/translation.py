@@ -47,18 +47,19 @@ def searched(scenario: Any, seed: int, hints: list[str], checkpoints: tuple[int,
         CodeBlock(str(number), f"{scenario.workbench.name}/translated", {"expression": hint})
         for number, hint in enumerate(hints)
     ]
-    problem = Metered(Problem(scenario, seed=seed, seconds=1e9, blocks=blocks), checkpoints[-1])
+    problem = Problem(scenario, seed=seed, seconds=1e9, blocks=blocks)
+    metered = Metered(problem, checkpoints[-1])
     family, abi = GeneticFamily(), rankAbiOf(problem)
     assert abi is not None
-    family.start(problem, random.Random(seed))
+    family.start(metered, random.Random(seed))
     for checkpoint in checkpoints:
-        while problem.evaluations < checkpoint:
+        while metered.evaluations < checkpoint:
             family.step()
         candidate = family.found(1)[0].candidate
         tree = fromSource(candidate.source, abi.features)
         assert tree is not None
         yield text(tree), scenario.developmentLevel(scenario.measure(toWasm(tree, abi)))
-    problem.close()
+    metered.close()
 
 
 def scrambled(expression: str, theirs: Any, ours: Any, rng: random.Random) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["parseDuration"]
+__all__ = ["UNITS", "parseDuration"]
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+"""Seconds of each unit, by its letter."""
 
 
 def parseDuration(text: str) -> float:
@@ -20,4 +21,4 @@ def parseDuration(text: str) -> float:
         raise ValueError(
             f"bad duration {text[:40]!r}: it must be a number and s, m, h, d or w, such as 30d, 12h or 15m"
         )
-    return float(int(match[1]) * _UNITS[match[2]])
+    return float(int(match[1]) * UNITS[match[2]])

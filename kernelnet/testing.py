@@ -1,5 +1,5 @@
 """
-Help for testing a generator, with any test framework: a small problem, and a check of the result.
+Helpers for the author of a generator to test it, with any test framework: a small problem, and a check of the result.
 
 ::
 
@@ -15,19 +15,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zope.interface.verify import verifyObject
 
-from kernelnet.generators import Candidate
+from kernelnet.artifacts import Candidate
 from kernelnet.interfaces import IComponentGenerator
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.file_system import FileSystemWorkbench
 
+if TYPE_CHECKING:
+    from kernelnet.workbench.file_system.scenario import FileSystemScenario
+
 __all__ = ["Outcome", "checkGenerator", "loopWithScan", "makeProblem", "makeScenario"]
 
 SECONDS = 3600.0
-"""Default seconds of a problem: a test should bound the work, not the time, or its result depends on the machine."""
+"""Time of a problem by default: a test should bound the work, not the time, or its result depends on the machine."""
 
 LATE = 1.0
 """Seconds by which a generator may overrun its time before `checkGenerator` calls it late."""
@@ -51,9 +54,9 @@ def loopWithScan(requests: int = 2000) -> list[int]:
     return [number % 60 if number % 4 else 1000 + number for number in range(requests)]
 
 
-def makeScenario(folder: Path, blocks: Iterable[int], capacity: int = 32) -> Any:
+def makeScenario(folder: Path, blocks: Iterable[int], capacity: int = 32) -> FileSystemScenario:
     """
-    An `IScenario` of a workbench of its own: nothing of it is left in the plugin.
+    A scenario of a workbench of its own: nothing of it is left in the plugin.
 
     @param folder: where the trace is written to.
     @param blocks: the requested block numbers, 100 at least.
@@ -72,7 +75,7 @@ def makeProblem(folder: Path, blocks: Iterable[int], capacity: int = 32, **optio
     return Problem(makeScenario(folder, blocks, capacity), **{"seed": 1, "seconds": SECONDS, **options})
 
 
-def checkGenerator(generator: Any, problem: Problem) -> Outcome:
+def checkGenerator(generator: IComponentGenerator, problem: Problem) -> Outcome:
     """
     Let a generator solve a problem, and check what every generator has to keep to.
 

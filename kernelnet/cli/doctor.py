@@ -112,7 +112,8 @@ def _sandbox(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     from kernelnet.workbench.file_system import workbench
 
     try:
-        from kernelnet.workbench.sandbox import engineVersion, loadModule
+        from kernelnet.workbench.engine import engineVersion
+        from kernelnet.workbench.sandbox import loadModule
 
         loadModule(workbench.baselineModule("lru"))
     except ImportError as error:

@@ -55,7 +55,7 @@ def _isNumber(tree: Tree) -> bool:
 
 
 def _negated(tree: Tree) -> Tree | None:
-    """What C{tree} is the negation of, if it is one."""
+    """The tree that C{tree} is the negation of, if it is one."""
     if isinstance(tree, tuple) and tree[0] == "neg":
         inner: Tree = tree[1]
         return inner

@@ -59,7 +59,7 @@ ARITY: Mapping[str, int] = {
     "aq": 2,
     "iflt": 4,
 }
-"""How many operands each operation has."""
+"""Number of operands of each operation."""
 
 MAX_TEXT = 16_000
 MAX_NODES = 1000
@@ -77,12 +77,12 @@ class ExpressionError(ValueError):
 
 
 def size(tree: Tree) -> int:
-    """How many nodes it has."""
+    """Number of nodes."""
     return sum(1 for _ in parts(tree))
 
 
 def depth(tree: Tree) -> int:
-    """How many nodes there are from the root to the farthest leaf."""
+    """Number of nodes from the root to the farthest leaf."""
     deepest, waiting = 0, [(tree, 1)]
     while waiting:
         node, level = waiting.pop()

@@ -2,9 +2,9 @@
 Who writes components.
 
   - C{search}: the default, a portfolio of all families that there are for a bench
-  - C{genetic_programming}: genetic programming, on any bench with a rank ABI
-  - C{evolution}: what all searches share: islands, families, which of them goes on, what is handed over
-  - C{templates}: C files with parameters, and the search for their values
+  - C{genetic_programming}: a family over rank functions, on any bench that has them, and the generator C{genetic}
+  - C{evolution}: what all searches share: families, islands, who goes on, what is handed over
+  - C{templates}: C files with parameters, the search for their values, and the generator C{template}
   - C{fuel_reduction}: makes components cheaper
 
 A generator of one's own implements `kernelnet.interfaces.IComponentGenerator`; C{examples/} has a package with one,

@@ -2,9 +2,9 @@
 Genetic programming over the features of a bench's rank ABI: any bench that has one.
 
 Trees grow by crossover of subtrees and mutation (Koza, Genetic Programming, 1992; Poli, Langdon and McPhee, A Field
-Guide to Genetic Programming, 2008) on the islands of C{_islands}.  The first trees are those of confirmed parents, the
-ABI's known ones, those of peers' blocks, what was translated from other benches, and random ones.  The parents of a
-component are those that its tree descends from, and no others that were there.
+Guide to Genetic Programming, 2008) on the islands of C{evolution.island_model}.  The first trees are those of confirmed
+parents, the ABI's known ones, those of peers' blocks, what was translated from other benches, and random ones.  The
+parents of a component are those that its tree descends from, and no others that were there.
 
 All operations take and give numbers, so every tree is well typed.  The library DEAP was tried in prototypes; it draws
 from the process's one random generator, which other threads use too, so no search of it can be repeated
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
@@ -40,7 +39,7 @@ from kernelnet.generators.evolution.island_model import NEAR, IslandFamily, sele
 from kernelnet.generators.evolution.pattern_seeds import expressions
 from kernelnet.generators.evolution.portfolio import search
 from kernelnet.generators.evolution.search_family import Job
-from kernelnet.interfaces import IComponentGenerator
+from kernelnet.interfaces import IComponentGenerator, IProblem
 from kernelnet.workbench.abi import rankAbiOf
 
 __all__ = ["Genetic", "GeneticFamily", "genetic"]
@@ -49,7 +48,7 @@ MAX_SIZE = 40
 MAX_TREE_DEPTH = 9
 
 PARSIMONY = 1e-4
-"""What a node costs, as a share of the loss."""
+"""Cost of a node, as a share of the loss."""
 
 _TRIES = 20
 _CONSTANTS = (0.0, 1.0, 2.0, 0.5, 0.1, 10.0)
@@ -70,7 +69,7 @@ class Genetic:
     def __init__(self, evaluations: int | None = None) -> None:
         self.evaluations = evaluations
 
-    def generate(self, problem: Any) -> Candidate | None:
+    def generate(self, problem: IProblem) -> Candidate | None:
         return search(problem, [GeneticFamily()] if rankAbiOf(problem) else [], self.evaluations)
 
 
@@ -101,7 +100,7 @@ class GeneticFamily(IslandFamily[Tree]):
 
     def _parsed(self) -> Iterator[tuple[Tree, str]]:
         """
-        What is worth trying; parents are confirmed, blocks are strangers' text.
+        Trees that are worth trying; parents are confirmed, blocks are strangers' text.
 
         @return: trees, each with the digest of the component that it is, if it is one.
         """

@@ -1,14 +1,12 @@
 """
 The default generator: a portfolio of all families that there are for a bench.
 
-Genetic programming for a bench with a rank ABI, template searches where there are templates; C{_portfolio} decides who
-gets how much of the time.  With the objective C{fuel} it makes confirmed components cheaper instead, if there
-are any; see `kernelnet.generators.fuel_reduction.search`.
+Genetic programming for a bench with a rank ABI, template searches where there are templates; C{evolution.portfolio}
+decides who gets how much of the time.  With the objective C{fuel} it makes confirmed components cheaper instead, if
+there are any; see `kernelnet.generators.fuel_reduction.search`.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
@@ -18,19 +16,19 @@ from kernelnet.generators.evolution import portfolio
 from kernelnet.generators.evolution.search_family import Family
 from kernelnet.generators.fuel_reduction.search import cheaper
 from kernelnet.generators.genetic_programming import GeneticFamily
-from kernelnet.generators.templates.delay_target import QUEUE_TARGET
+from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.parameter_search import VectorFamily
-from kernelnet.generators.templates.reuse_interval import LIFETIMES
+from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
-from kernelnet.interfaces import IComponentGenerator
+from kernelnet.interfaces import IComponentGenerator, IProblem
 from kernelnet.workbench.abi import rankAbiOf
 
 __all__ = ["TEMPLATES", "Search", "familiesFor", "search"]
 
-TEMPLATES = (LIFETIMES, TWO_QUEUES, QUEUE_TARGET)
+TEMPLATES = (REUSE_INTERVAL, TWO_QUEUES, DELAY_TARGET)
 
 
-def familiesFor(problem: Any) -> list[Family]:
+def familiesFor(problem: IProblem) -> list[Family]:
     """One of each that can write for the problem's bench; for one ABI only if that is required."""
     abi = rankAbiOf(problem)
     if abi is not None and problem.requirements.get("abi") == abi.identifier:
@@ -57,7 +55,7 @@ class Search:
     def __init__(self, evaluations: int | None = None) -> None:
         self.evaluations = evaluations
 
-    def generate(self, problem: Any) -> Candidate | None:
+    def generate(self, problem: IProblem) -> Candidate | None:
         if problem.objective == "fuel" and problem.parents:
             return cheaper(problem, TEMPLATES, self.evaluations)
         return portfolio.search(problem, familiesFor(problem), self.evaluations)

@@ -1,12 +1,19 @@
 """
 Where components are proved: strangers' code is compiled, run and scored without trusting it.
 
-  - `kernelnet.workbench.errors`: what can go wrong, one class for each kind
-  - `kernelnet.workbench.compiler`: C to WebAssembly, in a jail (C{_jail})
-  - `kernelnet.workbench.sandbox`: modules to machine code in a limited child (C{_cranelift}); running them with limits
-  - `kernelnet.learning.problem`: what a generator is given; `kernelnet.learning.acceptance`: which of its results are
-    published, and how a peer's claim is measured again
-  - `kernelnet.workbench.file_system`: the bench of page-cache eviction
+  - C{base}: what benches and their scenarios have in common; C{suite}: several scenarios as one task
+  - C{abi}: what a component of one kind exports; C{kn.h}: the C library of components
+  - C{trace}: what traces of all benches have in common; C{splits}: their parts in time; C{reading}: trace files;
+    C{trace_statistics}: regularities that several benches look for
+  - C{compiler}: C to WebAssembly, in a jail (C{_jail})
+  - C{sandbox}: the wall around strangers' modules: what is loaded, what becomes of what it does; C{_sections} counts
+    what a module declares; C{translator}: modules to machine code, in a limited child (C{_cranelift}); C{engine}: the
+    one that all run on, and its clock
+  - C{memory}: what a driver walks; C{machine}: runs a policy with its driver on that
+  - C{errors}: what can go wrong, one class for each kind
+  - C{former_names}: methods of scenarios that were renamed
+  - C{file_system}, C{network_stack}, C{process_manager}, C{security}: the benches
 
-Nothing here knows a network or a reactor; everything blocks, and may be called from any number of threads.
+Nothing here knows a network or a reactor, or who writes components; everything blocks, and may be called from any
+number of threads.
 """

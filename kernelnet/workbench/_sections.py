@@ -1,5 +1,5 @@
 """
-What is counted in a module before anything else looks at it.
+Counts of a module's sections, made before anything else looks at it.
 
 A few hundred bytes can declare much: wasmtime's compiler writes out each table with its initial elements (four tables
 of a million take 24 MB in every process that loads the module), and its lists of exports hold every parameter of every

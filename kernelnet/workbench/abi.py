@@ -1,5 +1,5 @@
 """
-What a component of one kind exports, and which trusted driver runs it.
+The exports of a component of one kind, and the trusted driver that runs it.
 
 A bench has one ABI or several.  Which one a module is for is seen from what it exports.  Two kinds are usual:
 
@@ -20,7 +20,7 @@ Signature = tuple[tuple[str, ...], tuple[str, ...]]
 """Parameter and result types, such as C{(("i32", "i64"), ("i32",))}."""
 
 PARAMETERS: Mapping[str, Signature] = {"kn_param": (("i32", "f64"), ())}
-"""What every component may export besides: C{kn_param(index, value)}, called before anything else in a search."""
+"""Exports that every component may have besides: C{kn_param(index, value)}, called before anything else in a search."""
 
 TERMS: Mapping[str, str] = {
     "age": "time since it was last served",
@@ -33,7 +33,7 @@ TERMS: Mapping[str, str] = {
     "crowd": "how many like it are here",
 }
 """
-What features of rank functions are, in words that several benches share: what a bench ranks (a block, a task, a flow, a
+Words for features of rank functions that several benches share: what a bench ranks (a block, a task, a flow, a
 sequence) is "it".  So that an expression over one bench's features can be tried on another
 (`kernelnet.expressions.translation`).
 """

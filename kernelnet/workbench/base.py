@@ -1,5 +1,5 @@
 """
-What workbenches have in common: traces found, read once and kept, baselines measured once, reports and levels.
+The common part of workbenches: traces found, read once and kept, baselines measured once, reports and levels.
 
 A bench of one's own need not use it: all that counts is `kernelnet.interfaces.IWorkbench`.  This module imports
 neither numpy nor wasmtime, so that plugins can be listed without the C{[trainer]} extra.
@@ -16,7 +16,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from zope.interface import implementer
 
@@ -26,23 +26,30 @@ from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import LIBRARY, compileOwn
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
 from kernelnet.workbench.former_names import perturbedTrace
+from kernelnet.workbench.splits import SPLITS, splitEnds
 
 if TYPE_CHECKING:
     from kernelnet.workbench.machine import Machine
+    from kernelnet.workbench.trace import SplitTrace, ThinnableTrace
 
-__all__ = ["SPLITS", "BaseScenario", "BaseWorkbench", "splitEnds"]
-
-SPLITS = ("train", "validation", "held_out")
-"""The parts of a trace, in time."""
+__all__ = ["SPLITS", "BaseScenario", "BaseWorkbench", "reportOf", "splitEnds"]
 
 _KEPT = 8
 _Key = tuple[str, int, int]
 
 
-def splitEnds(events: int) -> dict[str, int]:
-    """The second half is held out; the last fifth of the first half is for validation."""
-    half = events // 2
-    return {"train": half - half // 5, "validation": half, "held_out": events}
+def reportOf(scenario: IScenario, splits: dict[str, SplitScore], parts: Sequence[Report] = ()) -> Report:
+    """A report with all on which its numbers depend.  @param parts: of a suite, its parts' own."""
+    return Report(
+        workbench=scenario.workbench.name,
+        workbench_digest=scenario.workbench.digest,
+        trace=scenario.trace,
+        trace_digest=scenario.traceDigest,
+        settings=dict(scenario.settings),
+        engine=scenario.engine,
+        splits=splits,
+        parts=list(parts),
+    )
 
 
 @implementer(IScenario)
@@ -53,7 +60,7 @@ class BaseScenario:
     A subclass defines `computeOptimum`, `learnPatterns`, and `isRobust` if small changes may move scores further.
     """
 
-    def __init__(self, workbench: BaseWorkbench, machine: Machine, settings: Mapping[str, int]) -> None:
+    def __init__(self, workbench: BaseWorkbench[Any, Any], machine: Machine, settings: Mapping[str, int]) -> None:
         trace = machine.trace
         self.workbench = workbench
         self.trace: str = trace.name
@@ -79,9 +86,10 @@ class BaseScenario:
         """See `IScenario.patterns`."""
         return []
 
-    def perturbedTrace(self, wasm: bytes) -> Any:
+    def perturbedTrace(self, wasm: bytes) -> SplitTrace:
         """A trace that differs from this one in little that nobody knows before the module is done; see `isRobust`."""
-        return self.machine.trace.thinned(hashlib.sha256(wasm).digest())
+        trace = cast("ThinnableTrace", self.machine.trace)
+        return trace.thinned(hashlib.sha256(wasm).digest())
 
     def tolerated(self, score: int) -> float:
         """By how much a score on such a trace may differ."""
@@ -101,7 +109,7 @@ class BaseScenario:
 
         @param parameters: given to the module's C{kn_param} first; a claim is always measured without.
         """
-        return self._report(self.machine.run(wasm, self.settings, parameters, upTo, fuel))
+        return reportOf(self, self.machine.run(wasm, self.settings, parameters, upTo, fuel))
 
     def measureWindows(self, wasm: bytes, split: str, count: int, parameters: Sequence[float] = ()) -> list[SplitScore]:
         """
@@ -113,9 +121,14 @@ class BaseScenario:
         start, end = self.machine.trace.windows(split)[-1][1:]
         count = max(1, min(count, end - start))
         cuts = [start + (end - start) * at // count for at in range(count + 1)]
-        own = [(f"{split} {at}", *cuts[at : at + 2]) for at in range(count)]
+        own = [(f"{split} {at}", cuts[at], cuts[at + 1]) for at in range(count)]
         splits = self.machine.run(wasm, self.settings, parameters, windows=[*before, *own])
         return [splits[name] for name, _, _ in own]
+
+    def scoresOn(self, trace: SplitTrace, wasm: bytes) -> dict[str, SplitScore]:
+        """Worker thread.  The scores by split of a module on another trace at the same settings; nothing is kept."""
+        with contextlib.closing(type(self.machine)(trace)) as machine:
+            return machine.run(wasm, self.settings)
 
     def isRobust(self, wasm: bytes, report: Report) -> bool:
         """
@@ -124,8 +137,7 @@ class BaseScenario:
         A policy that knows by heart, one bit for each event, what the optimum would do (35 KB do for half a million)
         is out of step after the first event that is missing; one that goes by the events hardly notices.
         """
-        with contextlib.closing(type(self.machine)(perturbedTrace(self, wasm))) as machine:
-            splits = machine.run(wasm, self.settings)
+        splits = self.scoresOn(perturbedTrace(self, wasm), wasm)
         return all(
             abs(splits[split].score - measured.score) <= self.tolerated(measured.score)
             for split, measured in report.splits.items()
@@ -133,24 +145,13 @@ class BaseScenario:
 
     # For subclasses and callers that know no other name yet; see `kernelnet.workbench.former_names`.
 
-    def hardlyDifferent(self, wasm: bytes) -> Any:
+    def hardlyDifferent(self, wasm: bytes) -> SplitTrace:
         """See `perturbedTrace`, as it is called now."""
         return self.perturbedTrace(wasm)
 
     def steady(self, wasm: bytes, report: Report) -> bool:
         """See `isRobust`, as it is called now."""
         return self.isRobust(wasm, report)
-
-    def _report(self, splits: dict[str, SplitScore]) -> Report:
-        return Report(
-            workbench=self.workbench.name,
-            workbench_digest=self.workbench.digest,
-            trace=self.trace,
-            trace_digest=self.traceDigest,
-            settings=dict(self.settings),
-            engine=self.engine,
-            splits=splits,
-        )
 
     def baselines(self) -> Mapping[str, Report]:
         return {name: self.baseline(name) for name in self.workbench.baselineNames}
@@ -185,8 +186,12 @@ class BaseScenario:
             return list(self._patterns)
 
 
+M = TypeVar("M", bound="Machine")
+S = TypeVar("S", bound=BaseScenario)
+
+
 @implementer(IWorkbench)
-class BaseWorkbench:
+class BaseWorkbench(Generic[M, S]):
     """
     See `IWorkbench`.  May be used by several threads at once; keeps the last few traces and scenarios in memory.
 
@@ -214,16 +219,16 @@ class BaseWorkbench:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._machines: OrderedDict[_Key, Machine] = OrderedDict()
+        self._machines: OrderedDict[_Key, M] = OrderedDict()
         self._digests: dict[_Key, str | None] = {}
-        self._scenarios: OrderedDict[tuple[str, tuple[tuple[str, int], ...]], Any] = OrderedDict()
+        self._scenarios: OrderedDict[tuple[str, tuple[tuple[str, int], ...]], S] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
     # -- what a bench defines
 
-    def machine(self, path: Path) -> Machine:
+    def machine(self, path: Path) -> M:
         """Worker thread.  Read a trace.  @raise TraceError: it can't be read."""
         raise NotImplementedError
 
@@ -235,8 +240,8 @@ class BaseWorkbench:
         """
         raise NotImplementedError
 
-    def makeScenario(self, machine: Machine, settings: Mapping[str, int]) -> Any:
-        """An `IScenario`; C{settings} are complete."""
+    def makeScenario(self, machine: M, settings: Mapping[str, int]) -> S:
+        """C{settings} are complete."""
         raise NotImplementedError
 
     def tasks(self, path: str | Path) -> list[dict[str, int]]:
@@ -267,8 +272,8 @@ class BaseWorkbench:
         It names the compiled drivers besides the engine: a driver uses fuel too, and another compiler may make
         another driver of the same source.
         """
+        from kernelnet.workbench.engine import engineVersion
         from kernelnet.workbench.machine import driverModule
-        from kernelnet.workbench.sandbox import engineVersion
 
         drivers = b"".join(hashlib.sha256(driverModule(abi, self.headerPath)).digest() for abi in self.abis)
         return f"{engineVersion()}, driver {hashlib.sha256(drivers).hexdigest()[:12]}"
@@ -291,7 +296,7 @@ class BaseWorkbench:
     def traces(self) -> list[Path]:
         return sorted(path for path in (self.folder / "traces").glob("*.xz"))
 
-    def scenario(self, path: str | Path, settings: Mapping[str, int] | None = None) -> Any:
+    def scenario(self, path: str | Path, settings: Mapping[str, int] | None = None) -> S:
         """
         See `IWorkbench.scenario`.
 
@@ -299,7 +304,7 @@ class BaseWorkbench:
         """
         return self._scenario(self._machine(Path(path)), settings or {})
 
-    def scenarioFor(self, report: Report, paths: Iterable[str | Path]) -> Any:
+    def scenarioFor(self, report: Report, paths: Iterable[str | Path]) -> S:
         """See `IWorkbench.scenarioFor`; traces among C{paths} that can't be read are passed over."""
         if (report.workbench, report.workbench_digest) != (self.name, self.digest):
             raise Unmeasurable(f"it was measured on another version of the workbench {report.workbench}")
@@ -322,7 +327,7 @@ class BaseWorkbench:
         raise Unmeasurable(f"the trace {report.trace!r} ({report.trace_digest[:12]}…) is not here")
 
     def _key(self, path: Path) -> _Key:
-        """What a file is known by as long as it isn't changed."""
+        """Key of a file as long as it isn't changed."""
         right = "it should be a readable file"
         try:
             status = path.stat()
@@ -332,7 +337,7 @@ class BaseWorkbench:
             raise TraceError(path, None, "not a file", right)
         return (str(path.resolve()), status.st_mtime_ns, status.st_size)
 
-    def _machine(self, path: Path) -> Machine:
+    def _machine(self, path: Path) -> M:
         key = self._key(path)
         with self._lock:
             if key in self._machines:
@@ -350,7 +355,7 @@ class BaseWorkbench:
                 self._machines.popitem(last=False)
         return machine
 
-    def _scenario(self, machine: Machine, settings: Mapping[str, int]) -> Any:
+    def _scenario(self, machine: M, settings: Mapping[str, int]) -> S:
         complete = self.complete(machine.trace, settings)
         key = (machine.trace.digest, tuple(sorted(complete.items())))
         with self._lock:

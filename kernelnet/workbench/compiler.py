@@ -35,7 +35,7 @@ FLAGS = (
     *("-O2", "-s", "-fno-ident", "-Wl,--no-entry"),
     *("-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unused-function"),
 )
-"""How every component is compiled: optimised, without names or paths in the bytes."""
+"""Flags that every component is compiled with: optimised, without names or paths in the bytes."""
 
 LIBRARY = Path(__file__).with_name("kn.h")
 """The C library of components, which every bench's header includes."""

@@ -1,8 +1,10 @@
-"""What can go wrong on a workbench: one root, and one class for each kind of failure."""
+"""Failures on a workbench: one root, and one class for each kind of failure."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+from kernelnet.untrusted import plain
 
 __all__ = [
     "CompileError",
@@ -22,6 +24,7 @@ __all__ = [
     "Unmeasurable",
     "WorkbenchError",
     "WrongExport",
+    "oneLine",
 ]
 
 
@@ -114,3 +117,8 @@ class OutOfMemory(ComponentError):
 
 class ContractBroken(ComponentError):
     """The module ran, but did what the ABI forbids, such as naming a slot that doesn't exist."""
+
+
+def oneLine(text: str) -> str:
+    """A stranger's words, made fit for a log: one line of printable characters."""
+    return plain(" ".join(text.split()), 300)

@@ -1,5 +1,5 @@
 """
-Runs components of any bench: the driver and what it walks, in a memory that is filled once and used again.
+Runs components of any bench: a fresh policy and a fresh driver for each run, in a memory that is filled once.
 
 A wasmtime store holds what is read of the trace; for each run a fresh policy instance (with a memory of its own) and
 a fresh driver instance (on the store's memory) are made in it, which takes about 0.1 ms, where copying five
@@ -9,7 +9,6 @@ million numbers takes 10 ms.  Instances live as long as their store, so a store 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import hashlib
 import threading
 from collections import OrderedDict
@@ -18,16 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
 import wasmtime
 
 from kernelnet.artifacts import SplitScore
 from kernelnet.workbench._sections import MAX_ELEMENTS
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import compileOwn
-from kernelnet.workbench.errors import NoResources, OutOfMemory, WrongExport
-from kernelnet.workbench.sandbox import checkExports, engine, guarded, loadModule
+from kernelnet.workbench.errors import OutOfMemory, WrongExport
+from kernelnet.workbench.memory import PLENTY, Arena, Layout, Memory
+from kernelnet.workbench.sandbox import checkExports, guarded, loadModule
+from kernelnet.workbench.trace import SplitTrace
 
 __all__ = [
     "OWN_FLAGS",
@@ -43,10 +42,8 @@ __all__ = [
 ]
 
 OWN_FLAGS = ("-Wl,--import-memory",)
-"""How a program of ours is compiled that runs on a memory which the host lays out."""
+"""Flags that a program of ours is compiled with that runs on a memory which the host lays out."""
 
-_PAGE = 64 << 10
-_PLENTY = 1 << 62
 _MAX_RUNS = 64
 _MAX_WASTE = 128 << 20
 _MAX_IDLE = 4
@@ -85,96 +82,10 @@ def abiOf(module: wasmtime.Module, abis: Sequence[Abi]) -> tuple[Abi, frozenset[
     return abi, checkExports(module, abi.required, abi.optional)
 
 
-class Layout:
-    """Places arrays one after the other in a linear memory."""
-
-    def __init__(self) -> None:
-        # Stack and data of our programs lie below: the linker gives them 1 MiB and some bytes.
-        self.end = 2 << 20
-
-    def place(self, size: int) -> int:
-        """@return: the address of C{size} bytes, aligned to 64."""
-        start = self.end
-        self.end = (start + size + 63) & ~63
-        return start
-
-    @property
-    def pages(self) -> int:
-        return -(-self.end // _PAGE)
-
-
-class Memory:
-    """A store with one memory of ours, zeroed."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.store = wasmtime.Store(engine())
-        # Our own memory is made under no limit; those of policies come later, under theirs.
-        kind = wasmtime.MemoryType(wasmtime.Limits(layout.pages, layout.pages))
-        try:
-            self.memory = wasmtime.Memory(self.store, kind)
-        except wasmtime.WasmtimeError as error:
-            raise NoResources(f"no memory for the trace: {error}".splitlines()[0]) from None
-        self._base = ctypes.addressof(self.memory.data_ptr(self.store).contents)
-
-    def close(self) -> None:
-        """Give the memory back now: wasmtime's objects are in cycles, and would wait for a garbage collection."""
-        self.store.close()
-
-    def write(self, address: int, array: npt.NDArray[Any]) -> None:
-        """@param array: contiguous, of the width and byte order that the C program reads."""
-        ctypes.memmove(self._base + address, array.ctypes.data, array.nbytes)
-
-    def writeBytes(self, address: int, data: bytes) -> None:
-        ctypes.memmove(self._base + address, data, len(data))
-
-    def fill(self, address: int, value: int, size: int) -> None:
-        ctypes.memset(self._base + address, value, size)
-
-    def read(self, address: int, count: int, kind: str = "<u4") -> npt.NDArray[Any]:
-        """A copy of C{count} numbers of numpy type C{kind}."""
-        return np.frombuffer(ctypes.string_at(self._base + address, np.dtype(kind).itemsize * count), kind)
-
-    def instance(self, module: wasmtime.Module, policies: Sequence[Any] = ()) -> Any:
-        """
-        The exports of an instance of one of our own programs, on this memory and policies' exports.
-
-        It imports from the modules C{policy}, which is the first, C{policy1}, …; after the last they begin anew.
-        """
-
-        def found(name: str, of: str) -> Any:
-            return policies[int(of.removeprefix("policy") or 0) % len(policies)][name]
-
-        imports = [self.memory if i.module == "env" else found(i.name or "", i.module) for i in module.imports]
-        return wasmtime.Instance(self.store, module, imports).exports(self.store)
-
-    def alone(self, module: wasmtime.Module) -> Any:
-        """The same for a program that runs without a policy, and so without limits."""
-        self.store.set_fuel(_PLENTY)
-        self.store.set_epoch_deadline(_PLENTY)
-        return self.instance(module)
-
-
-@dataclass
-class Arena:
-    """
-    A `Memory` with a trace in it, for one run at a time.
-
-    @ivar at: the addresses of what was placed in it, by names that the bench chose.
-    @ivar salted: for the bench: whose keys are in it.
-    @ivar waste: bytes of memory that past policies hold on to.
-    """
-
-    memory: Memory
-    at: dict[str, int]
-    salted: tuple[bytes, int] = (b"", 0)
-    runs: int = 0
-    waste: int = 0
-
-
 @dataclass(frozen=True)
 class Shape:
     """
-    What there is to know of a module before it runs.
+    Facts about a module that are known before it runs.
 
     @ivar abi: the one that it is for.
     @ivar optional: which of the ABI's optional functions it has.
@@ -196,8 +107,9 @@ class Machine:
     abis: ClassVar[tuple[Abi, ...]]
     header: ClassVar[Path]
 
-    def __init__(self, trace: Any) -> None:
-        """@param trace: has C{digest}, and C{windows(upTo)}: C{(split, from, to)} for each split up to and with it."""
+    trace: SplitTrace
+
+    def __init__(self, trace: SplitTrace) -> None:
         self.trace = trace
         self._lock = threading.Lock()
         self._idle: list[Arena] = []
@@ -236,7 +148,7 @@ class Machine:
         return 64 << 20
 
     def instances(self, settings: Mapping[str, int]) -> int:
-        """How many instances of the policy there are, none of which can reach another."""
+        """Number of instances of the policy, none of which can reach another."""
         return 1
 
     # -- what all have in common
@@ -283,7 +195,7 @@ class Machine:
 
     def shapeOf(self, wasm: bytes) -> Shape:
         """
-        What is known of a module; the last ones are kept, as asking wasmtime takes as long as thousands of events.
+        Facts about a module; the last ones are kept, as asking wasmtime takes as long as thousands of events.
 
         @raise ComponentError: it is for none of the bench's ABIs.
         """
@@ -331,7 +243,7 @@ class Machine:
                     for index, value in enumerate(parameters):
                         policy["kn_param"](store, index, float(value))
                 left = store.get_fuel()
-                store.set_fuel(_PLENTY)
+                store.set_fuel(PLENTY)
                 driver = memory.instance(driverCode, policies)
                 # Only now: the fuel of making the driver is none of the policy's.
                 store.set_fuel(left)
@@ -353,7 +265,7 @@ class Machine:
 
     def salt(self, wasm: bytes) -> bytes:
         """
-        What keys that a module sees are made with: the same for everyone who measures it.
+        Salt of the keys that a module sees: the same for everyone who measures it.
 
         Nobody can build his keys into a module, since that changes its digest and with it all keys.
         """

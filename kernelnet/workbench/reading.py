@@ -4,6 +4,7 @@ Reading trace files: plain, gzip, xz or zstd, in pieces, so that a small file wh
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gzip
 import importlib
@@ -12,11 +13,11 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from kernelnet.workbench.errors import TraceError
 
-__all__ = ["BOM", "MAX_BYTES", "PIECE", "nameOf", "pieces", "plainName", "shown", "wholeLines"]
+__all__ = ["BOM", "MAX_BYTES", "PIECE", "nameOf", "opened", "pieces", "plainName", "shown", "wholeLines"]
 
 MAX_BYTES = 4 << 30
 """Decompressed."""
@@ -25,7 +26,7 @@ PIECE = 4 << 20
 """Bytes; no line is longer."""
 
 BOM = b"\xef\xbb\xbf"
-"""What some programs, such as spreadsheets, put before text in UTF-8."""
+"""Mark that some programs, such as spreadsheets, put before text in UTF-8."""
 
 
 @functools.cache
@@ -64,28 +65,39 @@ def nameOf(path: Path, suffixes: Sequence[str]) -> str:
     return re.sub(rf"({kinds})?(\.gz|\.xz|\.zst)?$", "", name) or name
 
 
-def pieces(path: Path) -> Iterator[bytes]:
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
     """
-    The file's content, decompressed, in pieces of 4 MiB or less.
+    The file's content, decompressed.
 
-    @raise TraceError: it can't be read, isn't what its name says, or has more than 4 GiB.
+    @raise TraceError: it can't be read, or isn't what its name says; also while it is read.
     """
-    total = 0
     broken: tuple[type[Exception], ...] = (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error)
     if path.suffix == ".zst" and _zstd() is not None:
         broken += (_zstd().ZstdError,)
     try:
         with _COMPRESSED.get(path.suffix, lambda p: p.open("rb"))(path) as stream:
-            while piece := stream.read(PIECE):
-                total += len(piece)
-                if total > MAX_BYTES:
-                    raise TraceError(path, None, f"more than {MAX_BYTES >> 20} MiB uncompressed", "use a part of it")
-                yield piece
+            yield stream
     except broken as error:
         what = _NAMES[path.suffix]
         raise TraceError(path, None, f"not a whole {what} file ({error})", f"make it again with {what}") from None
     except OSError as error:
         raise TraceError(path, None, error.strerror or str(error), "it should be a readable file") from None
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """
+    The file's content, decompressed, in pieces of 4 MiB or less.
+
+    @raise TraceError: see `opened`; or it has more than 4 GiB.
+    """
+    total = 0
+    with opened(path) as stream:
+        while piece := stream.read(PIECE):
+            total += len(piece)
+            if total > MAX_BYTES:
+                raise TraceError(path, None, f"more than {MAX_BYTES >> 20} MiB uncompressed", "use a part of it")
+            yield piece
 
 
 def wholeLines(path: Path, parts: Iterator[bytes], right: str) -> Iterator[bytes]:

@@ -12,12 +12,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from zope.interface import implementer
 
 from kernelnet.artifacts import Pattern, Report, SplitScore
-from kernelnet.interfaces import IScenario
+from kernelnet.interfaces import IScenario, IWorkbench
+from kernelnet.workbench.base import reportOf
 from kernelnet.workbench.errors import Unmeasurable
 from kernelnet.workbench.former_names import isRobust
 
@@ -27,7 +27,7 @@ MAX_PARTS = 16
 """Of a stranger's claim: more are not measured."""
 
 UNIT = 1_000_000
-"""What the reference policy costs on each part."""
+"""Cost of the reference policy on each part."""
 
 
 @implementer(IScenario)
@@ -35,10 +35,10 @@ class Suite:
     """
     See `IScenario`.
 
-    @ivar parts: `IScenario`s of one workbench; two at least.
+    @ivar parts: of one workbench; two at least.
     """
 
-    def __init__(self, parts: Sequence[Any]) -> None:
+    def __init__(self, parts: Sequence[IScenario]) -> None:
         """@raise ValueError: fewer than two parts, or two that are the same."""
         # The order is the digests', so that everyone who has the same parts has the same suite.
         self.parts = sorted(parts, key=_identity)
@@ -60,8 +60,7 @@ class Suite:
 
     @property
     def engine(self) -> str:
-        engine: str = self.parts[0].engine
-        return engine
+        return self.parts[0].engine
 
     def measure(
         self, wasm: bytes, upTo: str = "held_out", fuel: int | None = None, parameters: Sequence[float] = ()
@@ -106,31 +105,21 @@ class Suite:
                 score=sum(_cost(part, split, score.score) for part, score in zip(self.parts, scores, strict=True)),
                 fuel=sum(score.fuel for score in scores),
             )
-        return Report(
-            workbench=self.workbench.name,
-            workbench_digest=self.workbench.digest,
-            trace=self.trace,
-            trace_digest=self.traceDigest,
-            settings=dict(self.settings),
-            engine=self.engine,
-            splits=splits,
-            parts=reports,
-        )
+        return reportOf(self, splits, reports)
 
 
-def _identity(scenario: Any) -> str:
+def _identity(scenario: IScenario) -> str:
     return f"{scenario.traceDigest} {json.dumps(scenario.settings, sort_keys=True)}"
 
 
-def _cost(part: Any, split: str, score: int) -> int:
-    reference: int = part.reference().splits[split].score
-    best: int = part.optimum()[split]
+def _cost(part: IScenario, split: str, score: int) -> int:
+    reference, best = part.reference().splits[split].score, part.optimum()[split]
     return (score - best) * UNIT // max(reference - best, reference // 100, 1)
 
 
-def scenarioOf(workbench: Any, report: Report, paths: Iterable[str | Path]) -> Any:
+def scenarioOf(workbench: IWorkbench, report: Report, paths: Iterable[str | Path]) -> IScenario:
     """
-    Worker thread.  What a report claims to be about: one scenario, or a suite of them.
+    Worker thread.  The scenario that a report claims to be about: of one trace, or a suite of several.
 
     @raise Unmeasurable: see `IWorkbench.scenarioFor`.
     """

@@ -35,8 +35,8 @@ import numpy.typing as npt
 from kernelnet.artifacts import Pattern
 
 __all__ = [
-    "Found",
     "Numbers",
+    "Regularity",
     "agreement",
     "burstiness",
     "patternsOf",
@@ -52,14 +52,14 @@ INTERVALS = 32
 
 _SEEN = 8
 _SYMBOLS = 16
-"""So many symbols that are seen often enough are needed for a popularity."""
+"""Minimum number of symbols that are seen often enough for a popularity."""
 
 _HALF = 0.5
 _STEEPEST = 4.0
 _SIGMAS = 4.0
 
 Numbers = npt.NDArray[Any]
-Found = tuple[str, dict[str, Any], float]
+Regularity = tuple[str, dict[str, Any], float]
 """Kind, data and confidence."""
 
 
@@ -70,7 +70,7 @@ def agreement(learned: float, checked: float) -> float:
     return min(learned, checked) / greater if greater > 0 else 1.0
 
 
-def patternsOf(bench: str, trace: Any, found: Iterable[Found], common: Mapping[str, Any]) -> list[Pattern]:
+def patternsOf(bench: str, trace: Any, found: Iterable[Regularity], common: Mapping[str, Any]) -> list[Pattern]:
     """
     Make patterns of what was found.
 
@@ -93,7 +93,7 @@ def patternsOf(bench: str, trace: Any, found: Iterable[Found], common: Mapping[s
     return sorted(patterns, key=lambda pattern: (-pattern.confidence, pattern.id))
 
 
-def popularity(learn: Numbers, check: Numbers) -> list[Found]:
+def popularity(learn: Numbers, check: Numbers) -> list[Regularity]:
     """C{popularity}; data: C{exponent}."""
     half = len(learn) // 2
     learned = _exponent(learn[:half], learn[half:])
@@ -126,7 +126,7 @@ def _exponent(ranked: Numbers, counted: Numbers) -> float | None:
     return low
 
 
-def transitions(learn: Numbers, check: Numbers) -> list[Found]:
+def transitions(learn: Numbers, check: Numbers) -> list[Regularity]:
     """
     C{transitions}, where they are foreseen more often than by chance; data: C{share} of the events that are, and
     C{chance}: what it would be if they came independently.
@@ -148,7 +148,7 @@ def transitions(learn: Numbers, check: Numbers) -> list[Found]:
     return [("transitions", {"share": round(share, 6), "chance": round(chance, 6)}, agreement(share, foreseen(check)))]
 
 
-def phaseChanges(learn: Numbers, check: Numbers) -> list[Found]:
+def phaseChanges(learn: Numbers, check: Numbers) -> list[Regularity]:
     """C{phase_changes}; data: C{changes} in the window, and C{length} of a phase in events."""
     learned, checked = _changes(learn), _changes(check)
     if not learned:
@@ -158,7 +158,7 @@ def phaseChanges(learn: Numbers, check: Numbers) -> list[Found]:
 
 
 def _changes(symbols: Numbers) -> int | None:
-    """How often what is frequent changes; C{None} where that is never the same for long."""
+    """Number of times that what is frequent changes; C{None} where that is never the same for long."""
     overlaps = []
     size = len(symbols) // INTERVALS
     if size < _SEEN:
@@ -179,7 +179,7 @@ def _changes(symbols: Numbers) -> int | None:
     return changes if changes <= len(overlaps) // 4 else None
 
 
-def burstiness(learn: Numbers, check: Numbers) -> list[Found]:
+def burstiness(learn: Numbers, check: Numbers) -> list[Regularity]:
     """
     C{burstiness}, where it is more than chance makes of so many counts; data: C{dispersion}.
 

@@ -9,23 +9,23 @@ from typing import Any
 import wasmtime
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet import generators
 from kernelnet.artifacts import SplitScore
 from kernelnet.generators.evolution.portfolio import search as searchFamilies
 from kernelnet.generators.search import TEMPLATES, familiesFor
-from kernelnet.generators.templates.delay_target import QUEUE_TARGET
+from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.parameter_search import VectorFamily
 from kernelnet.generators.templates.parameters import Vector
 from kernelnet.learning.acceptance import bestBaseline
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.compiler import compileC
+from kernelnet.workbench.engine import engine
 from kernelnet.workbench.network_stack import NetworkStackWorkbench, workbench
 from kernelnet.workbench.network_stack.scenario import NetworkStackScenario
-from kernelnet.workbench.sandbox import engine, loadModule
+from kernelnet.workbench.sandbox import loadModule
 from tests.workbench.network_stack_support import varied, writeLink
 
-KNOWN = [QUEUE_TARGET.normalized(vector) for vector in QUEUE_TARGET.known]
-NAMES = [parameter.name for parameter in QUEUE_TARGET.parameters]
+KNOWN = [DELAY_TARGET.normalized(vector) for vector in DELAY_TARGET.known]
+NAMES = [parameter.name for parameter in DELAY_TARGET.parameters]
 
 
 def compiled(source: str) -> bytes:
@@ -34,7 +34,7 @@ def compiled(source: str) -> bytes:
 
 def vector(**values: float) -> Vector:
     """The first known one, but for these."""
-    return QUEUE_TARGET.normalized([values.get(name, value) for name, value in zip(NAMES, KNOWN[0], strict=True)])
+    return DELAY_TARGET.normalized([values.get(name, value) for name, value in zip(NAMES, KNOWN[0], strict=True)])
 
 
 class Case(SynchronousTestCase):
@@ -47,7 +47,7 @@ class Case(SynchronousTestCase):
         return scenario
 
     def held(self, scenario: NetworkStackScenario, chosen: Vector) -> SplitScore:
-        return scenario.measure(compiled(QUEUE_TARGET.bake(chosen))).splits["held_out"]
+        return scenario.measure(compiled(DELAY_TARGET.bake(chosen))).splits["held_out"]
 
 
 class KnownAnswers(Case):
@@ -76,7 +76,7 @@ class KnownAnswers(Case):
             store = wasmtime.Store(engine())
             store.set_fuel(1 << 40)
             store.set_epoch_deadline(1 << 40)
-            module = loadModule(compiled(QUEUE_TARGET.bake(vector(PACE=pace))))
+            module = loadModule(compiled(DELAY_TARGET.bake(vector(PACE=pace))))
             exports: Any = wasmtime.Instance(store, module, []).exports(store)
             exports["kn_init"](store, 0)
             # Slow start: one packet more than the first ten.
@@ -86,7 +86,7 @@ class KnownAnswers(Case):
     def test_searched(self) -> None:
         """A short search finds what is better than all hand-made senders on a link that it was not searched on."""
         problem = Problem(self.scenario(varied(60)), seed=1, seconds=3600.0)
-        found = searchFamilies(problem, [VectorFamily(QUEUE_TARGET)], 120)
+        found = searchFamilies(problem, [VectorFamily(DELAY_TARGET)], 120)
         if found is None:
             self.fail("nothing")
         other = self.scenario(varied(60, seed=7))
@@ -98,37 +98,37 @@ class KnownAnswers(Case):
 class Works(Case):
     def test_own(self) -> None:
         """The file as it is compiles without a warning, and is what its own parameters make."""
-        source = Path(generators.__file__).with_name("queue_target.c").read_text(encoding="utf-8")
+        source = DELAY_TARGET.file.read_text(encoding="utf-8")
         self.assertEqual(set(self.scenario().measure(compiled(source)).splits), {"train", "validation", "held_out"})
 
     def test_baked(self) -> None:
         """With the parameters built in it scores what it scored with kn_param, and says what they mean."""
         scenario = self.scenario(flows=2)
-        tunable = compiled(QUEUE_TARGET.tunable())
+        tunable = compiled(DELAY_TARGET.tunable())
         for chosen in KNOWN:
-            source = QUEUE_TARGET.bake(chosen)
+            source = DELAY_TARGET.bake(chosen)
             self.assertNotIn("kn_param", source)
-            for parameter in QUEUE_TARGET.parameters:
+            for parameter in DELAY_TARGET.parameters:
                 self.assertIn(parameter.meaning, source)
             tried = scenario.measure(tunable, parameters=chosen).splits
             for split, score in scenario.measure(compiled(source)).splits.items():
                 self.assertEqual(score.score, tried[split].score)
-            self.assertEqual(len(QUEUE_TARGET.describe(chosen).splitlines()), 1)
+            self.assertEqual(len(DELAY_TARGET.describe(chosen).splitlines()), 1)
 
     def test_any(self) -> None:
         """Any values within the ranges make a sender that ends, on slow, fast and idle links."""
         rng = random.Random(2)
-        tunable = compiled(QUEUE_TARGET.tunable())
+        tunable = compiled(DELAY_TARGET.tunable())
         for link in (varied(12), varied(12, 3, 0.01), [20] * 10_000):
             scenario = self.scenario(link, loss_permille=20)
             for extreme in ("least", "most"):
-                scenario.measure(tunable, parameters=[getattr(each, extreme) for each in QUEUE_TARGET.parameters])
+                scenario.measure(tunable, parameters=[getattr(each, extreme) for each in DELAY_TARGET.parameters])
             for _ in range(10):
-                scenario.measure(tunable, parameters=[each.any(rng) for each in QUEUE_TARGET.parameters])
+                scenario.measure(tunable, parameters=[each.any(rng) for each in DELAY_TARGET.parameters])
 
     def test_robust(self) -> None:
         """It goes by acknowledgements: on the shipped links it loses about the same wherever they begin."""
-        wasm = compiled(QUEUE_TARGET.bake(KNOWN[-1]))
+        wasm = compiled(DELAY_TARGET.bake(KNOWN[-1]))
         for path in workbench.traces():
             scenario = workbench.scenario(path)
             self.assertTrue(scenario.isRobust(wasm, scenario.measure(wasm)), path.name)

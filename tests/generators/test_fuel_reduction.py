@@ -16,7 +16,7 @@ from kernelnet.generators import Candidate
 from kernelnet.generators.fuel_reduction import search
 from kernelnet.generators.fuel_reduction.source_rewrites import conditions, expected, inlined, leaner
 from kernelnet.generators.search import Search
-from kernelnet.generators.templates.parameters import bake, normalized
+from kernelnet.generators.templates.two_queues import TWO_QUEUES
 from kernelnet.learning.acceptance import accept
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.submission import makeComponent, submit
@@ -110,10 +110,10 @@ class FuelTests(SynchronousTestCase):
 
     def test_parameters(self) -> None:
         """A template's parameters that switch on what is never needed are switched off."""
-        vector = normalized((0.1, 0.9, 2, 0, 0, 0, 3, 0, 0, 0, 0, 0))
+        vector = TWO_QUEUES.normalized((0.1, 0.9, 2, 0, 0, 0, 3, 0, 0, 0, 0, 0))
         # nothing that was evicted comes back, so ghosts are never asked for
         scenario = smallScenario(self.folder(), [n % 20 if n % 2 else 1000 + n for n in range(1500)])
-        made = self.cheaper(scenario, component(scenario, bake(vector), vector), 8)
+        made = self.cheaper(scenario, component(scenario, TWO_QUEUES.bake(vector), vector), 8)
         self.assertEqual(made.manifest and made.manifest.parameters[1], 0.0)
         self.assertIn("#define GHOST_SHARE 0.0 ", made.implementation)
 

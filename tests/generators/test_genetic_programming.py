@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -13,9 +13,9 @@ from zope.interface.verify import verifyObject
 from kernelnet.artifacts import CodeBlock, Component, SplitScore
 from kernelnet.expressions.syntax import fromSource, parse, size, toC
 from kernelnet.generators import Candidate
-from kernelnet.generators.evolution.search_family import WINDOWS, Metered
+from kernelnet.generators.evolution.search_family import TRAIN_WINDOWS, Metered
 from kernelnet.generators.genetic_programming import MAX_SIZE, Genetic, GeneticFamily, genetic
-from kernelnet.interfaces import IComponentGenerator
+from kernelnet.interfaces import IComponentGenerator, IProblem
 from kernelnet.learning.acceptance import accept
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.verification import remeasure
@@ -136,7 +136,7 @@ class Pretended:
 
 class MeteredTests(SynchronousTestCase):
     def metered(self, problem: Pretended, evaluations: int | None = None) -> Metered:
-        metered = Metered(problem, evaluations)
+        metered = Metered(cast("IProblem", problem), evaluations)
         self.addCleanup(metered.close)
         return metered
 
@@ -144,7 +144,7 @@ class MeteredTests(SynchronousTestCase):
         """Results come in the order of the jobs; what fails has none, and counts."""
         metered = self.metered(Pretended())
         results = metered.measureAll([(b"", (9,)), (b"bad", ()), *((b"", (n,)) for n in range(50))])
-        self.assertEqual(results[:3], [tuple(range(9, 9 + WINDOWS)), None, tuple(range(WINDOWS))])
+        self.assertEqual(results[:3], [tuple(range(9, 9 + TRAIN_WINDOWS)), None, tuple(range(TRAIN_WINDOWS))])
         self.assertEqual([scores and scores[0] for scores in results[2:]], list(range(50)))
         self.assertEqual(metered.evaluations, 52)
 
@@ -171,14 +171,14 @@ class MeteredTests(SynchronousTestCase):
         first, double = metered.measureAll([(b"", (9,)), (b"", (19,))])
         assert first is not None and double is not None
         self.assertEqual(metered.loss(first), 1.0)
-        shares = [(20 + at) / (10 + at) for at in range(WINDOWS)]
-        self.assertAlmostEqual(metered.loss(double), sum(shares) / WINDOWS)
+        shares = [(20 + at) / (10 + at) for at in range(TRAIN_WINDOWS)]
+        self.assertAlmostEqual(metered.loss(double), sum(shares) / TRAIN_WINDOWS)
 
     def test_luck(self) -> None:
         """A window in which the first one scored nothing does not outweigh all others."""
         metered = self.metered(Pretended())
         metered.measureAll([(b"", (0,))])
-        self.assertLess(metered.loss((10**6, *range(1, WINDOWS))), 3)
+        self.assertLess(metered.loss((10**6, *range(1, TRAIN_WINDOWS))), 3)
 
     def test_tell(self) -> None:
         """The trainer is told the best score on train so far, also where it is not the sum of its windows'."""
@@ -192,7 +192,7 @@ class MeteredTests(SynchronousTestCase):
             metered.tell(2)
             metered.measureAll([(b"", (1,))])
             metered.tell(3)
-            better, best = (factor * (WINDOWS * n + sum(range(WINDOWS))) for n in (2, 1))
+            better, best = (factor * (TRAIN_WINDOWS * n + sum(range(TRAIN_WINDOWS))) for n in (2, 1))
             self.assertEqual(problem.told, [(1, better), (2, better), (3, best)])
             # where the windows add up, that is found out once
             self.assertEqual(problem.whole, measured)

@@ -9,8 +9,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import Pattern
 from kernelnet.expressions.syntax import parse
-from kernelnet.generators.evolution.pattern_seeds import HELD, MANY, MOST, expressions, suggestedBy
-from kernelnet.generators.evolution.search_family import Metered
+from kernelnet.generators.evolution.pattern_seeds import (
+    MANY_ONE_HITS,
+    MAX_SUGGESTIONS,
+    MIN_CONFIDENCE,
+    expressions,
+    suggestedBy,
+)
 from kernelnet.generators.search import TEMPLATES
 from kernelnet.generators.templates.parameter_search import VectorFamily
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
@@ -24,8 +29,9 @@ KINDS = (
 STRANGE: tuple[Any, ...] = (0.5, 7, 1e4, -1, 0, 1e299, 1e300, -1e300, 10**400, "x", None, [1], True, float("nan"))
 
 
-def problem(*patterns: Pattern) -> Any:
-    return SimpleNamespace(workbench="file_system", learned=list(patterns))
+def problem(*patterns: Pattern, **attributes: object) -> Any:
+    """As much of an `IProblem` as is asked for."""
+    return SimpleNamespace(**{"workbench": "file_system", "learned": list(patterns), **attributes})
 
 
 class SuggestionTests(SynchronousTestCase):
@@ -49,7 +55,7 @@ class SuggestionTests(SynchronousTestCase):
         """The surest pattern suggests first; one that did not hold on validation suggests nothing."""
         data = {"share": 0.9, "relative": 0.5}
         patterns = [Pattern("a", "popularity", 0.8, data), Pattern("b", "one_hit_share", 0.9, data)]
-        gone = Pattern("c", "loop", HELD / 2, data)
+        gone = Pattern("c", "loop", MIN_CONFIDENCE / 2, data)
         self.assertEqual([kind for kind, _ in suggestedBy(problem(*patterns, gone))], ["one_hit_share", "popularity"])
         self.assertIn("freq + hist, 1.5", expressions(problem(*patterns))[0])
 
@@ -57,13 +63,12 @@ class SuggestionTests(SynchronousTestCase):
         """There are never more than some."""
         learned = [Pattern(str(at), "one_hit_share", 1.0, {"share": 1 - at / 100}) for at in range(50)]
         family = VectorFamily(TWO_QUEUES)
-        family.problem = Metered(problem(*learned))
-        self.addCleanup(family.problem.close)
-        self.assertEqual(len(family.suggested()), MOST)
+        family.problem = problem(*learned)
+        self.assertEqual(len(family.suggested()), MAX_SUGGESTIONS)
 
     def test_few(self) -> None:
         """Where few blocks are one-hit wonders nothing is suggested for them."""
-        few = Pattern("a", "one_hit_share", 1.0, {"share": MANY / 2})
+        few = Pattern("a", "one_hit_share", 1.0, {"share": MANY_ONE_HITS / 2})
         self.assertEqual(expressions(problem(few)), [])
         self.assertEqual([list(TWO_QUEUES.suggested(*said)) for said in suggestedBy(problem(few))], [[]])
 
@@ -74,9 +79,9 @@ class SuggestionTests(SynchronousTestCase):
             Pattern(str(feature), "separation", 0.9, {"feature": feature, "auc": auc, "sign": sign})
             for feature, auc, sign in said
         ]
-        found = expressions(SimpleNamespace(workbench="security", abis=detection.abis, learned=learned))
+        found = expressions(problem(*learned, workbench="security", abis=detection.abis))
         self.assertEqual(found, ["-rare3", "unseen6", "-rare3 + unseen6"])
 
     def test_otherBenches(self) -> None:
         """A bench that nothing is suggested for has none."""
-        self.assertEqual(expressions(SimpleNamespace(workbench="security", learned=[Pattern("a", "loop", 1.0)])), [])
+        self.assertEqual(expressions(problem(Pattern("a", "loop", 1.0), workbench="security")), [])

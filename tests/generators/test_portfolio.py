@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,12 +15,13 @@ from kernelnet.expressions.syntax import fromSource
 from kernelnet.generators import Candidate
 from kernelnet.generators.evolution.finalist_selection import FINALISTS, choose
 from kernelnet.generators.evolution.island_model import IslandFamily
-from kernelnet.generators.evolution.portfolio import FLOOR, PATIENCE, Bandit
+from kernelnet.generators.evolution.portfolio import CONVERGED_AFTER, EQUAL_SHARE, Bandit
 from kernelnet.generators.evolution.portfolio import search as searchFamilies
-from kernelnet.generators.evolution.search_family import Family, Found, Metered
+from kernelnet.generators.evolution.search_family import Family, Metered, Scored
 from kernelnet.generators.search import Search, familiesFor
-from kernelnet.generators.templates.reuse_interval import LIFETIMES
+from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.two_queues import BLOCK_TYPE, TWO_QUEUES
+from kernelnet.interfaces import IProblem
 from kernelnet.learning.problem import Problem
 from tests.generators.picker import ABI, pickerScenario
 from tests.workbench.support import smallScenario
@@ -33,23 +34,23 @@ class Fake(Family):
         self.name, self.losses, self.clock, self.seconds = name, losses, clock, seconds
         self.steps = self.wentOn = 0
 
-    def start(self, problem: Metered, rng: random.Random) -> None:
-        self.problem = problem
+    def start(self, metered: Metered, rng: random.Random) -> None:
+        self.metered = metered
 
-    def goOn(self, problem: Metered) -> None:
-        self.problem = problem
+    def goOn(self, metered: Metered) -> None:
+        self.metered = metered
         self.wentOn += 1
 
     def step(self) -> None:
-        self.problem.measureAll([(b"", ())] * 10)
+        self.metered.measureAll([(b"", ())] * 10)
         self.clock.advance(self.seconds)
         self.steps += 1
 
-    def found(self, count: int) -> list[Found]:
+    def found(self, count: int) -> list[Scored]:
         if not self.steps:
             return []
         loss = self.losses[min(self.steps, len(self.losses)) - 1]
-        return [Found(loss, (1,), Candidate(self.name))]
+        return [Scored(loss, (1,), Candidate(self.name))]
 
 
 class Told(Fake):
@@ -90,7 +91,7 @@ class BanditTests(SynchronousTestCase):
     def steps(self, *families: Fake, seconds: float = 200.0, evaluations: int | None = None) -> list[int]:
         clock = families[0].clock
         left = math.inf if evaluations is not None else seconds
-        found = searchFamilies(Timed(clock, left), families, evaluations, clock.seconds)
+        found = searchFamilies(cast("IProblem", Timed(clock, left)), families, evaluations, clock.seconds)
         best = min(families, key=lambda family: family.found(1)[0].loss)
         self.assertEqual(found and found.source, best.name)
         return [family.steps for family in families]
@@ -103,7 +104,7 @@ class BanditTests(SynchronousTestCase):
         steps = self.steps(good, *poor)
         self.assertEqual(sum(steps), 200)
         for other in steps[1:]:
-            self.assertLessEqual(abs(other - 200 * FLOOR / 3), 3)
+            self.assertLessEqual(abs(other - 200 * EQUAL_SHARE / 3), 3)
 
     def test_shifts(self) -> None:
         """When who paid has nothing more to find, the effort goes to who has."""
@@ -147,7 +148,7 @@ class BanditTests(SynchronousTestCase):
             fakes = [Told(str(n), [1.0 + n], clock, order=order) for n in range(3)]
             problem = Timed(clock, 30.0)
             problem.parents = parents
-            searchFamilies(problem, fakes, None, clock.seconds)
+            searchFamilies(cast("IProblem", problem), fakes, None, clock.seconds)
             first = [] if parents else ["suggested 0", "suggested 1", "suggested 2"]
             self.assertEqual(order[: len(first) + 3], [*first, "0", "1", "2"])
             self.assertEqual([fake.steps for fake in fakes], [10] * 3)
@@ -159,11 +160,11 @@ class BanditTests(SynchronousTestCase):
         for _ in range(2000):
             arm = bandit.choose()
             bandit.reward(arm, rng.uniform(0.5, 1.5), rng.random() ** 3 * arm)
-        self.assertGreater(min(bandit.spent), sum(bandit.spent) * FLOOR / 5 - 2)
+        self.assertGreater(min(bandit.spent), sum(bandit.spent) * EQUAL_SHARE / 5 - 2)
 
     def test_none(self) -> None:
         """Without a family there is nothing to offer."""
-        self.assertIsNone(searchFamilies(Timed(Clock(), 10.0), []))
+        self.assertIsNone(searchFamilies(cast("IProblem", Timed(Clock(), 10.0)), []))
 
 
 class Windowed(Timed):
@@ -176,10 +177,10 @@ class Windowed(Timed):
 class ChooseTests(SynchronousTestCase):
     def choose(self, *scores: tuple[int, ...]) -> int:
         """Which of some candidates is chosen, the first of which all are compared with."""
-        problem = Metered(Windowed(Clock(), 10.0))
+        problem = Metered(cast("IProblem", Windowed(Clock(), 10.0)))
         self.addCleanup(problem.close)
         measured = problem.measureAll((b"", one) for one in scores)
-        found = [Found(problem.loss(one), one, Candidate(str(n))) for n, one in enumerate(measured) if one is not None]
+        found = [Scored(problem.loss(one), one, Candidate(str(n))) for n, one in enumerate(measured) if one is not None]
         chosen = choose(problem, found)
         return int(chosen.source) if chosen is not None else -1
 
@@ -267,7 +268,7 @@ class MemoryTests(SynchronousTestCase):
         clock = Clock()
         problem = Remembering(clock)
         first, second, other = Fake("a", [1.0], clock), Fake("a", [1.0], clock), Fake("b", [1.0], clock)
-        self.search(problem, first, PATIENCE + 20)
+        self.search(problem, first, CONVERGED_AFTER + 20)
         self.search(problem, second, 20)
         self.search(problem, other, 20)
         self.assertEqual((second.steps, other.steps), (2, 2))
@@ -290,7 +291,7 @@ class MemoryTests(SynchronousTestCase):
             Search(part).generate(Noting(scenario, seed=2, seconds=math.inf, memory=memory))
         self.assertEqual((len(measured), len(set(measured))), (121, 121))
         tried = {parameters for _, parameters in measured}
-        for template in (LIFETIMES, TWO_QUEUES):
+        for template in (REUSE_INTERVAL, TWO_QUEUES):
             self.assertEqual([v for v in map(template.normalized, template.known) if v not in tried], [])
 
     def test_cutShort(self) -> None:
@@ -313,7 +314,7 @@ class MemoryTests(SynchronousTestCase):
 
         family = Numbers()
         for evaluations in (11, 9):
-            problem = Metered(Windowed(Clock(), math.inf), evaluations)
+            problem = Metered(cast("IProblem", Windowed(Clock(), math.inf)), evaluations)
             self.addCleanup(problem.close)
             if evaluations == 11:
                 family.start(problem, random.Random(1))

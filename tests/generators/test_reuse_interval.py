@@ -7,19 +7,18 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet import generators
 from kernelnet.generators.evolution.portfolio import search as searchFamilies
 from kernelnet.generators.search import TEMPLATES, familiesFor
 from kernelnet.generators.templates.parameter_search import VectorFamily
 from kernelnet.generators.templates.parameters import Vector
-from kernelnet.generators.templates.reuse_interval import LIFETIMES
+from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.file_system import workbench
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
 from tests.workbench.support import HEADER, mixture, smallScenario
 
-KNOWN = [LIFETIMES.normalized(vector) for vector in LIFETIMES.known]
+KNOWN = [REUSE_INTERVAL.normalized(vector) for vector in REUSE_INTERVAL.known]
 
 
 def compiled(source: str) -> bytes:
@@ -33,7 +32,7 @@ class Case(SynchronousTestCase):
         return smallScenario(folder, ids, capacity)
 
     def level(self, scenario: FileSystemScenario, vector: Vector = KNOWN[0]) -> float:
-        level: float = scenario.developmentLevel(scenario.measure(compiled(LIFETIMES.bake(vector))))
+        level: float = scenario.developmentLevel(scenario.measure(compiled(REUSE_INTERVAL.bake(vector))))
         return level
 
 
@@ -59,7 +58,7 @@ class KnownAnswers(Case):
         ids = [max(0, number - back) for number in range(0, 9000, 3) for back in (0, 9, 21)]
         scenario = self.scenario(ids)
         lru = scenario.reference().splits["held_out"].score
-        ours = scenario.measure(compiled(LIFETIMES.bake(KNOWN[0]))).splits["held_out"].score
+        ours = scenario.measure(compiled(REUSE_INTERVAL.bake(KNOWN[0]))).splits["held_out"].score
         self.assertLessEqual(ours, 1.02 * lru)
 
     def test_changing(self) -> None:
@@ -71,7 +70,7 @@ class KnownAnswers(Case):
         """On a loop, a skewed load and one-hit wonders at once it closes about half of the distance."""
         scenario = self.scenario(mixture(40_000))
         problem = Problem(scenario, seed=1, seconds=3600.0)
-        found = searchFamilies(problem, [VectorFamily(LIFETIMES)], 60)
+        found = searchFamilies(problem, [VectorFamily(REUSE_INTERVAL)], 60)
         if found is None:
             self.fail("nothing")
         self.assertGreater(self.level(scenario), 0.4)
@@ -81,34 +80,34 @@ class KnownAnswers(Case):
 class Works(Case):
     def test_own(self) -> None:
         """The file as it is compiles without a warning, and is what its own parameters make."""
-        source = Path(generators.__file__).with_name("lifetimes.c").read_text(encoding="utf-8")
+        source = REUSE_INTERVAL.file.read_text(encoding="utf-8")
         scenario = self.scenario(mixture())
         self.assertEqual(set(scenario.measure(compiled(source)).splits), {"train", "validation", "held_out"})
 
     def test_baked(self) -> None:
         """With the parameters built in it scores what it scored with kn_param, and says what they mean."""
         scenario = self.scenario(mixture())
-        tunable = compiled(LIFETIMES.tunable())
+        tunable = compiled(REUSE_INTERVAL.tunable())
         for vector in KNOWN:
-            source = LIFETIMES.bake(vector)
+            source = REUSE_INTERVAL.bake(vector)
             self.assertNotIn("kn_param", source)
-            for parameter in LIFETIMES.parameters:
+            for parameter in REUSE_INTERVAL.parameters:
                 self.assertIn(parameter.meaning, source)
             tried = scenario.measure(tunable, parameters=vector).splits
             for split, score in scenario.measure(compiled(source)).splits.items():
                 self.assertEqual(score.score, tried[split].score)
-            self.assertEqual(len(LIFETIMES.describe(vector).splitlines()), 1)
+            self.assertEqual(len(REUSE_INTERVAL.describe(vector).splitlines()), 1)
 
     def test_any(self) -> None:
         """Any values within the ranges, and any capacity, make a policy that keeps its contract."""
         rng = random.Random(2)
-        tunable = compiled(LIFETIMES.tunable())
+        tunable = compiled(REUSE_INTERVAL.tunable())
         for capacity in (1, 2, 3, 7, 32, 199):
             scenario = self.scenario(mixture(), capacity)
             for extreme in ("least", "most"):
-                scenario.measure(tunable, parameters=[getattr(each, extreme) for each in LIFETIMES.parameters])
+                scenario.measure(tunable, parameters=[getattr(each, extreme) for each in REUSE_INTERVAL.parameters])
             for _ in range(10):
-                scenario.measure(tunable, parameters=[each.any(rng) for each in LIFETIMES.parameters])
+                scenario.measure(tunable, parameters=[each.any(rng) for each in REUSE_INTERVAL.parameters])
 
     def test_forgets(self) -> None:
         """With more blocks than it can remember it forgets some, and goes on."""
@@ -118,14 +117,14 @@ class Works(Case):
 
     def test_robust(self) -> None:
         """It goes by the requests: on the shipped traces, with a few missing, it has about the same misses."""
-        wasm = compiled(LIFETIMES.bake(KNOWN[0]))
+        wasm = compiled(REUSE_INTERVAL.bake(KNOWN[0]))
         for path in workbench.traces():
             scenario = workbench.scenario(path)
             self.assertTrue(scenario.isRobust(wasm, scenario.measure(wasm)), path.name)
 
     def test_repeated(self) -> None:
         """Two runs are the same to the unit of fuel."""
-        scenario, wasm = self.scenario(mixture()), compiled(LIFETIMES.bake(KNOWN[0]))
+        scenario, wasm = self.scenario(mixture()), compiled(REUSE_INTERVAL.bake(KNOWN[0]))
         self.assertEqual(scenario.measure(wasm), scenario.measure(wasm))
 
 
@@ -139,5 +138,5 @@ class FamilyTests(Case):
 
     def test_suggested(self) -> None:
         """A phase's length is how long the template remembers."""
-        (short, long) = map(LIFETIMES.normalized, LIFETIMES.suggested("phase_changes", lambda name: 2.0**16))
+        (short, long) = map(REUSE_INTERVAL.normalized, REUSE_INTERVAL.suggested("phase_changes", lambda name: 2.0**16))
         self.assertEqual((short[0], long[0]), (16.0, 18.0))

@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from kernelnet import generators
 from kernelnet.artifacts import CodeBlock, Component, Manifest, Pattern, SplitScore
 from kernelnet.generators import Candidate
 from kernelnet.generators.search import search
-from kernelnet.generators.templates.parameters import HAND_MADE, PARAMETERS, bake, describe, normalized, tunable
-from kernelnet.generators.templates.two_queues import BLOCK_TYPE, TWO_QUEUES, TemplateSearch, suggested, template
-from kernelnet.interfaces import IComponentGenerator
+from kernelnet.generators.templates.two_queues import BLOCK_TYPE, TWO_QUEUES, TemplateSearch, template
+from kernelnet.interfaces import IComponentGenerator, IProblem
 from kernelnet.learning.acceptance import accept, bestBaseline
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.verification import remeasure
@@ -28,6 +26,7 @@ from kernelnet.workbench.file_system import workbench
 from tests.workbench.support import HEADER, smallScenario
 
 HOUR = 3600.0
+KNOWN = [TWO_QUEUES.normalized(vector) for vector in TWO_QUEUES.known]
 
 
 class Pretended:
@@ -97,7 +96,7 @@ class SearchTests(SynchronousTestCase):
             if made.manifest is None or made.manifest.report is None:
                 self.fail("no claim")
             # What was found with kn_param scores the same with the parameters built in.
-            tried = problem.measure(problem.compile(tunable()), candidate.parameters)
+            tried = problem.measure(problem.compile(TWO_QUEUES.tunable()), candidate.parameters)
             self.assertEqual(made.manifest.report.splits["train"].score, tried.score)
             self.assertLess(tried.score, problem.baselines[bestBaseline(scenario)])
 
@@ -131,7 +130,7 @@ class SearchTests(SynchronousTestCase):
         problem = Pretended(left=50)
         self.generate(problem, None)
         self.assertLess(len(problem.asked), 50)
-        self.assertIsNone(TemplateSearch().generate(Pretended(left=0)))
+        self.assertIsNone(TemplateSearch().generate(cast("IProblem", Pretended(left=0))))
 
     def test_failing(self) -> None:
         """A vector that fails is passed over."""
@@ -155,14 +154,14 @@ class SearchTests(SynchronousTestCase):
             raise OutOfFuel("x")
 
         problem.measure = failing  # type: ignore[method-assign]
-        self.assertIsNone(TemplateSearch(100).generate(problem))
+        self.assertIsNone(TemplateSearch(100).generate(cast("IProblem", problem)))
 
     def test_parents(self) -> None:
         """Confirmed parents' vectors are tried first and named as parents; those of other families are left alone."""
         own, other, empty = component([0.5] * 12), component([1.0, 2.0]), Component(id="old")
         problem = Pretended(parents=[other, own, empty])
         candidate = self.generate(problem)
-        self.assertIn(normalized([0.5] * 12), problem.asked[:3])
+        self.assertIn(TWO_QUEUES.normalized([0.5] * 12), problem.asked[:3])
         self.assertEqual(candidate.parents, (own.digest,))
 
     def test_blocks(self) -> None:
@@ -174,13 +173,13 @@ class SearchTests(SynchronousTestCase):
         blocks += [CodeBlock("x", type="other", data={"parameters": [0.9] * 12})]
         problem = Pretended(blocks=blocks)
         self.generate(problem)
-        self.assertIn(normalized(good), problem.asked)
-        self.assertNotIn(normalized([0.9] * 12), problem.asked)
+        self.assertIn(TWO_QUEUES.normalized(good), problem.asked)
+        self.assertNotIn(TWO_QUEUES.normalized([0.9] * 12), problem.asked)
 
     def test_patterns(self) -> None:
         """What was learned of the task itself is tried before all that is known; peers' patterns suggest nothing."""
         loop = Pattern("p", "loop", 1.0, {"length": 250, "relative": 2.5, "share": 0.9})
-        (first, *_) = map(normalized, suggested("loop", loop.data.get))
+        (first, *_) = map(TWO_QUEUES.normalized, TWO_QUEUES.suggested("loop", loop.data.get))
         learned, peers = Pretended(learned=[loop], patterns=[loop]), Pretended(patterns=[loop])
         for problem in (learned, peers):
             self.generate(problem)
@@ -191,14 +190,14 @@ class SearchTests(SynchronousTestCase):
 class TemplateTests(SynchronousTestCase):
     def test_compiles(self) -> None:
         """The file itself, the tunable source and every hand-made setting compile without a warning."""
-        own = Path(generators.__file__).with_name("two_queues.c").read_text()
-        for source in (own, tunable(), *(bake(normalized(vector)) for vector in HAND_MADE)):
+        own = TWO_QUEUES.file.read_text(encoding="utf-8")
+        for source in (own, TWO_QUEUES.tunable(), *map(TWO_QUEUES.bake, KNOWN)):
             self.assertTrue(compileC(source, HEADER, trusted=True, flags=("-Werror",)))
 
     def test_baked(self) -> None:
         """A published source names its parameters and what they mean, and has no kn_param."""
-        source = bake(normalized(HAND_MADE[0]))
-        for parameter in PARAMETERS:
+        source = TWO_QUEUES.bake(KNOWN[0])
+        for parameter in TWO_QUEUES.parameters:
             self.assertIn(f"#define {parameter.name} ", source)
             self.assertIn(parameter.meaning, source)
         self.assertIn("#define SMALL_SHARE 0.1 /*", source)
@@ -208,7 +207,7 @@ class TemplateTests(SynchronousTestCase):
     def test_ranges(self, seed: int) -> None:
         """Random values and values near others stay in their range, and are normal."""
         rng = random.Random(seed)
-        for parameter in PARAMETERS:
+        for parameter in TWO_QUEUES.parameters:
             value = parameter.any(rng)
             for _ in range(5):
                 self.assertTrue(parameter.least <= value <= parameter.most, (parameter.name, value))
@@ -217,13 +216,13 @@ class TemplateTests(SynchronousTestCase):
 
     def test_describe(self) -> None:
         """A description is one line."""
-        for vector in HAND_MADE:
-            self.assertEqual(len(describe(normalized(vector)).splitlines()), 1)
+        for vector in KNOWN:
+            self.assertEqual(len(TWO_QUEUES.describe(vector).splitlines()), 1)
 
     def test_known(self) -> None:
         """The settings near S3-FIFO miss nearly what S3-FIFO misses."""
         scenario = workbench.scenario(workbench.traces()[1])
-        report = scenario.measure(compileC(bake(normalized(HAND_MADE[0])), HEADER, trusted=True))
+        report = scenario.measure(compileC(TWO_QUEUES.bake(KNOWN[0]), HEADER, trusted=True))
         theirs = scenario.baselines()["s3fifo"].splits["held_out"].score
         self.assertLess(abs(report.splits["held_out"].score - theirs), 0.02 * theirs)
 
@@ -231,4 +230,4 @@ class TemplateTests(SynchronousTestCase):
         """A stranger's numbers become a vector within the ranges, or nothing."""
         self.assertIsNone(TWO_QUEUES.vector(None))
         self.assertIsNone(TWO_QUEUES.vector([1.0] * 11))
-        self.assertEqual(TWO_QUEUES.vector([1e9] * 12), normalized([1e9] * 12))
+        self.assertEqual(TWO_QUEUES.vector([1e9] * 12), TWO_QUEUES.normalized([1e9] * 12))

@@ -9,7 +9,7 @@ from pathlib import Path
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.process_manager import ProcessManagerWorkbench, workbench
 from kernelnet.workbench.process_manager.abis import ABIS
-from kernelnet.workbench.process_manager.readers import HEAD
+from kernelnet.workbench.process_manager.readers import FIRST_LINE
 from kernelnet.workbench.process_manager.scenario import ProcessManagerScenario
 from tests.workbench.process_manager_reference import Job
 
@@ -21,7 +21,7 @@ HEADER = workbench.headerPath
 
 def writeLog(path: Path, jobs: list[Job]) -> Path:
     lines = [f"{job.arrival} {job.run} {job.key}" + (f" {job.estimate}" if job.estimate else "") for job in jobs]
-    path.write_text("\n".join([HEAD, *lines, ""]))
+    path.write_text("\n".join([FIRST_LINE, *lines, ""]))
     return path
 
 

@@ -26,7 +26,7 @@ Labelled = tuple[str, Any]
 def writeDataSet(path: Path, sequences: Iterable[Labelled]) -> Path:
     """Our own format; calls are numbers or names."""
     lines = [f"{label} {' '.join(str(call) for call in calls)}" for label, calls in sequences]
-    path.write_text("".join(f"{line}\n" for line in [readers.HEADER, *lines]))
+    path.write_text("".join(f"{line}\n" for line in [readers.FIRST_LINE, *lines]))
     return path
 
 

@@ -4,34 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
-from zope.interface.verify import verifyObject
 
-from kernelnet.artifacts import Pattern, Report
-from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.workbench.compiler import LIBRARY
-from kernelnet.workbench.errors import OutOfFuel, TraceError, Unmeasurable, WorkbenchError, WrongExport
+from kernelnet.artifacts import Pattern
+from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError, WrongExport
 from kernelnet.workbench.file_system import FileSystemWorkbench, trace, workbench
-from kernelnet.workbench.file_system.capacity import MOST
+from kernelnet.workbench.file_system.capacity import MAX_CAPACITY
 from kernelnet.workbench.file_system.machine import FileSystemMachine, stackDistances
 from kernelnet.workbench.file_system.patterns import learnPatterns
-from kernelnet.workbench.file_system.readers import MAX_REQUESTS
+from kernelnet.workbench.file_system.readers import MAX_TRACE_REQUESTS
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
 from kernelnet.workbench.file_system.trace import Trace, makeTrace
 from kernelnet.workbench.machine import Layout
-from tests.workbench.support import HEADER, mixture, policy, smallScenario, writeTrace
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.workbench.contract import BenchContract, FolderCase, python
+from tests.workbench.support import mixture, policy, smallScenario, writeTrace
 
 # Its second parameter is by how much more than one slot the hand moves.
 TUNABLE = """
@@ -44,35 +37,26 @@ void kn_insert(u32 s, u64 k, u32 n) {}
 """
 
 
-def python(code: str) -> str:
-    """What a process of its own prints."""
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout
-
-
-class Case(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir(parents=True)
-
+class Case(FolderCase):
     def scenario(self, ids: list[int] | None = None, capacity: int = 32) -> FileSystemScenario:
         return smallScenario(self.folder, ids, capacity)
 
 
+class ContractTests(BenchContract, Case):
+    bench = workbench
+    light = ("kernelnet.workbench.file_system", "kernelnet.generators.search")
+    file = "small.txt"
+    sources: ClassVar = {"driver.c", "rank.h"}
+    shipped: ClassVar = ["compiler.txt.xz", "sqlite.txt.xz"]
+    shippedBytes = 2 << 20
+    # LFU and SIEVE keep the same blocks for ever on one of them.
+    apart = len(workbench.baselineNames) - 1
+
+    def small(self) -> FileSystemScenario:
+        return self.scenario()
+
+
 class WorkbenchTests(Case):
-    def test_interfaces(self) -> None:
-        """Workbench and scenario provide what third parties are told they do."""
-        self.assertTrue(verifyObject(IWorkbench, workbench))
-        self.assertTrue(verifyObject(IScenario, self.scenario()))
-
-    def test_importsLittle(self) -> None:
-        """The plugins can be listed with the base package only: neither numpy nor wasmtime is imported."""
-        code = (
-            "import sys; import kernelnet.workbench.file_system, kernelnet.generators.search; "
-            "print([m for m in ('numpy', 'wasmtime', 'twisted.internet.reactor') if m in sys.modules])"
-        )
-        self.assertEqual(python(code), "[]\n")
-
     def test_noNetwork(self) -> None:
         """Neither workbench nor generators import what knows a network."""
         code = (
@@ -93,17 +77,11 @@ class WorkbenchTests(Case):
         self.assertEqual(python(code), "[]\n")
 
     def test_traces(self) -> None:
-        """Two traces ship, two megabytes at most, and on both LRU is far from the optimum and the policies differ."""
-        paths = workbench.traces()
-        self.assertEqual([path.name for path in paths], ["compiler.txt.xz", "sqlite.txt.xz"])
-        self.assertLess(sum(path.stat().st_size for path in paths), 2 << 20)
-        for path in paths:
+        """The traces that ship are long, and on both LRU is far from the optimum."""
+        for path in workbench.traces():
             scenario = workbench.scenario(path, {})
             self.assertGreater(sum(scenario.events.values()), 300_000)
-            scores = {name: report.splits["held_out"].score for name, report in scenario.baselines().items()}
-            self.assertLess(scenario.optimum()["held_out"], 0.75 * scores["lru"])
-            # LFU and SIEVE keep the same blocks for ever on one of them.
-            self.assertGreaterEqual(len(set(scores.values())), len(workbench.baselineNames) - 1)
+            self.assertLess(scenario.optimum()["held_out"], 0.75 * scenario.reference().splits["held_out"].score)
 
     def test_settings(self) -> None:
         """The capacity is a tenth of the distinct blocks, at least 16; unknown and impossible settings are errors."""
@@ -116,10 +94,6 @@ class WorkbenchTests(Case):
         wrong = ({"capacity": 0}, {"capacity": -1}, {"capacity": 1001}, {"capacity": 1 << 40}, {"size": 1})
         for settings in wrong:
             self.assertRaises(WorkbenchError, bench.scenario, path, settings)
-
-    def test_missing(self) -> None:
-        """A trace that is not there is a TraceError."""
-        self.assertRaises(TraceError, workbench.scenario, self.folder / "missing.txt", {})
 
     def test_changed(self) -> None:
         """A trace file that has changed is read again."""
@@ -154,7 +128,7 @@ class WorkbenchTests(Case):
     def test_largest(self) -> None:
         """At the largest capacity that may be claimed every baseline does with the memory it may have."""
         made = makeTrace(np.array(mixture(), np.uint64), self.folder / "a.txt")
-        scenario = FileSystemScenario(workbench, FileSystemMachine(made), {"capacity": MOST})
+        scenario = FileSystemScenario(workbench, FileSystemMachine(made), {"capacity": MAX_CAPACITY})
         for report in scenario.baselines().values():
             self.assertEqual(sum(split.score for split in report.splits.values()), made.distinct)
 
@@ -162,59 +136,25 @@ class WorkbenchTests(Case):
         """The longest trace that is read fits into a module's memory, with all that is noted of it."""
         layout = Layout()
         for size in (4, 8, 4, 4):
-            layout.place(size * MAX_REQUESTS)
+            layout.place(size * MAX_TRACE_REQUESTS)
         self.assertLessEqual(layout.pages, 1 << 16)
 
-    def test_scenarioFor(self) -> None:
-        """A claim's scenario is found by the trace's digest, whatever its file is called; or it is unmeasurable."""
+    def test_claimedSettings(self) -> None:
+        """A claim with settings that can't be, or are not complete, is unmeasurable."""
         scenario = self.scenario()
         bench = scenario.workbench
         report = scenario.measure(workbench.baselineModule("lru"))
-        copy = writeTrace(self.folder / "other name.txt", mixture())
-        bad = self.folder / "bad.txt"
-        bad.write_text("nothing")
-        found = bench.scenarioFor(report, [bad, self.folder / "missing.txt", copy])
-        self.assertEqual((found.traceDigest, found.settings), (scenario.traceDigest, scenario.settings))
-        replace = msgspec.structs.replace
-        for claim, paths in (
-            (report, []),
-            (replace(report, trace_digest="0" * 64), [copy]),
-            (replace(report, workbench_digest="0" * 64), [copy]),
-            (replace(report, workbench="other"), [copy]),
-            (replace(report, settings={"capacity": 0}), [copy]),
-            (replace(report, settings={}), [copy]),
-            (replace(report, settings={"capacity": 9, "more": 1}), [copy]),
-        ):
-            self.assertRaises(Unmeasurable, bench.scenarioFor, claim, paths)
+        for settings in ({"capacity": 0}, {}, {"capacity": 9, "more": 1}):
+            claim = msgspec.structs.replace(report, settings=settings)
+            self.assertRaises(Unmeasurable, bench.scenarioFor, claim, [self.folder / "small.txt"])
 
 
 class MeasureTests(Case):
-    def test_report(self) -> None:
-        """A report names everything on which its numbers depend, and its splits add up."""
+    def test_splits(self) -> None:
+        """Of 2000 requests 800 are for training, 200 for validation, and the second half is held out."""
         scenario = self.scenario()
-        report = scenario.measure(workbench.baselineModule("lru"))
-        self.assertEqual((report.workbench, report.trace, report.settings), ("file_system", "small", {"capacity": 32}))
-        self.assertEqual((report.workbench_digest, report.trace_digest), (workbench.digest, scenario.traceDigest))
-        self.assertRegex(report.engine, r"^wasmtime \d+\.\d+\.\d+, driver [0-9a-f]{12}$")
-        self.assertEqual({name: split.events for name, split in report.splits.items()}, scenario.events)
+        self.assertEqual(scenario.settings, {"capacity": 32})
         self.assertEqual(scenario.events, {"train": 800, "validation": 200, "held_out": 1000})
-
-    def test_upTo(self) -> None:
-        """The first splits have the same numbers, whether the later ones are run or not."""
-        scenario = self.scenario()
-        wasm = workbench.baselineModule("arc")
-        whole = scenario.measure(wasm).splits
-        self.assertEqual(scenario.measure(wasm, upTo="train").splits, {"train": whole["train"]})
-        some = scenario.measure(wasm, upTo="validation").splits
-        self.assertEqual(some, {name: whole[name] for name in ("train", "validation")})
-        self.assertRaises(ValueError, scenario.measure, wasm, upTo="everything")
-
-    def test_fuel(self) -> None:
-        """The fuel a run may use can be lowered: just enough is enough, half of it is not."""
-        scenario = self.scenario()
-        used = sum(split.fuel for split in scenario.measure(workbench.baselineModule("lru")).splits.values())
-        scenario.measure(workbench.baselineModule("lru"), fuel=used)
-        self.assertRaises(OutOfFuel, scenario.measure, workbench.baselineModule("lru"), fuel=used // 2)
 
     def test_parameters(self) -> None:
         """Parameters reach kn_param before the start, and change the score; a module without kn_param refuses them."""
@@ -317,41 +257,8 @@ class MeasureTests(Case):
             digests.add(workbench.scenario(self.folder / f"{name}.csv").traceDigest)
         self.assertEqual(len(digests), 3)
 
-    def test_developmentLevel(self) -> None:
-        """The reference has level 0, the optimum would have 1, and what is worse than the reference is below 0."""
-        scenario = self.scenario()
-        reports, best = scenario.baselines(), scenario.optimum()
-        self.assertEqual(scenario.developmentLevel(reports["lru"]), 0.0)
-        for name, report in reports.items():
-            distance = reports["lru"].splits["held_out"].score - best["held_out"]
-            closed = reports["lru"].splits["held_out"].score - report.splits["held_out"].score
-            self.assertAlmostEqual(scenario.developmentLevel(report), closed / distance, msg=name)
-
 
 class DeterminismTests(Case):
-    def test_threads(self) -> None:
-        """Eight threads at once measure what one does, to the unit."""
-        scenario = self.scenario()
-        modules = [workbench.baselineModule(name) for name in workbench.baselineNames]
-        alone = [scenario.measure(wasm) for wasm in modules]
-        with ThreadPoolExecutor(8) as pool:
-            together = list(pool.map(scenario.measure, modules * 6))
-        self.assertEqual(together, alone * 6)
-
-    def test_processes(self) -> None:
-        """Other processes measure the same scores and the same fuel, and so does one that compiles anew."""
-        path = writeTrace(self.folder / "small.txt", mixture())
-        code = (
-            "import msgspec, sys\n"
-            "from kernelnet.workbench.file_system import workbench\n"
-            f"scenario = workbench.scenario({str(path)!r}, {{'capacity': 32}})\n"
-            "print(msgspec.json.encode(scenario.baselines()).decode())"
-        )
-        results = {python(code) for _ in range(2)}
-        self.assertEqual(len(results), 1)
-        theirs = msgspec.json.decode(results.pop(), type=dict[str, Report])
-        self.assertEqual(theirs, self.scenario().baselines())
-
     def test_pinned(self) -> None:
         """Scores and digests are what they were when the bench was made: whoever changes them changes all claims."""
         reports = self.scenario().baselines()
@@ -414,24 +321,8 @@ class PatternTests(Case):
         self.assertLess(found["loop"].confidence, 0.01)
         self.assertLess(found["reuse_distance"].confidence, 0.01)
 
-    def test_real(self) -> None:
-        """Both shipped traces have patterns of at least two kinds with distinct ids, and confidences are shares."""
-        for path in workbench.traces():
-            patterns = workbench.scenario(path).patterns()
-            self.assertEqual(len({pattern.id for pattern in patterns}), len(patterns))
-            self.assertGreaterEqual(len({pattern.type for pattern in patterns}), 2)
-            for pattern in patterns:
-                self.assertTrue(0 <= pattern.confidence <= 1)
-                msgspec.json.encode(pattern)
-
 
 class HeaderTests(Case):
-    def test_documented(self) -> None:
-        """The header that generators are given is the file, and names every function of the ABI."""
-        self.assertEqual(workbench.header, HEADER.read_text() + "\n" + LIBRARY.read_text())
-        for name in ("kn_init", "kn_hit", "kn_victim", "kn_insert", "kn_param", workbench.abis[0].identifier):
-            self.assertIn(name, workbench.header)
-
     def test_library(self) -> None:
         """The header's ghosts forget the oldest, find by key, and can be taken once."""
         check = """

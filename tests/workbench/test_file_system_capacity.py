@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.workbench.errors import TraceError, WorkbenchError
 from kernelnet.workbench.file_system import FileSystemWorkbench
-from kernelnet.workbench.file_system.capacity import LEAST, MOST, atMost, blocksOf, shareOf
+from kernelnet.workbench.file_system.capacity import MAX_CAPACITY, MIN_CAPACITY, atMost, blocksOf, shareOf
 from tests.workbench.support import writeTrace
 
 
@@ -33,8 +33,8 @@ class CapacityTests(SynchronousTestCase):
         self.assertEqual(blocksOf(1000, "10%"), 100)
         self.assertEqual(blocksOf(1000, " 7 "), 7)
         self.assertEqual(blocksOf(1000, "0.01%"), 1)
-        self.assertEqual(blocksOf(5, "16"), LEAST)
-        self.assertEqual(blocksOf(1 << 27, str(MOST)), MOST)
+        self.assertEqual(blocksOf(5, "16"), MIN_CAPACITY)
+        self.assertEqual(blocksOf(1 << 27, str(MAX_CAPACITY)), MAX_CAPACITY)
         for capacity in ("0", "1001", "ten", "", "-1", "1.5", "99999999999", "200%"):
             self.assertRaises(WorkbenchError, blocksOf, 1000, capacity)
         self.assertRaises(WorkbenchError, blocksOf, 1 << 27, "10%")
@@ -42,7 +42,7 @@ class CapacityTests(SynchronousTestCase):
     @given(st.integers(1, 1 << 27), st.integers(1, 100))
     def test_always(self, distinct: int, share: int) -> None:
         """Whatever share is possible makes a capacity that the bench takes."""
-        if share * distinct // 100 <= MOST:
+        if share * distinct // 100 <= MAX_CAPACITY:
             self.assertTrue(1 <= blocksOf(distinct, f"{share}%") <= atMost(distinct))
 
 
@@ -65,7 +65,7 @@ class TaskTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """If nothing remains there is the default."""
-        self.assertEqual(self.tasks([1, 2, 3] * 100), [LEAST])
+        self.assertEqual(self.tasks([1, 2, 3] * 100), [MIN_CAPACITY])
         self.assertEqual(self.tasks([1] * 500 + list(range(1000, 1500))), [50])
 
     def test_scenarios(self) -> None:

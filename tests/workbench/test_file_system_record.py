@@ -195,7 +195,7 @@ db.execute("SELECT sum(length(b)) FROM t").fetchall(); db.close()
 
     def test_most(self) -> None:
         """A recording that gets too long is cut, and says so."""
-        self.patch(record, "MOST", 10)
+        self.patch(record, "MAX_RECORDED", 10)
         done = self.record(sys.executable, "-c", "open(__import__('os').__file__).read()")
         self.assertEqual((done.requests, done.cut), (10, True))
 

@@ -19,7 +19,7 @@ from unittest import skipUnless
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.workbench import compiler, errors, machine, sandbox
+from kernelnet.workbench import compiler, errors, machine, translator
 from tests.workbench.attacks import ATTACKS, Carrier
 from tests.workbench.benches import BENCHES
 from tests.workbench.wasm import component, sleb
@@ -37,9 +37,9 @@ def cpuSeconds() -> float:
     """Of this process, its children that have ended, and those that translate modules."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     total = time.process_time() + children.ru_utime + children.ru_stime
-    with sandbox._lock:
-        for translator in sandbox._idle:
-            fields = Path(f"/proc/{translator._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    with translator._lock:
+        for child in translator._idle:
+            fields = Path(f"/proc/{child._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
             total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return total
 

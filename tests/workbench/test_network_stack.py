@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface.verify import verifyObject
 
-from kernelnet.artifacts import Pattern, Report
+from kernelnet.artifacts import Pattern
 from kernelnet.expressions.syntax import parse, toC
-from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.workbench.compiler import LIBRARY, compileC
+from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import (
     InvalidModule,
     OutOfFuel,
@@ -33,23 +29,13 @@ from kernelnet.workbench.network_stack.patterns import learnPatterns
 from kernelnet.workbench.network_stack.scenario import NetworkStackScenario
 from kernelnet.workbench.network_stack.trace import makeTrace
 from kernelnet.workbench.suite import Suite
+from tests.workbench.contract import BenchContract, FolderCase
 from tests.workbench.network_stack_support import fixed, policy, rank, varied, writeLink
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PINNED = Path(__file__).with_name("pinned_network_stack.json")
 
 
-def python(code: str) -> str:
-    """What a process of its own prints."""
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout
-
-
-class Case(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir(parents=True)
-
+class Case(FolderCase):
     def scenario(self, link: list[int] | None = None, **settings: int) -> NetworkStackScenario:
         """Of a bench of its own, so that nothing is left in the plugin."""
         path = writeLink(self.folder / "small.txt", varied() if link is None else link)
@@ -57,20 +43,19 @@ class Case(SynchronousTestCase):
         return scenario
 
 
+class ContractTests(BenchContract, Case):
+    bench = workbench
+    light = ("kernelnet.workbench.network_stack",)
+    file = "small.txt"
+    sources: ClassVar = {"driver.c", "full.h", "rank.h"}
+    shipped: ClassVar = ["household.xz", "tunnel.xz"]
+    apart = len(workbench.baselineNames)
+
+    def small(self) -> NetworkStackScenario:
+        return self.scenario(varied(12), flows=2, loss_permille=10)
+
+
 class WorkbenchTests(Case):
-    def test_interfaces(self) -> None:
-        """Workbench and scenario provide what third parties are told they do."""
-        self.assertTrue(verifyObject(IWorkbench, workbench))
-        self.assertTrue(verifyObject(IScenario, self.scenario()))
-
-    def test_importsLittle(self) -> None:
-        """The plugin can be listed with the base package only: neither numpy nor wasmtime is imported."""
-        code = (
-            "import sys; import kernelnet.workbench.network_stack; "
-            "print([m for m in ('numpy', 'wasmtime', 'twisted.internet.reactor') if m in sys.modules])"
-        )
-        self.assertEqual(python(code), "[]\n")
-
     def test_settings(self) -> None:
         """What is missing gets its default; unknown and impossible settings are errors that say what would be right."""
         scenario = self.scenario(rtt_ms=100)
@@ -97,19 +82,16 @@ class WorkbenchTests(Case):
                 for report in scenario.baselines().values():
                     self.assertEqual(set(report.splits["held_out"].metrics), set(METRICS))
 
-    def test_digest(self) -> None:
-        """The digest is of all that decides a score; drivers of both ABIs among it."""
-        names = {path.name for abi in workbench.abis for path in abi.sources}
-        self.assertEqual(names, {"driver.c", "full.h", "rank.h"})
+    def test_rules(self) -> None:
+        """What settings mean is said in what the digest is of."""
         for setting in SETTINGS:
             self.assertIn(setting.split("_")[0], workbench.rules + workbench.header)
 
     def test_claims(self) -> None:
-        """A report leads back to its scenario; of another link, or other settings, it doesn't."""
+        """A report of another link, or with other settings, does not lead to this one."""
         scenario = self.scenario(flows=2)
         report = scenario.baselines()["vegas"]
         bench, path = scenario.workbench, self.folder / "small.txt"
-        self.assertIs(bench.scenarioFor(report, [path]), scenario)
         other = writeLink(self.folder / "other.txt", varied(seed=2))
         self.assertRaises(Unmeasurable, bench.scenarioFor, report, [other])
         wrong = msgspec.structs.replace(report, settings={"flows": 99})
@@ -275,26 +257,6 @@ class SteadyTests(Case):
 
 
 class DeterminismTests(Case):
-    def test_threads(self) -> None:
-        """Eight threads at once measure what one does, to the unit."""
-        scenario = self.scenario(varied(12), flows=2, loss_permille=10)
-        modules = [workbench.baselineModule(name) for name in workbench.baselineNames] + [rank("cwnd + 0.1 - loss")]
-        alone = [scenario.measure(wasm) for wasm in modules]
-        with ThreadPoolExecutor(8) as pool:
-            together = list(pool.map(scenario.measure, modules * 4))
-        self.assertEqual(together, alone * 4)
-
-    def test_processes(self) -> None:
-        """Other processes measure the same scores and the same fuel, and so does one that compiles anew."""
-        path = writeLink(self.folder / "small.txt", varied())
-        code = (
-            "import msgspec\n"
-            "from kernelnet.workbench.network_stack import workbench\n"
-            f"print(msgspec.json.encode(workbench.scenario({str(path)!r}, {{'flows': 2}}).baselines()).decode())"
-        )
-        theirs = msgspec.json.decode(python(code), type=dict[str, Report])
-        self.assertEqual(theirs, self.scenario(flows=2).baselines())
-
     def test_settingsApart(self) -> None:
         """An arena that ran another setting gives the same as a new one."""
         path = writeLink(self.folder / "small.txt", varied())
@@ -351,43 +313,26 @@ class PatternTests(Case):
 
 
 class HeaderTests(Case):
-    def test_documented(self) -> None:
-        """The header that generators are given is the file, and names every function and feature of both ABIs."""
-        self.assertEqual(workbench.header, workbench.headerPath.read_text() + "\n" + LIBRARY.read_text())
-        full, ranked = workbench.abis
-        for name in (full.identifier, ranked.identifier, *full.required, "kn_param", "kn_window", *ranked.features):
-            self.assertIn(name, workbench.header)
-
     def test_known(self) -> None:
-        """The expressions that a search may begin with are such, and closer to the optimum than Reno, most of them."""
+        """Most of the expressions that a search may begin with are closer to the optimum than Reno."""
         scenario = self.scenario()
         ranked = workbench.abis[1]
         levels = []
         for expression in ranked.known:
             source = toC(parse(expression, ranked.features), ranked, workbench.headerPath.name)
             report = scenario.measure(compileC(source, workbench.headerPath, trusted=True))
-            self.assertEqual(scenario.workbench.abiOf(compileC(source, workbench.headerPath, trusted=True)), ranked)
             levels.append(scenario.developmentLevel(report))
         self.assertGreater(sum(level > 0 for level in levels), len(levels) // 2, levels)
 
 
 class ShippedTests(SynchronousTestCase):
     def test_links(self) -> None:
-        """Two links ship, 0.8 MB at most, on which the hand-made policies differ and Reno is not the best."""
-        paths = workbench.traces()
-        self.assertEqual([path.name for path in paths], ["household.xz", "tunnel.xz"])
-        self.assertLess(sum(path.stat().st_size for path in paths), 800_000)
-        for path in paths:
+        """The links that ship last minutes; on them Reno is not the best, and all hand-made policies are robust."""
+        for path in workbench.traces():
             scenario = workbench.scenario(path)
             self.assertGreaterEqual(sum(scenario.events.values()), 200)
             scores = [report.splits["held_out"].score for report in scenario.baselines().values()]
-            self.assertEqual(len(set(scores)), len(scores))
             self.assertLess(0, min(scores))
             self.assertLess(min(scores), scores[0])
             for name, report in scenario.baselines().items():
                 self.assertTrue(scenario.isRobust(workbench.baselineModule(name), report), (path.name, name))
-            patterns = scenario.patterns()
-            self.assertGreaterEqual(len(patterns), 2)
-            for pattern in patterns:
-                self.assertTrue(0 <= pattern.confidence <= 1)
-                msgspec.json.encode(pattern)

@@ -16,10 +16,11 @@ import wasmtime
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import SplitScore
+from kernelnet.workbench.engine import engine
 from kernelnet.workbench.network_stack import workbench
 from kernelnet.workbench.network_stack.machine import NetworkStackMachine
 from kernelnet.workbench.network_stack.trace import makeTrace
-from kernelnet.workbench.sandbox import engine, loadModule
+from kernelnet.workbench.sandbox import loadModule
 from tests.workbench.network_stack_support import fixed
 
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface.verify import verifyObject
 
-from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.workbench.errors import ContractBroken, OutOfFuel, Trapped, WorkbenchError, WrongExport
 from kernelnet.workbench.process_manager import ProcessManagerWorkbench, workbench
-from kernelnet.workbench.process_manager.abis import ABIS, FEATURES, KNOWN
 from kernelnet.workbench.process_manager.scenario import ProcessManagerScenario
+from tests.workbench.contract import BenchContract, FolderCase
 from tests.workbench.process_manager_reference import Job
 from tests.workbench.process_manager_support import SHARED, policy, rank, smallScenario, someJobs, writeLog
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 # First come, first served, but for what `PICK` says.
 FULL = """
@@ -51,42 +42,31 @@ def full(pick: str = "", done: str = "") -> bytes:
     return policy(FULL.replace("PICK", pick).replace("DONE", done))
 
 
-class Case(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir(parents=True)
-
+class Case(FolderCase):
     def scenario(self, jobs: list[Job] | None = None, **settings: int) -> ProcessManagerScenario:
         return smallScenario(self.folder, jobs, **settings)
 
 
+class ContractTests(BenchContract, Case):
+    bench = workbench
+    light = ("kernelnet.workbench.process_manager",)
+    file = "small.sched"
+    sources: ClassVar = {"driver.c", "rank.c", "srpt.c"}
+    shipped: ClassVar = ["build.sched.xz", "web.sched.xz"]
+    apart = len(workbench.baselineNames)
+
+    def small(self) -> ProcessManagerScenario:
+        return self.scenario(cpus=2)
+
+
 class WorkbenchTests(Case):
-    def test_interfaces(self) -> None:
-        """Workbench and scenario provide what third parties are told they do."""
-        self.assertTrue(verifyObject(IWorkbench, workbench))
-        self.assertTrue(verifyObject(IScenario, self.scenario()))
-
-    def test_importsLittle(self) -> None:
-        """The plugin can be listed with the base package only."""
-        code = (
-            "import sys; import kernelnet.workbench.process_manager; "
-            "print([m for m in ('numpy', 'wasmtime', 'twisted.internet.reactor') if m in sys.modules])"
-        )
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY)
-        self.assertEqual(done.stdout, "[]\n")
-
     def test_traces(self) -> None:
-        """Two logs ship, 0.8 MB at most, and on both the policies differ and LAS is far from SRPT."""
-        paths = workbench.traces()
-        self.assertEqual([path.name for path in paths], ["build.sched.xz", "web.sched.xz"])
-        self.assertLess(sum(path.stat().st_size for path in paths), 800_000)
-        for path in paths:
+        """On both logs that ship LAS is far from SRPT."""
+        for path in workbench.traces():
             scenario = workbench.scenario(path)
-            scores = {name: report.splits["held_out"].score for name, report in scenario.baselines().items()}
-            self.assertEqual(len(set(scores.values())), len(workbench.baselineNames))
             least = 1000 * scenario.events["held_out"]
-            self.assertLess(scenario.optimum()["held_out"] - least, 0.5 * (scores["las"] - least))
+            las = scenario.reference().splits["held_out"].score
+            self.assertLess(scenario.optimum()["held_out"] - least, 0.5 * (las - least))
 
     def test_settings(self) -> None:
         """Each setting has a default that depends on the log; what is unknown or makes no sense is an error."""
@@ -115,18 +95,6 @@ class WorkbenchTests(Case):
             {"capacity": 5},
         ):
             self.assertRaises(WorkbenchError, bench.scenario, path, wrong)
-
-    def test_known(self) -> None:
-        """What a search begins with are expressions over the features, and each compiles and runs."""
-        from kernelnet.expressions.syntax import parse, toC
-        from kernelnet.workbench.compiler import compileC
-
-        scenario = self.scenario()
-        for text in KNOWN:
-            source = toC(parse(text, FEATURES), ABIS[1], workbench.headerPath.name)
-            wasm = compileC(source, workbench.headerPath, trusted=True)
-            self.assertEqual(workbench.abiOf(wasm).identifier, "process_manager/rank/1")
-            self.assertEqual(set(scenario.measure(wasm).splits), {"train", "validation", "held_out"})
 
 
 class ScenarioTests(Case):
@@ -167,24 +135,6 @@ class ScenarioTests(Case):
         self.assertGreater(sum(job.run for job in jobs[:80]), 2 * jobs[-1].arrival)
         self.scenario(jobs).measure(full(check))
 
-    def test_deterministic(self) -> None:
-        """Two threads and another process have the same report, fuel included."""
-        scenario, wasm = self.scenario(cpus=2), rank("gittins - 0.01 * wait")
-        with ThreadPoolExecutor(2) as pool:
-            reports = list(pool.map(scenario.measure, [wasm] * 4))
-        self.assertEqual(reports, [reports[0]] * 4)
-        code = (
-            "import json, sys; from pathlib import Path; "
-            "from tests.workbench.process_manager_support import rank, smallScenario; import msgspec; "
-            f"scenario = smallScenario(Path({os.fspath(self.folder.resolve())!r}), cpus=2); "
-            "print(msgspec.json.encode(scenario.measure(rank('gittins - 0.01 * wait'))).decode())"
-        )
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY)
-        import msgspec
-
-        self.assertEqual(json.loads(done.stdout), json.loads(msgspec.json.encode(reports[0])))
-
     def test_thinned(self) -> None:
         """A thinned log lacks a few short tasks, an early one among them; others come with other modules."""
         trace = self.scenario(someJobs(3000)).machine.trace
@@ -200,11 +150,6 @@ class ScenarioTests(Case):
         self.assertGreater(first.work, 0.999 * trace.work)
         self.assertEqual(first.ends["held_out"], len(first.run))
         self.assertTrue((np.diff(first.arrival.astype(np.int64)) >= 0).all())
-
-    def test_level(self) -> None:
-        """LAS has the development level 0; SRPT's score would have 1."""
-        scenario = self.scenario()
-        self.assertEqual(scenario.developmentLevel(scenario.baselines()["las"]), 0)
 
     def test_scale(self) -> None:
         """A rank function doesn't notice when all times are a thousand times as long: its times are in bounds."""

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.workbench.errors import TraceError, WorkbenchError
 from kernelnet.workbench.process_manager import readers, record, schedviz, tasks
-from kernelnet.workbench.process_manager.readers import HEAD, readTasks, traceName
+from kernelnet.workbench.process_manager.readers import FIRST_LINE, readTasks, traceName
 from kernelnet.workbench.process_manager.tasks import Tasks
 from kernelnet.workbench.process_manager.trace import loadTrace, makeTrace
 from tests.workbench.process_manager_support import SHARED, someJobs, writeLog
@@ -115,7 +115,7 @@ class ReaderTests(Case):
 
     def test_byteOrderMark(self) -> None:
         """What spreadsheets put before a text is no part of it."""
-        text = f"\ufeff{HEAD}\n5 7 a/b\n"
+        text = f"\ufeff{FIRST_LINE}\n5 7 a/b\n"
         self.assertEqual(self.rows(self.read("a.sched", text)), [(5, 7, "a/b", "a", 0)])
 
     def test_ftrace(self) -> None:
@@ -139,7 +139,7 @@ class ReaderTests(Case):
 
     def test_own(self) -> None:
         """Our own format, compressed or not."""
-        text = f"{HEAD}\n# cpus 3\n5 10 a/b\n# remark\n\n5 1 c 77\n"
+        text = f"{FIRST_LINE}\n# cpus 3\n5 10 a/b\n# remark\n\n5 1 c 77\n"
         expected = [(5, 10, "a/b", "a", 0), (5, 1, "c", "c", 77)]
         self.assertEqual(self.rows(self.read("a.sched", text)), expected)
         for suffix, compress in ((".gz", gzip.compress), (".xz", lzma.compress)):
@@ -157,11 +157,11 @@ class ReaderTests(Case):
             ("a.swf", SWF.replace("100", "1e2", 1), 4, "'1e2' in column 4"),
             ("a.swf", SWF.replace("  100 ", f" {'9' * 12} ", 1), 4, "in column 4"),
             ("a.sched", "5 10 a/b\n", 1, "it begins with '5 10 a/b'"),
-            ("a.sched", f"{HEAD}\n5 10\n", 2, "2 columns"),
-            ("a.sched", f"{HEAD}\n5 0 a\n", 2, "no time"),
-            ("a.sched", f"{HEAD}\n5 -1 a\n", 2, "'-1' is no time"),
-            ("a.sched", f"{HEAD}\n5 1 \x07\n", 2, "is no group/key"),
-            ("a.sched", f"{HEAD}\n5 1 a {'9' * 17}\n", 2, "is no time"),
+            ("a.sched", f"{FIRST_LINE}\n5 10\n", 2, "2 columns"),
+            ("a.sched", f"{FIRST_LINE}\n5 0 a\n", 2, "no time"),
+            ("a.sched", f"{FIRST_LINE}\n5 -1 a\n", 2, "'-1' is no time"),
+            ("a.sched", f"{FIRST_LINE}\n5 1 \x07\n", 2, "is no group/key"),
+            ("a.sched", f"{FIRST_LINE}\n5 1 a {'9' * 17}\n", 2, "is no time"),
             ("a.sched", "", 1, "it begins with ''"),
             ("a.ftrace", switch, 10, "says not who"),
             ("a.ftrace", FTRACE.replace("100.000250", "100.x"), 10, "is no event"),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.workbench import errors, machine, sandbox
+from kernelnet.workbench import engine, errors, machine, sandbox, translator
 from kernelnet.workbench.file_system import workbench
 from kernelnet.workbench.file_system.machine import FileSystemMachine
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
@@ -132,7 +132,7 @@ class HostileTests(SynchronousTestCase):
         for megabytes in (1, 8, 15):
             apart = vec([at(0, b"x"), at(megabytes << 20, b"x")])
             wasm = raw(memory=vec([b"\0" + leb(megabytes * 16 + 16)]), data=apart)
-            self.assertLess(len(sandbox._translate(wasm)), 100_000)
+            self.assertLess(len(translator.translate(wasm)), 100_000)
             self.scenario.measure(wasm, upTo="train")
 
     def test_tableImages(self) -> None:
@@ -140,7 +140,7 @@ class HostileTests(SynchronousTestCase):
         for count in (1, 4, 80):
             size = 1 << 20
             far = vec([b"\2" + leb(index) + b"\x41" + sleb(size - 1) + b"\x0b\0\1\0" for index in range(count)])
-            self.patch(sandbox, "_translate", self.fail)
+            self.patch(sandbox, "translate", self.fail)
             self.fails(errors.OutOfMemory, raw(tables=vec([b"\x70\0" + leb(size)] * count), elements=far), "table")
 
     def test_flat(self) -> None:
@@ -207,7 +207,7 @@ class HostileTests(SynchronousTestCase):
             "import os, resource\n"
             "resource.setrlimit(resource.RLIMIT_NOFILE, (2048, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
             "keep = [os.open('/dev/null', 0) for _ in range(1100)]\n"
-            "sandbox.closeTranslators()\n"
+            "translator.closeTranslators()\n"
             "scenario.measure(wasm)\n"
             "print('measured')"
         )
@@ -224,10 +224,10 @@ class HostileTests(SynchronousTestCase):
 
         def ask() -> object:
             barrier.wait()
-            return sandbox.engine()
+            return engine.engine()
 
-        self.patch(sandbox, "_made", [])
-        self.patch(sandbox, "_makeEngine", slowly)
+        self.patch(engine, "_made", [])
+        self.patch(engine, "_makeEngine", slowly)
         with ThreadPoolExecutor(4) as pool:
             found = {id(future.result()) for future in [pool.submit(ask) for _ in range(4)]}
         self.assertEqual((len(found), len(made)), (1, 1))
@@ -256,10 +256,10 @@ class HostileTests(SynchronousTestCase):
         for number in range(4):
             self.fails(errors.InvalidModule, raw(init=b"\x10\x63" * (number + 1)))
             self.fails(errors.Trapped, raw(init=b"\x00" * (number + 1)))
-            with sandbox._lock:
-                for translator in sandbox._idle:
-                    translator._process.kill()
-                    translator._process.wait()
+            with translator._lock:
+                for child in translator._idle:
+                    child._process.kill()
+                    child._process.wait()
             sandbox.loadModule(raw(init=b"\x41" + sleb(1000 + number) + b"\x1a"))
         self.assertLessEqual(len(os.listdir("/proc/self/fd")), len(before))
 
@@ -267,7 +267,7 @@ class HostileTests(SynchronousTestCase):
         """What a process of its own prints that has a scenario, and a policy with endless recursion in kn_hit."""
         setting = (
             "import pathlib, sys\n"
-            "from kernelnet.workbench import errors, sandbox\n"
+            "from kernelnet.workbench import errors, sandbox, translator\n"
             "from kernelnet.testing import loopWithScan, makeScenario\n"
             "from tests.workbench.wasm import *\n"
             f"scenario = makeScenario(pathlib.Path({self.mktemp()!r}).parent, loopWithScan())\n"
@@ -282,11 +282,11 @@ class HostileTests(SynchronousTestCase):
 
     def test_stopped(self) -> None:
         """A child that neither works nor reads is given up after a while, even for the largest module."""
-        self.patch(sandbox, "_WALL_SECONDS", 1.0)
-        translator = sandbox._Translator()
-        self.addCleanup(translator.close)
-        os.kill(translator._process.pid, signal.SIGSTOP)
-        self.assertRaises(errors.CompileTooCostly, translator.translate, bytes(sandbox.MAX_MODULE))
+        self.patch(translator, "_WALL_SECONDS", 1.0)
+        child = translator.Translator()
+        self.addCleanup(child.close)
+        os.kill(child._process.pid, signal.SIGSTOP)
+        self.assertRaises(errors.CompileTooCostly, child.translate, bytes(sandbox.MAX_MODULE))
 
     # -- the compiler of machine code --------------------------------------------------------------------
 
@@ -303,20 +303,20 @@ class HostileTests(SynchronousTestCase):
     def test_worker(self) -> None:
         """A child that died is replaced, and the module that is next does not notice."""
         self.scenario.measure(written(), upTo="train")
-        with sandbox._lock:
-            for translator in sandbox._idle:
-                translator._process.kill()
-                translator._process.wait()
+        with translator._lock:
+            for child in translator._idle:
+                child._process.kill()
+                child._process.wait()
         self.scenario.measure(written(insert="static volatile u32 last; last = s;"), upTo="train")
 
     def test_costly(self) -> None:
         """A translation that exceeds its CPU time is ended and told apart from a bad module."""
-        self.patch(sandbox, "_idle", [])
-        translator = sandbox._Translator()
-        self.addCleanup(translator.close)
+        self.patch(translator, "_idle", [])
+        child = translator.Translator()
+        self.addCleanup(child.close)
         # As large as it takes: the child itself knows no limit on the size.
         branches = b"".join(ZERO + b"\x0d" + leb(i) for i in range(1000))
         deep = raw(more=[body(b"\x02\x40" * 1000 + branches * 40 + b"\x0b" * 1000)])
         start = time.monotonic()
-        self.assertRaises(errors.CompileTooCostly, translator.translate, deep)
+        self.assertRaises(errors.CompileTooCostly, child.translate, deep)
         self.assertLess(time.monotonic() - start, SECONDS)

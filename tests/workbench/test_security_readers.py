@@ -14,9 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.security import readers
-from kernelnet.workbench.security.readers import HEADER, readSequences, straceSequences, traceName
+from kernelnet.workbench.security.readers import FIRST_LINE, readSequences, straceSequences, traceName
 
-HEAD = HEADER.encode() + b"\n"
+HEAD = FIRST_LINE.encode() + b"\n"
 
 STRACE = b"""\
 100 execve("/bin/sh", ["sh", "-c", "read(1)"], 0x7ffd /* 20 vars */) = 0

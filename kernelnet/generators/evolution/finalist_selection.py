@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kernelnet.artifacts import Candidate
-from kernelnet.generators.evolution.search_family import Found, Metered
+from kernelnet.generators.evolution.search_family import Metered, Scored
 
 __all__ = ["FINALISTS", "choose"]
 
 FINALISTS = 20
-"""So many of the best on train are looked at in the end."""
+"""Number of the best on train that are looked at in the end."""
 
 
-def choose(problem: Metered, found: Sequence[Found]) -> Candidate | None:
+def choose(metered: Metered, found: Sequence[Scored]) -> Candidate | None:
     """
     Make a choice of what several families found.
 
@@ -30,4 +30,4 @@ def choose(problem: Metered, found: Sequence[Found]) -> Candidate | None:
     finalists = sorted(found, key=lambda one: one.loss)[:FINALISTS]
     if not finalists:
         return None
-    return min(finalists, key=lambda one: 2 * one.loss + problem.lateLoss(one.scores)).candidate
+    return min(finalists, key=lambda one: 2 * one.loss + metered.lateLoss(one.scores)).candidate

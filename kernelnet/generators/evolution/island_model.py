@@ -13,20 +13,20 @@ from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 from kernelnet.artifacts import Candidate
-from kernelnet.generators.evolution.search_family import Family, Found, Job, Metered, Scores
+from kernelnet.generators.evolution.search_family import Family, Job, Metered, Scored, Scores
 
 __all__ = ["NEAR", "IslandFamily", "selected"]
 
 G = TypeVar("G")
 
 BATCH = 8
-"""Measured in one step: with a large trace a step takes seconds, and nobody else goes on meanwhile."""
+"""Number measured in one step: with a large trace a step takes seconds, and nobody else goes on meanwhile."""
 
 MIGRATION = 12
 """Generations of an island between two times that its best one moves on."""
 
 NEAR = 4
-"""So many building blocks, of the tasks most like the own, are tried before what is known to be good in general."""
+"""Number of building blocks, of the tasks most like the own, tried before what is known to be good in general."""
 
 _TOURNAMENT = 4
 
@@ -66,15 +66,15 @@ class IslandFamily(Family, Generic[G]):
     See `Family`.  A subclass says what a genome is, how it breeds and what it is as a module.
 
     @cvar population: on each island.
-    @cvar offspring: so many come of one generation of an island.
+    @cvar offspring: number that comes of one generation of an island.
     """
 
     islands = 3
     population = 50
     offspring = 24
 
-    def start(self, problem: Metered, rng: random.Random) -> None:
-        self.problem = problem
+    def start(self, metered: Metered, rng: random.Random) -> None:
+        self._metered, self.problem = metered, metered.problem
         self.evaluations = 0
         self._steps = 0
         self._known: dict[str, Scores | None] = {}
@@ -83,8 +83,8 @@ class IslandFamily(Family, Generic[G]):
         ]
         self.begin()
 
-    def goOn(self, problem: Metered) -> None:
-        self.problem = problem
+    def goOn(self, metered: Metered) -> None:
+        self._metered, self.problem = metered, metered.problem
         here = self._islands[self._steps % self.islands]
         new = {key: genome for genome in self.worthTrying() if (key := self.key(genome)) not in self._known}
         # What was bred and not measured yet comes after what others have found meanwhile.
@@ -96,15 +96,15 @@ class IslandFamily(Family, Generic[G]):
         """Look at C{self.problem} before anything is asked for."""
 
     def worthTrying(self) -> Iterable[G]:
-        """What confirmed parents, blocks and patterns of C{self.problem} suggest, and what is known to be good."""
+        """Genomes that parents, blocks and patterns of C{self.problem} suggest, and those known to be good."""
         raise NotImplementedError
 
     def suggested(self) -> Sequence[G]:
-        """What the patterns of the task itself suggest: see `kernelnet.generators.evolution.pattern_seeds`."""
+        """Genomes that the patterns of the task itself suggest: see `kernelnet.generators.evolution.pattern_seeds`."""
         return ()
 
     def first(self, rng: random.Random) -> list[G]:
-        """What an island begins with, the most promising first; about as many as its population."""
+        """The genomes that an island begins with, the most promising first; about as many as its population."""
         raise NotImplementedError
 
     def child(self, ranked: Sequence[G], rng: random.Random) -> G:
@@ -112,19 +112,19 @@ class IslandFamily(Family, Generic[G]):
         raise NotImplementedError
 
     def key(self, genome: G) -> str:
-        """What tells genomes apart: none is measured twice."""
+        """Text that tells genomes apart: none is measured twice."""
         return repr(genome)
 
     def job(self, genome: G) -> Job:
-        """What is measured."""
+        """The genome as something to measure."""
         raise NotImplementedError
 
     def ranking(self, genome: G, loss: float) -> float:
-        """What decides between two: the loss, and something for being large."""
+        """Number that decides between two: the loss, and something for being large."""
         return loss
 
     def candidate(self, genome: G) -> Candidate:
-        """What is published."""
+        """The genome as it is published."""
         raise NotImplementedError
 
     # -- Family
@@ -157,7 +157,7 @@ class IslandFamily(Family, Generic[G]):
     def _measure(self, island: _Island[G], genomes: list[G]) -> None:
         keys = [self.key(genome) for genome in genomes]
         new = {key: genome for key, genome in zip(keys, genomes, strict=True) if key not in self._known}
-        results = self.problem.measureAll(self.job(genome) for genome in new.values())
+        results = self._metered.measureAll(self.job(genome) for genome in new.values())
         self._known.update(zip(new, results, strict=False))
         self.evaluations += len(results)
         # There was no budget for the rest; there may be another day.
@@ -165,13 +165,13 @@ class IslandFamily(Family, Generic[G]):
         for key, genome in zip(keys, genomes, strict=True):
             scores = self._known.get(key)
             if scores is not None:
-                island.add(genome, scores, self.ranking(genome, self.problem.loss(scores)))
+                island.add(genome, scores, self.ranking(genome, self._metered.loss(scores)))
 
-    def found(self, count: int) -> list[Found]:
+    def found(self, count: int) -> list[Scored]:
         best: dict[Scores, tuple[float, G]] = {}
         for island in self._islands:
             for scores, member in island.members.items():
                 if scores not in best or member[0] < best[scores][0]:
                     best[scores] = member
         listed = sorted(best.items(), key=lambda item: item[1][0])[:count]
-        return [Found(self.problem.loss(scores), scores, self.candidate(genome)) for scores, (_, genome) in listed]
+        return [Scored(self._metered.loss(scores), scores, self.candidate(genome)) for scores, (_, genome) in listed]

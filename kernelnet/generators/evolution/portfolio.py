@@ -17,15 +17,16 @@ from typing import Any
 
 from kernelnet.artifacts import Candidate
 from kernelnet.generators.evolution.finalist_selection import FINALISTS, choose
-from kernelnet.generators.evolution.search_family import Family, Found, Metered, Scores
+from kernelnet.generators.evolution.search_family import Family, Metered, Scored, Scores
+from kernelnet.interfaces import IProblem
 
 __all__ = ["Bandit", "search"]
 
-FLOOR = 0.5
-"""The part of all effort that is shared equally."""
+EQUAL_SHARE = 0.5
+"""Share of all effort that is divided equally."""
 
-MEMORY = 30
-"""What a family pays is judged by so many of its last steps."""
+RECENT_STEPS = 30
+"""Number of a family's last steps by which it is judged what it pays."""
 
 
 class Bandit:
@@ -37,14 +38,14 @@ class Bandit:
 
     def __init__(self, arms: int) -> None:
         self.spent = [0.0] * arms
-        self._last: list[deque[tuple[float, float]]] = [deque(maxlen=MEMORY) for _ in range(arms)]
+        self._last: list[deque[tuple[float, float]]] = [deque(maxlen=RECENT_STEPS) for _ in range(arms)]
 
     def choose(self) -> int:
         """An arm that has less than its floor, else the one that pays most; of equals the one that has had least."""
         arms = range(len(self.spent))
         total = sum(self.spent)
         poorest = min(arms, key=lambda arm: self.spent[arm])
-        if self.spent[poorest] <= total * FLOOR / len(self.spent):
+        if self.spent[poorest] <= total * EQUAL_SHARE / len(self.spent):
             return poorest
         return max(arms, key=lambda arm: (self._pays(arm), -self.spent[arm]))
 
@@ -58,11 +59,11 @@ class Bandit:
         return sum(gain for _, gain in last) / max(sum(cost for cost, _ in last), 1e-9)
 
 
-PATIENCE = 500
-"""After so many measurements without anything better a search has converged: the next begins afresh."""
+CONVERGED_AFTER = 500
+"""Number of measurements without anything better after which a search has converged: the next begins afresh."""
 
-MOST = 20_000
-"""So many are remembered of a task at most, for the sake of memory."""
+MAX_MEASUREMENTS = 20_000
+"""Maximum number that is remembered of a task, for the sake of memory."""
 
 
 class _Search:
@@ -78,7 +79,7 @@ class _Search:
     def isWorthGoingOn(self, families: Sequence[Family]) -> bool:
         """Whether it is of these families, and hasn't converged."""
         names, ours = ([family.name for family in some] for some in (families, self.families))
-        return names == ours and self.idle < PATIENCE and self.measured < MOST
+        return names == ours and self.idle < CONVERGED_AFTER and self.measured < MAX_MEASUREMENTS
 
     def trySuggested(self) -> None:
         """
@@ -108,7 +109,7 @@ class _Search:
 
 
 def search(
-    problem: Any,
+    problem: IProblem,
     families: Sequence[Family],
     evaluations: int | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -143,7 +144,7 @@ def search(
             metered.tell(generation)
             generation += 1
         ours.reference = metered.reference
-        found: list[Found] = [one for family in ours.families for one in family.found(FINALISTS)]
+        found: list[Scored] = [one for family in ours.families for one in family.found(FINALISTS)]
         return choose(metered, found)
     finally:
         metered.close()

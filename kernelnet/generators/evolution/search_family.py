@@ -1,5 +1,5 @@
 """
-Families of policies that a portfolio searches side by side, and what they measure with.
+Families of policies that a portfolio searches side by side, and the problem as they measure on it.
 
 A `Family` does its work in short steps, so that somebody else decides who goes on.  All measure through one
 `Metered` problem, which knows when the search is over, runs two modules at once, and gives each score on several
@@ -13,25 +13,26 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from kernelnet.artifacts import Candidate, SplitScore
+from kernelnet.interfaces import IProblem
 from kernelnet.workbench.errors import WorkbenchError
 
-__all__ = ["RESERVE", "WINDOWS", "Family", "Found", "Job", "Metered", "Scores"]
+__all__ = ["RESERVE", "TRAIN_WINDOWS", "Family", "Job", "Metered", "Scored", "Scores"]
 
 T = TypeVar("T")
 
-WINDOWS = 8
-"""Train is measured in so many windows of the same length."""
+TRAIN_WINDOWS = 8
+"""Number of windows, of the same length, in which train is measured."""
 
 RESERVE = 0.25
 """Seconds kept for the end."""
 
 THREADS = 2
 
-_MOST = 10.0
-"""In one window nothing is worse than so many times the first one's score."""
+_MAX_SHARE = 10.0
+"""Maximum share of the first one's score that counts in a window."""
 
 Scores = tuple[int, ...]
 """One for each window."""
@@ -41,7 +42,7 @@ Job = tuple[bytes, Sequence[float]]
 
 
 @dataclass(frozen=True)
-class Found:
+class Scored:
     """
     One that was measured.
 
@@ -55,23 +56,24 @@ class Found:
 
 class Metered:
     """
-    An `IProblem` (what it doesn't have itself it has from C{problem}) with a budget of evaluations.
+    An `IProblem` measured on a budget of evaluations.
 
     With a number of evaluations, and time enough for them, all that is decided depends on the problem alone: the
     results of a batch come in the order of its jobs, however the threads took turns.
 
+    @ivar problem: what is measured on.
     @ivar evaluations: how many were made.
     """
 
     def __init__(
-        self, problem: Any, evaluations: int | None = None, windows: int = WINDOWS, reference: Scores = ()
+        self, problem: IProblem, evaluations: int | None = None, windows: int = TRAIN_WINDOWS, reference: Scores = ()
     ) -> None:
         """
-        @param problem: an `IProblem`; without C{measureWindows} all of train is one window.
+        @param problem: where it has no C{measureWindows} all of train is one window.
         @param evaluations: at most so many; C{None}: until the time is over.
         @param reference: with what `loss` compares; empty: the first that is measured.
         """
-        self._problem = problem
+        self.problem = problem
         self._limit = math.inf if evaluations is None else evaluations
         self._windows = windows
         self.reference = reference
@@ -80,9 +82,6 @@ class Metered:
         self._told: tuple[float, int] | None = None
         self._adds: bool | None = None if hasattr(problem, "measureWindows") else True
         self.evaluations = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._problem, name)
 
     def close(self) -> None:
         """End the threads."""
@@ -117,7 +116,7 @@ class Metered:
 
     def windowsOfSources(self, sources: Iterable[str]) -> list[list[SplitScore] | None]:
         """The same for C sources; what doesn't compile has failed."""
-        return self._each(sources, lambda source: (self._problem.compile(source), ()))
+        return self._each(sources, lambda source: (self.problem.compile(source), ()))
 
     def _each(self, things: Iterable[T], toJob: Callable[[T], Job]) -> list[list[SplitScore] | None]:
         def measured(thing: T) -> list[SplitScore] | bool | None:
@@ -133,22 +132,21 @@ class Metered:
         return results
 
     def _late(self) -> bool:
-        return bool(self._problem.secondsLeft() <= RESERVE)
+        return self.problem.secondsLeft() <= RESERVE
 
     def _measured(self, thing: T, toJob: Callable[[T], Job]) -> list[SplitScore] | None:
         try:
             wasm, parameters = toJob(thing)
-            if hasattr(self._problem, "measureWindows"):
-                found: list[SplitScore] = self._problem.measureWindows(wasm, parameters, self._windows)
-                return found
-            return [self._problem.measure(wasm, parameters)]
+            if hasattr(self.problem, "measureWindows"):
+                return self.problem.measureWindows(wasm, parameters, self._windows)
+            return [self.problem.measure(wasm, parameters)]
         except WorkbenchError:
             # Such as a queue beyond the memory that a policy may have.
             return None
 
     def loss(self, scores: Scores) -> float:
         """
-        What a search minimises: the mean, over windows, of the score as a share of the first one's that was measured.
+        Number that a search minimises: the mean, over windows, of the score as a share of that of the first measured.
 
         So each window counts the same, however much there is to lose in it; one in which the first had luck does not
         outweigh all others.
@@ -164,7 +162,7 @@ class Metered:
         return math.fsum(shares) / len(shares) if shares else self.loss(scores)
 
     def _shares(self, scores: Scores) -> list[float]:
-        return [min(_MOST, (s + 1) / (r + 1)) for s, r in zip(scores, self.reference, strict=True)]
+        return [min(_MAX_SHARE, (s + 1) / (r + 1)) for s, r in zip(scores, self.reference, strict=True)]
 
     def tell(self, generation: int) -> None:
         """Tell the trainer how far the search is."""
@@ -173,14 +171,14 @@ class Metered:
         loss, job, total = self._best
         if self._told is None or (loss < self._told[0] and not self.over()):
             self._told = loss, self._scoreOf(job, total)
-        self._problem.progress(generation, self._told[1])
+        self.problem.progress(generation, self._told[1])
 
     def _scoreOf(self, job: Job, total: int) -> int:
         """The score on all of train; C{total} is the sum of its windows', which is the same on some benches."""
         if self._adds:
             return total
         try:
-            score: int = self._problem.measure(*job).score
+            score = self.problem.measure(*job).score
         except WorkbenchError:
             # Such as a machine that is busier now.
             return total
@@ -199,22 +197,22 @@ class Family:
     name = ""
     evaluations = 0
 
-    def start(self, problem: Metered, rng: random.Random) -> None:
+    def start(self, metered: Metered, rng: random.Random) -> None:
         """Begin; nothing is measured yet.  All randomness comes from C{rng}."""
         raise NotImplementedError
 
-    def goOn(self, problem: Metered) -> None:
-        """Go on, on the same task, with a new budget, and with what C{problem} has to suggest now."""
+    def goOn(self, metered: Metered) -> None:
+        """Go on, on the same task, with a new budget, and with what its problem has to suggest now."""
         raise NotImplementedError
 
     def trySuggested(self) -> None:
         """Measure what the patterns of the task itself suggest, if they suggest anything; called once, at first."""
 
     def step(self) -> None:
-        """Measure one short batch, some tens, by C{problem.measureAll}; more than is left is cut off there."""
+        """Measure one short batch, some tens, by C{metered.measureAll}; more than is left is cut off there."""
         raise NotImplementedError
 
-    def found(self, count: int) -> list[Found]:
+    def found(self, count: int) -> list[Scored]:
         """The best so far, at most C{count}, best first, and no two of the same scores."""
         raise NotImplementedError
 

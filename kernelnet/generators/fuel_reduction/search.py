@@ -6,7 +6,7 @@ in every window and metric, with fewer instructions:
 
   - an expression is simplified, and its parts are dropped or replaced as long as nothing changes;
   - a template's parameters are set to what switches things off, which the compiler then leaves out;
-  - C source is rewritten; see C{_rewrite}.
+  - C source is rewritten; see C{source_rewrites}.
 
 Whether they do the same on validation and held-out is proved by the trainer, before anything is published.
 """
@@ -26,8 +26,8 @@ from kernelnet.expressions.syntax import Tree, evaluate, fromSource, toC
 from kernelnet.expressions.wasm_codegen import toWasm
 from kernelnet.generators.evolution.search_family import Metered
 from kernelnet.generators.fuel_reduction.source_rewrites import Rewriting, conditions, expected, inlined, leaner
-from kernelnet.generators.templates.parameter_search import Template
-from kernelnet.generators.templates.parameters import Vector
+from kernelnet.generators.templates.parameters import Template, Vector
+from kernelnet.interfaces import IProblem
 from kernelnet.workbench.abi import rankAbiOf
 
 __all__ = ["cheaper"]
@@ -40,7 +40,7 @@ _LEAST_GAIN = 0.001
 
 @dataclass(frozen=True)
 class _Done:
-    """What a module does on train, and what it takes for it."""
+    """Behaviour of a module on train, and its fuel there."""
 
     behaviour: tuple[Any, ...]
     fuel: int
@@ -51,9 +51,9 @@ def _done(windows: Sequence[SplitScore]) -> _Done:
     return _Done(behaviour, sum(w.fuel for w in windows))
 
 
-def cheaper(problem: Any, templates: Sequence[Template] = (), evaluations: int | None = None) -> Candidate | None:
+def cheaper(problem: IProblem, templates: Sequence[Template] = (), evaluations: int | None = None) -> Candidate | None:
     """
-    @param problem: an `IProblem`; its parents are tried, the first first, until one can be improved.
+    @param problem: its parents are tried, the first first, until one can be improved.
     @param evaluations: at most so many measurements; C{None}: until the time is over.
     @return: a candidate whose first parent is the component that it does the same as.
     """
@@ -130,12 +130,12 @@ class _Parent:
     # -- of a rank ABI
 
     def _expression(self) -> None:
-        abi = rankAbiOf(self._metered)
+        abi = rankAbiOf(self._metered.problem)
         tree = fromSource(self._source, abi.features) if abi is not None else None
         if abi is None or tree is None:
             return
         smallest = self._reduced(tree)
-        printed = toC(smallest, abi, f"kn_{self._metered.workbench}.h", "the same decisions by a simpler rank")
+        printed = toC(smallest, abi, f"kn_{self._metered.problem.workbench}.h", "the same decisions by a simpler rank")
         self._try("a simpler expression", [printed])
 
     def _reduced(self, tree: Tree) -> Tree:
@@ -158,20 +158,20 @@ class _Parent:
 
     def _alike(self, tree: Tree, other: Tree) -> bool:
         """Whether two trees put features drawn at random into the same order."""
-        abi = rankAbiOf(self._metered)
+        abi = rankAbiOf(self._metered.problem)
         assert abi is not None
         drawn = [{feature: self._number() for feature in abi.features} for _ in range(_DRAWN)]
         ranks = [(evaluate(tree, values), evaluate(other, values)) for values in drawn]
         return all((a[0] < b[0]) is (a[1] < b[1]) for a in ranks for b in ranks)
 
     def _number(self) -> float:
-        """What a feature may well be: a count, a share, a time."""
+        """A value that a feature may well have: a count, a share, a time."""
         rng = self._rng
         return rng.choice((0.0, 1.0, float(rng.randint(0, 20)), rng.random(), 10 ** rng.uniform(-3, 6)))
 
     def _fuelOf(self, trees: Sequence[Tree]) -> list[int | None]:
-        """What trees take as modules written directly; C{None} for what does anything else."""
-        abi = rankAbiOf(self._metered)
+        """Fuel of trees as modules written directly; C{None} for what does anything else."""
+        abi = rankAbiOf(self._metered.problem)
         assert abi is not None
         found: list[int | None] = []
         for windows in self._metered.windowsOf([(toWasm(tree, abi), ()) for tree in trees]):

@@ -64,7 +64,7 @@ def expected(source: str, number: int, outcome: int) -> str | None:
 
 
 def conditions(source: str) -> int:
-    """How many conditions are worth a try."""
+    """Number of conditions that are worth a try."""
     return min(_MOST_CONDITIONS, len(_IF.findall(_visible(source))))
 
 

@@ -1,1 +1,9 @@
-"""TODO map."""
+"""
+Policies as C sources with parameters, and the search for their values.
+
+  - C{parameters}: what a template is; how values get into its source
+  - C{parameter_search}: the family that searches one
+  - C{two_queues}, C{reuse_interval}: templates of page caches, each beside its C source; the former has the generator
+    C{template}
+  - C{delay_target}: a template of senders, beside its C source
+"""

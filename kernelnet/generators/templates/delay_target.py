@@ -1,13 +1,13 @@
-"""The template C{queue_target.c} as a family: senders that keep a queue of their own choice at the link."""
+"""The template C{delay_target.c} as a family: senders that keep a queue of their own choice at the link."""
 
 from __future__ import annotations
 
-from kernelnet.generators.templates.parameter_search import Template
-from kernelnet.generators.templates.parameters import Parameter, Vector, bakedSource, tunableSource
+from collections.abc import Mapping
+from pathlib import Path
 
-__all__ = ["QUEUE_TARGET"]
+from kernelnet.generators.templates.parameters import Parameter, Template, Vector
 
-_FILE = "queue_target.c"
+__all__ = ["DELAY_TARGET"]
 
 _PARAMETERS = (
     Parameter("TARGET", 0.2, 12, False, False, "packets that should wait"),
@@ -33,28 +33,18 @@ _KNOWN: tuple[Vector, ...] = (
 """Settings that come near to known senders, and such between them."""
 
 
-def _bake(vector: Vector) -> str:
-    return bakedSource(_FILE, _PARAMETERS, vector)
-
-
-def _tunable() -> str:
-    return tunableSource(_FILE, _PARAMETERS)
-
-
-def _describe(vector: Vector) -> str:
-    value = dict(zip((parameter.name for parameter in _PARAMETERS), vector, strict=True))
+def _summary(value: Mapping[str, float]) -> str:
     text = f"keeps {value['TARGET']:.1f} packets and {value['SHARE']:.0%} of the window in the queue"
     return text + (f", paced at {value['PACE']:.1f} windows a round trip" if value["PACE"] else "")
 
 
-QUEUE_TARGET = Template(
+DELAY_TARGET = Template(
     "queue_target",
     "network_stack",
+    Path(__file__).with_name("delay_target.c"),
     _PARAMETERS,
     _KNOWN,
-    _tunable,
-    _bake,
-    _describe,
+    _summary,
     blockTypes=frozenset(("network_stack/search", "network_stack/template")),
     islands=1,
     population=20,

@@ -1,71 +1,20 @@
-"""
-A search over the parameters of a template: C source with numbers in it that make it one policy or another.
-
-`Template` is what somebody who writes such a source tells of it; `VectorFamily` searches it.
-"""
+"""The search over the parameters of a template, as a family like all others."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
 from kernelnet.artifacts import Candidate
 from kernelnet.generators.evolution.island_model import NEAR, IslandFamily, selected
-from kernelnet.generators.evolution.pattern_seeds import MOST, Numbers, suggestedBy
+from kernelnet.generators.evolution.pattern_seeds import MAX_SUGGESTIONS, suggestedBy
 from kernelnet.generators.evolution.search_family import Job
-from kernelnet.generators.templates.parameters import Parameter, Vector
-from kernelnet.untrusted import finite
+from kernelnet.generators.templates.parameters import Template, Vector
 
-__all__ = ["Template", "VectorFamily"]
+__all__ = ["VectorFamily"]
 
 _MUTATED = 0.25
 _CROSSED = 0.5
-
-
-def _nothing(kind: str, number: Numbers) -> Iterator[Sequence[float]]:
-    return iter(())
-
-
-@dataclass(frozen=True)
-class Template:
-    """
-    @ivar name: of the family.
-    @ivar workbench: what it is for.
-    @ivar parameters: in the order of a vector's values.
-    @ivar known: vectors to begin with.
-    @ivar tunable: makes the C source that takes the parameters through C{kn_param}.
-    @ivar bake: makes the C source that is published, with the parameters built in.
-    @ivar describe: says in a line what a vector is.
-    @ivar suggested: what the kind and the numbers of a pattern make worth trying; see
-        `kernelnet.generators.evolution.pattern_seeds`.
-    @ivar islands, population, offspring: see `IslandFamily`; where a measurement takes long, few are best.
-    @ivar blockTypes: the C{type} of `kernelnet.artifacts.CodeBlock`s whose data is C{{"parameters": […]}} of this one.
-    """
-
-    name: str
-    workbench: str
-    parameters: tuple[Parameter, ...]
-    known: tuple[Vector, ...]
-    tunable: Callable[[], str]
-    bake: Callable[[Vector], str]
-    describe: Callable[[Vector], str]
-    suggested: Callable[[str, Numbers], Iterator[Sequence[float]]] = _nothing
-    blockTypes: frozenset[str] = field(default_factory=frozenset)
-    islands: int = 2
-    population: int = 40
-    offspring: int = 20
-
-    def normalized(self, values: Sequence[float]) -> Vector:
-        """The nearest vector within the ranges."""
-        return tuple(p.normalized(value) for p, value in zip(self.parameters, values, strict=True))
-
-    def vector(self, numbers: object) -> Vector | None:
-        """A stranger's numbers as a vector of this template, if they are one."""
-        if not isinstance(numbers, list | tuple) or len(numbers) != len(self.parameters):
-            return None
-        found = [finite(number) for number in numbers]
-        return None if None in found else self.normalized([number or 0.0 for number in found])
 
 
 class VectorFamily(IslandFamily[Vector]):
@@ -101,7 +50,7 @@ class VectorFamily(IslandFamily[Vector]):
     def suggested(self) -> list[Vector]:
         template = self._template
         found = (vector for kind, number in suggestedBy(self.problem) for vector in template.suggested(kind, number))
-        return list(dict.fromkeys(map(template.normalized, found)))[:MOST]
+        return list(dict.fromkeys(map(template.normalized, found)))[:MAX_SUGGESTIONS]
 
     def _ofBlocks(self) -> Iterator[Vector]:
         for block in self.problem.blocks:

@@ -1,33 +1,26 @@
 """
-Parameters of templates: their ranges, and how they get into a template's C source.
+Templates: C sources with numbers in them, which make them one policy or another; their ranges, and how they get in.
 
 A template's C file has a line C{#define NAME value} for each parameter, between the comments C{begin parameters} and
-C{end parameters}; what stands there is replaced.  Those of C{two_queues.c} are here too, with settings known to be
-good.
+C{end parameters}; what stands there is replaced.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = [
-    "HAND_MADE",
-    "PARAMETERS",
-    "Parameter",
-    "Vector",
-    "bake",
-    "bakedSource",
-    "describe",
-    "normalized",
-    "tunable",
-    "tunableSource",
-]
+from kernelnet.generators.evolution.pattern_seeds import Numbers
+from kernelnet.untrusted import finite
+
+__all__ = ["Parameter", "Template", "Vector"]
 
 Vector = tuple[float, ...]
-"""One value for each of `PARAMETERS`."""
+"""One value for each parameter of a template."""
+
+_BEGIN, _END = "/* begin parameters", "/* end parameters */\n"
 
 
 @dataclass(frozen=True)
@@ -66,78 +59,73 @@ class Parameter:
         return self.normalized(value * 2 ** rng.gauss(0, rng.choice((0.1, 0.7))))
 
 
-PARAMETERS = (
-    Parameter("SMALL_SHARE", 0.005, 0.95, False, False, "share of the cache that newcomers get"),
-    Parameter("GHOST_SHARE", 0, 3, False, False, "ghosts, as a share of the cache's blocks"),
-    Parameter("PROMOTE_AFTER", 1, 4, True, False, "requests in small that earn a place in main"),
-    Parameter("CORRELATED", 0, 0.5, False, True, "requests until this share of the cache has passed don't count"),
-    Parameter("SMALL_IS_LRU", 0, 1, True, False, "1: a request moves a block to small's front"),
-    Parameter("MAIN_ORDER", 0, 2, True, False, "0: rounds (CLOCK), 1: recency (LRU), 2: a hand (SIEVE)"),
-    Parameter("MAX_ROUNDS", 1, 7, True, False, "requests in main that are counted"),
-    Parameter("START_REMEMBERED", 0, 2, True, False, "requests credited to who comes back from the ghosts"),
-    Parameter("START_PROMOTED", 0, 2, True, False, "requests credited to who comes from small"),
-    Parameter("MAIN_LEAVES", 0, 2, True, False, "main's victims leave 0: nothing, 1: a ghost, 2: for small"),
-    Parameter("ADAPT_STEP", 0, 20, False, True, "blocks by which a ghost's request moves small's target"),
-    Parameter("SMALL_LEAST", 0, 0.1, False, True, "least share of the cache for small"),
-)
-
-HAND_MADE: tuple[Vector, ...] = (
-    (0.1, 0.9, 2, 0, 0, 0, 3, 0, 0, 0, 0, 0),  # S3-FIFO
-    (0.25, 0.5, 4, 0, 0, 1, 1, 0, 0, 0, 0, 0),  # 2Q, nearly
-    (0.25, 0.5, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0),
-    (0.5, 1, 1, 0, 1, 1, 1, 0, 0, 1, 1, 0),  # ARC, nearly
-    (0.1, 2, 1, 0, 0, 1, 1, 0, 0, 1, 0, 0),
-    (0.95, 0, 4, 0, 1, 1, 1, 0, 0, 0, 0, 0),  # LRU, nearly
-    (0.01, 1, 1, 0, 0, 2, 1, 0, 0, 0, 0, 0),  # SIEVE, behind a short queue
-    (0.2, 1, 1, 0, 1, 1, 1, 0, 0, 2, 0, 0),  # SLRU with ghosts
-)
-"""Settings that come near to known policies."""
-
-_BEGIN, _END = "/* begin parameters", "/* end parameters */\n"
+def _nothing(kind: str, number: Numbers) -> Iterator[Sequence[float]]:
+    return iter(())
 
 
-def normalized(values: Sequence[float]) -> Vector:
-    """The nearest vector within the ranges."""
-    return tuple(parameter.normalized(value) for parameter, value in zip(PARAMETERS, values, strict=True))
+@dataclass(frozen=True)
+class Template:
+    """
+    A C source with parameters, and all that its author tells of it.
 
+    @ivar name: of the family.
+    @ivar workbench: what it is for.
+    @ivar file: its C source.
+    @ivar parameters: in the order of a vector's values.
+    @ivar known: vectors to begin with.
+    @ivar summary: says in a line what the values, by their parameters' names, make of it.
+    @ivar suggested: what the kind and the numbers of a pattern make worth trying; see
+        `kernelnet.generators.evolution.pattern_seeds`.
+    @ivar blockTypes: the C{type} of `kernelnet.artifacts.CodeBlock`s whose data is C{{"parameters": […]}} of this one.
+    @ivar islands, population, offspring: see `IslandFamily`; where a measurement takes long, few are best.
+    """
 
-def _source(file: str, parameters: str) -> str:
-    text = Path(__file__).with_name(file).read_text(encoding="utf-8")
-    return text[: text.index(_BEGIN)] + parameters + text[text.index(_END) + len(_END) :]
+    name: str
+    workbench: str
+    file: Path
+    parameters: tuple[Parameter, ...]
+    known: tuple[Vector, ...]
+    summary: Callable[[Mapping[str, float]], str]
+    suggested: Callable[[str, Numbers], Iterator[Sequence[float]]] = _nothing
+    blockTypes: frozenset[str] = field(default_factory=frozenset)
+    islands: int = 2
+    population: int = 40
+    offspring: int = 20
 
+    def normalized(self, values: Sequence[float]) -> Vector:
+        """The nearest vector within the ranges."""
+        return tuple(p.normalized(value) for p, value in zip(self.parameters, values, strict=True))
 
-def bakedSource(file: str, parameters: Sequence[Parameter], vector: Sequence[float]) -> str:
-    """The C source of a template with the parameters built in, as it is published.  @param file: beside this module."""
-    lines = []
-    for parameter, value in zip(parameters, vector, strict=True):
-        number = str(int(value)) if parameter.whole else repr(float(value))
-        lines.append(f"#define {parameter.name} {number} /* {parameter.meaning} */\n")
-    return _source(file, "".join(lines))
+    def vector(self, numbers: object) -> Vector | None:
+        """A stranger's numbers as a vector of this template, if they are one."""
+        if not isinstance(numbers, list | tuple) or len(numbers) != len(self.parameters):
+            return None
+        found = [finite(number) for number in numbers]
+        return None if None in found else self.normalized([number or 0.0 for number in found])
 
+    def bake(self, vector: Sequence[float]) -> str:
+        """The C source with the parameters built in, as it is published."""
+        lines = []
+        for parameter, value in zip(self.parameters, vector, strict=True):
+            number = str(int(value)) if parameter.whole else repr(float(value))
+            lines.append(f"#define {parameter.name} {number} /* {parameter.meaning} */\n")
+        return self._source("".join(lines))
 
-def tunableSource(file: str, parameters: Sequence[Parameter]) -> str:
-    """The C source of a template that takes them through C{kn_param}, so that a search compiles only once."""
-    count = len(parameters)
-    lines = [f"static f64 parameter[{count}];\n"]
-    for index, parameter in enumerate(parameters):
-        lines.append(f"#define {parameter.name} parameter[{index}]\n")
-    lines.append(f"\nvoid kn_param(u32 index, f64 value) {{\n    if (index < {count}) parameter[index] = value;\n}}\n")
-    return _source(file, "".join(lines))
+    def tunable(self) -> str:
+        """The C source that takes the parameters through C{kn_param}, so that a search compiles only once."""
+        count = len(self.parameters)
+        lines = [f"static f64 parameter[{count}];\n"]
+        for index, parameter in enumerate(self.parameters):
+            lines.append(f"#define {parameter.name} parameter[{index}]\n")
+        lines.append(
+            f"\nvoid kn_param(u32 index, f64 value) {{\n    if (index < {count}) parameter[index] = value;\n}}\n"
+        )
+        return self._source("".join(lines))
 
+    def describe(self, vector: Vector) -> str:
+        """One line for people."""
+        return self.summary(dict(zip((parameter.name for parameter in self.parameters), vector, strict=True)))
 
-def bake(vector: Vector) -> str:
-    """`bakedSource` of C{two_queues.c}."""
-    return bakedSource("two_queues.c", PARAMETERS, vector)
-
-
-def tunable() -> str:
-    """`tunableSource` of C{two_queues.c}."""
-    return tunableSource("two_queues.c", PARAMETERS)
-
-
-def describe(vector: Vector) -> str:
-    """One line for people."""
-    value = dict(zip((parameter.name for parameter in PARAMETERS), vector, strict=True))
-    order = ("CLOCK rounds", "LRU", "SIEVE")[int(value["MAIN_ORDER"])]
-    text = f"two queues: newcomers {value['SMALL_SHARE']:.1%}, main in {order}, ghosts {value['GHOST_SHARE']:.2f}"
-    return text + (", adaptive" if value["ADAPT_STEP"] else "")
+    def _source(self, parameters: str) -> str:
+        text = self.file.read_text(encoding="utf-8")
+        return text[: text.index(_BEGIN)] + parameters + text[text.index(_END) + len(_END) :]

@@ -1,17 +1,15 @@
-"""The template C{lifetimes.c} as a family: policies that learn how long blocks take to be requested again."""
+"""The template C{reuse_interval.c} as a family: policies that learn how long blocks take to be requested again."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from kernelnet.generators.evolution.pattern_seeds import Numbers
-from kernelnet.generators.templates.parameter_search import Template
-from kernelnet.generators.templates.parameters import Parameter, Vector, bakedSource, tunableSource
+from kernelnet.generators.templates.parameters import Parameter, Template, Vector
 
-__all__ = ["LIFETIMES"]
-
-_FILE = "lifetimes.c"
+__all__ = ["REUSE_INTERVAL"]
 
 _PARAMETERS = (
     Parameter("MEMORY", 13, 24, False, False, "log2 of the requests in which what was learned fades to half"),
@@ -39,7 +37,7 @@ _KNOWN: tuple[Vector, ...] = (
 
 
 def _suggested(kind: str, number: Numbers) -> Iterator[Vector]:
-    """What a pattern makes worth trying."""
+    """Settings that a pattern makes worth trying; see `Template.suggested`."""
     if kind == "loop":
         # Ages that are told apart well.
         yield (20, 2, 0.02, 2, 2, 4, 16, 0, 0, 10, 4)
@@ -53,16 +51,7 @@ def _suggested(kind: str, number: Numbers) -> Iterator[Vector]:
         yield (20, 4, 0.02, 1, 1, 4, 16, 0.5, 1, 12, 4)
 
 
-def _bake(vector: Vector) -> str:
-    return bakedSource(_FILE, _PARAMETERS, vector)
-
-
-def _tunable() -> str:
-    return tunableSource(_FILE, _PARAMETERS)
-
-
-def _describe(vector: Vector) -> str:
-    value = dict(zip((parameter.name for parameter in _PARAMETERS), vector, strict=True))
+def _summary(value: Mapping[str, float]) -> str:
     facts = ["the last gap"]
     if value["OLDER_STEP"]:
         facts.append("the gap before")
@@ -73,14 +62,13 @@ def _describe(vector: Vector) -> str:
     return f"learned lifetimes: most hits per time, by {', '.join(facts)}; memory 2^{value['MEMORY']:.1f} requests"
 
 
-LIFETIMES = Template(
+REUSE_INTERVAL = Template(
     "lifetimes",
     "file_system",
+    Path(__file__).with_name("reuse_interval.c"),
     _PARAMETERS,
     _KNOWN,
-    _tunable,
-    _bake,
-    _describe,
+    _summary,
     _suggested,
     frozenset(("file_system/search", "file_system/template")),
     # With 60 measurements in all it gets further on train than with two islands of 40 (0.558 and 0.542, 13 contexts).

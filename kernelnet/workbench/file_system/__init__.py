@@ -28,12 +28,11 @@ from kernelnet.interfaces import IWorkbench
 from kernelnet.workbench.base import BaseWorkbench
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.file_system.abis import ABIS
-from kernelnet.workbench.file_system.capacity import DEFAULT, LEAST, MOST, SHARES, atMost, shareOf
+from kernelnet.workbench.file_system.capacity import DEFAULT_SHARE, MAX_CAPACITY, MIN_CAPACITY, SHARES, atMost, shareOf
 
 if TYPE_CHECKING:
     from kernelnet.workbench.file_system.machine import FileSystemMachine
     from kernelnet.workbench.file_system.scenario import FileSystemScenario
-    from kernelnet.workbench.file_system.trace import Trace
 
 __all__ = ["FileSystemWorkbench", "workbench"]
 
@@ -53,7 +52,7 @@ modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 
 
 @implementer(IPlugin, IWorkbench)
-class FileSystemWorkbench(BaseWorkbench):
+class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario"]):
     """
     See `IWorkbench`.
 
@@ -82,7 +81,7 @@ class FileSystemWorkbench(BaseWorkbench):
     def complete(self, trace: Any, settings: Mapping[str, int]) -> dict[str, int]:
         self.refuseUnknown(settings, ("capacity",))
         most = atMost(trace.distinct)
-        capacity = settings.get("capacity", min(most, max(LEAST, shareOf(trace.distinct, DEFAULT))))
+        capacity = settings.get("capacity", min(most, max(MIN_CAPACITY, shareOf(trace.distinct, DEFAULT_SHARE))))
         if not 1 <= capacity <= most:
             raise WorkbenchError(f"capacity is {capacity}; it should be 1 to {most} blocks")
         return {"capacity": capacity}
@@ -91,16 +90,16 @@ class FileSystemWorkbench(BaseWorkbench):
         """
         See `IWorkbench.tasks`: the trace with small, middle and large caches, which are C{SHARES} of its blocks.
 
-        Left out are caches of fewer than C{LEAST} blocks, and those that the training part does not fill: there
+        Left out are caches of fewer than C{MIN_CAPACITY} blocks, and those that the training part does not fill: there
         nothing can be learned.  If none remains, the default is the only task.
         """
-        trace: Trace = self._machine(Path(path)).trace
+        trace = self._machine(Path(path)).trace
         met = trace.distinctBefore(trace.ends["train"])
-        capacities = {min(MOST, shareOf(trace.distinct, share)) for share in SHARES}
-        chosen = [{"capacity": capacity} for capacity in sorted(capacities) if LEAST <= capacity < met]
+        capacities = {min(MAX_CAPACITY, shareOf(trace.distinct, share)) for share in SHARES}
+        chosen = [{"capacity": capacity} for capacity in sorted(capacities) if MIN_CAPACITY <= capacity < met]
         return chosen or [self.complete(trace, {})]
 
-    def makeScenario(self, machine: Any, settings: Mapping[str, int]) -> FileSystemScenario:
+    def makeScenario(self, machine: FileSystemMachine, settings: Mapping[str, int]) -> FileSystemScenario:
         from kernelnet.workbench.file_system.scenario import FileSystemScenario
 
         return FileSystemScenario(self, machine, settings)

@@ -27,7 +27,7 @@ CALLS = (
     *("lseek", "sendfile", "copy_file_range", "splice", "truncate", "ftruncate", "mmap"),
     *("unlink", "unlinkat", "rename", "renameat", "renameat2", "chdir", "fchdir", "clone", "clone3", "fork", "vfork"),
 )
-"""What is traced."""
+"""System calls that are traced."""
 
 _LINE = re.compile(rb"(?:\[pid +)?(\d+)?\]? *(?:<\.\.\. (\w+) resumed>)?(.*)", re.DOTALL)
 _CALL = re.compile(rb"(\w+)\((.*)\) += (-?\d+|0x[0-9a-f]+|\?)(?:<([^>]*)>)?", re.DOTALL)

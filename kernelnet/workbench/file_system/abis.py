@@ -1,4 +1,4 @@
-"""What components of this bench export."""
+"""ABIs of this bench: the exports of its components."""
 
 from __future__ import annotations
 

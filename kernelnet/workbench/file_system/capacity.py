@@ -1,4 +1,4 @@
-"""How large a cache is: in blocks, or as a share of the blocks that a trace has."""
+"""Sizes of a cache: in blocks, or as a share of the blocks that a trace has."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 
 from kernelnet.workbench.errors import WorkbenchError
 
-__all__ = ["DEFAULT", "LEAST", "MOST", "SHARES", "atMost", "blocksOf", "shareOf"]
+__all__ = ["DEFAULT_SHARE", "MAX_CAPACITY", "MIN_CAPACITY", "SHARES", "atMost", "blocksOf", "shareOf"]
 
-LEAST = 16
+MIN_CAPACITY = 16
 """Of those that are chosen by default: with fewer slots, luck decides."""
 
-MOST = 1 << 22
+MAX_CAPACITY = 1 << 22
 """The largest at which every baseline does with the memory that a policy may have."""
 
 SHARES = ("0.1%", "1%", "10%")
 """Of the distinct blocks: what is trained at by default."""
 
-DEFAULT = "10%"
+DEFAULT_SHARE = "10%"
 
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?) ?%")
 _BLOCKS = re.compile(r"[0-9]{1,30}")
@@ -25,7 +25,7 @@ _BLOCKS = re.compile(r"[0-9]{1,30}")
 
 def atMost(distinct: int) -> int:
     """The largest that a trace of so many blocks may have: with more slots a policy would never choose."""
-    return min(MOST, max(LEAST, distinct))
+    return min(MAX_CAPACITY, max(MIN_CAPACITY, distinct))
 
 
 def shareOf(distinct: int, share: str) -> int:
@@ -47,7 +47,7 @@ def shareOf(distinct: int, share: str) -> int:
 
 def blocksOf(distinct: int, capacity: str) -> int:
     """
-    What a user means by C{"10%"} (of the distinct blocks, at least one) or C{"1000"} (blocks).
+    Blocks that a user means by C{"10%"} (of the distinct blocks, at least one) or C{"1000"} (blocks).
 
     @raise WorkbenchError: it is neither, or no capacity for a trace of so many blocks.
     """

@@ -28,6 +28,8 @@ class FileSystemMachine(Machine):
     abis = ABIS
     header = HEADER
 
+    trace: Trace
+
     def __init__(self, trace: Trace) -> None:
         super().__init__(trace)
         self._distinct: dict[int, int] = {end: trace.distinctBefore(end) for end in trace.ends.values()}

@@ -32,7 +32,7 @@ from kernelnet.artifacts import Pattern
 from kernelnet.workbench import trace_statistics
 from kernelnet.workbench.file_system.machine import stackDistances
 from kernelnet.workbench.file_system.trace import Trace
-from kernelnet.workbench.trace_statistics import INTERVALS, MIN_SHARE, Found, Numbers, agreement, patternsOf
+from kernelnet.workbench.trace_statistics import INTERVALS, MIN_SHARE, Numbers, Regularity, agreement, patternsOf
 
 __all__ = ["learnPatterns"]
 
@@ -47,8 +47,8 @@ _OFTEN = 16
 _RELATIVE = {"loop": "length", "reuse_distance": "distance"}
 """Which number of a kind is also told in capacities."""
 
-_KNOWN: WeakKeyDictionary[Trace, list[Found]] = WeakKeyDictionary()
-"""What was found in a trace: it is the same at all capacities, and takes seconds in millions of requests."""
+_KNOWN: WeakKeyDictionary[Trace, list[Regularity]] = WeakKeyDictionary()
+"""Regularities found in a trace: they are the same at all capacities, and take seconds in millions of requests."""
 
 
 def learnPatterns(trace: Trace, capacity: int) -> list[Pattern]:
@@ -57,22 +57,17 @@ def learnPatterns(trace: Trace, capacity: int) -> list[Pattern]:
     @return: those found, most confident first.
     """
     if trace not in _KNOWN:
-        _KNOWN[trace] = _found(trace, _window(trace))
+        _KNOWN[trace] = _found(trace)
     found = []
     for kind, data, confidence in _KNOWN[trace]:
         relative = {"relative": round(data[_RELATIVE[kind]] / capacity, 6)} if kind in _RELATIVE else {}
         found.append((kind, data | relative, confidence))
-    return patternsOf("file_system", trace, found, {"window": _window(trace), "capacity": capacity})
+    learn, _ = trace.learnAndCheck()
+    return patternsOf("file_system", trace, found, {"window": learn.stop - learn.start, "capacity": capacity})
 
 
-def _window(trace: Trace) -> int:
-    trainEnd, validationEnd = trace.ends["train"], trace.ends["validation"]
-    return min(trainEnd, validationEnd - trainEnd)
-
-
-def _found(trace: Trace, window: int) -> list[Found]:
-    trainEnd = trace.ends["train"]
-    windows = slice(trainEnd - window, trainEnd), slice(trainEnd, trainEnd + window)
+def _found(trace: Trace) -> list[Regularity]:
+    windows = trace.learnAndCheck()
     learn, check = (trace.blocks[window] for window in windows)
     return [
         *_oneHitShare(learn, check),
@@ -86,7 +81,7 @@ def _found(trace: Trace, window: int) -> list[Found]:
     ]
 
 
-def _oneHitShare(learn: Numbers, check: Numbers) -> list[Found]:
+def _oneHitShare(learn: Numbers, check: Numbers) -> list[Regularity]:
     shares = []
     for blocks in (learn, check):
         counts = np.bincount(blocks)
@@ -96,7 +91,7 @@ def _oneHitShare(learn: Numbers, check: Numbers) -> list[Found]:
     return [("one_hit_share", {"share": round(shares[0], 6)}, agreement(*shares))]
 
 
-def _sequentialRuns(trace: Trace, learn: slice, check: slice) -> list[Found]:
+def _sequentialRuns(trace: Trace, learn: slice, check: slice) -> list[Regularity]:
     if trace.sequential is None:
         return []
     continues = trace.sequential[learn]
@@ -119,7 +114,7 @@ def _intervals(blocks: Numbers) -> Numbers:
     return intervals
 
 
-def _loop(blocks: Numbers, learn: slice, check: slice) -> list[Found]:
+def _loop(blocks: Numbers, learn: slice, check: slice) -> list[Regularity]:
     intervals = _intervals(blocks[: check.stop])
     learned = intervals[learn][intervals[learn] >= _LEAST_LOOP]
     if not len(learned):
@@ -137,7 +132,7 @@ def _loop(blocks: Numbers, learn: slice, check: slice) -> list[Found]:
     return [("loop", data, agreement(share(learn), share(check)))]
 
 
-def _reuseDistances(blocks: Numbers, learn: slice, check: slice) -> list[Found]:
+def _reuseDistances(blocks: Numbers, learn: slice, check: slice) -> list[Regularity]:
     every = stackDistances(blocks[: check.stop])
 
     def histogram(window: slice) -> Numbers:
@@ -149,7 +144,7 @@ def _reuseDistances(blocks: Numbers, learn: slice, check: slice) -> list[Found]:
     learned, checked = histogram(learn), histogram(check)
     half = _BINS_PER_OCTAVE // 2
     smooth = np.convolve(learned, [0.25, 0.5, 0.25], mode="same")
-    found: list[Found] = []
+    found: list[Regularity] = []
     free = np.ones(len(smooth), bool)
     for peak in np.argsort(-smooth, kind="stable"):
         around = slice(max(0, int(peak) - half), int(peak) + half + 1)
@@ -165,7 +160,7 @@ def _reuseDistances(blocks: Numbers, learn: slice, check: slice) -> list[Found]:
     return found
 
 
-def _burstiness(learn: Numbers, check: Numbers) -> list[Found]:
+def _burstiness(learn: Numbers, check: Numbers) -> list[Regularity]:
     often = np.flatnonzero(np.bincount(learn) >= _OFTEN)
     size = len(learn) // INTERVALS
     if not len(often) or not size:

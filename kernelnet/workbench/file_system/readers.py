@@ -27,10 +27,10 @@ from kernelnet.workbench.file_system.requests import Requests, numberOf
 from kernelnet.workbench.file_system.sampling import sample
 from kernelnet.workbench.reading import nameOf, pieces, plainName, shown, wholeLines
 
-__all__ = ["MAX_REQUESTS", "readTrace", "traceName"]
+__all__ = ["MAX_TRACE_REQUESTS", "readTrace", "traceName"]
 
-MAX_REQUESTS = 1 << 27
-"""So many fit, with all that is noted of them, into the 4 GiB of a module's memory."""
+MAX_TRACE_REQUESTS = 1 << 27
+"""Number that fits, with all that is noted of them, into the 4 GiB of a module's memory."""
 
 _RECORD = np.dtype([("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")])
 _SUFFIXES = ".txt, .csv or .oracleGeneral, with .gz, .xz or .zst behind it where it is compressed"

@@ -31,9 +31,9 @@ from typing import Any
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.file_system._calls import CALLS, Calls
 
-__all__ = ["MOST", "RecordError", "Recorded", "recordCommand"]
+__all__ = ["MAX_RECORDED", "RecordError", "Recorded", "recordCommand"]
 
-MOST = 20_000_000
+MAX_RECORDED = 20_000_000
 """Requests; what comes after is not recorded."""
 
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
@@ -54,7 +54,7 @@ class Recorded:
     @ivar distinct: pages.
     @ivar exitCode: the command's; 128 and the signal if one ended it, as a shell says it.
     @ivar mapped: how often files were mapped into memory, where reading and writing can't be seen.
-    @ivar cut: whether there were more than `MOST` requests.
+    @ivar cut: whether there were more than `MAX_RECORDED` requests.
     """
 
     requests: int
@@ -73,7 +73,7 @@ class _Pages:
         self.cut = False
 
     def add(self, file: int, page: int, write: bool) -> None:
-        if len(self.requests) == MOST:
+        if len(self.requests) == MAX_RECORDED:
             self.cut = True
             return
         number = self.numbers.setdefault((file, page), len(self.numbers))

@@ -1,4 +1,4 @@
-"""What is read of a trace file: which block each request is for, and whether it is written."""
+"""Requests as they are read of a trace file: which block each request is for, and whether it is written."""
 
 from __future__ import annotations
 

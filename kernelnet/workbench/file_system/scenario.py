@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kernelnet.artifacts import Pattern
 from kernelnet.workbench.base import BaseScenario
-from kernelnet.workbench.file_system.machine import optimumMisses
+from kernelnet.workbench.file_system.machine import FileSystemMachine, optimumMisses
 from kernelnet.workbench.file_system.patterns import learnPatterns
 
 __all__ = ["FileSystemScenario"]
@@ -12,6 +12,8 @@ __all__ = ["FileSystemScenario"]
 
 class FileSystemScenario(BaseScenario):
     """See `IScenario`; the optimum is Belady's."""
+
+    machine: FileSystemMachine
 
     def computeOptimum(self) -> dict[str, int]:
         return optimumMisses(self.machine.trace, self.settings["capacity"])

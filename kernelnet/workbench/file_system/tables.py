@@ -42,7 +42,7 @@ SIZE_COLUMNS = ("size", "length", "len", "bytes", "io_size", "request_size")
 OP_COLUMNS = ("op", "operation", "opcode", "rw", "io_type", "type", "command", "cmd")
 
 WRITES = frozenset(("w", "wr", "ws", "write", "writes", "put", "set", "2a", "0x2a", "8a", "0x8a", "aa", "0xaa", "0a"))
-"""What a write is called; the numbers are SCSI's WRITE commands (SBC-4).  All else counts as a read."""
+"""Names of a write; the numbers are SCSI's WRITE commands (SBC-4).  All else counts as a read."""
 
 MAX_RANGE = 64 << 20
 """Bytes of one request."""

@@ -59,7 +59,7 @@ SHARING = 3
 
 
 @implementer(IPlugin, IWorkbench)
-class NetworkStackWorkbench(BaseWorkbench):
+class NetworkStackWorkbench(BaseWorkbench["NetworkStackMachine", "NetworkStackScenario"]):
     """
     See `IWorkbench`.
 
@@ -98,7 +98,7 @@ class NetworkStackWorkbench(BaseWorkbench):
         """One flow alone; then several, which have to share the link."""
         return [self.scenario(path).settings, self.scenario(path, {"flows": SHARING}).settings]
 
-    def makeScenario(self, machine: Any, settings: Mapping[str, int]) -> NetworkStackScenario:
+    def makeScenario(self, machine: NetworkStackMachine, settings: Mapping[str, int]) -> NetworkStackScenario:
         from kernelnet.workbench.network_stack.scenario import NetworkStackScenario
 
         return NetworkStackScenario(self, machine, settings)

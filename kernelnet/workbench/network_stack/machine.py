@@ -29,6 +29,8 @@ class NetworkStackMachine(Machine):
     abis = ABIS
     header = HEADER
 
+    trace: Trace
+
     def __init__(self, trace: Trace) -> None:
         super().__init__(trace)
         upTo = np.concatenate([[0], np.cumsum(trace.link, dtype=np.int64)])

@@ -26,7 +26,7 @@ import numpy as np
 from kernelnet.artifacts import Pattern
 from kernelnet.workbench import trace_statistics
 from kernelnet.workbench.network_stack.trace import SECOND, Trace
-from kernelnet.workbench.trace_statistics import Found, Numbers, agreement, patternsOf
+from kernelnet.workbench.trace_statistics import Numbers, Regularity, agreement, patternsOf
 
 __all__ = ["learnPatterns"]
 
@@ -42,10 +42,8 @@ def learnPatterns(trace: Trace) -> list[Pattern]:
     """
     @return: those found, most confident first.
     """
-    trainEnd, validationEnd = trace.ends["train"], trace.ends["validation"]
-    window = min(trainEnd, validationEnd - trainEnd)
-    learn = trace.link[(trainEnd - window) * SECOND : trainEnd * SECOND].astype(np.float64)
-    check = trace.link[trainEnd * SECOND : validationEnd * SECOND].astype(np.float64)
+    windows = trace.learnAndCheck()
+    learn, check = (trace.link[at.start * SECOND : at.stop * SECOND].astype(np.float64) for at in windows)
     found = [
         _rate(learn, check),
         *_variation(learn, check),
@@ -54,21 +52,21 @@ def learnPatterns(trace: Trace) -> list[Pattern]:
         *trace_statistics.burstiness(_sums(learn, _TENTH), _sums(check, _TENTH)),
         *_phaseChanges(learn, check),
     ]
-    return patternsOf("network_stack", trace, found, {"window_seconds": window})
+    return patternsOf("network_stack", trace, found, {"window_seconds": windows[0].stop - windows[0].start})
 
 
 def _sums(link: Numbers, milliseconds: int) -> Numbers:
-    """What is delivered in each interval."""
+    """Packets delivered in each interval."""
     sums: Numbers = link[: len(link) // milliseconds * milliseconds].reshape(-1, milliseconds).sum(axis=1)
     return sums
 
 
-def _rate(learn: Numbers, check: Numbers) -> Found:
+def _rate(learn: Numbers, check: Numbers) -> Regularity:
     learned, checked = (float(link.mean() * SECOND) for link in (learn, check))
     return "link_rate", {"packets_per_second": round(learned, 3)}, agreement(learned, checked)
 
 
-def _variation(learn: Numbers, check: Numbers) -> list[Found]:
+def _variation(learn: Numbers, check: Numbers) -> list[Regularity]:
     def variation(link: Numbers) -> float:
         rates = _sums(link, _TENTH)
         return float(rates.std() / rates.mean()) if rates.any() else 0.0
@@ -79,7 +77,7 @@ def _variation(learn: Numbers, check: Numbers) -> list[Found]:
     return [("link_variation", {"variation": round(learned, 6)}, agreement(learned, variation(check)))]
 
 
-def _outage(learn: Numbers, check: Numbers) -> list[Found]:
+def _outage(learn: Numbers, check: Numbers) -> list[Regularity]:
     def gaps(link: Numbers) -> Numbers:
         """The lengths of the long gaps."""
         at = np.concatenate([[-1], np.flatnonzero(link), [len(link)]])
@@ -94,7 +92,7 @@ def _outage(learn: Numbers, check: Numbers) -> list[Found]:
     return [("link_outage", data, agreement(share, checked))]
 
 
-def _period(learn: Numbers, check: Numbers) -> list[Found]:
+def _period(learn: Numbers, check: Numbers) -> list[Regularity]:
     def correlations(link: Numbers) -> Numbers:
         """The autocorrelation by lag in hundredths of a second."""
         counts = _sums(link, _BIN)
@@ -117,9 +115,9 @@ def _period(learn: Numbers, check: Numbers) -> list[Found]:
     return [("link_period", data, agreement(float(learned[lag]), float(checked[lag])))]
 
 
-def _phaseChanges(learn: Numbers, check: Numbers) -> list[Found]:
+def _phaseChanges(learn: Numbers, check: Numbers) -> list[Regularity]:
     def changes(link: Numbers) -> tuple[int, int]:
-        """How many there are, of how many there could be."""
+        """Number of changes, and of those that there could be."""
         levels = np.log2(_sums(link, _PHASE) + 1)
         return int(np.count_nonzero(np.abs(np.diff(levels)) >= 1)), max(0, len(levels) - 1)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from kernelnet.workbench.base import SPLITS, splitEnds
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.network_stack.readers import linkName, readLink
+from kernelnet.workbench.splits import splitEnds
+from kernelnet.workbench.trace import BaseTrace
 
 __all__ = ["SECOND", "Trace", "loadTrace", "makeTrace"]
 
@@ -20,26 +21,14 @@ SECOND = 1000
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(BaseTrace):
     """
-    @ivar name: for people.
-    @ivar digest: hex SHA-256 of the opportunities, whatever file they were read from.
+    See `BaseTrace`; an event is a second, the digest is of the opportunities.
+
     @ivar link: opportunities by millisecond; whole seconds.
-    @ivar ends: by split, the second before which it ends.
     """
 
-    name: str
-    digest: str
     link: npt.NDArray[np.uint16]
-    ends: dict[str, int]
-
-    def windows(self, upTo: str) -> list[tuple[str, int, int]]:
-        """C{(split, from, to)} for each split up to and with C{upTo}; raises C{ValueError} for an unknown one."""
-        result, start = [], 0
-        for split in SPLITS[: SPLITS.index(upTo) + 1]:
-            result.append((split, start, self.ends[split]))
-            start = self.ends[split]
-        return result
 
     @property
     def seconds(self) -> int:
@@ -53,10 +42,10 @@ class Trace:
 
         @param module: a digest of it.
         """
-        seed = hashlib.sha256(b"begun elsewhere" + module + bytes.fromhex(self.digest))
+        seed = self.seedFor("begun elsewhere", module)
         quarter = self.seconds // 4
-        start = quarter + int.from_bytes(seed.digest()[:8], "little") % (self.seconds - 2 * quarter)
-        return Trace(self.name, seed.hexdigest(), np.roll(self.link, -start * SECOND), self.ends)
+        start = quarter + int.from_bytes(seed[:8], "little") % (self.seconds - 2 * quarter)
+        return replace(self, digest=seed.hex(), link=np.roll(self.link, -start * SECOND))
 
 
 def loadTrace(path: Path) -> Trace:
@@ -76,4 +65,4 @@ def makeTrace(link: npt.NDArray[np.uint16], path: Path) -> Trace:
         raise TraceError(path, None, f"it lasts {seconds} seconds", right)
     link = np.ascontiguousarray(link[: seconds * SECOND], dtype="<u2")
     digest = hashlib.sha256(b"kernelnet network_stack link 1\n" + link.tobytes()).hexdigest()
-    return Trace(linkName(path), digest, link, splitEnds(seconds))
+    return Trace(linkName(path), digest, splitEnds(seconds), link)

@@ -67,11 +67,11 @@ MAX_TIME = 1 << 40
 
 MAX_LOAD = 100_000
 QUANTA = 32
-"""So many has the mean task by default."""
+"""Number that the mean task has by default."""
 
 
 @implementer(IPlugin, IWorkbench)
-class ProcessManagerWorkbench(BaseWorkbench):
+class ProcessManagerWorkbench(BaseWorkbench["ProcessManagerMachine", "ProcessManagerScenario"]):
     """
     See `IWorkbench`.
 
@@ -122,7 +122,7 @@ class ProcessManagerWorkbench(BaseWorkbench):
             raise WorkbenchError("switch_us should be less than tick_us, and that at most quantum_us")
         return complete
 
-    def makeScenario(self, machine: Any, settings: Mapping[str, int]) -> ProcessManagerScenario:
+    def makeScenario(self, machine: ProcessManagerMachine, settings: Mapping[str, int]) -> ProcessManagerScenario:
         from kernelnet.workbench.process_manager.scenario import ProcessManagerScenario
 
         return ProcessManagerScenario(self, machine, settings)

@@ -29,7 +29,7 @@ _PER_SLOT = 104
 """The size of its C{struct candidate}, and a number more."""
 
 _FURTHER = 8192
-"""What else rank.c keeps."""
+"""Bytes of all else that rank.c keeps."""
 
 _GROWING = 200
 """A task's timers while they grow: eight or fewer for each doubling."""

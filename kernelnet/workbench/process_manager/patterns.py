@@ -30,7 +30,7 @@ import numpy as np
 from kernelnet.artifacts import Pattern
 from kernelnet.workbench import trace_statistics
 from kernelnet.workbench.process_manager.trace import Trace
-from kernelnet.workbench.trace_statistics import MIN_SHARE, Found, Numbers, agreement, patternsOf
+from kernelnet.workbench.trace_statistics import MIN_SHARE, Numbers, Regularity, agreement, patternsOf
 
 __all__ = ["learnPatterns"]
 
@@ -39,7 +39,7 @@ _PER_INTERVAL = 16
 _TAIL = 0.1
 _INFINITE = 2.0
 _MORE = 1.25
-"""So many times what chance makes are more than chance."""
+"""Ratio to what chance makes from which on it is more than chance."""
 
 _LEAST = 16
 """Of tail sizes and of intervals: with fewer nothing is said."""
@@ -47,9 +47,7 @@ _LEAST = 16
 
 def learnPatterns(trace: Trace) -> list[Pattern]:
     """@return: those found, most confident first."""
-    trainEnd, validationEnd = trace.ends["train"], trace.ends["validation"]
-    window = min(trainEnd, validationEnd - trainEnd)
-    learn, check = slice(trainEnd - window, trainEnd), slice(trainEnd, trainEnd + window)
+    learn, check = trace.learnAndCheck()
     keys = trace.key[learn], trace.key[check]
     found = [
         *_repeated(trace, learn, check),
@@ -59,10 +57,10 @@ def learnPatterns(trace: Trace) -> list[Pattern]:
         *trace_statistics.transitions(*keys),
         *trace_statistics.phaseChanges(*keys),
     ]
-    return patternsOf("process_manager", trace, found, {"window": window})
+    return patternsOf("process_manager", trace, found, {"window": learn.stop - learn.start})
 
 
-def _repeated(trace: Trace, learn: slice, check: slice) -> list[Found]:
+def _repeated(trace: Trace, learn: slice, check: slice) -> list[Regularity]:
     def alike(one: Numbers, other: Numbers) -> float:
         """The share of pairs within a factor of two."""
         ratio = one / other
@@ -94,14 +92,14 @@ def _hill(sizes: Numbers) -> float | None:
     return 1 / mean if mean > 0 else None
 
 
-def _heavyTail(trace: Trace, learn: slice, check: slice) -> list[Found]:
+def _heavyTail(trace: Trace, learn: slice, check: slice) -> list[Regularity]:
     learned, checked = _hill(trace.run[learn]), _hill(trace.run[check])
     if learned is None or checked is None or learned >= _INFINITE:
         return []
     return [("heavy_tail", {"alpha": round(learned, 6)}, agreement(learned, checked))]
 
 
-def _arrivals(trace: Trace, learn: slice, check: slice) -> list[Found]:
+def _arrivals(trace: Trace, learn: slice, check: slice) -> list[Regularity]:
     times = trace.arrival[learn].astype(np.int64)
     interval = int(times[-1] - times[0]) * _PER_INTERVAL // len(times) if len(times) else 0
     if not interval:

@@ -18,21 +18,17 @@ The others also with C{.gz} or C{.xz} behind it.
 
 from __future__ import annotations
 
-import gzip
-import lzma
 import re
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.process_manager.ftrace import readFtrace
 from kernelnet.workbench.process_manager.schedviz import readCollection
 from kernelnet.workbench.process_manager.tasks import Tasks, shown
-from kernelnet.workbench.reading import BOM
+from kernelnet.workbench.reading import BOM, nameOf, opened
 
-__all__ = ["HEAD", "MAX_MICROSECONDS", "readTasks", "traceName"]
+__all__ = ["FIRST_LINE", "MAX_MICROSECONDS", "readTasks", "traceName"]
 
 MAX_BYTES = 2 << 30
 """Decompressed; read line by line, so that a small file which expands to much takes time only."""
@@ -41,10 +37,10 @@ MAX_LINE = 64 << 10
 MAX_MICROSECONDS = 10**16
 """Three hundred years: slowdowns in thousandths, and their sums, stay below 2^63."""
 
-HEAD = "# kernelnet sched 1"
+FIRST_LINE = "# kernelnet sched 1"
 """The first line of our own format."""
 
-_COMPRESSED: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open}
+_COMPRESSED = (".gz", ".xz")
 _SUFFIXES = ".swf, .sched, .ftrace, .trace or .txt, with .gz or .xz behind it where it is compressed; or .tar.gz"
 _NAME = re.compile(r"[!-~]{1,80}")
 _DECIMAL = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]*))?")
@@ -53,10 +49,8 @@ _SWF_FIELDS = 18
 
 
 def traceName(path: Path) -> str:
-    """The file's name without what tells its format; it can be sent, whatever bytes the file system has it in."""
-    name = path.name.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
-    name = "".join(c if c.isprintable() else "?" for c in name)
-    return re.sub(r"(\.swf|\.tar|\.sched|\.ftrace|\.trace|\.txt)?(\.gz|\.xz)?$", "", name) or name
+    """The file's name without what tells its format."""
+    return nameOf(path, (".swf", ".tar", ".sched", ".ftrace", ".trace", ".txt"))
 
 
 def readTasks(path: Path) -> Tasks:
@@ -72,24 +66,17 @@ def readTasks(path: Path) -> Tasks:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """The file's lines, decompressed, numbered from 1 and stripped."""
-    total = 0
-    try:
-        with _COMPRESSED.get(path.suffix, lambda p: p.open("rb"))(path) as stream:
-            number = 0
-            while line := stream.readline(MAX_LINE):
-                number += 1
-                total += len(line)
-                if len(line) == MAX_LINE:
-                    raise TraceError(path, number, f"a line of {MAX_LINE >> 10} KiB or more", "it should be text")
-                if total > MAX_BYTES:
-                    raise TraceError(path, None, f"more than {MAX_BYTES >> 30} GiB uncompressed", "use a part of it")
-                # Names of programs may be any bytes; what counts is whether they are the same.
-                yield number, (line.removeprefix(BOM) if number == 1 else line).decode("latin-1").strip()
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
-        what = "gzip" if path.suffix == ".gz" else "xz"
-        raise TraceError(path, None, f"not a whole {what} file ({error})", f"make it again with {what}") from None
-    except OSError as error:
-        raise TraceError(path, None, error.strerror or str(error), "it should be a readable file") from None
+    number = total = 0
+    with opened(path) as stream:
+        while line := stream.readline(MAX_LINE):
+            number += 1
+            total += len(line)
+            if len(line) == MAX_LINE:
+                raise TraceError(path, number, f"a line of {MAX_LINE >> 10} KiB or more", "it should be text")
+            if total > MAX_BYTES:
+                raise TraceError(path, None, f"more than {MAX_BYTES >> 30} GiB uncompressed", "use a part of it")
+            # Names of programs may be any bytes; what counts is whether they are the same.
+            yield number, (line.removeprefix(BOM) if number == 1 else line).decode("latin-1").strip()
 
 
 def _swf(path: Path, lines: Iterator[tuple[int, str]]) -> Tasks:
@@ -136,8 +123,8 @@ def _microseconds(text: str) -> int | None:
 def _own(path: Path, lines: Iterator[tuple[int, str]]) -> Tasks:
     tasks = Tasks(path, bursts=True)
     number, first = next(lines, (1, ""))
-    if first != HEAD:
-        raise TraceError(path, number, f"it begins with {shown(first)}", f"the first line should be {HEAD!r}")
+    if first != FIRST_LINE:
+        raise TraceError(path, number, f"it begins with {shown(first)}", f"the first line should be {FIRST_LINE!r}")
     right = "each line should be: arrival and run time in microseconds, group/key, and perhaps an estimate"
     for number, line in lines:
         if cpus := re.fullmatch(r"# cpus ([0-9]{1,4})", line):

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.process_manager.ftrace import Bursts, readFtrace
-from kernelnet.workbench.process_manager.readers import HEAD
+from kernelnet.workbench.process_manager.readers import FIRST_LINE
 from kernelnet.workbench.process_manager.tasks import Tasks
 
 __all__ = ["perfBursts", "recordSched", "writeTasks"]
@@ -89,7 +89,7 @@ def writeTasks(tasks: Tasks, out: Path) -> None:
     first = tasks.arrival[order[0]] if order else 0
     keys: dict[str, int] = {}
     groups: dict[str, int] = {}
-    lines = [HEAD, f"# cpus {tasks.cpus}"]
+    lines = [FIRST_LINE, f"# cpus {tasks.cpus}"]
     for i in order:
         group = groups.setdefault(tasks.group[i], len(groups))
         key = keys.setdefault(tasks.key[i], len(keys))
@@ -165,7 +165,7 @@ def perfBursts(arguments: Sequence[str]) -> Tasks:
 
 
 def _switches(lines: Iterable[str]) -> Tasks:
-    """What C{perf script} says of switches, as bursts."""
+    """Bursts of the switches that C{perf script} tells of."""
     bursts = Bursts(Path("perf script"))
     for line in lines:
         match = _SWITCH.fullmatch(line.rstrip())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 
 from kernelnet.artifacts import Pattern, Report
@@ -13,7 +12,7 @@ from kernelnet.workbench.process_manager.patterns import learnPatterns
 __all__ = ["ProcessManagerScenario"]
 
 DRAWS = 8
-LEAST = 1000
+UNDELAYED = 1000
 """The bounded slowdown, in thousandths, of a task that never waits."""
 
 
@@ -30,7 +29,7 @@ class ProcessManagerScenario(BaseScenario):
 
     def tolerated(self, score: int, tasks: int = 0) -> float:
         """By how much the score of so many tasks may be greater without a few: a quarter of what waiting adds."""
-        return 0.25 * (score - LEAST * tasks) + 0.01 * LEAST * tasks + 10 * LEAST
+        return 0.25 * (score - UNDELAYED * tasks) + 0.01 * UNDELAYED * tasks + 10 * UNDELAYED
 
     def isRobust(self, wasm: bytes, report: Report) -> bool:
         """
@@ -43,8 +42,7 @@ class ProcessManagerScenario(BaseScenario):
         robust: set[str] = set()
         for draw in range(DRAWS):
             thinned = self.machine.trace.thinned(hashlib.sha256(bytes([draw]) + wasm).digest())
-            with contextlib.closing(type(self.machine)(thinned)) as machine:
-                splits = machine.run(wasm, self.settings)
+            splits = self.scoresOn(thinned, wasm)
             for split, here in report.splits.items():
                 worse = splits[split].score - here.score
                 if worse <= self.tolerated(here.score, here.events):

@@ -1,5 +1,5 @@
 """
-What SchedViz's C{trace.sh} collects (U{https://github.com/google/schedviz}), made into bursts like `ftrace` makes.
+Collections of SchedViz's C{trace.sh} (U{https://github.com/google/schedviz}), made into bursts as `ftrace` makes them.
 
 A C{.tar.gz} with C{formats/sched/*/format}, as in tracefs, and C{traces/cpu*}, each the pages of a CPU's ring buffer as
 C{trace_pipe_raw} gives them: a time stamp of eight bytes, eight bytes whose lowest ones say how much follows, then

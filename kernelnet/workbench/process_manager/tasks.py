@@ -1,4 +1,4 @@
-"""What readers of logs give, whatever the format."""
+"""Tasks as readers of logs give them, whatever the format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_TASKS = 1 << 20
 @dataclass
 class Tasks:
     """
-    What is read of a log; times are whole microseconds, and in the order of the log.
+    Tasks read of a log; times are whole microseconds, and in the order of the log.
 
     @ivar key: tasks that have it in common are alike; C{group}: somewhat alike.
     @ivar cpus: those of the machine, where the log says; otherwise 1.

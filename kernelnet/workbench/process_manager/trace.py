@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kernelnet.workbench.base import SPLITS, splitEnds
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.process_manager.readers import readTasks, traceName
 from kernelnet.workbench.process_manager.tasks import MAX_TASKS, Tasks
+from kernelnet.workbench.splits import splitEnds
+from kernelnet.workbench.trace import BaseTrace, Numbers
 
 __all__ = ["Trace", "loadTrace", "makeTrace"]
 
@@ -21,16 +22,13 @@ THINNED = 1000
 EARLY = 50
 
 Times = npt.NDArray[np.uint64]
-Numbers = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(BaseTrace):
     """
-    Tasks in the order of arrival; times are in microseconds.
+    See `BaseTrace`; an event is a task.  Tasks in the order of arrival; times are in microseconds.
 
-    @ivar name: for people.
-    @ivar digest: hex SHA-256 of all that is below, whatever file it was read from.
     @ivar arrival: the first is at 0.
     @ivar run: for how long each has to run; at least 1.
     @ivar estimate: what its user said about that; 0: nothing.
@@ -38,11 +36,8 @@ class Trace:
     @ivar group: the same for tasks that are somewhat like it.
     @ivar cpus: those of the machine that it was recorded on; 1 where the log doesn't say.
     @ivar bursts: whether tasks are times between wakeup and sleep rather than jobs of a batch system.
-    @ivar ends: by split, the task before which it ends.
     """
 
-    name: str
-    digest: str
     arrival: Times
     run: Times
     estimate: Times
@@ -50,15 +45,6 @@ class Trace:
     group: Numbers
     cpus: int
     bursts: bool
-    ends: dict[str, int]
-
-    def windows(self, upTo: str) -> list[tuple[str, int, int]]:
-        """C{(split, from, to)} for each split up to and with C{upTo}; raises C{ValueError} for an unknown one."""
-        result, start = [], 0
-        for split in SPLITS[: SPLITS.index(upTo) + 1]:
-            result.append((split, start, self.ends[split]))
-            start = self.ends[split]
-        return result
 
     @property
     def keys(self) -> int:
@@ -98,8 +84,8 @@ class Trace:
         @param module: its digest.
         """
         tasks = len(self.run)
-        seed = hashlib.sha256(b"thinned" + module + bytes.fromhex(self.digest))
-        drawn = np.frombuffer(hashlib.shake_128(seed.digest()).digest(8 * (1 + -(-tasks // THINNED))), "<u8")
+        seed = self.seedFor("thinned", module)
+        drawn = np.frombuffer(hashlib.shake_128(seed).digest(8 * (1 + -(-tasks // THINNED))), "<u8")
         shorter = np.argsort(self.run, kind="stable")[: tasks - tasks // 2]
         early = np.sort(shorter)[: 1 + len(shorter) // EARLY]
         gone = np.unique([early[int(drawn[0]) % len(early)], *shorter[drawn[1:] % len(shorter)]])
@@ -108,7 +94,7 @@ class Trace:
         arrival = np.delete(np.cumsum(gaps), gone)
         return replace(
             self,
-            digest=seed.hexdigest(),
+            digest=seed.hex(),
             arrival=np.ascontiguousarray(arrival - arrival[0], "<u8"),
             run=np.delete(self.run, gone),
             estimate=np.delete(self.estimate, gone),

@@ -56,7 +56,7 @@ modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 
 
 @implementer(IPlugin, IWorkbench)
-class SecurityWorkbench(BaseWorkbench):
+class SecurityWorkbench(BaseWorkbench["SecurityMachine", "SecurityScenario"]):
     """See `IWorkbench`.  It has no settings."""
 
     name = "security"
@@ -81,7 +81,7 @@ class SecurityWorkbench(BaseWorkbench):
         self.refuseUnknown(settings, ())
         return {}
 
-    def makeScenario(self, machine: Any, settings: Mapping[str, int]) -> SecurityScenario:
+    def makeScenario(self, machine: SecurityMachine, settings: Mapping[str, int]) -> SecurityScenario:
         from kernelnet.workbench.security.scenario import SecurityScenario
 
         return SecurityScenario(self, machine, settings)

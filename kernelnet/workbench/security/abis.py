@@ -1,4 +1,4 @@
-"""What components of this bench export."""
+"""ABIs of this bench: the exports of its components."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FEATURES = (
     *("frame3", "frame6", "surge"),
     *("nearest", "shift"),
 )
-"""What the driver knows of a sequence; kn_security.h says what each is, features.c computes them."""
+"""Facts that the driver knows of a sequence; kn_security.h says what each is, features.c computes them."""
 
 ABIS = (
     Abi(

@@ -1,5 +1,5 @@
 """
-How good a ranking is, exactly: the area under the ROC curve, and what is found at 1 % false alarms.
+Quality of a ranking, exactly: the area under the ROC curve, and what is found at 1 % false alarms.
 
 Only the order of the scores counts, so all of it is comparing and adding whole numbers: the same on every machine.
 """

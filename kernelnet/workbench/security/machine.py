@@ -31,6 +31,8 @@ class SecurityMachine(Machine):
     abis = ABIS
     header = HEADER
 
+    trace: Trace
+
     def __init__(self, trace: Trace) -> None:
         super().__init__(trace)
         self._computing = threading.Lock()
@@ -45,8 +47,7 @@ class SecurityMachine(Machine):
 
     def fuelLimit(self, events: int, settings: Mapping[str, int]) -> int:
         """2000 units a call, where STIDE uses 150, and 100000 a sequence under test."""
-        trace: Trace = self.trace
-        return 100_000_000 + 2_000 * trace.callsBefore(events) + 100_000 * events
+        return 100_000_000 + 2_000 * self.trace.callsBefore(events) + 100_000 * events
 
     def memoryLimit(self, settings: Mapping[str, int]) -> int:
         """256 MiB."""

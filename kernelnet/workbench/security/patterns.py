@@ -23,7 +23,7 @@ from kernelnet.workbench import trace_statistics
 from kernelnet.workbench.security.abis import FEATURES
 from kernelnet.workbench.security.detection import detection
 from kernelnet.workbench.security.trace import Trace
-from kernelnet.workbench.trace_statistics import Found, agreement, patternsOf
+from kernelnet.workbench.trace_statistics import Regularity, agreement, patternsOf
 
 __all__ = ["learnPatterns"]
 
@@ -44,7 +44,7 @@ def learnPatterns(trace: Trace, table: Table) -> list[Pattern]:
         parts[split] = rows[: trace.normals[split]], rows[trace.normals[split] :]
     novelties = [float(parts[split][0][:, FEATURES.index("unseen6")].mean()) for split in ("train", "validation")]
     novelty = {"share": round(novelties[0], 6)}
-    found: list[Found] = [("novelty", novelty, agreement(*novelties))]
+    found: list[Regularity] = [("novelty", novelty, agreement(*novelties))]
     gains = [_gain(*parts["train"], column) for column in range(len(FEATURES))]
     for column in sorted(range(len(FEATURES)), key=lambda column: -abs(gains[column]))[:BEST]:
         gain, sign = gains[column], 1 if gains[column] > 0 else -1

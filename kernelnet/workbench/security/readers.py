@@ -38,9 +38,9 @@ import numpy.typing as npt
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.reading import nameOf, pieces, plainName, shown, wholeLines
 
-__all__ = ["HEADER", "Sequence", "readSequences", "straceSequences", "traceName"]
+__all__ = ["FIRST_LINE", "Sequence", "readSequences", "straceSequences", "traceName"]
 
-HEADER = "# kernelnet syscalls 1"
+FIRST_LINE = "# kernelnet syscalls 1"
 
 MAX_BYTES = 1 << 30
 """Decompressed, of all that is read of a data set."""
@@ -160,8 +160,8 @@ def _text(path: Path) -> Iterator[Sequence]:
 
 
 def _checkHeader(path: Path, line: bytes) -> None:
-    if line.strip() != HEADER.encode("ascii"):
-        right = f"it should be {HEADER!r}; what strace or others wrote belongs into the folders of a zip"
+    if line.strip() != FIRST_LINE.encode("ascii"):
+        right = f"it should be {FIRST_LINE!r}; what strace or others wrote belongs into the folders of a zip"
         raise TraceError(path, 1, f"the first line is {shown(line.strip())}", right)
 
 
@@ -193,15 +193,7 @@ def _zip(path: Path) -> Iterator[Sequence]:
                 where = f"{path}!{_plain(member.filename)}"
                 for calls in _sequences(where, data, numbers):
                     yield Sequence(*label, calls)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-    ) as e:
+    except _ZIP_ERRORS as e:
         wrong = f"not a whole zip file, or one of an unusual kind ({e})"
         raise TraceError(path, None, wrong, "make it again with zip") from None
     except OSError as error:

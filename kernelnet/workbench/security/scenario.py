@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec.structs import replace
 
 from kernelnet.artifacts import Pattern, Report, SplitScore
-from kernelnet.workbench.base import SPLITS, BaseScenario
+from kernelnet.workbench.base import BaseScenario
 from kernelnet.workbench.former_names import perturbedTrace
+from kernelnet.workbench.security.machine import SecurityMachine
 from kernelnet.workbench.security.patterns import learnPatterns
+from kernelnet.workbench.security.trace import Trace
+from kernelnet.workbench.splits import SPLITS
 
 __all__ = ["SecurityScenario"]
 
@@ -24,12 +25,13 @@ _NOTHING = 750_000
 class SecurityScenario(BaseScenario):
     """See `IScenario`; the optimum ranks every attack above every normal sequence, which scores 0."""
 
+    machine: SecurityMachine
+
     def computeOptimum(self) -> dict[str, int]:
         return dict.fromkeys(SPLITS, 0)
 
     def learnPatterns(self) -> list[Pattern]:
-        machine: Any = self.machine
-        return learnPatterns(machine.trace, machine.features())
+        return learnPatterns(self.machine.trace, self.machine.features())
 
     def measureWindows(self, wasm: bytes, split: str, count: int, parameters: Sequence[float] = ()) -> list[SplitScore]:
         """
@@ -43,7 +45,7 @@ class SecurityScenario(BaseScenario):
         windows = super().measureWindows(wasm, split, max(1, min(count, normals // 2, attacks // 2)), parameters)
         return [replace(window, score=window.score + _NOTHING // 3) for window in windows]
 
-    def perturbedTrace(self, wasm: bytes) -> Any:
+    def perturbedTrace(self, wasm: bytes) -> Trace:
         return self.machine.trace.cropped(hashlib.sha256(wasm).digest())
 
     def isRobust(self, wasm: bytes, report: Report) -> bool:
@@ -53,6 +55,5 @@ class SecurityScenario(BaseScenario):
         A detector that knows attacks by their length, their shape or how they begin finds none of them then.  One that
         goes by what happens becomes somewhat worse, since some of it happens at the ends.
         """
-        with contextlib.closing(type(self.machine)(perturbedTrace(self, wasm))) as machine:
-            splits = machine.run(wasm, self.settings)
+        splits = self.scoresOn(perturbedTrace(self, wasm), wasm)
         return all(2 * splits[name].score <= split.score + _NOTHING for name, split in report.splits.items())

@@ -10,57 +10,46 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kernelnet.workbench.base import SPLITS, splitEnds
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.security.readers import Sequence, readSequences, traceName
+from kernelnet.workbench.splits import SPLITS, splitEnds
+from kernelnet.workbench.trace import BaseTrace, Numbers, dense
 
 __all__ = ["Trace", "loadTrace", "makeTrace"]
 
-LEAST = {"learned": 10, "normal": 20, "attack": 10}
-"""So many sequences of each are needed."""
+MIN_SEQUENCES = {"learned": 10, "normal": 20, "attack": 10}
+"""Minimum number of sequences of each."""
 
 _FIFTH = 5
 """Of the attacks that are not held out, every fifth is for validation: as many as of the normal sequences."""
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(BaseTrace):
     """
-    All sequences, in this order: those to learn; then for each split its normal ones, then its attacks.
+    See `BaseTrace`; an event is a sequence under test, the digest is of the calls and of what each sequence is for.
 
-    @ivar name: for people.
-    @ivar digest: hex SHA-256 of the calls, and of what each sequence is for.
+    Sequences are in this order: those to learn; then for each split its normal ones, then its attacks.
+
     @ivar calls: of all sequences, one after the other: dense numbers in the order of first appearance.
     @ivar starts: where each sequence's calls begin, and where the last one's end.
     @ivar distinct: how many different calls there are.
     @ivar learned: how many sequences there are to learn.
     @ivar normals: by split: how many normal sequences it has.
-    @ivar ends: by split: the sequence under test before which it ends; they are counted from 0.
     """
 
-    name: str
-    digest: str
-    calls: npt.NDArray[np.uint32]
-    starts: npt.NDArray[np.uint32]
+    calls: Numbers
+    starts: Numbers
     distinct: int
     learned: int
     normals: dict[str, int]
-    ends: dict[str, int]
-
-    def windows(self, upTo: str) -> list[tuple[str, int, int]]:
-        """C{(split, from, to)} for each split up to and with C{upTo}; raises C{ValueError} for an unknown one."""
-        result, start = [], 0
-        for split in SPLITS[: SPLITS.index(upTo) + 1]:
-            result.append((split, start, self.ends[split]))
-            start = self.ends[split]
-        return result
 
     @property
     def sequences(self) -> int:
         return len(self.starts) - 1
 
     def callsBefore(self, end: int) -> int:
-        """How many calls those to learn and the sequences under test before number C{end} have."""
+        """Number of calls of those to learn and of the sequences under test before number C{end}."""
         return int(self.starts[self.learned + end])
 
     def cropped(self, module: bytes) -> Trace:
@@ -69,7 +58,7 @@ class Trace:
 
         @param module: a module's digest; how much is missing, nobody knows before the module is done.
         """
-        seed = hashlib.sha256(b"cropped" + module + bytes.fromhex(self.digest)).digest()
+        seed = self.seedFor("cropped", module)
         drawn = np.frombuffer(hashlib.shake_128(seed).digest(4 * 2 * self.sequences), "<u4").reshape(2, -1)
         first, last = self.starts[:-1].astype(np.int64), self.starts[1:].astype(np.int64)
         # A sequence of two calls or fewer keeps them.
@@ -85,7 +74,7 @@ class Trace:
 
 def _trace(
     name: str,
-    calls: npt.NDArray[np.uint32],
+    calls: Numbers,
     starts: npt.NDArray[np.int64],
     *,
     distinct: int,
@@ -98,7 +87,7 @@ def _trace(
     digest = hashlib.sha256(b"kernelnet security 1\n" + shape.encode("ascii") + b"\n")
     digest.update(offsets.tobytes())
     digest.update(calls.tobytes())
-    return Trace(name, digest.hexdigest(), calls, offsets, distinct, learned, normals, ends)
+    return Trace(name, digest.hexdigest(), ends, calls, offsets, distinct, learned, normals)
 
 
 def makeTrace(name: str, sequences: Iterable[Sequence], path: str | Path = "") -> Trace:
@@ -117,23 +106,19 @@ def makeTrace(name: str, sequences: Iterable[Sequence], path: str | Path = "") -
         learn, normal = normal[:third], normal[third:]
     attacks = _attacksBySplit(kinds["attack"])
     for what, there in (("learned", learn), ("normal", normal), ("attack", kinds["attack"])):
-        if len(there) < LEAST[what]:
+        if len(there) < MIN_SEQUENCES[what]:
             wrong = f"{len(there)} {what} sequences"
             raise TraceError(
-                path or name, None, wrong, f"at least {LEAST[what]} are needed, after a third for learning"
+                path or name, None, wrong, f"at least {MIN_SEQUENCES[what]} are needed, after a third for learning"
             )
     ordered, ends, normals, start = list(learn), {}, {}, 0
     for split, end in splitEnds(len(normal)).items():
         ordered += normal[start:end] + attacks[split]
         normals[split], start = end - start, end
         ends[split] = len(ordered) - len(learn)
-    calls = np.concatenate([sequence.calls for sequence in ordered])
-    # Dense numbers in the order of first appearance.
-    distinct, first, inverse = np.unique(calls, return_index=True, return_inverse=True)
-    number = np.empty(len(distinct), np.uint32)
-    number[np.argsort(first, kind="stable")] = np.arange(len(distinct), dtype=np.uint32)
+    calls, distinct = dense(np.concatenate([sequence.calls for sequence in ordered]))
     starts = np.concatenate([[0], np.cumsum([len(sequence.calls) for sequence in ordered])])
-    return _trace(name, number[inverse], starts, distinct=len(distinct), learned=len(learn), normals=normals, ends=ends)
+    return _trace(name, calls, starts, distinct=distinct, learned=len(learn), normals=normals, ends=ends)
 
 
 def _attacksBySplit(attacks: list[Sequence]) -> dict[str, list[Sequence]]:

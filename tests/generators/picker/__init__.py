@@ -42,6 +42,8 @@ class PickerMachine(Machine):
     abis = (ABI,)
     header = _HERE / "kn_picker.h"
 
+    trace: Trace
+
     def layOut(self) -> Arena:
         layout = Layout()
         at = {"jobs": layout.place(len(self.trace.jobs))}
@@ -64,6 +66,8 @@ class PickerMachine(Machine):
 
 
 class Scenario(BaseScenario):
+    machine: PickerMachine
+
     def computeOptimum(self) -> dict[str, int]:
         costs = np.minimum(*self.costs())
         return {split: int(costs[start:end].sum()) for split, start, end in self.machine.trace.windows("held_out")}
@@ -79,7 +83,7 @@ class Scenario(BaseScenario):
 
 
 @implementer(IPlugin, IWorkbench)
-class Picker(BaseWorkbench):
+class Picker(BaseWorkbench[PickerMachine, Scenario]):
     """Its setting C{bits} is 1 if a metric is to tell all bits of all ranks apart."""
 
     name = "picker"
@@ -100,7 +104,7 @@ class Picker(BaseWorkbench):
     def complete(self, trace: Any, settings: Mapping[str, int]) -> dict[str, int]:
         return {"bits": 0, **settings}
 
-    def makeScenario(self, machine: Any, settings: Mapping[str, int]) -> Scenario:
+    def makeScenario(self, machine: PickerMachine, settings: Mapping[str, int]) -> Scenario:
         return Scenario(self, machine, settings)
 
 

@@ -25,7 +25,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from kernelnet.workbench.security.readers import HEADER, straceSequences
+from kernelnet.workbench.security.readers import FIRST_LINE, straceSequences
 from kernelnet.workbench.security.traces import shop, tools
 
 LONGEST = 1500
@@ -110,7 +110,7 @@ def recordTools(folder: Path) -> Iterator[tuple[str, list[str]]]:
 def main() -> None:
     """See above."""
     with tempfile.TemporaryDirectory() as folder:
-        lines = [HEADER] + [
+        lines = [FIRST_LINE] + [
             f"{label} {' '.join(calls)}"
             for label, calls in {"shop": recordShop, "tools": recordTools}[sys.argv[1]](Path(folder))
         ]
