@@ -42,6 +42,7 @@ from twisted.internet.defer import Deferred
 
 from kernelnet.generators.search import Search
 from kernelnet.hub import tap
+from kernelnet.hub.service import HubService
 from kernelnet.identity import StateDirectory
 from kernelnet.interfaces import IWorkbench
 from kernelnet.learning.acceptance import bestByHand
@@ -214,7 +215,7 @@ async def arm(bench: Any, paths: Sequence[Path], budget: int, seed: int, *, conn
             if not connected:
                 # Nobody deals them tasks: it is by chance that they don't all begin with the same.
                 local._turn = random.Random(seed * 1000 + at).randrange(len(scenarios))
-            config = TrainerConfig(name, state, hubs=(Address("localhost", hub.factory.port),))
+            config = TrainerConfig(name, state, hubs=(Address("localhost", _port(hub)),))
             trainers.append(Brisk(config, local, reactor))
         for trainer in trainers:
             trainer.local.ready = Deferred()
@@ -251,11 +252,16 @@ def isThere(trainer: Trainer, count: int) -> bool:
     return sum(info.connected for info in trainer.knowledge.ais.values()) >= count
 
 
-async def startHub(reactor: Any, state: StateDirectory) -> tap.HubService:
+def _port(hub: HubService) -> int:
+    assert hub.hub is not None and hub.hub.status.port is not None
+    return hub.hub.status.port
+
+
+async def startHub(reactor: Any, state: StateDirectory) -> HubService:
     state.open()
     options = tap.Options()
     options.parseOptions(["--state", str(state.path), "--port", "0", "--dashboard", "off"])
-    hub = tap.HubService(reactor, state, options)
+    hub = HubService(reactor, state, options.config)
     hub.startService()
     await hub.started
     return hub

@@ -1,4 +1,4 @@
-"""What the commands have in common: which hub is meant, how it is asked, and spans of time."""
+"""Parts that the commands have in common: which hub is meant, how it is asked, and spans of time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from kernelnet.duration import parseDuration
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.hub.storage import offline
 from kernelnet.hub.storage.errors import DatabaseError, DatabaseTooNew
 from kernelnet.hub.storage.transaction import Reader
@@ -77,12 +77,12 @@ def ask(state: Path | None, request: dict[str, Any]) -> Any:
     where = directory(state)
     try:
         try:
-            return control_server.call(where, request)
-        except control_server.NoHub:
+            return control_client.call(where, request)
+        except control_client.NoHub:
             if request["command"] in ("status", "dashboard"):
                 raise
-            return control_server.offline(where, request)
-    except (IdentityError, control_server.ControlError) as e:
+            return control_client.offline(where, request)
+    except (IdentityError, control_client.ControlError) as e:
         raise click.ClickException(str(e)) from None
 
 
@@ -111,7 +111,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def noneOf(what: str, wanted: str, names: Sequence[str]) -> str:
-    """What is said where a filter left nothing of what is there; C{names}: what it could have been."""
+    """The words where a filter left nothing of what is there; C{names}: what it could have been."""
     shown = [cut(name, 40) for name in names[:20]] + (["…"] if len(names) > 20 else [])
     return f"none of {what} {plain(wanted, 64)!r}; there are: {', '.join(shown)}"
 

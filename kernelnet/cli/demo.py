@@ -21,7 +21,7 @@ from rich.live import Live
 
 from kernelnet.cli.demo_results import firstConfirmed, progressLines, progressTable, results, resultTable
 from kernelnet.cli.sessions import completedTables
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.hub.storage import offline
 from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
 from kernelnet.hub.views import sessions as views
@@ -91,7 +91,7 @@ class Demo:
         try:
             self.state.open()
             port = self._startHub()
-            watch = control_server.call(self.state, {"command": "dashboard"})["url"]
+            watch = control_client.call(self.state, {"command": "dashboard"})["url"]
             self.console.print(f"watch it in a browser (this address works once): {watch}", soft_wrap=True)
             for i, aiId in enumerate(self.ais):
                 self._startTrainer(aiId, SPECIALIZATIONS[i % len(SPECIALIZATIONS)], port)
@@ -107,7 +107,7 @@ class Demo:
             with contextlib.suppress(OSError):
                 self.console.print(f"stopped; database and logs: {self.state.path}", soft_wrap=True)
             return 128 + (self._asked or signal.SIGINT)
-        except (IdentityError, control_server.ControlError, WorkbenchError, DatabaseError) as e:
+        except (IdentityError, control_client.ControlError, WorkbenchError, DatabaseError) as e:
             raise DemoError(f"{e} (logs: {self.state.path})") from None
         finally:
             self._stop()
@@ -156,7 +156,7 @@ class Demo:
             self._check("hub")
             try:
                 return int(self._status()["port"])
-            except (control_server.ControlError, IdentityError):
+            except (control_client.ControlError, IdentityError):
                 time.sleep(0.1)
         raise DemoError(f"the hub did not start within {HUB_STARTS:.0f} s: see {self.state.path / 'hub.log'}")
 
@@ -194,7 +194,7 @@ class Demo:
     # -- what is shown
 
     def _status(self) -> dict[str, Any]:
-        status: dict[str, Any] = control_server.call(self.state, {"command": "status"})
+        status: dict[str, Any] = control_client.call(self.state, {"command": "status"})
         return status
 
     def _progress(self) -> list[dict[str, Any]]:

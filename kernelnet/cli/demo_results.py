@@ -1,4 +1,4 @@
-"""What the demo prints: progress while it runs, and at its end what was found and who confirmed it."""
+"""The demo's output: progress while it runs, and at its end what was found and who confirmed it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from kernelnet.cli.common import (
     stateOption,
     when,
 )
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.hub.views import ais as aisView
 from kernelnet.hub.views import patterns as patternsView
 from kernelnet.hub.views.progress import progress
@@ -56,8 +56,8 @@ def ais(state: Path | None, asJson: bool) -> None:
 def _connected(state: Path | None) -> set[str]:
     """Who is connected; nobody where no hub runs."""
     try:
-        return set(control_server.call(directory(state), {"command": "status"})["ais"])
-    except (control_server.ControlError, IdentityError):
+        return set(control_client.call(directory(state), {"command": "status"})["ais"])
+    except (control_client.ControlError, IdentityError):
         return set()
 
 

@@ -109,8 +109,8 @@ class _HubUnderTest:
             wire.decodeFromHub(answer)
         client.leave()
         hub.clock.advance(60)
-        assert hub.factory.connectionCount == 0
-        assert not hub.factory.byId, hub.factory.byId
+        assert hub.connections.count == 0
+        assert not hub.connections.byId, hub.connections.byId
         assert not self._complaints, self._complaints
 
 

@@ -19,8 +19,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import provider
 
 from kernelnet import wire
+from kernelnet.hub import service
 from kernelnet.hub.auth import tokens
-from kernelnet.hub.connection.factory import HubFactory
+from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.connection.protocol import HubProtocol
 from kernelnet.hub.routing.collaboration_sessions import Limits
 from kernelnet.hub.routing.directory import Directory
@@ -150,34 +151,37 @@ class Client:
 
     def pause(self) -> None:
         """The far end does not read, so the transport asks to pause."""
-        self.protocol.cursor.pauseProducing()
+        self.protocol.reader.pauseProducing()
 
     def resume(self) -> None:
-        self.protocol.cursor.resumeProducing()
+        self.protocol.reader.resumeProducing()
 
     def leave(self) -> None:
         self.protocol.connectionLost(Failure(ConnectionDone()))
 
 
-class Hub:
+class Hub(service.Hub):
     """Everything of a hub but its listening port."""
 
-    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+    clock: Clock
+
+    def __init__(self, path: Path, clock: Clock | None = None, bounds: Bounds | None = None) -> None:
         self.path = path
         self.engine = sqlite.SqliteEngine(path, self._pools)
         self.engine.prepare()
-        self.clock = clock or Clock()
-        self.log = EventLog(self.engine, self.clock, self.now)
-        self.log.open()
-        self.factory = HubFactory(
-            self.log,
+        clock = clock or Clock()
+        log = EventLog(self.engine, clock, lambda: NOON + clock.seconds())
+        log.open()
+        super().__init__(
+            log,
             Directory.load(self.stored),
             tokenHash(JOIN),
-            self.clock,
-            self.now,
+            clock,
+            lambda: NOON + clock.seconds(),
             limits=Limits(offered=600, active=1800),
+            bounds=bounds,
         )
-        self.factory.start()
+        self.start()
         self._tokens: dict[str, str] = {}
 
     def _pools(self) -> tuple[Pool, Pool]:
@@ -216,8 +220,8 @@ class Hub:
         """A client that has said hello and heard the answer."""
         client = self.client(aiId)
         client.hello(version, **hello)
-        self.clock.advance(self.factory.newsDelay)
-        for connection in self.factory.byId.values():
+        self.clock.advance(self.presence.newsDelay)
+        for connection in self.connections.byId.values():
             assert connection.greeted
         client.received()
         return client
@@ -234,11 +238,16 @@ class Hub:
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return self.reader.connection.execute(sql, parameters).fetchall()
 
-    def stop(self) -> None:
-        """End it as a kill would, but for the database file's handles."""
-        for connection in list(self.factory._connections):
+    def cutAll(self) -> None:
+        """All connections are lost."""
+        for connection in self.connections.everyone():
+            assert isinstance(connection, HubProtocol)
             connection.connectionLost(Failure(ConnectionDone()))
-        self.factory.stop()
+
+    def kill(self) -> None:
+        """End it as a kill would, but for the database file's handles."""
+        self.cutAll()
+        self.stop()
         self.log.close()
 
 
@@ -251,21 +260,21 @@ class HubTestCase(SynchronousTestCase):
         self.hubs: list[Hub] = []
         self.hub = self.makeHub()
 
-    def makeHub(self) -> Hub:
-        hub = Hub(self.path / "hub_data.db")
+    def makeHub(self, bounds: Bounds | None = None) -> Hub:
+        hub = Hub(self.path / "hub_data.db", bounds=bounds)
         self.hubs.append(hub)
         return hub
 
-    def restart(self) -> Hub:
+    def restart(self, bounds: Bounds | None = None) -> Hub:
         """The hub ends and another one opens its database."""
-        self.hub.stop()
+        self.hub.kill()
         self.hubs.remove(self.hub)
-        self.hub = self.makeHub()
+        self.hub = self.makeHub(bounds)
         return self.hub
 
     def tearDown(self) -> None:
         for hub in self.hubs:
-            hub.stop()
+            hub.kill()
             self.assertEqual(hub.clock.getDelayedCalls(), [])
 
 

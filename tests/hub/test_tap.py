@@ -23,7 +23,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.hub import tap
-from kernelnet.hub.admin.control_server import NoHub, call
+from kernelnet.hub.admin.control_client import NoHub, call
 from kernelnet.hub.storage import sqlite
 from kernelnet.hub.tap import Options
 from kernelnet.identity import StateDirectory

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from unittest import TestCase
 
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.identity import StateDirectory
 
 from .support import PATIENCE, Process, RawClient, Twistd
@@ -185,12 +185,12 @@ class AbuseTestCase(TestCase):
 
     @classmethod
     def status(cls) -> dict[str, Any]:
-        found: dict[str, Any] = control_server.call(cls.state, {"command": "status"})
+        found: dict[str, Any] = control_client.call(cls.state, {"command": "status"})
         return found
 
     @classmethod
     def issueToken(cls, aiId: str) -> str:
-        token: str = control_server.call(cls.state, {"command": "tokens issue", "ai_id": aiId})["token"]
+        token: str = control_client.call(cls.state, {"command": "tokens issue", "ai_id": aiId})["token"]
         return token
 
     def client(self, aiId: str, token: str | None = None) -> RawClient:

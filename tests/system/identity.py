@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.identity import StateDirectory
 from tests.system.support import PATIENCE, SystemTestCase, Twistd
 
@@ -30,7 +30,7 @@ class IdentityTestCase(SystemTestCase):
         )
         self.addCleanup(hub.close)
         hub.waitFor("Listening on")
-        self.port = int(control_server.call(state, {"command": "status"})["port"])
+        self.port = int(control_client.call(state, {"command": "status"})["port"])
         return hub
 
     def kernelnet(self, *arguments: str, code: int = 0) -> str:

@@ -26,7 +26,7 @@ from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.hub.storage.sqlite import checks
 from kernelnet.identity import StateDirectory
 from tests.system.support import PATIENCE, Process, RawClient, Twistd, steadyPort
@@ -49,7 +49,7 @@ class Peer(threading.Thread):
         super().__init__(name=aiId, daemon=True)
         self.soak = soak
         self.aiId = aiId
-        self.token = control_server.call(soak.state, {"command": "tokens issue", "ai_id": aiId})["token"]
+        self.token = control_client.call(soak.state, {"command": "tokens issue", "ai_id": aiId})["token"]
         self.problems: list[str] = []
         self.finished = threading.Event()
         self.cursor: dict[str, Any] = {}

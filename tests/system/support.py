@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from unittest import TestCase
 
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.identity import StateDirectory
 
 PATIENCE = 60.0
@@ -157,7 +157,7 @@ class SystemTestCase(TestCase):
     def startHub(self, port: int = 0) -> Twistd:
         hub = self.twistd("kernelhub", "--port", str(port), "--state", str(self.state.path))
         hub.waitFor("[Ll]istening on")
-        self.port = int(control_server.call(self.state, {"command": "status"})["port"])
+        self.port = int(control_client.call(self.state, {"command": "status"})["port"])
         return hub
 
     def trainer(self, aiId: str, *arguments: str) -> Twistd:
@@ -165,7 +165,7 @@ class SystemTestCase(TestCase):
         return self.twistd("kerneltrainer", "--id", aiId, *where, *arguments)
 
     def issueToken(self, aiId: str) -> str:
-        token: str = control_server.call(self.state, {"command": "tokens issue", "ai_id": aiId})["token"]
+        token: str = control_client.call(self.state, {"command": "tokens issue", "ai_id": aiId})["token"]
         return token
 
     def client(self, aiId: str, token: str | None = None) -> RawClient:

@@ -178,7 +178,7 @@ def complete(transaction: Transaction, sender: str, sessionId: str, share: Compo
 
 def add(transaction: Transaction, sender: str, sessionId: str, share: ComponentShare) -> None:
     """
-    What a share that ends no session tells of one, kept with it: so the initiator tells what it got out of it.
+    Keep with a session what a share that ends none tells of it: so the initiator tells what it got out of it.
 
     Of those alone who take part, while it is active or after it was completed; else it is an ordinary share.
     """

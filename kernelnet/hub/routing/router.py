@@ -56,7 +56,7 @@ __all__ = ["Logged", "Owner", "Router"]
 S = TypeVar("S", bound=msgspec.Struct)
 
 _ROOM_FOR_SEQ = 32
-"""What C{"seq"} may add to a line for version 2."""
+"""Bytes that C{"seq"} may add to a line for version 2."""
 
 
 class Owner(Protocol):
@@ -196,7 +196,7 @@ class Router:
 
     def plan(self, message: NetworkMessage) -> Plan:
         """
-        What is to be written for a message of a logged type.
+        The plan of what is to be written for a message of a logged type.
 
         The plan holds the payload encoded, and the message lets go of it: hundreds wait for a commit, each with some
         thirty objects less.

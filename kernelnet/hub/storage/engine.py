@@ -47,7 +47,7 @@ class Identity(Struct, frozen=True):
 
 class Committed(Struct, frozen=True):
     """
-    What a commit wrote, for who follows the log.
+    All that a commit wrote, for who follows the log.
 
     @ivar events: in order, with the C{seq} they have for good.
     @ivar hellos: (AI, hello, Unix seconds).
@@ -119,7 +119,7 @@ class Engine(Protocol):
 
     def problemOf(self, error: BaseException) -> WireProblem:
         """
-        What a sender is told: to wait when the disk is full (C{storage_full}) or the database busy or damaged
+        The answer to a sender: to wait when the disk is full (C{storage_full}) or the database busy or damaged
         (C{busy}), to give up when its message can't be stored (C{invalid_message}).  A C{WireProblem} stays what it is.
         """
 
@@ -127,7 +127,7 @@ class Engine(Protocol):
         """Whether it says that the database is damaged."""
 
     def unusable(self, error: BaseException) -> DatabaseError:
-        """What the operator is told of a database that can't be used for this reason."""
+        """The error that tells the operator of a database that can't be used for this reason."""
 
     def rememberDamage(self, error: BaseException) -> Deferred[None]:
         """Write down that it is damaged, so that `prepare` lets it pass no more."""

@@ -37,7 +37,7 @@ def checksum(body: bytes, digest: bytes, recipients: str | None) -> int:
 
 
 def digest(messageType: str, target: str | None, payload: object) -> bytes:
-    """What an author sent, in 16 bytes; the same however the JSON is written."""
+    """The digest of what an author sent, in 16 bytes; the same however the JSON is written."""
     return blake2b(_canonical.encode([messageType, target, payload]), digest_size=16).digest()
 
 
@@ -58,7 +58,7 @@ _canonical = msgspec.json.Encoder(order="deterministic")
 
 
 class _Line(msgspec.Struct):
-    """What a row says besides its body."""
+    """The columns of a row besides its body, as that says them."""
 
     message_id: str
     sender_id: str

@@ -26,7 +26,7 @@ T = TypeVar("T")
 @contextmanager
 def reading(path: Path) -> Iterator[Reader]:
     """
-    What the database C{path}, which is there, holds; it can't be written by this.
+    A reader of the database C{path}, which is there.
 
     @raise DatabaseTooNew: it is of a newer kernelnet.
     @raise DatabaseBusy: it can't be read now.

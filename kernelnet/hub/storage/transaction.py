@@ -42,7 +42,7 @@ def hubMessage(messageType: MessageType, payload: dict[str, Any], now: float) ->
 
 class Reader(Protocol):
     """
-    What was committed, by group of statements.
+    All that was committed, by group of statements.
 
     It is used within the function that it was given to alone.  Each statement sees one commit's state; two in a row may
     see two.
@@ -68,7 +68,7 @@ class Reader(Protocol):
 
 class Transaction(ABC):
     """
-    What work may do while it is applied, in an engine's thread: a `Reader` that writes, too.
+    The transaction that work is applied in, in an engine's thread: a `Reader` that writes, too.
 
     @ivar now: Unix seconds.
     @ivar events: what was appended.
@@ -164,7 +164,7 @@ class Transaction(ABC):
         """
         Forget the last `savepoint`: what was done since stays, as far as the commit will.
 
-        What was only gathered has been written by then, or else raises here.
+        Whatever was only gathered is written by now, or else raises here.
         """
 
 

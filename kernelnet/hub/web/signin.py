@@ -15,7 +15,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail, succeed
 
 from kernelnet.hub.auth import tokens
-from kernelnet.hub.connection.limits import Attempts, Bounds, Verdict, addressKey
+from kernelnet.hub.connection.limits import Bounds
+from kernelnet.hub.connection.rate_limits import AuthThrottle, ThrottleDecision, addressKey
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.identity import tokenHash
 
@@ -48,12 +49,12 @@ class SignIn:
     """
 
     def __init__(
-        self, source: EventLog, bounds: Bounds, seconds: Callable[[], float], wallClock: Callable[[], float]
+        self, log: EventLog, bounds: Bounds, seconds: Callable[[], float], wallClock: Callable[[], float]
     ) -> None:
-        self._source = source
+        self._log = log
         self._seconds = seconds
         self._wallClock = wallClock
-        self._attempts: Attempts[Deferred[None]] = Attempts(bounds)
+        self._throttle: AuthThrottle[Deferred[None]] = AuthThrottle(bounds)
         self._links: dict[str, float] = {}
         self._sessions: dict[str, float] = {}
 
@@ -76,10 +77,10 @@ class SignIn:
         """
         # Apart from tokens, and settled at once: nobody waits here.
         key, now = f"{addressKey(host)} link", self._seconds()
-        if self._attempts.ask(key, Deferred(), now) is not Verdict.CHECK:
-            raise TooManyFailures(self._attempts.wait(key, now))
+        if self._throttle.ask(key, Deferred(), now) is not ThrottleDecision.CHECK:
+            raise TooManyFailures(self._throttle.wait(key, now))
         isRight = self._links.pop(tokenHash(secret), 0.0) > now
-        self._attempts.ended(key, not isRight, now)
+        self._throttle.ended(key, not isRight, now)
         if not isRight:
             raise NotAllowed("this link was used before, or is too old: kernelnet dashboard prints a new one")
         session = secrets.token_urlsafe(24)
@@ -107,25 +108,25 @@ class SignIn:
             return fail(NotAllowed("sign in by the link that kernelnet dashboard prints, or send a viewer's token"))
         now = self._seconds()
         address, hashed = addressKey(host), tokenHash(token)
-        key = self._attempts.key(address, hashed)
+        key = self._throttle.key(address, hashed)
         turn: Deferred[None] = Deferred()
-        match self._attempts.ask(key, turn, now):
-            case Verdict.REFUSE:
-                return fail(TooManyFailures(self._attempts.wait(key, now)))
-            case Verdict.CHECK:
+        match self._throttle.ask(key, turn, now):
+            case ThrottleDecision.REFUSE:
+                return fail(TooManyFailures(self._throttle.wait(key, now)))
+            case ThrottleDecision.CHECK:
                 turn.callback(None)
 
         def ended(failed: bool) -> None:
             now = self._seconds()
-            go, refused = self._attempts.ended(key, failed, now)
+            go, refused = self._throttle.ended(key, failed, now)
             for waiting in go:
                 waiting.callback(None)
             for waiting in refused:
-                waiting.errback(TooManyFailures(self._attempts.wait(key, now)))
+                waiting.errback(TooManyFailures(self._throttle.wait(key, now)))
 
         def checked(isRight: bool) -> None:
             if isRight:
-                self._attempts.succeeded(address, hashed)
+                self._throttle.succeeded(address, hashed)
             ended(not isRight)
             if not isRight:
                 raise NotAllowed("wrong token: kernelnet tokens issue NAME --role viewer makes one")
@@ -136,7 +137,7 @@ class SignIn:
 
         def look(_: None) -> Deferred[None]:
             wall = self._wallClock()
-            reading = self._source.read(lambda reader: tokens.checkViewer(reader, token, wall))
+            reading = self._log.read(lambda reader: tokens.checkViewer(reader, token, wall))
             return reading.addCallbacks(checked, broken)
 
         return turn.addCallback(look)

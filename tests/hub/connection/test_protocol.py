@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from kernelnet import wire
-from kernelnet.hub.connection.admission import TurnedAway
+from kernelnet.hub.connection.sockets import TurnedAway
 from kernelnet.message import MessageType, NetworkMessage
 from tests.hub.support import JOIN, Client, HubTestCase, aPattern, captureLog
 
@@ -108,15 +108,16 @@ class HandshakeTests(HubTestCase):
         client.authenticate(token)
         client.leave()
         self.hub.reader.release()
-        self.assertEqual(self.hub.factory.byId, {})
-        self.assertEqual(self.hub.factory.connectionCount, 0)
+        self.assertEqual(self.hub.connections.byId, {})
+        self.assertEqual(self.hub.connections.count, 0)
 
     def test_noTokenInRepr(self) -> None:
         """What a log could show of a connection is no token."""
         client = Client(self.hub, "AI_1")
         self.hub.reader.held = True
         client.authenticate("secret")
-        self.assertNotIn("secret", repr(client.protocol) + repr(client.protocol._handshake) + repr(self.hub.factory))
+        shown = [client.protocol, client.protocol._handshake, self.hub.connections, self.hub.admission]
+        self.assertNotIn("secret", repr(shown))
         self.hub.reader.release()
 
 
@@ -128,7 +129,7 @@ class TakeoverTests(HubTestCase):
         self.assertEqual(older.errors(), ["taken_over"])
         self.assertTrue(older.closing)
         older.leave()
-        self.assertIs(self.hub.factory.byId["AI_1"], newer.protocol)
+        self.assertIs(self.hub.connections.byId["AI_1"], newer.protocol)
         other = self.hub.connect("AI_2")
         other.send("pattern_share", aPattern())
         self.assertEqual(len(newer.received("pattern_share")), 1)
@@ -370,7 +371,7 @@ class ShutdownTests(HubTestCase):
         client = self.hub.connect("AI_1")
         self.hub.writer.held = True
         client.send("pattern_share", aPattern())
-        stopped = self.hub.factory.stop()
+        stopped = self.hub.stop()
         self.assertNoResult(stopped)
         self.assertEqual(client.received(), [])
         self.hub.writer.release()
@@ -384,7 +385,7 @@ class ShutdownTests(HubTestCase):
     def test_stubborn(self) -> None:
         """A peer that doesn't take its goodbye is cut after some seconds."""
         client = self.hub.connect("AI_1")
-        stopped = self.hub.factory.stop()
+        stopped = self.hub.stop()
         self.hub.clock.advance(5)
         self.assertTrue(client.transport.aborted)
         client.leave()

@@ -458,7 +458,7 @@ class FollowTests(HubTestCase):
         told.clear()
         self.failureResultOf(self.hub.log.write(fails), WireProblem)
         self.assertEqual(told, [Committed()])
-        self.assertFalse(self.hub.factory.registry.isKnown("AI_2"))
+        self.assertFalse(self.hub.directory.isKnown("AI_2"))
         self.flushLoggedErrors(sqlite3.DataError)
 
     def test_failing(self) -> None:

@@ -56,7 +56,7 @@ class RetentionTestCase(HubTestCase):
         self.author = self.hub.connect("AI_1")
 
     def retain(self, policy: RetentionPolicy) -> None:
-        self.hub.factory.keeper.policy = policy
+        self.hub.retention.policy = policy
 
     def say(self, *names: str, size: int = 10) -> None:
         for name in names:
@@ -64,17 +64,17 @@ class RetentionTestCase(HubTestCase):
 
     def round(self) -> None:
         """The next round of retention; nobody is silent for so long that it is dropped."""
-        for connection in self.hub.factory.byId.values():
+        for connection in self.hub.connections.byId.values():
             connection.lastHeard = self.hub.clock.seconds() + retention.EVERY
         self.hub.clock.advance(retention.EVERY)
         self.hub.clock.pump([retention.PAUSE] * 10)
 
     def age(self, days: float) -> None:
-        self.hub.factory.keeper.stop()
-        for connection in self.hub.factory.byId.values():
+        self.hub.retention.stop()
+        for connection in self.hub.connections.byId.values():
             connection.lastHeard = self.hub.clock.seconds() + days * DAY
         self.hub.clock.advance(days * DAY)
-        self.hub.factory.keeper.start()
+        self.hub.retention.start()
 
     def log(self) -> list[str]:
         return [id_ for (id_,) in self.hub.rows("SELECT message_id FROM events ORDER BY seq")]
@@ -99,7 +99,7 @@ class ReadersTests(RetentionTestCase):
         self.round()
         self.assertEqual(self.log(), ["c"])
         self.assertEqual((self.hub.log.first, self.hub.log.head), (3, 3))
-        self.assertEqual(self.hub.factory.keeper.removed, 2)
+        self.assertEqual(self.hub.retention.removed, 2)
 
     def test_unread(self) -> None:
         """What one version 2 AI has not read stays, also when that AI is away."""
@@ -181,9 +181,9 @@ class ReadersTests(RetentionTestCase):
         """With retention also who is never silent is pinged, by a position that it has been sent."""
         self.say("a")
         self.author.received()
-        self.hub.clock.advance(self.hub.factory.pingAfter / 2)
+        self.hub.clock.advance(self.hub.liveness.pingAfter / 2)
         self.say("b")
-        self.hub.clock.advance(self.hub.factory.pingAfter / 2)
+        self.hub.clock.advance(self.hub.liveness.pingAfter / 2)
         self.assertEqual([p["seq"] for p in self.author.payloads("heartbeat")], [2])
 
     def test_keys(self) -> None:

@@ -66,7 +66,7 @@ class PageTests(HubTestCase):
         """A whole training_sync stays below 256 KiB with many AIs and a large knowledge base."""
         for i in range(300):
             hello = Hello(capabilities=[f"word{j}" for j in range(30)])
-            self.hub.factory.registry.heard(f"AWAY_{i}", hello, 0.0)
+            self.hub.directory.heard(f"AWAY_{i}", hello, 0.0)
         for i in range(40):
             self.author.send("os_component_share", aComponent(f"c{i}", implementation="x" * 10_000))
         self.author.send("training_sync", {"limit": 1000})

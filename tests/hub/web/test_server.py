@@ -14,7 +14,7 @@ from kernelnet.hub.auth import tokens
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views import progress, sessions
 from kernelnet.hub.web.connection_limits import BOUNDS, REQUEST_WITHIN
-from kernelnet.hub.web.server import Dashboard, DashboardError, checkWhere, parseWhere
+from kernelnet.hub.web.server import DashboardError, checkWhere, parseWhere
 from kernelnet.hub.web.signin import LINK_LASTS, SESSION_LASTS
 from kernelnet.hub.web.traffic import SAMPLES
 from kernelnet.wire import WireProblem
@@ -34,7 +34,6 @@ PATHS = (
     "/api/openapi.yaml",
     "/metrics",
     "/readyz",
-    "/.well-known/agent-card.json",
     "/",
     "/app.js",
     "/nothing",
@@ -87,7 +86,7 @@ class AccessTests(WebTestCase):
         self.assertEqual(value.partition("=")[0], "kernelnet_session_6080")
         self.assertEqual(self.ask("/api/status", None, Cookie=value).code, 200)
         self.assertEqual(self.ask(link, None).code, 401)
-        self.assertEqual(self.ask("/api/status", None, Cookie=value[:-1] + "x").code, 401)
+        self.assertEqual(self.ask("/api/status", None, Cookie=value[:-1] + "!").code, 401)
         self.hub.clock.advance(SESSION_LASTS + 1)
         self.assertEqual(self.ask("/api/status", None, Cookie=value).code, 401)
         late = self.dashboard.link().removeprefix(self.dashboard.url.rstrip("/"))
@@ -116,7 +115,7 @@ class AccessTests(WebTestCase):
         again = self.ask(link, None, Cookie=cookie, Accept="text/html")
         self.assertEqual((again.code, again.headers["location"]), (302, "/"))
         self.assertNotIn("set-cookie", again.headers)
-        self.assertEqual(self.ask(link, None, Cookie=cookie[:-1] + "x", Accept="text/html").code, 401)
+        self.assertEqual(self.ask(link, None, Cookie=cookie[:-1] + "!", Accept="text/html").code, 401)
         self.hub.clock.advance(SESSION_LASTS + 1)
         self.assertEqual(self.ask(link, None, Cookie=cookie, Accept="text/html").code, 401)
 
@@ -188,15 +187,15 @@ class AccessTests(WebTestCase):
             self.channels.pop().connectionLost(Failure(ConnectionDone()))
             self.hub.reader.held = False
             self.hub.reader.release()
-            self.assertEqual((len(self.dashboard.feed), self.flushLoggedErrors()), (0, []), path)
+            self.assertEqual((len(self.dashboard.streams), self.flushLoggedErrors()), (0, []), path)
         answer = self.ask("/api/events", method="HEAD")
         self.assertEqual((answer.code, answer.headers["content-type"], answer.body), (200, "text/event-stream", b""))
-        self.assertEqual(len(self.dashboard.feed), 0)
+        self.assertEqual(len(self.dashboard.streams), 0)
 
     def visitor(self, host: str) -> Transport | None:
         """A connection that has not said anything; C{None} where it is not let in."""
         transport = Transport(peerAddress=IPv4Address("TCP", host, 4000))
-        protocol = self.dashboard.visitors.buildProtocol(transport.getPeer())
+        protocol = self.dashboard.limited.buildProtocol(transport.getPeer())
         if protocol is None:
             return None
         protocol.makeConnection(transport)
@@ -279,12 +278,12 @@ class WhereTests(WebTestCase):
     def test_tls(self) -> None:
         """Where others can reach it, it needs TLS; on the loopback interface it has none."""
         self.assertRaises(DashboardError, checkWhere, ("0.0.0.0", 6080), False)
-        self.assertRaises(DashboardError, Dashboard, self.hub.factory, self.hub.clock, ("192.0.2.1", 1))
+        self.assertRaises(DashboardError, self.hub.dashboard, self.hub.clock, ("192.0.2.1", 1))
         checkWhere(("0.0.0.0", 6080), True)
         checkWhere(("127.0.0.7", 6080), False)
         checkWhere(None, False)
-        self.assertTrue(Dashboard(self.hub.factory, self.hub.clock, ("192.0.2.1", 1), object()).isSecure)
-        self.assertFalse(Dashboard(self.hub.factory, self.hub.clock, ("::1", 1), object()).isSecure)
+        self.assertTrue(self.hub.dashboard(self.hub.clock, ("192.0.2.1", 1), object()).isSecure)
+        self.assertFalse(self.hub.dashboard(self.hub.clock, ("::1", 1), object()).isSecure)
 
 
 EVIL = "</script><script>alert(1)</script>\u202e\x07"
@@ -507,7 +506,7 @@ class ApiTests(WebTestCase):
     def test_traffic(self) -> None:
         """Messages a second by type, how long commits took, and who is behind, for the last ten minutes."""
         author, slow = self.hub.connect("AI_1"), self.hub.connect("AI_2")
-        history = self.dashboard.sources.history
+        history = self.dashboard.sources.traffic
         history.sample()
         slow.pause()
         for number in range(10):
@@ -530,7 +529,7 @@ class ApiTests(WebTestCase):
 
     def test_sampling(self) -> None:
         """A sample is taken every five seconds while the dashboard is there, and none any more when it has gone."""
-        history = self.dashboard.sources.history
+        history = self.dashboard.sources.traffic
         history.start()
         self.hub.clock.pump([0.5] * 60)
         self.assertEqual(len(self.ask("/api/traffic").json["at"]), 5)
@@ -593,7 +592,7 @@ class ApiTests(WebTestCase):
         self.assertEqual((self.ask("/readyz").code, self.ask("/livez", None).code), (503, 200))
 
 
-class FeedTests(WebTestCase):
+class EventStreamTests(WebTestCase):
     def events(self, data: bytes) -> list[tuple[int, str]]:
         found = [json.loads(line[6:]) for line in data.decode().splitlines() if line.startswith("data: ")]
         return [(event.get("seq", 0), event.get("sender", "")) for event in found]
@@ -609,6 +608,21 @@ class FeedTests(WebTestCase):
         self.assertEqual(len({str(t) for t in told}), 1)
         self.assertEqual([sender for _, sender in told[0]], ["AI_1", "AI_1"])
         self.assertIn(b"text/event-stream", streams[0].value())
+
+    def test_pace(self) -> None:
+        """After a quiet time a commit is told at once, then four times a second; without any nothing is read."""
+        author = self.hub.connect("AI_1")
+        stream = self.open("/api/events", Authorization=f"Bearer {self.token}")
+        calls = self.hub.reader.calls
+        self.hub.clock.pump([0.25] * 8)
+        self.assertEqual(self.hub.reader.calls, calls)
+        told = []
+        for number in range(4):
+            author.send("pattern_share", aPattern(f"p{number}"))
+            self.hub.clock.advance(0.1)
+            told.append(len(self.events(stream.value())))
+        self.assertEqual(told, [1, 1, 1, 4])
+        self.assertEqual(self.hub.reader.calls - calls, 2)
 
     def test_resume(self) -> None:
         """Who comes back with the last number that he has misses nothing, and gets nothing twice."""
@@ -683,14 +697,14 @@ class FeedTests(WebTestCase):
         stream.producer.pauseProducing()
         author.send("pattern_share", aPattern())
         self.hub.clock.pump([0.25] * 4 * 59)
-        self.assertEqual((len(self.dashboard.feed), stream.disconnecting), (1, False))
+        self.assertEqual((len(self.dashboard.streams), stream.disconnecting), (1, False))
         self.hub.clock.pump([0.25] * 8)
-        self.assertEqual((len(self.dashboard.feed), stream.disconnecting), (0, True))
+        self.assertEqual((len(self.dashboard.streams), stream.disconnecting), (0, True))
 
     def test_gone(self) -> None:
         """Who left is forgotten, and with the last one the looking ends."""
         stream = self.open("/api/events", Authorization=f"Bearer {self.token}")
-        self.assertEqual(len(self.dashboard.feed), 1)
+        self.assertEqual(len(self.dashboard.streams), 1)
         assert stream.producer is not None
         stream.producer.stopProducing()
-        self.assertEqual(len(self.dashboard.feed), 0)
+        self.assertEqual(len(self.dashboard.streams), 0)

@@ -16,6 +16,8 @@ _AI_COLUMNS = "ai_id, hello, protocol, seen_at, read_seq"
 class SqliteTokens:
     """`kernelnet.hub.storage.statements.access.Tokens`."""
 
+    __slots__ = ("_execute",)
+
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
 
@@ -94,6 +96,8 @@ class SqliteTokens:
 
 class SqliteAis:
     """`kernelnet.hub.storage.statements.access.Ais`."""
+
+    __slots__ = ("_execute",)
 
     def __init__(self, execute: Execute) -> None:
         self._execute = execute

@@ -184,7 +184,7 @@ def replace(path: Path, scratch: Path) -> None:
 
 
 def headOf(path: Path) -> tuple[int, str]:
-    """Where the log of a database ends, and its C{log_id}."""
+    """The end of a database's log, and its C{log_id}."""
     with closing(connectReader(path)) as connection:
         (head,) = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()
         (logId,) = connection.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()

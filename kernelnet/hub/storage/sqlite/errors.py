@@ -1,4 +1,4 @@
-"""What SQLite's errors mean: to who sends messages, and to who runs the hub."""
+"""The meaning of SQLite's errors: to who sends messages, and to who runs the hub."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["isDamage", "problemOf", "unusable"]
 
 
 def problemOf(error: BaseException) -> WireProblem:
-    """What `kernelnet.hub.storage.engine.Engine.problemOf` says."""
+    """The answer of `kernelnet.hub.storage.engine.Engine.problemOf`."""
     if isinstance(error, WireProblem):
         return error
     if isinstance(error, sqlite3.OperationalError):

@@ -62,12 +62,17 @@ _STATES = {
 class SqlitePatterns:
     """`kernelnet.hub.storage.statements.knowledge.Patterns`."""
 
+    __slots__ = ("_execute", "_put")
+
     def __init__(self, execute: Execute, put: Put) -> None:
         self._execute = execute
         self._put = put
 
     def put(self, event: Event, pattern: NewPattern) -> None:
-        self._put(_PUT_PATTERN, (event.seq, *pattern))
+        p = pattern
+        self._put(
+            _PUT_PATTERN, (event.seq, p.author, p.id, p.type, p.confidence, p.specialization, p.timestamp, p.body)
+        )
 
     def after(self, key: tuple[float, int] | None) -> Iterator[StoredPattern]:
         sql = f"{_PATTERN} WHERE (confidence, seq) < (?, ?) ORDER BY confidence DESC, seq DESC"
@@ -93,12 +98,18 @@ class SqlitePatterns:
 class SqliteComponents:
     """`kernelnet.hub.storage.statements.knowledge.Components`."""
 
+    __slots__ = ("_execute", "_put")
+
     def __init__(self, execute: Execute, put: Put) -> None:
         self._execute = execute
         self._put = put
 
     def put(self, event: Event, component: NewComponent) -> None:
-        self._put(_PUT_COMPONENT, (event.seq, *component))
+        c = component
+        self._put(
+            _PUT_COMPONENT,
+            (event.seq, c.author, c.id, c.kind, c.name, c.feature, c.digest, c.level, c.timestamp, c.body),
+        )
 
     def countVerdicts(self, digest: str) -> None:
         self._execute(
@@ -220,12 +231,15 @@ class SqliteComponents:
 class SqliteReports:
     """`kernelnet.hub.storage.statements.knowledge.Reports`."""
 
+    __slots__ = ("_execute", "_put")
+
     def __init__(self, execute: Execute, put: Put) -> None:
         self._execute = execute
         self._put = put
 
     def put(self, event: Event, report: NewReport) -> None:
-        self._put(_PUT_REPORT, (event.seq, *report))
+        r = report
+        self._put(_PUT_REPORT, (event.seq, r.reporter, r.componentId, r.digest, r.verdict, r.timestamp, r.body))
 
     def ofComponent(self, componentId: str, limit: int, below: int) -> list[StoredReport]:
         sql = f"{_REPORT} WHERE component_id = ? AND length(body) < ? ORDER BY seq DESC LIMIT ?"

@@ -22,7 +22,7 @@ _HEADER = "seq, sender_id, message_type, target, timestamp"
 
 
 def readPage(connection: sqlite3.Connection, after: int, upTo: int, aiId: str) -> Page:
-    """What `kernelnet.hub.storage.engine.Engine.page` fires with."""
+    """The result of `kernelnet.hub.storage.engine.Engine.page`."""
     found = connection.execute(
         "SELECT seq, sender_id, recipients, body, message_type, digest, checksum FROM events"
         " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
@@ -56,7 +56,7 @@ def lastGiven(execute: Execute) -> int:
 
 
 def findMessage(execute: Execute, sender: str, messageId: str) -> tuple[int, bytes] | None:
-    """What `kernelnet.hub.storage.transaction.Transaction.find` gives."""
+    """The result of `kernelnet.hub.storage.transaction.Transaction.find`."""
     found: tuple[int, bytes] | None = execute(
         "SELECT seq, CASE digest WHEN x'' THEN digest_of(body) ELSE digest END FROM events"
         " WHERE sender_id = ?1 AND message_id = ?2"
@@ -68,6 +68,8 @@ def findMessage(execute: Execute, sender: str, messageId: str) -> tuple[int, byt
 
 class SqliteLog:
     """`kernelnet.hub.storage.statements.log.LogQueries`."""
+
+    __slots__ = ("_execute",)
 
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
@@ -99,6 +101,8 @@ class SqliteLog:
 
 class SqliteMarks:
     """`kernelnet.hub.storage.statements.log.Marks`."""
+
+    __slots__ = ("_execute",)
 
     def __init__(self, execute: Execute) -> None:
         self._execute = execute

@@ -21,6 +21,8 @@ _RECORD = (
 class SqliteSessions:
     """`kernelnet.hub.storage.statements.sessions.Sessions`."""
 
+    __slots__ = ("_execute",)
+
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
 

@@ -1,4 +1,4 @@
-"""What reads, and what writes in one commit, in SQLite; and the commit itself."""
+"""The reader and the transaction in SQLite, and the commit itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kernelnet.hub.storage.integrity import checksum
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.sqlite.access import SqliteAis, SqliteTokens
 from kernelnet.hub.storage.sqlite.errors import problemOf
-from kernelnet.hub.storage.sqlite.knowledge import Put, SqliteComponents, SqlitePatterns, SqliteReports
+from kernelnet.hub.storage.sqlite.knowledge import SqliteComponents, SqlitePatterns, SqliteReports
 from kernelnet.hub.storage.sqlite.log import Execute, SqliteLog, SqliteMarks, findMessage, lastGiven
 from kernelnet.hub.storage.sqlite.sessions import SqliteSessions
 from kernelnet.hub.storage.transaction import Transaction, Work
@@ -48,9 +48,77 @@ def _forRows(sql: str) -> str:
 class SqliteReader:
     """A `kernelnet.hub.storage.transaction.Reader` of a connection."""
 
+    __slots__ = ("ais", "components", "log", "marks", "patterns", "reports", "sessions", "tokens")
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         execute: Execute = connection.execute
-        put: Put = execute
+        self.log = SqliteLog(execute)
+        self.marks = SqliteMarks(execute)
+        self.tokens = SqliteTokens(execute)
+        self.ais = SqliteAis(execute)
+        self.sessions = SqliteSessions(execute)
+        self.patterns = SqlitePatterns(execute, execute)
+        self.components = SqliteComponents(execute, execute)
+        self.reports = SqliteReports(execute, execute)
+
+
+class _Writer:
+    """
+    A connection that gathers rows, and writes them with few calls for each statement before anything else is read or
+    written, which also makes fewer changes between the threads.
+    """
+
+    __slots__ = ("_connection", "_rows")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._rows: dict[str, list[Row]] = {}
+
+    def execute(self, sql: str, parameters: Row = ()) -> sqlite3.Cursor:
+        """Execute it after all that was put before."""
+        if self._rows:
+            self.flush()
+        return self._connection.execute(sql, parameters)
+
+    def put(self, sql: str, row: Row) -> None:
+        """Have an INSERT executed for C{row}, in the order of the calls with the same C{sql}."""
+        rows = self._rows.get(sql)
+        if rows is None:
+            self._rows[sql] = [row]
+        else:
+            rows.append(row)
+
+    def flush(self) -> None:
+        """
+        Write what was gathered.
+
+        @raise sqlite3.Error: it can't be, so nothing of this transaction may stay.
+        """
+        rows, self._rows = self._rows, {}
+        for sql, some in rows.items():
+            rest = len(some) - len(some) % _ROWS
+            for start in range(0, rest, _ROWS):
+                self._connection.execute(_forRows(sql), [*chain.from_iterable(some[start : start + _ROWS])])
+            self._connection.executemany(sql, some[rest:])
+
+    def forget(self) -> None:
+        """Never write what was gathered."""
+        self._rows.clear()
+
+
+class SqliteTransaction(Transaction):
+    """A transaction that its user has begun, and ends; `flush` comes before that."""
+
+    def __init__(self, connection: sqlite3.Connection, now: float, *, allNew: bool = False) -> None:
+        """@param allNew: take each message for one that was not appended before; `checkAllNew` finds out if one was."""
+        super().__init__(now)
+        self._connection = connection
+        self._allNew = allNew
+        self._head: int | None = None
+        self._appendedAfter = 0
+        # An object of its own, so that the groups don't refer back: a commit leaves no circle to the garbage collector.
+        self._writer = writer = _Writer(connection)
+        execute, put = writer.execute, writer.put
         self.log = SqliteLog(execute)
         self.marks = SqliteMarks(execute)
         self.tokens = SqliteTokens(execute)
@@ -60,57 +128,16 @@ class SqliteReader:
         self.components = SqliteComponents(execute, put)
         self.reports = SqliteReports(execute, put)
 
-
-class SqliteTransaction(Transaction):
-    """
-    A transaction that its user has begun, and ends.
-
-    Rows to append or put are gathered, and written with few calls for each statement before anything else is read or
-    written, which also makes fewer changes between the threads.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, now: float, *, allNew: bool = False) -> None:
-        """@param allNew: take each message for one that was not appended before; `checkAllNew` finds out if one was."""
-        super().__init__(now)
-        self._connection = connection
-        self._allNew = allNew
-        self._rows: dict[str, list[Row]] = {}
-        self._head: int | None = None
-        self._appendedAfter = 0
-        self.log = SqliteLog(self._execute)
-        self.marks = SqliteMarks(self._execute)
-        self.tokens = SqliteTokens(self._execute)
-        self.ais = SqliteAis(self._execute)
-        self.sessions = SqliteSessions(self._execute)
-        self.patterns = SqlitePatterns(self._execute, self._put)
-        self.components = SqliteComponents(self._execute, self._put)
-        self.reports = SqliteReports(self._execute, self._put)
-
-    def _execute(self, sql: str, parameters: Row = ()) -> sqlite3.Cursor:
-        """What it reads has seen, and what it writes comes after, all that was appended and put before."""
-        self.flush()
-        return self._connection.execute(sql, parameters)
-
-    def _put(self, sql: str, row: Row) -> None:
-        """Have an INSERT executed for C{row}, in the order of the calls with the same C{sql}."""
-        self._rows.setdefault(sql, []).append(row)
-
     def flush(self) -> None:
         """
         Write what was gathered.
 
         @raise sqlite3.Error: it can't be, so nothing of this transaction may stay.
         """
-        if self._rows:
-            rows, self._rows = self._rows, {}
-            for sql, some in rows.items():
-                rest = len(some) - len(some) % _ROWS
-                for start in range(0, rest, _ROWS):
-                    self._connection.execute(_forRows(sql), [*chain.from_iterable(some[start : start + _ROWS])])
-                self._connection.executemany(sql, some[rest:])
+        self._writer.flush()
 
     def find(self, sender: str, messageId: str) -> tuple[int, bytes] | None:
-        return None if self._allNew else findMessage(self._execute, sender, messageId)
+        return None if self._allNew else findMessage(self._writer.execute, sender, messageId)
 
     def _write(self, event: Event, message: NetworkMessage, digest: bytes) -> None:
         ids, line = event.recipients, event.line
@@ -118,7 +145,7 @@ class SqliteTransaction(Transaction):
         if self._head is None:
             self._head = self._appendedAfter = lastGiven(self._connection.execute)
         self._head = event.seq = self._head + 1
-        self._put(
+        self._writer.put(
             _APPEND,
             (
                 event.seq,
@@ -157,7 +184,7 @@ class SqliteTransaction(Transaction):
 
     def undo(self) -> bool:
         super().undo()
-        self._rows.clear()
+        self._writer.forget()
         self._head = None
         if not self._connection.in_transaction:
             return False  # such as with a full disk: SQLite has rolled all back

@@ -14,7 +14,7 @@ For all of them:
 
 Modules:
 
-  - `log`: what the log holds, and the marks by which retention goes
+  - `log`: the log's rows without their content, and the marks by which retention goes
   - `access`: tokens, and AIs that said hello
   - `sessions`: collaborations
   - `knowledge`: patterns, components and reports

@@ -1,4 +1,4 @@
-"""Who may come in, and who was here: tokens, and the AIs that said hello."""
+"""Tokens, by which AIs come in, and the AIs that said hello."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class StoredToken(NamedTuple):
 
 
 class TokensQueries(Protocol):
-    """What is asked of tokens."""
+    """Questions about tokens."""
 
     def ofAi(self, aiId: str) -> list[StoredToken]:
         """All tokens of an AI but those of kind C{viewer}, in any order."""
@@ -48,7 +48,7 @@ class TokensQueries(Protocol):
 
 
 class Tokens(TokensQueries, Protocol):
-    """What is done to tokens."""
+    """Changes to tokens."""
 
     def insert(self, token: StoredToken) -> None:
         """Add it."""
@@ -105,7 +105,7 @@ class StoredAi(NamedTuple):
 
 
 class AisQueries(Protocol):
-    """What is asked of AIs."""
+    """Questions about AIs."""
 
     def all(self) -> list[StoredAi]:
         """All that ever said hello, by id."""
@@ -121,7 +121,7 @@ class AisQueries(Protocol):
 
 
 class Ais(AisQueries, Protocol):
-    """What is done to AIs."""
+    """Changes to what is known of AIs."""
 
     def save(self, ai: StoredAi) -> None:
         """Add it, or put it in the place of what is known of the same AI."""

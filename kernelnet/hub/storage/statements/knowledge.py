@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import NamedTuple, Protocol
 
+from msgspec import Struct
+
 from kernelnet.hub.storage.log_pages import Event
 
 __all__ = [
@@ -28,7 +30,7 @@ __all__ = [
 # --- patterns
 
 
-class NewPattern(NamedTuple):
+class NewPattern(Struct, frozen=True, gc=False):
     """A pattern that is shared by C{author}; C{body}: all of it as JSON."""
 
     author: str
@@ -51,7 +53,7 @@ class StoredPattern(NamedTuple):
 
 
 class PatternsQueries(Protocol):
-    """What is asked of patterns.  "Best first" is by confidence, then by seq, both descending."""
+    """Questions about patterns.  "Best first" is by confidence, then by seq, both descending."""
 
     def after(self, key: tuple[float, int] | None) -> Iterator[StoredPattern]:
         """All, best first; C{key}: only those with a lower (confidence, seq)."""
@@ -67,11 +69,11 @@ class PatternsQueries(Protocol):
         """The types there are patterns of, each once, by id; the first C{limit}."""
 
     def count(self) -> int:
-        """How many there are."""
+        """The number of them."""
 
 
 class Patterns(PatternsQueries, Protocol):
-    """What is done to patterns."""
+    """Changes to patterns."""
 
     def put(self, event: Event, pattern: NewPattern) -> None:
         """
@@ -91,11 +93,12 @@ C{newest}: by seq.
 
 COMPONENT_STATES = ("confirmed", "refuted", "disputed", "unmeasured")
 """
-What others found: C{confirmed > 0 and refuted = 0}; C{refuted > 0 and confirmed = 0}; both above 0; both 0.
+States by what others found: C{confirmed > 0 and refuted = 0}; C{refuted > 0 and confirmed = 0}; both above 0; both 0.
+Nobody confirms what is his own; disagreement is shown, and decided by nobody.
 """
 
 
-class NewComponent(NamedTuple):
+class NewComponent(Struct, frozen=True, gc=False):
     """
     A component or a building block that is shared by C{author}.
 
@@ -142,7 +145,7 @@ class StoredComponent(NamedTuple):
 
 
 class ComponentKey(NamedTuple):
-    """Where a component stands in an order; of C{rank} and C{level} those count by which it is ordered."""
+    """The place of a component in an order; of C{rank} and C{level} those count by which it is ordered."""
 
     rank: int
     level: float
@@ -151,7 +154,7 @@ class ComponentKey(NamedTuple):
 
 class ComponentsQueries(Protocol):
     """
-    What is asked of components.  "Best first" is by C{rank} (C{confirmed - refuted}), level, seq, all descending.
+    Questions about components.  "Best first" is by C{rank} (C{confirmed - refuted}), level, seq, all descending.
 
     All but `after`, `heldDigests` and `count…` are about kind C{component} alone, and these say what they do.
     """
@@ -206,14 +209,14 @@ class ComponentsQueries(Protocol):
         """The digest of each of these (author, id) that is there."""
 
     def countByKind(self) -> dict[str, int]:
-        """How many there are of each kind; kinds without any are left out."""
+        """The number of them of each kind; kinds without any are left out."""
 
     def countConfirmed(self) -> int:
-        """How many of kind C{component} have C{confirmed > 0}."""
+        """The number of those of kind C{component} with C{confirmed > 0}."""
 
 
 class Components(ComponentsQueries, Protocol):
-    """What is done to components."""
+    """Changes to components."""
 
     def put(self, event: Event, component: NewComponent) -> None:
         """
@@ -233,7 +236,7 @@ class Components(ComponentsQueries, Protocol):
 # --- reports
 
 
-class NewReport(NamedTuple):
+class NewReport(Struct, frozen=True, gc=False):
     """
     A report that C{reporter} made.
 
@@ -259,7 +262,7 @@ class StoredReport(NamedTuple):
 
 
 class ReportsQueries(Protocol):
-    """What is asked of reports."""
+    """Questions about reports."""
 
     def ofComponent(self, componentId: str, limit: int, below: int) -> list[StoredReport]:
         """The newest C{limit} on components of this id with a body of less than C{below} bytes, by seq descending."""
@@ -271,11 +274,11 @@ class ReportsQueries(Protocol):
         """(reporter, verdict) of those on this digest that have a verdict and are not by C{author}, by seq."""
 
     def count(self) -> int:
-        """How many there are."""
+        """The number of them."""
 
 
 class Reports(ReportsQueries, Protocol):
-    """What is done to reports."""
+    """Changes to reports."""
 
     def put(self, event: Event, report: NewReport) -> None:
         """

@@ -1,4 +1,4 @@
-"""What the log holds besides whole messages, and the marks by which retention goes."""
+"""The log's rows without their content, and the marks by which retention goes."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class SessionRecord(NamedTuple):
 
 
 class SessionOutcome(NamedTuple):
-    """What came of a session; see `SessionRecord`."""
+    """The outcome of a session; see `SessionRecord`."""
 
     type: str
     component: str | None
@@ -88,7 +88,7 @@ class SessionOutcome(NamedTuple):
 
 
 class SessionsQueries(Protocol):
-    """What is asked of sessions."""
+    """Questions about sessions."""
 
     def find(self, sessionId: str) -> SessionState | None:
         """The session with this id."""
@@ -120,14 +120,14 @@ class SessionsQueries(Protocol):
         """Those whose id begins so, by id, with transcript and invitation; the first C{limit}."""
 
     def countByState(self) -> dict[str, int]:
-        """How many there are in each state; states without any are left out."""
+        """The number of sessions in each state; states without any are left out."""
 
     def outcomes(self) -> Iterator[SessionOutcome]:
-        """What came of all of them, by session id."""
+        """The outcomes of all of them, by session id."""
 
 
 class Sessions(SessionsQueries, Protocol):
-    """What is done to sessions; C{now} becomes C{changedAt}."""
+    """Changes to sessions; C{now} becomes C{changedAt}."""
 
     def insert(self, session: NewSession) -> None:
         """Add it, with no partner and nobody who declined; C{changedAt} is C{createdAt}."""
