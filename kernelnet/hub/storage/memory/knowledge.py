@@ -72,9 +72,19 @@ class MemoryComponents:
         self._tables = tables
 
     def put(self, event: Event, component: NewComponent) -> None:
-        author, id_, kind, name, feature, digest, level, timestamp, body = component
-        stored = StoredComponent(author, id_, kind, digest, _real(level), 0, 0, event.seq, timestamp, body)
-        self._tables.components[author, id_] = ComponentRow(name, feature, stored)
+        stored = StoredComponent(
+            author=component.author,
+            id=component.id,
+            kind=component.kind,
+            digest=component.digest,
+            level=_real(component.level),
+            confirmed=0,
+            refuted=0,
+            seq=event.seq,
+            timestamp=component.timestamp,
+            body=component.body,
+        )
+        self._tables.components[stored.author, stored.id] = ComponentRow(component.name, component.feature, stored)
 
     def countVerdicts(self, digest: str) -> None:
         judged = {(new.reporter, new.verdict) for _, new in self._tables.reports.values() if new.digest == digest}
