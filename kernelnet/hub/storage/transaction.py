@@ -117,7 +117,12 @@ class Transaction(ABC):
 
     @abstractmethod
     def find(self, sender: str, messageId: str) -> tuple[int, bytes] | None:
-        """C{seq} and digest of the message if it was appended before, also when retention has removed its row since."""
+        """
+        C{seq} and digest of the message if it was appended before, also when retention has removed its row since.
+
+        An engine may say C{None} of one that was, at first: once the work appends it all is undone, and applied again.
+        So who is told C{None} must append the message, or raise.
+        """
 
     def tell(self, recipients: Iterable[str], messageType: MessageType, payload: msgspec.Struct) -> Event:
         """Append a message of the hub's own."""
