@@ -122,7 +122,7 @@ def taskOptions(function: F) -> F:
 def findWorkbench(name: str) -> IWorkbench:
     """@raise Mistake: there is none of that name; says which there are."""
     try:
-        workbench = find(IWorkbench, name, "workbench")
+        workbench: IWorkbench = find(IWorkbench, name, "workbench")
     except PluginError as error:
         raise Mistake(str(error)) from None
     if wrong := incomplete(workbench):

@@ -1,5 +1,5 @@
 """
-What the shell may complete: names of plugins, and what is in the hub's database.
+Words for the shell to complete: names of plugins, and what is in the hub's database.
 
 A mistake, such as a state directory that isn't there, completes to nothing.
 """

@@ -54,7 +54,7 @@ def ais(state: Path | None, asJson: bool) -> None:
 
 
 def _connected(state: Path | None) -> set[str]:
-    """Who is connected; nobody where no hub runs."""
+    """Ids of the AIs that are connected; none where no hub runs."""
     try:
         return set(control_client.call(directory(state), {"command": "status"})["ais"])
     except (control_client.ControlError, IdentityError):

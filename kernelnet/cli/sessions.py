@@ -91,7 +91,7 @@ def _print(console: Console, session: Session, whole: bool = False) -> None:
 
 
 def _given(invitation: dict[str, Any]) -> list[str]:
-    """What the partner was told and given; all of it is the initiator's text."""
+    """Lines on what the partner was told and given; all of it is the initiator's text."""
     told = invitation.get("requirements", {})
     lines = []
     for pattern in _list(told.get("patterns")):

@@ -1,15 +1,13 @@
-"""A hub without sockets, threads or waiting: string transports, a clock, and a real database file."""
+"""A hub without sockets, threads or waiting: string transports, a clock, and a database that is used at once."""
 
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -25,12 +23,11 @@ from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.connection.protocol import HubProtocol
 from kernelnet.hub.routing.collaboration_sessions import Limits
 from kernelnet.hub.routing.directory import Directory
-from kernelnet.hub.storage import sqlite
 from kernelnet.hub.storage.event_log import EventLog
-from kernelnet.hub.storage.sqlite.transaction import SqliteReader
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.identity import tokenHash
 from kernelnet.message import MessageType, NetworkMessage
+from tests.hub.databases import Gate, HubDatabase, LoggedRow, OnSqlite
 
 T = TypeVar("T")
 
@@ -38,37 +35,6 @@ NOON = 1_800_000_000.0
 JOIN = "the-join-token"
 _numbers = itertools.count(1)
 TIMESTAMP = "2026-11-22T15:00:00Z"
-
-
-class Pool:
-    """
-    One connection, used at once and in the caller's thread.
-
-    @ivar held: whether calls wait until `release`.
-    """
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self.held = False
-        self.calls = 0
-        self._waiting: list[Callable[[], object]] = []
-
-    def runWithConnection(self, func: Callable[..., T], *args: Any) -> Deferred[T]:
-        self.calls += 1
-        if not self.held:
-            return maybeDeferred(func, self.connection, *args)
-        done: Deferred[T] = Deferred()
-        self._waiting.append(lambda: maybeDeferred(func, self.connection, *args).chainDeferred(done))
-        return done
-
-    def release(self) -> None:
-        self.held = False
-        waiting, self._waiting = self._waiting, []
-        for call in waiting:
-            call()
-
-    def close(self) -> None:
-        self.connection.close()
 
 
 class Transport(StringTransport):
@@ -165,9 +131,10 @@ class Hub(service.Hub):
 
     clock: Clock
 
-    def __init__(self, path: Path, clock: Clock | None = None, bounds: Bounds | None = None) -> None:
-        self.path = path
-        self.engine = sqlite.SqliteEngine(path, self._pools)
+    def __init__(self, database: HubDatabase | Path, clock: Clock | None = None, bounds: Bounds | None = None) -> None:
+        """@param database: of a folder: that in SQLite."""
+        self.database = OnSqlite(database) if isinstance(database, Path) else database
+        self.engine = self.database.engine()
         self.engine.prepare()
         clock = clock or Clock()
         log = EventLog(self.engine, clock, lambda: NOON + clock.seconds())
@@ -183,12 +150,6 @@ class Hub(service.Hub):
         )
         self.start()
         self._tokens: dict[str, str] = {}
-
-    def _pools(self) -> tuple[Pool, Pool]:
-        writer = sqlite.connect(self.path)
-        writer.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug here
-        self.writer, self.reader = Pool(writer), Pool(sqlite.connectReader(self.path))
-        return self.writer, self.reader
 
     def now(self) -> float:
         return NOON + self.clock.seconds()
@@ -227,16 +188,34 @@ class Hub(service.Hub):
         return client
 
     @property
+    def writer(self) -> Gate:
+        return self.database.writer
+
+    @property
+    def reader(self) -> Gate:
+        return self.database.reader
+
+    @property
     def stored(self) -> Reader:
         """All that is committed."""
-        return SqliteReader(self.reader.connection)
+        return self.database.stored
+
+    def logged(self) -> list[LoggedRow]:
+        """The log as it is committed."""
+        return self.database.logged()
+
+    @property
+    def sqlite(self) -> OnSqlite:
+        """For tests that are about SQLite alone."""
+        assert isinstance(self.database, OnSqlite)
+        return self.database
 
     def execute(self, sql: str, *parameters: Any) -> None:
-        """Change what is stored behind the hub's back."""
-        self.writer.connection.execute(sql, parameters)
+        """Change what is stored in SQLite behind the hub's back."""
+        self.sqlite.writer.connection.execute(sql, parameters)
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        return self.reader.connection.execute(sql, parameters).fetchall()
+        return self.sqlite.reader.connection.execute(sql, parameters).fetchall()
 
     def cutAll(self) -> None:
         """All connections are lost."""
@@ -252,16 +231,23 @@ class Hub(service.Hub):
 
 
 class HubTestCase(SynchronousTestCase):
-    """A fresh hub for each test; no timer may be left at its end."""
+    """
+    A fresh hub for each test; no timer may be left at its end.
+
+    @cvar databaseType: see `tests.hub.databases.onEveryEngine`.
+    """
+
+    databaseType: type[HubDatabase] = OnSqlite
 
     def setUp(self) -> None:
         self.path = Path(self.mktemp())
         self.path.mkdir(parents=True)
+        self.database = self.databaseType(self.path)
         self.hubs: list[Hub] = []
         self.hub = self.makeHub()
 
     def makeHub(self, bounds: Bounds | None = None) -> Hub:
-        hub = Hub(self.path / "hub_data.db", bounds=bounds)
+        hub = Hub(self.database, bounds=bounds)
         self.hubs.append(hub)
         return hub
 

@@ -6,6 +6,7 @@ The log and all else that is stored, whichever engine has it.
   - ``statements/``: the named statements, all that is asked of a database
   - `group_commit`: how an engine applies many works in one transaction
   - ``sqlite/``: the engine on an SQLite file
+  - ``memory/``: the engine in memory
   - `event_log`: the durable, numbered sequence of messages, for everybody else
   - `log_pages`: stretches of the log as its readers see them
   - `retention`, `retention_policy`: the log's beginning removed in time, and the options for that

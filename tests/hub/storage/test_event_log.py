@@ -55,7 +55,7 @@ class AckTests(HubTestCase):
     def test_committedWhenAcked(self) -> None:
         """At the moment an ack is written, another connection to the database sees the message."""
         author = self.hub.connect("AI_1")
-        other = sqlite3.connect(self.hub.path)
+        other = sqlite3.connect(self.hub.sqlite.path)
         self.addCleanup(other.close)
         seen: list[int] = []
         write = author.transport.write
@@ -71,12 +71,12 @@ class AckTests(HubTestCase):
 
     def test_fullSync(self) -> None:
         """The writer's commits are synced: WAL with synchronous=FULL, and no other thread writes."""
-        connection = sqlite.connect(self.hub.path)
+        connection = sqlite.connect(self.hub.sqlite.path)
         self.addCleanup(connection.close)
         self.assertEqual(connection.execute("PRAGMA journal_mode").fetchone(), ("wal",))
         self.assertEqual(connection.execute("PRAGMA synchronous").fetchone(), (2,))
         with self.assertRaises(sqlite3.OperationalError):
-            self.hub.reader.connection.execute("DELETE FROM events")
+            self.hub.sqlite.reader.connection.execute("DELETE FROM events")
 
     def test_group(self) -> None:
         """All that comes while a commit runs goes into the next one."""
@@ -97,12 +97,12 @@ class AckTests(HubTestCase):
         """When a commit fails nothing of it is acked or delivered, and its messages may be sent again."""
         author, reader = self.hub.connect("AI_1"), self.hub.connect("AI_2")
         author.received(), reader.received()
-        self.hub.writer.connection.execute("PRAGMA query_only=ON")
+        self.hub.sqlite.writer.connection.execute("PRAGMA query_only=ON")
         message = author.message("pattern_share", aPattern())
         author.line(message)
         (error,) = author.payloads()
         self.assertEqual((error["code"], error["class"], error["message_id"]), ("busy", "retry", message["message_id"]))
-        self.hub.writer.connection.execute("PRAGMA query_only=OFF")
+        self.hub.sqlite.writer.connection.execute("PRAGMA query_only=OFF")
         author.line(message)
         self.assertEqual(author.payloads("ack"), [{"acked": [[message["message_id"], 1]]}])
         self.assertEqual(len(reader.received()), 1)
@@ -326,7 +326,7 @@ class FullDiskTests(HubTestCase):
         """With a really full database nothing is acked that isn't stored; with room again all goes on."""
         author, reader = self.hub.connect("AI_1"), self.hub.connect("AI_2")
         reader.received()
-        connection = self.hub.writer.connection
+        connection = self.hub.sqlite.writer.connection
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count={pages + 5}")
         message = author.message("pattern_share", aPattern(data="x" * 100_000))

@@ -20,16 +20,16 @@ class ReadingTests(HubTestCase):
     def test_whileAHubRuns(self) -> None:
         """What a running hub has committed is read, and can't be changed."""
         self.hub.connect("AI_1").send("pattern_share", aPattern("mine"))
-        with offline.reading(self.hub.path) as reader:
+        with offline.reading(self.hub.sqlite.path) as reader:
             self.assertEqual([header.sender for header in reader.log.headers(0, 9, 9)], ["AI_1"])
             self.assertEqual(reader.tokens.idsBeginning("AI", 9), ["AI_1"])
-        with self.assertRaisesRegex(DatabaseBusy, "readonly"), offline.reading(self.hub.path) as reader:
+        with self.assertRaisesRegex(DatabaseBusy, "readonly"), offline.reading(self.hub.sqlite.path) as reader:
             cast("Transaction", reader).tokens.revoke("AI_1", NOON)
 
     def test_tooNew(self) -> None:
         """A newer kernelnet's is refused, since its tables may mean something else."""
         self.hub.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
-        with self.assertRaisesRegex(DatabaseTooNew, "schema version 99"), offline.reading(self.hub.path):
+        with self.assertRaisesRegex(DatabaseTooNew, "schema version 99"), offline.reading(self.hub.sqlite.path):
             self.fail("it was read")
 
 

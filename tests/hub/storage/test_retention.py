@@ -327,8 +327,8 @@ class FullTests(HubTestCase):
         """A hello that can't be written down is answered all the same."""
         self.hub.connect("AI_1")
         self.hub.issue("AI_2")
-        (pages,) = self.hub.writer.connection.execute("PRAGMA page_count").fetchone()
-        self.hub.writer.connection.execute(f"PRAGMA max_page_count={pages}")
+        (pages,) = self.hub.sqlite.writer.connection.execute("PRAGMA page_count").fetchone()
+        self.hub.sqlite.writer.connection.execute(f"PRAGMA max_page_count={pages}")
         client = self.hub.client("AI_1")
         client.hello(2, capabilities=["x" * 128] * 200)
         self.assertEqual([m["message_type"] for m in client.received()][:1], ["training_sync"])

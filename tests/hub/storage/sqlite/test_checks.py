@@ -26,21 +26,21 @@ class DamageTests(HubTestCase):
             author.send("pattern_share", aPattern(f"p{i}", data="x" * 3000), message_id=f"m{i}")
 
     def change(self, sql: str, *parameters: Any) -> None:
-        with closing(sqlite3.connect(self.hub.path)) as connection, connection:
+        with closing(sqlite3.connect(self.hub.sqlite.path)) as connection, connection:
             connection.execute(sql, parameters)
 
     def check(self, words: str) -> None:
         """Both checks find it."""
         for check in (checks.quickCheck, checks.fullCheck):
             with self.assertRaisesRegex(Damaged, words):
-                check(self.hub.reader.connection)
+                check(self.hub.sqlite.reader.connection)
 
     def test_sound(self) -> None:
         """What the hub wrote is sound."""
-        checks.quickCheck(self.hub.reader.connection)
-        self.assertEqual(checks.fullCheck(self.hub.reader.connection), 20)
-        self.assertEqual(checks.checkRows(self.hub.reader.connection, 0, 15), 15)
-        self.assertIsNone(checks.checkRows(self.hub.reader.connection, 20))
+        checks.quickCheck(self.hub.sqlite.reader.connection)
+        self.assertEqual(checks.fullCheck(self.hub.sqlite.reader.connection), 20)
+        self.assertEqual(checks.checkRows(self.hub.sqlite.reader.connection, 0, 15), 15)
+        self.assertIsNone(checks.checkRows(self.hub.sqlite.reader.connection, 20))
 
     def test_body(self) -> None:
         """One changed letter in a message."""
@@ -76,7 +76,7 @@ class DamageTests(HubTestCase):
         """A projection of what the log never had: only the full check looks."""
         self.change("UPDATE shared_patterns SET seq = 99 WHERE seq = 7")
         with self.assertRaisesRegex(Damaged, "1 rows of shared_patterns"):
-            checks.fullCheck(self.hub.reader.connection)
+            checks.fullCheck(self.hub.sqlite.reader.connection)
 
     def test_notDelivered(self) -> None:
         """A damaged row is never handed to a reader: its connection ends instead."""
@@ -101,16 +101,16 @@ class DamageTests(HubTestCase):
         checked = self.checkAll()
         self.hub.clock.pump([disk_space.PAUSE] * 30)
         failure = self.failureResultOf(checked, Damaged)
-        checks.remember(self.hub.writer.connection, failure.value)
+        checks.remember(self.hub.sqlite.writer.connection, failure.value)
         self.change("UPDATE events SET body = CAST(replace(body, 'l00p', 'loop') AS BLOB) WHERE seq = 17")
         with self.assertRaisesRegex(DatabaseError, "damaged: row 17"):
-            sqlite.prepare(self.hub.path)
+            sqlite.prepare(self.hub.sqlite.path)
 
     def test_refused(self) -> None:
         """A hub refuses to start on it, and says what to do."""
         self.change("UPDATE events SET body = CAST(replace(body, 'loop', 'l00p') AS BLOB) WHERE seq = 7")
         with self.assertRaisesRegex(DatabaseError, "damaged: row 7.*kernelnet restore FILE"):
-            sqlite.prepare(self.hub.path)
+            sqlite.prepare(self.hub.sqlite.path)
 
 
 class FileTests(SynchronousTestCase):
