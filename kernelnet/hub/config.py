@@ -29,8 +29,8 @@ class HubConfig:
     @ivar requiresClientCertificate: whether whoever shows none of C{clientCA} is refused; C{None}: of the hub's own.
     @ivar dashboard: address and port of its HTTP face; C{None}: it has none.
     @ivar anyDashboardPort: whether another port will do where that one is taken.
-    @ivar sessions: how long collaborations may take.
-    @ivar retention: how long the log is kept.
+    @ivar sessions: time that collaborations may take.
+    @ivar retention: age and size up to which the log is kept.
     @ivar minFree: bytes that must stay free on its disk.
     """
 

@@ -17,7 +17,12 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IOpenSSLServerConnectionCreator,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -145,10 +150,12 @@ class Hub:
         return self.log.write(collaboration_sessions.expire).addCallbacks(lambda _: None, failed)
 
     def controls(self, certificates: HubCertificates | None) -> ControlFactory:
-        """Make what serves its control socket."""
+        """Make the server of its control socket."""
         return ControlFactory(self.log, self.connections, self.directory, self.status, certificates=certificates)
 
-    def dashboard(self, reactor: Any, where: tuple[str, int], tls: Any = None) -> Dashboard:
+    def dashboard(
+        self, reactor: Any, where: tuple[str, int], tls: IOpenSSLServerConnectionCreator | None = None
+    ) -> Dashboard:
         """
         Make its HTTP face; nothing listens yet.
 
@@ -363,7 +370,7 @@ class HubService(Service):
             hub = self.hub
             stopped.addCallback(lambda _: hub.stop())
 
-        def close(result: Any) -> None:
+        def close(_: object) -> None:
             if self._eventLog is not None:
                 self._eventLog.close()
                 self._eventLog = None

@@ -69,7 +69,7 @@ def readCertificates(path: Path, what: str) -> list[x509.Certificate]:
 
 def describe(certificate: x509.Certificate, now: datetime) -> dict[str, Any]:
     """
-    What a person wants to know of a certificate, JSON-able.
+    Describe a certificate for a person, JSON-able.
 
     @return: C{subject}, C{issuer}, C{names}, C{not_before}, C{expires} (RFC 3339), C{days_left} (whole days; negative
         after the end), C{fingerprint} (SHA-256, hex).
@@ -99,7 +99,7 @@ _dnsName = re.compile(rf"(?=.{{1,253}}\Z){_label}(?:\.{_label})*", re.ASCII)
 
 
 def ownNames() -> list[str]:
-    """What every hub is called: localhost, and the machine's name."""
+    """Names of every hub: localhost, and the machine's name."""
     own = socket.gethostname()
     # A machine may be called what no certificate can hold (an underscore): nobody can verify that name anyway.
     return list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *([own] if _dnsName.fullmatch(own) else [])]))

@@ -1,8 +1,8 @@
 """
-What an operator's commands do to a running hub.
+Commands of an operator to a running hub.
 
   - `control_server`: the socket by which ``kernelnet`` commands talk to it
   - `control_client`: the commands' side of it, also while no hub runs
-  - `status`: what the hub says of itself
+  - `status`: the hub's own account of how it stands
   - `online_backup`: a backup made, and gone back to, while it runs
 """

@@ -1,5 +1,5 @@
 """
-What the hub says of itself: ``kernelnet status`` prints it.
+The hub's account of itself, which ``kernelnet status`` prints.
 
 ==================  =======================================================================================
 key                 value
@@ -45,7 +45,7 @@ __all__ = ["HubStatus"]
 class HubStatus:
     """
     @param received: number of messages since the start, by type; C{errors}: of errors sent, by code.
-    @param removed: tells how many rows of the log were removed since the start.
+    @param removed: gives the number of rows that were removed from the log since the start.
     @param wallClock: Unix seconds.
     @ivar startedAt: Unix seconds.
     @ivar port: TCP port that the hub listens on; C{None} for other endpoints.

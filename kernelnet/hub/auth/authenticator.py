@@ -1,5 +1,5 @@
 """
-How a handshake is answered: by the tokens that are stored, and the join token.
+Answers to handshakes, by the tokens that are stored and the join token.
 """
 
 from __future__ import annotations

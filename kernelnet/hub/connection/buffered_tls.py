@@ -39,17 +39,17 @@ from zope.interface import implementer
 __all__ = ["BufferedTLS", "BufferedTLSEndpoint", "BufferedTLSFactory"]
 
 SLICE = 64 * 1024
-"""When so many bytes are encrypted they are taken to the socket."""
+"""Encrypted bytes that are taken to the socket at once."""
 _RECORD = 16 * 1024
 _SMALL = 4 * 1024
-"""What a write up to this leaves behind is kept."""
+"""Bytes of a write up to which the BIO that it went through is kept."""
 _ROOM = SLICE + _RECORD + 1024
 """Whatever there is of a slice, one more record fits."""
 
 _lib: Any = SSL._lib  # type: ignore[attr-defined]
 _ffi: Any = SSL._ffi  # type: ignore[attr-defined]
 _buffer = _ffi.new("char[]", _ROOM)
-"""What goes between OpenSSL and us, within one call and in the reactor's thread."""
+"""Bytes between OpenSSL and us, within one call and in the reactor's thread."""
 _bytes = memoryview(_ffi.buffer(_buffer))
 
 

@@ -1,5 +1,5 @@
 """
-Who is connected.
+Account of who is connected.
 """
 
 from __future__ import annotations

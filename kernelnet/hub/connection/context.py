@@ -23,7 +23,7 @@ __all__ = ["ConnectionContext"]
 @dataclass(frozen=True, slots=True)
 class ConnectionContext:
     """
-    What a connection needs; all of one hub share it, since there may be ten thousand of them.
+    Parts that a connection needs; all of one hub share this, since there may be ten thousand of them.
 
     @ivar router: knows what is to be written for a message.
     @ivar admission: may let it in, and keeps its limits.

@@ -1,5 +1,5 @@
 """
-What happens after each commit: acknowledgements, and the messages to all whom they concern.
+Fan-out after each commit: acknowledgements, and the messages to all whom they concern.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class FanOut:
         self._acking[connection] = None
 
     def committed(self, committed: Committed) -> None:
-        """What was committed is on disk, and all works of that commit are settled."""
+        """Tell everybody what is on disk now; all works of that commit are settled."""
         acking, self._acking = self._acking, {}
         broadcasts = list(Broadcast.of(committed.events))
         # Those who wait for an ack come first: to tell a hundred others takes longer than a commit.

@@ -90,7 +90,7 @@ class Connection(Peer, Protocol):
 
 
 class ConnectionListener(Protocol):
-    """Who keeps account of connections."""
+    """Account of connections."""
 
     def connected(self, connection: Connection) -> None:
         """It is open."""
@@ -103,7 +103,7 @@ class ConnectionListener(Protocol):
 
 
 class Authenticator(Protocol):
-    """Who knows the tokens."""
+    """Judge of handshakes."""
 
     def check(self, handshake: Handshake) -> Deferred[Grant]:
         """Fires with how the handshake is answered; a first use of an own token is on disk by then."""

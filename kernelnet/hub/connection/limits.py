@@ -1,5 +1,5 @@
 """
-How much one client, one address, and all of them together may ask of the hub.
+Limits on what one client, one address, and all of them together may ask of the hub.
 
 =========================================  =======================  =================================================
 limit                                      default                  over it

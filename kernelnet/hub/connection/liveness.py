@@ -1,5 +1,5 @@
 """
-Who is still there: the silent are pinged, the dead dropped, and who can't keep up is cut.
+Liveness of connections: the silent are pinged, the dead dropped, and who can't keep up is cut.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Who is here, and what others are told of who comes and goes.
+Presence of AIs: who is here, and what others are told of who comes and goes.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def addressKey(host: object) -> str:
 
 class ConnectionLimiter(Generic[C]):
     """
-    Who is in, and who of them has not shown yet who it is.
+    Account of who is in, and who of them has not shown yet who it is.
 
     @ivar refused: number of those that were not let in since the start.
     @ivar displaced: number of those that had to go for a newer one.

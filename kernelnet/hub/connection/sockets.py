@@ -1,5 +1,5 @@
 """
-What concerns the system's sockets and files: their options, and how many a process may have.
+Sockets and files of the system: their options, and the number that a process may have.
 """
 
 from __future__ import annotations

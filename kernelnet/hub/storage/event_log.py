@@ -35,6 +35,7 @@ from kernelnet.wire import WireProblem
 __all__ = ["EventLog"]
 
 T = TypeVar("T")
+Follower = Callable[[Committed], None]
 
 
 class EventLog:
@@ -87,7 +88,8 @@ class EventLog:
         self.head = 0
         self.first = 1
         self.logId = ""
-        self._followers: tuple[list[Callable[[Committed], None]], list[Callable[[Committed], None]]] = ([], [])
+        self._toldFirst: list[Follower] = []
+        self._toldLast: list[Follower] = []
         self._waiting: list[Work] = []
         self._waitingBytes = 0
         self._running: list[Work] = []
@@ -116,7 +118,7 @@ class EventLog:
 
     # --- following
 
-    def subscribe(self, callback: Callable[[Committed], None], *, first: bool = False) -> None:
+    def subscribe(self, callback: Follower, *, first: bool = False) -> None:
         """
         Have C{callback} called with what each batch wrote, in the reactor's thread, when it is durable; also when that
         was nothing, since all of it was refused or the commit failed.
@@ -124,15 +126,15 @@ class EventLog:
         @param first: before the works of the batch are settled, so for what an answer depends on; else after that, so
             for who passes it on.  Among themselves they are called in the order in which they came.
         """
-        self._followers[not first].append(callback)
+        (self._toldFirst if first else self._toldLast).append(callback)
 
-    def unsubscribe(self, callback: Callable[[Committed], None]) -> None:
+    def unsubscribe(self, callback: Follower) -> None:
         """Call it no more."""
-        for followers in self._followers:
+        for followers in (self._toldFirst, self._toldLast):
             if callback in followers:
                 followers.remove(callback)
 
-    def _tell(self, followers: list[Callable[[Committed], None]], committed: Committed) -> None:
+    def _tell(self, followers: list[Follower], committed: Committed) -> None:
         for callback in tuple(followers):
             try:
                 callback(committed)
@@ -256,10 +258,10 @@ class EventLog:
     def _settleAll(self, problems: list[WireProblem | None], committed: Committed) -> None:
         began = self._clock.seconds()
         works, self._running = self._running, []
-        self._tell(self._followers[0], committed)
+        self._tell(self._toldFirst, committed)
         for work, problem in zip(works, problems, strict=True):
             self._settle(work, problem)
-        self._tell(self._followers[1], committed)
+        self._tell(self._toldLast, committed)
         now = self._clock.seconds()
         self._restUntil = now + min(self.REST * (now - began), self.GATHER)
         self._beginInTime()

@@ -118,7 +118,8 @@ class Transaction(ABC):
     @abstractmethod
     def find(self, sender: str, messageId: str) -> tuple[int, bytes] | None:
         """
-        C{seq} and digest of the message if it was appended before, also when retention has removed its row since.
+        C{seq} and digest of the message if it was appended before, also when retention has removed its row since; of
+        one that this very transaction appended the C{seq} of its event.
 
         An engine may say C{None} of one that was, at first: once the work appends it all is undone, and applied again.
         So who is told C{None} must append the message, or raise.
@@ -134,7 +135,7 @@ class Transaction(ABC):
         return hubMessage(messageType, payload, self.now)
 
     def note(self, format: str, **fields: Any) -> None:
-        """A line for the hub's log file, once this is committed; `EventLog` makes strangers' words in it plain."""
+        """A line for the hub's log file, once this is committed; strangers' words in it are made plain there."""
         self.notes.append((format, fields))
 
     # --- what an engine gives; called by `kernelnet.hub.storage.group_commit` and here alone

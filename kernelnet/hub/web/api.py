@@ -49,7 +49,7 @@ class Sources:
 
     @param received: number of messages since the start, by type.
     @param wallClock: Unix seconds.
-    @ivar traffic: what went through the hub; C{progress}: how good components have become.
+    @ivar traffic: the last minutes of the hub; C{progress}: of the components.
     """
 
     def __init__(

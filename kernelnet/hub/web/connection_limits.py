@@ -12,9 +12,10 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, ITransport
 from twisted.logger import ILogObserver, LogEvent, Logger
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request
 from twisted.web.server import Site
 from zope.interface import provider
@@ -48,12 +49,12 @@ class _LimitedConnection(ProtocolWrapper):
 
     factory: LimitingFactory
 
-    def makeConnection(self, transport: Any) -> None:
+    def makeConnection(self, transport: ITransport) -> None:
         super().makeConnection(transport)
         for other in self.factory.limiter.entered(self, _key(transport.getPeer())):
             other.abortConnection()
 
-    def connectionLost(self, reason: Any) -> None:  # type: ignore[override]
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self.factory.limiter.left(self)
         super().connectionLost(reason)
 
@@ -86,7 +87,7 @@ def proved(request: Request) -> None:
         connection.factory.limiter.proved(connection)
 
 
-def _key(address: Any) -> str:
+def _key(address: IAddress | None) -> str:
     """The network that an address counts as one of; nothing for this machine's own: a proxy there stands for many."""
     host = getattr(address, "host", None)
     key = addressKey(host)

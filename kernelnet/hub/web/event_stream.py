@@ -214,7 +214,7 @@ def _page(reader: Reader, after: int, head: int) -> tuple[bytes, int]:
 
 
 def _newest(reader: Reader, after: int, head: int, most: int, kinds: list[str]) -> tuple[bytes, int]:
-    """@return: the last C{most} events up to C{head}, behind how many came before them since C{after}."""
+    """@return: the last C{most} events up to C{head}, behind the number of those before them since C{after}."""
     headers = reader.log.newestHeaders(after, head, most)
     skipped = head - after - len(headers)
     told = {"count": skipped, "types": sorted(kinds)}

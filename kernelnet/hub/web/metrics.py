@@ -42,9 +42,9 @@ def render(status: Mapping[str, Any], *, startedAt: float, streams: int, slow: i
     """
     @param status: see `kernelnet.hub.admin.status`.
     @param startedAt: Unix seconds.
-    @param streams: how many readers C{/api/events} has.
-    @param slow: how many connections have fallen behind the log.
-    @param commits: how long they took.
+    @param streams: number of readers of C{/api/events}.
+    @param slow: number of connections that have fallen behind the log.
+    @param commits: seconds that they took.
     """
     registry = CollectorRegistry()
     registry.register(_Hub(status, {"started": startedAt, "streams": streams, "slow": slow}, commits))

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint, TCP6ServerEndpoint
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IOpenSSLServerConnectionCreator, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import server
@@ -66,7 +66,7 @@ class DashboardError(Exception):
 
 def parseWhere(text: str) -> tuple[str, int] | None:
     """
-    What ``--dashboard`` says.
+    Read what ``--dashboard`` says.
 
     @return: address and port; C{None}: not at all.
     @raise DashboardError: it says something else.
@@ -101,7 +101,14 @@ class Dashboard:
 
     log = Logger(namespace="kernelnet.hub")
 
-    def __init__(self, sources: Sources, bounds: Bounds, reactor: Any, where: tuple[str, int], tls: Any = None) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        bounds: Bounds,
+        reactor: Any,
+        where: tuple[str, int],
+        tls: IOpenSSLServerConnectionCreator | None = None,
+    ) -> None:
         """
         @param bounds: limits of the hub, here on failed authentications.
         @param where: address and port, 0 for any that is free.
@@ -138,7 +145,7 @@ class Dashboard:
 
     def start(self) -> Deferred[None]:
         """Fires when it listens; fails with L{CannotListenError}."""
-        endpoint: Any
+        endpoint: IStreamServerEndpoint
         if self._tls is not None:
             endpoint = SSL4ServerEndpoint(self._reactor, self._wanted, self._tls, interface=self._address)
         else:

@@ -1,5 +1,5 @@
 """
-Who may look: a browser by a link that works once, a program by the token of a viewer.
+Sign-in of those who look: a browser by a link that works once, a program by the token of a viewer.
 
 Links and the sessions that come of them are in memory: they end with the hub.  A viewer's token stands in table
 C{tokens} like those of AIs, as its hash; no AI can log in with one.  Wrong ones are counted as on the main port: while
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.python.failure import Failure
 
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.connection.limits import Bounds
@@ -131,7 +131,7 @@ class SignIn:
             if not isRight:
                 raise NotAllowed("wrong token: kernelnet tokens issue NAME --role viewer makes one")
 
-        def broken(failure: Any) -> Any:
+        def broken(failure: Failure) -> Failure:
             ended(False)
             return failure
 

@@ -1,5 +1,5 @@
 """
-C{/api/traffic}: what went through the hub in the last ten minutes, kept in memory.
+C{/api/traffic}: messages and commits of the last ten minutes, kept in memory.
 
 Every five seconds a sample is taken of counters that are there anyway; nothing is done for a message.
 """

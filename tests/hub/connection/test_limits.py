@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import resource
-
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.hub.connection.limits import OPTIONS, Bounds, LimitError
-from kernelnet.hub.connection.sockets import withinDescriptors
 
 
 class BoundsTests(SynchronousTestCase):
@@ -28,13 +25,3 @@ class BoundsTests(SynchronousTestCase):
             for bad in (0, -1, float("nan"), 10**12):
                 error = self.assertRaises(LimitError, Bounds.fromOptions, {**good, name: bad})
                 self.assertIn(f"--{name} must be a", str(error))
-
-    def test_descriptors(self) -> None:
-        """The process raises its limit of open files; what that does not allow is no bound."""
-        before = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, before)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
-        self.assertEqual(withinDescriptors(Bounds(connections=10)).connections, 10)
-        self.assertGreater(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 256)
-        if before[1] != resource.RLIM_INFINITY:
-            self.assertEqual(withinDescriptors(Bounds(connections=10**9)).connections, before[1] - 64)

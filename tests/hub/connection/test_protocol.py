@@ -312,58 +312,6 @@ class HeartbeatTests(HubTestCase):
         client.send("heartbeat", {})
         self.assertEqual(client.payloads(), [{"reply_to": [1, "a"]}])
 
-    def test_idle(self) -> None:
-        """A peer idle for 30 s is pinged; to version 2 the ping tells the log's position."""
-        old, new = self.hub.connect("OLD", 1), self.hub.connect("NEW")
-        old.send("pattern_share", aPattern())
-        old.received(), new.received()
-        self.hub.clock.pump([5] * 5)
-        self.assertEqual(old.received("heartbeat") + new.received("heartbeat"), [])
-        self.hub.clock.pump([5] * 2)
-        (ping,) = new.payloads("heartbeat")
-        self.assertEqual(ping["seq"], 1)
-        self.assertIn("nonce", ping)
-        (ping,) = old.payloads("heartbeat")
-        self.assertNotIn("seq", ping)
-
-    def test_drop(self) -> None:
-        """A version 2 peer silent for 90 s is dropped; version 1 may never answer."""
-        old, new, busy = self.hub.connect("OLD", 1), self.hub.connect("NEW"), self.hub.connect("BUSY")
-        for _ in range(20):
-            self.hub.clock.advance(5)
-            busy.send("heartbeat", {"reply_to": 1})
-        self.assertTrue(new.transport.aborted)
-        self.assertFalse(old.closing or busy.closing)
-
-
-class NewsTests(HubTestCase):
-    def test_comeAndGo(self) -> None:
-        """Version 2 peers hear in a small training_sync who came and who left; version 1 does not."""
-        old, new = self.hub.connect("OLD", 1), self.hub.connect("NEW")
-        old.received(), new.received()
-        third = self.hub.connect("AI_3", specialization="audio", capabilities=["sound"])
-        (news,) = new.payloads("training_sync")
-        self.assertEqual(list(news), ["ai_info"])
-        self.assertEqual(news["ai_info"]["AI_3"]["specialization"], "audio")
-        self.assertIn("since", news["ai_info"]["AI_3"])
-        third.leave()
-        self.hub.clock.advance(1)
-        (news,) = new.payloads("training_sync")
-        self.assertEqual(news["ai_info"]["AI_3"]["connected"], False)
-        self.assertEqual(old.received(), [])
-
-    def test_pausedPeer(self) -> None:
-        """A peer that doesn't read hears the last news of each AI once it reads again."""
-        slow = self.hub.connect("SLOW")
-        slow.pause()
-        for _ in range(3):
-            self.hub.connect("AI_1").leave()
-            self.hub.clock.advance(1)
-        self.assertEqual(slow.received(), [])
-        slow.resume()
-        (news,) = slow.payloads()
-        self.assertEqual(news["ai_info"]["AI_1"]["connected"], False)
-
 
 class ShutdownTests(HubTestCase):
     def test_order(self) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
+from twisted.internet.ssl import CertificateOptions
 from twisted.python.failure import Failure
 
 from kernelnet.hub.auth import tokens
@@ -17,6 +18,7 @@ from kernelnet.hub.web.connection_limits import BOUNDS, REQUEST_WITHIN
 from kernelnet.hub.web.server import DashboardError, checkWhere, parseWhere
 from kernelnet.hub.web.signin import LINK_LASTS, SESSION_LASTS
 from kernelnet.hub.web.traffic import SAMPLES
+from kernelnet.identity import ReplaceableTLS
 from kernelnet.wire import WireProblem
 from tests.hub.support import Transport, aComponent, aPattern
 from tests.hub.views.test_components import claiming
@@ -282,8 +284,9 @@ class WhereTests(WebTestCase):
         checkWhere(("0.0.0.0", 6080), True)
         checkWhere(("127.0.0.7", 6080), False)
         checkWhere(None, False)
-        self.assertTrue(self.hub.dashboard(self.hub.clock, ("192.0.2.1", 1), object()).isSecure)
-        self.assertFalse(self.hub.dashboard(self.hub.clock, ("::1", 1), object()).isSecure)
+        tls = ReplaceableTLS(CertificateOptions())
+        self.assertTrue(self.hub.dashboard(self.hub.clock, ("192.0.2.1", 1), tls).isSecure)
+        self.assertFalse(self.hub.dashboard(self.hub.clock, ("::1", 1), tls).isSecure)
 
 
 EVIL = "</script><script>alert(1)</script>\u202e\x07"
