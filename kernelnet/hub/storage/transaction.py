@@ -120,6 +120,9 @@ class Transaction(ABC):
         """
         C{seq} and digest of the message if it was appended before, also when retention has removed its row since; of
         one that this very transaction appended the C{seq} of its event.
+
+        An engine may say C{None} of one that was, at first: once the work appends it all is undone, and applied again.
+        So who is told C{None} must append the message, or raise.
         """
 
     def tell(self, recipients: Iterable[str], messageType: MessageType, payload: msgspec.Struct) -> Event:

@@ -29,8 +29,16 @@ class ComponentsTestCase(EngineTestCase):
 
         @return: the seq of the message that it came with.
         """
-        new = NewComponent(author, id, "component", f"name of {id}", "fs", f"digest of {id}", 0.5, "", b"{}")
-        new = new._replace(**fields)
+        ordinary: dict[str, Any] = {
+            "kind": "component",
+            "name": f"name of {id}",
+            "feature": "fs",
+            "digest": f"digest of {id}",
+            "level": 0.5,
+            "timestamp": "",
+            "body": b"{}",
+        }
+        new = NewComponent(author, id, **{**ordinary, **fields})
         self.sent += 1
 
         def share(transaction: Transaction) -> int:
