@@ -197,8 +197,7 @@ class ApiTests(WebTestCase):
         self.assertEqual(len(sessions.sessions(self.hub.stored, None, 5)), 5)
         for wrong in ("x", "1-x", "1.0-", f"1.0-{'x' * 65}"):
             self.assertEqual(self.ask(f"/api/sessions?after={wrong}").code, 400)
-        with self.hub.writer.connection as connection:
-            connection.execute('UPDATE collaboration_sessions SET transcript = \'[{"by": "AI_1"}]\'')
+        self.hub.execute('UPDATE collaboration_sessions SET transcript = \'[{"by": "AI_1"}]\'')
         for words, steps in (("", 1), ("&transcripts=yes", 1), ("&transcripts=no", 0)):
             (session,) = self.ask(f"/api/sessions?limit=1{words}").json["sessions"]
             self.assertEqual(len(session["transcript"]), steps)
