@@ -12,7 +12,7 @@ from twisted.internet.ssl import CertificateOptions
 from twisted.python.failure import Failure
 
 from kernelnet.hub.auth import tokens
-from kernelnet.hub.storage.transaction import Reader
+from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.hub.views import progress, sessions
 from kernelnet.hub.web.connection_limits import BOUNDS, REQUEST_WITHIN
 from kernelnet.hub.web.server import DashboardError, checkWhere, parseWhere
@@ -20,6 +20,7 @@ from kernelnet.hub.web.signin import LINK_LASTS, SESSION_LASTS
 from kernelnet.hub.web.traffic import SAMPLES
 from kernelnet.identity import ReplaceableTLS
 from kernelnet.wire import WireProblem
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import Transport, aComponent, aPattern
 from tests.hub.views.test_components import claiming
 from tests.hub.web.support import WebTestCase
@@ -292,6 +293,7 @@ class WhereTests(WebTestCase):
 EVIL = "</script><script>alert(1)</script>\u202e\x07"
 
 
+@onEveryEngine
 class ApiTests(WebTestCase):
     def test_strangersWords(self) -> None:
         """What looks like markup is text in JSON, which no browser takes for a page."""
@@ -474,8 +476,12 @@ class ApiTests(WebTestCase):
         self.assertEqual(len(sessions.sessions(self.hub.stored, None, 5)), 5)
         for wrong in ("x", "1-x", "1.0-", f"1.0-{'x' * 65}"):
             self.assertEqual(self.ask(f"/api/sessions?after={wrong}").code, 400)
-        with self.hub.sqlite.writer.connection as connection:
-            connection.execute('UPDATE collaboration_sessions SET transcript = \'[{"by": "AI_1"}]\'')
+
+        def tell(transaction: Transaction) -> None:
+            for record in transaction.sessions.beginning("", 99):
+                transaction.sessions.setTranscript(record.id, b'[{"by": "AI_1"}]', record.changedAt)
+
+        self.hub.transact(tell)
         for words, steps in (("", 1), ("&transcripts=yes", 1), ("&transcripts=no", 0)):
             (session,) = self.ask(f"/api/sessions?limit=1{words}").json["sessions"]
             self.assertEqual(len(session["transcript"]), steps)
@@ -595,6 +601,7 @@ class ApiTests(WebTestCase):
         self.assertEqual((self.ask("/readyz").code, self.ask("/livez", None).code), (503, 200))
 
 
+@onEveryEngine
 class EventStreamTests(WebTestCase):
     def events(self, data: bytes) -> list[tuple[int, str]]:
         found = [json.loads(line[6:]) for line in data.decode().splitlines() if line.startswith("data: ")]
