@@ -75,8 +75,10 @@ class SqlitePatterns:
         )
 
     def after(self, key: tuple[float, int] | None) -> Iterator[StoredPattern]:
-        sql = f"{_PATTERN} WHERE (confidence, seq) < (?, ?) ORDER BY confidence DESC, seq DESC"
-        return map(StoredPattern._make, self._execute(sql, key or (2.0, 1 << 62)))
+        where = " WHERE (confidence, seq) < (?, ?)" if key is not None else ""
+        return map(
+            StoredPattern._make, self._execute(f"{_PATTERN}{where} ORDER BY confidence DESC, seq DESC", key or ())
+        )
 
     def best(self, type: str | None, limit: int, maxBytes: int) -> list[StoredPattern]:
         rows = self._execute(
@@ -124,8 +126,8 @@ class SqliteComponents:
         )
 
     def after(self, key: ComponentKey | None) -> Iterator[StoredComponent]:
-        sql = f"{_COMPONENT} WHERE (confirmed - refuted, development_level, seq) < (?, ?, ?) ORDER BY {_BEST}"
-        return map(StoredComponent._make, self._execute(sql, key or (1 << 62, 1e308, 1 << 62)))
+        where = " WHERE (confirmed - refuted, development_level, seq) < (?, ?, ?)" if key is not None else ""
+        return map(StoredComponent._make, self._execute(f"{_COMPONENT}{where} ORDER BY {_BEST}", key or ()))
 
     def best(self, feature: str, requestor: str) -> StoredComponent | None:
         return self._one(
