@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.hub.storage.engine import Engine
+from kernelnet.hub.storage.errors import DatabaseBusy
 from kernelnet.hub.storage.integrity import Damaged
 from kernelnet.hub.storage.memory import MemoryDatabase, MemoryEngine
 from kernelnet.hub.storage.memory.transaction import MemoryReader
@@ -96,12 +97,13 @@ class HubDatabase(ABC):
     @cvar name: of its engine.
     @ivar writer: what commits of its engine go through.
     @ivar reader: what reads.
-    @cvar full: what its engine raises when there is no more room; of C{damage} and C{poison}, too: what it finds
-        damaged, and what it can't store.
+    @cvar full: what its engine raises when there is no more room; C{busy}: when it can't write now; C{damage}: when it
+        finds damage; C{poison}: what it can't store.
     """
 
     name: ClassVar[str]
     full: ClassVar[Exception]
+    busy: ClassVar[Exception]
     damage: ClassVar[Exception]
     poison: ClassVar[Exception]
     writer: Gate
@@ -134,6 +136,7 @@ class OnSqlite(HubDatabase):
 
     name = "Sqlite"
     full = sqlite3.OperationalError("database or disk is full")
+    busy = sqlite3.OperationalError("database is locked")
     damage = sqlite3.DatabaseError("database disk image is malformed")
     poison = sqlite3.DataError("poison")
     writer: Pool
@@ -175,6 +178,7 @@ class InMemory(HubDatabase):
 
     name = "Memory"
     full = MemoryError("no more")
+    busy = DatabaseBusy("not now")
     damage = Damaged("by a cosmic ray")
     poison = TypeError("poison")
 

@@ -7,9 +7,11 @@ from kernelnet.hub.auth.authenticator import TokenAuthenticator
 from kernelnet.hub.auth.tokens import Grant
 from kernelnet.identity import tokenHash
 from kernelnet.message import Handshake
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import JOIN, HubTestCase
 
 
+@onEveryEngine
 class TokenAuthenticatorTests(HubTestCase):
     def setUp(self) -> None:
         super().setUp()

@@ -6,9 +6,11 @@ from typing import Any
 
 from kernelnet.hub.auth import tokens
 from tests.hub.auth.support import CredentialTestCase
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import JOIN, Client
 
 
+@onEveryEngine
 class RotationTestCase(CredentialTestCase):
     def invite(self, aiId: str = "AI_1", lifetime: float = 3600) -> str:
         return self.hub.transact(lambda transaction: tokens.invite(transaction, aiId, lifetime))
@@ -39,7 +41,7 @@ class InviteTests(RotationTestCase):
         """It works for the id that it was issued for, and no other."""
         secret = self.invite("AI_1")
         self.assertFalse(self.works(secret, "AI_2"))
-        self.assertEqual(self.hub.rows("SELECT DISTINCT ai_id FROM tokens"), [("AI_1",)])
+        self.assertEqual(self.hub.stored.tokens.ids(), {"AI_1"})
 
     def test_expires(self) -> None:
         """It works until it expires, and not from then on."""

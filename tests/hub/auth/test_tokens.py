@@ -5,15 +5,17 @@ from __future__ import annotations
 from kernelnet.hub.auth import tokens
 from kernelnet.identity import tokenHash
 from tests.hub.auth.support import CredentialTestCase
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import JOIN, Client, aPattern
 
 
+@onEveryEngine
 class EnrolTests(CredentialTestCase):
     def test_enrol(self) -> None:
         """The join token binds the id and is answered by its own token, of which only a hash is kept."""
         client = self.enter(JOIN)
         own = self.given(client)
-        self.assertEqual(self.hub.rows("SELECT hash, ai_id, kind FROM tokens"), [(tokenHash(own), "AI_1", "enrolled")])
+        self.assertEqual([token[:3] for token in self.hub.stored.tokens.all()], [(tokenHash(own), "AI_1", "enrolled")])
         self.isNowhere(own, JOIN)
         self.assertIsNone(self.credential(self.enter(own)))
 
@@ -49,11 +51,11 @@ class EnrolTests(CredentialTestCase):
         client.authenticate(own)
         client.hello()
         self.assertEqual(client.received(), [])
-        self.assertEqual(self.hub.rows("SELECT used_at FROM tokens"), [(None,)])
+        self.assertEqual([token.usedAt for token in self.hub.stored.tokens.all()], [None])
         self.hub.writer.release()
         self.hub.clock.advance(1)
         self.assertEqual(len(client.received("training_sync")), 1)
-        self.assertNotEqual(self.hub.rows("SELECT used_at FROM tokens"), [(None,)])
+        self.assertNotEqual([token.usedAt for token in self.hub.stored.tokens.all()], [None])
 
     def test_version1(self) -> None:
         """A version 1 hello with the join token is refused, with the advice how to get a token."""
@@ -62,7 +64,7 @@ class EnrolTests(CredentialTestCase):
         self.assertEqual(error["code"], "bad_credentials")
         self.assertIn("kernelnet tokens issue AI_9 --token", error["message"])
         self.assertTrue(client.closing)
-        self.assertEqual(self.hub.rows("SELECT * FROM tokens"), [])
+        self.assertEqual(self.hub.stored.tokens.all(), [])
         self.assertFalse(self.hub.directory.isKnown("AI_9"))
 
     def test_oneJoinsOnly(self) -> None:
@@ -73,7 +75,7 @@ class EnrolTests(CredentialTestCase):
         b.hello()
         self.assertIsNotNone(self.credential(b))
         self.assertEqual(a.errors(), ["taken_over"])
-        self.assertEqual(len(self.hub.rows("SELECT * FROM tokens")), 1)
+        self.assertEqual(len(self.hub.stored.tokens.all()), 1)
 
     def test_afterIssue(self) -> None:
         """For an id with an operator's token the join token doesn't work, nor after that was revoked."""
@@ -96,7 +98,8 @@ class EnrolTests(CredentialTestCase):
     def test_expiry(self) -> None:
         """A token that has expired doesn't work."""
         token = self.hub.transact(lambda transaction: tokens.issue(transaction, "AI_1"))
-        self.hub.execute("UPDATE tokens SET expires_at = ?", self.hub.now())
+        now = self.hub.now()
+        self.hub.transact(lambda transaction: transaction.tokens.expireAll("AI_1", now, now))
         self.assertTrue(self.refused(self.enter(token)))
 
     def test_list(self) -> None:

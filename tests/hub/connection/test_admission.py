@@ -17,9 +17,11 @@ from kernelnet.hub.connection.rate_limits import (
 )
 from kernelnet.hub.connection.sockets import TurnedAway
 from kernelnet.message import ErrorClass
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import Client, Hub, HubTestCase, Transport, aPattern, captureLog
 
 
+@onEveryEngine
 class AdmissionTests(HubTestCase):
     """The limits on connections of a hub."""
 
@@ -149,6 +151,7 @@ class AdmissionTests(HubTestCase):
         self.assertEqual(client.errors(), ["line_too_long"])
 
 
+@onEveryEngine
 class PacedTests(HubTestCase):
     """The limit on messages of one AI."""
 

@@ -9,12 +9,14 @@ from twisted.python.failure import Failure
 from kernelnet.hub.connection.connections import Connections
 from kernelnet.wire import WireProblem
 from tests.hub.connection.support import FakeConnection
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import HubTestCase, captureLog
 
 GONE = Failure(ConnectionDone())
 AWAY = WireProblem("shutting_down", "away")
 
 
+@onEveryEngine
 class ConnectionsTests(HubTestCase):
     def setUp(self) -> None:
         super().setUp()

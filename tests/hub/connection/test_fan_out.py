@@ -6,9 +6,11 @@ from kernelnet.hub.connection.fan_out import FanOut
 from kernelnet.hub.storage.engine import Committed
 from kernelnet.hub.storage.log_pages import Event
 from tests.hub.connection.support import FakeConnection
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import HubTestCase
 
 
+@onEveryEngine
 class FanOutTests(HubTestCase):
     def setUp(self) -> None:
         super().setUp()

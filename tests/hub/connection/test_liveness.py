@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from kernelnet.hub.connection.liveness import Liveness
 from tests.hub.connection.support import FakeConnection
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import HubTestCase, aPattern
 
 
+@onEveryEngine
 class SilenceTests(HubTestCase):
     def test_idle(self) -> None:
         """A peer idle for 30 s is pinged; to version 2 the ping tells the log's position."""
@@ -32,6 +34,7 @@ class SilenceTests(HubTestCase):
         self.assertFalse(old.closing or busy.closing)
 
 
+@onEveryEngine
 class LivenessTests(HubTestCase):
     def setUp(self) -> None:
         super().setUp()

@@ -7,6 +7,7 @@ import random
 from kernelnet.hub.connection.log_reader import Broadcast
 from kernelnet.hub.storage import log_pages
 from kernelnet.hub.storage.event_log import EventLog
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import Client, Hub, HubTestCase, aPattern
 
 
@@ -14,6 +15,7 @@ def seqs(client: Client) -> list[int]:
     return [m["seq"] for m in client.received("pattern_share")]
 
 
+@onEveryEngine
 class ResumeTests(HubTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -105,6 +107,7 @@ class ResumeTests(HubTestCase):
         self.assertEqual(([e.seq for e in page.events], page.upTo), ([1, 2], 2))
 
 
+@onEveryEngine
 class SlowReaderTests(HubTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -233,6 +236,7 @@ class SlowReaderTests(HubTestCase):
         self.assertEqual(repr(client.protocol.reader), "<LogReader of AI_2 at 0, paused>")
 
 
+@onEveryEngine
 class RandomTests(HubTestCase):
     def test_anyInterleaving(self) -> None:
         """Whatever pauses, restarts and commits interleave: each reader gets each message once, in order."""
@@ -289,7 +293,7 @@ class RandomTests(HubTestCase):
             join(self.hub, id_)
             self.hub.clock.advance(EventLog.GATHER)
         collect()
-        expected = [seq for (seq,) in self.hub.rows("SELECT seq FROM events ORDER BY seq")]
+        expected = [row.seq for row in self.hub.logged()]
         self.assertGreater(len(expected), 100)
         for id_ in readers:
             self.assertEqual(got[id_], expected)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from kernelnet.message import Hello
 from tests.hub.connection.support import FakeConnection
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import HubTestCase, captureLog
 
 
+@onEveryEngine
 class NewsTests(HubTestCase):
     def test_comeAndGo(self) -> None:
         """Version 2 peers hear in a small training_sync who came and who left; version 1 does not."""
@@ -36,6 +38,7 @@ class NewsTests(HubTestCase):
         self.assertEqual(news["ai_info"]["AI_1"]["connected"], False)
 
 
+@onEveryEngine
 class PresenceTests(HubTestCase):
     def test_whoIsHere(self) -> None:
         """Those who are here come first, then those who were here last; what is known of them is bounded."""

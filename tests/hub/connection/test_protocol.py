@@ -7,9 +7,11 @@ import re
 from kernelnet import wire
 from kernelnet.hub.connection.sockets import TurnedAway
 from kernelnet.message import MessageType, NetworkMessage
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import JOIN, Client, HubTestCase, aPattern, captureLog
 
 
+@onEveryEngine
 class HandshakeTests(HubTestCase):
     def test_silentSuccess(self) -> None:
         """After a right handshake the hub says nothing until the hello."""
@@ -121,6 +123,7 @@ class HandshakeTests(HubTestCase):
         self.hub.reader.release()
 
 
+@onEveryEngine
 class TakeoverTests(HubTestCase):
     def test_newerWins(self) -> None:
         """A second connection of one id takes over: the older one is told and closed, and its end changes nothing."""
@@ -136,6 +139,7 @@ class TakeoverTests(HubTestCase):
         self.assertEqual(older.received(), [])
 
 
+@onEveryEngine
 class EnvelopeTests(HubTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -249,6 +253,7 @@ class EnvelopeTests(HubTestCase):
         )
 
 
+@onEveryEngine
 class VersionTests(HubTestCase):
     def test_sixFields(self) -> None:
         """Version 1 sees six fields in every line, whatever it is about, and never an ack."""
@@ -302,6 +307,7 @@ class VersionTests(HubTestCase):
         self.assertEqual(client.payloads("training_sync")[0]["ai_info"]["AI_1"]["specialization"], "audio")
 
 
+@onEveryEngine
 class HeartbeatTests(HubTestCase):
     def test_ping(self) -> None:
         """A ping is answered with its nonce; an answer is never answered."""
@@ -313,6 +319,7 @@ class HeartbeatTests(HubTestCase):
         self.assertEqual(client.payloads(), [{"reply_to": [1, "a"]}])
 
 
+@onEveryEngine
 class ShutdownTests(HubTestCase):
     def test_order(self) -> None:
         """At the end what was accepted is committed and acked, then each peer is told, then closed."""
@@ -340,6 +347,7 @@ class ShutdownTests(HubTestCase):
         self.successResultOf(stopped)
 
 
+@onEveryEngine
 class LogTests(HubTestCase):
     def test_strangersWords(self) -> None:
         """A name from a stranger can't break or turn a log line."""

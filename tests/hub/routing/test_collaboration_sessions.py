@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import Client, HubTestCase, aComponent
 
 FEATURE = {"type": "feature_development", "description": "page cache", "expertise_offered": ["audio"]}
 
 
+@onEveryEngine
 class MatchTests(HubTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -22,8 +24,9 @@ class MatchTests(HubTestCase):
     def invited(self, target: str | None = None, **request: Any) -> list[str]:
         id_ = self.initiator.send("collaboration_request", {**FEATURE, **request}, target)
         self.assertEqual(self.initiator.errors(), [])
-        ((recipients,),) = self.hub.rows("SELECT recipients FROM events WHERE message_id = ?", id_)
-        return list(json.loads(recipients))
+        (recipients,) = [row.recipients for row in self.hub.logged() if row.messageId == id_]
+        assert recipients is not None
+        return recipients
 
     def test_namedTarget(self) -> None:
         """A named target wins, the top-level one over that of the payload; even one that is not ready."""
@@ -57,7 +60,7 @@ class MatchTests(HubTestCase):
         """A target in the payload that was never enrolled is unknown_target, too."""
         self.initiator.send("collaboration_request", {**FEATURE, "target_ai": "NOBODY"})
         self.assertEqual(self.initiator.errors(), ["unknown_target"])
-        self.assertEqual(self.hub.rows("SELECT * FROM collaboration_sessions"), [])
+        self.assertEqual(self.hub.stored.sessions.beginning("", 9), [])
 
     def test_alone(self) -> None:
         """With nobody to invite the session has expired, and the initiator is told."""
@@ -68,6 +71,7 @@ class MatchTests(HubTestCase):
         self.assertEqual(answer["response"], "expired")
 
 
+@onEveryEngine
 class StateTests(HubTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -97,8 +101,17 @@ class StateTests(HubTestCase):
         return str(invitation["session_id"])
 
     def state(self) -> tuple[str, str | None]:
-        ((state, partner),) = self.hub.rows("SELECT state, partner FROM collaboration_sessions")
-        return state, partner
+        (record,) = self.hub.stored.sessions.beginning("", 9)
+        return record.state, record.partner
+
+    def transcript(self) -> bytes:
+        (record,) = self.hub.stored.sessions.beginning("", 9)
+        assert record.transcript is not None
+        return record.transcript
+
+    def component(self) -> str | None:
+        (record,) = self.hub.stored.sessions.beginning("", 9)
+        return record.component
 
     def respond(self, client: Client, session: str, response: str) -> None:
         client.send("collaboration_response", {"session_id": session, "response": response, "reason": "r"})
@@ -142,8 +155,8 @@ class StateTests(HubTestCase):
         self.assertEqual(self.state(), ("completed", "A"))
         (share,) = self.initiator.received("os_component_share")
         self.assertEqual(share["payload"]["session_id"], session)
-        self.assertEqual(self.hub.rows("SELECT component, transcript FROM collaboration_sessions"), [("c1", b"[]")])
-        self.assertEqual(len(self.hub.rows("SELECT * FROM shared_components")), 1)
+        self.assertEqual((self.component(), self.transcript()), ("c1", b"[]"))
+        self.assertEqual(len([*self.hub.stored.components.inOrder()]), 1)
 
     def test_transcript(self) -> None:
         """What the partner tells of its steps is kept with the session, as it told it."""
@@ -154,7 +167,7 @@ class StateTests(HubTestCase):
             {"by": "A", "what": "measure", "component": "c1", "verdict": "confirmed"},
         ]
         self.complete(self.a, session, transcript=steps)
-        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        body = self.transcript()
         self.assertEqual(json.loads(body), steps)
 
     def test_initiatorAdds(self) -> None:
@@ -165,7 +178,7 @@ class StateTests(HubTestCase):
         self.a.received()
         more = {**aComponent("c2"), "session_id": session, "transcript": [{"by": "AI_1", "what": "send"}]}
         self.initiator.send("os_component_share", more)
-        ((body, component),) = self.hub.rows("SELECT transcript, component FROM collaboration_sessions")
+        body, component = self.transcript(), self.component()
         self.assertEqual(([step["by"] for step in json.loads(body)], component), (["A", "AI_1"], "c1"))
         self.assertEqual(self.state(), ("completed", "A"))
         self.assertEqual(len(self.a.received("os_component_share")), 1)
@@ -178,9 +191,9 @@ class StateTests(HubTestCase):
         self.b.send("os_component_share", share)
         self.respond(self.a, session, "declined")
         self.a.send("os_component_share", {**share, **aComponent("c3")})
-        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        body = self.transcript()
         self.assertEqual([step["what"] for step in json.loads(body)], ["decline"])
-        self.assertEqual(len(self.hub.rows("SELECT * FROM shared_components")), 2)
+        self.assertEqual(len([*self.hub.stored.components.inOrder()]), 2)
 
     def test_whyNot(self) -> None:
         """Who declines is in the transcript with the reason and the steps it had done; they go no further."""
@@ -191,7 +204,7 @@ class StateTests(HubTestCase):
         steps = [{"by": "A", "what": "build", "score": 40, "component": "c1"}]
         answer = {"session_id": session, "response": "declined", "reason": "no better", "transcript": steps}
         self.a.send("collaboration_response", answer)
-        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        body = self.transcript()
         why = [{"by": "B", "what": "decline", "note": "r"}, *steps, {"by": "A", "what": "decline", "note": "no better"}]
         self.assertEqual(json.loads(body), why)
         (told,) = self.initiator.payloads("collaboration_response")
@@ -206,7 +219,7 @@ class StateTests(HubTestCase):
             self.initiator.send(
                 "os_component_share", {**aComponent(f"c{number}"), "session_id": session, "transcript": steps}
             )
-        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        body = self.transcript()
         self.assertEqual(len(json.loads(body)), 128)
 
     def test_largeSteps(self) -> None:
@@ -216,7 +229,7 @@ class StateTests(HubTestCase):
         hint = {"by": "A", "workbench": "w", "component": "a" * 64, "expression": "x" * 1000}
         large = {"by": "A", "what": "build", "hints": [hint] * 16}
         self.complete(self.a, session, transcript=[{"by": "A", "what": "start"}, *[large] * 40])
-        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        body = self.transcript()
         self.assertTrue(100_000 < len(body) <= 128 * 1024)
         self.assertEqual(json.loads(body)[:2], [{"by": "A", "what": "start"}, large])
 
@@ -226,7 +239,7 @@ class StateTests(HubTestCase):
         self.respond(self.a, session, "accepted")
         told = [{"by": "B", "what": "start"}, {"by": "AI_1", "what": "send", "score": 1}]
         self.complete(self.a, session, transcript=told)
-        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        body = self.transcript()
         self.assertEqual([step["by"] for step in json.loads(body)], ["B", "A"])
 
     def test_manyRefusals(self) -> None:
@@ -239,7 +252,7 @@ class StateTests(HubTestCase):
             self.respond(other, session, "declined")
         self.respond(self.a, session, "accepted")
         self.complete(self.a, session, transcript=[{"by": "A", "what": "send"}] * 60)
-        ((body,),) = self.hub.rows("SELECT transcript FROM collaboration_sessions")
+        body = self.transcript()
         self.assertEqual([step["what"] for step in json.loads(body)], ["decline"] * 16 + ["send"] * 60)
 
     def test_typeIsTold(self) -> None:
@@ -272,7 +285,7 @@ class StateTests(HubTestCase):
             self.respond(client, id_, "accepted")
             self.assertEqual(client.errors(), ["invalid_message"])
         self.assertEqual(self.state(), ("offered", None))
-        self.assertEqual(self.hub.rows("SELECT * FROM shared_components"), [])
+        self.assertEqual([*self.hub.stored.components.inOrder()], [])
 
     def test_tooLate(self) -> None:
         """Work that comes when the session is another's is an ordinary share: it is not thrown away."""
@@ -354,7 +367,7 @@ class StateTests(HubTestCase):
         message = self.initiator.message("collaboration_request", FEATURE)
         for _ in range(2):
             self.initiator.line(message)
-        self.assertEqual(len(self.hub.rows("SELECT * FROM collaboration_sessions")), 1)
+        self.assertEqual(len(self.hub.stored.sessions.beginning("", 9)), 1)
         acks = [pair for p in self.initiator.payloads("ack") for pair in p["acked"]]
         self.assertEqual(acks, [[message["message_id"], 1]] * 2)
 

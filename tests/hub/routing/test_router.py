@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import HubTestCase, aComponent, aPattern
 
 SHA = hashlib.sha256
@@ -15,6 +16,7 @@ def digestOf(source: str, wasm: bytes = b"", claim: bytes = b"") -> str:
     return SHA(b"".join(SHA(part).digest() for part in parts)).hexdigest()
 
 
+@onEveryEngine
 class ShareTests(HubTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -52,36 +54,34 @@ class ShareTests(HubTestCase):
         """A pattern is stored, and goes to all others with whatever it holds."""
         self.goesToAllOthers("pattern_share", aPattern(data={"length": 7}, more="kept"))
         self.assertEqual(
-            self.hub.rows("SELECT ai_id, pattern_id, type, confidence FROM shared_patterns"),
-            [("AI_1", "p1", "loop", 0.5)],
+            [(one.author, one.confidence, one.body) for one in self.hub.stored.patterns.best("loop", 9, 999)],
+            [("AI_1", 0.5, b'{"id":"p1","type":"loop","confidence":0.5,"data":{"length":7},"more":"kept"}')],
         )
 
     def test_codeShare(self) -> None:
         """A building block is stored among the components, and goes to all others."""
         self.goesToAllOthers("code_share", {"code": {"id": "b1", "data": [1, 2]}})
         self.assertEqual(
-            self.hub.rows("SELECT ai_id, component_id, kind FROM shared_components"), [("AI_1", "b1", "code")]
+            [(one.author, one.id, one.kind) for one in self.hub.stored.components.after(None)], [("AI_1", "b1", "code")]
         )
 
     def test_componentShare(self) -> None:
         """A component is stored, and goes to all others or to its target."""
         self.goesToAllOthers("os_component_share", aComponent())
         self.assertEqual(
-            self.hub.rows("SELECT ai_id, component_id, kind, name, feature, digest FROM shared_components"),
-            [("AI_1", "c1", "component", "cache", "general", digestOf("int x;"))],
+            [(one.author, one.id, one.kind, one.digest) for one in self.hub.stored.components.after(None)],
+            [("AI_1", "c1", "component", digestOf("int x;"))],
         )
 
     def test_componentName(self) -> None:
         """A version 1 component may be called component_name."""
         self.old.send("os_component_share", {"component": {"id": "x", "component_name": "n", "implementation": "#"}})
-        self.assertEqual(self.hub.rows("SELECT name FROM shared_components"), [("n",)])
+        self.assertIsNotNone(self.hub.stored.components.best("n", "nobody"))
 
     def test_performanceReport(self) -> None:
         """A report is stored, and goes to all others."""
         self.goesToAllOthers("performance_report", {"component_id": "c1", "performance": {"miss_ratio": 0.25}})
-        self.assertEqual(
-            self.hub.rows("SELECT ai_id, component_id, verdict FROM performance_reports"), [("AI_1", "c1", None)]
-        )
+        self.assertEqual([one[:2] for one in self.hub.stored.reports.ofComponent("c1", 9, 999)], [("AI_1", None)])
 
     def test_verdicts(self) -> None:
         """Verdicts are counted by AI, the newest of each; the author's own does not count."""
@@ -89,7 +89,8 @@ class ShareTests(HubTestCase):
         report = {"component_id": "c1", "performance": {}, "digest": digestOf("int x;")}
 
         def counts() -> tuple[int, int]:
-            return self.hub.rows("SELECT confirmed, refuted FROM shared_components")[0]
+            (found,) = self.hub.stored.components.inOrder()
+            return found.confirmed, found.refuted
 
         self.author.send("performance_report", {**report, "verdict": "confirmed"})
         self.assertEqual(counts(), (0, 0))
@@ -106,19 +107,18 @@ class ShareTests(HubTestCase):
         self.third.send("performance_report", report)
         for _ in range(2):
             self.author.send("os_component_share", aComponent())
-            self.assertEqual(self.hub.rows("SELECT confirmed FROM shared_components"), [(1,)])
+            self.assertEqual([one.confirmed for one in self.hub.stored.components.inOrder()], [1])
 
     def test_newestCounts(self) -> None:
         """What an author shares again under the same id replaces what it was; another author's is another's."""
         self.author.send("pattern_share", aPattern(confidence=0.1))
         self.author.send("pattern_share", aPattern(confidence=0.9))
         self.old.send("pattern_share", aPattern(confidence=0.2))
-        self.assertEqual(
-            self.hub.rows("SELECT ai_id, confidence FROM shared_patterns ORDER BY 1"), [("AI_1", 0.9), ("OLD", 0.2)]
-        )
+        self.assertEqual([one[:2] for one in self.hub.stored.patterns.after(None)], [("AI_1", 0.9), ("OLD", 0.2)])
         self.assertEqual(self.hub.log.head, 3)
 
 
+@onEveryEngine
 class FeatureTests(HubTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -196,6 +196,7 @@ class FeatureTests(HubTestCase):
         self.assertEqual(self.old.errors(), ["invalid_message"])
 
 
+@onEveryEngine
 class SyncTests(HubTestCase):
     def test_hello(self) -> None:
         """A hello is answered by what all know, who is here, and where the log stands."""

@@ -19,9 +19,11 @@ from kernelnet.hub.storage.transaction import Transaction
 from kernelnet.hub.views import projections
 from kernelnet.message import NetworkMessage
 from kernelnet.wire import WireProblem
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import NOON, Client, HubTestCase, aComponent, anEvent, aPattern
 
 
+@onEveryEngine
 class AckTests(HubTestCase):
     def test_afterCommit(self) -> None:
         """No ack and no delivery before the commit has returned."""
@@ -32,7 +34,7 @@ class AckTests(HubTestCase):
         self.assertEqual(author.received() + reader.received(), [])
         self.assertEqual(self.hub.log.head, 0)
         self.hub.writer.release()
-        self.assertEqual(self.hub.rows("SELECT seq FROM events"), [(1,)])
+        self.assertEqual([row.seq for row in self.hub.logged()], [1])
         self.assertEqual([m["message_type"] for m in author.received()], ["ack"])
         self.assertEqual([m["message_type"] for m in reader.received()], ["pattern_share"])
 
@@ -53,30 +55,19 @@ class AckTests(HubTestCase):
         self.assertEqual(told, ["AI_4", "AI_1", "AI_2", "AI_3"])
 
     def test_committedWhenAcked(self) -> None:
-        """At the moment an ack is written, another connection to the database sees the message."""
+        """At the moment an ack is written, who reads the database sees the message."""
         author = self.hub.connect("AI_1")
-        other = sqlite3.connect(self.hub.sqlite.path)
-        self.addCleanup(other.close)
         seen: list[int] = []
         write = author.transport.write
 
         def spy(data: bytes) -> None:
             if b'"ack"' in data:
-                seen.append(other.execute("SELECT COUNT(*) FROM events").fetchone()[0])
+                seen.append(len(self.hub.logged()))
             write(data)
 
         with mock.patch.object(author.transport, "write", spy):
             author.send("pattern_share", aPattern())
         self.assertEqual(seen, [1])
-
-    def test_fullSync(self) -> None:
-        """The writer's commits are synced: WAL with synchronous=FULL, and no other thread writes."""
-        connection = sqlite.connect(self.hub.sqlite.path)
-        self.addCleanup(connection.close)
-        self.assertEqual(connection.execute("PRAGMA journal_mode").fetchone(), ("wal",))
-        self.assertEqual(connection.execute("PRAGMA synchronous").fetchone(), (2,))
-        with self.assertRaises(sqlite3.OperationalError):
-            self.hub.sqlite.reader.connection.execute("DELETE FROM events")
 
     def test_group(self) -> None:
         """All that comes while a commit runs goes into the next one."""
@@ -97,6 +88,31 @@ class AckTests(HubTestCase):
         """When a commit fails nothing of it is acked or delivered, and its messages may be sent again."""
         author, reader = self.hub.connect("AI_1"), self.hub.connect("AI_2")
         author.received(), reader.received()
+        self.hub.writer.error = self.database.busy
+        message = author.message("pattern_share", aPattern())
+        author.line(message)
+        (error,) = author.payloads()
+        self.assertEqual((error["code"], error["class"], error["message_id"]), ("busy", "retry", message["message_id"]))
+        self.hub.writer.error = None
+        author.line(message)
+        self.assertEqual(author.payloads("ack"), [{"acked": [[message["message_id"], 1]]}])
+        self.assertEqual(len(reader.received()), 1)
+
+
+class FileTests(HubTestCase):
+    def test_fullSync(self) -> None:
+        """The writer's commits are synced: WAL with synchronous=FULL, and no other thread writes."""
+        connection = sqlite.connect(self.hub.sqlite.path)
+        self.addCleanup(connection.close)
+        self.assertEqual(connection.execute("PRAGMA journal_mode").fetchone(), ("wal",))
+        self.assertEqual(connection.execute("PRAGMA synchronous").fetchone(), (2,))
+        with self.assertRaises(sqlite3.OperationalError):
+            self.hub.sqlite.reader.connection.execute("DELETE FROM events")
+
+    def test_failedCommit(self) -> None:
+        """When a commit fails nothing of it is acked or delivered, and its messages may be sent again."""
+        author, reader = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        author.received(), reader.received()
         self.hub.sqlite.writer.connection.execute("PRAGMA query_only=ON")
         message = author.message("pattern_share", aPattern())
         author.line(message)
@@ -108,6 +124,7 @@ class AckTests(HubTestCase):
         self.assertEqual(len(reader.received()), 1)
 
 
+@onEveryEngine
 class DuplicateTests(HubTestCase):
     def test_repetition(self) -> None:
         """A repetition is acked with the first seq and not delivered again: also later, and in another key order."""
@@ -160,7 +177,7 @@ class DuplicateTests(HubTestCase):
         seqs = [pair[1] for p in author.payloads("ack") for pair in p["acked"]]
         check(seqs)
         self.hub.transact(lambda transaction: transaction.marks.remove(self.hub.log.head, 1000))
-        self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM events"), [(0,)])
+        self.assertEqual(self.hub.logged(), [])
         check(seqs)
 
     def test_manyInACommit(self) -> None:
@@ -175,12 +192,13 @@ class DuplicateTests(HubTestCase):
         self.hub.writer.release()
         self.hub.clock.advance(EventLog.GATHER)
         self.assertEqual(
-            self.hub.rows("SELECT seq, sender_id, message_id FROM events ORDER BY seq"),
+            [row[:3] for row in self.hub.logged()],
             [(i * 3 + j + 1, f"AI_{j + 1}", f"m{i}") for i in range(100) for j in range(3)],
         )
+        found = self.hub.stored.patterns.after(None)
         self.assertEqual(
-            self.hub.rows("SELECT ai_id, pattern_id, confidence FROM shared_patterns ORDER BY seq"),
-            [(f"AI_{j + 1}", f"AI_{j + 1}-{i}", i / 100) for i in range(100) for j in range(3)],
+            [(one.author, msgspec.json.decode(one.body)["id"], one.confidence) for one in found],
+            [(f"AI_{j + 1}", f"AI_{j + 1}-{i}", i / 100) for i in range(100) for j in range(3)][::-1],
         )
         acked = [pair for p in authors[1].payloads("ack") for pair in p["acked"]]
         self.assertEqual([seq for id_, seq in acked if id_ == "m7"], [23, 23])
@@ -222,6 +240,7 @@ class DuplicateTests(HubTestCase):
         self.assertEqual(self.hub.log.head, 2)
 
 
+@onEveryEngine
 class PoisonTests(HubTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -253,29 +272,29 @@ class PoisonTests(HubTestCase):
 
     def test_alone(self) -> None:
         """A message that can't be stored is refused for good, and takes none of its batch down."""
-        self.raises["bad"] = sqlite3.DataError("poison")
+        self.raises["bad"] = self.database.poison
         self.batch((self.author, "a"), (self.other, "b"), (self.author, "bad"), (self.author, "c"), (self.other, "d"))
         (error,) = self.author.payloads("error")
         self.assertEqual((error["code"], error["class"], error["message_id"]), ("invalid_message", "permanent", "bad"))
         self.assertEqual([m["message_id"] for m in self.reader.received()], ["a", "b", "c", "d"])
-        self.assertEqual(self.hub.rows("SELECT message_id FROM events ORDER BY seq"), [("a",), ("b",), ("c",), ("d",)])
-        self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM shared_patterns"), [(4,)])
-        self.assertEqual(len(self.flushLoggedErrors(sqlite3.DataError)), 1)
+        self.assertEqual([row.messageId for row in self.hub.logged()], ["a", "b", "c", "d"])
+        self.assertEqual(self.hub.stored.patterns.count(), 4)
+        self.assertEqual(len(self.flushLoggedErrors(type(self.database.poison))), 1)
 
     def test_damage(self) -> None:
         """A message that can't be stored since the database is damaged is not refused for good; the hub hears of it."""
         damage: list[BaseException] = []
         self.hub.log.damaged = damage.append
-        self.raises["a"] = sqlite3.DatabaseError("database disk image is malformed")
+        self.raises["a"] = self.database.damage
         self.batch((self.author, "a"))
         self.assertEqual(damage, [self.raises["a"]])
         (error,) = self.author.payloads("error")
         self.assertEqual((error["code"], error["class"], error["message_id"]), ("busy", "retry", "a"))
-        self.assertEqual(len(self.flushLoggedErrors(sqlite3.DatabaseError)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(type(self.database.damage))), 1)
 
     def test_orderHolds(self) -> None:
         """After a refusal for now nothing later of that connection is taken until it was sent again."""
-        self.raises["full"] = sqlite3.OperationalError("database or disk is full")
+        self.raises["full"] = self.database.full
         self.batch((self.author, "a"), (self.author, "full"), (self.author, "c"), (self.other, "d"))
         self.assertEqual(
             [(e["code"], e["message_id"]) for e in self.author.payloads("error")],
@@ -289,20 +308,20 @@ class PoisonTests(HubTestCase):
         for id_ in ("full", "c", "e"):
             self.author.send("pattern_share", aPattern(id_), message_id=id_)
         self.assertEqual([m["message_id"] for m in self.reader.received()], ["full", "c", "e"])
-        self.assertEqual(len(self.flushLoggedErrors(sqlite3.OperationalError)), 1)
+        self.assertEqual(len(self.flushLoggedErrors(type(self.database.full))), 1)
 
     def test_reconnect(self) -> None:
         """A reconnect begins anew."""
-        self.raises["full"] = sqlite3.OperationalError("database or disk is full")
+        self.raises["full"] = self.database.full
         self.batch((self.author, "full"))
         again = self.hub.connect("AI_1")
         again.send("pattern_share", aPattern("x"), message_id="x")
         self.assertEqual(again.errors(), [])
-        self.flushLoggedErrors(sqlite3.OperationalError)
+        self.flushLoggedErrors(type(self.database.full))
 
     def test_waitingOnes(self) -> None:
         """What was already waiting behind a refused message is refused, too."""
-        self.raises["full"] = sqlite3.OperationalError("database or disk is full")
+        self.raises["full"] = self.database.full
         self.hub.writer.held = True
         self.author.send("pattern_share", aPattern("full"), message_id="full")
         self.author.send("pattern_share", aPattern("b"), message_id="b")
@@ -310,15 +329,15 @@ class PoisonTests(HubTestCase):
         self.hub.clock.advance(EventLog.GATHER)
         self.assertEqual(self.author.errors(), ["storage_full", "busy"])
         self.assertEqual(self.hub.log.head, 0)
-        self.flushLoggedErrors(sqlite3.OperationalError)
+        self.flushLoggedErrors(type(self.database.full))
 
     def test_oldOnes(self) -> None:
         """A version 1 client, which can't know of acks, is not held back."""
         old = self.hub.connect("OLD", 1)
-        self.raises["full"] = sqlite3.OperationalError("database or disk is full")
+        self.raises["full"] = self.database.full
         self.batch((old, "full"), (old, "b"))
         self.assertEqual([m["message_id"] for m in self.reader.received("pattern_share")], ["b"])
-        self.flushLoggedErrors(sqlite3.OperationalError)
+        self.flushLoggedErrors(type(self.database.full))
 
 
 class FullDiskTests(HubTestCase):
@@ -332,7 +351,7 @@ class FullDiskTests(HubTestCase):
         message = author.message("pattern_share", aPattern(data="x" * 100_000))
         author.line(message)
         self.assertEqual(author.errors(), ["storage_full"])
-        self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM events"), [(0,)])
+        self.assertEqual(self.hub.logged(), [])
         connection.execute("PRAGMA max_page_count=100000")
         author.line(message)
         self.assertEqual(author.errors(), [])
@@ -340,6 +359,7 @@ class FullDiskTests(HubTestCase):
         self.flushLoggedErrors(sqlite3.OperationalError)
 
 
+@onEveryEngine
 class BacklogTests(HubTestCase):
     def test_backPressure(self) -> None:
         """When too much waits for the disk, who sends is not read until it has gone down."""
@@ -368,6 +388,7 @@ class BacklogTests(HubTestCase):
         self.assertEqual(self.hub.writer.calls, before + 3)
 
 
+@onEveryEngine
 class GatherTests(HubTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -429,6 +450,7 @@ class GatherTests(HubTestCase):
         self.assertEqual(self.hub.log.head, 5)
 
 
+@onEveryEngine
 class FollowTests(HubTestCase):
     def test_order(self) -> None:
         """Those who asked for it are told before works are settled, the others after; each of all that was written."""
@@ -453,13 +475,13 @@ class FollowTests(HubTestCase):
 
         def fails(transaction: Transaction) -> None:
             tokens.issue(transaction, "AI_2")
-            raise sqlite3.DataError("poison")
+            raise self.database.poison
 
         told.clear()
         self.failureResultOf(self.hub.log.write(fails), WireProblem)
         self.assertEqual(told, [Committed()])
         self.assertFalse(self.hub.directory.isKnown("AI_2"))
-        self.flushLoggedErrors(sqlite3.DataError)
+        self.flushLoggedErrors(type(self.database.poison))
 
     def test_failing(self) -> None:
         """One that fails is logged, and keeps nobody else from being told; one that left is told no more."""
@@ -478,6 +500,7 @@ class FollowTests(HubTestCase):
         self.assertEqual(len(told), 1)
 
 
+@onEveryEngine
 class WithdrawnTests(HubTestCase):
     def test_all(self) -> None:
         """A batch that is withdrawn as a whole commits nothing, and no other batch is taken for it."""
@@ -510,6 +533,7 @@ class WithdrawnTests(HubTestCase):
         self.assertEqual(len(author.payloads("ack")), 1)
 
 
+@onEveryEngine
 class NumberTests(HubTestCase):
     def test_afterRetention(self) -> None:
         """Numbers go on after the last row is gone; a repetition of a removed row is acked with its first number."""
@@ -518,7 +542,7 @@ class NumberTests(HubTestCase):
         author.line(message)
 
         self.hub.transact(lambda transaction: transaction.marks.remove(1, 1000))
-        self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM events"), [(0,)])
+        self.assertEqual(self.hub.logged(), [])
         author.send("pattern_share", aPattern("p2"))
         author.line(message)
         author.line({**message, "payload": aPattern("p3")})
@@ -549,7 +573,7 @@ class NumberTests(HubTestCase):
 
         def fails(transaction: Transaction) -> None:
             transaction.append(anEvent("AI_1", "gone", aPattern()), b"{}", None)
-            raise sqlite3.DataError("poison")
+            raise self.database.poison
 
         self.hub.writer.held = True
         self.hub.log.write(lambda transaction: None)
@@ -559,11 +583,12 @@ class NumberTests(HubTestCase):
         self.hub.writer.release()
         self.hub.clock.advance(EventLog.GATHER)
         self.failureResultOf(failed, WireProblem)
-        self.assertEqual(self.hub.rows("SELECT seq FROM events ORDER BY seq"), [(1,), (2,)])
+        self.assertEqual([row.seq for row in self.hub.logged()], [1, 2])
         self.assertEqual([pair[1] for p in author.payloads("ack") for pair in p["acked"]], [1, 2])
-        self.flushLoggedErrors(sqlite3.DataError)
+        self.flushLoggedErrors(type(self.database.poison))
 
 
+@onEveryEngine
 class OpenTests(HubTestCase):
     def test_repr(self) -> None:
         """The log's repr shows where it stands."""

@@ -11,6 +11,7 @@ from kernelnet.hub.storage import disk_space, retention
 from kernelnet.hub.storage.disk_space import DiskSpaceMonitor
 from kernelnet.hub.storage.retention_policy import RetentionLimit, RetentionPolicy, parseSize
 from kernelnet.hub.tap import Options
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import Client, HubTestCase, aPattern
 
 DAY = 86400.0
@@ -77,12 +78,13 @@ class RetentionTestCase(HubTestCase):
         self.hub.retention.start()
 
     def log(self) -> list[str]:
-        return [id_ for (id_,) in self.hub.rows("SELECT message_id FROM events ORDER BY seq")]
+        return [row.messageId for row in self.hub.logged()]
 
     def hasRead(self, client: Client, seq: int) -> None:
         client.send("heartbeat", {"seq": seq})
 
 
+@onEveryEngine
 class ReadersTests(RetentionTestCase):
     def test_age(self) -> None:
         """What is older than the limit and was read by every version 2 AI goes; what is younger stays."""
@@ -163,7 +165,7 @@ class ReadersTests(RetentionTestCase):
         self.age(100)
         self.round()
         self.assertEqual(self.log(), ["a"])
-        self.hub.execute("UPDATE tokens SET revoked_at = 1 WHERE ai_id = 'AI_2'")
+        self.hub.transact(lambda transaction: transaction.tokens.revoke("AI_2", 1.0))
         self.round()
         self.assertEqual(self.log(), [])
 
@@ -201,9 +203,10 @@ class ReadersTests(RetentionTestCase):
         self.author.line({**message, "payload": aPattern("other")})
         self.assertEqual(self.author.errors(), ["conflicting_duplicate"])
         self.assertEqual(self.log(), [])
-        self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM shared_patterns"), [(1,)])
+        self.assertEqual(self.hub.stored.patterns.count(), 1)
 
 
+@onEveryEngine
 class SizeTests(RetentionTestCase):
     policy = RetentionPolicy(RetentionLimit(None, 10_000))
 
@@ -215,13 +218,14 @@ class SizeTests(RetentionTestCase):
         self.round()
         left = self.log()
         self.assertEqual(left, [f"m{i}" for i in range(20 - len(left), 20)])
-        (size,) = self.hub.rows("SELECT SUM(length(body)) FROM events")[0]
+        size = sum(len(row.body) for row in self.hub.logged())
         self.assertLessEqual(size, 10_000)
         self.assertGreater(size, 6_000)
         self.round()
         self.assertEqual(self.log(), left)
 
 
+@onEveryEngine
 class HardTests(RetentionTestCase):
     policy = RetentionPolicy(None, RetentionLimit(10 * DAY))
 
@@ -274,12 +278,13 @@ class HardTests(RetentionTestCase):
         self.round()
         self.assertEqual(self.log(), [])
         self.assertGreaterEqual(self.hub.writer.calls - before, 5)
-        self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM removed_keys"), [(10,)])
+        self.assertEqual(self.database.known, 10)
 
 
+@onEveryEngine
 class GreetingTests(RetentionTestCase):
     def readSeq(self, aiId: str) -> object:
-        return self.hub.rows("SELECT read_seq FROM ais WHERE ai_id = ?", aiId)[0][0]
+        return {ai.aiId: ai.readSeq for ai in self.hub.stored.ais.all()}[aiId]
 
     def test_hello(self) -> None:
         """A hello says how far the AI has read: where it resumes, or, where it can't, from now on."""
@@ -300,6 +305,7 @@ class GreetingTests(RetentionTestCase):
         self.assertEqual(self.readSeq("AI_2"), 1)
 
 
+@onEveryEngine
 class FullTests(HubTestCase):
     def test_freeDisk(self) -> None:
         """Below the free-disk limit messages are refused with storage_full while what needs no log goes on."""
@@ -312,7 +318,7 @@ class FullTests(HubTestCase):
         author.line(message)
         author.send("pattern_share", aPattern("p2"))
         self.assertEqual(author.errors(), ["storage_full", "busy"])
-        self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM events"), [(0,)])
+        self.assertEqual(self.hub.logged(), [])
         author.send("heartbeat", {"nonce": 1})
         author.send("training_sync", {})
         self.assertEqual([m["message_type"] for m in author.received()], ["heartbeat", "training_sync"])
@@ -323,6 +329,8 @@ class FullTests(HubTestCase):
         self.assertEqual(author.payloads("ack"), [{"acked": [[message["message_id"], 1]]}])
         self.assertEqual(len(reader.received("pattern_share")), 1)
 
+
+class FullFileTests(HubTestCase):
     def test_helloOnAFullDisk(self) -> None:
         """A hello that can't be written down is answered all the same."""
         self.hub.connect("AI_1")
@@ -332,5 +340,5 @@ class FullTests(HubTestCase):
         client = self.hub.client("AI_1")
         client.hello(2, capabilities=["x" * 128] * 200)
         self.assertEqual([m["message_type"] for m in client.received()][:1], ["training_sync"])
-        self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM events"), [(0,)])
+        self.assertEqual(self.hub.logged(), [])
         self.flushLoggedErrors()

@@ -9,6 +9,7 @@ from kernelnet.artifacts import Verdict
 from kernelnet.hub.views import components
 from kernelnet.hub.views.patterns import patterns
 from kernelnet.hub.views.progress import progress
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import Client, HubTestCase
 
 A, B, C = (hashlib.sha256(name.encode()).hexdigest() for name in "abc")
@@ -38,6 +39,7 @@ def claiming(name: str, level: float, parents: list[str] | None = None, trace: s
     return {"component": component}
 
 
+@onEveryEngine
 class CatalogTests(HubTestCase):
     def setUp(self) -> None:
         super().setUp()

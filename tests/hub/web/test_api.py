@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-from kernelnet.hub.storage.transaction import Reader
+from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.hub.views import progress, sessions
 from kernelnet.hub.web.traffic import SAMPLES
 from kernelnet.wire import WireProblem
+from tests.hub.databases import onEveryEngine
 from tests.hub.support import aComponent, aPattern
 from tests.hub.views.test_components import claiming
 from tests.hub.web.support import WebTestCase
@@ -15,6 +16,7 @@ from tests.hub.web.support import WebTestCase
 EVIL = "</script><script>alert(1)</script>\u202e\x07"
 
 
+@onEveryEngine
 class ApiTests(WebTestCase):
     def test_strangersWords(self) -> None:
         """What looks like markup is text in JSON, which no browser takes for a page."""
@@ -197,7 +199,12 @@ class ApiTests(WebTestCase):
         self.assertEqual(len(sessions.sessions(self.hub.stored, None, 5)), 5)
         for wrong in ("x", "1-x", "1.0-", f"1.0-{'x' * 65}"):
             self.assertEqual(self.ask(f"/api/sessions?after={wrong}").code, 400)
-        self.hub.execute('UPDATE collaboration_sessions SET transcript = \'[{"by": "AI_1"}]\'')
+
+        def tell(transaction: Transaction) -> None:
+            for record in transaction.sessions.beginning("", 99):
+                transaction.sessions.setTranscript(record.id, b'[{"by": "AI_1"}]', record.changedAt)
+
+        self.hub.transact(tell)
         for words, steps in (("", 1), ("&transcripts=yes", 1), ("&transcripts=no", 0)):
             (session,) = self.ask(f"/api/sessions?limit=1{words}").json["sessions"]
             self.assertEqual(len(session["transcript"]), steps)

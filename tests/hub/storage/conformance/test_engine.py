@@ -70,6 +70,7 @@ class ErrorTests(EngineTestCase):
         """A sender is told to wait or to give up; what was said in words stays."""
         for error, code, errorClass in (
             (self.database.full, "storage_full", "retry"),
+            (self.database.busy, "busy", "retry"),
             (self.database.damage, "busy", "retry"),
             (self.database.poison, "invalid_message", "permanent"),
             (ValueError("mine"), "invalid_message", "permanent"),
@@ -82,7 +83,13 @@ class ErrorTests(EngineTestCase):
     def test_damage(self) -> None:
         """Damage is known as such, and nothing else is; the operator is told of it."""
         self.assertTrue(self.engine.isDamage(self.database.damage))
-        for error in (self.database.full, self.database.poison, ValueError("mine"), WireProblem("busy", "no")):
+        for error in (
+            self.database.full,
+            self.database.busy,
+            self.database.poison,
+            ValueError("mine"),
+            WireProblem("busy", "no"),
+        ):
             self.assertFalse(self.engine.isDamage(error), repr(error))
         self.assertIsInstance(self.engine.unusable(self.database.full), DatabaseError)
         self.assertIn(str(self.database.damage), str(self.engine.unusable(self.database.damage)))
