@@ -1,6 +1,7 @@
 # make demo    the main job on this machine: a hub and trainers that learn from a real trace
-# make test    all tests
+# make test    all tests, side by side: more of them at once than there are cores, since many wait
 # make check   ruff, mypy, the documentation, all tests, 90 seconds of fuzzing: what a change must pass
+# make lint    ruff and mypy alone
 # make docs    the documentation as pages, build/docs/index.html
 # make dist    wheel and sdist, dist/
 # make screenshots  the documentation's pictures of the dashboard, from a real run (ten minutes)
@@ -17,6 +18,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 FUZZ ?= 600
+# Classes of tests are given out whole, in the order of tests/conftest.py; -n 0 in ARGS runs one test after the other.
+SPREAD := -n auto --dist loadscope --no-loadscope-reorder
 
 # The .venv is made again when its interpreter has gone, when the checkout was moved (its scripts hold absolute paths),
 # or when PYTHON= asks for another interpreter than the one it was made with.
@@ -25,22 +28,26 @@ STALE := $(shell test -f $(VENV)/.made || exit 0; \
 	{ test -x $(BIN)/python && test "`sed -n 1p $(VENV)/.made`" = "$(CURDIR)" \
 	&& { test -z "$(ASKED)" || test "`sed -n 2p $(VENV)/.made`" = "$(ASKED)"; }; } || echo stale)
 
-.PHONY: demo test check docs dist screenshots soak abuse fuzz bench clean stale
+.PHONY: demo test check lint docs dist screenshots soak abuse fuzz bench clean stale
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.trainer
 	$(BIN)/kernelnet demo $(ARGS)
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
+# One after the other, whatever -j says.
 check: $(VENV)/.dev
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory docs
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory fuzz FUZZ=30
+
+lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	@$(MAKE) --no-print-directory docs
-	$(BIN)/python -m pytest $(ARGS)
-	@$(MAKE) --no-print-directory fuzz FUZZ=30
 
 # Any warning is an error, such as for a link that leads nowhere; but a docstring that pydoctor can't parse (its exit code 2)
 # is shown as it stands.

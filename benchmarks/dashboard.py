@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 from harness import Result, Server, Table, figure, loadGenerator, machine, parser, pin, running
 from results import publish
 
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.identity import StateDirectory
 
 VIEWERS = 10
@@ -103,7 +103,7 @@ class Viewer:
 
 def signIn(state: StateDirectory) -> tuple[int, str]:
     """@return: the dashboard's port, and a cookie for it."""
-    url = urlsplit(control_server.call(state, {"command": "dashboard"})["url"])
+    url = urlsplit(control_client.call(state, {"command": "dashboard"})["url"])
     assert url.port is not None
     connection = http.client.HTTPConnection("127.0.0.1", url.port, timeout=60)
     connection.request("GET", f"{url.path}?{url.query}")

@@ -19,10 +19,11 @@ from harness import Table, parser
 
 from kernelnet import wire
 from kernelnet.hub.routing import collaboration_sessions
-from kernelnet.hub.routing.directory import Registry
+from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.routing.router import Logged, Router
-from kernelnet.hub.storage import log_pages, sqlite
-from kernelnet.hub.storage.group_commit import commit
+from kernelnet.hub.storage import sqlite
+from kernelnet.hub.storage.sqlite.log import readPage
+from kernelnet.hub.storage.sqlite.transaction import commit
 
 SENDERS = 100
 BATCH = 250
@@ -70,7 +71,7 @@ def fill(path: Path, count: int) -> None:
 
 def append(path: Path, commits: int) -> list[float]:
     """CPU seconds of each commit of `BATCH` new messages."""
-    router, owner = Router(Registry(), (), collaboration_sessions.Limits()), _Nobody()
+    router, owner = Router(Directory(), (), collaboration_sessions.Limits()), _Nobody()
     connection = sqlite.connect(path)
     times = []
     for start in range(0, commits * BATCH, BATCH):
@@ -93,7 +94,7 @@ def resume(path: Path, runs: int) -> list[float]:
         (head,) = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
         position = head - MISSED
         while position < head:
-            position = log_pages.readPage(connection, position, head, "somebody").upTo
+            position = readPage(connection, position, head, "somebody").upTo
         times.append(time.process_time() - began)
     connection.close()
     return times

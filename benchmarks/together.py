@@ -32,7 +32,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from harness import Table, machine
 from msgspec.structs import replace
@@ -42,6 +42,7 @@ from twisted.internet.defer import Deferred
 
 from kernelnet.generators.search import Search
 from kernelnet.hub import tap
+from kernelnet.hub.service import HubService
 from kernelnet.identity import StateDirectory
 from kernelnet.interfaces import IWorkbench
 from kernelnet.learning.acceptance import bestBaseline
@@ -50,7 +51,8 @@ from kernelnet.learning.tasks import taskList
 from kernelnet.plugins import find
 from kernelnet.trainer.collaboration.sessions import SEEK_EVERY
 from kernelnet.trainer.connection.addresses import Address
-from kernelnet.trainer.service import Trainer, TrainerConfig
+from kernelnet.trainer.connection.config import TrainerConfig
+from kernelnet.trainer.service import Trainer
 from kernelnet.workbench import base
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.machine import Machine
@@ -174,15 +176,26 @@ class Local(IntegratedKernelTrainer):
             meter.remeasuring.now = False
 
 
-class Brisk(Trainer):
-    """Time goes by evaluations: a pause of a second is shorter, and collaborations are sought by the meter."""
+class Metered(Trainer):
+    """Time goes by evaluations: collaborations are sought by the meter."""
 
     def _every(self, seconds: float, function: Any) -> None:
         if function.__name__ != "_seek":
             super()._every(seconds, function)
 
-    def pause(self, seconds: float) -> Any:
-        return super().pause(seconds / 50)
+
+class Brisk:
+    """A clock of a trainer's work, by which a pause of a second is shorter."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def seconds(self) -> float:
+        seconds: float = self._reactor.seconds()
+        return seconds
+
+    def callLater(self, delay: float, *arguments: Any, **options: Any) -> Any:
+        return self._reactor.callLater(delay / 50, *arguments, **options)
 
 
 @dataclass
@@ -214,8 +227,8 @@ async def arm(bench: Any, paths: Sequence[Path], budget: int, seed: int, *, conn
             if not connected:
                 # Nobody deals them tasks: it is by chance that they don't all begin with the same.
                 local._turn = random.Random(seed * 1000 + at).randrange(len(scenarios))
-            config = TrainerConfig(name, state, hubs=(Address("localhost", hub.factory.port),))
-            trainers.append(Brisk(config, local, reactor))
+            config = TrainerConfig(name, state, hubs=(Address("localhost", _port(hub)),))
+            trainers.append(Metered(config, local, reactor, clock=cast(Any, Brisk(reactor))))
         for trainer in trainers:
             trainer.local.ready = Deferred()
             trainer.ended.addErrback(lambda failure: None if over.called else over.errback(failure))
@@ -240,7 +253,12 @@ async def arm(bench: Any, paths: Sequence[Path], budget: int, seed: int, *, conn
                 await trainer.stopService()
             for hub in hubs:
                 await hub.stopService()
-        own = [known.component for t in trainers for known in t.knowledge.components.values() if known.source == t.aiId]
+        own = [
+            known.component
+            for t in trainers
+            for known in t.knowledge.components.values()
+            if known.source == t.profile.aiId
+        ]
     result.accepted = len(own)
     result.levels = [level(scenario, own) for scenario in scenarios]
     return result
@@ -251,11 +269,16 @@ def isThere(trainer: Trainer, count: int) -> bool:
     return sum(info.connected for info in trainer.knowledge.ais.values()) >= count
 
 
-async def startHub(reactor: Any, state: StateDirectory) -> tap.HubService:
+def _port(hub: HubService) -> int:
+    assert hub.hub is not None and hub.hub.status.port is not None
+    return hub.hub.status.port
+
+
+async def startHub(reactor: Any, state: StateDirectory) -> HubService:
     state.open()
     options = tap.Options()
     options.parseOptions(["--state", str(state.path), "--port", "0", "--dashboard", "off"])
-    hub = tap.HubService(reactor, state, options)
+    hub = HubService(reactor, state, options.config)
     hub.startService()
     await hub.started
     return hub

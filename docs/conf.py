@@ -32,7 +32,11 @@ html_theme_options = {"navigation_with_keys": True}
 html_copy_source = False
 html_show_sphinx = False
 
-OUTSIDE = {"CHANGELOG.rst": "changelog", "certs/README.rst": "reference/certificates"}
+OUTSIDE = {
+    "CHANGELOG.rst": "changelog",
+    "CONTRIBUTING.rst": "contributing",
+    "certs/README.rst": "reference/certificates",
+}
 """Documents beside docs/, and the page that includes each."""
 
 

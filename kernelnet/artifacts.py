@@ -1,5 +1,5 @@
 """
-What AIs learn, make and share, as values: patterns, building blocks, components, and what is claimed of them.
+Values that AIs learn, make and share: patterns, building blocks, components, and what is claimed of them.
 
 Workbenches and generators make these; `kernelnet.message` carries them.
 """
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 AI_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
-"""What an ``ai_id`` must match in full (``hub`` is reserved besides)."""
+"""Pattern that an ``ai_id`` must match in full (``hub`` is reserved besides)."""
 
 AiId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
 
@@ -79,7 +79,7 @@ class CodeBlock(Struct, omit_defaults=True):
 
 class SplitScore(Struct, frozen=True, omit_defaults=True):
     """
-    What one part of a trace cost.
+    Cost of one part of a trace.
 
     @ivar events: how many trace events the part has.
     @ivar score: the workbench's cost, a whole number, lower is better (cache misses; microseconds).
@@ -116,7 +116,7 @@ class Report(Struct, frozen=True, omit_defaults=True):
 
 class Manifest(Struct, omit_defaults=True):
     """
-    How a component came about, and what its author claims of it.
+    Origin of a component, and what its author claims of it.
 
     @ivar parents: digests of the components it was made from.
     @ivar report: the claim; without one the component is unmeasured.
@@ -161,7 +161,7 @@ class Component(Struct, omit_defaults=True):
     @property
     def digest(self) -> str:
         """
-        What verdicts are about: SHA-256 (hex) over the SHA-256 of the source, of the module and of the claim.
+        Digest that verdicts are about: SHA-256 (hex) over the SHA-256 of the source, of the module and of the claim.
 
         The claim is C{[report, development_level]}, behind them C{source_sha256, wasm_sha256, abi, workbench} where
         there is a manifest: all that a verdict depends on.  It is JSON without blanks, keys that authors choose sorted,
@@ -184,7 +184,7 @@ class Component(Struct, omit_defaults=True):
 
 
 class Verdict(Enum):
-    """What one AI found when it measured a claim again; it binds only that AI."""
+    """Result of one AI when it measured a claim again; it binds only that AI."""
 
     CONFIRMED = "confirmed"
     REFUTED = "refuted"
@@ -224,7 +224,7 @@ class PerformanceReport(Struct, omit_defaults=True):
 
 class TaskDescription(Struct, frozen=True):
     """
-    What a task is called when people and peers are told of it: one trace at one setting of one workbench.
+    Description of a task for people and peers: one trace at one setting of one workbench.
 
     @ivar trace: its name, for people; C{trace_digest}: hex SHA-256 of what the bench reads of it.
     @ivar settings: complete.

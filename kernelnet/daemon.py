@@ -1,5 +1,5 @@
 """
-What the two twistd services have in common as processes: where their pid and log files go, and how they fail.
+Common ways of the two twistd services as processes: where their pid and log files go, and how they fail.
 
 twistd itself ends with exit code 0 after C{reactor.stop()} and ignores a C{startService} that fails later; a
 supervisor would take both for success.

@@ -177,7 +177,7 @@ class IScenario(Interface):
 
 class IProblem(Interface):
     """
-    What a generator may know: the training part of one scenario, and a budget.
+    All that a generator may know: the training part of one scenario, and a budget.
 
     Every method may be called from the generator's worker thread, and blocks.
     """

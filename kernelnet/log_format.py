@@ -70,7 +70,7 @@ _twistd: list[Any] = []
 
 
 def makeObserver() -> FileLogObserver:
-    """What twistd calls to begin logging."""
+    """Make the observer with which twistd begins to log."""
     path = _twistd[-1]["logfile"]
     # As twistd does it: a daemon's log file is rotated when it grows.
     file: Any = sys.stdout if not path or path == "-" else LogFile.fromFullPath(path)

@@ -1,5 +1,5 @@
 """
-What travels: the envelope `NetworkMessage`, its types, and one small class per payload.
+Messages: the envelope `NetworkMessage`, its types, and one small class per payload.
 
 Every class here is plain data, checked by msgspec when it is made from JSON.  Nothing in this
 module knows a connection, a clock or a database.
@@ -186,7 +186,7 @@ class Handshake(Struct, forbid_unknown_fields=True):
 
 
 class Hello(Struct, omit_defaults=True):
-    """Who a client is and what it can do; with C{"protocol": 2} it may resume where it left off."""
+    """First message of a client: who it is, what it can do; with C{"protocol": 2} it may resume where it left off."""
 
     specialization: Name = "general"
     capabilities: Words = []
@@ -201,7 +201,7 @@ class Hello(Struct, omit_defaults=True):
 
 
 class AiInfo(Struct, omit_defaults=True):
-    """What the hub tells of one AI; C{since} is RFC 3339, C{None} while it is away."""
+    """One AI as the hub tells of it; C{since} is RFC 3339, C{None} while it is away."""
 
     specialization: str
     capabilities: list[str] = []
@@ -332,7 +332,7 @@ class CollaborationRequest(Struct, omit_defaults=True):
 
 
 class CollaborationInvitation(Struct, omit_defaults=True):
-    """What the hub makes of a `CollaborationRequest` for those it invites."""
+    """A `CollaborationRequest` as the hub passes it on to those it invites."""
 
     session_id: Name
     type: CollaborationType
@@ -375,7 +375,7 @@ class Ack(Struct):
 
 
 class ErrorClass(Enum):
-    """What a client should do about an error: drop the message, wait and resend, or reconnect."""
+    """Remedy for an error, on the client's side: drop the message, wait and resend, or reconnect."""
 
     PERMANENT = "permanent"
     RETRY = "retry"

@@ -30,6 +30,7 @@ code                        class      meaning
 from __future__ import annotations
 
 import secrets
+import time
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -53,6 +54,7 @@ __all__ = [
     "decodePayload",
     "encode",
     "encodePayload",
+    "newMessage",
     "newMessageId",
     "problemPayload",
     "rfc3339",
@@ -66,7 +68,7 @@ AUTHENTICATED_LINE = 1024 * 1024
 """The longest line after it."""
 
 MAX_DEPTH = 32
-"""How deep a payload may nest: C{{"a": 1}} is one level."""
+"""Maximum depth of a payload: C{{"a": 1}} is one level."""
 
 ERRORS: dict[str, ErrorClass] = {
     "invalid_message": ErrorClass.PERMANENT,
@@ -100,7 +102,7 @@ FROM_CLIENT: dict[MessageType, type[Struct] | None] = {
     MessageType.HEARTBEAT: m.Heartbeat,
     MessageType.PAYLOAD: None,
 }
-"""What a client may send, and the class its payload must fit."""
+"""Types that a client may send, and the class that each payload must fit."""
 
 FROM_HUB: dict[MessageType, type[Struct] | None] = {
     MessageType.TRAINING_SYNC: m.TrainingSync,
@@ -116,7 +118,7 @@ FROM_HUB: dict[MessageType, type[Struct] | None] = {
     MessageType.ACK: m.Ack,
     MessageType.ERROR: m.WireError,
 }
-"""What the hub may send, and the class its payload fits."""
+"""Types that the hub may send, and the class that each payload fits."""
 
 _envelope = msgspec.json.Decoder(NetworkMessage)
 _handshake = msgspec.json.Decoder(m.Handshake)
@@ -138,7 +140,7 @@ _messageId = msgspec.json.Decoder(_OnlyMessageId)
 
 class WireProblem(Exception):
     """
-    What a peer did wrong (or the hub could not do), as it is told to the peer.
+    Mistake of a peer (or what the hub could not do), as it is told to the peer.
 
     @ivar code: a key of `ERRORS`.
     @ivar message: what was wrong and what would be right.
@@ -252,6 +254,12 @@ def encodePayload(payload: Struct) -> dict[str, Any]:
     """A payload class → the plain JSON values that `NetworkMessage.payload` holds."""
     result: dict[str, Any] = msgspec.to_builtins(payload)
     return result
+
+
+def newMessage(sender: str, kind: MessageType, payload: Struct, target: str | None = None) -> NetworkMessage:
+    """A message with an id of its own, said now."""
+    now = time.time()
+    return NetworkMessage(newMessageId(now), sender, kind, rfc3339(now), encodePayload(payload), target)
 
 
 def encode(message: NetworkMessage) -> bytes:

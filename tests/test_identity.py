@@ -26,6 +26,14 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from kernelnet import identity
 from kernelnet.identity import IdentityError, JoinString, ReplaceableTLS, StateDirectory
+from kernelnet.identity.certificates import (
+    CertificateFiles,
+    describe,
+    makeCA,
+    makeClientCertificate,
+    makeHubCertificate,
+    stillGood,
+)
 
 NOW = datetime(2026, 11, 22, 15, 0, 0, tzinfo=UTC)
 
@@ -419,6 +427,42 @@ class PrepareTests(StateCase):
         self.state.joinToken.unlink()
         self.assertEqual(self.prepare(), ["join token"])
         self.assertNotEqual(self.state.readJoinToken(), token)
+
+
+class CertificateFilesTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        self.ca = CertificateFiles(folder / "authority.pem", folder / "authority.key")
+        self.hub = CertificateFiles(folder / "here.pem", folder / "here.key")
+        makeCA(self.ca, NOW)
+
+    def test_anywhere(self) -> None:
+        """Authority and certificate may stand anywhere, each beside its key."""
+        makeHubCertificate(self.hub, self.ca, ["a.example"], NOW)
+        made = certificate(self.hub.certificate)
+        made.verify_directly_issued_by(certificate(self.ca.certificate))
+        self.assertEqual(describe(made, NOW)["names"], ["a.example"])
+        self.assertTrue(stillGood(self.hub, self.ca.certificate, ["a.example"], NOW))
+        self.assertFalse(stillGood(self.hub, self.ca.certificate, ["b.example"], NOW))
+        makeHubCertificate(self.hub, self.ca, ["b.example"], NOW)
+        self.assertEqual(describe(certificate(self.hub.certificate), NOW)["names"], ["b.example", "a.example"])
+
+    def test_client(self) -> None:
+        """A client's certificate goes into a new file, with its key."""
+        path = self.ca.certificate.with_name("client.pem")
+        made = makeClientCertificate(self.ca, "AI_1", path, NOW)
+        self.assertEqual((certificate(path), mode(path)), (made, 0o600))
+        self.assertIn(b"PRIVATE KEY", path.read_bytes())
+        with self.assertRaisesRegex(IdentityError, "is there already"):
+            makeClientCertificate(self.ca, "AI_1", path, NOW)
+
+    def test_noAuthority(self) -> None:
+        """Without the authority's key nothing is made, and the error says where it should be."""
+        self.ca.key.unlink()
+        with self.assertRaisesRegex(IdentityError, f"with the CA in {self.ca.key.parent}: "):
+            makeHubCertificate(self.hub, self.ca, [], NOW)
+        self.assertFalse(self.hub.certificate.exists())
 
 
 class TLSOptionsTests(StateCase):

@@ -34,11 +34,17 @@ esac
 """
 
 
+LINT = ["ruff check", "ruff format --check", "mypy"]
+"""What C{make lint} runs."""
+
 DOCS = [
     "python -m sphinx --quiet --nitpicky --fail-on-warning --keep-going docs build/docs",
     "pydoctor --html-output=build/docs/api",
 ]
 """What C{make docs} runs."""
+
+PYTEST = "python -m pytest -n auto --dist loadscope --no-loadscope-reorder"
+"""What C{make test} runs."""
 
 
 class MakefileTests(SynchronousTestCase):
@@ -98,18 +104,19 @@ class MakefileTests(SynchronousTestCase):
 
     def test_test(self) -> None:
         """C{make test} installs the tests' extra once and runs them."""
-        self.assertEqual(self.made("test"), ["venv", "install .[test]", "python -m pytest"])
-        self.assertEqual(self.made("test", "ARGS=-x"), ["python -m pytest -x"])
+        self.assertEqual(self.made("test"), ["venv", "install .[test]", PYTEST])
+        self.assertEqual(self.made("test", "ARGS=-x"), [f"{PYTEST} -x"])
 
     def test_check(self) -> None:
         """C{make check} runs linter, types, documentation, tests, fuzzing; its extra has all that the others need."""
-        checks = ["ruff check", "ruff format --check", "mypy", *DOCS, "python -m pytest"]
+        checks = [*LINT, *DOCS, PYTEST]
         checks += [
             f"python -m tests.fuzz.run {target} 30 .fuzz/{target}" for target in ("decoder", "expression", "handshake")
         ]
         self.assertEqual(self.made("check"), ["venv", "install .[dev]", *checks])
         self.assertEqual(self.made("check"), checks)
-        self.assertEqual(self.made("test"), ["python -m pytest"])
+        self.assertEqual(self.made("test"), [PYTEST])
+        self.assertEqual(self.made("lint"), LINT)
         self.assertEqual(self.made("docs"), DOCS)
         self.assertEqual(self.made("demo"), ["kernelnet demo"])
 

@@ -1,4 +1,4 @@
-"""What the commands about workbenches have in common: what their arguments mean, and how what goes wrong is said."""
+"""Arguments that the commands about workbenches have in common: their meaning, and how what goes wrong is said."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def taskOptions(function: F) -> F:
 def findWorkbench(name: str) -> IWorkbench:
     """@raise Mistake: there is none of that name; says which there are."""
     try:
-        workbench = find(IWorkbench, name, "workbench")
+        workbench: IWorkbench = find(IWorkbench, name, "workbench")
     except PluginError as error:
         raise Mistake(str(error)) from None
     if wrong := incomplete(workbench):
@@ -131,7 +131,7 @@ def findWorkbench(name: str) -> IWorkbench:
 
 
 def incomplete(workbench: IWorkbench) -> str:
-    """What a third party's workbench lacks of the interface, such as one for an older kernelnet; empty: nothing."""
+    """Parts of the interface that a third party's workbench lacks, such as one for an older kernelnet; empty: none."""
     try:
         verifyObject(IWorkbench, workbench, tentative=True)
     except (Invalid, OSError) as error:  # its header is read, too
@@ -149,7 +149,7 @@ def tasks(
     quiet: bool = False,
 ) -> list[tuple[Path, IScenario]]:
     """
-    Worker thread.  What is asked for: each trace with each setting, as an `IScenario`.
+    Worker thread.  The tasks that are asked for: each trace with each setting, as an `IScenario`.
 
     @param traces: empty: those that ship with the workbench.
     @param settings: C{NAME=N}, from the command line; C{capacities}: blocks or C{N%}, each a task of its own.
@@ -185,7 +185,7 @@ def tasks(
 
 
 def _sampled(scenario: IScenario) -> str:
-    """What is to be said of a trace of which only a sample is taken."""
+    """Warning about a trace of which only a sample is taken; empty: all of it is."""
     return str(getattr(getattr(getattr(scenario, "machine", None), "trace", None), "sampled", ""))
 
 
@@ -208,7 +208,7 @@ def checkedSettings(workbench: IWorkbench) -> Iterator[None]:
 
 
 def numbers(settings: Sequence[str]) -> dict[str, int]:
-    """What ``--set`` says.  @raise Mistake: it can't be understood."""
+    """Settings that ``--set`` gives.  @raise Mistake: it can't be understood."""
     given: dict[str, int] = {}
     for text in settings:
         name, equals, number = text.partition("=")
@@ -222,7 +222,7 @@ def numbers(settings: Sequence[str]) -> dict[str, int]:
 
 
 def blocksFor(workbench: IWorkbench, path: Path, text: str) -> int:
-    """What ``--capacity`` says, in blocks."""
+    """Blocks that ``--capacity`` says."""
     from kernelnet.workbench.file_system.capacity import blocksOf
 
     if text.strip().endswith("%") and not text.strip(" 0.%"):
@@ -234,7 +234,7 @@ def blocksFor(workbench: IWorkbench, path: Path, text: str) -> int:
 
 
 def footprint(scenario: IScenario) -> int | None:
-    """How many distinct blocks its trace has; C{None} where it has none."""
+    """Number of distinct blocks of its trace; C{None} where it has none."""
     distinct = getattr(getattr(getattr(scenario, "machine", None), "trace", None), "distinct", None)
     return distinct if isinstance(distinct, int) and "capacity" in scenario.settings else None
 
@@ -288,7 +288,7 @@ def compiled(workbench: IWorkbench, path: Path, source: str) -> bytes:
 
 
 def failing(scenario: IScenario, path: Path, error: ComponentError) -> click.ClickException:
-    """What is said of a component that fails: what it does, and how its functions should be, if they aren't."""
+    """Error about a component that fails: what it does, and how its functions should be, if they aren't."""
     workbench = scenario.workbench
     what = str(error)
     if isinstance(error, OutOfFuel):

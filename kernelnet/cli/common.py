@@ -1,10 +1,9 @@
-"""What the commands have in common: which hub is meant, how it is asked, and spans of time."""
+"""Parts that the commands have in common: which hub is meant, how it is asked, and spans of time."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,8 +15,10 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from kernelnet.duration import parseDuration
-from kernelnet.hub.admin import control_server
-from kernelnet.hub.storage.sqlite import DatabaseError, connectReader, schemas, tooNew, versionOf
+from kernelnet.hub.admin import control_client
+from kernelnet.hub.storage import offline
+from kernelnet.hub.storage.errors import DatabaseError, DatabaseTooNew
+from kernelnet.hub.storage.transaction import Reader
 from kernelnet.identity import IdentityError, StateDirectory, defaultState
 from kernelnet.untrusted import plain
 
@@ -76,12 +77,12 @@ def ask(state: Path | None, request: dict[str, Any]) -> Any:
     where = directory(state)
     try:
         try:
-            return control_server.call(where, request)
-        except control_server.NoHub:
+            return control_client.call(where, request)
+        except control_client.NoHub:
             if request["command"] in ("status", "dashboard"):
                 raise
-            return control_server.offline(where, request)
-    except (IdentityError, control_server.ControlError) as e:
+            return control_client.offline(where, request)
+    except (IdentityError, control_client.ControlError) as e:
         raise click.ClickException(str(e)) from None
 
 
@@ -110,7 +111,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def noneOf(what: str, wanted: str, names: Sequence[str]) -> str:
-    """What is said where a filter left nothing of what is there; C{names}: what it could have been."""
+    """The words where a filter left nothing of what is there; C{names}: what it could have been."""
     shown = [cut(name, 40) for name in names[:20]] + (["…"] if len(names) > 20 else [])
     return f"none of {what} {plain(wanted, 64)!r}; there are: {', '.join(shown)}"
 
@@ -125,9 +126,9 @@ def printTable(table: Table) -> None:
 
 
 @contextmanager
-def reading(state: Path | None) -> Iterator[sqlite3.Connection]:
+def reading(state: Path | None) -> Iterator[Reader]:
     """
-    A connection that can only read the hub's database, whether the hub runs or not.
+    What the hub's database holds, whether the hub runs or not.
 
     @raise click.ClickException: there is none, it can't be read, or it is of a newer kernelnet, whose tables may mean
         something else.
@@ -136,9 +137,9 @@ def reading(state: Path | None) -> Iterator[sqlite3.Connection]:
     if not path.exists():
         raise click.ClickException(f"no hub has ever run in {path.parent}: give its --state")
     try:
-        with closing(connectReader(path)) as connection:
-            if (version := versionOf(connection, path)) > max(schemas()):
-                raise click.ClickException(str(tooNew(path, version)))
-            yield connection
-    except (sqlite3.Error, DatabaseError, msgspec.MsgspecError) as error:
+        with offline.reading(path) as reader:
+            yield reader
+    except DatabaseTooNew as error:
+        raise click.ClickException(str(error)) from None
+    except (DatabaseError, msgspec.MsgspecError) as error:
         raise click.ClickException(f"can't read {path}: {error}; kernelnet doctor checks it") from None

@@ -1,5 +1,5 @@
 """
-What the shell may complete: names of plugins, and what is in the hub's database.
+Words for the shell to complete: names of plugins, and what is in the hub's database.
 
 A mistake, such as a state directory that isn't there, completes to nothing.
 """
@@ -7,16 +7,16 @@ A mistake, such as a state directory that isn't there, completes to nothing.
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from kernelnet.cli.common import directory
-from kernelnet.hub.storage.sqlite import DatabaseError, connectReader
+from kernelnet.hub.storage import offline
+from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.transaction import Reader
 from kernelnet.interfaces import IComponentGenerator, IWorkbench
 from kernelnet.plugins import available
 
@@ -40,17 +40,17 @@ def _plugins(interface: Any) -> Complete:
     return complete
 
 
-def _stored(sql: str) -> Complete:
-    """@param sql: what there is in the database; C{?}: at most so many."""
+def _stored(find: Callable[[Reader, str, int], list[str]]) -> Complete:
+    """@param find: the names in the database that begin so, the first that many."""
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
         path = directory(context.params.get("state")).database
         if not path.exists():
             return []
         try:
-            with closing(connectReader(path)) as connection:
-                found = [row[0] for row in connection.execute(sql, (incomplete, _MOST))]
-        except (sqlite3.Error, DatabaseError):
+            with offline.reading(path) as reader:
+                found = find(reader, incomplete, _MOST)
+        except DatabaseError:
             return []
         return [CompletionItem(name) for name in found if _HARMLESS.fullmatch(name)]
 
@@ -59,11 +59,5 @@ def _stored(sql: str) -> Complete:
 
 workbenchNames = _plugins(IWorkbench)
 generatorNames = _plugins(IComponentGenerator)
-componentIds = _stored(
-    "SELECT component_id FROM shared_components WHERE kind = 'component' AND substr(component_id, 1, length(?1)) = ?1"
-    " ORDER BY seq DESC LIMIT ?2"
-)
-aiIds = _stored(
-    "SELECT DISTINCT ai_id FROM tokens WHERE substr(ai_id, 1, length(?1)) = ?1 AND revoked_at IS NULL"
-    " ORDER BY ai_id LIMIT ?2"
-)
+componentIds = _stored(lambda reader, beginning, limit: reader.components.idsBeginning(beginning, limit))
+aiIds = _stored(lambda reader, beginning, limit: reader.tokens.idsBeginning(beginning, limit))

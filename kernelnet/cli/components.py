@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import sqlite3
 import sys
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from kernelnet.artifacts import Report
 from kernelnet.cli.common import cut, jsonOption, noneOf, printTable, reading, stateOption
 from kernelnet.cli.completion import componentIds, workbenchNames
 from kernelnet.cli.policy_comparison import settingsText
+from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views.components import (
     SORTS,
     STATES,
@@ -56,9 +56,9 @@ def listing(
     *, workbench: str | None, verdict: str | None, sort: str, limit: int, state: Path | None, asJson: bool
 ) -> None:
     """List components; level is what the author claims, verdict what others measured."""
-    with reading(state) as connection:
-        found = entries(connection, workbench=workbench, state=verdict, sort=sort, limit=limit)
-        there = [] if found else workbenchesOf(connection)
+    with reading(state) as reader:
+        found = entries(reader, workbench=workbench, state=verdict, sort=sort, limit=limit)
+        there = [] if found else workbenchesOf(reader)
     if asJson:
         click.echo(json.dumps([describe(entry) for entry in found], indent=2))
         return
@@ -98,9 +98,9 @@ def listing(
 @jsonOption
 def show(component: str, state: Path | None, asJson: bool) -> None:
     """Show one COMPONENT (its id, or the first digits of its digest): claim, verdicts, lineage, source."""
-    with reading(state) as connection:
-        entry = _find(connection, component)
-        ancestors = lineage(connection, entry)
+    with reading(state) as reader:
+        entry = _find(reader, component)
+        ancestors = lineage(reader, entry)
     if asJson:
         click.echo(json.dumps(describeWhole(entry, ancestors), indent=2))
         return
@@ -137,8 +137,8 @@ def export(component: str, out: Path | None, state: Path | None) -> None:
 
     It is a stranger's program: `kernelnet bench run` compiles it in a jail, and runs it in the sandbox.
     """
-    with reading(state) as connection:
-        entry = _find(connection, component)
+    with reading(state) as reader:
+        entry = _find(reader, component)
     text = exported(entry)
     if out is None and sys.stdout.isatty():
         click.echo("\n".join(plain(line, 1 << 20) for line in text.expandtabs(4).split("\n")), nl=False)
@@ -164,10 +164,10 @@ def export(component: str, out: Path | None, state: Path | None) -> None:
 @jsonOption
 def diff(component: str, other: str | None, state: Path | None, asJson: bool) -> None:
     """Show what a COMPONENT's source changed from OTHER's [default: from its first parent that is here]."""
-    with reading(state) as connection:
-        mine = _find(connection, component)
-        parents = [ancestor.entry for ancestor in lineage(connection, mine, 1) if ancestor.entry is not None]
-        theirs = _find(connection, other) if other is not None else next(iter(parents), None)
+    with reading(state) as reader:
+        mine = _find(reader, component)
+        parents = [ancestor.entry for ancestor in lineage(reader, mine, 1) if ancestor.entry is not None]
+        theirs = _find(reader, other) if other is not None else next(iter(parents), None)
     if theirs is None:
         raise click.ClickException(f"{component} names no parent that is here: name another component")
     before, after = (entry.component.implementation.splitlines() for entry in (theirs, mine))
@@ -201,9 +201,9 @@ def exported(entry: Entry) -> str:
     return f"/*\n{comment} */\n{component.implementation}"
 
 
-def _find(connection: sqlite3.Connection, name: str) -> Entry:
+def _find(reader: Reader, name: str) -> Entry:
     try:
-        entry = entryOf(connection, name)
+        entry = entryOf(reader, name)
     except Ambiguous as error:
         raise click.ClickException(str(error)) from None
     if entry is None:

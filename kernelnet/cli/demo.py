@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,9 @@ from rich.live import Live
 
 from kernelnet.cli.demo_results import firstConfirmed, progressLines, progressTable, results, resultTable
 from kernelnet.cli.sessions import completedTables
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
+from kernelnet.hub.storage import offline
+from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
 from kernelnet.hub.views import sessions as views
 from kernelnet.identity import IdentityError, StateDirectory
 from kernelnet.interfaces import IWorkbench
@@ -90,7 +91,7 @@ class Demo:
         try:
             self.state.open()
             port = self._startHub()
-            watch = control_server.call(self.state, {"command": "dashboard"})["url"]
+            watch = control_client.call(self.state, {"command": "dashboard"})["url"]
             self.console.print(f"watch it in a browser (this address works once): {watch}", soft_wrap=True)
             for i, aiId in enumerate(self.ais):
                 self._startTrainer(aiId, SPECIALIZATIONS[i % len(SPECIALIZATIONS)], port)
@@ -106,7 +107,7 @@ class Demo:
             with contextlib.suppress(OSError):
                 self.console.print(f"stopped; database and logs: {self.state.path}", soft_wrap=True)
             return 128 + (self._asked or signal.SIGINT)
-        except (IdentityError, control_server.ControlError, WorkbenchError, sqlite3.Error) as e:
+        except (IdentityError, control_client.ControlError, WorkbenchError, DatabaseError) as e:
             raise DemoError(f"{e} (logs: {self.state.path})") from None
         finally:
             self._stop()
@@ -155,7 +156,7 @@ class Demo:
             self._check("hub")
             try:
                 return int(self._status()["port"])
-            except (control_server.ControlError, IdentityError):
+            except (control_client.ControlError, IdentityError):
                 time.sleep(0.1)
         raise DemoError(f"the hub did not start within {HUB_STARTS:.0f} s: see {self.state.path / 'hub.log'}")
 
@@ -193,7 +194,7 @@ class Demo:
     # -- what is shown
 
     def _status(self) -> dict[str, Any]:
-        status: dict[str, Any] = control_server.call(self.state, {"command": "status"})
+        status: dict[str, Any] = control_client.call(self.state, {"command": "status"})
         return status
 
     def _progress(self) -> list[dict[str, Any]]:
@@ -239,7 +240,7 @@ class Demo:
     def _tellFirst(self) -> None:
         """Say so when the first component has been confirmed, once."""
         found = None
-        with contextlib.suppress(sqlite3.OperationalError):  # the hub is busy with it: there is another time
+        with contextlib.suppress(DatabaseBusy):  # the hub is busy with it: there is another time
             found = None if self._first else firstConfirmed(self.state.database)
         if found is not None:
             at, component, by = found
@@ -256,8 +257,8 @@ class Demo:
                 self.console.print(f"{field.refuted} more did not measure here as they claim")
         words = "level: share of the distance from the reference policy to the optimum that is closed"
         self.console.print(words, soft_wrap=True)
-        with contextlib.closing(sqlite3.connect(f"file:{self.state.database}?mode=ro", uri=True)) as connection:
-            completed = views.sessions(connection, "completed", 10_000)
+        with offline.reading(self.state.database) as reader:
+            completed = views.sessions(reader, "completed", 10_000)
         for table in completedTables(completed):
             self.console.print(table)
         sessions = ", ".join(f"{n} {state}" for state, n in sorted(status["sessions"].items())) or "none"

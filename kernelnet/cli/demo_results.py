@@ -1,8 +1,7 @@
-"""What the demo prints: progress while it runs, and at its end what was found and who confirmed it."""
+"""Results of the demo: progress while it runs, and at its end what was found and who confirmed it."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from kernelnet.artifacts import Component, Verdict
+from kernelnet.hub.storage import offline
+from kernelnet.hub.storage.transaction import Reader
 from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.message import MessageType
 from kernelnet.plugins import available
 from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import Unmeasurable
@@ -68,7 +68,9 @@ class Field(Struct):
 
 def results(database: Path, traces: list[Path]) -> list[Field]:
     """
-    What the hub's database holds; each component, the hand-made policies and the optimum are measured here and now.
+    Results of the components that the hub's database holds.
+
+    Each of them, the hand-made policies and the optimum are measured here and now.
 
     @param traces: where the components were measured, besides the traces that ship.
     """
@@ -121,49 +123,31 @@ def _field(scenario: IScenario) -> Field:
 
 
 def _components(database: Path) -> Iterable[tuple[str, Component, list[str], str]]:
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-    try:
-        sessions = _madeIn(connection)
-        rows = connection.execute(
-            "SELECT ai_id, digest, body FROM shared_components WHERE kind = 'component' ORDER BY seq"
-        ).fetchall()
-        for author, digest, body in rows:
-            reporters = connection.execute(
-                "SELECT DISTINCT ai_id FROM performance_reports WHERE digest = ? AND verdict = ? AND ai_id != ?"
-                " ORDER BY ai_id",
-                (digest, Verdict.CONFIRMED.value, author),
-            ).fetchall()
-            component = msgspec.json.decode(body, type=Component)
-            yield author, component, [r for (r,) in reporters], sessions.get(component.id, "own search")
-    finally:
-        connection.close()
+    with offline.reading(database) as reader:
+        sessions = _madeIn(reader)
+        for stored in reader.components.inOrder():
+            verdicts = reader.reports.verdicts(stored.digest, stored.author)
+            confirmed = sorted({aiId for aiId, verdict in verdicts if verdict == Verdict.CONFIRMED.value})
+            component = msgspec.json.decode(stored.body, type=Component)
+            yield stored.author, component, confirmed, sessions.get(component.id, "own search")
 
 
-def _madeIn(connection: sqlite3.Connection) -> dict[str, str]:
+def _madeIn(reader: Reader) -> dict[str, str]:
     """By component: of what type the session was that it was sent in, by either of the two."""
-    rows = connection.execute("SELECT type, component, transcript FROM collaboration_sessions").fetchall()
-    made = {component: kind for kind, component, _ in rows if component}
-    for kind, _, transcript in rows:
-        for step in msgspec.json.decode(transcript) if transcript else ():
+    outcomes = list(reader.sessions.outcomes())
+    made = {outcome.component: outcome.type for outcome in outcomes if outcome.component}
+    for outcome in outcomes:
+        for step in msgspec.json.decode(outcome.transcript) if outcome.transcript else ():
             if step["what"] == "send" and step.get("component"):
-                made.setdefault(step["component"], kind)
+                made.setdefault(step["component"], outcome.type)
     return made
 
 
 def firstConfirmed(database: Path) -> tuple[datetime, str, str] | None:
     """By the hub's log: when the first component was confirmed by another AI than its author, which, and by whom."""
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-    try:
-        row = connection.execute(
-            "SELECT e.timestamp, c.component_id, e.sender_id FROM events e JOIN shared_components c"
-            " ON c.digest = json_extract(CAST(e.body AS TEXT), '$.payload.digest') AND c.ai_id != e.sender_id"
-            " WHERE e.message_type = ? AND json_extract(CAST(e.body AS TEXT), '$.payload.verdict') = ?"
-            " ORDER BY e.seq LIMIT 1",
-            (MessageType.PERFORMANCE_REPORT.value, Verdict.CONFIRMED.value),
-        ).fetchone()
-    finally:
-        connection.close()
-    return (datetime.fromisoformat(row[0]), row[1], row[2]) if row else None
+    with offline.reading(database) as reader:
+        first = reader.log.firstConfirmation()
+    return (datetime.fromisoformat(first.timestamp), first.componentId, first.reporter) if first else None
 
 
 def resultTable(field: Field) -> Table:

@@ -24,10 +24,10 @@ from rich.text import Text
 
 from kernelnet.cli.common import directory, jsonOption, stateOption
 from kernelnet.cli.progress import Tell, progress
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.hub.auth import certificates
-from kernelnet.hub.storage import backup as copies
-from kernelnet.hub.storage.sqlite import DatabaseError
+from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.sqlite import backup as copies
 from kernelnet.hub.web.server import DEFAULT_PORT
 from kernelnet.identity import IdentityError, StateDirectory
 
@@ -174,10 +174,10 @@ def _certificate(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
 
 def _hub(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     try:
-        status = control_server.call(state, {"command": "status"})
-    except control_server.NoHub:
+        status = control_client.call(state, {"command": "status"})
+    except control_client.NoHub:
         yield Finding("hub", "note", f"none runs in {state.path}", "twistd kernelhub starts one")
-    except (control_server.ControlError, IdentityError) as error:
+    except (control_client.ControlError, IdentityError) as error:
         advice = "its log, hub.log there or what its supervisor keeps, may say why; then start it again"
         yield Finding("hub", "bad", str(error), advice)
     else:
@@ -186,9 +186,9 @@ def _hub(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
 
 def _ports(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     try:
-        control_server.call(state, {"command": "status"})
+        control_client.call(state, {"command": "status"})
         return  # its own ports are taken, and by whom they should be
-    except (control_server.ControlError, IdentityError):
+    except (control_client.ControlError, IdentityError):
         pass
     taken = [port for port in (PORT, DEFAULT_PORT) if not _free(port)]
     if PORT in taken:

@@ -22,8 +22,10 @@ from kernelnet.cli.common import (
     stateOption,
     when,
 )
-from kernelnet.hub.admin import control_server
-from kernelnet.hub.views import sessions
+from kernelnet.hub.admin import control_client
+from kernelnet.hub.views import ais as aisView
+from kernelnet.hub.views import patterns as patternsView
+from kernelnet.hub.views.progress import progress
 from kernelnet.identity import IdentityError
 from kernelnet.untrusted import plain
 
@@ -35,8 +37,8 @@ __all__ = ["ais", "leaderboard", "patterns"]
 @jsonOption
 def ais(state: Path | None, asJson: bool) -> None:
     """List the AIs that ever said hello to the hub, and who is connected now."""
-    with reading(state) as connection:
-        found = sessions.ais(connection)
+    with reading(state) as reader:
+        found = aisView.ais(reader)
     here = _connected(state)
     for ai in found:
         ai["connected"] = ai["id"] in here
@@ -52,10 +54,10 @@ def ais(state: Path | None, asJson: bool) -> None:
 
 
 def _connected(state: Path | None) -> set[str]:
-    """Who is connected; nobody where no hub runs."""
+    """Ids of the AIs that are connected; none where no hub runs."""
     try:
-        return set(control_server.call(directory(state), {"command": "status"})["ais"])
-    except (control_server.ControlError, IdentityError):
+        return set(control_client.call(directory(state), {"command": "status"})["ais"])
+    except (control_client.ControlError, IdentityError):
         return set()
 
 
@@ -66,9 +68,9 @@ def _connected(state: Path | None) -> set[str]:
 @jsonOption
 def patterns(kind: str | None, limit: int, state: Path | None, asJson: bool) -> None:
     """List the patterns that were shared, the most confident first."""
-    with reading(state) as connection:
-        found = sessions.patterns(connection, kind, limit)
-        kinds = [] if found else sessions.patternTypes(connection)
+    with reading(state) as reader:
+        found = patternsView.patterns(reader, kind, limit)
+        kinds = [] if found else patternsView.patternTypes(reader)
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return
@@ -85,8 +87,8 @@ def patterns(kind: str | None, limit: int, state: Path | None, asJson: bool) -> 
 @jsonOption
 def leaderboard(state: Path | None, asJson: bool) -> None:
     """Show for each task the best component that another AI has confirmed and nobody has refuted."""
-    with reading(state) as connection:
-        found = sessions.progress(connection)
+    with reading(state) as reader:
+        found = progress(reader)
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return

@@ -22,7 +22,7 @@ _WIDTH = 60
 @contextmanager
 def progress(quiet: bool = False) -> Iterator[Tell]:
     """
-    What is told inside is shown as one bar, from any thread; nothing is shown before it is told.
+    Show what is told inside as one bar, from any thread; nothing is shown before it is told.
 
     While it is there nothing else should be printed.
 
@@ -56,7 +56,7 @@ class Counted:
         self._lock = threading.Lock()
 
     def to(self, tell: Tell) -> Callable[[], None]:
-        """What is called after each, and tells how many there were."""
+        """Function to be called after each; it tells how many there were."""
         tell("measuring", self._done, self._total)
 
         def one() -> None:

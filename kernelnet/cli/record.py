@@ -13,13 +13,16 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from kernelnet.cli.arguments import Mistake, Seconds, checkOut, findWorkbench, oneLine
 from kernelnet.cli.progress import Tell, progress
 from kernelnet.workbench.errors import TraceError, WorkbenchError
+
+if TYPE_CHECKING:
+    from kernelnet.workbench.file_system.record import Recorded
 
 __all__ = ["record"]
 
@@ -128,8 +131,8 @@ def _ticking(tell: Tell, seconds: float) -> Iterator[None]:
         thread.join()
 
 
-def _notes(recorded: Any) -> list[str]:
-    """What is to be said of a `kernelnet.workbench.file_system.record.Recorded`."""
+def _notes(recorded: Recorded) -> list[str]:
+    """Lines to be said of a `kernelnet.workbench.file_system.record.Recorded`."""
     notes = [f"{recorded.requests} requests for {recorded.distinct} pages"]
     if recorded.exitCode:
         notes.append(f"the command ended with exit code {recorded.exitCode}")

@@ -33,9 +33,9 @@ def sessions(context: click.Context, which: str | None, limit: int, state: Path 
     """List collaboration sessions, what changed last first, with the steps of each; `show ID`: one in full."""
     if context.invoked_subcommand is not None:
         return
-    with reading(state) as connection:
-        found = views.sessions(connection, which, limit)
-        others = found or views.sessions(connection, None, 1)
+    with reading(state) as reader:
+        found = views.sessions(reader, which, limit)
+        others = found or views.sessions(reader, None, 1)
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return
@@ -54,8 +54,8 @@ def sessions(context: click.Context, which: str | None, limit: int, state: Path 
 @jsonOption
 def show(id_: str, state: Path | None, asJson: bool) -> None:
     """Show one session: what was asked for and given, and its transcript; the beginning of its id is enough."""
-    with reading(state) as connection:
-        found = views.session(connection, id_)
+    with reading(state) as reader:
+        found = views.session(reader, id_)
     if len(found) != 1:
         wrong = "several sessions have ids that begin with" if found else "there is no session"
         raise click.ClickException(f"{wrong} {plain(id_, 64)!r}: `kernelnet sessions` lists them")
@@ -91,7 +91,7 @@ def _print(console: Console, session: Session, whole: bool = False) -> None:
 
 
 def _given(invitation: dict[str, Any]) -> list[str]:
-    """What the partner was told and given; all of it is the initiator's text."""
+    """Lines on what the partner was told and given; all of it is the initiator's text."""
     told = invitation.get("requirements", {})
     lines = []
     for pattern in _list(told.get("patterns")):

@@ -12,9 +12,9 @@ import click
 
 from kernelnet.cli.common import directory, jsonOption, stateOption
 from kernelnet.cli.progress import Tell, progress
-from kernelnet.hub.admin import control_server
-from kernelnet.hub.storage import backup as copies
-from kernelnet.hub.storage.sqlite import DatabaseError
+from kernelnet.hub.admin import control_client
+from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.sqlite import backup as copies
 from kernelnet.identity import IdentityError, StateDirectory
 
 __all__ = ["backup", "restore"]
@@ -64,20 +64,20 @@ def _done(
     try:
         with progress(quiet) as tell:
             try:
-                return control_server.call(state, {"command": command, "file": str(file), "tell": True}, LONG, tell)
-            except control_server.NoHub:
+                return control_client.call(state, {"command": command, "file": str(file), "tell": True}, LONG, tell)
+            except control_client.NoHub:
                 return offline(tell)
-    except (control_server.ControlError, DatabaseError, IdentityError) as e:
+    except (control_client.ControlError, DatabaseError, IdentityError) as e:
         raise click.ClickException(str(e)) from None
 
 
 def _restoreOffline(state: StateDirectory, file: Path, tell: Tell) -> dict[str, Any]:
     copies.look(file)  # a mistyped name must not leave the beginnings of a hub behind
     state.open()
-    lock = state.lock(control_server.LOCK)
+    lock = state.lock(control_client.LOCK)
     try:
-        with copies.prepared(state, file, tell) as scratch:
-            former = copies.putInPlace(scratch, state)
+        with copies.prepared(state.database, file, tell) as scratch:
+            former = copies.putInPlace(scratch, state.database)
         # It was checked in full before it got its place.
         head, logId = copies.headOf(state.database)
         return {"events": head, "log_id": logId, "former": str(former) if former else None}

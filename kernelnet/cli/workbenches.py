@@ -52,7 +52,7 @@ def workbenches(asJson: bool) -> None:
     console.print(table)
 
 
-def _described(workbench: Any) -> dict[str, Any]:
+def _described(workbench: IWorkbench) -> dict[str, Any]:
     return {
         "name": workbench.name,
         "description": workbench.description,
@@ -67,7 +67,7 @@ def _described(workbench: Any) -> dict[str, Any]:
     }
 
 
-def _package(workbench: Any) -> str:
+def _package(workbench: IWorkbench) -> str:
     """The distribution that the plugin comes from, with its version; its module where no distribution has it."""
     module: str = type(workbench).__module__.partition(".")[0]
     # By its own name first: the table of all distributions does not know what an editable install has.

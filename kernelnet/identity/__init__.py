@@ -1,5 +1,5 @@
 """
-Who is who: the state directory, the certificate authority, the hub's certificate, tokens, TLS options.
+Identity of hub and trainers: state directory, certificate authority, the hub's certificate, tokens, TLS options.
 
 A fresh state directory gets all that a hub and the trainers of the same user need; nothing has to be
 configured first::

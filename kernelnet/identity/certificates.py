@@ -7,9 +7,10 @@ import re
 import secrets
 import socket
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,11 +20,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from kernelnet.identity.errors import IdentityError
 from kernelnet.identity.secret import writeSecret
 
-if TYPE_CHECKING:
-    from kernelnet.identity.state import StateDirectory
-
 __all__ = [
     "RENEW_BEFORE",
+    "CertificateFiles",
     "describe",
     "digestOf",
     "makeCA",
@@ -38,6 +37,14 @@ CA_LIFETIME = timedelta(days=3650)
 HUB_LIFETIME = timedelta(days=397)
 RENEW_BEFORE = timedelta(days=30)
 """A hub certificate with less than this left is made again, at the next start or by the running hub."""
+
+
+@dataclass(frozen=True)
+class CertificateFiles:
+    """Paths of a certificate (PEM) and of its private key (PEM, 0600)."""
+
+    certificate: Path
+    key: Path
 
 
 def digestOf(certificate: x509.Certificate) -> str:
@@ -62,7 +69,7 @@ def readCertificates(path: Path, what: str) -> list[x509.Certificate]:
 
 def describe(certificate: x509.Certificate, now: datetime) -> dict[str, Any]:
     """
-    What a person wants to know of a certificate, JSON-able.
+    Describe a certificate for a person, JSON-able.
 
     @return: C{subject}, C{issuer}, C{names}, C{not_before}, C{expires} (RFC 3339), C{days_left} (whole days; negative
         after the end), C{fingerprint} (SHA-256, hex).
@@ -92,7 +99,7 @@ _dnsName = re.compile(rf"(?=.{{1,253}}\Z){_label}(?:\.{_label})*", re.ASCII)
 
 
 def ownNames() -> list[str]:
-    """What every hub is called: localhost, and the machine's name."""
+    """Names of every hub: localhost, and the machine's name."""
     own = socket.gethostname()
     # A machine may be called what no certificate can hold (an underscore): nobody can verify that name anyway.
     return list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *([own] if _dnsName.fullmatch(own) else [])]))
@@ -118,8 +125,8 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def makeCA(certificatePath: Path, keyPath: Path, now: datetime) -> None:
-    """A new certificate authority, for ten years."""
+def makeCA(files: CertificateFiles, now: datetime) -> None:
+    """Make a new certificate authority, for ten years."""
     key = ec.generate_private_key(ec.SECP256R1())
     # The random part keeps two CAs apart that a trainer may know of.
     name = _subject(f"kernelnet CA {secrets.token_hex(4)}")
@@ -136,35 +143,35 @@ def makeCA(certificatePath: Path, keyPath: Path, now: datetime) -> None:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    writeSecret(keyPath, _pem(key))
-    writeSecret(certificatePath, certificate.public_bytes(serialization.Encoding.PEM))
+    writeSecret(files.key, _pem(key))
+    writeSecret(files.certificate, certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def makeHubCertificate(state: StateDirectory, names: Iterable[str], now: datetime) -> None:
+def makeHubCertificate(files: CertificateFiles, ca: CertificateFiles, names: Iterable[str], now: datetime) -> None:
     """
-    Make the hub's certificate with a new key.  Names of the one that is there stay, if this CA signed it.
+    Make the hub's certificate with a new key.  Names of the one that is there stay, if C{ca} signed it.
 
     @raise IdentityError: the CA can't be used, or a name is none that a certificate can hold.
     """
-    authority, authorityKey = _authority(state, now)
-    wanted = dict.fromkeys([*names, *_namesBefore(state, authority)])
+    authority, authorityKey = _authority(ca, now)
+    wanted = dict.fromkeys([*names, *_namesBefore(files.certificate, authority)])
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
         _signedBy(authority, key, "kernelnet hub", ExtendedKeyUsageOID.SERVER_AUTH, now)
         .add_extension(x509.SubjectAlternativeName([_alternativeName(n) for n in wanted]), critical=False)
         .sign(authorityKey, hashes.SHA256())
     )
-    writeSecret(state.hubKey, _pem(key))
-    writeSecret(state.hubCertificate, certificate.public_bytes(serialization.Encoding.PEM))
+    writeSecret(files.key, _pem(key))
+    writeSecret(files.certificate, certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def makeClientCertificate(state: StateDirectory, aiId: str, path: Path, now: datetime) -> x509.Certificate:
+def makeClientCertificate(ca: CertificateFiles, aiId: str, path: Path, now: datetime) -> x509.Certificate:
     """
-    Write a client certificate of the hub's own CA, with its key, into the new file C{path} (0600).
+    Write a client certificate that C{ca} signed, with its key, into the new file C{path} (0600).
 
     @raise IdentityError: the CA can't be used, or the file is there or can't be written.
     """
-    authority, authorityKey = _authority(state, now)
+    authority, authorityKey = _authority(ca, now)
     key = ec.generate_private_key(ec.SECP256R1())
     builder = _signedBy(authority, key, aiId, ExtendedKeyUsageOID.CLIENT_AUTH, now)
     certificate = builder.sign(authorityKey, hashes.SHA256())
@@ -177,28 +184,28 @@ def makeClientCertificate(state: StateDirectory, aiId: str, path: Path, now: dat
     return certificate
 
 
-def _namesBefore(state: StateDirectory, authority: x509.Certificate) -> list[str]:
+def _namesBefore(path: Path, authority: x509.Certificate) -> list[str]:
     try:
-        (before, *_) = readCertificates(state.hubCertificate, "the hub's certificate")
+        (before, *_) = readCertificates(path, "the hub's certificate")
         before.verify_directly_issued_by(authority)
         return namesOf(before)
     except Exception:  # whatever is wrong with it: it is of no use any more
         return []
 
 
-def _authority(state: StateDirectory, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+def _authority(ca: CertificateFiles, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     try:
-        authority = x509.load_pem_x509_certificate(state.caCertificate.read_bytes())
-        authorityKey = serialization.load_pem_private_key(state.caKey.read_bytes(), password=None)
+        authority = x509.load_pem_x509_certificate(ca.certificate.read_bytes())
+        authorityKey = serialization.load_pem_private_key(ca.key.read_bytes(), password=None)
     except (OSError, ValueError) as e:
-        raise IdentityError(f"can't make a certificate with the CA in {state.path}: {e}") from None
+        raise IdentityError(f"can't make a certificate with the CA in {ca.certificate.parent}: {e}") from None
     if not isinstance(authorityKey, ec.EllipticCurvePrivateKey):
-        raise IdentityError(f"{state.caKey} is not an elliptic-curve key")
+        raise IdentityError(f"{ca.key} is not an elliptic-curve key")
     if authorityKey.public_key() != authority.public_key():
-        raise IdentityError(f"{state.caKey} is not the key of {state.caCertificate}")
+        raise IdentityError(f"{ca.key} is not the key of {ca.certificate}")
     if authority.not_valid_after_utc <= now:
         raise IdentityError(
-            f"the CA {state.caCertificate} expired on {authority.not_valid_after_utc:%Y-%m-%d}: "
+            f"the CA {ca.certificate} expired on {authority.not_valid_after_utc:%Y-%m-%d}: "
             "remove it, and the next start makes another, which every trainer then needs"
         )
     return authority, authorityKey
@@ -245,15 +252,15 @@ def _keyUsage(signsCertificates: bool) -> x509.KeyUsage:
     )
 
 
-def stillGood(state: StateDirectory, names: Iterable[str], now: datetime) -> bool:
-    """Whether the hub certificate is there with its key, of this CA, valid for a while yet, and for all of C{names}."""
+def stillGood(files: CertificateFiles, ca: Path, names: Iterable[str], now: datetime) -> bool:
+    """Whether the hub certificate is there with its key, of that CA, valid for a while yet, and for all of C{names}."""
     try:
-        certificate = x509.load_pem_x509_certificate(state.hubCertificate.read_bytes())
-        authority = x509.load_pem_x509_certificate(state.caCertificate.read_bytes())
+        certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
+        authority = x509.load_pem_x509_certificate(ca.read_bytes())
         certificate.verify_directly_issued_by(authority)
         has = set(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
         # The two files are written one after the other: a crash in between leaves a pair that does not fit.
-        key = serialization.load_pem_private_key(state.hubKey.read_bytes(), password=None)
+        key = serialization.load_pem_private_key(files.key.read_bytes(), password=None)
         fits = key.public_key() == certificate.public_key()
     except Exception:  # whatever is wrong with it: it is made again
         return False

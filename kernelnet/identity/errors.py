@@ -1,4 +1,4 @@
-"""What goes wrong with identities."""
+"""Errors of identities."""
 
 __all__ = ["IdentityError"]
 

@@ -69,7 +69,7 @@ def readToken(path: Path, what: str = "token") -> str:
 @dataclass(frozen=True)
 class JoinString:
     """
-    What a trainer on another machine needs to enrol: C{KN1.<SHA-256 of the CA certificate's DER>.<secret>}.
+    All that a trainer on another machine needs to enrol: C{KN1.<SHA-256 of the CA certificate's DER>.<secret>}.
 
     @ivar digest: in hex; the trainer trusts the certificate with this digest, and no other.
     @ivar secret: enrols one id, once.  It is in no repr.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kernelnet.artifacts import AI_ID
 from kernelnet.identity import certificates
+from kernelnet.identity.certificates import CertificateFiles
 from kernelnet.identity.errors import IdentityError
 from kernelnet.identity.secret import newToken, readToken, writeSecret
 from kernelnet.message import HUB_ID
@@ -62,8 +63,18 @@ class StateDirectory:
     ownRoot = property(lambda self: self.path / "root.pem")
 
     @property
+    def ca(self) -> CertificateFiles:
+        """The hub's own certificate authority."""
+        return CertificateFiles(self.caCertificate, self.caKey)
+
+    @property
+    def hub(self) -> CertificateFiles:
+        """The hub's certificate, which its own authority has signed."""
+        return CertificateFiles(self.hubCertificate, self.hubKey)
+
+    @property
     def root(self) -> Path:
-        """What trainers of the same user verify the hub with: its own CA, or the root of the operator's PKI."""
+        """Root that trainers of the same user verify the hub with: its own CA, or that of the operator's PKI."""
         own: Path = self.ownRoot
         ca: Path = self.caCertificate
         return own if own.exists() else ca
@@ -130,7 +141,7 @@ class StateDirectory:
         """
         made = []
         if not self.caCertificate.exists():
-            certificates.makeCA(self.caCertificate, self.caKey, now)
+            certificates.makeCA(self.ca, now)
             made.append("certificate authority")
         if certificate and self.renewHub(names, now, force=False):
             made.append("hub certificate")
@@ -148,9 +159,9 @@ class StateDirectory:
         @raise IdentityError: the CA can't be used, or a name is none.
         """
         wanted = [*certificates.ownNames(), *names]
-        if not force and certificates.stillGood(self, wanted, now):
+        if not force and certificates.stillGood(self.hub, self.caCertificate, wanted, now):
             return False
-        certificates.makeHubCertificate(self, wanted, now)
+        certificates.makeHubCertificate(self.hub, self.ca, wanted, now)
         return True
 
     def readJoinToken(self) -> str:

@@ -26,7 +26,7 @@ __all__ = ["KeyAndChain", "ReplaceableTLS", "clientTLS", "serverTLS", "unverifie
 @dataclass(frozen=True)
 class KeyAndChain:
     """
-    What one end shows to the other.
+    Key and certificates that one end shows to the other.
 
     @ivar chain: its own certificate first, each followed by its issuer's; with the root at the end where it is known.
     """

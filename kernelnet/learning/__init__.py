@@ -1,1 +1,17 @@
-"""TODO map."""
+"""
+The learning half of a trainer, without any network: traces in; patterns, components and verdicts out.
+
+  - C{local_trainer}: `kernelnet.interfaces.ILocalTrainer`, all of the below in threads; C{demo}: once without a hub
+  - C{specializations}: capabilities of trainers, and which complement each other
+  - C{goal}: which component is to be built
+  - C{tasks}: traces at settings of a workbench; C{task_selection}: which one a goal is for; C{task_rotation}: whose
+    turn it is; C{trace_matching}: a trace described by its patterns; C{task_similarity}: what did well on tasks alike
+  - C{problem}: what a generator is given; C{search_run}: one search, from problem to judgement
+  - C{submission}: a source compiled, measured, and made a component with its claim
+  - C{acceptance}: which candidates are published; C{significance}: whether one is better or was lucky
+  - C{verification}: whether a claim is true
+
+Use cases that commands and agents share: `submission.submit` a source, judge it (`acceptance.accept`), publish it
+(`submission.makeComponent`), verify a claim (`verification.Verifier.verify`, `verification.remeasure`).  All of them
+block, and belong in a worker thread.
+"""

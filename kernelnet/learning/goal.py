@@ -13,9 +13,9 @@ __all__ = ["Goal"]
 
 class Goal(Struct):
     """
-    What one component is to be built for.
+    Purpose of one component that is to be built, and what there is to build it from.
 
-    @ivar seconds: how long the search may take.
+    @ivar seconds: time that the search may take.
     @ivar objective: C{"score"}, or C{"fuel"} for the same score with less fuel.
     @ivar feature: of which workbench, if there is one of that name; else this trainer's own choose.
     @ivar parents: components that this trainer has confirmed, best first; those of another workbench are passed over.

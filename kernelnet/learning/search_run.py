@@ -34,10 +34,10 @@ _Key = tuple[str, tuple[tuple[str, int], ...], str | None]
 
 
 class SearchMemories:
-    """What searches left behind on each task: those of our own rounds, and those that peers asked for."""
+    """Memories that searches left behind of each task: those of our own rounds, and those that peers asked for."""
 
     def __init__(self, rng: random.Random) -> None:
-        """@param rng: decides which memory is given up for a new one."""
+        """@param rng: chooses which memory is given up for a new one."""
         self._rng = rng
         self._memories: dict[bool, dict[_Key, dict[str, Any]]] = {False: {}, True: {}}
 

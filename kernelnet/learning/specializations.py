@@ -1,4 +1,4 @@
-"""What a trainer of each specialization can do, and which specializations complement each other."""
+"""Capabilities of a trainer of each specialization, and which specializations complement each other."""
 
 from __future__ import annotations
 

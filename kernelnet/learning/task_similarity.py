@@ -1,5 +1,5 @@
 """
-What did well elsewhere, in the order of how alike the tasks are where it did: patterns describe a task.
+Similarity of tasks: what did well elsewhere, that of the most similar tasks first.  Patterns describe a task.
 
 Which algorithm suits a task can be foreseen from what is known of the task (J. R. Rice, The algorithm selection
 problem, Advances in Computers 15, 1976), and a search does best to begin with what was best on those that are most

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kernelnet.asyncio_bridge import inReactor
 from kernelnet.identity import JoinString, StateDirectory, checkAiId, defaultState
+from kernelnet.interfaces import ILocalTrainer
 from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 from kernelnet.learning.specializations import capabilitiesOf
 from kernelnet.message import SPECIALIZATIONS, AiInfo
@@ -44,7 +45,7 @@ class NetworkedKernelTrainer:
         hub_port: int = 6000,
         auth_token: str | None = None,
         *,
-        kernel_trainer: Any = None,
+        kernel_trainer: ILocalTrainer | None = None,
         state: Path | str | None = None,
         ca: Path | str | None = None,
         hubs: Sequence[str] = (),
@@ -74,8 +75,7 @@ class NetworkedKernelTrainer:
     @property
     def connected(self) -> bool:
         """Whether the hub has greeted us on the connection that is open now."""
-        connection = self._trainer.factory.connection if self._trainer is not None else None
-        return connection is not None and connection.greeted
+        return self._trainer is not None and self._trainer.client.isGreeted
 
     @property
     def shared_knowledge(self) -> dict[str, Any]:
@@ -98,26 +98,27 @@ class NetworkedKernelTrainer:
                 "progress": s.progress,
                 "partner_specialization": s.peer_specialization,
             }
-            for id_, s in self._trainer.collaboration.sessions.items()
+            for id_, s in self._trainer.sessions.sessions.items()
         }
 
     def get_ai_info(self, ai_id: str) -> AiInfo | None:
-        """What the hub last told of an AI, also of one that came later; C{None} if it never did."""
-        return self._trainer.getAiInfo(ai_id) if self._trainer is not None else None
+        """Information that the hub last told of an AI, also of one that came later; C{None} if it never did."""
+        return self._trainer.knowledge.ais.get(ai_id) if self._trainer is not None else None
 
     async def run_collaborative_training(self, duration_minutes: float = 1.0) -> dict[str, Any]:
         """
         Connect, train, share and collaborate for so long; a coroutine for C{asyncio.run} or Twisted.
 
         @return: the last progress: C{rounds}, C{built}, C{confirmed}, C{sessions}, C{best}, …
-        @raise kernelnet.trainer.service.TrainerFailed: credentials refused, taken over, an untrusted hub, a bad trace.
+        @raise kernelnet.trainer.errors.TrainerFailed: credentials refused, taken over, an untrusted hub, a bad trace.
         """
         return await inReactor(lambda: self._run(duration_minutes))
 
     async def _run(self, minutes: float) -> dict[str, Any]:
         from twisted.internet import reactor
 
-        from kernelnet.trainer.service import Trainer, TrainerConfig
+        from kernelnet.trainer.connection.config import TrainerConfig
+        from kernelnet.trainer.service import Trainer
 
         self._state.open()
         config = TrainerConfig(
@@ -139,4 +140,4 @@ class NetworkedKernelTrainer:
             await ended
         finally:
             await trainer.stopService()
-        return trainer.progress()
+        return trainer.progress.now()

@@ -1,43 +1,48 @@
-"""`Trainer`: one AI as a service.  It wires store, outbox, inbox, workshop and connection together."""
+"""`Trainer`: one AI as a service.  It alone knows all parts; each of them gets the few that it needs."""
 
 from __future__ import annotations
 
-import json
 import os
-import time
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
-from msgspec import Struct
 from twisted.application.service import Service
 from twisted.internet import task
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, inlineCallbacks, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from kernelnet.identity import IdentityError, JoinString, StateDirectory
-from kernelnet.learning.specializations import capabilitiesOf, featureOf
-from kernelnet.message import AiInfo, Handshake, Heartbeat, MessageType, NetworkMessage
-from kernelnet.trainer.collaboration.sessions import SEEK_EVERY, Collaboration
-from kernelnet.trainer.connection.addresses import Address
+from kernelnet.artifacts import Component
+from kernelnet.identity import IdentityError
+from kernelnet.interfaces import ILocalTrainer
+from kernelnet.trainer.collaboration.proposals import Proposals
+from kernelnet.trainer.collaboration.session_state import Session
+from kernelnet.trainer.collaboration.session_work import Advance, SessionWork
+from kernelnet.trainer.collaboration.sessions import COLLABORATE, SEEK_EVERY, Sessions
+from kernelnet.trainer.connection.client import HubClient
+from kernelnet.trainer.connection.config import TrainerConfig
 from kernelnet.trainer.connection.credentials import Credentials
-from kernelnet.trainer.connection.protocol import TrainerProtocol
-from kernelnet.trainer.connection.reconnect import TrainerFactory
-from kernelnet.trainer.connection.root_discovery import JoinError, RootFinder
+from kernelnet.trainer.errors import TrainerFailed
 from kernelnet.trainer.messaging.delivery import Delivery
-from kernelnet.trainer.messaging.dispatcher import Inbox, greetingPayload
+from kernelnet.trainer.messaging.dispatcher import Dispatcher
+from kernelnet.trainer.messaging.hub_sync import HubSync
+from kernelnet.trainer.profile import Profile
+from kernelnet.trainer.progress import Progress
 from kernelnet.trainer.storage.database import Changes, Store, StoreError
-from kernelnet.trainer.storage.knowledge_base import Knowledge
+from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 from kernelnet.trainer.storage.outbox import Outbox
-from kernelnet.trainer.work.worker import Workshop
-from kernelnet.wire import encode, encodePayload, newMessageId, rfc3339
+from kernelnet.trainer.work.feature_requests import FEATURE, FeatureAsking, FeatureRequests
+from kernelnet.trainer.work.goal_builder import GoalBuilder
+from kernelnet.trainer.work.job_queue import JobQueue
+from kernelnet.trainer.work.publication import Publisher
+from kernelnet.trainer.work.search_rounds import SearchRounds
+from kernelnet.trainer.work.verification import MEASURE, Verification
+from kernelnet.trainer.work.verifier_selection import VerifierSelection
+from kernelnet.trainer.work.worker import Worker
 from kernelnet.workbench.errors import WorkbenchError
 
-__all__ = ["Trainer", "TrainerConfig"]
+__all__ = ["Trainer", "TrainerConfig", "TrainerFailed"]
 
 STOP_WORK = 5.0
 """Seconds a trainer that ends waits for its work to stop; what takes longer is left alone."""
@@ -46,96 +51,176 @@ LAST_WORDS = 8.0
 """Seconds it then waits for the acks of what it said."""
 
 
-class TrainerConfig(Struct):
-    """
-    Where a trainer finds the hub, and as whom.
-
-    @ivar hubs: where the hub may be; they are tried in turn.
-    @ivar tokenFile: C{None}: the credential that enrolling gave, else the hub's join token in the state directory.
-    @ivar token: instead of a file, from the Python API.
-    @ivar join: instead of a token.
-    @ivar caFile: C{None}: the CA from joining, else the state directory's.
-    @ivar clientCertificate: to show to a hub that asks for one; C{clientKey}: its key, C{None}: in the same file.
-    @ivar minutes: end after so long; C{None}: never.
-    """
-
-    aiId: str
-    state: StateDirectory
-    specialization: str = "general"
-    capabilities: tuple[str, ...] = ()
-    hubs: tuple[Address, ...] = (Address("localhost", 6000),)
-    tokenFile: Path | None = None
-    token: str | None = None
-    join: JoinString | None = None
-    caFile: Path | None = None
-    clientCertificate: Path | None = None
-    clientKey: Path | None = None
-    minutes: float | None = None
-
-
 class Trainer(Service):
     """
     One AI: learns by an `ILocalTrainer`, talks to the hub, keeps all that matters in its store.
 
     @ivar ended: fires when the trainer has stopped by itself: with C{None}, or with the reason as a L{Failure}.
+
+    @param reactor: provides C{IReactorSSL} and C{IReactorTime}.
+    @param generator: name of what writes its components.
+    @param clock: paces its work; C{None}: the reactor.
     """
 
     log = Logger()
 
-    def __init__(self, config: TrainerConfig, local: Any, reactor: Any, generator: str = "search") -> None:
+    def __init__(
+        self,
+        config: TrainerConfig,
+        local: ILocalTrainer,
+        reactor: Any,
+        generator: str = "search",
+        clock: IReactorTime | None = None,
+    ) -> None:
         self.config = config
-        self.aiId = config.aiId
-        self.specialization = config.specialization
-        self.capabilities = capabilitiesOf(config.specialization, config.capabilities)
-        self.feature = featureOf(config.specialization)
-        self.version = version("kernelnet")
         self.local = local
-        self.generator = generator
         self.reactor = reactor
+        self.profile = Profile.of(config.aiId, config.specialization, config.capabilities, (generator,))
         self.ended: Deferred[None] = Deferred()
         self.folder = config.state.trainer(config.aiId)
+        self._clock: IReactorTime = clock if clock is not None else reactor
         self._lock: int | None = None
-        self.credentials = Credentials(config, self.folder)
-        self.store = Store(self.folder / "trainer.db", reactor)
-        self.outbox = Outbox(self.store)
-        self.knowledge = Knowledge(self.aiId, self.store)
-        self.inbox = Inbox(self)
-        self._delivery = Delivery(self)
-        self.workshop = Workshop(self)
-        self.collaboration = Collaboration(self)
-        self.factory = TrainerFactory(self, config.hubs, reactor)
-        self._tls: dict[Address, Any] = {}
-        self._finder: RootFinder | None = None
         self._timers: list[Any] = []
         self._failed = False
-        self._hidden = False
         self._began = 0.0
+        aiId = config.aiId
+        self.store = Store(self.folder / "trainer.db", reactor)
+        self.outbox = Outbox(aiId, self.store, self._failIfRunning)
+        self.knowledge = KnowledgeBase(aiId, self.store)
+        self._composeWork()
+        self._composeConnection()
+        self.progress = Progress(
+            self.folder,
+            profile=self.profile,
+            local=local,
+            client=self.client,
+            outbox=self.outbox,
+            dispatcher=self.dispatcher,
+            rounds=self.rounds,
+            features=self.features,
+            verification=self.verification,
+            sessions=self.sessions,
+        )
+
+    def _composeWork(self) -> None:
+        """What is done, by itself and for peers."""
+        profile, local, clock = self.profile, self.local, self._clock
+        outbox, knowledge = self.outbox, self.knowledge
+        jobs = self.jobs = JobQueue(self.store)
+        publisher = self.publisher = Publisher(profile.aiId, knowledge, outbox)
+        self.verification = Verification(
+            aiId=profile.aiId,
+            local=local,
+            knowledge=knowledge,
+            outbox=outbox,
+            jobs=jobs,
+            selection=VerifierSelection(profile.aiId, local, knowledge, clock),
+            isRunning=self._isRunning,
+        )
+        self.sessions = Sessions(
+            profile=profile,
+            store=self.store,
+            knowledge=knowledge,
+            outbox=outbox,
+            jobs=jobs,
+            publisher=publisher,
+            propose=Proposals(profile, local, knowledge).request,
+            work=self._sessionWork,
+            isRunning=self._isRunning,
+        )
+        goals = self.goals = GoalBuilder(profile, local, knowledge, self.sessions.givenAway)
+        self.features = FeatureRequests(
+            local=local, outbox=outbox, jobs=jobs, goals=goals, publisher=publisher, isRunning=self._isRunning
+        )
+        self.rounds = SearchRounds(
+            specialization=profile.specialization,
+            local=local,
+            knowledge=knowledge,
+            outbox=outbox,
+            goals=goals,
+            publisher=publisher,
+            asking=FeatureAsking(profile, local, knowledge, outbox, clock),
+            clock=clock,
+            isRunning=self._isRunning,
+        )
+        self.worker = Worker(jobs, outbox, self.rounds.run, clock)
+        self.worker.registerMeasurement(MEASURE, self.verification, self.verification.rank)
+        self.worker.registerBuild(FEATURE, self.features)
+        self.worker.registerBuild(COLLABORATE, self.sessions)
+
+    def _composeConnection(self) -> None:
+        """What is heard and said."""
+        credentials = self.credentials = Credentials(self.config, self.folder)
+        self.sync = HubSync(
+            profile=self.profile,
+            store=self.store,
+            credentials=credentials,
+            knowledge=self.knowledge,
+            outbox=self.outbox,
+            verification=self.verification,
+            workbenches=lambda: list(self.local.workbenches),
+            forgotten=self.sessions.forgotten,
+            fail=self.fail,
+        )
+        self.dispatcher = Dispatcher(
+            profile=self.profile,
+            store=self.store,
+            knowledge=self.knowledge,
+            outbox=self.outbox,
+            verification=self.verification,
+            features=self.features,
+            sessions=self.sessions,
+            sync=self.sync,
+            refusal=credentials.refusal,
+            fail=self.fail,
+        )
+        delivery = Delivery(
+            aiId=self.profile.aiId,
+            dispatcher=self.dispatcher,
+            sync=self.sync,
+            outbox=self.outbox,
+            clock=self._clock,
+            wake=self.worker.wake,
+            fail=self.fail,
+        )
+        self.client = HubClient(self.config, credentials, self.reactor, delivery)
+
+    def _sessionWork(self, session: Session, advance: Advance, turn: int) -> Awaitable[Component]:
+        return SessionWork(
+            session,
+            advance,
+            turn,
+            aiId=self.profile.aiId,
+            local=self.local,
+            knowledge=self.knowledge,
+            verification=self.verification,
+            clock=self._clock,
+        ).result()
 
     def __repr__(self) -> str:
         return (
-            f"<Trainer {self.aiId} {self.specialization} hub={self.factory.address} "
-            f"online={self.factory.connection is not None} unacked={len(self.outbox)}>"
+            f"<Trainer {self.profile.aiId} {self.profile.specialization} hub={self.client.factory.address} "
+            f"online={self.client.isOnline} unacked={len(self.outbox)}>"
         )
 
     # -- life
 
     def startService(self) -> None:
         super().startService()
-        self._began = self.now()
+        self._began = self.reactor.seconds()
         Deferred.fromCoroutine(self._start()).addErrback(self._broken)
 
     async def _start(self) -> None:
         try:
-            self._lock = self.config.state.lock(f"trainers/{self.aiId}/lock")
+            self._lock = self.config.state.lock(f"trainers/{self.profile.aiId}/lock")
             self.store.open()
         except (IdentityError, StoreError, OSError) as e:
             self.fail(e)
             return
-        for part in (self.outbox, self.knowledge, self.inbox, self.workshop, self.collaboration):
-            await part.load()
-            if not self.running:
-                return
-        self._connectWhenPossible()
+        await self.load()
+        if not self.running:
+            return
+        self.client.start()
         try:
             await self.local.start()
         except WorkbenchError as e:
@@ -145,28 +230,42 @@ class Trainer(Service):
             return
         self.log.info(
             "{aiId} ({specialization}) trains on {benches}: {local}",
-            aiId=self.aiId,
-            specialization=self.specialization,
+            aiId=self.profile.aiId,
+            specialization=self.profile.specialization,
             benches=", ".join(self.local.workbenches),
             local=self.local,
         )
         self._every(SEEK_EVERY, self._seek)
-        self._every(1.0, self._writeProgress)
+        self._every(1.0, self.progress.write)
         if self.config.minutes is not None:
-            remaining = max(0.0, self.config.minutes * 60 - (self.now() - self._began))
+            remaining = max(0.0, self.config.minutes * 60 - (self.reactor.seconds() - self._began))
             self._timers.append(self.reactor.callLater(remaining, self._finish))
-        await self.workshop.sharePatterns()
+        await self.rounds.sharePatterns()
         if self.running:
-            self.workshop.start()
+            self.worker.start()
 
-    def _every(self, seconds: float, function: Any) -> None:
+    async def load(self) -> None:
+        """Take up all that an earlier run left, unless it is stopped meanwhile."""
+        for load in (
+            self.outbox.load,
+            self.knowledge.load,
+            self.sync.load,
+            self.dispatcher.load,
+            self.jobs.load,
+            self.sessions.load,
+        ):
+            await load()
+            if not self.running:
+                return
+
+    def _every(self, seconds: float, function: Callable[[], None]) -> None:
         """Call again and again; what goes wrong once does not end it."""
         loop = task.LoopingCall(self._guarded, function)
         loop.clock = self.reactor
         loop.start(seconds, now=False)
         self._timers.append(loop)
 
-    def _guarded(self, function: Any) -> None:
+    def _guarded(self, function: Callable[[], None]) -> None:
         try:
             function()
         except Exception:
@@ -179,10 +278,10 @@ class Trainer(Service):
 
     def _finish(self) -> None:
         """The time that was given is over."""
-        self.log.info("{aiId}: time is over", aiId=self.aiId)
+        self.log.info("{aiId}: time is over", aiId=self.profile.aiId)
         changes = Changes()
-        self.collaboration.end(changes)
-        self.commit(changes).addErrback(lambda _: None)  # it has ended the trainer
+        self.sessions.end(changes)
+        self.outbox.commit(changes).addErrback(lambda _: None)  # it has ended the trainer
         self._end(None)
 
     def fail(self, reason: object) -> None:
@@ -190,7 +289,7 @@ class Trainer(Service):
         if self._failed:
             return
         self._failed = True
-        self.factory.stopTrying()
+        self.client.stopTrying()
         self._end(Failure(TrainerFailed(str(reason))))
 
     def _end(self, result: Failure | None) -> None:
@@ -210,16 +309,17 @@ class Trainer(Service):
                     timer.stop()
             elif timer.active():
                 timer.cancel()
-        stopped = self.workshop.stop()
+        stopped = self.worker.stop()
         local = maybeDeferred(self.local.stop)
         local.addErrback(lambda failure: self.log.failure("stopping {local} failed", failure, local=self.local))
         # A search may not look at its clock, and a full disk keeps a lane waiting until the store is closed.
         yield self._within(STOP_WORK, local, stopped)
-        deadline = self.now() + LAST_WORDS
-        while len(self.outbox) and self.factory.connection is not None and self.now() < deadline:
+        deadline = self.reactor.seconds() + LAST_WORDS
+        while len(self.outbox) and self.client.isOnline and self.reactor.seconds() < deadline:
             yield task.deferLater(self.reactor, 0.05)
-        self._guarded(self._writeProgress)
-        self._disconnect()
+        self._guarded(self.progress.write)
+        self.client.close()
+        self.outbox.disconnected()
         yield self.store.close()
         if self._lock is not None:
             os.close(self._lock)
@@ -237,178 +337,15 @@ class Trainer(Service):
         DeferredList(work, consumeErrors=True).addCallback(end)
         return done.addBoth(lambda _: timer.cancel() if timer.active() else None)
 
-    def _disconnect(self) -> None:
-        """Close for good; what may still come in on the way is not heard: the hub has it for the next time."""
-        if self._finder is not None:
-            self._finder.stop()
-        self.factory.stopTrying()
-        connection, self.factory.connection = self.factory.connection, None
-        self.outbox.disconnected()
-        if connection is not None:
-            connection.close()
+    def _isRunning(self) -> bool:
+        return bool(self.running)
 
-    # -- the connection
-
-    def _connectWhenPossible(self) -> None:
-        """Connect as soon as there is a CA and a token: a hub that is started later makes them."""
-        if not self.running or self._failed:
-            return
-        try:
-            if (digest := self.credentials.wantedRoot()) is not None:
-                self._findRoot(digest)
-                return
-            self._tls = {address: self.credentials.tls(address.host) for address in self.config.hubs}
-            self.credentials.token()
-        except IdentityError as e:
-            if self.credentials.mayAppear():
-                self.log.warn(
-                    "waiting for a hub's first start with {state}: {e}; for a hub on another machine use --join, or "
-                    "--ca and --token-file",
-                    state=self.config.state.path,
-                    e=e,
-                )
-                self._timers.append(self.reactor.callLater(2.0, self._connectWhenPossible))
-            else:
-                self.fail(e)
-            return
-        self.factory.connect()
-
-    def _findRoot(self, digest: str) -> None:
-        """Before anything secret is said: get the CA that the join string names."""
-        finder = self._finder = RootFinder(self.config.hubs, digest, self.reactor)
-
-        def found(pem: bytes) -> None:
-            self.credentials.keepRoot(pem)
-            self.factory.address = finder.address
-            self._connectWhenPossible()
-
-        def failed(failure: Failure) -> None:
-            if failure.check(JoinError, IdentityError, OSError):
-                self.fail(failure.value)
-            elif not failure.check(CancelledError):
-                self._broken(failure)
-
-        finder.find().addCallback(found).addErrback(failed)
-
-    def dial(self, address: Address) -> Any:
-        """Begin to connect to one of the hub's addresses; the certificate must be for its host."""
-        timeout = 30 if len(self.config.hubs) == 1 else 10
-        return self.reactor.connectSSL(address.host, address.port, self.factory, self._tls[address], timeout)
-
-    def greeting(self) -> Iterator[bytes]:
-        """The lines that open a connection: handshake and hello."""
-        self.inbox.connected()
-        try:
-            token = self.credentials.token()
-        except IdentityError as e:  # it was there when we first connected
-            self.fail(e)
-            return
-        yield msgspec.json.encode(Handshake(self.aiId, token))
-        hello = greetingPayload(self, self.inbox, [self.generator], list(self.local.workbenches))
-        yield encode(self._message(MessageType.HELLO, hello))
-
-    def greeted(self) -> None:
-        """The hub knows us: what is unacked goes out."""
-        connection = self.factory.connection
-        if connection is not None:
-            self.outbox.connected(connection.sendLines)
-
-    def disconnected(self) -> None:
-        self.outbox.disconnected()
-
-    def comeBackLater(self) -> None:
-        """Close, and come back after a long pause: a hub in trouble is not helped by all its trainers at its door."""
-        self.factory.delay = self.factory.maxDelay
-        if self.factory.connection is not None:
-            self.factory.connection.close()
-
-    @inlineCallbacks
-    def received(self, batch: Sequence[NetworkMessage], connection: TrainerProtocol) -> Any:
-        """Fires when C{batch} and all that follows from it at once is durable."""
-        yield self._delivery.deliver(batch, connection)
-
-    # -- speaking
-
-    def say(self, kind: MessageType, payload: Struct, changes: Changes, target: str | None = None) -> None:
-        """Put a logged message into the outbox, as part of C{changes}."""
-        self.outbox.add(self._message(kind, encodePayload(payload), target), changes)
-
-    def sayNow(self, kind: MessageType, payload: Struct) -> None:
-        """Send a message that is of no use later; lost if there is no connection."""
-        if self.factory.connection is not None:
-            self.factory.connection.sendLines([encode(self._message(kind, encodePayload(payload)))])
-
-    def pong(self, payload: Heartbeat) -> NetworkMessage:
-        return self._message(MessageType.HEARTBEAT, encodePayload(payload))
-
-    def _message(self, kind: MessageType, payload: dict[str, Any], target: str | None = None) -> NetworkMessage:
-        now = time.time()
-        return NetworkMessage(newMessageId(now), self.aiId, kind, rfc3339(now), payload, target)
-
-    @inlineCallbacks
-    def commit(self, changes: Changes) -> Any:
-        """
-        Make C{changes} durable; then what was said in them goes out.
-
-        Where that is impossible the trainer ends: what it has in memory is ahead of its store, and the next start goes
-        on from what is stored.
-        """
-        try:
-            yield self.store.commit(changes)
-        except Exception as e:
-            if self.running:
-                self.fail(f"can't write {self.store.path}: {e}")
-            raise
-        self.outbox.release(changes)
-
-    # -- the rest
-
-    def now(self) -> float:
-        seconds: float = self.reactor.seconds()
-        return seconds
-
-    def pause(self, seconds: float) -> Deferred[None]:
-        return task.deferLater(self.reactor, seconds)
-
-    def getAiInfo(self, aiId: str) -> AiInfo | None:
-        """What the hub last told of an AI; C{None} if it never did."""
-        return self.knowledge.ais.get(aiId)
+    def _failIfRunning(self, reason: str) -> None:
+        if self._isRunning():
+            self.fail(reason)
 
     def _seek(self) -> None:
-        if self.factory.connection is not None and self.factory.connection.greeted:
+        if self.client.isGreeted:
             changes = Changes()
-            if self.collaboration.seek(self.now(), changes):
-                self.commit(changes).addErrback(lambda _: None)  # it has ended the trainer
-
-    def progress(self) -> dict[str, Any]:
-        """A JSON-able dict of how the training goes, for whoever shows it."""
-        sessions = [s.status for s in self.collaboration.sessions.values()]
-        return {
-            "ai_id": self.aiId,
-            "specialization": self.specialization,
-            "online": self.factory.connection is not None,
-            "rounds": self.workshop.rounds,
-            "built": self.workshop.built,
-            "confirmed": self.workshop.confirmed(),
-            "to_measure": self.workshop.unmeasured(),
-            "sessions": {status: sessions.count(status) for status in sorted(set(sessions))},
-            "unacked": len(self.outbox),
-            "skipped": self.inbox.failed,
-            "updated": datetime.now(UTC).isoformat(timespec="seconds"),
-            **self.local.status(),
-        }
-
-    def _writeProgress(self) -> None:
-        scratch = self.folder / ".progress.json"
-        try:
-            scratch.write_text(json.dumps(self.progress()))
-            scratch.rename(self.folder / "progress.json")
-            self._hidden = False
-        except OSError as e:
-            if not self._hidden:  # such as a full disk: one line is enough
-                self._hidden = True
-                self.log.warn("can't write {path}: {e}", path=str(scratch), e=e)
-
-
-class TrainerFailed(Exception):
-    """Why a trainer ended for good; the text is for the user."""
+            if self.sessions.seek(self.reactor.seconds(), changes):
+                self.outbox.commit(changes).addErrback(lambda _: None)  # it has ended the trainer

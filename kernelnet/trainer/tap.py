@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from kernelnet import log_format
 from kernelnet.daemon import endWithFailure, placeFiles, refuse, refuseSecond, steadyTime
 from kernelnet.identity import IdentityError, JoinString, StateDirectory, checkAiId, defaultState, readToken
-from kernelnet.interfaces import IComponentGenerator, ILocalTrainerMaker, IWorkbench
+from kernelnet.interfaces import IComponentGenerator, ILocalTrainer, ILocalTrainerMaker, IWorkbench
 from kernelnet.message import SPECIALIZATIONS
 from kernelnet.plugins import PluginError, find
 from kernelnet.trainer.connection.addresses import parseAddress
@@ -25,7 +25,7 @@ EXTRA = ("wasmtime", "ziglang", "numpy")
 
 
 class Options(usage.Options):
-    """What C{twistd kerneltrainer} takes."""
+    """Options of C{twistd kerneltrainer}."""
 
     synopsis = "[options] --id AI_1"
     longdesc = (
@@ -138,22 +138,28 @@ def _positive(option: str, text: str) -> float:
     return number
 
 
-def makeService(options: Any) -> IService:
-    """The trainer as a service; when it ends by itself, so does the process."""
+def makeService(options: Any, local: ILocalTrainer | None = None) -> IService:
+    """
+    The trainer as a service; when it ends by itself, so does the process.
+
+    @param local: what does the learning; C{None}: what the options say.
+    """
     from twisted.internet import reactor
 
-    from kernelnet.trainer.service import Trainer, TrainerConfig
+    from kernelnet.trainer.connection.config import TrainerConfig
+    from kernelnet.trainer.service import Trainer
 
     steadyTime(reactor)
     generator = find(IComponentGenerator, options["generator"], "generator")
-    local = find(ILocalTrainerMaker, options["local-trainer"], "local trainer").make(
-        options["specialization"],
-        options["traces"],
-        generator,
-        int(options["seed"]) if options["seed"] is not None else None,
-        options["id"],
-        workbenches=options["workbenches"],
-    )
+    if local is None:
+        local = find(ILocalTrainerMaker, options["local-trainer"], "local trainer").make(
+            options["specialization"],
+            options["traces"],
+            generator,
+            int(options["seed"]) if options["seed"] is not None else None,
+            options["id"],
+            workbenches=options["workbenches"],
+        )
     config = TrainerConfig(
         aiId=options["id"],
         state=options["directory"],
@@ -173,7 +179,7 @@ def makeService(options: Any) -> IService:
         endWithFailure(reactor, f"{NAME}: {reason.value}")
 
     def ended(_: object) -> None:
-        if trainer.factory.reached:
+        if trainer.client.factory.reached:
             reactor.stop()
             return
         where = ", ".join(map(str, config.hubs))

@@ -277,7 +277,7 @@ class TrainTests(TrainTestCase):
 
         def generate(problem: Any) -> None:
             began.set()
-            until = time.monotonic() + 30
+            until = time.monotonic() + 60
             while problem.secondsLeft() > 0 and time.monotonic() < until:
                 time.sleep(0.01)
             left.append(problem.secondsLeft())
@@ -386,7 +386,7 @@ class InterruptTests(CliTestCase):
         self.assertIn("searches", process.stderr.readline())
         time.sleep(1.0)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=60)
         self.assertEqual((process.returncode, output), (130, ""), errors)
         self.assertNotIn("Traceback", errors)
         self.assertFalse(out.exists())

@@ -54,7 +54,7 @@ class OverviewTests(CliTestCase, HubTestCase):
 
     def test_newer(self) -> None:
         """A database of a newer kernelnet is not read as if it were this one's: one line says so."""
-        with self.hub.writer.connection as connection:
+        with self.hub.sqlite.writer.connection as connection:
             connection.execute("UPDATE meta SET value = '999' WHERE key = 'schema_version'")
         for command in ("ais", "patterns", "sessions", "leaderboard"):
             self.refused(1, "schema version 999", command, "--state", self.path)

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from kernelnet.cli import progress
-from kernelnet.hub.storage import backup
+from kernelnet.hub.storage.sqlite import backup
 from tests.cli.support import CliTestCase
 from tests.hub.support import HubTestCase, aPattern
 

@@ -119,7 +119,7 @@ class SessionsTests(CliTestCase, HubTestCase):
 
     def test_firstConfirmed(self) -> None:
         """When the first component was confirmed by somebody else is in the hub's log."""
-        database = self.hub.path
+        database = self.hub.sqlite.path
         self.assertIsNone(firstConfirmed(database))
         digest = self.hub.rows("SELECT digest FROM shared_components")[0][0]
         report = {"component_id": "best", "performance": {}, "digest": digest}

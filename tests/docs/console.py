@@ -140,8 +140,8 @@ class Shell:
 
     def environment(self) -> tuple[Path, dict[str, str]]:
         """Where the shell stands, and what it hands to programs."""
-        _, here = self.run("pwd", 10)
-        _, variables = self.run("env -0 | tr '\\0\\n' '\\n\\1'", 10)
+        _, here = self.run("pwd", 60)
+        _, variables = self.run("env -0 | tr '\\0\\n' '\\n\\1'", 60)
         pairs = (line.replace("\1", "\n").partition("=") for line in variables.splitlines())
         return Path(here.strip()), {name: value for name, found, value in pairs if found}
 
@@ -149,7 +149,7 @@ class Shell:
         """End it."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(60)
         assert self._process.stdout is not None
         self._process.stdout.close()
 

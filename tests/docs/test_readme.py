@@ -81,9 +81,10 @@ class ReadmeTests(SystemTestCase):
             if not command.startswith("twistd "):
                 self.ran(command)
         # All that is left needs the hub, and what one trainer has shared.
-        built = trainers[-1].waitFor(r"Built AI_\d-", patience=4 * PATIENCE)
-        for trainer in trainers:
+        for trainer in trainers[:-1]:
             trainer.stop()
+        built = trainers[-1].waitFor(r"Built AI_\d-", patience=4 * PATIENCE)
+        trainers[-1].stop()
         found = re.search(r"AI_\d-[0-9a-f]{10}", built)
         assert found is not None
         self.assertEqual(re.findall(r"^``((?:kernelnet|twistd) .+?)`` ", README.read_text(), re.MULTILINE), list(ROWS))
@@ -105,7 +106,7 @@ class ReadmeTests(SystemTestCase):
         )
         text = re.sub(r"^   ", "", code, flags=re.MULTILINE)
         self.assertIn("duration_minutes=1)", text)
-        text = text.replace("duration_minutes=1)", "duration_minutes=0.1)").replace("6000", str(self.port))
+        text = text.replace("duration_minutes=1)", "duration_minutes=0.05)").replace("6000", str(self.port))
         text = "import kernelnet.learning.demo\nkernelnet.learning.demo.DEMO_SECONDS = 1.0\n" + text
         here, variables = self.shell.environment()
         ran = subprocess.run(

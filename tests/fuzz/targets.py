@@ -89,7 +89,7 @@ class _HubUnderTest:
 
         globalLogPublisher.addObserver(observe)
         self._folder = TemporaryDirectory(prefix="kernelnet-fuzz-")
-        self.hub = Hub(Path(self._folder.name) / "hub_data.db")
+        self.hub = Hub(Path(self._folder.name))
         self.hub.issue("AI_1")
 
     def feed(self, data: bytes, authenticated: bool) -> None:
@@ -109,8 +109,8 @@ class _HubUnderTest:
             wire.decodeFromHub(answer)
         client.leave()
         hub.clock.advance(60)
-        assert hub.factory.connectionCount == 0
-        assert not hub.factory.byId, hub.factory.byId
+        assert hub.connections.count == 0
+        assert not hub.connections.byId, hub.connections.byId
         assert not self._complaints, self._complaints
 
 

@@ -1,15 +1,13 @@
-"""A hub without sockets, threads or waiting: string transports, a clock, and a real database file."""
+"""A hub without sockets, threads or waiting: string transports, a clock, and a database that is used at once."""
 
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -19,16 +17,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import provider
 
 from kernelnet import wire
+from kernelnet.hub import service
 from kernelnet.hub.auth import tokens
-from kernelnet.hub.connection.factory import HubFactory
+from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.connection.protocol import HubProtocol
 from kernelnet.hub.routing.collaboration_sessions import Limits
-from kernelnet.hub.routing.directory import Registry
-from kernelnet.hub.storage import sqlite
-from kernelnet.hub.storage.event_log import Log
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.identity import tokenHash
 from kernelnet.message import MessageType, NetworkMessage
+from tests.hub.databases import Gate, HubDatabase, LoggedRow, OnSqlite
 
 T = TypeVar("T")
 
@@ -36,37 +35,6 @@ NOON = 1_800_000_000.0
 JOIN = "the-join-token"
 _numbers = itertools.count(1)
 TIMESTAMP = "2026-11-22T15:00:00Z"
-
-
-class Pool:
-    """
-    One connection, used at once and in the caller's thread.
-
-    @ivar held: whether calls wait until `release`.
-    """
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-        self.held = False
-        self.calls = 0
-        self._waiting: list[Callable[[], object]] = []
-
-    def runWithConnection(self, func: Callable[..., T], *args: Any) -> Deferred[T]:
-        self.calls += 1
-        if not self.held:
-            return maybeDeferred(func, self.connection, *args)
-        done: Deferred[T] = Deferred()
-        self._waiting.append(lambda: maybeDeferred(func, self.connection, *args).chainDeferred(done))
-        return done
-
-    def release(self) -> None:
-        self.held = False
-        waiting, self._waiting = self._waiting, []
-        for call in waiting:
-            call()
-
-    def close(self) -> None:
-        self.connection.close()
 
 
 class Transport(StringTransport):
@@ -149,37 +117,38 @@ class Client:
 
     def pause(self) -> None:
         """The far end does not read, so the transport asks to pause."""
-        self.protocol.cursor.pauseProducing()
+        self.protocol.reader.pauseProducing()
 
     def resume(self) -> None:
-        self.protocol.cursor.resumeProducing()
+        self.protocol.reader.resumeProducing()
 
     def leave(self) -> None:
         self.protocol.connectionLost(Failure(ConnectionDone()))
 
 
-class Hub:
+class Hub(service.Hub):
     """Everything of a hub but its listening port."""
 
-    def __init__(self, path: Path, clock: Clock | None = None) -> None:
-        self.path = path
-        sqlite.prepare(path)
-        writer = sqlite.connect(path)
-        writer.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug here
-        self.writer = Pool(writer)
-        self.reader = Pool(sqlite.connectReader(path))
-        self.clock = clock or Clock()
-        self.log = Log(self.writer, self.reader, self.clock, self.now)
-        self.log.open()
-        self.factory = HubFactory(
-            self.log,
-            Registry.load(self.reader.connection),
+    clock: Clock
+
+    def __init__(self, database: HubDatabase | Path, clock: Clock | None = None, bounds: Bounds | None = None) -> None:
+        """@param database: of a folder: that in SQLite."""
+        self.database = OnSqlite(database) if isinstance(database, Path) else database
+        self.engine = self.database.engine()
+        self.engine.prepare()
+        clock = clock or Clock()
+        log = EventLog(self.engine, clock, lambda: NOON + clock.seconds())
+        log.open()
+        super().__init__(
+            log,
+            Directory.load(self.stored),
             tokenHash(JOIN),
-            self.clock,
-            self.now,
+            clock,
+            lambda: NOON + clock.seconds(),
             limits=Limits(offered=600, active=1800),
+            bounds=bounds,
         )
-        self.factory.start()
+        self.start()
         self._tokens: dict[str, str] = {}
 
     def now(self) -> float:
@@ -189,7 +158,6 @@ class Hub:
         """A token of an operator for C{aiId}; always the same one."""
         if aiId not in self._tokens:
             self._tokens[aiId] = self.transact(lambda transaction: tokens.issue(transaction, aiId))
-            self.factory.registry.enrolled.add(aiId)
         return self._tokens[aiId]
 
     def transact(self, function: Callable[[Transaction], T]) -> T:
@@ -213,47 +181,86 @@ class Hub:
         """A client that has said hello and heard the answer."""
         client = self.client(aiId)
         client.hello(version, **hello)
-        self.clock.advance(self.factory.newsDelay)
-        for connection in self.factory.byId.values():
+        self.clock.advance(self.presence.newsDelay)
+        for connection in self.connections.byId.values():
             assert connection.greeted
         client.received()
         return client
 
-    def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        return self.reader.connection.execute(sql, parameters).fetchall()
+    @property
+    def writer(self) -> Gate:
+        return self.database.writer
 
-    def stop(self) -> None:
-        """End it as a kill would, but for the database file's handles."""
-        for connection in list(self.factory._connections):
+    @property
+    def reader(self) -> Gate:
+        return self.database.reader
+
+    @property
+    def stored(self) -> Reader:
+        """All that is committed."""
+        return self.database.stored
+
+    def logged(self) -> list[LoggedRow]:
+        """The log as it is committed."""
+        return self.database.logged()
+
+    @property
+    def sqlite(self) -> OnSqlite:
+        """For tests that are about SQLite alone."""
+        assert isinstance(self.database, OnSqlite)
+        return self.database
+
+    def execute(self, sql: str, *parameters: Any) -> None:
+        """Change what is stored in SQLite behind the hub's back."""
+        self.sqlite.writer.connection.execute(sql, parameters)
+
+    def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        return self.sqlite.reader.connection.execute(sql, parameters).fetchall()
+
+    def cutAll(self) -> None:
+        """All connections are lost."""
+        for connection in self.connections.everyone():
+            assert isinstance(connection, HubProtocol)
             connection.connectionLost(Failure(ConnectionDone()))
-        self.factory.stop()
+
+    def kill(self) -> None:
+        """End it as a kill would, but for the database file's handles."""
+        self.cutAll()
+        self.stop()
         self.log.close()
 
 
 class HubTestCase(SynchronousTestCase):
-    """A fresh hub for each test; no timer may be left at its end."""
+    """
+    A fresh hub for each test; no timer may be left at its end.
+
+    @cvar databaseType: see `tests.hub.databases.onEveryEngine`.
+    """
+
+    databaseType: type[HubDatabase] = OnSqlite
 
     def setUp(self) -> None:
         self.path = Path(self.mktemp())
         self.path.mkdir(parents=True)
+        self.database = self.databaseType(self.path)
         self.hubs: list[Hub] = []
         self.hub = self.makeHub()
 
-    def makeHub(self) -> Hub:
-        hub = Hub(self.path / "hub_data.db")
+    def makeHub(self, bounds: Bounds | None = None) -> Hub:
+        hub = Hub(self.database, bounds=bounds)
         self.hubs.append(hub)
         return hub
 
-    def restart(self) -> Hub:
+    def restart(self, bounds: Bounds | None = None) -> Hub:
         """The hub ends and another one opens its database."""
-        self.hub.stop()
+        self.hub.kill()
         self.hubs.remove(self.hub)
-        self.hub = self.makeHub()
+        self.hub = self.makeHub(bounds)
         return self.hub
 
     def tearDown(self) -> None:
         for hub in self.hubs:
-            hub.stop()
+            hub.kill()
             self.assertEqual(hub.clock.getDelayedCalls(), [])
 
 

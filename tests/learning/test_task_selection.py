@@ -9,9 +9,10 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from kernelnet.artifacts import CodeBlock, Hint
-from kernelnet.interfaces import IComponentGenerator
+from kernelnet.interfaces import IComponentGenerator, IWorkbench
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.local_trainer import IntegratedKernelTrainer
+from kernelnet.plugins import available
 from kernelnet.workbench.errors import Unmeasurable, WorkbenchError
 from kernelnet.workbench.file_system import workbench
 from tests.workbench.support import mixture
@@ -133,3 +134,21 @@ class ChoosingTests(TestCase):
         self.assertEqual((first.data, first.origin, third.id), ({"expression": "-age"}, DIGEST, "x"))
         # either sign may be the right one there
         self.assertEqual((second.data, second.origin), ({"expression": "-(-age)"}, DIGEST))
+
+    def test_own(self) -> None:
+        """A report is about tasks of our own where all its parts have settings that we train at."""
+        selection = self.local._selection
+        report = self.mixed.reference()
+        for settings, own in ((self.local.tasks()[0].settings, True), ({"capacity": 1}, False)):
+            part = msgspec.structs.replace(report, settings=settings)
+            self.assertIs(selection.isOwn(part), own)
+            self.assertIs(selection.isOwn(msgspec.structs.replace(report, settings={}, parts=[part])), own)
+        self.assertIs(selection.isOwn(msgspec.structs.replace(report, workbench="security")), False)
+
+    def test_traces(self) -> None:
+        """The user's traces are for the first workbench, and those that ship are there besides."""
+        selection, (bench,) = self.local._selection, self.local._selection.benches
+        self.assertEqual([path.name for path in selection.tracesOf(bench)][:2], ["mixed.txt", "loop.txt"])
+        self.assertEqual(selection.tracesOf(bench)[2:], list(bench.traces()))
+        (other,) = (bench for bench in available(IWorkbench) if bench.name == "process_manager")
+        self.assertEqual(selection.tracesOf(other), list(other.traces()))

@@ -105,7 +105,7 @@ class ArchiveTests(SynchronousTestCase):
         self.assertIn("index.html", names)
         self.assertIn("openapi.yaml", names)
         code = (
-            "from pathlib import Path; from kernelnet.hub import database;"
-            "database.prepare(Path('hub_data.db')); print(Path('hub_data.db').stat().st_size > 0)"
+            "from pathlib import Path; from kernelnet.hub.storage import sqlite;"
+            "sqlite.prepare(Path('hub_data.db')); print(Path('hub_data.db').stat().st_size > 0)"
         )
         self.assertEqual(self.program("python", "-c", code), "True\n")

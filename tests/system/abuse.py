@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from unittest import TestCase
 
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.identity import StateDirectory
 
 from .support import PATIENCE, Process, RawClient, Twistd
@@ -185,17 +185,17 @@ class AbuseTestCase(TestCase):
 
     @classmethod
     def status(cls) -> dict[str, Any]:
-        found: dict[str, Any] = control_server.call(cls.state, {"command": "status"})
+        found: dict[str, Any] = control_client.call(cls.state, {"command": "status"})
         return found
 
     @classmethod
     def issueToken(cls, aiId: str) -> str:
-        token: str = control_server.call(cls.state, {"command": "tokens issue", "ai_id": aiId})["token"]
+        token: str = control_client.call(cls.state, {"command": "tokens issue", "ai_id": aiId})["token"]
         return token
 
     def client(self, aiId: str, token: str | None = None) -> RawClient:
         client = RawClient(self.state, self.port, aiId, token or self.issueToken(aiId))
-        client._socket.settimeout(20)
+        client._socket.settimeout(PATIENCE)
         self.addCleanup(client.close)
         return client
 
@@ -232,7 +232,7 @@ class AbuseTestCase(TestCase):
         self.assertLess(max(row.good["ping"]["worst"], row.good["ack"]["worst"]), self.WORST)
         row.passed = True
 
-    def waitUntil(self, condition: Callable[[], bool], otherwise: str, seconds: float = 15.0) -> None:
+    def waitUntil(self, condition: Callable[[], bool], otherwise: str, seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:

@@ -1,12 +1,14 @@
-"""Prints what became of each kind of abuse that was tried."""
+"""Hands what became of each kind of abuse from a worker to the process that prints it."""
+
+from dataclasses import asdict
 
 import pytest
 
 from . import abuse
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if abuse.ROWS:
-        terminalreporter.section("abuse of the hub")
-        for line in abuse.table():
-            terminalreporter.write_line(line)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Side by side, tests run in other processes than the one that reports."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["abuse"] = [asdict(row) for row in abuse.ROWS]

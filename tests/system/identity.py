@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.identity import StateDirectory
-from tests.system.support import PATIENCE, SystemTestCase, Twistd
+from tests.system.support import PATIENCE, RestingTrainer, SystemTestCase, Twistd
 
 
 class IdentityTestCase(SystemTestCase):
@@ -30,7 +30,7 @@ class IdentityTestCase(SystemTestCase):
         )
         self.addCleanup(hub.close)
         hub.waitFor("Listening on")
-        self.port = int(control_server.call(state, {"command": "status"})["port"])
+        self.port = int(control_client.call(state, {"command": "status"})["port"])
         return hub
 
     def kernelnet(self, *arguments: str, code: int = 0) -> str:
@@ -78,7 +78,7 @@ class IdentityTestCase(SystemTestCase):
     ) -> Twistd:
         """A trainer that has nothing of the hub's state directory."""
         where = ("--hub", hub or f"localhost:{self.port}", "--state", str(state or self.far.path))
-        trainer = Twistd("kerneltrainer", "--id", aiId, *where, *arguments, cwd=self.folder, wrapper=wrapper)
+        trainer = RestingTrainer("--id", aiId, *where, *arguments, cwd=self.folder, wrapper=wrapper)
         self.addCleanup(trainer.close)
         return trainer
 

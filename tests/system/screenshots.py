@@ -21,7 +21,7 @@ from typing import Any
 
 from PIL import Image
 
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.identity import StateDirectory
 from tests.system.browser import startBrowser
 
@@ -52,7 +52,7 @@ def run(folder: Path, minutes: float) -> Iterator[StateDirectory]:
         deadline = time.monotonic() + 60
         while True:
             try:
-                port = control_server.call(state, {"command": "status"})["port"]
+                port = control_client.call(state, {"command": "status"})["port"]
                 break
             except Exception:
                 if time.monotonic() > deadline:
@@ -69,7 +69,7 @@ class Photographer:
 
     def __init__(self, browser: Any, state: StateDirectory, target: Path, width: int) -> None:
         self._browser, self._target, self._width = browser, target, width
-        link = control_server.call(state, {"command": "dashboard"})["url"]
+        link = control_client.call(state, {"command": "dashboard"})["url"]
         self._base = link.partition("signin")[0]
         browser.set_window_size(width, 900)
         browser.get(link)

@@ -26,8 +26,8 @@ from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
-from kernelnet.hub.admin import control_server
-from kernelnet.hub.storage import integrity
+from kernelnet.hub.admin import control_client
+from kernelnet.hub.storage.sqlite import checks
 from kernelnet.identity import StateDirectory
 from tests.system.support import PATIENCE, Process, RawClient, Twistd, steadyPort
 
@@ -49,7 +49,7 @@ class Peer(threading.Thread):
         super().__init__(name=aiId, daemon=True)
         self.soak = soak
         self.aiId = aiId
-        self.token = control_server.call(soak.state, {"command": "tokens issue", "ai_id": aiId})["token"]
+        self.token = control_client.call(soak.state, {"command": "tokens issue", "ai_id": aiId})["token"]
         self.problems: list[str] = []
         self.finished = threading.Event()
         self.cursor: dict[str, Any] = {}
@@ -228,7 +228,7 @@ class Soak:
             self._drained(process, max(seq for seq, sender, _, _ in log if sender != aiId))
         self.close()
         with closing(sqlite3.connect(self.state.database)) as connection:
-            integrity.fullCheck(connection)
+            checks.fullCheck(connection)
         return self._count(log)
 
     def _drained(self, process: Process, cursor: int) -> None:

@@ -28,7 +28,7 @@ from zope.interface import implementer
 from kernelnet.artifacts import Component, Pattern, TaskDescription
 from kernelnet.interfaces import ILocalTrainer
 from kernelnet.message import MessageType, NetworkMessage, PatternShare
-from kernelnet.trainer.messaging.dispatcher import Inbox
+from kernelnet.trainer.messaging.dispatcher import Dispatcher
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.tap import Options, makeService
 
@@ -90,20 +90,20 @@ class Talker:
     @inlineCallbacks
     def _say(self) -> Any:
         trainer = self._trainer
-        if self.stopped or self._busy or len(trainer.outbox) >= 200 or trainer.inbox.logId is None:
+        if self.stopped or self._busy or len(trainer.outbox) >= 200 or trainer.sync.logId is None:
             return
         self._busy = True
         changes = Changes()
         for _ in range(AT_ONCE):
             self._number += 1
-            pattern = Pattern(f"{trainer.aiId}-{self._number:07}", "loop", 0.5)
-            trainer.say(MessageType.PATTERN_SHARE, PatternShare(pattern), changes)
+            pattern = Pattern(f"{trainer.profile.aiId}-{self._number:07}", "loop", 0.5)
+            trainer.outbox.say(MessageType.PATTERN_SHARE, PatternShare(pattern), changes)
             changes.add("INSERT INTO said VALUES (?)", self._number)
-        yield trainer.commit(changes)
+        yield trainer.outbox.commit(changes)
         self._busy = False
 
     def _tell(self) -> None:
-        sys.stdout.write(f"unacked={len(self._trainer.outbox)} cursor={self._trainer.inbox.cursor or 0}\n")
+        sys.stdout.write(f"unacked={len(self._trainer.outbox)} cursor={self._trainer.sync.cursor or 0}\n")
         sys.stdout.flush()
 
     def stop(self) -> None:
@@ -111,14 +111,14 @@ class Talker:
 
 
 def noteWhatIsHeard() -> None:
-    """Each pattern that an inbox takes is written down with what it teaches."""
-    take, payloadClass = Inbox._handlers[MessageType.PATTERN_SHARE]
+    """Each pattern that a dispatcher takes is written down with what it teaches."""
+    take, payloadClass = Dispatcher._handlers[MessageType.PATTERN_SHARE]
 
-    def noted(inbox: Inbox, message: NetworkMessage, payload: Any, changes: Changes) -> None:
-        take(inbox, message, payload, changes)
+    def noted(dispatcher: Dispatcher, message: NetworkMessage, payload: Any, changes: Changes) -> None:
+        take(dispatcher, message, payload, changes)
         changes.add("INSERT INTO heard (seq, message_id) VALUES (?, ?)", message.seq, message.message_id)
 
-    Inbox._handlers[MessageType.PATTERN_SHARE] = (noted, payloadClass)
+    Dispatcher._handlers[MessageType.PATTERN_SHARE] = (noted, payloadClass)
 
 
 def main() -> None:
@@ -130,8 +130,7 @@ def main() -> None:
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     options = Options()
     options.parseOptions(sys.argv[1:])
-    trainer: Any = makeService(options)
-    trainer.local = NoTrainer()
+    trainer: Any = makeService(options, NoTrainer())
     noteWhatIsHeard()
     talker = Talker(trainer)
     signal.signal(signal.SIGUSR1, lambda *_: talker.stop())

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from unittest import TestCase
 
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.identity import StateDirectory
 
 PATIENCE = 60.0
@@ -126,16 +126,61 @@ class Twistd(Process):
     A C{twistd -n} process.
 
     @param wrapper: a command that runs it, such as C{strace}.
+    @param plugins: a folder in which it looks for plugins, too.
     """
 
-    def __init__(self, *arguments: str, cwd: Path, wrapper: Sequence[str] = ()) -> None:
+    def __init__(self, *arguments: str, cwd: Path, wrapper: Sequence[str] = (), plugins: Path | None = None) -> None:
         program = Path(sys.executable).with_name("twistd")
         if not program.exists():
             program = Path(shutil.which("twistd") or "twistd")
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        if plugins is not None:
+            environment["PYTHONPATH"] = str(plugins)
         super().__init__(
             [*wrapper, str(program), "-n", *arguments], cwd=cwd, env={**environment, "PYTHONUNBUFFERED": "1"}
         )
+
+
+RESTING = """
+import time
+
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
+from kernelnet.interfaces import IComponentGenerator
+
+
+@implementer(IPlugin, IComponentGenerator)
+class Resting:
+    name = "resting"
+    description = "waits until its time is over"
+    workbenches = ()
+
+    def generate(self, problem):
+        while problem.secondsLeft() > 0:
+            time.sleep(0.05)
+
+
+resting = Resting()
+"""
+"""A generator that leaves the machine to others."""
+
+
+class RestingTrainer(Twistd):
+    """
+    A real trainer, with a small trace and without a search: for what is not about training.
+
+    A searching one takes all of the machine that it can get, and its first second to read traces.
+    """
+
+    def __init__(self, *arguments: str, cwd: Path, wrapper: Sequence[str] = ()) -> None:
+        plugins = cwd / "resting"
+        (plugins / "twisted" / "plugins").mkdir(parents=True, exist_ok=True)
+        (plugins / "twisted" / "plugins" / "resting.py").write_text(RESTING)
+        trace = plugins / "small.txt"
+        trace.write_text("".join(f"{number * number % 70}\n" for number in range(300)))
+        rest = ("--generator", "resting", "--trace", str(trace))
+        super().__init__("kerneltrainer", *rest, *arguments, cwd=cwd, wrapper=wrapper, plugins=plugins)
 
 
 class SystemTestCase(TestCase):
@@ -157,15 +202,22 @@ class SystemTestCase(TestCase):
     def startHub(self, port: int = 0) -> Twistd:
         hub = self.twistd("kernelhub", "--port", str(port), "--state", str(self.state.path))
         hub.waitFor("[Ll]istening on")
-        self.port = int(control_server.call(self.state, {"command": "status"})["port"])
+        self.port = int(control_client.call(self.state, {"command": "status"})["port"])
         return hub
 
     def trainer(self, aiId: str, *arguments: str) -> Twistd:
         where = ("--hub", f"localhost:{self.port}", "--state", str(self.state.path))
         return self.twistd("kerneltrainer", "--id", aiId, *where, *arguments)
 
+    def resting(self, aiId: str, *arguments: str) -> RestingTrainer:
+        """The same, for what is not about training."""
+        where = ("--hub", f"localhost:{self.port}", "--state", str(self.state.path))
+        trainer = RestingTrainer("--id", aiId, *where, *arguments, cwd=self.folder)
+        self.addCleanup(trainer.close)
+        return trainer
+
     def issueToken(self, aiId: str) -> str:
-        token: str = control_server.call(self.state, {"command": "tokens issue", "ai_id": aiId})["token"]
+        token: str = control_client.call(self.state, {"command": "tokens issue", "ai_id": aiId})["token"]
         return token
 
     def client(self, aiId: str, token: str | None = None) -> RawClient:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from kernelnet.artifacts import Component
-from kernelnet.hub.storage.sqlite import connectReader
+from kernelnet.hub.storage import offline
 from kernelnet.hub.views import sessions
 from kernelnet.interfaces import IWorkbench
 from kernelnet.learning.verification import remeasureAmong
@@ -22,8 +22,10 @@ from tests.system.support import SystemTestCase
 class DemoTests(SystemTestCase):
     def demo(self, *arguments: str) -> "subprocess.Popen[str]":
         program = str(Path(sys.executable).with_name("kernelnet"))
+        # Whoever runs the tests may ignore these signals, as a shell's background jobs do; what they start would, too.
+        heeds = ("env", "--default-signal=INT,HUP,TERM")
         process = subprocess.Popen(
-            [program, "demo", *arguments],
+            [*heeds, program, "demo", *arguments],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -59,17 +61,18 @@ class DemoTests(SystemTestCase):
 
     def explained(self) -> None:
         """The component that a session sent has the score that the last step tells, and so it measures again."""
-        with closing(connectReader(self.state.database)) as database:
-            completed = sessions.sessions(database, "completed", 100)
+        with offline.reading(self.state.database) as reader:
+            completed = sessions.sessions(reader, "completed", 100)
             self.assertTrue(completed)
             for session in completed:
                 sent = next(s for s in reversed(session["transcript"]) if s["by"] == session["partner"])
                 self.assertEqual((sent["what"], sent["component"]), ("send", session["component"]))
-                ((body,),) = database.execute(
-                    "SELECT body FROM shared_components WHERE ai_id = ? AND component_id = ? AND digest = ?",
-                    (session["partner"], session["component"], sent["digest"]),
-                ).fetchall()
-                component = msgspec.json.decode(body, type=Component)
+                (stored,) = (
+                    one
+                    for one in reader.components.named(session["component"])
+                    if (one.author, one.digest) == (session["partner"], sent["digest"])
+                )
+                component = msgspec.json.decode(stored.body, type=Component)
                 assert component.manifest is not None
                 bench = find(IWorkbench, component.manifest.workbench, "workbench")
                 verdict, reason, report = remeasureAmong(component, bench, bench.traces())
@@ -77,16 +80,23 @@ class DemoTests(SystemTestCase):
                 measured = report.splits["validation"] if report is not None else None
                 self.assertEqual(measured and (measured.score, measured.fuel), (sent["score"], sent["fuel"]))
 
+    def says(self, process: "subprocess.Popen[str]", words: str) -> None:
+        """Read on to a line with C{words}; fails when the process ends without one."""
+        assert process.stdout is not None
+        lines: list[str] = []
+        for line in process.stdout:
+            if words in line:
+                return
+            lines.append(line)
+        self.fail(f"no line with {words!r} in:\n{''.join(lines)}")
+
     def interrupted(self, first: int, *more: int) -> str:
         """What a demo says that gets C{first} while it runs, and C{more} while it ends; it leaves no process."""
         process = self.demo("--minutes", "5", "--keep", str(self.state.path))
-        assert process.stdout is not None
-        while "AI_1" not in process.stdout.readline():
-            pass
+        self.says(process, "AI_1")
         process.send_signal(first)
         for number in more:
-            while "stopping" not in process.stdout.readline():
-                pass
+            self.says(process, "stopping")
             process.send_signal(number)
         output, _ = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 128 + (more or (first,))[-1], output)

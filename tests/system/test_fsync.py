@@ -8,7 +8,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from tests.system.support import PATIENCE, RawClient, SystemTestCase, Twistd
 from tests.system.test_storage import pattern
 
@@ -79,7 +79,7 @@ class FsyncTests(SystemTestCase):
         )
         self.addCleanup(hub.close)
         hub.waitFor("[Ll]istening on")
-        port = int(control_server.call(self.state, {"command": "status"})["port"])
+        port = int(control_client.call(self.state, {"command": "status"})["port"])
         writer = PlainClient(port, "WRITER", self.issueToken("WRITER"))
         self.addCleanup(writer.close)
         reader = PlainClient(port, "READER", self.issueToken("READER"))

@@ -6,7 +6,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.identity import StateDirectory
 from tests.system.support import RawClient, SystemTestCase, Twistd
 from tests.system.test_storage import pattern
@@ -41,7 +41,7 @@ class FullDiskTests(SystemTestCase):
         self.addCleanup(hub.close)
         hub.waitFor("[Ll]istening on")
         self.state = StateDirectory(Path(f"/proc/{hub.process.pid}/root{self.state.path}"))
-        self.port = int(control_server.call(self.state, {"command": "status"})["port"])
+        self.port = int(control_client.call(self.state, {"command": "status"})["port"])
         return hub
 
     def say(self, client: RawClient, name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kernelnet.hub.admin import control_server
+from kernelnet.hub.admin import control_client
 from kernelnet.identity import StateDirectory
 from tests.pki import Authority
 from tests.system.identity import IdentityTestCase
@@ -65,7 +65,7 @@ class JoinTests(IdentityTestCase):
         self.refused(self.remote("AI_9", "--join-file", wrong), "not trusted: it does not show the CA")
         Path(join).chmod(0o640)
         self.refused(self.remote("AI_9", "--join-file", join), "chmod 600")
-        over = control_server.call(self.state, {"command": "tokens invite", "ai_id": "AI_7", "expires": 0})["join"]
+        over = control_client.call(self.state, {"command": "tokens invite", "ai_id": "AI_7", "expires": 0})["join"]
         self.refused(self.remote("AI_7", "--join-file", self.secretFile("over", over)), "has expired")
         self.assertNotIn("AI_9 joined", "\n".join(hub.lines))
         # … and after all that it still works
@@ -108,7 +108,7 @@ class RotationTests(IdentityTestCase):
         ca = ("--ca", str(self.state.caCertificate))
         trainer = self.remote("AI_9", "--token-file", token, *ca)
         trainer.waitFor("Connected to the hub")
-        control_server.call(self.state, {"command": "tokens rotate", "ai_id": "AI_9", "grace": 0})
+        control_client.call(self.state, {"command": "tokens rotate", "ai_id": "AI_9", "grace": 0})
         trainer.waitFor("New credential for AI_9")
         trainer.stop()
         self.remote("AI_9", "--token-file", token, *ca).waitFor("Connected to the hub")
@@ -165,7 +165,7 @@ class CertificateTests(IdentityTestCase):
         trainer.stop()
         token = self.secretFile("token", self.issueToken("AI_8"))
         self.remote("AI_8", "--token-file", token, "--ca", str(root.path)).waitFor("Connected to the hub")
-        self.trainer("AI_7").waitFor("Enrolled as AI_7")  # the same user needs no option
+        self.resting("AI_7").waitFor("Enrolled as AI_7")  # the same user needs no option
         before = self.shown()
         middle.issue("hub", chain=(middle,))
         self.kernelnet("certs", "renew")

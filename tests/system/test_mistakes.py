@@ -81,7 +81,7 @@ class MistakeTests(SystemTestCase):
         token = self.folder / "token"
         token.touch(mode=0o600)
         token.write_text("wrong\n")
-        self.refused(self.trainer("AI_1", "--token-file", str(token)), "refused our credentials")
+        self.refused(self.resting("AI_1", "--token-file", str(token)), "refused our credentials")
 
     def test_openToken(self) -> None:
         """A token file that others can read."""
@@ -97,7 +97,7 @@ class MistakeTests(SystemTestCase):
         other = StateDirectory(self.folder / "other")
         other.open()
         other.prepareHub([], datetime.datetime.now(datetime.UTC))
-        self.refused(self.trainer("AI_1", "--ca", str(other.caCertificate)), "not trusted: its certificate is not from")
+        self.refused(self.resting("AI_1", "--ca", str(other.caCertificate)), "not trusted: its certificate is not from")
 
     def test_wrongHostName(self) -> None:
         """A hub whose certificate is for other names."""
@@ -137,14 +137,14 @@ class MistakeTests(SystemTestCase):
     def test_stalePid(self) -> None:
         """After a kill -9 the pid file may name any process: hub and trainer start all the same."""
         hub = self.startHub()
-        trainer = self.trainer("AI_1")
+        trainer = self.resting("AI_1")
         trainer.waitFor("Enrolled as AI_1")
         for process in (trainer, hub):
             process.kill()
         for path in (self.state.path / "hub.pid", self.state.trainer("AI_1") / "trainer.pid"):
             path.write_text(str(os.getpid()))
         self.startHub(self.port)
-        self.trainer("AI_1").waitFor("Connected to the hub")
+        self.resting("AI_1").waitFor("Connected to the hub")
 
     def test_daemon(self) -> None:
         """A daemon that can't have its port says so where it was started."""
@@ -166,9 +166,9 @@ class MistakeTests(SystemTestCase):
     def test_sameTrainerTwice(self) -> None:
         """Two processes of one trainer, on one machine."""
         self.startHub()
-        first = self.trainer("AI_1")
+        first = self.resting("AI_1")
         first.waitFor("Enrolled as AI_1")
-        self.refused(self.trainer("AI_1"), f"a trainer AI_1 is running already in {self.state.path} (pid ")
+        self.refused(self.resting("AI_1"), f"a trainer AI_1 is running already in {self.state.path} (pid ")
 
     def test_noHub(self) -> None:
         """A trainer whose time is over before it has reached any hub: that is no success."""
@@ -184,7 +184,7 @@ class MistakeTests(SystemTestCase):
         token = self.folder / "token"
         token.touch(mode=0o600)
         token.write_text(self.issueToken("AI_1"))
-        first = self.trainer("AI_1", "--token-file", str(token))
+        first = self.resting("AI_1", "--token-file", str(token))
         first.waitFor("Connected to the hub")
         elsewhere = self.folder / "elsewhere"
         elsewhere.mkdir(mode=0o700)
@@ -212,7 +212,7 @@ class FirstRunTests(SystemTestCase):
     def test_trainerFirst(self) -> None:
         """A trainer that is started before the hub has ever run waits, and connects when it has."""
         self.port = steadyPort()
-        trainer = self.trainer("AI_1")
+        trainer = self.resting("AI_1")
         trainer.waitFor("waiting for a hub's first start")
         self.startHub(self.port)
         trainer.waitFor("Enrolled as AI_1")

@@ -42,9 +42,9 @@ class Version1Tests(SystemTestCase):
         share = {"component": {**made, "id": "c2"}, "collaboration_complete": True, "session_id": session}
         old.send("os_component_share", share, target="NEW")
         self.assertEqual(new.receive("os_component_share")["payload"]["component"]["id"], "c2")
-        from kernelnet.hub.admin import control_server
+        from kernelnet.hub.admin import control_client
 
-        sessions = control_server.call(self.state, {"command": "status"})["sessions"]
+        sessions = control_client.call(self.state, {"command": "status"})["sessions"]
         self.assertEqual(sessions["completed"], 1)
 
         old.send("heartbeat", {"nonce": "last"})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
@@ -80,6 +81,7 @@ class ScriptedLocalTrainer:
 
     @ivar goals: what it was asked to build.
     @ivar measured: ids of what it was asked to measure.
+    @ivar every: its tasks; C{current}: the one that is worked on.
     """
 
     workbenches = ("file_system",)
@@ -91,6 +93,8 @@ class ScriptedLocalTrainer:
         self.refuted: set[str] = set()
         self.patterns: list[Pattern] = []
         self.held: list[Deferred[Component | None]] = []
+        self.every: list[TaskDescription] = []
+        self.current = TaskDescription("file_system", "trace", TRACE, {"capacity": 10})
 
     def start(self) -> Deferred[None]:
         return succeed(None)
@@ -116,20 +120,47 @@ class ScriptedLocalTrainer:
         return succeed(PerformanceReport(component.id, told, component.digest, verdict))
 
     def tasks(self) -> list[TaskDescription]:
-        return []
+        return self.every
 
     def currentTask(self) -> TaskDescription | None:
-        return TaskDescription("file_system", "trace", TRACE, {"capacity": 10})
+        return self.current
 
     def status(self) -> dict[str, Any]:
-        task = {"workbench": "file_system", "trace": "trace", "trace_digest": TRACE, "settings": {"capacity": 10}}
-        return {"generation": 0, "best": None, "scenario": task}
+        """Steers nothing: it is for display."""
+        return {"generation": 0, "best": None, "scenario": None}
 
     def stop(self) -> Deferred[None]:
         held, self.held = self.held, []
         for waiting in held:
             waiting.callback(None)
         return succeed(None)
+
+
+@implementer(IReactorTime)
+class WorkClock:
+    """
+    The clock of a trainer's work: the reactor's, unless a test says another time.
+
+    @ivar now: what time it is; C{None}: the reactor's.
+    @ivar isHasty: whether no pause takes any time.
+    """
+
+    def __init__(self) -> None:
+        self.now: float | None = None
+        self.isHasty = False
+
+    def seconds(self) -> float:
+        return cast(IReactorTime, reactor).seconds() if self.now is None else self.now
+
+    def advance(self, seconds: float) -> None:
+        """From now on it says what time it is."""
+        self.now = self.seconds() + seconds
+
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: object, **kw: object) -> IDelayedCall:
+        return cast(IReactorTime, reactor).callLater(0 if self.isHasty else delay, callable, *args, **kw)
+
+    def getDelayedCalls(self) -> Sequence[IDelayedCall]:
+        return cast(IReactorTime, reactor).getDelayedCalls()
 
 
 class TrainerTestCase(TestCase):
@@ -150,24 +181,17 @@ class TrainerTestCase(TestCase):
     def begin(self) -> Any:
         """Make a trainer of the state directory, as a new process would."""
         config = TrainerConfig(aiId="AI_1", state=self.state, specialization=self.specialization, minutes=None)
-        self.trainer = Trainer(config, self.local, reactor)
+        self.clock = WorkClock()
+        self.trainer = Trainer(config, self.local, reactor, clock=self.clock)
         self.trainer.running = 1
         self.trainer.store.open()
         self.addCleanup(self.trainer.store.close)
-        return self.load()
-
-    async def _load(self) -> None:
-        trainer = self.trainer
-        for part in (trainer.outbox, trainer.knowledge, trainer.inbox, trainer.workshop, trainer.collaboration):
-            await part.load()
-
-    def load(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._load())
+        return Deferred.fromCoroutine(self.trainer.load())
 
     def connect(self) -> None:
         """Open a connection; what the trainer says next is `said`."""
         self.transport = StringTransport()
-        self.connection: TrainerProtocol = self.trainer.factory.buildProtocol(None)
+        self.connection: TrainerProtocol = self.trainer.client.factory.buildProtocol(None)
         self.connection.makeConnection(self.transport)
         self.addCleanup(self.connection.setTimeout, None)
 
@@ -184,8 +208,7 @@ class TrainerTestCase(TestCase):
 
     def hear(self, *messages: NetworkMessage) -> Deferred[None]:
         """Let the trainer take a batch; fires when it is durable."""
-        result: Deferred[None] = self.trainer.received(messages, self.connection)
-        return result
+        return self.trainer.client.received(messages, self.connection)
 
     def message(
         self, kind: MessageType, payload: dict[str, Any], sender: str = "AI_2", logged: bool = True

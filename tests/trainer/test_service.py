@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from kernelnet.artifacts import CodeBlock
 from kernelnet.message import CodeShare, MessageType
-from kernelnet.trainer import service
+from kernelnet.trainer import progress, service
 from kernelnet.trainer.service import TrainerFailed
 from kernelnet.trainer.storage import database
 from kernelnet.trainer.storage.database import Changes
@@ -59,7 +59,7 @@ class StopTests(TrainerTestCase):
 
         self.patch(database, "_run", fail)
         self.local.script = [None]
-        self.trainer.workshop.start()
+        self.trainer.worker.start()
         yield tried
         yield self.trainer.stopService()
         self.assertIsNone(self.trainer.store._pool)
@@ -74,8 +74,8 @@ class StopTests(TrainerTestCase):
         def note(event: LogEvent) -> None:
             said.append(event["log_format"])
 
-        self.patch(service.Trainer, "log", Logger(observer=note))
-        self.trainer._writeProgress()
+        self.patch(progress.Progress, "log", Logger(observer=note))
+        self.trainer.progress.write()
         yield self.trainer.stopService()
         self.assertEqual(len(said), 1)
         self.assertIsNone(self.trainer.store._pool)
@@ -86,8 +86,8 @@ class StopTests(TrainerTestCase):
         connection = self.connection
         yield self.trainer.stopService()
         pattern = {"pattern": {"id": "p", "type": "loop", "confidence": 0.5}}
-        yield self.trainer.received([self.message(T.PATTERN_SHARE, pattern)], connection)
-        self.assertEqual(self.trainer.inbox.cursor, 100)
+        yield self.trainer.client.received([self.message(T.PATTERN_SHARE, pattern)], connection)
+        self.assertEqual(self.trainer.sync.cursor, 100)
 
     @inlineCallbacks
     def test_failsWhileStopping(self) -> Any:
@@ -150,8 +150,8 @@ class ConnectionTests(TrainerTestCase):
         self.lines()
         for name, size in (("long", 1 << 20), ("short", 10)):
             changes = Changes()
-            self.trainer.say(T.CODE_SHARE, CodeShare(CodeBlock(name, data="x" * size)), changes)
-            yield self.trainer.commit(changes)
+            self.trainer.outbox.say(T.CODE_SHARE, CodeShare(CodeBlock(name, data="x" * size)), changes)
+            yield self.trainer.outbox.commit(changes)
         self.assertEqual([m.payload["code"]["id"] for m in self.said(T.CODE_SHARE)], ["short"])
 
     @inlineCallbacks
@@ -162,8 +162,8 @@ class ConnectionTests(TrainerTestCase):
         self.lines()
         for name, size in (("a", 10), ("long", 1000), ("b", 10)):
             changes = Changes()
-            self.trainer.say(T.CODE_SHARE, CodeShare(CodeBlock(name, data="x" * size)), changes)
-            yield self.trainer.commit(changes)
+            self.trainer.outbox.say(T.CODE_SHARE, CodeShare(CodeBlock(name, data="x" * size)), changes)
+            yield self.trainer.outbox.commit(changes)
         error = {"code": "line_too_long", "message": "at most 500 bytes", "class": "closing"}
         yield self.hear(self.message(T.ERROR, error, sender="hub", logged=False))
         self.lines()
@@ -178,4 +178,4 @@ class ConnectionTests(TrainerTestCase):
         yield self.hear(self.sync())
         error = {"code": "storage_full", "message": "full", "class": "retry"}
         yield self.hear(self.message(T.ERROR, error, sender="hub", logged=False))
-        self.assertEqual(self.trainer.factory.delay, self.trainer.factory.maxDelay)
+        self.assertEqual(self.trainer.client.factory.delay, self.trainer.client.factory.maxDelay)

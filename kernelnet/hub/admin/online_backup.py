@@ -4,70 +4,57 @@ A backup made, and gone back to, while the hub runs.
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
-from kernelnet.hub.routing.directory import Registry
-from kernelnet.hub.storage import backup
+from kernelnet.hub.connection.interfaces import Suspendable
+from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.storage.engine import Engine
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.integrity import Tell, silent
-from kernelnet.identity import StateDirectory
 from kernelnet.wire import WireProblem
-
-if TYPE_CHECKING:
-    from kernelnet.hub.connection.factory import HubFactory
 
 __all__ = ["backUp", "restore"]
 
-log = Logger(namespace="kernelnet.hub")
+_log = Logger(namespace="kernelnet.hub")
 
 
-async def backUp(state: StateDirectory, file: Path, tell: Tell = silent) -> dict[str, Any]:
+async def backUp(engine: Engine, file: Path, tell: Tell = silent) -> dict[str, Any]:
     """
-    Messages are taken meanwhile.
+    Make a backup; messages are taken meanwhile.
 
     @param tell: is told how far it is, in another thread.
-    @return: as `backup.backUp`.
+    @return: C{file}, C{bytes}, C{events}.
     """
-    made = await deferToThread(backup.backUp, state.database, file, tell)
-    log.info("backup of {events} messages in {file}", **made)
+    made = await engine.backUp(file, tell)
+    _log.info("backup of {events} messages in {file}", **made)
     return made
 
 
-async def restore(hub: HubFactory, state: StateDirectory, file: Path, tell: Tell = silent) -> dict[str, Any]:
+async def restore(
+    file: Path, *, log: EventLog, directory: Directory, connections: Suspendable, tell: Tell = silent
+) -> dict[str, Any]:
     """
     Go back to C{file}: all connections end, and come back to another log; the port listens all the time.
 
+    @param directory: of the AIs that the log knows.
     @param tell: is told how far it is, in another thread.
     @return: C{events}, C{log_id}, C{former}: where a copy of the database is that was replaced.
-    @raise kernelnet.hub.storage.sqlite.DatabaseError: C{file} can't be used; nothing has changed, nobody was disturbed.
+    @raise kernelnet.hub.storage.errors.DatabaseError: C{file} can't be used; nothing has changed, nobody was disturbed.
     """
-    making = backup.prepared(state, file, tell)
-    scratch = await deferToThread(making.__enter__)
+    engine = log.engine
+    restoration = await engine.prepareRestore(file, tell)
     try:
-        log.warn("going back to the backup {file}", file=str(file))
+        _log.warn("going back to the backup {file}", file=str(file))
         tell("putting it in place", 0, None)
-        await hub.standStill(WireProblem("shutting_down", "the hub goes back to a backup; come back"))
-        former = await deferToThread(_keep, state.database)
-        await hub.source.exclusive(lambda _: backup.replace(state.database, scratch))
-        await hub.source.open()
-        hub.registry.become(await hub.source.read(Registry.load))
+        await connections.suspend(WireProblem("shutting_down", "the hub goes back to a backup; come back"))
+        former = await engine.replace(restoration)
+        await log.open()
+        directory.replaceWith(await log.read(Directory.load))
     finally:
-        hub.goOn()
-        await deferToThread(making.__exit__, None, None, None)
-    log.warn("restored {file}: log {logId} at {head}", file=str(file), logId=hub.source.logId, head=hub.source.head)
-    return {"events": hub.source.head, "log_id": hub.source.logId, "former": str(former)}
-
-
-def _keep(path: Path) -> Path:
-    """A copy of the database as it is, damaged or not as far as SQLite can read it."""
-    former = path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-    former.touch(mode=0o600)
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(former)) as target:
-        source.backup(target)
-    return former
+        connections.resume()
+        await restoration.discard()
+    _log.warn("restored {file}: log {logId} at {head}", file=str(file), logId=log.logId, head=log.head)
+    return {"events": log.head, "log_id": log.logId, "former": str(former)}

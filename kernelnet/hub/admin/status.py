@@ -1,5 +1,5 @@
 """
-What the hub says of itself: ``kernelnet status`` prints it.
+The hub's account of itself, which ``kernelnet status`` prints.
 
 ==================  =======================================================================================
 key                 value
@@ -9,80 +9,118 @@ key                 value
 ``uptime``          seconds
 ``started``         RFC 3339
 ``ais``             {id: {specialization, capabilities, protocol, since}} of those connected
-``known_ais``       how many AIs ever said hello
-``connections``     how many sockets are open, with those that are not authenticated (yet)
+``known_ais``       number of AIs that ever said hello
+``connections``     number of open sockets, with those that are not authenticated (yet)
 ``stored``          {patterns, components, confirmed_components, code_blocks, performance_reports}
 ``sessions``        {offered, active, completed, declined, expired}
-``messages``        {type: how many came in since the start}
-``errors``          {code: how many were sent since the start}
+``messages``        {type: number that came in since the start}
+``errors``          {code: number that was sent since the start}
 ``limits``          {unauthenticated: connections now; since the start refused: connections there was no room for,
                     displaced: unauthenticated ones that went for newer ones, failed: authentications, unchecked: more
-                    of them when too many had failed, slowed: how often somebody was read more slowly}
+                    of them when too many had failed, slowed: number of times that somebody was read more slowly}
 ``log``             {log_id, position, oldest, waiting, removed: rows since the start, full: whether the disk is}
 ==================  =======================================================================================
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from kernelnet.hub.connection.admission import AdmissionControl
+from kernelnet.hub.connection.connections import Connections
+from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.views import projections
 from kernelnet.wire import rfc3339
 
-if TYPE_CHECKING:
-    from kernelnet.hub.connection.factory import HubFactory
-
-__all__ = ["gatherStatus", "standing"]
+__all__ = ["HubStatus"]
 
 
-def gatherStatus(factory: HubFactory) -> Deferred[dict[str, Any]]:
-    """Fires with the dict described above."""
+class HubStatus:
+    """
+    @param received: number of messages since the start, by type; C{errors}: of errors sent, by code.
+    @param removed: gives the number of rows that were removed from the log since the start.
+    @param wallClock: Unix seconds.
+    @ivar startedAt: Unix seconds.
+    @ivar port: TCP port that the hub listens on; C{None} for other endpoints.
+    """
 
-    def gathered(counts: dict[str, Any]) -> dict[str, Any]:
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        connections: Connections,
+        directory: Directory,
+        admission: AdmissionControl,
+        received: Counter[str],
+        errors: Counter[str],
+        removed: Callable[[], int],
+        wallClock: Callable[[], float],
+    ) -> None:
+        self._log = log
+        self._connections = connections
+        self._directory = directory
+        self._admission = admission
+        self._received = received
+        self._errors = errors
+        self._removed = removed
+        self._wallClock = wallClock
+        self.startedAt = wallClock()
+        self.port: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<HubStatus of {self._connections!r}>"
+
+    def fullStatus(self) -> Deferred[dict[str, Any]]:
+        """Fires with the dict described above, JSON-able."""
+
+        def gathered(counts: dict[str, Any]) -> dict[str, Any]:
+            known = self._directory.ais
+            return {
+                **self.counters(),
+                "ais": {
+                    aiId: {
+                        "specialization": known[aiId].hello.specialization,
+                        "capabilities": list(known[aiId].hello.capabilities),
+                        "protocol": connection.version,
+                        "since": rfc3339(connection.since),
+                    }
+                    for aiId, connection in sorted(self._connections.byId.items())
+                    if connection.greeted and aiId in known
+                },
+                "known_ais": len(known),
+                **counts,
+            }
+
+        return self._log.read(projections.counts).addCallback(gathered)
+
+    def counters(self) -> dict[str, Any]:
+        """The part of it that stands in memory, and is not about single AIs."""
+        now = self._wallClock()
         return {
-            **standing(factory),
-            "ais": {
-                aiId: {
-                    "specialization": known.hello.specialization,
-                    "capabilities": list(known.hello.capabilities),
-                    "protocol": connection.version,
-                    "since": rfc3339(connection.since),
-                }
-                for aiId, connection in sorted(factory.byId.items())
-                if connection.greeted and (known := factory.registry.ais.get(aiId))
+            "version": _version(),
+            "port": self.port,
+            "uptime": round(now - self.startedAt, 3),
+            "started": rfc3339(self.startedAt),
+            "connections": self._connections.count,
+            "messages": dict(sorted(self._received.items())),
+            "errors": dict(sorted(self._errors.items())),
+            "limits": self._admission.counters(),
+            "log": {
+                "log_id": self._log.logId,
+                "position": self._log.head,
+                "oldest": self._log.first,
+                "waiting": self._log.waiting,
+                "removed": self._removed(),
+                "full": self._log.findStorageProblem() is not None,
             },
-            "known_ais": len(factory.registry.ais),
-            **counts,
         }
-
-    return factory.source.read(projections.counts).addCallback(gathered)
-
-
-def standing(factory: HubFactory) -> dict[str, Any]:
-    """What of it stands in memory, and is not about single AIs."""
-    now = factory.wallClock()
-    return {
-        "version": _version(),
-        "port": factory.port,
-        "uptime": round(now - factory.startedAt, 3),
-        "started": rfc3339(factory.startedAt),
-        "connections": factory.connectionCount,
-        "messages": dict(sorted(factory.counts.items())),
-        "errors": dict(sorted(factory.errors.items())),
-        "limits": factory.gate.counters(),
-        "log": {
-            "log_id": factory.source.logId,
-            "position": factory.source.head,
-            "oldest": factory.source.first,
-            "waiting": factory.source.waiting,
-            "removed": factory.keeper.removed,
-            "full": factory.source.room() is not None,
-        },
-    }
 
 
 @cache

@@ -1,1 +1,7 @@
-"""TODO map."""
+"""
+Who may come in, and by which certificate the hub shows itself.
+
+  - `tokens`: tokens by their hash: checked, given, rotated, revoked
+  - `token_commands`: the commands about tokens, each done within one transaction
+  - `certificates`: the hub's certificate: made, renewed, or an operator's own
+"""

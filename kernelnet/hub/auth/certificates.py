@@ -65,6 +65,13 @@ class OwnFiles:
         self.key = key.absolute()
         self.ca = ca.absolute() if ca is not None else None
 
+    @classmethod
+    def fromOptions(cls, options: Mapping[str, Any]) -> OwnFiles | None:
+        """Take those that `OPTIONS` name; C{None}: the hub's own CA makes its certificate."""
+        if not (options["cert"] and options["key"]):
+            return None
+        return cls(Path(options["cert"]), Path(options["key"]), Path(options["ca"]) if options["ca"] else None)
+
     def read(self, now: datetime) -> KeyAndChain:
         """@raise IdentityError: they can't be used."""
         return KeyAndChain.read(self.certificate, self.key, self.ca, now)
@@ -120,19 +127,6 @@ class HubCertificates:
             writeSecret(self._state.ownRoot, root.public_bytes(Encoding.PEM))
         else:
             self._state.ownRoot.unlink(missing_ok=True)
-
-    @classmethod
-    def fromOptions(
-        cls, state: StateDirectory, clock: IReactorTime, wallClock: Callable[[], float], options: Mapping[str, Any]
-    ) -> HubCertificates:
-        """@raise IdentityError: the certificate can't be used."""
-        own = None
-        if options["cert"]:
-            own = OwnFiles(Path(options["cert"]), Path(options["key"]), Path(options["ca"]) if options["ca"] else None)
-        clientCA: Path | None = None
-        if options["require-client-cert"]:
-            clientCA = Path(options["client-ca"]).absolute() if options["client-ca"] else state.caCertificate
-        return cls(state, clock, wallClock, names=options["hosts"], own=own, clientCA=clientCA)
 
     def start(self) -> None:
         """Look once a day."""
@@ -241,7 +235,7 @@ def offlineClient(state: StateDirectory, aiId: str, path: Path, now: datetime) -
     @raise IdentityError: it can't be made or written.
     """
     state.open()
-    return describe(makeClientCertificate(state, aiId, path, now), now)
+    return describe(makeClientCertificate(state.ca, aiId, path, now), now)
 
 
 def _refuseOwn(state: StateDirectory) -> None:

@@ -1,5 +1,5 @@
 """
-What the commands about tokens do, within one transaction: in the running hub or, without one, in its database.
+The commands about tokens, each done within one transaction: in the running hub or, without one, in its database.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kernelnet.hub.auth import tokens
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.storage.transaction import Transaction
 from kernelnet.identity import IdentityError, checkAiId
 
 __all__ = ["ControlError", "checked", "tokenCommand"]
@@ -27,7 +27,7 @@ class ControlError(Exception):
 
 def tokenCommand(request: dict[str, Any]) -> Callable[[Transaction], Any]:
     """
-    What a token command does within a transaction; its result goes through `checked`.
+    The function that does a token command within a transaction; its result goes through `checked`.
 
     @raise ControlError: the command is wrong.
     """
@@ -45,7 +45,7 @@ def checked(result: Any) -> Any:
 
 
 def _list(request: dict[str, Any]) -> Callable[[Transaction], Any]:
-    return lambda transaction: tokens.list_(transaction.connection)
+    return tokens.list_
 
 
 def _issue(request: dict[str, Any]) -> Callable[[Transaction], Any]:
@@ -84,8 +84,8 @@ def _rotate(request: dict[str, Any]) -> Callable[[Transaction], Any]:
     shown = request.get("token") is True
 
     def rotate(transaction: Transaction) -> dict[str, Any]:
-        row = transaction.execute("SELECT protocol FROM ais WHERE ai_id = ?", (aiId,)).fetchone()
-        if not shown and row is not None and row[0] < 2:
+        protocol = transaction.ais.protocolOf(aiId)
+        if not shown and protocol is not None and protocol < 2:
             return {"refused": f"{aiId} speaks protocol version 1, which brings no new token; --token prints one"}
         token = tokens.rotate(transaction, aiId, grace, lifetime, "issued" if shown else "rotated")
         if token is None:

@@ -10,19 +10,18 @@ The secret of a join string (`invite`) does the same for one id, and is used up 
 A rotated token (`rotate`) reaches a version 2 client over its connection: the one that is open, or any that it opens
 with an old token within the grace period; until its first use it is made anew each time (`renew`), for the same reason.
 
-Kinds in table C{tokens}: C{enrolled} (by the join token or a join string), C{issued} (by an operator), C{join} (the
+Kinds of tokens: C{enrolled} (by the join token or a join string), C{issued} (by an operator), C{join} (the
 secret of a join string), C{rotated} (the newest own token after a rotation), C{viewer} (of a program that only looks).
 """
 
 from __future__ import annotations
 
 import hmac
-import sqlite3
-from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.storage.statements.access import StoredToken
+from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.identity import newToken, tokenHash
 
 __all__ = [
@@ -41,11 +40,11 @@ __all__ = [
     "viewerId",
 ]
 
-_NOBODY = "0" * 64
+_NOBODY = StoredToken("0" * 64, "", "enrolled", 0.0, None, None, None)
 
 
 class Grant(Enum):
-    """How a handshake was answered."""
+    """The answer to a handshake."""
 
     REFUSED = 0
     OWN = 1
@@ -61,7 +60,7 @@ class Grant(Enum):
         return self in (Grant.JOIN, Grant.INVITED)
 
 
-def check(connection: sqlite3.Connection, aiId: str, token: str, joinHash: str, now: float) -> Grant:
+def check(reader: Reader, aiId: str, token: str, joinHash: str, now: float) -> Grant:
     """
     Whether C{token} lets C{aiId} in.
 
@@ -69,21 +68,17 @@ def check(connection: sqlite3.Connection, aiId: str, token: str, joinHash: str, 
 
     @param joinHash: `tokenHash` of the join token.
     """
-    rows = connection.execute(
-        "SELECT hash, kind, expires_at, used_at, revoked_at FROM tokens WHERE ai_id = ? AND kind != 'viewer'",
-        (aiId,),
-    ).fetchall()
     given = tokenHash(token)
     grant = Grant.REFUSED
     mayJoin = True
-    for hash_, kind, expiresAt, usedAt, revokedAt in rows or [(_NOBODY, "enrolled", None, None, None)]:
-        matches = hmac.compare_digest(hash_, given)
-        if matches and revokedAt is None and (expiresAt is None or now < expiresAt):
-            if kind == "join":
-                grant = Grant.INVITED if usedAt is None else Grant.REFUSED
+    for stored in reader.tokens.ofAi(aiId) or [_NOBODY]:
+        matches = hmac.compare_digest(stored.hash, given)
+        if matches and stored.revokedAt is None and (stored.expiresAt is None or now < stored.expiresAt):
+            if stored.kind == "join":
+                grant = Grant.INVITED if stored.usedAt is None else Grant.REFUSED
             else:
-                grant = Grant.FIRST_USE if usedAt is None else Grant.OWN
-        if kind != "enrolled" or usedAt is not None or revokedAt is not None:
+                grant = Grant.FIRST_USE if stored.usedAt is None else Grant.OWN
+        if not _isUnusedEnrolled(stored):
             mayJoin = False
     if hmac.compare_digest(joinHash, given) and mayJoin:
         grant = Grant.JOIN
@@ -92,15 +87,8 @@ def check(connection: sqlite3.Connection, aiId: str, token: str, joinHash: str, 
 
 def markUsed(transaction: Transaction, aiId: str, token: str) -> None:
     """The own token was used: from now on neither the join token nor the join string it came from works for this id."""
-    marked = transaction.execute(
-        "UPDATE tokens SET used_at = ? WHERE hash = ? AND ai_id = ? AND used_at IS NULL RETURNING kind",
-        (transaction.now, tokenHash(token), aiId),
-    ).fetchall()
-    if marked == [("enrolled",)]:
-        transaction.execute(
-            "UPDATE tokens SET used_at = ? WHERE ai_id = ? AND kind = 'join' AND used_at IS NULL",
-            (transaction.now, aiId),
-        )
+    if transaction.tokens.markUsed(tokenHash(token), aiId, transaction.now) == "enrolled":
+        transaction.tokens.markJoinsUsed(aiId, transaction.now)
 
 
 def enrol(transaction: Transaction, aiId: str, grant: Grant = Grant.JOIN) -> str | None:
@@ -109,21 +97,14 @@ def enrol(transaction: Transaction, aiId: str, grant: Grant = Grant.JOIN) -> str
 
     @return: the token; C{None} if what it came with doesn't work for it any more.
     """
+    stored = transaction.tokens.ofAi(aiId)
     if grant is Grant.INVITED:
-        works = transaction.execute(
-            "SELECT 1 FROM tokens WHERE ai_id = ? AND kind = 'join' AND used_at IS NULL AND revoked_at IS NULL", (aiId,)
-        ).fetchone()
+        works = any(token.kind == "join" and _isUnused(token) for token in stored)
     else:
-        works = not transaction.execute(
-            "SELECT 1 FROM tokens WHERE ai_id = ?"
-            " AND (kind != 'enrolled' OR used_at IS NOT NULL OR revoked_at IS NOT NULL)",
-            (aiId,),
-        ).fetchone()
+        works = all(map(_isUnusedEnrolled, stored))
     if not works:
         return None
-    transaction.execute(
-        "DELETE FROM tokens WHERE ai_id = ? AND kind = 'enrolled' AND used_at IS NULL AND revoked_at IS NULL", (aiId,)
-    )
+    transaction.tokens.deleteUnusedEnrolled(aiId)
     return _insert(transaction, aiId, "enrolled")
 
 
@@ -133,10 +114,7 @@ def invite(transaction: Transaction, aiId: str, lifetime: float) -> str:
 
     Tokens that it has go on working.
     """
-    transaction.execute(
-        "UPDATE tokens SET revoked_at = ? WHERE ai_id = ? AND kind = 'join' AND used_at IS NULL AND revoked_at IS NULL",
-        (transaction.now, aiId),
-    )
+    transaction.tokens.revokeUnusedJoins(aiId, transaction.now)
     secret = _insert(transaction, aiId, "join", transaction.now + lifetime)
     transaction.note("join string issued for {ai}", ai=aiId)
     return secret
@@ -159,15 +137,8 @@ def rotate(
     @param kind: C{rotated}: `renew` may make it anew until it was used; C{issued}: it is given to an operator.
     @return: the token; C{None} if there is none that could be rotated.
     """
-    now = transaction.now
-    count = transaction.execute(
-        # What was rotated before and not used yet is an old token now: it may be in the trainer's hands.
-        "UPDATE tokens SET expires_at = min(ifnull(expires_at, ?1), ?1),"
-        " kind = CASE kind WHEN 'rotated' THEN 'issued' ELSE kind END"
-        " WHERE ai_id = ?2 AND kind != 'join' AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?3)",
-        (now + grace, aiId, now),
-    ).rowcount
-    if not count:
+    # What was rotated before and not used yet is an old token now: it may be in the trainer's hands.
+    if not transaction.tokens.expireAll(aiId, transaction.now + grace, transaction.now):
         return None
     token = _insert(transaction, aiId, kind, _end(transaction, lifetime))
     transaction.note("token of {ai} rotated; the old one works for {grace:g} s more", ai=aiId, grace=grace)
@@ -180,16 +151,16 @@ def renew(transaction: Transaction, aiId: str) -> str | None:
 
     @return: the token; C{None} if there is nothing to renew.
     """
-    waiting = transaction.execute(
-        "SELECT hash FROM tokens WHERE ai_id = ? AND kind = 'rotated'"
-        " AND used_at IS NULL AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)",
-        (aiId, transaction.now),
-    ).fetchone()
-    if waiting is None:
-        return None
-    token = newToken()
-    transaction.execute("UPDATE tokens SET hash = ? WHERE hash = ?", (tokenHash(token), waiting[0]))
-    return token
+    for waiting in transaction.tokens.ofAi(aiId):
+        if (
+            waiting.kind == "rotated"
+            and _isUnused(waiting)
+            and (waiting.expiresAt is None or waiting.expiresAt > transaction.now)
+        ):
+            token = newToken()
+            transaction.tokens.replaceHash(waiting.hash, tokenHash(token))
+            return token
+    return None
 
 
 def revoke(transaction: Transaction, aiId: str) -> int:
@@ -198,9 +169,7 @@ def revoke(transaction: Transaction, aiId: str) -> int:
 
     @return: how many tokens stopped working.
     """
-    count = transaction.execute(
-        "UPDATE tokens SET revoked_at = ? WHERE ai_id = ? AND revoked_at IS NULL", (transaction.now, aiId)
-    ).rowcount
+    count = transaction.tokens.revoke(aiId, transaction.now)
     if count:
         transaction.note("{count} token(s) of {ai} revoked", count=count, ai=aiId)
     return count
@@ -214,33 +183,42 @@ def issueViewer(transaction: Transaction, name: str, lifetime: float | None = No
 
 
 def viewerId(name: str) -> str:
-    """What stands as C{ai_id} of a viewer's token: no AI can be called so."""
+    """The C{ai_id} of a viewer's token: no AI can be called so."""
     return f"viewer:{name}"
 
 
-def checkViewer(connection: sqlite3.Connection, token: str, now: float) -> bool:
+def checkViewer(reader: Reader, token: str, now: float) -> bool:
     """Whether C{token} is a viewer's."""
-    row = connection.execute(
-        "SELECT 1 FROM tokens WHERE hash = ? AND kind = 'viewer' AND revoked_at IS NULL"
-        " AND (expires_at IS NULL OR expires_at > ?)",
-        (tokenHash(token), now),
-    ).fetchone()
-    return row is not None
+    return reader.tokens.viewerExists(tokenHash(token), now)
 
 
-def list_(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+def list_(reader: Reader) -> list[dict[str, Any]]:
     """
     All tokens, without anything that could be used as one.
 
     @return: C{ai_id}, C{kind}, C{created_at}, C{expires_at}, C{used_at}, C{revoked_at} (Unix seconds or C{None}),
         C{fingerprint} (the first 12 hex digits of the hash).
     """
-    names = ("fingerprint", "ai_id", "kind", "created_at", "expires_at", "used_at", "revoked_at")
-    rows: Iterable[tuple[Any, ...]] = connection.execute(
-        "SELECT substr(hash, 1, 12), ai_id, kind, created_at, expires_at, used_at, revoked_at FROM tokens"
-        " ORDER BY ai_id, created_at"
-    )
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return [
+        {
+            "fingerprint": token.hash[:12],
+            "ai_id": token.aiId,
+            "kind": token.kind,
+            "created_at": token.createdAt,
+            "expires_at": token.expiresAt,
+            "used_at": token.usedAt,
+            "revoked_at": token.revokedAt,
+        }
+        for token in reader.tokens.all()
+    ]
+
+
+def _isUnused(token: StoredToken) -> bool:
+    return token.usedAt is None and token.revokedAt is None
+
+
+def _isUnusedEnrolled(token: StoredToken) -> bool:
+    return token.kind == "enrolled" and _isUnused(token)
 
 
 def _end(transaction: Transaction, lifetime: float | None) -> float | None:
@@ -249,8 +227,7 @@ def _end(transaction: Transaction, lifetime: float | None) -> float | None:
 
 def _insert(transaction: Transaction, aiId: str, kind: str, expiresAt: float | None = None) -> str:
     token = newToken()
-    transaction.execute(
-        "INSERT INTO tokens (hash, ai_id, kind, created_at, expires_at) VALUES (?, ?, ?, ?, ?)",
-        (tokenHash(token), aiId, kind, transaction.now, expiresAt),
-    )
+    transaction.tokens.insert(StoredToken(tokenHash(token), aiId, kind, transaction.now, expiresAt, None, None))
+    if kind != "viewer":
+        transaction.enrolled.append(aiId)
     return token

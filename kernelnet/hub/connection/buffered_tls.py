@@ -36,24 +36,24 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-__all__ = ["PromptTLS", "PromptTLSEndpoint", "PromptTLSFactory"]
+__all__ = ["BufferedTLS", "BufferedTLSEndpoint", "BufferedTLSFactory"]
 
 SLICE = 64 * 1024
-"""When so many bytes are encrypted they are taken to the socket."""
+"""Encrypted bytes that are taken to the socket at once."""
 _RECORD = 16 * 1024
 _SMALL = 4 * 1024
-"""What a write up to this leaves behind is kept."""
+"""Bytes of a write up to which the BIO that it went through is kept."""
 _ROOM = SLICE + _RECORD + 1024
 """Whatever there is of a slice, one more record fits."""
 
 _lib: Any = SSL._lib  # type: ignore[attr-defined]
 _ffi: Any = SSL._ffi  # type: ignore[attr-defined]
 _buffer = _ffi.new("char[]", _ROOM)
-"""What goes between OpenSSL and us, within one call and in the reactor's thread."""
+"""Bytes between OpenSSL and us, within one call and in the reactor's thread."""
 _bytes = memoryview(_ffi.buffer(_buffer))
 
 
-class PromptTLS(TLSMemoryBIOProtocol):
+class BufferedTLS(TLSMemoryBIOProtocol):
     """One connection."""
 
     def _flushReceiveBIO(self) -> None:
@@ -151,14 +151,14 @@ def _isBuffering(transport: Connection) -> bool:
     return bool(transport.dataBuffer or transport._tempDataBuffer)
 
 
-class PromptTLSFactory(TLSMemoryBIOFactory):
+class BufferedTLSFactory(TLSMemoryBIOFactory):
     """Wraps the hub's factory for a port."""
 
-    protocol = PromptTLS
+    protocol = BufferedTLS
 
 
 @implementer(IStreamServerEndpoint)
-class PromptTLSEndpoint:
+class BufferedTLSEndpoint:
     """C{tcp} with TLS on it."""
 
     def __init__(self, tcp: IStreamServerEndpoint, options: IOpenSSLServerConnectionCreator) -> None:
@@ -166,5 +166,5 @@ class PromptTLSEndpoint:
         self._options = options
 
     def listen(self, factory: IProtocolFactory) -> Deferred[IListeningPort]:
-        listening: Deferred[IListeningPort] = self._tcp.listen(PromptTLSFactory(self._options, False, factory))
+        listening: Deferred[IListeningPort] = self._tcp.listen(BufferedTLSFactory(self._options, False, factory))
         return listening

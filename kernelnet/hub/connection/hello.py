@@ -1,44 +1,47 @@
 """
-How a client is received: its hello is written down, and answered by what everybody knows.
+The reception of a client: its hello is written down, and answered by what everybody knows.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kernelnet import wire
 from kernelnet.hub.auth import tokens
+from kernelnet.hub.connection.interfaces import Connection
+from kernelnet.hub.connection.presence import Presence
 from kernelnet.hub.routing import collaboration_sessions
 from kernelnet.hub.routing.directory import saveHello
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.hub.views import projections
 from kernelnet.message import ErrorClass, Hello, KnowledgeBase, MessageType, SyncRequest, TrainingSync
 from kernelnet.wire import WireProblem
 
-if TYPE_CHECKING:
-    from kernelnet.hub.connection.protocol import HubProtocol
-
-__all__ = ["Greeting", "sendSync"]
+__all__ = ["HelloWork", "sendSync"]
 
 
-class Greeting:
+class HelloWork:
     """
-    A hello on its way into the log (`kernelnet.hub.storage.group_commit.Work`): written before what is behind it.
+    A hello on its way into the log (`kernelnet.hub.storage.transaction.Work`): written before what is behind it.
+
+    @param again: whether it is not the first of its connection.
     """
 
     size = 1024
     source: object | None = None
 
-    def __init__(self, connection: HubProtocol, hello: Hello, again: bool) -> None:
+    def __init__(self, connection: Connection, hello: Hello, again: bool, log: EventLog, presence: Presence) -> None:
         self._connection = connection
         self._hello = hello
         self._again = again
+        self._log = log
+        self._presence = presence
         self._credential: str | None = None
 
     def __repr__(self) -> str:
-        return f"<Greeting of {self._connection.aiId}>"
+        return f"<HelloWork of {self._connection.aiId}>"
 
     def withdrawn(self) -> None:
         return None
@@ -61,32 +64,37 @@ class Greeting:
         if problem is not None and problem.code == "storage_full" and not connection.grant.joins:
             # What was not written can wait: with a full disk, too, the hub routes what needs no log.
             problem = self._credential = None
+            self._presence.noteUnwritten(connection.aiId, self._hello)
         if problem is not None:
             if problem.errorClass is not ErrorClass.CLOSING:
                 problem = WireProblem("shutting_down", f"the hub can't take a hello now: {problem.message}")
             connection.close(problem)
             return
-        connection.factory.greeted(connection, self._hello, self._again)
+        self._presence.greeted(connection, self._hello, self._again)
         if connection.closing:
             return
         after, resumed = self._whereFrom()
         if not self._again:
             connection.readSeq = after
         answer = TrainingSync(seq=after, resumed=resumed, credential=self._credential)
-        sendSync(connection, answer, then=None if self._again else lambda: connection.cursor.start(after))
+        start = None if self._again else lambda: connection.reader.start(after)
+        sendSync(connection, answer, self._log, self._presence, then=start)
 
     def _whereFrom(self) -> tuple[int, bool]:
         """The position after which this client reads the log, and whether that is where it left off."""
-        source, after = self._connection.factory.source, self._hello.resume_after
-        mayResume = self._connection.version >= 2 and self._hello.log_id == source.logId
-        if mayResume and after is not None and source.first - 1 <= after <= source.head:
+        log, after = self._log, self._hello.resume_after
+        mayResume = self._connection.version >= 2 and self._hello.log_id == log.logId
+        if mayResume and after is not None and log.first - 1 <= after <= log.head:
             return after, True
-        return source.head, False
+        return log.head, False
 
 
 def sendSync(
-    connection: HubProtocol,
+    connection: Connection,
     answer: TrainingSync,
+    log: EventLog,
+    presence: Presence,
+    *,
     request: SyncRequest | None = None,
     then: Callable[[], None] | None = None,
 ) -> None:
@@ -97,28 +105,27 @@ def sendSync(
     """
     request = request or SyncRequest()
     first = request.after is None
-    factory = connection.factory
     connection.syncing = True
 
-    def read(database: sqlite3.Connection) -> tuple[KnowledgeBase, str | None, list[dict[str, Any]]]:
-        base, following = projections.page(database, request.after, request.limit)
-        return base, following, collaboration_sessions.openFor(database, connection.aiId) if first else []
+    def read(reader: Reader) -> tuple[KnowledgeBase, str | None, list[dict[str, Any]]]:
+        base, following = projections.page(reader, request.after, request.limit)
+        return base, following, collaboration_sessions.openFor(reader, connection.aiId) if first else []
 
     def send(found: tuple[KnowledgeBase, str | None, list[dict[str, Any]]]) -> None:
         connection.syncing = False
         if connection.closing:
             return
         answer.global_knowledge_base, answer.next, opportunities = found
-        answer.log_id = factory.source.logId
+        answer.log_id = log.logId
         if answer.seq is None:
-            answer.seq = factory.source.head
+            answer.seq = log.head
         if first:
             answer.collaboration_opportunities = opportunities
-            answer.active_ais, answer.ai_info = factory.whoIsHere()
+            answer.active_ais, answer.ai_info = presence.whoIsHere()
         payload = wire.encodePayload(answer)
         payload["next"] = answer.next  # null on the last page, where the default would be left out
         connection.sendPayload(MessageType.TRAINING_SYNC, payload)
         if then is not None:
             then()
 
-    factory.source.read(read).addCallback(send).addErrback(connection.failed)
+    log.read(read).addCallback(send).addErrback(connection.failed)

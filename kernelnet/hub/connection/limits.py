@@ -1,5 +1,5 @@
 """
-How much one client, one address, and all of them together may ask of the hub.
+Limits on what one client, one address, and all of them together may ask of the hub.
 
 =========================================  =======================  =================================================
 limit                                      default                  over it
@@ -15,25 +15,18 @@ messages of one AI                         2,000/s, burst 10,000    its socket i
 An address is an IPv4 address or an IPv6 network of 64 bits, which is what one subscriber gets.  Sockets that have none
 (``unix:``) are limited in all only.
 
-Everything here is pure: the time is an argument, and nothing knows a socket.
-`kernelnet.hub.connection.admission` applies it.
+`kernelnet.hub.connection.rate_limits` keeps them; `kernelnet.hub.connection.admission` applies them to connections.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from kernelnet.wire import AUTHENTICATED_LINE, HANDSHAKE_LINE
 
-__all__ = ["OPTIONS", "Attempts", "Bounds", "Door", "LimitError", "Pace", "Verdict", "addressKey"]
-
-C = TypeVar("C")
+__all__ = ["OPTIONS", "Bounds", "LimitError"]
 
 
 class LimitError(Exception):
@@ -42,7 +35,7 @@ class LimitError(Exception):
 
 @dataclass(frozen=True)
 class Bounds:
-    """The limits of one hub; the table above says what each does."""
+    """Limits of one hub; the table above says what each does."""
 
     handshakeLine: int = HANDSHAKE_LINE
     line: int = AUTHENTICATED_LINE
@@ -101,268 +94,3 @@ _RANGES: list[tuple[str, float, float]] = [
     ("rate", 0.1, 1e9),
     ("burst", 1, 1_000_000_000),
 ]
-
-
-def addressKey(host: object) -> str:
-    """What counts as one address; C{""} for what has none."""
-    if not isinstance(host, str):
-        return ""
-    try:
-        address: IPv4Address | IPv6Address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return ""
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is None:
-            return f"{IPv6Address(int(address) >> 64 << 64)}/64"
-        address = address.ipv4_mapped
-    return str(address)
-
-
-class Door(Generic[C]):
-    """
-    Who is in, and who of them has not shown yet who it is.
-
-    @ivar refused: how many were not let in since the start.
-    @ivar displaced: how many had to go for a newer one.
-    """
-
-    def __init__(self, bounds: Bounds) -> None:
-        self._bounds = bounds
-        self._inside: dict[C, str] = {}
-        self._byAddress: Counter[str] = Counter()
-        # Dicts, since they keep the order: the first is the oldest.
-        self._pending: dict[C, None] = {}
-        self._pendingByAddress: dict[str, dict[C, None]] = {}
-        self.refused = 0
-        self.displaced = 0
-
-    def __repr__(self) -> str:
-        return f"<Door {len(self._inside)} inside, {len(self._pending)} pending, {self.refused} refused>"
-
-    @property
-    def pending(self) -> int:
-        return len(self._pending)
-
-    def admits(self, address: str) -> bool:
-        """Whether one more from C{address} may come in; a refusal is counted."""
-        full = len(self._inside) >= self._bounds.connections
-        if full or (address and self._byAddress[address] >= self._bounds.connectionsPerAddress):
-            self.refused += 1
-            return False
-        return True
-
-    def entered(self, connection: C, address: str) -> list[C]:
-        """
-        C{connection} came in.
-
-        @return: those that must go for it; they count as pending no more, but as inside until they `left`.
-        """
-        self._inside[connection] = address
-        self._byAddress[address] += 1
-        self._pending[connection] = None
-        ofAddress = self._pendingByAddress.setdefault(address, {})
-        ofAddress[connection] = None
-        leaving = []
-        if address and len(ofAddress) > self._bounds.pendingPerAddress:
-            leaving.append(next(iter(ofAddress)))
-            self.proved(leaving[-1])
-        if len(self._pending) > self._bounds.pending:
-            leaving.append(next(iter(self._pending)))
-            self.proved(leaving[-1])
-        self.displaced += len(leaving)
-        return leaving
-
-    def proved(self, connection: C) -> None:
-        """It has shown who it is, or it won't any more."""
-        if connection not in self._pending:
-            return
-        del self._pending[connection]
-        address = self._inside[connection]
-        ofAddress = self._pendingByAddress[address]
-        del ofAddress[connection]
-        if not ofAddress:
-            del self._pendingByAddress[address]
-
-    def left(self, connection: C) -> None:
-        """It is gone."""
-        if connection not in self._inside:
-            return
-        self.proved(connection)
-        address = self._inside.pop(connection)
-        self._byAddress[address] -= 1
-        if not self._byAddress[address]:
-            del self._byAddress[address]
-
-
-class Verdict(Enum):
-    """What becomes of an attempt to authenticate."""
-
-    CHECK = 0
-    """Check it now, and say how it `ended`."""
-    WAIT = 1
-    """Others of its address are being checked; `ended` says when it is its turn."""
-    REFUSE = 2
-    """Too many have failed: it is not checked."""
-
-
-class _Bucket(Generic[C]):
-    """@ivar level: how many may fail now, as of C{at}."""
-
-    __slots__ = ("at", "level", "running", "waiting")
-
-    def __init__(self, level: float, at: float) -> None:
-        self.level = level
-        self.at = at
-        self.running = 0
-        self.waiting: deque[C] = deque()
-
-
-class Attempts(Generic[C]):
-    """
-    Failed authentications: a bucket for each address.
-
-    A check runs only while a failure of it could be paid, so that however many attempts come at once, no more fail than
-    the bucket allows; attempts that succeed cost nothing, and run one after the other as fast as they are checked.
-
-    An AI that was let in from an address before has a bucket of its own there: what a neighbour behind the same address
-    guesses doesn't lock it out.
-
-    @ivar failed: how many failed since the start.
-    @ivar refused: how many were not even checked.
-    """
-
-    MAX_BUCKETS = 10_000
-    MAX_FAMILIAR = 20_000
-
-    def __init__(self, bounds: Bounds) -> None:
-        self._capacity = float(bounds.failures)
-        self._every = bounds.failureEvery
-        # The least recently used first.
-        self._buckets: dict[str, _Bucket[C]] = {}
-        self._familiar: dict[str, None] = {}
-        self.failed = 0
-        self.refused = 0
-
-    def __repr__(self) -> str:
-        return f"<Attempts {len(self._buckets)} buckets, {self.failed} failed, {self.refused} refused>"
-
-    def key(self, address: str, aiId: str) -> str:
-        """Whose failures an attempt of C{aiId} counts among."""
-        own = f"{address} {aiId}"
-        return own if own in self._familiar else address
-
-    def ask(self, key: str, ticket: C, now: float) -> Verdict:
-        """What shall become of this attempt."""
-        bucket = self._bucket(key, now)
-        if bucket.level - bucket.running >= 1 and not bucket.waiting:
-            bucket.running += 1
-            return Verdict.CHECK
-        if bucket.running:
-            bucket.waiting.append(ticket)
-            return Verdict.WAIT
-        self.refused += 1
-        return Verdict.REFUSE
-
-    def ended(self, key: str, failed: bool, now: float) -> tuple[list[C], list[C]]:
-        """
-        A check came to its end.
-
-        @return: whose turn it is to be checked now, and who of those that waited is refused.
-        """
-        bucket = self._bucket(key, now)
-        bucket.running -= 1
-        if failed:
-            bucket.level -= 1
-            self.failed += 1
-        check: list[C] = []
-        refuse: list[C] = []
-        while bucket.waiting:
-            if bucket.level - bucket.running >= 1:
-                bucket.running += 1
-                check.append(bucket.waiting.popleft())
-            elif bucket.running:
-                break
-            else:
-                refuse.extend(bucket.waiting)
-                bucket.waiting.clear()
-        self.refused += len(refuse)
-        if not bucket.running and bucket.level >= self._capacity:
-            del self._buckets[key]
-        return check, refuse
-
-    def succeeded(self, address: str, aiId: str) -> None:
-        """C{aiId} was let in from C{address}."""
-        own = f"{address} {aiId}"
-        self._familiar.pop(own, None)
-        self._familiar[own] = None
-        if len(self._familiar) > self.MAX_FAMILIAR:
-            del self._familiar[next(iter(self._familiar))]
-
-    def wait(self, key: str, now: float) -> int:
-        """Whole seconds after which an attempt will be checked again."""
-        return max(1, math.ceil((1 - self._bucket(key, now).level) * self._every))
-
-    def _bucket(self, key: str, now: float) -> _Bucket[C]:
-        bucket = self._buckets.pop(key, None)
-        if bucket is None:
-            if len(self._buckets) >= self.MAX_BUCKETS:
-                self._drop()
-            bucket = _Bucket(self._capacity, now)
-        else:
-            bucket.level = min(self._capacity, bucket.level + max(0.0, now - bucket.at) / self._every)
-            bucket.at = now
-        self._buckets[key] = bucket
-        return bucket
-
-    def _drop(self) -> None:
-        for key, bucket in self._buckets.items():
-            if not bucket.running:
-                del self._buckets[key]
-                return
-
-
-class Pace:
-    """
-    How fast each may go: a bucket that holds C{burst} and gains C{rate} a second.  Nothing is refused: who goes too
-    fast is in debt, and waits until it is paid.
-
-    @ivar delays: how often somebody had to wait since the start.
-    """
-
-    def __init__(self, rate: float, burst: float) -> None:
-        self._rate = rate
-        self._burst = float(burst)
-        self._levels: dict[str, tuple[float, float]] = {}
-        self.delays = 0
-
-    def __repr__(self) -> str:
-        return f"<Pace {self._rate:g}/s, {len(self._levels)} known, {self.delays} delays>"
-
-    def take(self, who: str, count: int, now: float) -> float:
-        """@return: the seconds that C{who} has to wait after this; 0 for none."""
-        level = self._level(who, now) - count
-        self._levels[who] = (level, now)
-        if level >= 0:
-            return 0.0
-        self.delays += 1
-        return -level / self._rate
-
-    def takeIfThere(self, who: str, now: float) -> bool:
-        """Take one, unless that would be a debt."""
-        level = self._level(who, now)
-        if level < 1:
-            return False
-        self._levels[who] = (level - 1, now)
-        return True
-
-    def forget(self, now: float) -> None:
-        """Drop what is as if it had never been; call it now and then."""
-        for who in [who for who in self._levels if self._level(who, now) >= self._burst]:
-            del self._levels[who]
-
-    def _level(self, who: str, now: float) -> float:
-        known = self._levels.get(who)
-        if known is None:
-            return self._burst
-        level, at = known
-        return min(self._burst, level + max(0.0, now - at) * self._rate)

@@ -1,10 +1,10 @@
 """
 A connection as a reader of the log.
 
-A cursor is live while its connection keeps up: what is committed goes out at once, in a buffer that is shared with
-all other connections.  When the transport asks to pause, the cursor falls behind, and holds nothing but its position;
+A reader is live while its connection keeps up: what is committed goes out at once, in a buffer that is shared with
+all other connections.  When the transport asks to pause, the reader falls behind, and holds nothing but its position;
 when the transport resumes, it reads on from there in pages, from memory or from the database, until it has caught up.
-So a slow reader costs no memory, and a reconnect is a cursor that starts further back.
+So a slow reader costs no memory, and a reconnect is a reader that starts further back.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.log_pages import Event, Page
 from kernelnet.wire import WireProblem, withSeq
 
-__all__ = ["Cursor", "Flush", "Sink"]
+__all__ = ["Broadcast", "LineSink", "LogReader"]
 
 
-class Sink(Protocol):
-    """Where a cursor's lines go."""
+class LineSink(Protocol):
+    """Where a reader's lines go."""
 
     aiId: str
     version: int
@@ -58,9 +58,9 @@ def render(events: Iterable[Event], version: int) -> bytes:
     return _join(_lineFor(event, version) for event in events)
 
 
-class Flush:
+class Broadcast:
     """
-    What a commit, or a part of a large one, means for connections: encoded once for each protocol version, then shared.
+    A commit, or a part of a large one, as connections get it: encoded once for each protocol version, then shared.
 
     @ivar upTo: the position it ends at.
     """
@@ -80,7 +80,7 @@ class Flush:
         self._shared: dict[int, bytes] = {}
 
     @classmethod
-    def of(cls, events: Sequence[Event]) -> Iterator[Flush]:
+    def of(cls, events: Sequence[Event]) -> Iterator[Broadcast]:
         """One commit, cut where it grows too large for one write."""
         start = size = 0
         for i, event in enumerate(events):
@@ -92,7 +92,7 @@ class Flush:
             yield cls(events[start:])
 
     def render(self, aiId: str, version: int) -> bytes:
-        """What the client C{aiId} gets."""
+        """The lines that the client C{aiId} gets."""
         if aiId not in self._special:
             if not self._toAll:
                 return b""
@@ -113,16 +113,16 @@ class Flush:
 
 
 @implementer(IPushProducer)
-class Cursor:
+class LogReader:
     """
     @ivar position: everything up to here was handed to the transport.
     @ivar live: whether it is at the log's head and stays there.
     @ivar paused: whether the transport can't take more now.
     """
 
-    def __init__(self, sink: Sink, log: Log) -> None:
+    def __init__(self, sink: LineSink, log: EventLog) -> None:
         self._sink = sink
-        self._source = log
+        self._log = log
         self._reading = False
         self._started = False
         self._stopped = False
@@ -132,7 +132,7 @@ class Cursor:
 
     def __repr__(self) -> str:
         state = "stopped" if self._stopped else "paused" if self.paused else "live" if self.live else "behind"
-        return f"<Cursor of {self._sink.aiId} at {self.position}, {state}>"
+        return f"<LogReader of {self._sink.aiId} at {self.position}, {state}>"
 
     def start(self, after: int) -> None:
         """Read on from C{after}."""
@@ -140,16 +140,16 @@ class Cursor:
         self.position = after
         self._read()
 
-    def flush(self, flush: Flush, before: bytes) -> None:
+    def take(self, broadcast: Broadcast, before: bytes) -> None:
         """
         Something was committed.
 
         @param before: lines for this connection alone (acks), which go out in the same write.
         """
-        # A cursor that started or resumed within this very commit has read these events already.
-        if self.live and self.position < flush.upTo:
-            self.position = flush.upTo
-            before += flush.render(self._sink.aiId, self._sink.version)
+        # A reader that started or resumed within this very commit has read these events already.
+        if self.live and self.position < broadcast.upTo:
+            self.position = broadcast.upTo
+            before += broadcast.render(self._sink.aiId, self._sink.version)
         if before:
             self._sink.writeLines(before)
 
@@ -169,33 +169,33 @@ class Cursor:
 
     def _read(self) -> None:
         while self._started and not (self.paused or self._stopped or self.live or self._reading):
-            if self.position >= self._source.head:
+            if self.position >= self._log.head:
                 self.live = True
                 return
             if self._isTooLate():
                 return
-            page = self._source.page(self.position, self._sink.aiId)
+            page = self._log.page(self.position, self._sink.aiId)
             if isinstance(page, Deferred):
                 self._reading = True
                 page.addCallback(self._pageRead).addErrback(self._sink.failed)
             else:
-                self._take(page)
+                self._write(page)
 
     def _pageRead(self, page: Page) -> None:
         self._reading = False
         if not self._stopped and not self._isTooLate():
-            self._take(page)
+            self._write(page)
             self._read()
 
     def _isTooLate(self) -> bool:
         """Whether the operator's hard limit has removed what comes next: nothing may be passed over in silence."""
-        if self.position + 1 >= self._source.first:
+        if self.position + 1 >= self._log.first:
             return False
         self._stopped = True
         self._sink.failed(Failure(WireProblem("too_slow", "what comes next for you was removed from the log")))
         return True
 
-    def _take(self, page: Page) -> None:
+    def _write(self, page: Page) -> None:
         self.position = page.upTo
         if data := render(page.events, self._sink.version):
             self._sink.writeLines(data)

@@ -16,7 +16,7 @@ What the logged types mean stands in `kernelnet.hub.routing.router`; here are th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from twisted.internet import error
@@ -26,12 +26,14 @@ from twisted.python.failure import Failure
 
 from kernelnet import wire
 from kernelnet.hub.auth.tokens import Grant
-from kernelnet.hub.connection.admission import setUpSocket
-from kernelnet.hub.connection.hello import Greeting, sendSync
-from kernelnet.hub.connection.limits import addressKey
-from kernelnet.hub.connection.log_reader import Cursor, Flush
+from kernelnet.hub.connection.back_pressure import BackPressure
+from kernelnet.hub.connection.context import ConnectionContext
+from kernelnet.hub.connection.hello import HelloWork, sendSync
+from kernelnet.hub.connection.log_reader import Broadcast, LogReader
+from kernelnet.hub.connection.rate_limits import addressKey
+from kernelnet.hub.connection.sockets import setUpSocket
 from kernelnet.hub.routing.router import Logged
-from kernelnet.hub.storage.group_commit import Work, hubMessage
+from kernelnet.hub.storage.transaction import Work, hubMessage
 from kernelnet.message import (
     LOGGED,
     AiInfo,
@@ -46,9 +48,6 @@ from kernelnet.message import (
 )
 from kernelnet.untrusted import plain
 from kernelnet.wire import LineProtocol, WireProblem
-
-if TYPE_CHECKING:
-    from kernelnet.hub.connection.factory import HubFactory
 
 __all__ = ["HubProtocol"]
 
@@ -69,7 +68,6 @@ class HubProtocol(LineProtocol):
     @ivar ordered: whether nothing may overtake a message of it that was refused for now.
     """
 
-    factory: HubFactory
     transport: Any
     log = Logger(namespace="kernelnet.hub")
 
@@ -78,29 +76,28 @@ class HubProtocol(LineProtocol):
     syncing = False
     lastPing = 0.0
     news: frozenset[str] = frozenset()
-    _held: frozenset[str] = frozenset()
-    _slowed: IDelayedCall | None = None
     _mustResend: str | None = None
 
-    def __init__(self, factory: HubFactory) -> None:
+    def __init__(self, context: ConnectionContext) -> None:
         super().__init__()
-        self.factory = factory
+        self._context = context
         self.aiId = ""
         self.version = 1
         self.greeted = False
         self.since = 0.0
         self.readSeq = 0
         self.ordered = False
-        self.lastHeard = factory.clock.seconds()
-        self.cursor = Cursor(self, factory.source)
+        self.lastHeard = context.clock.seconds()
+        self.reader = LogReader(self, context.log)
         self.grant = Grant.REFUSED
+        self._pressure = BackPressure(self, context.clock)
         self._handshake: Handshake | None = None
         self._timer: IDelayedCall | None = None
         self._acks: list[tuple[str, int]] = []
         self.peer = ""
         self.address = ""
-        self.MAX_LENGTH = factory.gate.bounds.handshakeLine
-        self.maxLine = factory.gate.bounds.line
+        self.MAX_LENGTH = context.admission.bounds.handshakeLine
+        self.maxLine = context.admission.bounds.line
 
     def __repr__(self) -> str:
         state = "closing" if self.closing else "greeted" if self.greeted else "authenticated" if self.aiId else "new"
@@ -118,12 +115,13 @@ class HubProtocol(LineProtocol):
         self.peer = f"{getattr(peer, 'host', peer)}:{getattr(peer, 'port', '')}"
         self.address = addressKey(getattr(peer, "host", None))
         setUpSocket(self.transport)
-        self._timer = self.factory.clock.callLater(self.factory.gate.bounds.authTimeout, self._authTimedOut)
-        self.factory.connected(self)
-        self.transport.registerProducer(self.cursor, True)
+        self._timer = self._context.clock.callLater(self._context.admission.bounds.authTimeout, self._authTimedOut)
+        self._context.listener.connected(self)
+        self._context.admission.entered(self)
+        self.transport.registerProducer(self.reader, True)
 
     def dataReceived(self, data: bytes) -> None:
-        self.lastHeard = self.factory.clock.seconds()
+        self.lastHeard = self._context.clock.seconds()
         super().dataReceived(data)
 
     def lineReceived(self, line: bytes) -> None:
@@ -136,8 +134,9 @@ class HubProtocol(LineProtocol):
             return
         self._cancelTimer()
         # What is pipelined behind the handshake waits, and the small limit is not for it.
-        self.hold("token")
-        self.factory.gate.authenticate(self, self._handshake).addCallback(self._authenticated).addErrback(self.failed)
+        self._pressure.hold("token")
+        checked = self._context.admission.authenticate(self, self._handshake)
+        checked.addCallback(self._authenticated).addErrback(self.failed)
 
     def _authenticated(self, grant: Grant) -> None:
         assert self._handshake is not None
@@ -148,30 +147,20 @@ class HubProtocol(LineProtocol):
             return
         self.grant = grant
         self.aiId = self._handshake.ai_id
-        self.since = self.factory.wallClock()
-        self.factory.authenticated(self)
+        self.since = self._context.wallClock()
+        self._context.listener.authenticated(self)
         self.setRawMode()
-        self.release("token")
+        self._pressure.release("token")
 
     def _authTimedOut(self) -> None:
         self._timer = None
-        self.close(WireProblem("auth_timeout", f"no handshake line within {self.factory.gate.bounds.authTimeout:g} s"))
+        seconds = self._context.admission.bounds.authTimeout
+        self.close(WireProblem("auth_timeout", f"no handshake line within {seconds:g} s"))
 
     def _cancelTimer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _slowDown(self, seconds: float) -> None:
-        """Read no more of it for so long: what it sends faster than it may stays in its own buffers."""
-        if self._slowed is not None:
-            self._slowed.cancel()
-        self.hold("pace")
-        self._slowed = self.factory.clock.callLater(seconds, self._fastEnough)
-
-    def _fastEnough(self) -> None:
-        self._slowed = None
-        self.release("pace")
 
     # --- lines in
 
@@ -191,12 +180,13 @@ class HubProtocol(LineProtocol):
             else:
                 if work is not None:
                     works.append(work)
-        self.factory.source.submit(works)
-        if self.factory.source.backlogged and "log" not in self._held:
-            self.hold("log")
-            self.factory.source.whenRelieved(lambda: self.release("log"))
-        if not self.closing and (wait := self.factory.gate.pace.take(self.aiId, len(lines), self.lastHeard)):
-            self._slowDown(wait)
+        log, rate = self._context.log, self._context.admission.messageRate
+        log.submit(works)
+        if log.backlogged and "log" not in self._pressure:
+            self._pressure.hold("log")
+            log.whenRelieved(lambda: self._pressure.release("log"))
+        if not self.closing and (wait := rate.take(self.aiId, len(lines), self.lastHeard)):
+            self._pressure.slowDown(wait)
 
     def _messageReceived(self, message: NetworkMessage, size: int) -> Work | None:
         if message.sender_id != self.aiId:
@@ -205,13 +195,13 @@ class HubProtocol(LineProtocol):
                 f"`sender_id` is {plain(message.sender_id)!r}, you are {self.aiId!r}",
                 message.message_id,
             )
-        self.factory.counts[message.message_type._value_] += 1
+        self._context.received[message.message_type._value_] += 1
         if not self.greeted and message.message_type is not MessageType.HELLO:
             raise WireProblem(
                 "invalid_message", "`message_type`: the first message must be a hello", message.message_id
             )
         if message.message_type in LOGGED:
-            return Logged(message, self.factory.router.plan(message), size, self)
+            return Logged(message, self._context.router.plan(message), size, self)
         return self._own[message.message_type](self, message)
 
     def lineTooLong(self) -> None:
@@ -236,18 +226,18 @@ class HubProtocol(LineProtocol):
         self.greeted = True
         self.version = version
         self.ordered = version >= 2
-        return Greeting(self, hello, again)
+        return HelloWork(self, hello, again, self._context.log, self._context.presence)
 
     def _trainingSync(self, message: NetworkMessage) -> None:
         request = wire.decodePayload(message, SyncRequest)
         if self.syncing:
             raise WireProblem("busy", "one training_sync at a time: wait for the answer", message.message_id)
-        sendSync(self, TrainingSync(), request)
+        sendSync(self, TrainingSync(), self._context.log, self._context.presence, request=request)
 
     def _heartbeat(self, message: NetworkMessage) -> None:
         beat = wire.decodePayload(message, Heartbeat)
         if beat.seq is not None:
-            self.readSeq = max(self.readSeq, min(beat.seq, self.cursor.position))
+            self.readSeq = max(self.readSeq, min(beat.seq, self.reader.position))
         if beat.nonce is not None and beat.reply_to is None:
             self.send(MessageType.HEARTBEAT, Heartbeat(reply_to=beat.nonce))
 
@@ -265,7 +255,7 @@ class HubProtocol(LineProtocol):
 
     def withdrawn(self, work: Logged) -> WireProblem | None:
         if self._mustResend is None or self._mustResend == work.messageId:
-            return self.factory.source.noRoom
+            return self._context.log.storageProblem
         return WireProblem("busy", f"send {self._mustResend!r} again first", work.messageId)
 
     def settled(self, work: Logged, problem: WireProblem | None) -> None:
@@ -278,7 +268,7 @@ class HubProtocol(LineProtocol):
             self._mustResend = None
         if self.version >= 2:
             self._acks.append((work.messageId, work.seq))
-            self.factory.acking[self] = None
+            self._context.fanOut.acknowledge(self)
 
     def takeAcks(self) -> bytes:
         """The line that acknowledges what was committed since the last one."""
@@ -287,10 +277,10 @@ class HubProtocol(LineProtocol):
             return b""
         return self._line(MessageType.ACK, {"acked": acks}) + b"\n"
 
-    # --- lines out (kernelnet.hub.connection.log_reader.Sink)
+    # --- lines out (kernelnet.hub.connection.log_reader.LineSink)
 
     def _line(self, messageType: MessageType, payload: dict[str, Any]) -> bytes:
-        return wire.encode(hubMessage(messageType, payload, self.factory.wallClock()))
+        return wire.encode(hubMessage(messageType, payload, self._context.wallClock()))
 
     def send(self, messageType: MessageType, payload: msgspec.Struct) -> None:
         """Send a message of the hub's own that is not logged."""
@@ -299,7 +289,7 @@ class HubProtocol(LineProtocol):
     def sendPayload(self, messageType: MessageType, payload: dict[str, Any]) -> None:
         # Version 2 isn't read while it doesn't read, so what waits is bounded.  Version 1 is: it may write first
         # and read later.  What it doesn't take meanwhile is lost to it.
-        if self.closing or (self.cursor.paused and self.version == 1):
+        if self.closing or (self.reader.paused and self.version == 1):
             return
         self.transport.write(self._line(messageType, payload) + b"\n")
 
@@ -307,17 +297,17 @@ class HubProtocol(LineProtocol):
         if not self.closing:
             self.transport.write(data)
 
-    def flush(self, flush: Flush | None) -> None:
+    def committed(self, broadcast: Broadcast | None) -> None:
         """A commit has ended."""
         acks = self.takeAcks() if self._acks else b""
-        if flush is not None:
-            self.cursor.flush(flush, acks)
+        if broadcast is not None:
+            self.reader.take(broadcast, acks)
         elif acks:
             self.writeLines(acks)
 
     def tellNews(self, data: bytes, info: dict[str, AiInfo]) -> None:
         """Others came or went; while the client doesn't read, only whom it concerns is kept."""
-        if self.cursor.paused:
+        if self.reader.paused:
             self.news |= info.keys()
         else:
             self.writeLines(data)
@@ -325,27 +315,17 @@ class HubProtocol(LineProtocol):
     def outputChanged(self, paused: bool) -> None:
         if paused:
             if self.version >= 2:
-                self.hold("output")
+                self._pressure.hold("output")
             return
-        self.lastHeard = self.factory.clock.seconds()  # it took what we had: it is alive
-        self.release("output")
+        self.lastHeard = self._context.clock.seconds()  # it took what we had: it is alive
+        self._pressure.release("output")
         if self.news:
             news, self.news = self.news, frozenset()
-            self.send(MessageType.TRAINING_SYNC, TrainingSync(ai_info=self.factory.infoOf(news)))
-
-    # --- reading or not
+            self.send(MessageType.TRAINING_SYNC, TrainingSync(ai_info=self._context.presence.infoOf(news)))
 
     def hold(self, why: str) -> None:
         """Read no more of this client until all reasons are gone."""
-        if not self._held:
-            self.pauseProducing()
-        self._held |= {why}
-
-    def release(self, why: str) -> None:
-        if why in self._held:
-            self._held -= {why}
-            if not self._held and not self.closing:
-                self.resumeProducing()
+        self._pressure.hold(why)
 
     # --- the end
 
@@ -354,8 +334,8 @@ class HubProtocol(LineProtocol):
         if problem.errorClass is ErrorClass.CLOSING:
             self.close(problem)
             return
-        self.factory.errors[problem.code] += 1
-        if self.factory.gate.mayLog(problem.code):
+        self._context.errors[problem.code] += 1
+        if self._context.admission.mayLog(problem.code):
             self.log.info("{ai}: {code}: {reason}", ai=self.aiId, code=problem.code, reason=plain(problem.message, 300))
         self.send(MessageType.ERROR, wire.problemPayload(problem))
 
@@ -365,8 +345,8 @@ class HubProtocol(LineProtocol):
             return
         self.closing = True
         self._cancelTimer()
-        self.factory.errors[problem.code] += 1
-        if self.aiId or self.factory.gate.mayLog(problem.code):
+        self._context.errors[problem.code] += 1
+        if self.aiId or self._context.admission.mayLog(problem.code):
             self.log.info(
                 "closing {who} ({peer}): {code}: {reason}",
                 who=self.aiId or (self._handshake.ai_id if self._handshake else "a connection"),
@@ -375,16 +355,18 @@ class HubProtocol(LineProtocol):
                 reason=plain(problem.message, 300),
             )
         self.transport.write(self._line(MessageType.ERROR, wire.encodePayload(wire.problemPayload(problem))) + b"\n")
-        self.cursor.stopProducing()
+        self.reader.stopProducing()
         self.transport.unregisterProducer()
-        if self._held:  # or the peer's own goodbye would not be read
-            self._held = frozenset()
-            self.resumeProducing()
+        self._pressure.end()
         self.transport.loseConnection()
-        self._timer = self.factory.clock.callLater(CLOSE_TIMEOUT, self._abort)
+        self._timer = self._context.clock.callLater(CLOSE_TIMEOUT, self._closeTimedOut)
 
-    def _abort(self) -> None:
+    def _closeTimedOut(self) -> None:
         self._timer = None
+        self.abort()
+
+    def abort(self) -> None:
+        """Cut it, with nothing said."""
         self.transport.abortConnection()
 
     def failed(self, failure: Failure) -> None:
@@ -399,8 +381,8 @@ class HubProtocol(LineProtocol):
 
     def connectionLost(self, reason: Failure = Failure(error.ConnectionDone())) -> None:  # noqa: B008
         self._cancelTimer()
-        if self._slowed is not None:
-            self._slowed.cancel()
+        self._pressure.stop()
         self.closing = True
-        self.cursor.stopProducing()
-        self.factory.disconnected(self, reason)
+        self.reader.stopProducing()
+        self._context.admission.left(self)
+        self._context.listener.disconnected(self, reason)

@@ -15,15 +15,15 @@ as its acceptance.
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from kernelnet.hub.routing.directory import Registry
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.storage.statements.sessions import NewSession, SessionState
+from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.message import (
     CollaborationInvitation,
     CollaborationRequest,
@@ -39,14 +39,20 @@ from kernelnet.wire import WireProblem
 __all__ = ["Limits", "add", "complete", "expire", "offer", "openFor", "partners", "respond", "sessionId"]
 
 MAX_INVITED = 3
-"""How many of the best matches are invited."""
+"""Maximum number of best matches that are invited."""
 
 MAX_STEPS = 128
 MAX_TRANSCRIPT = 128 * 1024
-"""So many steps of a session are kept, the first, and no more than so many bytes of JSON."""
+"""Maximum number of a session's steps, and of their bytes of JSON, that are kept: the first."""
 
 MAX_REFUSALS = 16
-"""So many of those who have no time for a session are told in its transcript: there may be thousands."""
+"""Maximum number of those who have no time for a session that its transcript tells of: there may be thousands."""
+
+MAX_DUE = 1000
+"""Maximum number of sessions that expire in one transaction."""
+
+MAX_OPEN = 20
+"""Maximum number of invitations that an AI is told of when it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ def sessionId(message: NetworkMessage) -> str:
 
 
 def partners(
-    registry: Registry, connected: Collection[str], initiator: str, request: CollaborationRequest, target: str | None
+    directory: Directory, connected: Collection[str], initiator: str, request: CollaborationRequest, target: str | None
 ) -> list[str]:
     """
     Whom to invite: a named target; else the AIs that serve most of C{seeking_expertise}; else all that are ready.
@@ -72,9 +78,9 @@ def partners(
     """
     if target is not None:
         return [target] if target != initiator else []
-    ready = {aiId: known for aiId, known in registry.ais.items() if known.hello.collaboration_ready}
+    ready = {aiId: known for aiId, known in directory.ais.items() if known.hello.collaboration_ready}
     ready.pop(initiator, None)
-    scores = {aiId: n for aiId, n in registry.able(request.seeking_expertise).items() if aiId in ready}
+    scores = {aiId: n for aiId, n in directory.able(request.seeking_expertise).items() if aiId in ready}
     if not scores:
         return sorted(ready)
     best = sorted(scores, key=lambda aiId: (aiId not in connected, -scores[aiId], -ready[aiId].seenAt, aiId))
@@ -85,23 +91,19 @@ def offer(
     transaction: Transaction, invitation: CollaborationInvitation, invited: Sequence[str], limits: Limits
 ) -> None:
     """Open a session; with nobody to invite it has expired at once, and the initiator is told."""
-    state = "offered" if invited else "expired"
     now = transaction.now
-    transaction.execute(
-        "INSERT INTO collaboration_sessions (session_id, initiator, type, description, state, invited, declined, body,"
-        " created_at, changed_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, '[]', ?, ?, ?, ?)",
-        (
-            invitation.session_id,
-            invitation.initiator,
-            invitation.type.value,
-            invitation.description,
-            state,
-            msgspec.json.encode(invited).decode(),
-            msgspec.json.encode(invitation),
-            now,
-            now,
-            now + limits.offered if invited else None,
-        ),
+    transaction.sessions.insert(
+        NewSession(
+            id=invitation.session_id,
+            initiator=invitation.initiator,
+            type=invitation.type.value,
+            description=invitation.description,
+            state="offered" if invited else "expired",
+            invited=invited,
+            invitation=msgspec.json.encode(invitation),
+            createdAt=now,
+            expiresAt=now + limits.offered if invited else None,
+        )
     )
     if invited:
         transaction.note(
@@ -112,7 +114,7 @@ def offer(
             type=invitation.type.value,
         )
     else:
-        kind, reason = invitation.type, "nobody else is here yet"
+        kind, reason = invitation.type.value, "nobody else is here yet"
         _tell(transaction, [invitation.initiator], invitation.session_id, "expired", reason, kind=kind)
 
 
@@ -125,17 +127,17 @@ def respond(
     @return: to whom the response goes on, and as what.
     @raise WireProblem: C{invalid_message}: no such session, or not invited to it.
     """
-    session = _find(transaction, response.session_id)
+    session = transaction.sessions.find(response.session_id)
     if session is None or sender not in session.invited:
         raise _notInvited(response.session_id)
-    passedOn = msgspec.structs.replace(response, partner=sender, type=session.type)
+    passedOn = msgspec.structs.replace(response, partner=sender, type=CollaborationType(session.type))
     passedOn.transcript = []  # it is kept, and tells the initiator nothing that it could use
     if response.response == "accepted":
         if session.state == "offered":
             _activate(transaction, session, sender, limits)
             return [session.initiator], passedOn
         if not (session.state == "active" and session.partner == sender):
-            _tell(transaction, [sender], response.session_id, "expired", f"the session is {session.outcome}")
+            _tell(transaction, [sender], response.session_id, "expired", f"the session is {_outcome(session)}")
         return [], passedOn
     if session.state == "active" and session.partner == sender:
         _addSteps(transaction, session.id, sender, [*response.transcript, _refusal(sender, response.reason)])
@@ -144,10 +146,7 @@ def respond(
     if session.state != "offered" or sender in session.declined:
         return [], passedOn
     declined = [*session.declined, sender]
-    transaction.execute(
-        "UPDATE collaboration_sessions SET declined = ?, changed_at = ? WHERE session_id = ?",
-        (msgspec.json.encode(declined).decode(), transaction.now, session.id),
-    )
+    transaction.sessions.setDeclined(session.id, declined, transaction.now)
     if len(declined) <= MAX_REFUSALS:
         _addSteps(transaction, session.id, sender, [_refusal(sender, response.reason)])
     if set(session.invited) <= set(declined):
@@ -164,28 +163,26 @@ def complete(transaction: Transaction, sender: str, sessionId: str, share: Compo
 
     @raise WireProblem: C{invalid_message}: no such session, or not invited to it.
     """
-    session = _find(transaction, sessionId)
+    session = transaction.sessions.find(sessionId)
     if session is None or sender not in session.invited:
         raise _notInvited(sessionId)
     if session.state == "offered":
         _activate(transaction, session, sender, limits)
-        session.state, session.partner = "active", sender
+        session = session._replace(state="active", partner=sender)
         _tell(transaction, [session.initiator], sessionId, "accepted", "", partner=sender, kind=session.type)
     if session.state == "active" and session.partner == sender:
-        transaction.execute(
-            "UPDATE collaboration_sessions SET component = ? WHERE session_id = ?", (share.component.id, sessionId)
-        )
+        transaction.sessions.setComponent(sessionId, share.component.id)
         _addSteps(transaction, sessionId, sender, share.transcript)
         _end(transaction, session, "completed", f"by {sender}")
 
 
 def add(transaction: Transaction, sender: str, sessionId: str, share: ComponentShare) -> None:
     """
-    What a share that ends no session tells of one, kept with it: so the initiator tells what it got out of it.
+    Keep with a session what a share that ends none tells of it: so the initiator tells what it got out of it.
 
     Of those alone who take part, while it is active or after it was completed; else it is an ordinary share.
     """
-    session = _find(transaction, sessionId)
+    session = transaction.sessions.find(sessionId)
     if session is None or sender not in (session.initiator, session.partner):
         return
     if session.state in ("active", "completed"):
@@ -203,9 +200,7 @@ def _addSteps(transaction: Transaction, sessionId: str, sender: str, added: Sequ
     Whoever it says did its steps, it did them itself: else it could put words into others' mouths.  Only where it began
     from may be another's.
     """
-    ((before,),) = transaction.execute(
-        "SELECT transcript FROM collaboration_sessions WHERE session_id = ?", (sessionId,)
-    ).fetchall()
+    before = transaction.sessions.transcriptOf(sessionId)
     steps = msgspec.json.decode(before, type=list[msgspec.Raw]) if before else []
     size = len(before or b"")
     for step in added[: MAX_STEPS - len(steps)]:
@@ -215,21 +210,13 @@ def _addSteps(transaction: Transaction, sessionId: str, sender: str, added: Sequ
         if size > MAX_TRANSCRIPT:
             break
         steps.append(msgspec.Raw(encoded))
-    transaction.execute(
-        "UPDATE collaboration_sessions SET transcript = ?, changed_at = ? WHERE session_id = ?",
-        (msgspec.json.encode(steps), transaction.now, sessionId),
-    )
+    transaction.sessions.setTranscript(sessionId, msgspec.json.encode(steps), transaction.now)
 
 
 def expire(transaction: Transaction) -> int:
     """End the sessions whose time is over, and tell those who took part.  @return: how many."""
-    due = transaction.execute(
-        "SELECT session_id, initiator, state, partner, invited, declined, type FROM collaboration_sessions"
-        " WHERE expires_at <= ? LIMIT 1000",
-        (transaction.now,),
-    ).fetchall()
-    for row in due:
-        session = _Session.fromRow(row)
+    due = transaction.sessions.due(transaction.now, MAX_DUE)
+    for session in due:
         waiting = [session.partner] if session.partner else set(session.invited) - set(session.declined)
         _end(transaction, session, "expired", "its time is over")
         reason = f"no end in time, it was {session.state}"
@@ -237,53 +224,17 @@ def expire(transaction: Transaction) -> int:
     return len(due)
 
 
-def openFor(connection: sqlite3.Connection, aiId: str) -> list[dict[str, Any]]:
+def openFor(reader: Reader, aiId: str) -> list[dict[str, Any]]:
     """The invitations that C{aiId} can still accept, newest first."""
-    rows = connection.execute(
-        "SELECT body FROM collaboration_sessions WHERE state = 'offered' AND expires_at IS NOT NULL"
-        " AND EXISTS (SELECT 1 FROM json_each(invited) WHERE value = ?1)"
-        " AND NOT EXISTS (SELECT 1 FROM json_each(declined) WHERE value = ?1) ORDER BY created_at DESC LIMIT 20",
-        (aiId,),
-    )
-    return [msgspec.json.decode(body) for (body,) in rows]
+    return [msgspec.json.decode(invitation) for invitation in reader.sessions.openFor(aiId, MAX_OPEN)]
 
 
-@dataclass(slots=True)
-class _Session:
-    id: str
-    initiator: str
-    state: str
-    partner: str | None
-    invited: list[str]
-    declined: list[str]
-    type: CollaborationType
-
-    @classmethod
-    def fromRow(cls, row: tuple[Any, ...]) -> _Session:
-        id_, initiator, state, partner, invited, declined, kind = row
-        lists = msgspec.json.decode(invited), msgspec.json.decode(declined)
-        return cls(id_, initiator, state, partner, *lists, CollaborationType(kind))
-
-    @property
-    def outcome(self) -> str:
-        return f"taken by {self.partner}" if self.state == "active" else self.state
+def _outcome(session: SessionState) -> str:
+    return f"taken by {session.partner}" if session.state == "active" else session.state
 
 
-def _find(transaction: Transaction, sessionId: str) -> _Session | None:
-    row = transaction.execute(
-        "SELECT session_id, initiator, state, partner, invited, declined, type FROM collaboration_sessions"
-        " WHERE session_id = ?",
-        (sessionId,),
-    ).fetchone()
-    return _Session.fromRow(row) if row else None
-
-
-def _activate(transaction: Transaction, session: _Session, partner: str, limits: Limits) -> None:
-    transaction.execute(
-        "UPDATE collaboration_sessions SET state = 'active', partner = ?, changed_at = ?, expires_at = ?"
-        " WHERE session_id = ?",
-        (partner, transaction.now, transaction.now + limits.active, session.id),
-    )
+def _activate(transaction: Transaction, session: SessionState, partner: str, limits: Limits) -> None:
+    transaction.sessions.activate(session.id, partner, transaction.now + limits.active, transaction.now)
     transaction.note(
         "session {session} active: {partner} accepted {ai}'s offer",
         session=session.id,
@@ -294,11 +245,8 @@ def _activate(transaction: Transaction, session: _Session, partner: str, limits:
         _tell(transaction, late, session.id, "expired", f"taken by {partner}")
 
 
-def _end(transaction: Transaction, session: _Session, state: str, how: str) -> None:
-    transaction.execute(
-        "UPDATE collaboration_sessions SET state = ?, changed_at = ?, expires_at = NULL WHERE session_id = ?",
-        (state, transaction.now, session.id),
-    )
+def _end(transaction: Transaction, session: SessionState, state: str, how: str) -> None:
+    transaction.sessions.end(session.id, state, transaction.now)
     transaction.note("session {session} {state} ({how})", session=session.id, state=state, how=how)
 
 
@@ -310,12 +258,12 @@ def _tell(
     reason: str,
     *,
     partner: str | None = None,
-    kind: CollaborationType | None = None,
+    kind: str | None = None,
 ) -> None:
     transaction.tell(
         recipients,
         MessageType.COLLABORATION_RESPONSE,
-        CollaborationResponse(sessionId, response, reason, partner, kind),
+        CollaborationResponse(sessionId, response, reason, partner, CollaborationType(kind) if kind else None),
     )
 
 

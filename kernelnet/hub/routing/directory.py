@@ -1,22 +1,23 @@
 """
 The AIs that are known: who has a token, what each said in its last hello, and who can do what.
 
-It is kept in memory, in the reactor's thread, and follows the tables `tokens` and `ais` after each commit.
+It is kept in memory, in the reactor's thread, and follows what is committed: whoever wrote it.
 """
 
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
 
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.storage.engine import Committed
+from kernelnet.hub.storage.statements.access import StoredAi
+from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.message import AiInfo, Hello
 
-__all__ = ["KnownAi", "Registry", "saveHello"]
+__all__ = ["Directory", "KnownAi", "saveHello"]
 
 
 @dataclass(slots=True)
@@ -31,7 +32,7 @@ class KnownAi:
     words: frozenset[str]
 
 
-class Registry:
+class Directory:
     """
     @ivar enrolled: every id that has or had a token of its own.
     @ivar ais: those that ever said hello.
@@ -43,19 +44,26 @@ class Registry:
         self._byWord: dict[str, set[str]] = {}
 
     def __repr__(self) -> str:
-        return f"<Registry enrolled={len(self.enrolled)} ais={len(self.ais)}>"
+        return f"<Directory enrolled={len(self.enrolled)} ais={len(self.ais)}>"
 
     @classmethod
-    def load(cls, connection: sqlite3.Connection) -> Registry:
-        registry = cls()
-        registry.enrolled = {aiId for (aiId,) in connection.execute("SELECT DISTINCT ai_id FROM tokens")}
-        for aiId, hello, seenAt in connection.execute("SELECT ai_id, hello, seen_at FROM ais"):
-            registry.heard(aiId, msgspec.json.decode(hello, type=Hello), seenAt)
-        return registry
+    def load(cls, reader: Reader) -> Directory:
+        """The directory of all that is stored."""
+        directory = cls()
+        directory.enrolled = reader.tokens.ids()
+        for ai in reader.ais.all():
+            directory.heard(ai.aiId, msgspec.json.decode(ai.hello, type=Hello), ai.seenAt)
+        return directory
 
-    def become(self, other: Registry) -> None:
+    def replaceWith(self, other: Directory) -> None:
         """Know what C{other} knows, and nothing else."""
         self.enrolled, self.ais, self._byWord = other.enrolled, other.ais, other._byWord
+
+    def follow(self, committed: Committed) -> None:
+        """Know those who were given a token, and what was said in hellos; a subscriber of the log, a first one."""
+        self.enrolled.update(committed.enrolled)
+        for aiId, hello, now in committed.hellos:
+            self.heard(aiId, hello, now)
 
     def heard(self, aiId: str, hello: Hello, now: float) -> None:
         """C{aiId} said hello."""
@@ -106,11 +114,9 @@ class Registry:
 
 
 def saveHello(transaction: Transaction, aiId: str, hello: Hello, readSeq: int | None) -> None:
-    """Write an AI's hello to table C{ais}."""
-    transaction.execute(
-        "INSERT OR REPLACE INTO ais (ai_id, hello, protocol, seen_at, read_seq) VALUES (?, ?, ?, ?, ?)",
-        (aiId, msgspec.json.encode(hello), hello.protocol, transaction.now, readSeq),
-    )
+    """Store an AI's hello, and tell who follows the log of it."""
+    transaction.ais.save(StoredAi(aiId, msgspec.json.encode(hello), hello.protocol, transaction.now, readSeq))
+    transaction.hellos.append((aiId, hello, transaction.now))
 
 
 def _words(phrases: Iterable[str]) -> Iterable[str]:

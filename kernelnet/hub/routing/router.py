@@ -14,8 +14,8 @@ type                        stored in                                          g
 ``collaboration_response``  ``collaboration_sessions``                         the initiator
 ==========================  =================================================  ==============================
 
-A method of the table below runs in the reactor's thread: it checks, and decides from the registry whom the message
-concerns.  What it returns runs in the writer's thread, within the transaction that appends the message.
+A method of the table below runs in the reactor's thread: it checks, and decides from the directory whom the message
+concerns.  What it returns runs in the engine's thread, within the transaction that appends the message.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ import msgspec
 from kernelnet import wire
 from kernelnet.artifacts import PerformanceReport
 from kernelnet.hub.routing import collaboration_sessions
-from kernelnet.hub.routing.directory import Registry
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage.integrity import digest, digestOf
+from kernelnet.hub.storage.log_pages import Event
+from kernelnet.hub.storage.transaction import Transaction
 from kernelnet.hub.views import projections
 from kernelnet.hub.views.projections import Then
 from kernelnet.message import (
@@ -55,7 +56,7 @@ __all__ = ["Logged", "Owner", "Router"]
 S = TypeVar("S", bound=msgspec.Struct)
 
 _ROOM_FOR_SEQ = 32
-"""What C{"seq"} may add to a line for version 2."""
+"""Bytes that C{"seq"} may add to a line for version 2."""
 
 
 class Owner(Protocol):
@@ -75,29 +76,26 @@ class Owner(Protocol):
 
 
 class Plan(Protocol):
-    """What is to be written for a message."""
+    """All that is to be written for a message."""
 
-    def __call__(self, transaction: Transaction) -> int:
-        """Writer's thread: write it, and what follows from it.  @return: its C{seq}."""
+    def __call__(self, transaction: Transaction) -> Event:
+        """Engine's thread: write it, and what follows from it.  @return: what was appended for it."""
 
     def digest(self) -> bytes:
-        """Of what its author sent."""
+        """The digest of what its author sent."""
 
 
 class Logged:
-    """
-    One message on its way into the log (`kernelnet.hub.storage.group_commit.Work`).
+    """One message on its way into the log (`kernelnet.hub.storage.transaction.Work`)."""
 
-    @ivar seq: its position once it is applied; of a repetition: the first one's.
-    """
-
-    __slots__ = ("_owner", "_plan", "_sender", "messageId", "seq", "size", "source")
+    __slots__ = ("_event", "_first", "_owner", "_plan", "_sender", "messageId", "size", "source")
 
     def __init__(self, message: NetworkMessage, plan: Plan, size: int, owner: Owner) -> None:
         self.messageId = message.message_id
         self.size = size
         self.source: object | None = owner if owner.ordered else None
-        self.seq = 0
+        self._event: Event | None = None
+        self._first = 0
         self._sender = message.sender_id
         self._plan = plan
         self._owner = owner
@@ -105,15 +103,21 @@ class Logged:
     def __repr__(self) -> str:
         return f"<Logged {self.messageId!r} of {self._sender}>"
 
+    @property
+    def seq(self) -> int:
+        """Its position, once it is settled; of a repetition: the first one's."""
+        return self._first if self._event is None else self._event.seq
+
     def withdrawn(self) -> WireProblem | None:
         return self._owner.withdrawn(self)
 
     def apply(self, transaction: Transaction) -> None:
+        self._event = None
         before = transaction.find(self._sender, self.messageId)
         if before is None:
-            self.seq = self._plan(transaction)
+            self._event = self._plan(transaction)
         elif before[1] == self._plan.digest():
-            self.seq = before[0]
+            self._first = before[0]
         else:
             raise WireProblem(
                 "conflicting_duplicate",
@@ -143,15 +147,15 @@ class _Share:
         self._note = note
         self.first: Callable[[Transaction], None] | None = None
 
-    def __call__(self, transaction: Transaction) -> int:
+    def __call__(self, transaction: Transaction) -> Event:
         if self.first is not None:
             self.first(transaction)
         message = self._message
         target = message.target_ai
-        seq = transaction.append(message, self._line, None if target is None else (target,))
-        self._then(transaction, seq)
+        event = transaction.append(message, self._line, None if target is None else (target,))
+        self._then(transaction, event)
         transaction.notes.append(self._note)
-        return seq
+        return event
 
     def digest(self) -> bytes:
         return digestOf(self._line)
@@ -162,11 +166,11 @@ class _Made:
 
     __slots__ = ("_digest", "_store")
 
-    def __init__(self, message: NetworkMessage, store: Callable[[Transaction, bytes], int]) -> None:
+    def __init__(self, message: NetworkMessage, store: Callable[[Transaction, bytes], Event]) -> None:
         self._digest = digest(message.message_type.value, message.target_ai, message.payload)
         self._store = store
 
-    def __call__(self, transaction: Transaction) -> int:
+    def __call__(self, transaction: Transaction) -> Event:
         return self._store(transaction, self._digest)
 
     def digest(self) -> bytes:
@@ -180,19 +184,19 @@ class Router:
 
     def __init__(
         self,
-        registry: Registry,
+        directory: Directory,
         connected: Collection[str],
         limits: collaboration_sessions.Limits,
         maxLine: int = wire.AUTHENTICATED_LINE,
     ) -> None:
-        self._registry = registry
+        self._directory = directory
         self._connected = connected
         self._limits = limits
         self._maxLine = maxLine
 
     def plan(self, message: NetworkMessage) -> Plan:
         """
-        What is to be written for a message of a logged type.
+        The plan of what is to be written for a message of a logged type.
 
         The plan holds the payload encoded, and the message lets go of it: hundreds wait for a commit, each with some
         thirty objects less.
@@ -208,7 +212,7 @@ class Router:
         return plan
 
     def _checkTarget(self, message: NetworkMessage, target: str) -> None:
-        if not self._registry.isKnown(target):
+        if not self._directory.isKnown(target):
             raise WireProblem("unknown_target", f"`target_ai` {plain(target)!r} was never enrolled", message.message_id)
 
     def _encode(self, message: NetworkMessage) -> bytes:
@@ -288,13 +292,13 @@ class Router:
         if message.target_ai is not None:
             able = [message.target_ai]
         else:
-            able = sorted(self._registry.able([request.feature]).keys() - {message.sender_id})
+            able = sorted(self._directory.able([request.feature]).keys() - {message.sender_id})
         forwarded = ForwardedFeatureRequest(request, message.sender_id)
         line = self._encode(msgspec.structs.replace(message, payload=wire.encodePayload(forwarded)))
 
-        def store(transaction: Transaction, digest: bytes) -> int:
-            seq = transaction.append(message, line, able, digest)
-            best = projections.bestMatch(transaction.connection, request.feature, message.sender_id)
+        def store(transaction: Transaction, digest: bytes) -> Event:
+            event = transaction.append(message, line, able, digest)
+            best = projections.bestMatch(transaction, request.feature, message.sender_id)
             if best is not None:
                 self._answer(transaction, message.sender_id, {"component": best}, request)
             elif not able:
@@ -306,7 +310,7 @@ class Router:
                 found="answered from what is stored" if best is not None else "nothing stored",
                 count=len(able),
             )
-            return seq
+            return event
 
         return _Made(message, store)
 
@@ -333,8 +337,8 @@ class Router:
         target = message.target_ai or request.target_ai or None
         if target is not None:
             self._checkTarget(message, target)
-        invited = collaboration_sessions.partners(self._registry, self._connected, message.sender_id, request, target)
-        known = self._registry.ais.get(message.sender_id)
+        invited = collaboration_sessions.partners(self._directory, self._connected, message.sender_id, request, target)
+        known = self._directory.ais.get(message.sender_id)
         invitation = CollaborationInvitation(
             session_id=collaboration_sessions.sessionId(message),
             type=request.type,
@@ -347,10 +351,10 @@ class Router:
         )
         line = self._encode(msgspec.structs.replace(message, payload=wire.encodePayload(invitation)))
 
-        def store(transaction: Transaction, digest: bytes) -> int:
-            seq = transaction.append(message, line, invited, digest)
+        def store(transaction: Transaction, digest: bytes) -> Event:
+            event = transaction.append(message, line, invited, digest)
             collaboration_sessions.offer(transaction, invitation, invited, self._limits)
-            return seq
+            return event
 
         return _Made(message, store)
 
@@ -358,7 +362,7 @@ class Router:
         if response.response == "expired":
             raise WireProblem("invalid_message", "payload: only the hub says `expired`", message.message_id)
 
-        def store(transaction: Transaction, digest: bytes) -> int:
+        def store(transaction: Transaction, digest: bytes) -> Event:
             recipients, passedOn = collaboration_sessions.respond(
                 transaction, message.sender_id, response, self._limits
             )

@@ -1,1 +1,18 @@
-"""TODO map."""
+"""
+The log and all else that is stored, whichever engine has it.
+
+  - `engine`: the interface behind which a database's ways stand
+  - `transaction`: what may be read, and what may be written in one commit; `Work`, which is written
+  - ``statements/``: the named statements, all that is asked of a database
+  - `group_commit`: how an engine applies many works in one transaction
+  - ``sqlite/``: the engine on an SQLite file
+  - ``memory/``: the engine in memory
+  - `event_log`: the durable, numbered sequence of messages, for everybody else
+  - `log_pages`: stretches of the log as its readers see them
+  - `retention`, `retention_policy`: the log's beginning removed in time, and the options for that
+  - `disk_space`: whether the disk has room, and the check of all rows after an unclean end
+  - `integrity`: digests and checksums of the log's rows
+  - `latency_histogram`: durations counted in buckets
+  - `offline`: the database read, or written, by a command
+  - `errors`: errors of the database, whichever engine has it
+"""

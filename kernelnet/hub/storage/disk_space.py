@@ -1,12 +1,11 @@
 """
-The hub's disk: whether there is room, what an unclean end left, and how copies of the database are made.
+The hub's disk: whether there is room, and the options for that; what an unclean end left.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from kernelnet.hub.storage import integrity, retention
-from kernelnet.hub.storage.event_log import Log
-from kernelnet.hub.storage.retention import Limit, Policy
+from kernelnet.hub.storage.engine import Engine
+from kernelnet.hub.storage.retention_policy import RetentionLimit, RetentionPolicy, parseSize
 from kernelnet.wire import WireProblem
 
-__all__ = ["OPTIONS", "Room", "StorageError", "checkAll", "minFree", "policy"]
+__all__ = ["OPTIONS", "DiskSpaceMonitor", "StorageError", "checkAll", "minFree", "policy"]
 
 OPTIONS: list[list[Any]] = [
     ["min-free", None, "50MB", "with less than this free on its disk the hub takes no messages (storage_full)"],
@@ -34,30 +32,30 @@ class StorageError(Exception):
     """An option is wrong; the text says which, and what would be right."""
 
 
-def policy(options: Any) -> Policy:
+def policy(options: Any) -> RetentionPolicy:
     """
-    What ``--retain`` and ``--retain-hard`` say.
+    The policy that ``--retain`` and ``--retain-hard`` ask for.
 
     @raise StorageError: they are wrong.
     """
-    limits: list[Limit | None] = []
+    limits: list[RetentionLimit | None] = []
     for name in ("retain", "retain-hard"):
         try:
-            limits.append(None if options[name] is None else Limit.parse(options[name]))
+            limits.append(None if options[name] is None else RetentionLimit.parse(options[name]))
         except ValueError as e:
             raise StorageError(f"--{name} takes {e}") from None
-    return Policy(*limits)
+    return RetentionPolicy(*limits)
 
 
 def minFree(options: Any) -> int:
     """@raise StorageError: ``--min-free`` is wrong."""
     try:
-        return retention.parseSize(options["min-free"])
+        return parseSize(options["min-free"])
     except ValueError as e:
         raise StorageError(f"--min-free takes {e}") from None
 
 
-class Room:
+class DiskSpaceMonitor:
     """
     Whether the disk has room for messages.
 
@@ -73,7 +71,7 @@ class Room:
         self._low = False
 
     def problem(self) -> WireProblem | None:
-        """Why no message can be taken now; it takes some microseconds, and is asked once for each commit."""
+        """The reason why no message can be taken now; it takes some microseconds, and is asked once for each commit."""
         try:
             free = self._free(self._folder)
         except OSError:
@@ -101,18 +99,17 @@ def _free(folder: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
-async def checkAll(source: Log, clock: IReactorTime) -> int:
+async def checkAll(engine: Engine, head: int, clock: IReactorTime) -> int:
     """
-    Check every row of the log, in slices that let messages through.
+    Check every row of the log up to C{head}, in slices that let messages through.
 
     @return: up to which row.
     @raise kernelnet.hub.storage.integrity.Damaged: one is not what was written.
     """
-    head = source.head
     after: int | None = 0
     last = 0
     while after is not None and after < head:
         last = after
-        after = await source.read(partial(integrity.checkRows, after=last))
+        after = await engine.checkRows(last)
         await deferLater(clock, PAUSE)
     return after or last

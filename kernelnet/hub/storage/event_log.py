@@ -4,54 +4,51 @@ The durable, numbered sequence of messages, written by group commit.
 All that arrives while one commit runs goes into the next: one transaction, one fsync.  Work is done in two
 threads and settled in order::
 
-    reactor's thread                      writer's thread
+    reactor's thread                      the engine's thread
     submit(work, …)
                                           BEGIN; work.apply(transaction) for each; COMMIT
     head = last seq
+    subscribers with first=True
     work.settle(None or problem) for each
-    committed(events)
+    the other subscribers
 
 Nothing is acknowledged or delivered before C{COMMIT} has returned.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from kernelnet.hub.storage.group_commit import Transaction, Work, asProblem, commit, isDamage
-from kernelnet.hub.storage.latency_histogram import Durations
-from kernelnet.hub.storage.log_pages import Event, Page, Recent, readPage
+from kernelnet.hub.storage.engine import Commit, Committed, Engine, Identity
+from kernelnet.hub.storage.latency_histogram import LatencyHistogram
+from kernelnet.hub.storage.log_pages import Page, Recent
+from kernelnet.hub.storage.transaction import Note, Reader, Transaction, Work
 from kernelnet.untrusted import plain
 from kernelnet.wire import WireProblem
 
-__all__ = ["Log", "Pool"]
+__all__ = ["EventLog"]
 
 T = TypeVar("T")
+Follower = Callable[[Committed], None]
 
 
-class Pool(Protocol):
-    """The part of `twisted.enterprise.adbapi.ConnectionPool` that is used."""
-
-    def runWithConnection(self, func: Callable[..., T], *args: Any) -> Deferred[T]: ...
-
-    def close(self) -> None: ...
-
-
-class Log:
+class EventLog:
     """
+    The log on an engine, for everybody else.
+
+    @ivar engine: for what is done to the database as a whole: backups, checks.
     @ivar head: the last committed position.
     @ivar logId: tells this log from that of any other database.
     @ivar first: the first position that can still be read.
     @ivar damaged: called when a commit finds the database damaged.
-    @ivar room: asked before each commit why the disk can't take messages.
-    @ivar noRoom: what it said last.
+    @ivar findStorageProblem: asked before each commit why the disk can't take messages.
+    @ivar storageProblem: what it said last.
     @ivar commits: how long each commit took, from its begin until the reactor's thread had heard of it.
     """
 
@@ -71,28 +68,28 @@ class Log:
     GATHER = 0.005
     """Seconds that it waits at most."""
     ENOUGH = 250
-    """So many messages do not wait any longer."""
+    """Messages that do not wait any longer."""
     RECENT_BYTES = 4 * 1024 * 1024
-    """How much of the log's end is kept in memory, for readers that are only a little behind."""
+    """Bytes of the log's end that are kept in memory, for readers that are only a little behind."""
 
     MAX_NOTES = 20
     """Lines about messages in the log file in one second."""
 
     _log = Logger(namespace="kernelnet.hub")
 
-    def __init__(self, writer: Pool, reader: Pool, clock: IReactorTime, wallClock: Callable[[], float]) -> None:
-        self._writer = writer
-        self._reader = reader
+    def __init__(self, engine: Engine, clock: IReactorTime, wallClock: Callable[[], float]) -> None:
+        self.engine = engine
         self._clock = clock
         self._wallClock = wallClock
-        self.committed: Callable[[list[Event]], None] = lambda events: None
         self.damaged: Callable[[BaseException], None] = lambda error: None
-        self.room: Callable[[], WireProblem | None] = lambda: None
-        self.noRoom: WireProblem | None = None
-        self.commits = Durations()
+        self.findStorageProblem: Callable[[], WireProblem | None] = lambda: None
+        self.storageProblem: WireProblem | None = None
+        self.commits = LatencyHistogram()
         self.head = 0
         self.first = 1
         self.logId = ""
+        self._toldFirst: list[Follower] = []
+        self._toldLast: list[Follower] = []
         self._waiting: list[Work] = []
         self._waitingBytes = 0
         self._running: list[Work] = []
@@ -107,25 +104,42 @@ class Log:
         self._notesLeftOut = 0
 
     def __repr__(self) -> str:
-        return f"<Log head={self.head} waiting={len(self._waiting)} committing={len(self._running)}>"
+        return f"<EventLog head={self.head} waiting={len(self._waiting)} committing={len(self._running)}>"
 
     def open(self) -> Deferred[None]:
-        """Read where the log stands; nothing may be submitted before this fires."""
+        """Read where the log stands, also once a backup was gone back to; nothing may be submitted before it fires."""
 
-        def where(connection: sqlite3.Connection) -> tuple[str, int, int]:
-            (logId,) = connection.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()
-            # Retention may have removed every row: the numbers go on all the same.
-            row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-            last = row[0] if row else 0
-            (first,) = connection.execute("SELECT min(seq) FROM events").fetchone()
-            return logId, last, first or last + 1
-
-        def opened(found: tuple[str, int, int]) -> None:
-            self.logId, self.head, self.first = found
+        def opened(found: Identity) -> None:
+            self.logId, self.head, self.first = found.logId, found.head, found.first
             self._recent = Recent(self.RECENT_BYTES)
             self._recent.startAfter(self.head)
 
-        return self._writer.runWithConnection(where).addCallback(opened)
+        return self.engine.open().addCallback(opened)
+
+    # --- following
+
+    def subscribe(self, callback: Follower, *, first: bool = False) -> None:
+        """
+        Have C{callback} called with what each batch wrote, in the reactor's thread, when it is durable; also when that
+        was nothing, since all of it was refused or the commit failed.
+
+        @param first: before the works of the batch are settled, so for what an answer depends on; else after that, so
+            for who passes it on.  Among themselves they are called in the order in which they came.
+        """
+        (self._toldFirst if first else self._toldLast).append(callback)
+
+    def unsubscribe(self, callback: Follower) -> None:
+        """Call it no more."""
+        for followers in (self._toldFirst, self._toldLast):
+            if callback in followers:
+                followers.remove(callback)
+
+    def _tell(self, followers: list[Follower], committed: Committed) -> None:
+        for callback in tuple(followers):
+            try:
+                callback(committed)
+            except Exception:
+                self._log.failure("delivery failed")
 
     # --- writing
 
@@ -138,17 +152,13 @@ class Log:
 
     def write(self, function: Callable[[Transaction], T]) -> Deferred[T]:
         """
-        Have C{function} called in the writer's thread with the next commit.
+        Have C{function} called in the engine's thread with the next commit.
 
         @return: fires with its result after the commit; fails with a `WireProblem` if it raised or the commit failed.
         """
         call = _Call(function)
         self.submit([call])
         return call.done
-
-    def exclusive(self, function: Callable[[sqlite3.Connection], T]) -> Deferred[T]:
-        """Fires with what C{function} returns for the writing connection, outside of any transaction."""
-        return self._writer.runWithConnection(function)
 
     @property
     def backlogged(self) -> bool:
@@ -201,33 +211,33 @@ class Log:
         taken = self._waiting[:count]
         del self._waiting[:count]
         self._waitingBytes -= size
-        self.noRoom = self.room()
+        self.storageProblem = self.findStorageProblem()
         for work in taken:
             if problem := work.withdrawn():
                 self._settle(work, problem)
             else:
                 self._running.append(work)
         if not self._running:
-            self._settleAll([], [])
+            self._settleAll([], Committed())
             return
         self._began = self._clock.seconds()
-        done = self._writer.runWithConnection(commit, self._running, self._wallClock())
+        done = self.engine.commit(self._running, self._wallClock())
         done.addCallbacks(self._commitEnded, self._commitFailed).addErrback(self._unexpected)
 
-    def _commitEnded(self, result: tuple[Transaction, dict[int, BaseException]]) -> None:
-        transaction, refused = result
+    def _commitEnded(self, done: Commit) -> None:
         self.commits.add(self._clock.seconds() - self._began)
-        for i, error in refused.items():
+        problems: list[WireProblem | None] = [None] * len(self._running)
+        for i, error in done.refused.items():
+            problems[i] = self.engine.problemOf(error)
             if not isinstance(error, WireProblem):
                 self._log.failure("could not store {work}", Failure(error), work=self._running[i])
-            if isDamage(error):
+            if self.engine.isDamage(error):
                 self.damaged(error)
-        problems = [asProblem(refused[i]) if i in refused else None for i in range(len(self._running))]
-        if transaction.events:
-            self.head = transaction.events[-1].seq
-            self._recent.add(transaction.events)
-        self._settleAll(problems, transaction.events)
-        self._writeNotes(transaction.notes)
+        if events := done.committed.events:
+            self.head = events[-1].seq
+            self._recent.add(events)
+        self._settleAll(problems, done.committed)
+        self._writeNotes(done.notes)
 
     def _commitFailed(self, failure: Failure) -> None:
         """Nothing of the batch was written: a full disk, an I/O error."""
@@ -235,9 +245,9 @@ class Log:
             "commit of {count} messages failed: {reason}", count=len(self._running), reason=failure.getErrorMessage()
         )
         error = failure.value or Exception()
-        if isDamage(error):
+        if self.engine.isDamage(error):
             self.damaged(error)
-        self._settleAll([asProblem(error)] * len(self._running), [])
+        self._settleAll([self.engine.problemOf(error)] * len(self._running), Committed())
 
     def _settle(self, work: Work, problem: WireProblem | None) -> None:
         try:
@@ -245,15 +255,13 @@ class Log:
         except Exception:
             self._log.failure("settling {work} failed", work=work)
 
-    def _settleAll(self, problems: list[WireProblem | None], events: list[Event]) -> None:
+    def _settleAll(self, problems: list[WireProblem | None], committed: Committed) -> None:
         began = self._clock.seconds()
         works, self._running = self._running, []
+        self._tell(self._toldFirst, committed)
         for work, problem in zip(works, problems, strict=True):
             self._settle(work, problem)
-        try:
-            self.committed(events)
-        except Exception:
-            self._log.failure("delivery failed")
+        self._tell(self._toldLast, committed)
         now = self._clock.seconds()
         self._restUntil = now + min(self.REST * (now - began), self.GATHER)
         self._beginInTime()
@@ -266,7 +274,7 @@ class Log:
             for callback in relief:
                 callback()
 
-    def _writeNotes(self, notes: list[tuple[str, dict[str, Any]]]) -> None:
+    def _writeNotes(self, notes: list[Note]) -> None:
         # A line costs more than the message that it is about: beyond some they are only counted.
         now = self._clock.seconds()
         if now - self._notesSince >= 1:
@@ -290,23 +298,21 @@ class Log:
 
     def page(self, after: int, aiId: str) -> Page | Deferred[Page]:
         """
-        The next stretch of the log after C{after}: at once if it is in memory, else from the read connection.
+        The next stretch of the log after C{after}: at once if it is in memory, else from the engine.
 
         It is bounded in bytes, or holds one message that is larger; it never covers what is not committed.
         """
         if self.remembers(after):
             return self._recent.page(after, aiId)
-        head = self.head
-        return self._reader.runWithConnection(lambda connection: readPage(connection, after, head, aiId))
+        return self.engine.page(after, self.head, aiId)
 
-    def read(self, function: Callable[[sqlite3.Connection], T]) -> Deferred[T]:
-        """Fires with what C{function} returns for a read connection; it runs in a thread."""
-        return self._reader.runWithConnection(function)
+    def read(self, function: Callable[[Reader], T]) -> Deferred[T]:
+        """Fires with what C{function} returns for what was committed; it runs in a thread."""
+        return self.engine.read(function)
 
     def close(self) -> None:
-        """Give the connections back; `drain` first."""
-        self._writer.close()
-        self._reader.close()
+        """Close the engine; `drain` first."""
+        self.engine.close()
 
 
 class _Call:

@@ -1,285 +1,67 @@
 """
-One commit: all that is waiting, in one transaction, in the writer's thread.
+One commit: all that is waiting, in one transaction; a work that fails takes none of the others down.
+
+An engine begins its transaction, has the works applied by `applyAll`, and commits.  If that fails, for whatever reason,
+it begins anew and has them applied by `applyEach`, which finds out whose fault it was.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from functools import cache
-from itertools import chain
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
 
-import msgspec
+from kernelnet.hub.storage.transaction import Transaction, Work
+from kernelnet.message import ErrorClass
+from kernelnet.wire import WireProblem
 
-from kernelnet import wire
-from kernelnet.hub.storage.integrity import checksum
-from kernelnet.hub.storage.log_pages import Event, isNewOnly
-from kernelnet.message import HUB_ID, ErrorClass, MessageType, NetworkMessage
-from kernelnet.wire import WireProblem, newMessageId
-
-__all__ = ["Transaction", "Work", "asProblem", "commit", "hubMessage", "isDamage"]
+__all__ = ["applyAll", "applyEach"]
 
 
-def hubMessage(messageType: MessageType, payload: dict[str, Any], now: float) -> NetworkMessage:
-    """What the hub itself says at Unix time C{now}."""
-    return NetworkMessage(newMessageId(now), HUB_ID, messageType, wire.rfc3339(now), payload)
-
-
-Row = Sequence[Any]
-
-_encode = msgspec.json.Encoder().encode
-
-_ROWS = 32
-"""So many rows are written by one statement: 7.2 µs a message with its projection instead of 8.4 one by one."""
-
-_APPEND = (
-    "INSERT INTO events (seq, sender_id, message_id, message_type, target, timestamp, recipients, body, digest,"
-    " checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-
-
-@cache
-def _forRows(sql: str) -> str:
-    """The INSERT C{sql} of one row, for `_ROWS` of them."""
-    head, values = sql.split("VALUES ")
-    return f"{head}VALUES {', '.join([values] * _ROWS)}"
-
-
-class Transaction:
+def applyAll(transaction: Transaction, works: Sequence[Work]) -> dict[int, BaseException]:
     """
-    What work may do while it is applied, in the writer's thread.
+    Apply works that are expected to be taken, or refused in an orderly way: no savepoints.
 
-    Rows to append or put are gathered, and written with few calls for each statement before anything else is read or
-    written, which also makes fewer changes between the threads.
-
-    @ivar now: Unix seconds.
-    @ivar notes: (format, fields) of log lines, written once the commit stands.
+    @return: why works were refused, by index.
+    @raise Exception: one failed otherwise.  Nothing may stay of the transaction; `applyEach` finds out whose fault it
+        is.
     """
-
-    def __init__(self, connection: sqlite3.Connection, now: float, *, allNew: bool = False) -> None:
-        """@param allNew: take each message for one that was not appended before; `flush` finds out if one was."""
-        self._connection = connection
-        self._allNew = allNew
-        self._rows: dict[str, list[Row]] = {}
-        self._head: int | None = None
-        self._appendedAfter = 0
-        self.now = now
-        self.events: list[Event] = []
-        self.notes: list[tuple[str, dict[str, Any]]] = []
-
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """For what reads: it sees all that was appended and put before."""
-        self.flush()
-        return self._connection
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
-        return self.connection.execute(sql, parameters)
-
-    def put(self, sql: str, row: Row) -> None:
-        """Have an INSERT executed for C{row}, in the order of the calls with the same C{sql}."""
-        self._rows.setdefault(sql, []).append(row)
-
-    def flush(self) -> None:
-        """
-        Write what was gathered.
-
-        @raise sqlite3.Error: it can't be, so nothing of this transaction may stay.
-        """
-        if self._rows:
-            rows, self._rows = self._rows, {}
-            for sql, some in rows.items():
-                rest = len(some) - len(some) % _ROWS
-                for start in range(0, rest, _ROWS):
-                    self._connection.execute(_forRows(sql), [*chain.from_iterable(some[start : start + _ROWS])])
-                self._connection.executemany(sql, some[rest:])
-
-    def forget(self, events: int, notes: int) -> None:
-        """The work that came after so many events and notes is rolled back."""
-        self._rows.clear()
-        self._head = None
-        del self.events[events:], self.notes[notes:]
-
-    def find(self, sender: str, messageId: str) -> tuple[int, bytes] | None:
-        """C{seq} and digest of the message if it was appended before, also when retention has removed its row since."""
-        if self._allNew:
-            return None
-        found: tuple[int, bytes] | None = self.execute(
-            "SELECT seq, CASE digest WHEN x'' THEN digest_of(body) ELSE digest END FROM events"
-            " WHERE sender_id = ?1 AND message_id = ?2"
-            " UNION ALL SELECT seq, digest FROM removed_keys WHERE sender_id = ?1 AND message_id = ?2",
-            (sender, messageId),
-        ).fetchone()
-        return found
-
-    def checkAllNew(self) -> None:
-        """
-        Whether all that was appended was really new.
-
-        @raise sqlite3.IntegrityError: it was not.
-        """
-        self.flush()
-        if not self._allNew or self._head is None:
-            return
-        again = self._connection.execute(
-            "SELECT 1 WHERE EXISTS (SELECT 1 FROM removed_keys) AND EXISTS (SELECT 1 FROM events CROSS JOIN"
-            " removed_keys USING (sender_id, message_id) WHERE events.seq > ?)",
-            (self._appendedAfter,),
-        ).fetchone()
-        if again is not None:
-            raise sqlite3.IntegrityError("a message whose row retention has removed")
-
-    def append(
-        self, message: NetworkMessage, line: bytes, recipients: Iterable[str] | None, digest: bytes = b""
-    ) -> int:
-        """
-        Put one message at the end of the log.
-
-        @param line: C{message} as its recipients get it.
-        @param recipients: ids; C{None}: all but the sender.
-        @param digest: of what its author sent; C{b""}: that is what C{line} says.
-        @return: its C{seq}.
-        """
-        ids: frozenset[str] | None = None
-        listed: str | None = None
-        if recipients is not None:
-            ids = frozenset(recipients) - {message.sender_id}
-            listed = _encode(sorted(ids)).decode()
-        type_ = message.message_type._value_
-        if self._head is None:
-            # What AUTOINCREMENT would go by: no number is ever given twice, whatever retention removes.
-            row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-            self._head = self._appendedAfter = row[0] if row else 0
-        self._head = seq = self._head + 1
-        self.put(
-            _APPEND,
-            (
-                seq,
-                message.sender_id,
-                message.message_id,
-                type_,
-                message.target_ai,
-                message.timestamp,
-                listed,
-                line,
-                digest,
-                checksum(line, digest, listed),
-            ),
-        )
-        self.events.append(Event(seq, message.sender_id, ids, line, isNewOnly(type_)))
-        return seq
-
-    def tell(self, recipients: Iterable[str], messageType: MessageType, payload: msgspec.Struct) -> int:
-        """Append a message of the hub's own."""
-        message = self.message(messageType, wire.encodePayload(payload))
-        return self.append(message, wire.encode(message), recipients)
-
-    def message(self, messageType: MessageType, payload: dict[str, Any]) -> NetworkMessage:
-        """A message of the hub's own, not yet appended."""
-        return hubMessage(messageType, payload, self.now)
-
-    def note(self, format: str, **fields: Any) -> None:
-        """A line for the hub's log file, once this is committed; `Log` makes strangers' words in it plain."""
-        self.notes.append((format, fields))
+    refused: dict[int, BaseException] = {}
+    for i, work in enumerate(works):
+        try:
+            work.apply(transaction)
+        except WireProblem as problem:
+            refused[i] = problem
+    return refused
 
 
-class Work(Protocol):
+def applyEach(
+    transaction: Transaction,
+    works: Sequence[Work],
+    problemOf: Callable[[BaseException], WireProblem],
+) -> dict[int, BaseException]:
     """
-    Something to be written with the next commit.
+    Apply each work in a savepoint of its own: what one wrote that failed is undone, others stay.
 
-    @ivar size: roughly how many bytes it will write.
-    @ivar source: whose order must hold: after a C{retry} refusal nothing more of it is written in the same commit.
-        C{None}: nobody's.
+    After a refusal for now nothing more of the same source is applied: its order must hold.
+
+    @param problemOf: as that of C{Engine}.
+    @return: why works were refused, by index.
+    @raise Exception: one failed in such a way that nothing of the transaction is left.
     """
-
-    size: int
-    source: object | None
-
-    def withdrawn(self) -> WireProblem | None:
-        """Reactor's thread, right before the commit: why it shall not be written any more."""
-
-    def apply(self, transaction: Transaction) -> None:
-        """
-        Writer's thread; it may be called again after a rollback.
-
-        @raise WireProblem: it is refused; nothing may have been written by then.
-        """
-
-    def settle(self, problem: WireProblem | None) -> None:
-        """Reactor's thread: it is committed, or why it never will be."""
-
-
-def commit(
-    connection: sqlite3.Connection, works: list[Work], now: float
-) -> tuple[Transaction, dict[int, BaseException]]:
-    """
-    One transaction for all works; if one of them fails or repeats an earlier message, again with each in a savepoint
-    of its own.
-
-    Most commits hold new messages only.  They are not looked up first: the index of unique keys refuses a repetition.
-    """
-    # Whatever went wrong in the first attempt: the second finds out whose it is.
-    with suppress(Exception):
-        return _attempt(connection, works, now, careful=False)
-    return _attempt(connection, works, now, careful=True)
-
-
-def _attempt(
-    connection: sqlite3.Connection, works: list[Work], now: float, careful: bool
-) -> tuple[Transaction, dict[int, BaseException]]:
-    transaction = Transaction(connection, now, allNew=not careful)
     refused: dict[int, BaseException] = {}
     held: dict[object, WireProblem] = {}
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for i, work in enumerate(works):
-            if not careful:
-                try:
-                    work.apply(transaction)
-                except WireProblem as problem:
-                    refused[i] = problem
-                continue
-            if work.source in held:
-                refused[i] = held[work.source]
-                continue
-            events, notes = len(transaction.events), len(transaction.notes)
-            connection.execute("SAVEPOINT work")
-            try:
-                work.apply(transaction)
-                transaction.flush()
-            except Exception as e:
-                refused[i] = e
-                if work.source is not None and asProblem(e).errorClass is ErrorClass.RETRY:
-                    held[work.source] = asProblem(e)
-                transaction.forget(events, notes)
-                if not connection.in_transaction:
-                    raise  # such as a full disk: SQLite has rolled all back
-                connection.execute("ROLLBACK TO work")
-            connection.execute("RELEASE work")
-        transaction.checkAllNew()
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    return transaction, refused
-
-
-def asProblem(error: BaseException) -> WireProblem:
-    """What a sender is told: to wait when the disk is full or busy, to give up when its message can't be stored."""
-    if isinstance(error, WireProblem):
-        return error
-    if isinstance(error, sqlite3.OperationalError):
-        if "full" in str(error):
-            return WireProblem("storage_full", "the hub's disk is full; send it again later")
-        return WireProblem("busy", f"the hub can't store it now ({error}); send it again later")
-    if isDamage(error):  # not the message's fault, so it must not be dropped
-        return WireProblem("busy", f"the hub's database is in trouble ({error}); send it again later")
-    return WireProblem("invalid_message", "the hub could not store this message; its log says why")
-
-
-def isDamage(error: BaseException) -> bool:
-    """Whether SQLite found its file damaged: that class itself is what it has for nothing else."""
-    return type(error) is sqlite3.DatabaseError
+    for i, work in enumerate(works):
+        if work.source in held:
+            refused[i] = held[work.source]
+            continue
+        transaction.savepoint()
+        try:
+            work.apply(transaction)
+            transaction.release()
+        except Exception as error:
+            refused[i] = error
+            problem = problemOf(error)
+            if work.source is not None and problem.errorClass is ErrorClass.RETRY:
+                held[work.source] = problem
+            if not transaction.undo():
+                raise  # such as a full disk: all was rolled back
+    return refused

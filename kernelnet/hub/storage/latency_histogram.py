@@ -1,17 +1,17 @@
-"""How long something took each time, counted in buckets: a histogram as Prometheus knows it."""
+"""Durations counted in buckets: a histogram as Prometheus knows it."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
 
-__all__ = ["BOUNDS", "Durations", "quantile"]
+__all__ = ["BOUNDS", "LatencyHistogram", "quantile"]
 
 BOUNDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds up to which each bucket counts; one more counts what took longer."""
 
 
-class Durations:
+class LatencyHistogram:
     """
     @ivar counts: how many fell into each bucket since the start; C{seconds}: all of them together.
     """
@@ -23,7 +23,7 @@ class Durations:
         self.seconds = 0.0
 
     def __repr__(self) -> str:
-        return f"<Durations {sum(self.counts)} in {self.seconds:.3f} s>"
+        return f"<LatencyHistogram {sum(self.counts)} in {self.seconds:.3f} s>"
 
     def add(self, seconds: float) -> None:
         self.counts[bisect_left(BOUNDS, seconds)] += 1

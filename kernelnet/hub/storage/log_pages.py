@@ -4,21 +4,19 @@ Stretches of the log as its readers see them: from memory, or from the database.
 
 from __future__ import annotations
 
-import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
 
-from kernelnet.hub.storage.integrity import Damaged, checksum
 from kernelnet.message import MessageType
 
-__all__ = ["Event", "Page", "Recent", "isNewOnly", "readPage"]
+__all__ = ["PAGE_ROWS", "Event", "Page", "Recent", "fillPage", "isNewOnly"]
 
 PAGE_ROWS = 1000
 PAGE_BYTES = 256 * 1024
-"""What one page holds at most; a single message may be larger."""
+"""Bounds of one page; a single message may be larger."""
 
 
 class Event(msgspec.Struct, eq=False, gc=False):
@@ -84,35 +82,7 @@ class Recent:
 
     def page(self, after: int, aiId: str) -> Page:
         start = bisect_right(self._events, after, key=_seq)
-        return _fill(self._events[start : start + PAGE_ROWS], aiId, after)
-
-
-def readPage(connection: sqlite3.Connection, after: int, head: int, aiId: str) -> Page:
-    """
-    The next page after C{after} from the database; never beyond C{head}.
-
-    @raise Damaged: a row is not what was written; nothing of it may go out.
-    """
-    found = connection.execute(
-        "SELECT seq, sender_id, recipients, body, message_type, digest, checksum FROM events"
-        " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-        (after, head, PAGE_ROWS),
-    )
-    try:
-        page = _fill(map(_event, found), aiId, after)
-    finally:
-        found.close()  # what was not fetched would hold back the checkpoint
-    if page.upTo == after:
-        page.upTo = head  # nothing there: rows that retention removed
-    return page
-
-
-def _event(row: tuple[int, str, str | None, bytes, str, bytes, int | None]) -> Event:
-    seq, sender, recipients, body, messageType, digest, stored = row
-    if stored is not None and checksum(body, digest, recipients) != stored:
-        raise Damaged(f"row {seq} of the log does not fit its checksum: see kernelnet doctor")
-    ids = None if recipients is None else frozenset(msgspec.json.decode(recipients))
-    return Event(seq, sender, ids, body, isNewOnly(messageType))
+        return fillPage(self._events[start : start + PAGE_ROWS], aiId, after)
 
 
 def isNewOnly(messageType: str) -> bool:
@@ -127,7 +97,12 @@ def _seq(event: Event) -> int:
     return event.seq
 
 
-def _fill(events: Iterable[Event], aiId: str, after: int) -> Page:
+def fillPage(events: Iterable[Event], aiId: str, after: int) -> Page:
+    """
+    The page after C{after}: what concerns C{aiId} of C{events}, which follow each other, as far as it has room.
+
+    @param events: at most `PAGE_ROWS`.
+    """
     page = Page([], after)
     size = 0
     for event in events:

@@ -1,1 +1,8 @@
-"""TODO map."""
+"""
+What is stored as others are told of it: each view is a function of a `kernelnet.hub.storage.transaction.Reader`.
+
+  - `projections`: patterns, components and reports stored from messages, and read in the pages that newcomers get
+  - `components`: components with everybody's verdict and their lineage
+  - `progress`: the steps by which the best level on each task rose
+  - `patterns`, `sessions`, `ais`: the same for patterns, collaborations, and AIs that said hello
+"""

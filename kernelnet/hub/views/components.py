@@ -1,13 +1,12 @@
 """
-What the hub's database says of components, for people: each with everybody's verdict and where it comes from.
+Components as people and the API are told of them: each with everybody's verdict and where it comes from.
 
-Reads the projections only, by a connection that can't write; a component's own words are those of its author.
+A component's own words are those of its author.
 """
 
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,11 @@ import msgspec
 from msgspec import Struct
 
 from kernelnet.artifacts import Component, Manifest, Report, Verdict
+from kernelnet.hub.storage.statements.knowledge import COMPONENT_SORTS as SORTS
+from kernelnet.hub.storage.statements.knowledge import COMPONENT_STATES as STATES
+from kernelnet.hub.storage.statements.knowledge import ComponentKey, StoredComponent
+from kernelnet.hub.storage.transaction import Reader
+from kernelnet.hub.views.projections import MAX_REPORT, describeReport
 
 __all__ = [
     "SORTS",
@@ -31,25 +35,8 @@ __all__ = [
     "reportsOn",
 ]
 
-SORTS = {
-    "level": ("development_level", "seq"),
-    "confirmed": ("confirmed - refuted", "development_level", "seq"),
-    "newest": ("seq",),
-}
-"""How a list can be ordered; the largest comes first."""
-
-STATES = {
-    "confirmed": "confirmed > 0 AND refuted = 0",
-    "refuted": "refuted > 0 AND confirmed = 0",
-    "disputed": "confirmed > 0 AND refuted > 0",
-    "unmeasured": "confirmed = 0 AND refuted = 0",
-}
-"""What others found: nobody confirms what is his own.  Disagreement is shown, and decided by nobody."""
-
 MAX_MANIFEST = 64 * 1024
 """Bytes of JSON: a list shows a component with a larger one as if it had none."""
-
-_COLUMNS = "ai_id, digest, confirmed, refuted, seq, timestamp, body"
 
 
 class Ambiguous(Exception):
@@ -93,7 +80,7 @@ class Entry(Struct):
 
 
 def entries(
-    connection: sqlite3.Connection,
+    reader: Reader,
     *,
     workbench: str | None = None,
     state: str | None = None,
@@ -104,68 +91,47 @@ def entries(
     """
     @param state: one of `STATES`; C{None}: all.
     @param sort: one of `SORTS`.
-    @param limit: at most so many.
+    @param limit: the maximum number of them.
     @param after: the last one of the page before.
     @return: each without its source and its module: a list of strangers' megabytes would fill the memory.
     """
-    conditions: list[str] = ["kind = 'component'"]
-    values: list[Any] = []
-    if workbench is not None:
-        conditions.append("feature = ?")
-        values.append(workbench)
-    if state is not None:
-        conditions.append(STATES[state])
-    columns = SORTS[sort]
+    key = None
     if after is not None:
-        numbers = {
-            "development_level": after.component.development_level or 0.0,
-            "confirmed - refuted": after.confirmed - after.refuted,
-            "seq": after.seq,
-        }
-        conditions.append(f"({', '.join(columns)}) < ({', '.join('?' * len(columns))})")
-        values += [numbers[column] for column in columns]
-    order = ", ".join(f"{column} DESC" for column in columns)
-    sql = f"SELECT {_COLUMNS} FROM shared_components WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT ?"  # noqa: S608 - from the tables above
-    return [_entry(connection, row, _brief) for row in connection.execute(sql, (*values, limit))]
+        level = after.component.development_level or 0.0
+        key = ComponentKey(after.confirmed - after.refuted, level, after.seq)
+    found = reader.components.listed(workbench=workbench, state=state, sort=sort, limit=limit, after=key)
+    return [_entry(reader, stored, _brief) for stored in found]
 
 
-def workbenchesOf(connection: sqlite3.Connection) -> list[str]:
+def workbenchesOf(reader: Reader) -> list[str]:
     """The workbenches that there are components of, 100 at most."""
-    rows = connection.execute(
-        "SELECT DISTINCT feature FROM shared_components WHERE kind = 'component' ORDER BY feature LIMIT 100"
-    )
-    return [str(name) for (name,) in rows]
+    return reader.components.features(100)
 
 
-def entryOf(connection: sqlite3.Connection, name: str) -> Entry | None:
+def entryOf(reader: Reader, name: str) -> Entry | None:
     """
     The component of an id, or of a digest that begins so (six hex digits at least); of the same bytes who shared them
     first.
 
     @raise Ambiguous: two authors call one so, or two digests begin so.
     """
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM shared_components WHERE kind = 'component' AND (component_id = ?"  # noqa: S608
-        " OR (length(?) >= 6 AND substr(digest, 1, length(?)) = lower(?))) ORDER BY seq",
-        (name, name, name, name),
-    ).fetchall()
+    found = reader.components.named(name)
     # A stranger may call a component like another's digest; a whole digest is nobody's to take.
-    rows = [row for row in rows if row[1] == name.lower()] or rows
-    if len({row[1] for row in rows}) > 1:
-        found = ", ".join(f"{row[1][:12]} of {row[0]}" for row in rows[:8])
-        raise Ambiguous(f"{len(rows)} components are called {name!r}: {found}; name one by its digest")
-    return _entry(connection, rows[0]) if rows else None
+    found = [one for one in found if one.digest == name.lower()] or found
+    if len({one.digest for one in found}) > 1:
+        words = ", ".join(f"{one.digest[:12]} of {one.author}" for one in found[:8])
+        raise Ambiguous(f"{len(found)} components are called {name!r}: {words}; name one by its digest")
+    return _entry(reader, found[0]) if found else None
 
 
-def entryAt(connection: sqlite3.Connection, seq: int) -> Entry | None:
+def entryAt(reader: Reader, seq: int) -> Entry | None:
     """The component with this C{seq}."""
-    sql = f"SELECT {_COLUMNS} FROM shared_components WHERE kind = 'component' AND seq = ?"  # noqa: S608
-    row = connection.execute(sql, (seq,)).fetchone()
-    return _entry(connection, row) if row else None
+    stored = reader.components.at(seq)
+    return _entry(reader, stored) if stored is not None else None
 
 
 class _Brief(Struct):
-    """Of a component what a list shows."""
+    """The part of a component that a list shows."""
 
     id: str
     development_level: float | None = None
@@ -184,28 +150,23 @@ def _whole(body: bytes) -> Component:
     return msgspec.json.decode(body, type=Component)
 
 
-def _entry(
-    connection: sqlite3.Connection, row: tuple[Any, ...], decode: Callable[[bytes], Component] = _whole
-) -> Entry:
-    author, digest, confirmed, refuted, seq, timestamp, body = row
-    reports = connection.execute(
-        "SELECT ai_id, verdict FROM performance_reports WHERE digest = ? AND ai_id != ? AND verdict IS NOT NULL"
-        " ORDER BY seq",
-        (digest, author),
+def _entry(reader: Reader, stored: StoredComponent, decode: Callable[[bytes], Component] = _whole) -> Entry:
+    verdicts = {aiId: Verdict(verdict) for aiId, verdict in reader.reports.verdicts(stored.digest, stored.author)}
+    return Entry(
+        decode(stored.body),
+        stored.author,
+        stored.digest,
+        stored.confirmed,
+        stored.refuted,
+        stored.seq,
+        stored.timestamp,
+        verdicts,
     )
-    verdicts = {aiId: Verdict(verdict) for aiId, verdict in reports}
-    return Entry(decode(body), author, digest, confirmed, refuted, seq, timestamp, verdicts)
 
 
-def reportsOn(connection: sqlite3.Connection, digest: str, limit: int = 50) -> list[dict[str, Any]]:
-    """The newest reports about these bytes, each with C{reporter} and C{timestamp}, which the hub adds."""
-    rows = connection.execute(
-        "SELECT ai_id, timestamp, body FROM performance_reports WHERE digest = ? AND length(body) < 16384"
-        " ORDER BY seq DESC LIMIT ?",
-        (digest, limit),
-    )
-    # what the hub knows comes last: nobody reports in another's name
-    return [{**msgspec.json.decode(body), "reporter": aiId, "timestamp": at} for aiId, at, body in rows]
+def reportsOn(reader: Reader, digest: str, limit: int = 50) -> list[dict[str, Any]]:
+    """The newest reports about these bytes, as `kernelnet.hub.views.projections.describeReport` gives them."""
+    return [*map(describeReport, reader.reports.onDigest(digest, limit, MAX_REPORT))]
 
 
 class Ancestor(Struct):
@@ -223,28 +184,25 @@ class Ancestor(Struct):
     parents: list[Ancestor] = []
 
 
-def lineage(connection: sqlite3.Connection, entry: Entry, depth: int = 8) -> list[Ancestor]:
+def lineage(reader: Reader, entry: Entry, depth: int = 8) -> list[Ancestor]:
     """
     The parents that a component names, theirs, and so on.
 
-    @param depth: at most so many generations; what comes twice is followed once.
+    @param depth: the maximum number of generations; what comes twice is followed once.
     """
-    return _ancestors(connection, entry, depth, {entry.digest})
+    return _ancestors(reader, entry, depth, {entry.digest})
 
 
-def _ancestors(connection: sqlite3.Connection, entry: Entry, depth: int, seen: set[str]) -> list[Ancestor]:
+def _ancestors(reader: Reader, entry: Entry, depth: int, seen: set[str]) -> list[Ancestor]:
     manifest = entry.component.manifest
     found = []
     for digest in dict.fromkeys(manifest.parents if manifest is not None else []):
-        row = connection.execute(
-            f"SELECT {_COLUMNS} FROM shared_components WHERE kind = 'component' AND digest = ? ORDER BY seq LIMIT 1",  # noqa: S608
-            (digest,),
-        ).fetchone()
-        parent = _entry(connection, row) if row else None
+        stored = reader.components.withDigest(digest)
+        parent = _entry(reader, stored) if stored is not None else None
         ancestor = Ancestor(digest, parent, _gain(entry, parent) if parent is not None else None)
         if parent is not None and digest not in seen and depth > 1:
             seen.add(digest)
-            ancestor.parents = _ancestors(connection, parent, depth - 1, seen)
+            ancestor.parents = _ancestors(reader, parent, depth - 1, seen)
         found.append(ancestor)
     return found
 
@@ -265,7 +223,7 @@ def _gain(child: Entry, parent: Entry) -> float | None:
 
 
 def describe(entry: Entry) -> dict[str, Any]:
-    """What a list says of a component, as JSON values."""
+    """The words of a list about a component, as JSON values."""
     report, manifest = entry.report, entry.component.manifest
     return {
         "id": entry.component.id,

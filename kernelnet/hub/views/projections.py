@@ -1,5 +1,5 @@
 """
-What all AIs know together: patterns, components and reports, stored from messages and read in pages.
+The knowledge of all AIs together: patterns, components and reports, stored from messages and read in pages.
 
 "Best" is what most AIs other than the author confirmed by measuring it again, then what claims most; of equals
 the newest.
@@ -8,23 +8,28 @@ the newest.
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from kernelnet.artifacts import CodeBlock, Component, Pattern, PerformanceReport, Verdict
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.artifacts import CodeBlock, Component, Pattern, PerformanceReport
+from kernelnet.hub.storage.log_pages import Event
+from kernelnet.hub.storage.statements.knowledge import ComponentKey, NewComponent, NewPattern, NewReport, StoredReport
+from kernelnet.hub.storage.statements.sessions import SESSION_STATES
+from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.message import KnowledgeBase, NetworkMessage
 
 __all__ = [
+    "MAX_REPORT",
     "PAGE_BYTES",
     "Then",
     "bestMatch",
     "counts",
+    "describeReport",
     "page",
+    "reportsOf",
     "storeCode",
     "storeComponent",
     "storeNothing",
@@ -36,15 +41,17 @@ PAGE_BYTES = 128 * 1024
 """The JSON of one page's items; what else a ``training_sync`` holds takes at most as much again."""
 _SHOWN = 5
 """Reports shown with each component."""
+MAX_REPORT = 16384
+"""Bytes from which on a report is not shown."""
 
-Then = Callable[[Transaction, int], None]
-"""Writes what follows from the message with this C{seq}, in the writer's thread."""
+Then = Callable[[Transaction, Event], None]
+"""Writes what follows from the message that was appended as this event, in the engine's thread."""
 _encode = msgspec.json.Encoder().encode
 
 
 def storePattern(message: NetworkMessage, pattern: Pattern) -> Then:
     """Prepare the row of a pattern, before the message is encoded; the result writes it."""
-    row = (
+    row = NewPattern(
         message.sender_id,
         pattern.id,
         pattern.type,
@@ -53,35 +60,44 @@ def storePattern(message: NetworkMessage, pattern: Pattern) -> Then:
         message.timestamp,
         _encodeOnce(message, "pattern"),
     )
-    return partial(_put, _PATTERN, row)
+    return partial(_putPattern, row)
 
 
 def storeCode(message: NetworkMessage, code: CodeBlock) -> Then:
     """The same for a building block."""
-    row = (message.sender_id, code.id, "code", code.type, code.specialization, "", 0.0, message.timestamp)
-    return partial(_put, _COMPONENT, (*row, _encodeOnce(message, "code")))
+    row = NewComponent(
+        message.sender_id,
+        code.id,
+        "code",
+        code.type,
+        code.specialization,
+        "",
+        0.0,
+        message.timestamp,
+        _encodeOnce(message, "code"),
+    )
+    return partial(_putComponent, row)
 
 
 def storeComponent(message: NetworkMessage, component: Component) -> Then:
     """The same for a component."""
-    digest = component.digest
-    row = (
+    row = NewComponent(
         message.sender_id,
         component.id,
         "component",
         component.title,
         component.manifest.workbench if component.manifest else component.specialization,
-        digest,
+        component.digest,
         component.development_level or 0.0,
         message.timestamp,
         _encodeOnce(message, "component"),
     )
-    return partial(_putAndCount, _COMPONENT, row, digest)
+    return partial(_putComponent, row)
 
 
 def storeReport(message: NetworkMessage, report: PerformanceReport) -> Then:
     """The same for a report."""
-    row = (
+    row = NewReport(
         message.sender_id,
         report.component_id,
         report.digest or "",
@@ -89,25 +105,11 @@ def storeReport(message: NetworkMessage, report: PerformanceReport) -> Then:
         message.timestamp,
         _encode(message.payload),
     )
-    return partial(_putAndCount, _REPORT, row, report.digest)
+    return partial(_putReport, row)
 
 
-def storeNothing(transaction: Transaction, seq: int) -> None:
+def storeNothing(transaction: Transaction, event: Event) -> None:
     """For what is in the log only."""
-
-
-_PATTERN = (
-    "INSERT OR REPLACE INTO shared_patterns (seq, ai_id, pattern_id, type, confidence, specialization, timestamp, body)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_COMPONENT = (
-    "INSERT OR REPLACE INTO shared_components (seq, ai_id, component_id, kind, name, feature, digest,"
-    " development_level, timestamp, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_REPORT = (
-    "INSERT OR REPLACE INTO performance_reports (seq, ai_id, component_id, digest, verdict, timestamp, body)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
 
 
 def _encodeOnce(message: NetworkMessage, key: str) -> bytes:
@@ -117,66 +119,44 @@ def _encodeOnce(message: NetworkMessage, key: str) -> bytes:
     return body
 
 
-def _put(sql: str, row: tuple[Any, ...], transaction: Transaction, seq: int) -> None:
-    transaction.put(sql, (seq, *row))
+def _putPattern(row: NewPattern, transaction: Transaction, event: Event) -> None:
+    transaction.patterns.put(event, row)
 
 
-def _putAndCount(sql: str, row: tuple[Any, ...], digest: str | None, transaction: Transaction, seq: int) -> None:
-    transaction.put(sql, (seq, *row))
-    if digest:
-        _countVerdicts(transaction, digest)
+def _putComponent(row: NewComponent, transaction: Transaction, event: Event) -> None:
+    transaction.components.put(event, row)
+    if row.digest:
+        transaction.components.countVerdicts(row.digest)
 
 
-def _countVerdicts(transaction: Transaction, digest: str) -> None:
-    """Count by AI what others found of the components with this digest; nobody confirms its own."""
-    transaction.execute(
-        """
-        UPDATE shared_components SET (confirmed, refuted) = (
-            SELECT COUNT(*) FILTER (WHERE verdict = ?), COUNT(*) FILTER (WHERE verdict = ?)
-            FROM (SELECT DISTINCT r.ai_id, r.verdict FROM performance_reports r
-                  WHERE r.digest = shared_components.digest AND r.ai_id != shared_components.ai_id)
-        ) WHERE digest = ?
-        """,
-        (Verdict.CONFIRMED.value, Verdict.REFUTED.value, digest),
-    )
+def _putReport(row: NewReport, transaction: Transaction, event: Event) -> None:
+    transaction.reports.put(event, row)
+    if row.digest:
+        transaction.components.countVerdicts(row.digest)
 
 
-def bestMatch(connection: sqlite3.Connection, feature: str, requestor: str) -> dict[str, Any] | None:
+def bestMatch(reader: Reader, feature: str, requestor: str) -> dict[str, Any] | None:
     """The best stored component for a feature, as its author shared it; not the requestor's own."""
-    row = connection.execute(
-        "SELECT body FROM shared_components WHERE kind = 'component' AND ai_id != ? AND (feature = ? OR name = ?)"
-        " ORDER BY confirmed - refuted DESC, development_level DESC, seq DESC LIMIT 1",
-        (requestor, feature, feature),
-    ).fetchone()
-    return msgspec.json.decode(row[0]) if row else None
+    best = reader.components.best(feature, requestor)
+    return msgspec.json.decode(best.body) if best else None
 
 
-def counts(connection: sqlite3.Connection) -> dict[str, Any]:
-    """How much is stored, by table; sessions by state."""
-    (patterns,) = connection.execute("SELECT COUNT(*) FROM shared_patterns").fetchone()
-    kinds = dict(connection.execute("SELECT kind, COUNT(*) FROM shared_components GROUP BY kind"))
-    (confirmed,) = connection.execute(
-        "SELECT COUNT(*) FROM shared_components WHERE kind = 'component' AND confirmed > 0"
-    ).fetchone()
-    (reports,) = connection.execute("SELECT COUNT(*) FROM performance_reports").fetchone()
-    sessions = dict(connection.execute("SELECT state, COUNT(*) FROM collaboration_sessions GROUP BY state"))
+def counts(reader: Reader) -> dict[str, Any]:
+    """The number of all that is stored, by table; of sessions by state."""
+    kinds, sessions = reader.components.countByKind(), reader.sessions.countByState()
     return {
         "stored": {
-            "patterns": patterns,
+            "patterns": reader.patterns.count(),
             "components": kinds.get("component", 0),
-            "confirmed_components": confirmed,
+            "confirmed_components": reader.components.countConfirmed(),
             "code_blocks": kinds.get("code", 0),
-            "performance_reports": reports,
+            "performance_reports": reader.reports.count(),
         },
-        "sessions": {
-            state: sessions.get(state, 0) for state in ("offered", "active", "completed", "declined", "expired")
-        },
+        "sessions": {state: sessions.get(state, 0) for state in SESSION_STATES},
     }
 
 
-def page(
-    connection: sqlite3.Connection, after: str | None, limit: int, maxBytes: int = PAGE_BYTES
-) -> tuple[KnowledgeBase, str | None]:
+def page(reader: Reader, after: str | None, limit: int, maxBytes: int = PAGE_BYTES) -> tuple[KnowledgeBase, str | None]:
     """
     One page of the knowledge base: components first, then patterns, each best first.
 
@@ -184,15 +164,15 @@ def page(
     components, with C{kind} C{"code"}.
 
     @param after: what an earlier page gave as cursor; C{None}, or what is no cursor: from the start.
-    @param limit: at most so many items.
+    @param limit: the maximum number of items.
     @return: the page, and the cursor of the next one or C{None}.
     """
     base = KnowledgeBase([], [], {})
     size = 0
     last: str | None = None
-    for count, (cursor, kind, source, componentId, body) in enumerate(_items(connection, after)):
+    for count, (cursor, kind, source, componentId, body) in enumerate(_items(reader, after)):
         item = msgspec.json.decode(body)
-        reports = _reports(connection, componentId) if kind == "component" else []
+        reports = reportsOf(reader, componentId) if kind == "component" else []
         cost = len(body) + len(source) + 32 + len(msgspec.json.encode(reports))
         if cost > maxBytes:
             # Larger than any page: it is named, so that nobody takes it for missing.
@@ -214,52 +194,48 @@ def page(
     return base, None
 
 
-def _items(connection: sqlite3.Connection, after: str | None) -> Iterator[tuple[str, str, str, str, bytes]]:
+def _items(reader: Reader, after: str | None) -> Iterator[tuple[str, str, str, str, bytes]]:
     """
     (cursor, kind, author, id, JSON) of everything after a cursor.
 
     A cursor is the sort key of the last item seen, so that what is stored meanwhile shifts nothing.
     """
-    table, key = _parseCursor(after)
-    if table == "c":
-        found = connection.execute(
-            "SELECT confirmed - refuted, development_level, seq, kind, ai_id, component_id, body FROM shared_components"
-            " WHERE (confirmed - refuted, development_level, seq) < (?, ?, ?)"
-            " ORDER BY confirmed - refuted DESC, development_level DESC, seq DESC",
-            key or (1 << 62, 1e308, 1 << 62),
-        )
-        for rank, level, seq, kind, source, componentId, body in found:
-            yield f"c:{rank}:{level!r}:{seq}", kind, source, componentId, body
+    key = _parseCursor(after)
+    if not isinstance(key, _PatternKey):
+        for item in reader.components.after(key):
+            yield f"c:{item.rank}:{item.level!r}:{item.seq}", item.kind, item.author, item.id, item.body
         key = None
-    found = connection.execute(
-        "SELECT confidence, seq, ai_id, body FROM shared_patterns WHERE (confidence, seq) < (?, ?)"
-        " ORDER BY confidence DESC, seq DESC",
-        key or (2.0, 1 << 62),
-    )
-    for confidence, seq, source, body in found:
-        yield f"p:{confidence!r}:{seq}", "pattern", source, "", body
+    for pattern in reader.patterns.after(key):
+        yield f"p:{pattern.confidence!r}:{pattern.seq}", "pattern", pattern.author, "", pattern.body
+
+
+class _PatternKey(NamedTuple):
+    confidence: float
+    seq: int
 
 
 _CURSOR = re.compile(r"c:(-?\d{1,18}):(-?[\d.e+-]{1,30}):(\d{1,18})|p:([\d.e+-]{1,30}):(\d{1,18})", re.ASCII)
 
 
-def _parseCursor(after: str | None) -> tuple[str, tuple[float, ...] | None]:
+def _parseCursor(after: str | None) -> ComponentKey | _PatternKey | None:
+    """The key after which to go on; C{None}: from the start."""
     match = _CURSOR.fullmatch(after or "")
     try:
         if match and match[1]:
-            return "c", (int(match[1]), float(match[2]), int(match[3]))
+            return ComponentKey(int(match[1]), float(match[2]), int(match[3]))
         if match:
-            return "p", (float(match[4]), int(match[5]))
+            return _PatternKey(float(match[4]), int(match[5]))
     except ValueError:
         pass
-    return "c", None
+    return None
 
 
-def _reports(connection: sqlite3.Connection, componentId: str) -> list[dict[str, Any]]:
-    rows = connection.execute(
-        "SELECT ai_id, timestamp, body FROM performance_reports WHERE component_id = ? AND length(body) < 16384"
-        " ORDER BY seq DESC LIMIT ?",
-        (componentId, _SHOWN),
-    )
+def reportsOf(reader: Reader, componentId: str) -> list[dict[str, Any]]:
+    """The newest reports on components of this id, as `describeReport` gives them."""
+    return [*map(describeReport, reader.reports.ofComponent(componentId, _SHOWN, MAX_REPORT))]
+
+
+def describeReport(report: StoredReport) -> dict[str, Any]:
+    """A report as it was sent, with C{reporter} and C{timestamp}."""
     # what the hub knows comes last: nobody reports in another's name
-    return [{**msgspec.json.decode(body), "reporter": aiId, "timestamp": at} for aiId, at, body in rows]
+    return {**msgspec.json.decode(report.body), "reporter": report.reporter, "timestamp": report.timestamp}

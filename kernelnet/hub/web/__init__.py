@@ -2,13 +2,14 @@
 The hub's HTTP face: a status API for programs, metrics, and pages for people.
 
   - `server`: where it listens, and what every answer has in common
-  - `visitors`: which connections it keeps, and how long it waits for a request
+  - `connection_limits`: which connections it keeps, and how long it waits for a request
   - `signin`: who may look: one-time links for browsers, tokens of viewers for programs
   - `api`: the resources under C{/api/}
-  - `answers`: what several viewers share of it
-  - `history`: C{/api/traffic}, the last ten minutes
-  - `feed`: C{/api/events}, the log as server-sent events
+  - `response_cache`: what several viewers share of it
+  - `traffic`: C{/api/traffic}, the last ten minutes
+  - `event_stream`: C{/api/events}, the log as server-sent events
   - `metrics`: C{/metrics} for Prometheus
+  - `error_pages`: what a browser is shown that is refused
 
 It only reads.  What it says of components and AIs comes from strangers, and is sent as JSON text alone.
 """

@@ -11,20 +11,22 @@ import heapq
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
 
-from kernelnet.hub.views import components, sessions
-from kernelnet.hub.web.held import markHeld
-from kernelnet.hub.web.traffic import History
+from kernelnet.hub.admin.status import HubStatus
+from kernelnet.hub.connection.connections import Connections
+from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.transaction import Reader
+from kernelnet.hub.views import components, patterns, sessions
+from kernelnet.hub.views.progress import Progress
+from kernelnet.hub.web.traffic import TrafficHistory
 from kernelnet.wire import rfc3339
 
-if TYPE_CHECKING:
-    from kernelnet.hub.connection.factory import HubFactory
-
-__all__ = ["BadRequest", "NotFound", "Sources", "agentCard", "answerTo"]
+__all__ = ["BadRequest", "NotFound", "Sources", "answerTo"]
 
 MAX_LIMIT = 500
 MAX_AIS = 1000
@@ -43,20 +45,40 @@ Arguments = Mapping[str, str]
 
 class Sources:
     """
-    What answers are made of.
+    Sources of answers.
 
-    @ivar factory: of the hub; C{history}: what went through it; C{progress}: how good components have become.
+    @param received: number of messages since the start, by type.
+    @param wallClock: Unix seconds.
+    @ivar traffic: the last minutes of the hub; C{progress}: of the components.
     """
 
-    def __init__(self, factory: HubFactory) -> None:
-        self.factory = factory
-        self.history = History(factory)
-        self.progress = sessions.Progress()
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        connections: Connections,
+        directory: Directory,
+        status: HubStatus,
+        received: Mapping[str, int],
+        clock: IReactorTime,
+        wallClock: Callable[[], float],
+    ) -> None:
+        self.log = log
+        self.connections = connections
+        self.directory = directory
+        self.status = status
+        self.received = received
+        self.clock = clock
+        self.wallClock = wallClock
+        self.traffic = TrafficHistory(
+            log=log, connections=connections, status=status, received=received, clock=clock, wallClock=wallClock
+        )
+        self.progress = Progress()
 
 
 def answerTo(sources: Sources, path: tuple[str, ...], arguments: Arguments) -> Deferred[Any]:
     """
-    What C{GET /api/<path>} is answered by.
+    Answer C{GET /api/<path>}.
 
     @return: fires with what can be encoded as JSON; fails with `BadRequest` or `NotFound`.
     """
@@ -119,26 +141,22 @@ def _oneOf(words: tuple[str, ...], text: str) -> str:
 
 
 def _status(sources: Sources, arguments: Mapping[str, Any]) -> Any:
-    return sources.factory.get_hub_status()
+    return sources.status.fullStatus()
 
 
 def _ais(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     """Those who are here first, then who was here last."""
-    factory = sources.factory
-    known = factory.registry.ais
+    known = sources.directory.ais
 
     def order(aiId: str) -> tuple[bool, float, str]:
-        connection = factory.byId.get(aiId)
-        return connection is not None and connection.greeted, known[aiId].seenAt, aiId
+        return sources.connections.greeted(aiId) is not None, known[aiId].seenAt, aiId
 
     first = heapq.nlargest(arguments.get("limit", MAX_LIMIT), known, key=order)
-    return {"ais": [_ai(factory, aiId) for aiId in first], "known": len(known)}
+    return {"ais": [_ai(sources, aiId) for aiId in first], "known": len(known)}
 
 
-def _ai(factory: HubFactory, aiId: str) -> dict[str, Any]:
-    known, connection = factory.registry.ais[aiId], factory.byId.get(aiId)
-    if connection is not None and not connection.greeted:
-        connection = None
+def _ai(sources: Sources, aiId: str) -> dict[str, Any]:
+    known, connection = sources.directory.ais[aiId], sources.connections.greeted(aiId)
     return {
         "id": aiId,
         "specialization": known.hello.specialization,
@@ -148,19 +166,19 @@ def _ai(factory: HubFactory, aiId: str) -> dict[str, Any]:
         "connected": connection is not None,
         "since": rfc3339(connection.since) if connection is not None else None,
         "seen": rfc3339(known.seenAt),
-        "behind": factory.source.head - connection.cursor.position if connection is not None else None,
+        "behind": sources.log.head - connection.reader.position if connection is not None else None,
     }
 
 
 def _components(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     limit = arguments.get("limit", 50)
 
-    def read(connection: Any) -> Any:
+    def read(reader: Reader) -> Any:
         after = None
-        if "after" in arguments and (after := components.entryAt(connection, arguments["after"])) is None:
+        if "after" in arguments and (after := components.entryAt(reader, arguments["after"])) is None:
             raise NotFound("after: the last component of that page is gone; begin anew")
         found = components.entries(
-            connection,
+            reader,
             workbench=arguments.get("workbench"),
             state=arguments.get("verdict"),
             sort=arguments.get("sort", "level"),
@@ -170,46 +188,46 @@ def _components(sources: Sources, arguments: Mapping[str, Any]) -> Any:
         more = str(found[limit - 1].seq) if len(found) > limit else None
         return {"components": [components.describe(entry) for entry in found[:limit]], "next": more}
 
-    return sources.factory.source.read(read)
+    return sources.log.read(read)
 
 
 def _component(sources: Sources, name: str, arguments: Mapping[str, Any]) -> Any:
-    def read(connection: Any) -> Any:
+    def read(reader: Reader) -> Any:
         try:
-            entry = components.entryOf(connection, name)
+            entry = components.entryOf(reader, name)
         except components.Ambiguous as error:
             raise BadRequest(str(error)) from None
         if entry is None:
             raise NotFound("there is no component of this id or digest")
-        reports = components.reportsOn(connection, entry.digest)
-        return {**components.describeWhole(entry, components.lineage(connection, entry)), "reports": reports}
+        reports = components.reportsOn(reader, entry.digest)
+        return {**components.describeWhole(entry, components.lineage(reader, entry)), "reports": reports}
 
-    return sources.factory.source.read(read)
+    return sources.log.read(read)
 
 
 def _patterns(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     limit, kind = arguments.get("limit", 100), arguments.get("type")
-    return sources.factory.source.read(lambda connection: {"patterns": sessions.patterns(connection, kind, limit)})
+    return sources.log.read(lambda reader: {"patterns": patterns.patterns(reader, kind, limit)})
 
 
 def _progress(sources: Sources, arguments: Mapping[str, Any]) -> Any:
-    head = sources.factory.source.head
-    return sources.factory.source.read(lambda connection: {"tasks": sources.progress.tasks(connection, head)})
+    head = sources.log.head
+    return sources.log.read(lambda reader: {"tasks": sources.progress.tasks(reader, head)})
 
 
 def _traffic(sources: Sources, arguments: Mapping[str, Any]) -> Any:
-    return sources.history.asked()
+    return sources.traffic.asked()
 
 
 def _sessions(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     chosen = {"state": arguments.get("state"), "limit": arguments.get("limit", 100), "after": arguments.get("after")}
 
-    def read(connection: Any) -> Any:
-        found, last = sessions.sessionPage(connection, **chosen, transcripts=arguments.get("transcripts") != "no")
-        markHeld(connection, found)
+    def read(reader: Reader) -> Any:
+        found, last = sessions.sessionPage(reader, **chosen, transcripts=arguments.get("transcripts") != "no")
+        sessions.markHeld(reader, found)
         return {"sessions": found, "next": f"{last[0]!r}-{last[1]}" if last is not None else None}
 
-    return sources.factory.source.read(read)
+    return sources.log.read(read)
 
 
 _RESOURCES: dict[str, tuple[Callable[[Sources, Mapping[str, Any]], Any], dict[str, Callable[[str], Any]]]] = {
@@ -219,8 +237,8 @@ _RESOURCES: dict[str, tuple[Callable[[Sources, Mapping[str, Any]], Any], dict[st
         _components,
         {
             "workbench": _text,
-            "sort": partial(_oneOf, tuple(components.SORTS)),
-            "verdict": partial(_oneOf, tuple(components.STATES)),
+            "sort": partial(_oneOf, components.SORTS),
+            "verdict": partial(_oneOf, components.STATES),
             "after": _position,
             "limit": _limit,
         },
@@ -238,27 +256,3 @@ _RESOURCES: dict[str, tuple[Callable[[Sources, Mapping[str, Any]], Any], dict[st
     ),
     "traffic": (_traffic, {}),
 }
-
-
-def agentCard(url: str) -> dict[str, Any]:
-    """The hub as an agent that others can find: an A2A agent card (U{https://a2a-protocol.org/}), version 0.3."""
-    return {
-        "protocolVersion": "0.3.0",
-        "name": "kernelnet hub",
-        "description": "Connects trainers that build operating-system policies together, and shows what they found.",
-        "url": url,
-        "version": version("kernelnet"),
-        "capabilities": {"streaming": True, "pushNotifications": False, "stateTransitionHistory": False},
-        "defaultInputModes": ["application/json"],
-        "defaultOutputModes": ["application/json"],
-        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-        "security": [{"bearer": []}],
-        "skills": [
-            {
-                "id": "components",
-                "name": "Confirmed OS components",
-                "description": "Lists policies in C with the scores that others have measured again.",
-                "tags": ["operating-systems", "benchmark", "webassembly"],
-            }
-        ],
-    }

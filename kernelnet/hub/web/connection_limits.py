@@ -1,9 +1,9 @@
 """
-Which connections the dashboard's port keeps, and how long it waits for a request.
+Connections that the dashboard's port keeps, and how long it waits for a request.
 
-The rules of the main port (`kernelnet.hub.connection.limits.Door`) with numbers of its own: whoever floods this port,
-or sends requests by the byte, takes neither the files that the main port's connections need nor the place of those who
-look.
+The rules of the main port (`kernelnet.hub.connection.rate_limits.ConnectionLimiter`) with numbers of its own: whoever
+floods this port, or sends requests by the byte, takes neither the files that the main port's connections need nor the
+place of those who look.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, ITransport
 from twisted.logger import ILogObserver, LogEvent, Logger
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request
 from twisted.web.server import Site
 from zope.interface import provider
 
-from kernelnet.hub.connection.limits import Bounds, Door, addressKey
+from kernelnet.hub.connection.limits import Bounds
+from kernelnet.hub.connection.rate_limits import ConnectionLimiter, addressKey
 
-__all__ = ["BOUNDS", "REQUEST_WITHIN", "Visitors", "proved"]
+__all__ = ["BOUNDS", "REQUEST_WITHIN", "LimitingFactory", "proved"]
 
 BOUNDS = Bounds(connections=512, connectionsPerAddress=128, pending=256, pendingPerAddress=64)
 """``pending`` are those of whom no request was allowed yet: when there are too many, the oldest of them goes."""
@@ -42,51 +44,51 @@ class _Channel(HTTPChannel):
         """Bytes alone buy no time: only a request that is complete does."""
 
 
-class _Visitor(ProtocolWrapper):
+class _LimitedConnection(ProtocolWrapper):
     """One connection."""
 
-    factory: Visitors
+    factory: LimitingFactory
 
-    def makeConnection(self, transport: Any) -> None:
+    def makeConnection(self, transport: ITransport) -> None:
         super().makeConnection(transport)
-        for other in self.factory.door.entered(self, _key(transport.getPeer())):
+        for other in self.factory.limiter.entered(self, _key(transport.getPeer())):
             other.abortConnection()
 
-    def connectionLost(self, reason: Any) -> None:  # type: ignore[override]
-        self.factory.door.left(self)
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        self.factory.limiter.left(self)
         super().connectionLost(reason)
 
 
-class Visitors(WrappingFactory):
+class LimitingFactory(WrappingFactory):
     """
     All connections to one site.
 
-    @ivar door: who is in.
+    @ivar limiter: who is in.
     """
 
     noisy = False
-    protocol = _Visitor
+    protocol = _LimitedConnection
 
     def __init__(self, site: Site, bounds: Bounds = BOUNDS) -> None:
         super().__init__(site)
-        self.door: Door[_Visitor] = Door(bounds)
+        self.limiter: ConnectionLimiter[_LimitedConnection] = ConnectionLimiter(bounds)
         makeChannel: Callable[[], Any] = _Channel
         site.protocol = makeChannel  # type: ignore[method-assign]
         site.timeOut = REQUEST_WITHIN
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        return super().buildProtocol(addr) if self.door.admits(_key(addr)) else None
+        return super().buildProtocol(addr) if self.limiter.admits(_key(addr)) else None
 
 
 def proved(request: Request) -> None:
     """The one who sent it may look: its connection doesn't go for others."""
-    visitor: Any = getattr(request.channel, "transport", None)
-    if isinstance(visitor, _Visitor):
-        visitor.factory.door.proved(visitor)
+    connection: Any = getattr(request.channel, "transport", None)
+    if isinstance(connection, _LimitedConnection):
+        connection.factory.limiter.proved(connection)
 
 
-def _key(address: Any) -> str:
-    """What an address counts as; nothing for this machine's own: a proxy there stands for many."""
+def _key(address: IAddress | None) -> str:
+    """The network that an address counts as one of; nothing for this machine's own: a proxy there stands for many."""
     host = getattr(address, "host", None)
     key = addressKey(host)
     return "" if not key or ip_address(str(host).partition("%")[0]).is_loopback else key

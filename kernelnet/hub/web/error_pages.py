@@ -1,5 +1,5 @@
 """
-What a browser is told instead of JSON when it is refused: a page of text, whose words are escaped.
+Pages that a browser is shown instead of JSON when it is refused: text, whose words are escaped.
 
 A style sheet would have to be fetched, which who isn't signed in may not.
 """

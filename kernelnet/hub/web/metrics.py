@@ -23,7 +23,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from kernelnet.hub.storage.latency_histogram import BOUNDS, Durations
+from kernelnet.hub.storage.latency_histogram import BOUNDS, LatencyHistogram
 
 __all__ = ["CONTENT_TYPE", "render"]
 
@@ -38,13 +38,13 @@ _LIMITS = {
 }
 
 
-def render(status: Mapping[str, Any], *, startedAt: float, streams: int, slow: int, commits: Durations) -> bytes:
+def render(status: Mapping[str, Any], *, startedAt: float, streams: int, slow: int, commits: LatencyHistogram) -> bytes:
     """
     @param status: see `kernelnet.hub.admin.status`.
     @param startedAt: Unix seconds.
-    @param streams: how many readers C{/api/events} has.
-    @param slow: how many connections have fallen behind the log.
-    @param commits: how long they took.
+    @param streams: number of readers of C{/api/events}.
+    @param slow: number of connections that have fallen behind the log.
+    @param commits: seconds that they took.
     """
     registry = CollectorRegistry()
     registry.register(_Hub(status, {"started": startedAt, "streams": streams, "slow": slow}, commits))
@@ -53,7 +53,7 @@ def render(status: Mapping[str, Any], *, startedAt: float, streams: int, slow: i
 
 
 class _Hub(Collector):
-    def __init__(self, status: Mapping[str, Any], more: Mapping[str, float], commits: Durations) -> None:
+    def __init__(self, status: Mapping[str, Any], more: Mapping[str, float], commits: LatencyHistogram) -> None:
         self._status = status
         self._commits = commits
         self._more = more
@@ -83,7 +83,7 @@ class _Hub(Collector):
             yield GaugeMetricFamily(f"kernelnet_{name}", help_, value=value)
 
 
-def _histogram(name: str, help_: str, durations: Durations) -> Metric:
+def _histogram(name: str, help_: str, durations: LatencyHistogram) -> Metric:
     bounds = [*map(floatToGoString, BOUNDS), "+Inf"]
     buckets = list(zip(bounds, accumulate(durations.counts), strict=True))
     return HistogramMetricFamily(f"kernelnet_{name}", help_, buckets=buckets, sum_value=durations.seconds)

@@ -15,7 +15,7 @@ import msgspec
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-__all__ = ["Answers", "maxAge"]
+__all__ = ["ResponseCache", "maxAge"]
 
 MAX_AGE = 5.0
 """Seconds that an answer is kept at most."""
@@ -40,7 +40,7 @@ class _Entry:
         self.waiting: list[Deferred[bytes]] = []
 
 
-class Answers:
+class ResponseCache:
     """@param seconds: a clock that never goes back."""
 
     def __init__(self, seconds: Callable[[], float]) -> None:
@@ -48,12 +48,12 @@ class Answers:
         self._entries: dict[bytes, _Entry] = {}
 
     def __repr__(self) -> str:
-        return f"<Answers {len(self._entries)} kept>"
+        return f"<ResponseCache {len(self._entries)} kept>"
 
     def ask(self, key: bytes, age: float, make: Callable[[], Deferred[Any]]) -> Deferred[bytes]:
         """
-        @param key: what is asked, all of it.
-        @param age: so many seconds old it may be.
+        @param key: the whole of what is asked.
+        @param age: seconds that it may be old.
         @param make: fires with what can be encoded as JSON.
         """
         now = self._seconds()

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint, TCP6ServerEndpoint
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IOpenSSLServerConnectionCreator, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import server
@@ -24,16 +24,14 @@ from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
+from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.web import metrics
-from kernelnet.hub.web.api import BadRequest, NotFound, Sources, agentCard, answerTo
-from kernelnet.hub.web.connection_limits import Visitors, proved
+from kernelnet.hub.web.api import BadRequest, NotFound, Sources, answerTo
+from kernelnet.hub.web.connection_limits import LimitingFactory, proved
 from kernelnet.hub.web.error_pages import isBrowser, page
-from kernelnet.hub.web.event_stream import PAGE, Feed
-from kernelnet.hub.web.response_cache import Answers, maxAge
+from kernelnet.hub.web.event_stream import PAGE, EventStreams
+from kernelnet.hub.web.response_cache import ResponseCache, maxAge
 from kernelnet.hub.web.signin import NotAllowed, SignIn, TooManyFailures
-
-if TYPE_CHECKING:
-    from kernelnet.hub.connection.factory import HubFactory
 
 __all__ = ["DEFAULT_PORT", "Dashboard", "DashboardError", "checkWhere", "parseWhere"]
 
@@ -68,7 +66,7 @@ class DashboardError(Exception):
 
 def parseWhere(text: str) -> tuple[str, int] | None:
     """
-    What ``--dashboard`` says.
+    Read what ``--dashboard`` says.
 
     @return: address and port; C{None}: not at all.
     @raise DashboardError: it says something else.
@@ -98,30 +96,37 @@ class Dashboard:
     """
     The HTTP face of one hub.
 
-    @ivar url: where it is, once it listens; C{site}: what answers there; C{visitors}: whom it lets in.
+    @ivar url: where it is, once it listens; C{site}: what answers there; C{limited}: the same, with its limits.
     """
 
     log = Logger(namespace="kernelnet.hub")
 
-    def __init__(self, factory: HubFactory, reactor: Any, where: tuple[str, int], tls: Any = None) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        bounds: Bounds,
+        reactor: Any,
+        where: tuple[str, int],
+        tls: IOpenSSLServerConnectionCreator | None = None,
+    ) -> None:
         """
+        @param bounds: limits of the hub, here on failed authentications.
         @param where: address and port, 0 for any that is free.
         @param tls: how to speak TLS; needed where others can reach the address, see `checkWhere`.
         """
-        self._factory = factory
+        self.sources = sources
         self._reactor = reactor
         self._address, self._wanted = where
         checkWhere(where, tls is not None)
         self._tls = None if ip_address(self._address).is_loopback else tls
         self._port: IListeningPort | None = None
-        bounds = factory.gate.bounds
-        self.signIn = SignIn(factory.source, bounds, factory.clock.seconds, factory.wallClock)
-        self.feed = Feed(factory.source, factory.clock, factory.counts)
-        self.sources = Sources(factory)
-        self._answers = Answers(factory.clock.seconds)
+        clock = sources.clock
+        self.signIn = SignIn(sources.log, bounds, clock.seconds, sources.wallClock)
+        self.streams = EventStreams(sources.log, clock, sources.received)
+        self._responses = ResponseCache(clock.seconds)
         self.url = ""
-        self.site = Site(_Root(self), requestFactory=_Request, reactor=factory.clock)
-        self.visitors = Visitors(self.site)
+        self.site = Site(_Root(self), requestFactory=_Request, reactor=clock)
+        self.limited = LimitingFactory(self.site)
         self.site.noisy = False
         # Access to it is not worth a line each; what fails is logged.
         self.site.log = lambda request: None  # type: ignore[method-assign]
@@ -140,7 +145,7 @@ class Dashboard:
 
     def start(self) -> Deferred[None]:
         """Fires when it listens; fails with L{CannotListenError}."""
-        endpoint: Any
+        endpoint: IStreamServerEndpoint
         if self._tls is not None:
             endpoint = SSL4ServerEndpoint(self._reactor, self._wanted, self._tls, interface=self._address)
         else:
@@ -152,9 +157,9 @@ class Dashboard:
             host: Any = port.getHost()
             shown = f"[{host.host}]" if ":" in host.host else host.host
             self.url = f"{'https' if self._tls is not None else 'http'}://{shown}:{host.port}/"
-            self.sources.history.start()
+            self.sources.traffic.start()
 
-        result: Deferred[None] = endpoint.listen(self.visitors).addCallback(listening)
+        result: Deferred[None] = endpoint.listen(self.limited).addCallback(listening)
         return result
 
     def link(self) -> str:
@@ -163,8 +168,8 @@ class Dashboard:
 
     def stop(self) -> Deferred[None]:
         """Fires when it no longer listens; streams end at once."""
-        self.feed.stop()
-        self.sources.history.stop()
+        self.streams.stop()
+        self.sources.traffic.stop()
         port, self._port = self._port, None
         return succeed(None) if port is None else maybeDeferred(port.stopListening).addCallback(lambda _: None)
 
@@ -202,20 +207,18 @@ class Dashboard:
         if path.startswith("/api/"):
             names = tuple(unquote(name) for name in path.removeprefix("/api/").split("/"))
             arguments = _arguments(request)
-            answer = self._answers.ask(
+            answer = self._responses.ask(
                 request.uri,
                 maxAge(request.getHeader(b"cache-control")),
                 lambda: answerTo(self.sources, names, arguments),
             )
             return answer.addCallback(self._encoded, request)
         if path == "/readyz":
-            problem = self._factory.source.room()
-            ready = problem is None and not self._factory.source.backlogged
+            problem = self.sources.log.findStorageProblem()
+            ready = problem is None and not self.sources.log.backlogged
             return self._text(request, 200 if ready else 503, b"ready\n" if ready else b"not ready\n")
         if path == "/metrics":
-            return self._factory.get_hub_status().addCallback(self._metrics, request)
-        if path == "/.well-known/agent-card.json":
-            return self._encoded(msgspec.json.encode(agentCard(self.url)), request)
+            return self.sources.status.fullStatus().addCallback(self._metrics, request)
         return self._static(request, "index.html" if path == "/" else path[1:])
 
     def _enter(self, request: Request) -> object:
@@ -238,7 +241,7 @@ class Dashboard:
         return NOT_DONE_YET
 
     def _stream(self, request: Request) -> object:
-        if self.feed.full:
+        if self.streams.full:
             return self._refuse(request, 503, "too many streams are open")
         last = request.getHeader(b"last-event-id")
         arguments = _arguments(request)
@@ -254,14 +257,17 @@ class Dashboard:
         request.setHeader(b"X-Accel-Buffering", b"no")
         if request.method == b"HEAD":
             return _finish(request, b"")
-        self.feed.join(request, int(text) if text is not None else None, int(most) if most is not None else None)
+        self.streams.join(request, int(text) if text is not None else None, int(most) if most is not None else None)
         return NOT_DONE_YET
 
     def _metrics(self, status: dict[str, Any], request: Request) -> object:
-        slow = sum(1 for c in self._factory.byId.values() if c.greeted and not c.cursor.live)
-        commits = self._factory.source.commits
+        sources = self.sources
         text = metrics.render(
-            status, startedAt=self._factory.startedAt, streams=len(self.feed), slow=slow, commits=commits
+            status,
+            startedAt=sources.status.startedAt,
+            streams=len(self.streams),
+            slow=len(sources.connections.lagging()),
+            commits=sources.log.commits,
         )
         request.setHeader(b"Content-Type", metrics.CONTENT_TYPE)
         return _finish(request, text)

@@ -1,5 +1,5 @@
 """
-Who may look: a browser by a link that works once, a program by the token of a viewer.
+Sign-in of those who look: a browser by a link that works once, a program by the token of a viewer.
 
 Links and the sessions that come of them are in memory: they end with the hub.  A viewer's token stands in table
 C{tokens} like those of AIs, as its hash; no AI can log in with one.  Wrong ones are counted as on the main port: while
@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.python.failure import Failure
 
 from kernelnet.hub.auth import tokens
-from kernelnet.hub.connection.limits import Attempts, Bounds, Verdict, addressKey
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.connection.limits import Bounds
+from kernelnet.hub.connection.rate_limits import AuthThrottle, ThrottleDecision, addressKey
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.identity import tokenHash
 
 __all__ = ["NotAllowed", "SignIn", "TooManyFailures"]
@@ -48,12 +49,12 @@ class SignIn:
     """
 
     def __init__(
-        self, source: Log, bounds: Bounds, seconds: Callable[[], float], wallClock: Callable[[], float]
+        self, log: EventLog, bounds: Bounds, seconds: Callable[[], float], wallClock: Callable[[], float]
     ) -> None:
-        self._source = source
+        self._log = log
         self._seconds = seconds
         self._wallClock = wallClock
-        self._attempts: Attempts[Deferred[None]] = Attempts(bounds)
+        self._throttle: AuthThrottle[Deferred[None]] = AuthThrottle(bounds)
         self._links: dict[str, float] = {}
         self._sessions: dict[str, float] = {}
 
@@ -76,10 +77,10 @@ class SignIn:
         """
         # Apart from tokens, and settled at once: nobody waits here.
         key, now = f"{addressKey(host)} link", self._seconds()
-        if self._attempts.ask(key, Deferred(), now) is not Verdict.CHECK:
-            raise TooManyFailures(self._attempts.wait(key, now))
+        if self._throttle.ask(key, Deferred(), now) is not ThrottleDecision.CHECK:
+            raise TooManyFailures(self._throttle.wait(key, now))
         isRight = self._links.pop(tokenHash(secret), 0.0) > now
-        self._attempts.ended(key, not isRight, now)
+        self._throttle.ended(key, not isRight, now)
         if not isRight:
             raise NotAllowed("this link was used before, or is too old: kernelnet dashboard prints a new one")
         session = secrets.token_urlsafe(24)
@@ -107,36 +108,36 @@ class SignIn:
             return fail(NotAllowed("sign in by the link that kernelnet dashboard prints, or send a viewer's token"))
         now = self._seconds()
         address, hashed = addressKey(host), tokenHash(token)
-        key = self._attempts.key(address, hashed)
+        key = self._throttle.key(address, hashed)
         turn: Deferred[None] = Deferred()
-        match self._attempts.ask(key, turn, now):
-            case Verdict.REFUSE:
-                return fail(TooManyFailures(self._attempts.wait(key, now)))
-            case Verdict.CHECK:
+        match self._throttle.ask(key, turn, now):
+            case ThrottleDecision.REFUSE:
+                return fail(TooManyFailures(self._throttle.wait(key, now)))
+            case ThrottleDecision.CHECK:
                 turn.callback(None)
 
         def ended(failed: bool) -> None:
             now = self._seconds()
-            go, refused = self._attempts.ended(key, failed, now)
+            go, refused = self._throttle.ended(key, failed, now)
             for waiting in go:
                 waiting.callback(None)
             for waiting in refused:
-                waiting.errback(TooManyFailures(self._attempts.wait(key, now)))
+                waiting.errback(TooManyFailures(self._throttle.wait(key, now)))
 
         def checked(isRight: bool) -> None:
             if isRight:
-                self._attempts.succeeded(address, hashed)
+                self._throttle.succeeded(address, hashed)
             ended(not isRight)
             if not isRight:
                 raise NotAllowed("wrong token: kernelnet tokens issue NAME --role viewer makes one")
 
-        def broken(failure: Any) -> Any:
+        def broken(failure: Failure) -> Failure:
             ended(False)
             return failure
 
         def look(_: None) -> Deferred[None]:
             wall = self._wallClock()
-            reading = self._source.read(lambda connection: tokens.checkViewer(connection, token, wall))
+            reading = self._log.read(lambda reader: tokens.checkViewer(reader, token, wall))
             return reading.addCallbacks(checked, broken)
 
         return turn.addCallback(look)

@@ -1,5 +1,5 @@
 """
-C{/api/traffic}: what went through the hub in the last ten minutes, kept in memory.
+C{/api/traffic}: messages and commits of the last ten minutes, kept in memory.
 
 Every five seconds a sample is taken of counters that are there anyway; nothing is done for a message.
 """
@@ -8,29 +8,29 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from msgspec import Struct
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 
-from kernelnet.hub.admin.status import standing
+from kernelnet.hub.admin.status import HubStatus
+from kernelnet.hub.connection.connections import Connections
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.latency_histogram import quantile
 
-if TYPE_CHECKING:
-    from kernelnet.hub.connection.factory import HubFactory
-
-__all__ = ["EVERY", "SAMPLES", "History"]
+__all__ = ["EVERY", "SAMPLES", "TrafficHistory"]
 
 EVERY = 5.0
 """Seconds between two samples."""
 SAMPLES = 120
 MAX_SLOW = 20
-"""So many who are behind are named."""
+"""Number of those who are behind that are named at most."""
 
 
 class _Sample(Struct):
-    """What happened in the time before C{at} (Unix seconds), and how it stood then; the table in `History.asked`."""
+    """Events in the time before C{at} (Unix seconds), and how it stood then; the table in `TrafficHistory.asked`."""
 
     at: float
     seconds: float
@@ -43,23 +43,42 @@ class _Sample(Struct):
     connections: int
 
 
-class History:
-    """The last samples of one hub."""
+class TrafficHistory:
+    """
+    The last samples of one hub.
 
-    def __init__(self, factory: HubFactory) -> None:
-        self._factory = factory
+    @param received: number of messages since the start, by type.
+    @param wallClock: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        connections: Connections,
+        status: HubStatus,
+        received: Mapping[str, int],
+        clock: IReactorTime,
+        wallClock: Callable[[], float],
+    ) -> None:
+        self._log = log
+        self._connections = connections
+        self._status = status
+        self._received = received
+        self._clock = clock
+        self._wallClock = wallClock
         self._samples: deque[_Sample] = deque(maxlen=SAMPLES)
         self._job = LoopingCall(self.sample)
-        self._job.clock = factory.clock
+        self._job.clock = clock
         self._first: IDelayedCall | None = None
         self._remember()
 
     def __repr__(self) -> str:
-        return f"<History {len(self._samples)} samples>"
+        return f"<TrafficHistory {len(self._samples)} samples>"
 
     def start(self) -> None:
         # Halfway between the hub's own periodic work, which would always be found waiting for its commit.
-        self._first = self._factory.clock.callLater(EVERY / 2, self._begin)
+        self._first = self._clock.callLater(EVERY / 2, self._begin)
 
     def _begin(self) -> None:
         self._first = None
@@ -74,27 +93,25 @@ class History:
             self._job.stop()
 
     def _remember(self) -> None:
-        factory = self._factory
-        commits = factory.source.commits
-        self._since = factory.clock.seconds()
-        self._messages = Counter(factory.counts)
+        commits = self._log.commits
+        self._since = self._clock.seconds()
+        self._counted = Counter(self._received)
         self._commits, self._commitSeconds = list(commits.counts), commits.seconds
 
     def sample(self) -> None:
         """Note what happened since the last one."""
-        factory = self._factory
-        source, now = factory.source, factory.clock.seconds()
+        log, now = self._log, self._clock.seconds()
         self._samples.append(
             _Sample(
-                at=round(factory.wallClock(), 3),
+                at=round(self._wallClock(), 3),
                 seconds=max(now - self._since, 0.001),
-                position=source.head,
-                messages=dict(factory.counts - self._messages),
-                commits=[now - then for now, then in zip(source.commits.counts, self._commits, strict=True)],
-                commitSeconds=source.commits.seconds - self._commitSeconds,
-                waiting=source.waiting,
-                behind=sum(1 for c in factory.byId.values() if c.greeted and not c.cursor.live),
-                connections=factory.connectionCount,
+                position=log.head,
+                messages=dict(Counter(self._received) - self._counted),
+                commits=[now - then for now, then in zip(log.commits.counts, self._commits, strict=True)],
+                commitSeconds=log.commits.seconds - self._commitSeconds,
+                waiting=log.waiting,
+                behind=len(self._connections.lagging()),
+                connections=self._connections.count,
             )
         )
         self._remember()
@@ -120,10 +137,8 @@ class History:
         samples = list(self._samples)
         counts = [sum(sample.commits) for sample in samples]
         kinds = sorted({kind for sample in samples for kind in sample.messages})
-        head = self._factory.source.head
-        slow = [
-            (head - c.cursor.position, c.aiId) for c in self._factory.byId.values() if c.greeted and not c.cursor.live
-        ]
+        head = self._log.head
+        slow = [(head - connection.reader.position, connection.aiId) for connection in self._connections.lagging()]
         return {
             "at": [sample.at for sample in samples],
             "messages": {
@@ -143,5 +158,5 @@ class History:
                 for name in ("waiting", "behind", "connections", "position")
             },
             "slow": [{"id": aiId, "behind": behind} for behind, aiId in heapq.nlargest(MAX_SLOW, slow)],
-            "now": standing(self._factory),
+            "now": self._status.counters(),
         }

@@ -1,5 +1,5 @@
 """
-The work of a session: four steps that end in a component, or in a reason why there is none.
+Work of a session: four steps that end in a component, or in a reason why there is none.
 
 Build, measure, improve, measure again; each type of session has its own route.
 
@@ -17,41 +17,44 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
 
 from kernelnet.artifacts import Component, Hint, PerformanceReport, Verdict
-from kernelnet.interfaces import IWorkbench
+from kernelnet.interfaces import ILocalTrainer, IWorkbench
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.trace_matching import patternsIn
 from kernelnet.message import CollaborationType, SessionStep
 from kernelnet.plugins import available
 from kernelnet.trainer.collaboration.expression_hints import MAX_HINTS, hintsIn, hintsOf
 from kernelnet.trainer.collaboration.session_state import Session, cost, onTask, reportOf, stepOf, taskText
-from kernelnet.trainer.storage.database import Changes
-from kernelnet.trainer.storage.knowledge_base import KnownComponent
-from kernelnet.trainer.work.worker import MAX_BLOCKS, MAX_PATTERNS
+from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownComponent
+from kernelnet.trainer.work.goal_builder import MAX_BLOCKS, MAX_PATTERNS
+from kernelnet.trainer.work.verification import Verification
 from kernelnet.workbench.abi import rankAbiOf
 from kernelnet.workbench.errors import Unmeasurable
 
-if TYPE_CHECKING:
-    from kernelnet.trainer.service import Trainer
-
-__all__ = ["STEP_SECONDS", "NoResult", "SessionWork"]
+__all__ = ["STEP_SECONDS", "Advance", "NoResult", "SessionWork"]
 
 STEP_SECONDS = 4.0
-"""How long each of a session's two searches may take."""
+"""Seconds that each of a session's two searches may take."""
 
 CROSS_SECONDS = 8.0
 """The same of a cross specialization: rank functions of page caches take some 500 evaluations to pass the guard."""
 
 MAX_NAMED = 16
-"""So many parents are named in a transcript."""
+"""Maximum number of parents that are named in a transcript."""
 
 MAX_PARENTS = 4
-"""So many components of each of the two are begun with."""
+"""Maximum number of components of each of the two that are begun with."""
 
 _CROSS = CollaborationType.CROSS_SPECIALIZATION
 _CHEAPER = CollaborationType.PERFORMANCE_OPTIMIZATION
+
+
+Advance = Callable[[list[SessionStep]], Awaitable[None]]
+"""Is told all steps that were done so far, after each of them; its result is awaited."""
 
 
 class NoResult(Exception):
@@ -62,17 +65,32 @@ class SessionWork:
     """
     The work of one session, once.
 
-    @param advance: called with each step that was done; its result is awaited.
+    @param aiId: who does it.
+    @param turn: a number of which each session has another, by which home tasks take turns.
     """
 
     def __init__(
-        self, trainer: Trainer, session: Session, advance: Callable[[list[SessionStep]], Awaitable[None]]
+        self,
+        session: Session,
+        advance: Advance,
+        turn: int,
+        *,
+        aiId: str,
+        local: ILocalTrainer,
+        knowledge: KnowledgeBase,
+        verification: Verification,
+        clock: IReactorTime,
     ) -> None:
-        self._trainer = trainer
+        self._aiId = aiId
+        self._local = local
+        self._knowledge = knowledge
+        self._verification = verification
+        self._clock = clock
+        self._turn = turn
         self._session = session
         self._advance = advance
         self._steps: list[SessionStep] = []
-        self._known = set(trainer.knowledge.components)
+        self._known = set(knowledge.components)
         # An initiator's requirements are what it told itself.
         self._given = session.requirements if session.role == "partner" else {}
         self._home, self._abi, self._requirements = "", "", dict(self._given)
@@ -97,19 +115,19 @@ class SessionWork:
         descent = report.parents if report is not None else []
         given = [hint for hint in self._hints if hint.component in descent]
         note = "" if given or not self._hints else "descends from none of the expressions that were given"
-        await self._done(stepOf(self._trainer.aiId, "send", best, hints=given, note=note))
+        await self._done(stepOf(self._aiId, "send", best, hints=given, note=note))
         return best
 
     # -- before
 
     async def _prepare(self) -> None:
-        session, trainer = self._session, self._trainer
+        session = self._session
         if session.type is _CHEAPER and "component" in session.requirements:
             self._asked = await self._confirmed(str(session.requirements["component"]))
             await self._done(stepOf(session.peer, "start", self._asked, verdict=Verdict.CONFIRMED.value))
         elif session.type is _CROSS:
             theirs = self._theirBench()
-            self._home = next((name for name in trainer.local.workbenches if name != theirs), "")
+            self._home = next((name for name in self._local.workbenches if name != theirs), "")
             if not self._home:
                 return  # two of one bench: their components are crossed as they are
             installed = {bench.name: bench for bench in available(IWorkbench)}
@@ -133,38 +151,31 @@ class SessionWork:
         for digest in given:
             with suppress(NoResult):
                 await self._confirmed(digest)
-        usable = self._trainer.knowledge.usable()
+        usable = self._knowledge.usable()
         return hintsOf(k for k in usable if k.source == self._session.peer or k.component.digest in given)
 
     def _homeTask(self, abi: str) -> dict[str, Any]:
         """A task at home for which no rank function is known yet, in each session another one; else any."""
-        ranked = [known for known in self._trainer.knowledge.usable(self._home) if _abiOf(known) == abi]
-        tasks = [task for task in self._trainer.local.status().get("tasks", ()) if task["workbench"] == self._home]
+        ranked = [known for known in self._knowledge.usable(self._home) if _abiOf(known) == abi]
+        tasks = [
+            {"trace_digest": task.trace_digest, "settings": task.settings}
+            for task in self._local.tasks()
+            if task.workbench == self._home
+        ]
         unknown = [task for task in tasks if not onTask(ranked, task)]
-        if not unknown:
-            return {}
-        task = unknown[len(self._trainer.collaboration.sessions) % len(unknown)]
-        return {"trace_digest": task["trace_digest"], "settings": task["settings"]}
+        return unknown[self._turn % len(unknown)] if unknown else {}
 
     def _theirBench(self) -> str:
-        info = self._trainer.getAiInfo(self._session.peer)
+        info = self._knowledge.ais.get(self._session.peer)
         theirs = next(iter(info.workbenches if info is not None else []), "")
         return str(self._given.get("workbench", theirs))
 
     async def _confirmed(self, digest: str) -> Component:
         """A component that is to be built upon, if its claim is true."""
-        trainer = self._trainer
-        known = trainer.knowledge.components.get(digest)
+        known = self._knowledge.components.get(digest)
         if known is None:
             raise NoResult(f"the component {digest[:10]} is not known here")
-        if known.verdict is None:
-            report: PerformanceReport = await trainer.local.remeasure(known.component)
-            # A measurement that was cut short by our own end says nothing.
-            if report.verdict is not None and trainer.running and trainer.knowledge.components.get(digest) is known:
-                changes = Changes()
-                trainer.workshop.judged(known, report, changes)
-                await trainer.commit(changes)
-        if known.verdict is not Verdict.CONFIRMED:
+        if await self._verification.verify(known) is not Verdict.CONFIRMED:
             raise NoResult(f"{known.component.id} was not confirmed here")
         return known.component
 
@@ -175,9 +186,8 @@ class SessionWork:
         await self._advance(self._steps)
 
     async def _built(self, what: str, first: Component | None) -> Component | None:
-        trainer, goal = self._trainer, self._goal(first)
-        began = trainer.now()
-        component: Component | None = await trainer.local.build(goal)
+        goal, began = self._goal(first), self._clock.seconds()
+        component = await self._local.build(goal)
         report = reportOf(component) if component is not None else None
         note = ""
         if report is not None and self._session.type is CollaborationType.FEATURE_DEVELOPMENT:
@@ -185,29 +195,28 @@ class SessionWork:
             if asked not in (None, report.trace_digest):
                 note = "on the trace here whose patterns are most like those that were told"
         step = stepOf(
-            trainer.aiId,
+            self._aiId,
             what,
             component,
             objective=goal.objective,
             parents=[parent.digest for parent in goal.parents][:MAX_NAMED],
             hints=self._hints,
             note=note,
-            seconds=round(trainer.now() - began, 3),
+            seconds=round(self._clock.seconds() - began, 3),
         )
         await self._done(step)
         return component
 
     async def _measured(self, component: Component | None) -> Component | None:
         """C{component} if measuring it again, from its bytes alone, gives what was claimed."""
-        trainer = self._trainer
-        began, verdict = trainer.now(), None
+        began, verdict = self._clock.seconds(), None
         if component is not None:
-            report: PerformanceReport = await trainer.local.remeasure(component)
+            report = await self._local.remeasure(component)
             verdict = report.verdict
             self._compare(component, report)
         told = verdict.value if verdict is not None else ""
-        seconds = round(trainer.now() - began, 3)
-        await self._done(stepOf(trainer.aiId, "measure", component, verdict=told, seconds=seconds))
+        seconds = round(self._clock.seconds() - began, 3)
+        await self._done(stepOf(self._aiId, "measure", component, verdict=told, seconds=seconds))
         return component if verdict is Verdict.CONFIRMED else None
 
     def _compare(self, component: Component, report: PerformanceReport) -> None:
@@ -222,7 +231,7 @@ class SessionWork:
             step = stepOf(rival.source, "start", rival.component, note="the best that was known")
         elif isinstance(name, str) and isinstance(score, int):
             step = SessionStep(
-                by=self._trainer.aiId,
+                by=self._aiId,
                 what="start",
                 task=taskText(ours.workbench, ours.trace, ours.settings),
                 note=f"{name}, the best by hand"[:256],
@@ -235,7 +244,7 @@ class SessionWork:
 
     def _goal(self, first: Component | None) -> Goal:
         """@param first: what the first search of the session found, for the second to improve on."""
-        session, knowledge = self._session, self._trainer.knowledge
+        session, knowledge = self._session, self._knowledge
         parents = [first] if first is not None else []
         goal = Goal(
             feature=self._home or str(session.requirements.get("feature", "")),
@@ -261,7 +270,7 @@ class SessionWork:
             goal.blocks = _firstFrom(session.peer, knowledge.blocks.items())[:MAX_BLOCKS]
             # what is bred with hints is of their kind
             own = [k for k in knowledge.usable(self._home or None) if not self._home or _abiOf(k) == self._abi]
-            goal.parents = [*parents, *self._bestOf(own, self._trainer.aiId), *([] if self._home else theirs)]
+            goal.parents = [*parents, *self._bestOf(own, self._aiId), *([] if self._home else theirs)]
         return goal
 
     def _bestOf(self, usable: Iterable[KnownComponent], source: str) -> list[Component]:
@@ -278,7 +287,7 @@ class SessionWork:
         if report is None or manifest is None:
             return []
         task = {"trace_digest": report.trace_digest, "settings": report.settings}
-        found = onTask(self._trainer.knowledge.usable(report.workbench), task)
+        found = onTask(self._knowledge.usable(report.workbench), task)
         return [known for known in found if not self._home or _abiOf(known) == manifest.abi]
 
     def _best(self, first: Component | None, second: Component | None) -> Component:

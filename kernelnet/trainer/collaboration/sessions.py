@@ -1,13 +1,14 @@
 """
 Collaboration sessions: whom to ask, when to accept, and what is said of their end.
 
-C{proposals} says what is asked for, C{session_work} does the work, C{session_state} is what is kept of each.
+What is asked for and the work of a session are handed in; see C{proposals} and C{session_work}.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Container
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from twisted.internet.defer import inlineCallbacks
@@ -24,17 +25,27 @@ from kernelnet.message import (
     MessageType,
     SessionStep,
 )
-from kernelnet.trainer.collaboration.proposals import request
 from kernelnet.trainer.collaboration.session_state import Session
-from kernelnet.trainer.collaboration.session_work import NoResult, SessionWork
-from kernelnet.trainer.storage.database import Changes
-from kernelnet.trainer.work.task_partition import liars
+from kernelnet.trainer.collaboration.session_work import Advance, NoResult
+from kernelnet.trainer.profile import Profile
+from kernelnet.trainer.storage.database import Changes, Store
+from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
+from kernelnet.trainer.storage.outbox import Outbox
+from kernelnet.trainer.work.job_queue import Job, JobQueue
+from kernelnet.trainer.work.publication import Publisher
+from kernelnet.trainer.work.task_partition import refutedAuthors
 from kernelnet.untrusted import isSmall, plain
 
-if TYPE_CHECKING:
-    from kernelnet.trainer.service import Trainer
+__all__ = ["COLLABORATE", "SEEK_EVERY", "Propose", "Sessions", "Work"]
 
-__all__ = ["Collaboration"]
+COLLABORATE = "collaborate"
+"""Kind of the jobs that do a session's work; the body is the session's id."""
+
+Propose = Callable[[CollaborationType, Container[str]], CollaborationRequest | None]
+"""Makes the request of one type, or C{None}; see `kernelnet.trainer.collaboration.proposals`."""
+
+Work = Callable[[Session, Advance, int], Awaitable[Component]]
+"""Does a session's work; see `kernelnet.trainer.collaboration.session_work`."""
 
 MAX_ACCEPTED = 3
 """An invitation of whatever kind is accepted while fewer sessions than this run."""
@@ -43,10 +54,10 @@ MAX_RUNNING = 12
 """However well it complements, with so many sessions running an invitation is declined."""
 
 MAX_ENDED = 100
-"""How many sessions that have ended are remembered."""
+"""Maximum number of sessions that have ended and are remembered."""
 
 MAX_SOUGHT = 2
-"""How many sessions of its own a trainer seeks to have, besides those that it works on for others."""
+"""Number of sessions of its own that a trainer seeks to have, besides those that it works on for others."""
 
 SEEK_EVERY = 10.0
 """Seconds between looks at whether to seek another."""
@@ -56,7 +67,7 @@ OFFER_LASTS = 60.0
 
 STEP = 0.25
 _WORK = ("build", "measure", "improve")
-"""What each step of the work is worth, and what a step is called."""
+"""Progress that each step of the work is, and the names of these steps."""
 
 _WORKED_ON = {"partner": ("active",), "initiator": ("active", "completed")}
 """By role, in which states a session is worked on: the initiator goes on when its partner is done."""
@@ -65,13 +76,41 @@ _DEVELOPMENT = CollaborationType.FEATURE_DEVELOPMENT
 _ENDS = "the trainer ended"
 
 
-class Collaboration:
-    """The sessions of one trainer, and the decisions about them."""
+class Sessions:
+    """
+    The sessions of one trainer, and the decisions about them; a `JobHandler` of their work.
+
+    @ivar sessions: by id, those that run and the last that ended.
+
+    @param propose: what to ask for.
+    @param work: does the work of a session.
+    @param isRunning: whether the trainer is; work that was cut short by its end is done by the next process.
+    """
 
     log = Logger()
 
-    def __init__(self, trainer: Trainer) -> None:
-        self._trainer = trainer
+    def __init__(
+        self,
+        *,
+        profile: Profile,
+        store: Store,
+        knowledge: KnowledgeBase,
+        outbox: Outbox,
+        jobs: JobQueue,
+        publisher: Publisher,
+        propose: Propose,
+        work: Work,
+        isRunning: Callable[[], bool],
+    ) -> None:
+        self._profile = profile
+        self._store = store
+        self._knowledge = knowledge
+        self._outbox = outbox
+        self._jobs = jobs
+        self._publisher = publisher
+        self._propose = propose
+        self._work = work
+        self._isRunning = isRunning
         self.sessions: dict[str, Session] = {}
         self._offers: list[tuple[float, CollaborationRequest]] = []
         self._sought = 0
@@ -80,7 +119,8 @@ class Collaboration:
 
     @inlineCallbacks
     def load(self) -> Any:
-        for (body,) in (yield self._trainer.store.read("SELECT body FROM sessions ORDER BY rowid")):
+        """Take up the sessions that an earlier run left."""
+        for (body,) in (yield self._store.read("SELECT body FROM sessions ORDER BY rowid")):
             session = msgspec.json.decode(body, type=Session)
             self.sessions[session.session_id] = session
 
@@ -96,7 +136,7 @@ class Collaboration:
         The types take turns; one that is on offer or runs already, or that there is nothing to ask of, is passed over.
         """
         self._offers = [(at, offer) for at, offer in self._offers if now - at < OFFER_LASTS]
-        others = [i for a, i in self._trainer.knowledge.ais.items() if a != self._trainer.aiId and i.connected]
+        others = [i for a, i in self._knowledge.ais.items() if a != self._profile.aiId and i.connected]
         ours = [session.type for session in self.active() if session.role == "initiator"]
         ours += [offer.type for _, offer in self._offers]
         if len(ours) >= MAX_SOUGHT or not others:
@@ -105,23 +145,31 @@ class Collaboration:
         for _ in kinds:
             kind = kinds[self._sought % len(kinds)]
             self._sought += 1
-            asked = request(self._trainer, kind, self._asked) if kind not in ours else None
+            asked = self._propose(kind, self._asked) if kind not in ours else None
             if asked is not None:
-                self._asked.add(str(asked.requirements.get("component", "")))
-                self._offers.append((now, asked))
-                self._trainer.say(MessageType.COLLABORATION_REQUEST, asked, changes)
-                self.log.info("Seeking a collaboration: {type}, {what}", type=kind.value, what=asked.description)
+                self.offer(asked, now, changes)
                 return True
         return False
 
-    # -- what the hub tells
+    def offer(self, request: CollaborationRequest, now: float, changes: Changes) -> None:
+        """Ask the peers for a collaboration."""
+        self._asked.add(str(request.requirements.get("component", "")))
+        self._offers.append((now, request))
+        self._outbox.say(MessageType.COLLABORATION_REQUEST, request, changes)
+        self.log.info("Seeking a collaboration: {type}, {what}", type=request.type.value, what=request.description)
+
+    # -- messages from the hub
 
     def invited(self, invitation: CollaborationInvitation, changes: Changes) -> None:
-        """Accept or decline; an accepted session becomes a job."""
+        """Accept or decline an invitation, by its worth and by how many sessions run."""
         refusal = self._refusal(invitation)
         if refusal is not None:
-            self._say(invitation.session_id, "declined", refusal, changes)
-            return
+            self.decline(invitation, refusal, changes)
+        else:
+            self.accept(invitation, changes)
+
+    def accept(self, invitation: CollaborationInvitation, changes: Changes) -> Session:
+        """Accept an invitation; the session's work becomes a job."""
         session = Session(
             session_id=invitation.session_id,
             role="partner",
@@ -133,14 +181,19 @@ class Collaboration:
         )
         self._keep(session, changes)
         self._say(session.session_id, "accepted", "", changes)
-        self._trainer.workshop.addCollaboration(session.session_id, changes)
+        self._enqueue(session, changes)
         self.log.info("Accepted {type} with {peer}", type=session.type.value, peer=session.peer)
+        return session
+
+    def decline(self, invitation: CollaborationInvitation, reason: str, changes: Changes) -> None:
+        """Decline an invitation; nothing is kept of it."""
+        self._say(invitation.session_id, "declined", reason, changes)
 
     def _refusal(self, invitation: CollaborationInvitation) -> str | None:
         kinds = (CollaborationType.CROSS_SPECIALIZATION, CollaborationType.FEATURE_DEVELOPMENT)
-        info = self._trainer.getAiInfo(invitation.initiator)
+        info = self._knowledge.ais.get(invitation.initiator)
         specialization = info.specialization if info is not None else invitation.partner_specialization
-        complementary = invitation.type in kinds and complements(self._trainer.specialization, specialization)
+        complementary = invitation.type in kinds and complements(self._profile.specialization, specialization)
         if self._ending:
             return _ENDS
         if not isSmall(invitation.requirements):
@@ -157,7 +210,7 @@ class Collaboration:
                 session = self._offered(response, response.partner or sender)
                 self._keep(session, changes)
                 if session.type is CollaborationType.CROSS_SPECIALIZATION and not self._ending:
-                    self._trainer.workshop.addCollaboration(session.session_id, changes)
+                    self._enqueue(session, changes)
             self.log.info("{peer} accepted collaboration {id}", peer=session.peer, id=session.session_id)
             return
         # An invitation to several runs out for all but the first to accept; that is no failure.
@@ -168,7 +221,7 @@ class Collaboration:
         if session is not None and session.status == "active":
             session.status = response.response
             self._keep(session, changes)
-            self._trainer.workshop.drop(f"collaborate:{session.session_id}", changes)
+            self._jobs.drop(_key(session.session_id), changes)
         elif session is None:
             offer = self._takeOffer(response.type)
             if offer is not None:
@@ -196,7 +249,7 @@ class Collaboration:
 
         To one whose claim was refuted here nothing is left: it might accept, and do nothing for half an hour.
         """
-        untrusted = liars(self._trainer.knowledge.components.values())
+        untrusted = refutedAuthors(self._knowledge.components.values())
         asked = [offer.requirements for _, offer in self._offers if offer.type is _DEVELOPMENT]
         ours = (s for s in self.active() if s.role == "initiator" and s.type is _DEVELOPMENT)
         asked += [session.requirements for session in ours if session.peer not in untrusted]
@@ -216,16 +269,7 @@ class Collaboration:
         for session in self.active():
             session.status = "expired"
             self._keep(session, changes)
-            self._trainer.workshop.drop(f"collaborate:{session.session_id}", changes)
-
-    def giveUp(self, sessionId: str, changes: Changes) -> None:
-        """The work failed again and again."""
-        session = self.sessions.get(sessionId)
-        if session is not None and session.status == "active":
-            session.status = "declined"
-            if session.role == "partner":
-                self._answer(session, "declined", "the work on it failed", changes)
-            self._keep(session, changes)
+            self._jobs.drop(_key(session.session_id), changes)
 
     def end(self, changes: Changes) -> None:
         """This trainer won't be back: whoever waits for its part of a session is told, and no other one is begun."""
@@ -234,10 +278,27 @@ class Collaboration:
             if session.role == "partner":
                 session.status = "declined"
                 self._answer(session, "declined", _ENDS, changes)
-                self._trainer.workshop.drop(f"collaborate:{session.session_id}", changes)
+                self._jobs.drop(_key(session.session_id), changes)
                 self._keep(session, changes)
 
     # -- the work
+
+    async def run(self, key: str, job: Job) -> None:
+        """Do a session's work, and say what came of it."""
+        await self.work(job.body)
+        if self._isRunning():
+            changes = Changes()
+            self._jobs.drop(key, changes)
+            await self._outbox.commit(changes)
+
+    def abandon(self, job: Job, changes: Changes) -> None:
+        """The work failed again and again."""
+        session = self.sessions.get(job.body)
+        if session is not None and session.status == "active":
+            session.status = "declined"
+            if session.role == "partner":
+                self._answer(session, "declined", "the work on it failed", changes)
+            self._keep(session, changes)
 
     async def work(self, sessionId: str) -> None:
         """
@@ -252,41 +313,53 @@ class Collaboration:
         session.progress, session.transcript = 0.0, []
         found, reason = None, ""
         try:
-            found = await SessionWork(self._trainer, session, partial(self._advance, session)).result()
+            found = await self._work(session, partial(self._advance, session), len(self.sessions))
         except NoResult as none:
             reason = str(none)
         # and not: cut short by our own end, somebody else was first, or the hub let it expire
-        if session.status in _WORKED_ON[session.role] and self._trainer.running:
-            await self._end(session, found, reason)
-
-    async def _end(self, session: Session, found: Component | None, reason: str) -> None:
-        trainer, changes = self._trainer, Changes()
-        isPartner = session.role == "partner"
-        session.progress = 1.0
+        if session.status not in _WORKED_ON[session.role] or not self._isRunning():
+            return
+        changes = Changes()
         if found is not None:
-            session.component_id = found.id
-            found.component_name = f"collaborative_{session.type.value}"
-            trainer.knowledge.addComponent(trainer.aiId, found, changes)
-            share = ComponentShare(
-                component=found,
-                session_id=session.session_id,
-                collaboration_complete=isPartner,
-                transcript=session.transcript,
-            )
-            # To all, since the others measure it again too; the hub tells the peer that its session is completed.
-            trainer.say(MessageType.OS_COMPONENT_SHARE, share, changes)
+            self.complete(session, found, changes)
+        else:
+            self.giveUp(session, reason, changes)
+        await self._outbox.commit(changes)
+
+    def complete(self, session: Session, component: Component, changes: Changes) -> None:
+        """Complete a session with a component that passed the guard; what the initiator found adds to it."""
+        isPartner = session.role == "partner"
+        session.progress, session.component_id = 1.0, component.id
+        component.component_name = f"collaborative_{session.type.value}"
+        share = ComponentShare(
+            component=component,
+            session_id=session.session_id,
+            collaboration_complete=isPartner,
+            transcript=session.transcript,
+        )
+        # To all, since the others measure it again too; the hub tells the peer that its session is completed.
+        self._publisher.publishComponent(share, changes)
         if isPartner:
-            session.status = "completed" if found is not None else "declined"
-            if found is None:
-                self._answer(session, "declined", reason, changes)
+            session.status = "completed"
+        self._ended(session, component.id, changes)
+
+    def giveUp(self, session: Session, reason: str, changes: Changes) -> None:
+        """End our part of a session without a component; the partner's word on it is that it is declined."""
+        session.progress = 1.0
+        if session.role == "partner":
+            session.status = "declined"
+            self._answer(session, "declined", reason, changes)
+        self._ended(session, plain(reason, 300), changes)
+
+    def _ended(self, session: Session, what: str, changes: Changes) -> None:
         self._keep(session, changes)
-        await trainer.commit(changes)
+        self._jobs.drop(_key(session.session_id), changes)
         self.log.info(
             "{role} of collaboration {id} with {peer}: {what}",
             role=session.role,
             id=session.session_id,
             peer=session.peer,
-            what=found.id if found is not None else plain(reason, 300),
+            what=what,
         )
 
     async def _advance(self, session: Session, steps: list[SessionStep]) -> None:
@@ -294,9 +367,13 @@ class Collaboration:
         session.transcript = list(steps)
         changes = Changes()
         self._keep(session, changes)
-        await self._trainer.commit(changes)
+        await self._outbox.commit(changes)
 
     # -- bookkeeping
+
+    def _enqueue(self, session: Session, changes: Changes) -> None:
+        """The session's work becomes a job."""
+        self._jobs.add(_key(session.session_id), Job(COLLABORATE, session.peer, session.session_id), changes)
 
     def _answer(self, session: Session, response: str, reason: str, changes: Changes) -> None:
         """The partner's word on a session that it worked on, with the steps that were done."""
@@ -305,10 +382,8 @@ class Collaboration:
     def _say(
         self, sessionId: str, response: str, reason: str, changes: Changes, transcript: list[SessionStep] | None = None
     ) -> None:
-        answer = CollaborationResponse(
-            session_id=sessionId, response=response, reason=reason, transcript=transcript or []
-        )
-        self._trainer.say(MessageType.COLLABORATION_RESPONSE, answer, changes)
+        answer = CollaborationResponse(sessionId, response, reason, transcript=transcript or [])
+        self._outbox.say(MessageType.COLLABORATION_RESPONSE, answer, changes)
 
     def _keep(self, session: Session, changes: Changes) -> None:
         self.sessions[session.session_id] = session
@@ -318,3 +393,7 @@ class Collaboration:
         for id_ in ended[:-MAX_ENDED]:
             del self.sessions[id_]
             changes.add("DELETE FROM sessions WHERE session_id = ?", id_)
+
+
+def _key(sessionId: str) -> str:
+    return f"{COLLABORATE}:{sessionId}"

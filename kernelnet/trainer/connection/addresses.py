@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["Address", "InTurn", "parseAddress"]
+__all__ = ["Address", "AddressRotation", "parseAddress"]
 
 
 class Address(NamedTuple):
@@ -33,9 +33,9 @@ def parseAddress(text: str) -> Address:
     return Address(host, int(port))
 
 
-class InTurn:
+class AddressRotation:
     """
-    Which address is next, and how long to wait before it.
+    Addresses in turn, and how long to wait before the next attempt.
 
     The pause before attempt I{n} is drawn evenly from 0 to min(C{maxDelay}, C{initialDelay}·2ⁿ) seconds ("full
     jitter": Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015), so that a thousand trainers

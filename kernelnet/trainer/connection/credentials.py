@@ -1,5 +1,5 @@
 """
-What a trainer proves itself with, and what it verifies the hub with.
+Credentials that a trainer proves itself with, and the CA that it verifies the hub with.
 
 In its own folder it keeps C{credential} (its own token), C{credential.from} (SHA-256 of the token or join string that
 the user gave and that C{credential} came from: it is not used again) and C{ca.pem} (the CA from joining).
@@ -8,15 +8,12 @@ the user gave and that C{credential} came from: it is not used again) and C{ca.p
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 
 from kernelnet.identity import IdentityError, clientTLS, readToken, tokenHash, writeSecret
 from kernelnet.identity.certificates import digestOf, readCertificates
-
-if TYPE_CHECKING:
-    from kernelnet.trainer.service import TrainerConfig
+from kernelnet.trainer.connection.config import TrainerConfig
 
 __all__ = ["Credentials"]
 
@@ -47,7 +44,7 @@ class Credentials:
 
     def token(self) -> str:
         """
-        What to show to the hub: what the user gave, or what the hub gave in place of it; else the join token.
+        Token to show to the hub: what the user gave, or what the hub gave in place of it; else the join token.
 
         @raise IdentityError: there is none, or it can't be read.
         """
@@ -72,7 +69,7 @@ class Credentials:
 
     def tls(self, host: str) -> IOpenSSLClientConnectionCreator:
         """
-        How the hub at C{host} is verified.
+        Make what verifies the hub at C{host}.
 
         @raise IdentityError: a file of it can't be used.
         """
@@ -83,7 +80,7 @@ class Credentials:
         return clientTLS(host, self._caFile(), mine, digest)
 
     def wantedRoot(self) -> str | None:
-        """The digest of the CA that must be found before the hub can be verified; C{None}: it is here."""
+        """Digest of the CA that must be found before the hub can be verified; C{None}: it is here."""
         join = self._config.join
         if join is None or self._config.caFile is not None:
             return None
@@ -109,7 +106,7 @@ class Credentials:
         )
 
     def refusal(self, message: str) -> str:
-        """For the user, when the hub said C{message} to what we showed."""
+        """Line for the user when the hub said C{message} to what we showed."""
         if self._config.join is None or not self.joining:
             return (
                 f"the hub refused our credentials: {message}; were they revoked, `kernelnet tokens issue "

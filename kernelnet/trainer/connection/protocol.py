@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from msgspec import Struct
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet.interfaces import IReactorTime, ITCPTransport
@@ -14,10 +15,8 @@ from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
 from kernelnet.message import Heartbeat, MessageType, NetworkMessage
-from kernelnet.wire import LineProtocol, WireProblem, decodeFromHub, encode
-
-if TYPE_CHECKING:
-    from kernelnet.trainer.connection.reconnect import TrainerFactory
+from kernelnet.trainer.connection.interfaces import ConnectionOwner
+from kernelnet.wire import LineProtocol, WireProblem, decodeFromHub, encode, newMessage
 
 __all__ = ["TrainerProtocol"]
 
@@ -25,25 +24,33 @@ SILENCE = 100.0
 """Seconds without a line after which the hub is taken for dead: it pings idle peers every 30 s."""
 
 _NOT_TAKEN = ("unknown ca", "bad certificate", "certificate expired", "certificate unknown", "certificate revoked")
-"""What a hub's TLS says of a client's certificate."""
+"""Alerts of a hub's TLS about a client's certificate."""
 
 
 class TrainerProtocol(LineProtocol, TimeoutMixin):
     """
-    One connection to the hub.  Line by line it hands checked messages to C{factory.trainer}.
+    One connection to the hub.  Line by line it hands checked messages to its owner's handler.
 
     @ivar greeted: whether the hub has answered, so that we know it knows us.
     @ivar heard: whether anything came that a hub says.
+
+    @param aiId: who speaks.
     """
 
     log = Logger()
-    factory: TrainerFactory
     greeted = False
     heard = False
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, aiId: str, owner: ConnectionOwner, clock: IReactorTime) -> None:
         super().__init__()
+        self._aiId = aiId
+        self._owner = owner
         self._clock = clock
+
+    @property
+    def isCurrent(self) -> bool:
+        """Whether no other has taken its place, and nobody has closed it."""
+        return self._owner.connection is self
 
     def callLater(self, period: float, func: Any) -> Any:  # TimeoutMixin's hook for an injected clock
         return self._clock.callLater(period, func)
@@ -55,7 +62,7 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
             transport.setTcpNoDelay(True)
             transport.setTcpKeepAlive(True)
         self.setTimeout(SILENCE)
-        self.sendLines([*self.factory.trainer.greeting()])
+        self.sendLines(self._owner.openingLines(self))
 
     def linesReceived(self, lines: list[bytes]) -> None:
         self.resetTimeout()
@@ -68,7 +75,8 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
                 self.log.warn("the hub sent what is no message: {problem}", problem=str(problem))
         self.heard = self.heard or bool(messages)
         pings = [m for m in messages if m.message_type is MessageType.HEARTBEAT and "nonce" in m.payload]
-        self.sendLines([encode(self.factory.trainer.pong(Heartbeat(reply_to=m.payload["nonce"]))) for m in pings])
+        for ping in pings:
+            self.sayNow(MessageType.HEARTBEAT, Heartbeat(reply_to=ping.payload["nonce"]))
         # A ping that says how far the hub has sent the log to us has its place in the order.
         batch = [m for m in messages if m.message_type is not MessageType.HEARTBEAT or "seq" in m.payload]
         if batch:
@@ -77,11 +85,11 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
     def _deliver(self, batch: list[NetworkMessage]) -> None:
         if not self.greeted and any(m.message_type is MessageType.TRAINING_SYNC for m in batch):
             self.greeted = True
-            self.factory.greeted()
-            self.log.info("Connected to the hub at {peer}", peer=str(self.factory.address))
+            self._owner.greeted()
+            self.log.info("Connected to the hub at {peer}", peer=str(self._owner.address))
         # Nothing more is read until the batch is durable: a slow disk here slows the hub's sending, not our memory.
         self.pauseProducing()
-        self.factory.trainer.received(batch, self).addBoth(self._delivered)
+        self._owner.handler.received(batch, self).addBoth(self._delivered)
 
     def _delivered(self, result: object) -> None:
         if isinstance(result, Failure):
@@ -89,6 +97,14 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
             self.abort()
         elif self.connected:
             self.resumeProducing()
+
+    def sayNow(self, kind: MessageType, payload: Struct) -> None:
+        """Send a message that is of no use later."""
+        self.sendLines([encode(newMessage(self._aiId, kind, payload))])
+
+    def comeBackLater(self) -> None:
+        """Close, and come back after a long pause: a hub in trouble is not helped by all its trainers at its door."""
+        self._owner.comeBackLater()
 
     def lineTooLong(self) -> None:
         self.log.error("the hub sent a line over {limit} bytes", limit=self.maxLine)
@@ -112,12 +128,12 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
         self.setTimeout(None)
         super().connectionLost(reason)
         # TLS failures are seen here only: the factory gets a plain ConnectionDone.
-        self.factory.lost(self, _refusal(reason, _outOfDate(self.transport, datetime.now(UTC))))
+        self._owner.lost(self, _refusal(reason, _outOfDate(self.transport, datetime.now(UTC))))
 
 
 def _outOfDate(transport: Any, now: datetime) -> str:
     """
-    Since or until when a certificate that the hub showed is not valid, for people; empty if they all are.
+    Time since or until which a certificate that the hub showed is not valid, for people; empty if they all are.
 
     OpenSSL's error that ends the connection does not say.
     """
@@ -135,7 +151,7 @@ def _outOfDate(transport: Any, now: datetime) -> str:
 
 def _refusal(reason: Failure, outOfDate: str = "") -> str | None:
     """
-    What was wrong with the hub's certificate or with ours, if that is why the connection ended.
+    Fault of the hub's certificate or of ours, if that is why the connection ended.
 
     @param outOfDate: see `_outOfDate`.
     """

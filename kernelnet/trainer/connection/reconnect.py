@@ -1,10 +1,9 @@
-"""Connects to a hub, and connects again, there or elsewhere, after whatever may pass."""
+"""`TrainerFactory`: connects to a hub, and connects again, there or elsewhere, after whatever may pass."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from twisted.internet.error import NotConnectingError
 from twisted.internet.interfaces import IAddress, IConnector, IDelayedCall, IReactorTime
@@ -12,16 +11,14 @@ from twisted.internet.protocol import ClientFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from kernelnet.trainer.connection.addresses import Address, InTurn
+from kernelnet.trainer.connection.addresses import Address, AddressRotation
+from kernelnet.trainer.connection.interfaces import Connection, ConnectionHandler
 from kernelnet.trainer.connection.protocol import TrainerProtocol
-
-if TYPE_CHECKING:
-    from kernelnet.trainer.service import Trainer
 
 __all__ = ["TrainerFactory"]
 
 
-class TrainerFactory(InTurn, ClientFactory):
+class TrainerFactory(AddressRotation, ClientFactory):
     """
     Makes one `TrainerProtocol` at a time, with the address whose turn it is.
 
@@ -30,14 +27,27 @@ class TrainerFactory(InTurn, ClientFactory):
     @ivar connection: the one that is open.
     @ivar connector: of the last attempt.
     @ivar reached: whether a hub has ever known us.
+
+    @param aiId: who speaks.
+    @param dial: begins to connect to an address.
+    @param handler: whom the connections serve.
     """
 
     log = Logger()
     noisy = False
 
-    def __init__(self, trainer: Trainer, addresses: Sequence[Address], clock: IReactorTime) -> None:
-        InTurn.__init__(self, addresses)
-        self.trainer = trainer
+    def __init__(
+        self,
+        aiId: str,
+        addresses: Sequence[Address],
+        clock: IReactorTime,
+        dial: Callable[[Address], IConnector],
+        handler: ConnectionHandler,
+    ) -> None:
+        AddressRotation.__init__(self, addresses)
+        self._aiId = aiId
+        self._dial = dial
+        self.handler = handler
         self._clock = clock
         self._continue = True
         self._wentWell = self.reached = False
@@ -50,33 +60,48 @@ class TrainerFactory(InTurn, ClientFactory):
         """Try the address whose turn it is."""
         self._call = None
         self._wentWell = False
-        self.connector = self.trainer.dial(self.address)
+        self.connector = self._dial(self.address)
 
-    def buildProtocol(self, addr: IAddress | None) -> TrainerProtocol:  # type: ignore[override]
-        protocol = TrainerProtocol(self._clock)
-        protocol.factory = self
-        self.connection = protocol
-        return protocol
+    def buildProtocol(self, addr: IAddress | None) -> TrainerProtocol:
+        self.connection = TrainerProtocol(self._aiId, self, self._clock)
+        return self.connection
+
+    def openingLines(self, connection: Connection) -> list[bytes]:
+        """The lines that C{connection} begins with."""
+        return [*self.handler.openingLines(connection)]
 
     def greeted(self) -> None:
         """The hub's first valid answer: only now, and not with a mere connection, an attempt has gone well."""
         self._wentWell = self.reached = True
         self.wentWell()
 
-    def lost(self, protocol: TrainerProtocol, refusal: str | None) -> None:
+    def comeBackLater(self) -> None:
+        """Close, and come back after a long pause."""
+        self.delay = self.maxDelay
+        if self.connection is not None:
+            self.connection.close()
+
+    def close(self) -> None:
+        """Close for good; what may still come in on the way is not heard: the hub has it for the next time."""
+        self.stopTrying()
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
+
+    def lost(self, connection: Connection, refusal: str | None) -> None:
         """
         A connection of ours has ended.
 
         @param refusal: what was wrong, if no waiting mends it.
         """
-        self._heard = protocol.heard
-        if self.connection is protocol:
+        self._heard = connection.heard
+        if self.connection is connection:
             self.connection = None
-            self.trainer.disconnected()
+            self.handler.lost()
         if refusal is None:
             return
         if line := self.refuse(refusal):
-            self.trainer.fail(line)
+            self.handler.refused(line)
         else:
             self.log.error("the hub at {address} {refusal}", address=str(self.address), refusal=refusal)
 

@@ -1,4 +1,4 @@
-"""The first look at a hub elsewhere: from the chain that it shows the CA is taken that a join string names."""
+"""First look at a hub elsewhere: from the chain that it shows the CA is taken that a join string names."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from zope.interface import implementer
 
 from kernelnet.identity import unverifiedTLS
 from kernelnet.identity.certificates import digestOf
-from kernelnet.trainer.connection.addresses import Address, InTurn
+from kernelnet.trainer.connection.addresses import Address, AddressRotation
 
-__all__ = ["JoinError", "RootFinder"]
+__all__ = ["JoinError", "RootDiscovery"]
 
 PATIENCE = 15.0
 """Seconds that a hub has to connect, and as many to show its chain."""
@@ -31,7 +31,7 @@ class JoinError(Exception):
     """No hub shows the CA that the join string names; the text is for the user."""
 
 
-class RootFinder(InTurn):
+class RootDiscovery(AddressRotation):
     """
     Looks for the CA with a digest at each address in turn, until one shows it.
 

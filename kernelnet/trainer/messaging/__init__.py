@@ -1,1 +1,7 @@
-"""TODO map."""
+"""
+What the hub says, and what it means for a trainer.
+
+  - C{delivery}: whom the connection serves: batches in their order, with what failed tried again
+  - C{dispatcher}: what each message means, a table from type to method
+  - C{hub_sync}: the hello, the cursor, who is there, and the pages that a newcomer reads
+"""

@@ -1,22 +1,25 @@
 """
-How what the hub sent gets into the inbox: one batch after another, and what can't be handled is tried again.
+Delivery of what the hub sent: one batch after another, and what can't be handled is tried again.
 
-A message whose handling raises holds up all that is behind it, so that order stays; after `inbox.MAX_TRIES` it is
+A message whose handling raises holds up all that is behind it, so that order stays; after `dispatcher.MAX_TRIES` it is
 skipped.  The tries are counted in the store, so a restart in between does not begin them anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+from twisted.internet import task
 from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
+from twisted.internet.interfaces import IReactorTime
 
 from kernelnet.message import Heartbeat, MessageType, NetworkMessage
-
-if TYPE_CHECKING:
-    from kernelnet.trainer.connection.protocol import TrainerProtocol
-    from kernelnet.trainer.service import Trainer
+from kernelnet.trainer.connection.interfaces import Connection
+from kernelnet.trainer.messaging.dispatcher import Dispatcher
+from kernelnet.trainer.messaging.hub_sync import HubSync
+from kernelnet.trainer.storage.outbox import Outbox
+from kernelnet.wire import encode, newMessage
 
 __all__ = ["Delivery"]
 
@@ -25,26 +28,57 @@ TRY_AGAIN = 1.0
 
 
 class Delivery:
-    """Hands the batches of the present connection to the inbox of C{trainer}, in order."""
+    """
+    Hands the batches of the present connection to the dispatcher, in order; a `ConnectionHandler`.
 
-    def __init__(self, trainer: Trainer) -> None:
-        self._trainer = trainer
+    @param aiId: who speaks.
+    @param wake: called when there may be new work.
+    @param fail: called with a reason, for the user, to end the trainer.
+    """
+
+    def __init__(
+        self,
+        *,
+        aiId: str,
+        dispatcher: Dispatcher,
+        sync: HubSync,
+        outbox: Outbox,
+        clock: IReactorTime,
+        wake: Callable[[], None],
+        fail: Callable[[str], None],
+    ) -> None:
+        self._aiId = aiId
+        self._dispatcher = dispatcher
+        self._sync = sync
+        self._outbox = outbox
+        self._clock = clock
+        self._wake = wake
+        self._fail = fail
         self._turn = DeferredLock()
 
-    def deliver(self, batch: Sequence[NetworkMessage], connection: TrainerProtocol) -> Deferred[None]:
+    def openingLines(self, connection: Connection) -> Iterable[bytes]:
+        """Our hello."""
+        return [encode(newMessage(self._aiId, MessageType.HELLO, self._sync.connected(connection)))]
+
+    def received(self, batch: Sequence[NetworkMessage], connection: Connection) -> Deferred[None]:
         """Fires when C{batch} and all that follows from it at once is durable, or the connection has ended."""
         done: Deferred[None] = self._turn.run(self._deliver, list(batch), connection)
         return done
 
+    def lost(self) -> None:
+        self._outbox.disconnected()
+
+    def refused(self, reason: str) -> None:
+        self._fail(reason)
+
     @inlineCallbacks
-    def _deliver(self, batch: list[NetworkMessage], connection: TrainerProtocol) -> Any:
-        trainer = self._trainer
-        while batch and connection is trainer.factory.connection:
-            changes, batch = trainer.inbox.take(batch)
-            yield trainer.commit(changes)
-            trainer.workshop.wake()
-            if (position := trainer.inbox.takeReport()) is not None and connection is trainer.factory.connection:
+    def _deliver(self, batch: list[NetworkMessage], connection: Connection) -> Any:
+        while batch and connection.isCurrent:
+            changes, batch = self._dispatcher.take(batch)
+            yield self._outbox.commit(changes)
+            self._wake()
+            if (position := self._sync.takeReport()) is not None and connection.isCurrent:
                 # Now that it is durable: the hub may count everything up to there as read.
-                trainer.sayNow(MessageType.HEARTBEAT, Heartbeat(seq=position))
+                connection.sayNow(MessageType.HEARTBEAT, Heartbeat(seq=position))
             if batch:
-                yield trainer.pause(TRY_AGAIN)
+                yield task.deferLater(self._clock, TRY_AGAIN)

@@ -1,1 +1,7 @@
-"""TODO map."""
+"""
+A trainer's own file and what stands in it.  Nothing else in the trainer speaks SQL to a database.
+
+  - C{database}: `Store`, the SQLite file, and `Changes`, what becomes durable together; its schema and upgrades
+  - C{outbox}: messages until the hub has acked them: said within `Changes`, sent after their commit
+  - C{knowledge_base}: patterns, components with verdicts, building blocks, reports, and who is there
+"""

@@ -20,7 +20,7 @@ from twisted.logger import Logger
 
 __all__ = ["Changes", "Store", "StoreError"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -32,12 +32,35 @@ CREATE TABLE blocks (source TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (sour
 CREATE TABLE components (digest TEXT PRIMARY KEY, source TEXT NOT NULL, body TEXT NOT NULL, verdict TEXT);
 CREATE TABLE benchmarks (component_id TEXT, reporter TEXT, timestamp TEXT, body TEXT NOT NULL,
                          PRIMARY KEY (component_id, reporter));
--- work that a message asked for; deleted together with saying its result
-CREATE TABLE jobs (key TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL);
 CREATE TABLE sessions (session_id TEXT PRIMARY KEY, body TEXT NOT NULL);
 """
 
+JOBS = """
+-- work that a message asked for, and whom it is for; deleted together with saying its result
+CREATE TABLE jobs (key TEXT PRIMARY KEY, kind TEXT NOT NULL, source TEXT NOT NULL, body TEXT NOT NULL);
+"""
+
+UPGRADES = {
+    # Whom a job is for was looked up each time, in what the job is about.
+    1: (
+        "ALTER TABLE jobs RENAME TO jobs_before;",
+        JOBS,
+        """
+INSERT INTO jobs
+    SELECT key, kind, COALESCE(CASE kind
+        WHEN 'measure' THEN (SELECT source FROM components WHERE digest = json_extract(jobs_before.body, '$'))
+        WHEN 'feature' THEN json_extract(body, '$.requestor')
+        ELSE (SELECT json_extract(sessions.body, '$.peer') FROM sessions
+              WHERE session_id = json_extract(jobs_before.body, '$'))
+    END, ''), body FROM jobs_before ORDER BY rowid;
+""",
+        "DROP TABLE jobs_before;",
+    ),
+}
+"""By version the statements that make the next one of it."""
+
 RETRY_SECONDS = 5.0
+"""Seconds until a write that failed is tried again."""
 
 
 class StoreError(Exception):
@@ -159,10 +182,13 @@ def _prepare(path: Path) -> None:
         _configure(connection)
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
-        elif version != SCHEMA_VERSION:
+            connection.executescript(f"BEGIN; {SCHEMA} {JOBS} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        elif version > SCHEMA_VERSION:
             raise StoreError(
                 f"{path} has schema version {version}, this kernelnet knows {SCHEMA_VERSION}: install a newer kernelnet"
             )
+        elif version < SCHEMA_VERSION:
+            steps = "".join(sql for step in range(version, SCHEMA_VERSION) for sql in UPGRADES[step])
+            connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
     finally:
         connection.close()

@@ -1,4 +1,4 @@
-"""What a trainer knows: its own work, and what peers said, with this trainer's own verdict on it."""
+"""Knowledge of a trainer: its own work, and what peers said, with this trainer's own verdict on it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from kernelnet.artifacts import CodeBlock, Component, Pattern, PerformanceReport
 from kernelnet.message import AiInfo
 from kernelnet.trainer.storage.database import Changes, Store
 
-__all__ = ["Knowledge", "KnownComponent"]
+__all__ = ["KnowledgeBase", "KnownComponent"]
 
 MAX_PATTERNS = 1000
 MAX_BLOCKS = 500
 MAX_COMPONENTS = 500
 MAX_BENCHMARKS = 2000
-"""How much is kept; of the peer with most entries the oldest goes first, so that nobody can crowd out the others."""
+"""
+Maximum number of each that is kept; of the peer with most entries the oldest goes first, so that nobody can crowd out
+the others.
+"""
 
 MAX_ITEM = 64 * 1024
 MAX_COMPONENT = 384 * 1024
@@ -41,7 +44,7 @@ class KnownComponent(Struct):
     verdict: Verdict | None = None
 
 
-class Knowledge:
+class KnowledgeBase:
     """
     Patterns, components, building blocks, reports and who is there, in memory and (by `Changes`) in the store.
 
@@ -63,7 +66,7 @@ class Knowledge:
 
     @inlineCallbacks
     def load(self) -> Any:
-        """Take up what an earlier run learned."""
+        """Take up the knowledge of an earlier run."""
         for source, id_, body in (yield self._store.read("SELECT source, id, body FROM patterns ORDER BY rowid")):
             self.patterns[source, id_] = msgspec.json.decode(body, type=Pattern)
         for source, id_, body in (yield self._store.read("SELECT source, id, body FROM blocks ORDER BY rowid")):
@@ -122,7 +125,7 @@ class Knowledge:
         return self.components[digest].verdict is Verdict.CONFIRMED
 
     def judge(self, digest: str, verdict: Verdict, changes: Changes) -> None:
-        """What this trainer's own measurement of a claim said."""
+        """Keep the verdict of this trainer's own measurement of a claim."""
         known = self.components.get(digest)
         if known is not None:
             known.verdict = verdict
@@ -140,7 +143,7 @@ class Knowledge:
 
     def usable(self, workbench: str | None = None) -> list[KnownComponent]:
         """
-        What may be built upon: this trainer's own, and what it confirmed itself.
+        Components that may be built upon: this trainer's own, and what it confirmed itself.
 
         @param workbench: of one workbench only.
 

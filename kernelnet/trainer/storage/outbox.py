@@ -1,4 +1,4 @@
-"""What the trainer has said and the hub has not acked: kept across restarts, sent again in the same order."""
+"""Messages that the trainer has said and the hub has not acked: kept across restarts, sent again in the same order."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec import Struct
 from twisted.internet.defer import inlineCallbacks
 from twisted.logger import Logger
 
-from kernelnet.message import NetworkMessage
+from kernelnet.message import MessageType
 from kernelnet.trainer.storage.database import Changes, Store
-from kernelnet.wire import AUTHENTICATED_LINE, encode
+from kernelnet.wire import AUTHENTICATED_LINE, encode, newMessage
 
 __all__ = ["Outbox"]
 
 WINDOW = 256
-"""How many messages may be under way at once; more wait for acks."""
+"""Maximum number of messages that are under way at once; more wait for acks."""
 
 Send = Callable[[list[bytes]], None]
 
@@ -25,13 +26,18 @@ class Outbox:
     """
     An ordered queue of encoded lines, each until its ack.
 
-    A message is added within the `Changes` that make it durable; after their commit `release` lets it go out.
+    A message is said within the `Changes` that make it durable; their `commit` lets it go out.
+
+    @param aiId: who speaks.
+    @param broken: called with the reason, for the user, when something could not be made durable.
     """
 
     log = Logger()
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, aiId: str, store: Store, broken: Callable[[str], None]) -> None:
+        self._aiId = aiId
         self._store = store
+        self._broken = broken
         self._waiting: OrderedDict[str, bytes] = OrderedDict()
         self._underWay: OrderedDict[str, bytes] = OrderedDict()
         self._send: Send | None = None
@@ -44,24 +50,42 @@ class Outbox:
 
     @inlineCallbacks
     def load(self) -> Any:
-        """Take up what an earlier run left."""
+        """Take up the messages that an earlier run left."""
         rows = yield self._store.read("SELECT message_id, line FROM outbox ORDER BY position")
         self._waiting = OrderedDict((messageId, bytes(line)) for messageId, line in rows)
 
-    def add(self, message: NetworkMessage, changes: Changes) -> None:
-        """Put C{message} into C{changes}; one that no line can hold is dropped, and the log says so."""
+    def say(self, kind: MessageType, payload: Struct, changes: Changes, target: str | None = None) -> None:
+        """
+        Put a logged message into C{changes}; one that no line can hold is dropped, and the log says so.
+
+        @param target: the one AI that it is for; C{None}: all.
+        """
+        message = newMessage(self._aiId, kind, payload, target)
         line = encode(message)
         if len(line) > AUTHENTICATED_LINE:
             # The hub would close, and all that is behind it would wait for ever.
-            kind = message.message_type.value
             self.log.error(
-                "not sent: {kind} of {n} bytes; at most {limit} fit", kind=kind, n=len(line), limit=AUTHENTICATED_LINE
+                "not sent: {kind} of {n} bytes; at most {limit} fit",
+                kind=kind.value,
+                n=len(line),
+                limit=AUTHENTICATED_LINE,
             )
             return
         changes.add("INSERT INTO outbox (message_id, line) VALUES (?, ?)", message.message_id, line)
 
-    def release(self, changes: Changes) -> None:
-        """C{changes} are durable now: what was added to them may go out."""
+    @inlineCallbacks
+    def commit(self, changes: Changes) -> Any:
+        """
+        Make C{changes} durable; then the messages that were said in them go out.
+
+        Where that is impossible the trainer has to end: its memory is ahead of its store, and the next start goes on
+        from what is stored.
+        """
+        try:
+            yield self._store.commit(changes)
+        except Exception as e:
+            self._broken(f"can't write {self._store.path}: {e}")
+            raise
         for sql, parameters in changes.statements:
             if sql.startswith("INSERT INTO outbox"):
                 self._waiting[parameters[0]] = parameters[1]

@@ -1,1 +1,13 @@
-"""TODO map."""
+"""
+The work of a trainer: rounds of its own search, and jobs that messages gave to it.
+
+  - C{worker}: `Worker`, which runs both in two loops, and knows of jobs only who handles their kind
+  - C{job_queue}: jobs, durable, and whose turn it is
+  - C{search_rounds}: the own search, and what of it is shared
+  - C{goal_builder}: what a search is given of all that is known here
+  - C{task_partition}: which part of the tasks is this trainer's own
+  - C{feature_requests}: what peers ask for, and what we ask them for
+  - C{verification}: peers' claims are measured again, and a verdict recorded
+  - C{verifier_selection}: who measures which claim, and when
+  - C{publication}: components, patterns and building blocks of our own, kept and said
+"""

@@ -1,5 +1,5 @@
 """
-What messages asked a trainer to do: kept until it is done, and whose turn it is.
+Jobs that messages gave to a trainer: kept until they are done, and whose turn it is.
 
 A job is durable: it is deleted together with saying its result.  As in start-time fair queueing (Goyal, Vin and Cheng,
 IEEE/ACM Transactions on Networking 5(5), 1997) a peer's next turn comes when the others have had as many seconds as its
@@ -8,39 +8,49 @@ last job took: who asks for much, or for what takes long, waits for himself alon
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from twisted.internet.defer import inlineCallbacks
 
-from kernelnet.trainer.storage.database import Changes
-from kernelnet.trainer.work.verifier_selection import Witnesses
+from kernelnet.trainer.storage.database import Changes, Store
 
-if TYPE_CHECKING:
-    from kernelnet.trainer.service import Trainer
-
-__all__ = ["MAX_TRIES", "Job", "Jobs"]
+__all__ = ["MAX_TRIES", "Job", "JobHandler", "JobQueue"]
 
 MAX_TRIES = 3
-"""A job that failed so often is given up."""
+"""Number of failures after which a job is given up."""
 
 
 class Job(NamedTuple):
     """
-    @ivar kind: C{measure} (the body is a component's digest), C{feature} (a forwarded request as plain values) or
-        C{collaborate} (a session's id).
+    One piece of work that somebody waits for.
+
+    @ivar kind: which `JobHandler` does it.
+    @ivar source: the peer that it is for, whose time it takes.
+    @ivar body: what the handler needs to know, as plain values.
     """
 
     kind: str
+    source: str
     body: Any
 
 
-class Jobs:
-    """The jobs of one trainer."""
+class JobHandler(Protocol):
+    """Does the jobs of one kind."""
 
-    def __init__(self, trainer: Trainer) -> None:
-        self._trainer = trainer
-        self._witnesses = Witnesses(trainer)
+    async def run(self, key: str, job: Job) -> None:
+        """Do a job, and drop it from the queue with its result; one that stays there is done again."""
+
+    def abandon(self, job: Job, changes: Changes) -> None:
+        """A job failed again and again, and is dropped: tell who waits for it."""
+
+
+class JobQueue:
+    """The jobs of one trainer, the oldest first."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._jobs: dict[str, Job] = {}
         self._tries: dict[str, int] = {}
         self._served: dict[str, float] = {}
@@ -55,13 +65,14 @@ class Jobs:
     @inlineCallbacks
     def load(self) -> Any:
         """Take up the jobs that an earlier run left."""
-        for key, kind, body in (yield self._trainer.store.read("SELECT key, kind, body FROM jobs ORDER BY rowid")):
-            self._jobs[key] = Job(kind, msgspec.json.decode(body))
+        rows = yield self._store.read("SELECT key, kind, source, body FROM jobs ORDER BY rowid")
+        for key, kind, source, body in rows:
+            self._jobs[key] = Job(kind, source, msgspec.json.decode(body))
 
     def add(self, key: str, job: Job, changes: Changes) -> None:
         self._jobs[key] = job
         body = msgspec.json.encode(job.body).decode("utf-8")
-        changes.add("REPLACE INTO jobs VALUES (?, ?, ?)", key, job.kind, body)
+        changes.add("REPLACE INTO jobs (key, kind, source, body) VALUES (?, ?, ?, ?)", key, job.kind, job.source, body)
 
     def drop(self, key: str, changes: Changes) -> None:
         """A job is done, or nobody needs it any more."""
@@ -69,26 +80,19 @@ class Jobs:
         self._tries.pop(key, None)
         changes.add("DELETE FROM jobs WHERE key = ?", key)
 
-    def ofKind(self, kind: str) -> dict[str, Any]:
-        """By key the bodies of all jobs of a kind, the oldest first."""
-        return {key: job.body for key, job in self._jobs.items() if job.kind == kind}
+    def ofKind(self, kind: str) -> dict[str, Job]:
+        """By key all jobs of a kind, the oldest first."""
+        return {key: job for key, job in self._jobs.items() if job.kind == kind}
 
-    def isNeeded(self, digest: str) -> bool:
-        """Whether to measure a claim, now that its turn has come."""
-        known = self._trainer.knowledge.components.get(digest)
-        return known is not None and known.verdict is None and self._witnesses.isNeeded(known)
-
-    def next(self, measure: bool) -> str | None:
+    def next(self, kinds: Iterable[str], rank: Callable[[Job], int | None] = lambda job: 0) -> str | None:
         """
-        The oldest job of the peer whose turn it is; of its claims those first that this trainer is a witness of.
+        The key of the oldest job of the peer whose turn it is; of its jobs those first whose rank is least.
 
-        @param measure: of the claims to measure, or of all else.
+        @param kinds: of these only.
+        @param rank: C{None} of a job: it is not its time yet.
         """
-        jobs = [
-            (key, self._source(job), self._witnesses.rank(job.body) if measure else 0)
-            for key, job in self._jobs.items()
-            if (job.kind == "measure") is measure
-        ]
+        wanted = set(kinds)
+        jobs = [(key, job.source, rank(job)) for key, job in self._jobs.items() if job.kind in wanted]
         due = [(key, source, rank) for key, source, rank in jobs if rank is not None]
         if not due:
             return None
@@ -100,10 +104,6 @@ class Jobs:
         self._served[source] = self._turn + 1
         return key
 
-    def sourceOf(self, key: str) -> str | None:
-        """Whom a job is for; C{None}: there is none of this key."""
-        return self._source(self._jobs[key]) if key in self._jobs else None
-
     def took(self, source: str, seconds: float) -> None:
         """A job of C{source} has had so much of this trainer's time."""
         self._served[source] = self._served.get(source, 0.0) + seconds
@@ -112,12 +112,3 @@ class Jobs:
         """One more try at a job has failed.  @return: whether it is to be given up."""
         self._tries[key] = self._tries.get(key, 0) + 1
         return self._tries[key] >= MAX_TRIES and key in self._jobs
-
-    def _source(self, job: Job) -> str:
-        if job.kind == "feature":
-            return str(job.body["requestor"])
-        if job.kind == "measure":
-            known = self._trainer.knowledge.components.get(job.body)
-            return known.source if known is not None else ""
-        session = self._trainer.collaboration.sessions.get(job.body)
-        return session.peer if session is not None else ""

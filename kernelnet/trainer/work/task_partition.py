@@ -1,5 +1,5 @@
 """
-Among whom tasks are dealt: those who are there and train on the same workbenches, in the order of their ids.
+Partition of the tasks among those who are there and train on the same workbenches, in the order of their ids.
 
 All know that order without a word; what comes of a place in it says `kernelnet.learning.task_rotation`.  Whose claim
 was refuted here is dealt nothing.
@@ -13,11 +13,11 @@ from kernelnet.artifacts import Verdict
 from kernelnet.message import AiInfo
 from kernelnet.trainer.storage.knowledge_base import KnownComponent
 
-__all__ = ["liars", "placeAmong"]
+__all__ = ["placeAmong", "refutedAuthors"]
 
 
-def liars(components: Iterable[KnownComponent]) -> set[str]:
-    """Those of whom a claim was refuted here."""
+def refutedAuthors(components: Iterable[KnownComponent]) -> set[str]:
+    """Authors of whom a claim was refuted here."""
     return {known.source for known in components if known.verdict is Verdict.REFUTED}
 
 
@@ -32,5 +32,5 @@ def placeAmong(
     """
     benches = set(workbenches)
     peers = {id_ for id_, info in ais.items() if info.connected and benches.intersection(info.workbenches)}
-    workers = sorted(peers - liars(components) | {ours})
+    workers = sorted(peers - refutedAuthors(components) | {ours})
     return workers.index(ours), len(workers)

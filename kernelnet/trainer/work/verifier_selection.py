@@ -1,5 +1,5 @@
 """
-Who measures which claim again, and when.
+Selection of those who measure a claim again, and when they do.
 
 Not everybody measures everything.  Who is to measure a claim is drawn by rendezvous hashing (Thaler and Ravishankar,
 IEEE/ACM Transactions on Networking 6(1), 1998) among those who are there, so that all agree without a word:
@@ -10,38 +10,40 @@ what he hasn't measured himself; the rest only if after `REST_AFTER` it still ha
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IReactorTime
 
 from kernelnet.artifacts import Verdict
+from kernelnet.interfaces import ILocalTrainer
+from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownComponent
 
-if TYPE_CHECKING:
-    from kernelnet.trainer.service import Trainer
-    from kernelnet.trainer.storage.knowledge_base import KnownComponent
-
-__all__ = ["REST_AFTER", "WITNESSES", "Witnesses"]
+__all__ = ["REST_AFTER", "WITNESSES", "VerifierSelection"]
 
 WITNESSES = 2
-"""So many AIs besides the author measure a claim, however little they can do with it."""
+"""Number of AIs besides the author that measure a claim, however little they can do with it."""
 
 REST_AFTER = 30.0
 """Seconds after which others measure what its witnesses haven't."""
 
 
-class Witnesses:
+class VerifierSelection:
     """One trainer's part in it."""
 
-    def __init__(self, trainer: Trainer) -> None:
-        self._trainer = trainer
+    def __init__(self, aiId: str, local: ILocalTrainer, knowledge: KnowledgeBase, clock: IReactorTime) -> None:
+        self._aiId = aiId
+        self._local = local
+        self._knowledge = knowledge
+        self._clock = clock
         self._since: dict[str, float] = {}
 
     def isDrawn(self, digest: str, author: str) -> bool:
         """Whether this trainer is a witness of a claim."""
-        ours = self._trainer.aiId
+        ours = self._aiId
         if author == ours:
             return False
         mine, before = _place(digest, ours), 0
         # Of thousands only the first few are looked at, for most claims: this runs in the reactor, for each that waits.
-        for aiId, info in self._trainer.knowledge.ais.items():
+        for aiId, info in self._knowledge.ais.items():
             if info.connected and aiId not in (ours, author) and _place(digest, aiId) < mine:
                 before += 1
                 if before == WITNESSES:
@@ -49,13 +51,13 @@ class Witnesses:
         return True
 
     def rank(self, digest: str) -> int | None:
-        """How soon a claim is to be measured here: 0 comes first; C{None}: not yet."""
-        known = self._trainer.knowledge.components.get(digest)
+        """Order in which a claim is measured here: 0 comes first; C{None}: not yet."""
+        known = self._knowledge.components.get(digest)
         if known is None or self.isDrawn(digest, known.source):
             return 0
         if self._isOurs(known):
             return 1
-        now = self._trainer.now()
+        now = self._clock.seconds()
         return 2 if now - self._since.setdefault(digest, now) >= REST_AFTER else None
 
     def isNeeded(self, known: KnownComponent) -> bool:
@@ -64,18 +66,18 @@ class Witnesses:
         self._since.pop(digest, None)
         if self._isOurs(known) or self.isDrawn(digest, known.source):
             return True
-        reports = self._trainer.knowledge.benchmarks.get(known.component.id, {})
+        reports = self._knowledge.benchmarks.get(known.component.id, {})
         others = [
             report.verdict
             for aiId, report in reports.items()
-            if report.digest == digest and aiId not in (known.source, self._trainer.aiId)
+            if report.digest == digest and aiId not in (known.source, self._aiId)
         ]
         return sum(verdict in (Verdict.CONFIRMED, Verdict.REFUTED) for verdict in others) < WITNESSES
 
     def _isOurs(self, known: KnownComponent) -> bool:
         """Whether this trainer could build on it."""
         manifest = known.component.manifest
-        return manifest is not None and manifest.workbench in self._trainer.local.workbenches
+        return manifest is not None and manifest.workbench in self._local.workbenches
 
 
 def _place(digest: str, aiId: str) -> bytes:

@@ -5,43 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from kernelnet.hub.auth import tokens
-from tests.hub.support import JOIN, Client, HubTestCase, captureLog
+from tests.hub.auth.support import CredentialTestCase
+from tests.hub.support import JOIN, Client
 
 
-class CredentialCase(HubTestCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.seen = captureLog(self)
-
-    def enter(self, token: str, aiId: str = "AI_1", version: int = 2) -> Client:
-        client = Client(self.hub, aiId)
-        client.authenticate(token)
-        if not client.closing:
-            client.hello(version)
-        return client
-
-    def credential(self, client: Client) -> str | None:
-        (sync,) = client.payloads("training_sync")
-        return sync.get("credential")
-
-    def given(self, client: Client) -> str:
-        """The credential that the hub sent, which must be one."""
-        found = self.credential(client)
-        assert found is not None
-        return found
-
-    def works(self, token: str, aiId: str = "AI_1") -> bool:
-        """Whether C{token} gets C{aiId} in; who is refused is so at the handshake, before it could take over."""
-        client = Client(self.hub, aiId)
-        client.authenticate(token)
-        if client.closing:
-            self.assertEqual(client.errors(), ["bad_credentials"])
-        else:
-            client.hello()
-            self.assertEqual(client.errors(), [])
-        client.leave()
-        return client.protocol.greeted
-
+class RotationTestCase(CredentialTestCase):
     def invite(self, aiId: str = "AI_1", lifetime: float = 3600) -> str:
         return self.hub.transact(lambda transaction: tokens.invite(transaction, aiId, lifetime))
 
@@ -49,7 +17,7 @@ class CredentialCase(HubTestCase):
         return self.hub.transact(lambda transaction: tokens.rotate(transaction, "AI_1", grace, **options))
 
 
-class InviteTests(CredentialCase):
+class InviteTests(RotationTestCase):
     def test_once(self) -> None:
         """A join string enrols its id and is used up by the first use of the token that it brought."""
         secret = self.invite()
@@ -128,13 +96,10 @@ class InviteTests(CredentialCase):
         secret = self.invite()
         own = self.given(self.enter(secret))
         self.assertTrue(self.works(own))
-        for word in (secret, own):
-            self.assertNotIn(word, "\n".join(self.seen))
-            for file in self.path.iterdir():
-                self.assertNotIn(word.encode(), file.read_bytes())
+        self.isNowhere(secret, own)
 
 
-class RotateTests(CredentialCase):
+class RotateTests(RotationTestCase):
     def test_grace(self) -> None:
         """After a rotation the old token works for the grace period, the new one from then on."""
         old = self.hub.issue("AI_1")

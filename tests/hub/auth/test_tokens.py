@@ -4,45 +4,23 @@ from __future__ import annotations
 
 from kernelnet.hub.auth import tokens
 from kernelnet.identity import tokenHash
-from tests.hub.support import JOIN, Client, HubTestCase, aPattern, captureLog
+from tests.hub.auth.support import CredentialTestCase
+from tests.hub.support import JOIN, Client, aPattern
 
 
-class EnrolTests(HubTestCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.seen = captureLog(self)
-
-    def enter(self, token: str, aiId: str = "AI_1", version: int = 2) -> Client:
-        client = Client(self.hub, aiId)
-        client.authenticate(token)
-        if not client.closing:
-            client.hello(version)
-        return client
-
-    def credential(self, client: Client) -> str | None:
-        (sync,) = client.payloads("training_sync")
-        return sync.get("credential")
-
-    def refused(self, client: Client) -> bool:
-        return client.errors() == ["bad_credentials"] and client.closing
-
+class EnrolTests(CredentialTestCase):
     def test_enrol(self) -> None:
         """The join token binds the id and is answered by its own token, of which only a hash is kept."""
         client = self.enter(JOIN)
-        own = self.credential(client)
-        assert own is not None
+        own = self.given(client)
         self.assertEqual(self.hub.rows("SELECT hash, ai_id, kind FROM tokens"), [(tokenHash(own), "AI_1", "enrolled")])
-        for file in self.path.iterdir():
-            self.assertNotIn(own.encode(), file.read_bytes())
-        self.assertNotIn(own, "\n".join(self.seen))
-        self.assertNotIn(JOIN, "\n".join(self.seen))
+        self.isNowhere(own, JOIN)
         self.assertIsNone(self.credential(self.enter(own)))
 
     def test_joinUntilUsed(self) -> None:
         """The join token works for the id until the own token was used once: a crash in between locks nobody out."""
-        first = self.credential(self.enter(JOIN))
-        second = self.credential(self.enter(JOIN))  # the first was lost
-        assert first is not None and second is not None
+        first = self.given(self.enter(JOIN))
+        second = self.given(self.enter(JOIN))  # the first was lost
         self.assertNotEqual(first, second)
         self.assertTrue(self.refused(self.enter(first)))
         self.assertIsNone(self.credential(self.enter(second)))
@@ -57,8 +35,7 @@ class EnrolTests(HubTestCase):
         """The same across a restart of the hub right after the enrolment was committed."""
         self.enter(JOIN)
         self.restart()
-        own = self.credential(self.enter(JOIN))
-        assert own is not None
+        own = self.given(self.enter(JOIN))
         self.restart()
         self.assertIsNone(self.credential(self.enter(own)))
         self.restart()
@@ -66,8 +43,7 @@ class EnrolTests(HubTestCase):
 
     def test_usedIsOnDisk(self) -> None:
         """An own token's first use is committed before the client gets any further."""
-        own = self.credential(self.enter(JOIN))
-        assert own is not None
+        own = self.given(self.enter(JOIN))
         self.hub.writer.held = True
         client = Client(self.hub, "AI_1")
         client.authenticate(own)
@@ -87,7 +63,7 @@ class EnrolTests(HubTestCase):
         self.assertIn("kernelnet tokens issue AI_9 --token", error["message"])
         self.assertTrue(client.closing)
         self.assertEqual(self.hub.rows("SELECT * FROM tokens"), [])
-        self.assertFalse(self.hub.factory.registry.isKnown("AI_9"))
+        self.assertFalse(self.hub.directory.isKnown("AI_9"))
 
     def test_oneJoinsOnly(self) -> None:
         """Of two that join under one id at once the older one is closed, and only one token is left."""
@@ -120,15 +96,13 @@ class EnrolTests(HubTestCase):
     def test_expiry(self) -> None:
         """A token that has expired doesn't work."""
         token = self.hub.transact(lambda transaction: tokens.issue(transaction, "AI_1"))
-        self.hub.transact(
-            lambda transaction: transaction.execute("UPDATE tokens SET expires_at = ?", (self.hub.now(),))
-        )
+        self.hub.execute("UPDATE tokens SET expires_at = ?", self.hub.now())
         self.assertTrue(self.refused(self.enter(token)))
 
     def test_list(self) -> None:
         """The list names tokens by a part of their hash, with their times."""
         self.hub.issue("AI_1")
-        (row,) = tokens.list_(self.hub.reader.connection)
+        (row,) = tokens.list_(self.hub.stored)
         self.assertEqual(len(row.pop("fingerprint")), 12)
         self.assertEqual(
             row,

@@ -20,7 +20,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from kernelnet.hub.connection import buffered_tls
-from kernelnet.hub.connection.buffered_tls import PromptTLS, PromptTLSEndpoint
+from kernelnet.hub.connection.buffered_tls import BufferedTLS, BufferedTLSEndpoint
 from kernelnet.identity import StateDirectory, clientTLS, serverTLS
 
 reactor: Any = _reactor
@@ -80,7 +80,7 @@ class Early(Recorder):
         super().connectionMade()
 
 
-class PromptTLSTests(TestCase):
+class BufferedTLSTests(TestCase):
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -92,14 +92,14 @@ class PromptTLSTests(TestCase):
         """The hub's end and the client's, connected."""
         server = serverClass()
         factory = Factory.forProtocol(lambda: server)
-        endpoint = PromptTLSEndpoint(TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1"), serverTLS(self.state))
+        endpoint = BufferedTLSEndpoint(TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1"), serverTLS(self.state))
         port: Any = await endpoint.listen(factory)
         self.addCleanup(port.stopListening)
         client = Recorder()
         tcp = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
         await connectProtocol(wrapClientTLS(clientTLS("localhost", self.state.caCertificate), tcp), client)
         await server.made
-        self.assertIsInstance(server.transport, PromptTLS)
+        self.assertIsInstance(server.transport, BufferedTLS)
         return server, client
 
     async def close(self, *ends: Recorder) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-from kernelnet.hub.connection.log_reader import Flush
+from kernelnet.hub.connection.log_reader import Broadcast
 from kernelnet.hub.storage import log_pages
-from kernelnet.hub.storage.event_log import Log
+from kernelnet.hub.storage.event_log import EventLog
 from tests.hub.support import Client, Hub, HubTestCase, aPattern
 
 
@@ -96,12 +96,12 @@ class ResumeTests(HubTestCase):
         hub.reader.release()
         found += seqs(client)
         self.assertEqual(found, list(range(1, 33)))
-        self.assertTrue(client.protocol.cursor.live)
+        self.assertTrue(client.protocol.reader.live)
 
     def test_uncommittedIsNoPage(self) -> None:
         """A page never covers what the reactor's thread doesn't know as committed yet."""
         self.share(3)
-        page = log_pages.readPage(self.hub.reader.connection, 0, 2, "AI_2")
+        page = self.successResultOf(self.hub.engine.page(0, 2, "AI_2"))
         self.assertEqual(([e.seq for e in page.events], page.upTo), ([1, 2], 2))
 
 
@@ -139,7 +139,7 @@ class SlowReaderTests(HubTestCase):
         self.assertLessEqual(sum(len(e.line) for e in self.hub.log._recent._events), 20_000)
         for client in slow:
             self.assertEqual(client.transport.value(), b"")
-            self.assertEqual(client.protocol.cursor.position, 0)
+            self.assertEqual(client.protocol.reader.position, 0)
         slow[0].resume()
         self.assertEqual(seqs(slow[0]), list(range(1, 201)))
 
@@ -181,10 +181,10 @@ class SlowReaderTests(HubTestCase):
         self.share(12, 100_000)
         slow.transport.write = full  # type: ignore[method-assign]
         self.hub.writer.release()
-        self.hub.clock.advance(Log.GATHER)
+        self.hub.clock.advance(EventLog.GATHER)
         for _ in range(30):
             slow.resume()
-        self.assertLessEqual(max(sizes), Flush.MAX_BYTES + 1000)
+        self.assertLessEqual(max(sizes), Broadcast.MAX_BYTES + 1000)
         self.assertEqual(seqs(slow), list(range(1, 13)))
 
     def test_notReadEither(self) -> None:
@@ -226,11 +226,11 @@ class SlowReaderTests(HubTestCase):
         self.assertEqual(slow.transport.producerState, "producing")
 
     def test_repr(self) -> None:
-        """A cursor's repr says whose it is, where it stands and how."""
+        """A reader's repr says whose it is, where it stands and how."""
         client = self.hub.connect("AI_2")
-        self.assertEqual(repr(client.protocol.cursor), "<Cursor of AI_2 at 0, live>")
+        self.assertEqual(repr(client.protocol.reader), "<LogReader of AI_2 at 0, live>")
         client.pause()
-        self.assertEqual(repr(client.protocol.cursor), "<Cursor of AI_2 at 0, paused>")
+        self.assertEqual(repr(client.protocol.reader), "<LogReader of AI_2 at 0, paused>")
 
 
 class RandomTests(HubTestCase):
@@ -277,17 +277,17 @@ class RandomTests(HubTestCase):
                         pool.held = not pool.held
                         if not pool.held:
                             pool.release()
-                    self.hub.clock.advance(Log.GATHER)
+                    self.hub.clock.advance(EventLog.GATHER)
                 case 8 if step % 50 == 0:
                     clients.clear()
                     author = begin(self.restart())
         self.hub.writer.release()
         self.hub.reader.release()
-        self.hub.clock.advance(Log.GATHER)
+        self.hub.clock.advance(EventLog.GATHER)
         for id_ in readers:
             collect()
             join(self.hub, id_)
-            self.hub.clock.advance(Log.GATHER)
+            self.hub.clock.advance(EventLog.GATHER)
         collect()
         expected = [seq for (seq,) in self.hub.rows("SELECT seq FROM events ORDER BY seq")]
         self.assertGreater(len(expected), 100)

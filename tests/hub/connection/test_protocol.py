@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from kernelnet import wire
-from kernelnet.hub.connection.admission import TurnedAway
+from kernelnet.hub.connection.sockets import TurnedAway
 from kernelnet.message import MessageType, NetworkMessage
 from tests.hub.support import JOIN, Client, HubTestCase, aPattern, captureLog
 
@@ -108,15 +108,16 @@ class HandshakeTests(HubTestCase):
         client.authenticate(token)
         client.leave()
         self.hub.reader.release()
-        self.assertEqual(self.hub.factory.byId, {})
-        self.assertEqual(self.hub.factory.connectionCount, 0)
+        self.assertEqual(self.hub.connections.byId, {})
+        self.assertEqual(self.hub.connections.count, 0)
 
     def test_noTokenInRepr(self) -> None:
         """What a log could show of a connection is no token."""
         client = Client(self.hub, "AI_1")
         self.hub.reader.held = True
         client.authenticate("secret")
-        self.assertNotIn("secret", repr(client.protocol) + repr(client.protocol._handshake) + repr(self.hub.factory))
+        shown = [client.protocol, client.protocol._handshake, self.hub.connections, self.hub.admission]
+        self.assertNotIn("secret", repr(shown))
         self.hub.reader.release()
 
 
@@ -128,7 +129,7 @@ class TakeoverTests(HubTestCase):
         self.assertEqual(older.errors(), ["taken_over"])
         self.assertTrue(older.closing)
         older.leave()
-        self.assertIs(self.hub.factory.byId["AI_1"], newer.protocol)
+        self.assertIs(self.hub.connections.byId["AI_1"], newer.protocol)
         other = self.hub.connect("AI_2")
         other.send("pattern_share", aPattern())
         self.assertEqual(len(newer.received("pattern_share")), 1)
@@ -311,58 +312,6 @@ class HeartbeatTests(HubTestCase):
         client.send("heartbeat", {})
         self.assertEqual(client.payloads(), [{"reply_to": [1, "a"]}])
 
-    def test_idle(self) -> None:
-        """A peer idle for 30 s is pinged; to version 2 the ping tells the log's position."""
-        old, new = self.hub.connect("OLD", 1), self.hub.connect("NEW")
-        old.send("pattern_share", aPattern())
-        old.received(), new.received()
-        self.hub.clock.pump([5] * 5)
-        self.assertEqual(old.received("heartbeat") + new.received("heartbeat"), [])
-        self.hub.clock.pump([5] * 2)
-        (ping,) = new.payloads("heartbeat")
-        self.assertEqual(ping["seq"], 1)
-        self.assertIn("nonce", ping)
-        (ping,) = old.payloads("heartbeat")
-        self.assertNotIn("seq", ping)
-
-    def test_drop(self) -> None:
-        """A version 2 peer silent for 90 s is dropped; version 1 may never answer."""
-        old, new, busy = self.hub.connect("OLD", 1), self.hub.connect("NEW"), self.hub.connect("BUSY")
-        for _ in range(20):
-            self.hub.clock.advance(5)
-            busy.send("heartbeat", {"reply_to": 1})
-        self.assertTrue(new.transport.aborted)
-        self.assertFalse(old.closing or busy.closing)
-
-
-class NewsTests(HubTestCase):
-    def test_comeAndGo(self) -> None:
-        """Version 2 peers hear in a small training_sync who came and who left; version 1 does not."""
-        old, new = self.hub.connect("OLD", 1), self.hub.connect("NEW")
-        old.received(), new.received()
-        third = self.hub.connect("AI_3", specialization="audio", capabilities=["sound"])
-        (news,) = new.payloads("training_sync")
-        self.assertEqual(list(news), ["ai_info"])
-        self.assertEqual(news["ai_info"]["AI_3"]["specialization"], "audio")
-        self.assertIn("since", news["ai_info"]["AI_3"])
-        third.leave()
-        self.hub.clock.advance(1)
-        (news,) = new.payloads("training_sync")
-        self.assertEqual(news["ai_info"]["AI_3"]["connected"], False)
-        self.assertEqual(old.received(), [])
-
-    def test_pausedPeer(self) -> None:
-        """A peer that doesn't read hears the last news of each AI once it reads again."""
-        slow = self.hub.connect("SLOW")
-        slow.pause()
-        for _ in range(3):
-            self.hub.connect("AI_1").leave()
-            self.hub.clock.advance(1)
-        self.assertEqual(slow.received(), [])
-        slow.resume()
-        (news,) = slow.payloads()
-        self.assertEqual(news["ai_info"]["AI_1"]["connected"], False)
-
 
 class ShutdownTests(HubTestCase):
     def test_order(self) -> None:
@@ -370,7 +319,7 @@ class ShutdownTests(HubTestCase):
         client = self.hub.connect("AI_1")
         self.hub.writer.held = True
         client.send("pattern_share", aPattern())
-        stopped = self.hub.factory.stop()
+        stopped = self.hub.stop()
         self.assertNoResult(stopped)
         self.assertEqual(client.received(), [])
         self.hub.writer.release()
@@ -384,7 +333,7 @@ class ShutdownTests(HubTestCase):
     def test_stubborn(self) -> None:
         """A peer that doesn't take its goodbye is cut after some seconds."""
         client = self.hub.connect("AI_1")
-        stopped = self.hub.factory.stop()
+        stopped = self.hub.stop()
         self.hub.clock.advance(5)
         self.assertTrue(client.transport.aborted)
         client.leave()

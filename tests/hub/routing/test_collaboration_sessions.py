@@ -61,7 +61,7 @@ class MatchTests(HubTestCase):
 
     def test_alone(self) -> None:
         """With nobody to invite the session has expired, and the initiator is told."""
-        self.hub.factory.registry.ais = {"AI_1": self.hub.factory.registry.ais["AI_1"]}
+        self.hub.directory.ais = {"AI_1": self.hub.directory.ais["AI_1"]}
         self.initiator.received()
         self.initiator.send("collaboration_request", FEATURE)
         (answer,) = self.initiator.payloads("collaboration_response")

@@ -10,14 +10,16 @@ import msgspec
 from twisted.internet.task import Clock
 
 from kernelnet.artifacts import Pattern
-from kernelnet.hub.storage import retention, sqlite
-from kernelnet.hub.storage.event_log import Log
-from kernelnet.hub.storage.group_commit import Transaction
+from kernelnet.hub.auth import tokens
+from kernelnet.hub.storage import sqlite
+from kernelnet.hub.storage.engine import Committed
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.log_pages import Event
+from kernelnet.hub.storage.transaction import Transaction
 from kernelnet.hub.views import projections
 from kernelnet.message import NetworkMessage
 from kernelnet.wire import WireProblem
-from tests.hub.support import Client, HubTestCase, aComponent, anEvent, aPattern
+from tests.hub.support import NOON, Client, HubTestCase, aComponent, anEvent, aPattern
 
 
 class AckTests(HubTestCase):
@@ -53,7 +55,7 @@ class AckTests(HubTestCase):
     def test_committedWhenAcked(self) -> None:
         """At the moment an ack is written, another connection to the database sees the message."""
         author = self.hub.connect("AI_1")
-        other = sqlite3.connect(self.hub.path)
+        other = sqlite3.connect(self.hub.sqlite.path)
         self.addCleanup(other.close)
         seen: list[int] = []
         write = author.transport.write
@@ -69,12 +71,12 @@ class AckTests(HubTestCase):
 
     def test_fullSync(self) -> None:
         """The writer's commits are synced: WAL with synchronous=FULL, and no other thread writes."""
-        connection = sqlite.connect(self.hub.path)
+        connection = sqlite.connect(self.hub.sqlite.path)
         self.addCleanup(connection.close)
         self.assertEqual(connection.execute("PRAGMA journal_mode").fetchone(), ("wal",))
         self.assertEqual(connection.execute("PRAGMA synchronous").fetchone(), (2,))
         with self.assertRaises(sqlite3.OperationalError):
-            self.hub.reader.connection.execute("DELETE FROM events")
+            self.hub.sqlite.reader.connection.execute("DELETE FROM events")
 
     def test_group(self) -> None:
         """All that comes while a commit runs goes into the next one."""
@@ -86,7 +88,7 @@ class AckTests(HubTestCase):
             client.send("pattern_share", aPattern("p2"))
         self.assertEqual(self.hub.writer.calls, before + 1)
         self.hub.writer.release()
-        self.hub.clock.advance(Log.GATHER)
+        self.hub.clock.advance(EventLog.GATHER)
         self.assertEqual(self.hub.writer.calls, before + 2)
         self.assertEqual(self.hub.log.head, 10)
         self.assertEqual(self.hub.log.waiting, 0)
@@ -95,12 +97,12 @@ class AckTests(HubTestCase):
         """When a commit fails nothing of it is acked or delivered, and its messages may be sent again."""
         author, reader = self.hub.connect("AI_1"), self.hub.connect("AI_2")
         author.received(), reader.received()
-        self.hub.writer.connection.execute("PRAGMA query_only=ON")
+        self.hub.sqlite.writer.connection.execute("PRAGMA query_only=ON")
         message = author.message("pattern_share", aPattern())
         author.line(message)
         (error,) = author.payloads()
         self.assertEqual((error["code"], error["class"], error["message_id"]), ("busy", "retry", message["message_id"]))
-        self.hub.writer.connection.execute("PRAGMA query_only=OFF")
+        self.hub.sqlite.writer.connection.execute("PRAGMA query_only=OFF")
         author.line(message)
         self.assertEqual(author.payloads("ack"), [{"acked": [[message["message_id"], 1]]}])
         self.assertEqual(len(reader.received()), 1)
@@ -157,7 +159,7 @@ class DuplicateTests(HubTestCase):
             author.line(message)
         seqs = [pair[1] for p in author.payloads("ack") for pair in p["acked"]]
         check(seqs)
-        self.hub.transact(lambda transaction: retention.remove(transaction, self.hub.log.head))
+        self.hub.transact(lambda transaction: transaction.marks.remove(self.hub.log.head, 1000))
         self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM events"), [(0,)])
         check(seqs)
 
@@ -171,7 +173,7 @@ class DuplicateTests(HubTestCase):
                 author.send("pattern_share", aPattern(f"{author.aiId}-{i}", confidence=i / 100), message_id=f"m{i}")
         authors[1].send("pattern_share", aPattern("AI_2-7", confidence=0.07), message_id="m7")
         self.hub.writer.release()
-        self.hub.clock.advance(Log.GATHER)
+        self.hub.clock.advance(EventLog.GATHER)
         self.assertEqual(
             self.hub.rows("SELECT seq, sender_id, message_id FROM events ORDER BY seq"),
             [(i * 3 + j + 1, f"AI_{j + 1}", f"m{i}") for i in range(100) for j in range(3)],
@@ -230,8 +232,8 @@ class PoisonTests(HubTestCase):
         def sometimes(message: NetworkMessage, pattern: Pattern) -> projections.Then:
             then = store(message, pattern)
 
-            def fails(transaction: Transaction, seq: int) -> None:
-                then(transaction, seq)
+            def fails(transaction: Transaction, event: Event) -> None:
+                then(transaction, event)
                 if pattern.id in self.raises:
                     raise self.raises[pattern.id]
 
@@ -247,7 +249,7 @@ class PoisonTests(HubTestCase):
         for client, id_ in sends:
             client.send("pattern_share", aPattern(id_), message_id=id_)
         self.hub.writer.release()
-        self.hub.clock.advance(Log.GATHER)
+        self.hub.clock.advance(EventLog.GATHER)
 
     def test_alone(self) -> None:
         """A message that can't be stored is refused for good, and takes none of its batch down."""
@@ -305,7 +307,7 @@ class PoisonTests(HubTestCase):
         self.author.send("pattern_share", aPattern("full"), message_id="full")
         self.author.send("pattern_share", aPattern("b"), message_id="b")
         self.hub.writer.release()
-        self.hub.clock.advance(Log.GATHER)
+        self.hub.clock.advance(EventLog.GATHER)
         self.assertEqual(self.author.errors(), ["storage_full", "busy"])
         self.assertEqual(self.hub.log.head, 0)
         self.flushLoggedErrors(sqlite3.OperationalError)
@@ -324,7 +326,7 @@ class FullDiskTests(HubTestCase):
         """With a really full database nothing is acked that isn't stored; with room again all goes on."""
         author, reader = self.hub.connect("AI_1"), self.hub.connect("AI_2")
         reader.received()
-        connection = self.hub.writer.connection
+        connection = self.hub.sqlite.writer.connection
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count={pages + 5}")
         message = author.message("pattern_share", aPattern(data="x" * 100_000))
@@ -348,7 +350,7 @@ class BacklogTests(HubTestCase):
         author.send("pattern_share", aPattern("p2", data="x" * 2000))
         self.assertEqual(author.transport.producerState, "paused")
         self.hub.writer.release()
-        self.hub.clock.advance(Log.GATHER)
+        self.hub.clock.advance(EventLog.GATHER)
         self.assertEqual(author.transport.producerState, "producing")
         self.assertEqual(self.hub.log.head, 2)
 
@@ -361,7 +363,7 @@ class BacklogTests(HubTestCase):
             msgspec.json.encode(author.message("pattern_share", aPattern(f"p{i}", data="x" * 400))) for i in range(6)
         ]
         author.raw(b"\n".join(lines) + b"\n")
-        self.hub.clock.pump([Log.GATHER] * 3)
+        self.hub.clock.pump([EventLog.GATHER] * 3)
         self.assertEqual(self.hub.log.head, 6)
         self.assertEqual(self.hub.writer.calls, before + 3)
 
@@ -371,6 +373,7 @@ class GatherTests(HubTestCase):
         super().setUp()
         self.author = self.hub.connect("AI_1")
         self.hub.clock.advance(1)
+        self.delay = 0.0
 
     def share(self, count: int = 1) -> int:
         """@return: where the log stands right after."""
@@ -380,13 +383,12 @@ class GatherTests(HubTestCase):
 
     def telling(self, seconds: float) -> None:
         """It takes so long to tell everybody of a commit."""
-        committed = self.hub.factory._committed
+        if not self.delay:
+            self.hub.log.subscribe(self.slowly)
+        self.delay = seconds
 
-        def slowly(events: list[Event]) -> None:
-            committed(events)
-            self.hub.clock.rightNow += seconds
-
-        self.hub.log.committed = slowly
+    def slowly(self, committed: Committed) -> None:
+        self.hub.clock.rightNow += self.delay
 
     def test_idle(self) -> None:
         """A message that comes alone is committed at once, also when others come now and then."""
@@ -406,14 +408,14 @@ class GatherTests(HubTestCase):
         self.share()
         for _ in range(4):
             self.assertEqual(self.share(), 1)
-            self.hub.clock.advance(0.0002 * Log.REST)
-        self.hub.clock.advance(0.0002 * Log.REST)
+            self.hub.clock.advance(0.0002 * EventLog.REST)
+        self.hub.clock.advance(0.0002 * EventLog.REST)
         self.assertEqual(self.hub.log.head, 5)
         self.telling(0.02)
         self.hub.clock.advance(1)
         self.share()
         self.assertEqual(self.share(), 6)
-        self.hub.clock.advance(Log.GATHER)
+        self.hub.clock.advance(EventLog.GATHER)
         self.assertEqual(self.hub.log.head, 7)
 
     def test_enough(self) -> None:
@@ -425,6 +427,55 @@ class GatherTests(HubTestCase):
         self.assertEqual(self.hub.log.head, 1)
         self.hub.clock.advance(0)
         self.assertEqual(self.hub.log.head, 5)
+
+
+class FollowTests(HubTestCase):
+    def test_order(self) -> None:
+        """Those who asked for it are told before works are settled, the others after; each of all that was written."""
+        told: list[str] = []
+        self.hub.log.subscribe(lambda committed: told.append("after"))
+        self.hub.log.subscribe(lambda committed: told.append(f"first {len(committed.events)}"), first=True)
+        self.hub.writer.held = True
+        done = self.hub.log.write(lambda transaction: transaction.append(anEvent("AI_1", "a", {}), b"{}", None))
+        done.addCallback(lambda _: told.append("settled"))
+        self.hub.writer.release()
+        self.assertEqual(told, ["first 1", "settled", "after"])
+
+    def test_what(self) -> None:
+        """Hellos are told of with their time, and who got a token; of what was rolled back nothing is."""
+        told: list[Committed] = []
+        self.hub.log.subscribe(told.append)
+        self.hub.issue("AI_1")
+        self.hub.connect("AI_1", specialization="memory")
+        self.assertEqual([committed.enrolled for committed in told if committed.enrolled], [["AI_1"]])
+        ((aiId, hello, at),) = [one for committed in told for one in committed.hellos]
+        self.assertEqual((aiId, hello.specialization, at), ("AI_1", "memory", NOON))
+
+        def fails(transaction: Transaction) -> None:
+            tokens.issue(transaction, "AI_2")
+            raise sqlite3.DataError("poison")
+
+        told.clear()
+        self.failureResultOf(self.hub.log.write(fails), WireProblem)
+        self.assertEqual(told, [Committed()])
+        self.assertFalse(self.hub.directory.isKnown("AI_2"))
+        self.flushLoggedErrors(sqlite3.DataError)
+
+    def test_failing(self) -> None:
+        """One that fails is logged, and keeps nobody else from being told; one that left is told no more."""
+        told: list[Committed] = []
+
+        def fails(committed: Committed) -> None:
+            raise ValueError("mine")
+
+        self.hub.log.subscribe(fails)
+        self.hub.log.subscribe(told.append)
+        self.hub.transact(lambda transaction: None)
+        self.assertEqual((len(told), len(self.flushLoggedErrors(ValueError))), (1, 1))
+        self.hub.log.unsubscribe(fails)
+        self.hub.log.unsubscribe(told.append)
+        self.hub.transact(lambda transaction: None)
+        self.assertEqual(len(told), 1)
 
 
 class WithdrawnTests(HubTestCase):
@@ -466,7 +517,7 @@ class NumberTests(HubTestCase):
         message = author.message("pattern_share", aPattern())
         author.line(message)
 
-        self.hub.transact(lambda transaction: retention.remove(transaction, 1))
+        self.hub.transact(lambda transaction: transaction.marks.remove(1, 1000))
         self.assertEqual(self.hub.rows("SELECT COUNT(*) FROM events"), [(0,)])
         author.send("pattern_share", aPattern("p2"))
         author.line(message)
@@ -486,7 +537,7 @@ class NumberTests(HubTestCase):
         def appendAndRead(transaction: Transaction) -> list[int]:
             for i in range(3):
                 transaction.append(anEvent("AI_1", f"m{i}", aPattern()), b"{}", None)
-            return [seq for (seq,) in transaction.execute("SELECT seq FROM events ORDER BY seq")]
+            return [header.seq for header in transaction.log.headers(0, 99, 99)]
 
         self.assertEqual(self.hub.transact(appendAndRead), [1, 2, 3])
         author.send("pattern_share", aPattern())
@@ -506,7 +557,7 @@ class NumberTests(HubTestCase):
         failed = self.hub.log.write(fails)
         author.send("pattern_share", aPattern("b"))
         self.hub.writer.release()
-        self.hub.clock.advance(Log.GATHER)
+        self.hub.clock.advance(EventLog.GATHER)
         self.failureResultOf(failed, WireProblem)
         self.assertEqual(self.hub.rows("SELECT seq FROM events ORDER BY seq"), [(1,), (2,)])
         self.assertEqual([pair[1] for p in author.payloads("ack") for pair in p["acked"]], [1, 2])
@@ -516,9 +567,7 @@ class NumberTests(HubTestCase):
 class OpenTests(HubTestCase):
     def test_repr(self) -> None:
         """The log's repr shows where it stands."""
-        self.assertEqual(
-            repr(Log(self.hub.writer, self.hub.reader, Clock(), float)), "<Log head=0 waiting=0 committing=0>"
-        )
+        self.assertEqual(repr(EventLog(self.hub.engine, Clock(), float)), "<EventLog head=0 waiting=0 committing=0>")
 
     def test_goesOn(self) -> None:
         """After a restart the numbers go on, under the same log_id."""

@@ -8,8 +8,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.hub.storage import disk_space, retention
-from kernelnet.hub.storage.disk_space import Room
-from kernelnet.hub.storage.retention import Limit, Policy, parseSize
+from kernelnet.hub.storage.disk_space import DiskSpaceMonitor
+from kernelnet.hub.storage.retention_policy import RetentionLimit, RetentionPolicy, parseSize
 from kernelnet.hub.tap import Options
 from tests.hub.support import Client, HubTestCase, aPattern
 
@@ -20,13 +20,13 @@ class ParseTests(SynchronousTestCase):
     def test_right(self) -> None:
         """An age, a size, or both, in any order."""
         for text, limit in (
-            ("30d", Limit(30 * DAY)),
-            ("10GB", Limit(None, 10**10)),
-            ("2w,500MB", Limit(14 * DAY, 5 * 10**8)),
-            ("1TB, 12h", Limit(43200.0, 10**12)),
-            ("90s,1000", Limit(90.0, 1000)),
+            ("30d", RetentionLimit(30 * DAY)),
+            ("10GB", RetentionLimit(None, 10**10)),
+            ("2w,500MB", RetentionLimit(14 * DAY, 5 * 10**8)),
+            ("1TB, 12h", RetentionLimit(43200.0, 10**12)),
+            ("90s,1000", RetentionLimit(90.0, 1000)),
         ):
-            self.assertEqual(Limit.parse(text), limit, text)
+            self.assertEqual(RetentionLimit.parse(text), limit, text)
         self.assertEqual(parseSize("50MB"), 50_000_000)
         self.assertEqual(parseSize("0"), 0)
 
@@ -34,13 +34,13 @@ class ParseTests(SynchronousTestCase):
         """Anything else is refused in words."""
         for text in ("", "d", "0d", "0", "-1d", "30d,40d", "1GB,2GB", "30 d", "1e9", "10XB", "30d,", "٣d"):
             with self.assertRaises(ValueError, msg=text):
-                Limit.parse(text)
+                RetentionLimit.parse(text)
 
     def test_options(self) -> None:
         """The hub's options say what is wrong with them, by name."""
         options = Options()
         options["state"] = self.mktemp()
-        self.assertEqual((disk_space.policy(options), disk_space.minFree(options)), (Policy(), 50_000_000))
+        self.assertEqual((disk_space.policy(options), disk_space.minFree(options)), (RetentionPolicy(), 50_000_000))
         for name, text in (("retain", "soon"), ("retain-hard", "1d,2d"), ("min-free", "-1"), ("min-free", "some")):
             with self.assertRaises(SystemExit) as refused:
                 Options().parseOptions(["--state", self.mktemp(), f"--{name}={text}"])
@@ -48,33 +48,33 @@ class ParseTests(SynchronousTestCase):
 
 
 class RetentionTestCase(HubTestCase):
-    policy = Policy(Limit(10 * DAY))
+    policy = RetentionPolicy(RetentionLimit(10 * DAY))
 
     def setUp(self) -> None:
         super().setUp()
         self.retain(self.policy)
         self.author = self.hub.connect("AI_1")
 
-    def retain(self, policy: Policy) -> None:
-        self.hub.factory.keeper.policy = policy
+    def retain(self, policy: RetentionPolicy) -> None:
+        self.hub.retention.policy = policy
 
     def say(self, *names: str, size: int = 10) -> None:
         for name in names:
             self.author.send("pattern_share", aPattern(name, data="x" * size), message_id=name)
 
     def round(self) -> None:
-        """The keeper's next round; nobody is silent for so long that it is dropped."""
-        for connection in self.hub.factory.byId.values():
+        """The next round of retention; nobody is silent for so long that it is dropped."""
+        for connection in self.hub.connections.byId.values():
             connection.lastHeard = self.hub.clock.seconds() + retention.EVERY
         self.hub.clock.advance(retention.EVERY)
         self.hub.clock.pump([retention.PAUSE] * 10)
 
     def age(self, days: float) -> None:
-        self.hub.factory.keeper.stop()
-        for connection in self.hub.factory.byId.values():
+        self.hub.retention.stop()
+        for connection in self.hub.connections.byId.values():
             connection.lastHeard = self.hub.clock.seconds() + days * DAY
         self.hub.clock.advance(days * DAY)
-        self.hub.factory.keeper.start()
+        self.hub.retention.start()
 
     def log(self) -> list[str]:
         return [id_ for (id_,) in self.hub.rows("SELECT message_id FROM events ORDER BY seq")]
@@ -99,7 +99,7 @@ class ReadersTests(RetentionTestCase):
         self.round()
         self.assertEqual(self.log(), ["c"])
         self.assertEqual((self.hub.log.first, self.hub.log.head), (3, 3))
-        self.assertEqual(self.hub.factory.keeper.removed, 2)
+        self.assertEqual(self.hub.retention.removed, 2)
 
     def test_unread(self) -> None:
         """What one version 2 AI has not read stays, also when that AI is away."""
@@ -163,9 +163,7 @@ class ReadersTests(RetentionTestCase):
         self.age(100)
         self.round()
         self.assertEqual(self.log(), ["a"])
-        self.hub.transact(
-            lambda transaction: transaction.execute("UPDATE tokens SET revoked_at = 1 WHERE ai_id = 'AI_2'")
-        )
+        self.hub.execute("UPDATE tokens SET revoked_at = 1 WHERE ai_id = 'AI_2'")
         self.round()
         self.assertEqual(self.log(), [])
 
@@ -183,9 +181,9 @@ class ReadersTests(RetentionTestCase):
         """With retention also who is never silent is pinged, by a position that it has been sent."""
         self.say("a")
         self.author.received()
-        self.hub.clock.advance(self.hub.factory.pingAfter / 2)
+        self.hub.clock.advance(self.hub.liveness.pingAfter / 2)
         self.say("b")
-        self.hub.clock.advance(self.hub.factory.pingAfter / 2)
+        self.hub.clock.advance(self.hub.liveness.pingAfter / 2)
         self.assertEqual([p["seq"] for p in self.author.payloads("heartbeat")], [2])
 
     def test_keys(self) -> None:
@@ -207,7 +205,7 @@ class ReadersTests(RetentionTestCase):
 
 
 class SizeTests(RetentionTestCase):
-    policy = Policy(Limit(None, 10_000))
+    policy = RetentionPolicy(RetentionLimit(None, 10_000))
 
     def test_size(self) -> None:
         """Over its size the log loses what is oldest, down to a mark at or below the limit."""
@@ -225,7 +223,7 @@ class SizeTests(RetentionTestCase):
 
 
 class HardTests(RetentionTestCase):
-    policy = Policy(None, Limit(10 * DAY))
+    policy = RetentionPolicy(None, RetentionLimit(10 * DAY))
 
     def old(self, *names: str) -> None:
         self.say(*names)
@@ -263,7 +261,7 @@ class HardTests(RetentionTestCase):
         self.hub.reader.held = True
         reader.resume()
         self.hub.log.first = 3
-        self.hub.transact(lambda transaction: retention.remove(transaction, 2))
+        self.hub.transact(lambda transaction: transaction.marks.remove(2, 1000))
         self.say("c")
         self.hub.reader.release()
         self.assertEqual(reader.errors(), ["too_slow"])
@@ -306,7 +304,7 @@ class FullTests(HubTestCase):
     def test_freeDisk(self) -> None:
         """Below the free-disk limit messages are refused with storage_full while what needs no log goes on."""
         free = [1000]
-        self.hub.log.room = Room(Path(), 500, lambda folder: free[0]).problem
+        self.hub.log.findStorageProblem = DiskSpaceMonitor(Path(), 500, lambda folder: free[0]).problem
         author, reader = self.hub.connect("AI_1"), self.hub.connect("AI_2")
         author.received(), reader.received()
         message = author.message("pattern_share", aPattern())
@@ -329,8 +327,8 @@ class FullTests(HubTestCase):
         """A hello that can't be written down is answered all the same."""
         self.hub.connect("AI_1")
         self.hub.issue("AI_2")
-        (pages,) = self.hub.writer.connection.execute("PRAGMA page_count").fetchone()
-        self.hub.writer.connection.execute(f"PRAGMA max_page_count={pages}")
+        (pages,) = self.hub.sqlite.writer.connection.execute("PRAGMA page_count").fetchone()
+        self.hub.sqlite.writer.connection.execute(f"PRAGMA max_page_count={pages}")
         client = self.hub.client("AI_1")
         client.hello(2, capabilities=["x" * 128] * 200)
         self.assertEqual([m["message_type"] for m in client.received()][:1], ["training_sync"])

@@ -6,7 +6,9 @@ import hashlib
 from typing import Any
 
 from kernelnet.artifacts import Verdict
-from kernelnet.hub.views import components, sessions
+from kernelnet.hub.views import components
+from kernelnet.hub.views.patterns import patterns
+from kernelnet.hub.views.progress import progress
 from tests.hub.support import Client, HubTestCase
 
 A, B, C = (hashlib.sha256(name.encode()).hexdigest() for name in "abc")
@@ -42,7 +44,7 @@ class CatalogTests(HubTestCase):
         self.author, self.peer, self.other = (self.hub.connect(name) for name in ("AI_1", "AI_2", "AI_3"))
 
     def entry(self, name: str) -> components.Entry:
-        found = components.entryOf(self.hub.reader.connection, name)
+        found = components.entryOf(self.hub.stored, name)
         assert found is not None
         return found
 
@@ -65,7 +67,7 @@ class CatalogTests(HubTestCase):
         self.assertEqual(self.entry("c").verdicts, {"AI_2": Verdict.CONFIRMED, "AI_3": Verdict.REFUTED})
         self.assertEqual(self.entry("d").verdicts, {"AI_3": Verdict.UNMEASURABLE})
         for state in components.STATES:
-            found = components.entries(self.hub.reader.connection, state=state)
+            found = components.entries(self.hub.stored, state=state)
             self.assertEqual([states[entry.component.id] for entry in found], [state])
 
     def test_order(self) -> None:
@@ -75,7 +77,7 @@ class CatalogTests(HubTestCase):
         self.judge(self.peer, "a", Verdict.CONFIRMED)
 
         def names(**options: Any) -> str:
-            return "".join(e.component.id for e in components.entries(self.hub.reader.connection, **options))
+            return "".join(e.component.id for e in components.entries(self.hub.stored, **options))
 
         self.assertEqual((names(sort="level"), names(sort="confirmed"), names(sort="newest")), ("bca", "abc", "cba"))
         self.assertEqual((names(workbench="file_system", limit=2), names(workbench="security")), ("bc", ""))
@@ -85,11 +87,11 @@ class CatalogTests(HubTestCase):
         self.author.send("os_component_share", claiming("a", 0.5))
         digest = self.entry("a").digest
         self.assertEqual(self.entry(digest[:6].upper()).component.id, "a")
-        self.assertIsNone(components.entryOf(self.hub.reader.connection, digest[:5]))
+        self.assertIsNone(components.entryOf(self.hub.stored, digest[:5]))
         same = claiming("b", 0.5)
         same["component"]["id"] = "a"
         self.peer.send("os_component_share", same)
-        error = self.assertRaises(components.Ambiguous, components.entryOf, self.hub.reader.connection, "a")
+        error = self.assertRaises(components.Ambiguous, components.entryOf, self.hub.stored, "a")
         self.assertIn(digest[:12], str(error))
         self.assertEqual(self.entry(digest).author, "AI_1")
 
@@ -97,7 +99,7 @@ class CatalogTests(HubTestCase):
         """Levels that nothing has don't make a gain that JSON can't say."""
         self.author.send("os_component_share", claiming("a", -1e308))
         self.author.send("os_component_share", claiming("b", 1e308, [self.entry("a").digest]))
-        (step,) = components.lineage(self.hub.reader.connection, self.entry("b"))
+        (step,) = components.lineage(self.hub.stored, self.entry("b"))
         self.assertIsNone(step.gain)
 
     def test_large(self) -> None:
@@ -111,14 +113,14 @@ class CatalogTests(HubTestCase):
             report = {"component_id": name, "digest": digest, "performance": {}, "verdict": "confirmed"}
             self.peer.send("performance_report", report)
             self.author.send("pattern_share", {"pattern": {"id": name, "type": "t", "confidence": 1, "data": source}})
-        connection = self.hub.reader.connection
-        small, large = components.entries(connection, sort="newest")[::-1]
+        stored = self.hub.stored
+        small, large = components.entries(stored, sort="newest")[::-1]
         self.assertEqual((small.component.implementation, small.kind, large.kind), ("", "specialist", None))
         self.assertEqual((small.digest, small.confirmed), (self.entry("a").digest, 1))
         self.assertEqual(len(self.entry("a").component.implementation), 500_001)
-        self.assertEqual([task["confirmed"] for task in sessions.progress(connection)], [1])
-        self.assertEqual([pattern["id"] for pattern in sessions.patterns(connection, None, 9)], ["b"])
-        self.assertEqual([pattern["id"] for pattern in sessions.patterns(connection, "t", 9)], ["b"])
+        self.assertEqual([task["confirmed"] for task in progress(stored)], [1])
+        self.assertEqual([pattern["id"] for pattern in patterns(stored, None, 9)], ["b"])
+        self.assertEqual([pattern["id"] for pattern in patterns(stored, "t", 9)], ["b"])
 
     def test_takenNames(self) -> None:
         """Nobody hides another's component by an id that is its digest, nor by sharing the same after it."""
@@ -145,7 +147,7 @@ class CatalogTests(HubTestCase):
         self.assertEqual(self.entry("a").state, "unmeasured")
         elsewhere = claiming("a", 0.5, trace="8" * 64)
         self.other.send("os_component_share", elsewhere)
-        states = {(e.author, e.state) for e in components.entries(self.hub.reader.connection)}
+        states = {(e.author, e.state) for e in components.entries(self.hub.stored)}
         self.assertEqual(states, {("AI_1", "unmeasured"), ("AI_3", "unmeasured")})
 
     def test_lineage(self) -> None:
@@ -155,7 +157,7 @@ class CatalogTests(HubTestCase):
         self.peer.send("os_component_share", claiming("b", 0.5, [a, A]))
         b = self.entry("b").digest
         self.author.send("os_component_share", claiming("c", 0.6, [b], trace="9" * 64))
-        (step,) = components.lineage(self.hub.reader.connection, self.entry("c"))
+        (step,) = components.lineage(self.hub.stored, self.entry("c"))
         self.assertEqual((step.digest, step.gain), (b, None))
         self.assertEqual([(s.digest, s.entry is None) for s in step.parents], [(a, False), (A, True)])
         gain = step.parents[0].gain
@@ -170,7 +172,7 @@ class CatalogTests(HubTestCase):
         for number in range(20):
             self.author.send("os_component_share", claiming(f"s{number}", 0.2, [before, before]))
             before = self.entry(f"s{number}").digest
-        found, depth = components.lineage(self.hub.reader.connection, self.entry("s19")), 0
+        found, depth = components.lineage(self.hub.stored, self.entry("s19")), 0
         while found:
             self.assertEqual(len(found), 1)
             found, depth = found[0].parents, depth + 1

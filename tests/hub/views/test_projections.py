@@ -17,7 +17,7 @@ class PageTests(HubTestCase):
     def pages(self, limit: int = 100) -> list[KnowledgeBase]:
         found, cursor = [], None
         while True:
-            page, cursor = projections.page(self.hub.reader.connection, cursor, limit)
+            page, cursor = projections.page(self.hub.stored, cursor, limit)
             found.append(page)
             if cursor is None:
                 return found
@@ -66,7 +66,7 @@ class PageTests(HubTestCase):
         """A whole training_sync stays below 256 KiB with many AIs and a large knowledge base."""
         for i in range(300):
             hello = Hello(capabilities=[f"word{j}" for j in range(30)])
-            self.hub.factory.registry.heard(f"AWAY_{i}", hello, 0.0)
+            self.hub.directory.heard(f"AWAY_{i}", hello, 0.0)
         for i in range(40):
             self.author.send("os_component_share", aComponent(f"c{i}", implementation="x" * 10_000))
         self.author.send("training_sync", {"limit": 1000})
@@ -77,7 +77,7 @@ class PageTests(HubTestCase):
         """What is no cursor begins from the start."""
         self.author.send("pattern_share", aPattern())
         for cursor in ("", "c", "c:x:y:z", "p:1", "q:1:2", "c:1:2:3:4", "p:nan:1", "c:" + "9" * 200 + ":1:1"):
-            page, following = projections.page(self.hub.reader.connection, cursor, 10)
+            page, following = projections.page(self.hub.stored, cursor, 10)
             self.assertIsNone(following)
             self.assertLessEqual(len(page.patterns), 1, cursor)
 
@@ -97,7 +97,7 @@ class PageTests(HubTestCase):
         self.author.send("performance_report", {"component_id": "c1", "performance": {}})
         self.author.send("collaboration_request", {"type": "feature_development"})
         self.assertEqual(
-            projections.counts(self.hub.reader.connection),
+            projections.counts(self.hub.stored),
             {
                 "stored": {
                     "patterns": 1,

@@ -11,7 +11,6 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from kernelnet.hub.auth import tokens
-from kernelnet.hub.web.server import Dashboard
 from tests.hub.support import HubTestCase, Transport
 
 __all__ = ["Answer", "WebTestCase"]
@@ -35,13 +34,13 @@ class WebTestCase(HubTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.dashboard = Dashboard(self.hub.factory, self.hub.clock, ("127.0.0.1", 0))
+        self.dashboard = self.hub.dashboard(self.hub.clock, ("127.0.0.1", 0))
         self.dashboard.url = "http://127.0.0.1:6080/"
         self.channels: list[Any] = []
         self.token = self.hub.transact(lambda transaction: tokens.issueViewer(transaction, "test"))
 
     def tearDown(self) -> None:
-        self.dashboard.feed.stop()
+        self.dashboard.streams.stop()
         for channel in self.channels:
             channel.connectionLost(Failure(ConnectionDone()))
         super().tearDown()
@@ -49,7 +48,7 @@ class WebTestCase(HubTestCase):
     def open(self, path: str, method: str = "GET", host: str = "192.0.2.1", **headers: str) -> Transport:
         """Send a request; what is answered is in the transport."""
         transport = Transport(peerAddress=IPv4Address("TCP", host, 4000))
-        channel = self.dashboard.visitors.buildProtocol(transport.getPeer())
+        channel = self.dashboard.limited.buildProtocol(transport.getPeer())
         channel.makeConnection(transport)
         lines = [f"{method} {path} HTTP/1.1", "Host: hub", "Connection: close"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]

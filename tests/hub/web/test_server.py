@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import tempfile
 from collections import Counter
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
+from twisted.internet.ssl import CertificateOptions
 from twisted.python.failure import Failure
 
 from kernelnet.hub.auth import tokens
-from kernelnet.hub.views import sessions
 from kernelnet.hub.web.connection_limits import BOUNDS, REQUEST_WITHIN
-from kernelnet.hub.web.server import Dashboard, DashboardError, checkWhere, parseWhere
+from kernelnet.hub.web.server import DashboardError, checkWhere, parseWhere
 from kernelnet.hub.web.signin import LINK_LASTS, SESSION_LASTS
-from kernelnet.hub.web.traffic import SAMPLES
-from kernelnet.wire import WireProblem
-from tests.hub.support import Transport, aComponent, aPattern
-from tests.hub.views.test_components import claiming
+from kernelnet.identity import ReplaceableTLS
+from tests.hub.support import Transport
 from tests.hub.web.support import WebTestCase
 
 PATHS = (
@@ -34,7 +30,6 @@ PATHS = (
     "/api/openapi.yaml",
     "/metrics",
     "/readyz",
-    "/.well-known/agent-card.json",
     "/",
     "/app.js",
     "/nothing",
@@ -67,9 +62,10 @@ class AccessTests(WebTestCase):
 
     def test_noAi(self) -> None:
         """No AI gets in by a viewer's token, whatever it calls itself."""
-        connection = self.hub.reader.connection
         for name in ("test", "viewer:test", "AI_1"):
-            self.assertIs(tokens.check(connection, name, self.token, "0" * 64, self.hub.now()), tokens.Grant.REFUSED)
+            self.assertIs(
+                tokens.check(self.hub.stored, name, self.token, "0" * 64, self.hub.now()), tokens.Grant.REFUSED
+            )
 
     def test_link(self) -> None:
         """A link works once and in time; its cookie is for this site alone and unseen by scripts."""
@@ -86,7 +82,7 @@ class AccessTests(WebTestCase):
         self.assertEqual(value.partition("=")[0], "kernelnet_session_6080")
         self.assertEqual(self.ask("/api/status", None, Cookie=value).code, 200)
         self.assertEqual(self.ask(link, None).code, 401)
-        self.assertEqual(self.ask("/api/status", None, Cookie=value[:-1] + "x").code, 401)
+        self.assertEqual(self.ask("/api/status", None, Cookie=value[:-1] + "!").code, 401)
         self.hub.clock.advance(SESSION_LASTS + 1)
         self.assertEqual(self.ask("/api/status", None, Cookie=value).code, 401)
         late = self.dashboard.link().removeprefix(self.dashboard.url.rstrip("/"))
@@ -115,7 +111,7 @@ class AccessTests(WebTestCase):
         again = self.ask(link, None, Cookie=cookie, Accept="text/html")
         self.assertEqual((again.code, again.headers["location"]), (302, "/"))
         self.assertNotIn("set-cookie", again.headers)
-        self.assertEqual(self.ask(link, None, Cookie=cookie[:-1] + "x", Accept="text/html").code, 401)
+        self.assertEqual(self.ask(link, None, Cookie=cookie[:-1] + "!", Accept="text/html").code, 401)
         self.hub.clock.advance(SESSION_LASTS + 1)
         self.assertEqual(self.ask(link, None, Cookie=cookie, Accept="text/html").code, 401)
 
@@ -187,15 +183,15 @@ class AccessTests(WebTestCase):
             self.channels.pop().connectionLost(Failure(ConnectionDone()))
             self.hub.reader.held = False
             self.hub.reader.release()
-            self.assertEqual((len(self.dashboard.feed), self.flushLoggedErrors()), (0, []), path)
+            self.assertEqual((len(self.dashboard.streams), self.flushLoggedErrors()), (0, []), path)
         answer = self.ask("/api/events", method="HEAD")
         self.assertEqual((answer.code, answer.headers["content-type"], answer.body), (200, "text/event-stream", b""))
-        self.assertEqual(len(self.dashboard.feed), 0)
+        self.assertEqual(len(self.dashboard.streams), 0)
 
     def visitor(self, host: str) -> Transport | None:
         """A connection that has not said anything; C{None} where it is not let in."""
         transport = Transport(peerAddress=IPv4Address("TCP", host, 4000))
-        protocol = self.dashboard.visitors.buildProtocol(transport.getPeer())
+        protocol = self.dashboard.limited.buildProtocol(transport.getPeer())
         if protocol is None:
             return None
         protocol.makeConnection(transport)
@@ -278,418 +274,10 @@ class WhereTests(WebTestCase):
     def test_tls(self) -> None:
         """Where others can reach it, it needs TLS; on the loopback interface it has none."""
         self.assertRaises(DashboardError, checkWhere, ("0.0.0.0", 6080), False)
-        self.assertRaises(DashboardError, Dashboard, self.hub.factory, self.hub.clock, ("192.0.2.1", 1))
+        self.assertRaises(DashboardError, self.hub.dashboard, self.hub.clock, ("192.0.2.1", 1))
         checkWhere(("0.0.0.0", 6080), True)
         checkWhere(("127.0.0.7", 6080), False)
         checkWhere(None, False)
-        self.assertTrue(Dashboard(self.hub.factory, self.hub.clock, ("192.0.2.1", 1), object()).isSecure)
-        self.assertFalse(Dashboard(self.hub.factory, self.hub.clock, ("::1", 1), object()).isSecure)
-
-
-EVIL = "</script><script>alert(1)</script>\u202e\x07"
-
-
-class ApiTests(WebTestCase):
-    def test_strangersWords(self) -> None:
-        """What looks like markup is text in JSON, which no browser takes for a page."""
-        author = self.hub.connect("AI_1", specialization="general", capabilities=[EVIL])
-        author.send("os_component_share", aComponent(EVIL[:60], description=EVIL))
-        author.send("pattern_share", aPattern(EVIL[:60], data={EVIL: EVIL}))
-        for path in ("/api/ais", "/api/components", "/api/patterns", "/api/status"):
-            answer = self.ask(path)
-            self.assertEqual((answer.code, answer.headers["content-type"]), (200, "application/json"))
-            self.assertIn(EVIL[:9], json.dumps(answer.json, ensure_ascii=False))
-
-    def test_arguments(self) -> None:
-        """An argument that is unknown, wrong, twice there or no UTF-8 is named, with what would be right."""
-        for query, word in (
-            ("limit=0", "1 to 500"),
-            ("limit=x", "limit"),
-            ("sort=best", "confirmed"),
-            ("verdict=true", "unmeasured"),
-            ("colour=red", "colour"),
-            ("limit=1&limit=2", "twice"),
-            ("workbench=%ff", "UTF-8"),
-            ("after=nothing", "after"),
-            ("after=9999999999999999999", "after"),
-        ):
-            answer = self.ask(f"/api/components?{query}")
-            self.assertEqual(answer.code, 400, query)
-            self.assertIn(word, answer.json["error"])
-        self.assertEqual(self.ask("/api/nothing").code, 404)
-        self.assertEqual(self.ask("/api/components/a/b").code, 404)
-        self.assertEqual(self.ask("/" + "x" * 5000).code, 414)
-
-    def test_pages(self) -> None:
-        """Page after page has every component once, whatever the order."""
-        author = self.hub.connect("AI_1")
-        for number in range(7):
-            level = (number * 3 % 5) / 10
-            author.send(
-                "os_component_share", aComponent(f"c{number}", implementation=str(number), development_level=level)
-            )
-        for sort in ("level", "confirmed", "newest"):
-            seen, after = [], ""
-            while True:
-                page = self.ask(f"/api/components?sort={sort}&limit=3{after}").json
-                seen += [component["id"] for component in page["components"]]
-                if page["next"] is None:
-                    break
-                after = f"&after={page['next']}"
-            self.assertEqual(sorted(seen), [f"c{number}" for number in range(7)], sort)
-            self.assertEqual(len(seen), 7)
-
-    def test_pagesOfTheSame(self) -> None:
-        """Pages go on behind what two authors shared alike, and whatever a component is called."""
-        authors = [self.hub.connect(f"AI_{n}") for n in range(3)]
-        for author in authors:
-            author.send("os_component_share", claiming("same", 0.5))
-        shadow = claiming("shadow", 0.4)
-        shadow["component"]["id"] = self.ask("/api/components").json["components"][0]["digest"]
-        authors[0].send("os_component_share", shadow)
-        after, seen = "", []
-        for _ in range(4):
-            page = self.ask(f"/api/components?limit=1{after}").json
-            seen.append((page["components"][0]["author"], page["components"][0]["level"]))
-            after = f"&after={page['next']}"
-        self.assertEqual(seen, [("AI_2", 0.5), ("AI_1", 0.5), ("AI_0", 0.5), ("AI_0", 0.4)])
-        self.assertIsNone(page["next"])
-        self.assertEqual(self.ask("/api/components?after=999999").code, 404)
-
-    def test_component(self) -> None:
-        """One component: its source, its lineage, and every report."""
-        self.hub.connect("AI_1").send("os_component_share", aComponent("c", implementation="int x;"))
-        digest = self.ask("/api/components").json["components"][0]["digest"]
-        report = {"component_id": "c", "performance": {"score": 1}, "digest": digest, "verdict": "confirmed"}
-        self.hub.connect("AI_2").send("performance_report", report)
-        found = self.ask("/api/components/c").json
-        self.assertEqual((found["component"]["implementation"], found["state"]), ("int x;", "confirmed"))
-        self.assertEqual([r["reporter"] for r in found["reports"]], ["AI_2"])
-        self.assertEqual(self.ask(f"/api/components/{digest[:10]}").json, found)
-        self.assertEqual(self.ask("/api/components/none").code, 404)
-
-    def test_progress(self) -> None:
-        """For each task the steps by which what others confirmed rose, with the best hand-made policy's level."""
-        author, peer, other = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
-        for name, level in (("a", 0.2), ("b", 0.9), ("c", 0.1), ("d", 0.4)):
-            author.send("os_component_share", claiming(name, level))
-            digest = self.ask(f"/api/components/{name}").json["digest"]
-            performance = {"best_by_hand": "sieve", "best_by_hand_level": 0.3}
-            if name != "b":
-                report = {"component_id": name, "performance": performance, "digest": digest, "verdict": "confirmed"}
-                peer.send("performance_report", report)
-                other.send("performance_report", report)
-        (task,) = self.ask("/api/progress").json["tasks"]
-        self.assertEqual([(step["id"], step["level"]) for step in task["steps"]], [("a", 0.2), ("d", 0.4)])
-        self.assertEqual((task["confirmed"], task["by_hand"]), (3, {"name": "sieve", "level": 0.3}))
-
-    def byHand(self, *said: tuple[object, object] | None) -> object:
-        """What is told of the best hand-made policy when each of so many peers that confirmed a component says this."""
-        self.asked = getattr(self, "asked", 0) + 1
-        component = claiming(f"c{self.asked}", 0.5, trace=f"{self.asked:064x}")
-        author = self.hub.connect("AUTHOR")
-        author.send("os_component_share", component)
-        digest = self.ask(f"/api/components/c{self.asked}").json["digest"]
-        for number, words in enumerate(said):
-            told = {} if words is None else {"best_by_hand": words[0], "best_by_hand_level": words[1]}
-            report = {"component_id": "c", "performance": told, "digest": digest, "verdict": "confirmed"}
-            self.hub.connect(f"AI_{number}").send("performance_report", report)
-        tasks = {task["trace_digest"]: task for task in self.ask("/api/progress").json["tasks"]}
-        return tasks[f"{self.asked:064x}"]["by_hand"]
-
-    def test_byHand(self) -> None:
-        """What the best hand-made policy reaches is nobody's to say alone, and nothing that can't be is believed."""
-        self.assertIsNone(self.byHand(("sieve", 0.3)))
-        self.assertEqual(self.byHand(("sieve", 0.3), ("sieve", 0.3)), {"name": "sieve", "level": 0.3})
-        self.assertEqual(self.byHand(("x", 0.9), ("sieve", 0.3), ("sieve", 0.3)), {"name": "sieve", "level": 0.3})
-        self.assertIsNone(self.byHand(("x", 0.9), ("x", 0.9), ("sieve", 0.3), ("sieve", 0.3)))
-        for words in (
-            ("sieve", 1e9),
-            ("sieve", -2),
-            ("sieve", True),
-            ("sieve", "1"),
-            ("", 0.3),
-            ("x" * 65, 0.3),
-            (1, 0.3),
-        ):
-            self.assertIsNone(self.byHand(words, words), words)
-        self.assertIsNone(self.byHand(None, None))
-
-    def test_byHandOfOthers(self) -> None:
-        """Neither the author, nor who refuted it, has a voice on the best hand-made policy."""
-        author, peer, liar = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
-        author.send("os_component_share", claiming("c", 0.5))
-        digest = self.ask("/api/components/c").json["digest"]
-        told = {"best_by_hand": "sieve", "best_by_hand_level": 0.3}
-        for who, verdict in ((author, None), (peer, "confirmed"), (liar, "unmeasurable")):
-            report = {"component_id": "c", "performance": told, "digest": digest, "verdict": verdict}
-            who.send("performance_report", report)
-        (task,) = self.ask("/api/progress").json["tasks"]
-        self.assertIsNone(task["by_hand"])
-
-    def test_progressIsKept(self) -> None:
-        """Progress is computed anew when the log has a component or a report, and not for other messages."""
-        author, *peers = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
-        computed: list[object] = []
-        whole = sessions.progress
-
-        def counted(connection: sqlite3.Connection) -> object:
-            computed.append(1)
-            return whole(connection)
-
-        self.patch(sessions, "progress", counted)
-        self.assertEqual(self.ask("/api/progress").json["tasks"], [])
-        author.send("pattern_share", aPattern())
-        self.assertEqual((self.ask("/api/progress").json["tasks"], len(computed)), ([], 1))
-        author.send("os_component_share", claiming("c", 0.5))
-        self.assertEqual((self.ask("/api/progress").json["tasks"], len(computed)), ([], 2))
-        digest = self.ask("/api/components/c").json["digest"]
-        for peer in peers:
-            report = {"component_id": "c", "performance": {}, "digest": digest, "verdict": "confirmed"}
-            peer.send("performance_report", report)
-            (task,) = self.ask("/api/progress").json["tasks"]
-        self.assertEqual((task["confirmed"], len(computed)), (1, 4))
-
-    def test_sessions(self) -> None:
-        """Sessions come page by page, each bounded in bytes, and without their transcripts where nobody wants them."""
-        self.hub.connect("AI_1")
-        other = self.hub.connect("AI_2")
-        for number in range(7):
-            offer = {"type": "feature_development", "description": "x" * 1000, "target_ai": "AI_1"}
-            other.send("collaboration_request", {**offer, "description": f"{number}" * 1000})
-            self.hub.clock.advance(number % 2)
-        self.patch(sessions, "PAGE_BYTES", 2500)
-        seen, after = [], ""
-        while True:
-            page = self.ask(f"/api/sessions?limit=3{after}").json
-            self.assertLessEqual(len(page["sessions"]), 2)
-            seen += [session["description"][0] for session in page["sessions"]]
-            if page["next"] is None:
-                break
-            after = f"&after={page['next']}"
-        self.assertEqual(sorted(seen), [f"{n}" for n in range(7)])
-        self.assertEqual(len(sessions.sessions(self.hub.reader.connection, None, 5)), 5)
-        for wrong in ("x", "1-x", "1.0-", f"1.0-{'x' * 65}"):
-            self.assertEqual(self.ask(f"/api/sessions?after={wrong}").code, 400)
-        with self.hub.writer.connection as connection:
-            connection.execute('UPDATE collaboration_sessions SET transcript = \'[{"by": "AI_1"}]\'')
-        for words, steps in (("", 1), ("&transcripts=yes", 1), ("&transcripts=no", 0)):
-            (session,) = self.ask(f"/api/sessions?limit=1{words}").json["sessions"]
-            self.assertEqual(len(session["transcript"]), steps)
-
-    def test_held(self) -> None:
-        """Sessions say which of the components that they name the hub holds, by digest or by name and author."""
-        author, other = self.hub.connect("AI_1"), self.hub.connect("AI_2")
-        offer = {"type": "feature_development", "description": "x", "target_ai": "AI_1"}
-        other.send("collaboration_request", offer)
-        id_ = self.ask("/api/sessions").json["sessions"][0]["id"]
-        other.send("os_component_share", claiming("theirs", 0.4))
-        theirs = self.ask("/api/components/theirs").json["digest"]
-        steps = [
-            {"by": "AI_2", "what": "start", "component": "theirs"},
-            {"by": "AI_1", "what": "build", "component": "unshared", "digest": "4" * 64},
-            {"by": "AI_1", "what": "build", "component": "unshared"},
-            {"by": "AI_1", "what": "build", "component": "theirs"},
-            {"by": "AI_1", "what": "improve", "component": "called otherwise", "digest": theirs},
-            {"by": "AI_1", "what": "send", "component": "sent"},
-            {"by": "AI_1", "what": "measure"},
-        ]
-        done = {"session_id": id_, "collaboration_complete": True, "transcript": steps}
-        author.send("os_component_share", {**claiming("sent", 0.5), **done})
-        sent = self.ask("/api/components/sent").json["digest"]
-        (session,) = self.ask("/api/sessions").json["sessions"]
-        held = [step["held"] for step in session["transcript"]]
-        self.assertEqual(held, [theirs, None, None, None, theirs, sent, None])
-        self.assertEqual(session["held"], sent)
-        self.assertEqual(self.ask("/api/sessions?transcripts=no").json["sessions"][0]["held"], sent)
-
-    def test_traffic(self) -> None:
-        """Messages a second by type, how long commits took, and who is behind, for the last ten minutes."""
-        author, slow = self.hub.connect("AI_1"), self.hub.connect("AI_2")
-        history = self.dashboard.sources.history
-        history.sample()
-        slow.pause()
-        for number in range(10):
-            author.send("pattern_share", aPattern(f"p{number}"))
-        self.hub.clock.advance(5)
-        history.sample()
-        found = self.ask("/api/traffic").json
-        self.assertEqual(found["messages"]["pattern_share"][-1], 2)
-        self.assertGreaterEqual(found["commits"][-1], 2)
-        self.assertEqual(found["behind"][-1], 1)
-        self.assertEqual(found["slow"], [{"id": "AI_2", "behind": 10}])
-        self.assertEqual(found["position"][-1], self.hub.log.head)
-        self.assertEqual(found["now"]["log"]["position"], self.hub.log.head)
-        self.assertIsNotNone(found["commit_p99"][-1])
-        for _ in range(SAMPLES):
-            self.hub.clock.advance(5)
-            history.sample()
-        found = self.ask("/api/traffic").json
-        self.assertEqual((len(found["at"]), found["messages"]), (SAMPLES, {}))
-
-    def test_sampling(self) -> None:
-        """A sample is taken every five seconds while the dashboard is there, and none any more when it has gone."""
-        history = self.dashboard.sources.history
-        history.start()
-        self.hub.clock.pump([0.5] * 60)
-        self.assertEqual(len(self.ask("/api/traffic").json["at"]), 5)
-        self.assertEqual(set(self.ask("/api/traffic").json["waiting"]), {0})
-        history.stop()
-        self.hub.clock.pump([0.5] * 60)
-        self.assertEqual(len(self.ask("/api/traffic").json["at"]), 5)
-        history.start()
-        history.stop()
-
-    def test_shared(self) -> None:
-        """Who takes an answer of a second ago shares it with others; who doesn't say so gets a fresh one."""
-        self.hub.connect("AI_1")
-        old = {"Cache_Control": "max-age=1"}
-        self.assertEqual(self.ask("/api/ais", **old).json["known"], 1)
-        self.hub.connect("AI_2")
-        self.hub.clock.advance(0.5)
-        self.assertEqual(self.ask("/api/ais", **old).json["known"], 1)
-        self.assertEqual(self.ask("/api/ais?limit=9", **old).json["known"], 2)
-        self.assertEqual(self.ask("/api/ais").json["known"], 2)
-        self.hub.clock.advance(0.51)
-        self.assertEqual(self.ask("/api/ais", **old).json["known"], 2)
-
-    def test_sharedAtOnce(self) -> None:
-        """What many ask for in the same moment is read once; they all hear when it can't be read."""
-        link = self.dashboard.link().removeprefix("http://127.0.0.1:6080")
-        cookie = self.ask(link, None).headers["set-cookie"].partition(";")[0]
-        for path, code in (("/api/status", b"200"), ("/api/components/none", b"404")):
-            calls = self.hub.reader.calls
-            self.hub.reader.held = True
-            waiting = [self.open(path, Cookie=cookie, Cache_Control="max-age=1") for _ in range(5)]
-            self.assertEqual(self.hub.reader.calls - calls, 1)
-            self.hub.reader.release()
-            self.assertEqual({transport.value().split()[1] for transport in waiting}, {code})
-
-    def test_ais(self) -> None:
-        """Who is here comes first, with how far it is behind; who left says when it was seen."""
-        self.hub.connect("AI_1")
-        gone = self.hub.connect("AI_2")
-        gone.transport.loseConnection()
-        found = {ai["id"]: ai for ai in self.ask("/api/ais").json["ais"]}
-        self.assertEqual((found["AI_1"]["connected"], found["AI_1"]["behind"]), (True, 0))
-        self.assertIsNotNone(found["AI_2"]["seen"])
-        self.assertEqual(self.ask("/api/ais?limit=1").json["known"], 2)
-
-    def test_metrics(self) -> None:
-        """Prometheus' text, with counters by type and no AI's id."""
-        self.hub.connect("AI_OF_MINE").send("pattern_share", aPattern())
-        text = self.ask("/metrics").body.decode()
-        self.assertIn('kernelnet_messages_total{type="pattern_share"} 1.0', text)
-        self.assertIn("kernelnet_ais_connected 1.0", text)
-        self.assertNotIn("AI_OF_MINE", text)
-        count = sum(self.hub.log.commits.counts)
-        self.assertIn(f'kernelnet_log_commit_seconds_bucket{{le="+Inf"}} {count}.0', text)
-
-    def test_ready(self) -> None:
-        """A hub that can take no messages is alive, and not ready."""
-        self.assertEqual(self.ask("/readyz").code, 200)
-        self.hub.log.room = lambda: WireProblem("storage_full", "full")
-        self.assertEqual((self.ask("/readyz").code, self.ask("/livez", None).code), (503, 200))
-
-
-class FeedTests(WebTestCase):
-    def events(self, data: bytes) -> list[tuple[int, str]]:
-        found = [json.loads(line[6:]) for line in data.decode().splitlines() if line.startswith("data: ")]
-        return [(event.get("seq", 0), event.get("sender", "")) for event in found]
-
-    def test_live(self) -> None:
-        """What is committed is told within a quarter of a second, to all who look."""
-        author = self.hub.connect("AI_1")
-        streams = [self.open("/api/events", Authorization=f"Bearer {self.token}") for _ in range(3)]
-        author.send("pattern_share", aPattern("p1"))
-        author.send("pattern_share", aPattern("p2"))
-        self.hub.clock.advance(0.25)
-        told = [self.events(stream.value()) for stream in streams]
-        self.assertEqual(len({str(t) for t in told}), 1)
-        self.assertEqual([sender for _, sender in told[0]], ["AI_1", "AI_1"])
-        self.assertIn(b"text/event-stream", streams[0].value())
-
-    def test_resume(self) -> None:
-        """Who comes back with the last number that he has misses nothing, and gets nothing twice."""
-        author = self.hub.connect("AI_1")
-        for number in range(1200):
-            author.send("pattern_share", aPattern(f"p{number}"))
-        head = self.hub.log.head
-        for headers, path in (
-            ({"Last_Event_ID": str(head - 700)}, "/api/events"),
-            ({}, f"/api/events?after={head - 700}"),
-            ({"Last_Event_ID": str(head - 700)}, "/api/events?after=1"),
-        ):
-            stream = self.open(path, Authorization=f"Bearer {self.token}", **headers)
-            for _ in range(4):
-                self.hub.clock.advance(0.25)
-            self.assertEqual([seq for seq, _ in self.events(stream.value())], list(range(head - 699, head + 1)))
-        self.assertEqual(self.ask("/api/events?after=x").code, 400)
-
-    def test_slow(self) -> None:
-        """Who does not read is not written to, and goes on where it was."""
-        author = self.hub.connect("AI_1")
-        stream = self.open("/api/events", Authorization=f"Bearer {self.token}")
-        assert stream.producer is not None
-        stream.producer.pauseProducing()
-        before = len(stream.value())
-        for number in range(5):
-            author.send("pattern_share", aPattern(f"p{number}"))
-            self.hub.clock.advance(0.25)
-        self.assertEqual(len(stream.value()), before)
-        stream.producer.resumeProducing()
-        self.hub.clock.advance(0.25)
-        self.assertEqual(len(self.events(stream.value())), 5)
-
-    def test_condensed(self) -> None:
-        """Who wants no more than some a second gets the newest, and how many and what came before them."""
-        author = self.hub.connect("AI_1")
-        streams = [self.open("/api/events?most=3", Authorization=f"Bearer {self.token}") for _ in range(3)]
-        for number in range(10):
-            author.send("pattern_share", aPattern(f"p{number}"))
-        calls = self.hub.reader.calls
-        self.hub.clock.pump([0.25] * 8)
-        head = self.hub.log.head
-        self.assertEqual(self.hub.reader.calls - calls, 1)
-        for stream in streams:
-            self.assertEqual([seq for seq, _ in self.events(stream.value())[1:]], [head - 2, head - 1, head])
-            self.assertIn(b'event: skipped\ndata: {"count":7,"types":["hello","pattern_share"]}\n\n', stream.value())
-        author.send("pattern_share", aPattern("last"))
-        self.hub.clock.pump([0.25] * 4)
-        self.assertEqual(streams[0].value().count(b"skipped"), 1)
-        self.assertEqual(self.events(streams[0].value())[-1][0], head + 1)
-        for wrong in ("0", "x", "501", "-1", ""):
-            self.assertEqual(self.ask(f"/api/events?most={wrong}").code, 400, wrong)
-
-    def test_slowDisk(self) -> None:
-        """While a page of the log is being read, it is not read again, and nobody is told anything twice."""
-        author = self.hub.connect("AI_1")
-        streams = [self.open(f"/api/events{most}", Authorization=f"Bearer {self.token}") for most in ("", "?most=9")]
-        author.send("pattern_share", aPattern())
-        calls = self.hub.reader.calls
-        self.hub.reader.held = True
-        self.hub.clock.pump([0.25] * 16)
-        self.assertEqual(self.hub.reader.calls - calls, 2)
-        self.hub.reader.release()
-        self.hub.clock.pump([0.25] * 8)
-        self.assertEqual([len(self.events(stream.value())) for stream in streams], [1, 1])
-
-    def test_dead(self) -> None:
-        """Who has read nothing for a minute is left; it may come back to where it was."""
-        author = self.hub.connect("AI_1")
-        stream = self.open("/api/events", Authorization=f"Bearer {self.token}")
-        assert stream.producer is not None
-        stream.producer.pauseProducing()
-        author.send("pattern_share", aPattern())
-        self.hub.clock.pump([0.25] * 4 * 59)
-        self.assertEqual((len(self.dashboard.feed), stream.disconnecting), (1, False))
-        self.hub.clock.pump([0.25] * 8)
-        self.assertEqual((len(self.dashboard.feed), stream.disconnecting), (0, True))
-
-    def test_gone(self) -> None:
-        """Who left is forgotten, and with the last one the looking ends."""
-        stream = self.open("/api/events", Authorization=f"Bearer {self.token}")
-        self.assertEqual(len(self.dashboard.feed), 1)
-        assert stream.producer is not None
-        stream.producer.stopProducing()
-        self.assertEqual(len(self.dashboard.feed), 0)
+        tls = ReplaceableTLS(CertificateOptions())
+        self.assertTrue(self.hub.dashboard(self.hub.clock, ("192.0.2.1", 1), tls).isSecure)
+        self.assertFalse(self.hub.dashboard(self.hub.clock, ("::1", 1), tls).isSecure)

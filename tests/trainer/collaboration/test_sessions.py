@@ -3,9 +3,9 @@
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+from twisted.internet.defer import Deferred, inlineCallbacks
 
-from kernelnet.artifacts import Component, Pattern, Verdict
+from kernelnet.artifacts import Component, Pattern, TaskDescription, Verdict
 from kernelnet.message import CollaborationType, MessageType
 from kernelnet.trainer.collaboration import sessions
 from kernelnet.trainer.collaboration.sessions import MAX_RUNNING
@@ -41,7 +41,7 @@ class SessionTestCase(TrainerTestCase):
         return self.hear(self.message(T.COLLABORATION_REQUEST, invitation(**fields), sender="AI_2"))
 
     def work(self, session: str = "s1") -> Deferred[None]:
-        return Deferred.fromCoroutine(self.trainer.collaboration.work(session))
+        return Deferred.fromCoroutine(self.trainer.sessions.work(session))
 
     def know(self, source: str, made: Component, verdict: Verdict | None = Verdict.CONFIRMED) -> Deferred[None]:
         """C{made}, by C{source}, was confirmed here; C{None}: nobody has measured it yet."""
@@ -49,7 +49,7 @@ class SessionTestCase(TrainerTestCase):
         self.trainer.knowledge.addComponent(source, made, changes)
         if verdict is not None:
             self.trainer.knowledge.judge(made.digest, verdict, changes)
-        result: Deferred[None] = self.trainer.commit(changes)
+        result: Deferred[None] = self.trainer.outbox.commit(changes)
         return result
 
 
@@ -101,7 +101,7 @@ class DecisionTests(SessionTestCase):
             yield self.invite(session=f"s{i}")
             gone = {"session_id": f"s{i}", "response": "expired"}
             yield self.hear(self.message(T.COLLABORATION_RESPONSE, gone, sender="hub"))
-        self.assertEqual(list(self.trainer.collaboration.sessions), ["s3", "s4"])
+        self.assertEqual(list(self.trainer.sessions.sessions), ["s3", "s4"])
         self.assertEqual((yield self.trainer.store.read("SELECT COUNT(*) FROM sessions")), [(2,)])
 
     @inlineCallbacks
@@ -109,10 +109,10 @@ class DecisionTests(SessionTestCase):
         """A hub with another log knows nothing of our sessions: they end, and others can be sought."""
         yield self.invite()
         yield self.hear(self.message(T.COLLABORATION_RESPONSE, {"session_id": "s2", "response": "accepted"}))
-        self.assertEqual(len(self.trainer.collaboration.active()), 2)
+        self.assertEqual(len(self.trainer.sessions.active()), 2)
         self.connect()
         yield self.hear(self.sync(log_id="another"))
-        self.assertEqual(self.trainer.collaboration.active(), [])
+        self.assertEqual(self.trainer.sessions.active(), [])
         self.assertEqual((yield self.trainer.store.read("SELECT kind FROM jobs")), [])
 
     @inlineCallbacks
@@ -132,7 +132,7 @@ class DecisionTests(SessionTestCase):
         yield self.invite()
         gone = {"session_id": "s1", "response": "expired", "reason": "AI_3 was first"}
         yield self.hear(self.message(T.COLLABORATION_RESPONSE, gone, sender="hub"))
-        self.assertEqual(self.trainer.collaboration.active(), [])
+        self.assertEqual(self.trainer.sessions.active(), [])
         self.assertEqual((yield self.trainer.store.read("SELECT kind FROM jobs")), [])
 
 
@@ -140,8 +140,8 @@ class SeekingTests(SessionTestCase):
     @inlineCallbacks
     def seek(self, now: float) -> Any:
         changes = Changes()
-        asked = self.trainer.collaboration.seek(now, changes)
-        yield self.trainer.commit(changes)
+        asked = self.trainer.sessions.seek(now, changes)
+        yield self.trainer.outbox.commit(changes)
         return asked
 
     @inlineCallbacks
@@ -195,7 +195,7 @@ class SeekingTests(SessionTestCase):
         best = component("best", 30)
         yield self.know("AI_1", best)
         for number in range(2):
-            self.trainer.collaboration._sought = 2
+            self.trainer.sessions._sought = 2
             yield self.seek(number * 10.0)
             (request,) = self.said(T.COLLABORATION_REQUEST)
             self.assertEqual(request.payload["requirements"]["component"], best.digest)
@@ -225,7 +225,7 @@ class SeekingTests(SessionTestCase):
             pattern = Pattern(id_, "loop", confidence, {"length": 70, "trace": trace, "trace_digest": digest})
             self.trainer.knowledge.addPattern("AI_1", pattern, changes)
             self.trainer.knowledge.addPattern("AI_2", Pattern(f"{id_}2", "loop", 1.0, pattern.data), changes)
-            yield self.trainer.commit(changes)
+            yield self.trainer.outbox.commit(changes)
         yield self.know("AI_2", component("best", 30))
         yield self.know("AI_1", component("elsewhere", 10, trace="cc" * 32))
         (request,) = yield self.asked("feature_development", 1)
@@ -238,39 +238,37 @@ class SeekingTests(SessionTestCase):
     @inlineCallbacks
     def test_describesAGeneralistsTask(self) -> Any:
         """A task of several traces is described by the patterns of each of them, and of no others."""
-        task = {**self.local.status()["scenario"], "trace": "2 traces: web12 10, cs 20", "settings": {"parts": 2}}
-        self.patch(self.local, "status", lambda: {"scenario": task})
+        self.local.current = TaskDescription("file_system", "2 traces: web12 10, cs 20", TRACE, {"parts": 2})
         for name in ("web12", "web1", "cs", "c"):
             changes = Changes()
             pattern = Pattern(name, "loop", 0.5, {"trace": name, "trace_digest": "cc" * 32})
             self.trainer.knowledge.addPattern("AI_1", pattern, changes)
-            yield self.trainer.commit(changes)
+            yield self.trainer.outbox.commit(changes)
         (request,) = yield self.asked("feature_development", 1)
         self.assertEqual([pattern["id"] for pattern in request["requirements"]["patterns"]], ["web12", "cs"])
 
     @inlineCallbacks
     def test_asksForWhatIsLeft(self) -> Any:
         """The last task that nothing is known for is asked for, and left to whom may do it."""
-        status = self.local.status()
-        tasks = [{**status["scenario"], "trace_digest": digit * 64, "trace": digit} for digit in "abcd"]
-        self.patch(self.local, "status", lambda: {**status, "scenario": tasks[0], "tasks": tasks})
+        self.local.every = [TaskDescription("file_system", digit, digit * 64, {"capacity": 10}) for digit in "abcd"]
+        self.local.current = self.local.every[0]
         yield self.know("AI_2", component("there", trace="d" * 64))
         (request,) = yield self.asked("feature_development", 1)
         self.assertEqual(request["requirements"]["trace"], "c")
         away = [{"trace_digest": "c" * 64, "settings": {"capacity": 10}}]
-        self.assertEqual(self.trainer.collaboration.givenAway(), away)
+        self.assertEqual(self.trainer.sessions.givenAway(), away)
         accepted = {"session_id": "s7", "response": "accepted", "partner": "AI_2", "type": "feature_development"}
         yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="hub"))
-        self.assertEqual(self.trainer.collaboration.givenAway(), away)
-        self.assertEqual(self.trainer.workshop._goal(1.0).avoid, away)
+        self.assertEqual(self.trainer.sessions.givenAway(), away)
+        self.assertEqual(self.trainer.goals.goal(1.0).avoid, away)
         # but not to a liar
         yield self.know("AI_2", component("lie"), Verdict.REFUTED)
-        self.assertEqual(self.trainer.collaboration.givenAway(), [])
+        self.assertEqual(self.trainer.sessions.givenAway(), [])
         yield self.know("AI_2", component("lie"))
-        self.assertEqual(self.trainer.collaboration.givenAway(), away)
+        self.assertEqual(self.trainer.sessions.givenAway(), away)
         declined = {"session_id": "s7", "response": "declined", "partner": "AI_2"}
         yield self.hear(self.message(T.COLLABORATION_RESPONSE, declined, sender="AI_2"))
-        self.assertEqual(self.trainer.collaboration.givenAway(), [])
+        self.assertEqual(self.trainer.sessions.givenAway(), [])
 
     @inlineCallbacks
     def test_givesExpressions(self) -> Any:
@@ -293,8 +291,8 @@ class SeekingTests(SessionTestCase):
             yield self.seek(now)
         accepted = {"session_id": "s7", "response": "accepted", "partner": "AI_2", "type": "cross_specialization"}
         yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="hub"))
-        self.assertEqual(self.trainer.collaboration.sessions["s7"].type.value, "cross_specialization")
-        (offer,) = [offer for _, offer in self.trainer.collaboration._offers]
+        self.assertEqual(self.trainer.sessions.sessions["s7"].type.value, "cross_specialization")
+        (offer,) = [offer for _, offer in self.trainer.sessions._offers]
         self.assertEqual(offer.type.value, "feature_development")
         # of which the initiator does its half
         self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [("collaborate:s7",)])
@@ -307,14 +305,14 @@ class SeekingTests(SessionTestCase):
         yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="hub"))
         self.lines()
         changes = Changes()
-        self.trainer.collaboration.end(changes)
-        yield self.trainer.commit(changes)
+        self.trainer.sessions.end(changes)
+        yield self.trainer.outbox.commit(changes)
         yield self.hear(self.message(T.COLLABORATION_REQUEST, invitation(session="s2"), sender="AI_2"))
         answers = [(m.payload["session_id"], m.payload["response"], m.payload["reason"]) for m in self.said()]
         self.assertEqual(answers, [("s1", "declined", "the trainer ended"), ("s2", "declined", "the trainer ended")])
         self.assertEqual((yield self.trainer.store.read("SELECT kind FROM jobs")), [])
         # what somebody else is to end is left to them
-        self.assertEqual([s.session_id for s in self.trainer.collaboration.active()], ["s7"])
+        self.assertEqual([s.session_id for s in self.trainer.sessions.active()], ["s7"])
 
     @inlineCallbacks
     def test_completed(self) -> Any:
@@ -324,9 +322,9 @@ class SeekingTests(SessionTestCase):
         yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="AI_2"))
         share = {"component": msgspec.to_builtins(component("c")), "session_id": "s7", "collaboration_complete": True}
         yield self.hear(self.message(T.OS_COMPONENT_SHARE, share, sender="AI_3"))
-        self.assertEqual(self.trainer.collaboration.sessions["s7"].status, "active")
+        self.assertEqual(self.trainer.sessions.sessions["s7"].status, "active")
         yield self.hear(self.message(T.OS_COMPONENT_SHARE, share, sender="AI_2"))
-        self.assertEqual(self.trainer.collaboration.sessions["s7"].status, "completed")
+        self.assertEqual(self.trainer.sessions.sessions["s7"].status, "completed")
 
     @inlineCallbacks
     def test_othersSession(self) -> Any:
@@ -334,8 +332,8 @@ class SeekingTests(SessionTestCase):
         yield self.seek(0.0)
         payload = {"component": msgspec.to_builtins(component("c")), "session_id": "x", "collaboration_complete": True}
         yield self.hear(self.message(T.OS_COMPONENT_SHARE, payload, sender="AI_3"))
-        self.assertEqual(self.trainer.collaboration.sessions, {})
-        self.assertEqual(len(self.trainer.collaboration._offers), 1)
+        self.assertEqual(self.trainer.sessions.sessions, {})
+        self.assertEqual(len(self.trainer.sessions._offers), 1)
 
     @inlineCallbacks
     def test_notYetComplete(self) -> Any:
@@ -343,7 +341,7 @@ class SeekingTests(SessionTestCase):
         yield self.hear(self.message(T.COLLABORATION_RESPONSE, {"session_id": "s7", "response": "accepted"}))
         payload = {"component": msgspec.to_builtins(component("c")), "session_id": "s7"}
         yield self.hear(self.message(T.OS_COMPONENT_SHARE, payload, sender="AI_2"))
-        self.assertEqual(self.trainer.collaboration.sessions["s7"].status, "active")
+        self.assertEqual(self.trainer.sessions.sessions["s7"].status, "active")
 
 
 class WorkTests(SessionTestCase):
@@ -365,7 +363,7 @@ class WorkTests(SessionTestCase):
         self.assertEqual((share.target_ai, share.payload["session_id"]), (None, "s1"))
         self.assertTrue(share.payload["collaboration_complete"])
         self.assertEqual(share.payload["component"]["id"], "b")
-        session = self.trainer.collaboration.sessions["s1"]
+        session = self.trainer.sessions.sessions["s1"]
         self.assertEqual((session.status, session.progress), ("completed", 1.0))
 
     @inlineCallbacks
@@ -504,10 +502,11 @@ class WorkTests(SessionTestCase):
     @inlineCallbacks
     def test_homeTasks(self) -> Any:
         """At home the tasks take turns for which no rank function is known; others are known better."""
-        status = self.local.status()
-        tasks = [{**status["scenario"], "trace_digest": digit * 64} for digit in "abc"]
-        tasks.append({**tasks[0], "workbench": "another"})
-        self.patch(self.local, "status", lambda: {**status, "tasks": tasks})
+        benches = ("file_system", "file_system", "file_system", "another")
+        self.local.every = [
+            TaskDescription(bench, "trace", digit * 64, {"capacity": 10})
+            for bench, digit in zip(benches, "abca", strict=True)
+        ]
         yield self.know("AI_1", component("ranked", expression="-age", trace="a" * 64))
         yield self.know("AI_1", component("full", trace="b" * 64))
         yield self.know("AI_2", component("theirs", workbench="process_manager", expression="-idle"))
@@ -522,9 +521,9 @@ class WorkTests(SessionTestCase):
         """The initiator breeds from its partner's expressions at home; what wins is shared with all, and told."""
         yield self.know("AI_1", component("given", 40, expression="-life"))
         changes = Changes()
-        self.trainer.collaboration._sought = 1
-        self.assertTrue(self.trainer.collaboration.seek(0.0, changes))
-        yield self.trainer.commit(changes)
+        self.trainer.sessions._sought = 1
+        self.assertTrue(self.trainer.sessions.seek(0.0, changes))
+        yield self.trainer.outbox.commit(changes)
         accepted = {"session_id": "s7", "response": "accepted", "partner": "AI_2", "type": "cross_specialization"}
         yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="hub"))
         info = {"ai_info": {"AI_2": {"specialization": "process_manager", "workbenches": ["process_manager"]}}}
@@ -542,7 +541,7 @@ class WorkTests(SessionTestCase):
         self.assertEqual((said.target_ai, said.payload["session_id"]), (None, "s7"))
         self.assertFalse(said.payload.get("collaboration_complete"))
         self.assertEqual(said.payload["transcript"][-1]["hints"][0]["component"], theirs.digest)
-        self.assertEqual(self.trainer.collaboration.sessions["s7"].status, "completed")
+        self.assertEqual(self.trainer.sessions.sessions["s7"].status, "completed")
 
     @inlineCallbacks
     def test_nothingToTranslate(self) -> Any:
@@ -627,7 +626,7 @@ class WorkTests(SessionTestCase):
         yield self.complete("feature_development", [component("a"), None])
         yield self.trainer.store.close()
         yield self.begin()
-        self.assertEqual(self.trainer.collaboration.sessions["s1"].status, "completed")
+        self.assertEqual(self.trainer.sessions.sessions["s1"].status, "completed")
         self.assertEqual((yield self.storedOutbox())[-1], "os_component_share")
 
     @inlineCallbacks
@@ -639,19 +638,19 @@ class WorkTests(SessionTestCase):
         self.trainer.running = 0
         yield self.work()
         self.assertEqual(self.said(), [])
-        self.assertEqual(self.trainer.collaboration.sessions["s1"].status, "active")
+        self.assertEqual(self.trainer.sessions.sessions["s1"].status, "active")
 
     @inlineCallbacks
     def test_givenUp(self) -> Any:
         """A session whose work fails again and again is declined."""
         yield self.invite(kind="feature_development")
         self.lines()
-        self.patch(self.trainer, "pause", lambda seconds: succeed(None))
-        workshop, key = self.trainer.workshop, "collaborate:s1"
-        workshop._running = True
+        self.clock.isHasty = True
+        worker = self.trainer.worker
+        worker._running = True
         for _ in range(3):
             self.local.script = [RuntimeError("broken")]
-            yield Deferred.fromCoroutine(workshop._attempt(key, workshop._collaborate, "s1"))
+            yield Deferred.fromCoroutine(worker._attempt("collaborate:s1"))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
         self.assertEqual([m.payload["response"] for m in self.said()], ["declined"])
-        self.assertEqual(self.trainer.collaboration.active(), [])
+        self.assertEqual(self.trainer.sessions.active(), [])

@@ -1,6 +1,7 @@
 """Connecting again: jittered, patient with what may pass, and final with what may not."""
 
 import random
+from collections.abc import Callable
 from typing import Any, cast
 
 from OpenSSL import SSL
@@ -14,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.message import Heartbeat, MessageType, NetworkMessage
-from kernelnet.trainer.connection.addresses import Address, InTurn, parseAddress
+from kernelnet.trainer.connection.addresses import Address, AddressRotation, parseAddress
 from kernelnet.trainer.connection.protocol import SILENCE
 from kernelnet.trainer.connection.reconnect import TrainerFactory
 from kernelnet.trainer.service import TrainerFailed
@@ -39,11 +40,12 @@ class Largest(random.Random):
 class ReconnectTests(TrainerTestCase):
     def factory(self, *addresses: Address) -> TrainerFactory:
         """A factory whose attempts are noted in C{self.dialled} and go nowhere."""
-        self.clock = Clock()
+        self.attempts = Clock()
         self.dialled: list[Address] = []
-        factory = self.trainer.factory = TrainerFactory(self.trainer, addresses or (A,), self.clock)
+        dial = cast(Callable[[Address], IConnector], self.dialled.append)
+        client = self.trainer.client
+        factory = client.factory = TrainerFactory("AI_1", addresses or (A,), self.attempts, dial, client)
         factory._random = self.random = Largest()
-        self.patch(self.trainer, "dial", self.dialled.append)
         return factory
 
     def meet(self, factory: TrainerFactory, error: Exception | None, greeted: bool = False) -> None:
@@ -63,7 +65,7 @@ class ReconnectTests(TrainerTestCase):
         factory.connect()
         for _ in range(9):
             self.fail(factory)
-            self.clock.advance(30)
+            self.attempts.advance(30)
         self.assertEqual(self.random.drawn, [(0, bound) for bound in (0.5, 1, 2, 4, 8, 16, 30, 30, 30)])
         self.assertEqual(self.dialled, [A] * 10)
 
@@ -73,7 +75,7 @@ class ReconnectTests(TrainerTestCase):
         factory.connect()
         for _ in range(6):
             self.fail(factory)
-            self.clock.advance(1)
+            self.attempts.advance(1)
         self.assertEqual(self.dialled, [A, B, C, A, B, C, A])
         self.assertEqual([bound for _, bound in self.random.drawn], [0.5, 0.5, 0.5, 1, 1, 1])
 
@@ -83,9 +85,9 @@ class ReconnectTests(TrainerTestCase):
         factory.delay = 16
         factory.connect()
         self.meet(factory, None, greeted=True)
-        self.clock.advance(0.5)
+        self.attempts.advance(0.5)
         self.fail(factory)
-        self.clock.advance(0.5)
+        self.attempts.advance(0.5)
         self.assertEqual(self.dialled, [A, A, B])
 
     def test_noDelayedCallsLeft(self) -> None:
@@ -93,17 +95,17 @@ class ReconnectTests(TrainerTestCase):
         factory = self.factory()
         self.fail(factory)
         factory.stopTrying()
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.attempts.getDelayedCalls(), [])
         self.fail(factory)
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.attempts.getDelayedCalls(), [])
 
     @inlineCallbacks
     def test_delayResetsWithTheGreeting(self) -> Any:
         """The pause starts small again only after the hub's first valid answer, not with a mere connection."""
-        self.trainer.factory.delay = 16
+        self.trainer.client.factory.delay = 16
         self.connect()
-        self.assertEqual(self.trainer.factory.delay, 16)
-        self.assertFalse(self.trainer.factory.reached)
+        self.assertEqual(self.trainer.client.factory.delay, 16)
+        self.assertFalse(self.trainer.client.factory.reached)
         commit = self.trainer.store.commit
         done = []
 
@@ -114,8 +116,8 @@ class ReconnectTests(TrainerTestCase):
         self.patch(self.trainer.store, "commit", noted)
         self.connection.dataReceived(encode(self.sync()) + b"\n")
         yield done[0]
-        self.assertEqual(self.trainer.factory.delay, self.trainer.factory.initialDelay)
-        self.assertTrue(self.trainer.factory.reached)
+        self.assertEqual(self.trainer.client.factory.delay, self.trainer.client.factory.initialDelay)
+        self.assertTrue(self.trainer.client.factory.reached)
 
     @inlineCallbacks
     def test_certificates(self) -> Any:
@@ -141,18 +143,18 @@ class ReconnectTests(TrainerTestCase):
         factory = self.factory(A, B)
         factory.connect()
         self.meet(factory, WRONG_CA)
-        self.clock.advance(1)
+        self.attempts.advance(1)
         self.fail(factory)
-        self.clock.advance(1)
+        self.attempts.advance(1)
         self.meet(factory, WRONG_CA)
-        self.clock.advance(1)
+        self.attempts.advance(1)
         self.assertEqual(self.dialled, [A, B, A, B])
         self.assertFalse(ended.called)
         self.meet(factory, VerificationError(errors=[]))
         failure = yield self.assertFailure(ended, TrainerFailed)
         self.assertIn("a.test:6000 is not trusted: its certificate is not from the CA", str(failure))
         self.assertIn("b.test:6000 is not trusted: its certificate is for another name", str(failure))
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.attempts.getDelayedCalls(), [])
 
     def test_trustedAgain(self) -> None:
         """An address that was not trusted and then is doesn't count as untrusted any more."""
@@ -160,13 +162,13 @@ class ReconnectTests(TrainerTestCase):
         factory = self.factory(A, B)
         factory.connect()
         self.meet(factory, WRONG_CA)
-        self.clock.advance(1)
+        self.attempts.advance(1)
         self.fail(factory)
-        self.clock.advance(1)
+        self.attempts.advance(1)
         self.meet(factory, None, greeted=True)
-        self.clock.advance(1)
+        self.attempts.advance(1)
         self.fail(factory)
-        self.clock.advance(1)
+        self.attempts.advance(1)
         self.assertEqual(factory.address, B)
         self.meet(factory, WRONG_CA)
         self.assertFalse(ended.called)
@@ -214,7 +216,7 @@ class ConnectionTests(TrainerTestCase):
     def test_silence(self) -> None:
         """A hub that says nothing for long is taken for dead."""
         clock = Clock()
-        self.trainer.factory._clock = clock
+        self.trainer.client.factory._clock = clock
         self.connect()
         clock.advance(SILENCE - 1)
         self.ping(nonce=1)
@@ -263,4 +265,4 @@ class AddressTests(SynchronousTestCase):
 
     def test_repeated(self) -> None:
         """An address that is given twice is tried once in a round."""
-        self.assertEqual(InTurn([A, B, A]).addresses, [A, B])
+        self.assertEqual(AddressRotation([A, B, A]).addresses, [A, B])

@@ -16,9 +16,9 @@ from kernelnet.identity import IdentityError, JoinString, KeyAndChain, StateDire
 from kernelnet.identity.certificates import digestOf, readCertificates
 from kernelnet.trainer.connection import root_discovery
 from kernelnet.trainer.connection.addresses import Address
+from kernelnet.trainer.connection.config import TrainerConfig
 from kernelnet.trainer.connection.credentials import Credentials
-from kernelnet.trainer.connection.root_discovery import JoinError, RootFinder
-from kernelnet.trainer.service import TrainerConfig
+from kernelnet.trainer.connection.root_discovery import JoinError, RootDiscovery
 from tests.pki import Authority
 
 
@@ -75,7 +75,7 @@ class Hub(protocol.ServerFactory[Listening]):
         return self._allGone
 
 
-class RootFinderTests(TestCase):
+class RootDiscoveryTests(TestCase):
     """Real TLS over loopback."""
 
     def setUp(self) -> None:
@@ -100,8 +100,8 @@ class RootFinderTests(TestCase):
         self.addCleanup(end)
         return Address("127.0.0.1", port.getHost().port)
 
-    def finder(self, wanted: str, *addresses: Address) -> RootFinder:
-        finder = RootFinder(addresses, wanted, reactor)
+    def finder(self, wanted: str, *addresses: Address) -> RootDiscovery:
+        finder = RootDiscovery(addresses, wanted, reactor)
         finder.delay = finder.maxDelay = 0.01
         return finder
 

@@ -10,7 +10,7 @@ from zope.interface import implementer
 from kernelnet.artifacts import Verdict
 from kernelnet.message import MessageType
 from kernelnet.trainer.messaging import delivery
-from kernelnet.trainer.messaging.dispatcher import Inbox
+from kernelnet.trainer.messaging.dispatcher import Dispatcher
 from kernelnet.trainer.service import TrainerFailed
 from kernelnet.trainer.storage.database import Changes
 from tests.trainer.support import TrainerTestCase, component
@@ -89,14 +89,13 @@ class GreetingTests(TrainerTestCase):
 
     @inlineCallbacks
     def test_aiInfoIsLive(self) -> Any:
-        """getAiInfo answers for those who were there and for those who came later."""
+        """It is known of those who were there and of those who came later what the hub last told of them."""
         self.connect()
         yield self.hear(self.sync(active_ais=["AI_2"], ai_info={"AI_2": {"specialization": "security"}}))
         news = {"ai_info": {"AI_3": {"specialization": "networking"}}}
         yield self.hear(self.message(T.TRAINING_SYNC, news, sender="hub", logged=False))
         known = {aiId: info.specialization for aiId, info in self.trainer.knowledge.ais.items()}
         self.assertEqual(known, {"AI_2": "security", "AI_3": "networking"})
-        self.assertIsNone(self.trainer.getAiInfo("AI_4"))
 
 
 class LearningTests(TrainerTestCase):
@@ -135,18 +134,18 @@ class LearningTests(TrainerTestCase):
         self.connect()
         yield self.hear(self.sync())
 
-        def poisoned(inbox: Inbox, message: Any, payload: Any, changes: Any) -> None:
+        def poisoned(dispatcher: Dispatcher, message: Any, payload: Any, changes: Any) -> None:
             changes.add("DELETE FROM meta")
             raise RuntimeError("poison")
 
-        handlers = dict(Inbox._handlers)
+        handlers = dict(Dispatcher._handlers)
         handlers[T.CODE_SHARE] = (poisoned, handlers[T.CODE_SHARE][1])
-        self.patch(Inbox, "_handlers", handlers)
+        self.patch(Dispatcher, "_handlers", handlers)
         code = {"code": {"id": "b", "data": {}}}
         yield self.hear(self.message(T.CODE_SHARE, code), self.message(T.PATTERN_SHARE, PATTERN))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
-        self.assertEqual(self.trainer.inbox.failed, 1)
-        self.assertEqual(self.trainer.progress()["skipped"], 1)
+        self.assertEqual(self.trainer.dispatcher.failed, 1)
+        self.assertEqual(self.trainer.progress.now()["skipped"], 1)
         self.assertIn(("AI_2", "p1"), self.trainer.knowledge.patterns)
         meta = dict((yield self.trainer.store.read("SELECT key, value FROM meta")))
         self.assertEqual(meta, {"log_id": "L", "cursor": "102", "skipped": "1", "tries": "3 L 101"})
@@ -157,23 +156,23 @@ class LearningTests(TrainerTestCase):
         self.patch(delivery, "TRY_AGAIN", 0)
         self.connect()
         yield self.hear(self.sync())
-        handle, payloadClass = Inbox._handlers[T.CODE_SHARE]
+        handle, payloadClass = Dispatcher._handlers[T.CODE_SHARE]
         taken: list[str] = []
 
-        def once(inbox: Inbox, message: Any, payload: Any, changes: Any) -> None:
+        def once(dispatcher: Dispatcher, message: Any, payload: Any, changes: Any) -> None:
             taken.append(payload.code.id)
             if len(taken) == 1:
                 raise RuntimeError("passing")
-            handle(inbox, message, payload, changes)
+            handle(dispatcher, message, payload, changes)
 
-        self.patch(Inbox, "_handlers", {**Inbox._handlers, T.CODE_SHARE: (once, payloadClass)})
+        self.patch(Dispatcher, "_handlers", {**Dispatcher._handlers, T.CODE_SHARE: (once, payloadClass)})
         first = self.hear(self.message(T.CODE_SHARE, {"code": {"id": "a", "data": {}}}))
         second = self.hear(self.message(T.CODE_SHARE, {"code": {"id": "b", "data": {}}}))
         yield first
         yield second
         self.assertEqual(taken, ["a", "a", "b"])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-        self.assertEqual((self.trainer.inbox.failed, self.trainer.inbox.cursor), (0, 102))
+        self.assertEqual((self.trainer.dispatcher.failed, self.trainer.sync.cursor), (0, 102))
         self.assertEqual(list(self.trainer.knowledge.blocks), [("AI_2", "a"), ("AI_2", "b")])
 
     @inlineCallbacks
@@ -182,18 +181,22 @@ class LearningTests(TrainerTestCase):
         self.connect()
         yield self.hear(self.sync())
 
-        def poisoned(inbox: Inbox, message: Any, payload: Any, changes: Any) -> None:
+        def poisoned(dispatcher: Dispatcher, message: Any, payload: Any, changes: Any) -> None:
             raise RuntimeError("poison")
 
-        self.patch(Inbox, "_handlers", {**Inbox._handlers, T.CODE_SHARE: (poisoned, Inbox._handlers[T.CODE_SHARE][1])})
+        self.patch(
+            Dispatcher,
+            "_handlers",
+            {**Dispatcher._handlers, T.CODE_SHARE: (poisoned, Dispatcher._handlers[T.CODE_SHARE][1])},
+        )
         message = self.message(T.CODE_SHARE, {"code": {"id": "b", "data": {}}})
         for tries, cursor in ((1, 100), (2, 100), (3, 101)):
-            changes, left = self.trainer.inbox.take([message])
+            changes, left = self.trainer.dispatcher.take([message])
             self.assertEqual(left, [message] if tries < 3 else [])
-            yield self.trainer.commit(changes)
+            yield self.trainer.outbox.commit(changes)
             yield self.trainer.store.close()
             yield self.begin()
-            self.assertEqual((self.trainer.inbox.cursor, self.trainer.inbox.failed), (cursor, int(tries == 3)))
+            self.assertEqual((self.trainer.sync.cursor, self.trainer.dispatcher.failed), (cursor, int(tries == 3)))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
 
     @inlineCallbacks
@@ -215,14 +218,14 @@ class LearningTests(TrainerTestCase):
         yield self.hear(self.message(T.PATTERN_SHARE, PATTERN), ping)
         self.assertEqual(committed, ["('150',)"])
         self.assertEqual([m.payload for m in self.said(T.HEARTBEAT)], [{"seq": 150}])
-        self.assertEqual(self.trainer.inbox.cursor, 150)
+        self.assertEqual(self.trainer.sync.cursor, 150)
 
     @inlineCallbacks
     def test_wrongPayload(self) -> Any:
         """A payload of another form is passed over with a warning."""
         self.connect()
         yield self.hear(self.sync(), self.message(T.PATTERN_SHARE, {"pattern": {"id": "p"}}))
-        self.assertEqual((self.trainer.inbox.failed, self.trainer.inbox.cursor), (1, 101))
+        self.assertEqual((self.trainer.dispatcher.failed, self.trainer.sync.cursor), (1, 101))
 
     @inlineCallbacks
     def test_strangersComponentIsUnmeasured(self) -> Any:
@@ -240,7 +243,7 @@ class LearningTests(TrainerTestCase):
         def note(event: LogEvent) -> None:
             lines.append(formatEvent(event))
 
-        self.patch(Inbox, "log", Logger(observer=note))
+        self.patch(Dispatcher, "log", Logger(observer=note))
         nasty = "\x1b[2J\nforged\u202e"
         self.connect()
         request = {"feature": nasty}
@@ -267,7 +270,7 @@ class LearningTests(TrainerTestCase):
         changes = Changes()
         self.trainer.knowledge.judge(component("good").digest, Verdict.CONFIRMED, changes)
         self.trainer.knowledge.judge(component("bad").digest, Verdict.REFUTED, changes)
-        yield self.trainer.commit(changes)
+        yield self.trainer.outbox.commit(changes)
         yield self.trainer.store.close()
         yield self.begin()
         self.assertEqual([k.component.id for k in self.trainer.knowledge.usable("file_system")], ["good"])
@@ -290,7 +293,7 @@ class LearningTests(TrainerTestCase):
         self.assertEqual(list(self.trainer.knowledge.patterns), [("AI_2", "p1")])
         self.assertEqual([k.source for k in self.trainer.knowledge.components.values()], ["AI_2"])
         self.assertEqual(list(self.trainer.knowledge.blocks), [("AI_2", "b1")])
-        self.assertEqual(self.trainer.workshop.unmeasured(), 1)
+        self.assertEqual(self.trainer.verification.unmeasured(), 1)
 
 
 class OutboxTests(TrainerTestCase):
@@ -300,8 +303,8 @@ class OutboxTests(TrainerTestCase):
 
         for name in names:
             changes = Changes()
-            self.trainer.say(T.CODE_SHARE, CodeShare(CodeBlock(name)), changes)
-            await self.trainer.commit(changes)
+            self.trainer.outbox.say(T.CODE_SHARE, CodeShare(CodeBlock(name)), changes)
+            await self.trainer.outbox.commit(changes)
 
     def heard(self) -> list[str]:
         return [m.payload["code"]["id"] for m in self.said(T.CODE_SHARE)]

@@ -1,6 +1,8 @@
 """The trainer's file: all or nothing, in order, and patient with a full disk."""
 
+import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,91 @@ from twisted.trial.unittest import TestCase
 
 from kernelnet.trainer.storage import database as module
 from kernelnet.trainer.storage.database import RETRY_SECONDS, Changes, Store, StoreError
+
+VERSION_1 = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE outbox (position INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL UNIQUE, line BLOB NOT NULL);
+CREATE TABLE patterns (source TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (source, id));
+CREATE TABLE blocks (source TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (source, id));
+CREATE TABLE components (digest TEXT PRIMARY KEY, source TEXT NOT NULL, body TEXT NOT NULL, verdict TEXT);
+CREATE TABLE benchmarks (component_id TEXT, reporter TEXT, timestamp TEXT, body TEXT NOT NULL,
+                         PRIMARY KEY (component_id, reporter));
+CREATE TABLE jobs (key TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE sessions (session_id TEXT PRIMARY KEY, body TEXT NOT NULL);
+PRAGMA user_version=1;
+"""
+"""The first schema as it was, without its comments."""
+
+
+def schemaOf(path: Path) -> list[tuple[str, str, str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        found = connection.execute("SELECT type, name, COALESCE(sql, '') FROM sqlite_master ORDER BY name").fetchall()
+    return [("version", str(version), ""), *found]
+
+
+class UpgradeTests(TestCase):
+    def old(self, *statements: tuple[str, tuple[Any, ...]]) -> Path:
+        """A file of version 1 in which C{statements} were made."""
+        path = Path(self.mktemp())
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(VERSION_1)
+            for sql, parameters in statements:
+                connection.execute(sql, parameters)
+            connection.commit()
+        return path
+
+    def opened(self, path: Path) -> Store:
+        store = Store(path, Clock())
+        self.addCleanup(store.close)
+        store.open()
+        return store
+
+    def test_likeAFreshOne(self) -> None:
+        """A file of version 1 becomes what a fresh one is."""
+        old, fresh = self.old(), Path(self.mktemp())
+        for path in (old, fresh):
+            self.opened(path)
+        self.assertEqual(schemaOf(old), schemaOf(fresh))
+        self.assertEqual(schemaOf(old)[0], ("version", "2", ""))
+
+    @inlineCallbacks
+    def test_jobsGetTheirSources(self) -> Any:
+        """Each job is kept, in its order, with whom it is for; whom nobody knows any more is nobody."""
+        asked = {"original_request": {"feature": "file_system"}, "requestor": "AI_3"}
+        jobs = [
+            ("measure:d1", "measure", "d1"),
+            ("feature:m1", "feature", asked),
+            ("collaborate:s1", "collaborate", "s1"),
+            ("measure:gone", "measure", "gone"),
+            ("collaborate:gone", "collaborate", "gone"),
+        ]
+        path = self.old(
+            ("INSERT INTO components VALUES ('d1', 'AI_2', '{}', NULL)", ()),
+            ("INSERT INTO sessions VALUES ('s1', ?)", (json.dumps({"session_id": "s1", "peer": "AI_4"}),)),
+            *(("INSERT INTO jobs VALUES (?, ?, ?)", (key, kind, json.dumps(body))) for key, kind, body in jobs),
+        )
+        rows = yield self.opened(path).read("SELECT key, kind, source, body FROM jobs ORDER BY rowid")
+        self.assertEqual([(key, kind, json.loads(body)) for key, kind, _, body in rows], jobs)
+        self.assertEqual([source for _, _, source, _ in rows], ["AI_2", "AI_3", "AI_4", "", ""])
+
+    @inlineCallbacks
+    def test_theRestStays(self) -> Any:
+        """What is said and not acked, and the cursor, are there after the upgrade, too."""
+        path = self.old(
+            ("INSERT INTO meta VALUES ('cursor', '7')", ()),
+            ("INSERT INTO outbox (message_id, line) VALUES ('m', x'7b7d')", ()),
+        )
+        store = self.opened(path)
+        self.assertEqual((yield store.read("SELECT * FROM meta")), [("cursor", "7")])
+        self.assertEqual((yield store.read("SELECT message_id, line FROM outbox")), [("m", b"{}")])
+
+    def test_allOrNothing(self) -> None:
+        """An upgrade that fails leaves the file as it was."""
+        path = self.old(("INSERT INTO jobs VALUES ('k', 'feature', 'no json')", ()))
+        before = schemaOf(path)
+        self.assertRaises(StoreError, Store(path, Clock()).open)
+        self.assertEqual(schemaOf(path), before)
 
 
 class StoreTests(TestCase):

@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import Component, SplitScore, Verdict
+from kernelnet.message import MessageType
+from kernelnet.trainer.storage import knowledge_base
 from kernelnet.trainer.storage.database import Changes
-from kernelnet.trainer.storage.knowledge_base import Knowledge
+from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 from tests.trainer.support import component
+from tests.trainer.work.support import WorkTestCase
+
+T = MessageType
 
 
 def scored(name: str, validation: int, heldOut: int, trace: str = "cd") -> Component:
@@ -27,7 +33,7 @@ def scored(name: str, validation: int, heldOut: int, trace: str = "cd") -> Compo
 class UsableTests(SynchronousTestCase):
     def usable(self, *components: Component) -> list[str]:
         store: Any = None
-        knowledge = Knowledge("AI_1", store)
+        knowledge = KnowledgeBase("AI_1", store)
         changes = Changes()
         for made in components:
             knowledge.addComponent("AI_2", made, changes)
@@ -47,3 +53,42 @@ class UsableTests(SynchronousTestCase):
     def test_noClaim(self) -> None:
         """What makes no claim comes last."""
         self.assertEqual(self.usable(component("x", claim=False), scored("a", 90, 90)), ["a", "x"])
+
+
+class LimitTests(WorkTestCase):
+    @inlineCallbacks
+    def test_nobodyCrowdsOutOthers(self) -> Any:
+        """When there is too much, the peer with most loses its oldest; its work that waits goes with it."""
+        self.patch(knowledge_base, "MAX_COMPONENTS", 3)
+        self.patch(knowledge_base, "MAX_PATTERNS", 3)
+        yield self.share("one", sender="AI_3")
+        pattern = {"id": "one", "type": "loop", "confidence": 0.5}
+        yield self.hear(self.message(T.PATTERN_SHARE, {"pattern": pattern}, sender="AI_3"))
+        for i in range(9):
+            yield self.share(f"many{i}", sender="AI_2")
+            pattern["id"] = f"many{i}"
+            yield self.hear(self.message(T.PATTERN_SHARE, {"pattern": pattern}, sender="AI_2"))
+        known = self.trainer.knowledge
+        self.assertEqual([k.component.id for k in known.components.values()], ["one", "many7", "many8"])
+        self.assertEqual([id_ for _, id_ in known.patterns], ["one", "many7", "many8"])
+        self.assertLessEqual(self.trainer.verification.unmeasured(), 4)
+
+    @inlineCallbacks
+    def test_tooLargeToKeep(self) -> Any:
+        """What is larger than anything of use is not kept."""
+        size = 500_000
+        huge = msgspec.structs.replace(component("huge"), description="", implementation="x" * size)
+        yield self.hear(self.message(T.OS_COMPONENT_SHARE, {"component": msgspec.to_builtins(huge)}))
+        pattern = {"id": "p", "type": "loop", "confidence": 0.5, "data": "x" * size}
+        yield self.hear(self.message(T.PATTERN_SHARE, {"pattern": pattern}))
+        yield self.hear(self.message(T.CODE_SHARE, {"code": {"id": "c", "data": "x" * size}}))
+        report = {"component_id": "c", "performance": {"x": "x" * size}}
+        yield self.hear(self.message(T.PERFORMANCE_REPORT, report))
+        known = self.trainer.knowledge
+        self.assertEqual([known.components, known.patterns, known.blocks, known.benchmarks], [{}, {}, {}, {}])
+
+    def test_ownIsConfirmed(self) -> None:
+        """An own component may be built upon: its claim is a measurement made here."""
+        changes = Changes()
+        self.trainer.knowledge.addComponent("AI_1", component("own"), changes)
+        self.assertEqual([k.verdict for k in self.trainer.knowledge.usable("file_system")], [Verdict.CONFIRMED])

@@ -13,18 +13,20 @@ from kernelnet.message import AiInfo
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import KnownComponent
 from kernelnet.trainer.work import verifier_selection
-from kernelnet.trainer.work.verifier_selection import REST_AFTER, WITNESSES, Witnesses
+from kernelnet.trainer.work.verifier_selection import REST_AFTER, WITNESSES, VerifierSelection
 from tests.trainer.support import TrainerTestCase, component
 
 
-class WitnessTests(TrainerTestCase):
+class SelectionTests(TrainerTestCase):
     @inlineCallbacks
     def setUp(self) -> Any:  # type: ignore[override]
         yield super().setUp()
-        self.seconds = 0.0
-        self.patch(self.trainer, "now", lambda: self.seconds)
-        self.witnesses = Witnesses(self.trainer)
+        self.clock.now = 0.0
+        self.selection = self.selectionOf("AI_1")
         self.there(8)
+
+    def selectionOf(self, aiId: str) -> VerifierSelection:
+        return VerifierSelection(aiId, self.local, self.trainer.knowledge, self.clock)
 
     def there(self, number: int, connected: bool = True) -> None:
         self.trainer.knowledge.ais = {
@@ -43,7 +45,7 @@ class WitnessTests(TrainerTestCase):
 
     def drawn(self, number: int, first: int = 0) -> list[KnownComponent]:
         claims = [self.claim(n) for n in range(first, first + number)]
-        return [known for known in claims if self.witnesses.isDrawn(known.component.digest, known.source)]
+        return [known for known in claims if self.selection.isDrawn(known.component.digest, known.source)]
 
     def test_drawn(self) -> None:
         """Of those who are there each claim has as many witnesses, drawn at random, and its author is none."""
@@ -51,8 +53,7 @@ class WitnessTests(TrainerTestCase):
         count = dict.fromkeys(self.trainer.knowledge.ais, 0)
         for known in claims:
             for aiId in count:
-                self.patch(self.trainer, "aiId", aiId)
-                count[aiId] += self.witnesses.isDrawn(known.component.digest, known.source)
+                count[aiId] += self.selectionOf(aiId).isDrawn(known.component.digest, known.source)
         self.assertEqual(sum(count.values()), WITNESSES * len(claims))
         self.assertEqual(count.pop("AI_2"), 0)
         self.assertGreater(min(count.values()), 5)
@@ -68,7 +69,7 @@ class WitnessTests(TrainerTestCase):
             return hashlib.sha256(f"{digest} {aiId}".encode()).digest()
 
         self.patch(verifier_selection, "_place", place)
-        drawn = sum(self.witnesses.isDrawn(str(number), "AI_2") for number in range(300))
+        drawn = sum(self.selection.isDrawn(str(number), "AI_2") for number in range(300))
         self.assertLess(drawn, 10)
         self.assertLess(looked, 300 * 2000 / 10)
 
@@ -82,29 +83,29 @@ class WitnessTests(TrainerTestCase):
     def test_ours(self) -> None:
         """What this trainer could build on it measures in any case, after what it is a witness of."""
         (mine, *_), others = self.drawn(20), [self.claim(n, "file_system") for n in range(100, 120)]
-        self.assertEqual(self.witnesses.rank(mine.component.digest), 0)
-        ranks = {self.witnesses.rank(known.component.digest) for known in others}
+        self.assertEqual(self.selection.rank(mine.component.digest), 0)
+        ranks = {self.selection.rank(known.component.digest) for known in others}
         self.assertEqual(ranks, {0, 1})
-        self.assertTrue(all(map(self.witnesses.isNeeded, others)))
+        self.assertTrue(all(map(self.selection.isNeeded, others)))
 
     def test_rest(self) -> None:
         """What is no use here waits; and is measured at last unless enough others have told."""
-        known = next(k for k in map(self.claim, range(20)) if not self.witnesses.isDrawn(k.component.digest, "AI_2"))
+        known = next(k for k in map(self.claim, range(20)) if not self.selection.isDrawn(k.component.digest, "AI_2"))
         digest = known.component.digest
-        self.assertIsNone(self.witnesses.rank(digest))
-        self.seconds += REST_AFTER - 1
-        self.assertIsNone(self.witnesses.rank(digest))
-        self.seconds += 1
-        self.assertEqual(self.witnesses.rank(digest), 2)
+        self.assertIsNone(self.selection.rank(digest))
+        self.clock.advance(REST_AFTER - 1)
+        self.assertIsNone(self.selection.rank(digest))
+        self.clock.advance(1)
+        self.assertEqual(self.selection.rank(digest), 2)
         said = [("AI_2", Verdict.CONFIRMED), ("AI_3", Verdict.CONFIRMED), ("AI_4", Verdict.UNMEASURABLE)]
         for aiId, verdict in said:
             report = PerformanceReport(known.component.id, {}, digest, verdict)
             self.trainer.knowledge.addReport(aiId, report, "", Changes())
         # the author's own word and "unmeasurable" are no verdicts
-        self.assertTrue(self.witnesses.isNeeded(known))
+        self.assertTrue(self.selection.isNeeded(known))
         report = PerformanceReport(known.component.id, {}, "0" * 64, Verdict.CONFIRMED)
         self.trainer.knowledge.addReport("AI_5", report, "", Changes())
-        self.assertTrue(self.witnesses.isNeeded(known))
+        self.assertTrue(self.selection.isNeeded(known))
         report = PerformanceReport(known.component.id, {}, digest, Verdict.REFUTED)
         self.trainer.knowledge.addReport("AI_6", report, "", Changes())
-        self.assertFalse(self.witnesses.isNeeded(known))
+        self.assertFalse(self.selection.isNeeded(known))

@@ -10,8 +10,10 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.hub.storage import disk_space, integrity, sqlite
+from kernelnet.hub.storage import disk_space, sqlite
+from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Damaged
+from kernelnet.hub.storage.sqlite import checks
 from tests.hub.support import HubTestCase, aPattern
 
 
@@ -24,21 +26,21 @@ class DamageTests(HubTestCase):
             author.send("pattern_share", aPattern(f"p{i}", data="x" * 3000), message_id=f"m{i}")
 
     def change(self, sql: str, *parameters: Any) -> None:
-        with closing(sqlite3.connect(self.hub.path)) as connection, connection:
+        with closing(sqlite3.connect(self.hub.sqlite.path)) as connection, connection:
             connection.execute(sql, parameters)
 
     def check(self, words: str) -> None:
         """Both checks find it."""
-        for check in (integrity.quickCheck, integrity.fullCheck):
+        for check in (checks.quickCheck, checks.fullCheck):
             with self.assertRaisesRegex(Damaged, words):
-                check(self.hub.reader.connection)
+                check(self.hub.sqlite.reader.connection)
 
     def test_sound(self) -> None:
         """What the hub wrote is sound."""
-        integrity.quickCheck(self.hub.reader.connection)
-        self.assertEqual(integrity.fullCheck(self.hub.reader.connection), 20)
-        self.assertEqual(integrity.checkRows(self.hub.reader.connection, 0, 15), 15)
-        self.assertIsNone(integrity.checkRows(self.hub.reader.connection, 20))
+        checks.quickCheck(self.hub.sqlite.reader.connection)
+        self.assertEqual(checks.fullCheck(self.hub.sqlite.reader.connection), 20)
+        self.assertEqual(checks.checkRows(self.hub.sqlite.reader.connection, 0, 15), 15)
+        self.assertIsNone(checks.checkRows(self.hub.sqlite.reader.connection, 20))
 
     def test_body(self) -> None:
         """One changed letter in a message."""
@@ -74,7 +76,7 @@ class DamageTests(HubTestCase):
         """A projection of what the log never had: only the full check looks."""
         self.change("UPDATE shared_patterns SET seq = 99 WHERE seq = 7")
         with self.assertRaisesRegex(Damaged, "1 rows of shared_patterns"):
-            integrity.fullCheck(self.hub.reader.connection)
+            checks.fullCheck(self.hub.sqlite.reader.connection)
 
     def test_notDelivered(self) -> None:
         """A damaged row is never handed to a reader: its connection ends instead."""
@@ -85,27 +87,30 @@ class DamageTests(HubTestCase):
         self.assertTrue(reader.closing)
         self.assertEqual(len(self.flushLoggedErrors(Damaged)), 1)
 
+    def checkAll(self) -> Deferred[int]:
+        return Deferred.fromCoroutine(disk_space.checkAll(self.hub.engine, self.hub.log.head, self.hub.clock))
+
     def test_checkAll(self) -> None:
         """After an unclean end all rows are checked in slices; what was found is remembered by the database."""
-        self.patch(integrity, "SLICE", 3)
+        self.patch(checks, "SLICE", 3)
         found: list[object] = []
-        Deferred.fromCoroutine(disk_space.checkAll(self.hub.log, self.hub.clock)).addBoth(found.append)
+        self.checkAll().addBoth(found.append)
         self.hub.clock.pump([disk_space.PAUSE] * 30)
         self.assertEqual(found, [20])
         self.change("UPDATE events SET body = CAST(replace(body, 'loop', 'l00p') AS BLOB) WHERE seq = 17")
-        checked = Deferred.fromCoroutine(disk_space.checkAll(self.hub.log, self.hub.clock))
+        checked = self.checkAll()
         self.hub.clock.pump([disk_space.PAUSE] * 30)
         failure = self.failureResultOf(checked, Damaged)
-        integrity.remember(self.hub.writer.connection, failure.value)
+        checks.remember(self.hub.sqlite.writer.connection, failure.value)
         self.change("UPDATE events SET body = CAST(replace(body, 'l00p', 'loop') AS BLOB) WHERE seq = 17")
-        with self.assertRaisesRegex(sqlite.DatabaseError, "damaged: row 17"):
-            sqlite.prepare(self.hub.path)
+        with self.assertRaisesRegex(DatabaseError, "damaged: row 17"):
+            sqlite.prepare(self.hub.sqlite.path)
 
     def test_refused(self) -> None:
         """A hub refuses to start on it, and says what to do."""
         self.change("UPDATE events SET body = CAST(replace(body, 'loop', 'l00p') AS BLOB) WHERE seq = 7")
-        with self.assertRaisesRegex(sqlite.DatabaseError, "damaged: row 7.*kernelnet restore FILE"):
-            sqlite.prepare(self.hub.path)
+        with self.assertRaisesRegex(DatabaseError, "damaged: row 7.*kernelnet restore FILE"):
+            sqlite.prepare(self.hub.sqlite.path)
 
 
 class FileTests(SynchronousTestCase):
@@ -123,7 +128,7 @@ class FileTests(SynchronousTestCase):
             )
 
     def refused(self) -> None:
-        with self.assertRaisesRegex(sqlite.DatabaseError, "is damaged.*kernelnet restore FILE"):
+        with self.assertRaisesRegex(DatabaseError, "is damaged.*kernelnet restore FILE"):
             sqlite.prepare(self.path)
 
     def test_truncated(self) -> None:
@@ -142,8 +147,8 @@ class FileTests(SynchronousTestCase):
 
     def test_clean(self) -> None:
         """An orderly end leaves no write-ahead log; a killed process does."""
-        self.assertFalse(integrity.endedUncleanly(self.path))
+        self.assertFalse(checks.endedUncleanly(self.path))
         connection = sqlite.connect(self.path)
         self.addCleanup(connection.close)
         connection.execute("INSERT INTO meta VALUES ('a', 'b')")
-        self.assertTrue(integrity.endedUncleanly(self.path))
+        self.assertTrue(checks.endedUncleanly(self.path))

@@ -1,5 +1,5 @@
 """
-The hub's SQLite file: opened, upgraded, and set up so that a commit is on disk.
+The hub's SQLite file made, and brought to the newest schema.
 
 Schema versions are the numbered files in ``schema/``; the row C{schema_version} of table C{meta} says which
 one a database has.
@@ -14,66 +14,19 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from kernelnet.hub.storage.integrity import Damaged, digestOf, quickCheck
+from kernelnet.hub.storage.errors import DatabaseError, DatabaseTooNew
+from kernelnet.hub.storage.integrity import Damaged
+from kernelnet.hub.storage.sqlite.checks import quickCheck
+from kernelnet.hub.storage.sqlite.connection import connect
+from kernelnet.hub.storage.sqlite.errors import unusable
 
-__all__ = [
-    "DatabaseError",
-    "connect",
-    "connectReader",
-    "prepare",
-    "schemas",
-    "setUpReader",
-    "setUpWriter",
-    "tooNew",
-    "unusable",
-    "versionOf",
-]
-
-
-class DatabaseError(Exception):
-    """The database can't be used; the text says why and what would help."""
-
-
-def setUpWriter(connection: sqlite3.Connection) -> None:
-    """
-    A commit returns after fsync: WAL with synchronous=FULL syncs the write-ahead log at each commit.
-
-    One second of C{busy_timeout} lets C{sqlite3} in a shell or a backup look on without failing us.
-    """
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA busy_timeout=1000")
-    # 16 MB of log before it is copied into the file: pages that change in many commits are copied once, 8 % less time.
-    connection.execute("PRAGMA wal_autocheckpoint=4000")
-    connection.execute("PRAGMA cache_size=-65536")
-    connection.execute("PRAGMA temp_store=MEMORY")
-    connection.create_function("digest_of", 1, digestOf, deterministic=True)
-
-
-def setUpReader(connection: sqlite3.Connection) -> None:
-    """The read connections: they see the last commit and can't write."""
-    connection.execute("PRAGMA busy_timeout=1000")
-    connection.execute("PRAGMA query_only=ON")
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """A writing connection whose transactions are begun and ended by hand, usable in any one thread at a time."""
-    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-    setUpWriter(connection)
-    return connection
-
-
-def connectReader(path: Path) -> sqlite3.Connection:
-    """A reading connection, usable in any one thread at a time."""
-    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-    setUpReader(connection)
-    return connection
+__all__ = ["prepare", "schemas", "tooNew", "versionOf"]
 
 
 def schemas() -> dict[int, str]:
     """The SQL of each schema version."""
     found = {}
-    for file in (files("kernelnet.hub.storage") / "schema").iterdir():
+    for file in (files("kernelnet.hub.storage.sqlite") / "schema").iterdir():
         if match := re.fullmatch(r"([0-9]{4})\.sql", file.name):
             found[int(match[1])] = file.read_text("utf-8")
     return dict(sorted(found.items()))
@@ -117,20 +70,10 @@ def prepare(path: Path, steps: dict[int, str] | None = None) -> None:
         connection.close()
 
 
-def unusable(path: Path, error: BaseException) -> DatabaseError:
-    """What a user is told of a database that can't be read or written."""
-    if isinstance(error, Damaged) or "malformed" in str(error):
-        return DatabaseError(
-            f"the database {path} is damaged: {error}. Go back to a backup with `kernelnet restore FILE`; "
-            "`kernelnet doctor` checks all of it"
-        )
-    return DatabaseError(f"can't use the database {path}: {error}")
-
-
-def tooNew(path: Path, version: int, newest: int | None = None) -> DatabaseError:
-    """What a user is told of a database of a newer kernelnet."""
+def tooNew(path: Path, version: int, newest: int | None = None) -> DatabaseTooNew:
+    """The error for a database of a newer kernelnet."""
     known = max(schemas()) if newest is None else newest
-    return DatabaseError(
+    return DatabaseTooNew(
         f"the database {path} has schema version {version}, this kernelnet knows {known}: use a newer kernelnet"
     )
 

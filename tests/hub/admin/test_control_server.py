@@ -1,49 +1,37 @@
-"""The control socket and the status, on a real UNIX socket; the token commands without a hub."""
+"""The control socket and the status, on a real UNIX socket."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import deferToThread
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import TestCase
 
-from kernelnet.hub.admin import control_server
-from kernelnet.hub.admin.control_server import ControlError, NoHub, call, offline
+from kernelnet.hub.admin.control_client import ControlError, call, shortPath
 from kernelnet.hub.auth.certificates import HubCertificates, rootDigest
-from kernelnet.hub.storage import sqlite
 from kernelnet.identity import JoinString, StateDirectory
+from tests.hub.admin.support import aState
 from tests.hub.support import Client, Hub, aPattern
-
-
-def aState(case: SynchronousTestCase, name: str = "state") -> StateDirectory:
-    folder = Path(tempfile.mkdtemp(prefix="kn"))  # short: a socket's path is limited
-    case.addCleanup(shutil.rmtree, folder)
-    state = StateDirectory(folder / name)
-    state.open()
-    return state
 
 
 class SocketTests(TestCase):
     def setUp(self) -> None:
         self.state = aState(self)
-        self.hub = Hub(self.state.database)
-        self.addCleanup(self.hub.stop)
+        self.hub = Hub(self.state.database.parent)
+        self.addCleanup(self.hub.kill)
         self.state.prepareHub([], datetime.now(UTC))
         self.certificates: HubCertificates | None = HubCertificates(self.state, self.hub.clock, time.time)
         self.listen(self.state)
 
     def listen(self, state: StateDirectory) -> None:
-        path, fd = control_server.shortPath(state.controlSocket)
-        factory = control_server.ControlFactory(self.hub.factory, self.certificates, state)
+        path, fd = shortPath(state.controlSocket)
+        factory = self.hub.controls(self.certificates)
         port = reactor.listenUNIX(path, factory, mode=0o600, wantPID=True)  # type: ignore[attr-defined]
         if fd is not None:
             self.addCleanup(os.close, fd)
@@ -235,55 +223,3 @@ class SocketTests(TestCase):
         self.listen(self.state)
         status = await self.call(command="status")
         self.assertEqual(status["log"]["position"], 0)
-
-
-class OfflineTests(SynchronousTestCase):
-    def test_noHub(self) -> None:
-        """Without a hub C{call} says so; also when a killed one left its socket."""
-        state = aState(self)
-        with self.assertRaisesRegex(NoHub, "no hub is running"):
-            call(state, {"command": "status"})
-
-    def test_tokens(self) -> None:
-        """The token commands work without a hub, where one has run."""
-        state = aState(self)
-        sqlite.prepare(state.database)
-        token = offline(state, {"command": "tokens issue", "ai_id": "AI_9"})["token"]
-        self.assertEqual([row["ai_id"] for row in offline(state, {"command": "tokens list"})], ["AI_9"])
-        hub = Hub(state.database)
-        self.addCleanup(hub.stop)
-        hub._tokens["AI_9"] = token
-        client = hub.client("AI_9")
-        client.hello(1)
-        self.assertEqual([m["message_type"] for m in client.received()], ["training_sync"])
-        self.assertEqual(offline(state, {"command": "tokens revoke", "ai_id": "AI_9"})["revoked"], 1)
-        for command in ("status", "certs dance"):
-            with self.assertRaisesRegex(ControlError, f"unknown command '{command}'"):
-                offline(state, {"command": command, "ai_id": "A"})
-
-    def test_identity(self) -> None:
-        """Join strings and the commands about certificates work without a hub, too."""
-        state = aState(self)
-        state.prepareHub([], datetime.now(UTC))
-        sqlite.prepare(state.database)
-        join = JoinString.parse(offline(state, {"command": "tokens invite", "ai_id": "AI_9"})["join"])
-        self.assertEqual(join.digest, rootDigest(state))
-        made = offline(state, {"command": "certs renew", "hosts": ["hub.example"]})
-        self.assertEqual(offline(state, {"command": "certs show"})["fingerprint"], made["fingerprint"])
-        self.assertEqual(made["ca_digest"], join.digest)
-
-    def test_neverRun(self) -> None:
-        """A directory in which no hub has run is not made into one: the path may be mistyped."""
-        state = aState(self)
-        with self.assertRaisesRegex(NoHub, "no hub has ever run in"):
-            offline(state, {"command": "tokens issue", "ai_id": "AI_9"})
-        self.assertEqual(list(state.path.iterdir()), [])
-
-    def test_locked(self) -> None:
-        """They don't touch the database under a running hub."""
-        state = aState(self)
-        sqlite.prepare(state.database)
-        lock = state.lock(control_server.LOCK)
-        self.addCleanup(os.close, lock)
-        with self.assertRaisesRegex(ControlError, "another process"):
-            offline(state, {"command": "tokens list"})

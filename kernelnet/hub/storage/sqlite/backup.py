@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from kernelnet.hub.storage import integrity, sqlite
+from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Damaged, Tell, silent
-from kernelnet.hub.storage.sqlite import DatabaseError
-from kernelnet.identity import StateDirectory
+from kernelnet.hub.storage.sqlite import checks
+from kernelnet.hub.storage.sqlite.connection import connect, connectReader
+from kernelnet.hub.storage.sqlite.errors import unusable
+from kernelnet.hub.storage.sqlite.schema import prepare, schemas, tooNew, versionOf
 
-__all__ = ["backUp", "examine", "headOf", "look", "prepared", "putInPlace"]
+__all__ = ["backUp", "examine", "headOf", "keep", "look", "prepared", "putInPlace", "replace"]
 
 _STEP = 4096
 """Pages, of 4 KiB each, between two words of how far a copy is."""
@@ -44,17 +46,17 @@ def backUp(source: Path, file: Path, tell: Tell = silent) -> dict[str, Any]:
     scratch = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         _makePrivate(scratch)
-        with closing(sqlite.connectReader(source)) as connection, closing(sqlite3.connect(scratch)) as target:
+        with closing(connectReader(source)) as connection, closing(sqlite3.connect(scratch)) as target:
             _copy(connection, target, tell)
             target.execute("PRAGMA journal_mode=DELETE")  # one file, whatever the source has beside it
-            events = integrity.fullCheck(target, tell)
+            events = checks.fullCheck(target, tell)
         _sync(scratch)
         if file.exists():
             raise DatabaseError(f"{file} is there already: give another name")
         scratch.rename(file)
         _sync(file.parent)
     except (sqlite3.Error, Damaged) as e:
-        raise sqlite.unusable(source, e) from None
+        raise unusable(source, e) from None
     except OSError as e:
         raise DatabaseError(f"can't write {file}: {e.strerror}") from None
     finally:
@@ -74,25 +76,25 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection, tell: Tell) ->
 
 
 @contextmanager
-def prepared(state: StateDirectory, file: Path, tell: Tell = silent) -> Iterator[Path]:
+def prepared(database: Path, file: Path, tell: Tell = silent) -> Iterator[Path]:
     """
-    A database made of the backup C{file}, in C{state}, ready to take the place of the hub's: of the newest schema,
+    A database made of the backup C{file}, beside C{database}, ready to take that one's place: of the newest schema,
     sound, with a new C{log_id} and today's tokens.  C{file} itself is only read.
 
     @param tell: is told how far it is, in this thread.
     @raise DatabaseError: it is no backup, is damaged, or is of a newer kernelnet.
     """
-    scratch = state.path / f".restore.{os.getpid()}.{secrets.token_hex(4)}"
+    scratch = database.parent / f".restore.{os.getpid()}.{secrets.token_hex(4)}"
     try:
         _makePrivate(scratch)
         with closing(_open(file)) as source, closing(sqlite3.connect(scratch)) as target:
             _copy(source, target, tell)
         try:
             tell("preparing it", 0, None)
-            sqlite.prepare(scratch)
-            with closing(sqlite.connect(scratch)) as connection:
-                integrity.fullCheck(connection, tell)
-                _makeNew(connection, state.database)
+            prepare(scratch)
+            with closing(connect(scratch)) as connection:
+                checks.fullCheck(connection, tell)
+                _makeNew(connection, database)
         except DatabaseError as e:
             # what it is called here means nothing to the user
             words = str(e).split(". Go back to", maxsplit=1)[0].replace(str(scratch), str(file))
@@ -104,7 +106,7 @@ def prepared(state: StateDirectory, file: Path, tell: Tell = silent) -> Iterator
         raise DatabaseError(f"can't restore {file}: {e}") from None
     finally:
         _remove(scratch)
-        for old in state.path.glob(f"{scratch.name}.*"):
+        for old in database.parent.glob(f"{scratch.name}.*"):
             old.unlink(missing_ok=True)
 
 
@@ -138,16 +140,16 @@ def _makeNew(connection: sqlite3.Connection, current: Path) -> None:
     if not current.exists():
         return
     with suppress(sqlite3.Error):  # a damaged database may have no tokens any more: then those of the backup serve
-        with closing(sqlite.connectReader(current)) as live:
+        with closing(connectReader(current)) as live:
             columns = [row[1] for row in connection.execute("PRAGMA table_info(tokens)")]
             found = live.execute(f"SELECT {', '.join(columns)} FROM tokens").fetchall()  # noqa: S608
         marks = ", ".join("?" * len(columns))
         connection.executemany(f"INSERT OR REPLACE INTO tokens ({', '.join(columns)}) VALUES ({marks})", found)  # noqa: S608
 
 
-def putInPlace(scratch: Path, state: StateDirectory) -> Path | None:
+def putInPlace(scratch: Path, path: Path) -> Path | None:
     """
-    Make C{scratch} the hub's database, while no hub runs.
+    Make C{scratch} the hub's database C{path}, while no hub runs.
 
     @return: where the former one is now; C{None}: there was none.
     """
@@ -155,7 +157,6 @@ def putInPlace(scratch: Path, state: StateDirectory) -> Path | None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     _sync(scratch)
     former: Path | None = None
-    path = state.database
     if path.exists():
         former = path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
         # The database last: as long as it is there without them, it is what it was at its last checkpoint.
@@ -163,19 +164,28 @@ def putInPlace(scratch: Path, state: StateDirectory) -> Path | None:
             with suppress(FileNotFoundError):
                 path.with_name(path.name + suffix).rename(former.with_name(former.name + suffix))
     scratch.rename(path)
-    _sync(state.path)
+    _sync(path.parent)
+    return former
+
+
+def keep(path: Path) -> Path:
+    """A copy of the database as it is, damaged or not as far as SQLite can read it."""
+    former = path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    former.touch(mode=0o600)
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(former)) as target:
+        source.backup(target)
     return former
 
 
 def replace(path: Path, scratch: Path) -> None:
     """Make the content of C{scratch} that of the live database: in one transaction, readers see before or after."""
-    with closing(sqlite3.connect(scratch)) as source, closing(sqlite.connect(path)) as target:
+    with closing(sqlite3.connect(scratch)) as source, closing(connect(path)) as target:
         source.backup(target)
 
 
 def headOf(path: Path) -> tuple[int, str]:
-    """Where the log of a database ends, and its C{log_id}."""
-    with closing(sqlite.connectReader(path)) as connection:
+    """The end of a database's log, and its C{log_id}."""
+    with closing(connectReader(path)) as connection:
         (head,) = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()
         (logId,) = connection.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()
         return head, logId
@@ -191,20 +201,20 @@ def examine(path: Path, tell: Tell = silent) -> dict[str, Any]:
     """
     if not path.exists():
         raise DatabaseError(f"there is no database {path}: no hub has been started here yet")
-    unclean = integrity.endedUncleanly(path)
+    unclean = checks.endedUncleanly(path)
     try:
-        with closing(sqlite.connectReader(path)) as connection:
-            version = sqlite.versionOf(connection, path)
-            if version > max(sqlite.schemas()):
-                raise sqlite.tooNew(path, version)
+        with closing(connectReader(path)) as connection:
+            version = versionOf(connection, path)
+            if version > max(schemas()):
+                raise tooNew(path, version)
             if version < 2:
                 raise DatabaseError(
                     f"{path} has schema version {version}: start the hub once, which brings it up to date"
                 )
-            events = integrity.fullCheck(connection, tell)
+            events = checks.fullCheck(connection, tell)
             (logId,) = connection.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()
     except (sqlite3.Error, Damaged) as e:
-        raise sqlite.unusable(path, e) from None
+        raise unusable(path, e) from None
     return {"events": events, "log_id": logId, "schema": version, "bytes": path.stat().st_size, "unclean": unclean}
 
 

@@ -10,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet import wire
 from kernelnet.hub.storage import integrity, sqlite
+from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.sqlite import checks
 from tests.hub.support import TIMESTAMP, anEvent
 
 NEWEST = max(sqlite.schemas())
@@ -102,14 +104,14 @@ class PrepareTests(SynchronousTestCase):
             self.assertEqual(value(old, "SELECT seq FROM events"), 7)
             self.assertEqual(value(old, "SELECT group_concat(name || seq) FROM sqlite_sequence"), "events9")
             with closing(sqlite.connectReader(old)) as connection:
-                self.assertEqual(integrity.fullCheck(connection), 1)
+                self.assertEqual(checks.fullCheck(connection), 1)
 
     def test_failingUpgrade(self) -> None:
         """An upgrade that fails leaves the database as it was."""
         sqlite.prepare(self.path)
         before = schema(self.path)
         broken = {**NEXT, NEWEST + 2: "CREATE TABLE third (x);\nCREATE TABLE third (x);\n"}
-        with self.assertRaisesRegex(sqlite.DatabaseError, "third"):
+        with self.assertRaisesRegex(DatabaseError, "third"):
             sqlite.prepare(self.path, broken)
         self.assertEqual(schema(self.path), before)
         self.assertEqual(value(self.path, "SELECT value FROM meta WHERE key = 'schema_version'"), str(NEWEST))
@@ -118,24 +120,24 @@ class PrepareTests(SynchronousTestCase):
         """A database of a newer kernelnet is refused and left alone."""
         sqlite.prepare(self.path, NEXT)
         words = f"schema version {NEWEST + 1}, this kernelnet knows {NEWEST}"
-        with self.assertRaisesRegex(sqlite.DatabaseError, words):
+        with self.assertRaisesRegex(DatabaseError, words):
             sqlite.prepare(self.path)
 
     def test_notOurs(self) -> None:
         """A file that is no database, or another's database, is refused."""
         self.path.write_bytes(b"not a database at all, but long enough to look at" * 100)
-        with self.assertRaisesRegex(sqlite.DatabaseError, "not a database"):
+        with self.assertRaisesRegex(DatabaseError, "not a database"):
             sqlite.prepare(self.path)
         self.path.unlink()
         with closing(sqlite3.connect(self.path)) as connection:
             connection.execute("CREATE TABLE mine (x)")
-        with self.assertRaisesRegex(sqlite.DatabaseError, "something else"):
+        with self.assertRaisesRegex(DatabaseError, "something else"):
             sqlite.prepare(self.path)
 
     def test_unwritable(self) -> None:
         """A path that can't be opened is refused in one line."""
         self.path.mkdir()
-        with self.assertRaisesRegex(sqlite.DatabaseError, "can't use the database"):
+        with self.assertRaisesRegex(DatabaseError, "can't use the database"):
             sqlite.prepare(self.path)
 
     def test_commented(self) -> None:

@@ -1,0 +1,120 @@
+"""
+Presence of AIs: who is here, and what others are told of who comes and goes.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from kernelnet import wire
+from kernelnet.hub.connection.interfaces import Connection
+from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.storage.transaction import hubMessage
+from kernelnet.message import AiInfo, Hello, MessageType, TrainingSync
+from kernelnet.untrusted import plain
+
+__all__ = ["Presence"]
+
+_rfc3339 = lru_cache(10_000)(wire.rfc3339)
+"""Everybody who comes is told since when 200 others are here: half of what that takes."""
+
+
+class Presence:
+    """
+    @param connections: of the AIs that are authenticated, by id.
+    @param directory: what is known of each AI.
+    @param wallClock: Unix seconds.
+    """
+
+    log = Logger(namespace="kernelnet.hub")
+
+    newsDelay = 0.1
+    """Seconds in which comings and goings are gathered into one line."""
+
+    def __init__(
+        self,
+        connections: Mapping[str, Connection],
+        directory: Directory,
+        clock: IReactorTime,
+        wallClock: Callable[[], float],
+    ) -> None:
+        self._connections = connections
+        self._directory = directory
+        self._clock = clock
+        self._wallClock = wallClock
+        self._news: set[str] = set()
+        self._newsCall: IDelayedCall | None = None
+        self._stopped = False
+
+    def __repr__(self) -> str:
+        return f"<Presence of {len(self._connections)} AIs>"
+
+    def greeted(self, connection: Connection, hello: Hello, again: bool) -> None:
+        """Its hello is settled."""
+        if connection.closing:
+            return
+        self.log.info(
+            "{ai} {joined}: specialization={specialization}, capabilities={capabilities}, protocol {version}, {peer}",
+            ai=connection.aiId,
+            joined="is here anew" if again else "joined",
+            specialization=plain(hello.specialization),
+            capabilities=plain(", ".join(hello.capabilities), 200),
+            version=connection.version,
+            peer=connection.peer,
+        )
+        self._tellOf(connection.aiId)
+
+    def noteUnwritten(self, aiId: str, hello: Hello) -> None:
+        """The disk had no room for its hello: what it says is known while this process lasts."""
+        self._directory.heard(aiId, hello, self._wallClock())
+
+    def left(self, aiId: str) -> None:
+        """It has no connection any more."""
+        self._tellOf(aiId)
+
+    def infoOf(self, ids: Iterable[str]) -> dict[str, AiInfo]:
+        """Descriptions of those of C{ids} that ever said hello."""
+        found = {}
+        for aiId in ids:
+            connection = self._connections.get(aiId)
+            since = _rfc3339(connection.since) if connection is not None else None
+            if info := self._directory.info(aiId, since):
+                found[aiId] = info
+        return found
+
+    def whoIsHere(self, limit: int = 200) -> tuple[list[str], dict[str, AiInfo]]:
+        """The ids that are connected, and what is known of them and of those who were here last; both bounded."""
+        here = [aiId for aiId, connection in self._connections.items() if connection.greeted]
+        away: list[str] = []
+        if len(here) < limit:
+            known = self._directory.ais
+            away = heapq.nlargest(limit, known.keys() - set(here), key=lambda aiId: known[aiId].seenAt)
+        return here[:1000], self.infoOf([*here, *away][:limit])
+
+    def stop(self) -> None:
+        """Tell nobody any more."""
+        self._stopped = True
+        if self._newsCall is not None:
+            self._newsCall.cancel()
+            self._newsCall = None
+
+    def _tellOf(self, aiId: str) -> None:
+        self._news.add(aiId)
+        if self._newsCall is None and not self._stopped:
+            self._newsCall = self._clock.callLater(self.newsDelay, self._tellNews)
+
+    def _tellNews(self) -> None:
+        self._newsCall = None
+        ids, self._news = sorted(self._news), set()
+        for start in range(0, len(ids), 200):
+            info = self.infoOf(ids[start : start + 200])
+            payload = wire.encodePayload(TrainingSync(ai_info=info))
+            line = wire.encode(hubMessage(MessageType.TRAINING_SYNC, payload, self._wallClock())) + b"\n"
+            for connection in list(self._connections.values()):
+                if connection.greeted and connection.version >= 2 and info.keys() != {connection.aiId}:
+                    connection.tellNews(line, info)

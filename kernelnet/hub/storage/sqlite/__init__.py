@@ -1,0 +1,20 @@
+"""
+The engine on an SQLite file: the hub's own, embedded one.
+
+  - `engine`: `SqliteEngine`, on two pools of connections, one of which writes
+  - `connection`: connections, set up so that a commit is on disk
+  - `schema`, ``schema/``: the file made, and brought to the newest version
+  - `transaction`: `SqliteReader`, `SqliteTransaction`, and the commit
+  - `log`, `access`, `sessions`, `knowledge`: the statements of `kernelnet.hub.storage.statements`, module by module
+  - `errors`: what SQLite's errors mean
+  - `checks`: whether a file is what the hub wrote
+  - `backup`: copies of it, made and gone back to
+"""
+
+from __future__ import annotations
+
+from kernelnet.hub.storage.sqlite.connection import connect, connectReader
+from kernelnet.hub.storage.sqlite.engine import Pool, SqliteEngine
+from kernelnet.hub.storage.sqlite.schema import prepare, schemas
+
+__all__ = ["Pool", "SqliteEngine", "connect", "connectReader", "prepare", "schemas"]

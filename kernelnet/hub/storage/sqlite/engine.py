@@ -1,0 +1,168 @@
+"""
+The engine on an SQLite file.
+
+Works are committed in one thread, that of the only connection that writes: SQLite has one writer anyway, and the log's
+order is that of its thread.  What reads has two connections of its own, which see the last commit and can't write.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from twisted.enterprise import adbapi
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+
+from kernelnet.hub.storage.engine import Commit, Identity, Restoration
+from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.integrity import Tell
+from kernelnet.hub.storage.log_pages import Page
+from kernelnet.hub.storage.sqlite import backup, checks, errors
+from kernelnet.hub.storage.sqlite.connection import setUpReader, setUpWriter
+from kernelnet.hub.storage.sqlite.log import lastGiven, readPage
+from kernelnet.hub.storage.sqlite.schema import prepare
+from kernelnet.hub.storage.sqlite.transaction import SqliteReader, commit
+from kernelnet.hub.storage.transaction import Reader, Work
+from kernelnet.wire import WireProblem
+
+__all__ = ["Pool", "SqliteEngine", "pools"]
+
+T = TypeVar("T")
+
+
+class Pool(Protocol):
+    """The part of `twisted.enterprise.adbapi.ConnectionPool` that is used."""
+
+    def runWithConnection(self, func: Callable[..., T], *args: Any) -> Deferred[T]: ...
+
+    def close(self) -> None: ...
+
+
+def pools(path: Path, reactor: Any) -> tuple[Pool, Pool]:
+    """The writer's connection, in a thread of its own, and two that read."""
+
+    def pool(setUp: Callable[[sqlite3.Connection], None], threads: int) -> Any:
+        return adbapi.ConnectionPool(
+            "sqlite3",
+            str(path),
+            check_same_thread=False,
+            isolation_level=None,
+            cp_min=1,
+            cp_max=threads,
+            cp_noisy=False,
+            cp_openfun=setUp,
+            cp_reactor=reactor,
+        )
+
+    return pool(setUpWriter, 1), pool(setUpReader, 2)
+
+
+class SqliteEngine:
+    """A `kernelnet.hub.storage.engine.Engine` on the file C{path}."""
+
+    def __init__(self, path: Path, makePools: Callable[[], tuple[Pool, Pool]]) -> None:
+        """@param makePools: makes the pool that writes and the one that reads, when it is opened; see `pools`."""
+        self._path = path
+        self._makePools = makePools
+        self._pools: tuple[Pool, Pool] | None = None
+
+    def __repr__(self) -> str:
+        return f"<SqliteEngine {self._path} {'closed' if self._pools is None else 'open'}>"
+
+    @classmethod
+    def onFile(cls, path: Path, reactor: Any) -> SqliteEngine:
+        """The engine on C{path}, with threads of its own."""
+        return cls(path, lambda: pools(path, reactor))
+
+    def prepare(self) -> bool:
+        unclean = checks.endedUncleanly(self._path)
+        prepare(self._path)
+        return unclean
+
+    def open(self) -> Deferred[Identity]:
+        if self._pools is None:
+            self._pools = self._makePools()
+        return self._writer.runWithConnection(_identity)
+
+    @property
+    def _writer(self) -> Pool:
+        assert self._pools is not None, "it is not open"
+        return self._pools[0]
+
+    @property
+    def _reader(self) -> Pool:
+        assert self._pools is not None, "it is not open"
+        return self._pools[1]
+
+    def commit(self, works: Sequence[Work], now: float) -> Deferred[Commit]:
+        return self._writer.runWithConnection(commit, works, now)
+
+    def page(self, after: int, upTo: int, aiId: str) -> Deferred[Page]:
+        return self._reader.runWithConnection(readPage, after, upTo, aiId)
+
+    def read(self, function: Callable[[Reader], T]) -> Deferred[T]:
+        return self._reader.runWithConnection(lambda connection: function(SqliteReader(connection)))
+
+    def problemOf(self, error: BaseException) -> WireProblem:
+        return errors.problemOf(error)
+
+    def isDamage(self, error: BaseException) -> bool:
+        return errors.isDamage(error)
+
+    def unusable(self, error: BaseException) -> DatabaseError:
+        return errors.unusable(self._path, error)
+
+    def rememberDamage(self, error: BaseException) -> Deferred[None]:
+        return self._writer.runWithConnection(checks.remember, error)
+
+    def checkRows(self, after: int) -> Deferred[int | None]:
+        return self._reader.runWithConnection(checks.checkRows, after)
+
+    def backUp(self, file: Path, tell: Tell) -> Deferred[dict[str, Any]]:
+        made: Deferred[dict[str, Any]] = deferToThread(backup.backUp, self._path, file, tell)
+        return made
+
+    def prepareRestore(self, file: Path, tell: Tell) -> Deferred[Restoration]:
+        making = backup.prepared(self._path, file, tell)
+        made: Deferred[Path] = deferToThread(making.__enter__)
+        return made.addCallback(_Scratch, making)
+
+    def replace(self, restoration: Restoration) -> Deferred[Path]:
+        assert isinstance(restoration, _Scratch)
+        scratch = restoration.path
+
+        def replaced(former: Path) -> Deferred[Path]:
+            done = self._writer.runWithConnection(lambda _: backup.replace(self._path, scratch))
+            return done.addCallback(lambda _: former)
+
+        kept: Deferred[Path] = deferToThread(backup.keep, self._path)
+        return kept.addCallback(replaced)
+
+    def close(self) -> None:
+        for pool in self._pools or ():
+            pool.close()
+        self._pools = None
+
+
+class _Scratch:
+    """A database beside the hub's, ready to take its place."""
+
+    def __init__(self, path: Path, making: AbstractContextManager[Path]) -> None:
+        self.path = path
+        self._making = making
+
+    def discard(self) -> Deferred[None]:
+        done: Deferred[Any] = deferToThread(self._making.__exit__, None, None, None)
+        return done.addCallback(lambda _: None)
+
+
+def _identity(connection: sqlite3.Connection) -> Identity:
+    (logId,) = connection.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone()
+    # Retention may have removed every row: the numbers go on all the same.
+    last = lastGiven(connection.execute)
+    (first,) = connection.execute("SELECT min(seq) FROM events").fetchone()
+    return Identity(logId, last, first or last + 1)

@@ -1,0 +1,288 @@
+"""Patterns, components and reports: the projections of what was shared."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+
+from kernelnet.hub.storage.log_pages import Event
+
+__all__ = [
+    "COMPONENT_SORTS",
+    "COMPONENT_STATES",
+    "ComponentKey",
+    "Components",
+    "ComponentsQueries",
+    "NewComponent",
+    "NewPattern",
+    "NewReport",
+    "Patterns",
+    "PatternsQueries",
+    "Reports",
+    "ReportsQueries",
+    "StoredComponent",
+    "StoredPattern",
+    "StoredReport",
+]
+
+# --- patterns
+
+
+class NewPattern(Struct, frozen=True, gc=False):
+    """A pattern that is shared by C{author}; C{body}: all of it as JSON."""
+
+    author: str
+    id: str
+    type: str
+    confidence: float
+    specialization: str
+    timestamp: str
+    body: bytes
+
+
+class StoredPattern(NamedTuple):
+    """The newest version of an author's pattern; C{seq}: of the message it came with."""
+
+    author: str
+    confidence: float
+    seq: int
+    timestamp: str
+    body: bytes
+
+
+class PatternsQueries(Protocol):
+    """Questions about patterns.  "Best first" is by confidence, then by seq, both descending."""
+
+    def after(self, key: tuple[float, int] | None) -> Iterator[StoredPattern]:
+        """All, best first; C{key}: only those with a lower (confidence, seq)."""
+
+    def best(self, type: str | None, limit: int, maxBytes: int) -> list[StoredPattern]:
+        """
+        The C{limit} best whose body is of C{maxBytes} at most.
+
+        @param type: of this type only; C{None}: of all.
+        """
+
+    def types(self, limit: int) -> list[str]:
+        """The types there are patterns of, each once, by id; the first C{limit}."""
+
+    def count(self) -> int:
+        """The number of them."""
+
+
+class Patterns(PatternsQueries, Protocol):
+    """Changes to patterns."""
+
+    def put(self, event: Event, pattern: NewPattern) -> None:
+        """
+        Store what came with C{event}, in the place of what the same author had under the same id.
+
+        It may be written later in the transaction, together with others.
+        """
+
+
+# --- components
+
+COMPONENT_SORTS = ("level", "confirmed", "newest")
+"""
+Orders of `ComponentsQueries.listed`, all descending: C{level}: by level, then seq; C{confirmed}: by rank, level, seq;
+C{newest}: by seq.
+"""
+
+COMPONENT_STATES = ("confirmed", "refuted", "disputed", "unmeasured")
+"""
+States by what others found: C{confirmed > 0 and refuted = 0}; C{refuted > 0 and confirmed = 0}; both above 0; both 0.
+Nobody confirms what is his own; disagreement is shown, and decided by nobody.
+"""
+
+
+class NewComponent(Struct, frozen=True, gc=False):
+    """
+    A component or a building block that is shared by C{author}.
+
+    @ivar kind: C{component} or C{code}.
+    @ivar feature: the workbench it was measured on, else the author's specialization.
+    @ivar digest: that verdicts are about; C{""} for building blocks.
+    @ivar level: as claimed; 0 where nothing is claimed.
+    @ivar body: all of it as JSON.
+    """
+
+    author: str
+    id: str
+    kind: str
+    name: str
+    feature: str
+    digest: str
+    level: float
+    timestamp: str
+    body: bytes
+
+
+class StoredComponent(NamedTuple):
+    """
+    The newest version of an author's component.
+
+    @ivar confirmed: by how many AIs other than the author; C{refuted}: the same.
+    @ivar seq: of the message it came with.
+    """
+
+    author: str
+    id: str
+    kind: str
+    digest: str
+    level: float
+    confirmed: int
+    refuted: int
+    seq: int
+    timestamp: str
+    body: bytes
+
+    @property
+    def rank(self) -> int:
+        return self.confirmed - self.refuted
+
+
+class ComponentKey(NamedTuple):
+    """The place of a component in an order; of C{rank} and C{level} those count by which it is ordered."""
+
+    rank: int
+    level: float
+    seq: int
+
+
+class ComponentsQueries(Protocol):
+    """
+    Questions about components.  "Best first" is by C{rank} (C{confirmed - refuted}), level, seq, all descending.
+
+    All but `after`, `heldDigests` and `count…` are about kind C{component} alone, and these say what they do.
+    """
+
+    def after(self, key: ComponentKey | None) -> Iterator[StoredComponent]:
+        """All of both kinds, best first; C{key}: only those with a lower (rank, level, seq)."""
+
+    def best(self, feature: str, requestor: str) -> StoredComponent | None:
+        """The best one that has this feature or this name and another author than C{requestor}."""
+
+    def listed(
+        self, *, workbench: str | None, state: str | None, sort: str, limit: int, after: ComponentKey | None
+    ) -> list[StoredComponent]:
+        """
+        @param workbench: with this feature only; C{None}: all.
+        @param state: one of `COMPONENT_STATES`; C{None}: all.
+        @param sort: one of `COMPONENT_SORTS`.
+        @param limit: the first so many of those that are left.
+        @param after: only those that come after it in the order C{sort}.
+        """
+
+    def inOrder(self) -> Iterator[StoredComponent]:
+        """All, by seq."""
+
+    def named(self, name: str) -> list[StoredComponent]:
+        """
+        Those with this id; those whose digest begins so, in lower case, if C{name} has six characters or more; by seq.
+        """
+
+    def at(self, seq: int) -> StoredComponent | None:
+        """The one that came with this message."""
+
+    def withDigest(self, digest: str) -> StoredComponent | None:
+        """The one with this digest; of several that with the lowest seq."""
+
+    def confirmedOnly(self, limit: int) -> Iterator[StoredComponent]:
+        """
+        The newest (by seq) C{limit} in state C{confirmed}, the oldest of them first.  Their bodies are not in memory
+        together: each is read when it is its turn, and one that is gone or changed by then is left out or as it is.
+        """
+
+    def features(self, limit: int) -> list[str]:
+        """The features there are components of, each once, by id; the first C{limit}."""
+
+    def idsBeginning(self, beginning: str, limit: int) -> list[str]:
+        """The ids that begin so, by seq descending, one for each author; the first C{limit}."""
+
+    def heldDigests(self, digests: Collection[str]) -> set[str]:
+        """Which of these are digests of components (kind C{component})."""
+
+    def digestsOf(self, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """The digest of each of these (author, id) that is there."""
+
+    def countByKind(self) -> dict[str, int]:
+        """The number of them of each kind; kinds without any are left out."""
+
+    def countConfirmed(self) -> int:
+        """The number of those of kind C{component} with C{confirmed > 0}."""
+
+
+class Components(ComponentsQueries, Protocol):
+    """Changes to components."""
+
+    def put(self, event: Event, component: NewComponent) -> None:
+        """
+        Store what came with C{event}, in the place of what the same author had under the same id, whichever kind that
+        was; C{confirmed} and C{refuted} are 0 until `countVerdicts`.
+
+        It may be written later in the transaction, together with others.
+        """
+
+    def countVerdicts(self, digest: str) -> None:
+        """
+        Set C{confirmed} and C{refuted} of each one with this digest: how many AIs other than its author have a report
+        with this digest and that verdict.  An AI with reports of both (under two component ids) counts in both.
+        """
+
+
+# --- reports
+
+
+class NewReport(Struct, frozen=True, gc=False):
+    """
+    A report that C{reporter} made.
+
+    @ivar digest: of the component it is about; C{""} where it names none.
+    @ivar verdict: C{confirmed}, C{refuted}, C{unmeasurable}; C{None}: the author's own figures.
+    """
+
+    reporter: str
+    componentId: str
+    digest: str
+    verdict: str | None
+    timestamp: str
+    body: bytes
+
+
+class StoredReport(NamedTuple):
+    """The newest report of an AI on a component's id and digest."""
+
+    reporter: str
+    verdict: str | None
+    timestamp: str
+    body: bytes
+
+
+class ReportsQueries(Protocol):
+    """Questions about reports."""
+
+    def ofComponent(self, componentId: str, limit: int, below: int) -> list[StoredReport]:
+        """The newest C{limit} on components of this id with a body of less than C{below} bytes, by seq descending."""
+
+    def onDigest(self, digest: str, limit: int, below: int) -> list[StoredReport]:
+        """The same by digest."""
+
+    def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
+        """(reporter, verdict) of those on this digest that have a verdict and are not by C{author}, by seq."""
+
+    def count(self) -> int:
+        """The number of them."""
+
+
+class Reports(ReportsQueries, Protocol):
+    """Changes to reports."""
+
+    def put(self, event: Event, report: NewReport) -> None:
+        """
+        Store what came with C{event}, in the place of what the same AI had on the same component id and digest.
+
+        It may be written later in the transaction, together with others.
+        """

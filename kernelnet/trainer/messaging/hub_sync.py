@@ -1,0 +1,203 @@
+"""`HubSync`: how far this trainer has read the hub's log, who is there, and the pages that a newcomer reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from twisted.internet.defer import inlineCallbacks
+from twisted.logger import Logger
+
+from kernelnet import artifacts as k
+from kernelnet import message as m
+from kernelnet.identity import IdentityError
+from kernelnet.message import Hello, MessageType, SyncRequest
+from kernelnet.trainer.connection.credentials import Credentials
+from kernelnet.trainer.connection.interfaces import Connection
+from kernelnet.trainer.profile import Profile
+from kernelnet.trainer.storage.database import Changes, Store
+from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
+from kernelnet.trainer.storage.outbox import Outbox
+from kernelnet.trainer.work.verification import Verification
+
+__all__ = ["MAX_PAGES", "HubSync"]
+
+MAX_PAGES = 20
+"""Maximum number of pages of the knowledge base that a newcomer reads: best and newest come first."""
+
+
+class HubSync:
+    """
+    What the hub tells of itself, and what this trainer tells of its reading.
+
+    @ivar logId: the hub's log that C{cursor} is a position in.
+    @ivar cursor: up to which C{seq} everything that is for us was taken.
+
+    @param workbenches: tells the names of those that this trainer trains on.
+    @param forgotten: called when the hub has another log, or we missed a part of it.
+    @param fail: called with a reason, for the user, to end the trainer.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        *,
+        profile: Profile,
+        store: Store,
+        credentials: Credentials,
+        knowledge: KnowledgeBase,
+        outbox: Outbox,
+        verification: Verification,
+        workbenches: Callable[[], list[str]],
+        forgotten: Callable[[Changes], None],
+        fail: Callable[[str], None],
+    ) -> None:
+        self._profile = profile
+        self._store = store
+        self._credentials = credentials
+        self._knowledge = knowledge
+        self._outbox = outbox
+        self._verification = verification
+        self._workbenches = workbenches
+        self._forgotten = forgotten
+        self._fail = fail
+        self._connection: Connection | None = None
+        self.logId: str | None = None
+        self.cursor: int | None = None
+        self._page: str | None = None
+        self._pages = 0
+        self._synced = False
+        self._reportWanted = False
+
+    @inlineCallbacks
+    def load(self) -> Any:
+        """Take up the reading where an earlier run left it."""
+        meta = dict((yield self._store.read("SELECT key, value FROM meta")))
+        self.logId = meta.get("log_id")
+        self.cursor = int(meta["cursor"]) if "cursor" in meta else None
+        self._page = meta.get("page")
+
+    # -- this trainer's part
+
+    def connected(self, connection: Connection) -> Hello:
+        """
+        A new connection: the next full C{training_sync} is the answer to our hello.
+
+        @return: the hello.
+        """
+        self._connection = connection
+        self._synced = False
+        self._pages = 0
+        return Hello(
+            specialization=self._profile.specialization,
+            capabilities=self._profile.capabilities,
+            version=self._profile.version,
+            features_supported=[f.value for f in m.OSFeature],
+            protocol=m.PROTOCOL,
+            log_id=self.logId,
+            resume_after=self.cursor,
+            generators=list(self._profile.generators),
+            workbenches=self._workbenches(),
+        )
+
+    def comeBackLater(self) -> None:
+        """Leave a hub in trouble alone for a while."""
+        if self._connection is not None:
+            self._connection.comeBackLater()
+
+    def keepCursor(self, changes: Changes) -> None:
+        changes.add("REPLACE INTO meta VALUES ('cursor', ?)", str(self.cursor))
+
+    def takeReport(self) -> int | None:
+        """Position up to which we have read, if the hub wanted to know since the last call."""
+        wanted, self._reportWanted = self._reportWanted, False
+        return self.cursor if wanted else None
+
+    # -- the hub's part
+
+    def pinged(self, beat: m.Heartbeat) -> None:
+        """The hub has sent us all that is for us up to C{seq}: what is between there and us is not ours."""
+        if beat.seq is not None and self._synced and self.cursor is not None:
+            self.cursor = max(self.cursor, beat.seq)
+            self._reportWanted = True
+
+    def synced(self, sync: m.TrainingSync, changes: Changes) -> None:
+        """The answer to our hello, a page of the knowledge base, or news of who came or went."""
+        knowledge = self._knowledge
+        if sync.credential is not None:
+            # Before anything else: from the first use of it on, the join token is of no use to this id.
+            what = "Enrolled as" if self._credentials.joining else "New credential for"
+            try:
+                self._credentials.keep(sync.credential)
+            except (OSError, ValueError, IdentityError) as e:
+                self._fail(f"can't keep the credential in {self._credentials.path}: {e}")
+                return
+            self.log.info("{what} {aiId}", what=what, aiId=self._profile.aiId)
+        knowledge.ais.update(sync.ai_info)
+        if sync.log_id is None:
+            return  # just news of who came or went
+        if sync.active_ais is not None:
+            here = set(sync.active_ais)
+            for aiId, info in knowledge.ais.items():
+                info.connected = aiId in here
+                info.since = info.since if info.connected else None
+        following = sync.next
+        if not self._synced:
+            self._synced = True
+            if sync.resumed:
+                following = self._page  # a newcomer whose connection was lost goes on with its reading
+            else:
+                self._forgotten(changes)
+                self.logId, self.cursor = sync.log_id, sync.seq
+                changes.add("REPLACE INTO meta VALUES ('log_id', ?)", self.logId)
+                self.keepCursor(changes)
+            self._pages = MAX_PAGES
+            if self._connection is not None:
+                # It knows us: what is unacked goes out.
+                self._outbox.connected(self._connection.sendLines)
+        if sync.global_knowledge_base is not None:
+            self._learn(sync.global_knowledge_base, changes)
+        self._read(following if self._pages > 0 else None, changes)
+
+    def _read(self, page: str | None, changes: Changes) -> None:
+        """Ask for a page of the knowledge base; C{None}: the last that we want was read."""
+        if page is not None:
+            self._pages -= 1
+            changes.add("REPLACE INTO meta VALUES ('page', ?)", page)
+            if self._connection is not None:
+                self._connection.sayNow(MessageType.TRAINING_SYNC, SyncRequest(after=page))
+        elif self._page is not None:
+            changes.add("DELETE FROM meta WHERE key = 'page'")
+        self._page = page
+
+    def _learn(self, base: m.KnowledgeBase, changes: Changes) -> None:
+        for entry in base.patterns:
+            self._each(entry, k.Pattern, self._knowledge.addPattern, changes)
+        for entry in base.components:
+            if entry.get("kind") == "code":
+                self._each(entry, k.CodeBlock, self._knowledge.addBlock, changes)
+            else:
+                self._each(entry, k.Component, self._verification.learn, changes)
+        for componentId, entries in base.benchmarks.items():
+            for entry in entries:
+                entry.update(component_id=componentId, source=entry.get("reporter"))
+                self._each(entry, m.PerformanceReport, self._addReport, changes)
+
+    def _each(self, entry: dict[str, Any], cls: type[Struct], use: Any, changes: Changes) -> None:
+        """One entry of the knowledge base, which a stranger wrote: what doesn't fit is passed over."""
+        if entry.get("too_large"):
+            return
+        source = entry.get("source")
+        try:
+            value = msgspec.convert(entry, cls)
+        except ValueError as e:
+            self.log.debug("passed over an entry of the knowledge base: {error}", error=str(e))
+            return
+        if isinstance(source, str) and source != self._profile.aiId:
+            use(source, value, changes)
+
+    def _addReport(self, source: str, report: m.PerformanceReport, changes: Changes) -> None:
+        self._knowledge.addReport(source, report, "", changes)

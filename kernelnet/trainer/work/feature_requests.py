@@ -1,0 +1,169 @@
+"""Feature requests: peers' are built one after another, and ours are said when the own search has stalled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from kernelnet.artifacts import Component
+from kernelnet.interfaces import ILocalTrainer
+from kernelnet.message import (
+    ComponentShare,
+    FeatureRequest,
+    FeatureResponse,
+    ForwardedFeatureRequest,
+    MessageType,
+)
+from kernelnet.trainer.profile import Profile
+from kernelnet.trainer.storage.database import Changes
+from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
+from kernelnet.trainer.storage.outbox import Outbox
+from kernelnet.trainer.work.goal_builder import GoalBuilder
+from kernelnet.trainer.work.job_queue import Job, JobQueue
+from kernelnet.trainer.work.publication import Publisher
+from kernelnet.untrusted import isSmall, plain
+from kernelnet.workbench.errors import Unmeasurable
+
+__all__ = ["FEATURE", "FeatureAsking", "FeatureRequests"]
+
+FEATURE = "feature"
+"""Kind of the jobs that build for a peer; the body is its request, as the hub forwarded it."""
+
+FEATURE_SECONDS = 6.0
+"""Seconds that the search for a peer's request takes."""
+
+MAX_REQUESTS = 3
+"""Maximum number of one peer's requests that wait; it is told that more than these won't be served."""
+
+STALLED_ROUNDS = 3
+"""Number of rounds of its own without anything better after which a trainer asks its peers."""
+
+REQUEST_EVERY = 60.0
+"""Seconds between two requests of ours."""
+
+
+class FeatureRequests:
+    """
+    Builds what peers ask for; a `JobHandler`.
+
+    @ivar built: number of components that were built for peers in this run.
+
+    @param isRunning: whether the trainer is; a search that was cut short by its end says nothing.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        *,
+        local: ILocalTrainer,
+        outbox: Outbox,
+        jobs: JobQueue,
+        goals: GoalBuilder,
+        publisher: Publisher,
+        isRunning: Callable[[], bool],
+    ) -> None:
+        self._local = local
+        self._outbox = outbox
+        self._jobs = jobs
+        self._goals = goals
+        self._publisher = publisher
+        self._isRunning = isRunning
+        self.built = 0
+
+    def enqueue(self, messageId: str, request: ForwardedFeatureRequest, changes: Changes) -> None:
+        """Build what a peer asked for; a peer that asks for too much is told so."""
+        wanted = request.original_request
+        waiting = sum(job.source == request.requestor for job in self._jobs.ofKind(FEATURE).values())
+        if waiting < MAX_REQUESTS and isSmall(wanted.requirements):
+            job = Job(FEATURE, request.requestor, msgspec.to_builtins(request))
+            self._jobs.add(f"{FEATURE}:{messageId}", job, changes)
+            return
+        reason = f"{waiting} requests of yours are waiting" if waiting >= MAX_REQUESTS else "too many requirements"
+        answer = FeatureResponse(original_request=FeatureRequest(wanted.feature), reason=reason)
+        self._outbox.say(MessageType.FEATURE_RESPONSE, answer, changes, target=request.requestor)
+
+    async def run(self, key: str, job: Job) -> None:
+        """Build for a request; the component, or why there is none, goes to who asked."""
+        forwarded = msgspec.convert(job.body, ForwardedFeatureRequest)
+        request = forwarded.original_request
+        goal = self._goals.goal(FEATURE_SECONDS)
+        goal.feature, goal.requirements = request.feature, request.requirements
+        reason = "nothing that was found passed the guard on validation"
+        component: Component | None = None
+        try:
+            component = await self._local.build(goal)
+        except Unmeasurable as error:
+            reason = f"can't: {error}"
+        if not self._isRunning():
+            return
+        changes = Changes()
+        if component is None:
+            response = FeatureResponse(original_request=request, reason=reason)
+            self._outbox.say(MessageType.FEATURE_RESPONSE, response, changes, target=forwarded.requestor)
+        else:
+            self.built += 1
+            share = ComponentShare(
+                component=component, original_requestor=forwarded.requestor, feature_name=request.feature
+            )
+            self._publisher.publishComponent(share, changes, target=forwarded.requestor)
+        self.log.info(
+            "Feature request of {ai} for {feature}: {what}",
+            ai=forwarded.requestor,
+            feature=plain(request.feature),
+            what=component.id if component is not None else plain(reason, 300),
+        )
+        self._jobs.drop(key, changes)
+        await self._outbox.commit(changes)
+
+    def abandon(self, job: Job, changes: Changes) -> None:
+        """Nothing more is said: the hub has answered the request itself, with the best that there was."""
+
+
+class FeatureAsking:
+    """Asks the peers for what the own search does not find."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        profile: Profile,
+        local: ILocalTrainer,
+        knowledge: KnowledgeBase,
+        outbox: Outbox,
+        clock: IReactorTime,
+    ) -> None:
+        self._profile = profile
+        self._local = local
+        self._knowledge = knowledge
+        self._outbox = outbox
+        self._clock = clock
+        self._stalled = 0
+        self._last: float | None = None
+
+    def roundEnded(self, isBetter: bool, changes: Changes) -> None:
+        """
+        Ask when the own search has stalled, or nothing that can be used is there at all.
+
+        @param isBetter: whether the round has found what is better than all before.
+        """
+        self._stalled = 0 if isBetter else self._stalled + 1
+        now = self._clock.seconds()
+        if self._stalled < STALLED_ROUNDS and self._knowledge.usable():
+            return
+        if self._last is not None and now - self._last < REQUEST_EVERY:
+            return
+        self._last = now
+        self._stalled = 0
+        self.ask(changes)
+
+    def ask(self, changes: Changes) -> None:
+        """Ask for a component for the task that is worked on."""
+        task = self._local.currentTask()
+        requirements = msgspec.to_builtins(task) if task is not None else {}
+        request = FeatureRequest(feature=self._profile.feature, requirements=requirements)
+        self._outbox.say(MessageType.FEATURE_REQUEST, request, changes)
+        self.log.info("Asked the peers for {feature}", feature=self._profile.feature)

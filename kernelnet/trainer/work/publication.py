@@ -1,0 +1,54 @@
+"""
+`Publisher`: what was made here is kept and said, in one transaction with all else that comes of it.
+
+Nothing is judged here.  A component has passed the guard of `kernelnet.learning` before it is published.
+"""
+
+from __future__ import annotations
+
+from kernelnet.artifacts import CodeBlock, Pattern
+from kernelnet.message import CodeShare, ComponentShare, MessageType, PatternShare
+from kernelnet.trainer.storage.database import Changes
+from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
+from kernelnet.trainer.storage.outbox import Outbox
+
+__all__ = ["Publisher"]
+
+
+class Publisher:
+    """
+    Says what one trainer has made.
+
+    @param aiId: whose it is.
+    """
+
+    def __init__(self, aiId: str, knowledge: KnowledgeBase, outbox: Outbox) -> None:
+        self._aiId = aiId
+        self._knowledge = knowledge
+        self._outbox = outbox
+
+    def publishComponent(self, share: ComponentShare, changes: Changes, target: str | None = None) -> None:
+        """
+        Keep a component of our own, which counts as confirmed, and share it.
+
+        @param share: the component, and what it is an answer to.
+        @param target: whom it is for; C{None}: all.
+        """
+        self._knowledge.addComponent(self._aiId, share.component, changes)
+        self._outbox.say(MessageType.OS_COMPONENT_SHARE, share, changes, target)
+
+    def sharePattern(self, pattern: Pattern, changes: Changes) -> bool:
+        """Keep a pattern of our own and share it with all.  @return: C{False}: it was shared before."""
+        if (self._aiId, pattern.id) in self._knowledge.patterns:
+            return False
+        self._knowledge.addPattern(self._aiId, pattern, changes)
+        self._outbox.say(MessageType.PATTERN_SHARE, PatternShare(pattern=pattern), changes)
+        return True
+
+    def shareBlock(self, block: CodeBlock, changes: Changes) -> bool:
+        """Keep a building block of our own and share it with all.  @return: C{False}: it was shared before."""
+        if (self._aiId, block.id) in self._knowledge.blocks:
+            return False
+        self._knowledge.addBlock(self._aiId, block, changes)
+        self._outbox.say(MessageType.CODE_SHARE, CodeShare(code=block), changes)
+        return True

@@ -1,0 +1,158 @@
+"""Rounds of a trainer's own search: what beats all that it knows is shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import task
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from kernelnet.artifacts import CodeBlock, Component, Report
+from kernelnet.expressions.syntax import textIn
+from kernelnet.interfaces import ILocalTrainer
+from kernelnet.learning.task_similarity import taskOf
+from kernelnet.message import ComponentShare
+from kernelnet.trainer.storage.database import Changes
+from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
+from kernelnet.trainer.storage.outbox import Outbox
+from kernelnet.trainer.work.feature_requests import FeatureAsking
+from kernelnet.trainer.work.goal_builder import GoalBuilder
+from kernelnet.trainer.work.publication import Publisher
+from kernelnet.workbench.errors import Unmeasurable
+
+__all__ = ["ROUND_SECONDS", "SearchRounds"]
+
+ROUND_SECONDS = 8.0
+"""Seconds that one round takes."""
+
+LEAST_SECONDS = 1.0
+"""Seconds that a round without a result takes at least: a generator that has nothing to offer must not spin."""
+
+
+class SearchRounds:
+    """
+    The own search of one trainer.
+
+    @ivar rounds: number of rounds of this run.
+    @ivar built: number of components of this run that were better than all that was known.
+
+    @param asking: asks the peers when the search has stalled.
+    @param isRunning: whether the trainer is; a search that was cut short by its end says nothing.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        *,
+        specialization: str,
+        local: ILocalTrainer,
+        knowledge: KnowledgeBase,
+        outbox: Outbox,
+        goals: GoalBuilder,
+        publisher: Publisher,
+        asking: FeatureAsking,
+        clock: IReactorTime,
+        isRunning: Callable[[], bool],
+    ) -> None:
+        self._specialization = specialization
+        self._local = local
+        self._knowledge = knowledge
+        self._outbox = outbox
+        self._goals = goals
+        self._publisher = publisher
+        self._asking = asking
+        self._clock = clock
+        self._isRunning = isRunning
+        self.rounds = 0
+        self.built = 0
+
+    async def sharePatterns(self) -> None:
+        """Learn the patterns of our traces and share those that are new."""
+        changes = Changes()
+        for pattern in await self._local.learn():
+            self._publisher.sharePattern(pattern, changes)
+        await self._outbox.commit(changes)
+
+    async def run(self) -> None:
+        """Search once."""
+        began = self._clock.seconds()
+        component: Component | None = None
+        try:
+            goal = self._goals.cheaperGoal(ROUND_SECONDS) or self._goals.goal(ROUND_SECONDS)
+            component = await self._local.build(goal)
+        except Unmeasurable as error:
+            self.log.info("nothing built: {reason}", reason=str(error))
+        if component is None and self._clock.seconds() - began < LEAST_SECONDS:
+            await task.deferLater(self._clock, LEAST_SECONDS)
+        if not self._isRunning():
+            return
+        self.rounds += 1
+        changes = Changes()
+        if component is not None:
+            self._shareBlock(component, changes)
+        isBetter = component is not None and self.isBest(component)
+        if component is not None and isBetter:
+            self.built += 1
+            self._publisher.publishComponent(ComponentShare(component=component), changes)
+            self.log.info(
+                "Built {id}: closes {share:.1%} of the distance to the optimum",
+                id=component.id,
+                share=component.development_level or 0.0,
+            )
+        self._asking.roundEnded(isBetter, changes)
+        await self._outbox.commit(changes)
+
+    def isBest(self, component: Component) -> bool:
+        """
+        Whether its validation score beats what is known for the same task, or is the same with less fuel.
+
+        Held-out is never looked at.
+        """
+        manifest = component.manifest
+        if manifest is None or manifest.report is None:
+            return False
+        mine = manifest.report
+        for known in self._knowledge.usable(manifest.workbench):
+            other = known.component.manifest
+            if other is None or other.report is None:
+                continue
+            theirs = other.report
+            if (theirs.trace_digest, theirs.settings) != (mine.trace_digest, mine.settings):
+                continue
+            # What was claimed of another engine's fuel nobody here has measured.
+            isAsGood = (
+                _cost(theirs) <= _cost(mine) if theirs.engine == mine.engine else _cost(theirs)[0] < _cost(mine)[0]
+            )
+            if isAsGood:
+                return False
+        return True
+
+    def _shareBlock(self, component: Component, changes: Changes) -> None:
+        """Share the parameters and the expression of a component that passed the guard, the best or not."""
+        manifest = component.manifest
+        if manifest is None:
+            return
+        expression = textIn(component.implementation)
+        data: dict[str, Any] = {"parameters": manifest.parameters} if manifest.parameters else {}
+        if expression is not None:
+            data["expression"] = expression
+        if not data:
+            return
+        if manifest.report is not None:
+            data["tasks"] = taskOf(manifest.report)
+        block = CodeBlock(
+            id=f"{component.id}-parameters",
+            type=f"{manifest.workbench}/{manifest.generator}",
+            data=data,
+            specialization=self._specialization,
+        )
+        self._publisher.shareBlock(block, changes)
+
+
+def _cost(report: Report) -> tuple[int, int]:
+    """Score, then fuel, on validation: they decide between two components for one task."""
+    validation = report.splits["validation"]
+    return validation.score, validation.fuel

@@ -1,0 +1,135 @@
+"""Verification of peers' claims: each is measured again, and the verdict is kept and told to all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.logger import Logger
+
+from kernelnet.artifacts import Component, PerformanceReport, Verdict
+from kernelnet.interfaces import ILocalTrainer
+from kernelnet.message import MessageType
+from kernelnet.trainer.storage.database import Changes
+from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownComponent
+from kernelnet.trainer.storage.outbox import Outbox
+from kernelnet.trainer.work.job_queue import Job, JobQueue
+from kernelnet.trainer.work.verifier_selection import VerifierSelection
+from kernelnet.untrusted import plain
+
+__all__ = ["MEASURE", "Verification"]
+
+MEASURE = "measure"
+"""Kind of the jobs that measure a claim; the body is the component's digest."""
+
+
+class Verification:
+    """
+    The claims that one trainer measures again, and its verdicts; a `JobHandler`.
+
+    @param selection: which claims this trainer measures, and how soon.
+    @param isRunning: whether the trainer is; a measurement that was cut short by its end says nothing.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        *,
+        aiId: str,
+        local: ILocalTrainer,
+        knowledge: KnowledgeBase,
+        outbox: Outbox,
+        jobs: JobQueue,
+        selection: VerifierSelection,
+        isRunning: Callable[[], bool],
+    ) -> None:
+        self._aiId = aiId
+        self._local = local
+        self._knowledge = knowledge
+        self._outbox = outbox
+        self._jobs = jobs
+        self._selection = selection
+        self._isRunning = isRunning
+
+    def learn(self, source: str, component: Component, changes: Changes) -> None:
+        """Keep a component that a peer shared; what it claims is to be measured."""
+        known = self._knowledge.addComponent(source, component, changes)
+        if known is not None and component.manifest is not None and component.manifest.report is not None:
+            self.enqueue(known, changes)
+
+    def enqueue(self, known: KnownComponent, changes: Changes) -> None:
+        """Measure a claim when its time has come."""
+        digest = known.component.digest
+        self._jobs.add(_key(digest), Job(MEASURE, known.source, digest), changes)
+        # The knowledge forgets what one peer has too much of; there is nothing to measure then.
+        components = self._knowledge.components
+        if self.unmeasured() > len(components):
+            for key, job in self._jobs.ofKind(MEASURE).items():
+                if job.body not in components:
+                    self._jobs.drop(key, changes)
+
+    def rank(self, job: Job) -> int | None:
+        """Order in which a claim is measured: 0 comes first; C{None}: not yet."""
+        return self._selection.rank(job.body)
+
+    async def run(self, key: str, job: Job) -> None:
+        """Measure a claim if that is still needed."""
+        changes = Changes()
+        known = self._knowledge.components.get(job.body)
+        if known is not None and known.verdict is None and self._selection.isNeeded(known):
+            report = await self._local.remeasure(known.component)
+            if not self._counts(known):
+                return  # the same bytes came with another claim meanwhile: that one is next
+            self.recordVerdict(known, report, changes)
+        self._jobs.drop(key, changes)
+        await self._outbox.commit(changes)
+
+    def abandon(self, job: Job, changes: Changes) -> None:
+        """Nobody waits for one trainer's verdict."""
+
+    async def verify(self, known: KnownComponent) -> Verdict | None:
+        """
+        Measure a claim now, whoever is to; one that has a verdict keeps it.
+
+        @return: the verdict; C{None}: there is none, such as where the trainer ended meanwhile.
+        """
+        if known.verdict is None:
+            report = await self._local.remeasure(known.component)
+            if report.verdict is not None and self._counts(known):
+                changes = Changes()
+                self.recordVerdict(known, report, changes)
+                await self._outbox.commit(changes)
+        return known.verdict
+
+    def recordVerdict(self, known: KnownComponent, report: PerformanceReport, changes: Changes) -> None:
+        """Keep the result of measuring a peer's claim again, and tell all."""
+        if report.verdict is not None:
+            self._knowledge.judge(known.component.digest, report.verdict, changes)
+        self._knowledge.addReport(self._aiId, report, "", changes)
+        self._outbox.say(MessageType.PERFORMANCE_REPORT, report, changes)
+        self.log.info(
+            "Measured {id} of {source} again: {verdict}; {reason}",
+            id=plain(known.component.id),
+            source=known.source,
+            verdict=report.verdict.value if report.verdict else "?",
+            reason=plain(report.reason, 300),
+        )
+
+    def unmeasured(self) -> int:
+        """Number of peers' claims that wait for this trainer's measurement."""
+        return len(self._jobs.ofKind(MEASURE))
+
+    def confirmed(self) -> int:
+        """Number of peers' components that this trainer has confirmed."""
+        return sum(
+            known.verdict is Verdict.CONFIRMED and known.source != self._aiId
+            for known in self._knowledge.components.values()
+        )
+
+    def _counts(self, known: KnownComponent) -> bool:
+        """Whether a measurement that has just ended says something of C{known}."""
+        return self._isRunning() and self._knowledge.components.get(known.component.digest) is known
+
+
+def _key(digest: str) -> str:
+    return f"{MEASURE}:{digest}"

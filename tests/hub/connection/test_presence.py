@@ -1,0 +1,79 @@
+"""Who is here, and what others hear of who comes and goes."""
+
+from __future__ import annotations
+
+from kernelnet.message import Hello
+from tests.hub.connection.support import FakeConnection
+from tests.hub.support import HubTestCase, captureLog
+
+
+class NewsTests(HubTestCase):
+    def test_comeAndGo(self) -> None:
+        """Version 2 peers hear in a small training_sync who came and who left; version 1 does not."""
+        old, new = self.hub.connect("OLD", 1), self.hub.connect("NEW")
+        old.received(), new.received()
+        third = self.hub.connect("AI_3", specialization="audio", capabilities=["sound"])
+        (news,) = new.payloads("training_sync")
+        self.assertEqual(list(news), ["ai_info"])
+        self.assertEqual(news["ai_info"]["AI_3"]["specialization"], "audio")
+        self.assertIn("since", news["ai_info"]["AI_3"])
+        third.leave()
+        self.hub.clock.advance(1)
+        (news,) = new.payloads("training_sync")
+        self.assertEqual(news["ai_info"]["AI_3"]["connected"], False)
+        self.assertEqual(old.received(), [])
+
+    def test_pausedPeer(self) -> None:
+        """A peer that doesn't read hears the last news of each AI once it reads again."""
+        slow = self.hub.connect("SLOW")
+        slow.pause()
+        for _ in range(3):
+            self.hub.connect("AI_1").leave()
+            self.hub.clock.advance(1)
+        self.assertEqual(slow.received(), [])
+        slow.resume()
+        (news,) = slow.payloads()
+        self.assertEqual(news["ai_info"]["AI_1"]["connected"], False)
+
+
+class PresenceTests(HubTestCase):
+    def test_whoIsHere(self) -> None:
+        """Those who are here come first, then those who were here last; what is known of them is bounded."""
+        for aiId in ("OLDEST", "OLDER"):
+            self.hub.connect(aiId).leave()
+            self.hub.clock.advance(10)
+        self.hub.connect("AI_1")
+        here, info = self.hub.presence.whoIsHere()
+        self.assertEqual((here, list(info)), (["AI_1"], ["AI_1", "OLDER", "OLDEST"]))
+        self.assertEqual([one.connected for one in info.values()], [True, False, False])
+        self.assertEqual(list(self.hub.presence.whoIsHere(2)[1]), ["AI_1", "OLDER"])
+
+    def test_infoOf(self) -> None:
+        """Nothing is told of who never said hello."""
+        self.hub.connect("AI_1", specialization="audio")
+        self.hub.client("SILENT")
+        info = self.hub.presence.infoOf(["AI_1", "SILENT", "NOBODY"])
+        self.assertEqual({aiId: one.specialization for aiId, one in info.items()}, {"AI_1": "audio"})
+
+    def test_unwritten(self) -> None:
+        """A hello that the disk had no room for is known all the same."""
+        self.hub.presence.noteUnwritten("AI_1", Hello(specialization="audio"))
+        self.assertEqual(self.hub.directory.ais["AI_1"].hello.specialization, "audio")
+
+    def test_closing(self) -> None:
+        """Of who is being closed nobody hears that it has come."""
+        seen = captureLog(self)
+        connection = FakeConnection(self.hub.log)
+        connection.closing = True
+        self.hub.presence.greeted(connection, Hello(), again=False)
+        self.assertEqual(seen, [])
+
+    def test_stop(self) -> None:
+        """After the end nothing is told, and no timer is left."""
+        other = self.hub.connect("AI_1")
+        self.hub.presence.left("AI_2")
+        self.hub.presence.stop()
+        self.hub.presence.left("AI_3")
+        self.hub.clock.advance(1)
+        self.assertEqual(other.received(), [])
+        self.assertEqual(repr(self.hub.presence), "<Presence of 1 AIs>")

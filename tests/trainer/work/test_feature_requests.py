@@ -1,0 +1,74 @@
+"""Feature requests: peers' are served, and ours are said when the search has stalled."""
+
+from typing import Any
+
+from twisted.internet.defer import inlineCallbacks
+
+from kernelnet.message import MessageType
+from tests.trainer.support import component
+from tests.trainer.work.support import WorkTestCase
+
+T = MessageType
+
+
+class FeatureRequestTests(WorkTestCase):
+    @inlineCallbacks
+    def test_asksWhenNothingIsThere(self) -> Any:
+        """A trainer whose search found nothing, and who knows nothing confirmed, asks its peers, once a minute."""
+        self.local.script = [None, None, None]
+        yield self.settle()
+        (request,) = self.said(T.FEATURE_REQUEST)
+        self.assertEqual(request.payload["feature"], "file_system")
+
+    @inlineCallbacks
+    def test_doesNotAskWhileItGoesWell(self) -> Any:
+        """A trainer that finds better components asks nobody."""
+        self.local.script = [component("a", 40), component("b", 30)]
+        yield self.settle()
+        self.assertEqual(self.said(T.FEATURE_REQUEST), [])
+
+    @inlineCallbacks
+    def test_servesARequest(self) -> Any:
+        """A feature that our capabilities match is built for its requirements and sent to the requestor."""
+        yield self.ask("file_system cache", settings={"capacity": 10})
+        self.local.script = [None, component("made")]
+        yield self.settle()
+        (share,) = self.said(T.OS_COMPONENT_SHARE)
+        self.assertEqual((share.target_ai, share.payload["original_requestor"]), ("AI_2", "AI_2"))
+        self.assertEqual(share.payload["feature_name"], "file_system cache")
+        self.assertEqual(self.local.goals[1].requirements, {"settings": {"capacity": 10}})
+
+    @inlineCallbacks
+    def test_saysThatItFoundNothing(self) -> Any:
+        """If nothing passed the guard, the requestor is told so."""
+        yield self.ask("file_system", settings={"capacity": 10})
+        self.local.script = [None, None]
+        yield self.settle()
+        (response,) = self.said(T.FEATURE_RESPONSE)
+        self.assertEqual(response.target_ai, "AI_2")
+        self.assertIn("guard", response.payload["reason"])
+
+    @inlineCallbacks
+    def test_ignoresWhatItCannotDo(self) -> Any:
+        """A feature that none of our capabilities match becomes no job."""
+        yield self.ask("audio mixer")
+        self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [])
+
+    @inlineCallbacks
+    def test_tooManyRequests(self) -> Any:
+        """A peer that asks for more than can be served is told so, and others' requests are taken."""
+        for _ in range(10):
+            yield self.ask("file_system", "AI_2")
+        yield self.ask("file_system", "AI_3")
+        answers = self.said(T.FEATURE_RESPONSE)
+        self.assertEqual([a.target_ai for a in answers], ["AI_2"] * 7)
+        self.assertIn("waiting", answers[0].payload["reason"])
+        self.assertEqual((yield self.trainer.store.read("SELECT COUNT(*) FROM jobs")), [(4,)])
+
+    @inlineCallbacks
+    def test_hugeRequirements(self) -> Any:
+        """Requirements that would fill our answer's line are refused, and not sent back."""
+        yield self.ask("file_system", x="y" * 1_000_000)
+        (answer,) = self.said(T.FEATURE_RESPONSE)
+        self.assertLess(len(str(answer.payload)), 1000)
+        self.assertEqual((yield self.trainer.store.read("SELECT COUNT(*) FROM jobs")), [(0,)])

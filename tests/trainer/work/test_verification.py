@@ -1,0 +1,181 @@
+"""Verification: claims are measured again, and nothing is built on what was not confirmed here."""
+
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred, inlineCallbacks
+
+from kernelnet.artifacts import Component, PerformanceReport, Verdict
+from kernelnet.message import MessageType
+from kernelnet.trainer.storage.database import Changes
+from tests.trainer.support import component
+from tests.trainer.work.support import WorkTestCase
+
+T = MessageType
+
+
+class VerificationTests(WorkTestCase):
+    @inlineCallbacks
+    def test_remeasured(self) -> Any:
+        """A peer's claim is measured again and the verdict reported with the digest, in one transaction."""
+        yield self.share("good")
+        yield self.share("bad")
+        self.local.refuted = {"bad"}
+        yield self.settle()
+        reports = {m.payload["component_id"]: m.payload for m in self.said(T.PERFORMANCE_REPORT)}
+        self.assertEqual({k: r["verdict"] for k, r in reports.items()}, {"good": "confirmed", "bad": "refuted"})
+        self.assertEqual(reports["good"]["digest"], component("good").digest)
+        self.assertEqual([k.component.id for k in self.trainer.knowledge.usable("file_system")], ["good"])
+        self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [])
+
+    @inlineCallbacks
+    def test_neverBuildsOnTheUnconfirmed(self) -> Any:
+        """Parents of a search are only what this trainer measured itself and found as claimed."""
+        yield self.share("good")
+        yield self.share("bad")
+        yield self.share("unclaimed", claim=False)
+        self.local.refuted = {"bad"}
+        yield self.settle()
+        self.local.goals.clear()
+        yield self.settle()
+        self.assertEqual({p.id for goal in self.local.goals for p in goal.parents}, {"good"})
+
+    @inlineCallbacks
+    def test_measuredOnce(self) -> Any:
+        """The same component shared by two is measured once."""
+        yield self.share("c", sender="AI_2")
+        yield self.share("c", sender="AI_3")
+        yield self.settle()
+        self.assertEqual(self.local.measured, ["c"])
+
+    @inlineCallbacks
+    def test_liar(self) -> Any:
+        """Who inflates every claim and refutes everybody else's changes no search, and keeps no work back."""
+        yield self.share("theirs", score=40)
+        yield self.settle()
+        self.local.goals.clear()
+        yield self.settle()
+        before = [[p.id for p in goal.parents] for goal in self.local.goals]
+        self.assertEqual(before, [["theirs"]])
+
+        self.local.refuted = {"lie0", "lie1", "lie2"}
+        for name in sorted(self.local.refuted):
+            yield self.share(name, sender="LIAR", score=1, level=1.0)
+        for refuted in (component("theirs", 40), component("mine", 30)):
+            report = {"component_id": refuted.id, "performance": {}, "digest": refuted.digest, "verdict": "refuted"}
+            yield self.hear(self.message(T.PERFORMANCE_REPORT, report, sender="LIAR"))
+        yield self.settle()
+        self.said()
+        self.local.goals.clear()
+        yield self.settle()
+        self.assertEqual([[p.id for p in goal.parents] for goal in self.local.goals], before)
+
+        # It is better than all that was confirmed, if not than the lies: it is shared and built upon.
+        self.local.script = [component("mine", 30)]
+        yield self.settle()
+        self.assertEqual([m.payload["component"]["id"] for m in self.said(T.OS_COMPONENT_SHARE)], ["mine"])
+        self.local.goals.clear()
+        yield self.settle()
+        self.assertEqual([[p.id for p in goal.parents] for goal in self.local.goals], [["mine", "theirs"]])
+
+    @inlineCallbacks
+    def test_anotherClaimOfTheSameBytes(self) -> Any:
+        """Who shares an honest author's bytes first, with a false claim, does not silence the author."""
+        self.local.refuted = {"c"}
+        yield self.share("c", sender="LIAR", level=0.9)
+        yield self.settle()
+        self.assertEqual(self.trainer.knowledge.usable("file_system"), [])
+        self.local.refuted = set()
+        yield self.share("c", sender="AUTHOR", level=0.5)
+        yield self.settle()
+        (known,) = self.trainer.knowledge.usable("file_system")
+        self.assertEqual((known.source, known.component.development_level), ("AUTHOR", 0.5))
+        yield self.share("c", sender="LIAR", level=0.9)
+        yield self.settle()
+        self.assertEqual(self.local.measured, ["c", "c"])
+
+    @inlineCallbacks
+    def test_spoiledManifest(self) -> Any:
+        """Nor does who shares the same bytes and claim first, with a checksum that can't be right."""
+        whole = component("c")
+        assert whole.manifest is not None
+        manifest = msgspec.structs.replace(whole.manifest, wasm_sha256="0" * 64)
+        spoiled = msgspec.to_builtins(msgspec.structs.replace(whole, manifest=manifest))
+        self.local.refuted = {"c"}
+        yield self.hear(self.message(T.OS_COMPONENT_SHARE, {"component": spoiled}, sender="LIAR"))
+        yield self.settle()
+        self.local.refuted = set()
+        yield self.share("c", sender="AUTHOR")
+        yield self.settle()
+        self.assertEqual([k.source for k in self.trainer.knowledge.usable()], ["AUTHOR"])
+
+    @inlineCallbacks
+    def verified(self, name: str) -> Any:
+        """The verdict of verifying what a peer has shared, by its id."""
+        known = self.trainer.knowledge.components[component(name).digest]
+        verdict = yield Deferred.fromCoroutine(self.trainer.verification.verify(known))
+        return verdict
+
+    @inlineCallbacks
+    def test_verify(self) -> Any:
+        """A claim that is verified out of its turn has its verdict kept and told; its job then measures nothing."""
+        yield self.share("good")
+        yield self.share("bad")
+        self.local.refuted = {"bad"}
+        self.assertEqual((yield self.verified("good")), Verdict.CONFIRMED)
+        self.assertEqual((yield self.verified("bad")), Verdict.REFUTED)
+        reports = {m.payload["component_id"]: m.payload["verdict"] for m in self.said(T.PERFORMANCE_REPORT)}
+        self.assertEqual(reports, {"good": "confirmed", "bad": "refuted"})
+        self.assertEqual(
+            (yield self.trainer.store.read("SELECT COUNT(*) FROM components WHERE verdict IS NULL")), [(0,)]
+        )
+        yield self.settle()
+        self.assertEqual(self.local.measured, ["good", "bad"])
+        self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [])
+
+    @inlineCallbacks
+    def test_verifiedBefore(self) -> Any:
+        """A verdict that there is is the answer: nothing is measured twice."""
+        yield self.share("good")
+        for _ in range(2):
+            self.assertEqual((yield self.verified("good")), Verdict.CONFIRMED)
+        self.assertEqual(self.local.measured, ["good"])
+
+    @inlineCallbacks
+    def test_cutShort(self) -> Any:
+        """A measurement that the trainer's end has cut short says nothing, and its job stays for the next process."""
+        yield self.share("good")
+        self.trainer.running = 0
+        self.assertIsNone((yield self.verified("good")))
+        key = f"measure:{component('good').digest}"
+        yield Deferred.fromCoroutine(self.trainer.verification.run(key, self.trainer.jobs[key]))
+        self.assertEqual(self.said(T.PERFORMANCE_REPORT), [])
+        self.assertIn(key, self.trainer.jobs)
+
+    @inlineCallbacks
+    def test_replacedMeanwhile(self) -> Any:
+        """A verdict on what is known no more, since the peer has shared too much, is not recorded."""
+        yield self.share("good")
+        digest = component("good").digest
+        known = self.trainer.knowledge.components[digest]
+        remeasure = self.local.remeasure
+
+        def forgetting(measured: Component) -> Deferred[PerformanceReport]:
+            del self.trainer.knowledge.components[digest]
+            return remeasure(measured)
+
+        self.patch(self.local, "remeasure", forgetting)
+        self.assertIsNone((yield Deferred.fromCoroutine(self.trainer.verification.verify(known))))
+        self.assertEqual(self.said(T.PERFORMANCE_REPORT), [])
+
+    @inlineCallbacks
+    def test_counts(self) -> Any:
+        """It tells how many claims wait, and how many of peers' were confirmed; own ones count as neither."""
+        yield self.share("a")
+        yield self.share("b")
+        changes = Changes()
+        self.trainer.knowledge.addComponent("AI_1", component("own"), changes)
+        yield self.trainer.outbox.commit(changes)
+        yield self.verified("a")
+        verification = self.trainer.verification
+        self.assertEqual((verification.unmeasured(), verification.confirmed()), (2, 1))
