@@ -8,7 +8,6 @@ import random
 import struct
 import time
 from pathlib import Path
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,7 +34,7 @@ from kernelnet.workbench.abi import PARAMETERS
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.file_system import workbench
 from kernelnet.workbench.sandbox import checkExports, loadModule
-from tests.generators.picker import ABI, pickerScenario
+from tests.generators.picker import ABI, Scenario, pickerScenario
 
 FEATURES = ABI.features
 NUMBERS = (0.0, 1.0, -1.0, 2.0, 0.5, -3.25, 1e6, 1e-5, 1e300, 4.9e-324, -0.0)
@@ -197,7 +196,7 @@ class ValueTests(SynchronousTestCase):
                 self.assertEqual((score.score, score.metrics), (throughC[split].score, throughC[split].metrics), tree)
             self.assertEqual(direct["train"].metrics["bits"], self.summed(scenario, tree), tree)
 
-    def summed(self, scenario: Any, tree: Tree) -> int:
+    def summed(self, scenario: Scenario, tree: Tree) -> int:
         """What the driver's sum should be at the end of train."""
         jobs = scenario.machine.trace.jobs.reshape(-1, 3)[: 2 * scenario.events["train"]]
         total = 0

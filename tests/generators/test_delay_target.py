@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +11,21 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import SplitScore
 from kernelnet.generators.evolution.portfolio import search as searchFamilies
-from kernelnet.generators.search import TEMPLATES, familiesFor
+from kernelnet.generators.search import familiesFor
 from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.parameter_search import VectorFamily
 from kernelnet.generators.templates.parameters import Vector
 from kernelnet.learning.acceptance import bestBaseline
 from kernelnet.learning.problem import Problem
-from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.engine import engine
 from kernelnet.workbench.network_stack import NetworkStackWorkbench, workbench
 from kernelnet.workbench.network_stack.scenario import NetworkStackScenario
 from kernelnet.workbench.sandbox import loadModule
+from tests.generators.template_contract import TemplateContract, compiled
 from tests.workbench.network_stack_support import varied, writeLink
 
 KNOWN = [DELAY_TARGET.normalized(vector) for vector in DELAY_TARGET.known]
 NAMES = [parameter.name for parameter in DELAY_TARGET.parameters]
-
-
-def compiled(source: str) -> bytes:
-    return compileC(source, workbench.headerPath, trusted=True, flags=("-Werror",))
 
 
 def vector(**values: float) -> Vector:
@@ -47,7 +43,7 @@ class Case(SynchronousTestCase):
         return scenario
 
     def held(self, scenario: NetworkStackScenario, chosen: Vector) -> SplitScore:
-        return scenario.measure(compiled(DELAY_TARGET.bake(chosen))).splits["held_out"]
+        return scenario.measure(compiled(DELAY_TARGET.bake(chosen), workbench)).splits["held_out"]
 
 
 class KnownAnswers(Case):
@@ -76,7 +72,7 @@ class KnownAnswers(Case):
             store = wasmtime.Store(engine())
             store.set_fuel(1 << 40)
             store.set_epoch_deadline(1 << 40)
-            module = loadModule(compiled(DELAY_TARGET.bake(vector(PACE=pace))))
+            module = loadModule(compiled(DELAY_TARGET.bake(vector(PACE=pace)), workbench))
             exports: Any = wasmtime.Instance(store, module, []).exports(store)
             exports["kn_init"](store, 0)
             # Slow start: one packet more than the first ten.
@@ -90,48 +86,21 @@ class KnownAnswers(Case):
         if found is None:
             self.fail("nothing")
         other = self.scenario(varied(60, seed=7))
-        score = sum(split.score for split in other.measure(compiled(found.source)).splits.values())
+        score = sum(split.score for split in other.measure(compiled(found.source, workbench)).splits.values())
         hand = other.baselines()[bestBaseline(other)].splits.values()
         self.assertLess(score, sum(split.score for split in hand))
 
 
-class Works(Case):
-    def test_own(self) -> None:
-        """The file as it is compiles without a warning, and is what its own parameters make."""
-        source = DELAY_TARGET.file.read_text(encoding="utf-8")
-        self.assertEqual(set(self.scenario().measure(compiled(source)).splits), {"train", "validation", "held_out"})
+class Works(TemplateContract, Case):
+    bench = workbench
+    template = DELAY_TARGET
+    robust = -1
 
-    def test_baked(self) -> None:
-        """With the parameters built in it scores what it scored with kn_param, and says what they mean."""
-        scenario = self.scenario(flows=2)
-        tunable = compiled(DELAY_TARGET.tunable())
-        for chosen in KNOWN:
-            source = DELAY_TARGET.bake(chosen)
-            self.assertNotIn("kn_param", source)
-            for parameter in DELAY_TARGET.parameters:
-                self.assertIn(parameter.meaning, source)
-            tried = scenario.measure(tunable, parameters=chosen).splits
-            for split, score in scenario.measure(compiled(source)).splits.items():
-                self.assertEqual(score.score, tried[split].score)
-            self.assertEqual(len(DELAY_TARGET.describe(chosen).splitlines()), 1)
-
-    def test_any(self) -> None:
-        """Any values within the ranges make a sender that ends, on slow, fast and idle links."""
-        rng = random.Random(2)
-        tunable = compiled(DELAY_TARGET.tunable())
+    def scenarios(self) -> Iterator[NetworkStackScenario]:
+        """On slow, fast and idle links; two flows share the first."""
+        yield self.scenario(flows=2)
         for link in (varied(12), varied(12, 3, 0.01), [20] * 10_000):
-            scenario = self.scenario(link, loss_permille=20)
-            for extreme in ("least", "most"):
-                scenario.measure(tunable, parameters=[getattr(each, extreme) for each in DELAY_TARGET.parameters])
-            for _ in range(10):
-                scenario.measure(tunable, parameters=[each.any(rng) for each in DELAY_TARGET.parameters])
-
-    def test_robust(self) -> None:
-        """It goes by acknowledgements: on the shipped links it loses about the same wherever they begin."""
-        wasm = compiled(DELAY_TARGET.bake(KNOWN[-1]))
-        for path in workbench.traces():
-            scenario = workbench.scenario(path)
-            self.assertTrue(scenario.isRobust(wasm, scenario.measure(wasm)), path.name)
+            yield self.scenario(link, loss_permille=20)
 
 
 class FamilyTests(Case):
@@ -139,5 +108,3 @@ class FamilyTests(Case):
         """The default search has it for this bench, beside genetic programming, and nothing of page caches."""
         problem = Problem(self.scenario(varied(12)), seed=1, seconds=60.0)
         self.assertEqual([family.name for family in familiesFor(problem)], ["queue_target", "genetic"])
-        sizes = [len(template.parameters) for template in TEMPLATES]
-        self.assertEqual(len(sizes), len(set(sizes)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +16,7 @@ from kernelnet.generators.fuel_reduction import search
 from kernelnet.generators.fuel_reduction.source_rewrites import conditions, expected, inlined, leaner
 from kernelnet.generators.search import Search
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
+from kernelnet.interfaces import IScenario
 from kernelnet.learning.acceptance import accept
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.submission import makeComponent, submit
@@ -27,7 +27,7 @@ from tests.generators.picker import ABI, pickerScenario
 from tests.workbench.support import HEADER, baselineSource, mixture, smallScenario
 
 
-def component(scenario: Any, source: str, parameters: tuple[float, ...] = ()) -> Component:
+def component(scenario: IScenario, source: str, parameters: tuple[float, ...] = ()) -> Component:
     """As if it had been accepted."""
     candidate = Candidate(source, (), parameters)
     return makeComponent(scenario, candidate, submit(scenario, source, trusted=True), generator="test", seed=1)
@@ -39,7 +39,7 @@ class FuelTests(SynchronousTestCase):
         folder.mkdir(parents=True)
         return folder
 
-    def cheaper(self, scenario: Any, parent: Component, evaluations: int | None = None) -> Component:
+    def cheaper(self, scenario: IScenario, parent: Component, evaluations: int | None = None) -> Component:
         """What the search makes of a component, accepted and confirmed."""
         problem = Problem(scenario, seed=1, seconds=3600.0, parents=[parent], objective="fuel")
         candidate = Search(evaluations).generate(problem)
@@ -150,7 +150,9 @@ class GuardTests(SynchronousTestCase):
     def source(self, expression: str) -> str:
         return toC(parse(expression, ABI.features), ABI, "kn_picker.h")
 
-    def guard(self, source: str, parent: Component | None = None, scenario: Any = None) -> tuple[Component | None, str]:
+    def guard(
+        self, source: str, parent: Component | None = None, scenario: IScenario | None = None
+    ) -> tuple[Component | None, str]:
         return accept(
             scenario or self.scenario,
             Candidate(source),

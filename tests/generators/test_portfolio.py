@@ -21,7 +21,7 @@ from kernelnet.generators.evolution.search_family import Family, Metered, Scored
 from kernelnet.generators.search import Search, familiesFor
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.two_queues import BLOCK_TYPE, TWO_QUEUES
-from kernelnet.interfaces import IProblem
+from kernelnet.interfaces import IProblem, IScenario
 from kernelnet.learning.problem import Problem
 from tests.generators.picker import ABI, pickerScenario
 from tests.workbench.support import smallScenario
@@ -213,7 +213,7 @@ class SearchTests(SynchronousTestCase):
         folder.mkdir(parents=True)
         return folder
 
-    def problem(self, scenario: Any, seed: int = 1) -> Problem:
+    def problem(self, scenario: IScenario, seed: int = 1) -> Problem:
         return Problem(scenario, seed=seed, seconds=3600.0)
 
     def test_families(self) -> None:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.generators.evolution.portfolio import search as searchFamilies
-from kernelnet.generators.search import TEMPLATES, familiesFor
+from kernelnet.generators.search import familiesFor
 from kernelnet.generators.templates.parameter_search import VectorFamily
 from kernelnet.generators.templates.parameters import Vector
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.learning.problem import Problem
-from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.file_system import workbench
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
-from tests.workbench.support import HEADER, mixture, smallScenario
+from tests.generators.template_contract import TemplateContract, compiled
+from tests.workbench.support import mixture, smallScenario
 
 KNOWN = [REUSE_INTERVAL.normalized(vector) for vector in REUSE_INTERVAL.known]
-
-
-def compiled(source: str) -> bytes:
-    return compileC(source, HEADER, trusted=True, flags=("-Werror",))
 
 
 class Case(SynchronousTestCase):
@@ -32,7 +29,7 @@ class Case(SynchronousTestCase):
         return smallScenario(folder, ids, capacity)
 
     def level(self, scenario: FileSystemScenario, vector: Vector = KNOWN[0]) -> float:
-        level: float = scenario.developmentLevel(scenario.measure(compiled(REUSE_INTERVAL.bake(vector))))
+        level: float = scenario.developmentLevel(scenario.measure(compiled(REUSE_INTERVAL.bake(vector), workbench)))
         return level
 
 
@@ -58,7 +55,7 @@ class KnownAnswers(Case):
         ids = [max(0, number - back) for number in range(0, 9000, 3) for back in (0, 9, 21)]
         scenario = self.scenario(ids)
         lru = scenario.reference().splits["held_out"].score
-        ours = scenario.measure(compiled(REUSE_INTERVAL.bake(KNOWN[0]))).splits["held_out"].score
+        ours = scenario.measure(compiled(REUSE_INTERVAL.bake(KNOWN[0]), workbench)).splits["held_out"].score
         self.assertLessEqual(ours, 1.02 * lru)
 
     def test_changing(self) -> None:
@@ -74,40 +71,17 @@ class KnownAnswers(Case):
         if found is None:
             self.fail("nothing")
         self.assertGreater(self.level(scenario), 0.4)
-        self.assertGreater(scenario.developmentLevel(scenario.measure(compiled(found.source))), 0.45)
+        self.assertGreater(scenario.developmentLevel(scenario.measure(compiled(found.source, workbench))), 0.45)
 
 
-class Works(Case):
-    def test_own(self) -> None:
-        """The file as it is compiles without a warning, and is what its own parameters make."""
-        source = REUSE_INTERVAL.file.read_text(encoding="utf-8")
-        scenario = self.scenario(mixture())
-        self.assertEqual(set(scenario.measure(compiled(source)).splits), {"train", "validation", "held_out"})
+class Works(TemplateContract, Case):
+    bench = workbench
+    template = REUSE_INTERVAL
 
-    def test_baked(self) -> None:
-        """With the parameters built in it scores what it scored with kn_param, and says what they mean."""
-        scenario = self.scenario(mixture())
-        tunable = compiled(REUSE_INTERVAL.tunable())
-        for vector in KNOWN:
-            source = REUSE_INTERVAL.bake(vector)
-            self.assertNotIn("kn_param", source)
-            for parameter in REUSE_INTERVAL.parameters:
-                self.assertIn(parameter.meaning, source)
-            tried = scenario.measure(tunable, parameters=vector).splits
-            for split, score in scenario.measure(compiled(source)).splits.items():
-                self.assertEqual(score.score, tried[split].score)
-            self.assertEqual(len(REUSE_INTERVAL.describe(vector).splitlines()), 1)
-
-    def test_any(self) -> None:
-        """Any values within the ranges, and any capacity, make a policy that keeps its contract."""
-        rng = random.Random(2)
-        tunable = compiled(REUSE_INTERVAL.tunable())
-        for capacity in (1, 2, 3, 7, 32, 199):
-            scenario = self.scenario(mixture(), capacity)
-            for extreme in ("least", "most"):
-                scenario.measure(tunable, parameters=[getattr(each, extreme) for each in REUSE_INTERVAL.parameters])
-            for _ in range(10):
-                scenario.measure(tunable, parameters=[each.any(rng) for each in REUSE_INTERVAL.parameters])
+    def scenarios(self) -> Iterator[FileSystemScenario]:
+        """At several capacities, the least among them."""
+        for capacity in (32, 1, 2, 3, 7, 199):
+            yield self.scenario(mixture(), capacity)
 
     def test_forgets(self) -> None:
         """With more blocks than it can remember it forgets some, and goes on."""
@@ -115,26 +89,17 @@ class Works(Case):
         scenario = self.scenario(ids)
         self.assertGreater(self.level(scenario), 0.9)
 
-    def test_robust(self) -> None:
-        """It goes by the requests: on the shipped traces, with a few missing, it has about the same misses."""
-        wasm = compiled(REUSE_INTERVAL.bake(KNOWN[0]))
-        for path in workbench.traces():
-            scenario = workbench.scenario(path)
-            self.assertTrue(scenario.isRobust(wasm, scenario.measure(wasm)), path.name)
-
     def test_repeated(self) -> None:
         """Two runs are the same to the unit of fuel."""
-        scenario, wasm = self.scenario(mixture()), compiled(REUSE_INTERVAL.bake(KNOWN[0]))
+        scenario, wasm = self.scenario(mixture()), compiled(REUSE_INTERVAL.bake(KNOWN[0]), workbench)
         self.assertEqual(scenario.measure(wasm), scenario.measure(wasm))
 
 
 class FamilyTests(Case):
     def test_searched(self) -> None:
-        """The default search has it for page caches, and tells its vectors from those of all other templates."""
+        """The default search has it for page caches."""
         problem = Problem(self.scenario(mixture()), seed=1, seconds=60.0)
         self.assertIn("lifetimes", [family.name for family in familiesFor(problem)])
-        sizes = [len(template.parameters) for template in TEMPLATES]
-        self.assertEqual(len(sizes), len(set(sizes)))
 
     def test_suggested(self) -> None:
         """A phase's length is how long the template remembers."""

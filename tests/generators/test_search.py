@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +24,8 @@ from kernelnet.learning.verification import remeasure
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import OutOfFuel
 from kernelnet.workbench.file_system import workbench
+from kernelnet.workbench.file_system.scenario import FileSystemScenario
+from tests.generators.template_contract import TemplateContract
 from tests.workbench.support import HEADER, smallScenario
 
 HOUR = 3600.0
@@ -187,14 +190,18 @@ class SearchTests(SynchronousTestCase):
         self.assertNotIn(first, peers.asked)
 
 
-class TemplateTests(SynchronousTestCase):
-    def test_compiles(self) -> None:
-        """The file itself, the tunable source and every hand-made setting compile without a warning."""
-        own = TWO_QUEUES.file.read_text(encoding="utf-8")
-        for source in (own, TWO_QUEUES.tunable(), *map(TWO_QUEUES.bake, KNOWN)):
-            self.assertTrue(compileC(source, HEADER, trusted=True, flags=("-Werror",)))
+class TemplateTests(TemplateContract, SynchronousTestCase):
+    bench = workbench
+    template = TWO_QUEUES
 
-    def test_baked(self) -> None:
+    def scenarios(self) -> Iterator[FileSystemScenario]:
+        """At several capacities, the least among them."""
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        for capacity in (32, 1, 2, 3, 7, 199):
+            yield smallScenario(folder, capacity=capacity)
+
+    def test_published(self) -> None:
         """A published source names its parameters and what they mean, and has no kn_param."""
         source = TWO_QUEUES.bake(KNOWN[0])
         for parameter in TWO_QUEUES.parameters:
@@ -214,20 +221,9 @@ class TemplateTests(SynchronousTestCase):
                 self.assertEqual(parameter.normalized(value), value)
                 value = parameter.near(value, rng)
 
-    def test_describe(self) -> None:
-        """A description is one line."""
-        for vector in KNOWN:
-            self.assertEqual(len(TWO_QUEUES.describe(vector).splitlines()), 1)
-
     def test_known(self) -> None:
         """The settings near S3-FIFO miss nearly what S3-FIFO misses."""
         scenario = workbench.scenario(workbench.traces()[1])
         report = scenario.measure(compileC(TWO_QUEUES.bake(KNOWN[0]), HEADER, trusted=True))
         theirs = scenario.baselines()["s3fifo"].splits["held_out"].score
         self.assertLess(abs(report.splits["held_out"].score - theirs), 0.02 * theirs)
-
-    def test_vector(self) -> None:
-        """A stranger's numbers become a vector within the ranges, or nothing."""
-        self.assertIsNone(TWO_QUEUES.vector(None))
-        self.assertIsNone(TWO_QUEUES.vector([1.0] * 11))
-        self.assertEqual(TWO_QUEUES.vector([1e9] * 12), TWO_QUEUES.normalized([1e9] * 12))

@@ -19,6 +19,7 @@ from unittest import skipUnless
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.workbench import compiler, errors, machine, translator
 from tests.workbench.attacks import ATTACKS, Carrier
 from tests.workbench.benches import BENCHES
@@ -69,7 +70,7 @@ class Case(SynchronousTestCase):
         return [(self.scenario(name), Carrier(abi)) for name in BENCHES for abi in self.scenario(name).workbench.abis]
 
     def fails(
-        self, scenario: Any, kind: type[errors.ComponentError], wasm: bytes, about: str, fuel: int | None = None
+        self, scenario: IScenario, kind: type[errors.ComponentError], wasm: bytes, about: str, fuel: int | None = None
     ) -> str:
         """The module fails in this way in time, and the bench goes on as if nothing had been."""
         began = cpuSeconds()
@@ -279,7 +280,9 @@ BOMBS = {
 class SourceTests(Case):
     """C is compiled to audit a component, in a jail."""
 
-    def refused(self, workbench: Any, source: str, about: str, seconds: float = SECONDS, silent: bool = False) -> None:
+    def refused(
+        self, workbench: IWorkbench, source: str, about: str, seconds: float = SECONDS, silent: bool = False
+    ) -> None:
         began = cpuSeconds()
         try:
             wasm, message = compiler.compileC(source, workbench.headerPath), ""

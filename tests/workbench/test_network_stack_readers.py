@@ -5,14 +5,12 @@ from __future__ import annotations
 import gzip
 import lzma
 import os
-import tracemalloc
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.workbench import reading
 from kernelnet.workbench.errors import TraceError
@@ -20,16 +18,13 @@ from kernelnet.workbench.network_stack import readers, workbench
 from kernelnet.workbench.network_stack.readers import linkName, readLink
 from kernelnet.workbench.network_stack.trace import loadTrace
 from tests.workbench.network_stack_support import varied, writeLink
+from tests.workbench.reader_support import ReaderCase
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "traces" / "network_stack"
 """Links that may lie beside the repository; they aren't ours to ship."""
 
 
-class ReaderTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir(parents=True)
-
+class ReaderTests(ReaderCase):
     def read(self, content: bytes, name: str = "a.down") -> list[int]:
         path = self.folder / name
         path.write_bytes(content)
@@ -37,12 +32,7 @@ class ReaderTests(SynchronousTestCase):
 
     def wrong(self, content: bytes, line: int | None, words: str, name: str = "a.down") -> None:
         """Refused, with the file, this line, and what would be right."""
-        error = self.assertRaises(TraceError, self.read, content, name)
-        where = f"{self.folder / name}:{line}: " if line else f"{self.folder / name}: "
-        self.assertTrue(str(error).startswith(where), str(error))
-        self.assertIn(words, str(error))
-        self.assertEqual(len(str(error).splitlines()), 1)
-        self.assertTrue(error.right)
+        self.refused(name, line, words, lambda: self.read(content, name))
 
     def test_plain(self) -> None:
         """A time on each line, as often as there are opportunities; blanks and line ends don't matter."""
@@ -99,17 +89,7 @@ class ReaderTests(SynchronousTestCase):
         for unit, words in ((b"1\n", "opportunities"), (b"\n", "uncompressed"), (b"1", "line of more than")):
             data = unit * ((10 << 20) // len(unit))
             for name, small in (("a.xz", lzma.compress(data, preset=0)), ("a.gz", gzip.compress(data, 1))):
-                path = self.folder / name
-                path.write_bytes(small)
-                self.assertLess(len(small), 1 << 20)
-                tracemalloc.start()
-                try:
-                    error = self.assertRaises(TraceError, readLink, path)
-                    peak = tracemalloc.get_traced_memory()[1]
-                finally:
-                    tracemalloc.stop()
-                self.assertIn(words, str(error))
-                self.assertLess(peak, 60 << 20, name)
+                self.bomb(name, small, words, readLink)
 
     def test_pieces(self) -> None:
         """Where the pieces end that a file is read in makes no difference."""
@@ -161,27 +141,18 @@ class ReaderTests(SynchronousTestCase):
             self.assertGreater(loadTrace(path).seconds, 60)
 
 
-class RandomTests(SynchronousTestCase):
+class RandomTests(ReaderCase):
     """Whatever a file has in it: a link or a `TraceError`."""
-
-    def attempt(self, suffix: str, data: bytes) -> None:
-        path = Path(self.mktemp()).with_name(f"random{suffix}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        try:
-            loadTrace(path)
-        except TraceError as error:
-            self.assertEqual(len(str(error).splitlines()), 1)
 
     @given(st.sampled_from(["", ".gz", ".xz"]), st.binary(max_size=4000))
     def test_bytes(self, suffix: str, data: bytes) -> None:
         """Random bytes."""
-        self.attempt(suffix, data)
+        self.attempt(suffix, data, loadTrace)
 
     @given(st.lists(st.text("0123456789 -+.ex\r\0é²", max_size=8), max_size=100))
     def test_lines(self, lines: list[str]) -> None:
         """Lines that look nearly right."""
-        self.attempt("", "\n".join(lines).encode())
+        self.attempt("", "\n".join(lines).encode(), loadTrace)
 
     @given(st.lists(st.integers(0, 30_000), min_size=1, max_size=200))
     def test_counts(self, times: list[int]) -> None:

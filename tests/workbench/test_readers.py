@@ -6,14 +6,12 @@ import gzip
 import lzma
 import os
 import struct
-import tracemalloc
 from pathlib import Path
 from unittest import SkipTest
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.workbench import reading
 from kernelnet.workbench.base import splitEnds
@@ -21,16 +19,13 @@ from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.file_system import sampling, tables
 from kernelnet.workbench.file_system.readers import readTrace, traceName
 from kernelnet.workbench.file_system.trace import loadTrace
+from tests.workbench.reader_support import ReaderCase
 from tests.workbench.support import sharedTraces
 
 IDS = [7, 0, 2**64 - 1, 7, 12345678901234567890]
 
 
-class ReaderTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir(parents=True)
-
+class ReaderTests(ReaderCase):
     def read(self, name: str, content: bytes) -> list[int]:
         path = self.folder / name
         path.write_bytes(content)
@@ -38,12 +33,7 @@ class ReaderTests(SynchronousTestCase):
 
     def wrong(self, name: str, content: bytes, line: int | None, words: str) -> None:
         """Refused, with the file, this line, and what would be right."""
-        error = self.assertRaises(TraceError, self.read, name, content)
-        where = f"{self.folder / name}:{line}: " if line else f"{self.folder / name}: "
-        self.assertTrue(str(error).startswith(where), str(error))
-        self.assertIn(words, str(error))
-        self.assertEqual(len(str(error).splitlines()), 1)
-        self.assertTrue(error.right)
+        self.refused(name, line, words, lambda: self.read(name, content))
 
     def test_txt(self) -> None:
         """txt: an id on each line; blanks, blank lines and other line ends don't matter."""
@@ -206,17 +196,7 @@ class ReaderTests(SynchronousTestCase):
             size = {b"\n": 4 << 20, b"1,2\n": 1 << 19}.get(unit, 2 << 20)
             data = unit * (size // len(unit))
             data = lzma.compress(data, preset=0) if name.endswith("xz") else gzip.compress(data, 1)
-            self.assertLess(len(data), 1 << 20)
-            path = self.folder / name
-            path.write_bytes(data)
-            tracemalloc.start()
-            try:
-                error = self.assertRaises(TraceError, readTrace, path)
-                peak = tracemalloc.get_traced_memory()[1]
-            finally:
-                tracemalloc.stop()
-            self.assertIn(words, str(error))
-            self.assertLess(peak, 60 << 20, name)
+            self.bomb(name, data, words, readTrace)
 
     def test_pieces(self) -> None:
         """Where the pieces end that a file is read in makes no difference."""
@@ -251,22 +231,13 @@ class ReaderTests(SynchronousTestCase):
             self.assertEqual(count, expected[path.name] or count)
 
 
-class RandomTests(SynchronousTestCase):
+class RandomTests(ReaderCase):
     """Whatever a file has in it: a trace or a `TraceError`."""
-
-    def attempt(self, suffix: str, data: bytes) -> None:
-        path = Path(self.mktemp()).with_name(f"random{suffix}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        try:
-            loadTrace(path)
-        except TraceError as error:
-            self.assertEqual(len(str(error).splitlines()), 1)
 
     @given(st.sampled_from([".txt", ".csv", ".oracleGeneral", ".txt.gz", ".csv.xz"]), st.binary(max_size=4000))
     def test_bytes(self, suffix: str, data: bytes) -> None:
         """Random bytes."""
-        self.attempt(suffix, data)
+        self.attempt(suffix, data, loadTrace)
 
     @given(
         st.sampled_from([".txt", ".csv"]),
@@ -274,7 +245,7 @@ class RandomTests(SynchronousTestCase):
     )
     def test_lines(self, suffix: str, lines: list[str]) -> None:
         """Lines that look nearly right."""
-        self.attempt(suffix, "\n".join(lines).encode())
+        self.attempt(suffix, "\n".join(lines).encode(), loadTrace)
 
     @given(st.lists(st.tuples(st.integers(0, 40_000), st.integers(0, 20_000), st.booleans()), min_size=1, max_size=30))
     def test_ranges(self, rows: list[tuple[int, int, bool]]) -> None:
@@ -298,14 +269,14 @@ class RandomTests(SynchronousTestCase):
     def test_tables(self, fields: list[str]) -> None:
         """Tables with ranges that are nearly right."""
         rows = [",".join(fields[at : at + 3]) for at in range(0, len(fields), 3)]
-        self.attempt(".csv", ("offset,size,op\n" + "\n".join(rows)).encode())
-        self.attempt(".csv", ("1,hm,0,Read,4096,512,1\n" + "\n".join(rows)).encode())
+        self.attempt(".csv", ("offset,size,op\n" + "\n".join(rows)).encode(), loadTrace)
+        self.attempt(".csv", ("1,hm,0,Read,4096,512,1\n" + "\n".join(rows)).encode(), loadTrace)
 
     @given(st.integers(0, 2000), st.binary(min_size=1, max_size=5))
     def test_damaged(self, at: int, data: bytes) -> None:
         """Damaged compressed files."""
         for suffix, whole in ((".txt.gz", gzip.compress(b"12\n" * 500)), (".txt.xz", lzma.compress(b"12\n" * 500))):
-            self.attempt(suffix, whole[: at % len(whole)] + data + whole[at % len(whole) + len(data) :])
+            self.attempt(suffix, whole[: at % len(whole)] + data + whole[at % len(whole) + len(data) :], loadTrace)
 
     @given(st.lists(st.integers(0, 2**64 - 1), min_size=100, max_size=300))
     def test_same(self, ids: list[int]) -> None:

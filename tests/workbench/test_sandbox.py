@@ -6,23 +6,20 @@ import contextlib
 import gc
 import os
 import resource
-import signal
 import subprocess
 import sys
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.workbench import engine, errors, machine, sandbox, translator
+from kernelnet.workbench import errors, machine, sandbox, translator
 from kernelnet.workbench.file_system import workbench
 from kernelnet.workbench.file_system.machine import FileSystemMachine
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
 from tests.workbench.attacks import at
 from tests.workbench.support import policy, smallScenario
-from tests.workbench.wasm import I32, ZERO, body, leb, section, sleb, vec
+from tests.workbench.wasm import I32, ZERO, leb, section, sleb, vec
 from tests.workbench.wasm import policy as raw
 
 SECONDS = 8.0
@@ -213,25 +210,6 @@ class HostileTests(SynchronousTestCase):
         )
         self.assertEqual(self.elsewhere(code), "measured\n")
 
-    def test_oneEngine(self) -> None:
-        """Threads that ask for the first engine at the same time get the same one."""
-        made, barrier = [], threading.Barrier(4)
-
-        def slowly() -> object:
-            made.append(object())
-            time.sleep(0)  # lets the others in where nothing keeps them out
-            return made[-1]
-
-        def ask() -> object:
-            barrier.wait()
-            return engine.engine()
-
-        self.patch(engine, "_made", [])
-        self.patch(engine, "_makeEngine", slowly)
-        with ThreadPoolExecutor(4) as pool:
-            found = {id(future.result()) for future in [pool.submit(ask) for _ in range(4)]}
-        self.assertEqual((len(found), len(made)), (1, 1))
-
     def test_smallStacks(self) -> None:
         """With stacks that a module's recursion could overflow nothing is run: the process would be killed."""
         code = "scenario.measure(wasm)"
@@ -280,14 +258,6 @@ class HostileTests(SynchronousTestCase):
             self.fail(result.stderr)
         return result.stdout if check else result.stderr
 
-    def test_stopped(self) -> None:
-        """A child that neither works nor reads is given up after a while, even for the largest module."""
-        self.patch(translator, "_WALL_SECONDS", 1.0)
-        child = translator.Translator()
-        self.addCleanup(child.close)
-        os.kill(child._process.pid, signal.SIGSTOP)
-        self.assertRaises(errors.CompileTooCostly, child.translate, bytes(sandbox.MAX_MODULE))
-
     # -- the compiler of machine code --------------------------------------------------------------------
 
     def test_manyBranches(self) -> None:
@@ -308,15 +278,3 @@ class HostileTests(SynchronousTestCase):
                 child._process.kill()
                 child._process.wait()
         self.scenario.measure(written(insert="static volatile u32 last; last = s;"), upTo="train")
-
-    def test_costly(self) -> None:
-        """A translation that exceeds its CPU time is ended and told apart from a bad module."""
-        self.patch(translator, "_idle", [])
-        child = translator.Translator()
-        self.addCleanup(child.close)
-        # As large as it takes: the child itself knows no limit on the size.
-        branches = b"".join(ZERO + b"\x0d" + leb(i) for i in range(1000))
-        deep = raw(more=[body(b"\x02\x40" * 1000 + branches * 40 + b"\x0b" * 1000)])
-        start = time.monotonic()
-        self.assertRaises(errors.CompileTooCostly, child.translate, deep)
-        self.assertLess(time.monotonic() - start, SECONDS)

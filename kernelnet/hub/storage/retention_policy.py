@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from kernelnet.duration import UNITS
 from kernelnet.hub.storage.statements.log import MarksQueries
 from kernelnet.hub.storage.transaction import Reader
 
 __all__ = ["RetentionLimit", "RetentionPolicy", "parseSize"]
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -47,7 +47,7 @@ class RetentionLimit:
         for part in text.split(","):
             age = re.fullmatch(r"\s*([0-9]{1,6})([smhdw])\s*", part, re.ASCII)
             if age is not None and seconds is None and int(age[1]) > 0:
-                seconds = float(int(age[1]) * _UNITS[age[2]])
+                seconds = float(int(age[1]) * UNITS[age[2]])
             elif age is None and size is None and re.search(r"[1-9]", part):
                 size = parseSize(part)
             else:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
@@ -33,6 +33,7 @@ from kernelnet.workbench.file_system.capacity import DEFAULT_SHARE, MAX_CAPACITY
 if TYPE_CHECKING:
     from kernelnet.workbench.file_system.machine import FileSystemMachine
     from kernelnet.workbench.file_system.scenario import FileSystemScenario
+    from kernelnet.workbench.file_system.trace import Trace
 
 __all__ = ["FileSystemWorkbench", "workbench"]
 
@@ -78,7 +79,7 @@ class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario
 
         return FileSystemMachine(loadTrace(path))
 
-    def complete(self, trace: Any, settings: Mapping[str, int]) -> dict[str, int]:
+    def complete(self, trace: Trace, settings: Mapping[str, int]) -> dict[str, int]:
         self.refuseUnknown(settings, ("capacity",))
         most = atMost(trace.distinct)
         capacity = settings.get("capacity", min(most, max(MIN_CAPACITY, shareOf(trace.distinct, DEFAULT_SHARE))))

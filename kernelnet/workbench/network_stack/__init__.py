@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
@@ -28,6 +28,7 @@ from kernelnet.workbench.network_stack.abis import ABIS
 if TYPE_CHECKING:
     from kernelnet.workbench.network_stack.machine import NetworkStackMachine
     from kernelnet.workbench.network_stack.scenario import NetworkStackScenario
+    from kernelnet.workbench.network_stack.trace import Trace
 
 __all__ = ["NetworkStackWorkbench", "workbench"]
 
@@ -85,7 +86,7 @@ class NetworkStackWorkbench(BaseWorkbench["NetworkStackMachine", "NetworkStackSc
 
         return NetworkStackMachine(loadTrace(path))
 
-    def complete(self, trace: Any, settings: Mapping[str, int]) -> dict[str, int]:
+    def complete(self, trace: Trace, settings: Mapping[str, int]) -> dict[str, int]:
         self.refuseUnknown(settings, tuple(SETTINGS))
         found = {}
         for name, (default, least, most, counts) in SETTINGS.items():

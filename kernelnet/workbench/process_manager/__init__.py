@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
@@ -32,6 +32,7 @@ from kernelnet.workbench.process_manager.abis import ABIS
 if TYPE_CHECKING:
     from kernelnet.workbench.process_manager.machine import ProcessManagerMachine
     from kernelnet.workbench.process_manager.scenario import ProcessManagerScenario
+    from kernelnet.workbench.process_manager.trace import Trace
 
 __all__ = ["ProcessManagerWorkbench", "workbench"]
 
@@ -97,7 +98,7 @@ class ProcessManagerWorkbench(BaseWorkbench["ProcessManagerMachine", "ProcessMan
 
         return ProcessManagerMachine(loadTrace(path))
 
-    def complete(self, trace: Any, settings: Mapping[str, int]) -> dict[str, int]:
+    def complete(self, trace: Trace, settings: Mapping[str, int]) -> dict[str, int]:
         from kernelnet.workbench.process_manager.machine import MAX_CPUS
 
         limits = {

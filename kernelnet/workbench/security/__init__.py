@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
@@ -29,6 +29,7 @@ from kernelnet.workbench.security.abis import ABIS
 if TYPE_CHECKING:
     from kernelnet.workbench.security.machine import SecurityMachine
     from kernelnet.workbench.security.scenario import SecurityScenario
+    from kernelnet.workbench.security.trace import Trace
 
 __all__ = ["SecurityWorkbench", "workbench"]
 
@@ -77,7 +78,7 @@ class SecurityWorkbench(BaseWorkbench["SecurityMachine", "SecurityScenario"]):
 
         return SecurityMachine(loadTrace(path))
 
-    def complete(self, trace: Any, settings: Mapping[str, int]) -> dict[str, int]:
+    def complete(self, trace: Trace, settings: Mapping[str, int]) -> dict[str, int]:
         self.refuseUnknown(settings, ())
         return {}
 

@@ -18,7 +18,7 @@ from kernelnet.workbench.abi import rankAbi
 from kernelnet.workbench.base import SPLITS, BaseScenario, BaseWorkbench, splitEnds
 from kernelnet.workbench.machine import Arena, Layout, Machine, Memory
 
-__all__ = ["ABI", "Picker", "pickerScenario"]
+__all__ = ["ABI", "Picker", "Scenario", "pickerScenario"]
 
 _HERE = Path(__file__).parent
 
