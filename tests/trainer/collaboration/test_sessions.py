@@ -200,7 +200,7 @@ class ByHandTests(SessionTestCase):
             CollaborationType.FEATURE_DEVELOPMENT, "help", requirements={"trace_digest": TRACE}
         )
         changes = Changes()
-        self.trainer.sessions.offer(asked, 0.0, changes)
+        self.trainer.sessions.offers.offer(asked, 0.0, changes)
         yield self.trainer.outbox.commit(changes)
         (said,) = self.said(T.COLLABORATION_REQUEST)
         self.assertEqual(said.payload["description"], "help")
@@ -268,7 +268,7 @@ class SeekingTests(SessionTestCase):
         best = component("best", 30)
         yield self.know("AI_1", best)
         for number in range(2):
-            self.trainer.sessions._sought = 2
+            self.trainer.sessions.offers._sought = 2
             yield self.seek(number * 10.0)
             (request,) = self.said(T.COLLABORATION_REQUEST)
             self.assertEqual(request.payload["requirements"]["component"], best.digest)
@@ -365,7 +365,7 @@ class SeekingTests(SessionTestCase):
         accepted = {"session_id": "s7", "response": "accepted", "partner": "AI_2", "type": "cross_specialization"}
         yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="hub"))
         self.assertEqual(self.trainer.sessions.sessions["s7"].type.value, "cross_specialization")
-        (offer,) = [offer for _, offer in self.trainer.sessions._offers]
+        (offer,) = self.trainer.sessions.offers.open()
         self.assertEqual(offer.type.value, "feature_development")
         # of which the initiator does its half
         self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [("collaborate:s7",)])
@@ -406,7 +406,7 @@ class SeekingTests(SessionTestCase):
         payload = {"component": msgspec.to_builtins(component("c")), "session_id": "x", "collaboration_complete": True}
         yield self.hear(self.message(T.OS_COMPONENT_SHARE, payload, sender="AI_3"))
         self.assertEqual(self.trainer.sessions.sessions, {})
-        self.assertEqual(len(self.trainer.sessions._offers), 1)
+        self.assertEqual(len(self.trainer.sessions.offers.open()), 1)
 
     @inlineCallbacks
     def test_notYetComplete(self) -> Any:
@@ -594,7 +594,7 @@ class WorkTests(SessionTestCase):
         """The initiator breeds from its partner's expressions at home; what wins is shared with all, and told."""
         yield self.know("AI_1", component("given", 40, expression="-life"))
         changes = Changes()
-        self.trainer.sessions._sought = 1
+        self.trainer.sessions.offers._sought = 1
         self.assertTrue(self.trainer.sessions.seek(0.0, changes))
         yield self.trainer.outbox.commit(changes)
         accepted = {"session_id": "s7", "response": "accepted", "partner": "AI_2", "type": "cross_specialization"}
