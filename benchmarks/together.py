@@ -49,7 +49,7 @@ from kernelnet.learning.acceptance import bestBaseline
 from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 from kernelnet.learning.tasks import taskList
 from kernelnet.plugins import find
-from kernelnet.trainer.collaboration.sessions import SEEK_EVERY
+from kernelnet.trainer.collaboration.offers import SEEK_EVERY
 from kernelnet.trainer.connection.addresses import Address
 from kernelnet.trainer.connection.config import TrainerConfig
 from kernelnet.trainer.service import Trainer

@@ -16,10 +16,11 @@ from twisted.python.failure import Failure
 from kernelnet.artifacts import Component
 from kernelnet.identity import IdentityError
 from kernelnet.interfaces import ILocalTrainer
+from kernelnet.trainer.collaboration.offers import SEEK_EVERY, Offers
 from kernelnet.trainer.collaboration.proposals import Proposals
 from kernelnet.trainer.collaboration.session_state import Session
 from kernelnet.trainer.collaboration.session_work import Advance, SessionWork
-from kernelnet.trainer.collaboration.sessions import COLLABORATE, SEEK_EVERY, Sessions
+from kernelnet.trainer.collaboration.sessions import COLLABORATE, Sessions
 from kernelnet.trainer.connection.client import HubClient
 from kernelnet.trainer.connection.config import TrainerConfig
 from kernelnet.trainer.connection.credentials import Credentials
@@ -103,7 +104,7 @@ class Trainer(Service):
         )
 
     def _composeWork(self) -> None:
-        """What is done, by itself and for peers."""
+        """Compose the parts that work, by themselves and for peers."""
         profile, local, clock = self.profile, self.local, self._clock
         outbox, knowledge = self.outbox, self.knowledge
         jobs = self.jobs = JobQueue(self.store)
@@ -124,7 +125,7 @@ class Trainer(Service):
             outbox=outbox,
             jobs=jobs,
             publisher=publisher,
-            propose=Proposals(profile, local, knowledge).request,
+            offers=Offers(Proposals(profile, local, knowledge).request, outbox),
             work=self._sessionWork,
             isRunning=self._isRunning,
         )
@@ -149,7 +150,7 @@ class Trainer(Service):
         self.worker.registerBuild(COLLABORATE, self.sessions)
 
     def _composeConnection(self) -> None:
-        """What is heard and said."""
+        """Compose the parts that hear and say."""
         credentials = self.credentials = Credentials(self.config, self.folder)
         self.sync = HubSync(
             profile=self.profile,

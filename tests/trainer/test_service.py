@@ -8,12 +8,10 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import ILogObserver, LogEvent, Logger
 from zope.interface import implementer
 
-from kernelnet.artifacts import CodeBlock
-from kernelnet.message import CodeShare, MessageType
+from kernelnet.message import MessageType
 from kernelnet.trainer import progress, service
 from kernelnet.trainer.service import TrainerFailed
 from kernelnet.trainer.storage import database
-from kernelnet.trainer.storage.database import Changes
 from tests.trainer.support import TrainerTestCase
 
 T = MessageType
@@ -129,53 +127,3 @@ class StopTests(TrainerTestCase):
         yield self.assertFailure(self.hear(self.message(T.PATTERN_SHARE, pattern)), database.StoreError)
         meta = dict((yield self.trainer.store.read("SELECT key, value FROM meta")))
         self.assertEqual(meta["cursor"], "100")
-
-
-class ConnectionTests(TrainerTestCase):
-    @inlineCallbacks
-    def test_tokenIsGone(self) -> Any:
-        """A token that can't be read any more when the trainer reconnects ends it, with the reason."""
-        self.state.joinToken.unlink()
-        ended = self.trainer.ended
-        self.connect()
-        self.assertEqual(self.lines(), [])
-        failure = yield self.assertFailure(ended, TrainerFailed)
-        self.assertIn("join.token", str(failure))
-
-    @inlineCallbacks
-    def test_tooLongToSend(self) -> Any:
-        """A message that no line can hold is not sent; the hub would close over it, again and again."""
-        self.connect()
-        yield self.hear(self.sync())
-        self.lines()
-        for name, size in (("long", 1 << 20), ("short", 10)):
-            changes = Changes()
-            self.trainer.outbox.say(T.CODE_SHARE, CodeShare(CodeBlock(name, data="x" * size)), changes)
-            yield self.trainer.outbox.commit(changes)
-        self.assertEqual([m.payload["code"]["id"] for m in self.said(T.CODE_SHARE)], ["short"])
-
-    @inlineCallbacks
-    def test_hubWithASmallerLimit(self) -> Any:
-        """When the hub closes over a line that is too long for it, the longest that was sent is dropped."""
-        self.connect()
-        yield self.hear(self.sync())
-        self.lines()
-        for name, size in (("a", 10), ("long", 1000), ("b", 10)):
-            changes = Changes()
-            self.trainer.outbox.say(T.CODE_SHARE, CodeShare(CodeBlock(name, data="x" * size)), changes)
-            yield self.trainer.outbox.commit(changes)
-        error = {"code": "line_too_long", "message": "at most 500 bytes", "class": "closing"}
-        yield self.hear(self.message(T.ERROR, error, sender="hub", logged=False))
-        self.lines()
-        self.connect()
-        yield self.hear(self.sync(resumed=True))
-        self.assertEqual([m.payload["code"]["id"] for m in self.said(T.CODE_SHARE)], ["a", "b"])
-
-    @inlineCallbacks
-    def test_fullHubIsLeftAlone(self) -> Any:
-        """After a retry error the next attempt waits as long as after many failures, though the hub had greeted us."""
-        self.connect()
-        yield self.hear(self.sync())
-        error = {"code": "storage_full", "message": "full", "class": "retry"}
-        yield self.hear(self.message(T.ERROR, error, sender="hub", logged=False))
-        self.assertEqual(self.trainer.client.factory.delay, self.trainer.client.factory.maxDelay)

@@ -1,7 +1,8 @@
 """
 Collaboration sessions, as one of the two who take part sees them.
 
-  - C{sessions}: `Sessions`: whom to ask, when to accept, and what is said of a session's end
+  - C{sessions}: `Sessions`: when to accept, what becomes of a session, and what is said of its end; runs its work
+  - C{offers}: `Offers`: requests of ours that are open, and when there is another
   - C{session_state}: `Session`, what is kept of each, and the words for its steps
   - C{proposals}: what is asked for, of each type of session
   - C{session_work}: the four steps that end in a component, or in a reason why there is none

@@ -38,7 +38,7 @@ class Session(Struct):
 
 
 def reportOf(component: Component) -> Report | None:
-    """What a component claims."""
+    """Report that a component claims."""
     return component.manifest.report if component.manifest is not None else None
 
 

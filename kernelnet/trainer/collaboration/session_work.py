@@ -282,7 +282,7 @@ class SessionWork:
     # -- what comes of it
 
     def _rivals(self, component: Component) -> list[KnownComponent]:
-        """What may be built upon for the task that a component is for; of a cross specialization of its ABI."""
+        """Components to build upon for the task that one is for; of a cross specialization of its ABI."""
         report, manifest = reportOf(component), component.manifest
         if report is None or manifest is None:
             return []
@@ -291,7 +291,7 @@ class SessionWork:
         return [known for known in found if not self._home or _abiOf(known) == manifest.abi]
 
     def _best(self, first: Component | None, second: Component | None) -> Component:
-        """Which of the two searches' results is sent; one that was known before the session is no result of it."""
+        """The better result of the two searches, which is sent; one that was known before the session is none."""
         found = [c for c in (second, first) if c is not None and c.digest not in self._known]
         if not found and self._session.type is not _CHEAPER:
             raise NoResult("nothing better was found that passes the guard")

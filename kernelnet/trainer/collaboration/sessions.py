@@ -1,12 +1,12 @@
 """
-Collaboration sessions: whom to ask, when to accept, and what is said of their end.
+Collaboration sessions: when to accept, what becomes of them, and what is said of their end.
 
-What is asked for and the work of a session are handed in; see C{proposals} and C{session_work}.
+The work of a session is handed in; see C{session_work}.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -18,13 +18,13 @@ from kernelnet.artifacts import Component
 from kernelnet.learning.specializations import complements
 from kernelnet.message import (
     CollaborationInvitation,
-    CollaborationRequest,
     CollaborationResponse,
     CollaborationType,
     ComponentShare,
     MessageType,
     SessionStep,
 )
+from kernelnet.trainer.collaboration.offers import Offers
 from kernelnet.trainer.collaboration.session_state import Session
 from kernelnet.trainer.collaboration.session_work import Advance, NoResult
 from kernelnet.trainer.profile import Profile
@@ -36,13 +36,10 @@ from kernelnet.trainer.work.publication import Publisher
 from kernelnet.trainer.work.task_partition import refutedAuthors
 from kernelnet.untrusted import isSmall, plain
 
-__all__ = ["COLLABORATE", "SEEK_EVERY", "Propose", "Sessions", "Work"]
+__all__ = ["COLLABORATE", "Sessions", "Work"]
 
 COLLABORATE = "collaborate"
 """Kind of the jobs that do a session's work; the body is the session's id."""
-
-Propose = Callable[[CollaborationType, Container[str]], CollaborationRequest | None]
-"""Makes the request of one type, or C{None}; see `kernelnet.trainer.collaboration.proposals`."""
 
 Work = Callable[[Session, Advance, int], Awaitable[Component]]
 """Does a session's work; see `kernelnet.trainer.collaboration.session_work`."""
@@ -51,19 +48,10 @@ MAX_ACCEPTED = 3
 """An invitation of whatever kind is accepted while fewer sessions than this run."""
 
 MAX_RUNNING = 12
-"""However well it complements, with so many sessions running an invitation is declined."""
+"""Number of running sessions with which an invitation is declined, however well it complements."""
 
 MAX_ENDED = 100
 """Maximum number of sessions that have ended and are remembered."""
-
-MAX_SOUGHT = 2
-"""Number of sessions of its own that a trainer seeks to have, besides those that it works on for others."""
-
-SEEK_EVERY = 10.0
-"""Seconds between looks at whether to seek another."""
-
-OFFER_LASTS = 60.0
-"""Seconds after which an offer that nobody answered no longer counts."""
 
 STEP = 0.25
 _WORK = ("build", "measure", "improve")
@@ -82,7 +70,7 @@ class Sessions:
 
     @ivar sessions: by id, those that run and the last that ended.
 
-    @param propose: what to ask for.
+    @param offers: asks for sessions.
     @param work: does the work of a session.
     @param isRunning: whether the trainer is; work that was cut short by its end is done by the next process.
     """
@@ -98,7 +86,7 @@ class Sessions:
         outbox: Outbox,
         jobs: JobQueue,
         publisher: Publisher,
-        propose: Propose,
+        offers: Offers,
         work: Work,
         isRunning: Callable[[], bool],
     ) -> None:
@@ -108,13 +96,10 @@ class Sessions:
         self._outbox = outbox
         self._jobs = jobs
         self._publisher = publisher
-        self._propose = propose
+        self.offers = offers
         self._work = work
         self._isRunning = isRunning
         self.sessions: dict[str, Session] = {}
-        self._offers: list[tuple[float, CollaborationRequest]] = []
-        self._sought = 0
-        self._asked: set[str] = set()
         self._ending = False
 
     @inlineCallbacks
@@ -131,32 +116,14 @@ class Sessions:
 
     def seek(self, now: float, changes: Changes) -> bool:
         """
-        Ask for a collaboration if fewer than `MAX_SOUGHT` of ours run or are on offer, and somebody is there to ask.
+        Ask for a collaboration if too few of ours run or are on offer, and somebody is there to ask.
 
-        The types take turns; one that is on offer or runs already, or that there is nothing to ask of, is passed over.
+        @return: whether one was asked for.
         """
-        self._offers = [(at, offer) for at, offer in self._offers if now - at < OFFER_LASTS]
+        self.offers.expire(now)
         others = [i for a, i in self._knowledge.ais.items() if a != self._profile.aiId and i.connected]
         ours = [session.type for session in self.active() if session.role == "initiator"]
-        ours += [offer.type for _, offer in self._offers]
-        if len(ours) >= MAX_SOUGHT or not others:
-            return False
-        kinds = list(CollaborationType)
-        for _ in kinds:
-            kind = kinds[self._sought % len(kinds)]
-            self._sought += 1
-            asked = self._propose(kind, self._asked) if kind not in ours else None
-            if asked is not None:
-                self.offer(asked, now, changes)
-                return True
-        return False
-
-    def offer(self, request: CollaborationRequest, now: float, changes: Changes) -> None:
-        """Ask the peers for a collaboration."""
-        self._asked.add(str(request.requirements.get("component", "")))
-        self._offers.append((now, request))
-        self._outbox.say(MessageType.COLLABORATION_REQUEST, request, changes)
-        self.log.info("Seeking a collaboration: {type}, {what}", type=request.type.value, what=request.description)
+        return bool(others) and self.offers.seek(now, ours, changes)
 
     # -- messages from the hub
 
@@ -223,25 +190,14 @@ class Sessions:
             self._keep(session, changes)
             self._jobs.drop(_key(session.session_id), changes)
         elif session is None:
-            offer = self._takeOffer(response.type)
-            if offer is not None:
-                # Nobody had time for it: it may be asked again.
-                self._asked.discard(str(offer.requirements.get("component", "")))
+            self.offers.declined(response.type)
 
     def _offered(self, response: CollaborationResponse, peer: str) -> Session:
         """The session that came of one of our offers."""
-        offer = self._takeOffer(response.type)
+        offer = self.offers.take(response.type)
         kind = response.type or (offer.type if offer is not None else CollaborationType.FEATURE_DEVELOPMENT)
         asked = offer.requirements if offer is not None else {}
         return Session(response.session_id, "initiator", peer, kind, requirements=asked)
-
-    def _takeOffer(self, kind: CollaborationType | None) -> CollaborationRequest | None:
-        """Our oldest open offer, of one type where that was told; it is open no more."""
-        for at, offer in self._offers:
-            if kind in (None, offer.type):
-                self._offers.remove((at, offer))
-                return offer
-        return None
 
     def givenAway(self) -> list[dict[str, Any]]:
         """
@@ -250,7 +206,7 @@ class Sessions:
         To one whose claim was refuted here nothing is left: it might accept, and do nothing for half an hour.
         """
         untrusted = refutedAuthors(self._knowledge.components.values())
-        asked = [offer.requirements for _, offer in self._offers if offer.type is _DEVELOPMENT]
+        asked = [offer.requirements for offer in self.offers.open() if offer.type is _DEVELOPMENT]
         ours = (s for s in self.active() if s.role == "initiator" and s.type is _DEVELOPMENT)
         asked += [session.requirements for session in ours if session.peer not in untrusted]
         return [{key: told.get(key) for key in ("trace_digest", "settings")} for told in asked]

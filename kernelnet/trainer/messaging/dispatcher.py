@@ -1,4 +1,4 @@
-"""What each message from the hub means for a trainer: a table from type to method, no network and no learning."""
+"""Dispatch of the hub's messages: a table from type to method says what each means; no network and no learning."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class GoalBuilder:
 
 
 def _ownFirst(aiId: str, patterns: Mapping[tuple[str, str], Pattern]) -> list[Pattern]:
-    """What was measured here counts before what others say."""
+    """Patterns in turn, our own first: what was measured here counts before what others say."""
     own = {key: pattern for key, pattern in patterns.items() if key[0] == aiId}
     return [*_inTurn(own), *_inTurn({key: pattern for key, pattern in patterns.items() if key not in own})]
 

@@ -121,7 +121,7 @@ class Worker:
             self._jobs.took(job.source, self._clock.seconds() - began)
 
     async def _guarded(self, key: str, work: Awaitable[None]) -> None:
-        """Whatever it raises is logged, and the loop goes on."""
+        """Await work; an error of it is logged, and the loop goes on."""
         try:
             await work
         except CancelledError:

@@ -6,7 +6,7 @@ import msgspec
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from kernelnet.artifacts import Component, Pattern, TaskDescription, Verdict
-from kernelnet.message import CollaborationType, MessageType
+from kernelnet.message import CollaborationInvitation, CollaborationRequest, CollaborationType, MessageType
 from kernelnet.trainer.collaboration import sessions
 from kernelnet.trainer.collaboration.sessions import MAX_RUNNING
 from kernelnet.trainer.storage.database import Changes
@@ -136,6 +136,79 @@ class DecisionTests(SessionTestCase):
         self.assertEqual((yield self.trainer.store.read("SELECT kind FROM jobs")), [])
 
 
+class ByHandTests(SessionTestCase):
+    """What somebody else than the trainer itself may decide: each a call with the changes that it becomes part of."""
+
+    def convert(self, **fields: Any) -> CollaborationInvitation:
+        return msgspec.convert(invitation(**fields), CollaborationInvitation)
+
+    @inlineCallbacks
+    def test_accept(self) -> Any:
+        """An invitation that is accepted is said to be, and its work is a durable job for who invited."""
+        changes = Changes()
+        session = self.trainer.sessions.accept(self.convert(), changes)
+        yield self.trainer.outbox.commit(changes)
+        self.assertEqual((session.role, session.peer, session.status), ("partner", "AI_2", "active"))
+        (answer,) = self.said(T.COLLABORATION_RESPONSE)
+        self.assertEqual(answer.payload["response"], "accepted")
+        jobs = yield self.trainer.store.read("SELECT key, source FROM jobs")
+        self.assertEqual(jobs, [("collaborate:s1", "AI_2")])
+
+    @inlineCallbacks
+    def test_decline(self) -> Any:
+        """One that is declined is, with the reason; nothing is kept of it."""
+        changes = Changes()
+        self.trainer.sessions.decline(self.convert(), "not my field", changes)
+        yield self.trainer.outbox.commit(changes)
+        (answer,) = self.said(T.COLLABORATION_RESPONSE)
+        self.assertEqual((answer.payload["response"], answer.payload["reason"]), ("declined", "not my field"))
+        self.assertEqual(self.trainer.sessions.sessions, {})
+        self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [])
+
+    @inlineCallbacks
+    def test_complete(self) -> Any:
+        """A session is completed by a component from elsewhere: it is kept, said to all, and the work is done."""
+        yield self.invite()
+        self.lines()
+        changes, made = Changes(), component("made")
+        self.trainer.sessions.complete(self.trainer.sessions.sessions["s1"], made, changes)
+        yield self.trainer.outbox.commit(changes)
+        (share,) = self.said()
+        self.assertEqual((share.target_ai, share.payload["session_id"]), (None, "s1"))
+        self.assertTrue(share.payload["collaboration_complete"])
+        self.assertEqual(share.payload["component"]["component_name"], "collaborative_feature_development")
+        self.assertEqual(self.trainer.knowledge.components[made.digest].source, "AI_1")
+        self.assertEqual(self.trainer.sessions.sessions["s1"].status, "completed")
+        self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [])
+
+    @inlineCallbacks
+    def test_giveUp(self) -> Any:
+        """A session that comes to nothing is declined with the reason."""
+        yield self.invite()
+        self.lines()
+        changes = Changes()
+        self.trainer.sessions.giveUp(self.trainer.sessions.sessions["s1"], "no idea", changes)
+        yield self.trainer.outbox.commit(changes)
+        (answer,) = self.said()
+        self.assertEqual((answer.payload["response"], answer.payload["reason"]), ("declined", "no idea"))
+        self.assertEqual(self.trainer.sessions.active(), [])
+
+    @inlineCallbacks
+    def test_offer(self) -> Any:
+        """A request from elsewhere is an offer of ours like others."""
+        asked = CollaborationRequest(
+            CollaborationType.FEATURE_DEVELOPMENT, "help", requirements={"trace_digest": TRACE}
+        )
+        changes = Changes()
+        self.trainer.sessions.offers.offer(asked, 0.0, changes)
+        yield self.trainer.outbox.commit(changes)
+        (said,) = self.said(T.COLLABORATION_REQUEST)
+        self.assertEqual(said.payload["description"], "help")
+        accepted = {"session_id": "s7", "response": "accepted", "partner": "AI_2", "type": "feature_development"}
+        yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="hub"))
+        self.assertEqual(self.trainer.sessions.sessions["s7"].requirements, {"trace_digest": TRACE})
+
+
 class SeekingTests(SessionTestCase):
     @inlineCallbacks
     def seek(self, now: float) -> Any:
@@ -195,7 +268,7 @@ class SeekingTests(SessionTestCase):
         best = component("best", 30)
         yield self.know("AI_1", best)
         for number in range(2):
-            self.trainer.sessions._sought = 2
+            self.trainer.sessions.offers._sought = 2
             yield self.seek(number * 10.0)
             (request,) = self.said(T.COLLABORATION_REQUEST)
             self.assertEqual(request.payload["requirements"]["component"], best.digest)
@@ -292,7 +365,7 @@ class SeekingTests(SessionTestCase):
         accepted = {"session_id": "s7", "response": "accepted", "partner": "AI_2", "type": "cross_specialization"}
         yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="hub"))
         self.assertEqual(self.trainer.sessions.sessions["s7"].type.value, "cross_specialization")
-        (offer,) = [offer for _, offer in self.trainer.sessions._offers]
+        (offer,) = self.trainer.sessions.offers.open()
         self.assertEqual(offer.type.value, "feature_development")
         # of which the initiator does its half
         self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [("collaborate:s7",)])
@@ -333,7 +406,7 @@ class SeekingTests(SessionTestCase):
         payload = {"component": msgspec.to_builtins(component("c")), "session_id": "x", "collaboration_complete": True}
         yield self.hear(self.message(T.OS_COMPONENT_SHARE, payload, sender="AI_3"))
         self.assertEqual(self.trainer.sessions.sessions, {})
-        self.assertEqual(len(self.trainer.sessions._offers), 1)
+        self.assertEqual(len(self.trainer.sessions.offers.open()), 1)
 
     @inlineCallbacks
     def test_notYetComplete(self) -> Any:
@@ -521,7 +594,7 @@ class WorkTests(SessionTestCase):
         """The initiator breeds from its partner's expressions at home; what wins is shared with all, and told."""
         yield self.know("AI_1", component("given", 40, expression="-life"))
         changes = Changes()
-        self.trainer.sessions._sought = 1
+        self.trainer.sessions.offers._sought = 1
         self.assertTrue(self.trainer.sessions.seek(0.0, changes))
         yield self.trainer.outbox.commit(changes)
         accepted = {"session_id": "s7", "response": "accepted", "partner": "AI_2", "type": "cross_specialization"}

@@ -5,7 +5,9 @@ from typing import Any
 from twisted.internet.defer import inlineCallbacks
 
 from kernelnet.message import MessageType
-from tests.trainer.support import component
+from kernelnet.trainer.storage.database import Changes
+from kernelnet.trainer.work.feature_requests import FeatureAsking
+from tests.trainer.support import TRACE, component
 from tests.trainer.work.support import WorkTestCase
 
 T = MessageType
@@ -72,3 +74,21 @@ class FeatureRequestTests(WorkTestCase):
         (answer,) = self.said(T.FEATURE_RESPONSE)
         self.assertLess(len(str(answer.payload)), 1000)
         self.assertEqual((yield self.trainer.store.read("SELECT COUNT(*) FROM jobs")), [(0,)])
+
+    @inlineCallbacks
+    def test_namesTheTask(self) -> Any:
+        """A request of ours names the task that is worked on, and nothing else; before the first there is none."""
+        self.local.script = [None]
+        yield self.settle()
+        (request,) = self.said(T.FEATURE_REQUEST)
+        task = {"workbench": "file_system", "trace": "trace", "trace_digest": TRACE, "settings": {"capacity": 10}}
+        self.assertEqual(request.payload["requirements"], task)
+        self.patch(self.local, "currentTask", lambda: None)
+        changes = Changes()
+        asking = FeatureAsking(
+            self.trainer.profile, self.local, self.trainer.knowledge, self.trainer.outbox, self.clock
+        )
+        asking.ask(changes)
+        yield self.trainer.outbox.commit(changes)
+        (request,) = self.said(T.FEATURE_REQUEST)
+        self.assertEqual(request.payload, {"feature": "file_system"})

@@ -5,6 +5,8 @@ from typing import Any
 from twisted.internet.defer import inlineCallbacks
 
 from kernelnet.message import MessageType
+from kernelnet.trainer.storage.database import Changes
+from kernelnet.trainer.work.job_queue import MAX_TRIES, Job, JobQueue
 from kernelnet.trainer.work.worker import OWN_ROUNDS
 from tests.trainer.support import component
 from tests.trainer.work.support import WorkTestCase
@@ -49,3 +51,42 @@ class WorkerTests(WorkTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
         self.assertEqual(self.local.measured, ["good"])
         self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [])
+
+
+class Handler:
+    """Notes the jobs that it is given; those whose body is C{"bad"} fail."""
+
+    def __init__(self, jobs: JobQueue) -> None:
+        self.jobs = jobs
+        self.done: list[Any] = []
+        self.abandoned: list[Any] = []
+
+    async def run(self, key: str, job: Job) -> None:
+        if job.body == "bad":
+            raise RuntimeError("bad")
+        self.done.append(job.body)
+        self.jobs.drop(key, Changes())
+
+    def abandon(self, job: Job, changes: Changes) -> None:
+        self.abandoned.append(job.body)
+
+
+class HandlerTests(WorkTestCase):
+    @inlineCallbacks
+    def test_eachItsKind(self) -> Any:
+        """A job goes to the handler of its kind, in that one's loop; one that fails again and again is abandoned."""
+        worker, jobs = self.trainer.worker, self.trainer.jobs
+        built, measured = Handler(jobs), Handler(jobs)
+        worker.registerBuild("b", built)
+        worker.registerMeasurement("m", measured, lambda job: 0)
+        changes = Changes()
+        for kind in "bm":
+            for body in ("bad", f"{kind}1", f"{kind}2"):
+                jobs.add(f"{kind}:{body}", Job(kind, "AI_2", body), changes)
+        yield self.trainer.outbox.commit(changes)
+        self.local.script = [None] * 50
+        yield self.settle()
+        self.assertEqual((built.done, built.abandoned), (["b1", "b2"], ["bad"]))
+        self.assertEqual((measured.done, measured.abandoned), (["m1", "m2"], ["bad"]))
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2 * MAX_TRIES)
+        self.assertFalse(any(f"{kind}:bad" in jobs for kind in "bm"))

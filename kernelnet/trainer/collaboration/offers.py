@@ -1,0 +1,93 @@
+"""Offers of collaborations: requests of ours that nobody has accepted yet, and which type is asked for next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+
+from twisted.logger import Logger
+
+from kernelnet.message import CollaborationRequest, CollaborationType, MessageType
+from kernelnet.trainer.storage.database import Changes
+from kernelnet.trainer.storage.outbox import Outbox
+
+__all__ = ["SEEK_EVERY", "Offers", "Propose"]
+
+Propose = Callable[[CollaborationType, Container[str]], CollaborationRequest | None]
+"""Makes the request of one type, or C{None}; see `kernelnet.trainer.collaboration.proposals`."""
+
+MAX_SOUGHT = 2
+"""Number of sessions of its own that a trainer seeks to have, besides those that it works on for others."""
+
+SEEK_EVERY = 10.0
+"""Seconds between looks at whether to seek another."""
+
+OFFER_LASTS = 60.0
+"""Seconds after which an offer that nobody answered no longer counts."""
+
+
+class Offers:
+    """
+    The offers of one trainer, the oldest first.
+
+    @param propose: what to ask for.
+    """
+
+    log = Logger()
+
+    def __init__(self, propose: Propose, outbox: Outbox) -> None:
+        self._propose = propose
+        self._outbox = outbox
+        self._offers: list[tuple[float, CollaborationRequest]] = []
+        self._sought = 0
+        self._asked: set[str] = set()
+
+    def open(self) -> list[CollaborationRequest]:
+        """Those that nobody has answered, as far as it is known."""
+        return [offer for _, offer in self._offers]
+
+    def expire(self, now: float) -> None:
+        """Those that nobody has answered in time are open no more."""
+        self._offers = [(at, offer) for at, offer in self._offers if now - at < OFFER_LASTS]
+
+    def seek(self, now: float, running: Sequence[CollaborationType], changes: Changes) -> bool:
+        """
+        Ask for a collaboration if fewer than `MAX_SOUGHT` of ours run or are on offer.
+
+        The types take turns; one that is on offer or runs already, or that there is nothing to ask of, is passed over.
+
+        @param running: the types of our sessions that run.
+        @return: whether one was asked for.
+        """
+        ours = [*running, *(offer.type for offer in self.open())]
+        if len(ours) >= MAX_SOUGHT:
+            return False
+        kinds = list(CollaborationType)
+        for _ in kinds:
+            kind = kinds[self._sought % len(kinds)]
+            self._sought += 1
+            asked = self._propose(kind, self._asked) if kind not in ours else None
+            if asked is not None:
+                self.offer(asked, now, changes)
+                return True
+        return False
+
+    def offer(self, request: CollaborationRequest, now: float, changes: Changes) -> None:
+        """Ask the peers for a collaboration."""
+        self._asked.add(str(request.requirements.get("component", "")))
+        self._offers.append((now, request))
+        self._outbox.say(MessageType.COLLABORATION_REQUEST, request, changes)
+        self.log.info("Seeking a collaboration: {type}, {what}", type=request.type.value, what=request.description)
+
+    def take(self, kind: CollaborationType | None) -> CollaborationRequest | None:
+        """Our oldest open offer, of one type where that was told; it is open no more."""
+        for at, offer in self._offers:
+            if kind in (None, offer.type):
+                self._offers.remove((at, offer))
+                return offer
+        return None
+
+    def declined(self, kind: CollaborationType | None) -> None:
+        """Nobody had time for our oldest offer of a type: it is open no more, and may be asked again."""
+        offer = self.take(kind)
+        if offer is not None:
+            self._asked.discard(str(offer.requirements.get("component", "")))

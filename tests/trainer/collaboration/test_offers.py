@@ -1,0 +1,82 @@
+"""Offers: which type is asked for next, and when one is open no more."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import TestCase
+
+from kernelnet.message import CollaborationRequest, CollaborationType
+from kernelnet.trainer.collaboration.offers import MAX_SOUGHT, OFFER_LASTS, Offers
+from kernelnet.trainer.storage.database import Changes, Store
+from kernelnet.trainer.storage.outbox import Outbox
+
+DEVELOPMENT, CROSS, CHEAPER = CollaborationType
+
+
+class OffersTests(TestCase):
+    def setUp(self) -> None:
+        self.nothing: set[CollaborationType] = set()
+        self.asked: list[set[str]] = []
+
+        def propose(kind: CollaborationType, asked: Container[str]) -> CollaborationRequest | None:
+            if kind is CHEAPER and "c" in asked:
+                return None
+            told: dict[str, Any] = {"component": "c"} if kind is CHEAPER else {}
+            return None if kind in self.nothing else CollaborationRequest(kind, requirements=told)
+
+        def broken(reason: str) -> None:
+            raise AssertionError(reason)
+
+        self.offers = Offers(propose, Outbox("AI_1", Store(Path(self.mktemp()), Clock()), broken))
+
+    def seek(self, now: float, *running: CollaborationType) -> bool:
+        self.offers.expire(now)
+        return self.offers.seek(now, running, Changes())
+
+    def kinds(self) -> list[CollaborationType]:
+        return [offer.type for offer in self.offers.open()]
+
+    def test_turns(self) -> None:
+        """The types take turns, up to so many; one that runs, or that there is nothing to ask of, is passed over."""
+        self.assertEqual([self.seek(0.0) for _ in range(MAX_SOUGHT + 1)], [True] * MAX_SOUGHT + [False])
+        self.assertEqual(self.kinds(), [DEVELOPMENT, CROSS])
+        self.assertTrue(self.seek(OFFER_LASTS))
+        self.assertEqual(self.kinds(), [CHEAPER])
+        self.nothing = {DEVELOPMENT}
+        self.assertTrue(self.seek(3 * OFFER_LASTS))
+        self.assertEqual(self.kinds(), [CROSS])
+        self.assertFalse(self.seek(5 * OFFER_LASTS, CROSS, CHEAPER))
+
+    def test_expire(self) -> None:
+        """An offer that nobody answered in time is open no more."""
+        self.seek(0.0)
+        self.offers.expire(OFFER_LASTS - 1)
+        self.assertEqual(self.kinds(), [DEVELOPMENT])
+        self.offers.expire(OFFER_LASTS)
+        self.assertEqual(self.kinds(), [])
+
+    def test_take(self) -> None:
+        """The offer of the type that was told is taken, else the oldest; each once."""
+        for _ in range(2):
+            self.seek(0.0)
+        taken = self.offers.take(CROSS)
+        self.assertEqual(taken.type if taken is not None else None, CROSS)
+        self.assertIsNone(self.offers.take(CROSS))
+        taken = self.offers.take(None)
+        self.assertEqual(taken.type if taken is not None else None, DEVELOPMENT)
+
+    def test_onceEach(self) -> None:
+        """A component is asked for once, unless nobody had time for it."""
+        self.nothing = {DEVELOPMENT, CROSS}
+        self.assertTrue(self.seek(0.0))
+        self.offers.take(CHEAPER)
+        self.assertFalse(self.seek(1.0))
+        self.nothing = set()
+        self.offers.offer(CollaborationRequest(CHEAPER, requirements={"component": "c"}), 2.0, Changes())
+        self.offers.declined(CHEAPER)
+        self.nothing = {DEVELOPMENT, CROSS}
+        self.assertTrue(self.seek(3.0))

@@ -1,0 +1,129 @@
+"""The hello, the cursor, who is there, and the pages that a newcomer reads."""
+
+import json
+from typing import Any
+
+from twisted.internet.defer import Deferred, inlineCallbacks
+
+from kernelnet.message import MessageType
+from kernelnet.trainer.storage.database import Changes
+from tests.trainer.support import TrainerTestCase, component
+
+T = MessageType
+PATTERN = {"pattern": {"id": "p1", "type": "loop", "confidence": 0.5, "data": {"length": 3}}}
+
+
+class GreetingTests(TrainerTestCase):
+    def test_handshakeAndHello(self) -> None:
+        """A connection begins with the handshake line and a version 2 hello."""
+        self.connect()
+        handshake, hello = self.lines()
+        self.assertEqual(json.loads(handshake), {"ai_id": "AI_1", "token": "join"})
+        payload = json.loads(hello)["payload"]
+        self.assertEqual((payload["protocol"], payload["specialization"]), (2, "file_system"))
+        self.assertIn("storage_management", payload["capabilities"])
+        self.assertNotIn("resume_after", {k for k, v in payload.items() if v is not None})
+
+    @inlineCallbacks
+    def test_credential(self) -> Any:
+        """The credential of an enrolling is kept with mode 0600 and used from then on."""
+        self.connect()
+        yield self.hear(self.sync(credential="own-token"))
+        self.assertEqual(self.trainer.credentials.path.stat().st_mode & 0o777, 0o600)
+        self.connect()
+        self.assertEqual(json.loads(self.lines()[0])["token"], "own-token")
+
+    @inlineCallbacks
+    def test_resume(self) -> Any:
+        """After a restart the hello names the log and how far it was read."""
+        self.connect()
+        yield self.hear(self.sync(), self.message(T.PATTERN_SHARE, PATTERN))
+        yield self.trainer.store.close()
+        yield self.begin()
+        self.connect()
+        payload = json.loads(self.lines()[1])["payload"]
+        self.assertEqual((payload["log_id"], payload["resume_after"]), ("L", 101))
+
+    @inlineCallbacks
+    def test_pages(self) -> Any:
+        """A trainer that can't resume pages the knowledge base; one that can does not."""
+        self.connect()
+        self.lines()
+        yield self.hear(self.sync(next="c:1"))
+        self.assertEqual([m.payload["after"] for m in self.said(T.TRAINING_SYNC)], ["c:1"])
+        yield self.hear(self.sync())
+        self.connect()
+        self.lines()
+        yield self.hear(self.sync(resumed=True, next="c:1"))
+        self.assertEqual(self.said(T.TRAINING_SYNC), [])
+
+    @inlineCallbacks
+    def test_pagesAcrossRestart(self) -> Any:
+        """A newcomer whose connection was lost while it paged goes on with the same page, another process, too."""
+        self.connect()
+        yield self.hear(self.sync(next="c:1"))
+        yield self.hear(self.sync(next="c:2"))
+        for _ in range(2):
+            self.connect()
+            self.lines()
+            yield self.hear(self.sync(resumed=True, next="c:1"))
+            self.assertEqual([m.payload["after"] for m in self.said(T.TRAINING_SYNC)], ["c:2"])
+            yield self.trainer.store.close()
+            yield self.begin()
+        self.connect()
+        yield self.hear(self.sync(resumed=True, next="c:1"))
+        yield self.hear(self.sync())
+        self.assertEqual((yield self.trainer.store.read("SELECT * FROM meta WHERE key = 'page'")), [])
+
+    @inlineCallbacks
+    def test_aiInfoIsLive(self) -> Any:
+        """It is known of those who were there and of those who came later what the hub last told of them."""
+        self.connect()
+        yield self.hear(self.sync(active_ais=["AI_2"], ai_info={"AI_2": {"specialization": "security"}}))
+        news = {"ai_info": {"AI_3": {"specialization": "networking"}}}
+        yield self.hear(self.message(T.TRAINING_SYNC, news, sender="hub", logged=False))
+        known = {aiId: info.specialization for aiId, info in self.trainer.knowledge.ais.items()}
+        self.assertEqual(known, {"AI_2": "security", "AI_3": "networking"})
+
+
+class ReadingTests(TrainerTestCase):
+    @inlineCallbacks
+    def test_reportsHowFarItRead(self) -> Any:
+        """A ping with a position moves the cursor there, and is answered by it when that and all before is durable."""
+        self.connect()
+        yield self.hear(self.sync())
+        self.said()
+        committed: list[str] = []
+        commit = self.trainer.store.commit
+
+        def noted(changes: Changes) -> Deferred[None]:
+            committed.extend(str(p) for sql, p in changes.statements if "'cursor'" in sql)
+            self.assertEqual([m for m in self.said(T.HEARTBEAT) if "seq" in m.payload], [])
+            return commit(changes)
+
+        self.patch(self.trainer.store, "commit", noted)
+        ping = self.message(T.HEARTBEAT, {"nonce": 1, "seq": 150}, sender="hub", logged=False)
+        yield self.hear(self.message(T.PATTERN_SHARE, PATTERN), ping)
+        self.assertEqual(committed, ["('150',)"])
+        self.assertEqual([m.payload for m in self.said(T.HEARTBEAT)], [{"seq": 150}])
+        self.assertEqual(self.trainer.sync.cursor, 150)
+
+    @inlineCallbacks
+    def test_knowledgeBase(self) -> Any:
+        """A newcomer takes over patterns, components (unmeasured) and blocks from the pages it reads."""
+        import msgspec
+
+        base = {
+            "patterns": [{"source": "AI_2", **PATTERN["pattern"]}, {"source": "AI_2", "id": "no pattern"}],
+            "components": [
+                {"source": "AI_2", **msgspec.to_builtins(component("c1"))},
+                {"source": "AI_2", "kind": "code", "id": "b1", "type": "parameters", "data": [1]},
+            ],
+            "benchmarks": {},
+        }
+        self.connect()
+        yield self.hear(self.sync(global_knowledge_base=base))
+        self.assertEqual(list(self.trainer.knowledge.patterns), [("AI_2", "p1")])
+        self.assertEqual([k.source for k in self.trainer.knowledge.components.values()], ["AI_2"])
+        self.assertEqual(list(self.trainer.knowledge.blocks), [("AI_2", "b1")])
+        self.assertEqual(self.trainer.verification.unmeasured(), 1)

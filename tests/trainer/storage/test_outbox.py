@@ -1,0 +1,102 @@
+"""Messages until their ack: in order, across restarts, and none that would hold up the others."""
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, inlineCallbacks
+
+from kernelnet.artifacts import CodeBlock
+from kernelnet.message import CodeShare, MessageType
+from kernelnet.trainer.storage.database import Changes
+from tests.trainer.support import TrainerTestCase
+
+T = MessageType
+
+
+class OutboxTests(TrainerTestCase):
+    async def say(self, *names: str) -> None:
+        for name in names:
+            changes = Changes()
+            self.trainer.outbox.say(T.CODE_SHARE, CodeShare(CodeBlock(name)), changes)
+            await self.trainer.outbox.commit(changes)
+
+    def heard(self) -> list[str]:
+        return [m.payload["code"]["id"] for m in self.said(T.CODE_SHARE)]
+
+    @inlineCallbacks
+    def test_waitsForTheGreeting(self) -> Any:
+        """Nothing logged goes out before the hub has answered the hello."""
+        yield Deferred.fromCoroutine(self.say("a", "b"))
+        self.connect()
+        self.assertEqual(self.heard(), [])
+        yield self.hear(self.sync())
+        self.assertEqual(self.heard(), ["a", "b"])
+
+    @inlineCallbacks
+    def test_againInOrderAcrossRestart(self) -> Any:
+        """What was not acked is sent again by the next process, with the same ids, in the same order."""
+        self.connect()
+        yield self.hear(self.sync())
+        yield Deferred.fromCoroutine(self.say("a", "b", "c"))
+        first = {m.payload["code"]["id"]: m.message_id for m in self.said(T.CODE_SHARE)}
+        ack = {"acked": [[first["a"], 7]]}
+        yield self.hear(self.message(T.ACK, ack, sender="hub", logged=False))
+        yield self.trainer.store.close()
+        yield self.begin()
+        self.connect()
+        yield self.hear(self.sync(resumed=True))
+        again = {m.payload["code"]["id"]: m.message_id for m in self.said(T.CODE_SHARE)}
+        self.assertEqual(list(again.items()), [("b", first["b"]), ("c", first["c"])])
+
+    @inlineCallbacks
+    def test_permanentErrorDrops(self) -> Any:
+        """A message that the hub will never take leaves the outbox; others stay."""
+        self.connect()
+        yield self.hear(self.sync())
+        yield Deferred.fromCoroutine(self.say("a", "b"))
+        ids = [m.message_id for m in self.said(T.CODE_SHARE)]
+        refused = {"code": "invalid_message", "message": "no", "class": "permanent", "message_id": ids[0]}
+        yield self.hear(self.message(T.ERROR, refused, sender="hub", logged=False))
+        self.assertEqual(len((yield self.storedOutbox())), 1)
+
+    @inlineCallbacks
+    def test_retryErrorReconnects(self) -> Any:
+        """A full hub makes the trainer come back later, with all that is unacked in its order."""
+        self.connect()
+        yield self.hear(self.sync())
+        yield Deferred.fromCoroutine(self.say("a", "b"))
+        full = {"code": "storage_full", "message": "full", "class": "retry"}
+        yield self.hear(self.message(T.ERROR, full, sender="hub", logged=False))
+        self.assertTrue(self.transport.disconnecting)
+        self.trainer.outbox.disconnected()
+        self.connect()
+        yield self.hear(self.sync(resumed=True))
+        self.assertEqual(self.heard(), ["a", "b"])
+
+    @inlineCallbacks
+    def test_tooLongToSend(self) -> Any:
+        """A message that no line can hold is not sent; the hub would close over it, again and again."""
+        self.connect()
+        yield self.hear(self.sync())
+        self.lines()
+        for name, size in (("long", 1 << 20), ("short", 10)):
+            changes = Changes()
+            self.trainer.outbox.say(T.CODE_SHARE, CodeShare(CodeBlock(name, data="x" * size)), changes)
+            yield self.trainer.outbox.commit(changes)
+        self.assertEqual([m.payload["code"]["id"] for m in self.said(T.CODE_SHARE)], ["short"])
+
+    @inlineCallbacks
+    def test_hubWithASmallerLimit(self) -> Any:
+        """When the hub closes over a line that is too long for it, the longest that was sent is dropped."""
+        self.connect()
+        yield self.hear(self.sync())
+        self.lines()
+        for name, size in (("a", 10), ("long", 1000), ("b", 10)):
+            changes = Changes()
+            self.trainer.outbox.say(T.CODE_SHARE, CodeShare(CodeBlock(name, data="x" * size)), changes)
+            yield self.trainer.outbox.commit(changes)
+        error = {"code": "line_too_long", "message": "at most 500 bytes", "class": "closing"}
+        yield self.hear(self.message(T.ERROR, error, sender="hub", logged=False))
+        self.lines()
+        self.connect()
+        yield self.hear(self.sync(resumed=True))
+        self.assertEqual([m.payload["code"]["id"] for m in self.said(T.CODE_SHARE)], ["a", "b"])
