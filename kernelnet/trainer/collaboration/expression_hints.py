@@ -27,7 +27,7 @@ def rankAbiOf(bench: Any) -> Abi | None:
 
 
 def hintsOf(known: Iterable[KnownComponent]) -> list[Hint]:
-    """What expressions components were written from; those that were written otherwise have none."""
+    """Expressions that components were written from; those that were written otherwise have none."""
     found = []
     for each in known:
         expression, manifest = textIn(each.component.implementation), each.component.manifest
@@ -37,7 +37,7 @@ def hintsOf(known: Iterable[KnownComponent]) -> list[Hint]:
 
 
 def hintsIn(requirements: Mapping[str, Any], peer: str) -> list[Hint]:
-    """What a peer gives with its invitation, a stranger's words that nobody has confirmed; what is none is left out."""
+    """Hints that a peer gives with its invitation, a stranger's words that nobody has confirmed; others are left out."""
     told = requirements.get("hints")
     found = []
     for entry in told[:MAX_HINTS] if isinstance(told, list) else ():
