@@ -364,6 +364,19 @@ class EncodeTests(CodecTests):
         self.assertEqual(wire.rfc3339(1795359600.25), "2026-11-22T15:00:00.250000Z")
         wire.decode(line(timestamp=wire.rfc3339(1795359600)))
 
+    def test_newMessage(self) -> None:
+        """A new message has an id of its own and the present time, and goes through the codec unchanged."""
+        before = wire.rfc3339(time.time())
+        payload = m.SyncRequest(after="c:1")
+        made = [wire.newMessage("AI_1", MessageType.TRAINING_SYNC, payload, target) for target in (None, "AI_2")]
+        after = wire.rfc3339(time.time())
+        self.assertNotEqual(made[0].message_id, made[1].message_id)
+        for message, target in zip(made, (None, "AI_2"), strict=True):
+            self.assertTrue(before <= message.timestamp <= after)
+            self.assertEqual((message.sender_id, message.target_ai), ("AI_1", target))
+            self.assertEqual(message.payload, {"after": "c:1"})
+            self.assertEqual(wire.decode(wire.encode(message)), message)
+
 
 class PayloadDecodingTests(CodecTests):
     def test_badPayload(self) -> None:

@@ -24,7 +24,7 @@ __all__ = ["Progress"]
 
 class Progress:
     """
-    How far one trainer is.
+    Counts of one trainer, as they are now.
 
     @param folder: where C{progress.json} is written.
     """

@@ -313,7 +313,7 @@ class Trainer(Service):
         stopped = self.worker.stop()
         local = maybeDeferred(self.local.stop)
         local.addErrback(lambda failure: self.log.failure("stopping {local} failed", failure, local=self.local))
-        # A search may not look at its clock, and a full disk keeps a lane waiting until the store is closed.
+        # A search may not look at its clock, and a full disk keeps a loop waiting until the store is closed.
         yield self._within(STOP_WORK, local, stopped)
         deadline = self.reactor.seconds() + LAST_WORDS
         while len(self.outbox) and self.client.isOnline and self.reactor.seconds() < deadline:

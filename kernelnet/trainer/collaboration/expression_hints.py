@@ -30,7 +30,7 @@ def hintsOf(known: Iterable[KnownComponent]) -> list[Hint]:
 
 
 def hintsIn(requirements: Mapping[str, Any], peer: str) -> list[Hint]:
-    """Hints in a peer's invitation, a stranger's words that nobody has confirmed; what is none is left out."""
+    """Hints that a peer gives with its invitation, a stranger's words that nobody has confirmed; others are none."""
     told = requirements.get("hints")
     found = []
     for entry in told[:MAX_HINTS] if isinstance(told, list) else ():

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
-from twisted.internet.error import NotConnectingError
-from twisted.internet.interfaces import IAddress, IConnector, IDelayedCall, IReactorTime
-from twisted.internet.protocol import ClientFactory
+from twisted.internet.interfaces import IAddress, IConnector, IReactorTime
+from twisted.internet.protocol import ReconnectingClientFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -18,10 +16,11 @@ from kernelnet.trainer.connection.protocol import TrainerProtocol
 __all__ = ["TrainerFactory"]
 
 
-class TrainerFactory(AddressRotation, ClientFactory):
+class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignore[misc]  # its maxDelay is an int
     """
     Makes one `TrainerProtocol` at a time, with the address whose turn it is.
 
+    Pauses and their growth are `AddressRotation`'s: a L{ReconnectingClientFactory} alone goes to one address for good.
     After a connection that had gone well the same address is tried again first.
 
     @ivar connection: the one that is open.
@@ -49,16 +48,13 @@ class TrainerFactory(AddressRotation, ClientFactory):
         self._dial = dial
         self.handler = handler
         self._clock = clock
-        self._continue = True
         self._wentWell = self.reached = False
         self._heard = True
-        self._call: IDelayedCall | None = None
         self.connection: TrainerProtocol | None = None
-        self.connector: IConnector | None = None
 
     def connect(self) -> None:
         """Try the address whose turn it is."""
-        self._call = None
+        self._callID = None
         self._wentWell = False
         self.connector = self._dial(self.address)
 
@@ -107,32 +103,23 @@ class TrainerFactory(AddressRotation, ClientFactory):
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
         self.log.warn("can't reach the hub at {address}: {reason}", address=str(self.address), reason=_short(reason))
-        self._retry()
+        super().clientConnectionFailed(connector, reason)
 
     def clientConnectionLost(self, connector: IConnector, unused_reason: Failure) -> None:
-        if self._continue and self._heard:
+        if self.continueTrying and self._heard:
             self.log.info("Lost the hub at {address}", address=str(self.address))
-        elif self._continue:
+        elif self.continueTrying:
             self.log.warn(
                 "Lost the hub at {address} before it said what a hub says: is it a hub that answers there, over TLS? "
                 "Its default port is 6000",
                 address=str(self.address),
             )
-        self._retry()
+        super().clientConnectionLost(connector, unused_reason)
 
-    def stopTrying(self) -> None:
-        """No attempt after this one, which ends if it isn't a connection yet."""
-        self._continue = False
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
-        if self.connector is not None:
-            with suppress(NotConnectingError):
-                self.connector.stopConnecting()
-
-    def _retry(self) -> None:
-        if self._continue:
-            self._call = self._clock.callLater(self.next(same=self._wentWell), self.connect)
+    def retry(self, connector: IConnector | None = None) -> None:
+        """Connect to the address whose turn it is next, after its pause."""
+        if self.continueTrying:
+            self._callID = self._clock.callLater(self.next(same=self._wentWell), self.connect)
 
 
 def _short(reason: Failure) -> str:
