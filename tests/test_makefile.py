@@ -1,4 +1,4 @@
-"""When the Makefile installs and when it does not, with an interpreter that only writes down what it is asked for."""
+"""When the Makefile installs, and what CI makes, with programs that only write down what they are asked for."""
 
 from __future__ import annotations
 
@@ -204,3 +204,41 @@ class MakefileTests(SynchronousTestCase):
         self.made("clean")
         self.made("clean")
         self.assertEqual(sorted(p.name for p in self.tree.iterdir()), ["Makefile", "pyproject.toml", "setup.cfg"])
+
+
+class CiTests(SynchronousTestCase):
+    """C{.ci/run}, with programs that only write down what they are asked for."""
+
+    def setUp(self) -> None:
+        self.base = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.base)
+        script = self.base / "tree" / ".ci" / "run"
+        script.parent.mkdir(parents=True)
+        shutil.copy(ROOT / ".ci" / "run", script)
+        programs = self.base / "programs"
+        programs.mkdir()
+        for name in ("apt-get", "chromedriver", "chromium", "git", "make", "python3", "sqlite3", "strace"):
+            program = programs / name
+            program.write_text('#!/bin/sh\necho "$(basename "$0") $*" >> "$LOG"; test "$*" != "$REFUSED"\n')
+            program.chmod(0o755)
+        self.log = self.base / "log"
+        self.environment = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "LOG": str(self.log)}
+
+    def made(self, refused: str = "") -> tuple[int, list[str]]:
+        """Its exit code, and what it made; of that C{refused} fails."""
+        script = self.base / "tree" / ".ci" / "run"
+        environment = {**self.environment, "REFUSED": refused}
+        ran = subprocess.run(["bash", script], env=environment, capture_output=True, timeout=60, check=False)
+        lines = self.log.read_text().splitlines()
+        return ran.returncode, [line for line in lines if line.startswith("make ")]
+
+    def test_checks(self) -> None:
+        """All that C{make check} checks, once, the tests by README's command; the slowest twenty are named."""
+        checks = ["make lint", "make docs", "make test ARGS=--durations=20", "make fuzz FUZZ=30"]
+        self.assertEqual(self.made(), (0, checks))
+
+    def test_failed(self) -> None:
+        """What fails ends it, and is told."""
+        code, made = self.made(refused="test ARGS=--durations=20")
+        self.assertNotEqual(code, 0)
+        self.assertEqual(made[-1], "make test ARGS=--durations=20")

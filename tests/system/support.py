@@ -166,6 +166,13 @@ resting = Resting()
 """A generator that leaves the machine to others."""
 
 
+def smallTrace(folder: Path) -> Path:
+    """A trace that is read and measured in no time."""
+    trace = folder / "small.txt"
+    trace.write_text("".join(f"{number * number % 70}\n" for number in range(300)))
+    return trace
+
+
 class RestingTrainer(Twistd):
     """
     A real trainer, with a small trace and without a search: for what is not about training.
@@ -177,8 +184,7 @@ class RestingTrainer(Twistd):
         plugins = cwd / "resting"
         (plugins / "twisted" / "plugins").mkdir(parents=True, exist_ok=True)
         (plugins / "twisted" / "plugins" / "resting.py").write_text(RESTING)
-        trace = plugins / "small.txt"
-        trace.write_text("".join(f"{number * number % 70}\n" for number in range(300)))
+        trace = smallTrace(plugins)
         rest = ("--generator", "resting", "--trace", str(trace))
         super().__init__("kerneltrainer", *rest, *arguments, cwd=cwd, wrapper=wrapper, plugins=plugins)
 

@@ -7,22 +7,26 @@ import sys
 import textwrap
 from typing import Any
 
-from tests.system.support import PATIENCE, SystemTestCase
+from tests.system.support import PATIENCE, RESTING, SystemTestCase, smallTrace
 
-COMMON = """
+COMMON = f"""{RESTING}
 import json, sys
 from pathlib import Path
 from kernelnet import IntegratedKernelTrainer, MessageType, NetworkedKernelTrainer, NetworkMessage, OSFeature
 
-def make(port, ai_id="AI_1"):
+def make(port, ai_id="AI_1", learner=None):
     state = Path(sys.argv[1])
-    return NetworkedKernelTrainer(ai_id, "file_system", "localhost", port, state=state)
+    return NetworkedKernelTrainer(ai_id, "file_system", "localhost", port, kernel_trainer=learner, state=state)
+
+def makeResting(port, ai_id):
+    return make(port, ai_id, IntegratedKernelTrainer("file_system", [Path("small.txt")], resting, author=ai_id))
 """
 
 
 class ApiTests(SystemTestCase):
     def run_(self, script: str, *arguments: str) -> dict[str, Any]:
         """The JSON that a program prints."""
+        smallTrace(self.folder)
         program = COMMON + textwrap.dedent(script)
         found = subprocess.run(
             [sys.executable, "-W", "error", "-W", "ignore:Passing pyOpenSSL", "-c", program, *arguments],
@@ -30,6 +34,7 @@ class ApiTests(SystemTestCase):
             text=True,
             timeout=PATIENCE * 3,
             check=False,
+            cwd=self.folder,
             env={**os.environ, "XDG_DATA_HOME": str(self.folder)},
         )
         self.assertEqual(found.returncode, 0, found.stderr)
@@ -70,10 +75,10 @@ class ApiTests(SystemTestCase):
             port = int(sys.argv[2])
 
             async def task():
-                return await make(port, "AI_1").run_collaborative_training(0.05)
+                return await makeResting(port, "AI_1").run_collaborative_training(0.05)
 
             async def twisted():
-                return await make(port, "AI_2").run_collaborative_training(0.05)
+                return await makeResting(port, "AI_2").run_collaborative_training(0.05)
 
             async def main(reactor):
                 one = await Deferred.fromFuture(asyncio.ensure_future(task()))
@@ -180,7 +185,7 @@ class ApiTests(SystemTestCase):
             import asyncio
 
             async def main():
-                both = [make(int(sys.argv[2]), ai_id) for ai_id in ("AI_1", "AI_2")]
+                both = [makeResting(int(sys.argv[2]), ai_id) for ai_id in ("AI_1", "AI_2")]
                 return await asyncio.gather(*(t.run_collaborative_training(0.05) for t in both))
 
             print(json.dumps({"ids": [found["ai_id"] for found in asyncio.run(main())]}))
