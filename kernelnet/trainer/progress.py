@@ -24,7 +24,7 @@ __all__ = ["Progress"]
 
 class Progress:
     """
-    How far one trainer is.
+    Progress of one trainer.
 
     @param folder: where C{progress.json} is written.
     """

@@ -1,5 +1,5 @@
 """
-What the hub says, and what it means for a trainer.
+Messages of the hub, and their meaning for a trainer.
 
   - C{delivery}: whom the connection serves: batches in their order, with what failed tried again
   - C{dispatcher}: what each message means, a table from type to method

@@ -30,7 +30,7 @@ MAX_PAGES = 20
 
 class HubSync:
     """
-    What the hub tells of itself, and what this trainer tells of its reading.
+    Exchange of what the hub tells of itself, and what this trainer tells of its reading.
 
     @ivar logId: the hub's log that C{cursor} is a position in.
     @ivar cursor: up to which C{seq} everything that is for us was taken.
