@@ -128,7 +128,7 @@ def printTable(table: Table) -> None:
 @contextmanager
 def reading(state: Path | None) -> Iterator[Reader]:
     """
-    What the hub's database holds, whether the hub runs or not.
+    Reader of the hub's database, whether the hub runs or not.
 
     @raise click.ClickException: there is none, it can't be read, or it is of a newer kernelnet, whose tables may mean
         something else.

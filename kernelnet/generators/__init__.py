@@ -1,5 +1,5 @@
 """
-Who writes components.
+Writers of components.
 
   - C{search}: the default, a portfolio of all families that there are for a bench
   - C{genetic_programming}: a family over rank functions, on any bench that has them, and the generator C{genetic}

@@ -95,7 +95,7 @@ FRAMES = (
             ("deploy", "testing"),
             ("generators.llm",),
             ("generators", "learning", "exporters"),
-            ("expressions", "workbench.*"),
+            ("expressions", "", "workbench.*"),
             ("workbench",),
         ),
     ),

@@ -45,6 +45,10 @@ class HouseTests(SynchronousTestCase):
         """A module is short, or has its reason not to be."""
         self.assertNone(checks.longModules(self.tree))
 
+    def test_docstrings(self) -> None:
+        """A docstring begins with its noun or its verb."""
+        self.assertNone(checks.questions(self.tree))
+
     def test_typed(self) -> None:
         """Scenarios, benches and problems are called by their interfaces."""
         self.assertNone(checks.untypedParameters(self.tree))

@@ -83,7 +83,7 @@ class _Search:
 
     def trySuggested(self) -> None:
         """
-        What patterns suggest comes before all else, of whatever family, unless there are parents to begin with.
+        Try what patterns suggest before all else, of whatever family, unless there are parents to begin with.
 
         It says nothing of who will go on finding better, so nobody is paid for it.
         """

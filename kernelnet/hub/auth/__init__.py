@@ -1,7 +1,8 @@
 """
-Who may come in, and by which certificate the hub shows itself.
+Admission: who may come in, and by which certificate the hub shows itself.
 
   - `tokens`: tokens by their hash: checked, given, rotated, revoked
+  - `authenticator`: handshakes answered by these
   - `token_commands`: the commands about tokens, each done within one transaction
   - `certificates`: the hub's certificate: made, renewed, or an operator's own
 """

@@ -1,5 +1,5 @@
 """
-Whom a message concerns, and what it means.
+Meaning of each message, and whom it concerns.
 
   - `router`: each logged message type: what is stored of it, and to whom it goes
   - `directory`: the AIs that are known, and which of them can do what

@@ -1,5 +1,5 @@
 """
-What each logged message type means.
+Meaning of each logged message type.
 
 ==========================  =================================================  ==============================
 type                        stored in                                          goes to

@@ -1,5 +1,5 @@
 """
-What may be read, and what may be written in one commit: the half of an engine that its users see.
+Reader and transaction: the half of an engine that its users see.
 
 An engine's reader has the query groups of `kernelnet.hub.storage.statements`; its transaction has all groups, and the
 log.  `Transaction` holds what is the same for every engine, and takes from it `_write`, `find` and the savepoints.

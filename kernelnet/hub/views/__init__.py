@@ -1,5 +1,5 @@
 """
-What is stored as others are told of it: each view is a function of a `kernelnet.hub.storage.transaction.Reader`.
+Views of what is stored, as others are told of it: each is a function of a `kernelnet.hub.storage.transaction.Reader`.
 
   - `projections`: patterns, components and reports stored from messages, and read in the pages that newcomers get
   - `components`: components with everybody's verdict and their lineage

@@ -7,7 +7,7 @@ The workbench of CPU scheduling.
     reference; `machine` runs it with a policy
   - C{baselines/*.c}: hand-made policies
   - `readers`, `ftrace`, `schedviz`: SWF, Linux's scheduler events, our own format
-  - `trace`: dense numbers, digest, splits, load
+  - `trace`: dense numbers, digest, splits, load; `tasks`: what readers give, whatever the format
   - `scenario`: one log with its settings; `patterns`: what can be learned about it
   - `record`: records the machine at hand
   - C{traces/}: two logs we recorded, and C{record.py}, which recorded them

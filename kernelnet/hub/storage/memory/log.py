@@ -31,7 +31,7 @@ _report = msgspec.json.Decoder(_Report)
 
 
 def readPage(tables: Tables, after: int, upTo: int, aiId: str) -> Page:
-    """What `kernelnet.hub.storage.engine.Engine.page` fires with."""
+    """Page that `kernelnet.hub.storage.engine.Engine.page` fires with."""
     events = (row.event for row in islice(tables.rows(after, upTo), log_pages.PAGE_ROWS))
     page = fillPage(events, aiId, after)
     if page.upTo == after:
@@ -40,7 +40,7 @@ def readPage(tables: Tables, after: int, upTo: int, aiId: str) -> Page:
 
 
 def findMessage(tables: Tables, sender: str, messageId: str) -> tuple[int, bytes] | None:
-    """What `kernelnet.hub.storage.transaction.Transaction.find` gives."""
+    """Position and digest that `kernelnet.hub.storage.transaction.Transaction.find` gives."""
     found = tables.known.get((sender, messageId))
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""What reads, and what writes in one commit, in memory; and the commit itself."""
+"""Reader and transaction in memory, and the commit itself."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class Pages(http.server.BaseHTTPRequestHandler):
 
 
 def named(name: str) -> None:
-    """What a process is called decides about its group."""
+    """Name this process: that decides about its group."""
     Path("/proc/self/comm").write_text(name)
 
 

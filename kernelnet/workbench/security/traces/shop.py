@@ -207,7 +207,7 @@ def packed(files: dict[str, bytes]) -> bytes:
 
 
 def visit(client: Client, rng: random.Random) -> None:
-    """What a customer does on one connection: a few requests of some kind, now and then a wrong password."""
+    """Do as a customer on one connection: a few requests of some kind, now and then a wrong password."""
     for _ in range(1 + int(rng.expovariate(0.5))):
         kind = rng.random()
         if kind < 0.35:
