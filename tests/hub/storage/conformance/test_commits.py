@@ -16,6 +16,11 @@ from tests.hub.databases import onEveryEngine
 from tests.hub.storage.conformance.support import NOW, TIMESTAMP, EngineTestCase, FunctionWork, append
 
 
+def markOf(name: str) -> Mark:
+    """A mark for each name, in the order of these; a message's number is not known before it is committed."""
+    return Mark(1000 + int.from_bytes(name.encode()[:2], "big"), NOW, 1)
+
+
 def writeEverywhere(transaction: Transaction, name: str) -> None:
     """A row in each table, named so."""
     event = append(transaction, name, "m")
@@ -26,7 +31,7 @@ def writeEverywhere(transaction: Transaction, name: str) -> None:
     transaction.sessions.insert(NewSession(name, name, "t", "d", "offered", ["x"], b"{}", NOW, NOW + 1))
     transaction.tokens.insert(StoredToken(name, name, "issued", NOW, None, None, None))
     transaction.ais.save(StoredAi(name, b"{}", 2, NOW, None))
-    transaction.marks.add([Mark(event.seq, NOW, 1)])
+    transaction.marks.add([markOf(name)])
     transaction.note("{name} was here", name=name)
     transaction.hellos.append((name, Hello("general"), NOW))
     transaction.enrolled.append(name)
@@ -65,7 +70,7 @@ class AtomicityTests(EngineTestCase):
             lambda transaction: writeEverywhere(transaction, "b"),
         )
         both = ["a", "b"]
-        expected = [both, both, both, 2, both, both, both, Mark(2, NOW, 1)]
+        expected = [both, both, both, 2, both, both, both, markOf("b")]
         self.assertEqual(self.ask(namesIn), expected)
         self.assertEqual(done.refused, {1: self.database.poison})
         self.assertEqual([event.seq for event in done.committed.events], [1, 2])
@@ -212,7 +217,7 @@ class OrderTests(EngineTestCase):
         works = FunctionWork(writeEverywhereAs("a")), FunctionWork(second)
         self.commit(*works)
         both = ["a", "b"]
-        self.assertEqual(works[1].result, [both, both, both, 2, both, both, both, Mark(2, NOW, 1)])
+        self.assertEqual(works[1].result, [both, both, both, 2, both, both, both, markOf("b")])
 
     def test_many(self) -> None:
         """Hundreds of works in one commit keep their order, and each row its own content."""

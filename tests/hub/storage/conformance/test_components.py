@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.statements.knowledge import (
     COMPONENT_SORTS,
     COMPONENT_STATES,
@@ -41,14 +42,14 @@ class ComponentsTestCase(EngineTestCase):
         new = NewComponent(author, id, **{**ordinary, **fields})
         self.sent += 1
 
-        def share(transaction: Transaction) -> int:
+        def share(transaction: Transaction) -> Event:
             event = append(transaction, author, f"m{self.sent}")
             transaction.components.put(event, new)
             if new.digest:
                 transaction.components.countVerdicts(new.digest)
-            return event.seq
+            return event
 
-        return self.write(share)
+        return self.write(share).seq
 
     def judge(self, id: str, reporter: str, verdict: str | None, digest: str | None = None) -> None:
         """Report on a component, by default that which `share` makes."""

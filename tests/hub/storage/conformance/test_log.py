@@ -6,6 +6,7 @@ from typing import Any
 
 from kernelnet import wire
 from kernelnet.hub.storage import integrity, log_pages
+from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.statements.knowledge import NewComponent
 from kernelnet.hub.storage.statements.log import Confirmation, EventHeader
 from kernelnet.hub.storage.transaction import Transaction
@@ -42,7 +43,12 @@ class NumberTests(EngineTestCase):
         self.again()
         given.append(self.append("a", "last").seq)
         self.assertEqual(given, [1, 2, 3, 4, 5, 6])
-        self.assertEqual(self.write(lambda t: (t.marks.remove(99, 99), append(t, "a", "same").seq)), (1, 7))
+
+        def both(transaction: Transaction) -> Event:
+            self.assertEqual(transaction.marks.remove(99, 99), 1)
+            return append(transaction, "a", "same")
+
+        self.assertEqual(self.write(both).seq, 7)
 
     def test_event(self) -> None:
         """An event tells readers what they need: the sender is no recipient of its own, a new type is marked."""
@@ -95,18 +101,20 @@ class RepetitionTests(EngineTestCase):
         self.assertEqual(self.database.known, 3)
 
     def test_withinACommit(self) -> None:
-        """It is found by a later work of the same commit."""
-        found: list[Any] = []
+        """It is found by a later work of the same commit, with the number that its event has by then."""
+        found: list[tuple[bool, bytes] | None] = []
+        events: list[Event] = []
 
         def once(transaction: Transaction) -> None:
-            found.append(transaction.find("a", "m"))
-            if found[-1] is None:
-                append(transaction, "a", "m", digest=b"d" * 16)
+            there = transaction.find("a", "m")
+            if there is None:
+                events.append(append(transaction, "a", "m", digest=b"d" * 16))
+            found.append(there and (there[0] == events[-1].seq, there[1]))
 
         self.commit(once, once)
         # An engine may apply works twice, and the first time take each message for a new one.
-        self.assertEqual(found[-2:], [None, (1, b"d" * 16)])
-        self.assertEqual(len(self.database.logged()), 1)
+        self.assertEqual(found[-2:], [None, (True, b"d" * 16)])
+        self.assertEqual([row.seq for row in self.database.logged()], [events[-1].seq])
 
     def test_repeatedOnes(self) -> None:
         """Repetitions among new messages are all found in time, of what is there and of what was removed."""
@@ -124,6 +132,22 @@ class RepetitionTests(EngineTestCase):
         done = self.commit(*map(once, ("new", "old", "new", "there", "newer", "old")))
         self.assertEqual((done.refused, [event.seq for event in done.committed.events]), ({}, [3, 4]))
         self.assertEqual([row.messageId for row in self.database.logged()], ["there", "new", "newer"])
+
+    def test_removedAlone(self) -> None:
+        """Also a removed message that comes again as the only repetition in a commit, whichever place it has there."""
+        self.append("a", "old", digest=b"o" * 16)
+        self.remove(1)
+        found: list[Any] = []
+
+        def again(transaction: Transaction) -> None:
+            found.append(transaction.find("a", "old"))
+            if found[-1] is None:
+                append(transaction, "a", "old", digest=b"o" * 16)
+
+        for i, works in enumerate(((appends("a", "x0"), again), (again, appends("a", "x1")), (again,))):
+            self.commit(*works)
+            self.assertEqual(found[-1], (1, b"o" * 16), i)
+        self.assertEqual([row.messageId for row in self.database.logged()], ["x0", "x1"])
 
     def test_undone(self) -> None:
         """What was undone was never there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.statements.knowledge import NewPattern, StoredPattern
 from kernelnet.hub.storage.transaction import Transaction
 from tests.hub.databases import onEveryEngine
@@ -13,14 +14,14 @@ class PatternTests(EngineTestCase):
     def put(self, author: str, id: str, confidence: float = 0.5, type: str = "loop", body: bytes = b"{}") -> int:
         """@return: the seq of the message that it came with."""
 
-        def put(transaction: Transaction) -> int:
+        def put(transaction: Transaction) -> Event:
             seqs = self.ask(lambda reader: reader.log.newestHeaders(0, 999, 1))
             event = append(transaction, author, f"m{seqs[0].seq if seqs else 0}")
             pattern = NewPattern(author, id, type, confidence, "general", f"time of {id}", body)
             transaction.patterns.put(event, pattern)
-            return event.seq
+            return event
 
-        return self.write(put)
+        return self.write(put).seq
 
     def after(self, key: tuple[float, int] | None = None) -> list[tuple[float, int]]:
         return [(one.confidence, one.seq) for one in self.ask(lambda reader: [*reader.patterns.after(key)])]
