@@ -89,7 +89,7 @@ class _HubUnderTest:
 
         globalLogPublisher.addObserver(observe)
         self._folder = TemporaryDirectory(prefix="kernelnet-fuzz-")
-        self.hub = Hub(Path(self._folder.name))
+        self.hub = Hub(Path(self._folder.name) / "hub_data.db")
         self.hub.issue("AI_1")
 
     def feed(self, data: bytes, authenticated: bool) -> None:

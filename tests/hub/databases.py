@@ -95,6 +95,7 @@ class HubDatabase(ABC):
     A database for one test; each engine on it goes on where the last one ended.
 
     @cvar name: of its engine.
+    @cvar makesBackups: whether its engine does, and goes back to them.
     @ivar writer: what commits of its engine go through.
     @ivar reader: what reads.
     @cvar full: what its engine raises when there is no more room; C{busy}: when it can't write now; C{damage}: when it
@@ -102,6 +103,7 @@ class HubDatabase(ABC):
     """
 
     name: ClassVar[str]
+    makesBackups: ClassVar[bool]
     full: ClassVar[Exception]
     busy: ClassVar[Exception]
     damage: ClassVar[Exception]
@@ -135,6 +137,7 @@ class OnSqlite(HubDatabase):
     """A file, written without waiting for the disk."""
 
     name = "Sqlite"
+    makesBackups = True
     full = sqlite3.OperationalError("database or disk is full")
     busy = sqlite3.OperationalError("database is locked")
     damage = sqlite3.DatabaseError("database disk image is malformed")
@@ -177,6 +180,7 @@ class InMemory(HubDatabase):
     """Nothing but memory."""
 
     name = "Memory"
+    makesBackups = False
     full = MemoryError("no more")
     busy = DatabaseBusy("not now")
     damage = Damaged("by a cosmic ray")

@@ -132,8 +132,8 @@ class Hub(service.Hub):
     clock: Clock
 
     def __init__(self, database: HubDatabase | Path, clock: Clock | None = None, bounds: Bounds | None = None) -> None:
-        """@param database: of a folder: that in SQLite."""
-        self.database = OnSqlite(database) if isinstance(database, Path) else database
+        """@param database: of a file: that in SQLite, of this name."""
+        self.database = OnSqlite(database.parent) if isinstance(database, Path) else database
         self.engine = self.database.engine()
         self.engine.prepare()
         clock = clock or Clock()

@@ -100,7 +100,7 @@ class Transaction(ABC):
         self, message: NetworkMessage, line: bytes, recipients: Iterable[str] | None, digest: bytes = b""
     ) -> Event:
         """
-        Put one message at the end of the log.
+        Put one message at the end of the log; who may say it twice has asked `find` in the same transaction.
 
         @param line: C{message} as its recipients get it.
         @param recipients: ids; C{None}: all but the sender.

@@ -28,7 +28,7 @@ class OfflineTests(SynchronousTestCase):
         sqlite.prepare(state.database)
         token = offline(state, {"command": "tokens issue", "ai_id": "AI_9"})["token"]
         self.assertEqual([row["ai_id"] for row in offline(state, {"command": "tokens list"})], ["AI_9"])
-        hub = Hub(state.database.parent)
+        hub = Hub(state.database)
         self.addCleanup(hub.kill)
         hub._tokens["AI_9"] = token
         client = hub.client("AI_9")

@@ -23,7 +23,7 @@ from tests.hub.support import Client, Hub, aPattern
 class SocketTests(TestCase):
     def setUp(self) -> None:
         self.state = aState(self)
-        self.hub = Hub(self.state.database.parent)
+        self.hub = Hub(self.state.database)
         self.addCleanup(self.hub.kill)
         self.state.prepareHub([], datetime.now(UTC))
         self.certificates: HubCertificates | None = HubCertificates(self.state, self.hub.clock, time.time)
