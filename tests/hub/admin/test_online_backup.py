@@ -32,7 +32,7 @@ class Connections:
 class OnlineBackupTests(TestCase):
     def setUp(self) -> None:
         self.state = aState(self)
-        self.hub = Hub(self.state.path)
+        self.hub = Hub(self.state.database)
         self.addCleanup(self.hub.kill)
         self.connections = Connections()
         self.file = self.state.path / "copy.db"
