@@ -256,11 +256,11 @@ class EventLog:
             self._log.failure("settling {work} failed", work=work)
 
     def _settleAll(self, problems: list[WireProblem | None], committed: Committed) -> None:
-        began = self._clock.seconds()
         works, self._running = self._running, []
         self._tell(self._toldFirst, committed)
         for work, problem in zip(works, problems, strict=True):
             self._settle(work, problem)
+        began = self._clock.seconds()
         self._tell(self._toldLast, committed)
         now = self._clock.seconds()
         self._restUntil = now + min(self.REST * (now - began), self.GATHER)
