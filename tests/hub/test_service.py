@@ -20,10 +20,14 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from kernelnet.hub import service
 from kernelnet.hub.admin.control_client import NoHub, call
 from kernelnet.hub.storage import sqlite
+from kernelnet.hub.tap import Options
 from kernelnet.identity import StateDirectory
 
 from .support import aPattern
@@ -370,3 +374,20 @@ class KillTests(ProcessTestCase):
 def call_position(hub: Process) -> int:
     hub.port()
     return int(call(hub.state, {"command": "status"})["log"]["position"])
+
+
+class EarlyStopTests(TestCase):
+    async def test_whileOpening(self) -> None:
+        """A hub that is stopped while it still opens its database ends in order: that is no failure to start."""
+        failed: list[str] = []
+        self.patch(service, "endWithFailure", lambda reactor, text: failed.append(text))
+        options = Options()
+        options.parseOptions(["--state", self.mktemp(), "--port", "0", "--dashboard", "off"])
+        state = StateDirectory(options["state"])
+        state.open()
+        hub = service.HubService(reactor, state, options.config)
+        await deferLater(reactor, 0)  # type: ignore[arg-type]  # from now on it runs
+        hub.startService()
+        await hub.stopService()
+        await deferLater(reactor, 0.01)  # type: ignore[arg-type]
+        self.assertEqual((failed, self.flushLoggedErrors()), ([], []))
