@@ -386,8 +386,8 @@ class EarlyStopTests(TestCase):
         state = StateDirectory(options["state"])
         state.open()
         hub = service.HubService(reactor, state, options.config)
-        await deferLater(reactor, 0)  # type: ignore[arg-type]  # from now on it runs
+        await deferLater(reactor, 0)  # from now on it runs
         hub.startService()
         await hub.stopService()
-        await deferLater(reactor, 0.01)  # type: ignore[arg-type]
+        await deferLater(reactor, 0.01)
         self.assertEqual((failed, self.flushLoggedErrors()), ([], []))
