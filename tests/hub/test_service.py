@@ -29,8 +29,9 @@ from kernelnet.hub.admin.control_client import NoHub, call
 from kernelnet.hub.storage import sqlite
 from kernelnet.hub.tap import Options
 from kernelnet.identity import StateDirectory
+from kernelnet.wire import WireProblem
 
-from .support import aPattern
+from .support import HubTestCase, aPattern
 
 SECONDS = 60.0
 """How long anything may take before a test gives up."""
@@ -374,6 +375,24 @@ class KillTests(ProcessTestCase):
 def call_position(hub: Process) -> int:
     hub.port()
     return int(call(hub.state, {"command": "status"})["log"]["position"])
+
+
+class PeriodicTests(HubTestCase):
+    def test_failing(self) -> None:
+        """Periodic work that fails is logged, and done again the next time."""
+        calls: list[float] = []
+
+        def fails(now: float) -> None:
+            calls.append(now)
+            raise ValueError("mine")
+
+        self.patch(self.hub.admission.messageRate, "forget", fails)
+        self.hub.writer.error = ValueError("the engine's")
+        commits = self.hub.writer.calls
+        self.hub.clock.pump([service.SWEEP_EVERY] * 3)
+        self.assertEqual((len(calls), self.hub.writer.calls - commits), (3, 3))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError, WireProblem)), 6)
+        self.hub.writer.error = None
 
 
 class EarlyStopTests(TestCase):
