@@ -195,7 +195,7 @@ class Hub:
             if job.running:
                 job.stop()
         self.presence.stop()
-        return self.connections.suspend(WireProblem("shutting_down", "the hub is going away; come back"))
+        return self.connections.stop(WireProblem("shutting_down", "the hub is going away; come back"))
 
 
 class HubService(Service):
