@@ -133,21 +133,27 @@ class Hub:
             removed=lambda: self.retention.removed,
             wallClock=wallClock,
         )
-        self._jobs = [self._job(self.liveness.sweep), self._job(self.admission.sweep), self._job(self._expire)]
+        self._jobs = [
+            self._job("the sweep", self.liveness.sweep),
+            self._job("forgetting limits", self.admission.sweep),
+            self._job("ending sessions", self._expire),
+        ]
 
     def __repr__(self) -> str:
         return f"<Hub {self.log!r} {self.connections!r}>"
 
-    def _job(self, function: Callable[[], object]) -> LoopingCall:
-        job = LoopingCall(function)
+    def _job(self, what: str, function: Callable[[], object]) -> LoopingCall:
+        """Work to be done every few seconds, also after it has failed."""
+
+        def failed(failure: Failure) -> None:
+            self._logger.failure("{what} failed; it goes on", failure, what=what)
+
+        job = LoopingCall(lambda: maybeDeferred(function).addErrback(failed))
         job.clock = self.clock
         return job
 
-    def _expire(self) -> Deferred[None]:
-        def failed(failure: Failure) -> None:
-            self._logger.failure("ending sessions failed; it goes on", failure)
-
-        return self.log.write(collaboration_sessions.expire).addCallbacks(lambda _: None, failed)
+    def _expire(self) -> Deferred[int]:
+        return self.log.write(collaboration_sessions.expire)
 
     def controls(self, certificates: HubCertificates | None) -> ControlFactory:
         """Make the server of its control socket."""
@@ -189,7 +195,7 @@ class Hub:
             if job.running:
                 job.stop()
         self.presence.stop()
-        return self.connections.suspend(WireProblem("shutting_down", "the hub is going away; come back"))
+        return self.connections.stop(WireProblem("shutting_down", "the hub is going away; come back"))
 
 
 class HubService(Service):

@@ -20,13 +20,18 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from kernelnet.hub import service
 from kernelnet.hub.admin.control_client import NoHub, call
 from kernelnet.hub.storage import sqlite
+from kernelnet.hub.tap import Options
 from kernelnet.identity import StateDirectory
+from kernelnet.wire import WireProblem
 
-from .support import aPattern
+from .support import HubTestCase, aPattern
 
 SECONDS = 60.0
 """How long anything may take before a test gives up."""
@@ -370,3 +375,38 @@ class KillTests(ProcessTestCase):
 def call_position(hub: Process) -> int:
     hub.port()
     return int(call(hub.state, {"command": "status"})["log"]["position"])
+
+
+class PeriodicTests(HubTestCase):
+    def test_failing(self) -> None:
+        """Periodic work that fails is logged, and done again the next time."""
+        calls: list[float] = []
+
+        def fails(now: float) -> None:
+            calls.append(now)
+            raise ValueError("mine")
+
+        self.patch(self.hub.admission.messageRate, "forget", fails)
+        self.hub.writer.error = ValueError("the engine's")
+        commits = self.hub.writer.calls
+        self.hub.clock.pump([service.SWEEP_EVERY] * 3)
+        self.assertEqual((len(calls), self.hub.writer.calls - commits), (3, 3))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError, WireProblem)), 6)
+        self.hub.writer.error = None
+
+
+class EarlyStopTests(TestCase):
+    async def test_whileOpening(self) -> None:
+        """A hub that is stopped while it still opens its database ends in order: that is no failure to start."""
+        failed: list[str] = []
+        self.patch(service, "endWithFailure", lambda reactor, text: failed.append(text))
+        options = Options()
+        options.parseOptions(["--state", self.mktemp(), "--port", "0", "--dashboard", "off"])
+        state = StateDirectory(options["state"])
+        state.open()
+        hub = service.HubService(reactor, state, options.config)
+        await deferLater(reactor, 0)  # from now on it runs
+        hub.startService()
+        await hub.stopService()
+        await deferLater(reactor, 0.01)
+        self.assertEqual((failed, self.flushLoggedErrors()), ([], []))

@@ -43,6 +43,7 @@ async def restore(
     @param tell: is told how far it is, in another thread.
     @return: C{events}, C{log_id}, C{former}: where a copy of the database is that was replaced.
     @raise kernelnet.hub.storage.errors.DatabaseError: C{file} can't be used; nothing has changed, nobody was disturbed.
+    @raise WireProblem: another one is being gone back to, or the hub ends; nothing has changed by this.
     """
     engine = log.engine
     restoration = await engine.prepareRestore(file, tell)
@@ -50,11 +51,17 @@ async def restore(
         _log.warn("going back to the backup {file}", file=str(file))
         tell("putting it in place", 0, None)
         await connections.suspend(WireProblem("shutting_down", "the hub goes back to a backup; come back"))
+    except WireProblem:
+        await restoration.discard()
+        raise
+    try:
         former = await engine.replace(restoration)
         await log.open()
         directory.replaceWith(await log.read(Directory.load))
     finally:
-        connections.resume()
-        await restoration.discard()
+        try:
+            await restoration.discard()
+        finally:
+            connections.resume()  # at last: a hub that is to stop has waited for this
     _log.warn("restored {file}: log {logId} at {head}", file=str(file), logId=log.logId, head=log.head)
     return {"events": log.head, "log_id": log.logId, "former": str(former)}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -36,6 +36,7 @@ class Connections:
         self._drain = drain
         self._open: set[Connection] = set()
         self._allGone: Deferred[None] | None = None
+        self._resumed: list[Deferred[None]] = []
 
     def __repr__(self) -> str:
         return f"<Connections {len(self.byId)} AIs, {len(self._open)} open>"
@@ -102,8 +103,10 @@ class Connections:
         """
         Take nothing more, commit and acknowledge what came, close all connections with C{why}.
 
-        @return: fires when all are gone, within some seconds.
+        @return: fires when all are gone, within some seconds; fails if it stands still already.
         """
+        if self.suspended:
+            return fail(WireProblem("busy", "the hub goes back to a backup already, or is going away"))
         self.suspended = True
         for connection in self._open:
             connection.hold("stopping")
@@ -122,3 +125,14 @@ class Connections:
     def resume(self) -> None:
         """Let clients in again, after `suspend`."""
         self.suspended = False
+        resumed, self._resumed = self._resumed, []
+        for waiting in resumed:
+            waiting.callback(None)
+
+    def stop(self, why: WireProblem) -> Deferred[None]:
+        """Do as `suspend` does, for good; who has suspended it comes to its end before."""
+        if not self.suspended:
+            return self.suspend(why)
+        resumed: Deferred[None] = Deferred()
+        self._resumed.append(resumed)
+        return resumed.addCallback(lambda _: self.suspend(why))

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from twisted.logger import Logger
+
 from kernelnet.hub.connection.interfaces import Connection
 from kernelnet.hub.connection.log_reader import Broadcast
 from kernelnet.hub.storage.engine import Committed
@@ -15,6 +17,8 @@ __all__ = ["FanOut"]
 
 class FanOut:
     """@param connections: of the AIs that are authenticated, by id."""
+
+    log = Logger(namespace="kernelnet.hub")
 
     def __init__(self, connections: Mapping[str, Connection]) -> None:
         self._connections = connections
@@ -32,9 +36,12 @@ class FanOut:
         acking, self._acking = self._acking, {}
         broadcasts = list(Broadcast.of(committed.events))
         # Those who wait for an ack come first: to tell a hundred others takes longer than a commit.
-        everybody = list(acking | dict.fromkeys(self._connections.values())) if broadcasts else []
-        for broadcast in broadcasts:
-            for connection in everybody:
-                connection.committed(broadcast)
-        for connection in acking if not broadcasts else ():
-            connection.committed(None)
+        told = list(acking | dict.fromkeys(self._connections.values())) if broadcasts else list(acking)
+        for broadcast in broadcasts or (None,):
+            for connection in told:
+                try:
+                    connection.committed(broadcast)
+                except Exception:
+                    # What one that is live isn't told now it is never told: it comes back to where it was.
+                    self.log.failure("telling {who} of a commit failed", who=connection.aiId)
+                    connection.abort()

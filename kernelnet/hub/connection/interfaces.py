@@ -116,7 +116,7 @@ class Suspendable(Protocol):
         """
         Take nothing more, commit and acknowledge what came, close all connections with C{why}.
 
-        @return: fires when all are gone, within some seconds.
+        @return: fires when all are gone, within some seconds; fails if it stands still already.
         """
 
     def resume(self) -> None:

@@ -47,13 +47,13 @@ class Liveness:
 
     def sweep(self) -> None:
         """Look at all connections; call it every few seconds."""
-        try:
-            now = self._clock.seconds()
-            for connection in list(self._connections.values()):
-                if connection.greeted and not connection.closing:
+        now = self._clock.seconds()
+        for connection in list(self._connections.values()):
+            if connection.greeted and not connection.closing:
+                try:
                     self._look(connection, now)
-        except Exception:
-            self.log.failure("the sweep failed; it goes on")
+                except Exception:
+                    self.log.failure("looking at {who} failed; the sweep goes on", who=connection.aiId)
 
     def _look(self, connection: Connection, now: float) -> None:
         silent = now - connection.lastHeard

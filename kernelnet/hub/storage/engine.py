@@ -165,4 +165,4 @@ class Engine(Protocol):
         """
 
     def close(self) -> None:
-        """Give everything back; nothing is called any more."""
+        """Give everything back; what is asked from now on is not answered, and raises nothing."""

@@ -97,7 +97,7 @@ class LogRetention:
         return done.addErrback(lambda failure: self.log.failure("keeping the log failed; it goes on", failure))
 
     async def _keep(self) -> None:
-        source, now, head = self._source, self._wallClock(), self._source.head
+        source, now, head, logId = self._source, self._wallClock(), self._source.head, self._source.logId
         read = self._readPositions()
         marks = await source.read(lambda reader: newMarks(reader.marks, head, now))
 
@@ -108,14 +108,19 @@ class LogRetention:
 
         if not marks and not read and self.policy == RetentionPolicy():
             return
+        # A backup may be gone back to meanwhile: what was found is not about that log.
+        if source.logId != logId:
+            return
         upTo = await source.write(write)
-        if upTo < source.first:
+        if upTo < source.first or source.logId != logId:
             return
         # First of all: from now on nobody begins or goes on to read what is about to go.
         source.first = upTo + 1
         before = self.removed
-        while not self._stopped and (
-            count := await source.write(lambda transaction: transaction.marks.remove(upTo, CHUNK))
+        while (
+            not self._stopped
+            and source.logId == logId
+            and (count := await source.write(lambda transaction: transaction.marks.remove(upTo, CHUNK)))
         ):
             self.removed += count
             if count == CHUNK:

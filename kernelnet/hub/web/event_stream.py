@@ -180,6 +180,7 @@ class EventStreams:
             if most is not None:
                 self._read(position, most, partial(_newest, after=position, head=head, most=most, kinds=kinds))
         for stream in list(self._streams):
+            stream.position = min(stream.position, head)  # a backup may have been gone back to
             if stream.paused and now - stream.lastWritten >= SLOW:
                 stream.drop()
             elif stream.position >= head and not stream.paused and now - stream.lastWritten >= PING_EVERY:

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import TestCase
 
 from kernelnet.hub.admin import online_backup
+from kernelnet.hub.connection.interfaces import Suspendable
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.wire import WireProblem
 from tests.hub.admin.support import aState
@@ -37,10 +38,12 @@ class OnlineBackupTests(TestCase):
         self.connections = Connections()
         self.file = self.state.path / "copy.db"
 
-    def restore(self, file: Path) -> Deferred[dict[str, Any]]:
+    def restore(self, file: Path, connections: Suspendable | None = None) -> Deferred[dict[str, Any]]:
         hub = self.hub
         return Deferred.fromCoroutine(
-            online_backup.restore(file, log=hub.log, directory=hub.directory, connections=self.connections)
+            online_backup.restore(
+                file, log=hub.log, directory=hub.directory, connections=connections or self.connections
+            )
         )
 
     async def test_goBack(self) -> None:
@@ -59,6 +62,16 @@ class OnlineBackupTests(TestCase):
         self.assertTrue(Path(told["former"]).exists())
         self.assertEqual(list(self.hub.directory.ais), ["AI_1"])
         self.assertEqual(self.connections.calls, ["suspend: shutting_down", "resume"])
+
+    async def test_notNow(self) -> None:
+        """Where the hub stands still already, as at its end, nothing changes, and nothing is left."""
+        await online_backup.backUp(self.hub.engine, self.file)
+        before, files = self.hub.log.logId, set(self.state.path.iterdir())
+        await self.hub.connections.stop(WireProblem("shutting_down", "the end"))
+        with self.assertRaises(WireProblem):
+            await self.restore(self.file, self.hub.connections)
+        self.assertEqual((self.hub.log.logId, set(self.state.path.iterdir())), (before, files))
+        self.assertTrue(self.hub.connections.suspended)
 
     async def test_unusable(self) -> None:
         """A file that is no backup disturbs nobody."""

@@ -37,6 +37,13 @@ class BackPressureTests(SynchronousTestCase):
         self.pressure.release("output")
         self.assertEqual((self.source.calls, "output" in self.pressure), (["pause", "resume"], False))
 
+    def test_memory(self) -> None:
+        """Ten thousand that are read hold no sets of their own."""
+        other = BackPressure(self.source, self.clock)
+        self.pressure.hold("token")
+        self.pressure.release("token")
+        self.assertIs(self.pressure._reasons, other._reasons)
+
     def test_slowDown(self) -> None:
         """A pause for so long ends by itself; another one begins anew."""
         self.pressure.slowDown(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
@@ -87,6 +87,22 @@ class ConnectionsTests(HubTestCase):
         self.successResultOf(stopped)
         self.connections.resume()
         self.assertFalse(self.connections.suspended)
+
+    def test_twice(self) -> None:
+        """While it stands still nobody else can have that; who wants it to end waits until it goes on."""
+        self.drained.callback(None)
+        connection = self.connect("AI_1")
+        suspended = self.connections.suspend(AWAY)
+        stopped = self.connections.stop(AWAY)
+        self.assertEqual(self.failureResultOf(self.connections.suspend(AWAY), WireProblem).value.code, "busy")
+        self.connections.disconnected(connection, GONE)
+        self.successResultOf(suspended)
+        self.assertNoResult(stopped)
+        self.drained = succeed(None)
+        self.connections.resume()
+        self.successResultOf(stopped)
+        self.assertTrue(self.connections.suspended)
+        self.failureResultOf(self.connections.suspend(AWAY), WireProblem)
 
     def test_suspendNobody(self) -> None:
         """Where nobody is connected only the log is waited for."""

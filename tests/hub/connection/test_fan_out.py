@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kernelnet.hub.connection.fan_out import FanOut
+from kernelnet.hub.connection.log_reader import Broadcast
 from kernelnet.hub.storage.engine import Committed
 from kernelnet.hub.storage.log_pages import Event
 from tests.hub.connection.support import FakeConnection
@@ -43,6 +44,21 @@ class FanOutTests(HubTestCase):
         self.fanOut.acknowledge(self.connections["AI_3"])
         self.committed(1)
         self.assertEqual(order, ["AI_3", "AI_1", "AI_2"])
+
+    def test_failing(self) -> None:
+        """Where one can't be told its connection is cut; all others are told."""
+        del self.connections["AI_3"]
+        broken = self.connections["AI_1"]
+
+        def fails(broadcast: Broadcast | None) -> None:
+            raise ValueError("mine")
+
+        self.patch(broken, "committed", fails)
+        self.assertEqual(self.committed(1), {"AI_1": [None], "AI_2": [1]})
+        self.fanOut.acknowledge(broken)
+        self.fanOut.acknowledge(self.connections["AI_2"])
+        self.committed()
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
 
     def test_repr(self) -> None:
         """Its repr says how many it serves."""

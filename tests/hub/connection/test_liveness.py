@@ -40,8 +40,8 @@ class LivenessTests(HubTestCase):
         super().setUp()
         self.connection = FakeConnection(self.hub.log)
         self.remembers, self.asks = True, False
-        connections = {"AI_1": self.connection}
-        self.liveness = Liveness(connections, lambda after: self.remembers, lambda: self.asks, self.hub.clock)
+        self.connections = {"AI_1": self.connection}
+        self.liveness = Liveness(self.connections, lambda after: self.remembers, lambda: self.asks, self.hub.clock)
 
     def sweep(self, seconds: float = 0.0, heard: bool = False) -> list[str]:
         self.hub.clock.advance(seconds)
@@ -80,8 +80,9 @@ class LivenessTests(HubTestCase):
         self.assertEqual(self.sweep(100), [])
 
     def test_failure(self) -> None:
-        """A sweep that fails is logged, and the next one is made."""
+        """Where one can't be looked at that is logged, and the others are looked at all the same."""
+        self.connections["AI_2"] = other = FakeConnection(self.hub.log, "AI_2")
         self.patch(self.connection, "send", None)
-        self.assertEqual(self.sweep(31), [])
+        self.assertEqual((self.sweep(31), other.kinds()), ([], ["heartbeat"]))
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
-        self.assertEqual(repr(self.liveness), "<Liveness of 1 AIs>")
+        self.assertEqual(repr(self.liveness), "<Liveness of 2 AIs>")

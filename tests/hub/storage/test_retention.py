@@ -280,6 +280,17 @@ class HardTests(RetentionTestCase):
         self.assertGreaterEqual(self.hub.writer.calls - before, 5)
         self.assertEqual(self.database.known, 10)
 
+    def test_goneBack(self) -> None:
+        """When the hub goes back to a backup amid of this, nothing of that log is removed by what the other one had."""
+        self.patch(retention, "CHUNK", 3)
+        self.old(*[f"m{i}" for i in range(10)])
+        self.hub.clock.advance(retention.EVERY)
+        left = self.log()
+        self.assertLess(len(left), 10)
+        self.hub.log.logId = "another"
+        self.hub.clock.pump([retention.PAUSE] * 10)
+        self.assertEqual(self.log(), left)
+
 
 @onEveryEngine
 class GreetingTests(RetentionTestCase):

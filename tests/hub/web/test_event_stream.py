@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 from tests.hub.support import aPattern
 from tests.hub.web.support import WebTestCase
@@ -116,6 +118,25 @@ class EventStreamTests(WebTestCase):
         self.assertEqual((len(self.dashboard.streams), stream.disconnecting), (1, False))
         self.hub.clock.pump([0.25] * 8)
         self.assertEqual((len(self.dashboard.streams), stream.disconnecting), (0, True))
+
+    def test_goneBack(self) -> None:
+        """When the hub has gone back to a backup, what comes next is told, although it has numbers that were told."""
+        author = self.hub.connect("AI_1")
+        streams = [self.open(f"/api/events{most}", Authorization=f"Bearer {self.token}") for most in ("", "?most=9")]
+        file = self.path / "copy.db"
+        self.hub.execute("VACUUM INTO ?", str(file))
+        for number in range(5):
+            author.send("pattern_share", aPattern(f"p{number}"))
+        self.hub.clock.pump([0.25] * 8)
+        with closing(sqlite3.connect(file)) as source:
+            source.backup(self.hub.sqlite.writer.connection)
+        self.hub.log.open()
+        self.hub.clock.pump([0.25] * 8)
+        told = [len(stream.value()) for stream in streams]
+        author.send("pattern_share", aPattern("again"))
+        self.hub.clock.pump([0.25] * 8)
+        for stream, before in zip(streams, told, strict=True):
+            self.assertEqual(self.events(stream.value()[before:]), [(1, "AI_1")])
 
     def test_gone(self) -> None:
         """Who left is forgotten, and with the last one the looking ends."""

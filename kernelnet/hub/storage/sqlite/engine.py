@@ -69,9 +69,10 @@ class SqliteEngine:
         self._path = path
         self._makePools = makePools
         self._pools: tuple[Pool, Pool] | None = None
+        self._isOpen = False
 
     def __repr__(self) -> str:
-        return f"<SqliteEngine {self._path} {'closed' if self._pools is None else 'open'}>"
+        return f"<SqliteEngine {self._path} {'open' if self._isOpen else 'closed'}>"
 
     @classmethod
     def onFile(cls, path: Path, reactor: Any) -> SqliteEngine:
@@ -84,8 +85,9 @@ class SqliteEngine:
         return unclean
 
     def open(self) -> Deferred[Identity]:
-        if self._pools is None:
+        if not self._isOpen:
             self._pools = self._makePools()
+            self._isOpen = True
         return self._writer.runWithConnection(_identity)
 
     @property
@@ -143,9 +145,11 @@ class SqliteEngine:
         return kept.addCallback(replaced)
 
     def close(self) -> None:
-        for pool in self._pools or ():
-            pool.close()
-        self._pools = None
+        # The pools stay: what comes after the end, such as the next step of long work, is never answered by them.
+        if self._pools is not None and self._isOpen:
+            self._isOpen = False
+            for pool in self._pools:
+                pool.close()
 
 
 class _Scratch:
