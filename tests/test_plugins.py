@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from twisted.plugin import IPlugin
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from kernelnet import plugins
+from kernelnet import artifacts, plugins
 from kernelnet.generators.search import search
 from kernelnet.interfaces import IComponentGenerator, IWorkbench
+from kernelnet.learning import local_trainer
 from kernelnet.plugins import PluginError, available, find
 from kernelnet.workbench.file_system import workbench
 
@@ -51,3 +53,16 @@ class FindTests(SynchronousTestCase):
             self.patch(plugins, "getPlugins", lambda interface, found=found: found)
             self.assertIs(find(IComponentGenerator, "search", "generator"), search)
             self.assertEqual(available(IComponentGenerator), [search])
+
+
+class FormerAddressTests(SynchronousTestCase):
+    def test_there(self) -> None:
+        """What was documented at another address is still there, and the same."""
+        for former, present, names in (
+            ("kernelnet.knowledge", artifacts, ("CodeBlock", "Component", "Manifest", "Pattern", "Report", "Verdict")),
+            ("kernelnet.generators", artifacts, ("Candidate",)),
+            ("kernelnet.message", artifacts, ("Hint", "PerformanceReport")),
+            ("kernelnet.trainer.training", local_trainer, ("Goal", "IntegratedKernelTrainer")),
+        ):
+            for name in names:
+                self.assertIs(getattr(import_module(former), name), getattr(present, name), name)

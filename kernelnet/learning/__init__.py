@@ -1,7 +1,8 @@
 """
 The learning half of a trainer, without any network: traces in; patterns, components and verdicts out.
 
-  - C{local_trainer}: `kernelnet.interfaces.ILocalTrainer`, all of the below in threads; C{demo}: once without a hub
+  - C{local_trainer}: `kernelnet.interfaces.ILocalTrainer`, all of the below in threads; C{demo}: once without a hub;
+    C{former_trainers}: those of authors who know an earlier C{ILocalTrainer}
   - C{specializations}: capabilities of trainers, and which complement each other
   - C{goal}: which component is to be built
   - C{tasks}: traces at settings of a workbench; C{task_selection}: which one a goal is for; C{task_rotation}: whose

@@ -51,10 +51,10 @@ class Verifier:
         performance: dict[str, Any] = {}
         try:
             bench, paths = self._benchOf(component)
+            verdict, reason, report = remeasureAmong(component, bench, paths)
         except Unmeasurable as error:
             verdict, reason = Verdict.UNMEASURABLE, str(error)
         else:
-            verdict, reason, report = remeasureAmong(component, bench, paths)
             if report is not None:
                 performance = self._performance(scenarioOf(bench, report, paths), report)
         return PerformanceReport(

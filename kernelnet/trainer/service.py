@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from kernelnet.artifacts import Component
 from kernelnet.identity import IdentityError
 from kernelnet.interfaces import ILocalTrainer
+from kernelnet.learning.former_trainers import withTasks
 from kernelnet.trainer.collaboration.offers import SEEK_EVERY, Offers
 from kernelnet.trainer.collaboration.proposals import Proposals
 from kernelnet.trainer.collaboration.session_state import Session
@@ -74,7 +75,7 @@ class Trainer(Service):
         clock: IReactorTime | None = None,
     ) -> None:
         self.config = config
-        self.local = local
+        self.local = local = withTasks(local)
         self.reactor = reactor
         self.profile = Profile.of(config.aiId, config.specialization, config.capabilities, (generator,))
         self.ended: Deferred[None] = Deferred()

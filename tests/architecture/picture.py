@@ -84,7 +84,7 @@ FRAMES = (
             ("collaboration",),
             ("work", "connection"),
             ("storage",),
-            ("profile", "errors"),
+            ("profile", "errors", "training"),
         ),
         "trainer",
     ),

@@ -65,6 +65,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     # The trainer
     "kernelnet.trainer": (),
     "kernelnet.trainer.errors": (),
+    "kernelnet.trainer.training": ("kernelnet.learning",),
     "kernelnet.trainer.profile": ("kernelnet.learning", "kernelnet.identity"),
     "kernelnet.trainer.storage": ("kernelnet.trainer.profile", "kernelnet.trainer.errors", *_BASE),
     "kernelnet.trainer.connection": ("kernelnet.trainer.errors", *_BASE),

@@ -16,6 +16,7 @@ from kernelnet.workbench.errors import (
     OutOfFuel,
     StackOverflow,
     TimedOut,
+    Unmeasurable,
     WrongExport,
 )
 from kernelnet.workbench.file_system import workbench
@@ -298,6 +299,18 @@ class VerifierTests(AcceptedTestCase):
         report = Verifier({bench.name: bench}).verify(component)
         self.assertIs(report.verdict, Verdict.UNMEASURABLE)
         self.assertIn("is not here", report.reason)
+
+    def test_cannotBeMeasured(self) -> None:
+        """A scenario of somebody else's that can't measure after all has the same verdict, and is not tried again."""
+
+        def measure(*_: object, **__: object) -> Report:
+            raise Unmeasurable("its hardware is elsewhere")
+
+        component, verifier = self.accepted(), self.verifier()
+        self.patch(FileSystemScenario, "measure", measure)
+        report = verifier.verify(component)
+        self.assertIs(report.verdict, Verdict.UNMEASURABLE)
+        self.assertEqual((report.reason, report.performance), ("its hardware is elsewhere", {}))
 
     def test_validationLevels(self) -> None:
         """Levels on validation are those of the claims; who claims nothing has none."""

@@ -2,9 +2,10 @@
 
 import sqlite3
 from typing import Any
+from unittest.mock import Mock
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.logger import ILogObserver, LogEvent, Logger
 from zope.interface import implementer
 
@@ -12,7 +13,8 @@ from kernelnet.message import MessageType
 from kernelnet.trainer import progress, service
 from kernelnet.trainer.service import TrainerFailed
 from kernelnet.trainer.storage import database
-from tests.trainer.support import TrainerTestCase
+from kernelnet.trainer.storage.database import Changes
+from tests.trainer.support import TRACE, TrainerTestCase
 
 T = MessageType
 
@@ -127,3 +129,26 @@ class StopTests(TrainerTestCase):
         yield self.assertFailure(self.hear(self.message(T.PATTERN_SHARE, pattern)), database.StoreError)
         meta = dict((yield self.trainer.store.read("SELECT key, value FROM meta")))
         self.assertEqual(meta["cursor"], "100")
+
+
+class FormerTrainerTests(TrainerTestCase):
+    @inlineCallbacks
+    def test_asks(self) -> Any:
+        """A local trainer that tells its tasks by its status alone asks its peers as it always did."""
+        task = {"workbench": "file_system", "trace": "trace", "trace_digest": TRACE, "settings": {"capacity": 10}}
+        former = Mock(spec=["workbenches", "status", "stop", "build"], workbenches=("file_system",))
+        former.status.return_value = {"scenario": task}
+        former.build.side_effect = lambda goal: succeed(None)
+        yield self.trainer.store.close()
+        self.local = former
+        yield self.begin()
+        self.connect()
+        yield self.hear(self.sync(active_ais=["AI_1", "AI_2"], ai_info={"AI_2": {"specialization": "graphics"}}))
+        changes = Changes()
+        self.assertTrue(self.trainer.sessions.seek(0.0, changes))
+        yield self.trainer.outbox.commit(changes)
+        self.clock.isHasty = True
+        yield Deferred.fromCoroutine(self.trainer.rounds.run())
+        asked = {message.message_type: message.payload.get("requirements") for message in self.said()}
+        self.assertEqual(asked[T.FEATURE_REQUEST], task)
+        self.assertEqual(asked[T.COLLABORATION_REQUEST], {"feature": "file_system", **task})

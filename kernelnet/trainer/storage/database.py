@@ -183,7 +183,7 @@ def _prepare(path: Path) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
             connection.executescript(f"BEGIN; {SCHEMA} {JOBS} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
-        elif version > SCHEMA_VERSION:
+        elif not 0 < version <= SCHEMA_VERSION:
             raise StoreError(
                 f"{path} has schema version {version}, this kernelnet knows {SCHEMA_VERSION}: install a newer kernelnet"
             )

@@ -160,14 +160,14 @@ class StoreTests(TestCase):
         yield done[1]
         self.assertEqual((yield store.read("SELECT * FROM meta")), [("a", "2")])
 
-    def test_newerSchemaIsRefused(self) -> None:
-        """A file of a newer kernelnet is left alone, with a word on what to do."""
-        path = Path(self.mktemp())
-        connection = sqlite3.connect(path)
-        connection.execute("PRAGMA user_version=99")
-        connection.close()
-        error = self.assertRaises(StoreError, Store(path, Clock()).open)
-        self.assertIn("install a newer kernelnet", str(error))
+    def test_otherSchemaIsRefused(self) -> None:
+        """A file of a newer kernelnet, or of no version that there ever was, is left alone, with a word on it."""
+        for version in (99, -1):
+            path = Path(self.mktemp())
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute(f"PRAGMA user_version={version}")
+            error = self.assertRaises(StoreError, Store(path, Clock()).open)
+            self.assertIn("install a newer kernelnet", str(error))
 
     def test_noDatabase(self) -> None:
         """A file that is no database is refused, with a word on what to do."""
