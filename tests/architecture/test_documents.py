@@ -119,6 +119,7 @@ class PictureTests(SynchronousTestCase):
             picture.TOP
         )
         wanted = {picture.drawnAs(room) for room in ROOMS if room not in FACADES or room == "kernelnet"}
+        self.assertEqual(sorted(set(filter(None, wanted)) - set(placed)), [], "give each a place in picture.FRAMES")
         self.assertEqual(sorted(placed), sorted(filter(None, wanted)))
 
     def test_arrows(self) -> None:
