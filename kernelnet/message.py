@@ -1,8 +1,7 @@
 """
 Messages: the envelope `NetworkMessage`, its types, and one small class per payload.
 
-Every class here is plain data, checked by msgspec when it is made from JSON.  Nothing in this
-module knows a connection, a clock or a database.
+All is plain data, checked by msgspec when it is made from JSON; nothing here knows a connection, a clock or a database.
 
 ==========================  ====  =========================================================
 message_type                way   payload
@@ -52,6 +51,7 @@ __all__ = [
     "HUB_ID",
     "LOGGED",
     "PROTOCOL",
+    "SINCE_VERSION_2",
     "SPECIALIZATIONS",
     "Ack",
     "AiInfo",
@@ -151,6 +151,9 @@ LOGGED = frozenset(
     }
 )
 """The types that are durable before they are acked, and replayed to a trainer that was away."""
+
+SINCE_VERSION_2 = frozenset({MessageType.COLLABORATION_RESPONSE})
+"""Those of them that version 1 doesn't know: they are kept from its clients."""
 
 
 class NetworkMessage(Struct, forbid_unknown_fields=True):

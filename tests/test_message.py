@@ -64,6 +64,10 @@ class TableTests(SynchronousTestCase):
         alone = {"hello", "training_sync", "heartbeat", "payload", "ack", "error"}
         self.assertEqual({t.value for t in m.LOGGED}, {t.value for t in MessageType} - alone)
 
+    def test_sinceVersion2(self) -> None:
+        """What is kept from version 1 is logged; of what isn't, the hub knows itself whom it answers."""
+        self.assertLessEqual(m.SINCE_VERSION_2, m.LOGGED)
+
     def test_examples(self) -> None:
         """There is a wire example for every type and direction."""
         self.assertEqual(set(wire_examples.FROM_CLIENT), set(wire.FROM_CLIENT))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from tests.architecture.imports import AnyParameter, Import, Module, Tree
-from tests.architecture.rules import LONG, MAX_LINES, NEVER, SQLITE, TYPED, isAllowed, roomOf
+from tests.architecture.rules import ENGINES, LONG, MAX_LINES, NEVER, ROOMS, SQLITE, TYPED, isAllowed, roomOf
 
 __all__ = [
     "CHECKS",
@@ -14,6 +14,7 @@ __all__ = [
     "anyParameters",
     "circles",
     "components",
+    "engineImports",
     "longModules",
     "meetings",
     "privateImports",
@@ -21,6 +22,9 @@ __all__ = [
     "sqliteImports",
     "untypedParameters",
 ]
+
+_RULES = "tests/architecture/rules.py"
+"""Where to look who may import whom."""
 
 
 def circles(tree: Tree) -> list[str]:
@@ -36,13 +40,19 @@ def circles(tree: Tree) -> list[str]:
 
 def againstRules(tree: Tree) -> list[str]:
     """Imports that go against the arrows of `rules.ROOMS`, and modules that no rule speaks of."""
-    lines = [f"{name}: no rule speaks of it" for name in sorted(tree.modules) if roomOf(name) is None]
+    lines = [
+        f"{name}: no rule speaks of it; give it a room in {_RULES}, and that room a place in picture.py"
+        for name in sorted(tree.modules)
+        if roomOf(name) is None
+    ]
     for each in tree.imports:
         top = each.target.partition(".")[0]
         if top in {"tests", "benchmarks", "examples"}:
             lines.append(_line(tree, each, f"imports {each.target}, which is not installed"))
         elif not isAllowed(each.source, each.target):
-            text = f"{roomOf(each.source)} may not import {roomOf(each.target)} ({each.target})"
+            room = roomOf(each.source)
+            below = ", ".join(ROOMS[room] if room else ()) or "nothing"
+            text = f"{room} may not import {roomOf(each.target)} ({each.target}); it stands on {below} ({_RULES})"
             lines.append(_line(tree, each, text))
     return lines
 
@@ -64,7 +74,8 @@ def privateImports(tree: Tree) -> list[str]:
         parts = each.target.split(".")
         for depth, part in enumerate(parts):
             if part.startswith("_") and not part.endswith("__") and not _isIn(each.source, ".".join(parts[:depth])):
-                lines.append(_line(tree, each, f"imports {each.target}"))
+                package = ".".join(parts[:depth])
+                lines.append(_line(tree, each, f"imports {each.target}, which is for {package} alone"))
                 break
     return lines
 
@@ -72,17 +83,29 @@ def privateImports(tree: Tree) -> list[str]:
 def sqliteImports(tree: Tree) -> list[str]:
     """Imports of C{sqlite3} outside the folders of `rules.SQLITE`."""
     folders = tuple(folder for folder, _ in SQLITE)
+    instead = "ask the hub's by a named statement, a trainer's through its Store"
     return [
-        _line(tree, each, "imports sqlite3")
+        _line(tree, each, f"imports sqlite3; of databases, {instead} ({_RULES})")
         for each in tree.imports
         if _isIn(each.target, "sqlite3") and not _path(each.source).startswith(folders)
+    ]
+
+
+def engineImports(tree: Tree) -> list[str]:
+    """Imports of a storage engine, other than by itself and by those who open databases (`rules.ENGINES`)."""
+    return [
+        _line(tree, each, f"imports {each.target}; only {', '.join(openers)} may: use kernelnet.hub.storage.engine")
+        for each in tree.imports
+        for engine, openers in ENGINES.items()
+        if _isIn(each.target, engine) and not any(_isIn(each.source, known) for known in (engine, *openers))
     ]
 
 
 def longModules(tree: Tree, reasons: Mapping[str, str] = LONG) -> list[str]:
     """Modules of more than `rules.MAX_LINES` lines without a reason, and reasons for what isn't that long."""
     long = {module.path: module.lines for module in tree.modules.values() if module.lines > MAX_LINES}
-    lines = [f"{path}: {count} lines" for path, count in sorted(long.items()) if path not in reasons]
+    instead = f"split it by concern, or say in LONG of {_RULES} why it is one thing"
+    lines = [f"{path}: {count} lines: {instead}" for path, count in sorted(long.items()) if path not in reasons]
     return lines + [f"{path}: is not that long; it needs no reason" for path in reasons if path not in long]
 
 
@@ -116,6 +139,7 @@ CHECKS: Mapping[str, Callable[[Tree], list[str]]] = {
     "imports between packages that never meet": meetings,
     "imports of private modules from outside": privateImports,
     "imports of sqlite3 outside the storages": sqliteImports,
+    "imports of a storage engine past the seam": engineImports,
     f"modules of more than {MAX_LINES} lines": longModules,
     "parameters scenario, bench, problem: Any": untypedParameters,
     "docstrings that begin with What, How, So many": questions,

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 __all__ = [
     "BENCHES",
+    "ENGINES",
     "FACADES",
     "LONG",
     "MAX_LINES",
@@ -115,7 +116,8 @@ NEVER: tuple[tuple[str, str, str], ...] = (
 """Which packages never import which, and why, whatever the rooms say."""
 
 SQLITE: tuple[tuple[str, str], ...] = (
-    ("kernelnet/hub/storage/", "behind the storage seam"),
+    ("kernelnet/hub/storage/sqlite/", "behind the storage seam"),
+    ("kernelnet/hub/storage/offline/", "a command's reader tells SQLite's errors from its own"),
     ("kernelnet/trainer/storage/", "the trainer's own database"),
     ("kernelnet/workbench/file_system/traces/", "records what SQLite reads and writes"),
     ("kernelnet/workbench/process_manager/traces/", "records the scheduling of work that SQLite does"),
@@ -123,6 +125,13 @@ SQLITE: tuple[tuple[str, str], ...] = (
     ("kernelnet/deploy/sqlite/", "installs into SQLite"),
 )
 """Folders whose modules may import C{sqlite3}, each with its reason."""
+
+ENGINES: Mapping[str, tuple[str, ...]] = {
+    # a hub's, commands', and those commands that are about files of SQLite's: backup, restore, doctor
+    "kernelnet.hub.storage.sqlite": ("kernelnet.hub.service", "kernelnet.hub.storage.offline", "kernelnet.cli"),
+    "kernelnet.hub.storage.memory": (),
+}
+"""Engines behind the storage seam, each with those who open databases by it; all others see C{engine.Engine} alone."""
 
 MAX_LINES = 400
 """Maximum number of lines of a module."""

@@ -24,9 +24,11 @@ GOOD: Mapping[str, str] = {
     "kernelnet/workbench/security/__init__.py": "from kernelnet.workbench import compiler\n",
     "kernelnet/hub/__init__.py": "",
     "kernelnet/hub/storage/__init__.py": "",
-    "kernelnet/hub/storage/sqlite.py": "import sqlite3\nfrom kernelnet.wire import encode\n",
+    "kernelnet/hub/storage/sqlite/__init__.py": "import sqlite3\nfrom kernelnet.wire import encode\n",
+    "kernelnet/hub/storage/sqlite/connection.py": "",
+    "kernelnet/hub/storage/engine.py": "",
     "kernelnet/hub/routing/__init__.py": "",
-    "kernelnet/hub/routing/router.py": "from kernelnet.hub.storage.sqlite import prepare\n",
+    "kernelnet/hub/routing/router.py": "from kernelnet.hub.storage.engine import Engine\n",
 }
 """A tree that keeps all rules."""
 
@@ -132,6 +134,7 @@ class CheckTests(SynchronousTestCase):
         """Up instead of down, in the hub and below it; across where neither stands on the other."""
         lines = checks.againstRules(made({"hub/storage/log": "from kernelnet.hub.routing.router import Router\n"}))
         self.assertFound(lines, "hub/storage/log.py:1", "kernelnet.hub.storage may not import kernelnet.hub.routing")
+        self.assertFound(lines, "it stands on kernelnet.wire, ", "tests/architecture/rules.py")
         for source, target in (
             ("message", "kernelnet.wire"),
             ("workbench/suite", "kernelnet.learning.acceptance"),
@@ -152,7 +155,11 @@ class CheckTests(SynchronousTestCase):
 
     def test_noRule(self) -> None:
         """A module that no rule speaks of, and one of what isn't installed."""
-        self.assertFound(checks.againstRules(made({"new_thing": ""})), "kernelnet.new_thing: no rule")
+        self.assertFound(
+            checks.againstRules(made({"new_thing": ""})),
+            "kernelnet.new_thing: no rule",
+            "tests/architecture/rules.py",
+        )
         self.assertFound(checks.againstRules(made({"hub/new": ""})), "kernelnet.hub.new: no rule")
         self.assertFound(
             checks.againstRules(made({"wire": "from tests.pki import CA\n"})), "tests.pki", "not installed"
@@ -179,8 +186,25 @@ class CheckTests(SynchronousTestCase):
         """Behind the seam, and in programs that record traces, not elsewhere."""
         for text in ("import sqlite3\n", "def f():\n    from sqlite3 import connect\n"):
             self.assertFound(checks.sqliteImports(made({"hub/views/ais": text})), "hub/views/ais.py", "sqlite3")
-            for fine in ("hub/storage/log", "trainer/storage/database", "workbench/security/traces/shop"):
+            for fine in ("hub/storage/sqlite/log", "trainer/storage/database", "workbench/security/traces/shop"):
                 self.assertEqual(checks.sqliteImports(made({fine: text})), [])
+        # What all engines have in common is on this side of the seam.
+        found = checks.sqliteImports(made({"hub/storage/event_log": "import sqlite3\n"}))
+        self.assertFound(found, "hub/storage/event_log.py:1", "named statement")
+
+    def test_engines(self) -> None:
+        """A hub's parts don't know by which engine it stores, nor does what engines have in common."""
+        for source in ("hub/web/api", "hub/views/ais", "hub/storage/event_log", "hub/storage/memory/engine"):
+            for text in (
+                "from kernelnet.hub.storage.sqlite.connection import connect\n",
+                "def f():\n    from kernelnet.hub.storage import sqlite\n",
+            ):
+                self.assertFound(
+                    checks.engineImports(made({source: text})), f"{source}.py:", "only kernelnet.hub.service"
+                )
+        for fine in ("hub/service", "hub/storage/offline", "hub/storage/sqlite/engine", "cli/doctor"):
+            text = "from kernelnet.hub.storage.sqlite import connection\n"
+            self.assertEqual(checks.engineImports(made({fine: text})), [], fine)
 
     def test_long(self) -> None:
         """A line too many, unless there is a reason; a reason without need is found too."""

@@ -44,6 +44,7 @@ class DocumentTests(SynchronousTestCase):
 
     def test_maps(self) -> None:
         """Each package says what it is, and names each of its modules."""
+        unsaid = []
         for name, module in self.tree.modules.items():
             if module.path.endswith("__init__.py"):
                 self.assertTrue(module.summary.rstrip().endswith((".", ":")), f"{name}: {module.summary}")
@@ -51,7 +52,8 @@ class DocumentTests(SynchronousTestCase):
                 inside = [each.stem for each in folder.glob("*.py") if each.stem != "__init__"]
                 inside += [each.parent.name for each in folder.glob("*/__init__.py")]
                 missing = [each for each in inside if not re.search(rf"\b{each}\b", module.docstring)]
-                self.assertEqual(missing, [], f"{name} does not say what these are")
+                unsaid += [f"{module.path}: its docstring, which is the map, says nothing of {one}" for one in missing]
+        self.assertEqual(unsaid, [], "\n" + "\n".join(unsaid))
 
     def test_names(self) -> None:
         """Each file, module, class and function that architecture.rst and CONTRIBUTING.rst name is there."""
@@ -119,6 +121,7 @@ class PictureTests(SynchronousTestCase):
             picture.TOP
         )
         wanted = {picture.drawnAs(room) for room in ROOMS if room not in FACADES or room == "kernelnet"}
+        self.assertEqual(sorted(set(filter(None, wanted)) - set(placed)), [], "give each a place in picture.FRAMES")
         self.assertEqual(sorted(placed), sorted(filter(None, wanted)))
 
     def test_arrows(self) -> None:

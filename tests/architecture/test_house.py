@@ -41,6 +41,10 @@ class HouseTests(SynchronousTestCase):
         """Only the storages know SQLite, and programs that record traces."""
         self.assertNone(checks.sqliteImports(self.tree))
 
+    def test_engines(self) -> None:
+        """Only who opens a database knows by which engine."""
+        self.assertNone(checks.engineImports(self.tree))
+
     def test_long(self) -> None:
         """A module is short, or has its reason not to be."""
         self.assertNone(checks.longModules(self.tree))

@@ -18,7 +18,7 @@ from kernelnet.cli import bench
 from kernelnet.hub import tap
 from kernelnet.hub.connection import limits
 from kernelnet.hub.storage import sqlite
-from kernelnet.message import MessageType
+from kernelnet.message import LOGGED, SINCE_VERSION_2, MessageType
 from kernelnet.trainer import tap as trainerTap
 from kernelnet.wire import ERRORS, FROM_CLIENT, FROM_HUB
 from tests.hub.web.support import WebTestCase
@@ -65,6 +65,12 @@ class TableTests(SynchronousTestCase):
             known[kind.value] |= {"<-"}
         known.pop(MessageType.PAYLOAD.value)
         self.assertEqual(ways, known)
+
+    def test_versions(self) -> None:
+        """Of the logged types those that version 1 is not sent say so."""
+        text = page("protocol")
+        told = {kind for kind in LOGGED if re.search(rf"^``{kind.value}`` <-> +version 2\.", text, re.MULTILINE)}
+        self.assertEqual(told, SINCE_VERSION_2)
 
     def test_limits(self) -> None:
         """Each limit's option with its default."""

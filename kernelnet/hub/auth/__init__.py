@@ -1,5 +1,5 @@
 """
-Admission: who may come in, and by which certificate the hub shows itself.
+Authentication: who a client is, by its token; and the certificate by which the hub shows itself.
 
   - `tokens`: tokens by their hash: checked, given, rotated, revoked
   - `authenticator`: handshakes answered by these

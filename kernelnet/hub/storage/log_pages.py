@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from kernelnet.message import MessageType
+from kernelnet.message import SINCE_VERSION_2
 
 __all__ = ["PAGE_ROWS", "Event", "Page", "Recent", "fillPage", "isNewOnly"]
 
@@ -87,10 +87,10 @@ class Recent:
 
 def isNewOnly(messageType: str) -> bool:
     """Whether version 1 does not know the type."""
-    return messageType == _NEW
+    return messageType in _NEW
 
 
-_NEW = MessageType.COLLABORATION_RESPONSE.value
+_NEW = frozenset(kind.value for kind in SINCE_VERSION_2)
 
 
 def _seq(event: Event) -> int:

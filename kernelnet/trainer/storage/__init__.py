@@ -1,5 +1,5 @@
 """
-A trainer's own file and what stands in it.  Nothing else in the trainer speaks SQL to a database.
+A trainer's own file and what stands in it.  Nothing else opens it: other parts hand SQL to C{Store} and C{Changes}.
 
   - C{database}: `Store`, the SQLite file, and `Changes`, what becomes durable together; its schema and upgrades
   - C{outbox}: messages until the hub has acked them: said within `Changes`, sent after their commit
