@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 from tests.architecture.imports import Tree
 from tests.architecture.rules import BENCHES, FACADES, isAllowed, roomOf
 
-__all__ = ["FRAMES", "PATH", "TOP", "arrows", "draw", "drawnAs", "reduced"]
+__all__ = ["FRAMES", "PATH", "TOP", "arrows", "crossings", "draw", "drawnAs", "reduced"]
 
 PATH = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "architecture.svg"
 
@@ -67,7 +68,7 @@ FRAMES = (
             ("web",),
             ("admin",),
             ("connection",),
-            ("routing",),
+            ("", "routing"),
             ("auth", "views"),
             ("storage",),
         ),
@@ -79,12 +80,11 @@ FRAMES = (
         (
             ("tap", "api"),
             ("service",),
-            ("progress",),
+            ("progress", "errors"),
             ("messaging",),
-            ("collaboration",),
-            ("work", "connection"),
-            ("storage",),
-            ("profile", "errors", "training"),
+            ("collaboration", "connection"),
+            ("work", ""),
+            ("storage", "profile", "training"),
         ),
         "trainer",
     ),
@@ -94,9 +94,9 @@ FRAMES = (
         (
             ("deploy", "testing"),
             ("generators.llm",),
-            ("generators", "learning", "exporters"),
+            ("generators", "learning", "", "exporters"),
             ("expressions", "", "workbench.*"),
-            ("workbench",),
+            ("", "workbench"),
         ),
     ),
     Frame(
@@ -112,6 +112,11 @@ FRAMES = (
     ),
 )
 """Columns below the top row, and last the broad frame below them."""
+
+_Point = tuple[float, float]
+
+_Curve = tuple[_Point, _Point, _Point, _Point]
+"""A cubic Bezier curve: start, two points that it bends to, end."""
 
 GAP, ROW, HIGH, WIDE = 36, 54, 30, 310
 """Distance of frames and of rows; height of a box; width of a column; all in pixels."""
@@ -174,12 +179,9 @@ def draw(tree: Tree) -> str:
     for box in boxes.values():
         if box.kind == "frame":
             parts += box.draw()
-    found = sorted(arrows(tree))
-    leaving = _ports(boxes, [(source, target) for source, target, _ in found])
-    arriving = _ports(boxes, [(target, source) for source, target, _ in found])
     ways: dict[bool, list[str]] = {False: [], True: []}
-    for source, target, isWrong in found:
-        way = _way(boxes[source], boxes[target], leaving[source, target], arriving[target, source])
+    for (_, _, isWrong), (start, *rest) in _ways(tree, boxes).items():
+        way = f"M{start[0]:.0f} {start[1]:.0f}C" + " ".join(f"{x:.0f} {y:.0f}" for x, y in rest)
         ways[isWrong].append(f'<path class="{"wrong" if isWrong else "arrow"}" d="{way}"/>')
     parts += ways[False]
     for box in boxes.values():
@@ -204,6 +206,23 @@ def draw(tree: Tree) -> str:
             "</svg>\n",
         )
     )
+
+
+def crossings(tree: Tree) -> list[str]:
+    """Arrows that pass behind a box of neither of their ends, and so look as if they began or ended there."""
+    boxes = _places(tree)
+    found = set()
+    for (source, target, _), way in _ways(tree, boxes).items():
+        for x, y in (_pointOf(way, step / 200) for step in range(201)):
+            found |= {
+                f"{source} -> {target} behind {name}"
+                for name, box in boxes.items()
+                if box.kind == "box"
+                and name not in (source, target)
+                and box.left < x < box.left + box.width
+                and box.top < y < box.bottom
+            }
+    return sorted(found)
 
 
 def drawnAs(module: str) -> str | None:
@@ -303,14 +322,33 @@ def _ports(boxes: Mapping[str, _Box], ends: Sequence[tuple[str, str]]) -> dict[t
     return ports
 
 
-def _way(start: _Box, end: _Box, leaving: float, arriving: float) -> str:
+def _ways(tree: Tree, boxes: Mapping[str, _Box]) -> dict[tuple[str, str, bool], _Curve]:
+    """A curve for each of the arrows."""
+    found = sorted(arrows(tree))
+    leaving = _ports(boxes, [(source, target) for source, target, _ in found])
+    arriving = _ports(boxes, [(target, source) for source, target, _ in found])
+    return {
+        each: _way(boxes[each[0]], boxes[each[1]], leaving[each[0], each[1]], arriving[each[1], each[0]])
+        for each in found
+    }
+
+
+def _way(start: _Box, end: _Box, leaving: float, arriving: float) -> _Curve:
     """A curve, down where C{end} is below, from side to side where it is beside, around where it is above."""
     x, y = start.left + leaving * start.width, start.bottom
     to, down = end.left + arriving * end.width, end.top
     if down > y:
         bend = max(14.0, (down - y) / 2)
-        return f"M{x:.0f} {y:.0f}C{x:.0f} {y + bend:.0f} {to:.0f} {down - bend:.0f} {to:.0f} {down:.0f}"
+        return (x, y), (x, y + bend), (to, down - bend), (to, down)
     x, to = (start.left + start.width, end.left) if start.middle < end.middle else (start.left, end.left + end.width)
     y, down = start.top + start.height / 2, end.top + end.height / 2
     bend = (to - x) / 2
-    return f"M{x:.0f} {y:.0f}C{x + bend:.0f} {y:.0f} {to - bend:.0f} {down:.0f} {to:.0f} {down:.0f}"
+    return (x, y), (x + bend, y), (to - bend, down), (to, down)
+
+
+def _pointOf(way: _Curve, part: float) -> _Point:
+    """A point of a curve (de Casteljau): C{part} from 0, its start, to 1, its end."""
+    points = list(way)
+    while len(points) > 1:
+        points = [(x + part * (to - x), y + part * (down - y)) for (x, y), (to, down) in pairwise(points)]
+    return points[0]

@@ -71,6 +71,10 @@ class DocumentTests(SynchronousTestCase):
         drawn = picture.draw(self.tree)
         self.assertTrue(picture.PATH.read_text("utf-8") == drawn, "make it again: python -m tests.architecture picture")
 
+    def test_readable(self) -> None:
+        """No arrow passes behind a box, where it would look like two arrows."""
+        self.assertEqual(picture.crossings(self.tree), [], "change places in picture.FRAMES")
+
 
 class ReadingTests(SynchronousTestCase):
     def test_listingOf(self) -> None:
