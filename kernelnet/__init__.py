@@ -19,7 +19,8 @@ C{docs/explanation/architecture.rst} has the whole tree, the rules who may impor
 
 from typing import Any
 
-from kernelnet.message import MessageType, NetworkMessage, OSFeature
+from kernelnet.artifacts import OSFeature
+from kernelnet.message import MessageType, NetworkMessage
 
 __all__ = ["IntegratedKernelTrainer", "MessageType", "NetworkMessage", "NetworkedKernelTrainer", "OSFeature"]
 

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 
 __all__ = [
     "AI_ID",
+    "SPECIALIZATIONS",
     "AiId",
     "Candidate",
     "CodeBlock",
@@ -25,6 +26,7 @@ __all__ = [
     "Hint",
     "Manifest",
     "Name",
+    "OSFeature",
     "Pattern",
     "PerformanceReport",
     "Report",
@@ -46,6 +48,33 @@ Name = Annotated[str, Meta(min_length=1, max_length=256)]
 Text = Annotated[str, Meta(max_length=4096)]
 Words = list[Annotated[str, Meta(max_length=128)]]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+SPECIALIZATIONS = (
+    "general",
+    "window_manager",
+    "file_system",
+    "process_manager",
+    "security",
+    "networking",
+    "graphics",
+    "audio",
+    "performance",
+)
+"""The fields a trainer can work in."""
+
+
+class OSFeature(Enum):
+    """A part of an operating system that components are made for."""
+
+    FILE_SYSTEM = "file_system"
+    PROCESS_MANAGER = "process_manager"
+    NETWORK_STACK = "network_stack"
+    SECURITY = "security"
+    WINDOW_MANAGER = "window_manager"
+    GRAPHICS = "graphics"
+    AUDIO = "audio"
+    PERFORMANCE = "performance"
 
 
 class Pattern(Struct, omit_defaults=True):

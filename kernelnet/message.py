@@ -34,12 +34,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from kernelnet.artifacts import (
     AI_ID,
+    SPECIALIZATIONS,
     AiId,
     CodeBlock,
     Component,
     Digest,
     Hint,
     Name,
+    OSFeature,
     Pattern,
     PerformanceReport,
     Text,
@@ -89,32 +91,6 @@ HUB_ID = "hub"
 
 MessageId = Annotated[str, Meta(min_length=1, max_length=128)]
 """Printable ASCII, which `kernelnet.wire` checks: a pattern here would take half of the time to read a line."""
-
-SPECIALIZATIONS = (
-    "general",
-    "window_manager",
-    "file_system",
-    "process_manager",
-    "security",
-    "networking",
-    "graphics",
-    "audio",
-    "performance",
-)
-"""The fields a trainer can work in."""
-
-
-class OSFeature(Enum):
-    """A part of an operating system that components are made for."""
-
-    FILE_SYSTEM = "file_system"
-    PROCESS_MANAGER = "process_manager"
-    NETWORK_STACK = "network_stack"
-    SECURITY = "security"
-    WINDOW_MANAGER = "window_manager"
-    GRAPHICS = "graphics"
-    AUDIO = "audio"
-    PERFORMANCE = "performance"
 
 
 class MessageType(Enum):

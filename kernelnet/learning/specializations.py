@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernelnet.message import OSFeature
+from kernelnet.artifacts import OSFeature
 
 __all__ = ["CAPABILITIES", "COMPLEMENTARY", "canHelpWith", "capabilitiesOf", "complements", "featureOf"]
 

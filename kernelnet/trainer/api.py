@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kernelnet.artifacts import SPECIALIZATIONS
 from kernelnet.asyncio_bridge import inReactor
 from kernelnet.identity import JoinString, StateDirectory, checkAiId, defaultState
 from kernelnet.interfaces import ILocalTrainer
 from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 from kernelnet.learning.specializations import capabilitiesOf
-from kernelnet.message import SPECIALIZATIONS, AiInfo
+from kernelnet.message import AiInfo
 from kernelnet.trainer.connection.addresses import Address, parseAddress
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from twisted.python import usage
 from twisted.python.failure import Failure
 
 from kernelnet import log_format
+from kernelnet.artifacts import SPECIALIZATIONS
 from kernelnet.daemon import endWithFailure, placeFiles, refuse, refuseSecond, steadyTime
 from kernelnet.identity import IdentityError, JoinString, StateDirectory, checkAiId, defaultState, readToken
 from kernelnet.interfaces import IComponentGenerator, ILocalTrainer, ILocalTrainerMaker, IWorkbench
-from kernelnet.message import SPECIALIZATIONS
 from kernelnet.plugins import PluginError, find
 from kernelnet.trainer.connection.addresses import parseAddress
 

@@ -2,6 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet.artifacts import SPECIALIZATIONS, OSFeature
 from kernelnet.learning.specializations import (
     CAPABILITIES,
     COMPLEMENTARY,
@@ -10,7 +11,6 @@ from kernelnet.learning.specializations import (
     complements,
     featureOf,
 )
-from kernelnet.message import SPECIALIZATIONS, OSFeature
 
 
 class SpecializationTests(SynchronousTestCase):
