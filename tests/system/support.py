@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -243,7 +244,11 @@ class RawClient:
         self.aiId = aiId
         self.count = 0
         self.seen: list[dict[str, Any]] = []
-        self._write({"ai_id": aiId, "token": token})
+        try:
+            self._write({"ai_id": aiId, "token": token})
+        except OSError:
+            self.close()
+            raise
 
     def _write(self, value: dict[str, Any]) -> None:
         self.sendLines([json.dumps(value).encode()])
@@ -297,8 +302,5 @@ class RawClient:
                 return message
 
     def close(self) -> None:
-        try:
-            self._file.close()
-            self._socket.close()
-        except OSError:
-            pass
+        with self._socket, contextlib.suppress(OSError):
+            self._file.close()  # fails where the hub has closed, and something was still to be written
