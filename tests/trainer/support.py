@@ -31,6 +31,7 @@ from kernelnet.learning.goal import Goal
 from kernelnet.message import MessageType, NetworkMessage
 from kernelnet.trainer.connection.protocol import TrainerProtocol
 from kernelnet.trainer.service import Trainer, TrainerConfig
+from kernelnet.trainer.storage.database import Changes
 from kernelnet.wire import decode, encode, rfc3339, withSeq
 
 TRACE = "ab" * 32
@@ -224,6 +225,17 @@ class TrainerTestCase(TestCase):
     def sync(self, **payload: Any) -> NetworkMessage:
         whole = {"log_id": "L", "seq": self.seq, "resumed": False, "active_ais": [], **payload}
         return self.message(MessageType.TRAINING_SYNC, whole, sender="hub", logged=False)
+
+    def commits(self) -> list[tuple[Changes, Deferred[None]]]:
+        """A list that each commit from now on is added to: what it makes durable, and when."""
+        commit, seen = self.trainer.store.commit, []
+
+        def noted(changes: Changes) -> Deferred[None]:
+            seen.append((changes, commit(changes)))
+            return seen[-1][1]
+
+        self.patch(self.trainer.store, "commit", noted)
+        return seen
 
     def storedOutbox(self) -> Deferred[list[str]]:
         rows = self.trainer.store.read("SELECT line FROM outbox ORDER BY position")

@@ -15,7 +15,7 @@ from kernelnet.hub.storage import sqlite
 from kernelnet.hub.storage.engine import Committed
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.log_pages import Event
-from kernelnet.hub.storage.transaction import Transaction
+from kernelnet.hub.storage.transaction import Transaction, Work
 from kernelnet.hub.views import projections
 from kernelnet.message import NetworkMessage
 from kernelnet.wire import WireProblem
@@ -438,6 +438,18 @@ class GatherTests(HubTestCase):
         self.assertEqual(self.share(), 6)
         self.hub.clock.advance(EventLog.GATHER)
         self.assertEqual(self.hub.log.head, 7)
+
+    def test_settling(self) -> None:
+        """What settling the messages takes is no reason to wait: it is the same however many are told."""
+        settle = self.hub.log._settle
+
+        def slowly(work: Work, problem: WireProblem | None) -> None:
+            self.hub.clock.rightNow += 0.001
+            settle(work, problem)
+
+        self.patch(self.hub.log, "_settle", slowly)
+        for i in range(5):
+            self.assertEqual(self.share(), i + 1)
 
     def test_enough(self) -> None:
         """Nobody waits for more when enough is there."""

@@ -106,16 +106,9 @@ class ReconnectTests(TrainerTestCase):
         self.connect()
         self.assertEqual(self.trainer.client.factory.delay, 16)
         self.assertFalse(self.trainer.client.factory.reached)
-        commit = self.trainer.store.commit
-        done = []
-
-        def noted(changes: Any) -> Any:
-            done.append(commit(changes))
-            return done[-1]
-
-        self.patch(self.trainer.store, "commit", noted)
+        commits = self.commits()
         self.connection.dataReceived(encode(self.sync()) + b"\n")
-        yield done[0]
+        yield commits[0][1]
         self.assertEqual(self.trainer.client.factory.delay, self.trainer.client.factory.initialDelay)
         self.assertTrue(self.trainer.client.factory.reached)
 
@@ -229,17 +222,10 @@ class ConnectionTests(TrainerTestCase):
     def test_backPressure(self) -> Any:
         """Nothing more is read from the hub until what it sent is durable here."""
         self.connect()
-        commit = self.trainer.store.commit
-        done = []
-
-        def noted(changes: Any) -> Any:
-            done.append(commit(changes))
-            return done[-1]
-
-        self.patch(self.trainer.store, "commit", noted)
+        commits = self.commits()
         self.connection.dataReceived(encode(self.sync()) + b"\n")
         self.assertEqual(self.transport.producerState, "paused")
-        yield done[0]
+        yield commits[0][1]
         self.assertEqual(self.transport.producerState, "producing")
 
     def test_nonsense(self) -> None:

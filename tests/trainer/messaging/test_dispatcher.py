@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import inlineCallbacks
 from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 from zope.interface import implementer
 
@@ -30,17 +30,10 @@ class LearningTests(TrainerTestCase):
         """What a message teaches and the cursor behind it are in the same transaction."""
         self.connect()
         yield self.hear(self.sync())
-        commit = self.trainer.store.commit
-        seen: list[Changes] = []
-
-        def noted(changes: Changes) -> Deferred[None]:
-            seen.append(changes)
-            return commit(changes)
-
-        self.patch(self.trainer.store, "commit", noted)
+        commits = self.commits()
         yield self.hear(self.message(T.PATTERN_SHARE, PATTERN))
-        sql = [statement for statement, _ in seen[0].statements]
-        self.assertEqual(len(seen), 1)
+        ((changes, _),) = commits
+        sql = [statement for statement, _ in changes.statements]
         self.assertTrue(any("INTO patterns" in s for s in sql) and any("'cursor'" in s for s in sql), sql)
 
     @inlineCallbacks
