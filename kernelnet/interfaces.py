@@ -133,6 +133,8 @@ class IScenario(Interface):
         """
         Worker thread.  Run a module over the trace from its start to the end of split C{upTo}.
 
+        On the trace as it is: what a search goes by.  A claim is measured on `forModule`.
+
         @param fuel: at most this many fuel units; None: the bench's own generous limit.
         @param parameters: given to the module's C{kn_param} first, in a search; a claim is always measured without.
         @return: a `kernelnet.artifacts.Report`, with the splits that were run.
@@ -149,14 +151,13 @@ class IScenario(Interface):
         @return: list of `kernelnet.artifacts.SplitScore`.
         """
 
-    def isRobust(wasm: bytes, report: Report) -> bool:
+    def forModule(wasm: bytes) -> IScenario:
         """
-        Worker thread.  Whether about the same comes of a trace that is hardly different: not if it is known by heart.
+        Worker thread.  The scenario as one module meets it: what its claim, and all that it is compared with, is
+        measured on.  The trace in a few variants, drawn by the module's digest: nobody can learn these by heart.  A
+        scenario that isn't public need not have variants, and is its own.
 
-        It was called C{steady}; a scenario that has only that goes on working.
-
-        @param report: what the module has on the whole scenario.
-        @raise kernelnet.workbench.errors.ComponentError: it fails on that trace.
+        @return: an `IScenario` of the same trace, by name and digest, with the same settings.
         """
 
     def baselines() -> Mapping[str, Report]:

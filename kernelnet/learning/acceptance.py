@@ -14,12 +14,8 @@ from kernelnet.learning.significance import isSignificantlyBetter
 from kernelnet.learning.submission import makeComponent, measure
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import CompileError, ComponentError
-from kernelnet.workbench.former_names import isRobust
 
-__all__ = ["BY_HEART", "accept", "bestBaseline"]
-
-BY_HEART = "it knows the trace by heart: where a little of it is missing, its scores are others"
-"""Reason why a component is refused, and why a claim is refuted."""
+__all__ = ["accept", "bestBaseline"]
 
 
 def bestBaseline(scenario: IScenario) -> str:
@@ -51,10 +47,11 @@ def accept(
     if objective == "fuel":
         return _acceptCheaper(scenario, candidate, parent, generator, seed)
     workbench = scenario.workbench
-    rival = bestBaseline(scenario)
-    bar = scenario.baselines()[rival].splits["validation"].score
     try:
         wasm = compileC(candidate.source, workbench.headerPath, trusted=True)
+        scenario = scenario.forModule(wasm)
+        rival = bestBaseline(scenario)
+        bar = scenario.baselines()[rival].splits["validation"].score
         score = scenario.measure(wasm, upTo="validation").splits["validation"].score
         if score >= bar:
             return None, f"no better on validation ({score}) than the best hand-made policy, {rival} ({bar})"
@@ -63,8 +60,6 @@ def accept(
         if not isSignificantlyBetter(scenario, wasm, workbench.baselineModule(rival)):
             return None, f"better on validation ({score}) than {rival} ({bar}), but not all along: it may be luck"
         measured = measure(scenario, wasm)
-        if not isRobust(scenario, wasm, measured.report):
-            return None, BY_HEART
     except CompileError as error:
         return None, f"it does not compile: {error}".splitlines()[0]
     except ComponentError as error:
@@ -81,12 +76,11 @@ def _acceptCheaper(
         return None, "there is no component that it could do the same as"
     try:
         wasm = compileC(candidate.source, scenario.workbench.headerPath, trusted=True)
+        scenario = scenario.forModule(wasm)
         measured, theirs = measure(scenario, wasm), scenario.measure(parent.wasm)
         difference = _difference(theirs, measured.report)
         if difference:
             return None, f"not the same as {parent.id} for less: {difference}"
-        if not isRobust(scenario, wasm, measured.report):
-            return None, BY_HEART
     except CompileError as error:
         return None, f"it does not compile: {error}".splitlines()[0]
     except ComponentError as error:

@@ -42,11 +42,11 @@ def submit(scenario: IScenario, source: str, *, trusted: bool = False) -> Measur
 
 def measure(scenario: IScenario, wasm: bytes) -> Measurement:
     """
-    Worker thread.  Measure a module on the whole scenario.
+    Worker thread.  Measure a module on the whole scenario, as it meets it; see `IScenario.forModule`.
 
     @raise kernelnet.workbench.errors.ComponentError: it traps, breaks the contract, …
     """
-    report = scenario.measure(wasm)
+    report = scenario.forModule(wasm).measure(wasm)
     return Measurement(wasm, scenario.workbench.abiOf(wasm).identifier, report)
 
 
@@ -77,7 +77,7 @@ def makeComponent(
         specialization=workbench.name,
         wasm=measured.wasm,
         manifest=manifest,
-        development_level=scenario.developmentLevel(measured.report),
+        development_level=scenario.forModule(measured.wasm).developmentLevel(measured.report),
         description=candidate.note,
     )
     # A search may find what it began with; nobody is his own parent.

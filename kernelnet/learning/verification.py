@@ -13,10 +13,9 @@ from typing import Any
 
 from kernelnet.artifacts import Component, PerformanceReport, Report, Verdict
 from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.learning.acceptance import BY_HEART, bestBaseline
+from kernelnet.learning.acceptance import bestBaseline
 from kernelnet.workbench.compiler import compileC, compilerVersion
 from kernelnet.workbench.errors import CompileError, ComponentError, OutOfFuel, Unmeasurable
-from kernelnet.workbench.former_names import isRobust
 from kernelnet.workbench.suite import scenarioOf
 
 __all__ = ["MAX_REASON", "Verifier", "audit", "remeasure", "remeasureAmong"]
@@ -56,7 +55,7 @@ class Verifier:
             verdict, reason = Verdict.UNMEASURABLE, str(error)
         else:
             if report is not None:
-                performance = self._performance(scenarioOf(bench, report, paths), report)
+                performance = self._performance(scenarioOf(bench, report, paths).forModule(component.wasm), report)
         return PerformanceReport(
             component_id=component.id,
             performance=performance,
@@ -73,7 +72,9 @@ class Verifier:
             report = component.manifest.report if component.manifest is not None else None
             if report is not None:
                 bench, paths = self._benchOf(component)
-                levels[component.id] = scenarioOf(bench, report, paths).developmentLevel(report, "validation")
+                levels[component.id] = (
+                    scenarioOf(bench, report, paths).forModule(component.wasm).developmentLevel(report, "validation")
+                )
         return levels
 
     def _performance(self, scenario: IScenario, report: Report) -> dict[str, Any]:
@@ -138,8 +139,7 @@ def remeasure(component: Component, scenario: IScenario) -> tuple[Verdict, str, 
     Worker thread.  Measure a peer's component, and compare with its claim to the unit.
 
     Confirmed: events and misses of all splits are as claimed, and so is the fuel if engine and driver are the same.
-    Refuted: a number differs, a checksum is wrong, it knows the trace by heart, or the module fails in a way that does
-    not depend on the machine.
+    Refuted: a number differs, a checksum is wrong, or the module fails in a way that does not depend on the machine.
     Unmeasurable: the claim is about something else, or this machine was too slow to tell.
 
     @return: verdict, reason for people, and what was measured, if anything was.
@@ -168,12 +168,11 @@ def remeasure(component: Component, scenario: IScenario) -> tuple[Verdict, str, 
         if hashlib.sha256(data).hexdigest() != digest:
             return Verdict.REFUTED, f"its {what} is not the one whose SHA-256 the manifest gives", None
     try:
+        scenario = scenario.forModule(component.wasm)
         report = scenario.measure(component.wasm)
         verdict, reason = _compared(claim, report)
         if (abi := workbench.abiOf(component.wasm).identifier) != manifest.abi:
             return Verdict.REFUTED, f"its module is of the ABI {abi}, not {manifest.abi}", report
-        if verdict is Verdict.CONFIRMED and not isRobust(scenario, component.wasm, report):
-            return Verdict.REFUTED, BY_HEART, report
     except ComponentError as error:
         # Other engines count fuel in other ways: there it may have been enough.
         certain = error.deterministic and (claim.engine == scenario.engine or not isinstance(error, OutOfFuel))

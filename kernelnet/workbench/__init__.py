@@ -1,7 +1,8 @@
 """
 Where components are proved: strangers' code is compiled, run and scored without trusting it.
 
-  - C{base}: what benches and their scenarios have in common; C{suite}: several scenarios as one task
+  - C{base}: what benches and their scenarios have in common; C{suite}: several scenarios as one task; C{variants}: a
+    scenario as one module meets it; C{reports}: what was measured
   - C{abi}: what a component of one kind exports; C{kn.h}: the C library of components
   - C{trace}: what traces of all benches have in common; C{splits}: their parts in time; C{reading}: trace files;
     C{trace_statistics}: regularities that several benches look for
@@ -11,7 +12,6 @@ Where components are proved: strangers' code is compiled, run and scored without
     one that all run on, and its clock
   - C{memory}: what a driver walks; C{machine}: runs a policy with its driver on that
   - C{errors}: what can go wrong, one class for each kind
-  - C{former_names}: methods of scenarios that were renamed
   - C{file_system}, C{network_stack}, C{process_manager}, C{security}: the benches
 
 Nothing here knows a network or a reactor, or who writes components; everything blocks, and may be called from any

@@ -7,10 +7,8 @@ neither numpy nor wasmtime, so that plugins can be listed without the C{[trainer
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
-import math
 import stat
 import threading
 from collections import OrderedDict
@@ -25,31 +23,19 @@ from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import LIBRARY, compileOwn
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
-from kernelnet.workbench.former_names import perturbedTrace
+from kernelnet.workbench.reports import reportOf
 from kernelnet.workbench.splits import SPLITS, splitEnds
+from kernelnet.workbench.variants import VariantScenario
 
 if TYPE_CHECKING:
     from kernelnet.workbench.machine import Machine
-    from kernelnet.workbench.trace import SplitTrace, ThinnableTrace
+    from kernelnet.workbench.trace import VariableTrace
 
 __all__ = ["SPLITS", "BaseScenario", "BaseWorkbench", "reportOf", "splitEnds"]
 
 _KEPT = 8
+_KEPT_VARIANTS = 2
 _Key = tuple[str, int, int]
-
-
-def reportOf(scenario: IScenario, splits: dict[str, SplitScore], parts: Sequence[Report] = ()) -> Report:
-    """A report with all on which its numbers depend.  @param parts: of a suite, its parts' own."""
-    return Report(
-        workbench=scenario.workbench.name,
-        workbench_digest=scenario.workbench.digest,
-        trace=scenario.trace,
-        trace_digest=scenario.traceDigest,
-        settings=dict(scenario.settings),
-        engine=scenario.engine,
-        splits=splits,
-        parts=list(parts),
-    )
 
 
 @implementer(IScenario)
@@ -57,7 +43,7 @@ class BaseScenario:
     """
     See `IScenario`; made by `BaseWorkbench.scenario`.  May be used by several threads at once.
 
-    A subclass defines `computeOptimum`, `learnPatterns`, and `isRobust` if small changes may move scores further.
+    A subclass defines `computeOptimum` and `learnPatterns`.
     """
 
     def __init__(self, workbench: BaseWorkbench[Any, Any], machine: Machine, settings: Mapping[str, int]) -> None:
@@ -85,15 +71,6 @@ class BaseScenario:
     def learnPatterns(self) -> list[Pattern]:
         """See `IScenario.patterns`."""
         return []
-
-    def perturbedTrace(self, wasm: bytes) -> SplitTrace:
-        """A trace that differs from this one in little that nobody knows before the module is done; see `isRobust`."""
-        trace = cast("ThinnableTrace", self.machine.trace)
-        return trace.thinned(hashlib.sha256(wasm).digest())
-
-    def tolerated(self, score: int) -> float:
-        """By how much a score on such a trace may differ."""
-        return 16 + 4 * math.sqrt(score) + 0.05 * score
 
     # -- what all have in common
 
@@ -125,33 +102,19 @@ class BaseScenario:
         splits = self.machine.run(wasm, self.settings, parameters, windows=[*before, *own])
         return [splits[name] for name, _, _ in own]
 
-    def scoresOn(self, trace: SplitTrace, wasm: bytes) -> dict[str, SplitScore]:
-        """Worker thread.  The scores by split of a module on another trace at the same settings; nothing is kept."""
-        with contextlib.closing(type(self.machine)(trace)) as machine:
-            return machine.run(wasm, self.settings)
+    def forModule(self, wasm: bytes) -> IScenario:
+        """See `IScenario.forModule`."""
+        return self.workbench.variantsFor(self, wasm)
 
-    def isRobust(self, wasm: bytes, report: Report) -> bool:
+    def onVariant(self, number: int, wasm: bytes) -> BaseScenario:
         """
-        See `IScenario.isRobust`.
+        Worker thread.  This scenario on one variant of its trace, made anew; see `kernelnet.workbench.variants`.
 
-        A policy that knows by heart, one bit for each event, what the optimum would do (35 KB do for half a million)
-        is out of step after the first event that is missing; one that goes by the events hardly notices.
+        @param number: from 0; C{wasm}: the module that draws it.
         """
-        splits = self.scoresOn(perturbedTrace(self, wasm), wasm)
-        return all(
-            abs(splits[split].score - measured.score) <= self.tolerated(measured.score)
-            for split, measured in report.splits.items()
-        )
-
-    # For subclasses and callers that know no other name yet; see `kernelnet.workbench.former_names`.
-
-    def hardlyDifferent(self, wasm: bytes) -> SplitTrace:
-        """See `perturbedTrace`, as it is called now."""
-        return self.perturbedTrace(wasm)
-
-    def steady(self, wasm: bytes, report: Report) -> bool:
-        """See `isRobust`, as it is called now."""
-        return self.isRobust(wasm, report)
+        trace = cast("VariableTrace", self.machine.trace)
+        variant = trace.variant(trace.seedFor(f"variant {number}", hashlib.sha256(wasm).digest()))
+        return type(self)(self.workbench, type(self.machine)(variant), self.settings)
 
     def baselines(self) -> Mapping[str, Report]:
         return {name: self.baseline(name) for name in self.workbench.baselineNames}
@@ -203,6 +166,7 @@ class BaseWorkbench(Generic[M, S]):
     @cvar folder: where the bench's header, C{baselines/*.c} and C{traces/} are.
     @cvar rules: what decides a score besides drivers and headers; part of the digest.
     @cvar baselineNames: the hand-made policies; each is a file in C{baselines/}.
+    @cvar variants: number of variants of a trace that a claim is measured on; part of the digest.
     """
 
     name: ClassVar[str]
@@ -216,12 +180,14 @@ class BaseWorkbench(Generic[M, S]):
     rules: ClassVar[str]
     baselineNames: ClassVar[tuple[str, ...]]
     formats: ClassVar[str]
+    variants: ClassVar[int] = 4
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._machines: OrderedDict[_Key, M] = OrderedDict()
         self._digests: dict[_Key, str | None] = {}
         self._scenarios: OrderedDict[tuple[str, tuple[tuple[str, int], ...]], S] = OrderedDict()
+        self._variants: OrderedDict[tuple[str, tuple[tuple[str, int], ...], bytes], VariantScenario] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -261,7 +227,12 @@ class BaseWorkbench(Generic[M, S]):
     @functools.cached_property
     def digest(self) -> str:
         sources = dict.fromkeys(path for abi in self.abis for path in abi.sources)
-        parts = (self.rules, *(path.read_text(encoding="utf-8") for path in sources), self.header)
+        parts = (
+            self.rules,
+            f"{self.variants} variants",
+            *(path.read_text(encoding="utf-8") for path in sources),
+            self.header,
+        )
         return hashlib.sha256(b"".join(hashlib.sha256(part.encode("utf-8")).digest() for part in parts)).hexdigest()
 
     @functools.cached_property
@@ -325,6 +296,20 @@ class BaseWorkbench(Generic[M, S]):
                 raise Unmeasurable(f"its settings are {report.settings}; they should be like {scenario.settings}")
             return scenario
         raise Unmeasurable(f"the trace {report.trace!r} ({report.trace_digest[:12]}…) is not here")
+
+    def variantsFor(self, scenario: BaseScenario, wasm: bytes) -> VariantScenario:
+        """See `IScenario.forModule`; those of the last few modules are kept, as a claim is looked at more than once."""
+        key = (scenario.traceDigest, tuple(sorted(scenario.settings.items())), hashlib.sha256(wasm).digest())
+        with self._lock:
+            if key in self._variants:
+                self._variants.move_to_end(key)
+                return self._variants[key]
+        made = VariantScenario(scenario, [scenario.onVariant(number, wasm) for number in range(self.variants)])
+        with self._lock:
+            made = self._variants.setdefault(key, made)
+            if len(self._variants) > _KEPT_VARIANTS:
+                self._variants.popitem(last=False)
+        return made
 
     def _key(self, path: Path) -> _Key:
         """Key of a file as long as it isn't changed."""

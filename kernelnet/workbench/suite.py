@@ -17,9 +17,8 @@ from zope.interface import implementer
 
 from kernelnet.artifacts import Pattern, Report, SplitScore
 from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.workbench.base import reportOf
 from kernelnet.workbench.errors import Unmeasurable
-from kernelnet.workbench.former_names import isRobust
+from kernelnet.workbench.reports import reportOf
 
 __all__ = ["MAX_PARTS", "UNIT", "Suite", "scenarioOf"]
 
@@ -72,8 +71,9 @@ class Suite:
         """Worker thread.  The windows of each part, one part after the other, each in its own unit."""
         return [window for part in self.parts for window in part.measureWindows(wasm, split, count, parameters)]
 
-    def isRobust(self, wasm: bytes, report: Report) -> bool:
-        return all(isRobust(part, wasm, its) for part, its in zip(self.parts, report.parts, strict=True))
+    def forModule(self, wasm: bytes) -> IScenario:
+        """See `IScenario.forModule`: the suite of the parts as the module meets them."""
+        return Suite([part.forModule(wasm) for part in self.parts])
 
     def baselines(self) -> Mapping[str, Report]:
         each = [part.baselines() for part in self.parts]

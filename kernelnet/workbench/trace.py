@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from kernelnet.workbench.splits import SPLITS
 
-__all__ = ["BaseTrace", "Numbers", "SplitTrace", "ThinnableTrace", "dense"]
+__all__ = ["BaseTrace", "Numbers", "SplitTrace", "VariableTrace", "dense"]
 
 Numbers = npt.NDArray[np.uint32]
 """A column: one number for each event."""
@@ -36,14 +36,19 @@ class SplitTrace(Protocol):
         """C{(split, from, to)} for each split up to and with C{upTo}."""
 
 
-class ThinnableTrace(SplitTrace, Protocol):
-    """One that a few events may be missing of: where a bench's scenarios know no other way to perturb a trace."""
+class VariableTrace(SplitTrace, Protocol):
+    """One that has variants: what claims are measured on; see `kernelnet.workbench.variants`."""
 
-    def thinned(self, module: bytes) -> SplitTrace:
+    def seedFor(self, change: str, module: bytes) -> bytes:
+        """See `BaseTrace.seedFor`."""
+
+    def variant(self, seed: bytes) -> SplitTrace:
         """
-        The trace without a few events; which ones, nobody knows before the module is done.
+        The trace without a part of it; which, follows from the seed.
 
-        @param module: its digest.
+        What is left of a split is the same split of the variant.
+
+        @param seed: 32 bytes; the variant's digest is its hexadecimal digits, so that keys are the variant's own, too.
         """
 
 

@@ -61,7 +61,7 @@ class FileSystemMachine(Machine):
 
     def prepare(self, arena: Arena, settings: Mapping[str, int], wasm: bytes, end: int) -> None:
         """Salted keys and an empty cache, for the blocks that the run will meet."""
-        salt, distinct = self.salt(wasm), self._distinct[end]
+        salt, distinct = self.salt, self._distinct[end]
         # A rank function never sees a key.
         if not self.shapeOf(wasm).abi.function and (arena.salted[0] != salt or arena.salted[1] < distinct):
             arena.memory.writeBytes(arena.at["keys"], hashlib.shake_128(salt).digest(8 * distinct))

@@ -53,14 +53,13 @@ class Trace(BaseTrace):
         """Number of blocks that the requests before C{end} are for."""
         return int(self.blocks[:end].max()) + 1 if end else 0
 
-    def thinned(self, module: bytes) -> Trace:
+    def variant(self, seed: bytes) -> Trace:
         """
         The trace without one request in a thousand; which ones, nobody knows before the module is done.
 
         @param module: its digest.
         """
         requests = len(self.blocks)
-        seed = self.seedFor("thinned", module)
         drawn = hashlib.shake_128(seed).digest(8 * -(-requests // THINNED))
         left = np.ones(requests, np.bool_)
         left[np.frombuffer(drawn, "<u8") % np.uint64(requests)] = False

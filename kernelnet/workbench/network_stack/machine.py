@@ -66,7 +66,7 @@ class NetworkStackMachine(Machine):
 
     def prepare(self, arena: Arena, settings: Mapping[str, int], wasm: bytes, end: int) -> None:
         """Which packets are lost by chance, nobody can build into a module: it follows from its digest."""
-        arena.salted = (self.salt(wasm), 0)
+        arena.salted = (self.salt, 0)
 
     def begin(self, driver: Any, arena: Arena, settings: Mapping[str, int]) -> None:
         at = arena.at

@@ -34,7 +34,7 @@ class Trace(BaseTrace):
     def seconds(self) -> int:
         return self.ends["held_out"]
 
-    def begunElsewhere(self, module: bytes) -> Trace:
+    def variant(self, seed: bytes) -> Trace:
         """
         The same link from another second on, and then what was before it, as mahimahi repeats a trace.
 
@@ -42,7 +42,6 @@ class Trace(BaseTrace):
 
         @param module: a digest of it.
         """
-        seed = self.seedFor("begun elsewhere", module)
         quarter = self.seconds // 4
         start = quarter + int.from_bytes(seed[:8], "little") % (self.seconds - 2 * quarter)
         return replace(self, digest=seed.hex(), link=np.roll(self.link, -start * SECOND))

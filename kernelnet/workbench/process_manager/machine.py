@@ -91,7 +91,7 @@ class ProcessManagerMachine(Machine):
 
     def prepare(self, arena: Arena, settings: Mapping[str, int], wasm: bytes, end: int) -> None:
         """Arrivals at the load that is set, salted keys, and no past."""
-        memory, at, salt = arena.memory, arena.at, self.salt(wasm)
+        memory, at, salt = arena.memory, arena.at, self.salt
         for name, count in (("key", self.trace.keys), ("group", self.trace.groups)):
             seed = salt + name.encode("ascii")
             memory.writeBytes(at[f"{name}_salt"], hashlib.shake_128(seed).digest(8 * count))

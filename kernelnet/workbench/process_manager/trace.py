@@ -74,7 +74,7 @@ class Trace(BaseTrace):
         multiplier, divisor = self.work * 1000, span * cpus * permille
         return np.array([time * multiplier // divisor for time in self.arrival.tolist()], "<u8")
 
-    def thinned(self, module: bytes) -> Trace:
+    def variant(self, seed: bytes) -> Trace:
         """
         The log without one task in a thousand, and without the times from these to the arrivals that follow.
 
@@ -84,7 +84,6 @@ class Trace(BaseTrace):
         @param module: its digest.
         """
         tasks = len(self.run)
-        seed = self.seedFor("thinned", module)
         drawn = np.frombuffer(hashlib.shake_128(seed).digest(8 * (1 + -(-tasks // THINNED))), "<u8")
         shorter = np.argsort(self.run, kind="stable")[: tasks - tasks // 2]
         early = np.sort(shorter)[: 1 + len(shorter) // EARLY]

@@ -71,7 +71,7 @@ class SecurityMachine(Machine):
 
     def prepare(self, arena: Arena, settings: Mapping[str, int], wasm: bytes, end: int) -> None:
         """Calls get other numbers and sequences another order for each module, within what they are for."""
-        salt, trace = self.salt(wasm), self.trace
+        salt, trace = self.salt, self.trace
         if arena.salted[0] == salt:
             return
         drawn = np.frombuffer(hashlib.shake_128(salt).digest(8 * (trace.distinct + trace.sequences)), "<u8")

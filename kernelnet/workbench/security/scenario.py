@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from kernelnet.artifacts import Pattern, Report, SplitScore
+from kernelnet.artifacts import Pattern, SplitScore
 from kernelnet.workbench.base import BaseScenario
-from kernelnet.workbench.former_names import perturbedTrace
 from kernelnet.workbench.security.machine import SecurityMachine
 from kernelnet.workbench.security.patterns import learnPatterns
-from kernelnet.workbench.security.trace import Trace
 from kernelnet.workbench.splits import SPLITS
 
 __all__ = ["SecurityScenario"]
@@ -44,16 +41,3 @@ class SecurityScenario(BaseScenario):
         normals, attacks = trace.normals[split], self.events[split] - trace.normals[split]
         windows = super().measureWindows(wasm, split, max(1, min(count, normals // 2, attacks // 2)), parameters)
         return [replace(window, score=window.score + _NOTHING // 3) for window in windows]
-
-    def perturbedTrace(self, wasm: bytes) -> Trace:
-        return self.machine.trace.cropped(hashlib.sha256(wasm).digest())
-
-    def isRobust(self, wasm: bytes, report: Report) -> bool:
-        """
-        See `IScenario.isRobust`: without the ends of what is tested it keeps half of what it is better than nothing.
-
-        A detector that knows attacks by their length, their shape or how they begin finds none of them then.  One that
-        goes by what happens becomes somewhat worse, since some of it happens at the ends.
-        """
-        splits = self.scoresOn(perturbedTrace(self, wasm), wasm)
-        return all(2 * splits[name].score <= split.score + _NOTHING for name, split in report.splits.items())

@@ -52,13 +52,12 @@ class Trace(BaseTrace):
         """Number of calls of those to learn and of the sequences under test before number C{end}."""
         return int(self.starts[self.learned + end])
 
-    def cropped(self, module: bytes) -> Trace:
+    def variant(self, seed: bytes) -> Trace:
         """
         The data set with something missing at both ends of every sequence under test: a call to a sixteenth of them.
 
         @param module: a module's digest; how much is missing, nobody knows before the module is done.
         """
-        seed = self.seedFor("cropped", module)
         drawn = np.frombuffer(hashlib.shake_128(seed).digest(4 * 2 * self.sequences), "<u4").reshape(2, -1)
         first, last = self.starts[:-1].astype(np.int64), self.starts[1:].astype(np.int64)
         # A sequence of two calls or fewer keeps them.
