@@ -135,7 +135,7 @@ class RankTests(SynchronousTestCase):
         wrong = policy('__attribute__((export_name("kn_rank"))) f64 other(f64 age) { return age; }')
         error = self.assertRaises(errors.WrongExport, scenario.measure, wrong)
         self.assertIn("kn_rank is not a function (f64, f64", str(error))
-        half = policy("void kn_init(u32 c) {} void kn_hit(u32 s, u32 n) {}")
+        half = policy("void kn_init(u32 c) {} void kn_hit(u32 s) {}")
         self.assertIn("exports no kn_", str(self.assertRaises(errors.WrongExport, scenario.measure, half)))
         self.assertEqual(workbench.abiOf(rank("return age;")).identifier, "file_system/rank/1")
 

@@ -1,7 +1,7 @@
 """
 The workbench of page-cache eviction.
 
-  - C{kn_file_system.h}: the ABIs C{file_system/full/1} and C{file_system/rank/1}; `abis` names what components export
+  - C{kn_file_system.h}: the ABIs C{file_system/full/2} and C{file_system/rank/1}; `abis` names what components export
   - C{driver.c}: walks the trace and keeps the score; C{rank.h}: its other half for rank functions; `machine` runs it
     with a policy
   - C{baselines/*.c}: hand-made policies; C{optimum.c}: Belady's; C{distances.c}: LRU stack distances
