@@ -23,7 +23,7 @@ from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import LIBRARY, compileOwn
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
-from kernelnet.workbench.reports import reportOf
+from kernelnet.workbench.reports import added, reportOf
 from kernelnet.workbench.splits import SPLITS, splitEnds
 from kernelnet.workbench.variants import VariantScenario
 
@@ -93,14 +93,18 @@ class BaseScenario:
         Worker thread.  How a module does over time: its scores on windows of a split, in one warm pass from the start.
 
         @param count: so many windows, about equally long; fewer where there are fewer events.
+        @return: in the order of the trace itself, of which a variant may meet them in another.
         """
+        from kernelnet.workbench.trace import windowsOf
+
         before = [window for window in self.machine.trace.windows(split) if window[0] != split]
-        start, end = self.machine.trace.windows(split)[-1][1:]
-        count = max(1, min(count, end - start))
-        cuts = [start + (end - start) * at // count for at in range(count + 1)]
-        own = [(f"{split} {at}", cuts[at], cuts[at + 1]) for at in range(count)]
+        pieces = windowsOf(self.machine.trace, split, count)
+        own = [(f"{split} {at}", start, end) for at, (_, start, end) in enumerate(pieces)]
         splits = self.machine.run(wasm, self.settings, parameters, windows=[*before, *own])
-        return [splits[name] for name, _, _ in own]
+        windows: dict[int, list[SplitScore]] = {}
+        for (name, _, _), (window, _, _) in zip(own, pieces, strict=True):
+            windows.setdefault(window, []).append(splits[name])
+        return [added(windows[window]) for window in sorted(windows)]
 
     def forModule(self, wasm: bytes) -> IScenario:
         """See `IScenario.forModule`."""

@@ -293,20 +293,57 @@ class MeasureTests(Case):
         report = FileSystemWorkbench().scenario(path, {"capacity": 2}).measure(workbench.baselineModule("fifo"))
         self.assertEqual(sum(split.metrics["writebacks"] for split in report.splits.values()), 1)
 
-    def test_thinned(self) -> None:
-        """The trace without one request in a thousand has the others in order, each with whether it is a write."""
-        ids = np.array(mixture(5000), np.uint64)
+    def test_variant(self) -> None:
+        """A variant has some of each split's requests as that split, each with whether it is a write, and turned."""
+        ids = np.arange(5000, dtype=np.uint64) % np.uint64(4000)
         writes = np.arange(5000) % 3 == 0
         whole = makeTrace(ids, self.folder / "a.csv", writes)
-        thin = whole.thinned(b"module")
-        assert whole.writes is not None
-        assert thin.writes is not None
-        self.assertTrue(4990 <= len(thin.blocks) < 5000)
-        requests = iter(zip(whole.blocks.tolist(), whole.writes.tolist(), strict=True))
-        for request in zip(thin.blocks.tolist(), thin.writes.tolist(), strict=True):
-            self.assertIn(request, requests)
-        self.assertNotEqual(thin.blocks.tolist(), whole.thinned(b"other").blocks.tolist())
-        self.assertNotEqual(thin.digest, whole.digest)
+        seed = whole.seedFor("variant 0", b"module")
+        variant = whole.variant(seed)
+        assert variant.writes is not None
+        self.assertEqual(variant.digest, seed.hex())
+        self.assertEqual(variant.distinct, whole.distinct)
+        for (split, first, last), (_, start, end) in zip(
+            whole.windows("held_out"), variant.windows("held_out"), strict=True
+        ):
+            self.assertTrue(0.7 < (end - start) / (last - first) < 0.9, split)
+            turn = variant.turns[split]
+            blocks = np.roll(variant.blocks[start:end], turn).tolist()
+            written = np.roll(variant.writes[start:end], turn).tolist()
+            requests = iter(zip(whole.blocks[first:last].tolist(), writes[first:last].tolist(), strict=True))
+            # All are found among the split's own, in order.
+            self.assertTrue(all(request in requests for request in zip(blocks, written, strict=True)), split)
+        self.assertEqual(variant.ends["held_out"], len(variant.blocks))
+        other = whole.variant(whole.seedFor("variant 1", b"module"))
+        self.assertNotEqual(other.blocks.tolist()[:100], variant.blocks.tolist()[:100])
+
+    def test_variantWindows(self) -> None:
+        """Windows of a variant are about the same part of the trace, whichever it begins with, and add up to the split."""
+        # Validation is from 4000 to 5000, and all its requests are for one block but for the sixth window's.
+        ids = np.zeros(10_000, np.uint64)
+        ids[4625:4750] = np.arange(1, 126)
+        path = writeTrace(self.folder / "windows.txt", ids.tolist())
+        scenario = FileSystemWorkbench().scenario(path, {"capacity": 16})
+        for name in ("lru", "fifo"):
+            wasm = workbench.baselineModule(name)
+            for number in range(6):
+                variant = scenario.onVariant(number, wasm)
+                windows = variant.measureWindows(wasm, "validation", 8)
+                self.assertEqual(len(windows), 8)
+                whole = variant.measure(wasm, upTo="validation").splits["validation"]
+                self.assertEqual(sum(window.score for window in windows), whole.score)
+                self.assertEqual(sum(window.events for window in windows), whole.events)
+                # Half a window off, at most: more is missing in some places than in others.
+                middle = sum(window.score for window in windows[4:7])
+                self.assertGreater(middle, 0.9 * whole.score, (number, windows))
+
+    def test_tinyVariants(self) -> None:
+        """The smallest traces have variants too, with something in each split."""
+        scenario = self.scenario([1, 2, 3, 4] * 25, 16)
+        for number in range(20):
+            variant = scenario.onVariant(number, b"any")
+            self.assertTrue(all(events > 0 for events in variant.events.values()), variant.events)
+            self.assertEqual(variant.measure(workbench.baselineModule("lru")).splits["train"].score, 4)
 
     def test_writesAreTold(self) -> None:
         """The same blocks with other writes are another trace; with none it is as if the file told none."""
