@@ -3,8 +3,8 @@ What is left of a part of a trace in one of its variants, and in which order; se
 
 Events are left out on every scale: single ones, and runs of 4, 16, 64, …, up to an eighth of the part.  So the place in
 the trace that an event has is uncertain by some percents, and what a few events in a row look like is seldom what it
-was.  Then the part is turned: it begins anywhere, goes on to its end, and then from its beginning to where it began.  What
-follows what stays the same but for that one seam, and no count tells any more where in the trace an event is.
+was.  Then the part is turned: it begins anywhere, goes on to its end, and then from its beginning to where it began.
+What follows what stays the same but for that one seam, and no count tells any more where in the trace an event is.
 
 All that is drawn are integers from SHAKE-128 of the seed: the same on every machine, with any version of numpy.
 """
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["drawn", "leftOf", "turnOf"]
+__all__ = ["drawn", "leftOf", "seedOf", "turnOf"]
 
 SINGLE = 3
 RUNS = 6
@@ -65,6 +65,25 @@ def _leaveOut(change: npt.NDArray[Any], starts: Indices, length: int) -> None:
     np.add.at(change, np.minimum(starts + length, len(change) - 1), -1)
 
 
+def seedOf(secret: bytes, number: int, of: int) -> bytes:
+    """
+    Seed of one variant of several: 16 bytes of its own, 4 of where it begins, and 12 that all of them share.
+
+    All begin at places as far from each other as can be, so that together they show as much of each place.
+
+    @param secret: 32 bytes.
+    @param number: from 0 to before C{of}.
+    """
+    begins = (int.from_bytes(secret[:4], "little") + (number << 32) // of) % (1 << 32)
+    own = hashlib.sha256(secret + number.to_bytes(4, "little")).digest()
+    return own[:16] + begins.to_bytes(4, "little") + secret[4:16]
+
+
 def turnOf(seed: bytes, part: str, events: int) -> int:
-    """The event, of so many that are left of a part, with which it begins."""
-    return int(drawn(seed, f"{part} begins", 1, events)[0]) if events else 0
+    """
+    The event, of so many that are left of a part, with which it begins: anywhere, and elsewhere in each part.
+
+    @param seed: see `seedOf`.
+    """
+    begins = int.from_bytes(seed[16:20], "little") + int(drawn(seed[20:], f"{part} begins", 1, 1 << 32)[0])
+    return begins % (1 << 32) * events >> 32

@@ -50,7 +50,8 @@ class VariableTrace(SplitTrace, Protocol):
 
         What is left of a split is the same split of the variant.  `BaseTrace.varied` says which events these are.
 
-        @param seed: 32 bytes; the variant's digest is its hexadecimal digits, so that keys are the variant's own, too.
+        @param seed: of `kernelnet.workbench.thinning.seedOf`, 32 bytes; the variant's digest is its hexadecimal digits,
+            so that keys are the variant's own, too.
         """
 
 
@@ -108,12 +109,12 @@ class BaseTrace:
 
 def windowsOf(trace: SplitTrace, split: str, count: int) -> list[tuple[int, int, int]]:
     """
-    A split in windows about equally long, in the order of the trace; the same ones for each of its variants, but for what
-    is missing there.
+    A split in windows about equally long, in the order of the trace; the same ones for each of its variants, but for
+    what is missing there.
 
     @param count: so many windows; fewer where there are fewer events.
-    @return: C{(window, from, to)}, one after the other as they are met.  Of one window there are two pieces, if a variant
-        begins within it.
+    @return: C{(window, from, to)}, one after the other as they are met.  Of one window there are two pieces, if a
+        variant begins within it.
     """
     start, end = trace.windows(split)[-1][1:]
     events = end - start

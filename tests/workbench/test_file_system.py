@@ -25,6 +25,7 @@ from kernelnet.workbench.file_system.readers import MAX_TRACE_REQUESTS
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
 from kernelnet.workbench.file_system.trace import Trace, makeTrace
 from kernelnet.workbench.machine import Layout
+from kernelnet.workbench.thinning import seedOf
 from tests.workbench.contract import BenchContract, FolderCase, python
 from tests.workbench.support import mixture, policy, smallScenario, writeTrace
 
@@ -225,7 +226,7 @@ class MeasureTests(Case):
             self.assertEqual([split.score for split in report.splits.values()], scores, name)
 
     def test_reserved(self) -> None:
-        """Functions for what no trace has today are allowed, never called, and refused by name where they are others."""
+        """Functions for what no trace has today are allowed, never called, and refused by name if they are others."""
         scenario, plain = self.scenario(), TUNABLE
         reserved = "void kn_forget(u32 s) { __builtin_trap(); } void kn_bytes(u64 c) { __builtin_trap(); }"
         reserved += "void kn_size(u32 b) { __builtin_trap(); }"
@@ -298,7 +299,7 @@ class MeasureTests(Case):
         ids = np.arange(5000, dtype=np.uint64) % np.uint64(4000)
         writes = np.arange(5000) % 3 == 0
         whole = makeTrace(ids, self.folder / "a.csv", writes)
-        seed = whole.seedFor("variant 0", b"module")
+        seed = seedOf(whole.seedFor("variants", b"module"), 0, 2)
         variant = whole.variant(seed)
         assert variant.writes is not None
         self.assertEqual(variant.digest, seed.hex())
@@ -314,11 +315,11 @@ class MeasureTests(Case):
             # All are found among the split's own, in order.
             self.assertTrue(all(request in requests for request in zip(blocks, written, strict=True)), split)
         self.assertEqual(variant.ends["held_out"], len(variant.blocks))
-        other = whole.variant(whole.seedFor("variant 1", b"module"))
+        other = whole.variant(seedOf(whole.seedFor("variants", b"module"), 1, 2))
         self.assertNotEqual(other.blocks.tolist()[:100], variant.blocks.tolist()[:100])
 
     def test_variantWindows(self) -> None:
-        """Windows of a variant are about the same part of the trace, whichever it begins with, and add up to the split."""
+        """Windows of a variant are of the same part of the trace, whichever it begins with, and add up to the split."""
         # Validation is from 4000 to 5000, and all its requests are for one block but for the sixth window's.
         ids = np.zeros(10_000, np.uint64)
         ids[4625:4750] = np.arange(1, 126)

@@ -8,7 +8,7 @@ import time
 import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.workbench.thinning import drawn, leftOf, turnOf
+from kernelnet.workbench.thinning import drawn, leftOf, seedOf, turnOf
 
 SEED = hashlib.sha256(b"seed").digest()
 
@@ -18,7 +18,7 @@ class ThinningTests(SynchronousTestCase):
         """All of it is integers from SHAKE-128: what was drawn on one machine once is drawn on all."""
         left = leftOf(SEED, "train", 100_000)
         self.assertEqual(hashlib.sha256(np.packbits(left).tobytes()).hexdigest()[:16], "c44cfaf45af6d3d4")
-        self.assertEqual(turnOf(SEED, "train", 100_000), 4569)
+        self.assertEqual(turnOf(SEED, "train", 100_000), 22012)
 
     def test_drawn(self) -> None:
         """Numbers are below their bound, evenly, and others for another purpose."""
@@ -29,7 +29,7 @@ class ThinningTests(SynchronousTestCase):
         self.assertTrue((drawn(SEED, "a", 1000, 1) == 0).all())
 
     def test_scales(self) -> None:
-        """A seventh to a quarter is missing; so are gaps of all lengths, so that no place is certain to some percents."""
+        """A fifth is missing, in gaps of all lengths: no place is certain to less than some thousandths."""
         events, shares, places = 200_000, [], []
         for number in range(20):
             left = leftOf(SEED + bytes([number]), "train", events)
@@ -41,6 +41,22 @@ class ThinningTests(SynchronousTestCase):
                 self.assertGreater(((gaps >= low) & (gaps < 8 * low)).sum(), 0, low)
         self.assertTrue(0.75 < np.mean(shares) < 0.86, np.mean(shares))
         self.assertGreater(np.std(places) / events, 0.005)
+
+    def test_spread(self) -> None:
+        """Variants of a module begin far from each other; where, differs from module to module and part to part."""
+        seeds = [seedOf(SEED, number, 8) for number in range(8)]
+        self.assertEqual({len(seed) for seed in seeds}, {32})
+        starts = set()
+        for part in ("train", "validation", "held_out"):
+            places = sorted(turnOf(seed, part, 80_000) for seed in seeds)
+            distances = {(b - a) % 80_000 for a, b in zip(places, [*places[1:], places[0]], strict=True)}
+            self.assertTrue(distances <= {9_999, 10_000, 10_001}, distances)
+            starts.add(places[0])
+            other = seedOf(hashlib.sha256(b"other").digest(), 0, 8)
+            self.assertNotIn(turnOf(other, part, 80_000), places)
+        self.assertEqual(len(starts), 3)
+        left = [leftOf(seed, "train", 1000).tobytes() for seed in seeds]
+        self.assertEqual(len(set(left)), 8)
 
     def test_small(self) -> None:
         """Something is left of every part that has something, and of none nothing."""

@@ -8,6 +8,7 @@ made by hand.
 
 from __future__ import annotations
 
+import functools
 import heapq
 from collections.abc import Sequence
 
@@ -19,7 +20,7 @@ from kernelnet.workbench.file_system import workbench
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
 from kernelnet.workbench.file_system.trace import Trace
 
-__all__ = ["RANKS", "byBlock", "byContext", "byDraw", "byPosition", "byRequest", "schedule"]
+__all__ = ["RANKS", "byBlock", "byContext", "byDraw", "byPosition", "byRequest", "optimumKeeps", "ranked", "schedule"]
 
 Bits = npt.NDArray[np.uint8]
 
@@ -97,6 +98,7 @@ def nextUse(blocks: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
     return following
 
 
+@functools.lru_cache(8)
 def optimumKeeps(trace: Trace, capacity: int) -> npt.NDArray[np.bool_]:
     """By request, whether Belady's optimum keeps its block until it is requested again."""
     following = nextUse(trace.blocks).tolist()
@@ -143,7 +145,7 @@ def byRequest(scenario: FileSystemScenario, size: int) -> bytes:
 
 
 def byBlock(scenario: FileSystemScenario, size: int) -> bytes:
-    """Worth of blocks, numbered as they first appear, in each of as many parts of the trace as the table has room for."""
+    """Worth of blocks, numbered as they first appear, in each of as many parts of the trace as there is room for."""
     trace = scenario.machine.trace
     kept = optimumKeeps(trace, scenario.settings["capacity"])
     parts = max(1, min(64, size * 8 // trace.distinct))
@@ -339,7 +341,7 @@ def byDraw(scenario: FileSystemScenario, size: int) -> bytes:
     )
 
 
-def _rank(body: str, more: str = "") -> bytes:
+def ranked(body: str, more: str = "") -> bytes:
     source = f"""
     #include "kn_file_system.h"
     {more}
@@ -356,13 +358,13 @@ def schedule(scenario: FileSystemScenario, parts: int) -> tuple[bytes, bytes]:
     """
     capacity = scenario.settings["capacity"]
     windows = [
-        [window.score for window in scenario.measureWindows(_rank(f"return {rank};"), "held_out", parts)]
+        [window.score for window in scenario.measureWindows(ranked(f"return {rank};"), "held_out", parts)]
         for rank in RANKS
     ]
     alone = min(range(len(RANKS)), key=lambda i: sum(windows[i]))
     best = [min(range(len(RANKS)), key=lambda i: windows[i][part]) for part in range(parts)]
     # Until held-out it is the one that is best over all, and evictions in each part are those of its choice.
-    before = scenario.measure(_rank(f"return {RANKS[alone]};")).splits
+    before = scenario.measure(ranked(f"return {RANKS[alone]};")).splits
     first = sum(before[split].score for split in ("train", "validation")) - capacity
     ends = np.cumsum([windows[choice][part] for part, choice in enumerate(best)]) + first
     more = f"""
@@ -377,4 +379,4 @@ def schedule(scenario: FileSystemScenario, parts: int) -> tuple[bytes, bytes]:
     switch (eviction < {max(first, 0)}u ? {alone} : best[part]) {{ {choices} }}
     return 0;
     """
-    return _rank(body, more), _rank(f"return {RANKS[alone]};")
+    return ranked(body, more), ranked(f"return {RANKS[alone]};")
