@@ -1,5 +1,5 @@
 """
-What is left of a part of a trace in one of its variants, and in which order; see `kernelnet.workbench.variants`.
+The events of a part of a trace that one of its variants has, and their order; see `kernelnet.workbench.variants`.
 
 Events are left out on every scale: single ones, and runs of 4, 16, 64, …, up to an eighth of the part.  So the place in
 the trace that an event has is uncertain by some percents, and what a few events in a row look like is seldom what it

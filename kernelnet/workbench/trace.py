@@ -85,7 +85,7 @@ class BaseTrace:
 
     def varied(self, seed: bytes) -> tuple[Numbers, dict[str, int], dict[str, int]]:
         """
-        What a variant consists of; see `kernelnet.workbench.thinning`.
+        Events of which a variant consists; see `kernelnet.workbench.thinning`.
 
         @return: the events in order; C{ends} and C{turns} of the variant.
         """

@@ -86,7 +86,7 @@ class VariantScenario:
         return self.plain.patterns()
 
     def _each(self, function: Callable[[IScenario], T]) -> list[T]:
-        """What a function says of each variant; none keeps the memory that it ran in."""
+        """Results of a function for each variant; none keeps the memory that it ran in."""
         results = []
         for variant in self.variants:
             results.append(function(variant))
