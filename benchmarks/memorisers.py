@@ -60,24 +60,27 @@ def row(scenario: FileSystemScenario, kind: str, size: str, wasm: bytes, fallbac
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What it helps to know a trace by heart.")
-    parser.add_argument("traces", nargs="*", type=Path, help="trace files; without, those that ship and some shared ones")
+    parser.add_argument(
+        "traces", nargs="*", type=Path, help="trace files; without, those that ship and some shared ones"
+    )
     parser.add_argument("--publish", action="store_true", help="write the section of RESULTS.rst")
     arguments = parser.parse_args()
     traces = arguments.traces or [*workbench.traces(), *(SHARED / name for name in TRACES if (SHARED / name).exists())]
-    table = Table(["trace", "capacity", "it knows", "table", "as it is", "on variants"])
+    heads = ["trace", "capacity", "what it knows", "table", "as it is", "on variants"]
+    table = Table("What it helps to know a trace by heart", heads)
     for path in traces:
         distinct = workbench.scenario(path).machine.trace.distinct
         scenario = workbench.scenario(path, {"capacity": max(16, shareOf(distinct, "1%"))})
         fallbacks = {True: ranked("return -age;"), False: workbench.baselineModule("lru")}
         for kind, make in KINDS.items():
             for size, bytes_ in SIZES.items():
-                table.add(row(scenario, kind, size, make(scenario, bytes_), fallbacks[make is byDraw]))
+                table.rows.append(row(scenario, kind, size, make(scenario, bytes_), fallbacks[make is byDraw]))
         for parts in (2, 16, 64, 500):
-            table.add(row(scenario, f"what is best in each of {parts} parts", "–", *schedule(scenario, parts)))
+            table.rows.append(row(scenario, f"what is best in each of {parts} parts", "–", *schedule(scenario, parts)))
         print(f"{path.name}: done", file=sys.stderr, flush=True)
-    print(table.text())
+    print(table)
     if arguments.publish:
-        publish("memorisers", f"What it helps to know a trace by heart\n{'-' * 39}\n\n{table.text()}")
+        publish("memorisers", str(table))
 
 
 if __name__ == "__main__":
