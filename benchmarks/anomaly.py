@@ -16,7 +16,8 @@ from typing import Any
 
 from kernelnet.artifacts import SplitScore
 from kernelnet.generators.search import Search
-from kernelnet.learning.acceptance import accept, bestBaseline
+from kernelnet.learning.acceptance import accept
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.security import workbench
 
@@ -52,7 +53,7 @@ def compare(path: Path, options: argparse.Namespace) -> tuple[int, int]:
     for name, report in reports.items():
         others = ", ".join(shown(report.splits[split]) for split in ("train", "validation"))
         print(f"{name:24} {shown(report.splits['held_out'])}    {others}")
-    hand, stide = bestBaseline(scenario), reports["stide"].splits["held_out"]
+    hand, stide = chosenOnTrain(scenario), reports["stide"].splits["held_out"]
     print(f"{'chosen on train: ' + hand:24} {shown(reports[hand].splits['held_out'])}")
     outcomes = []
     for seed in range(1, options.seeds + 1):

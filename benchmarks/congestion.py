@@ -27,7 +27,8 @@ from typing import Any
 from kernelnet.artifacts import Report
 from kernelnet.expressions.syntax import parse, toC
 from kernelnet.generators.search import Search
-from kernelnet.learning.acceptance import accept, bestBaseline
+from kernelnet.learning.acceptance import accept
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.network_stack import NetworkStackWorkbench, workbench
@@ -82,7 +83,7 @@ def main() -> None:
         suite = Suite(
             [bench.scenario(path, {**settings, "rtt_ms": rtt}) for bench, path in seen for rtt in options.rtt]
         )
-        hand, known = bestBaseline(suite), knownBest(suite)
+        hand, known = chosenOnTrain(suite), knownBest(suite)
         seconds = options.seconds if options.evaluations is None else 1e6
         problem = Counted(suite, seed=options.seed, seconds=seconds)
         began = time.monotonic()

@@ -42,7 +42,7 @@ from kernelnet.generators.evolution import portfolio
 from kernelnet.generators.evolution.search_family import TRAIN_WINDOWS, Metered
 from kernelnet.generators.search import TEMPLATES, Search
 from kernelnet.interfaces import IWorkbench
-from kernelnet.learning.acceptance import bestBaseline
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.task_similarity import Likeness, taskOf, tasksOfBlock
 from kernelnet.plugins import find
@@ -123,7 +123,7 @@ class Task:
 
     def baseline(self) -> int:
         """What the hand-made policy that is best on train has."""
-        return self.sum(self.scenario.workbench.baselineModule(bestBaseline(self.scenario)))
+        return self.sum(self.scenario.workbench.baselineModule(chosenOnTrain(self.scenario)))
 
 
 class Counted(Problem):

@@ -22,7 +22,8 @@ from typing import Any
 from kernelnet.artifacts import Report
 from kernelnet.expressions.syntax import parse, toC
 from kernelnet.generators.search import Search
-from kernelnet.learning.acceptance import accept, bestBaseline
+from kernelnet.learning.acceptance import accept
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import TraceError
@@ -79,7 +80,7 @@ def main() -> None:
         except TraceError as error:
             print(f"| {path.name} | not a log of the scheduler: {error.wrong} |", flush=True)
             continue
-        baselines, hand = scenario.baselines(), bestBaseline(scenario)
+        baselines, hand = scenario.baselines(), chosenOnTrain(scenario)
         hindsight = min(baselines, key=lambda name: slowdown(baselines[name]))
         known = knownBest(scenario)
         seconds = options.seconds if options.evaluations is None else 1e6

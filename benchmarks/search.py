@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from kernelnet.generators.search import Search
-from kernelnet.learning.acceptance import accept, bestBaseline
+from kernelnet.learning.acceptance import accept
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import ComponentError, TraceError
@@ -80,7 +81,7 @@ def main() -> None:
     for path, settings in chosen:
         scenario = workbench.scenario(path, settings)
         levels = {name: scenario.developmentLevel(report) for name, report in scenario.baselines().items()}
-        hand, best = bestBaseline(scenario), max(levels, key=lambda name: levels[name])
+        hand, best = chosenOnTrain(scenario), max(levels, key=lambda name: levels[name])
         seconds = options.seconds if options.evaluations is None else 1e6
         problem = Counted(scenario, seed=options.seed, seconds=seconds)
         began = time.monotonic()

@@ -45,7 +45,7 @@ from kernelnet.hub import tap
 from kernelnet.hub.service import HubService
 from kernelnet.identity import StateDirectory
 from kernelnet.interfaces import IWorkbench
-from kernelnet.learning.acceptance import bestBaseline
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 from kernelnet.learning.tasks import taskList
 from kernelnet.plugins import find
@@ -289,7 +289,7 @@ def level(scenario: Any, components: list[Any]) -> float:
     reports = [c.manifest.report for c in components]
     ours = [r for r in reports if (r.trace_digest, r.settings) == (scenario.traceDigest, scenario.settings)]
     if not ours:
-        ours = [scenario.baselines()[bestBaseline(scenario)]]
+        ours = [scenario.baselines()[chosenOnTrain(scenario)]]
     best = min(ours, key=lambda report: report.splits["validation"].score)
     found: float = scenario.developmentLevel(best)
     return found

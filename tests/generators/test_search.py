@@ -18,7 +18,8 @@ from kernelnet.generators import Candidate
 from kernelnet.generators.search import search
 from kernelnet.generators.templates.two_queues import BLOCK_TYPE, TWO_QUEUES, TemplateSearch, template
 from kernelnet.interfaces import IComponentGenerator, IProblem
-from kernelnet.learning.acceptance import accept, bestBaseline
+from kernelnet.learning.acceptance import accept
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.verification import remeasure
 from kernelnet.workbench.compiler import compileC
@@ -101,7 +102,7 @@ class SearchTests(SynchronousTestCase):
             # What was found with kn_param scores the same with the parameters built in.
             tried = problem.measure(problem.compile(TWO_QUEUES.tunable()), candidate.parameters)
             self.assertEqual(made.manifest.report.splits["train"].score, tried.score)
-            self.assertLess(tried.score, problem.baselines[bestBaseline(scenario)])
+            self.assertLess(tried.score, problem.baselines[chosenOnTrain(scenario)])
 
     def test_reproducible(self) -> None:
         """The same problem, seed and number of evaluations give the same candidate; another seed another one."""
