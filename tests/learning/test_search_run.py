@@ -86,7 +86,7 @@ class SearchRunTests(AcceptedTestCase):
     def test_evaluations(self) -> None:
         """A budget of evaluations reaches the generator."""
         left: list[int | None] = []
-        self.run_(lambda problem: left.append(problem.evaluationsLeft()), evaluations=7).search()  # type: ignore[func-returns-value]
+        self.run_(lambda problem: left.append(problem.evaluationsLeft()), evaluations=7).search()
         self.assertEqual(left, [7])
 
     def test_cancelledBefore(self) -> None:
