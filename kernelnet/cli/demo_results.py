@@ -98,12 +98,12 @@ def results(database: Path, traces: list[Path]) -> list[Field]:
 
 
 def _field(scenario: IScenario) -> Field:
-    from kernelnet.learning.acceptance import bestBaseline
+    from kernelnet.learning.hindsight import chosenOnTrain
 
     baselines = scenario.baselines()
     hand = {name: report.splits["held_out"].score for name, report in baselines.items()}
     # The one that anybody would have taken who had not seen the held-out part.
-    best = bestBaseline(scenario)
+    best = chosenOnTrain(scenario)
     bench = scenario.workbench
     return Field(
         workbench=bench.name,
