@@ -45,7 +45,7 @@ def ais(state: Path | None, asJson: bool) -> None:
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return
-    table = _table("AI", "specialization", "workbenches", "state", "last hello")
+    table = _table("AI", "specialization", "workbenches", "state", "here until")
     for ai in sorted(found, key=lambda ai: (not ai["connected"], ai["id"])):
         state_ = "connected" if ai["connected"] else "away"
         benches = ", ".join(ai["workbenches"]) or "-"

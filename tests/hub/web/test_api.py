@@ -7,11 +7,12 @@ import json
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.hub.views import progress, sessions
 from kernelnet.hub.web.traffic import SAMPLES
-from kernelnet.wire import WireProblem
+from kernelnet.wire import WireProblem, rfc3339
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import aComponent, aPattern
 from tests.hub.views.test_components import claiming
 from tests.hub.web.support import WebTestCase
+from tests.wire_examples import SEARCH_PROGRESS
 
 EVIL = "</script><script>alert(1)</script>\u202e\x07"
 
@@ -177,6 +178,34 @@ class ApiTests(WebTestCase):
             peer.send("performance_report", report)
             (task,) = self.ask("/api/progress").json["tasks"]
         self.assertEqual((task["confirmed"], len(computed)), (1, 4))
+
+    def test_searches(self) -> None:
+        """For each task that is searched on what each AI told, with samples; of each AI also what it told last."""
+        task = SEARCH_PROGRESS["task"]
+        clients = [self.hub.connect(f"AI_{n}") for n in (1, 2)]
+        for number in range(100):
+            self.hub.clock.advance(1)
+            for client in clients:
+                told = {"task": task, "evaluations": number, "train": number / 100}
+                client.send("heartbeat", {"progress": told})
+        clients[1].leave()
+        (search,) = self.ask("/api/progress").json["searches"]
+        self.assertEqual({key: search[key] for key in task}, task)
+        self.assertEqual([(ai["ai"], ai["connected"]) for ai in search["ais"]], [("AI_2", False), ("AI_1", True)])
+        one = search["ais"][1]
+        self.assertEqual((one["evaluations"], one["train"], one["validation"], one["sessions"]), (99, 0.99, None, []))
+        self.assertEqual((len(one["samples"]), one["samples"][-1][1:]), (64, [99, 0.99, None]))
+        (search,) = self.ask(f"/api/progress?samples=3&trace_digest={task['trace_digest']}").json["searches"]
+        self.assertEqual([sample[1] for sample in search["ais"][0]["samples"]], [0, 50, 99])
+        self.assertEqual(self.ask("/api/progress?trace_digest=x").json["searches"], [])
+        away, here = self.hub.connect("AI_3"), self.ask("/api/ais").json["ais"]
+        self.assertEqual([ai["progress"] and ai["progress"]["evaluations"] for ai in here], [None, 99, 99])
+        self.assertEqual(here[1]["progress"]["task"], task)
+        seen = self.hub.now()
+        away.leave()
+        self.hub.clock.advance(9)
+        (gone,) = [ai for ai in self.ask("/api/ais").json["ais"] if ai["id"] == "AI_3"]
+        self.assertEqual(gone["seen"], rfc3339(seen))
 
     def test_sessions(self) -> None:
         """Sessions come page by page, each bounded in bytes, and without their transcripts where nobody wants them."""

@@ -95,6 +95,7 @@ def _anyStatement(transaction: Transaction, chance: random.Random, name: str) ->
         case 14:
             transaction.ais.save(StoredAi(ai, body, pick([1, 2]), at, pick([None, 3])))
             transaction.ais.raiseReadSeq([(chance.randrange(9), pick(AIS))])
+            transaction.ais.setSeen([(at + 1, pick(AIS))])
         case 15:
             last = transaction.marks.last()
             mark = Mark(last.seq + 2, last.at + 1, last.bytes + 3) if last else Mark(1, NOW, 1)
