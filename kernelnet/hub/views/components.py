@@ -18,6 +18,7 @@ from kernelnet.hub.storage.statements.knowledge import COMPONENT_SORTS as SORTS
 from kernelnet.hub.storage.statements.knowledge import COMPONENT_STATES as STATES
 from kernelnet.hub.storage.statements.knowledge import ComponentKey, StoredComponent
 from kernelnet.hub.storage.transaction import Reader
+from kernelnet.hub.views.confirmations import Confirmation, confirmation, handMade
 from kernelnet.hub.views.projections import MAX_REPORT, describeReport
 
 __all__ = [
@@ -49,6 +50,7 @@ class Entry(Struct):
 
     @ivar author: who shared it.
     @ivar verdicts: AI → its verdict, of all but the author that reported one on these very bytes.
+    @ivar confirmation: what those who confirmed it measured.
     @ivar timestamp: when it was shared, as its author's clock said (RFC 3339).
     """
 
@@ -60,6 +62,7 @@ class Entry(Struct):
     seq: int
     timestamp: str
     verdicts: dict[str, Verdict] = {}
+    confirmation: Confirmation = Confirmation()
 
     @property
     def state(self) -> str:
@@ -67,6 +70,17 @@ class Entry(Struct):
         if self.confirmed and self.refuted:
             return "disputed"
         return "confirmed" if self.confirmed else "refuted" if self.refuted else "unmeasured"
+
+    @property
+    def isConfirmed(self) -> bool:
+        """Whether more AIs confirm its claim than refute it."""
+        return self.confirmed > self.refuted
+
+    @property
+    def level(self) -> float | None:
+        """Its level: as others measured it, if it is confirmed and they say so; else as claimed."""
+        measured = self.confirmation.level if self.isConfirmed else None
+        return self.component.development_level if measured is None else measured
 
     @property
     def kind(self) -> str | None:
@@ -161,6 +175,7 @@ def _entry(reader: Reader, stored: StoredComponent, decode: Callable[[bytes], Co
         stored.seq,
         stored.timestamp,
         verdicts,
+        confirmation(reader, stored.digest, stored.author) if stored.confirmed else Confirmation(),
     )
 
 
@@ -235,7 +250,11 @@ def describe(entry: Entry) -> dict[str, Any]:
         "trace_digest": report.trace_digest if report is not None else None,
         "settings": report.settings if report is not None else None,
         "kind": entry.kind,
-        "level": entry.component.development_level,
+        "level": entry.level,
+        "claimed": not entry.isConfirmed,
+        "level_low": entry.confirmation.low,
+        "level_high": entry.confirmation.high,
+        **handMade(entry.confirmation),
         "state": entry.state,
         "confirmed": entry.confirmed,
         "refuted": entry.refuted,
@@ -260,7 +279,7 @@ def _describeAncestor(ancestor: Ancestor) -> dict[str, Any]:
         "digest": ancestor.digest,
         "id": entry.component.id if entry is not None else None,
         "author": entry.author if entry is not None else None,
-        "level": entry.component.development_level if entry is not None else None,
+        "level": entry.level if entry is not None else None,
         "gain": ancestor.gain,
         "parents": [_describeAncestor(a) for a in ancestor.parents],
     }
