@@ -249,7 +249,8 @@ def _level(entry: Entry) -> str:
 def _shortLevel(entry: Entry) -> str:
     if entry.level is None:
         return "-"
-    return f"{entry.level:.3f}" if entry.isConfirmed else f"claimed {entry.level:.3f}"
+    older = " (older rules)" if entry.olderRules else ""
+    return (f"{entry.level:.3f}" if entry.isConfirmed else f"claimed {entry.level:.3f}") + older
 
 
 def _verdict(entry: Entry) -> str:

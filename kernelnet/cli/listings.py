@@ -94,10 +94,10 @@ def leaderboard(state: Path | None, asJson: bool) -> None:
         return
     table = _table("task", "best", "level", "best in hindsight", "chosen on train")
     for task in found:
-        best = task["steps"][-1]
+        best, older = task["steps"][-1], " (older rules)" if task["older_rules"] else ""
         settings = " ".join(f"{name}={value}" for name, value in task["settings"].items())
         table.add_row(
-            Text(f"{plain(task['workbench'])}, {cut(task['trace'], 60)}\n{cut(settings, 80)}"),
+            Text(f"{plain(task['workbench'])}, {cut(task['trace'], 60)}{older}\n{cut(settings, 80)}"),
             Text(plain(best["id"])),
             _level(best),
             *(Text(_handMade(task, which)) for which in ("best_in_hindsight", "chosen_on_train")),

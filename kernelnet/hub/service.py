@@ -56,6 +56,7 @@ from kernelnet.hub.storage.retention_policy import RetentionPolicy
 from kernelnet.hub.storage.sqlite import SqliteEngine
 from kernelnet.hub.web.api import Sources
 from kernelnet.hub.web.server import Dashboard, checkWhere
+from kernelnet.hub.workbench_rules import installedRules
 from kernelnet.identity import IdentityError, StateDirectory, tokenHash
 from kernelnet.wire import WireProblem
 
@@ -263,6 +264,8 @@ class HubService(Service):
         log = EventLog(self._engine, self._reactor, time.time)
         self._eventLog = log
         log.damaged = self._damaged
+        rules = installedRules()
+        log.whenOpened = lambda transaction: transaction.components.setRules(rules)
         log.findStorageProblem = disk_space.DiskSpaceMonitor(self._state.path, self._config.minFree).problem
         started = log.open().addCallback(lambda _: log.read(Directory.load)).addCallback(self._listen, log)
         started.addCallbacks(self._ready, self._failed)

@@ -49,6 +49,8 @@ class Entry(Struct):
     One component.
 
     @ivar author: who shared it.
+    @ivar key: its place in a list.
+    @ivar olderRules: whether its claim was measured under other rules of its workbench than those in force.
     @ivar verdicts: AI → its verdict, of all but the author that reported one on these very bytes.
     @ivar confirmation: what those who confirmed it measured.
     @ivar timestamp: when it was shared, as its author's clock said (RFC 3339).
@@ -61,6 +63,8 @@ class Entry(Struct):
     refuted: int
     seq: int
     timestamp: str
+    key: ComponentKey
+    olderRules: bool = False
     verdicts: dict[str, Verdict] = {}
     confirmation: Confirmation = Confirmation()
 
@@ -111,8 +115,7 @@ def entries(
     """
     key = None
     if after is not None:
-        level = after.component.development_level or 0.0
-        key = ComponentKey(after.confirmed - after.refuted, level, after.seq)
+        key = after.key
     found = reader.components.listed(workbench=workbench, state=state, sort=sort, limit=limit, after=key)
     return [_entry(reader, stored, _brief) for stored in found]
 
@@ -174,6 +177,8 @@ def _entry(reader: Reader, stored: StoredComponent, decode: Callable[[bytes], Co
         stored.refuted,
         stored.seq,
         stored.timestamp,
+        stored.key,
+        stored.olderRules,
         verdicts,
         confirmation(reader, stored.digest, stored.author) if stored.confirmed else Confirmation(),
     )
@@ -252,6 +257,7 @@ def describe(entry: Entry) -> dict[str, Any]:
         "kind": entry.kind,
         "level": entry.level,
         "claimed": not entry.isConfirmed,
+        "older_rules": entry.olderRules,
         "level_low": entry.confirmation.low,
         "level_high": entry.confirmation.high,
         **handMade(entry.confirmation),

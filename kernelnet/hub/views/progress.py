@@ -63,7 +63,8 @@ def progress(reader: Reader, limit: int = 5000) -> list[dict[str, Any]]:
     For each task that something was confirmed on: the steps by which its best level rose, oldest first.
 
     Levels are those of AIs that confirmed a claim, which nobody has refuted; 0 is the workbench's reference, 1 its
-    optimum.  What hand-made policies reach is there as `kernelnet.hub.views.confirmations` has it.
+    optimum.  What was claimed under older rules of its workbench has tasks of its own, with C{older_rules}, which stand
+    last.  What hand-made policies reach is there as `kernelnet.hub.views.confirmations` has it.
 
     @param limit: the newest so many components.
     """
@@ -73,7 +74,7 @@ def progress(reader: Reader, limit: int = 5000) -> list[dict[str, Any]]:
         claim = component.manifest.report if component.manifest is not None else None
         if claim is None or len(claim.settings) > MAX_SETTINGS:
             continue
-        key = f"{claim.workbench} {claim.trace_digest} {sorted(claim.settings.items())}"
+        key = f"{stored.olderRules} {claim.workbench} {claim.trace_digest} {sorted(claim.settings.items())}"
         task = tasks.setdefault(
             key,
             _Task(
@@ -82,6 +83,7 @@ def progress(reader: Reader, limit: int = 5000) -> list[dict[str, Any]]:
                     "trace": claim.trace[:200],
                     "trace_digest": claim.trace_digest,
                     "settings": claim.settings,
+                    "older_rules": stored.olderRules,
                 }
             ),
         )
@@ -91,7 +93,7 @@ def progress(reader: Reader, limit: int = 5000) -> list[dict[str, Any]]:
         if not task.steps or step.level > task.steps[-1].level:
             task.steps.append(step)
     found = [_described(reader, task) for task in tasks.values()]
-    return sorted(found, key=lambda task: (task["workbench"], task["trace"]))
+    return sorted(found, key=lambda task: (task["older_rules"], task["workbench"], task["trace"]))
 
 
 def _described(reader: Reader, task: _Task) -> dict[str, Any]:
