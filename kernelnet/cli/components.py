@@ -55,7 +55,7 @@ def components() -> None:
 def listing(
     *, workbench: str | None, verdict: str | None, sort: str, limit: int, state: Path | None, asJson: bool
 ) -> None:
-    """List components; level is what the author claims, verdict what others measured."""
+    """List components: confirmed ones first, by level; a level that nobody has confirmed is marked as claimed."""
     with reading(state) as reader:
         found = entries(reader, workbench=workbench, state=verdict, sort=sort, limit=limit)
         there = [] if found else workbenchesOf(reader)
@@ -79,17 +79,16 @@ def listing(
     table.add_column("others", no_wrap=True)
     for entry in found:
         report = entry.report
-        level = entry.component.development_level
         table.add_row(
             Text(cut(entry.component.id, 80)),
             entry.author,
             Text(plain(entry.component.manifest.workbench if entry.component.manifest else "-")),
             Text(_trainedOn(report)),
-            f"{level:.3f}" if level is not None else "-",
+            _shortLevel(entry),
             _shortly(entry),
         )
     printTable(table)
-    click.echo("level: as claimed; others: how many measured it again, + confirmed, - refuted")
+    click.echo("level: as others measured it, or claimed; others: how many measured it again, + confirmed, - refuted")
 
 
 @components.command()
@@ -242,8 +241,16 @@ def _task(report: Report) -> str:
 
 
 def _level(entry: Entry) -> str:
-    level = entry.component.development_level
-    return f"level {level:.4f}" if level is not None else "no level claimed"
+    if entry.level is None:
+        return "no level claimed"
+    return f"level {entry.level:.4f}" + ("" if entry.isConfirmed else ", as claimed")
+
+
+def _shortLevel(entry: Entry) -> str:
+    if entry.level is None:
+        return "-"
+    older = " (older rules)" if entry.olderRules else ""
+    return (f"{entry.level:.3f}" if entry.isConfirmed else f"claimed {entry.level:.3f}") + older
 
 
 def _verdict(entry: Entry) -> str:

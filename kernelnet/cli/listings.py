@@ -45,7 +45,7 @@ def ais(state: Path | None, asJson: bool) -> None:
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return
-    table = _table("AI", "specialization", "workbenches", "state", "last hello")
+    table = _table("AI", "specialization", "workbenches", "state", "here until")
     for ai in sorted(found, key=lambda ai: (not ai["connected"], ai["id"])):
         state_ = "connected" if ai["connected"] else "away"
         benches = ", ".join(ai["workbenches"]) or "-"
@@ -92,17 +92,29 @@ def leaderboard(state: Path | None, asJson: bool) -> None:
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return
-    table = _table("task", "best", "level", "by hand")
+    table = _table("task", "best", "level", "best in hindsight", "chosen on train")
     for task in found:
-        best, hand = task["steps"][-1], task["by_hand"]
+        best, older = task["steps"][-1], " (older rules)" if task["older_rules"] else ""
         settings = " ".join(f"{name}={value}" for name, value in task["settings"].items())
         table.add_row(
-            Text(f"{plain(task['workbench'])}, {cut(task['trace'], 60)}\n{cut(settings, 80)}"),
+            Text(f"{plain(task['workbench'])}, {cut(task['trace'], 60)}{older}\n{cut(settings, 80)}"),
             Text(plain(best["id"])),
-            f"{best['level']:.3f}",
-            Text(f"{plain(hand['name'])} {hand['level']:.3f}" if hand else "-"),
+            _level(best),
+            *(Text(_handMade(task, which)) for which in ("best_in_hindsight", "chosen_on_train")),
         )
     _show(table, found, "nothing is confirmed yet: it takes two trainers and about a minute")
+
+
+def _level(step: dict[str, Any]) -> str:
+    """Such as C{0.417 ± 0.03}; an interval's half, since it is never far from even."""
+    low, high = step["level_low"], step["level_high"]
+    spread = f" ± {(high - low) / 2:.2g}" if low is not None and high is not None else ""
+    return f"{step['level']:.3f}{spread}"
+
+
+def _handMade(task: dict[str, Any], which: str) -> str:
+    """The name of a hand-made policy and its level; a dash where no two AIs say the same."""
+    return f"{plain(task[which])} {task[f'{which}_level']:.3f}" if task[which] is not None else "-"
 
 
 def _table(*columns: str) -> Table:

@@ -64,7 +64,7 @@ FRAMES = (
         (
             ("tap",),
             ("service",),
-            ("config",),
+            ("config", "workbench_rules"),
             ("web",),
             ("admin",),
             ("connection",),
