@@ -4,7 +4,7 @@ import { empty, h, level, levelWith, many, signed, table, taskLink, taskName, wh
 import { get } from "./live.js";
 
 const ROWS = 12;
-const TYPES = ["os_component_share", "performance_report", "collaboration_response", "heartbeat"];
+const TYPES = ["os_component_share", "performance_report", "collaboration_response"];
 let rows = ROWS;
 
 export function overview() {

@@ -4,7 +4,7 @@ import { cut, empty, h, level, levelWith, many, settings, signed, table, taskLin
 import { get } from "./live.js";
 import { tree } from "./view-component.js";
 
-const TYPES = ["os_component_share", "performance_report", "heartbeat"];
+const TYPES = ["os_component_share", "performance_report"];
 const LINES = 4;
 let by = "time";
 
