@@ -166,7 +166,7 @@ class DashboardTests(SystemTestCase):
 
     def confirm(self, name: str, digest: str, level: float, hand: float) -> None:
         """Two others confirm it, and agree on the hand-made policies."""
-        told = {"development_level": level, "level_low": level - 0.03, "level_high": level + 0.03}
+        told: dict[str, object] = {"development_level": level, "level_low": level - 0.03, "level_high": level + 0.03}
         told |= {"chosen_on_train": "lirs", "chosen_on_train_level": hand - 0.1}
         told |= {"best_in_hindsight": "s3fifo", "best_in_hindsight_level": hand}
         for peer in self.peers:
@@ -201,7 +201,7 @@ class DashboardTests(SystemTestCase):
         self.shows("0.420 ± 0.03")
         self.shows("1 waiting, 0 refuted")
         self.shows("is the best on file_system")
-        rows = self.until(lambda: self.rows())
+        rows = self.until(self.rows)
         self.assertEqual([row[-3] for row in rows], ["+0.200", "+0.090", "−0.100"])
         self.browser.execute_script(
             "[...document.querySelectorAll('td a')].find((a) => a.textContent.endsWith('capacity 4')).click()"
@@ -243,7 +243,8 @@ class DashboardTests(SystemTestCase):
 
     def rows(self) -> list[list[str]]:
         """The overview's table of tasks."""
-        script = "return [...document.querySelectorAll('main > .scroll tbody tr')].map((row) => [...row.cells].map((cell) => cell.innerText))"
+        script = "return [...document.querySelectorAll('main > .scroll tbody tr')]"
+        script += ".map((row) => [...row.cells].map((cell) => cell.innerText))"
         found: list[list[str]] = self.browser.execute_script(script)
         return found if len(found) == 3 else []
 

@@ -12,6 +12,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views import components
 from kernelnet.hub.views.sessions import sessionPage
@@ -82,43 +83,23 @@ def _inOrder(tasks: Sequence[dict[str, Any]], now: str) -> list[_Step]:
 
 def _events(reader: Reader, steps: Sequence[_Step], now: str) -> list[dict[str, Any]]:
     """Events worth telling, the newest first: a new best on a task, a claim that was refuted, a session that ended."""
-    found = [
-        {
-            "at": at,
-            "what": "best",
-            "who": step["author"],
-            "task": {name: task[name] for name in ("workbench", "trace", "trace_digest", "settings")},
-            "component": step["id"],
-            "digest": step["digest"],
-            "level": step["level"],
-            "gain": gainOf(task, step),
-        }
-        for at, step, task in steps[-MAX_EVENTS:]
-    ]
-    refuted = components.entries(reader, state="refuted", sort="newest", limit=MAX_EVENTS)
-    found += [
-        {
-            "at": min(entry.timestamp, now),
-            "what": "refuted",
-            "who": entry.author,
-            "by": [aiId for aiId, verdict in entry.verdicts.items() if verdict.value == "refuted"][:3],
-            "component": entry.component.id,
-            "digest": entry.digest,
-        }
-        for entry in refuted
-    ]
+    found: list[tuple[str, int, dict[str, Any]]] = []
+    for at, step, task in steps[-MAX_EVENTS:]:
+        told = {"task": {name: task[name] for name in ("workbench", "trace", "trace_digest", "settings")}}
+        told |= {name: step[name] for name in ("digest", "level")}
+        best = {"at": at, "what": "best", "who": step["author"], "component": step["id"], "gain": gainOf(task, step)}
+        found.append((at, step["seq"], best | told))
+    for entry in components.entries(reader, state="refuted", sort="newest", limit=MAX_EVENTS):
+        by = [aiId for aiId, verdict in entry.verdicts.items() if verdict is Verdict.REFUTED][:3]
+        at = min(entry.timestamp, now)
+        refuted = {"at": at, "what": "refuted", "who": entry.author, "by": by, "component": entry.component.id}
+        found.append((at, entry.seq, {**refuted, "digest": entry.digest}))
     ended, _ = sessionPage(reader, state="completed", limit=MAX_EVENTS, transcripts=False)
-    found += [
-        {
-            "at": session["changed"],
-            "what": "session",
-            "who": session["initiator"],
-            "with": session["partner"],
-            "type": session["type"],
-        }
-        for session in ended
-    ]
-    return sorted(found, key=lambda event: event["at"], reverse=True)[:MAX_EVENTS]
+    for session in ended:
+        at = session["changed"]
+        both = {"who": session["initiator"], "with": session["partner"]}
+        found.append((at, 0, {"at": at, "what": "session", **both, "type": session["type"]}))
+    return [event for _, _, event in sorted(found, key=lambda one: one[:2], reverse=True)[:MAX_EVENTS]]
 
 
 def _gainOverTime(steps: Sequence[_Step]) -> list[dict[str, Any]]:

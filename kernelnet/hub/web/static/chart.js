@@ -11,7 +11,7 @@ export function forgetCharts() {
 }
 dark.addEventListener("change", forgetCharts);
 
-const clock = (seconds, step) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: step < 60 ? "2-digit" : undefined, hourCycle: "h23" });
+const clock = (seconds, step) => step >= 43200 ? new Date(seconds * 1000).toLocaleDateString([], { day: "numeric", month: "short" }) : new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: step < 60 ? "2-digit" : undefined, hourCycle: "h23" });
 
 // key: the same for the same chart; words: what it shows; series: [{label, …}] as uPlot has them, without the time's.
 // range: of y, as uPlot has it; data: [times (Unix seconds), values …].  Options: from and to, the times that all charts of a

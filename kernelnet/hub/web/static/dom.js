@@ -23,7 +23,7 @@ export function table(columns, rows, onsort = null, sorted = "") {
     const content = options.sort && onsort ? h("button", { onclick: () => onsort(options.sort), "aria-pressed": String(options.sort === sorted) }, title + (options.sort === sorted ? " ▾" : "")) : title;
     return h("th", { scope: "col", class: classes(options) }, content);
   });
-  const body = rows.map((row) => h("tr", { class: row.claimed ? "claimed" : null }, columns.map(([, cell, options = {}]) => h("td", { class: classes(options) }, cell(row)))));
+  const body = rows.map((row) => h("tr", { class: row.claimed || row.older_rules ? "claimed" : null }, columns.map(([, cell, options = {}]) => h("td", { class: classes(options) }, cell(row)))));
   return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, body)));
 }
 
@@ -73,11 +73,15 @@ export const taskLink = (task) => `#/task/${[task.workbench, task.trace_digest, 
 
 export const taskName = (task) => [`${task.workbench}: ${task.trace}`, settings(task.settings)].filter(Boolean).join(", ");
 
+// A link to it that takes no more room than there is.
+export const toTask = (task) => h("a", { class: "clip", href: taskLink(task), title: taskName(task) }, taskName(task));
+
 export const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 export function verdict(component) {
   const words = [];
   if (component.confirmed) words.push(`confirmed by ${component.confirmed}`);
   if (component.refuted) words.push(`refuted by ${component.refuted}`);
+  if (component.older_rules) words.push("under older rules of its workbench");
   return h("span", { class: component.state }, words.join(", ") || "unmeasured");
 }

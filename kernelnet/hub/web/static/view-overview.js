@@ -1,6 +1,6 @@
 // The first glance: what was reached, who works on what, what happened last.
 import { chart, style } from "./chart.js";
-import { empty, h, level, levelWith, many, signed, table, taskLink, taskName, when } from "./dom.js";
+import { empty, h, level, levelWith, many, signed, table, toTask, when } from "./dom.js";
 import { get } from "./live.js";
 
 const ROWS = 12;
@@ -42,7 +42,7 @@ function working({ working: those, connected }) {
   return table(
     [
       ["AI", (one) => one.ai],
-      ["task", (one) => h("a", { href: taskLink(one.task) }, taskName(one.task))],
+      ["task", (one) => toTask(one.task)],
       ["evaluations", (one) => many(one.evaluations), { number: true, wide: true }],
       ["on validation", (one) => level(one.validation), { number: true }],
     ],
@@ -51,7 +51,7 @@ function working({ working: those, connected }) {
 }
 
 function told(event) {
-  if (event.what === "best") return [`${event.who}: `, h("a", { href: `#/component/${event.digest}` }, event.component), ` is the best on `, h("a", { href: taskLink(event.task) }, taskName(event.task)), `, level ${level(event.level)}${event.gain === null ? "" : `, ${signed(event.gain)} to the best hand-made in hindsight`}`];
+  if (event.what === "best") return [`${event.who}: `, h("a", { href: `#/component/${event.digest}` }, event.component), ` is the best on `, toTask(event.task), `, level ${level(event.level)}${event.gain === null ? "" : `, ${signed(event.gain)} to the best hand-made in hindsight`}`];
   if (event.what === "refuted") return [h("a", { href: `#/component/${event.digest}` }, event.component), ` of ${event.who} was `, h("span", { class: "refuted" }, `refuted by ${event.by.join(", ")}`)];
   return `${event.who} and ${event.with} completed a session: ${event.type.replaceAll("_", " ")}`;
 }
@@ -66,9 +66,9 @@ function best(tasks) {
     h("h2", {}, "Tasks"),
     table(
       [
-        ["task", (task) => h("a", { href: taskLink(task) }, taskName(task))],
+        ["task", toTask],
         ["best learned", (task) => levelWith(task.steps.at(-1)), { number: true }],
-        ["hand-made, best in hindsight", (task) => (task.best_in_hindsight ? `${task.best_in_hindsight} ${level(task.best_in_hindsight_level)}` : "–"), { number: true, wide: true }],
+        ["best in hindsight", (task) => (task.best_in_hindsight ? `${task.best_in_hindsight} ${level(task.best_in_hindsight_level)}` : "–"), { number: true, wide: true }],
         ["gain", (task) => h("span", { class: gainOf(task) > 0 ? "confirmed" : "" }, signed(gainOf(task))), { number: true }],
         ["author", (task) => task.steps.at(-1).author, { wide: true }],
         ["confirmed", (task) => many(task.confirmed), { number: true, wide: true }],

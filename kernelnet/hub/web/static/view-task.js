@@ -31,7 +31,8 @@ async function draw(workbench, digest, wanted) {
   if (!named) return empty("There is no such task.", "Nothing was told or confirmed of it; those that there are stand on the overview.");
   const best = confirmed?.steps.at(-1);
   const whole = best ? await get(`/api/components/${encodeURIComponent(best.digest)}`) : null;
-  const begun = [...(confirmed?.steps.map((step) => Date.parse(step.at) / 1000) ?? []), ...(search?.ais.map((ai) => ai.samples[0][0]) ?? [])];
+  // From when the search began, if one goes on: what was confirmed long before stands at the left edge.
+  const begun = search?.ais.map((ai) => ai.samples[0][0]) ?? confirmed?.steps.map((step) => Date.parse(step.at) / 1000) ?? [];
   const now = Date.now() / 1000;
   const shared = { from: Math.min(now - 60, ...begun) - 1, to: now };
   return [
@@ -89,11 +90,13 @@ function searching(search, confirmed, shared) {
 
 function rising(confirmed, shared) {
   if (!confirmed) return [];
-  const times = confirmed.steps.map((step) => Date.parse(step.at) / 1000);
-  const end = Math.max(shared.to, times.at(-1) + 1);
+  const since = confirmed.steps.filter((step) => Date.parse(step.at) / 1000 > shared.from);
+  const before = confirmed.steps.at(-since.length - 1);
+  const times = since.map((step) => Date.parse(step.at) / 1000);
+  const end = Math.max(shared.to, (times.at(-1) ?? 0) + 1);
   const x = [shared.from, ...times, end];
   const flat = (value) => x.map(() => value);
-  const values = (of) => [null, ...confirmed.steps.map(of), of(confirmed.steps.at(-1))];
+  const values = (of) => [before ? of(before) : null, ...since.map(of), of(confirmed.steps.at(-1))];
   const stepped = { paths: window.uPlot?.paths.stepped({ align: 1 }) };
   const series = [
     { ...style(0), ...stepped, label: "best confirmed", width: 3, points: { show: true, size: 6 } },
