@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -100,6 +101,17 @@ class Photographer:
                     return f"component/{component['digest']}/{parent['digest']}"
         return f"component/{found[0]['digest']}" if found else "components"
 
+    def task(self) -> str:
+        """The address of the task on which most was confirmed."""
+        tasks = self.ask("/api/progress")["tasks"]
+        if not tasks:
+            return "overview"
+        most = max(tasks, key=lambda task: (len(task["steps"]), task["confirmed"]))
+        settings = json.dumps(sorted(map(list, most["settings"].items())), separators=(",", ":"))
+        return "/".join(
+            ["task", *(quote(part, safe="") for part in (most["workbench"], most["trace_digest"], settings))]
+        )
+
     def untilOneWorks(self, seconds: float) -> None:
         """Until a collaboration is under way."""
         deadline = time.monotonic() + seconds
@@ -144,6 +156,8 @@ def main() -> None:
             with run(Path(folder), options.minutes + 10) as state:
                 photographer = Photographer(browser, state, options.target, options.width)
                 photographer.wait(options.minutes)
+                photographer.take("overview", "overview")
+                photographer.take("task", photographer.task())
                 for name in ("progress", "components", "sessions", "traffic"):
                     photographer.take(name, name)
                 photographer.take("component", photographer.component())

@@ -74,6 +74,8 @@ class DashboardTests(SystemTestCase):
         self.browser.get(self.link())
         self.shows("No trainer has been here yet")
         self.shows("twistd -n kerneltrainer")
+        self.go("network")
+        self.shows("No trainer has been here yet")
         author, peer = self.speaker("AI_1"), self.speaker("AI_2")
         name = EVIL[:90]
         component = {"id": name, "name": EVIL[:90], "implementation": f"/* {EVIL} */", "description": EVIL}
@@ -81,6 +83,7 @@ class DashboardTests(SystemTestCase):
         peer.send("collaboration_request", {"type": "feature_development", "description": EVIL, "target_ai": "AI_1"})
         self.shows("2 connected, 2 known")
         for view, words in (
+            ("overview", "AIs connected"),
             ("network", "AI_1"),
             ("progress", "Nothing is confirmed yet"),
             ("components", name[:39]),
@@ -153,12 +156,112 @@ class DashboardTests(SystemTestCase):
         complete = {"session_id": session, "collaboration_complete": True, "transcript": steps}
         author.send("os_component_share", {"component": shared, **complete})
 
+    def share(self, name: str, level: float, *, capacity: int = 4, parents: tuple[str, ...] = ()) -> str:
+        """AI_1 shares a component on a task; its digest."""
+        shared = claiming(name, level, list(parents))
+        report = shared["component"]["manifest"]["report"]
+        report["settings"], report["trace"] = {"capacity": capacity}, EVIL
+        self.author.send("os_component_share", shared)
+        return msgspec.convert(shared["component"], Component).digest
+
+    def confirm(self, name: str, digest: str, level: float, hand: float) -> None:
+        """Two others confirm it, and agree on the hand-made policies."""
+        told: dict[str, object] = {"development_level": level, "level_low": level - 0.03, "level_high": level + 0.03}
+        told |= {"chosen_on_train": "lirs", "chosen_on_train_level": hand - 0.1}
+        told |= {"best_in_hindsight": "s3fifo", "best_in_hindsight_level": hand}
+        for peer in self.peers:
+            report = {"component_id": name, "performance": told, "digest": digest, "verdict": "confirmed"}
+            peer.send("performance_report", report)
+
+    def work(self) -> None:
+        """Three AIs, two of whose tasks are better than every hand-made policy, and a search that goes on."""
+        self.author = self.client("AI_1")
+        self.peers = [self.client("AI_2"), self.client("AI_3")]
+        for client in (self.author, *self.peers):
+            client.hello(specialization="file_system", version="2.0.0", protocol=2)
+        first = self.share("first", 0.31)
+        self.confirm("first", first, 0.31, 0.33)
+        second = self.share("second", 0.42, parents=(first,))
+        self.confirm("second", second, 0.42, 0.33)
+        for capacity, level in ((8, 0.5), (16, 0.2)):
+            name = f"at{capacity}"
+            self.confirm(name, self.share(name, level, capacity=capacity), level, 0.3)
+        self.share("bragging", 0.99)
+        task = {"workbench": "file_system", "trace": EVIL, "trace_digest": "1" * 64, "settings": {"capacity": 4}}
+        for evaluations, train in ((1, -9.0), (40, 0.2), (90, 0.41)):
+            progress = {"task": task, "evaluations": evaluations, "train": train, "validation": train - 0.02}
+            self.author.send("heartbeat", {"progress": progress})
+            time.sleep(1.1)  # the hub takes one a second of each AI
+
+    def test_overview(self) -> None:
+        """The first page says what was reached, who works on what and what happened; a task's, how and by what."""
+        self.work()
+        self.browser.get(self.link())
+        self.shows("2 of 3\ntasks better than every hand-made policy")
+        self.shows("0.420 ± 0.03")
+        self.shows("1 waiting, 0 refuted")
+        self.shows("is the best on file_system")
+        rows = self.until(self.rows)
+        self.assertEqual([row[-3] for row in rows], ["+0.200", "+0.090", "−0.100"])
+        self.browser.execute_script(
+            "[...document.querySelectorAll('td a')].find((a) => a.textContent.endsWith('capacity 4')).click()"
+        )
+        self.shows("better than every hand-made policy")
+        self.shows("s3fifo, level 0.330")
+        self.shows("lirs, level 0.230")
+        self.until(lambda: self.chartSays("0.390 after 90 evaluations"))
+        self.until(lambda: self.chartSays("Level over capacity, 3 tasks"))
+        self.shows("Lineage of the best")
+        self.shows("first of AI_1, level 0.310, the step from it gained +0.1100")
+        self.shows("claimed: 0.990")
+        self.assertEqual(
+            self.browser.execute_script(
+                "return [...document.querySelectorAll('tr.claimed td a')].map((a) => a.textContent)"
+            ),
+            ["bragging"],
+        )
+        names = "return [...document.querySelectorAll('td:first-child a')].map((a) => a.textContent)"
+        self.assertEqual(self.browser.execute_script(names)[-1], "bragging", "what is claimed stands below")
+        self.browser.find_element("id", "by").click()
+        self.shows("by time")
+        for width in (1280, 400):
+            self.browser.set_window_size(width, 900)
+            for view in ("overview", self.browser.execute_script("return location.hash.slice(2)")):
+                self.go(view)
+                self.shows("s3fifo" if view != "overview" or width > 400 else "0.420")
+                wide = self.browser.execute_script(
+                    "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
+                )
+                self.assertFalse(wide, f"{view} is wider than {width} pixels")
+                lines = self.browser.execute_script("return document.querySelector('nav').offsetHeight")
+                self.assertLess(lines, 45, "the navigation is one line")
+        self.assertNotIn("taken", self.browser.title)
+        self.assertEqual(
+            self.browser.execute_script("return document.querySelectorAll('main script, main img').length"), 0
+        )
+        self.assertEqual([entry for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"], [])
+
+    def rows(self) -> list[list[str]]:
+        """The overview's table of tasks."""
+        script = "return [...document.querySelectorAll('main > .scroll tbody tr')]"
+        script += ".map((row) => [...row.cells].map((cell) => cell.innerText))"
+        found: list[list[str]] = self.browser.execute_script(script)
+        return found if len(found) == 3 else []
+
+    def chartSays(self, words: str) -> bool:
+        """Whether a chart's description for those who don't see it has these words."""
+        said = self.browser.execute_script(
+            "return [...document.querySelectorAll('.chart')].map((one) => one.getAttribute('aria-label')).join('\\n')"
+        )
+        return words in said
+
     def test_keyboard(self) -> None:
         """The keyboard reaches every AI in the picture, and stays where it is when the page is drawn anew."""
         from selenium.webdriver.common.keys import Keys
 
         self.browser.get(self.link())
         author, _ = self.speaker("AI_1"), self.speaker("AI_2")
+        self.go("network")
         self.shows("2 connected, 2 known")
         picture = self.until(lambda: self.browser.find_elements("css selector", "svg.network"))[0]
         self.until(lambda: len(self.browser.find_elements("css selector", "svg.network [role=option]")) == 2)

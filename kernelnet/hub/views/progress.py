@@ -46,6 +46,7 @@ class Step(Struct):
     digest: str
     at: str
     level: float
+    seq: int = 0
     confirmation: Confirmation = Confirmation()
 
 
@@ -87,7 +88,7 @@ def progress(reader: Reader, limit: int = 5000) -> list[dict[str, Any]]:
                 }
             ),
         )
-        step = Step(component.id, stored.author, stored.digest, stored.timestamp, stored.level)
+        step = Step(component.id, stored.author, stored.digest, stored.timestamp, stored.level, stored.seq)
         task.confirmed += 1
         task.newest.append(step)
         if not task.steps or step.level > task.steps[-1].level:
@@ -117,6 +118,7 @@ def _describedStep(step: Step) -> dict[str, Any]:
         "id": step.id,
         "author": step.author,
         "digest": step.digest,
+        "seq": step.seq,
     }
 
 

@@ -24,6 +24,7 @@ from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views import components, patterns, sessions
+from kernelnet.hub.views.overview import overview
 from kernelnet.hub.views.progress import Progress
 from kernelnet.hub.web.traffic import TrafficHistory
 from kernelnet.wire import rfc3339
@@ -32,6 +33,8 @@ __all__ = ["BadRequest", "NotFound", "Sources", "answerTo"]
 
 MAX_LIMIT = 500
 MAX_AIS = 1000
+MAX_WORKING = 24
+"""AIs of which the overview says what they work on."""
 MAX_SHOWN_SEARCHES = 200
 """Searches of single AIs in one answer: with 64 samples each half a megabyte."""
 
@@ -264,6 +267,26 @@ def _searches(sources: Sources, arguments: Mapping[str, Any]) -> list[dict[str, 
     return [*found.values()]
 
 
+def _overview(sources: Sources, arguments: Mapping[str, Any]) -> Any:
+    """The first glance, with who works on what."""
+    head = sources.log.head
+    working = []
+    for aiId in sources.directory.ais:
+        search = sources.searches.lastOf(aiId)
+        if sources.connections.greeted(aiId) is not None and search is not None:
+            working.append({"ai": aiId, "task": _task(search), **_told(search)})
+    working.sort(key=lambda one: one["at"], reverse=True)
+    here = sum(sources.connections.greeted(aiId) is not None for aiId in sources.directory.ais)
+
+    now = rfc3339(sources.wallClock())
+
+    def read(reader: Reader) -> Any:
+        told = overview(reader, sources.progress.tasks(reader, head), now)
+        return {"connected": here, **told, "working": working[:MAX_WORKING]}
+
+    return sources.log.read(read)
+
+
 def _traffic(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     return sources.traffic.asked()
 
@@ -293,6 +316,7 @@ _RESOURCES: dict[str, tuple[Callable[[Sources, Mapping[str, Any]], Any], dict[st
         },
     ),
     "progress": (_progress, {"trace_digest": _text, "samples": partial(_upTo, MAX_SAMPLES)}),
+    "overview": (_overview, {}),
     "patterns": (_patterns, {"type": _text, "limit": _limit}),
     "sessions": (
         _sessions,

@@ -224,6 +224,9 @@ class MemoryComponents:
     def countByKind(self) -> dict[str, int]:
         return dict(Counter(row.stored.kind for row in self._tables.components.values()))
 
+    def countByState(self) -> dict[str, int]:
+        return dict(Counter(_state(one) for one in self._bySeq()))
+
     def countConfirmed(self) -> int:
         return sum(one.confirmed > 0 for one in self._bySeq())
 
@@ -231,6 +234,12 @@ class MemoryComponents:
         """Those of kind C{component}."""
         rows = [row.stored for row in self._tables.components.values() if row.stored.kind == "component"]
         return sorted(rows, key=lambda one: one.seq)
+
+
+def _state(one: StoredComponent) -> str:
+    if one.confirmed > 0 and one.refuted > 0:
+        return "disputed"
+    return "confirmed" if one.confirmed > 0 else "refuted" if one.refuted > 0 else "unmeasured"
 
 
 class MemoryReports:

@@ -304,6 +304,14 @@ class SqliteComponents:
     def countByKind(self) -> dict[str, int]:
         return dict(self._execute("SELECT kind, COUNT(*) FROM shared_components GROUP BY kind").fetchall())
 
+    def countByState(self) -> dict[str, int]:
+        found = self._execute(
+            "SELECT CASE WHEN confirmed > 0 AND refuted > 0 THEN 'disputed' WHEN confirmed > 0 THEN 'confirmed'"
+            " WHEN refuted > 0 THEN 'refuted' ELSE 'unmeasured' END AS state, COUNT(*)"
+            " FROM shared_components WHERE kind = 'component' GROUP BY state"
+        )
+        return dict(found.fetchall())
+
     def countConfirmed(self) -> int:
         (count,) = self._execute(
             "SELECT COUNT(*) FROM shared_components WHERE kind = 'component' AND confirmed > 0"

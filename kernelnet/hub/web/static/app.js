@@ -4,13 +4,17 @@ import { connect, get, onChange } from "./live.js";
 import { component } from "./view-component.js";
 import { components } from "./view-components.js";
 import { network } from "./view-network.js";
+import { overview } from "./view-overview.js";
 import { progress } from "./view-progress.js";
 import { sessions } from "./view-sessions.js";
+import { task } from "./view-task.js";
 import { traffic } from "./view-traffic.js";
 
 // A view is a function from the words of its address to {draw, types}: draw() gives the elements; one with types is drawn
 // anew every five seconds, and when messages of these types were logged.
-const VIEWS = { network, progress, components, component, sessions, traffic };
+const VIEWS = { overview, task, network, progress, components, component, sessions, traffic };
+// Pages that no word of the navigation leads to: below which they stand.
+const PARENTS = { component: "components", task: "overview" };
 const main = document.getElementById("view");
 const state = document.getElementById("state");
 let stop = () => {};
@@ -57,12 +61,12 @@ function put(...elements) {
 async function show() {
   stop();
   forgetCharts();
-  const [name, ...words] = (location.hash.slice(2) || "network").split("/").map(decoded);
+  const [name, ...words] = (location.hash.slice(2) || "overview").split("/").map(decoded);
   const isThere = Object.hasOwn(VIEWS, name);
   const view = isThere ? VIEWS[name](...words) : { draw: () => empty("There is no such page.", "The pages are those above.") };
   const mine = ++shown;
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.hash === `#/${name === "component" ? "components" : name}`) link.setAttribute("aria-current", "page");
+    if (link.hash === `#/${PARENTS[name] || name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   document.title = `${isThere ? name : "no such page"} – kernelnet hub`;

@@ -11,11 +11,12 @@ export function forgetCharts() {
 }
 dark.addEventListener("change", forgetCharts);
 
-const clock = (seconds, step) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: step < 60 ? "2-digit" : undefined, hourCycle: "h23" });
+const clock = (seconds, step) => step >= 43200 ? new Date(seconds * 1000).toLocaleDateString([], { day: "numeric", month: "short" }) : new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: step < 60 ? "2-digit" : undefined, hourCycle: "h23" });
 
 // key: the same for the same chart; words: what it shows; series: [{label, …}] as uPlot has them, without the time's.
-// range: of y, as uPlot has it; data: [times (Unix seconds), values …].
-export function chart(key, words, series, data, range) {
+// range: of y, as uPlot has it; data: [times (Unix seconds), values …].  Options: from and to, the times that all charts of a
+// view show, whose cursors then move together; numbers: x is no time but a number; roots: a spike leaves room for the rest.
+export function chart(key, words, series, data, range, options = {}) {
   const signature = series.map(({ label }) => label).join("\n");
   let entry = charts.get(key);
   if (!entry || entry.signature !== signature) {
@@ -23,7 +24,7 @@ export function chart(key, words, series, data, range) {
     entry = { place: h("div", { class: "chart", role: "img" }), signature, plot: null };
     charts.set(key, entry);
   }
-  Object.assign(entry, { series, data, range });
+  Object.assign(entry, { series, data, range, options });
   entry.place.setAttribute("aria-label", words);
   requestAnimationFrame(() => paint(entry));
   return entry.place;
@@ -35,20 +36,23 @@ function paint(entry) {
   if (entry.plot) {
     if (entry.plot.width !== width) entry.plot.setSize({ width, height: HEIGHT });
     entry.plot.setData(entry.data);
+    if (entry.options.from) entry.plot.setScale("x", { min: entry.options.from, max: entry.options.to });
     return;
   }
   const ink = dark.matches ? "#e6e9ed" : "#1b1f24";
   const grid = { stroke: dark.matches ? "#373e47" : "#d0d7de", width: 1 };
   const axis = { stroke: ink, grid, ticks: grid, font: "12px system-ui, sans-serif" };
-  const times = { ...axis, space: 90, values: (_, splits) => splits.map((at) => clock(at, splits[1] - splits[0])) };
+  const { numbers, from, to, roots } = entry.options;
+  const times = { ...axis, space: 90, values: (_, splits) => splits.map((at) => (numbers ? at.toLocaleString() : clock(at, splits[1] - splits[0]))) };
+  const told = numbers ? { label: numbers, value: shownAs((at) => at.toLocaleString()) } : { label: "time", value: shownAs((at) => clock(at, 1)) };
   entry.plot = new window.uPlot(
     {
       width,
       height: HEIGHT,
-      series: [{ label: "time", value: shownAs((at) => clock(at, 1)) }, ...entry.series],
+      series: [told, ...entry.series],
       axes: [times, { ...axis, size: 56 }],
-      scales: { y: { range: entry.range } },
-      cursor: { drag: { x: false, y: false } },
+      scales: { x: { time: !numbers, ...(from && { min: from, max: to, auto: false }) }, y: { range: entry.range, ...(roots && { distr: 4, asinh: roots }) } },
+      cursor: { drag: { x: false, y: false }, ...(from && { sync: { key: "times" } }) },
       legend: { markers: { width: 3, fill: "transparent", dash: (_, i) => dashOf(entry.series[i - 1]) } },
     },
     entry.data,

@@ -16,21 +16,32 @@ export function s(tag, attributes = {}, ...children) {
   return element;
 }
 
-// Columns: [title, row => cell, {number, sort}]; a title with `sort` is a button that calls onsort(sort).
+// Columns: [title, row => cell, {number, sort, wide}]; a title with `sort` is a button that calls onsort(sort); one that is wide
+// is left out where there is little room.
 export function table(columns, rows, onsort = null, sorted = "") {
   const heads = columns.map(([title, , options = {}]) => {
     const content = options.sort && onsort ? h("button", { onclick: () => onsort(options.sort), "aria-pressed": String(options.sort === sorted) }, title + (options.sort === sorted ? " ▾" : "")) : title;
-    return h("th", { scope: "col", class: options.number ? "number" : null }, content);
+    return h("th", { scope: "col", class: classes(options) }, content);
   });
-  const body = rows.map((row) => h("tr", {}, columns.map(([, cell, options = {}]) => h("td", { class: options.number ? "number" : null }, cell(row)))));
+  const body = rows.map((row) => h("tr", { class: row.claimed || row.older_rules ? "claimed" : null }, columns.map(([, cell, options = {}]) => h("td", { class: classes(options) }, cell(row)))));
   return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, body)));
 }
+
+const classes = ({ number, wide }) => [number && "number", wide && "wide"].filter(Boolean).join(" ") || null;
 
 export function empty(title, ...more) {
   return h("div", { class: "empty" }, h("strong", {}, title), more.map((line) => h("p", {}, line)));
 }
 
 export const level = (value) => (typeof value === "number" ? value.toFixed(3) : "–");
+
+// "0.417 ± 0.03": half the width of the interval; a dash where there is none.
+export function levelWith(found) {
+  const wide = typeof found.level_low === "number" && typeof found.level_high === "number";
+  return `${level(found.level)} ± ${wide ? ((found.level_high - found.level_low) / 2).toFixed(2) : "–"}`;
+}
+
+export const signed = (value) => (typeof value === "number" ? `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(3)}` : "–");
 
 export const many = (value) => (typeof value === "number" ? value.toLocaleString() : "–");
 
@@ -57,11 +68,20 @@ export const ago = (text) => `${passed(text)} ago`;
 
 export const settings = (found) => Object.entries(found || {}).map(([name, value]) => `${name} ${value}`).join(", ");
 
+// Where a task has its page, and how it is called.
+export const taskLink = (task) => `#/task/${[task.workbench, task.trace_digest, JSON.stringify(Object.entries(task.settings || {}).sort())].map(encodeURIComponent).join("/")}`;
+
+export const taskName = (task) => [`${task.workbench}: ${task.trace}`, settings(task.settings)].filter(Boolean).join(", ");
+
+// A link to it that takes no more room than there is.
+export const toTask = (task) => h("a", { class: "clip", href: taskLink(task), title: taskName(task) }, taskName(task));
+
 export const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 export function verdict(component) {
   const words = [];
   if (component.confirmed) words.push(`confirmed by ${component.confirmed}`);
   if (component.refuted) words.push(`refuted by ${component.refuted}`);
+  if (component.older_rules) words.push("under older rules of its workbench");
   return h("span", { class: component.state }, words.join(", ") || "unmeasured");
 }

@@ -41,7 +41,7 @@ async function draw(name, other) {
   return parts.filter(Boolean);
 }
 
-function tree(ancestors, child) {
+export function tree(ancestors, child) {
   return h(
     "ul",
     { class: "tree" },

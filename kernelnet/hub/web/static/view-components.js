@@ -1,4 +1,4 @@
-import { cut, empty, h, level, settings, table, verdict, when } from "./dom.js";
+import { cut, empty, h, level, levelWith, settings, table, taskLink, verdict, when } from "./dom.js";
 import { get } from "./live.js";
 
 const chosen = { sort: "level", verdict: "", workbench: "", limit: 50 };
@@ -11,7 +11,8 @@ function task(c) {
   const values = Object.values(c.settings || {});
   // Of many there is room for the values alone; what they are stands in the title.
   const short = values.length > 2 ? [c.trace, values.join("/")].filter(Boolean).join(", ") : words;
-  return words ? h("span", { title: words }, cut(short, 60)) : "–";
+  if (!words) return "–";
+  return c.trace_digest && c.kind === "specialist" ? h("a", { href: taskLink(c), title: words }, cut(short, 60)) : h("span", { title: words }, cut(short, 60));
 }
 
 export function components() {
@@ -35,13 +36,13 @@ async function draw() {
   if (!page.components.length) return [filter, empty("No component.", "Trainers share what passes their guard; the first comes within a minute of two trainers' start.")];
   const columns = [
     ["component", (c) => h("a", { href: `#/component/${encodeURIComponent(c.digest)}`, title: c.id }, cut(c.id, 40))],
-    ["level", (c) => [bar(c.level), level(c.level)], { number: true, sort: "level" }],
+    ["level", (c) => [bar(c.level), c.claimed ? `claimed: ${level(c.level)}` : levelWith(c)], { number: true, sort: "level" }],
     ["verdict", verdict, { sort: "confirmed" }],
-    ["author", (c) => c.author],
-    ["workbench", (c) => c.workbench || "–"],
-    ["trained on", task],
-    ["kind", (c) => c.kind || "–"],
-    ["shared", (c) => when(c.shared), { sort: "newest" }],
+    ["author", (c) => c.author, { wide: true }],
+    ["workbench", (c) => c.workbench || "–", { wide: true }],
+    ["trained on", task, { wide: true }],
+    ["kind", (c) => c.kind || "–", { wide: true }],
+    ["shared", (c) => when(c.shared), { sort: "newest", wide: true }],
   ];
   const more = page.next && chosen.limit < 500 ? h("button", { onclick: () => { chosen.limit = Math.min(500, chosen.limit * 2); again(); } }, "more") : null;
   return [filter, table(columns, page.components, (sort) => { chosen.sort = sort; again(); }, chosen.sort), more].filter(Boolean);

@@ -25,9 +25,9 @@ async function draw() {
       [
         ["AI", (ai) => ai.id],
         ["specialization", (ai) => ai.specialization],
-        ["workbenches", (ai) => ai.workbenches.join(", ")],
-        ["state", (ai) => (ai.connected ? h("span", {}, "here for ", since(ai.since)) : h("span", { class: "unmeasured" }, "away, last seen ", when(ai.seen)))],
-        ["behind", (ai) => (ai.behind === null ? "–" : ai.behind), { number: true }],
+        ["workbenches", (ai) => ai.workbenches.join(", "), { wide: true }],
+        ["state", (ai) => (ai.connected ? h("span", {}, "here for ", since(ai.since)) : h("span", { class: "unmeasured" }, "away since ", when(ai.seen)))],
+        ["behind", (ai) => (ai.behind === null ? "–" : ai.behind), { number: true, wide: true }],
       ],
       ais.slice(0, rows),
     ),

@@ -1,5 +1,5 @@
 import { chart, style } from "./chart.js";
-import { empty, h, level, settings } from "./dom.js";
+import { empty, h, level, levelWith, settings, taskLink } from "./dom.js";
 import { get } from "./live.js";
 
 const CARDS = 24;
@@ -28,8 +28,8 @@ function card(task) {
   return h(
     "section",
     { class: "card" },
-    h("h2", {}, `${task.workbench}: ${task.trace}`),
-    h("p", {}, `${about}. Best `, h("a", { href: `#/component/${encodeURIComponent(best.id)}` }, best.id), ` of ${best.author}: level ${level(best.level)}${byHand}`),
+    h("h2", {}, h("a", { href: taskLink(task) }, `${task.workbench}: ${task.trace}`)),
+    h("p", {}, `${about}. Best `, h("a", { href: `#/component/${encodeURIComponent(best.id)}` }, best.id), ` of ${best.author}: level ${levelWith(best)}${byHand}`),
     plot(task, `Best confirmed level over time: now ${level(best.level)} of 1${byHand}`),
   );
 }

@@ -25,13 +25,14 @@ async function draw() {
   const last = (values) => values.at(-1);
   const milliseconds = (values) => values.map((value) => (value === null ? null : value * 1000));
   const { slow } = found;
+  const shared = { from: found.at[0], to: found.at.at(-1) };
   return [
     h("h2", {}, "Messages a second, by type"),
     found.at.length ? messages(found) : h("p", {}, "The first sample comes within five seconds."),
     h("div", { class: "cards" },
-      h("section", { class: "card" }, h("h2", {}, "Commit latency, ms"), chart("commit", `Milliseconds to the disk: mean ${last(milliseconds(found.commit_mean))?.toFixed(1) ?? "none"}`, [{ ...style(0), label: "mean" }, { ...style(5), label: "99 of 100 within" }], [found.at, milliseconds(found.commit_mean), milliseconds(found.commit_p99)], (_, __, most) => [0, Math.max(1, most * 1.1)])),
-      h("section", { class: "card" }, h("h2", {}, "Queues"), chart("queues", `Waiting for a commit: ${last(found.waiting) ?? 0} messages; behind the log: ${last(found.behind) ?? 0} connections`, [{ ...style(0), label: "messages waiting for a commit" }, { ...style(5), label: "connections behind the log" }], [found.at, found.waiting, found.behind], (_, __, most) => [0, Math.max(5, most * 1.1)])),
-      h("section", { class: "card" }, h("h2", {}, "Log position"), chart("position", `Log position: ${now.log.position}`, [{ ...style(2), label: "log position" }], [found.at, found.position])),
+      h("section", { class: "card" }, h("h2", {}, "Commit latency, ms"), chart("commit", `Milliseconds to the disk: mean ${last(milliseconds(found.commit_mean))?.toFixed(1) ?? "none"}`, [{ ...style(0), label: "mean" }, { ...style(5), label: "99 of 100 within" }], [found.at, milliseconds(found.commit_mean), milliseconds(found.commit_p99)], (_, __, most) => [0, Math.max(1, most * 1.1)], { ...shared, roots: 1 })),
+      h("section", { class: "card" }, h("h2", {}, "Queues"), chart("queues", `Waiting for a commit: ${last(found.waiting) ?? 0} messages; behind the log: ${last(found.behind) ?? 0} connections`, [{ ...style(0), label: "messages waiting for a commit" }, { ...style(5), label: "connections behind the log" }], [found.at, found.waiting, found.behind], (_, __, most) => [0, Math.max(5, most * 1.1)], { ...shared, roots: 1 })),
+      h("section", { class: "card" }, h("h2", {}, "Log position"), chart("position", `Log position: ${now.log.position}`, [{ ...style(2), label: "log position" }], [found.at, found.position], undefined, shared)),
       h("section", { class: "card" }, h("h2", {}, "The hub"), h("dl", { class: "facts" }, facts.flatMap(([label, value]) => [h("dt", {}, label), h("dd", {}, value)]))),
     ),
     h("h2", {}, `Slow consumers: ${slow.length}`),
@@ -46,5 +47,5 @@ function messages(found) {
   const kinds = Object.entries(found.messages).sort(([, one], [, other]) => sum(other) - sum(one)).slice(0, KINDS).map(([kind]) => kind).sort();
   if (!kinds.length) return h("p", {}, "None in the last ten minutes.");
   const now = kinds.map((kind) => `${kind} ${found.messages[kind].at(-1)}`).join(", ");
-  return chart("messages", `Messages a second, last ten minutes; now ${now}`, kinds.map((kind, i) => ({ ...style(i), label: kind })), [found.at, ...kinds.map((kind) => found.messages[kind])], (_, __, most) => [0, Math.max(1, most * 1.1)]);
+  return chart("messages", `Messages a second, last ten minutes; now ${now}`, kinds.map((kind, i) => ({ ...style(i), label: kind })), [found.at, ...kinds.map((kind) => found.messages[kind])], (_, __, most) => [0, Math.max(1, most * 1.1)], { from: found.at[0], to: found.at.at(-1), roots: 1 });
 }

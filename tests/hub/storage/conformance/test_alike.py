@@ -139,7 +139,7 @@ def all_(reader: Reader) -> list[Any]:
         [*components.confirmedOnly(2)],
         (components.features(3), components.idsBeginning("x", 3), components.heldDigests(DIGESTS)),
         components.digestsOf([(ai, id_) for ai in AIS for id_ in IDS]),
-        (components.countByKind(), components.countConfirmed(), log.firstConfirmation()),
+        (components.countByKind(), components.countByState(), components.countConfirmed(), log.firstConfirmation()),
         (log.headers(0, 1 << 40, 99), log.newestHeaders(3, 1 << 40, 5), log.hasAny(9, ["pattern_share"])),
         (marks.last(), [marks.reachedAt(NOW + i) for i in range(5)], [marks.firstOver(i) for i in range(12)]),
         ([*reader.patterns.after(None)], [*reader.patterns.after((0.5, 20))], reader.patterns.best("x", 2, 3)),

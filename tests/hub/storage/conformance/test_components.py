@@ -171,6 +171,11 @@ class VerdictTests(ComponentsTestCase):
         self.judge("y", "c", "refuted")
         self.judge("z", "c", "refuted")
         self.assertEqual(self.query("countConfirmed"), 2)
+        self.assertEqual(self.query("countByState"), {"confirmed": 1, "disputed": 1, "refuted": 1})
+        self.share("w")
+        self.share("v", kind="code", digest="")
+        counted = {"confirmed": 1, "disputed": 1, "refuted": 1, "unmeasured": 1}
+        self.assertEqual(self.query("countByState"), counted)
 
 
 @onEveryEngine

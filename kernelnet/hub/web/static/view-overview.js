@@ -1,0 +1,97 @@
+// The first glance: what was reached, who works on what, what happened last.
+import { chart, style } from "./chart.js";
+import { empty, h, level, levelWith, many, signed, table, toTask, when } from "./dom.js";
+import { get } from "./live.js";
+
+const ROWS = 12;
+const TYPES = ["os_component_share", "performance_report", "collaboration_response"];
+let rows = ROWS;
+
+export function overview() {
+  return { draw, types: TYPES };
+}
+
+async function draw() {
+  const [found, { tasks }] = await Promise.all([get("/api/overview"), get("/api/progress?samples=1")]);
+  if (!found.connected && !tasks.length) return empty("No trainer has been here yet.", "Start one on this machine:", h("code", {}, "twistd -n kerneltrainer --id AI_1"));
+  return [
+    h("div", { class: "figures" }, figures(found)),
+    h("div", { class: "cards" },
+      h("section", { class: "card" }, h("h2", {}, "Who works on what"), working(found)),
+      h("section", { class: "card" }, h("h2", {}, "What happened last"), found.events.length ? h("ol", { class: "events" }, found.events.map((event) => h("li", {}, when(event.at), " ", told(event)))) : h("p", {}, "Nothing worth telling yet."))),
+    ...best(tasks),
+    ...gain(found),
+  ].filter(Boolean);
+}
+
+function figures({ tasks, claims, connected }) {
+  const better = tasks.compared ? `${tasks.better} of ${tasks.compared}` : "–";
+  const unknown = tasks.known - tasks.compared;
+  return [
+    figure(better, "tasks better than every hand-made policy", unknown ? `of ${many(unknown)} more it is not agreed yet` : ""),
+    figure(signed(tasks.median_gain), "median gain in level over the best in hindsight", "of the way from the reference to the optimum"),
+    figure(many(claims.confirmed), "claims confirmed", `${many(claims.waiting)} waiting, ${many(claims.refuted)} refuted${claims.disputed ? `, ${many(claims.disputed)} disputed` : ""}`),
+    figure(many(connected), "AIs connected", ""),
+  ];
+}
+
+const figure = (value, words, more) => h("section", { class: "figure" }, h("strong", {}, value), h("span", {}, words), more ? h("small", {}, more) : null);
+
+function working({ working: those, connected }) {
+  if (!those.length) return h("p", {}, connected ? "Those who are connected have not said what they work on." : "Nobody is connected.");
+  return table(
+    [
+      ["AI", (one) => one.ai],
+      ["task", (one) => toTask(one.task)],
+      ["evaluations", (one) => many(one.evaluations), { number: true, wide: true }],
+      ["on validation", (one) => level(one.validation), { number: true }],
+    ],
+    those,
+  );
+}
+
+function told(event) {
+  if (event.what === "best") return [`${event.who}: `, h("a", { href: `#/component/${event.digest}` }, event.component), ` is the best on `, toTask(event.task), `, level ${level(event.level)}${event.gain === null ? "" : `, ${signed(event.gain)} to the best hand-made in hindsight`}`];
+  if (event.what === "refuted") return [h("a", { href: `#/component/${event.digest}` }, event.component), ` of ${event.who} was `, h("span", { class: "refuted" }, `refuted by ${event.by.join(", ")}`)];
+  return `${event.who} and ${event.with} completed a session: ${event.type.replaceAll("_", " ")}`;
+}
+
+const gainOf = (task) => (task.best_in_hindsight ? task.steps.at(-1).level - task.best_in_hindsight_level : null);
+
+function best(tasks) {
+  if (!tasks.length) return [h("h2", {}, "Tasks"), empty("Nothing is confirmed yet.", "Here you will see, for each task, how far what others have confirmed has come on the way from the reference policy to the optimum.")];
+  const ordered = [...tasks].sort((one, other) => (gainOf(other) ?? -9) - (gainOf(one) ?? -9));
+  const more = ordered.length > rows ? h("button", { onclick: () => { rows = Infinity; document.dispatchEvent(new Event("redraw")); } }, `all ${ordered.length} tasks`) : null;
+  return [
+    h("h2", {}, "Tasks"),
+    table(
+      [
+        ["task", toTask],
+        ["best learned", (task) => levelWith(task.steps.at(-1)), { number: true }],
+        ["best in hindsight", (task) => (task.best_in_hindsight ? `${task.best_in_hindsight} ${level(task.best_in_hindsight_level)}` : "–"), { number: true, wide: true }],
+        ["gain", (task) => h("span", { class: gainOf(task) > 0 ? "confirmed" : "" }, signed(gainOf(task))), { number: true }],
+        ["author", (task) => task.steps.at(-1).author, { wide: true }],
+        ["confirmed", (task) => many(task.confirmed), { number: true, wide: true }],
+      ],
+      ordered.slice(0, rows),
+    ),
+    more,
+    h("p", { class: "what" }, "Level: share of the way from the workbench's reference policy (0) to its optimum (1) on held-out data, as those measured it who confirmed it; ± half the width of its interval."),
+  ];
+}
+
+function gain({ gain: points }) {
+  if (!points.length) return [];
+  const times = points.map((point) => Date.parse(point.at) / 1000);
+  const now = Math.max(Date.now() / 1000, times.at(-1) + 1);
+  const [x, shared] = [[...times, now], { from: times[0] - 1, to: now }];
+  const held = (values) => [...values, values.at(-1)];
+  const stepped = { paths: window.uPlot?.paths.stepped({ align: 1 }), width: 3 };
+  const last = points.at(-1);
+  return [
+    h("h2", {}, "Gain over time"),
+    h("div", { class: "cards" },
+      h("section", { class: "card" }, h("h2", {}, "Tasks better than every hand-made policy"), chart("better", `Now ${last.better} tasks`, [{ ...style(0), ...stepped, label: "tasks" }], [x, held(points.map((point) => point.better))], (_, __, most) => [0, Math.max(1, most * 1.1)], shared)),
+      h("section", { class: "card" }, h("h2", {}, "Median gain in level"), chart("gain", `Now ${signed(last.median_gain)}`, [{ ...style(2), ...stepped, label: "median gain" }], [x, held(points.map((point) => point.median_gain))], (_, least, most) => [Math.min(0, least * 1.1), Math.max(0.05, most * 1.1)], shared))),
+  ];
+}
