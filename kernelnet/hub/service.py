@@ -34,6 +34,7 @@ from kernelnet.hub.admin.status import HubStatus
 from kernelnet.hub.auth.authenticator import TokenAuthenticator
 from kernelnet.hub.auth.certificates import HubCertificates
 from kernelnet.hub.config import HubConfig
+from kernelnet.hub.connection.absence import Absence
 from kernelnet.hub.connection.admission import AdmissionControl
 from kernelnet.hub.connection.buffered_tls import BufferedTLSEndpoint
 from kernelnet.hub.connection.connections import Connections
@@ -53,6 +54,7 @@ from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.retention import LogRetention
 from kernelnet.hub.storage.retention_policy import RetentionPolicy
 from kernelnet.hub.storage.sqlite import SqliteEngine
+from kernelnet.hub.storage.transaction import Transaction
 from kernelnet.hub.web.api import Sources
 from kernelnet.hub.web.server import Dashboard, checkWhere
 from kernelnet.identity import IdentityError, StateDirectory, tokenHash
@@ -100,7 +102,9 @@ class Hub:
         self.connections = Connections(log.drain)
         byId = self.connections.byId
         self.presence = Presence(byId, directory, clock, wallClock)
-        self.connections.left = self.presence.left
+        self.absence = Absence(byId, clock)
+        self.connections.left = self._left
+        self.connections.resumed = self._expectPartners
         self.fanOut = FanOut(byId)
         log.subscribe(directory.follow, first=True)
         log.subscribe(self.fanOut.committed)
@@ -136,7 +140,7 @@ class Hub:
         self._jobs = [
             self._job("the sweep", self.liveness.sweep),
             self._job("forgetting limits", self.admission.sweep),
-            self._job("ending sessions", self._expire),
+            self._job("ending sessions", self._endSessions),
         ]
 
     def __repr__(self) -> str:
@@ -152,8 +156,28 @@ class Hub:
         job.clock = self.clock
         return job
 
-    def _expire(self) -> Deferred[int]:
-        return self.log.write(collaboration_sessions.expire)
+    def _left(self, aiId: str) -> None:
+        self.presence.left(aiId)
+        self.absence.left(aiId)
+
+    def _expectPartners(self) -> None:
+        """Whoever works on a session has as long to come back as if it had left now."""
+        found = self.log.read(lambda reader: reader.sessions.partners()).addCallback(self.absence.expect)
+        found.addErrback(lambda failure: self._logger.failure("who has sessions can't be read", failure))
+
+    def _endSessions(self) -> Deferred[None]:
+        """End those whose time is over, and those whose partners are gone."""
+        gone = self.absence.gone()
+
+        def end(transaction: Transaction) -> list[str]:
+            collaboration_sessions.expire(transaction)
+            return collaboration_sessions.giveBack(transaction, gone, self.absence.patience)
+
+        def failed(failure: Failure) -> Failure:
+            self.absence.again(gone)
+            return failure
+
+        return self.log.write(end).addCallbacks(self.absence.again, failed)
 
     def controls(self, certificates: HubCertificates | None) -> ControlFactory:
         """Make the server of its control socket."""
@@ -180,6 +204,7 @@ class Hub:
 
     def start(self) -> None:
         """Begin the periodic work."""
+        self._expectPartners()
         for job in self._jobs:
             job.start(SWEEP_EVERY, now=False)
         self.retention.start()
