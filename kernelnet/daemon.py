@@ -24,7 +24,16 @@ from twisted.python import usage
 
 from kernelnet.identity import IdentityError, StateDirectory
 
-__all__ = ["collectRarely", "endWithFailure", "placeFiles", "refuse", "refuseSecond", "steadyTime", "tellSupervisor"]
+__all__ = [
+    "collectRarely",
+    "endWithFailure",
+    "forgetLostPidFile",
+    "placeFiles",
+    "refuse",
+    "refuseSecond",
+    "steadyTime",
+    "tellSupervisor",
+]
 
 log = Logger(namespace="kernelnet")
 
@@ -75,6 +84,19 @@ def placeFiles(options: usage.Options, folder: Path, name: str) -> None:
         parent["pidfile"] = str(folder / f"{name}.pid")
     if not parent["logfile"] and not parent["nodaemon"]:
         parent["logfile"] = str(folder / f"{name}.log")
+
+
+def forgetLostPidFile(options: usage.Options, reactor: IReactorCore) -> None:
+    """Have twistd not look for its pid file at its end if that was taken away: it would log a traceback."""
+    parent = getattr(options, "parent", None)
+    if parent is None:
+        return
+
+    def forget() -> None:
+        if parent["pidfile"] and not os.path.exists(parent["pidfile"]):
+            parent["pidfile"] = ""
+
+    reactor.addSystemEventTrigger("after", "shutdown", forget)
 
 
 def collectRarely() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from twisted.python import usage
 
 from kernelnet import log_format
-from kernelnet.daemon import collectRarely, placeFiles, refuse, refuseSecond, steadyTime
+from kernelnet.daemon import collectRarely, forgetLostPidFile, placeFiles, refuse, refuseSecond, steadyTime
 from kernelnet.hub.admin.control_client import LOCK, ControlError
 from kernelnet.hub.auth import certificates
 from kernelnet.hub.config import HubConfig
@@ -141,6 +141,7 @@ def makeService(options: Options) -> HubService:
     from twisted.internet import reactor
 
     steadyTime(reactor)
+    forgetLostPidFile(options, reactor)
     collectRarely()
     state = StateDirectory(options["state"])
     try:

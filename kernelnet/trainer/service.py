@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kernelnet.artifacts import Component
-from kernelnet.identity import IdentityError
+from kernelnet.identity import FilesInPlace, IdentityError
 from kernelnet.interfaces import ILocalTrainer
 from kernelnet.learning.former_trainers import withTasks
 from kernelnet.trainer.collaboration.offers import SEEK_EVERY, Offers
@@ -49,6 +49,9 @@ __all__ = ["Trainer", "TrainerConfig", "TrainerFailed"]
 STOP_WORK = 5.0
 """Seconds a trainer that ends waits for its work to stop; what takes longer is left alone."""
 
+LOOK_EVERY = 1.0
+"""Seconds between two looks at whether our files are still there."""
+
 LAST_WORDS = 8.0
 """Seconds it then waits for the acks of what it said."""
 
@@ -82,6 +85,7 @@ class Trainer(Service):
         self.folder = config.state.trainer(config.aiId)
         self._clock: IReactorTime = clock if clock is not None else reactor
         self._lock: int | None = None
+        self._files = FilesInPlace()
         self._timers: list[Any] = []
         self._failed = False
         self._began = 0.0
@@ -216,12 +220,14 @@ class Trainer(Service):
         try:
             self._lock = self.config.state.lock(f"trainers/{self.profile.aiId}/lock")
             self.store.open()
+            self._files = FilesInPlace(self.folder, self.folder / "lock", self.store.path)
         except (IdentityError, StoreError, OSError) as e:
             self.fail(e)
             return
         await self.load()
         if not self.running:
             return
+        self._every(LOOK_EVERY, self._keepsFiles)
         self.client.start()
         try:
             await self.local.start()
@@ -238,7 +244,7 @@ class Trainer(Service):
             local=self.local,
         )
         self._every(SEEK_EVERY, self._seek)
-        self._every(1.0, self.progress.write)
+        self._every(1.0, self._writeProgress)
         if self.config.minutes is not None:
             remaining = max(0.0, self.config.minutes * 60 - (self.reactor.seconds() - self._began))
             self._timers.append(self.reactor.callLater(remaining, self._finish))
@@ -266,6 +272,18 @@ class Trainer(Service):
         loop.clock = self.reactor
         loop.start(seconds, now=False)
         self._timers.append(loop)
+
+    def _keepsFiles(self) -> bool:
+        """Whether what is written is kept; once somebody took our files away it isn't, and the trainer ends."""
+        if (lost := self._files.lost()) is not None:
+            self.fail(
+                f"{lost} was removed, moved or replaced while the trainer ran, which can keep nothing now: it ends"
+            )
+        return lost is None
+
+    def _writeProgress(self) -> None:
+        if self._keepsFiles():
+            self.progress.write()
 
     def _guarded(self, function: Callable[[], None]) -> None:
         try:
@@ -319,7 +337,7 @@ class Trainer(Service):
         deadline = self.reactor.seconds() + LAST_WORDS
         while len(self.outbox) and self.client.isOnline and self.reactor.seconds() < deadline:
             yield task.deferLater(self.reactor, 0.05)
-        self._guarded(self.progress.write)
+        self._guarded(self._writeProgress)
         self.client.close()
         self.outbox.disconnected()
         yield self.store.close()

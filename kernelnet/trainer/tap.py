@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from kernelnet import log_format
 from kernelnet.artifacts import SPECIALIZATIONS
-from kernelnet.daemon import endWithFailure, placeFiles, refuse, refuseSecond, steadyTime
+from kernelnet.daemon import endWithFailure, forgetLostPidFile, placeFiles, refuse, refuseSecond, steadyTime
 from kernelnet.identity import IdentityError, JoinString, StateDirectory, checkAiId, defaultState, readToken
 from kernelnet.interfaces import IComponentGenerator, ILocalTrainer, ILocalTrainerMaker, IWorkbench
 from kernelnet.plugins import PluginError, find
@@ -150,6 +150,7 @@ def makeService(options: Any, local: ILocalTrainer | None = None) -> IService:
     from kernelnet.trainer.service import Trainer
 
     steadyTime(reactor)
+    forgetLostPidFile(options, reactor)
     generator = find(IComponentGenerator, options["generator"], "generator")
     if local is None:
         local = find(ILocalTrainerMaker, options["local-trainer"], "local trainer").make(

@@ -88,7 +88,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.hub.admin": ("kernelnet.hub.connection",),
     "kernelnet.hub.web": ("kernelnet.hub.admin",),
     "kernelnet.hub.config": ("kernelnet.hub.web",),
-    "kernelnet.hub.service": ("kernelnet.hub.config", "kernelnet.daemon"),
+    "kernelnet.hub.composition": ("kernelnet.hub.web",),
+    "kernelnet.hub.service": ("kernelnet.hub.composition", "kernelnet.hub.config", "kernelnet.daemon"),
     "kernelnet.hub.tap": ("kernelnet.hub.service", "kernelnet.log_format"),
     # What stands on all of it
     "kernelnet": ("kernelnet.trainer.api", "kernelnet.learning", "kernelnet.message"),

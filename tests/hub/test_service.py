@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -315,6 +316,50 @@ class ServiceTests(ProcessTestCase):
         self.assertEqual(sorted(os.listdir(self.folder)), ["state"])
         self.assertEqual(hub.state.controlSocket.stat().st_mode & 0o777, 0o600)
         self.assertEqual((hub.state.path / "hub.pid").read_text(), str(hub.process.pid))
+
+
+class TakenAwayTests(ProcessTestCase):
+    """Somebody takes away what a running hub keeps everything in."""
+
+    def ends(self, take: Callable[[Process], object], what: str) -> None:
+        hub = self.start()
+        client = self.connect(hub, "AI_1", protocol=2)
+        client.next("training_sync")
+        client.send("pattern_share", aPattern())
+        client.next("ack")
+        take(hub)
+        began = time.monotonic()
+        client.send("pattern_share", aPattern("late"), id="late")
+        answers = []
+        while (message := client.read()) is not None:
+            answers.append(message)
+        self.assertEqual(hub.wait(), 1, hub.text)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertNotIn("ack", [message["message_type"] for message in answers])
+        self.assertEqual(answers[-1]["payload"]["code"], "shutting_down")
+        self.assertNotIn("Traceback", hub.text)
+        self.assertNotIn("Error", hub.text)
+        (line,) = [line for line in hub.text.splitlines() if "kernelhub: " in line]
+        self.assertIn(f"#critical] kernelhub: {hub.state.path}{what} was removed, moved or replaced", line)
+        with self.assertRaisesRegex(NoHub, "no hub is running"):
+            call(hub.state, {"command": "status"})
+
+    def test_removed(self) -> None:
+        """The directory is removed: nothing is acked any more, and within seconds the hub ends with one line."""
+        self.ends(lambda hub: rmtree(hub.state.path), "")
+
+    def test_moved(self) -> None:
+        """It is moved: the same, and what was acked is there when it is moved back."""
+        self.ends(lambda hub: hub.state.path.rename(self.folder / "elsewhere"), "")
+        (self.folder / "elsewhere").rename(self.folder / "state")
+        hub = self.start()
+        reader = self.connect(hub, "AI_2", protocol=2)
+        told = reader.next("training_sync")["payload"]["global_knowledge_base"]["patterns"]
+        self.assertEqual([pattern["id"] for pattern in told], ["p1"])
+
+    def test_database(self) -> None:
+        """The same if only the database is taken away."""
+        self.ends(lambda hub: (hub.state.path / "hub_data.db").unlink(), "/hub_data.db")
 
 
 class KillTests(ProcessTestCase):
