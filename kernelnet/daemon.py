@@ -13,6 +13,7 @@ import gc
 import os
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,6 +27,7 @@ from kernelnet.identity import IdentityError, StateDirectory
 
 __all__ = [
     "collectRarely",
+    "endInTime",
     "endWithFailure",
     "forgetLostPidFile",
     "placeFiles",
@@ -97,6 +99,23 @@ def forgetLostPidFile(options: usage.Options, reactor: IReactorCore) -> None:
             parent["pidfile"] = ""
 
     reactor.addSystemEventTrigger("after", "shutdown", forget)
+
+
+def endInTime(reactor: IReactorCore, seconds: float) -> None:
+    """
+    Have the process end so many seconds after it was told to, whatever its threads do: Twisted waits for those that it
+    has begun, such as one that looks up a name.
+    """
+
+    def cut() -> None:
+        os._exit(128 + (getattr(reactor, "_exitSignal", None) or 1))
+
+    def begin() -> None:
+        timer = threading.Timer(seconds, cut)
+        timer.daemon = True
+        timer.start()
+
+    reactor.addSystemEventTrigger("before", "shutdown", begin)
 
 
 def collectRarely() -> None:

@@ -46,14 +46,17 @@ from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["Trainer", "TrainerConfig", "TrainerFailed"]
 
-STOP_WORK = 5.0
-"""Seconds a trainer that ends waits for its work to stop; what takes longer is left alone."""
+STOP_WORK = 0.8
+"""Seconds a trainer that is stopped waits for its work to stop; what takes longer is left alone."""
+
+LAST_WORDS = 0.7
+"""Seconds it then waits for the acks of what it said; what has none by then goes out next time."""
+
+TIME_OVER = 8.0
+"""Seconds that a trainer whose time is over gives itself for the same: there may be no next time."""
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at whether our files are still there."""
-
-LAST_WORDS = 8.0
-"""Seconds it then waits for the acks of what it said."""
 
 
 class Trainer(Service):
@@ -88,6 +91,7 @@ class Trainer(Service):
         self._files = FilesInPlace()
         self._timers: list[Any] = []
         self._failed = False
+        self._workStopped: Deferred[Any] | None = None
         self._began = 0.0
         aiId = config.aiId
         self.store = Store(self.folder / "trainer.db", reactor)
@@ -302,7 +306,27 @@ class Trainer(Service):
         changes = Changes()
         self.sessions.end(changes)
         self.outbox.commit(changes).addErrback(lambda _: None)  # it has ended the trainer
-        self._end(None)
+        goodbye = self._sayGoodbye(TIME_OVER, self.reactor.seconds() + TIME_OVER)
+        Deferred.fromCoroutine(goodbye).addBoth(lambda _: self._end(None))
+
+    async def _sayGoodbye(self, patience: float, until: float) -> None:
+        """
+        Stop working, and wait a little for the acks of what was said.
+
+        @param patience: seconds that the work has to stop.
+        @param until: when to wait no longer, by the reactor's clock.
+        """
+        if self._workStopped is None:
+            stopped = self.worker.stop()
+            local = maybeDeferred(self.local.stop)
+            local.addErrback(lambda failure: self.log.failure("stopping {local} failed", failure, local=self.local))
+            self._workStopped = DeferredList([local, stopped], consumeErrors=True)
+        # A search may not look at its clock, and a full disk keeps a loop waiting until the store is closed.
+        running = self.running
+        await self._within(patience, self._workStopped)
+        # Whoever is stopped while its time is over waits no longer than anybody who is stopped.
+        while self.running == running and self.reactor.seconds() < until and self.client.isGreeted and len(self.outbox):
+            await task.deferLater(self.reactor, 0.02)
 
     def fail(self, reason: object) -> None:
         """End for good, with a reason for the user."""
@@ -329,14 +353,9 @@ class Trainer(Service):
                     timer.stop()
             elif timer.active():
                 timer.cancel()
-        stopped = self.worker.stop()
-        local = maybeDeferred(self.local.stop)
-        local.addErrback(lambda failure: self.log.failure("stopping {local} failed", failure, local=self.local))
-        # A search may not look at its clock, and a full disk keeps a loop waiting until the store is closed.
-        yield self._within(STOP_WORK, local, stopped)
-        deadline = self.reactor.seconds() + LAST_WORDS
-        while len(self.outbox) and self.client.isOnline and self.reactor.seconds() < deadline:
-            yield task.deferLater(self.reactor, 0.05)
+        self.client.stopTrying()
+        goodbye = self._sayGoodbye(STOP_WORK, self.reactor.seconds() + STOP_WORK + LAST_WORDS)
+        yield Deferred.fromCoroutine(goodbye)
         self._guarded(self._writeProgress)
         self.client.close()
         self.outbox.disconnected()

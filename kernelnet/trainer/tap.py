@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from kernelnet import log_format
 from kernelnet.artifacts import SPECIALIZATIONS
-from kernelnet.daemon import endWithFailure, forgetLostPidFile, placeFiles, refuse, refuseSecond, steadyTime
+from kernelnet.daemon import endInTime, endWithFailure, forgetLostPidFile, placeFiles, refuse, refuseSecond, steadyTime
 from kernelnet.identity import IdentityError, JoinString, StateDirectory, checkAiId, defaultState, readToken
 from kernelnet.interfaces import IComponentGenerator, ILocalTrainer, ILocalTrainerMaker, IWorkbench
 from kernelnet.plugins import PluginError, find
@@ -21,6 +21,9 @@ from kernelnet.trainer.connection.addresses import parseAddress
 __all__ = ["Options", "makeService"]
 
 NAME = "kerneltrainer"
+END_WITHIN = 1.8
+"""Seconds that a trainer takes at most to end when it is told to; what it would wait for it has written down."""
+
 EXTRA = ("wasmtime", "ziglang", "numpy")
 
 
@@ -151,6 +154,7 @@ def makeService(options: Any, local: ILocalTrainer | None = None) -> IService:
 
     steadyTime(reactor)
     forgetLostPidFile(options, reactor)
+    endInTime(reactor, END_WITHIN)
     generator = find(IComponentGenerator, options["generator"], "generator")
     if local is None:
         local = find(ILocalTrainerMaker, options["local-trainer"], "local trainer").make(
