@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,6 +36,7 @@ __all__ = [
     "refuseSecond",
     "steadyTime",
     "tellSupervisor",
+    "withNumbers",
 ]
 
 log = Logger(namespace="kernelnet")
@@ -43,6 +45,28 @@ log = Logger(namespace="kernelnet")
 def refuse(service: str, reason: object) -> NoReturn:
     """End before anything has started: one line on stderr, exit code 1 (C{UsageError} would print all options too)."""
     raise SystemExit(f"twistd {service}: {reason}")
+
+
+def withNumbers(service: str, parameters: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """
+    Have a value that is no number refused in one line, where Twisted would print all options.
+
+    @param parameters: C{optParameters}, of which some are coerced by C{int} or C{float}.
+    """
+
+    def named(row: Sequence[Any]) -> list[Any]:
+        name, short, default, text, kind = row
+        return [name, short, default, text, lambda value: _number(service, name, value, kind, default)]
+
+    return [named(row) if len(row) > 4 and row[4] in (int, float) else [*row] for row in parameters]
+
+
+def _number(service: str, option: str, value: str, kind: type[int] | type[float], default: float) -> float:
+    try:
+        return kind(value)
+    except ValueError:
+        what = f"a whole number such as {default}" if kind is int else f"a number such as {default:g}"
+        refuse(service, f"--{option} takes {what}, not {value!r}")
 
 
 def refuseSecond(service: str, who: str, state: StateDirectory, lock: str, pidFile: Path) -> None:
