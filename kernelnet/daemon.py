@@ -21,13 +21,16 @@ from typing import Any, NoReturn
 
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReactorCore
-from twisted.logger import Logger
+from twisted.logger import LogEvent, Logger, globalLogBeginner
 from twisted.python import usage
+from twisted.python.failure import Failure
 
 from kernelnet.identity import IdentityError, StateDirectory
+from kernelnet.interrupt import INTERRUPTED
 
 __all__ = [
     "collectRarely",
+    "endIfInterrupted",
     "endInTime",
     "endWithFailure",
     "forgetLostPidFile",
@@ -173,6 +176,23 @@ def tellSupervisor(state: str) -> None:
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
         told.connect(address.replace("@", "\0", 1) if address[0] == "@" else address)
         told.send(state.encode("utf-8"))
+
+
+def endIfInterrupted() -> None:
+    """
+    End at once if Ctrl-C came while twistd loaded plugins.
+
+    It keeps whatever is raised then for its log, C{KeyboardInterrupt} among it, and goes on.
+    """
+
+    def look(event: LogEvent) -> None:
+        failure = event.get("log_failure") or event.get("failure")
+        if isinstance(failure, Failure) and failure.check(KeyboardInterrupt):
+            os._exit(INTERRUPTED)
+
+    kept = getattr(globalLogBeginner, "_initialBuffer", None)  # no public name leads there
+    if kept is not None:
+        kept.replayTo(look)
 
 
 def endWithFailure(reactor: IReactorCore, reason: object) -> None:

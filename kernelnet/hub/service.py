@@ -252,10 +252,11 @@ class HubService(Service):
         return stopped.addBoth(close)
 
 
-def _close(failure: Failure, port: tcp.Port) -> None:
+def _close(failure: Failure, port: IListeningPort) -> None:
     """
     Close what a port of Twisted's leaves open when somebody has removed its file before it could; who is connected is
     told of the end all the same.
     """
     failure.trap(FileNotFoundError)
-    tcp.Port.connectionLost(port, failure)
+    if isinstance(port, tcp.Port):
+        tcp.Port.connectionLost(port, failure)

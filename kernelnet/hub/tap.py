@@ -9,8 +9,17 @@ from pathlib import Path
 
 from twisted.python import usage
 
-from kernelnet import log_format
-from kernelnet.daemon import collectRarely, forgetLostPidFile, placeFiles, refuse, refuseSecond, steadyTime, withNumbers
+from kernelnet import interrupt, log_format
+from kernelnet.daemon import (
+    collectRarely,
+    endIfInterrupted,
+    forgetLostPidFile,
+    placeFiles,
+    refuse,
+    refuseSecond,
+    steadyTime,
+    withNumbers,
+)
 from kernelnet.hub.admin.control_client import LOCK, ControlError
 from kernelnet.hub.auth import certificates
 from kernelnet.hub.config import HubConfig
@@ -62,6 +71,7 @@ class Options(usage.Options):
     ]
 
     def __init__(self) -> None:
+        endIfInterrupted()
         super().__init__()
         self["hosts"] = []
 
@@ -149,8 +159,10 @@ def makeService(options: Options) -> HubService:
     state = StateDirectory(options["state"])
     try:
         state.open()
-        return HubService(reactor, state, options.config)
+        service = HubService(reactor, state, options.config)
     except (IdentityError, DatabaseError, ControlError, DashboardError) as e:
         refuse("kernelhub", e)
     except (OSError, ValueError) as e:
         refuse("kernelhub", f"can't start with --port {options['port']}: {e}")
+    interrupt.throughReactor(reactor)
+    return service

@@ -270,7 +270,7 @@ class Trainer(Service):
             if not self.running:
                 return
 
-    def _every(self, seconds: float, function: Callable[[], None]) -> None:
+    def _every(self, seconds: float, function: Callable[[], object]) -> None:
         """Call again and again; what goes wrong once does not end it."""
         loop = task.LoopingCall(self._guarded, function)
         loop.clock = self.reactor
@@ -289,7 +289,7 @@ class Trainer(Service):
         if self._keepsFiles():
             self.progress.write()
 
-    def _guarded(self, function: Callable[[], None]) -> None:
+    def _guarded(self, function: Callable[[], object]) -> None:
         try:
             function()
         except Exception:

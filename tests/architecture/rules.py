@@ -35,6 +35,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     # The words that all parts have in common
     "kernelnet.untrusted": (),
     "kernelnet.duration": (),
+    "kernelnet.interrupt": (),
     "kernelnet.asyncio_bridge": (),
     "kernelnet.artifacts": ("kernelnet.untrusted",),
     "kernelnet.knowledge": ("kernelnet.artifacts",),
@@ -45,9 +46,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.message": ("kernelnet.artifacts",),
     "kernelnet.wire": ("kernelnet.message",),
     "kernelnet.identity": ("kernelnet.message", "kernelnet.duration"),
-    "kernelnet.daemon": ("kernelnet.identity",),
+    "kernelnet.daemon": ("kernelnet.identity", "kernelnet.interrupt"),
     "kernelnet.log_format": ("kernelnet.daemon",),
-    "kernelnet.plugins": ("kernelnet.interfaces",),
+    "kernelnet.plugins": ("kernelnet.interfaces", "kernelnet.interrupt"),
     # Learning and measuring, without a network
     "kernelnet.workbench": ("kernelnet.artifacts", "kernelnet.interfaces", "kernelnet.untrusted"),
     **dict.fromkeys(BENCHES, ("kernelnet.workbench",)),
@@ -101,7 +102,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "kernelnet.exporters",
         "kernelnet.deploy",
         "kernelnet.mcp",
+        "kernelnet.interrupt",
     ),
+    "kernelnet.__main__": ("kernelnet.cli",),
 }
 """What each room stands on.  Some are yet to come; their rule is here before them."""
 

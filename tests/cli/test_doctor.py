@@ -14,7 +14,6 @@ from kernelnet.cli import doctor
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.auth import certificates
 from kernelnet.hub.storage import disk_space
-from kernelnet.hub.storage.integrity import silent
 from kernelnet.identity import StateDirectory
 from kernelnet.workbench import compiler, sandbox
 from kernelnet.workbench.errors import CompileError, WorkbenchError
@@ -112,7 +111,7 @@ class DoctorTests(CliTestCase, HubTestCase):
         for least, state in ((1 << 30, "good"), (20 << 30, "note"), (40 << 30, "bad")):
             status = {"port": 6000, "ais": {}, "log": {"min_free": least}}
             self.patch(control_client, "call", lambda where, request, status=status: status)
-            (found,) = doctor._disk(StateDirectory(self.path), silent)
+            (found,) = doctor._disk(StateDirectory(self.path), lambda what, done, total: None)
             self.assertEqual(found.state, state)
         self.assertIn("30 GiB are free", found.text)
         self.assertIn("--min-free 40 GiB", found.text)

@@ -115,9 +115,9 @@ class StopTests(TrainerTestCase):
             self.trainer.outbox.say(T.FEATURE_REQUEST, FeatureRequest("a"), changes)
             yield self.trainer.outbox.commit(changes)
             self.patch(service, "LAST_WORDS", 0.2 if greeted else 60)
-            began = reactor.seconds()  # type: ignore[attr-defined]
+            began = reactor.seconds()
             yield self.trainer.stopService()
-            self.assertEqual(reactor.seconds() - began >= 0.2, greeted)  # type: ignore[attr-defined]
+            self.assertEqual(reactor.seconds() - began >= 0.2, greeted)
 
     def test_limits(self) -> None:
         """All that a stopped trainer waits for takes less than the time in which its process ends anyway: 2 s."""
@@ -133,10 +133,10 @@ class StopTests(TrainerTestCase):
         yield self.trainer.outbox.commit(changes)
         self.trainer._finish()
         self.assertFalse(self.trainer.ended.called)
-        began = reactor.seconds()  # type: ignore[attr-defined]
+        began = reactor.seconds()
         yield self.trainer.stopService()
         yield self.trainer.ended
-        self.assertLess(reactor.seconds() - began, 2)  # type: ignore[attr-defined]
+        self.assertLess(reactor.seconds() - began, 2)
 
     @inlineCallbacks
     def test_filesTakenAway(self) -> Any:

@@ -17,6 +17,9 @@ class SessionsTestCase(EngineTestCase):
         )
         self.write(lambda transaction: transaction.sessions.insert(session._replace(**fields)))
 
+    def activate(self, id: str, partner: str) -> None:
+        self.write(lambda transaction: transaction.sessions.activate(id, partner, NOW + 9, NOW))
+
     def find(self, id: str = "s") -> SessionState:
         found = self.ask(lambda reader: reader.sessions.find(id))
         assert found is not None
@@ -75,7 +78,7 @@ class MoveTests(SessionsTestCase):
         """Who works on what is known while it is active, and how many each completed afterwards."""
         for id_, partner in (("s3", "b"), ("s1", "b"), ("s2", "c"), ("s4", "a")):
             self.offer(id_)
-            self.write(lambda transaction, i=id_, p=partner: transaction.sessions.activate(i, p, NOW + 9, NOW))
+            self.activate(id_, partner)
         self.offer("s5")
         self.write(lambda transaction: transaction.sessions.end("s4", "completed", NOW))
         self.again()
