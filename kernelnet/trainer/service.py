@@ -52,6 +52,9 @@ STOP_WORK = 0.8
 LAST_WORDS = 0.7
 """Seconds it then waits for the acks of what it said; what has none by then goes out next time."""
 
+CLOSE = 0.2
+"""Seconds that its connection then has to close in order."""
+
 TIME_OVER = 8.0
 """Seconds that a trainer whose time is over gives itself for the same: there may be no next time."""
 
@@ -357,7 +360,8 @@ class Trainer(Service):
         goodbye = self._sayGoodbye(STOP_WORK, self.reactor.seconds() + STOP_WORK + LAST_WORDS)
         yield Deferred.fromCoroutine(goodbye)
         self._guarded(self._writeProgress)
-        self.client.close()
+        # A process that ended before would cut it, which looks to the hub as if something had gone wrong.
+        yield self._within(CLOSE, self.client.close())
         self.outbox.disconnected()
         yield self.store.close()
         if self._lock is not None:

@@ -256,7 +256,15 @@ class FirstRunTests(SystemTestCase):
             trainer.waitFor("Enrolled as AI_1")
             # twistd ends in good order, and then by the signal that it got
             self.assertEqual(trainer.stop(), -signal.SIGTERM)
+            self.assertIn("closed cleanly", hub.waitFor("AI_1 left: "))
+            trainer = self.twistd("kerneltrainer", "--id", "AI_1", "--hub", f"localhost:{port}")
+            trainer.waitFor("Connected to the hub")
             self.assertEqual(hub.stop(), -signal.SIGTERM)
+            self.assertIn("closed cleanly", hub.waitFor("AI_1 left: ", 2))
+            trainer.waitFor("Lost the hub at")
+            self.assertEqual(trainer.stop(), -signal.SIGTERM)
+        for process in (hub, trainer):
+            self.assertNotIn("non-clean", "\n".join(process.lines))
         self.assertFalse((self.folder / "twistd.pid").exists())
 
     def test_trainerFirst(self) -> None:

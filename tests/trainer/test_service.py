@@ -22,13 +22,14 @@ T = MessageType
 
 
 class StopTests(TrainerTestCase):
-    patience = service.STOP_WORK + service.LAST_WORDS
+    patience = service.STOP_WORK + service.LAST_WORDS + service.CLOSE
 
     @inlineCallbacks
     def setUp(self) -> Any:  # type: ignore[override]
         yield super().setUp()
         self.patch(service, "STOP_WORK", 0.05)
         self.patch(service, "LAST_WORDS", 0.05)
+        self.patch(service, "CLOSE", 0.01)
         self.connect()
         yield self.hear(self.sync())
 

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 from OpenSSL import SSL
 from service_identity import VerificationError
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -36,6 +37,7 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
 
     @ivar greeted: whether the hub has answered, so that we know it knows us.
     @ivar heard: whether anything came that a hub says.
+    @ivar closed: fires when it has ended.
 
     @param aiId: who speaks.
     """
@@ -49,6 +51,7 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
         self._aiId = aiId
         self._owner = owner
         self._clock = clock
+        self.closed: Deferred[None] = Deferred()
 
     @property
     def isCurrent(self) -> bool:
@@ -135,6 +138,7 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
         super().connectionLost(reason)
         # TLS failures are seen here only: the factory gets a plain ConnectionDone.
         self._owner.lost(self, _refusal(reason, _outOfDate(self.transport, datetime.now(UTC))))
+        self.closed.callback(None)
 
 
 def _outOfDate(transport: Any, now: datetime) -> str:

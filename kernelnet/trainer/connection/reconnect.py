@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IConnector, IDelayedCall, IReactorTime
 from twisted.internet.protocol import ReconnectingClientFactory
 from twisted.logger import Logger
@@ -100,12 +101,18 @@ class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignor
         if self.connection is not None:
             self.connection.close()
 
-    def close(self) -> None:
-        """Close for good; what may still come in on the way is not heard: the hub has it for the next time."""
+    def close(self) -> Deferred[None]:
+        """
+        Close for good; what may still come in on the way is not heard: the hub has it for the next time.
+
+        @return: fires when it is closed.
+        """
         self.stopTrying()
         connection, self.connection = self.connection, None
-        if connection is not None:
-            connection.close()
+        if connection is None:
+            return succeed(None)
+        connection.close()
+        return connection.closed
 
     def lost(self, connection: Connection, refusal: str | None) -> None:
         """
