@@ -272,6 +272,7 @@ class Trainer(Service):
             await load()
             if not self.running:
                 return
+        self.progress.load()
 
     def _every(self, seconds: float, function: Callable[[], object]) -> None:
         """Call again and again; what goes wrong once does not end it."""

@@ -26,7 +26,7 @@ class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignor
 
     @ivar connection: the one that is open.
     @ivar connector: of the last attempt.
-    @ivar reached: whether a hub has ever known us.
+    @ivar reached: whether a hub has ever known us, in this run.
 
     @param aiId: who speaks.
     @param dial: begins to connect to an address.
@@ -51,6 +51,8 @@ class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignor
         self._clock = clock
         self._wentWell = self.reached = False
         self._heard = True
+        self._greetedAt: float | None = None
+        self._connectedFor = 0.0
         self._waiting: IDelayedCall | None = None
         self._saidThatNone = False
         self.connection: TrainerProtocol | None = None
@@ -74,8 +76,15 @@ class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignor
         """The hub's first valid answer: only now, and not with a mere connection, an attempt has gone well."""
         self._wentWell = self.reached = True
         self._saidThatNone = False
+        self._greetedAt = self._clock.seconds()
         self._stopWaiting()
         self.wentWell()
+
+    @property
+    def connectedSeconds(self) -> float:
+        """Seconds in which a hub knew us, in this run, over all connections."""
+        current = self._clock.seconds() - self._greetedAt if self._greetedAt is not None else 0.0
+        return self._connectedFor + current
 
     def _noGreeting(self) -> None:
         """Whoever answers there, if anybody does, takes longer than a hub; that is said once until one greets."""
@@ -109,10 +118,14 @@ class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignor
         """
         self.stopTrying()
         connection, self.connection = self.connection, None
+        self._ended()
         if connection is None:
             return succeed(None)
         connection.close()
         return connection.closed
+
+    def _ended(self) -> None:
+        self._connectedFor, self._greetedAt = self.connectedSeconds, None
 
     def lost(self, connection: Connection, refusal: str | None) -> None:
         """
@@ -123,6 +136,7 @@ class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignor
         self._heard = connection.heard
         if self.connection is connection:
             self.connection = None
+            self._ended()
             self.handler.lost()
         if refusal is None:
             return
