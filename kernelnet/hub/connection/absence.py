@@ -46,5 +46,5 @@ class Absence:
         return [aiId for aiId in due if aiId not in self._connections]
 
     def again(self, ids: Iterable[str]) -> None:
-        """What was to be done about C{ids} was not done: they are due at once."""
+        """Nothing could be done about C{ids} for now: they are due at once."""
         self._since.update(dict.fromkeys(ids, self._clock.seconds() - self.patience))
