@@ -11,21 +11,32 @@ kernelnet: trainers that build parts of an operating system together, and believ
   - `kernelnet.learning`: the learning half of a trainer, without a network
   - `kernelnet.workbench`, `kernelnet.generators`, `kernelnet.expressions`: where components are proved, who writes
     them, and the formulas that some of them are made of
-  - `kernelnet.cli`: the C{kernelnet} command; `kernelnet.daemon`, `kernelnet.log_format`: the services as processes;
+  - `kernelnet.cli`: the C{kernelnet} command, C{kernelnet.__main__}: as a process; `kernelnet.interrupt`: Ctrl-C while
+    it imports; `kernelnet.daemon`, `kernelnet.log_format`: the services as processes;
     `kernelnet.duration`: spans of time as users write them; `kernelnet.asyncio_bridge`: Deferreds under plain asyncio
 
 C{docs/explanation/architecture.rst} has the whole tree, the rules who may import whom, and four walks through it.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kernelnet.artifacts import OSFeature
-from kernelnet.message import MessageType, NetworkMessage
+if TYPE_CHECKING:
+    from kernelnet.artifacts import OSFeature
+    from kernelnet.message import MessageType, NetworkMessage
 
 __all__ = ["IntegratedKernelTrainer", "MessageType", "NetworkMessage", "NetworkedKernelTrainer", "OSFeature"]
 
 
 def __getattr__(name: str) -> Any:
+    # A command whose parts import for a while is told by this package's name how to take Ctrl-C meanwhile.
+    if name == "OSFeature":
+        from kernelnet.artifacts import OSFeature
+
+        return OSFeature
+    if name in ("MessageType", "NetworkMessage"):
+        from kernelnet import message
+
+        return getattr(message, name)
     # The trainers need Twisted's threads and the [trainer] extra: they are loaded when they are asked for.
     if name == "NetworkedKernelTrainer":
         from kernelnet.trainer.api import NetworkedKernelTrainer

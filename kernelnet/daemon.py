@@ -13,18 +13,34 @@ import gc
 import os
 import socket
 import sys
+import threading
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReactorCore
-from twisted.logger import Logger
+from twisted.logger import LogEvent, Logger, globalLogBeginner
 from twisted.python import usage
+from twisted.python.failure import Failure
 
 from kernelnet.identity import IdentityError, StateDirectory
+from kernelnet.interrupt import INTERRUPTED
 
-__all__ = ["collectRarely", "endWithFailure", "placeFiles", "refuse", "refuseSecond", "steadyTime", "tellSupervisor"]
+__all__ = [
+    "collectRarely",
+    "endIfInterrupted",
+    "endInTime",
+    "endWithFailure",
+    "forgetLostPidFile",
+    "placeFiles",
+    "refuse",
+    "refuseSecond",
+    "steadyTime",
+    "tellSupervisor",
+    "withNumbers",
+]
 
 log = Logger(namespace="kernelnet")
 
@@ -32,6 +48,28 @@ log = Logger(namespace="kernelnet")
 def refuse(service: str, reason: object) -> NoReturn:
     """End before anything has started: one line on stderr, exit code 1 (C{UsageError} would print all options too)."""
     raise SystemExit(f"twistd {service}: {reason}")
+
+
+def withNumbers(service: str, parameters: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """
+    Have a value that is no number refused in one line, where Twisted would print all options.
+
+    @param parameters: C{optParameters}, of which some are coerced by C{int} or C{float}.
+    """
+
+    def named(row: Sequence[Any]) -> list[Any]:
+        name, short, default, text, kind = row
+        return [name, short, default, text, lambda value: _number(service, name, value, kind, default)]
+
+    return [named(row) if len(row) > 4 and row[4] in (int, float) else [*row] for row in parameters]
+
+
+def _number(service: str, option: str, value: str, kind: type[int] | type[float], default: float) -> float:
+    try:
+        return kind(value)
+    except ValueError:
+        what = f"a whole number such as {default}" if kind is int else f"a number such as {default:g}"
+        refuse(service, f"--{option} takes {what}, not {value!r}")
 
 
 def refuseSecond(service: str, who: str, state: StateDirectory, lock: str, pidFile: Path) -> None:
@@ -77,6 +115,36 @@ def placeFiles(options: usage.Options, folder: Path, name: str) -> None:
         parent["logfile"] = str(folder / f"{name}.log")
 
 
+def forgetLostPidFile(options: usage.Options, reactor: IReactorCore) -> None:
+    """Have twistd not look for its pid file at its end if that was taken away: it would log a traceback."""
+    parent = getattr(options, "parent", None)
+    if parent is None:
+        return
+
+    def forget() -> None:
+        if parent["pidfile"] and not os.path.exists(parent["pidfile"]):
+            parent["pidfile"] = ""
+
+    reactor.addSystemEventTrigger("after", "shutdown", forget)
+
+
+def endInTime(reactor: IReactorCore, seconds: float) -> None:
+    """
+    Have the process end so many seconds after it was told to, whatever its threads do: Twisted waits for those that it
+    has begun, such as one that looks up a name.
+    """
+
+    def cut() -> None:
+        os._exit(128 + (getattr(reactor, "_exitSignal", None) or 1))
+
+    def begin() -> None:
+        timer = threading.Timer(seconds, cut)
+        timer.daemon = True
+        timer.start()
+
+    reactor.addSystemEventTrigger("before", "shutdown", begin)
+
+
 def collectRarely() -> None:
     """
     Have Python look for garbage cycles less often: a message makes some objects and no cycles.
@@ -108,6 +176,23 @@ def tellSupervisor(state: str) -> None:
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
         told.connect(address.replace("@", "\0", 1) if address[0] == "@" else address)
         told.send(state.encode("utf-8"))
+
+
+def endIfInterrupted() -> None:
+    """
+    End at once if Ctrl-C came while twistd loaded plugins.
+
+    It keeps whatever is raised then for its log, C{KeyboardInterrupt} among it, and goes on.
+    """
+
+    def look(event: LogEvent) -> None:
+        failure = event.get("log_failure") or event.get("failure")
+        if isinstance(failure, Failure) and failure.check(KeyboardInterrupt):
+            os._exit(INTERRUPTED)
+
+    kept = getattr(globalLogBeginner, "_initialBuffer", None)  # no public name leads there
+    if kept is not None:
+        kept.replayTo(look)
 
 
 def endWithFailure(reactor: IReactorCore, reason: object) -> None:

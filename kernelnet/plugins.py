@@ -7,6 +7,7 @@ from typing import TypeVar
 from twisted.plugin import getPlugins
 
 from kernelnet.interfaces import INamed
+from kernelnet.interrupt import held
 
 __all__ = ["PluginError", "available", "find"]
 
@@ -21,7 +22,9 @@ class PluginError(Exception):
 def available(interface: type[P]) -> list[P]:
     """All plugins that provide C{interface}, by name; of two with one name, kernelnet's own counts."""
     found: dict[str, P] = {}
-    for plugin in getPlugins(interface):
+    with held():  # Twisted swallows what is raised while it loads a plugin
+        plugins = list(getPlugins(interface))
+    for plugin in plugins:
         own = type(plugin).__module__.startswith("kernelnet.")
         if own or plugin.name not in found:
             found[plugin.name] = plugin

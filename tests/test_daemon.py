@@ -8,9 +8,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.testing import MemoryReactor
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -183,3 +185,30 @@ class EndWithFailureTests(SynchronousTestCase):
         """Without it a stopped reactor means exit code 0, which is why it is there."""
         ran = self.ended("reactor.callWhenRunning(reactor.stop)")
         self.assertEqual(ran.returncode, 0, ran.stderr)
+
+
+class EndTests(SynchronousTestCase):
+    def test_lostPidFile(self) -> None:
+        """twistd is told of no pid file that is not there any more, which it would log a traceback about."""
+        there = Path(self.mktemp())
+        there.touch()
+        for pidFile, kept in ((there, str(there)), (there.with_name("gone"), "")):
+            options, parent, reactor = usage.Options(), TwistdOptions(), MemoryReactor()
+            options.parent = parent
+            parent["pidfile"] = str(pidFile)
+            daemon.forgetLostPidFile(options, reactor)
+            ((forget, _, _),) = reactor.triggers["after"]["shutdown"]
+            forget()
+            self.assertEqual(parent["pidfile"], kept)
+
+    def test_inTime(self) -> None:
+        """A process ends in time, though a thread that Twisted waits for does not."""
+        program = (
+            "import time; from twisted.internet import reactor; from kernelnet.daemon import endInTime;"
+            "endInTime(reactor, 0.2); reactor.callInThread(time.sleep, 30); reactor.callLater(0.1, reactor.stop);"
+            "reactor.run()"
+        )
+        began = time.monotonic()
+        done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, timeout=60)
+        self.assertEqual((done.returncode, done.stderr), (129, b""))
+        self.assertLess(time.monotonic() - began, 15)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import resource
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from kernelnet.cli.common import directory, jsonOption, stateOption
 from kernelnet.cli.progress import Tell, progress
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.auth import certificates
+from kernelnet.hub.storage import disk_space
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.sqlite import backup as copies
 from kernelnet.hub.web.server import DEFAULT_PORT
@@ -135,12 +135,28 @@ def _limits(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
 
 def _disk(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     path = next(folder for folder in (state.path, *state.path.parents) if folder.exists())
-    free = shutil.disk_usage(path).free
-    if free < LEAST_FREE:
-        advice = "a hub takes no messages when less than --min-free is left; --retain bounds its log"
-        yield Finding("disk", "note", f"{free >> 20} MiB are free for {state.path}", advice)
+    free, least = disk_space.freeBytes(path), _minFree(state)
+    text = f"{_size(free)} are free for {state.path}"
+    if free < least:
+        advice = "make room there, or start the hub with a smaller --min-free; --retain bounds its log"
+        yield Finding("disk", "bad", f"{text}, less than --min-free {_size(least)}: its hub takes no messages", advice)
+    elif free < max(LEAST_FREE, 2 * least):
+        advice = f"a hub takes no messages when less than --min-free {_size(least)} is left; --retain bounds its log"
+        yield Finding("disk", "note", text, advice)
     else:
-        yield Finding("disk", "good", f"{free >> 30} GiB are free for {state.path}")
+        yield Finding("disk", "good", f"{text}, and a hub needs {_size(least)}")
+
+
+def _minFree(state: StateDirectory) -> int:
+    """Bytes that the hub that runs wants to be free, or else one would that is told no others."""
+    try:
+        return int(control_client.call(state, {"command": "status"})["log"]["min_free"])
+    except (control_client.ControlError, IdentityError):
+        return disk_space.minFree({"min-free": disk_space.MIN_FREE})
+
+
+def _size(count: int) -> str:
+    return f"{count >> 30} GiB" if count >= 1 << 30 else f"{count >> 20} MiB"
 
 
 def _clock(state: StateDirectory, tell: Tell) -> Iterator[Finding]:

@@ -33,12 +33,10 @@ from kernelnet.cli.sessions import sessions
 from kernelnet.cli.storage import backup, restore
 from kernelnet.cli.tokens import tokens
 from kernelnet.cli.workbenches import workbenches
+from kernelnet.interrupt import INTERRUPTED, asUsual
 from kernelnet.untrusted import plain
 
-__all__ = ["INTERRUPTED", "main"]
-
-INTERRUPTED = 130
-"""Exit code of Ctrl-C, as shells have it: 128 and the signal's number."""
+__all__ = ["main"]
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -66,6 +64,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            asUsual()
             return super().invoke(ctx)
         except KeyboardInterrupt:
             # Click itself would say "Aborted!", and end with 1 as if something had failed.

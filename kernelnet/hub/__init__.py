@@ -10,11 +10,12 @@ The hub: it logs what trainers share, acknowledges it, and passes it on.
   - ``web/``: its HTTP face: the dashboard, its API, metrics
   - `config`: what its options mean
   - `workbench_rules`: the rules of the workbenches that are installed here
-  - `service`: all parts put together, started and stopped in order
+  - `composition`: all parts put together
+  - `service`: that in its state directory, started and stopped in order
   - `tap`: the options of ``twistd kernelhub``
 
-Each of these may import those above it, but ``views`` and ``auth`` don't know each other; `service` alone knows all
-parts.
+Each of these may import those above it, but ``views`` and ``auth`` don't know each other; `composition` alone knows
+all parts.
 
 A message's way: `connection.protocol` checks it, `routing.router` says in the reactor's thread whom it concerns and
 what is to be written, `storage.event_log` has it written together with all else that came meanwhile, and after the

@@ -1,28 +1,18 @@
-"""
-A hub put together, started, and stopped in order.
-
-This module alone knows all parts: each is handed what it needs, and no other holds them all.
-"""
+"""A hub in its state directory, as a service: started, and stopped in order."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import (
-    IListeningPort,
-    IOpenSSLServerConnectionCreator,
-    IReactorTime,
-    IStreamServerEndpoint,
-)
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -30,181 +20,25 @@ from twisted.python.failure import Failure
 from kernelnet.daemon import endWithFailure, tellSupervisor
 from kernelnet.hub.admin.control_client import LOCK, ControlError, shortPath
 from kernelnet.hub.admin.control_server import ControlFactory
-from kernelnet.hub.admin.status import HubStatus
-from kernelnet.hub.auth.authenticator import TokenAuthenticator
 from kernelnet.hub.auth.certificates import HubCertificates
+from kernelnet.hub.composition import Hub
 from kernelnet.hub.config import HubConfig
-from kernelnet.hub.connection.admission import AdmissionControl
 from kernelnet.hub.connection.buffered_tls import BufferedTLSEndpoint
-from kernelnet.hub.connection.connections import Connections
-from kernelnet.hub.connection.context import ConnectionContext
-from kernelnet.hub.connection.factory import HubFactory
-from kernelnet.hub.connection.fan_out import FanOut
-from kernelnet.hub.connection.limits import Bounds
-from kernelnet.hub.connection.liveness import Liveness
-from kernelnet.hub.connection.presence import Presence
-from kernelnet.hub.connection.search_history import SearchHistory
 from kernelnet.hub.connection.sockets import withinDescriptors
-from kernelnet.hub.routing import collaboration_sessions
-from kernelnet.hub.routing.collaboration_sessions import Limits
 from kernelnet.hub.routing.directory import Directory
-from kernelnet.hub.routing.router import Router
 from kernelnet.hub.storage import disk_space
 from kernelnet.hub.storage.event_log import EventLog
-from kernelnet.hub.storage.retention import LogRetention
-from kernelnet.hub.storage.retention_policy import RetentionPolicy
 from kernelnet.hub.storage.sqlite import SqliteEngine
-from kernelnet.hub.web.api import Sources
 from kernelnet.hub.web.server import Dashboard, checkWhere
 from kernelnet.hub.workbench_rules import installedRules
-from kernelnet.identity import IdentityError, StateDirectory, tokenHash
+from kernelnet.identity import FilesInPlace, IdentityError, StateDirectory, tokenHash
 from kernelnet.wire import WireProblem
 
-__all__ = ["Hub", "HubService"]
+__all__ = ["HubService"]
 
 BACKLOG = 1024
-SWEEP_EVERY = 5.0
-"""Seconds between two looks at connections, limits and sessions."""
-
-
-class Hub:
-    """
-    The parts of one hub, put together; nothing listens yet.
-
-    @ivar log: what was said, in order; C{directory}: who is known; C{connections}: who is here.
-    @ivar factory: makes the connections of its port.
-
-    @param joinHash: `kernelnet.identity.tokenHash` of the join token.
-    @param wallClock: Unix seconds.
-    """
-
-    _logger = Logger(namespace="kernelnet.hub")
-
-    def __init__(
-        self,
-        log: EventLog,
-        directory: Directory,
-        joinHash: str,
-        clock: IReactorTime,
-        wallClock: Callable[[], float],
-        *,
-        limits: Limits | None = None,
-        bounds: Bounds | None = None,
-        policy: RetentionPolicy | None = None,
-    ) -> None:
-        bounds = bounds or Bounds()
-        self.log = log
-        self.directory = directory
-        self.clock = clock
-        self.wallClock = wallClock
-        self.received: Counter[str] = Counter()
-        self.errors: Counter[str] = Counter()
-        self.connections = Connections(log.drain)
-        byId = self.connections.byId
-        self.presence = Presence(byId, directory, clock, wallClock)
-        self.searches = SearchHistory(byId, wallClock)
-        self.connections.left = self.presence.left
-        self.fanOut = FanOut(byId)
-        log.subscribe(directory.follow, first=True)
-        log.subscribe(self.fanOut.committed)
-        self.authenticator = TokenAuthenticator(log, joinHash, wallClock)
-        self.admission = AdmissionControl(bounds, clock, self.authenticator)
-        context = ConnectionContext(
-            log=log,
-            router=Router(directory, byId.keys(), limits or Limits(), bounds.line),
-            admission=self.admission,
-            listener=self.connections,
-            presence=self.presence,
-            fanOut=self.fanOut,
-            searches=self.searches,
-            received=self.received,
-            errors=self.errors,
-            clock=clock,
-            wallClock=wallClock,
-        )
-        self.factory = HubFactory(context, lambda: self.connections.suspended)
-        self.retention = LogRetention(
-            log, self.connections.readPositions, clock, wallClock, policy or RetentionPolicy()
-        )
-        self.liveness = Liveness(byId, log.remembers, lambda: self.retention.asks, clock)
-        self.status = HubStatus(
-            log=log,
-            connections=self.connections,
-            directory=directory,
-            admission=self.admission,
-            received=self.received,
-            errors=self.errors,
-            removed=lambda: self.retention.removed,
-            wallClock=wallClock,
-        )
-        self._jobs = [
-            self._job("the sweep", self.liveness.sweep),
-            self._job("forgetting limits", self.admission.sweep),
-            self._job("ending sessions", self._expire),
-            self._job("forgetting searches", self.searches.sweep),
-            self._job("noting who was here", lambda: self.presence.note(log)),
-        ]
-
-    def __repr__(self) -> str:
-        return f"<Hub {self.log!r} {self.connections!r}>"
-
-    def _job(self, what: str, function: Callable[[], object]) -> LoopingCall:
-        """Work to be done every few seconds, also after it has failed."""
-
-        def failed(failure: Failure) -> None:
-            self._logger.failure("{what} failed; it goes on", failure, what=what)
-
-        job = LoopingCall(lambda: maybeDeferred(function).addErrback(failed))
-        job.clock = self.clock
-        return job
-
-    def _expire(self) -> Deferred[int]:
-        return self.log.write(collaboration_sessions.expire)
-
-    def controls(self, certificates: HubCertificates | None) -> ControlFactory:
-        """Make the server of its control socket."""
-        return ControlFactory(self.log, self.connections, self.directory, self.status, certificates=certificates)
-
-    def dashboard(
-        self, reactor: Any, where: tuple[str, int], tls: IOpenSSLServerConnectionCreator | None = None
-    ) -> Dashboard:
-        """
-        Make its HTTP face; nothing listens yet.
-
-        @param where, tls: see `Dashboard`.
-        """
-        sources = Sources(
-            log=self.log,
-            connections=self.connections,
-            directory=self.directory,
-            presence=self.presence,
-            searches=self.searches,
-            status=self.status,
-            received=self.received,
-            clock=self.clock,
-            wallClock=self.wallClock,
-        )
-        return Dashboard(sources, self.admission.bounds, reactor, where, tls)
-
-    def start(self) -> None:
-        """Begin the periodic work."""
-        for job in self._jobs:
-            job.start(SWEEP_EVERY, now=False)
-        self.retention.start()
-
-    def stop(self) -> Deferred[None]:
-        """
-        Take nothing more, commit and acknowledge what came, say goodbye to all.
-
-        @return: fires when all connections are gone, within some seconds.
-        """
-        self.retention.stop()
-        for job in self._jobs:
-            if job.running:
-                job.stop()
-        self.presence.stop()
-        stopped = self.connections.stop(WireProblem("shutting_down", "the hub is going away; come back"))
-        return stopped.addCallback(lambda _: self.presence.note(self.log))
+LOOK_EVERY = 1.0
+"""Seconds between two looks at whether the state directory is still there."""
 
 
 class HubService(Service):
@@ -228,6 +62,8 @@ class HubService(Service):
         self._eventLog: EventLog | None = None
         self._socketFolder: int | None = None
         self._stopping = False
+        self._loss: WireProblem | None = None
+        self._looking = LoopingCall(self._findLoss)
         self.hub: Hub | None = None
         self.started: Deferred[None] = Deferred()
         self._lock: int | None = state.lock(LOCK)
@@ -237,6 +73,7 @@ class HubService(Service):
         checkWhere(config.dashboard, self._certificates is not None)
         self._engine = SqliteEngine.onFile(state.database, reactor)
         self._unclean = self._engine.prepare()
+        self._files = FilesInPlace(state.path, state.path / LOCK, state.database)
         # Now, since a wrong file or description is told best before anything runs.
         self._endpoint = self._makeEndpoint()
 
@@ -267,6 +104,9 @@ class HubService(Service):
         rules = installedRules()
         log.whenOpened = lambda transaction: transaction.components.setRules(rules)
         log.findStorageProblem = disk_space.DiskSpaceMonitor(self._state.path, self._config.minFree).problem
+        log.findLoss = self._findLoss
+        self._looking.clock = self._reactor
+        self._looking.start(LOOK_EVERY)
         started = log.open().addCallback(lambda _: log.read(Directory.load)).addCallback(self._listen, log)
         started.addCallbacks(self._ready, self._failed)
 
@@ -296,6 +136,7 @@ class HubService(Service):
             policy=config.retention,
         )
         self.hub = hub
+        hub.status.minFree = config.minFree
         return self._endpoint.listen(hub.factory).addCallback(self._listening, hub)
 
     def _listening(self, port: IListeningPort, hub: Hub) -> Deferred[None]:
@@ -361,6 +202,18 @@ class HubService(Service):
         # The next start refuses, too.
         self._engine.rememberDamage(error).addBoth(lambda _: endWithFailure(self._reactor, f"kernelhub: {problem}"))
 
+    def _findLoss(self) -> WireProblem | None:
+        """
+        The reason why nothing that is written is kept: somebody took the state directory away.  The hub ends then.
+
+        It takes some microseconds, and is asked before and after each commit.
+        """
+        if self._loss is None and (lost := self._files.lost()) is not None:
+            self._loss = WireProblem("busy", "what the hub keeps was taken away from it, and it ends; send it later")
+            reason = f"{lost} was removed, moved or replaced while the hub ran, which can keep nothing now: it ends"
+            endWithFailure(self._reactor, f"kernelhub: {reason}")
+        return self._loss
+
     def _failed(self, failure: Failure) -> None:
         # What the system or we ourselves say in one line needs no traceback.
         if not failure.check(OSError, CannotListenError, IdentityError, ControlError):
@@ -374,11 +227,13 @@ class HubService(Service):
         super().stopService()
         tellSupervisor("STOPPING=1")
         self._stopping = True
+        if self._looking.running:
+            self._looking.stop()
         if self._certificates is not None:
             self._certificates.stop()
         ports = [port for port in (self._port, self._control) if port is not None]
         self._port = self._control = None
-        ending: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in ports]
+        ending: list[Deferred[Any]] = [maybeDeferred(port.stopListening).addErrback(_close, port) for port in ports]
         if self._dashboard is not None:
             ending.append(self._dashboard.stop())
             self._dashboard = None
@@ -398,3 +253,13 @@ class HubService(Service):
             self.log.info("hub stopped")
 
         return stopped.addBoth(close)
+
+
+def _close(failure: Failure, port: IListeningPort) -> None:
+    """
+    Close what a port of Twisted's leaves open when somebody has removed its file before it could; who is connected is
+    told of the end all the same.
+    """
+    failure.trap(FileNotFoundError)
+    if isinstance(port, tcp.Port):
+        tcp.Port.connectionLost(port, failure)

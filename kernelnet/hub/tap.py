@@ -9,8 +9,17 @@ from pathlib import Path
 
 from twisted.python import usage
 
-from kernelnet import log_format
-from kernelnet.daemon import collectRarely, placeFiles, refuse, refuseSecond, steadyTime
+from kernelnet import interrupt, log_format
+from kernelnet.daemon import (
+    collectRarely,
+    endIfInterrupted,
+    forgetLostPidFile,
+    placeFiles,
+    refuse,
+    refuseSecond,
+    steadyTime,
+    withNumbers,
+)
 from kernelnet.hub.admin.control_client import LOCK, ControlError
 from kernelnet.hub.auth import certificates
 from kernelnet.hub.config import HubConfig
@@ -36,22 +45,25 @@ class Options(usage.Options):
 
     synopsis = "[options]"
     longdesc = "The hub that kernelnet trainers connect to.  A fresh state directory gets all that is needed."
-    optParameters = [
-        ["port", "p", "6000", "TCP port (TLS; 0: any that is free), or an endpoint description such as ssl:6000:…"],
-        ["state", "s", None, "state directory (default: $XDG_DATA_HOME/kernelnet)"],
-        ["session-offered", None, 600.0, "seconds that a collaboration may wait for a partner", float],
-        ["session-active", None, 1800.0, "seconds that a collaboration may take", float],
+    optParameters = withNumbers(
+        "kernelhub",
         [
-            "dashboard",
-            None,
-            "auto",
-            "its port on this machine, ADDRESS:PORT (TLS) or off (auto: 6080, or any that is free)",
+            ["port", "p", "6000", "TCP port (TLS; 0: any that is free), or an endpoint description such as ssl:6000:…"],
+            ["state", "s", None, "state directory (default: $XDG_DATA_HOME/kernelnet)"],
+            ["session-offered", None, 600.0, "seconds that a collaboration may wait for a partner", float],
+            ["session-active", None, 1800.0, "seconds that a collaboration may take", float],
+            [
+                "dashboard",
+                None,
+                "auto",
+                "its port on this machine, ADDRESS:PORT (TLS) or off (auto: 6080, or any that is free)",
+            ],
+            *certificates.OPTIONS,
+            *disk_space.OPTIONS,
+            *limits.OPTIONS,
+            *log_format.OPTIONS,
         ],
-        *certificates.OPTIONS,
-        *disk_space.OPTIONS,
-        *limits.OPTIONS,
-        *log_format.OPTIONS,
-    ]
+    )
     optFlags = [
         ["insecure-plaintext", None, "no TLS; on a loopback address only"],
         ["twisted-tls", None, "write TLS in Twisted's own way, which is slower"],
@@ -59,6 +71,7 @@ class Options(usage.Options):
     ]
 
     def __init__(self) -> None:
+        endIfInterrupted()
         super().__init__()
         self["hosts"] = []
 
@@ -141,12 +154,15 @@ def makeService(options: Options) -> HubService:
     from twisted.internet import reactor
 
     steadyTime(reactor)
+    forgetLostPidFile(options, reactor)
     collectRarely()
     state = StateDirectory(options["state"])
     try:
         state.open()
-        return HubService(reactor, state, options.config)
+        service = HubService(reactor, state, options.config)
     except (IdentityError, DatabaseError, ControlError, DashboardError) as e:
         refuse("kernelhub", e)
     except (OSError, ValueError) as e:
         refuse("kernelhub", f"can't start with --port {options['port']}: {e}")
+    interrupt.throughReactor(reactor)
+    return service

@@ -17,18 +17,19 @@ C{certs/README.rst} explains each file and how it is made again.
   - C{errors}: `IdentityError`
   - C{secret}: tokens, their hashes, files for secrets, join strings
   - C{certificates}: the CA, what it signs, what a certificate says
-  - C{state}: the state directory
+  - C{state}: the state directory, and whether it is still there
   - C{tls}: TLS options of both ends
 """
 
 from kernelnet.identity.certificates import RENEW_BEFORE
 from kernelnet.identity.errors import IdentityError
 from kernelnet.identity.secret import JoinString, newToken, readToken, tokenHash, writeSecret
-from kernelnet.identity.state import StateDirectory, checkAiId, defaultState
+from kernelnet.identity.state import FilesInPlace, StateDirectory, checkAiId, defaultState
 from kernelnet.identity.tls import KeyAndChain, ReplaceableTLS, clientTLS, serverTLS, unverifiedTLS
 
 __all__ = [
     "RENEW_BEFORE",
+    "FilesInPlace",
     "IdentityError",
     "JoinString",
     "KeyAndChain",

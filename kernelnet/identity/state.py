@@ -16,7 +16,7 @@ from kernelnet.identity.errors import IdentityError
 from kernelnet.identity.secret import newToken, readToken, writeSecret
 from kernelnet.message import HUB_ID
 
-__all__ = ["StateDirectory", "checkAiId", "defaultState"]
+__all__ = ["FilesInPlace", "StateDirectory", "checkAiId", "defaultState"]
 
 
 def defaultState() -> Path:
@@ -167,3 +167,28 @@ class StateDirectory:
     def readJoinToken(self) -> str:
         """@raise IdentityError: there is none, so no hub has been started here yet."""
         return readToken(self.joinToken)
+
+
+class FilesInPlace:
+    """
+    Files and folders that a process has open, and whether they are still what their paths lead to.
+
+    What is written to a file that was removed is lost, though every write succeeds.
+
+    @param paths: they are there now.
+    """
+
+    def __init__(self, *paths: Path) -> None:
+        self._found = {path: _place(path) for path in paths}
+
+    def lost(self) -> Path | None:
+        """The first path that leads elsewhere by now, or nowhere; C{None}: none does."""
+        return next((path for path, found in self._found.items() if _place(path) != found), None)
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

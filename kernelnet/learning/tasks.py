@@ -13,7 +13,7 @@ from kernelnet.learning.specializations import featureOf
 from kernelnet.plugins import available
 from kernelnet.workbench.suite import Suite
 
-__all__ = ["FALLBACK", "Task", "benchesFor", "described", "taskList"]
+__all__ = ["FALLBACK", "Task", "benchesFor", "described", "hasBench", "taskList"]
 
 FALLBACK = "file_system"
 """The workbench of a specialization that has none of its own, and of a general trainer that was given traces."""
@@ -36,6 +36,12 @@ def benchesFor(specialization: str, traces: bool = False, chosen: Sequence[str] 
     if specialization in EVERYWHERE and not traces:
         return [benches.pop(FALLBACK), *benches.values()]
     return [benches.get(featureOf(specialization)) or benches[FALLBACK]]
+
+
+def hasBench(specialization: str) -> bool:
+    """Whether what a specialization is for can be made: there is a workbench of its own, or it works on all of them."""
+    feature = featureOf(specialization)
+    return specialization in EVERYWHERE or any(bench.name == feature for bench in available(IWorkbench))
 
 
 @dataclass(frozen=True)

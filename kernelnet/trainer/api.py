@@ -110,7 +110,9 @@ class NetworkedKernelTrainer:
         """
         Connect, train, share and collaborate for so long; a coroutine for C{asyncio.run} or Twisted.
 
-        @return: the last progress: C{rounds}, C{built}, C{confirmed}, C{sessions}, C{best}, …
+        @return: how it went: C{connected}, whether a hub ever greeted it, and C{connected_seconds}, for how long;
+            C{this_run}, with what was done in it: C{rounds}, C{built}, C{confirmed}, C{refuted}, C{unmeasurable},
+            C{sessions}; besides all else that stands in C{docs/reference/python.rst}.
         @raise kernelnet.trainer.errors.TrainerFailed: credentials refused, taken over, an untrusted hub, a bad trace.
         """
         return await inReactor(lambda: self._run(duration_minutes))
@@ -139,6 +141,6 @@ class NetworkedKernelTrainer:
         trainer.startService()
         try:
             await ended
+            return trainer.progress.now()
         finally:
             await trainer.stopService()
-        return trainer.progress.now()

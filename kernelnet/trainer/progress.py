@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from twisted.logger import Logger
 
+from kernelnet.artifacts import Verdict
 from kernelnet.interfaces import ILocalTrainer
 from kernelnet.trainer.collaboration.sessions import Sessions
 from kernelnet.trainer.connection.client import HubClient
@@ -25,6 +28,26 @@ __all__ = ["Progress"]
 class Progress:
     """
     Counts of one trainer, as they are now.
+
+    =====================  ====================================================================================
+    key                    value
+    =====================  ====================================================================================
+    ``ai_id``, ``specialization``
+    ``online``             whether it is connected to a hub, which has greeted it; of a result: when its time was over
+    ``connected``          whether a hub has ever greeted it in this run
+    ``connected_seconds``  seconds in which one did, over all connections of this run
+    ``rounds``, ``built``  number of searches of its own, and of components that came of them and of requests
+    ``confirmed``          number of peers' components that it has confirmed, in earlier runs too
+    ``to_measure``         number of peers' claims that wait for it
+    ``sessions``           {state: number}, of earlier runs too
+    ``this_run``           {``rounds``, ``built``, ``confirmed``, ``refuted``, ``unmeasurable``, ``sessions``}: what of
+                           these was done in this run
+    ``unacked``            number of messages that the hub has not acknowledged; they go out again
+    ``skipped``            number of the hub's messages that it could not deal with
+    ``updated``            RFC 3339
+    =====================  ====================================================================================
+
+    Besides, what its local trainer tells (`kernelnet.interfaces.ILocalTrainer.status`).
 
     @param folder: where C{progress.json} is written.
     """
@@ -55,20 +78,34 @@ class Progress:
         self._features = features
         self._verification = verification
         self._sessions = sessions
+        self._sessionsBefore: dict[str, str] = {}
         self._hidden = False
+
+    def load(self) -> None:
+        """Take up what an earlier run left: what it did is not of this one."""
+        self._sessionsBefore = self._states()
+
+    def _states(self) -> dict[str, str]:
+        return {id_: session.status for id_, session in self._sessions.sessions.items()}
 
     def now(self) -> dict[str, Any]:
         """A JSON-able dict of how the training goes, for whoever shows it."""
-        sessions = [s.status for s in self._sessions.sessions.values()]
+        states = self._states()
+        built = self._rounds.built + self._features.built
+        moved = [state for id_, state in states.items() if self._sessionsBefore.get(id_) != state]
+        verdicts = {verdict.value: self._verification.verdicts[verdict] for verdict in Verdict}
         return {
             "ai_id": self._profile.aiId,
             "specialization": self._profile.specialization,
-            "online": self._client.isOnline,
+            "online": self._client.isGreeted,
+            "connected": self._client.factory.reached,
+            "connected_seconds": round(self._client.factory.connectedSeconds, 3),
             "rounds": self._rounds.rounds,
-            "built": self._rounds.built + self._features.built,
+            "built": built,
             "confirmed": self._verification.confirmed(),
             "to_measure": self._verification.unmeasured(),
-            "sessions": {status: sessions.count(status) for status in sorted(set(sessions))},
+            "sessions": _counted(states.values()),
+            "this_run": {"rounds": self._rounds.rounds, "built": built, **verdicts, "sessions": _counted(moved)},
             "unacked": len(self._outbox),
             "skipped": self._dispatcher.failed,
             "updated": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -86,3 +123,7 @@ class Progress:
             if not self._hidden:  # such as a full disk: one line is enough
                 self._hidden = True
                 self.log.warn("can't write {path}: {e}", path=str(scratch), e=e)
+
+
+def _counted(states: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(states).items()))

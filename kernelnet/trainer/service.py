@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kernelnet.artifacts import Component
-from kernelnet.identity import IdentityError
+from kernelnet.identity import FilesInPlace, IdentityError
 from kernelnet.interfaces import ILocalTrainer
 from kernelnet.learning.former_trainers import withTasks
 from kernelnet.trainer.collaboration.offers import SEEK_EVERY, Offers
@@ -46,11 +46,20 @@ from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["Trainer", "TrainerConfig", "TrainerFailed"]
 
-STOP_WORK = 5.0
-"""Seconds a trainer that ends waits for its work to stop; what takes longer is left alone."""
+STOP_WORK = 0.8
+"""Seconds a trainer that is stopped waits for its work to stop; what takes longer is left alone."""
 
-LAST_WORDS = 8.0
-"""Seconds it then waits for the acks of what it said."""
+LAST_WORDS = 0.7
+"""Seconds it then waits for the acks of what it said; what has none by then goes out next time."""
+
+CLOSE = 0.2
+"""Seconds that its connection then has to close in order."""
+
+TIME_OVER = 8.0
+"""Seconds that a trainer whose time is over gives itself for the same: there may be no next time."""
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at whether our files are still there."""
 
 
 class Trainer(Service):
@@ -82,8 +91,10 @@ class Trainer(Service):
         self.folder = config.state.trainer(config.aiId)
         self._clock: IReactorTime = clock if clock is not None else reactor
         self._lock: int | None = None
+        self._files = FilesInPlace()
         self._timers: list[Any] = []
         self._failed = False
+        self._workStopped: Deferred[Any] | None = None
         self._began = 0.0
         aiId = config.aiId
         self.store = Store(self.folder / "trainer.db", reactor)
@@ -216,12 +227,14 @@ class Trainer(Service):
         try:
             self._lock = self.config.state.lock(f"trainers/{self.profile.aiId}/lock")
             self.store.open()
+            self._files = FilesInPlace(self.folder, self.folder / "lock", self.store.path)
         except (IdentityError, StoreError, OSError) as e:
             self.fail(e)
             return
         await self.load()
         if not self.running:
             return
+        self._every(LOOK_EVERY, self._keepsFiles)
         self.client.start()
         try:
             await self.local.start()
@@ -238,7 +251,7 @@ class Trainer(Service):
             local=self.local,
         )
         self._every(SEEK_EVERY, self._seek)
-        self._every(1.0, self.progress.write)
+        self._every(1.0, self._writeProgress)
         if self.config.minutes is not None:
             remaining = max(0.0, self.config.minutes * 60 - (self.reactor.seconds() - self._began))
             self._timers.append(self.reactor.callLater(remaining, self._finish))
@@ -259,15 +272,28 @@ class Trainer(Service):
             await load()
             if not self.running:
                 return
+        self.progress.load()
 
-    def _every(self, seconds: float, function: Callable[[], None]) -> None:
+    def _every(self, seconds: float, function: Callable[[], object]) -> None:
         """Call again and again; what goes wrong once does not end it."""
         loop = task.LoopingCall(self._guarded, function)
         loop.clock = self.reactor
         loop.start(seconds, now=False)
         self._timers.append(loop)
 
-    def _guarded(self, function: Callable[[], None]) -> None:
+    def _keepsFiles(self) -> bool:
+        """Whether what is written is kept; once somebody took our files away it isn't, and the trainer ends."""
+        if (lost := self._files.lost()) is not None:
+            self.fail(
+                f"{lost} was removed, moved or replaced while the trainer ran, which can keep nothing now: it ends"
+            )
+        return lost is None
+
+    def _writeProgress(self) -> None:
+        if self._keepsFiles():
+            self.progress.write()
+
+    def _guarded(self, function: Callable[[], object]) -> None:
         try:
             function()
         except Exception:
@@ -284,7 +310,27 @@ class Trainer(Service):
         changes = Changes()
         self.sessions.end(changes)
         self.outbox.commit(changes).addErrback(lambda _: None)  # it has ended the trainer
-        self._end(None)
+        goodbye = self._sayGoodbye(TIME_OVER, self.reactor.seconds() + TIME_OVER)
+        Deferred.fromCoroutine(goodbye).addBoth(lambda _: self._end(None))
+
+    async def _sayGoodbye(self, patience: float, until: float) -> None:
+        """
+        Stop working, and wait a little for the acks of what was said.
+
+        @param patience: seconds that the work has to stop.
+        @param until: when to wait no longer, by the reactor's clock.
+        """
+        if self._workStopped is None:
+            stopped = self.worker.stop()
+            local = maybeDeferred(self.local.stop)
+            local.addErrback(lambda failure: self.log.failure("stopping {local} failed", failure, local=self.local))
+            self._workStopped = DeferredList([local, stopped], consumeErrors=True)
+        # A search may not look at its clock, and a full disk keeps a loop waiting until the store is closed.
+        running = self.running
+        await self._within(patience, self._workStopped)
+        # Whoever is stopped while its time is over waits no longer than anybody who is stopped.
+        while self.running == running and self.reactor.seconds() < until and self.client.isGreeted and len(self.outbox):
+            await task.deferLater(self.reactor, 0.02)
 
     def fail(self, reason: object) -> None:
         """End for good, with a reason for the user."""
@@ -311,16 +357,12 @@ class Trainer(Service):
                     timer.stop()
             elif timer.active():
                 timer.cancel()
-        stopped = self.worker.stop()
-        local = maybeDeferred(self.local.stop)
-        local.addErrback(lambda failure: self.log.failure("stopping {local} failed", failure, local=self.local))
-        # A search may not look at its clock, and a full disk keeps a loop waiting until the store is closed.
-        yield self._within(STOP_WORK, local, stopped)
-        deadline = self.reactor.seconds() + LAST_WORDS
-        while len(self.outbox) and self.client.isOnline and self.reactor.seconds() < deadline:
-            yield task.deferLater(self.reactor, 0.05)
-        self._guarded(self.progress.write)
-        self.client.close()
+        self.client.stopTrying()
+        goodbye = self._sayGoodbye(STOP_WORK, self.reactor.seconds() + STOP_WORK + LAST_WORDS)
+        yield Deferred.fromCoroutine(goodbye)
+        self._guarded(self._writeProgress)
+        # A process that ended before would cut it, which looks to the hub as if something had gone wrong.
+        yield self._within(CLOSE, self.client.close())
         self.outbox.disconnected()
         yield self.store.close()
         if self._lock is not None:

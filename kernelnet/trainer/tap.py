@@ -10,9 +10,18 @@ from twisted.application.service import IService
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-from kernelnet import log_format
+from kernelnet import interrupt, log_format
 from kernelnet.artifacts import SPECIALIZATIONS
-from kernelnet.daemon import endWithFailure, placeFiles, refuse, refuseSecond, steadyTime
+from kernelnet.daemon import (
+    endIfInterrupted,
+    endInTime,
+    endWithFailure,
+    forgetLostPidFile,
+    placeFiles,
+    refuse,
+    refuseSecond,
+    steadyTime,
+)
 from kernelnet.identity import IdentityError, JoinString, StateDirectory, checkAiId, defaultState, readToken
 from kernelnet.interfaces import IComponentGenerator, ILocalTrainer, ILocalTrainerMaker, IWorkbench
 from kernelnet.plugins import PluginError, find
@@ -21,6 +30,9 @@ from kernelnet.trainer.connection.addresses import parseAddress
 __all__ = ["Options", "makeService"]
 
 NAME = "kerneltrainer"
+END_WITHIN = 1.8
+"""Seconds that a trainer takes at most to end when it is told to; what it would wait for it has written down."""
+
 EXTRA = ("wasmtime", "ziglang", "numpy")
 
 
@@ -51,6 +63,7 @@ class Options(usage.Options):
     compData = usage.Completions(optActions={"specialization": usage.CompleteList(list(SPECIALIZATIONS))})
 
     def __init__(self) -> None:
+        endIfInterrupted()
         super().__init__()
         self["capabilities"] = []
         self["traces"] = []
@@ -150,6 +163,8 @@ def makeService(options: Any, local: ILocalTrainer | None = None) -> IService:
     from kernelnet.trainer.service import Trainer
 
     steadyTime(reactor)
+    forgetLostPidFile(options, reactor)
+    endInTime(reactor, END_WITHIN)
     generator = find(IComponentGenerator, options["generator"], "generator")
     if local is None:
         local = find(ILocalTrainerMaker, options["local-trainer"], "local trainer").make(
@@ -190,5 +205,6 @@ def makeService(options: Any, local: ILocalTrainer | None = None) -> IService:
 
     # the timer that ended it may fire within the reactor's own start
     trainer.ended.addCallbacks(lambda _: reactor.callLater(0, ended, None), failed)
+    interrupt.throughReactor(reactor)
     service: IService = trainer
     return service

@@ -54,7 +54,7 @@ class Frame:
         return [row for row in rows if any(row)]
 
 
-TOP = ("kernelnet.cli", "kernelnet.mcp", "kernelnet")
+TOP = ("kernelnet.__main__", "kernelnet.cli", "kernelnet.mcp", "kernelnet")
 """Rooms above the frames, from left to right."""
 
 FRAMES = (
@@ -64,7 +64,7 @@ FRAMES = (
         (
             ("tap",),
             ("service",),
-            ("config", "workbench_rules"),
+            ("composition", "config", "workbench_rules"),
             ("web",),
             ("admin",),
             ("connection",),
@@ -104,8 +104,8 @@ FRAMES = (
         "words that all have in common, and tools",
         (
             ("log_format", "wire", "plugins", "", "asyncio_bridge"),
-            ("daemon", "", "interfaces", "", "duration"),
-            ("identity", "", "learning.goal", "workbench.abi", "untrusted"),
+            ("interfaces", "", "interrupt", "daemon", "duration"),
+            ("untrusted", "", "learning.goal", "workbench.abi", "identity"),
             ("", "message", "", "knowledge", ""),
             ("", "", "artifacts", "", ""),
         ),

@@ -35,6 +35,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     # The words that all parts have in common
     "kernelnet.untrusted": (),
     "kernelnet.duration": (),
+    "kernelnet.interrupt": (),
     "kernelnet.asyncio_bridge": (),
     "kernelnet.artifacts": ("kernelnet.untrusted",),
     "kernelnet.knowledge": ("kernelnet.artifacts",),
@@ -45,9 +46,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.message": ("kernelnet.artifacts",),
     "kernelnet.wire": ("kernelnet.message",),
     "kernelnet.identity": ("kernelnet.message", "kernelnet.duration"),
-    "kernelnet.daemon": ("kernelnet.identity",),
+    "kernelnet.daemon": ("kernelnet.identity", "kernelnet.interrupt"),
     "kernelnet.log_format": ("kernelnet.daemon",),
-    "kernelnet.plugins": ("kernelnet.interfaces",),
+    "kernelnet.plugins": ("kernelnet.interfaces", "kernelnet.interrupt"),
     # Learning and measuring, without a network
     "kernelnet.workbench": ("kernelnet.artifacts", "kernelnet.interfaces", "kernelnet.untrusted"),
     **dict.fromkeys(BENCHES, ("kernelnet.workbench",)),
@@ -89,7 +90,13 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.hub.web": ("kernelnet.hub.admin",),
     "kernelnet.hub.config": ("kernelnet.hub.web",),
     "kernelnet.hub.workbench_rules": ("kernelnet.plugins",),
-    "kernelnet.hub.service": ("kernelnet.hub.config", "kernelnet.hub.workbench_rules", "kernelnet.daemon"),
+    "kernelnet.hub.composition": ("kernelnet.hub.web",),
+    "kernelnet.hub.service": (
+        "kernelnet.hub.composition",
+        "kernelnet.hub.config",
+        "kernelnet.hub.workbench_rules",
+        "kernelnet.daemon",
+    ),
     "kernelnet.hub.tap": ("kernelnet.hub.service", "kernelnet.log_format"),
     # What stands on all of it
     "kernelnet": ("kernelnet.trainer.api", "kernelnet.learning", "kernelnet.message"),
@@ -101,7 +108,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "kernelnet.exporters",
         "kernelnet.deploy",
         "kernelnet.mcp",
+        "kernelnet.interrupt",
     ),
+    "kernelnet.__main__": ("kernelnet.cli",),
 }
 """What each room stands on.  Some are yet to come; their rule is here before them."""
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import resource
-import shutil
 import socket
 import time
-from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 from kernelnet.cli import doctor
+from kernelnet.hub.admin import control_client
 from kernelnet.hub.auth import certificates
+from kernelnet.hub.storage import disk_space
+from kernelnet.identity import StateDirectory
 from kernelnet.workbench import compiler, sandbox
 from kernelnet.workbench.errors import CompileError, WorkbenchError
 from tests.cli.support import CliTestCase
@@ -93,9 +94,27 @@ class DoctorTests(CliTestCase, HubTestCase):
         self.assertIn("kernelnet restore FILE", found["advice"])
 
     def test_disk(self) -> None:
-        """Little room is worth a note, and what happens when there is none."""
-        self.patch(shutil, "disk_usage", lambda path: SimpleNamespace(free=5 << 20))
-        self.assertIn("5 MiB", self.found()["disk"]["text"])
+        """Little room is worth a note, and what happens when there is none; none is bad."""
+        for free, state, code, words in (
+            (600 << 20, "note", 0, "600 MiB are free"),
+            (5 << 20, "bad", 1, "less than --min-free 47 MiB: its hub takes no messages"),
+            (1 << 40, "good", 0, "1024 GiB are free"),
+        ):
+            self.patch(disk_space, "freeBytes", lambda path, free=free: free)
+            found = self.found(code)["disk"]
+            self.assertEqual(found["state"], state)
+            self.assertIn(words, found["text"])
+
+    def test_minFree(self) -> None:
+        """Of a hub that runs it is its own limit that decides: there is no room on a disk where it refuses messages."""
+        self.patch(disk_space, "freeBytes", lambda path: 30 << 30)
+        for least, state in ((1 << 30, "good"), (20 << 30, "note"), (40 << 30, "bad")):
+            status = {"port": 6000, "ais": {}, "log": {"min_free": least}}
+            self.patch(control_client, "call", lambda where, request, status=status: status)
+            (found,) = doctor._disk(StateDirectory(self.path), lambda what, done, total: None)
+            self.assertEqual(found.state, state)
+        self.assertIn("30 GiB are free", found.text)
+        self.assertIn("--min-free 40 GiB", found.text)
 
     def test_certificate(self) -> None:
         """A certificate that has ended is bad, one that ends soon a note; both say how to renew it."""

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import provider
 
 from kernelnet import wire
-from kernelnet.hub import service
+from kernelnet.hub import composition
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.connection.protocol import HubProtocol
@@ -126,7 +126,7 @@ class Client:
         self.protocol.connectionLost(Failure(ConnectionDone()))
 
 
-class Hub(service.Hub):
+class Hub(composition.Hub):
     """Everything of a hub but its listening port."""
 
     clock: Clock

@@ -44,6 +44,17 @@ class OptionsTests(SynchronousTestCase):
                 Options().parseOptions(arguments)
             self.assertRegex(str(caught.exception.code), r"\Atwistd kernelhub: .+\Z")
 
+    def test_noNumber(self) -> None:
+        """What is no number is refused in one line: which option, what it was, what would be right."""
+        names = [row[0] for row in Options.optParameters if isinstance(row[2], int | float)]
+        self.assertEqual(len(names), 13)
+        for name in names:
+            for value in ("x", "", "1,000", "0x10"):
+                with self.assertRaises(SystemExit) as caught:
+                    Options().parseOptions([f"--{name}", value])
+                pattern = rf"\Atwistd kernelhub: --{name} takes a (whole )?number such as [\d.]+, not {value!r}\Z"
+                self.assertRegex(str(caught.exception.code), pattern)
+
     def test_plaintextOnLoopback(self) -> None:
         """Loopback endpoints may be plaintext."""
         for port in ("0", "6000", "tcp:6000:interface=127.0.0.1", r"tcp6:6000:interface=\:\:1", "unix:/tmp/x"):

@@ -2,12 +2,16 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from typing import Any
 
 from tests.system.support import PATIENCE, RESTING, SystemTestCase, smallTrace
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "python.rst"
 
 COMMON = f"""{RESTING}
 import json, sys
@@ -60,6 +64,51 @@ class ApiTests(SystemTestCase):
         self.assertEqual(found["second"]["unacked"], 0)
         self.assertGreater(found["patterns"], 0)
         self.assertLessEqual({"patterns", "components", "benchmarks"}, set(found["knowledge"]))
+
+    def test_result(self) -> None:
+        """It tells whether a hub was there, for how long, and what was done in this run; also without any hub."""
+        hub = self.startHub()
+        script = """
+            import asyncio
+            trainer = makeResting(int(sys.argv[2]), "AI_1")
+            print(json.dumps(asyncio.run(trainer.run_collaborative_training(0.05))))
+            """
+        found = self.run_(script, str(self.state.path), str(self.port))
+        self.assertEqual((found["connected"], found["online"]), (True, True))
+        self.assertTrue(0 < found["connected_seconds"] <= 12, found)
+        self.assertEqual(found["this_run"]["confirmed"], 0)
+        hub.stop()
+        found = self.run_(script, str(self.state.path), str(self.port))
+        self.assertEqual((found["connected"], found["online"], found["connected_seconds"]), (False, False, 0.0))
+
+    def test_snippet(self) -> None:
+        """The snippet of the documentation works as a script, and in a loop that runs already, such as Jupyter's."""
+        self.startHub()
+        (snippet,) = re.findall(r"::\n\n((?:    .*\n|\n)+)", DOCUMENT.read_text("utf-8"))
+        snippet = textwrap.dedent(snippet).replace("6000", str(self.port)).replace("duration_minutes=1", "0.02")
+        cell = re.sub(r"^asyncio\.run\(main\(\)\).*: (await main\(\))$", r"\1", snippet, flags=re.MULTILINE)
+        self.assertNotEqual(snippet, cell)
+        inLoop = f"""
+import ast, asyncio
+code = compile({cell!r}, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+async def loop():
+    await eval(code, {{"__name__": "__main__"}})
+asyncio.run(loop())
+"""
+        (self.folder / "kernelnet").symlink_to(self.state.path)  # the user's own
+        shorter = "import kernelnet.learning.demo\nkernelnet.learning.demo.DEMO_SECONDS = 1.0\n"
+        for program in (shorter + snippet, shorter + inLoop):
+            done = subprocess.run(
+                [sys.executable, "-W", "error", "-W", "ignore:Passing pyOpenSSL", "-c", program],
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE * 3,
+                cwd=self.folder,
+                env={**os.environ, "XDG_DATA_HOME": str(self.folder)},
+            )
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stdout.splitlines()[-1], r"\ATrue \{'rounds': \d+, 'built'")
 
     def test_asyncioReactor(self) -> None:
         """Under Twisted's asyncio reactor both an asyncio task and Twisted code can await it."""

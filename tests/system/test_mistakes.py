@@ -1,5 +1,6 @@
 """A user's mistakes: each gets one clear line and an exit code other than 0, and never a traceback."""
 
+import contextlib
 import datetime
 import os
 import shutil
@@ -7,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from unittest import mock
 
@@ -195,6 +198,53 @@ class MistakeTests(SystemTestCase):
         self.refused(first, "another process connected as AI_1")
 
 
+class NoHubTests(SystemTestCase):
+    """A trainer that is pointed at what is no hub."""
+
+    def test_says(self) -> None:
+        """Whether it answers in HTTP or not at all, that is said in one clear line within 2 s; it can be stopped."""
+        self.startHub().stop()
+        for answer in (b"HTTP/1.0 400 Bad Request\r\n\r\n", None):
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                threading.Thread(target=self.answers, args=(server, answer), daemon=True).start()
+                self.port = server.getsockname()[1]
+                trainer = self.trainer("AI_1")
+                trainer.waitFor("starting up")
+                began = time.monotonic()
+                line = trainer.waitFor(f"localhost:{self.port}")
+                self.assertLess(time.monotonic() - began, 2)
+                self.assertIn("is it a hub that answers there, over TLS? Its default port is 6000", line)
+                trainer.waitFor("trains on")
+                time.sleep(1)  # it learns and searches
+                began = time.monotonic()
+                self.assertEqual(trainer.stop(), -signal.SIGTERM)
+                self.assertLess(time.monotonic() - began, 2.5)  # and some for this machine
+
+    def answers(self, server: socket.socket, answer: bytes | None) -> None:
+        """Say C{answer} to whoever comes, and end; C{None}: say nothing."""
+        connections = []
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                connections.append(connection)
+                if answer is not None:
+                    connection.recv(10_000)
+                    connection.sendall(answer)
+                    connection.close()
+
+    def test_takenAway(self) -> None:
+        """A trainer whose folder is removed or moved ends with one line, and no traceback about its pid file."""
+        for take in (shutil.rmtree, lambda folder: folder.rename(self.folder / "elsewhere")):
+            self.startHub().stop()
+            trainer = self.resting("AI_1")
+            trainer.waitFor("trains on")
+            take(self.state.path)
+            self.assertEqual(trainer.end(), 1)
+            output = "\n".join(trainer.lines)
+            self.assertNotIn("Traceback", output)
+            self.assertRegex(output, "#critical. kerneltrainer: .*was removed, moved or replaced while the trainer ran")
+
+
 class FirstRunTests(SystemTestCase):
     def test_noConfiguration(self) -> None:
         """A hub and a trainer started in one folder by one user find each other without any option."""
@@ -206,7 +256,15 @@ class FirstRunTests(SystemTestCase):
             trainer.waitFor("Enrolled as AI_1")
             # twistd ends in good order, and then by the signal that it got
             self.assertEqual(trainer.stop(), -signal.SIGTERM)
+            self.assertIn("closed cleanly", hub.waitFor("AI_1 left: "))
+            trainer = self.twistd("kerneltrainer", "--id", "AI_1", "--hub", f"localhost:{port}")
+            trainer.waitFor("Connected to the hub")
             self.assertEqual(hub.stop(), -signal.SIGTERM)
+            self.assertIn("closed cleanly", hub.waitFor("AI_1 left: ", 2))
+            trainer.waitFor("Lost the hub at")
+            self.assertEqual(trainer.stop(), -signal.SIGTERM)
+        for process in (hub, trainer):
+            self.assertNotIn("non-clean", "\n".join(process.lines))
         self.assertFalse((self.folder / "twistd.pid").exists())
 
     def test_trainerFirst(self) -> None:

@@ -95,6 +95,7 @@ class ScriptedLocalTrainer:
 
     def __init__(self, script: Sequence[Component | Exception | None] = ()) -> None:
         self.script = list(script)
+        self.started = False
         self.goals: list[Goal] = []
         self.measured: list[str] = []
         self.refuted: set[str] = set()
@@ -104,6 +105,7 @@ class ScriptedLocalTrainer:
         self.current = TaskDescription("file_system", "trace", TRACE, {"capacity": 10})
 
     def start(self) -> Deferred[None]:
+        self.started = True
         return succeed(None)
 
     def learn(self) -> Deferred[list[Pattern]]:

@@ -4,8 +4,12 @@ import json
 from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from kernelnet.artifacts import Component
+from kernelnet.message import MessageType
 from tests.trainer.support import component
 from tests.trainer.work.support import WorkTestCase
 
@@ -19,6 +23,7 @@ class ProgressTests(WorkTestCase):
         script: list[Component | Exception | None] = [component("mine", 40), component("asked", 45), None]
         self.local.script = script
         yield self.settle()
+        self.connection.greeted = True
         told = self.trainer.progress.now()
         self.assertEqual(told["ai_id"], "AI_1")
         self.assertEqual((told["rounds"], told["built"]), (2, 2))
@@ -29,3 +34,48 @@ class ProgressTests(WorkTestCase):
         written = json.loads((self.trainer.folder / "progress.json").read_text())
         for key in ("ai_id", "rounds", "built", "confirmed", "sessions", "unacked"):
             self.assertEqual(written[key], told[key])
+
+    @inlineCallbacks
+    def test_thisRun(self) -> Any:
+        """What earlier runs did is told apart from what this one did."""
+        yield self.share("theirs", workbench="elsewhere")
+        accepted = {"session_id": "s7", "response": "accepted", "partner": "AI_2", "type": "feature_development"}
+        yield self.hear(self.message(MessageType.COLLABORATION_RESPONSE, accepted, sender="hub"))
+        self.local.script = [component("mine", 40), None]
+        yield self.settle()
+        first = self.trainer.progress.now()
+        self.assertEqual(
+            first["this_run"],
+            {"rounds": 2, "built": 1, "confirmed": 1, "refuted": 0, "unmeasurable": 0, "sessions": first["sessions"]},
+        )
+        self.assertEqual(sum(first["sessions"].values()), 1)
+        yield self.trainer.store.close()
+        yield self.begin()
+        told = self.trainer.progress.now()
+        self.assertEqual((told["confirmed"], told["sessions"]), (1, first["sessions"]))
+        nothing = {"rounds": 0, "built": 0, "confirmed": 0, "refuted": 0, "unmeasurable": 0, "sessions": {}}
+        self.assertEqual(told["this_run"], nothing)
+
+    def test_connected(self) -> None:
+        """Whether a hub has ever greeted it, and for how long, over all connections; a mere connection is none."""
+
+        def told() -> tuple[bool, bool, float]:
+            now = trainer.progress.now()
+            return now["online"], now["connected"], now["connected_seconds"]
+
+        trainer, clock = self.trainer, Clock()
+        factory = trainer.client.factory
+        self.connection.connectionLost(Failure(ConnectionDone()))
+        factory._clock = clock
+        self.assertEqual(told(), (False, False, 0.0))
+        for before in (0.0, 5.0):
+            self.connect()
+            clock.advance(7)
+            self.assertEqual(told(), (False, before > 0, before))
+            self.connection.greeted = True
+            factory.greeted()
+            clock.advance(5)
+            self.assertEqual(told(), (True, True, before + 5))
+            self.connection.connectionLost(Failure(ConnectionDone()))
+            clock.advance(7)
+            self.assertEqual(told(), (False, True, before + 5))

@@ -1,16 +1,18 @@
 """The life of a trainer: it ends in time whatever hangs, and nothing that was stored is lost by it."""
 
+import shutil
 import sqlite3
-from typing import Any
+from typing import Any, cast
 from unittest.mock import Mock
 
-from twisted.internet import reactor
+from twisted.internet import reactor, task
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import ILogObserver, LogEvent, Logger
 from zope.interface import implementer
 
-from kernelnet.message import MessageType
-from kernelnet.trainer import progress, service
+from kernelnet.message import FeatureRequest, MessageType
+from kernelnet.trainer import progress, service, tap
 from kernelnet.trainer.service import TrainerFailed
 from kernelnet.trainer.storage import database
 from kernelnet.trainer.storage.database import Changes
@@ -20,11 +22,14 @@ T = MessageType
 
 
 class StopTests(TrainerTestCase):
+    patience = service.STOP_WORK + service.LAST_WORDS + service.CLOSE
+
     @inlineCallbacks
     def setUp(self) -> Any:  # type: ignore[override]
         yield super().setUp()
         self.patch(service, "STOP_WORK", 0.05)
         self.patch(service, "LAST_WORDS", 0.05)
+        self.patch(service, "CLOSE", 0.01)
         self.connect()
         yield self.hear(self.sync())
 
@@ -98,6 +103,60 @@ class StopTests(TrainerTestCase):
         self.trainer.fail("late")
         self.assertIs(self.trainer.ended, ended)
         yield self.trainer.stopService()
+
+    @inlineCallbacks
+    def test_neverGreeted(self) -> Any:
+        """Whoever has not greeted will not acknowledge: nobody waits for that."""
+        self.patch(service, "LAST_WORDS", 60)
+        for greeted in (False, True):
+            yield self.begin()
+            self.connect()
+            self.connection.greeted = greeted
+            changes = Changes()
+            self.trainer.outbox.say(T.FEATURE_REQUEST, FeatureRequest("a"), changes)
+            yield self.trainer.outbox.commit(changes)
+            self.patch(service, "LAST_WORDS", 0.2 if greeted else 60)
+            began = reactor.seconds()
+            yield self.trainer.stopService()
+            self.assertEqual(reactor.seconds() - began >= 0.2, greeted)
+
+    def test_limits(self) -> None:
+        """All that a stopped trainer waits for takes less than the time in which its process ends anyway: 2 s."""
+        self.assertLess(StopTests.patience, tap.END_WITHIN)
+        self.assertLess(tap.END_WITHIN, 2)
+
+    @inlineCallbacks
+    def test_stoppedWhileItsTimeIsOver(self) -> Any:
+        """Who is stopped while it waits for its last acks waits no longer for them."""
+        self.connection.greeted = True
+        changes = Changes()
+        self.trainer.outbox.say(T.FEATURE_REQUEST, FeatureRequest("a"), changes)
+        yield self.trainer.outbox.commit(changes)
+        self.trainer._finish()
+        self.assertFalse(self.trainer.ended.called)
+        began = reactor.seconds()
+        yield self.trainer.stopService()
+        yield self.trainer.ended
+        self.assertLess(reactor.seconds() - began, 2)
+
+    @inlineCallbacks
+    def test_filesTakenAway(self) -> Any:
+        """Once somebody takes its folder away, it ends within a second or so, and says why in one line."""
+        self.patch(service, "LOOK_EVERY", 0.02)
+        folder = self.trainer.folder
+        for take in (shutil.rmtree, lambda path: path.rename(path.with_name("elsewhere"))):
+            yield self.trainer.store.close()
+            yield self.begin()
+            yield self.trainer.store.close()
+            self.clock.isHasty = True
+            self.trainer.startService()
+            while not self.local.started:
+                yield task.deferLater(cast(IReactorTime, reactor), 0.01)
+            take(folder)
+            failure = yield self.assertFailure(self.trainer.ended, TrainerFailed)
+            self.assertRegex(str(failure), "AI_1 was removed, moved or replaced while the trainer ran")
+            yield self.trainer.stopService()
+            self.local.started = False
 
     @inlineCallbacks
     def test_stoppedWhileStarting(self) -> Any:

@@ -1,5 +1,10 @@
 """What kernelnet adds to ``twistd`` and to its own plugin lists: lazy handles only, no logic."""
 
+from kernelnet import interrupt
+
+# Before all that takes long to import; and Twisted swallows what is raised while it loads this.
+interrupt.quietlyInTwistd(("kernelhub", "kerneltrainer"))
+
 from twisted.application.service import ServiceMaker
 
 from kernelnet.generators.genetic_programming import genetic

@@ -18,7 +18,8 @@ key                 value
 ``limits``          {unauthenticated: connections now; since the start refused: connections there was no room for,
                     displaced: unauthenticated ones that went for newer ones, failed: authentications, unchecked: more
                     of them when too many had failed, slowed: number of times that somebody was read more slowly}
-``log``             {log_id, position, oldest, waiting, removed: rows since the start, full: whether the disk is}
+``log``             {log_id, position, oldest, waiting, removed: rows since the start, full: whether the disk is,
+                    min_free: bytes that must be free there}
 ==================  =======================================================================================
 """
 
@@ -49,6 +50,7 @@ class HubStatus:
     @param wallClock: Unix seconds.
     @ivar startedAt: Unix seconds.
     @ivar port: TCP port that the hub listens on; C{None} for other endpoints.
+    @ivar minFree: bytes that must be free on its disk.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class HubStatus:
         self._wallClock = wallClock
         self.startedAt = wallClock()
         self.port: int | None = None
+        self.minFree = 0
 
     def __repr__(self) -> str:
         return f"<HubStatus of {self._connections!r}>"
@@ -119,6 +122,7 @@ class HubStatus:
                 "waiting": self._log.waiting,
                 "removed": self._removed(),
                 "full": self._log.findStorageProblem() is not None,
+                "min_free": self.minFree,
             },
         }
 

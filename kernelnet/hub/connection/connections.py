@@ -25,6 +25,7 @@ class Connections:
     @ivar byId: the connection of each authenticated AI; others look on, nobody else changes it.
     @ivar suspended: whether nobody may come in now.
     @ivar left: called with the id of an AI that has no connection any more.
+    @ivar resumed: called when clients are let in again: what is stored may be another's.
     """
 
     log = Logger(namespace="kernelnet.hub")
@@ -33,6 +34,7 @@ class Connections:
         self.byId: dict[str, Connection] = {}
         self.suspended = False
         self.left: Callable[[str], None] = lambda aiId: None
+        self.resumed: Callable[[], None] = lambda: None
         self._drain = drain
         self._open: set[Connection] = set()
         self._allGone: Deferred[None] | None = None
@@ -125,6 +127,7 @@ class Connections:
     def resume(self) -> None:
         """Let clients in again, after `suspend`."""
         self.suspended = False
+        self.resumed()
         resumed, self._resumed = self._resumed, []
         for waiting in resumed:
             waiting.callback(None)

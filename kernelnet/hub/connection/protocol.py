@@ -389,6 +389,9 @@ class HubProtocol(LineProtocol):
         self.close(WireProblem("shutting_down", "the hub could not serve this connection; come back"))
 
     def connectionLost(self, reason: Failure = Failure(error.ConnectionDone())) -> None:  # noqa: B008
+        if self.closing and self._timer is not None:
+            # We have said why, and it took that in time: how the last bytes of TLS went is no news.
+            reason = Failure(error.ConnectionDone())
         self._cancelTimer()
         self._pressure.stop()
         self.closing = True

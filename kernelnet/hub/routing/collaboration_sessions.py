@@ -4,8 +4,8 @@ Collaborations of two AIs, from offer to end.
 ::
 
     offered --accepted by one of the invited--> active --its completing share--> completed
-       |  `--all invited declined--> declined <--the partner declined--|
-       `--time limit--> expired <--time limit-------------------------'
+       |  `--all invited declined--> declined <--the partner declined, or is gone for a minute--|
+       `--time limit--> expired <--time limit--------------------------------------------------'
 
 The first accept wins; the others who were invited get ``expired``.  The initiator is told of one outcome: accepted,
 declined (by all) or expired.  A version 1 partner sends no `CollaborationResponse`: its completing share counts
@@ -15,7 +15,7 @@ as its acceptance.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ from kernelnet.message import (
 )
 from kernelnet.wire import WireProblem
 
-__all__ = ["Limits", "add", "complete", "expire", "offer", "openFor", "partners", "respond", "sessionId"]
+__all__ = ["Limits", "add", "complete", "expire", "giveBack", "offer", "openFor", "partners", "respond", "sessionId"]
 
 MAX_INVITED = 3
 """Maximum number of best matches that are invited."""
@@ -49,7 +49,7 @@ MAX_REFUSALS = 16
 """Maximum number of those who have no time for a session that its transcript tells of: there may be thousands."""
 
 MAX_DUE = 1000
-"""Maximum number of sessions that expire in one transaction."""
+"""Maximum number of sessions that expire in one transaction, and of those that are given back."""
 
 MAX_OPEN = 20
 """Maximum number of invitations that an AI is told of when it comes."""
@@ -174,6 +174,7 @@ def complete(transaction: Transaction, sender: str, sessionId: str, share: Compo
         transaction.sessions.setComponent(sessionId, share.component.id)
         _addSteps(transaction, sessionId, sender, share.transcript)
         _end(transaction, session, "completed", f"by {sender}")
+        transaction.completed.append(sender)
 
 
 def add(transaction: Transaction, sender: str, sessionId: str, share: ComponentShare) -> None:
@@ -222,6 +223,30 @@ def expire(transaction: Transaction) -> int:
         reason = f"no end in time, it was {session.state}"
         _tell(transaction, [session.initiator, *waiting], session.id, "expired", reason, kind=session.type)
     return len(due)
+
+
+def giveBack(transaction: Transaction, gone: Iterable[str], seconds: float) -> list[str]:
+    """
+    Decline the sessions that those who are gone had accepted; they are told, too, for when they come back.
+
+    What they initiated goes on: its partners are at work, and what these find waits for them.
+
+    @param seconds: how long they are gone, at least.
+    @return: those of C{gone} that may have more of them.
+    """
+    more, left = [], MAX_DUE
+    for aiId in gone:
+        taken = transaction.sessions.takenBy(aiId, left)
+        reason = f"{aiId} has been gone for {seconds:g} s"
+        for session in taken:
+            _addSteps(transaction, session.id, aiId, [_refusal(aiId, reason)])
+            _end(transaction, session, "declined", reason)
+            recipients = [session.initiator, aiId]
+            _tell(transaction, recipients, session.id, "declined", reason, partner=aiId, kind=session.type)
+        left -= len(taken)
+        if not left:
+            more.append(aiId)
+    return more
 
 
 def openFor(reader: Reader, aiId: str) -> list[dict[str, Any]]:

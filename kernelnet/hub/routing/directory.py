@@ -6,9 +6,13 @@ It is kept in memory, in the reactor's thread, and follows what is committed: wh
 
 from __future__ import annotations
 
+import heapq
 import re
-from collections.abc import Iterable
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 
@@ -19,29 +23,45 @@ from kernelnet.message import AiInfo, Hello
 
 __all__ = ["Directory", "KnownAi", "saveHello"]
 
+MAX_WORDS = 1000
+"""Maximum number of an AI's words that are known: its first."""
+
+MAX_ASKED = 3
+"""Maximum number of AIs that a feature is asked of."""
+
+MAX_LOOKS = 500
+"""Maximum number of entries that are looked at for one feature, which takes less than a millisecond."""
+
+_Entry = tuple[int, int, str]
+"""Number of an AI's words, number of sessions that it completed (negative), its id: the best come first."""
+
 
 @dataclass(slots=True)
 class KnownAi:
     """
     @ivar seenAt: Unix seconds at which its last connection ended; of its last hello, if none has ended since.
     @ivar words: what it can do, as single lower-case words.
+    @ivar entry: where it stands among those that have a word of its.
     """
 
     hello: Hello
     seenAt: float
     words: frozenset[str]
+    entry: _Entry
 
 
 class Directory:
     """
     @ivar enrolled: every id that has or had a token of its own.
     @ivar ais: those that ever said hello.
+    @ivar completed: number of sessions that each AI completed as their partner.
     """
 
     def __init__(self) -> None:
         self.enrolled: set[str] = set()
         self.ais: dict[str, KnownAi] = {}
-        self._byWord: dict[str, set[str]] = {}
+        self.completed: Counter[str] = Counter()
+        self._byWord: dict[str, list[_Entry]] = {}
 
     def __repr__(self) -> str:
         return f"<Directory enrolled={len(self.enrolled)} ais={len(self.ais)}>"
@@ -51,32 +71,49 @@ class Directory:
         """The directory of all that is stored."""
         directory = cls()
         directory.enrolled = reader.tokens.ids()
+        directory.completed.update(reader.sessions.completedBy())
         for ai in reader.ais.all():
             directory.heard(ai.aiId, msgspec.json.decode(ai.hello, type=Hello), ai.seenAt)
         return directory
 
     def replaceWith(self, other: Directory) -> None:
         """Know what C{other} knows, and nothing else."""
-        self.enrolled, self.ais, self._byWord = other.enrolled, other.ais, other._byWord
+        self.enrolled, self.ais = other.enrolled, other.ais
+        self.completed, self._byWord = other.completed, other._byWord
 
     def follow(self, committed: Committed) -> None:
-        """Know those who were given a token, and what was said in hellos; a subscriber of the log, a first one."""
+        """
+        Know those who were given a token, what was said in hellos, and who completed a session; a subscriber of the
+        log, a first one.
+        """
         self.enrolled.update(committed.enrolled)
         for aiId, hello, now in committed.hellos:
             self.heard(aiId, hello, now)
+        for aiId in committed.completed:
+            self.completed[aiId] += 1
+            if known := self.ais.get(aiId):
+                self._place(aiId, known.hello, known.seenAt, known.words)
 
     def heard(self, aiId: str, hello: Hello, now: float) -> None:
         """C{aiId} said hello."""
-        if before := self.ais.get(aiId):
-            for word in before.words:
-                self._byWord[word].discard(aiId)
-        words = frozenset(
-            _words([hello.specialization, *hello.capabilities, *hello.features_supported, *hello.workbenches])
-        )
-        for word in words:
-            self._byWord.setdefault(word, set()).add(aiId)
+        said = _words([hello.specialization, *hello.capabilities, *hello.features_supported, *hello.workbenches])
         self.enrolled.add(aiId)
-        self.ais[aiId] = KnownAi(hello, now, words)
+        self._place(aiId, hello, now, frozenset(islice(said, MAX_WORDS)))
+
+    def _place(self, aiId: str, hello: Hello, seenAt: float, words: frozenset[str]) -> None:
+        """Have it stand where it belongs among those that have a word of its."""
+        before = self.ais.get(aiId)
+        known = self.ais[aiId] = KnownAi(hello, seenAt, words, (len(words), -self.completed[aiId], aiId))
+        if before is not None:
+            if (before.words, before.entry) == (known.words, known.entry):
+                return
+            for word in before.words:
+                entries = self._byWord[word]
+                del entries[bisect_left(entries, before.entry)]
+                if not entries:
+                    del self._byWord[word]
+        for word in words:
+            insort(self._byWord.setdefault(word, []), known.entry)
 
     def seen(self, aiId: str, now: float) -> None:
         """C{aiId} was here until now."""
@@ -96,10 +133,39 @@ class Directory:
         """
         scores: dict[str, int] = {}
         for words in {frozenset(_words([term])) for term in terms}:
-            found = [self._byWord.get(word, set()) for word in words]
-            for aiId in set.intersection(*found) if found else ():
-                scores[aiId] = scores.get(aiId, 0) + 1
+            rarest = min((self._byWord.get(word, []) for word in words), key=len, default=[])
+            for _, _, aiId in rarest:
+                if words <= self.ais[aiId].words:
+                    scores[aiId] = scores.get(aiId, 0) + 1
         return scores
+
+    def ablest(self, feature: str, without: str, connected: Container[str]) -> list[str]:
+        """
+        The AIs to ask for a feature, best first: those that have any of its words.
+
+        They are ranked by the share of their own words that the feature has, so that nobody gains by naming many, then
+        by how many sessions they completed; among equals those who are here come first, then who was here last.
+
+        @param without: whom not to ask.
+        @return: at most `MAX_ASKED`.
+        """
+        wanted = frozenset(_words([feature]))
+        ranks: dict[str, tuple[float, int, bool, float]] = {}
+        best: list[float] = []  # of their shares, the lowest first
+        # Who has few words comes first, so one can tell when nobody better is to come.
+        entries = heapq.merge(*(self._byWord.get(word, []) for word in wanted))
+        for count, completed, aiId in islice(entries, MAX_LOOKS):
+            if len(best) == MAX_ASKED and best[0] > len(wanted) / count:
+                break
+            if aiId == without or aiId in ranks:
+                continue
+            known = self.ais[aiId]
+            share = len(wanted & known.words) / count
+            ranks[aiId] = (-share, completed, aiId not in connected, -known.seenAt)
+            heapq.heappush(best, share)
+            if len(best) > MAX_ASKED:
+                heapq.heappop(best)
+        return sorted(ranks, key=lambda aiId: (ranks[aiId], aiId))[:MAX_ASKED]
 
     def info(self, aiId: str, since: str | None) -> AiInfo | None:
         """@param since: since when it is connected (RFC 3339); C{None}: it is away."""

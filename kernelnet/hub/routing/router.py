@@ -8,7 +8,7 @@ type                        stored in                                          g
 ``code_share``              ``shared_components`` (kind code)                  all others, or the target
 ``os_component_share``      ``shared_components``; may complete its session    all others, or the target
 ``performance_report``      ``performance_reports``; counts verdicts           all others, or the target
-``feature_request``         –; answered by the best stored match               the AIs that are able to
+``feature_request``         –; answered by the best stored match               the three AIs that fit best
 ``feature_response``        –                                                  the target: the requestor
 ``collaboration_request``   ``collaboration_sessions``: opens one              the AIs that are invited
 ``collaboration_response``  ``collaboration_sessions``                         the initiator
@@ -292,7 +292,7 @@ class Router:
         if message.target_ai is not None:
             able = [message.target_ai]
         else:
-            able = sorted(self._directory.able([request.feature]).keys() - {message.sender_id})
+            able = self._directory.ablest(request.feature, message.sender_id, self._connected)
         forwarded = ForwardedFeatureRequest(request, message.sender_id)
         line = self._encode(msgspec.structs.replace(message, payload=wire.encodePayload(forwarded)))
 

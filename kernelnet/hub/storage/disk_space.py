@@ -17,10 +17,13 @@ from kernelnet.hub.storage.engine import Engine
 from kernelnet.hub.storage.retention_policy import RetentionLimit, RetentionPolicy, parseSize
 from kernelnet.wire import WireProblem
 
-__all__ = ["OPTIONS", "DiskSpaceMonitor", "StorageError", "checkAll", "minFree", "policy"]
+__all__ = ["MIN_FREE", "OPTIONS", "DiskSpaceMonitor", "StorageError", "checkAll", "freeBytes", "minFree", "policy"]
+
+MIN_FREE = "50MB"
+"""C{--min-free}, unless it is told another."""
 
 OPTIONS: list[list[Any]] = [
-    ["min-free", None, "50MB", "with less than this free on its disk the hub takes no messages (storage_full)"],
+    ["min-free", None, MIN_FREE, "with less than this free on its disk the hub takes no messages (storage_full)"],
     ["retain", None, None, "how long messages stay in the log once every AI has read them, such as 30d,10GB"],
     ["retain-hard", None, None, "how long they stay at most, read or not, such as 90d,50GB"],
 ]
@@ -67,7 +70,7 @@ class DiskSpaceMonitor:
     def __init__(self, folder: Path, minFree: int, free: Callable[[Path], int] | None = None) -> None:
         self.minFree = minFree
         self._folder = folder
-        self._free = free or _free
+        self._free = free or freeBytes
         self._low = False
 
     def problem(self) -> WireProblem | None:
@@ -94,7 +97,12 @@ class DiskSpaceMonitor:
         return WireProblem("storage_full", f"the hub's disk has less than {self.minFree} bytes free; send it later")
 
 
-def _free(folder: Path) -> int:
+def freeBytes(folder: Path) -> int:
+    """
+    Bytes that are free for us on the disk of C{folder}.
+
+    @raise OSError: it can't be asked.
+    """
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
 

@@ -52,11 +52,13 @@ class Committed(Struct, frozen=True):
     @ivar events: in order, with the C{seq} they have for good.
     @ivar hellos: (AI, hello, Unix seconds).
     @ivar enrolled: AIs that were given a token.
+    @ivar completed: AIs that completed a session as its partner, as often as they did.
     """
 
     events: list[Event] = []
     hellos: list[tuple[str, Hello, float]] = []
     enrolled: list[str] = []
+    completed: list[str] = []
 
 
 class Commit(Struct, frozen=True):

@@ -50,6 +50,7 @@ class EventLog:
     @ivar findStorageProblem: asked before each commit why the disk can't take messages.
     @ivar storageProblem: what it said last.
     @ivar whenOpened: what is written each time the log is opened, also after going back to a backup.
+    @ivar findLoss: asked before and after each commit why nothing is kept of what is written.
     @ivar commits: how long each commit took, from its begin until the reactor's thread had heard of it.
     """
 
@@ -86,6 +87,7 @@ class EventLog:
         self.findStorageProblem: Callable[[], WireProblem | None] = lambda: None
         self.storageProblem: WireProblem | None = None
         self.whenOpened: Callable[[Transaction], object] | None = None
+        self.findLoss: Callable[[], WireProblem | None] = lambda: None
         self.commits = LatencyHistogram()
         self.head = 0
         self.first = 1
@@ -222,9 +224,10 @@ class EventLog:
         taken = self._waiting[:count]
         del self._waiting[:count]
         self._waitingBytes -= size
-        self.storageProblem = self.findStorageProblem()
+        lost = self.findLoss()
+        self.storageProblem = lost or self.findStorageProblem()
         for work in taken:
-            if problem := work.withdrawn():
+            if problem := lost or work.withdrawn():
                 self._settle(work, problem)
             else:
                 self._running.append(work)
@@ -237,6 +240,9 @@ class EventLog:
 
     def _commitEnded(self, done: Commit) -> None:
         self.commits.add(self._clock.seconds() - self._began)
+        if lost := self.findLoss():
+            self._settleAll([lost] * len(self._running), Committed())
+            return
         problems: list[WireProblem | None] = [None] * len(self._running)
         for i, error in done.refused.items():
             problems[i] = self.engine.problemOf(error)
@@ -252,6 +258,9 @@ class EventLog:
 
     def _commitFailed(self, failure: Failure) -> None:
         """Nothing of the batch was written: a full disk, an I/O error."""
+        if lost := self.findLoss():
+            self._settleAll([lost] * len(self._running), Committed())
+            return
         self._log.error(
             "commit of {count} messages failed: {reason}", count=len(self._running), reason=failure.getErrorMessage()
         )

@@ -74,7 +74,7 @@ class Transaction(ABC):
     @ivar events: what was appended.
     @ivar notes: lines for the log file, written once the commit stands.
     @ivar hellos: (AI, hello, time) of those that were saved, for who follows the log.
-    @ivar enrolled: AIs that were given a token, for the same.
+    @ivar enrolled: AIs that were given a token, for the same; C{completed}: partners that completed a session.
     """
 
     log: LogQueries
@@ -92,7 +92,8 @@ class Transaction(ABC):
         self.notes: list[Note] = []
         self.hellos: list[tuple[str, Hello, float]] = []
         self.enrolled: list[str] = []
-        self._kept = (0, 0, 0, 0)
+        self.completed: list[str] = []
+        self._kept = (0, 0, 0, 0, 0)
 
     # --- what users of it call
 
@@ -152,7 +153,7 @@ class Transaction(ABC):
     @abstractmethod
     def savepoint(self) -> None:
         """Remember what there is, for `undo`.  Overriders call this one, too."""
-        self._kept = len(self.events), len(self.notes), len(self.hellos), len(self.enrolled)
+        self._kept = len(self.events), len(self.notes), len(self.hellos), len(self.enrolled), len(self.completed)
 
     @abstractmethod
     def undo(self) -> bool:
@@ -161,8 +162,9 @@ class Transaction(ABC):
 
         @return: whether what came before it is still there; if not, nothing of the transaction may be committed.
         """
-        events, notes, hellos, enrolled = self._kept
+        events, notes, hellos, enrolled, completed = self._kept
         del self.events[events:], self.notes[notes:], self.hellos[hellos:], self.enrolled[enrolled:]
+        del self.completed[completed:]
         return True
 
     @abstractmethod

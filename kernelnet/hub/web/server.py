@@ -214,7 +214,7 @@ class Dashboard:
             )
             return answer.addCallback(self._encoded, request)
         if path == "/readyz":
-            problem = self.sources.log.findStorageProblem()
+            problem = self.sources.log.findLoss() or self.sources.log.findStorageProblem()
             ready = problem is None and not self.sources.log.backlogged
             return self._text(request, 200 if ready else 503, b"ready\n" if ready else b"not ready\n")
         if path == "/metrics":

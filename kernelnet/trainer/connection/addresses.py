@@ -6,7 +6,12 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["Address", "AddressRotation", "parseAddress"]
+__all__ = ["GREETING", "NO_HUB", "Address", "AddressRotation", "parseAddress"]
+
+GREETING = 1.0
+"""Seconds without a hub's greeting after which it is said that none is there (yet): most take some milliseconds."""
+
+NO_HUB = "is it a hub that answers there, over TLS? Its default port is 6000"
 
 
 class Address(NamedTuple):

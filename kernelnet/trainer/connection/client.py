@@ -99,12 +99,16 @@ class HubClient:
             self._call = None
         self.factory.stopTrying()
 
-    def close(self) -> None:
-        """Close for good; what may still come in on the way is not heard: the hub has it for the next time."""
+    def close(self) -> Deferred[None]:
+        """
+        Close for good; what may still come in on the way is not heard: the hub has it for the next time.
+
+        @return: fires when it is closed.
+        """
         self.stopTrying()
         if self._discovery is not None:
             self._discovery.stop()
-        self.factory.close()
+        return self.factory.close()
 
     # -- what its factory asks of it
 

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 from OpenSSL import SSL
 from service_identity import VerificationError
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -23,6 +24,9 @@ __all__ = ["TrainerProtocol"]
 SILENCE = 100.0
 """Seconds without a line after which the hub is taken for dead: it pings idle peers every 30 s."""
 
+FIRST_WORD = 30.0
+"""The same before anything came that a hub says; another address may be that of one."""
+
 _NOT_TAKEN = ("unknown ca", "bad certificate", "certificate expired", "certificate unknown", "certificate revoked")
 """Alerts of a hub's TLS about a client's certificate."""
 
@@ -33,6 +37,7 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
 
     @ivar greeted: whether the hub has answered, so that we know it knows us.
     @ivar heard: whether anything came that a hub says.
+    @ivar closed: fires when it has ended.
 
     @param aiId: who speaks.
     """
@@ -46,6 +51,7 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
         self._aiId = aiId
         self._owner = owner
         self._clock = clock
+        self.closed: Deferred[None] = Deferred()
 
     @property
     def isCurrent(self) -> bool:
@@ -61,7 +67,7 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
             transport.setTcpKeepAlive(True)
-        self.setTimeout(SILENCE)
+        self.setTimeout(FIRST_WORD)
         self.sendLines(self._owner.openingLines(self))
 
     def linesReceived(self, lines: list[bytes]) -> None:
@@ -73,7 +79,9 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
             except WireProblem as problem:
                 # A newer hub may say what we don't know; what we do know still counts.
                 self.log.warn("the hub sent what is no message: {problem}", problem=str(problem))
-        self.heard = self.heard or bool(messages)
+        if messages and not self.heard:
+            self.heard = True
+            self.setTimeout(SILENCE)
         pings = [m for m in messages if m.message_type is MessageType.HEARTBEAT and "nonce" in m.payload]
         for ping in pings:
             self.sayNow(MessageType.HEARTBEAT, Heartbeat(reply_to=ping.payload["nonce"]))
@@ -111,7 +119,8 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
         self.abort()
 
     def timeoutConnection(self) -> None:
-        self.log.warn("the hub was silent for {seconds:.0f} s; connecting anew", seconds=SILENCE)
+        seconds = SILENCE if self.heard else FIRST_WORD
+        self.log.warn("the hub was silent for {seconds:.0f} s; connecting anew", seconds=seconds)
         self.abort()
 
     def close(self) -> None:
@@ -129,6 +138,7 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
         super().connectionLost(reason)
         # TLS failures are seen here only: the factory gets a plain ConnectionDone.
         self._owner.lost(self, _refusal(reason, _outOfDate(self.transport, datetime.now(UTC))))
+        self.closed.callback(None)
 
 
 def _outOfDate(transport: Any, now: datetime) -> str:

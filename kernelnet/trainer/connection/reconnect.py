@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from twisted.internet.interfaces import IAddress, IConnector, IReactorTime
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress, IConnector, IDelayedCall, IReactorTime
 from twisted.internet.protocol import ReconnectingClientFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from kernelnet.trainer.connection.addresses import Address, AddressRotation
+from kernelnet.trainer.connection.addresses import GREETING, NO_HUB, Address, AddressRotation
 from kernelnet.trainer.connection.interfaces import Connection, ConnectionHandler
 from kernelnet.trainer.connection.protocol import TrainerProtocol
 
@@ -25,7 +26,7 @@ class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignor
 
     @ivar connection: the one that is open.
     @ivar connector: of the last attempt.
-    @ivar reached: whether a hub has ever known us.
+    @ivar reached: whether a hub has ever known us, in this run.
 
     @param aiId: who speaks.
     @param dial: begins to connect to an address.
@@ -50,12 +51,17 @@ class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignor
         self._clock = clock
         self._wentWell = self.reached = False
         self._heard = True
+        self._greetedAt: float | None = None
+        self._connectedFor = 0.0
+        self._waiting: IDelayedCall | None = None
+        self._saidThatNone = False
         self.connection: TrainerProtocol | None = None
 
     def connect(self) -> None:
         """Try the address whose turn it is."""
         self._callID = None
         self._wentWell = False
+        self._waiting = self._clock.callLater(GREETING, self._noGreeting)
         self.connector = self._dial(self.address)
 
     def buildProtocol(self, addr: IAddress | None) -> TrainerProtocol:
@@ -69,7 +75,34 @@ class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignor
     def greeted(self) -> None:
         """The hub's first valid answer: only now, and not with a mere connection, an attempt has gone well."""
         self._wentWell = self.reached = True
+        self._saidThatNone = False
+        self._greetedAt = self._clock.seconds()
+        self._stopWaiting()
         self.wentWell()
+
+    @property
+    def connectedSeconds(self) -> float:
+        """Seconds in which a hub knew us, in this run, over all connections."""
+        current = self._clock.seconds() - self._greetedAt if self._greetedAt is not None else 0.0
+        return self._connectedFor + current
+
+    def _noGreeting(self) -> None:
+        """Whoever answers there, if anybody does, takes longer than a hub; that is said once until one greets."""
+        self._waiting = None
+        if not self._saidThatNone:
+            self._saidThatNone = True
+            what = "no hub has greeted at {address} within {seconds:g} s, and it goes on waiting: {question}"
+            self.log.warn(what, address=str(self.address), seconds=GREETING, question=NO_HUB)
+
+    def _stopWaiting(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()
+
+    def stopTrying(self) -> None:
+        """Make no further connection; one that is open stays."""
+        self._stopWaiting()
+        super().stopTrying()
 
     def comeBackLater(self) -> None:
         """Close, and come back after a long pause."""
@@ -77,12 +110,22 @@ class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignor
         if self.connection is not None:
             self.connection.close()
 
-    def close(self) -> None:
-        """Close for good; what may still come in on the way is not heard: the hub has it for the next time."""
+    def close(self) -> Deferred[None]:
+        """
+        Close for good; what may still come in on the way is not heard: the hub has it for the next time.
+
+        @return: fires when it is closed.
+        """
         self.stopTrying()
         connection, self.connection = self.connection, None
-        if connection is not None:
-            connection.close()
+        self._ended()
+        if connection is None:
+            return succeed(None)
+        connection.close()
+        return connection.closed
+
+    def _ended(self) -> None:
+        self._connectedFor, self._greetedAt = self.connectedSeconds, None
 
     def lost(self, connection: Connection, refusal: str | None) -> None:
         """
@@ -93,6 +136,7 @@ class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignor
         self._heard = connection.heard
         if self.connection is connection:
             self.connection = None
+            self._ended()
             self.handler.lost()
         if refusal is None:
             return
@@ -102,17 +146,19 @@ class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignor
             self.log.error("the hub at {address} {refusal}", address=str(self.address), refusal=refusal)
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
+        self._stopWaiting()
         self.log.warn("can't reach the hub at {address}: {reason}", address=str(self.address), reason=_short(reason))
         super().clientConnectionFailed(connector, reason)
 
     def clientConnectionLost(self, connector: IConnector, unused_reason: Failure) -> None:
+        self._stopWaiting()
         if self.continueTrying and self._heard:
             self.log.info("Lost the hub at {address}", address=str(self.address))
         elif self.continueTrying:
             self.log.warn(
-                "Lost the hub at {address} before it said what a hub says: is it a hub that answers there, over TLS? "
-                "Its default port is 6000",
+                "Lost the hub at {address} before it said what a hub says: {question}",
                 address=str(self.address),
+                question=NO_HUB,
             )
         super().clientConnectionLost(connector, unused_reason)
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import SSL4ClientEndpoint
-from twisted.internet.error import ConnectError
+from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.interfaces import IDelayedCall, IHandshakeListener
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
@@ -19,7 +20,7 @@ from zope.interface import implementer
 
 from kernelnet.identity import unverifiedTLS
 from kernelnet.identity.certificates import digestOf
-from kernelnet.trainer.connection.addresses import Address, AddressRotation
+from kernelnet.trainer.connection.addresses import GREETING, NO_HUB, Address, AddressRotation
 
 __all__ = ["JoinError", "RootDiscovery"]
 
@@ -45,6 +46,7 @@ class RootDiscovery(AddressRotation):
         self._digest = digest
         self._reactor = reactor
         self._stopped = False
+        self._saidThatNone = False
         self._search: Deferred[bytes] | None = None
 
     def find(self) -> Deferred[bytes]:
@@ -81,8 +83,24 @@ class RootDiscovery(AddressRotation):
                 self.log.error("the hub at {address} {reason}", address=str(self.address), reason=reason)
             await deferLater(self._reactor, self.next())
 
+    def _noChain(self) -> None:
+        """Whoever answers there, if anybody does, takes longer than a hub; that is said once."""
+        if not self._saidThatNone:
+            self._saidThatNone = True
+            what = (
+                "no hub has shown its certificate at {address} within {seconds:g} s, and it goes on waiting: {question}"
+            )
+            self.log.warn(what, address=str(self.address), seconds=GREETING, question=NO_HUB)
+
     async def _look(self) -> list[x509.Certificate]:
-        host, port = self.address
+        waiting = self._reactor.callLater(GREETING, self._noChain)
+        try:
+            return await self._lookAt(*self.address)
+        finally:
+            if waiting.active():
+                waiting.cancel()
+
+    async def _lookAt(self, host: str, port: int) -> list[x509.Certificate]:
         endpoint = SSL4ClientEndpoint(self._reactor, host, port, unverifiedTLS(), timeout=PATIENCE)
         look = await endpoint.connect(_LookFactory(self._reactor))
         chain: list[x509.Certificate] = await look.chain
@@ -153,4 +171,6 @@ class _LookFactory(Factory):
 
 
 def _short(error: Exception) -> str:
+    if isinstance(error, SSL.Error | ConnectionClosed):
+        return f"it showed no certificate: {NO_HUB}"
     return str(error) or type(error).__name__

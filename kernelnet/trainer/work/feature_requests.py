@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from kernelnet.artifacts import Component
 from kernelnet.interfaces import ILocalTrainer
+from kernelnet.learning.tasks import hasBench
 from kernelnet.message import (
     ComponentShare,
     FeatureRequest,
@@ -149,7 +150,8 @@ class FeatureAsking:
 
     def roundEnded(self, isBetter: bool, changes: Changes) -> None:
         """
-        Ask when the own search has stalled, or nothing that can be used is there at all.
+        Ask when the own search has stalled, or nothing that can be used is there at all; never for what nobody can
+        make, since it has no workbench.
 
         @param isBetter: whether the round has found what is better than all before.
         """
@@ -158,6 +160,8 @@ class FeatureAsking:
         if self._stalled < STALLED_ROUNDS and self._knowledge.usable():
             return
         if self._last is not None and now - self._last < REQUEST_EVERY:
+            return
+        if not hasBench(self._profile.specialization):
             return
         self._last = now
         self._stalled = 0

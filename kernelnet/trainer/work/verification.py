@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from twisted.logger import Logger
@@ -27,6 +28,8 @@ class Verification:
     The claims that one trainer measures again, and its verdicts; a `JobHandler`.
 
     @param selection: which claims this trainer measures, and how soon.
+    @ivar verdicts: number of claims that were measured in this run, by verdict.
+
     @param isRunning: whether the trainer is; a measurement that was cut short by its end says nothing.
     """
 
@@ -50,6 +53,7 @@ class Verification:
         self._jobs = jobs
         self._selection = selection
         self._isRunning = isRunning
+        self.verdicts: Counter[Verdict] = Counter()
 
     def learn(self, source: str, component: Component, changes: Changes) -> None:
         """Keep a component that a peer shared; what it claims is to be measured."""
@@ -104,6 +108,7 @@ class Verification:
     def recordVerdict(self, known: KnownComponent, report: PerformanceReport, changes: Changes) -> None:
         """Keep the result of measuring a peer's claim again, and tell all."""
         if report.verdict is not None:
+            self.verdicts[report.verdict] += 1
             self._knowledge.judge(known.component.digest, report.verdict, changes, report.validationLevel)
         self._knowledge.addReport(self._aiId, report, "", changes)
         self._outbox.say(MessageType.PERFORMANCE_REPORT, report, changes)

@@ -106,6 +106,7 @@ class SocketTests(TestCase):
                     "waiting": 0,
                     "removed": 0,
                     "full": False,
+                    "min_free": 0,
                 },
             },
         )

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest import mock
 
+from kernelnet.hub.connection.protocol import HubProtocol
+from kernelnet.hub.routing import collaboration_sessions
+from kernelnet.wire import WireProblem
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import Client, HubTestCase, aComponent
 
@@ -382,3 +386,126 @@ class StateTests(HubTestCase):
             client.send("training_sync", {})
             (sync,) = client.payloads("training_sync")
             self.assertEqual(sync["collaboration_opportunities"], [])
+
+
+@onEveryEngine
+class GoneTests(HubTestCase):
+    """An AI that is gone for a minute gives back the sessions that it accepted."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.initiator = self.hub.connect("AI_1")
+        self.partner = self.hub.connect("AI_2")
+
+    def begin(self) -> str:
+        """@return: the id of a session of AI_1 that AI_2 has accepted."""
+        self.initiator.send("collaboration_request", FEATURE, "AI_2")
+        (invitation,) = self.partner.payloads("collaboration_request")
+        session = str(invitation["session_id"])
+        self.partner.send("collaboration_response", {"session_id": session, "response": "accepted"})
+        self.initiator.received()
+        return session
+
+    def later(self, seconds: float) -> None:
+        """Time passes, and all who are here answer."""
+        for _ in range(round(seconds / 5)):
+            self.hub.clock.advance(5)
+            for connection in self.hub.connections.everyone():
+                assert isinstance(connection, HubProtocol)
+                connection.lastHeard = self.hub.clock.seconds()
+
+    def states(self) -> dict[str, int]:
+        return self.hub.stored.sessions.countByState()
+
+    def test_gone(self) -> None:
+        """They are declined after a minute; both hear why, it itself when it comes back, and the transcript has it."""
+        session = self.begin()
+        position = self.hub.log.head
+        self.partner.leave()
+        self.later(55)
+        self.assertEqual(self.states(), {"active": 1})
+        self.later(10)
+        self.assertEqual(self.states(), {"declined": 1})
+        reason = "AI_2 has been gone for 60 s"
+        expected = {"session_id": session, "response": "declined", "reason": reason, "partner": "AI_2"}
+        (told,) = self.initiator.payloads("collaboration_response")
+        self.assertEqual({key: told.get(key) for key in expected}, expected)
+        back = self.hub.resume("AI_2", position)
+        (told,) = back.payloads("collaboration_response")
+        self.assertEqual((told["session_id"], told["reason"]), (session, reason))
+        (record,) = self.hub.stored.sessions.beginning(session, 1)
+        self.assertEqual(json.loads(record.transcript or b""), [{"by": "AI_2", "what": "decline", "note": reason}])
+
+    def test_back(self) -> None:
+        """Who comes back in time keeps them, and may complete them; what is declined for good is an ordinary share."""
+        session = self.begin()
+        self.partner.leave()
+        self.later(55)
+        back = self.hub.connect("AI_2")
+        self.later(600)
+        self.assertEqual(self.states(), {"active": 1})
+        back.send("os_component_share", {**aComponent(), "session_id": session, "collaboration_complete": True})
+        self.assertEqual(self.states(), {"completed": 1})
+
+    def test_workOfTheGone(self) -> None:
+        """What it finds all the same is an ordinary share."""
+        session = self.begin()
+        self.partner.leave()
+        self.later(65)
+        back = self.hub.connect("AI_2")
+        back.send("os_component_share", {**aComponent(), "session_id": session, "collaboration_complete": True})
+        self.assertEqual((back.errors(), self.states()), ([], {"declined": 1}))
+        self.assertEqual(len([*self.hub.stored.components.inOrder()]), 1)
+
+    def test_afterKill(self) -> None:
+        """After the end of a hub, however it came, the minute counts from the next one's start."""
+        kept = self.begin()
+        third = self.hub.connect("AI_3")
+        self.initiator.send("collaboration_request", FEATURE, "AI_3")
+        (invitation,) = third.payloads("collaboration_request")
+        third.send("collaboration_response", {"session_id": invitation["session_id"], "response": "accepted"})
+        self.restart()
+        self.later(40)
+        self.hub.connect("AI_2")
+        self.later(15)
+        self.assertEqual(self.states(), {"active": 2})
+        self.later(10)
+        self.assertEqual(self.states(), {"active": 1, "declined": 1})
+        found = self.hub.stored.sessions.find(kept)
+        assert found is not None
+        self.assertEqual(found.state, "active")
+
+    def test_initiatorGone(self) -> None:
+        """What it had asked for goes on: its partners are at work, and their finds wait for it."""
+        session = self.begin()
+        position = self.hub.log.head
+        self.initiator.leave()
+        self.later(300)
+        self.assertEqual(self.states(), {"active": 1})
+        self.partner.send("os_component_share", {**aComponent(), "session_id": session, "collaboration_complete": True})
+        (share,) = self.hub.resume("AI_1", position).payloads("os_component_share")
+        self.assertEqual(share["session_id"], session)
+
+    def test_notWritten(self) -> None:
+        """A commit that fails is tried again: they are given back as soon as the database works."""
+        self.begin()
+        self.partner.leave()
+        self.later(55)
+        self.database.writer.error = OSError("no")
+        self.later(10)
+        self.flushLoggedErrors(WireProblem)
+        self.assertEqual(self.states(), {"active": 1})
+        self.database.writer.error = None
+        self.later(5)
+        self.assertEqual(self.states(), {"declined": 1})
+
+    def test_many(self) -> None:
+        """However many they are, a bounded number is given back at once, and the others soon after."""
+        for _ in range(5):
+            self.begin()
+        self.partner.leave()
+        with mock.patch.object(collaboration_sessions, "MAX_DUE", 2):
+            self.later(60)
+            self.assertEqual(self.states(), {"active": 3, "declined": 2})
+            self.later(15)
+            self.assertEqual(self.states(), {"declined": 5})

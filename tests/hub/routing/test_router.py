@@ -149,6 +149,36 @@ class FeatureTests(HubTestCase):
         back = self.hub.resume("AI_5", 0)
         self.assertEqual([m["message_type"] for m in back.received()], ["training_sync", "feature_request"])
 
+    def test_anyWord(self) -> None:
+        """Version 1's words for a feature reach who has any of them among its capabilities: it decides itself."""
+        able = self.hub.connect("AI_2", capabilities=["file_operations"])
+        first = self.hub.connect("V1", 1)
+        first.send("feature_request", {"feature": "file operations cache", "requirements": {"pages": 900}})
+        (forwarded,) = able.payloads("feature_request")
+        self.assertEqual(forwarded["requestor"], "V1")
+        self.assertEqual(self.old.received("feature_request"), [])
+
+    def test_bestThree(self) -> None:
+        """
+        At most three are asked: by the share of their words, then by the sessions that they completed, also those
+        that an earlier hub has seen.
+        """
+        for number in range(2):
+            partner = self.hub.connect("AI_10", specialization="tree", capabilities=["index"])
+            self.author.send("collaboration_request", {"type": "performance_optimization"}, "AI_10")
+            (invitation,) = partner.payloads("collaboration_request")
+            share = {"session_id": invitation["session_id"], "collaboration_complete": True}
+            partner.send("os_component_share", {**aComponent(f"made{number}"), **share})
+        for i in range(1, 5):
+            self.hub.connect(f"AI_1{i}", specialization="tree", capabilities=["index"])
+        self.hub.connect("AI_20", specialization="tree", capabilities=["index", *(f"word{i}" for i in range(50))])
+        for makeHub in (lambda: self.hub, self.restart):
+            hub = makeHub()
+            asking = hub.connect("AI_9", specialization="audio")
+            id_ = asking.send("feature_request", {"feature": "tree of an index"})
+            (recipients,) = [row.recipients for row in hub.logged() if row.messageId == id_]
+            self.assertEqual(recipients, ["AI_10", "AI_13", "AI_14"])
+
     def test_fromStock(self) -> None:
         """The best stored match answers at once: confirmed by most, then the highest level."""
         for name, level in (("weak", 0.1), ("strong", 0.9), ("proved", 0.5)):

@@ -513,6 +513,37 @@ class FollowTests(HubTestCase):
 
 
 @onEveryEngine
+class LossTests(HubTestCase):
+    """Nothing is kept any more of what is written."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.lost: WireProblem | None = None
+        self.hub.log.findLoss = lambda: self.lost
+        self.author, self.reader = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        self.author.received()
+
+    def test_before(self) -> None:
+        """What comes then is not written, acked or delivered, and may be sent again."""
+        self.lost = WireProblem("busy", "it is gone")
+        self.author.send("pattern_share", aPattern())
+        self.assertEqual([m["message_type"] for m in self.author.received()], ["error"])
+        self.failureResultOf(self.hub.log.write(lambda transaction: None), WireProblem)
+        self.assertEqual((self.reader.received(), self.hub.logged()), ([], []))
+
+    def test_meanwhile(self) -> None:
+        """What was on its way is not acked or delivered either, whether its commit went well or not."""
+        for error in (None, OSError("gone")):
+            self.hub.writer.held, self.hub.writer.error = True, error
+            self.author.send("pattern_share", aPattern(str(error)))
+            self.lost = WireProblem("busy", "it is gone")
+            self.hub.writer.release()
+            self.assertEqual(self.author.errors(), ["busy"])
+            self.lost = self.hub.writer.error = None
+        self.assertEqual(self.reader.received(), [])
+
+
+@onEveryEngine
 class WithdrawnTests(HubTestCase):
     def test_all(self) -> None:
         """A batch that is withdrawn as a whole commits nothing, and no other batch is taken for it."""

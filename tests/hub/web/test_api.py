@@ -326,3 +326,7 @@ class ApiTests(WebTestCase):
         self.assertEqual(self.ask("/readyz").code, 200)
         self.hub.log.findStorageProblem = lambda: WireProblem("storage_full", "full")
         self.assertEqual((self.ask("/readyz").code, self.ask("/livez", None).code), (503, 200))
+        self.hub.log.findStorageProblem = lambda: None
+        self.assertEqual(self.ask("/readyz").code, 200)
+        self.hub.log.findLoss = lambda: WireProblem("busy", "its files were taken away")
+        self.assertEqual(self.ask("/readyz").code, 503)

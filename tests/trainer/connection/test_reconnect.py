@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.message import Heartbeat, MessageType, NetworkMessage
-from kernelnet.trainer.connection.addresses import Address, AddressRotation, parseAddress
-from kernelnet.trainer.connection.protocol import SILENCE
+from kernelnet.trainer.connection.addresses import GREETING, Address, AddressRotation, parseAddress
+from kernelnet.trainer.connection.protocol import FIRST_WORD, SILENCE
 from kernelnet.trainer.connection.reconnect import TrainerFactory
 from kernelnet.trainer.service import TrainerFailed
 from kernelnet.wire import encode, encodePayload, rfc3339
@@ -89,6 +89,28 @@ class ReconnectTests(TrainerTestCase):
         self.fail(factory)
         self.attempts.advance(0.5)
         self.assertEqual(self.dialled, [A, A, B])
+
+    def test_noGreeting(self) -> None:
+        """Within a second it is said where no hub greets, whatever happens there; once, until one has greeted."""
+        factory = self.factory()
+        with capturedLogs() as logs:
+            for _ in range(2):
+                factory.connect()
+                self.connect()
+                self.attempts.advance(GREETING + 0.1)
+            (said,) = [formatEvent(event) for event in logs]
+            self.assertIn("no hub has greeted at a.test:6000 within 1 s", said)
+            self.assertIn("over TLS? Its default port is 6000", said)
+        factory.greeted()
+        with capturedLogs() as later:
+            for end in (factory.greeted, lambda: self.fail(factory), factory.close):
+                factory.connect()
+                end()
+                self.attempts.advance(0)
+                self.assertEqual(factory._waiting, None)
+            factory.connect()
+            self.attempts.advance(GREETING)
+        self.assertEqual(len([event for event in later if "no hub has greeted" in formatEvent(event)]), 1)
 
     def test_noDelayedCallsLeft(self) -> None:
         """A factory that is told to stop waits for nothing, and tries nothing more."""
@@ -211,9 +233,20 @@ class ConnectionTests(TrainerTestCase):
         clock = Clock()
         self.trainer.client.factory._clock = clock
         self.connect()
-        clock.advance(SILENCE - 1)
-        self.ping(nonce=1)
-        clock.advance(SILENCE - 1)
+        clock.advance(FIRST_WORD - 1)
+        for _ in range(2):
+            self.ping(nonce=1)
+            clock.advance(SILENCE - 1)
+        self.assertFalse(self.transport.disconnected)
+        clock.advance(2)
+        self.assertTrue(self.transport.disconnected)
+
+    def test_neverAWord(self) -> None:
+        """Whoever never says what a hub says is left sooner, for who may be one."""
+        clock = Clock()
+        self.trainer.client.factory._clock = clock
+        self.connect()
+        clock.advance(FIRST_WORD - 1)
         self.assertFalse(self.transport.disconnected)
         clock.advance(2)
         self.assertTrue(self.transport.disconnected)

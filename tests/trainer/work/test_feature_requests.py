@@ -4,6 +4,7 @@ from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
 
+from kernelnet.learning.tasks import hasBench
 from kernelnet.message import MessageType
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.work.feature_requests import FeatureAsking
@@ -11,6 +12,21 @@ from tests.trainer.support import TRACE, component
 from tests.trainer.work.support import WorkTestCase
 
 T = MessageType
+
+
+class WithoutBenchTests(WorkTestCase):
+    specialization = "graphics"
+
+    @inlineCallbacks
+    def test_asksNobody(self) -> Any:
+        """While its feature has no workbench nobody can make it, so nobody is asked."""
+        for specialization in ("graphics", "audio", "window_manager"):
+            self.assertFalse(hasBench(specialization))
+        for specialization in ("general", "performance", "file_system", "networking", "process_manager", "security"):
+            self.assertTrue(hasBench(specialization))
+        self.local.script = [None, None, None]
+        yield self.settle()
+        self.assertEqual((self.trainer.rounds.rounds > 0, self.said(T.FEATURE_REQUEST)), (True, []))
 
 
 class FeatureRequestTests(WorkTestCase):

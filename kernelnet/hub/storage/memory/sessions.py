@@ -30,6 +30,18 @@ class MemorySessions:
         due = sorted((at, row.id, row) for at, row in timed if at <= now)
         return [_state(row) for _, _, row in due[:limit]]
 
+    def takenBy(self, aiId: str, limit: int) -> list[SessionState]:
+        found = [row for row in self._tables.sessions.values() if row.state == "active" and row.partner == aiId]
+        return [_state(row) for row in sorted(found, key=lambda row: row.id)[:limit]]
+
+    def partners(self) -> set[str]:
+        active = (row.partner for row in self._tables.sessions.values() if row.state == "active")
+        return {partner for partner in active if partner is not None}
+
+    def completedBy(self) -> dict[str, int]:
+        completed = (row.partner for row in self._tables.sessions.values() if row.state == "completed")
+        return dict(Counter(partner for partner in completed if partner is not None))
+
     def openFor(self, aiId: str, limit: int) -> list[bytes]:
         found = [
             row

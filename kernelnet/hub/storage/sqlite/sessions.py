@@ -45,6 +45,27 @@ class SqliteSessions:
         ).fetchall()
         return [*map(_state, rows)]
 
+    # What is active has a time limit, so these two look at those alone that have not ended: there is an index for them.
+
+    def takenBy(self, aiId: str, limit: int) -> list[SessionState]:
+        rows = self._execute(
+            f"SELECT {_STATE} FROM collaboration_sessions WHERE expires_at IS NOT NULL"  # noqa: S608
+            " AND state = 'active' AND partner = ? ORDER BY session_id LIMIT ?",
+            (aiId, limit),
+        ).fetchall()
+        return [*map(_state, rows)]
+
+    def partners(self) -> set[str]:
+        sql = "SELECT DISTINCT partner FROM collaboration_sessions WHERE expires_at IS NOT NULL AND state = 'active'"
+        return {partner for (partner,) in self._execute(sql).fetchall()}
+
+    def completedBy(self) -> dict[str, int]:
+        sql = (
+            "SELECT partner, COUNT(*) FROM collaboration_sessions WHERE state = 'completed' AND partner IS NOT NULL"
+            " GROUP BY partner"
+        )
+        return dict(self._execute(sql).fetchall())
+
     def openFor(self, aiId: str, limit: int) -> list[bytes]:
         rows = self._execute(
             "SELECT body FROM collaboration_sessions WHERE state = 'offered' AND expires_at IS NOT NULL"

@@ -221,4 +221,5 @@ def _attempt(connection: sqlite3.Connection, works: Sequence[Work], now: float, 
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return Commit(Committed(transaction.events, transaction.hellos, transaction.enrolled), transaction.notes, refused)
+    written = Committed(transaction.events, transaction.hellos, transaction.enrolled, transaction.completed)
+    return Commit(written, transaction.notes, refused)

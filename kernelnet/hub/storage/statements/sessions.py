@@ -99,6 +99,15 @@ class SessionsQueries(Protocol):
     def due(self, now: float, limit: int) -> list[SessionState]:
         """Those with C{expiresAt <= now} (C{None} is never due), by when, then by id; the first C{limit}."""
 
+    def takenBy(self, aiId: str, limit: int) -> list[SessionState]:
+        """The sessions in state C{active} whose partner C{aiId} is, by id; the first C{limit}."""
+
+    def partners(self) -> set[str]:
+        """The partners of all sessions in state C{active}."""
+
+    def completedBy(self) -> dict[str, int]:
+        """The number of sessions in state C{completed} by partner; those who have none are left out."""
+
     def openFor(self, aiId: str, limit: int) -> list[bytes]:
         """
         The invitations of the sessions in state C{offered} that C{aiId} was invited to and has not declined; those

@@ -35,6 +35,7 @@ def writeEverywhere(transaction: Transaction, name: str) -> None:
     transaction.note("{name} was here", name=name)
     transaction.hellos.append((name, Hello("general"), NOW))
     transaction.enrolled.append(name)
+    transaction.completed.append(name)
 
 
 def namesIn(reader: Reader) -> list[Any]:
@@ -76,7 +77,7 @@ class AtomicityTests(EngineTestCase):
         self.assertEqual([event.seq for event in done.committed.events], [1, 2])
         self.assertEqual([event.sender for event in done.committed.events], both)
         self.assertEqual([name for name, _, _ in done.committed.hellos], both)
-        self.assertEqual(done.committed.enrolled, both)
+        self.assertEqual((done.committed.enrolled, done.committed.completed), (both, both))
         self.assertEqual([fields["name"] for _, fields in done.notes], both)
         self.assertEqual(self.again().head, 2)
         self.assertEqual(self.ask(namesIn), expected)

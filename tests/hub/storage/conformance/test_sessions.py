@@ -17,6 +17,9 @@ class SessionsTestCase(EngineTestCase):
         )
         self.write(lambda transaction: transaction.sessions.insert(session._replace(**fields)))
 
+    def activate(self, id: str, partner: str) -> None:
+        self.write(lambda transaction: transaction.sessions.activate(id, partner, NOW + 9, NOW))
+
     def find(self, id: str = "s") -> SessionState:
         found = self.ask(lambda reader: reader.sessions.find(id))
         assert found is not None
@@ -70,6 +73,30 @@ class MoveTests(SessionsTestCase):
         self.write(lambda transaction: transaction.sessions.activate("s", "b", NOW + 200, NOW + 5))
         self.assertEqual(self.record(), before._replace(state="active", partner="b", changedAt=NOW + 5))
         self.assertEqual((self.find().partner, self.due(199.9), self.due(200)), ("b", [], ["s"]))
+
+    def test_partners(self) -> None:
+        """Who works on what is known while it is active, and how many each completed afterwards."""
+        for id_, partner in (("s3", "b"), ("s1", "b"), ("s2", "c"), ("s4", "a")):
+            self.offer(id_)
+            self.activate(id_, partner)
+        self.offer("s5")
+        self.write(lambda transaction: transaction.sessions.end("s4", "completed", NOW))
+        self.again()
+        taken = self.ask(lambda reader: reader.sessions.takenBy("b", 9))
+        self.assertEqual(
+            [(state.id, state.state, state.partner) for state in taken],
+            [
+                ("s1", "active", "b"),
+                ("s3", "active", "b"),
+            ],
+        )
+        self.assertEqual([state.id for state in self.ask(lambda reader: reader.sessions.takenBy("b", 1))], ["s1"])
+        self.assertEqual(self.ask(lambda reader: reader.sessions.takenBy("a", 9)), [])
+        self.assertEqual(self.ask(lambda reader: reader.sessions.partners()), {"b", "c"})
+        self.write(lambda transaction: transaction.sessions.end("s1", "completed", NOW))
+        self.write(lambda transaction: transaction.sessions.end("s2", "declined", NOW))
+        self.assertEqual(self.ask(lambda reader: reader.sessions.completedBy()), {"a": 1, "b": 1})
+        self.assertEqual(self.ask(lambda reader: reader.sessions.partners()), {"b"})
 
     def test_ended(self) -> None:
         """One that ended is never due; partner and component stay."""

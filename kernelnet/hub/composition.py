@@ -1,0 +1,214 @@
+"""
+A hub put together; nothing listens yet.
+
+This module alone knows all parts: each is handed what it needs, and no other holds them all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from kernelnet.hub.admin.control_server import ControlFactory
+from kernelnet.hub.admin.status import HubStatus
+from kernelnet.hub.auth.authenticator import TokenAuthenticator
+from kernelnet.hub.auth.certificates import HubCertificates
+from kernelnet.hub.connection.absence import Absence
+from kernelnet.hub.connection.admission import AdmissionControl
+from kernelnet.hub.connection.connections import Connections
+from kernelnet.hub.connection.context import ConnectionContext
+from kernelnet.hub.connection.factory import HubFactory
+from kernelnet.hub.connection.fan_out import FanOut
+from kernelnet.hub.connection.limits import Bounds
+from kernelnet.hub.connection.liveness import Liveness
+from kernelnet.hub.connection.presence import Presence
+from kernelnet.hub.connection.search_history import SearchHistory
+from kernelnet.hub.routing import collaboration_sessions
+from kernelnet.hub.routing.collaboration_sessions import Limits
+from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.routing.router import Router
+from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.retention import LogRetention
+from kernelnet.hub.storage.retention_policy import RetentionPolicy
+from kernelnet.hub.storage.transaction import Transaction
+from kernelnet.hub.web.api import Sources
+from kernelnet.hub.web.server import Dashboard
+from kernelnet.wire import WireProblem
+
+__all__ = ["Hub"]
+
+SWEEP_EVERY = 5.0
+"""Seconds between two looks at connections, limits and sessions."""
+
+
+class Hub:
+    """
+    The parts of one hub, put together; nothing listens yet.
+
+    @ivar log: what was said, in order; C{directory}: who is known; C{connections}: who is here.
+    @ivar factory: makes the connections of its port.
+
+    @param joinHash: `kernelnet.identity.tokenHash` of the join token.
+    @param wallClock: Unix seconds.
+    """
+
+    _logger = Logger(namespace="kernelnet.hub")
+
+    def __init__(
+        self,
+        log: EventLog,
+        directory: Directory,
+        joinHash: str,
+        clock: IReactorTime,
+        wallClock: Callable[[], float],
+        *,
+        limits: Limits | None = None,
+        bounds: Bounds | None = None,
+        policy: RetentionPolicy | None = None,
+    ) -> None:
+        bounds = bounds or Bounds()
+        self.log = log
+        self.directory = directory
+        self.clock = clock
+        self.wallClock = wallClock
+        self.received: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.connections = Connections(log.drain)
+        byId = self.connections.byId
+        self.presence = Presence(byId, directory, clock, wallClock)
+        self.searches = SearchHistory(byId, wallClock)
+        self.absence = Absence(byId, clock)
+        self.connections.left = self._left
+        self.connections.resumed = self._expectPartners
+        self.fanOut = FanOut(byId)
+        log.subscribe(directory.follow, first=True)
+        log.subscribe(self.fanOut.committed)
+        self.authenticator = TokenAuthenticator(log, joinHash, wallClock)
+        self.admission = AdmissionControl(bounds, clock, self.authenticator)
+        context = ConnectionContext(
+            log=log,
+            router=Router(directory, byId.keys(), limits or Limits(), bounds.line),
+            admission=self.admission,
+            listener=self.connections,
+            presence=self.presence,
+            fanOut=self.fanOut,
+            searches=self.searches,
+            received=self.received,
+            errors=self.errors,
+            clock=clock,
+            wallClock=wallClock,
+        )
+        self.factory = HubFactory(context, lambda: self.connections.suspended)
+        self.retention = LogRetention(
+            log, self.connections.readPositions, clock, wallClock, policy or RetentionPolicy()
+        )
+        self.liveness = Liveness(byId, log.remembers, lambda: self.retention.asks, clock)
+        self.status = HubStatus(
+            log=log,
+            connections=self.connections,
+            directory=directory,
+            admission=self.admission,
+            received=self.received,
+            errors=self.errors,
+            removed=lambda: self.retention.removed,
+            wallClock=wallClock,
+        )
+        self._jobs = [
+            self._job("the sweep", self.liveness.sweep),
+            self._job("forgetting limits", self.admission.sweep),
+            self._job("ending sessions", self._endSessions),
+            self._job("forgetting searches", self.searches.sweep),
+            self._job("noting who was here", lambda: self.presence.note(log)),
+        ]
+
+    def __repr__(self) -> str:
+        return f"<Hub {self.log!r} {self.connections!r}>"
+
+    def _job(self, what: str, function: Callable[[], object]) -> LoopingCall:
+        """Work to be done every few seconds, also after it has failed."""
+
+        def failed(failure: Failure) -> None:
+            if failure.check(WireProblem):  # the log's own words, such as of a full disk
+                self._logger.error("{what} failed: {reason}; it goes on", what=what, reason=failure.getErrorMessage())
+            else:
+                self._logger.failure("{what} failed; it goes on", failure, what=what)
+
+        job = LoopingCall(lambda: maybeDeferred(function).addErrback(failed))
+        job.clock = self.clock
+        return job
+
+    def _left(self, aiId: str) -> None:
+        self.presence.left(aiId)
+        self.absence.left(aiId)
+
+    def _expectPartners(self) -> None:
+        """Whoever works on a session has as long to come back as if it had left now."""
+        found = self.log.read(lambda reader: reader.sessions.partners()).addCallback(self.absence.expect)
+        found.addErrback(lambda failure: self._logger.failure("who has sessions can't be read", failure))
+
+    def _endSessions(self) -> Deferred[None]:
+        """End those whose time is over, and those whose partners are gone."""
+        gone = self.absence.gone()
+
+        def end(transaction: Transaction) -> list[str]:
+            collaboration_sessions.expire(transaction)
+            return collaboration_sessions.giveBack(transaction, gone, self.absence.patience)
+
+        def failed(failure: Failure) -> Failure:
+            self.absence.again(gone)
+            return failure
+
+        return self.log.write(end).addCallbacks(self.absence.again, failed)
+
+    def controls(self, certificates: HubCertificates | None) -> ControlFactory:
+        """Make the server of its control socket."""
+        return ControlFactory(self.log, self.connections, self.directory, self.status, certificates=certificates)
+
+    def dashboard(
+        self, reactor: Any, where: tuple[str, int], tls: IOpenSSLServerConnectionCreator | None = None
+    ) -> Dashboard:
+        """
+        Make its HTTP face; nothing listens yet.
+
+        @param where, tls: see `Dashboard`.
+        """
+        sources = Sources(
+            log=self.log,
+            connections=self.connections,
+            directory=self.directory,
+            presence=self.presence,
+            searches=self.searches,
+            status=self.status,
+            received=self.received,
+            clock=self.clock,
+            wallClock=self.wallClock,
+        )
+        return Dashboard(sources, self.admission.bounds, reactor, where, tls)
+
+    def start(self) -> None:
+        """Begin the periodic work."""
+        self._expectPartners()
+        for job in self._jobs:
+            job.start(SWEEP_EVERY, now=False)
+        self.retention.start()
+
+    def stop(self) -> Deferred[None]:
+        """
+        Take nothing more, commit and acknowledge what came, say goodbye to all.
+
+        @return: fires when all connections are gone, within some seconds.
+        """
+        self.retention.stop()
+        for job in self._jobs:
+            if job.running:
+                job.stop()
+        self.presence.stop()
+        stopped = self.connections.stop(WireProblem("shutting_down", "the hub is going away; come back"))
+        return stopped.addCallback(lambda _: self.presence.note(self.log))
