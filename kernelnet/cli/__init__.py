@@ -1,8 +1,9 @@
 """
 The C{kernelnet} command.
 
-  - C{main}: the commands; C{workbenches}: the list of that name
+  - C{main}: the commands; C{status}, C{generators}, C{workbenches}: those of these names
   - C{common}: which hub is meant, and how it is asked; C{progress}: how far it is; C{completion}: what the shell offers
+  - C{tables}: lists with one line a row, on narrow terminals too
   - C{tokens}, C{certs}: the groups of these names; C{storage}: backup, restore; C{doctor}: what is wrong, what to do
   - C{components}, C{sessions}: the groups of these names; C{listings}: ais, patterns, leaderboard
   - C{bench}: the group of that name; C{arguments}: what the arguments of all that is about workbenches mean

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Column", "fitted", "plainConsole", "printRows"]
+__all__ = ["Column", "fitted", "plainConsole", "printRows", "widthOf"]
 
 WIDEST = 10_000
 """Columns of a line that nobody looks at through a window."""
@@ -70,7 +71,7 @@ def fitted(columns: Sequence[Column], rows: Sequence[Sequence[Text | str]], widt
             columns[i].title,
             justify="right" if columns[i].right else "left",
             no_wrap=True,
-            overflow="ignore" if columns[i].least is None else "ellipsis",
+            overflow="ellipsis",
             width=widths[i],
         )
     for row in cells:
@@ -88,9 +89,17 @@ def plainConsole(stderr: bool = False) -> Console:
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
+def widthOf(console: Console) -> int:
+    """A terminal's width; elsewhere as much as anything wants: what reads it can't ask for more."""
+    return console.width if console.is_terminal else WIDEST
+
+
 def printRows(columns: Sequence[Column], rows: Sequence[Sequence[Text | str]], title: str = "") -> None:
-    """On a terminal as wide as that is; elsewhere as wide as it wants to be: what reads it can't ask for more."""
+    """Print a table that the terminal has room for."""
     console = plainConsole()
-    if not console.is_terminal:
-        console.width = WIDEST
-    console.print(fitted(columns, rows, console.width, title), crop=False)
+    table = fitted(columns, rows, widthOf(console), title)
+    # An id that is wider than the terminal is left to that.
+    console.width = max(
+        console.width, Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
+    )
+    console.print(table)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import msgspec
-from rich.console import Console
 
 from kernelnet.artifacts import Component
-from kernelnet.cli import common
 from kernelnet.generators import Candidate
 from kernelnet.learning.acceptance import accept
 from kernelnet.workbench.file_system import FileSystemWorkbench
@@ -66,14 +61,11 @@ class ComponentsTests(CliTestCase, HubTestCase):
     def test_list(self) -> None:
         """On a terminal of 80 columns ids are whole, in a pipe each is one line; JSON has the same and more."""
         (row,) = (line for line in self.of("list").splitlines() if self.component.id in line)
-        for words in ("AI_1", "file_system", "loop, capacity 32", "unmeasured"):
+        for words in ("AI_1", "file_system", "loop, 32 blocks", "unmeasured"):
             self.assertIn(words, row)
-        screen = io.StringIO()
-        terminal = partial(Console, file=screen, width=80, force_terminal=True, color_system=None)
-        with mock.patch.object(common, "Console", terminal):
-            self.of("list")
-        self.assertIn(self.component.id, screen.getvalue())
-        self.assertLessEqual(max(map(len, screen.getvalue().splitlines())), 80)
+        screen = self.onTerminal("components", "list", "--state", self.path)
+        self.assertIn(self.component.id, screen[2])
+        self.assertLessEqual(max(map(len, screen)), 80)
         (found,) = json.loads(self.of("list", "--json"))
         self.assertEqual((found["id"], found["author"], found["state"]), (self.component.id, "AI_1", "unmeasured"))
         self.assertIn("none", self.of("list", "--verdict", "refuted"))

@@ -68,7 +68,9 @@ class SessionsTests(CliTestCase, HubTestCase):
     def test_declined(self) -> None:
         """A session that came to nothing says why."""
         self.assertIn("AI_1 declined: no better", self.of("show", self.second))
-        self.assertIn("AI_1 declined: no better", self.of("--show", "declined"))
+        self.assertRegex(
+            self.of("--show", "declined"), f"{self.second}  declined +feature development +AI_2 +any of 1 "
+        )
 
     def test_json(self) -> None:
         """As JSON: the session as it is listed, and the invitation."""
