@@ -25,6 +25,7 @@ from kernelnet.cli.doctor import doctor
 from kernelnet.cli.generators import generators
 from kernelnet.cli.listings import ais, leaderboard, patterns
 from kernelnet.cli.record import record
+from kernelnet.cli.report import report
 from kernelnet.cli.sessions import sessions
 from kernelnet.cli.status import status
 from kernelnet.cli.storage import backup, restore
@@ -121,6 +122,7 @@ main.add_command(ais)
 main.add_command(patterns)
 main.add_command(sessions)
 main.add_command(leaderboard)
+main.add_command(report)
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(doctor)

@@ -18,7 +18,7 @@ from kernelnet.cli.tables import Column, plainConsole, printRows
 from kernelnet.hub.views import sessions as views
 from kernelnet.untrusted import plain
 
-__all__ = ["completedTables", "sessions"]
+__all__ = ["completedRows", "completedTables", "sessions"]
 
 Session = dict[str, Any]
 Step = dict[str, Any]
@@ -171,6 +171,17 @@ def completedTables(found: Sequence[Session]) -> list[Table]:
                 table.add_row(*map(Text, row))
         tables.append(table)
     return tables
+
+
+def completedRows(found: Sequence[Session]) -> list[tuple[str, str, str, str, str]]:
+    """The same as rows: of what type, what came of it, before, after, and who did what."""
+    rows = []
+    for session in sorted(found, key=lambda session: (session["type"], str(session["created"]))):
+        what = "fuel" if session["type"] == "performance_optimization" else "score"
+        for component, before, after, did in _sent(session, what):
+            kind = f"{session['type'].replace('_', ' ')}, {what}"
+            rows.append((kind, component, before, after, did))
+    return rows
 
 
 def _sent(session: Session, what: str) -> Iterator[tuple[str, str, str, str]]:

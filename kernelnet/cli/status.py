@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from kernelnet.cli.common import ask, jsonOption, stateOption
-from kernelnet.cli.tables import Column, fitted, plainConsole, widthOf
+from kernelnet.cli.tables import Column, fitted, plainConsole
 from kernelnet.untrusted import plain
 
 __all__ = ["status"]
@@ -63,4 +63,4 @@ def _drawn(found: dict[str, Any], console: Console) -> Group:
             ("limits", found.get("limits", {})),
         )
     ]
-    return Group(fitted(_COLUMNS, rows, widthOf(console), title), *map(Text, lines))
+    return Group(fitted(_COLUMNS, rows, console.width, title), *map(Text, lines))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Column", "fitted", "plainConsole", "printRows", "widthOf"]
+__all__ = ["Column", "Row", "fitted", "plainConsole", "printRows", "sections"]
 
 WIDEST = 10_000
 """Columns of a line that nobody looks at through a window."""
@@ -33,17 +33,39 @@ class Column:
     right: bool = False
 
 
-def fitted(columns: Sequence[Column], rows: Sequence[Sequence[Text | str]], width: int, title: str = "") -> Table:
+Row = Sequence[Text | str]
+
+
+def fitted(columns: Sequence[Column], rows: Sequence[Row], width: int, title: str = "") -> Table:
     """
     Table that is no wider than C{width}, if the columns that stay allow it; each row is one line.
 
     @param rows: a cell for each column; what looks like markup is none.
     """
-    cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
-    natural = [max(len(c.title), *(row[i].cell_len for row in cells), 1) for i, c in enumerate(columns)]
+    table = _table(columns, _widths(columns, rows, width), rows)
+    if title:
+        table.title, table.title_justify = Text(title, "bold"), "left"
+    return table
+
+
+def sections(columns: Sequence[Column], found: Mapping[str, Sequence[Row]], width: int) -> Group:
+    """The same with rows in sections, each under a line with its title; columns are alike in all of them."""
+    widths = _widths(columns, [row for rows in found.values() for row in rows], width)
+    parts: list[Table | Text] = [_table(columns, widths, [])]
+    for title, rows in found.items():
+        line = Text(title, "bold", no_wrap=True, overflow="ellipsis")
+        line.truncate(width, overflow="ellipsis")
+        parts += [line, _table(columns, widths, rows, head=False)]
+    return Group(*parts)
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Row], width: int) -> dict[int, int]:
+    """Width of each column that is shown, by its place."""
+    heads = [max(map(len, column.title.split("\n"))) for column in columns]
+    natural = [max(head, *(_length(row[i]) for row in rows), 1) for i, head in enumerate(heads)]
     least = [
-        wide if c.least is None else min(wide, max(c.least, len(c.title)))
-        for c, wide in zip(columns, natural, strict=True)
+        wide if column.least is None else min(wide, max(column.least, head))
+        for column, wide, head in zip(columns, natural, heads, strict=True)
     ]
     shown = list(range(len(columns)))
     while _total([least[i] for i in shown]) > width:
@@ -59,23 +81,26 @@ def fitted(columns: Sequence[Column], rows: Sequence[Sequence[Text | str]], widt
         others = [widths[i] for i in shown if i != widest and widths[i] > least[i]]
         # down to the next widest, so that what has to be cut is cut where it is longest
         widths[widest] = max(least[widest], widths[widest] - over, min(widths[widest] - 1, max(others, default=0)))
-    table = Table(
-        title=Text(title, "bold") if title else None,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for i in shown:
+    return widths
+
+
+def _length(cell: Text | str) -> int:
+    return cell.cell_len if isinstance(cell, Text) else Text(cell).cell_len
+
+
+def _table(columns: Sequence[Column], widths: Mapping[int, int], rows: Sequence[Row], head: bool = True) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, show_header=head, padding=(0, 1, 0, 0))
+    for i, width in widths.items():
         table.add_column(
             columns[i].title,
             justify="right" if columns[i].right else "left",
             no_wrap=True,
             overflow="ellipsis",
-            width=widths[i],
+            width=width,
         )
-    for row in cells:
-        table.add_row(*(row[i] for i in shown))
+    for row in rows:
+        cells = (row[i] for i in widths)
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
     return table
 
 
@@ -85,21 +110,22 @@ def _total(widths: Sequence[int]) -> int:
 
 
 def plainConsole(stderr: bool = False) -> Console:
-    """Console to which a stranger's text is text."""
-    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    """
+    Console to which a stranger's text is text.
+
+    Where it is no terminal it is as wide as anything wants to be: what reads it can't ask for more.
+    """
+    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = WIDEST
+    return console
 
 
-def widthOf(console: Console) -> int:
-    """A terminal's width; elsewhere as much as anything wants: what reads it can't ask for more."""
-    return console.width if console.is_terminal else WIDEST
-
-
-def printRows(columns: Sequence[Column], rows: Sequence[Sequence[Text | str]], title: str = "") -> None:
+def printRows(columns: Sequence[Column], rows: Sequence[Row], title: str = "") -> None:
     """Print a table that the terminal has room for."""
     console = plainConsole()
-    table = fitted(columns, rows, widthOf(console), title)
+    table = fitted(columns, rows, console.width, title)
     # An id that is wider than the terminal is left to that.
-    console.width = max(
-        console.width, Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
-    )
+    needed = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
+    console.width = max(console.width, needed)
     console.print(table)
