@@ -90,14 +90,15 @@ def main() -> None:
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
-    help="Keep database and logs in this folder [default: a new temporary one].",
+    help="Keep database, logs and report in this folder [default: a new temporary one].",
 )
-def demo(minutes: float, traces: tuple[Path, ...], trainers: int, keep: Path | None) -> None:
+@click.option("--details", is_flag=True, help="Print every component and collaboration, too.")
+def demo(minutes: float, traces: tuple[Path, ...], trainers: int, keep: Path | None, details: bool) -> None:
     """Run a hub and trainers on this machine, over TLS, and show what they find."""
     from kernelnet.cli.demo import Demo, DemoError
 
     try:
-        code = Demo(minutes, [t.absolute() for t in traces], trainers, keep).run()
+        code = Demo(minutes, [t.absolute() for t in traces], trainers, keep, details).run()
     except DemoError as e:
         raise click.ClickException(str(e)) from None
     raise SystemExit(code)

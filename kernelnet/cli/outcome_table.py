@@ -31,8 +31,10 @@ def printOutcome(console: Console, found: Sequence[Outcome], first: float | None
     console.print(outcomeTable(found, console.width))
     console.print()
     if found:
-        legend = "level: share of the way from the reference to the optimum, on data that nobody had seen;"
-        legend += " | in the bar: the best hand-made policy, in hindsight; + better, ~ by less than the interval"
+        legend = (
+            "level: share of the way from reference to optimum, on data that nobody had seen; |: the best hand-made,"
+        )
+        legend += " in hindsight; + better, ~ by less than the interval, - not better: use the hand-made one"
         console.print(Text(legend, "dim"))
     for line in more:
         console.print(Text(line))

@@ -10,6 +10,9 @@ from kernelnet.untrusted import plain
 
 __all__ = ["levelText", "verdict"]
 
+_NAMED = 2
+"""Number of tasks whose hand-made policies are named in the sentence."""
+
 _NUMBERS = ("nobody", "one", "two", "three", "four", "five")
 
 
@@ -31,8 +34,8 @@ def verdict(found: Sequence[Outcome], first: float | None = None) -> list[str]:
     unsure = [one for one in better if not one.isSure and one.gained is not None]
     if unsure:
         lines.append(f"{_of(len(unsure), len(better))} by less than the interval, which may be luck.")
-    if use := _handMade(compared):
-        lines.append(f"Nothing that was learned is better elsewhere: {use}.")
+    if len(better) < len(compared):
+        lines.append(f"Nothing that was learned is better elsewhere: {_handMade(compared)}.")
     if unknown := len(found) - len(compared):
         lines.append(f"{_tasks(unknown)} not counted: nobody tells here what hand-made policies have.")
     return lines
@@ -72,9 +75,8 @@ def _medianGain(better: Sequence[Outcome]) -> str:
 
 
 def _handMade(compared: Sequence[Outcome]) -> str:
-    """Names of the hand-made policies to use where nothing is better, with their tasks."""
-    names: dict[str, list[str]] = {}
-    for one in compared:
-        if not one.isBetter and one.handMade is not None:
-            names.setdefault(one.handMade.best, []).append(f"{one.subject}, {one.words}")
-    return "; ".join(f"use {plain(name)} for {' and '.join(map(plain, tasks))}" for name, tasks in names.items())
+    """Names of the hand-made policies to use where nothing is better; of many tasks the table alone has the names."""
+    worse = [(one, one.handMade) for one in compared if not one.isBetter and one.handMade is not None]
+    if len(worse) > _NAMED:
+        return f"use the best hand-made policy on {_tasks(len(worse))}"
+    return ", ".join(f"use {plain(hand.best)} for {plain(one.subject)}, {plain(one.words)}" for one, hand in worse)

@@ -10,7 +10,7 @@ The learning half of a trainer, without any network: traces in; patterns, compon
   - C{problem}: what a generator is given; C{search_run}: one search, from problem to judgement
   - C{submission}: a source compiled, measured, and made a component with its claim
   - C{acceptance}: which candidates are published; C{significance}: whether one is better or was lucky
-  - C{verification}: whether a claim is true
+  - C{verification}: whether a claim is true; C{standing}: a module among the hand-made policies
 
 Use cases that commands and agents share: `submission.submit` a source, judge it (`acceptance.accept`), publish it
 (`submission.makeComponent`), verify a claim (`verification.Verifier.verify`, `verification.remeasure`).  All of them
