@@ -164,6 +164,7 @@ class ApiData:
                 raise click.ClickException(f"{self._url} answers with more than {MAX_ANSWER >> 20} MiB")
             return msgspec.json.decode(data, type=kind)
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code == 401:
                 raise click.ClickException(
                     f"{self._url} wants a viewer's token: kernelnet tokens issue NAME --role viewer makes one, for"

@@ -24,7 +24,7 @@ class ScreenTests(SynchronousTestCase):
         return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
     def test_rows(self) -> None:
-        """A row a task, in sections that name reference and optimum: what is best by hand, what was learned, by whom."""
+        """A row a task, in sections that name reference and optimum: best hand-made, best learned, and by whom."""
         found = [
             outcome("sqlite, 55 blocks", 0.5, interval=(0.47, 0.53), gained=(0.22, 0.28)),
             outcome("web, 9 blocks", 0.3, gained=(-0.1, 0.2)),

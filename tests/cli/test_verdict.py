@@ -5,8 +5,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.cli.hub_data import Listed
-from kernelnet.cli.outcomes import HandMade, Interval, Outcome
+from kernelnet.cli.outcomes import HandMade, Outcome
 from kernelnet.cli.verdict import levelText, verdict
+from kernelnet.learning.standing import Interval
 
 
 def outcome(
