@@ -14,7 +14,7 @@ from rich.tree import Tree
 
 from kernelnet.artifacts import Report
 from kernelnet.cli.common import cut, jsonOption, noneOf, reading, stateOption
-from kernelnet.cli.completion import componentIds, workbenchNames
+from kernelnet.cli.completion import aiIds, componentIds, workbenchNames
 from kernelnet.cli.policy_comparison import settingsText
 from kernelnet.cli.tables import Column, plainConsole, printRows
 from kernelnet.hub.storage.transaction import Reader
@@ -46,6 +46,7 @@ def components() -> None:
 
 @components.command("list")
 @click.option("--workbench", shell_complete=workbenchNames, help="Those of one workbench only.")
+@click.option("--author", shell_complete=aiIds, help="Those of one AI only.")
 @click.option("--verdict", type=click.Choice(list(STATES)), help="Those of which others found this only.")
 @click.option(
     "--sort", type=click.Choice(list(SORTS)), default="level", show_default=True, help="The first stand first."
@@ -54,21 +55,32 @@ def components() -> None:
 @stateOption
 @jsonOption
 def listing(
-    *, workbench: str | None, verdict: str | None, sort: str, limit: int, state: Path | None, asJson: bool
+    *,
+    workbench: str | None,
+    author: str | None,
+    verdict: str | None,
+    sort: str,
+    limit: int,
+    state: Path | None,
+    asJson: bool,
 ) -> None:
     """List components; level is what the author claims, verdict what others measured."""
     with reading(state) as reader:
-        found = entries(reader, workbench=workbench, state=verdict, sort=sort, limit=limit)
+        found = entries(reader, workbench=workbench, author=author, state=verdict, sort=sort, limit=limit)
         there = [] if found else workbenchesOf(reader)
+        authors = [] if found or author is None else sorted(ai.aiId for ai in reader.ais.all())
     if asJson:
         click.echo(json.dumps([describe(entry) for entry in found], indent=2))
         return
     if not found:
         if workbench is not None and there and workbench not in there:
             click.echo(noneOf("workbench", workbench, there))
-        elif verdict is not None and there:
+        elif author is not None and there and author not in authors:
+            click.echo(noneOf("author", author, authors))
+        elif (verdict is not None or author is not None) and there:
             of = f" of workbench {workbench}" if workbench is not None else ""
-            click.echo(f"none{of} is {verdict}; without --verdict all are listed")
+            of += f" of {author}" if author is not None else ""
+            click.echo(f"none{of} is {verdict}; without --verdict all are listed" if verdict else f"none{of}")
         else:
             click.echo("none; trainers share what passes their guard")
         return

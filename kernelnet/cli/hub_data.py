@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -114,15 +115,28 @@ class StoredData:
         return sessionsView.sessions(self._reader, "completed", MOST)
 
 
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows nobody elsewhere: a token is for the hub alone."""
+
+    def redirect_request(self, *arguments: Any) -> None:
+        return None
+
+
 class ApiData:
     """
     Of a hub's status API.
 
     @param url: of its dashboard.
     @param token: a viewer's.
+    @param authority: the certificate of who signed the hub's; C{None}: whom this machine trusts.
     """
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, authority: Path | None = None) -> None:
+        try:
+            context = ssl.create_default_context(cafile=authority)
+        except OSError as error:
+            raise click.ClickException(f"can't use {authority} as a certificate: {error.strerror or error}") from None
+        self._opener = urllib.request.build_opener(_Stay, urllib.request.HTTPSHandler(context=context))
         self.name = url
         self._url = url.rstrip("/")
         self._token = token
@@ -158,7 +172,7 @@ class ApiData:
         if self._token:
             request.add_header("Authorization", f"Bearer {self._token}")
         try:
-            with _opener.open(request, timeout=TIMEOUT) as answer:
+            with self._opener.open(request, timeout=TIMEOUT) as answer:
                 data = answer.read(MAX_ANSWER + 1)
             if len(data) > MAX_ANSWER:
                 raise click.ClickException(f"{self._url} answers with more than {MAX_ANSWER >> 20} MiB")
@@ -176,28 +190,19 @@ class ApiData:
             raise click.ClickException(f"{self._url} is no hub's dashboard, or can't be reached: {reason}") from None
 
 
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """Follows nobody elsewhere: a token is for the hub alone."""
-
-    def redirect_request(self, *arguments: Any) -> None:
-        return None
-
-
-_opener = urllib.request.build_opener(_Stay)
-
-
 def _claiming(found: list[Listed]) -> list[Listed]:
     return [one for one in found if one.workbench and one.trace_digest and one.level is not None]
 
 
 @contextmanager
-def hubData(source: str | None, token: str = "") -> Iterator[HubData]:
+def hubData(source: str | None, token: str = "", authority: Path | None = None) -> Iterator[HubData]:
     """
     @param source: a state directory or a dashboard's address; C{None}: the state directory that there is by default.
+    @param token: see `ApiData`, and C{authority}.
     @raise click.ClickException: there is no hub; one line.
     """
     if source is not None and source.startswith(("http://", "https://")):
-        yield ApiData(source, token)
+        yield ApiData(source, token, authority)
         return
     with reading(Path(source) if source is not None else None) as reader:
         yield StoredData(reader, source or "this user's hub")

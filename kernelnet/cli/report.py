@@ -47,6 +47,11 @@ _SHOWN = {
     type=click.File("r"),
     help="A viewer's token, where SOURCE is an address [default: $KERNELNET_TOKEN].",
 )
+@click.option(
+    "--ca",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The hub's certificate authority, where SOURCE is an https address.",
+)
 @click.option("--token", envvar="KERNELNET_TOKEN", default="", hidden=True)
 @click.option("--details", is_flag=True, help="Print every component and collaboration, too.")
 @jsonOption
@@ -57,6 +62,7 @@ def report(
     traces: Sequence[Path],
     as_told: bool,
     token_file: Any,
+    ca: Path | None,
     token: str,
     details: bool,
     asJson: bool,
@@ -69,7 +75,7 @@ def report(
     """
     if token_file is not None:
         token = token_file.read(4096).strip()
-    with hubData(source, token) as data, progress(asJson) as tell:
+    with hubData(source, token, ca) as data, progress(asJson) as tell:
         found = outcomes(
             data,
             traces=[trace.absolute() for trace in traces],

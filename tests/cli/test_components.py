@@ -58,6 +58,15 @@ class ComponentsTests(CliTestCase, HubTestCase):
         self.assertEqual(said, "none of workbench 'nothere'; there are: file_system\n")
         self.assertIn("none is refuted; without --verdict", self.of("list", "--verdict", "refuted"))
 
+    def test_author(self) -> None:
+        """Those of one author; where there are none it is said whom there could be some of."""
+        self.hub.connect("AI_2")
+        self.assertIn(self.component.id, self.of("list", "--author", "AI_1"))
+        self.assertEqual(self.of("list", "--author", "AI_2"), "none of AI_2\n")
+        said = self.of("list", "--author", "AI_2", "--verdict", "refuted")
+        self.assertEqual(said, "none of AI_2 is refuted; without --verdict all are listed\n")
+        self.assertEqual(self.of("list", "--author", "AI_9"), "none of author 'AI_9'; there are: AI_1, AI_2\n")
+
     def test_list(self) -> None:
         """On a terminal of 80 columns ids are whole, in a pipe each is one line; JSON has the same and more."""
         (row,) = (line for line in self.of("list").splitlines() if self.component.id in line)

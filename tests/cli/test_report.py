@@ -157,3 +157,5 @@ class ReportTests(CliTestCase, HubTestCase):
             self.refused(1, words, "report", self.serve(answer))
             self.assertEqual(len(asked), 1)
         self.refused(1, "can't be reached", "report", "http://127.0.0.1:1")
+        noCertificate = self.write("ca.pem", "x")
+        self.refused(1, "as a certificate", "report", "https://127.0.0.1:1", "--ca", noCertificate)
