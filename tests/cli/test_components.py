@@ -13,7 +13,7 @@ import msgspec
 
 from kernelnet.artifacts import Component
 from kernelnet.generators import Candidate
-from kernelnet.learning.acceptance import accept
+from kernelnet.learning.submission import makeComponent, submit
 from kernelnet.workbench.file_system import FileSystemWorkbench
 from tests.cli.support import CliTestCase
 from tests.hub.support import HubTestCase
@@ -37,14 +37,13 @@ class ComponentsTests(CliTestCase, HubTestCase):
         HubTestCase.setUp(self)
         self.trace = writeTrace(self.folder / "loop.txt", loop(3000))
         self.author = self.hub.connect("AI_1")
-        self.component = self.accepted()
+        self.component = self.made()
         self.share(self.component)
 
-    def accepted(self) -> Component:
+    def made(self) -> Component:
         scenario = FileSystemWorkbench().scenario(self.trace, {"capacity": 32})
-        component, reason = accept(scenario, Candidate(STUBBORN, note=NASTY), generator="test", seed=7)
-        assert component is not None, reason
-        return component
+        measured = submit(scenario, STUBBORN, trusted=True)
+        return makeComponent(scenario, Candidate(STUBBORN, note=NASTY), measured, generator="test", seed=7)
 
     def share(self, component: Component) -> None:
         self.author.send("os_component_share", {"component": msgspec.to_builtins(component)})

@@ -18,7 +18,7 @@ from pathlib import Path
 __all__ = ["Command", "File", "Shell", "read", "rows"]
 
 _BLOCK = re.compile(r"^\.\. code-block:: (\w+)\n((?:   :\w+:.*\n)*)\n((?:(?:   .*)?\n)+)", re.MULTILINE)
-_ANY = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+\d{4})|AI_\d-[0-9a-f]{10}|(?<![\w/.-])-?\d+(?:\.\d+)*%?|\s+|…")
+_ANY = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+\d{4})|AI_\w+-[0-9a-f]{10}|(?<![\w/.-])-?\d+(?:\.\d+)*%?|\s+|…")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _line(line: str, named: bool = False) -> str:
         if text.isspace():
             return r"[ \t]+"
         if text.startswith("AI_"):
-            return rf"{'(?P<id>' if named else '(?:'}{text[:5]}[0-9a-f]{{10}})"
+            return rf"{'(?P<id>' if named else '(?:'}{text[:-10]}[0-9a-f]{{10}})"
         if "T" in text:
             return r"\S+"
         return r"-?[\d.]+%?"
