@@ -34,12 +34,19 @@ class Command:
     @property
     def pattern(self) -> str:
         """A regular expression for all of the output; its group C{id} is the first component's id."""
-        parts: list[str] = []
+        blocks: list[list[str]] = [[]]
         for line in self.promise:
-            parts.append(
-                r"(?:.*\n)*?" if line.strip() == "…" else _line(line, named="(?P<id>" not in "".join(parts)) + "\n"
-            )
-        return "".join(parts)
+            if line.strip() == "…":
+                blocks.append([])
+            else:
+                named = not any("(?P<id>" in known for block in blocks for known in block)
+                blocks[-1].append(_line(line, named=named) + "\n")
+        first, *others = ("".join(block) for block in blocks)
+        if not others:
+            return first
+        # Each block where it comes first: what is behind can't be helped by a later place, so nothing is tried again.
+        behind = [f"(?>(?:.*\\n)*?{block})" for block in others[:-1]]
+        return first + "".join(behind) + rf"(?:.*\n)*?{others[-1]}"
 
     @property
     def lines(self) -> list[str]:
