@@ -274,13 +274,15 @@ class Demo:
             printDetails(self.console, found, completed)
         self.console.print()
         printOutcome(self.console, found, self._first)
-        good = [one for one in found if one.isBetter]
+        good = [one for one in found if one.level is not None and one.level > 0]
         if len(self.ais) == 1:
             self.console.print("One trainer has no peer that could confirm its components: use --trainers 2.")
         elif not good:
-            self.console.print("Give it more --minutes, or another trace.")
+            self.console.print(
+                "Nothing that beats the reference is confirmed: give it more --minutes, or another trace."
+            )
         self.console.print()
-        for line in self._next(good or found, page):
+        for line in self._next(found, page):
             self.console.print(line, soft_wrap=True)
         return 0 if good else 1
 

@@ -109,7 +109,7 @@ def _sections(found: Sequence[Outcome], cells: int) -> dict[str, list[Row]]:
 def _row(one: Outcome, cells: int) -> Row:
     hand, best = one.handMade, one.best
     confirmed = best.who("confirmed") if best is not None else []
-    mark = Text("-", "dim")
+    mark = Text("-" if hand is not None else " ", "dim")
     if one.isBetter:
         mark = Text("+", "green") if one.isSure or one.gained is None else Text("~", "yellow")
     return (

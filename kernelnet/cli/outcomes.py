@@ -27,6 +27,8 @@ WITNESSES = 2
 """AIs that must say the same of hand-made policies to be believed: nobody confirms that."""
 
 MAX_NAME = 64
+MOST_TASKS = 100
+"""Maximum number of tasks that are told of."""
 
 
 class HandMade(Struct):
@@ -131,6 +133,9 @@ def outcomes(
         outcome.components.append(one)
         if outcome.best is None and one.state == "confirmed":
             outcome.best = one
+    # Strangers may claim things of any number of tasks: those that were asked for come first, then confirmed ones.
+    first = sorted(found, key=lambda key: (key not in descriptions, found[key].best is None))
+    found = {key: found[key] for key in first[:MOST_TASKS]}
     wholes: dict[_Key, Whole] = {}
     for key, outcome in found.items():
         shown = outcome.best or next(iter(outcome.components), None)
@@ -227,7 +232,10 @@ def _measure(
         # what nobody has confirmed is not measured here either, but what there is to beat is
         wasm = whole.component.wasm if whole is not None and outcome.best is not None else None
         standing = standingOf(scenario, wasm)
-    except WorkbenchError:  # the trace isn't here, or a stranger's module fails
+    except (
+        WorkbenchError,
+        ImportError,
+    ):  # the trace isn't here, a stranger's module fails, or nothing runs modules here
         return
     best, chosen = standing.bestInHindsight, standing.chosenOnTrain
     levels = dict(standing.handMade)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +53,6 @@ _SHOWN = {
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The hub's certificate authority, where SOURCE is an https address.",
 )
-@click.option("--token", envvar="KERNELNET_TOKEN", default="", hidden=True)
 @click.option("--details", is_flag=True, help="Print every component and collaboration, too.")
 @jsonOption
 def report(
@@ -63,7 +63,6 @@ def report(
     as_told: bool,
     token_file: Any,
     ca: Path | None,
-    token: str,
     details: bool,
     asJson: bool,
 ) -> None:
@@ -73,8 +72,7 @@ def report(
     SOURCE is a state directory, whether its hub runs or not, or the address of a hub's dashboard [default: this user's
     hub].
     """
-    if token_file is not None:
-        token = token_file.read(4096).strip()
+    token = os.environ.get("KERNELNET_TOKEN", "") if token_file is None else token_file.read(4096).strip()
     with hubData(source, token, ca) as data, progress(asJson) as tell:
         found = outcomes(
             data,

@@ -23,6 +23,13 @@ def verdict(found: Sequence[Outcome], first: float | None = None) -> list[str]:
     @param first: seconds from the start to the first confirmation; C{None}: nobody knows.
     """
     compared = [one for one in found if one.handMade is not None]
+    if not compared:
+        told = (
+            f"{_tasks(len(found))}, and nobody tells here what hand-made policies have"
+            if found
+            else "Nothing was shared"
+        )
+        return [f"{told}."]
     better = [one for one in compared if one.isBetter]
     parts = [f"{len(better)} of {_tasks(len(compared))}: better than every hand-made policy"]
     if better:

@@ -144,6 +144,16 @@ class OutcomesTests(SynchronousTestCase):
         new = shared(self.made("fifo", 0.5), {PEER: "confirmed"}, workbench_digest=workbench.digest)
         self.assertEqual(self.only(old, new, measure=False).components, [new[0]])
 
+    def test_many(self) -> None:
+        """Of strangers' claims on very many tasks some are told of, confirmed ones first."""
+        component = self.made("lru", 0.5)
+        listed, whole = shared(component, {})
+        many = [(msgspec.structs.replace(listed, settings={"capacity": at}), whole) for at in range(1, 150)]
+        best = shared(component, {PEER: "confirmed"})
+        found = outcomes(Data(*many, best), measure=False)
+        self.assertEqual(len(found), 100)
+        self.assertEqual([one.best for one in found if one.best is not None], [best[0]])
+
     def test_nothingFound(self) -> None:
         """A task that nothing was found for is one of them, with what there is to beat."""
         task = described(self.trained())

@@ -66,7 +66,9 @@ class VerdictTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """Nothing at all is said as it is."""
-        self.assertEqual(verdict([]), ["0 of 0 tasks: better than every hand-made policy."])
+        self.assertEqual(verdict([]), ["Nothing was shared."])
+        unknown = "1 task, and nobody tells here what hand-made policies have."
+        self.assertEqual(verdict([outcome("a", 0.5, hand=None)]), [unknown])
         self.assertEqual(verdict([outcome("a", 0.1)])[0], "0 of 1 task: better than every hand-made policy.")
 
     def test_unsure(self) -> None:

@@ -101,9 +101,7 @@ def entries(
     if after is not None:
         level = after.component.development_level or 0.0
         key = ComponentKey(after.confirmed - after.refuted, level, after.seq)
-    found = reader.components.listed(
-        workbench=workbench, author=author, state=state, sort=sort, limit=limit, after=key
-    )
+    found = reader.components.listed(workbench=workbench, author=author, state=state, sort=sort, limit=limit, after=key)
     return [_entry(reader, stored, _brief) for stored in found]
 
 
