@@ -51,6 +51,7 @@ class Listed(Struct):
     trace_digest: str | None = None
     settings: dict[str, int] | None = None
     level: float | None = None
+    older_rules: bool = False
     seq: int = 0
 
     def who(self, verdict: str) -> list[str]:

@@ -125,7 +125,7 @@ def outcomes(
     for one in data.components():
         assert one.workbench is not None
         bench = benches.get(one.workbench)
-        if bench is not None and one.workbench_digest not in (None, bench.digest):
+        if one.older_rules or (bench is not None and one.workbench_digest not in (None, bench.digest)):
             continue  # measured by other rules: no level of it can be compared with one of today
         settings = one.settings or {}
         key = _key(one.workbench, one.trace_digest or "", settings)

@@ -142,7 +142,8 @@ class OutcomesTests(SynchronousTestCase):
         """A component that was measured by other rules stands beside none of today's."""
         old = shared(self.made("lru", 0.9), {PEER: "confirmed"}, workbench_digest="0" * 64)
         new = shared(self.made("fifo", 0.5), {PEER: "confirmed"}, workbench_digest=workbench.digest)
-        self.assertEqual(self.only(old, new, measure=False).components, [new[0]])
+        marked = shared(self.made("arc", 0.8), {PEER: "confirmed"}, older_rules=True)
+        self.assertEqual(self.only(old, marked, new, measure=False).components, [new[0]])
 
     def test_many(self) -> None:
         """Of strangers' claims on very many tasks some are told of, confirmed ones first."""
