@@ -11,7 +11,7 @@ from rich.text import Text
 from kernelnet.cli.outcomes import Outcome
 from kernelnet.cli.report_page import madeIn
 from kernelnet.cli.sessions import completedTables
-from kernelnet.cli.tables import Column, Row, fitted, sections
+from kernelnet.cli.tables import Column, Row, fitted, heading, sections
 from kernelnet.cli.verdict import levelText, verdict
 from kernelnet.untrusted import plain
 
@@ -66,7 +66,8 @@ def printDetails(console: Console, found: Sequence[Outcome], completed: Sequence
         console.print()
         title = plain(f"{one.subject}: {one.words}", 150)
         ordered = [row for _, row in sorted(rows, key=lambda row: -row[0])]
-        console.print(fitted(columns, ordered, console.width, title))
+        console.print(heading(title))
+        console.print(fitted(columns, ordered, console.width))
     for table in completedTables(completed):
         console.print()
         console.print(table)

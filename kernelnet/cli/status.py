@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from kernelnet.cli.common import ask, jsonOption, stateOption
-from kernelnet.cli.tables import Column, fitted, plainConsole
+from kernelnet.cli.tables import Column, fitted, heading, plainConsole
 from kernelnet.untrusted import plain
 
 __all__ = ["status"]
@@ -55,12 +55,12 @@ def _drawn(found: dict[str, Any], console: Console) -> Group:
     ]
     title = f"hub at port {found['port']}, log position {found['log']['position']}"
     lines = [
-        f"{title}: " + (", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "none")
-        for title, counts in (
+        f"{what}: " + (", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "none")
+        for what, counts in (
             ("stored", found["stored"]),
             ("sessions", found["sessions"]),
             ("messages", found["messages"]),
             ("limits", found.get("limits", {})),
         )
     ]
-    return Group(fitted(_COLUMNS, rows, console.width, title), *map(Text, lines))
+    return Group(heading(title), fitted(_COLUMNS, rows, console.width), *map(Text, lines))

@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Column", "Row", "fitted", "plainConsole", "printRows", "sections"]
+__all__ = ["Column", "Row", "fitted", "heading", "plainConsole", "printRows", "sections"]
 
 WIDEST = 10_000
 """Columns of a line that nobody looks at through a window."""
@@ -36,16 +36,13 @@ class Column:
 Row = Sequence[Text | str]
 
 
-def fitted(columns: Sequence[Column], rows: Sequence[Row], width: int, title: str = "") -> Table:
+def fitted(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Table:
     """
     Table that is no wider than C{width}, if the columns that stay allow it; each row is one line.
 
     @param rows: a cell for each column; what looks like markup is none.
     """
-    table = _table(columns, _widths(columns, rows, width), rows)
-    if title:
-        table.title, table.title_justify = Text(title, "bold"), "left"
-    return table
+    return _table(columns, _widths(columns, rows, width), rows)
 
 
 def sections(columns: Sequence[Column], found: Mapping[str, Sequence[Row]], width: int) -> Group:
@@ -53,10 +50,13 @@ def sections(columns: Sequence[Column], found: Mapping[str, Sequence[Row]], widt
     widths = _widths(columns, [row for rows in found.values() for row in rows], width)
     parts: list[Table | Text] = [_table(columns, widths, [])]
     for title, rows in found.items():
-        line = Text(title, "bold", no_wrap=True, overflow="ellipsis")
-        line.truncate(width, overflow="ellipsis")
-        parts += [line, _table(columns, widths, rows, head=False)]
+        parts += [heading(title), _table(columns, widths, rows, head=False)]
     return Group(*parts)
+
+
+def heading(title: str) -> Text:
+    """Line above a table; it is cut where there is no room, and may be wider than the table."""
+    return Text(title, "bold", no_wrap=True, overflow="ellipsis")
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Row], width: int) -> dict[int, int]:
@@ -124,7 +124,9 @@ def plainConsole(stderr: bool = False) -> Console:
 def printRows(columns: Sequence[Column], rows: Sequence[Row], title: str = "") -> None:
     """Print a table that the terminal has room for."""
     console = plainConsole()
-    table = fitted(columns, rows, console.width, title)
+    if title:
+        console.print(heading(title))
+    table = fitted(columns, rows, console.width)
     # An id that is wider than the terminal is left to that.
     needed = Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum
     console.width = max(console.width, needed)

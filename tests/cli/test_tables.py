@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.cli.tables import Column, fitted
+from kernelnet.cli.tables import Column, fitted, sections
 
 COLUMNS = (
     Column("id"),
@@ -48,3 +48,12 @@ class FittedTests(SynchronousTestCase):
             self.assertEqual(len(lines), 4, width)
             self.assertLessEqual(max(map(len, lines)), width)
             self.assertIn("AI_1-0123456789", lines[2])
+
+    def test_sections(self) -> None:
+        """Sections have the same columns, each under its own line, which may be wider than the table."""
+        console = Console(file=io.StringIO(), width=80)
+        title = "a title that is wider than all of the columns together are"
+        console.print(sections((Column("id"),), {"first": [("AI_1",)], title: [("AI_22",)]}, 80))
+        assert isinstance(console.file, io.StringIO)
+        lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+        self.assertEqual(lines, ["id", "──────", "first", "AI_1", title, "AI_22"])
