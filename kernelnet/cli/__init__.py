@@ -1,15 +1,18 @@
 """
 The C{kernelnet} command.
 
-  - C{main}: the commands; C{workbenches}: the list of that name
+  - C{main}: the commands; C{status}, C{generators}, C{workbenches}: those of these names
   - C{common}: which hub is meant, and how it is asked; C{progress}: how far it is; C{completion}: what the shell offers
+  - C{tables}: lists with one line a row, on narrow terminals too
   - C{tokens}, C{certs}: the groups of these names; C{storage}: backup, restore; C{doctor}: what is wrong, what to do
   - C{components}, C{sessions}: the groups of these names; C{listings}: ais, patterns, leaderboard
   - C{bench}: the group of that name; C{arguments}: what the arguments of all that is about workbenches mean
   - C{policy_comparison}: what C{bench run} measures, as table and JSON; C{training}: the search of C{bench train}
   - C{plot_plan}, C{plotting}: what C{bench plot} draws, and the pictures
   - C{record}: traces of one's own
-  - C{demo}: the main job from nothing to a table; C{demo_results}: what it prints while it runs and at its end
+  - C{demo}: the main job from nothing to a verdict; C{demo_progress}: what it shows while it runs
+  - C{report}: what a hub has come to; C{hub_data}: from where; C{outcomes}: task by task; C{verdict}: in a sentence;
+    C{outcome_table}: on a screen; C{report_page}, C{report_pictures}: as Markdown with pictures
 """
 
 from kernelnet.cli.main import main

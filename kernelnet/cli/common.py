@@ -10,9 +10,6 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
-from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
 
 from kernelnet.duration import parseDuration
 from kernelnet.hub.admin import control_client
@@ -30,7 +27,6 @@ __all__ = [
     "jsonOption",
     "limitOption",
     "noneOf",
-    "printTable",
     "reading",
     "stateOption",
     "when",
@@ -114,15 +110,6 @@ def noneOf(what: str, wanted: str, names: Sequence[str]) -> str:
     """The words where a filter left nothing of what is there; C{names}: what it could have been."""
     shown = [cut(name, 40) for name in names[:20]] + (["…"] if len(names) > 20 else [])
     return f"none of {what} {plain(wanted, 64)!r}; there are: {', '.join(shown)}"
-
-
-def printTable(table: Table) -> None:
-    """On a terminal as wide as that is; elsewhere as wide as it wants to be: what reads it can't ask for more."""
-    console = Console(markup=False, emoji=False, highlight=False)
-    if not console.is_terminal:
-        widest = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
-        console.width = max(console.width, widest)
-    console.print(table)
 
 
 @contextmanager

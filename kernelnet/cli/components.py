@@ -9,16 +9,14 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich import box
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
 from kernelnet.artifacts import Report
-from kernelnet.cli.common import cut, jsonOption, noneOf, printTable, reading, stateOption
-from kernelnet.cli.completion import componentIds, workbenchNames
+from kernelnet.cli.common import cut, jsonOption, noneOf, reading, stateOption
+from kernelnet.cli.completion import aiIds, componentIds, workbenchNames
 from kernelnet.cli.policy_comparison import settingsText
+from kernelnet.cli.tables import Column, plainConsole, printRows
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views.components import (
     SORTS,
@@ -33,7 +31,10 @@ from kernelnet.hub.views.components import (
     lineage,
     workbenchesOf,
 )
+from kernelnet.interfaces import IWorkbench
+from kernelnet.plugins import available
 from kernelnet.untrusted import plain
+from kernelnet.workbench.words import taskInWords
 
 __all__ = ["components"]
 
@@ -45,6 +46,7 @@ def components() -> None:
 
 @components.command("list")
 @click.option("--workbench", shell_complete=workbenchNames, help="Those of one workbench only.")
+@click.option("--author", shell_complete=aiIds, help="Those of one AI only.")
 @click.option("--verdict", type=click.Choice(list(STATES)), help="Those of which others found this only.")
 @click.option(
     "--sort", type=click.Choice(list(SORTS)), default="level", show_default=True, help="The first stand first."
@@ -53,41 +55,56 @@ def components() -> None:
 @stateOption
 @jsonOption
 def listing(
-    *, workbench: str | None, verdict: str | None, sort: str, limit: int, state: Path | None, asJson: bool
+    *,
+    workbench: str | None,
+    author: str | None,
+    verdict: str | None,
+    sort: str,
+    limit: int,
+    state: Path | None,
+    asJson: bool,
 ) -> None:
     """List components: confirmed ones first, by level; a level that nobody has confirmed is marked as claimed."""
     with reading(state) as reader:
-        found = entries(reader, workbench=workbench, state=verdict, sort=sort, limit=limit)
+        found = entries(reader, workbench=workbench, author=author, state=verdict, sort=sort, limit=limit)
         there = [] if found else workbenchesOf(reader)
+        authors = [] if found or author is None else sorted(ai.aiId for ai in reader.ais.all())
     if asJson:
         click.echo(json.dumps([describe(entry) for entry in found], indent=2))
         return
     if not found:
         if workbench is not None and there and workbench not in there:
             click.echo(noneOf("workbench", workbench, there))
-        elif verdict is not None and there:
+        elif author is not None and there and author not in authors:
+            click.echo(noneOf("author", author, authors))
+        elif (verdict is not None or author is not None) and there:
             of = f" of workbench {workbench}" if workbench is not None else ""
-            click.echo(f"none{of} is {verdict}; without --verdict all are listed")
+            of += f" of {author}" if author is not None else ""
+            click.echo(f"none{of} is {verdict}; without --verdict all are listed" if verdict else f"none{of}")
         else:
             click.echo("none; trainers share what passes their guard")
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("component", no_wrap=True)
-    for column in ("author", "workbench", "trained on"):
-        table.add_column(column)
-    table.add_column("level", justify="right", no_wrap=True)
-    table.add_column("others", no_wrap=True)
+    columns = (
+        Column("component"),
+        Column("author", leave=1),
+        Column("workbench", least=8, leave=3),
+        Column("trained on", least=12, leave=2),
+        Column("level", right=True),
+        Column("others"),
+    )
+    rows = []
     for entry in found:
-        report = entry.report
-        table.add_row(
-            Text(cut(entry.component.id, 80)),
+        cells = (
+            plain(entry.component.id),
             entry.author,
-            Text(plain(entry.component.manifest.workbench if entry.component.manifest else "-")),
-            Text(_trainedOn(report)),
+            plain(entry.component.manifest.workbench if entry.component.manifest else "-"),
+            _trainedOn(entry),
             _shortLevel(entry),
             _shortly(entry),
         )
-    printTable(table)
+        # what is merely claimed stands back
+        rows.append([Text(cell, "" if entry.isConfirmed and not entry.olderRules else "dim") for cell in cells])
+    printRows(columns, rows)
     click.echo("level: as others measured it, or claimed; others: how many measured it again, + confirmed, - refuted")
 
 
@@ -103,21 +120,27 @@ def show(component: str, state: Path | None, asJson: bool) -> None:
     if asJson:
         click.echo(json.dumps(describeWhole(entry, ancestors), indent=2))
         return
-    console = _console()
+    console = plainConsole()
     console.print(Text(plain(entry.component.id), "bold"), Text(f"of {entry.author}, {_verdict(entry)}"))
     for label, value in _facts(entry):
         console.print(Text(f"  {label:<12}", "dim").append(plain(value, 300), "not dim"), soft_wrap=True)
     report = entry.report
     if report is not None:
-        table = Table(box=box.SIMPLE_HEAD)
-        for column in ("trace", "split", "events", "score", "fuel", "more"):
-            table.add_column(column, justify="left" if column in ("trace", "split", "more") else "right")
-        for part in [*report.parts, report]:
-            for split, score in part.splits.items():
-                more = ", ".join(f"{name} {value}" for name, value in score.metrics.items())
-                cells = (plain(part.trace, 60), plain(split), str(score.events), str(score.score), str(score.fuel))
-                table.add_row(*map(Text, cells), Text(plain(more)))
-        console.print(table)
+        columns = (
+            Column("trace", least=12),
+            Column("split"),
+            *(Column(title, right=True) for title in ("events", "score", "fuel")),
+            Column("more", least=8, leave=1),
+        )
+        rows = [
+            (
+                *(plain(part.trace, 60), plain(split), str(score.events), str(score.score), str(score.fuel)),
+                plain(", ".join(f"{name} {value}" for name, value in score.metrics.items())),
+            )
+            for part in [*report.parts, report]
+            for split, score in part.splits.items()
+        ]
+        printRows(columns, rows)
     tree = Tree(Text(f"{plain(entry.component.id)}  {_level(entry)}"))
     _grow(tree, ancestors)
     console.print(tree)
@@ -176,7 +199,7 @@ def diff(component: str, other: str | None, state: Path | None, asJson: bool) ->
         found = {"from": theirs.digest, "to": mine.digest, "diff": list(changed)}
         click.echo(json.dumps(found, indent=2))
         return
-    console = _console()
+    console = plainConsole()
     for line in changed:
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
         console.print(Text(plain(line.expandtabs(4), 1 << 20), style), soft_wrap=True)
@@ -229,11 +252,12 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
     return facts
 
 
-def _trainedOn(report: Report | None) -> str:
-    if report is None:
+def _trainedOn(entry: Entry) -> str:
+    manifest, report = entry.component.manifest, entry.report
+    if manifest is None or report is None:
         return "-"
-    # A generalist's trace is called like all of them, with their settings.
-    return cut(report.trace, 80) if report.parts else cut(_task(report), 80)
+    bench = next((bench for bench in available(IWorkbench) if bench.name == manifest.workbench), None)
+    return cut(taskInWords(bench, report.trace, report.settings), 80)
 
 
 def _task(report: Report) -> str:
@@ -272,7 +296,3 @@ def _grow(tree: Tree, ancestors: list[Ancestor]) -> None:
             f"{ancestor.digest[:12]} (not here)" if entry is None else f"{plain(entry.component.id)}  {_level(entry)}"
         )
         _grow(tree.add(Text(name + gain)), ancestor.parents)
-
-
-def _console() -> Console:
-    return Console(markup=False, emoji=False, highlight=False)

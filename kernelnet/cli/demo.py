@@ -1,10 +1,11 @@
-"""C{kernelnet demo}: a hub and trainers as processes of their own, started as a user would, and a table at the end."""
+"""C{kernelnet demo}: a hub and trainers as processes of their own, started as a user would, and a verdict."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,18 +17,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+import msgspec
 from rich.live import Live
 
-from kernelnet.cli.demo_results import firstConfirmed, progressLines, progressTable, results, resultTable
-from kernelnet.cli.sessions import completedTables
+from kernelnet.artifacts import TaskDescription
+from kernelnet.cli.demo_progress import progressLine, progressTable
+from kernelnet.cli.hub_data import hubData
+from kernelnet.cli.outcome_table import printDetails, printOutcome
+from kernelnet.cli.outcomes import Outcome, outcomes
+from kernelnet.cli.progress import progress
+from kernelnet.cli.report import writeReport
+from kernelnet.cli.tables import plainConsole
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.storage import offline
 from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
-from kernelnet.hub.views import sessions as views
 from kernelnet.identity import IdentityError, StateDirectory
 from kernelnet.interfaces import IWorkbench
-from kernelnet.plugins import find
+from kernelnet.plugins import available, find
 from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import WorkbenchError
 
@@ -40,7 +46,9 @@ TRACED = "file_system"
 
 HUB_STARTS = 30.0
 TRAINER_ENDS = 45.0
-LINE_EVERY = 5.0
+LINE_EVERY = 15.0
+"""Seconds between two lines without a terminal."""
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, C{kill}, and a terminal that is closed: the hub would run on for ever."""
 
@@ -53,15 +61,19 @@ class Demo:
     """
     @param traces: absolute paths; empty: the traces that ship.
     @param keep: the state directory to use; it must be new or empty.
+    @param details: print every component and collaboration, too.
     """
 
-    def __init__(self, minutes: float, traces: list[Path], trainers: int, keep: Path | None) -> None:
+    def __init__(
+        self, minutes: float, traces: list[Path], trainers: int, keep: Path | None, details: bool = False
+    ) -> None:
         try:
             for trace in traces:
                 find(IWorkbench, TRACED, "workbench").scenario(trace, {})
         except WorkbenchError as e:
             raise DemoError(str(e)) from None
         self.minutes = minutes
+        self.details = details
         self.traces = traces
         self.ais = [f"AI_{i + 1}" for i in range(trainers)]
         if keep is None:
@@ -69,11 +81,10 @@ class Demo:
         elif keep.exists() and any(keep.iterdir()):
             raise DemoError(f"{keep} is not empty: --keep takes a new folder")
         self.state = StateDirectory(keep)
-        # A path or an id may look like markup.
-        self.console = Console(markup=False, emoji=False)
+        self.console = plainConsole()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._began = datetime.now(UTC)
-        self._first = ""
+        self._first: float | None = None
         self._asked: int | None = None
         self._mustFinish = False
 
@@ -96,10 +107,9 @@ class Demo:
             for i, aiId in enumerate(self.ais):
                 self._startTrainer(aiId, SPECIALIZATIONS[i % len(SPECIALIZATIONS)], port)
             self._watch()
-            found = self._status()
             self._stop()
             self._perhapsEnd()
-            return self._report(found)
+            return self._report()
         except KeyboardInterrupt:
             with contextlib.suppress(OSError):  # the terminal may be gone
                 self.console.print("\nstopping …")
@@ -208,23 +218,25 @@ class Demo:
 
     def _watch(self) -> None:
         """Show how it goes until the trainers have ended."""
-        until = time.monotonic() + self.minutes * 60
+        total = self.minutes * 60
+        until = time.monotonic() + total
+        benches = {bench.name: bench for bench in available(IWorkbench)}
         self.console.print(
             f"{len(self.ais)} trainers work for {self.minutes:g} minutes; database and logs: {self.state.path}",
             soft_wrap=True,
         )
         if self.console.is_terminal:
-            with Live(console=self.console, refresh_per_second=2) as live:
+            with Live(console=self.console, refresh_per_second=2, transient=True) as live:
                 while self._running(until):
-                    live.update(progressTable(self._progress(), until - time.monotonic()))
+                    left = until - time.monotonic()
+                    live.update(progressTable(self._progress(), benches, left, total, self.console.width))
                     time.sleep(0.5)
             return
         shown = 0.0
         while self._running(until):
             if time.monotonic() - shown >= LINE_EVERY:
                 shown = time.monotonic()
-                for line in progressLines(self._progress(), until - shown):
-                    print(line, flush=True)
+                print(progressLine(self._progress(), benches, until - shown), flush=True)
             time.sleep(0.5)
 
     def _running(self, until: float) -> bool:
@@ -239,44 +251,70 @@ class Demo:
 
     def _tellFirst(self) -> None:
         """Say so when the first component has been confirmed, once."""
-        found = None
+        if self._first is not None:
+            return
         with contextlib.suppress(DatabaseBusy):  # the hub is busy with it: there is another time
-            found = None if self._first else firstConfirmed(self.state.database)
-        if found is not None:
-            at, component, by = found
-            seconds = (at - self._began).total_seconds()
-            self._first = f"{seconds:.1f} s after the start {by} confirmed {plain(component)} on held-out data"
-            self.console.print(f"{self._first}: the first component that a second AI has measured", soft_wrap=True)
+            found = firstConfirmed(self.state.database)
+            if found is not None:
+                at, component, by = found
+                self._first = (at - self._began).total_seconds()
+                self.console.print(
+                    f"{self._first:.1f} s after the start {by} confirmed {plain(component)} on held-out data: the first"
+                    " component that a second AI has measured",
+                    soft_wrap=True,
+                )
 
-    def _report(self, status: dict[str, Any]) -> int:
-        with self.console.status("measuring all of it here once more …"):
-            fields = results(self.state.database, self.traces)
-        for field in fields:
-            self.console.print(resultTable(field))
-            if field.refuted:
-                self.console.print(f"{field.refuted} more did not measure here as they claim")
-        words = "level: share of the distance from the reference policy to the optimum that is closed"
-        self.console.print(words, soft_wrap=True)
-        with offline.reading(self.state.database) as reader:
-            completed = views.sessions(reader, "completed", 10_000)
-        for table in completedTables(completed):
-            self.console.print(table)
-        sessions = ", ".join(f"{n} {state}" for state, n in sorted(status["sessions"].items())) or "none"
-        self.console.print(
-            f"collaboration sessions: {sessions} (all of them: kernelnet sessions --state {self.state.path})",
-            soft_wrap=True,
-        )
-        if self._first:
-            self.console.print(f"first confirmed: {self._first}", soft_wrap=True)
-        self.console.print(f"database: {self.state.database}\nlogs:     {self.state.path}/*.log", soft_wrap=True)
-        good = [r for f in fields for r in f.results if r.confirmedBy and r.score < f.reference]
+    def _report(self) -> int:
+        with hubData(str(self.state.path)) as data, progress() as tell:
+            tasks = self._tasks()
+            found = outcomes(data, tasks, self.traces, tell=lambda done, total: tell("measuring", done, total))
+            completed = data.completed()
+        page, *_ = writeReport(self.state.path / "report.md", found, completed, source="a demo", first=self._first)
+        if self.details:
+            printDetails(self.console, found, completed)
+        self.console.print()
+        printOutcome(self.console, found, self._first)
+        good = [one for one in found if one.level is not None and one.level > 0]
         if len(self.ais) == 1:
-            self.console.print("one trainer has no peer that could confirm its components: use --trainers 2")
+            self.console.print("One trainer has no peer that could confirm its components: use --trainers 2.")
         elif not good:
             self.console.print(
-                "no peer has confirmed a component that beats the reference: give it more --minutes, or another trace"
+                "Nothing that beats the reference is confirmed: give it more --minutes, or another trace."
             )
+        self.console.print()
+        for line in self._next(found, page):
+            self.console.print(line, soft_wrap=True)
         return 0 if good else 1
+
+    def _tasks(self) -> list[TaskDescription]:
+        """All that the trainers worked on, whether they found anything or not."""
+        found: dict[str, TaskDescription] = {}
+        for one in self._progress():
+            for task in one.get("tasks", ()):
+                with contextlib.suppress(msgspec.ValidationError):
+                    found.setdefault(json.dumps(task, sort_keys=True), msgspec.convert(task, TaskDescription))
+        return list(found.values())
+
+    def _next(self, found: list[Outcome], page: Path) -> list[str]:
+        """Three commands, and what each is good for."""
+        best = max((one for one in found if one.best is not None), key=lambda one: one.gain or -1e9, default=None)
+        state, bench = shlex.quote(str(self.state.path)), TRACED
+        commands = [("all that was measured, with pictures", f"less {shlex.quote(str(page))}")]
+        if best is not None and best.best is not None:
+            bench, digest = best.workbench, best.best.digest[:12]
+            export = f"kernelnet components export {digest} --state {state}"
+            commands.append(("the C source of the greatest gain", export))
+        else:
+            commands.append(("what was shared", f"kernelnet components list --state {state}"))
+        commands.append(("on a trace of your own", f"kernelnet bench train {bench} --trace FILE --out policy.c"))
+        return [f"# {words}\n{command}" for words, command in commands]
+
+
+def firstConfirmed(database: Path) -> tuple[datetime, str, str] | None:
+    """By the hub's log: when the first component was confirmed by another AI than its author, which, and by whom."""
+    with offline.reading(database) as reader:
+        first = reader.log.firstConfirmation()
+    return (datetime.fromisoformat(first.timestamp), first.componentId, first.reporter) if first else None
 
 
 def _lastLine(path: Path) -> str:

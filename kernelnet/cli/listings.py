@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
-from kernelnet.cli.common import (
-    cut,
-    directory,
-    jsonOption,
-    limitOption,
-    noneOf,
-    printTable,
-    reading,
-    stateOption,
-    when,
-)
+from kernelnet.cli.common import cut, directory, jsonOption, limitOption, noneOf, reading, stateOption, when
+from kernelnet.cli.tables import Column, printRows
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.views import ais as aisView
 from kernelnet.hub.views import patterns as patternsView
 from kernelnet.hub.views.progress import progress
 from kernelnet.identity import IdentityError
+from kernelnet.interfaces import IWorkbench
+from kernelnet.plugins import available
 from kernelnet.untrusted import plain
+from kernelnet.workbench.words import taskInWords
 
 __all__ = ["ais", "leaderboard", "patterns"]
 
@@ -45,12 +38,24 @@ def ais(state: Path | None, asJson: bool) -> None:
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return
-    table = _table("AI", "specialization", "workbenches", "state", "here until")
-    for ai in sorted(found, key=lambda ai: (not ai["connected"], ai["id"])):
-        state_ = "connected" if ai["connected"] else "away"
-        benches = ", ".join(ai["workbenches"]) or "-"
-        table.add_row(ai["id"], plain(ai["specialization"]), Text(cut(benches, 60)), state_, when(ai["seen_at"]))
-    _show(table, found, "no trainer has been here yet: twistd -n kerneltrainer --id AI_1")
+    columns = (
+        Column("AI"),
+        Column("specialization", least=12, leave=3),
+        Column("workbenches", least=12, leave=2),
+        Column("state"),
+        Column("here until", leave=1),
+    )
+    rows = [
+        (
+            ai["id"],
+            plain(ai["specialization"]),
+            cut(", ".join(ai["workbenches"]) or "-", 60),
+            "connected" if ai["connected"] else "away",
+            when(ai["seen_at"]),
+        )
+        for ai in sorted(found, key=lambda ai: (not ai["connected"], ai["id"]))
+    ]
+    _show(columns, rows, "no trainer has been here yet: twistd -n kerneltrainer --id AI_1")
 
 
 def _connected(state: Path | None) -> set[str]:
@@ -67,19 +72,31 @@ def _connected(state: Path | None) -> set[str]:
 @stateOption
 @jsonOption
 def patterns(kind: str | None, limit: int, state: Path | None, asJson: bool) -> None:
-    """List the patterns that were shared, the most confident first."""
+    """List the patterns that were shared, each once, with how many AIs said it; the most confident first."""
     with reading(state) as reader:
-        found = patternsView.patterns(reader, kind, limit)
+        found = patternsView.distinctPatterns(reader, kind, limit)
         kinds = [] if found else patternsView.patternTypes(reader)
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return
-    table = _table("pattern", "of", "type", "confidence", "data")
-    for pattern in found:
-        data = json.dumps(pattern.get("data"), ensure_ascii=False)
-        cells = (pattern["source"], Text(cut(str(pattern["type"]), 40)), f"{pattern['confidence']:.3f}")
-        table.add_row(Text(cut(pattern["id"], 40)), *cells, Text(cut(data, 60)))
-    _show(table, found, noneOf("type", kind, kinds) if kind is not None and kinds else "none yet")
+    columns = (
+        Column("pattern"),
+        Column("type", least=8, leave=2),
+        Column("confidence", leave=1, right=True),
+        Column("AIs", right=True),
+        Column("data", least=12, leave=3),
+    )
+    rows = [
+        (
+            plain(pattern["id"]),
+            cut(str(pattern["type"]), 40),
+            f"{pattern['confidence']:.3f}",
+            str(pattern["said_by"]),
+            cut(json.dumps(pattern["data"], ensure_ascii=False), 60),
+        )
+        for pattern in found
+    ]
+    _show(columns, rows, noneOf("type", kind, kinds) if kind is not None and kinds else "none yet")
 
 
 @click.command()
@@ -92,17 +109,29 @@ def leaderboard(state: Path | None, asJson: bool) -> None:
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return
-    table = _table("task", "best", "level", "best in hindsight", "chosen on train")
+    benches = {bench.name: bench for bench in available(IWorkbench)}
+    columns = (
+        Column("workbench", least=8, leave=3),
+        Column("task", least=16),
+        Column("best"),
+        Column("level", right=True),
+        Column("best in hindsight", leave=1),
+        Column("chosen on train", leave=2),
+    )
+    rows = []
     for task in found:
         best, older = task["steps"][-1], " (older rules)" if task["older_rules"] else ""
-        settings = " ".join(f"{name}={value}" for name, value in task["settings"].items())
-        table.add_row(
-            Text(f"{plain(task['workbench'])}, {cut(task['trace'], 60)}{older}\n{cut(settings, 80)}"),
-            Text(plain(best["id"])),
-            _level(best),
-            *(Text(_handMade(task, which)) for which in ("best_in_hindsight", "chosen_on_train")),
+        words = taskInWords(benches.get(task["workbench"]), task["trace"], task["settings"])
+        rows.append(
+            (
+                plain(task["workbench"]),
+                cut(words, 80) + older,
+                plain(best["id"]),
+                _level(best),
+                *(_handMade(task, which) for which in ("best_in_hindsight", "chosen_on_train")),
+            )
         )
-    _show(table, found, "nothing is confirmed yet: it takes two trainers and about a minute")
+    _show(columns, rows, "nothing is confirmed yet: it takes two trainers and about a minute")
 
 
 def _level(step: dict[str, Any]) -> str:
@@ -117,16 +146,8 @@ def _handMade(task: dict[str, Any], which: str) -> str:
     return f"{plain(task[which])} {task[f'{which}_level']:.3f}" if task[which] is not None else "-"
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in columns:
-        isNumber = column in ("level", "confidence")
-        table.add_column(column, justify="right" if isNumber else "left", no_wrap=column in ("AI", "best", "level"))
-    return table
-
-
-def _show(table: Table, found: list[Any], otherwise: str) -> None:
-    if found:
-        printTable(table)
+def _show(columns: Sequence[Column], rows: Sequence[Sequence[Text | str]], otherwise: str) -> None:
+    if rows:
+        printRows(columns, rows)
     else:
         click.echo(otherwise)

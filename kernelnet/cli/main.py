@@ -11,30 +11,27 @@ import errno
 import json
 import os
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console, Group
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from kernelnet.cli.bench import bench
 from kernelnet.cli.certs import certs
 from kernelnet.cli.common import ask, jsonOption, stateOption
 from kernelnet.cli.components import components
 from kernelnet.cli.doctor import doctor
+from kernelnet.cli.generators import generators
 from kernelnet.cli.listings import ais, leaderboard, patterns
 from kernelnet.cli.record import record
+from kernelnet.cli.report import report
 from kernelnet.cli.sessions import sessions
+from kernelnet.cli.status import status
 from kernelnet.cli.storage import backup, restore
 from kernelnet.cli.tokens import tokens
 from kernelnet.cli.workbenches import workbenches
 from kernelnet.interrupt import INTERRUPTED, asUsual
-from kernelnet.untrusted import plain
 
 __all__ = ["main"]
 
@@ -92,57 +89,18 @@ def main() -> None:
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
-    help="Keep database and logs in this folder [default: a new temporary one].",
+    help="Keep database, logs and report in this folder [default: a new temporary one].",
 )
-def demo(minutes: float, traces: tuple[Path, ...], trainers: int, keep: Path | None) -> None:
+@click.option("--details", is_flag=True, help="Print every component and collaboration, too.")
+def demo(minutes: float, traces: tuple[Path, ...], trainers: int, keep: Path | None, details: bool) -> None:
     """Run a hub and trainers on this machine, over TLS, and show what they find."""
     from kernelnet.cli.demo import Demo, DemoError
 
     try:
-        code = Demo(minutes, [t.absolute() for t in traces], trainers, keep).run()
+        code = Demo(minutes, [t.absolute() for t in traces], trainers, keep, details).run()
     except DemoError as e:
         raise click.ClickException(str(e)) from None
     raise SystemExit(code)
-
-
-@main.command()
-@stateOption
-@jsonOption
-@click.option("--watch", is_flag=True, help="Show it again every second, until Ctrl-C.")
-def status(state: Path | None, asJson: bool, watch: bool) -> None:
-    """Show who is connected to a running hub, and what it holds."""
-    found = ask(state, {"command": "status"})
-    if asJson:
-        click.echo(json.dumps(found, indent=2, sort_keys=True))
-        return
-    console = Console()
-    if watch and not console.is_terminal:
-        raise click.UsageError("--watch needs a terminal: without one, call it again and again")
-    if not watch:
-        console.print(_drawn(found))
-        return
-    with Live(_drawn(found), console=console, auto_refresh=False) as live:
-        while True:
-            time.sleep(1.0)
-            live.update(_drawn(ask(state, {"command": "status"})), refresh=True)
-
-
-def _drawn(found: dict[str, Any]) -> Group:
-    table = Table(title=f"hub at port {found['port']}, log position {found['log']['position']}")
-    for column in ("AI", "specialization", "protocol", "since"):
-        table.add_column(column)
-    for aiId, ai in sorted(found["ais"].items()):
-        table.add_row(aiId, Text(plain(ai["specialization"])), str(ai["protocol"]), ai["since"])
-    lines = [
-        f"{title}: " + (", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "none")
-        for title, counts in (
-            ("stored", found["stored"]),
-            ("sessions", found["sessions"]),
-            ("messages", found["messages"]),
-            ("limits", found.get("limits", {})),
-        )
-    ]
-    return Group(table, *map(Text, lines))
 
 
 @main.command()
@@ -154,33 +112,8 @@ def dashboard(state: Path | None, asJson: bool) -> None:
     click.echo(json.dumps(found, indent=2) if asJson else found["url"])
 
 
-@main.command()
-@jsonOption
-def generators(asJson: bool) -> None:
-    """List what can write components, and what can drive a trainer: the names --generator and --local-trainer take."""
-    from kernelnet.interfaces import IComponentGenerator, ILocalTrainerMaker
-    from kernelnet.plugins import available
-
-    kinds = (("generators", IComponentGenerator), ("local trainers", ILocalTrainerMaker))
-    if asJson:
-        found = {
-            title.replace(" ", "_"): [
-                {"name": plugin.name, "description": plugin.description} for plugin in available(kind)
-            ]
-            for title, kind in kinds
-        }
-        click.echo(json.dumps(found, indent=2))
-        return
-    console = Console()
-    for title, interface in kinds:
-        table = Table(title=title, title_justify="left")
-        table.add_column("name", no_wrap=True)
-        table.add_column("what it is")
-        for plugin in available(interface):
-            table.add_row(plugin.name, plugin.description)
-        console.print(table)
-
-
+main.add_command(status)
+main.add_command(generators)
 main.add_command(workbenches)
 main.add_command(bench)
 main.add_command(record)
@@ -189,6 +122,7 @@ main.add_command(ais)
 main.add_command(patterns)
 main.add_command(sessions)
 main.add_command(leaderboard)
+main.add_command(report)
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(doctor)

@@ -14,10 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from kernelnet.cli.common import jsonOption, limitOption, reading, stateOption
+from kernelnet.cli.tables import Column, plainConsole, printRows
 from kernelnet.hub.views import sessions as views
 from kernelnet.untrusted import plain
 
-__all__ = ["completedTables", "sessions"]
+__all__ = ["completedRows", "completedTables", "sessions"]
 
 Session = dict[str, Any]
 Step = dict[str, Any]
@@ -30,7 +31,7 @@ Step = dict[str, Any]
 @jsonOption
 @click.pass_context
 def sessions(context: click.Context, which: str | None, limit: int, state: Path | None, asJson: bool) -> None:
-    """List collaboration sessions, what changed last first, with the steps of each; `show ID`: one in full."""
+    """List collaboration sessions, what changed last first; `show ID`: one in full, with its steps."""
     if context.invoked_subcommand is not None:
         return
     with reading(state) as reader:
@@ -39,13 +40,12 @@ def sessions(context: click.Context, which: str | None, limit: int, state: Path 
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return
-    console = _console()
-    for session in found:
-        _print(console, session)
-    if not found and others:
-        console.print(f"none that is {which}; without --show all are listed")
-    elif not found:
-        console.print("none; two trainers that are connected begin one within seconds")
+    if found:
+        printRows(_COLUMNS, [*map(_row, found)])
+    elif others:
+        click.echo(f"none that is {which}; without --show all are listed")
+    else:
+        click.echo("none; two trainers that are connected begin one within seconds")
 
 
 @sessions.command()
@@ -63,28 +63,47 @@ def show(id_: str, state: Path | None, asJson: bool) -> None:
     if asJson:
         click.echo(json.dumps(session, indent=2))
         return
-    console = _console()
-    _print(console, session, whole=True)
+    _print(plainConsole(), session)
 
 
-def _console() -> Console:
-    return Console(markup=False, emoji=False, highlight=False)
+_COLUMNS = (
+    Column("session"),
+    Column("state"),
+    Column("type", least=8, leave=2),
+    Column("asks"),
+    Column("partner"),
+    Column("came to", leave=1),
+    Column("changed", leave=3),
+)
 
 
-def _print(console: Console, session: Session, whole: bool = False) -> None:
+def _row(session: Session) -> tuple[str, ...]:
+    partner = session["partner"] or (f"any of {len(session['invited'])}" if session["invited"] else "-")
+    return (
+        session["id"],
+        session["state"],
+        session["type"].replace("_", " "),
+        session["initiator"],
+        partner,
+        plain(session["component"] or "-"),
+        session["changed"][:19].replace("T", " "),
+    )
+
+
+def _print(console: Console, session: Session) -> None:
     partner = session["partner"] or f"any of {', '.join(session['invited'])}"
     title = f"{session['state']}: {session['type'].replace('_', ' ')}, {session['initiator']} with {partner}"
     console.print(Text(title, "bold"), soft_wrap=True)
     console.print(f"  {session['id']}, begun {session['created']}, changed {session['changed']}", soft_wrap=True)
     if session["description"]:
         console.print(f"  {session['initiator']} asks for: {plain(session['description'], 1000)}", soft_wrap=True)
-    for line in _given(session["invitation"]) if whole else ():
+    for line in _given(session["invitation"]):
         console.print(f"  {line}", soft_wrap=True)
     task = ""
     for number, step in enumerate(session["transcript"], 1):
         console.print(f"  {number}. {told(step, task)}", soft_wrap=True)
         task = step.get("task", task)
-        for hint in step.get("hints", ()) if whole else ():
+        for hint in step.get("hints", ()):
             console.print(f"     {_hintText(hint)}", soft_wrap=True)
     if session["component"]:
         console.print(f"  came to {plain(session['component'])}", soft_wrap=True)
@@ -157,6 +176,17 @@ def completedTables(found: Sequence[Session]) -> list[Table]:
                 table.add_row(*map(Text, row))
         tables.append(table)
     return tables
+
+
+def completedRows(found: Sequence[Session]) -> list[tuple[str, str, str, str, str]]:
+    """The same as rows: of what type, what came of it, before, after, and who did what."""
+    rows = []
+    for session in sorted(found, key=lambda session: (session["type"], str(session["created"]))):
+        what = "fuel" if session["type"] == "performance_optimization" else "score"
+        for component, before, after, did in _sent(session, what):
+            kind = f"{session['type'].replace('_', ' ')}, {what}"
+            rows.append((kind, component, before, after, did))
+    return rows
 
 
 def _sent(session: Session, what: str) -> Iterator[tuple[str, str, str, str]]:

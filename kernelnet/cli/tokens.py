@@ -7,11 +7,10 @@ import time
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from kernelnet.cli.common import Duration, ask, jsonOption, stateOption, when
 from kernelnet.cli.completion import aiIds
+from kernelnet.cli.tables import Column, printRows
 from kernelnet.identity import IdentityError, checkAiId
 
 __all__ = ["tokens"]
@@ -97,16 +96,23 @@ def list_(state: Path | None, asJson: bool) -> None:
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return
-    table = Table()
-    for column in ("AI", "kind", "made", "expires", "first used", "revoked", "fingerprint"):
-        table.add_column(column)
+    columns = (
+        Column("AI"),
+        Column("kind"),
+        Column("made", leave=3),
+        Column("expires", leave=1),
+        Column("first used", leave=4),
+        Column("revoked", leave=2),
+        Column("fingerprint", leave=5),
+    )
+    rows = []
     now = time.time()
     for token in found:
         end = token["expires_at"]
         expires = when(end) + (" (over)" if end is not None and end <= now else "")
         made, used, revoked = (when(token[name]) for name in ("created_at", "used_at", "revoked_at"))
-        table.add_row(token["ai_id"], token["kind"], made, expires, used, revoked, token["fingerprint"])
-    Console().print(table)
+        rows.append((token["ai_id"], token["kind"], made, expires, used, revoked, token["fingerprint"]))
+    printRows(columns, rows)
 
 
 @tokens.command()

@@ -7,49 +7,68 @@ import json
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from kernelnet.cli.arguments import incomplete
 from kernelnet.cli.common import jsonOption
+from kernelnet.cli.completion import workbenchNames
+from kernelnet.cli.tables import Column, plainConsole, printRows
 from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import available
+from kernelnet.untrusted import plain
 
 __all__ = ["workbenches"]
 
 
 @click.command()
+@click.argument("name", required=False, shell_complete=workbenchNames)
 @jsonOption
-def workbenches(asJson: bool) -> None:
-    """List the workbenches: what components can be made for, and what they are measured against."""
+def workbenches(name: str | None, asJson: bool) -> None:
+    """List the workbenches: what components can be made for, and what they are measured against; NAME: one in full."""
     found = []
     for workbench in available(IWorkbench):
         if wrong := incomplete(workbench):
             click.echo(f"left out: {workbench.name} of {_package(workbench)}: {wrong}", err=True)
-        else:
+        elif name in (None, workbench.name):
             found.append(_described(workbench))
+    if name is not None and not found:
+        names = ", ".join(workbench.name for workbench in available(IWorkbench))
+        raise click.UsageError(f"unknown workbench {plain(name, 64)!r}; there are: {names}")
     if asJson:
         click.echo(json.dumps(found, indent=2))
-        return
-    console = Console()
-    table = Table(title="workbenches", title_justify="left", show_lines=True)
-    for column in ("name", "what it is"):
-        table.add_column(column, no_wrap=column == "name")
-    for bench in found:
-        # As they are: what looks like markup is none.
-        lines = Text(bench["description"], "bold")
-        for label, value in (
-            ("from", bench["reference"] + " to " + bench["optimum"] + f", in {bench['unit']}"),
-            ("by hand", ", ".join(bench["baselines"])),
-            ("ABIs", ", ".join(bench["abis"])),
-            ("traces", ", ".join(bench["traces"]) or "none ships with it"),
-            ("reads", bench["formats"]),
-            ("package", bench["package"]),
-        ):
-            lines.append(f"\n{label}: ", "dim").append(value, "not bold")
-        table.add_row(Text(bench["name"]), lines)
-    console.print(table)
+    elif name is not None:
+        for bench in found:
+            _print(bench)
+    else:
+        columns = (
+            Column("name"),
+            Column("description", least=40),
+            Column("from", leave=2),
+            Column("to", leave=2),
+            Column("hand-made", leave=3, right=True),
+            Column("traces", leave=4, right=True),
+        )
+        printRows(columns, [_row(bench) for bench in found])
+        click.echo("all of one: kernelnet workbenches NAME")
+
+
+def _row(bench: dict[str, Any]) -> tuple[str, ...]:
+    counts = (str(len(bench["baselines"])), str(len(bench["traces"])))
+    return (bench["name"], plain(bench["description"]), bench["reference"], bench["optimum"], *counts)
+
+
+def _print(bench: dict[str, Any]) -> None:
+    console = plainConsole()
+    console.print(Text(f"{bench['name']}: {bench['description']}", "bold"), soft_wrap=True)
+    for label, value in (
+        ("from", bench["reference"] + " to " + bench["optimum"] + f", in {bench['unit']}"),
+        ("hand-made", ", ".join(bench["baselines"])),
+        ("ABIs", ", ".join(bench["abis"])),
+        ("traces", ", ".join(bench["traces"]) or "none ships with it"),
+        ("reads", bench["formats"]),
+        ("package", bench["package"]),
+    ):
+        console.print(Text(f"  {label:<10}", "dim").append(value, "not dim"), soft_wrap=True)
 
 
 def _described(workbench: IWorkbench) -> dict[str, Any]:

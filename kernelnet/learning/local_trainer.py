@@ -120,6 +120,7 @@ class IntegratedKernelTrainer:
         return {
             "generation": 0 if run is None else run.generation,
             "best": None if run is None else run.best,
+            "train": None if run is None else run.level,
             "scenario": None
             if run is None
             else {

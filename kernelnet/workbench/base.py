@@ -26,6 +26,7 @@ from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
 from kernelnet.workbench.reports import added, reportOf
 from kernelnet.workbench.splits import SPLITS, splitEnds
 from kernelnet.workbench.variants import VariantScenario
+from kernelnet.workbench.words import allInWords
 
 if TYPE_CHECKING:
     from kernelnet.workbench.machine import Machine
@@ -224,6 +225,10 @@ class BaseWorkbench(Generic[M, S]):
         @raise WorkbenchError: for a setting that isn't one; says which there are.
         """
         raise NotImplementedError
+
+    def inWords(self, settings: Mapping[str, int]) -> str:
+        """Complete settings for people, in words and units; those that are the defaults may be left out."""
+        return allInWords(settings)
 
     def makeScenario(self, machine: M, settings: Mapping[str, int]) -> S:
         """C{settings} are complete."""

@@ -19,6 +19,7 @@ from kernelnet.artifacts import Pattern, Report, SplitScore
 from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.workbench.errors import Unmeasurable
 from kernelnet.workbench.reports import reportOf
+from kernelnet.workbench.words import inWords, partsInWords
 
 __all__ = ["MAX_PARTS", "UNIT", "Suite", "scenarioOf"]
 
@@ -45,8 +46,8 @@ class Suite:
             raise ValueError("a suite takes two or more scenarios that differ")
         self.workbench = self.parts[0].workbench
         # With the settings, since the same traces may be several tasks, such as at several cache sizes.
-        names = (f"{part.trace} {'/'.join(map(str, part.settings.values()))}".strip() for part in self.parts)
-        self.trace = f"{len(self.parts)} traces: {', '.join(names)}"[:120]
+        names = partsInWords([(part.trace, inWords(part.workbench, part.settings)) for part in self.parts])
+        self.trace = f"{len(self.parts)} traces: {names}"[:120]
         identities = "\n".join(_identity(part) for part in self.parts)
         self.traceDigest = hashlib.sha256(f"kernelnet suite 1\n{identities}".encode()).hexdigest()
         self.settings = {"parts": len(self.parts)}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
+from functools import partial
 from pathlib import Path
+from unittest import mock
 
 from click.testing import CliRunner, Result
+from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.cli import main
+from kernelnet.cli import main, tables
 from kernelnet.workbench.file_system import workbench
 from tests.workbench.support import mixture, writeTrace
 
@@ -37,6 +41,14 @@ class CliTestCase(SynchronousTestCase):
         result = self.call(*arguments)
         self.assertEqual((result.exit_code, result.stderr), (0, ""))
         return result.stdout
+
+    def onTerminal(self, *arguments: str | Path, columns: int = 80) -> list[str]:
+        """Lines that a command's tables are on a terminal of so many columns."""
+        screen = io.StringIO()
+        terminal = partial(Console, file=screen, width=columns, force_terminal=True, color_system=None)
+        with mock.patch.object(tables, "Console", terminal):
+            self.succeed(*arguments)
+        return screen.getvalue().splitlines()
 
     def refused(self, code: int, words: str, *arguments: str | Path) -> str:
         """The command ends with this exit code and one line on stderr, in which C{words} are."""

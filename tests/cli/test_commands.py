@@ -15,7 +15,7 @@ from unittest import SkipTest, mock
 import click
 from click.shell_completion import ShellComplete
 
-from kernelnet.cli import bench, doctor, main
+from kernelnet.cli import bench, doctor, main, status
 from kernelnet.cli.arguments import Mistake
 from kernelnet.cli.sessions import sessions
 from kernelnet.workbench.file_system import workbench
@@ -91,7 +91,7 @@ class CommandTests(CliTestCase, HubTestCase):
             ("no program called", "record", "--", "no-such-program"),
         ]
         for words, *arguments in mistakes:
-            with mock.patch.object(MODULE, "ask", return_value={}):
+            with mock.patch.object(status, "ask", return_value={}):
                 self.refused(2, str(words), *arguments)
 
     def test_failures(self) -> None:

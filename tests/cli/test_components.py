@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import msgspec
-from rich.console import Console
 
 from kernelnet.artifacts import Component
-from kernelnet.cli import common
 from kernelnet.generators import Candidate
-from kernelnet.learning.acceptance import accept
+from kernelnet.learning.submission import makeComponent, submit
 from kernelnet.workbench.file_system import FileSystemWorkbench
 from tests.cli.support import CliTestCase
 from tests.hub.support import HubTestCase
@@ -42,14 +37,13 @@ class ComponentsTests(CliTestCase, HubTestCase):
         HubTestCase.setUp(self)
         self.trace = writeTrace(self.folder / "loop.txt", loop(3000))
         self.author = self.hub.connect("AI_1")
-        self.component = self.accepted()
+        self.component = self.made()
         self.share(self.component)
 
-    def accepted(self) -> Component:
+    def made(self) -> Component:
         scenario = FileSystemWorkbench().scenario(self.trace, {"capacity": 32})
-        component, reason = accept(scenario, Candidate(STUBBORN, note=NASTY), generator="test", seed=7)
-        assert component is not None, reason
-        return component
+        measured = submit(scenario, STUBBORN, trusted=True)
+        return makeComponent(scenario, Candidate(STUBBORN, note=NASTY), measured, generator="test", seed=7)
 
     def share(self, component: Component) -> None:
         self.author.send("os_component_share", {"component": msgspec.to_builtins(component)})
@@ -63,17 +57,23 @@ class ComponentsTests(CliTestCase, HubTestCase):
         self.assertEqual(said, "none of workbench 'nothere'; there are: file_system\n")
         self.assertIn("none is refuted; without --verdict", self.of("list", "--verdict", "refuted"))
 
+    def test_author(self) -> None:
+        """Those of one author; where there are none it is said whom there could be some of."""
+        self.hub.connect("AI_2")
+        self.assertIn(self.component.id, self.of("list", "--author", "AI_1"))
+        self.assertEqual(self.of("list", "--author", "AI_2"), "none of AI_2\n")
+        said = self.of("list", "--author", "AI_2", "--verdict", "refuted")
+        self.assertEqual(said, "none of AI_2 is refuted; without --verdict all are listed\n")
+        self.assertEqual(self.of("list", "--author", "AI_9"), "none of author 'AI_9'; there are: AI_1, AI_2\n")
+
     def test_list(self) -> None:
         """On a terminal of 80 columns ids are whole, in a pipe each is one line; JSON has the same and more."""
         (row,) = (line for line in self.of("list").splitlines() if self.component.id in line)
-        for words in ("AI_1", "file_system", "loop, capacity 32", "unmeasured"):
+        for words in ("AI_1", "file_system", "loop, 32 blocks", "unmeasured"):
             self.assertIn(words, row)
-        screen = io.StringIO()
-        terminal = partial(Console, file=screen, width=80, force_terminal=True, color_system=None)
-        with mock.patch.object(common, "Console", terminal):
-            self.of("list")
-        self.assertIn(self.component.id, screen.getvalue())
-        self.assertLessEqual(max(map(len, screen.getvalue().splitlines())), 80)
+        screen = self.onTerminal("components", "list", "--state", self.path)
+        self.assertIn(self.component.id, screen[2])
+        self.assertLessEqual(max(map(len, screen)), 80)
         (found,) = json.loads(self.of("list", "--json"))
         self.assertEqual((found["id"], found["author"], found["state"]), (self.component.id, "AI_1", "unmeasured"))
         self.assertIn("none", self.of("list", "--verdict", "refuted"))

@@ -41,10 +41,13 @@ class WorkbenchesTests(CliTestCase):
         self.assertRegex(bench["package"], r"^kernelnet \d")
 
     def test_table(self) -> None:
-        """The table has all workbenches with all of it, in 80 columns too."""
-        text = " ".join(self.succeed("workbenches").replace("│", " ").split())
+        """Each workbench is a line of the list; by its name one sees all of it."""
+        listed = self.succeed("workbenches")
         for bench in plugins.available(IWorkbench):
-            for word in (bench.name, bench.reference, bench.optimumName, *bench.baselineNames):
+            (row,) = (line for line in listed.splitlines() if line.startswith(bench.name))
+            self.assertIn(bench.optimumName, row)
+            text = self.succeed("workbenches", bench.name)
+            for word in (bench.description, bench.reference, bench.optimumName, *bench.baselineNames, bench.formats):
                 self.assertIn(word, text)
             for abi in bench.abis:
                 assert isinstance(abi, Abi)
@@ -54,8 +57,10 @@ class WorkbenchesTests(CliTestCase):
         """A third party's is listed with where it comes from, and what looks like markup is none."""
         self.patch(plugins, "getPlugins", lambda interface: [Stranger(), workbench])
         text = self.succeed("workbenches")
-        for word in ("[red]elevator", "[bold]moves", "no_such_package"):
+        for word in ("[red]elevator", "[bold]moves"):
             self.assertIn(word, text)
+        self.assertIn("package   no_such_package", self.succeed("workbenches", "[red]elevator"))
+        self.refused(2, "unknown workbench 'elevator'; there are: ", "workbenches", "elevator")
 
     def test_incomplete(self) -> None:
         """One that lacks something, such as what a newer kernelnet asks for, is left out, and can't be used; why."""

@@ -18,7 +18,7 @@ from pathlib import Path
 __all__ = ["Command", "File", "Shell", "read", "rows"]
 
 _BLOCK = re.compile(r"^\.\. code-block:: (\w+)\n((?:   :\w+:.*\n)*)\n((?:(?:   .*)?\n)+)", re.MULTILINE)
-_ANY = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+\d{4})|AI_\d-[0-9a-f]{10}|(?<![\w/.-])-?\d+(?:\.\d+)*%?|\s+|…")
+_ANY = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+\d{4})|AI_\w+-[0-9a-f]{10}|(?<![\w/.-])-?\d+(?:\.\d+)*%?|\s+|…")
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,19 @@ class Command:
     @property
     def pattern(self) -> str:
         """A regular expression for all of the output; its group C{id} is the first component's id."""
-        parts: list[str] = []
+        blocks: list[list[str]] = [[]]
         for line in self.promise:
-            parts.append(
-                r"(?:.*\n)*?" if line.strip() == "…" else _line(line, named="(?P<id>" not in "".join(parts)) + "\n"
-            )
-        return "".join(parts)
+            if line.strip() == "…":
+                blocks.append([])
+            else:
+                named = not any("(?P<id>" in known for block in blocks for known in block)
+                blocks[-1].append(_line(line, named=named) + "\n")
+        first, *others = ("".join(block) for block in blocks)
+        if not others:
+            return first
+        # Each block where it comes first: what is behind can't be helped by a later place, so nothing is tried again.
+        behind = [f"(?>(?:.*\\n)*?{block})" for block in others[:-1]]
+        return first + "".join(behind) + rf"(?:.*\n)*?{others[-1]}"
 
     @property
     def lines(self) -> list[str]:
@@ -63,7 +70,7 @@ def _line(line: str, named: bool = False) -> str:
         if text.isspace():
             return r"[ \t]+"
         if text.startswith("AI_"):
-            return rf"{'(?P<id>' if named else '(?:'}{text[:5]}[0-9a-f]{{10}})"
+            return rf"{'(?P<id>' if named else '(?:'}{text[:-10]}[0-9a-f]{{10}})"
         if "T" in text:
             return r"\S+"
         return r"-?[\d.]+%?"

@@ -28,6 +28,7 @@ ROWS: dict[str, list[str]] = {
         "kernelnet components show {id}",
         "kernelnet components export {id}",
     ],
+    "kernelnet report": ["kernelnet report"],
     "kernelnet leaderboard": ["kernelnet leaderboard", "kernelnet ais", "kernelnet patterns", "kernelnet sessions"],
     "kernelnet generators": ["kernelnet generators"],
     "kernelnet workbenches": ["kernelnet workbenches"],

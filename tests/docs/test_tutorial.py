@@ -1,4 +1,8 @@
-"""Every command of the tutorial, in its order, in an empty home; what the page promises must come out."""
+"""
+Every command of the tutorial, in its order; what the page promises must come out.
+
+The hub is one that was used before, so that nothing there depends on what else it holds.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ import time
 from pathlib import Path
 
 from tests.docs.console import Command, File, Shell, environment, read, rows
+from tests.hub.support import Hub, aPattern
+from tests.hub.views.test_components import claiming
 from tests.system.support import PATIENCE, Process, SystemTestCase, steadyPort
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,10 +39,25 @@ SOON = ("kernelnet status", "kernelnet components list")
 """What shows a promise only when the trainers' words have arrived: asked again until it does."""
 
 
+def used(folder: Path) -> None:
+    """Make a hub's database in which others have more, and better, than a list shows."""
+    folder.mkdir(parents=True, mode=0o700)
+    hub = Hub(folder / "hub_data.db")
+    author, peer = hub.connect("AI_1"), hub.connect("AI_2", specialization="security")
+    for number in range(60):
+        author.send("pattern_share", aPattern(f"p{number}"))
+        author.send("os_component_share", claiming(f"AI_1-{number:010x}", 0.9 + number / 1000))
+        digest = hub.rows("SELECT digest FROM shared_components WHERE component_id = ?", f"AI_1-{number:010x}")[0][0]
+        report = {"component_id": f"AI_1-{number:010x}", "performance": {}, "digest": digest, "verdict": "confirmed"}
+        peer.send("performance_report", report)
+    hub.kill()
+
+
 class TutorialTests(SystemTestCase):
     def test_commands(self) -> None:
         """From an empty folder to a component that another trainer has confirmed, and back to its score."""
         home = self.folder
+        used(home / ".local" / "share" / "kernelnet")
         shell = Shell(home, environment(home, Path(sys.executable).parent))
         self.addCleanup(shell.close)
         self.shell, self.values = shell, {"port": str(steadyPort())}
@@ -62,7 +83,7 @@ class TutorialTests(SystemTestCase):
         for what, instead in INSTEAD.items():
             text = text.replace(what, instead.format(**self.values))
         if "id" in self.values:
-            text = re.sub(r"AI_1-[0-9a-f]{10}", self.values["id"], text)
+            text = re.sub(r"AI_me-[0-9a-f]{10}", self.values["id"], text)
         return text
 
     def ran(self, command: Command) -> str:

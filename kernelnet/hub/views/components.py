@@ -101,12 +101,14 @@ def entries(
     reader: Reader,
     *,
     workbench: str | None = None,
+    author: str | None = None,
     state: str | None = None,
     sort: str = "level",
     limit: int = 50,
     after: Entry | None = None,
 ) -> list[Entry]:
     """
+    @param author: whose; C{None}: everybody's.
     @param state: one of `STATES`; C{None}: all.
     @param sort: one of `SORTS`.
     @param limit: the maximum number of them.
@@ -116,7 +118,7 @@ def entries(
     key = None
     if after is not None:
         key = after.key
-    found = reader.components.listed(workbench=workbench, state=state, sort=sort, limit=limit, after=key)
+    found = reader.components.listed(workbench=workbench, author=author, state=state, sort=sort, limit=limit, after=key)
     return [_entry(reader, stored, _brief) for stored in found]
 
 

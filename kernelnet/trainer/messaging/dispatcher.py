@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -67,6 +68,7 @@ class Dispatcher:
         self._refusal = refusal
         self._fail = fail
         self._tries = ("", 0)
+        self._patterns: Counter[str] = Counter()
         self.failed = 0
 
     @inlineCallbacks
@@ -125,7 +127,15 @@ class Dispatcher:
             sync.keepCursor(changes)
         if self.failed != failed:
             changes.add("REPLACE INTO meta VALUES ('skipped', ?)", str(self.failed))
+        self._tellPatterns()
         return changes, left
+
+    def _tellPatterns(self) -> None:
+        """Log in one line whose patterns came with a batch: who starts shares all of its own at once."""
+        if self._patterns:
+            told = ", ".join(f"{count} from {source}" for source, count in sorted(self._patterns.items()))
+            self.log.info("Patterns: {told}", told=told)
+            self._patterns.clear()
 
     def _tried(self, message: NetworkMessage, changes: Changes) -> int:
         """Count one more try of C{message}, durably.  @return: how many that makes."""
@@ -138,12 +148,7 @@ class Dispatcher:
 
     def _patternShare(self, message: NetworkMessage, share: m.PatternShare, changes: Changes) -> None:
         self._knowledge.addPattern(message.sender_id, share.pattern, changes)
-        self.log.info(
-            "Pattern {id} ({type}) from {source}",
-            id=plain(share.pattern.id),
-            type=plain(share.pattern.type),
-            source=message.sender_id,
-        )
+        self._patterns[message.sender_id] += 1
 
     def _codeShare(self, message: NetworkMessage, share: m.CodeShare, changes: Changes) -> None:
         self._knowledge.addBlock(message.sender_id, share.code, changes)

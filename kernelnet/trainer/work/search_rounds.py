@@ -73,8 +73,9 @@ class SearchRounds:
     async def sharePatterns(self) -> None:
         """Learn the patterns of our traces and share those that are new."""
         changes = Changes()
-        for pattern in await self._local.learn():
-            self._publisher.sharePattern(pattern, changes)
+        learned = await self._local.learn()
+        new = sum(self._publisher.sharePattern(pattern, changes) for pattern in learned)
+        self.log.info("Learned {count} patterns, {new} of them new", count=len(learned), new=new)
         await self._outbox.commit(changes)
 
     async def run(self) -> None:

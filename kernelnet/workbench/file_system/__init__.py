@@ -100,6 +100,10 @@ class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario
         chosen = [{"capacity": capacity} for capacity in sorted(capacities) if MIN_CAPACITY <= capacity < met]
         return chosen or [self.complete(trace, {})]
 
+    def inWords(self, settings: Mapping[str, int]) -> str:
+        """See `BaseWorkbench.inWords`: the cache's size, whose default is the trace's."""
+        return f"{settings['capacity']} blocks"
+
     def makeScenario(self, machine: FileSystemMachine, settings: Mapping[str, int]) -> FileSystemScenario:
         from kernelnet.workbench.file_system.scenario import FileSystemScenario
 

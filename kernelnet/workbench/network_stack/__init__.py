@@ -99,6 +99,17 @@ class NetworkStackWorkbench(BaseWorkbench["NetworkStackMachine", "NetworkStackSc
         """One flow alone; then several, which have to share the link."""
         return [self.scenario(path).settings, self.scenario(path, {"flows": SHARING}).settings]
 
+    def inWords(self, settings: Mapping[str, int]) -> str:
+        """See `BaseWorkbench.inWords`."""
+        words = {
+            "rtt_ms": "RTT {} ms",
+            "queue_packets": "queue of {} packets",
+            "loss_permille": "{} ‰ lost",
+            "flows": "{} flows",
+        }
+        unusual = (name for name, (default, *_) in SETTINGS.items() if settings[name] != default)
+        return ", ".join(words[name].format(settings[name]) for name in unusual)
+
     def makeScenario(self, machine: NetworkStackMachine, settings: Mapping[str, int]) -> NetworkStackScenario:
         from kernelnet.workbench.network_stack.scenario import NetworkStackScenario
 

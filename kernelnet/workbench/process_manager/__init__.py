@@ -28,6 +28,7 @@ from kernelnet.interfaces import IWorkbench
 from kernelnet.workbench.base import BaseWorkbench
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.process_manager.abis import ABIS
+from kernelnet.workbench.words import timeInWords
 
 if TYPE_CHECKING:
     from kernelnet.workbench.process_manager.machine import ProcessManagerMachine
@@ -122,6 +123,19 @@ class ProcessManagerWorkbench(BaseWorkbench["ProcessManagerMachine", "ProcessMan
         if not complete["switch_us"] < complete["tick_us"] <= complete["quantum_us"]:
             raise WorkbenchError("switch_us should be less than tick_us, and that at most quantum_us")
         return complete
+
+    def inWords(self, settings: Mapping[str, int]) -> str:
+        """See `BaseWorkbench.inWords`: the CPUs, whose default is the trace's, and what isn't as `complete` has it."""
+        cpus, load, bound, tick = (settings[name] for name in ("cpus", "load_permille", "bound_us", "tick_us"))
+        switch = min(JOB_SWITCH if bound == JOB_BOUND else BURST_SWITCH, tick // 10)
+        words = [f"{cpus} CPU" + ("s" if cpus != 1 else "")]
+        words += [f"load {load / 1000:g}" if load else "load as recorded"] if load != DEFAULT_LOAD else []
+        words += [f"bound {timeInWords(bound)}"] if bound not in (JOB_BOUND, BURST_BOUND) else []
+        words += [f"tick {timeInWords(tick)}"] if tick != bound else []
+        # of long jobs the default is a share of the mean, which is more than a tick
+        words += [f"quantum {timeInWords(settings['quantum_us'])}"] if settings["quantum_us"] != tick else []
+        words += [f"switch {timeInWords(settings['switch_us'])}"] if settings["switch_us"] != switch else []
+        return ", ".join(words)
 
     def makeScenario(self, machine: ProcessManagerMachine, settings: Mapping[str, int]) -> ProcessManagerScenario:
         from kernelnet.workbench.process_manager.scenario import ProcessManagerScenario

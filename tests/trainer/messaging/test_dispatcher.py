@@ -157,6 +157,25 @@ class LearningTests(TrainerTestCase):
         self.assertTrue(all(line.isprintable() for line in lines), lines)
 
     @inlineCallbacks
+    def test_patternsInOneLine(self) -> Any:
+        """Patterns are told in one line, however many come at a start, and from how many."""
+        lines: list[str] = []
+
+        @implementer(ILogObserver)
+        def note(event: LogEvent) -> None:
+            lines.append(formatEvent(event))
+
+        self.patch(Dispatcher, "log", Logger(observer=note))
+        self.connect()
+        each = [{"pattern": {**PATTERN["pattern"], "id": f"p{at}"}} for at in range(30)]
+        yield self.hear(
+            self.sync(),
+            *(self.message(T.PATTERN_SHARE, one) for one in each),
+            self.message(T.PATTERN_SHARE, PATTERN, sender="AI_3"),
+        )
+        self.assertEqual(lines, ["Patterns: 30 from AI_2, 1 from AI_3"])
+
+    @inlineCallbacks
     def test_verdictSurvives(self) -> Any:
         """After a restart a verdict is still there, and only the confirmed may be built upon."""
         self.connect()

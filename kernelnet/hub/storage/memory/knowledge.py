@@ -178,13 +178,21 @@ class MemoryComponents:
         return max(found, key=_best, default=None)
 
     def listed(
-        self, *, workbench: str | None, state: str | None, sort: str, limit: int, after: ComponentKey | None
+        self,
+        *,
+        workbench: str | None,
+        author: str | None,
+        state: str | None,
+        sort: str,
+        limit: int,
+        after: ComponentKey | None,
     ) -> list[StoredComponent]:
         found = [
             row.stored
             for row in self._tables.components.values()
             if row.stored.kind == "component"
             and workbench in (None, row.feature)
+            and author in (None, row.stored.author)
             and (state is None or _STATES[state](row.stored))
             and (after is None or _SORTS[sort](row.stored) < _SORTS[sort](after))
         ]

@@ -222,13 +222,23 @@ class SqliteComponents:
         )
 
     def listed(
-        self, *, workbench: str | None, state: str | None, sort: str, limit: int, after: ComponentKey | None
+        self,
+        *,
+        workbench: str | None,
+        author: str | None,
+        state: str | None,
+        sort: str,
+        limit: int,
+        after: ComponentKey | None,
     ) -> list[StoredComponent]:
         conditions: list[str] = ["kind = 'component'"]
         values: list[Any] = []
         if workbench is not None:
             conditions.append("feature = ?")
             values.append(workbench)
+        if author is not None:
+            conditions.append("ai_id = ?")
+            values.append(author)
         if state is not None:
             conditions.append(_STATES[state])
         columns = _SORTS[sort]

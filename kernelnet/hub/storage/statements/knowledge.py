@@ -229,10 +229,18 @@ class ComponentsQueries(Protocol):
         """
 
     def listed(
-        self, *, workbench: str | None, state: str | None, sort: str, limit: int, after: ComponentKey | None
+        self,
+        *,
+        workbench: str | None,
+        author: str | None,
+        state: str | None,
+        sort: str,
+        limit: int,
+        after: ComponentKey | None,
     ) -> list[StoredComponent]:
         """
         @param workbench: with this feature only; C{None}: all.
+        @param author: of this one only; C{None}: of all.
         @param state: one of `COMPONENT_STATES`; C{None}: all.
         @param sort: one of `COMPONENT_SORTS`.
         @param limit: the first so many of those that are left.

@@ -39,7 +39,7 @@ SECONDS = {"build": 300.0, "web": 100.0}
 
 _BENCH = Path(__file__).resolve().parents[1]
 _REPOSITORY = _BENCH.parents[2]
-_TESTS = ("tests/test_message.py", "tests/test_duration.py", "tests/test_wire.py", "tests/cli/test_demo_results.py")
+_TESTS = ("tests/test_message.py", "tests/test_duration.py", "tests/test_wire.py", "tests/cli/test_demo_progress.py")
 
 
 def build(folder: Path, until: float) -> None:

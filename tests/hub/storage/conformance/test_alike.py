@@ -127,8 +127,9 @@ def all_(reader: Reader) -> list[Any]:
         [[*reader.patterns.inTurn(2, place, 3)] for place, _ in patternTurns[::3]],
         [[components.best(feature, ai) for feature in IDS] for ai in AIS],
         [
-            components.listed(workbench=workbench, state=state, sort=sort, limit=3, after=after)
+            components.listed(workbench=workbench, author=author, state=state, sort=sort, limit=3, after=after)
             for workbench in (None, "x")
+            for author in (None, AIS[0])
             for state in (None, *COMPONENT_STATES)
             for sort in COMPONENT_SORTS
             for after in (None, key)

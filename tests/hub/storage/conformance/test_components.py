@@ -79,7 +79,7 @@ class ComponentsTestCase(EngineTestCase):
         return "".join(one.id for one in self.query(name, *args, **options))
 
     def listed(self, sort: str = "newest", **options: Any) -> str:
-        asked = {"workbench": None, "state": None, "limit": 99, "after": None, **options}
+        asked = {"workbench": None, "author": None, "state": None, "limit": 99, "after": None, **options}
         return self.ids("listed", sort=sort, **asked)
 
     def key(self, id: str) -> ComponentKey:
@@ -260,6 +260,15 @@ class RankTests(ComponentsTestCase):
         self.assertEqual(self.listed("level", state="unmeasured", workbench="net", limit=1), "c")
         self.assertEqual(self.listed("level", state="unmeasured", after=self.key("c")), "d")
         self.assertEqual(self.listed(state="unmeasured", workbench="none"), "")
+
+    def test_author(self) -> None:
+        """Those of one author, in each order, with all else that was asked."""
+        self.share("h", "b", level=0.3, feature="net")
+        for sort in COMPONENT_SORTS:
+            self.assertEqual(self.listed(sort, author="b"), "h")
+        self.assertEqual(self.listed("level", author="a", workbench="net"), "cd")
+        self.assertEqual(self.listed("level", workbench="net"), "chd")
+        self.assertEqual(self.listed(author="nobody"), "")
 
     def test_inOrder(self) -> None:
         """All components by seq."""
