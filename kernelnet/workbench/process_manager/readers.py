@@ -140,7 +140,7 @@ def _swf(path: Path, lines: Iterator[tuple[int, str]]) -> Tasks:
 
 
 def _job(path: Path, number: int, line: str) -> _Job | None:
-    """What a line says of a job; C{None}: it is a comment."""
+    """The job that a line is about; C{None}: it is a comment."""
     right = f"each line should be {_SWF_FIELDS} numbers, or a comment that begins with ;"
     columns = line.split(";", 1)[0].split()
     if not columns:

@@ -6,8 +6,8 @@ The workbench of intrusion detection: an anomaly score over sequences of system 
   - C{driver.c}: shows a component the sequences and keeps its scores; C{features.c}: what rank functions are given;
     `machine` runs both
   - C{baselines/*.c}: hand-made detectors; `detection`: how good a ranking is
-  - `readers`: ADFA-LD, UNM/STIDE, strace and our own format; `trace`: what is learned and what tested; `scenario`;
-    `patterns`: what can be learned about it
+  - `readers`: ADFA-LD, UNM/STIDE and our own format; `strace`: what it writes; `trace`: what is learned and what
+    tested; `scenario`; `patterns`: what can be learned about it
   - C{traces/}: two data sets we recorded, and C{record.py}, which recorded them
 
 This module imports neither numpy nor wasmtime, so that the plugin can be listed without the C{[trainer]} extra.
