@@ -8,7 +8,7 @@ The C{kernelnet} command.
   - C{bench}: the group of that name; C{arguments}: what the arguments of all that is about workbenches mean
   - C{policy_comparison}: what C{bench run} measures, as table and JSON; C{training}: the search of C{bench train}
   - C{plot_plan}, C{plotting}: what C{bench plot} draws, and the pictures
-  - C{record}: traces of one's own
+  - C{record}: traces of one's own; C{inspection}: how C{bench inspect} shows that a trace is read
   - C{demo}: the main job from nothing to a table; C{demo_results}: what it prints while it runs and at its end
 """
 

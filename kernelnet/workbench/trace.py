@@ -7,12 +7,13 @@ A bench's own trace adds its columns.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from kernelnet.workbench.account import Account
 from kernelnet.workbench.splits import SPLITS
 
 __all__ = ["BaseTrace", "Numbers", "SplitTrace", "VariableTrace", "dense"]
@@ -58,11 +59,13 @@ class BaseTrace:
     @ivar name: for people.
     @ivar digest: hex SHA-256 of what is measured, whatever file it was read from.
     @ivar ends: by split, the event before which it ends.
+    @ivar account: how its file was read.
     """
 
     name: str
     digest: str
     ends: dict[str, int]
+    account: Account = field(default_factory=Account, kw_only=True)
 
     def windows(self, upTo: str) -> list[tuple[str, int, int]]:
         """C{(split, from, to)} for each split up to and with C{upTo}; raises C{ValueError} for an unknown one."""

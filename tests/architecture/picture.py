@@ -105,7 +105,7 @@ FRAMES = (
         (
             ("log_format", "wire", "plugins", "", "asyncio_bridge"),
             ("daemon", "", "interfaces", "", "duration"),
-            ("identity", "", "learning.goal", "workbench.abi", "untrusted"),
+            ("identity", "", "learning.goal", "workbench.abi", "workbench.account", "untrusted"),
             ("", "message", "", "knowledge", ""),
             ("", "", "artifacts", "", ""),
         ),

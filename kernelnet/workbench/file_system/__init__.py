@@ -67,7 +67,9 @@ class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario
     optimumName = "belady"
     unit = "misses"
     ratio = "miss ratio"
-    formats = "block ids: txt, csv, oracleGeneral; byte ranges: csv, MSR Cambridge; plain or .gz, .xz, .zst"
+    formats = (
+        "block ids, byte ranges or words: txt, csv, spc, lis, vscsi, blkparse, fio, oracleGeneral; compressed or not"
+    )
     abis = ABIS
     folder = Path(__file__).parent
     rules = RULES

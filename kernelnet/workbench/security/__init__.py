@@ -66,7 +66,7 @@ class SecurityWorkbench(BaseWorkbench["SecurityMachine", "SecurityScenario"]):
     optimumName = "perfect"
     unit = "millionths"
     ratio = "score per sequence"
-    formats = "system calls: ADFA-LD, UNM/STIDE or strace in a .zip; own .txt, plain or .gz, .xz"
+    formats = "system calls: ADFA-LD, UNM/STIDE or strace in a .zip or .tar; own .txt; compressed or not"
     abis = ABIS
     folder = Path(__file__).parent
     rules = RULES
