@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from kernelnet.learning.goal import Goal
     from kernelnet.workbench.abi import Abi
+    from kernelnet.workbench.account import Account
 
 __all__ = [
     "IComponentGenerator",
@@ -89,6 +90,13 @@ class IWorkbench(INamed):
 
     def traces() -> Sequence[Path]:
         """Paths of the traces that ship with the bench, in a fixed order."""
+
+    def inspect(path: Path) -> Account:
+        """
+        Worker thread.  The `kernelnet.workbench.account.Account` of how a trace file is read.
+
+        @raise kernelnet.workbench.errors.TraceError: it can't be read, or makes no trace.
+        """
 
     def tasks(path: Path) -> Sequence[dict[str, int]]:
         """

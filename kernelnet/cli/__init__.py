@@ -9,7 +9,7 @@ The C{kernelnet} command.
   - C{bench}: the group of that name; C{arguments}: what the arguments of all that is about workbenches mean
   - C{policy_comparison}: what C{bench run} measures, as table and JSON; C{training}: the search of C{bench train}
   - C{plot_plan}, C{plotting}: what C{bench plot} draws, and the pictures
-  - C{record}: traces of one's own
+  - C{record}: traces of one's own; C{inspection}: how C{bench inspect} shows that a trace is read
   - C{demo}: the main job from nothing to a verdict; C{demo_progress}: what it shows while it runs
   - C{report}: what a hub has come to; C{hub_data}: from where; C{outcomes}: task by task; C{verdict}: in a sentence;
     C{outcome_table}: on a screen; C{report_page}, C{report_pictures}: as Markdown with pictures

@@ -19,6 +19,7 @@ from kernelnet.cli.progress import progress
 from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.plugins import PluginError, find
 from kernelnet.untrusted import plain
+from kernelnet.workbench.account import Account
 from kernelnet.workbench.errors import (
     CompileError,
     ComponentError,
@@ -178,15 +179,15 @@ def tasks(
                 else:
                     each = list(workbench.tasks(path)) if several and not given else [given]
                 found += [(path, workbench.scenario(path, chosen)) for chosen in each]
-    for told in dict.fromkeys(_sampled(scenario) for _, scenario in found):
-        if told:
-            click.echo(told, err=True)
+    for told in dict.fromkeys(told for _, scenario in found for told in _doubts(scenario)):
+        click.echo(f"note: {plain(told, 1000)}", err=True)
     return found
 
 
-def _sampled(scenario: IScenario) -> str:
-    """Warning about a trace of which only a sample is taken; empty: all of it is."""
-    return str(getattr(getattr(getattr(scenario, "machine", None), "trace", None), "sampled", ""))
+def _doubts(scenario: IScenario) -> list[str]:
+    """Sentences about what may be understood wrongly in a trace, such as that only a sample of it is taken."""
+    account = getattr(getattr(getattr(scenario, "machine", None), "trace", None), "account", None)
+    return account.doubts if isinstance(account, Account) else []
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ from kernelnet.cli.arguments import (
 )
 from kernelnet.cli.common import jsonOption
 from kernelnet.cli.completion import generatorNames, workbenchNames
+from kernelnet.cli.inspection import inspect
 from kernelnet.cli.plot_plan import plans
 from kernelnet.cli.policy_comparison import (
     MeasuredComponent,
@@ -54,6 +55,9 @@ REFUSED = 3
 @click.group()
 def bench() -> None:
     """Measure components on a workbench, search for better ones, and draw how they compare; needs no hub."""
+
+
+bench.add_command(inspect)
 
 
 @bench.command()

@@ -94,14 +94,14 @@ def namesOf(certificate: x509.Certificate) -> list[str]:
     return [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
 
 
-_label = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+_label = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _dnsName = re.compile(rf"(?=.{{1,253}}\Z){_label}(?:\.{_label})*", re.ASCII)
 
 
 def ownNames() -> list[str]:
     """Names of every hub: localhost, and the machine's name."""
     own = socket.gethostname()
-    # A machine may be called what no certificate can hold (an underscore): nobody can verify that name anyway.
+    # A machine may be called what no certificate can hold: nobody can verify that name anyway.
     return list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *([own] if _dnsName.fullmatch(own) else [])]))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -172,7 +172,15 @@ def clientTLS(
             "extraCertChain": [crypto.X509.from_cryptography(c) for c in chain.chain[1:]],
         }
     try:
-        return ssl.optionsForClientTLS(hostname, trustRoot=_trust(roots), extraCertificateOptions=mine)
+        # A service of a container network may have an underscore in its name, which IDNA refuses: so the name is given
+        # afterwards.  Were these attributes called otherwise, the name with a dash would be verified, and fail.
+        options: Any = ssl.optionsForClientTLS(
+            hostname.replace("_", "-"), trustRoot=_trust(roots), extraCertificateOptions=mine
+        )
+        if "_" in hostname:
+            options._hostname = options._hostnameASCII = hostname
+            options._hostnameBytes = hostname.encode("ascii")
+        return cast("IOpenSSLClientConnectionCreator", options)
     except ValueError as e:
         raise IdentityError(f"bad host name {hostname[:80]!r}: {e}") from None
 

@@ -21,6 +21,7 @@ from zope.interface import implementer
 from kernelnet.artifacts import Pattern, Report, SplitScore
 from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.workbench.abi import Abi
+from kernelnet.workbench.account import Account
 from kernelnet.workbench.compiler import LIBRARY, compileOwn
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
 from kernelnet.workbench.reports import added, reportOf
@@ -290,6 +291,11 @@ class BaseWorkbench(Generic[M, S]):
 
     def traces(self) -> list[Path]:
         return sorted(path for path in (self.folder / "traces").glob("*.xz"))
+
+    def inspect(self, path: str | Path) -> Account:
+        """Worker thread.  How a trace file is read.  @raise TraceError: it can't be read, or makes no trace."""
+        account = getattr(self._machine(Path(path)).trace, "account", None)
+        return account if isinstance(account, Account) else Account()
 
     def scenario(self, path: str | Path, settings: Mapping[str, int] | None = None) -> S:
         """

@@ -1,9 +1,11 @@
 """
-Reading trace files: plain, gzip, xz or zstd, in pieces, so that a small file which expands to much takes time only.
+Reading trace files: plain, gzip, bzip2, xz or zstd, in pieces, so that a small file which expands to much takes time
+only.  How a file is compressed is told by its first bytes, not by its name.
 """
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import functools
 import gzip
@@ -48,21 +50,37 @@ def _openZstd(path: Path) -> Any:
     return _zstd().open(path)
 
 
-_COMPRESSED: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open, ".zst": _openZstd}
-_NAMES = {".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
+_SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+_COMPRESSED: dict[bytes, tuple[str, Callable[[Path], Any]]] = {
+    b"\x1f\x8b": ("gzip", gzip.open),
+    b"BZh": ("bzip2", bz2.open),
+    b"\xfd7zXZ\0": ("xz", lzma.open),
+    b"\x28\xb5\x2f\xfd": ("zstd", _openZstd),
+}
+"""By the bytes that a file begins with: by what it is compressed, and who opens it."""
 
 
 def plainName(path: Path) -> str:
     """The file's name in lower case, without what tells its compression."""
-    return (path.with_suffix("") if path.suffix in _COMPRESSED else path).name.lower()
+    return (path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path).name.lower()
 
 
 def nameOf(path: Path, suffixes: Sequence[str]) -> str:
     """The file's name without compression and C{suffixes}; it can be sent, whatever bytes the file system has it in."""
     name = path.name.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
     name = "".join(c if c.isprintable() else "?" for c in name)
-    kinds = "|".join(re.escape(suffix) for suffix in suffixes)
-    return re.sub(rf"({kinds})?(\.gz|\.xz|\.zst)?$", "", name) or name
+    kinds, packed = ("|".join(re.escape(suffix) for suffix in each) for each in (suffixes, _SUFFIXES))
+    return re.sub(rf"({kinds})?({packed})?$", "", name, flags=re.IGNORECASE) or name
+
+
+def _compression(path: Path) -> tuple[str, Callable[[Path], Any]]:
+    """By what a file is compressed, and who opens it."""
+    with path.open("rb") as stream:
+        begin = stream.read(8)
+    for magic, found in _COMPRESSED.items():
+        if begin.startswith(magic):
+            return found
+    return "", lambda plain: plain.open("rb")
 
 
 @contextlib.contextmanager
@@ -73,15 +91,18 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     @raise TraceError: it can't be read, or isn't what its name says; also while it is read.
     """
     broken: tuple[type[Exception], ...] = (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error)
-    if path.suffix == ".zst" and _zstd() is not None:
+    if _zstd() is not None:
         broken += (_zstd().ZstdError,)
+    what = ""
     try:
-        with _COMPRESSED.get(path.suffix, lambda p: p.open("rb"))(path) as stream:
+        what, openIt = _compression(path)
+        with openIt(path) as stream:
             yield stream
     except broken as error:
-        what = _NAMES[path.suffix]
         raise TraceError(path, None, f"not a whole {what} file ({error})", f"make it again with {what}") from None
     except OSError as error:
+        if what == "bzip2" and error.errno is None:
+            raise TraceError(path, None, f"not a whole {what} file ({error})", f"make it again with {what}") from None
         raise TraceError(path, None, error.strerror or str(error), "it should be a readable file") from None
 
 

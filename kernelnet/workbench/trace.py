@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from kernelnet.workbench.account import Account
 from kernelnet.workbench.splits import SPLITS
 from kernelnet.workbench.thinning import leftOf, turnOf
 
@@ -62,12 +63,14 @@ class BaseTrace:
     @ivar digest: hex SHA-256 of what is measured, whatever file it was read from.
     @ivar ends: by split, the event before which it ends.
     @ivar turns: by split, with which of its events, counted from its first, a variant begins it; see `thinning`.
+    @ivar account: how its file was read.
     """
 
     name: str
     digest: str
     ends: dict[str, int]
     turns: Mapping[str, int] = field(default_factory=dict, kw_only=True)
+    account: Account = field(default_factory=Account, kw_only=True)
 
     def windows(self, upTo: str) -> list[tuple[str, int, int]]:
         """C{(split, from, to)} for each split up to and with C{upTo}; raises C{ValueError} for an unknown one."""

@@ -105,7 +105,7 @@ FRAMES = (
         (
             ("log_format", "wire", "plugins", "", "asyncio_bridge"),
             ("interfaces", "", "interrupt", "daemon", "duration"),
-            ("untrusted", "", "learning.goal", "workbench.abi", "identity"),
+            ("untrusted", "", "learning.goal", "workbench.abi", "workbench.account", "identity"),
             ("", "message", "", "knowledge", ""),
             ("", "", "artifacts", "", ""),
         ),

@@ -41,8 +41,14 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.knowledge": ("kernelnet.artifacts",),
     # values that interfaces name: they stand below these, wherever their home is
     "kernelnet.workbench.abi": (),
+    "kernelnet.workbench.account": (),
     "kernelnet.learning.goal": ("kernelnet.artifacts",),
-    "kernelnet.interfaces": ("kernelnet.artifacts", "kernelnet.workbench.abi", "kernelnet.learning.goal"),
+    "kernelnet.interfaces": (
+        "kernelnet.artifacts",
+        "kernelnet.workbench.abi",
+        "kernelnet.workbench.account",
+        "kernelnet.learning.goal",
+    ),
     "kernelnet.message": ("kernelnet.artifacts",),
     "kernelnet.wire": ("kernelnet.message",),
     "kernelnet.identity": ("kernelnet.message", "kernelnet.duration"),

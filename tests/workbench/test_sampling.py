@@ -117,5 +117,5 @@ class ToldTests(CliTestCase):
         said = (
             f"long.txt has 60000 requests, of which those for one block in 8 are taken (SHARDS): {len(found.blocks)};"
         )
-        self.assertEqual(result.stderr, f"{said} a cache of 1000 blocks stands for one of 8000\n")
+        self.assertEqual(result.stderr, f"note: {said} a cache of 1000 blocks stands for one of 8000\n")
         self.assertIn('"trace": "long (1 in 8)"', result.stdout)

@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.security import readers
-from kernelnet.workbench.security.readers import FIRST_LINE, readSequences, straceSequences, traceName
+from kernelnet.workbench.security.readers import FIRST_LINE, readSequences, traceName
+from kernelnet.workbench.security.strace import straceSequences
 
 HEAD = FIRST_LINE.encode() + b"\n"
 
@@ -89,7 +90,7 @@ class TextTests(Case):
         for name, data in (("a.txt.gz", gzip.compress(text)), ("a.txt.xz", lzma.compress(text))):
             self.assertEqual(self.read(name, data), [("normal", "", "", [1, 2])])
             self.wrong(name, data[:-5], None, "not a whole")
-            self.wrong(name, text, None, "not a whole")
+            self.assertEqual(self.read(name, text), [("normal", "", "", [1, 2])], "not compressed, whatever its name")
 
     def test_wrong(self) -> None:
         """The first line that is wrong is named."""
@@ -105,7 +106,7 @@ class TextTests(Case):
 
     def test_fileNames(self) -> None:
         """A file of no known format, a missing file and a folder are errors, not tracebacks."""
-        self.wrong("a.csv", b"1\n", None, "it should end in .zip, .txt")
+        self.wrong("a.csv", b"1\n", None, "it should end in .zip, .tar or .txt")
         self.assertRaises(TraceError, readSequences, self.folder / "missing.txt")
         self.assertRaises(TraceError, readSequences, self.folder / "missing.zip")
         for name in ("folder.txt", "folder.zip"):

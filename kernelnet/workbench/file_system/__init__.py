@@ -5,8 +5,8 @@ The workbench of page-cache eviction.
   - C{driver.c}: walks the trace and keeps the score; C{rank.h}: its other half for rank functions; `machine` runs it
     with a policy
   - C{baselines/*.c}: hand-made policies; C{optimum.c}: Belady's; C{distances.c}: LRU stack distances
-  - `readers`, `tables`, `requests`: the trace formats; `sampling`: of very long ones; `trace`: dense numbers,
-    digest, splits
+  - `readers`, `tables`, `layouts`, `block_traces`, `requests`: the trace formats; `sampling`: of very long ones;
+    `trace`: dense numbers, digest, splits
   - `capacity`: sizes of the cache, in blocks and as shares; `scenario`: one trace at one of them;
     `patterns`: what can be learned about it
   - `record`: a trace of what any program reads and writes, by strace; `_calls` understands what that writes
@@ -67,7 +67,9 @@ class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario
     optimumName = "belady"
     unit = "misses"
     ratio = "miss ratio"
-    formats = "block ids: txt, csv, oracleGeneral; byte ranges: csv, MSR Cambridge; plain or .gz, .xz, .zst"
+    formats = (
+        "block ids, byte ranges or words: txt, csv, spc, lis, vscsi, blkparse, fio, oracleGeneral; compressed or not"
+    )
     abis = ABIS
     folder = Path(__file__).parent
     rules = RULES

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PAGE", "Requests", "numberOf"]
+from kernelnet.workbench.account import Account
+
+__all__ = ["PAGE", "Requests", "expanded", "numberOf", "numbersOf"]
 
 PAGE = 4096
 """Bytes of a block, where a trace has ranges of bytes."""
 
+_ONCE = 1 << 20
 _NUMBER = re.compile(rb"[0-9]{1,20}")
 
 
@@ -23,12 +27,14 @@ class Requests:
     @ivar writes: by request, whether the block is written; C{None} if none is, or the trace does not say.
     @ivar whole: how many requests the file has, where that is known.
     @ivar oneIn: these are the requests for one in so many of its blocks; see `sampling`.
+    @ivar account: how the file was read.
     """
 
     ids: npt.NDArray[np.uint64]
     writes: npt.NDArray[np.bool_] | None = None
     whole: int = 0
     oneIn: int = 1
+    account: Account = field(default_factory=Account)
 
 
 def numberOf(text: bytes) -> int | None:
@@ -37,3 +43,40 @@ def numberOf(text: bytes) -> int | None:
         return None
     number = int(text)
     return number if number < 1 << 64 else None
+
+
+def numbersOf(cells: Sequence[str]) -> npt.NDArray[np.uint64] | None:
+    """The cells as numbers from 0 to 2^64 - 1; C{None} if any is none."""
+    text = "".join(cells)
+    if not (text.isascii() and text.isdigit()):
+        cells = [cell.strip() for cell in cells]
+        text = "".join(cells)
+    if not (text.isascii() and text.isdigit() and all(cells)) or max(map(len, cells)) > 19:
+        values = [numberOf(cell.encode("latin-1", errors="replace")) for cell in cells]
+        return None if None in values else np.array(values, np.uint64)
+    return np.array(list(map(int, cells)), np.uint64)
+
+
+def expanded(
+    ids: npt.NDArray[np.uint64],
+    many: npt.NDArray[np.int64],
+    writes: npt.NDArray[np.bool_] | None,
+    *,
+    isRange: bool,
+) -> Iterator[Requests]:
+    """Rows that stand for several requests, in bounded pieces: for the pages from the id on, or for the id again."""
+    if (many == 1).all():
+        yield Requests(ids, writes)
+        return
+    ends = np.cumsum(many)
+    start = 0
+    while start < len(ids):
+        before = int(ends[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + _ONCE, "right")))
+        counts = many[start:stop]
+        found = np.repeat(ids[start:stop], counts)
+        if isRange:
+            within = np.arange(len(found)) - np.repeat(ends[start:stop] - counts - before, counts)
+            found = found + within.astype(np.uint64)
+        yield Requests(found, None if writes is None else np.repeat(writes[start:stop], counts))
+        start = stop

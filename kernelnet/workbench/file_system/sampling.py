@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from kernelnet.workbench.account import Account
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.file_system.requests import Requests
 
@@ -28,11 +29,11 @@ BOUND = 20_000_000
 MOST_HALVINGS = 16
 
 
-def sample(path: Path, parts: Iterable[Requests]) -> Requests:
+def sample(path: Path, parts: Iterable[Requests], account: Account | None = None) -> Requests:
     """
     All of a trace, or a sample of it if it is longer than `BOUND`.
 
-    @param path: for errors.
+    @param path: for errors; C{account}: goes with the requests.
     @raise TraceError: even of one block in 2^16 there are too many requests.
     """
     tooFew = TraceError(path, None, f"more than {BOUND} requests for very few blocks", "use a part of it")
@@ -52,7 +53,7 @@ def sample(path: Path, parts: Iterable[Requests]) -> Requests:
         raise tooFew
     ids = np.concatenate([np.empty(0, np.uint64), *(each.ids for each in kept)])
     written = np.concatenate([np.empty(0, np.bool_), *(each.writes for each in kept if each.writes is not None)])
-    return Requests(ids, written if written.any() else None, whole, 1 << halvings)
+    return Requests(ids, written if written.any() else None, whole, 1 << halvings, account or Account())
 
 
 def _taken(part: Requests, halvings: int) -> Requests:

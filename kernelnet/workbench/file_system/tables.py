@@ -1,166 +1,371 @@
 """
-Traces as comma-separated values; also with C{;}, C{|} or tab between the columns.
+Traces as tables: comma-separated values, also with C{;}, C{|}, tab or blanks between the columns.
 
-Where the first line is a header, columns are found by their names (case, C{-} and blanks don't matter): the block's id
-by the first of `ID_COLUMNS` that is there, what is done with it by one of `OP_COLUMNS`.  If the id is an C{offset}
-and there is one of `SIZE_COLUMNS`, each line is a range of bytes, and so of one or more pages.
+Where the first line is a header, columns are found by their names; without one, well-known traces are known by their
+first row (see `layouts`), and else the id is in the second column (time, id, size, …) or the only one.
 
-Without a header the id is in the second column (time, id, size, …) or the only one; lines of seven columns with Read or
-Write in the fourth are those of SNIA's MSR Cambridge traces (D. Narayanan, A. Donnelly and A. Rowstron, Write
-off-loading, FAST 2008): time, host, disk, operation, offset, size, response time, with offset and size in bytes.
-
-Other ids are one block each, whatever their size: of an id it isn't known which others lie beside it.
+An id is a whole number, or, where ids may be words, any text: a word gets a number by its hash.  Ids that are not
+ranges of bytes are one block each, whatever their size: of an id it isn't known which others lie beside it.
 """
 
 from __future__ import annotations
 
 import csv
-import io
-import itertools
+import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
+from kernelnet.workbench.account import MAX_FIRST, Account
 from kernelnet.workbench.errors import TraceError
-from kernelnet.workbench.file_system.requests import PAGE, Requests, numberOf
+from kernelnet.workbench.file_system import layouts
+from kernelnet.workbench.file_system.layouts import SECTOR, Columns
+from kernelnet.workbench.file_system.requests import PAGE, Requests, expanded, numberOf, numbersOf
 from kernelnet.workbench.reading import shown, wholeLines
 
-__all__ = ["ID_COLUMNS", "MAX_RANGE", "OP_COLUMNS", "SIZE_COLUMNS", "WRITES", "read"]
+__all__ = ["MAX_RANGE", "MAX_REPEAT", "WRITES", "read"]
 
-ID_COLUMNS = (
-    *("obj_id", "objid", "object_id", "id", "key"),
-    *("lbn", "lba", "block", "block_id", "page", "offset", "address"),
+WRITES = frozenset(
+    (
+        *("w", "wr", "ws", "write", "writes", "put", "set", "add", "replace", "cas", "append", "prepend"),
+        *("incr", "decr", "update", "2a", "0x2a", "8a", "0x8a", "aa", "0xaa", "0a", "rest.put.object"),
+    )
 )
-"""Names of the column with the id, the first that is there counts."""
-
-SIZE_COLUMNS = ("size", "length", "len", "bytes", "io_size", "request_size")
-"""Of bytes, beside an C{offset}."""
-
-OP_COLUMNS = ("op", "operation", "opcode", "rw", "io_type", "type", "command", "cmd")
-
-WRITES = frozenset(("w", "wr", "ws", "write", "writes", "put", "set", "2a", "0x2a", "8a", "0x8a", "aa", "0xaa", "0a"))
-"""Names of a write; the numbers are SCSI's WRITE commands (SBC-4).  All else counts as a read."""
+"""
+Names of a write; the numbers are SCSI's WRITE commands (SBC-4).  blktrace's C{RWBS} (C{WS}, C{FWFS}, …) tell one by a
+C{W}.  All else counts as a read.
+"""
 
 MAX_RANGE = 64 << 20
 """Bytes of one request."""
 
-_ROWS = 1 << 18
+MAX_REPEAT = 1_000_000
+"""Requests that one row may stand for."""
+
+MAX_KEY = 4096
+"""Characters of an id that is a word."""
+
+_ROWS = 1 << 14
 _LINES = "it should be lines of columns with , ; | or tab between"
-_DISK_PAGES = 1 << 44
+_QUOTE = "close the quote in the line that it begins in; a value can't have a line end"
+_DISK = 1 << 44
+"""Ids of a disk: pages of 64 PiB."""
+
+_WORD = re.compile(r"[^\d.\s+-]")
+_RWBS = re.compile(r"f?w[fasm]{0,4}")
 
 
-@dataclass
-class _Columns:
+def read(path: Path, parts: Iterator[bytes], account: Account, *, blanks: bool = False) -> Iterator[Requests]:
     """
-    Where in a line is what.
-
-    @ivar right: what a line should be, for errors.
-    @ivar disk: the columns that name the disk on which the offset is.
+    @param account: says afterwards how the table was understood.
+    @param blanks: columns are separated by blanks.
+    @raise TraceError: it is no such file.
     """
-
-    id: int
-    right: str
-    size: int | None = None
-    op: int | None = None
-    disk: tuple[int, ...] = ()
-    disks: dict[tuple[str, ...], int] = field(default_factory=dict)
-
-    @property
-    def last(self) -> int:
-        return max(self.id, self.size or 0, self.op or 0, *self.disk, 0)
-
-    def diskOf(self, row: list[str]) -> int:
-        return self.disks.setdefault(tuple(row[column] for column in self.disk), len(self.disks))
+    table = _Table(path, account, blanks)
+    for batch in _batches(wholeLines(path, parts, _LINES)):
+        yield from table.requests(batch)
+    table.end()
 
 
-def read(path: Path, parts: Iterator[bytes]) -> Iterator[Requests]:
-    """@raise TraceError: it is no such file."""
-    whole = wholeLines(path, parts, _LINES)
-    first = next(whole, b"")
-    # Latin-1 takes every byte; the ids are checked to be digits.
-    head = first.split(b"\n", 1)[0].decode("latin-1")
-    texts = (piece.decode("latin-1").replace("\0", "\ufffd") for piece in itertools.chain([first], whole))
-    lines = itertools.chain.from_iterable(io.StringIO(text, newline="") for text in texts)
-    rows = csv.reader(lines, delimiter=max(",;\t|", key=head.count))
-    columns: _Columns | None = None
-    ids: list[int] = []
-    writes: list[bool] = []
-    try:
-        for row in rows:
-            if columns is None:
-                columns, isHeader = _columnsOf(path, row, head)
-                if isHeader:
-                    continue
-            if not row:
-                continue
-            if len(row) <= columns.last:
-                raise TraceError(path, rows.line_num, f"only {len(row)} columns", columns.right)
-            before = len(ids)
-            _add(path, rows.line_num, row, columns, ids)
-            if columns.op is not None:
-                writes += [row[columns.op].strip().lower() in WRITES] * (len(ids) - before)
-            if len(ids) >= _ROWS:
-                yield _requests(ids, writes)
-                ids, writes = [], []
-    except csv.Error as error:
-        raise TraceError(path, None, f"not CSV ({error})", _LINES) from None
-    yield _requests(ids, writes)
+def _batches(texts: Iterator[bytes]) -> Iterator[list[str]]:
+    """Lines in lists of bounded length; Latin-1 takes every byte, and what is not a number is looked at as bytes."""
+    for text in texts:
+        lines = text.decode("latin-1").replace("\0", "\ufffd").removesuffix("\n").split("\n")
+        yield from (lines[at : at + _ROWS] for at in range(0, len(lines), _ROWS))
 
 
-def _requests(ids: list[int], writes: list[bool]) -> Requests:
-    return Requests(np.array(ids, np.uint64), np.array(writes, np.bool_) if writes else None)
+class _Table:
+    """One table, as far as it was read."""
+
+    def __init__(self, path: Path, account: Account, blanks: bool) -> None:
+        self._path, self._account, self._blanks = path, account, blanks
+        self._line = 1
+        self._columns: Columns | None = None
+        self._delimiter = ","
+        self._disks: dict[tuple[str, ...], int] = {}
+        self._ops: set[str] = set()
+        self._sizes = self._oddSizes = 0
+        self._areWords: bool | None = None
+        self._times: tuple[str, str] | None = None
+
+    # -- lines to rows
+
+    def requests(self, lines: list[str]) -> Iterator[Requests]:
+        """The requests of the next lines."""
+        cells = self._alike(lines)
+        if cells is not None and self._columns is not None:
+            numbers: Sequence[int] = range(self._line, self._line + len(lines))
+            self._line += len(lines)
+            yield from self._found(cells, numbers, self._columns)
+            return
+        rows = self._rows(lines)
+        numbers = range(self._line, self._line + len(lines))
+        self._line += len(lines)
+        if self._columns is None:
+            at = next((at for at, row in enumerate(rows) if row), None)
+            if at is None:
+                return
+            isHeader = self._understand(rows[at], lines[at], numbers[at])
+            rows, numbers = rows[at + isHeader :], numbers[at + isHeader :]
+        if not all(rows):
+            filled = [at for at, row in enumerate(rows) if row]
+            rows, numbers = [rows[at] for at in filled], [numbers[at] for at in filled]
+        columns = self._columns
+        assert columns is not None
+        if rows:
+            last = columns.last
+            if min(map(len, rows)) <= last:
+                at = next(at for at, row in enumerate(rows) if len(row) <= last)
+                raise TraceError(self._path, numbers[at], f"only {len(rows[at])} columns", columns.right)
+            # of rows that are longer, only what all have
+            yield from self._found(list(zip(*rows, strict=False)), numbers, columns)
+
+    def _alike(self, lines: list[str]) -> list[list[str]] | None:
+        """
+        The columns of lines that are all alike, without quotes; C{None}: they aren't.
+
+        What the csv module gives, in a third of the time: a list for each row costs more than its numbers.
+        """
+        if self._blanks or self._columns is None:
+            return None
+        text = "\n".join(lines)
+        many = lines[0].count(self._delimiter) + 1
+        if '"' in text or "\r" in text or many <= self._columns.last:
+            return None
+        if any(line.count(self._delimiter) + 1 != many for line in lines):
+            return None
+        cells = text.replace("\n", self._delimiter).split(self._delimiter)
+        return [cells[at::many] for at in range(many)]
+
+    def _rows(self, lines: list[str]) -> list[list[str]]:
+        if self._blanks:
+            return [line.split() for line in lines]
+        if self._columns is None:
+            first = next((line for line in lines if line.strip()), "")
+            self._delimiter = max(",;\t|", key=first.count)
+        reader = csv.reader(lines, delimiter=self._delimiter, strict=False)
+        try:
+            rows = list(reader)
+        except csv.Error as error:
+            raise self._badLine(lines, str(error)) from None
+        if len(rows) != len(lines) or ('"' in lines[-1] and self._isOpen(lines[-1])):
+            # A quote that isn't closed takes the lines that follow into its value.
+            raise self._badLine(lines, "a quote is still open at its end")
+        return rows
+
+    def _isOpen(self, line: str) -> bool:
+        """Whether a quote is still open at a line's end."""
+        try:
+            list(csv.reader([line], delimiter=self._delimiter, strict=True))
+        except csv.Error as error:
+            return "unexpected end of data" in str(error)
+        return False
+
+    def _badLine(self, lines: list[str], error: str) -> TraceError:
+        for number, line in enumerate(lines, self._line):
+            if '"' in line and self._isOpen(line):
+                return TraceError(self._path, number, "a quote is still open at its end", _QUOTE)
+            try:
+                list(csv.reader([line], delimiter=self._delimiter))
+            except csv.Error as own:
+                return TraceError(self._path, number, f"not CSV ({own})", _LINES)
+        return TraceError(self._path, None, f"not CSV ({error})", _LINES)
+
+    def _understand(self, row: list[str], line: str, number: int) -> int:
+        """Find the columns by the first row.  @return: 1 if that is a header, else 0."""
+        names = [f"column {at}" for at in range(1, len(row) + 1)]
+        well = layouts.known(row, blanks=self._blanks)
+        isHeader = 0
+        if well is not None:
+            self._account.format, self._columns = well
+        elif not any(re.search(r"[^\W\d_]", cell) for cell in row) or self._blanks:
+            column = min(1, max(0, len(row) - 1))
+            right = f"each line should have a block id, a whole number from 0 to 2^64 - 1, in column {column + 1}"
+            self._columns = Columns(column, right)
+            self._account.format = "a table without a header: the block id is in " + names[column]
+        else:
+            self._columns = layouts.byHeader(row)
+            if self._columns is None:
+                layoutNames = "; ".join(each.columns for each in layouts.LAYOUTS if not each.blanks)
+                right = (
+                    "put a header before it that names the column with the block id one of"
+                    f" {', '.join(layouts.ID_COLUMNS)}; known without a header are: {layoutNames}"
+                )
+                wrong = f"no column of {shown(line.strip().encode())} is known to be the block id"
+                raise TraceError(self._path, number, wrong, right)
+            isHeader, names = 1, [cell.strip() or name for cell, name in zip(row, names, strict=True)]
+            self._account.format = "a table with a header"
+        if self._blanks and well is None and not row[self._columns.id].isdigit():
+            right = "each line should be one block id, or time, id and size"
+            raise TraceError(self._path, number, f"{shown(line.strip().encode())} is not a block id", right)
+        self._account.columns = self._columns.meanings(names)
+        self._names = names
+        return isHeader
+
+    # -- rows to requests
+
+    def _found(self, cells: Sequence[Sequence[str]], numbers: Sequence[int], columns: Columns) -> Iterator[Requests]:
+        """@param cells: by column."""
+        ids = self._ids(cells[columns.id], numbers, columns)
+        many = np.ones(len(numbers), np.int64)
+        if columns.size is not None and columns.unit:
+            sizes = self._counts(cells[columns.size], numbers, columns)
+            ids, many = self._pages(ids, sizes, numbers, columns)
+        if columns.disk:
+            ids = self._onDisks(ids, [cells[column] for column in columns.disk], numbers, columns)
+        writes = self._written(cells[columns.op], columns) if columns.op is not None else None
+        isRange = bool(columns.unit)
+        if columns.count is not None:
+            many = self._repeats(cells[columns.count], numbers, columns)
+        if columns.time is not None:
+            first = self._times[0] if self._times else cells[columns.time][0]
+            self._times = first, cells[columns.time][-1]
+        self._keepFirst(cells, ids, many, writes)
+        yield from expanded(ids, many, writes, isRange=isRange)
+
+    def _wrong(self, at: int, numbers: Sequence[int], text: str, what: str) -> TraceError:
+        assert self._columns is not None
+        shownText = shown(text.strip().encode("utf-8", errors="replace") or b"(nothing)")
+        return TraceError(self._path, numbers[at], f"{shownText} {what}", self._columns.right)
+
+    def _ids(self, cells: Sequence[str], numbers: Sequence[int], columns: Columns) -> npt.NDArray[np.uint64]:
+        found = None if self._areWords else numbersOf(cells)
+        if found is not None:
+            self._areWords = False
+            return found
+        if self._areWords is None:
+            # What the first is, all are: among words 7 and 007 differ, and among numbers a word is a mistake.
+            self._areWords = columns.keys and bool(_WORD.search(cells[0]))
+        if not self._areWords:
+            at = next(at for at, cell in enumerate(cells) if numberOf(_bytes(cell.strip())) is None)
+            raise self._wrong(at, numbers, cells[at], "is not a block id")
+        values = []
+        for at, cell in enumerate(cells):
+            text = cell.strip()
+            if not 0 < len(text) <= MAX_KEY:
+                raise self._wrong(at, numbers, cell, f"is not a block id of 1 to {MAX_KEY} characters")
+            values.append(int.from_bytes(hashlib.blake2b(_bytes(text), digest_size=8).digest(), "little"))
+        return np.array(values, np.uint64)
+
+    def _counts(self, cells: Sequence[str], numbers: Sequence[int], columns: Columns) -> npt.NDArray[np.uint64]:
+        """Sizes in bytes."""
+        found = numbersOf(cells)
+        most = MAX_RANGE // columns.sizeUnit
+        if found is None or (found > np.uint64(most)).any():
+            for at, cell in enumerate(cells):
+                number = numberOf(_bytes(cell.strip()))
+                if number is None or number > most:
+                    raise self._wrong(at, numbers, cell, f"is no size from 0 to {MAX_RANGE >> 20} MiB")
+        assert found is not None
+        sizes = found * np.uint64(columns.sizeUnit)
+        self._sizes += int(np.count_nonzero(sizes))
+        self._oddSizes += int(np.count_nonzero(sizes % np.uint64(SECTOR)))
+        return sizes
+
+    def _pages(
+        self, starts: npt.NDArray[np.uint64], sizes: npt.NDArray[np.uint64], numbers: Sequence[int], columns: Columns
+    ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+        """The first page of each range, and how many it touches."""
+        most = np.uint64((_DISK * PAGE - MAX_RANGE) // columns.unit)
+        beyond = starts > most
+        if beyond.any():
+            # Exactly: the last bytes of a disk may be asked for.
+            for at in np.flatnonzero(beyond).tolist():
+                if int(starts[at]) * columns.unit + int(sizes[at]) > _DISK * PAGE:
+                    text = str(int(starts[at]))
+                    raise self._wrong(
+                        at, numbers, text, f"is no offset below 2^56{'' if columns.unit == 1 else ' bytes'}"
+                    )
+        begin = starts * np.uint64(columns.unit)
+        first = begin // np.uint64(PAGE)
+        end = (begin + sizes + np.uint64(PAGE - 1)) // np.uint64(PAGE)
+        return first, np.where(sizes > 0, end - first, 0).astype(np.int64)
+
+    def _onDisks(
+        self, ids: npt.NDArray[np.uint64], cells: Sequence[Sequence[str]], numbers: Sequence[int], columns: Columns
+    ) -> npt.NDArray[np.uint64]:
+        """Ids that differ where the disk differs."""
+        names = list(zip(*cells, strict=True))
+        number = {
+            name: self._disks.setdefault(tuple(part.strip() for part in name), len(self._disks))
+            for name in dict.fromkeys(names)
+        }
+        disks = np.array(list(map(number.__getitem__, names)), np.uint64)
+        if len(self._disks) > 1 << 20:
+            raise TraceError(self._path, numbers[-1], "more than a million disks", columns.right)
+        large = ids >= np.uint64(_DISK)
+        with np.errstate(over="ignore"):
+            plain = ids + disks * np.uint64(_DISK)
+            # Ids that are as large as that are hashes: those of another disk are other hashes.
+            other = ids ^ disks * np.uint64(0x9E3779B97F4A7C15)
+        return np.where(large, other, plain)
+
+    def _written(self, cells: Sequence[str], columns: Columns) -> npt.NDArray[np.bool_]:
+        distinct = {cell: cell.strip().lower() for cell in set(cells)}
+        if len(self._ops) < 64:
+            self._ops.update(distinct.values())
+        known = {cell for cell, op in distinct.items() if op in WRITES or op in columns.written or _RWBS.fullmatch(op)}
+        return np.fromiter(map(known.__contains__, cells), np.bool_, len(cells))
+
+    def _repeats(self, cells: Sequence[str], numbers: Sequence[int], columns: Columns) -> npt.NDArray[np.int64]:
+        found = numbersOf(cells)
+        if found is None or (found > np.uint64(MAX_REPEAT)).any():
+            for at, cell in enumerate(cells):
+                number = numberOf(_bytes(cell.strip()))
+                if number is None or number > MAX_REPEAT:
+                    raise self._wrong(at, numbers, cell, f"is no number of requests from 0 to {MAX_REPEAT}")
+        assert found is not None
+        return found.astype(np.int64)
+
+    # -- what is said about it
+
+    def _keepFirst(
+        self,
+        cells: Sequence[Sequence[str]],
+        ids: npt.NDArray[np.uint64],
+        many: npt.NDArray[np.int64],
+        writes: npt.NDArray[np.bool_] | None,
+    ) -> None:
+        for at in range(min(len(ids), MAX_FIRST - len(self._account.first))):
+            assert self._columns is not None
+            number, count = int(ids[at]), int(many[at])
+            what = "write" if writes is not None and writes[at] else "read" if writes is not None else "request"
+            disk = ""
+            if self._columns.disk:
+                disk = f" of disk {'/'.join(cells[column][at].strip() for column in self._columns.disk)}"
+                number %= _DISK
+            block = f"page {number}" if self._columns.unit else f"block {number}"
+            if self._columns.unit and count != 1:
+                block = f"pages {number} to {number + count - 1}" if count else "nothing, as its size is 0"
+            times = f", {count} times" if self._columns.count is not None and count != 1 else ""
+            self._account.first.append((" ".join(column[at] for column in cells)[:100], f"{what} {block}{disk}{times}"))
+
+    def end(self) -> None:
+        """Write down what is known only now."""
+        account, columns = self._account, self._columns
+        if columns is None:
+            return
+        if columns.disk:
+            account.figures["disks"] = len(self._disks)
+        if self._times is not None:
+            account.figures["time"] = f"{self._times[0].strip()} to {self._times[1].strip()}"
+        if self._areWords:
+            account.format += "; ids are words"
+        op = self._names[columns.op] if columns.op is not None else ""
+        if op and self._ops - {""} and self._ops <= {"0", "1", ""} and not columns.written:
+            account.doubt(
+                f"{op!r} has only 0 and 1, of which neither says whether it writes: all count as reads; R and W would"
+                " be understood"
+            )
+        if self._sizes and self._oddSizes > 0.9 * self._sizes and columns.sizeUnit == 1 and columns.unit == 1:
+            account.doubt(
+                "hardly any size is a multiple of 512, so sizes and offsets may be in sectors: name these columns"
+                " offset_sectors and size_sectors if they are"
+            )
 
 
-def _add(path: Path, line: int, row: list[str], columns: _Columns, ids: list[int]) -> None:
-    """Add the id, or the pages, that a line is about."""
-    text = row[columns.id].strip().encode("utf-8", errors="replace") or b"(nothing)"
-    start = numberOf(text)
-    if start is None:
-        raise TraceError(path, line, f"{shown(text)} is not a block id", columns.right)
-    if columns.size is None:
-        ids.append(start)
-        return
-    text = row[columns.size].strip().encode("utf-8", errors="replace") or b"(nothing)"
-    size = numberOf(text)
-    if size is None or size > MAX_RANGE:
-        raise TraceError(path, line, f"{shown(text)} is no size from 0 to {MAX_RANGE >> 20} MiB", columns.right)
-    page, end = start // PAGE, -(-(start + size) // PAGE) if size else 0
-    if end > _DISK_PAGES:
-        raise TraceError(path, line, f"{shown(str(start).encode())} is no offset below 2^56", columns.right)
-    disk = columns.diskOf(row) * _DISK_PAGES
-    if disk >= 1 << 64:
-        raise TraceError(path, line, "more than a million disks", columns.right)
-    ids.extend(range(disk + page, disk + end))
-
-
-def _columnsOf(path: Path, row: list[str], head: str) -> tuple[_Columns, bool]:
-    """
-    @param row: the first one.
-    @return: what is where, and whether this row is a header.
-    """
-    if len(row) == 7 and row[3].strip().lower() in ("read", "write"):
-        right = "each line should be time,host,disk,operation,offset,size,response time as in the MSR Cambridge traces"
-        return _Columns(4, right, size=5, op=3, disk=(1, 2)), False
-    if not any(re.search(r"[A-Za-z]", name) for name in row):
-        column = min(1, max(0, len(row) - 1))
-        return _Columns(column, _rightFor(column)), False
-    names = [re.sub(r"[-\s]+", "_", name.strip().lower()) for name in row]
-
-    def first(known: tuple[str, ...]) -> int | None:
-        return next((names.index(name) for name in known if name in names), None)
-
-    column_ = first(ID_COLUMNS)
-    if column_ is None:
-        right = f"name the column with the block id one of {', '.join(ID_COLUMNS)}"
-        wrong = f"no column of {shown(head.strip().encode())} is known to be the block id"
-        raise TraceError(path, 1, wrong, right)
-    size = first(SIZE_COLUMNS) if names[column_] == "offset" else None
-    right = _rightFor(column_) if size is None else f"each line should have an offset and a size of at most {MAX_RANGE}"
-    return _Columns(column_, right, size=size, op=first(OP_COLUMNS)), True
-
-
-def _rightFor(column: int) -> str:
-    return f"each line should have a block id, a whole number from 0 to 2^64 - 1, in column {column + 1}"
+def _bytes(text: str) -> bytes:
+    return text.encode("latin-1", errors="replace")

@@ -19,6 +19,8 @@ __all__ = ["Trace", "loadTrace", "makeTrace"]
 
 MIN_REQUESTS = 100
 SHOWN = 1000
+HARDLY_ANY = 0.95
+"""Share of requests that are for new blocks, above which there is nothing to learn."""
 
 log = Logger(namespace="kernelnet.workbench")
 
@@ -30,7 +32,6 @@ class Trace(BaseTrace):
 
     @ivar blocks: the requested block of each request; blocks are numbered in the order of first appearance.
     @ivar distinct: how many blocks there are.
-    @ivar sampled: for people, if this is a sample of a longer one (see `sampling`); else empty.
     @ivar writes: by request, whether its block is written; C{None} if none is, or the trace does not say.
     @ivar sequential: by request, whether its block is the one behind the last request's, as they were numbered
         before; C{None} if that isn't known.  For C{kernelnet.workbench.file_system.patterns} alone.
@@ -40,7 +41,6 @@ class Trace(BaseTrace):
     distinct: int
     writes: npt.NDArray[np.bool_] | None = None
     sequential: npt.NDArray[np.bool_] | None = None
-    sampled: str = ""
 
     def forDriver(self) -> Numbers:
         """The blocks as C{driver.c} reads them, where the highest bit tells a write."""
@@ -67,7 +67,12 @@ def loadTrace(path: Path) -> Trace:
     @raise TraceError: see `readTrace`; or it is too short or too long.
     """
     requests = readTrace(path)
-    trace = makeTrace(requests.ids, path, requests.writes)
+    account = requests.account
+    trace = replace(makeTrace(requests.ids, path, requests.writes), account=account)
+    written = {} if trace.writes is None else {"writes": int(trace.writes.sum())}
+    account.figures = {"requests": requests.whole, "blocks": trace.distinct, **written, **account.figures}
+    if trace.distinct > HARDLY_ANY * len(trace.blocks):
+        account.doubt(f"hardly any block is requested again: {len(trace.blocks)} requests for {trace.distinct} blocks")
     if requests.oneIn == 1:
         return trace
     told = (
@@ -75,8 +80,9 @@ def loadTrace(path: Path) -> Trace:
         f" (SHARDS): {len(trace.blocks)}; a cache of {SHOWN} blocks stands for one of {SHOWN * requests.oneIn}"
     )
     log.info("{told}", told=told)
+    account.doubts.insert(0, told)
     # What came next in the file isn't known: blocks between were left out.
-    return replace(trace, name=f"{trace.name} (1 in {requests.oneIn})", sequential=None, sampled=told)
+    return replace(trace, name=f"{trace.name} (1 in {requests.oneIn})", sequential=None)
 
 
 def makeTrace(ids: npt.NDArray[np.uint64], path: Path, writes: npt.NDArray[np.bool_] | None = None) -> Trace:

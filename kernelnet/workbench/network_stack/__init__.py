@@ -74,7 +74,7 @@ class NetworkStackWorkbench(BaseWorkbench["NetworkStackMachine", "NetworkStackSc
     optimumName = "omniscient"
     unit = "millibits lost"
     ratio = "millibits lost a second"
-    formats = "mahimahi link traces, plain or .gz, .xz"
+    formats = "mahimahi link traces; compressed or not"
     abis = ABIS
     folder = Path(__file__).parent
     rules = RULES

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from kernelnet.workbench.account import Account
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.network_stack.readers import linkName, readLink
 from kernelnet.workbench.splits import splitEnds
@@ -17,6 +18,9 @@ from kernelnet.workbench.trace import BaseTrace
 __all__ = ["SECOND", "Trace", "loadTrace", "makeTrace"]
 
 MIN_SECONDS = 10
+REPEATED = 60
+"""Seconds to which a shorter link is repeated."""
+
 SECOND = 1000
 
 LEAST, MOST = 1000, 4000
@@ -96,15 +100,35 @@ def loadTrace(path: Path) -> Trace:
 
     @raise TraceError: see `readLink`; or it is too short.
     """
-    return makeTrace(readLink(path), path)
+    link = readLink(path)
+    account = Account("mahimahi's: a millisecond on each line", figures={"opportunities": int(link.sum())})
+    if 1 < len(link) < MIN_SECONDS * SECOND and link.any():
+        times = -(-REPEATED * SECOND // (len(link) - 1))
+        account.doubt(
+            f"it lasts {(len(link) - 1) / SECOND:g} s, and is repeated {times} times, as mahimahi does: held-out is"
+            " what was trained on"
+        )
+        link = _repeated(link, times)
+    trace = replace(makeTrace(link, path), account=account)
+    mean = float(trace.link.sum()) * 12 / (trace.seconds * SECOND)
+    account.figures |= {"seconds": trace.seconds, "mean rate": f"{mean:.2f} Mbit/s"}
+    return trace
+
+
+def _repeated(link: npt.NDArray[np.uint16], times: int) -> npt.NDArray[np.uint16]:
+    """The link over and over, as mahimahi does it: its last millisecond is the first one of the next time."""
+    period = len(link) - 1
+    whole = np.zeros(period * times + 1, np.int64)
+    for start in range(0, period * times, period):
+        whole[start : start + period + 1] += link
+    return np.minimum(whole, np.iinfo(np.uint16).max).astype(np.uint16)
 
 
 def makeTrace(link: npt.NDArray[np.uint16], path: Path) -> Trace:
     """Make a trace of opportunities by millisecond; C{path} is for its name and for errors."""
     seconds = len(link) // SECOND
     if seconds < MIN_SECONDS:
-        right = f"at least {MIN_SECONDS} are needed; it is not repeated, as held-out would be what was trained on"
-        raise TraceError(path, None, f"it lasts {seconds} seconds", right)
+        raise TraceError(path, None, f"it lasts {seconds} seconds", f"at least {MIN_SECONDS} are needed")
     link = np.ascontiguousarray(link[: seconds * SECOND], dtype="<u2")
     digest = hashlib.sha256(b"kernelnet network_stack link 1\n" + link.tobytes()).hexdigest()
     return Trace(linkName(path), digest, splitEnds(seconds), link)

@@ -87,7 +87,7 @@ class ProcessManagerWorkbench(BaseWorkbench["ProcessManagerMachine", "ProcessMan
     reference = "las"
     optimumName = "srpt"
     unit = "thousandths of bounded slowdown"
-    formats = "tasks: swf, ftrace text (.ftrace, .trace, .txt), .sched of kernelnet record; .gz, .xz, SchedViz .tar.gz"
+    formats = "tasks: swf, ftrace text (.ftrace, .trace, .txt), our .sched, SchedViz .tar.gz; compressed or not"
     abis = ABIS
     folder = Path(__file__).parent
     rules = RULES

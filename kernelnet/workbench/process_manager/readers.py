@@ -1,5 +1,5 @@
 """
-Readers of logs of tasks, each plain, gzip or xz.
+Readers of logs of tasks, each compressed or not.
 
 ===============================  ==========================================================================
 file name                        content
@@ -13,20 +13,22 @@ C{*.sched}                       our own: C{# kernelnet sched 1}, perhaps C{# cp
                                  C{arrival_us run_us group/key [estimate_us]}
 ===============================  ==========================================================================
 
-The others also with C{.gz} or C{.xz} behind it.
+The others also with C{.gz}, C{.bz2}, C{.xz} or C{.zst} behind it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.process_manager.ftrace import readFtrace
 from kernelnet.workbench.process_manager.schedviz import readCollection
 from kernelnet.workbench.process_manager.tasks import Tasks, shown
-from kernelnet.workbench.reading import BOM, nameOf, opened
+from kernelnet.workbench.reading import BOM, nameOf, opened, plainName
 
 __all__ = ["FIRST_LINE", "MAX_MICROSECONDS", "readTasks", "traceName"]
 
@@ -40,12 +42,17 @@ MAX_MICROSECONDS = 10**16
 FIRST_LINE = "# kernelnet sched 1"
 """The first line of our own format."""
 
-_COMPRESSED = (".gz", ".xz")
-_SUFFIXES = ".swf, .sched, .ftrace, .trace or .txt, with .gz or .xz behind it where it is compressed; or .tar.gz"
+_SUFFIXES = (
+    ".swf, .sched, .ftrace, .trace or .txt, with .gz, .bz2, .xz or .zst behind it where it is compressed; or .tar.gz"
+)
 _NAME = re.compile(r"[!-~]{1,80}")
-_DECIMAL = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]*))?")
+_DECIMAL = re.compile(r"(-?[0-9]{1,12}(?:\.[0-9]{0,30})?)(?:[eE]([+-]?[0-9]{1,2}))?")
 _WHOLE = re.compile(r"[0-9]{1,16}")
 _SWF_FIELDS = 18
+"""Columns of the format; what others append behind them is not read."""
+
+_PARTIAL = ("2", "3", "4")
+"""Values of a job's status: to be continued, the last part of one that was completed, and of one that failed."""
 
 
 def traceName(path: Path) -> str:
@@ -57,9 +64,8 @@ def readTasks(path: Path) -> Tasks:
     """@raise TraceError: it can't be read or isn't what its name says."""
     if path.name.lower().endswith((".tar.gz", ".tgz")):
         return readCollection(path)
-    plain = path.with_suffix("") if path.suffix in _COMPRESSED else path
     readers = {".swf": _swf, ".sched": _own, ".ftrace": readFtrace, ".trace": readFtrace, ".txt": readFtrace}
-    if (read := readers.get(plain.suffix.lower())) is None:
+    if (read := readers.get(Path(plainName(path)).suffix)) is None:
         raise TraceError(path, None, f"no log format has names like {path.name!r}", f"it should end in {_SUFFIXES}")
     return read(path, _lines(path))
 
@@ -79,49 +85,93 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, (line.removeprefix(BOM) if number == 1 else line).decode("latin-1").strip()
 
 
+@dataclass
+class _Job:
+    """One job of a batch system; times in microseconds."""
+
+    number: str
+    arrival: int
+    run: int
+    estimate: int
+    key: str
+    group: str
+    isPartial: bool
+
+    def addTo(self, tasks: Tasks) -> None:
+        """Jobs whose run time or submit time is not known, or zero, are left out."""
+        if self.run > 0 and self.arrival >= 0:
+            tasks.add(self.arrival, self.run, self.key, self.group, max(0, self.estimate))
+        else:
+            tasks.account.skipped["jobs without a run time or a submit time"] += 1
+
+
 def _swf(path: Path, lines: Iterator[tuple[int, str]]) -> Tasks:
     """
-    Jobs; those whose run time or submit time is not known, or zero, are left out.
+    Jobs, whole ones: of a job that was swapped out the log may have a line for each partial execution (status 2 to 4)
+    besides the one that sums it up.  Where none does, they are added up.
 
     Alike are those of the same user and executable that have the same number of processors, somewhat alike those of
     the same user.
     """
     tasks = Tasks(path, bursts=False)
-    right = f"each line should be {_SWF_FIELDS} numbers, or a comment that begins with ;"
+    tasks.account.format = "jobs, in the Standard Workload Format"
+    whole, pending = "", _Job("", -1, 0, 0, "", "", False)
     for number, line in lines:
-        if not line or line.startswith(";"):
+        job = _job(path, number, line)
+        if job is None:
             continue
-        columns = line.split()
-        if len(columns) != _SWF_FIELDS:
-            raise TraceError(path, number, f"{len(columns)} columns", right)
-        # Submit, run and requested time in seconds; the rest is compared only.
-        times = [_microseconds(columns[i]) for i in (1, 3, 8)]
-        for column, time in zip((1, 3, 8), times, strict=True):
-            if time is None:
-                raise TraceError(path, number, f"{shown(columns[column])} in column {column + 1}", right)
-        arrival, run, estimate = (time or 0 for time in times)
-        if run <= 0 or arrival < 0:
+        if pending.isPartial and pending.number != job.number:
+            pending.addTo(tasks)
+        if job.isPartial:
+            tasks.account.skipped["lines of partial executions"] += 1
+            if job.number == whole:
+                continue
+            if pending.isPartial and pending.number == job.number:
+                pending.run += max(0, job.run)
+            else:
+                pending = job
             continue
-        processors = columns[4] if columns[4] != "-1" else columns[7]
-        user, executable, queue = columns[11], columns[13], columns[14]
-        key = f"{user} {executable} {processors}"
-        tasks.add(arrival, run, key, user if user != "-1" else f"queue {queue}", max(0, estimate))
+        # It sums up what may have come before it.
+        whole, pending = job.number, job
+        job.addTo(tasks)
+    if pending.isPartial:
+        pending.addTo(tasks)
     return tasks
 
 
+def _job(path: Path, number: int, line: str) -> _Job | None:
+    """The job that a line is about; C{None}: it is a comment."""
+    right = f"each line should be {_SWF_FIELDS} numbers, or a comment that begins with ;"
+    columns = line.split(";", 1)[0].split()
+    if not columns:
+        return None
+    if len(columns) < _SWF_FIELDS:
+        raise TraceError(path, number, f"{len(columns)} columns", right)
+    # Submit, run and requested time in seconds; the rest is compared only.
+    times = [_microseconds(columns[i]) for i in (1, 3, 8)]
+    for column, time in zip((1, 3, 8), times, strict=True):
+        if time is None:
+            raise TraceError(path, number, f"{shown(columns[column])} in column {column + 1}", right)
+    arrival, run, estimate = (time or 0 for time in times)
+    processors = columns[4] if columns[4] != "-1" else columns[7]
+    user, executable, queue = columns[11], columns[13], columns[14]
+    group = user if user != "-1" else f"queue {queue}"
+    key = f"{user} {executable} {processors}"
+    return _Job(columns[0], arrival, run, estimate, key, group, columns[10] in _PARTIAL)
+
+
 def _microseconds(text: str) -> int | None:
-    """Seconds, a decimal number, in microseconds; C{None} if it isn't one, or too great."""
+    """Seconds, a decimal number, in microseconds, rounded down; C{None} if it isn't one, or too great."""
     match = _DECIMAL.fullmatch(text)
     if not match:
         return None
-    value = int(match[2]) * 1_000_000 + int(((match[3] or "") + "000000")[:6])
-    if value > MAX_MICROSECONDS:
-        return None
-    return -value if match[1] else value
+    value = int(Decimal(match[1]).scaleb(6 + int(match[2] or 0)))
+    return value if abs(value) <= MAX_MICROSECONDS else None
 
 
 def _own(path: Path, lines: Iterator[tuple[int, str]]) -> Tasks:
     tasks = Tasks(path, bursts=True)
+    tasks.account.format = FIRST_LINE.removeprefix("# ")
     number, first = next(lines, (1, ""))
     if first != FIRST_LINE:
         raise TraceError(path, number, f"it begins with {shown(first)}", f"the first line should be {FIRST_LINE!r}")

@@ -31,6 +31,12 @@ MAX_BYTES = 256 << 20
 PAGE = 4096
 _HEAD = 16
 _PADDING, _EXTEND, _STAMP = 29, 30, 31
+_MISSED, _STORED = 1 << 31, 1 << 30
+"""Bits beside the length: C{RB_MISSED_EVENTS} and C{RB_MISSED_STORED} of C{kernel/trace/ring_buffer.c}."""
+
+_LOST = -1
+"""Kind of what says that events were lost; its data, how many, is empty where that isn't known."""
+
 _ASLEEP = 0x2FF
 """Bits of C{prev_state} of which a thread that sleeps or has ended has one; others mean that it was preempted."""
 
@@ -103,20 +109,25 @@ def _bursts(path: Path, formats: dict[int, _Format], buffers: dict[int, bytes]) 
     bursts = Bursts(path)
     bursts.tasks.cpus = len(buffers)
     events = sorted(event for cpu, pages in buffers.items() for event in _events(cpu, pages))
-    for now, _, kind, data in events:
+    for now, cpu, kind, data in events:
+        if kind == _LOST:
+            bursts.lost(str(cpu), int.from_bytes(data, "little"))
+            continue
         form = formats.get(kind)
         if form is None:
             continue
         if form.name in {"sched_wakeup", "sched_wakeup_new"}:
-            bursts.woken(str(form.number(data, "pid")), now)
+            target = str(form.number(data, "target_cpu")) if "target_cpu" in form.fields else ""
+            bursts.woken(str(form.number(data, "pid")), now, target)
         elif form.name == "sched_switch":
             previous, following = form.number(data, "prev_pid"), form.number(data, "next_pid")
             if previous:
                 asleep = bool(form.number(data, "prev_state") & _ASLEEP)
                 bursts.stops(str(previous), form.text(data, "prev_comm"), now, sleeps=asleep)
             if following:
-                bursts.runs(str(following), now)
-    return bursts.tasks
+                bursts.runs(str(following), now, str(cpu))
+    bursts.tasks.account.format = "a collection of SchedViz"
+    return bursts.end()
 
 
 def _events(cpu: int, pages: bytes) -> Iterator[Event]:
@@ -124,6 +135,10 @@ def _events(cpu: int, pages: bytes) -> Iterator[Event]:
     for page in range(0, len(pages) - _HEAD, PAGE):
         now, commit = struct.unpack_from("<QQ", pages, page)
         at = page + _HEAD
+        if commit & _MISSED:
+            # Events were lost before this page; how many may stand behind its last.
+            stored = at + (commit & 0xFFFFF)
+            yield now, cpu, _LOST, pages[stored : stored + 8] if commit & _STORED else b""
         end = min(at + (commit & 0xFFFFF), page + PAGE, len(pages))
         while at + 4 <= end:
             head = struct.unpack_from("<I", pages, at)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kernelnet.workbench.account import Account
 from kernelnet.workbench.errors import TraceError
 
 __all__ = ["MAX_TASKS", "Tasks", "shown"]
@@ -19,6 +20,7 @@ class Tasks:
 
     @ivar key: tasks that have it in common are alike; C{group}: somewhat alike.
     @ivar cpus: those of the machine, where the log says; otherwise 1.
+    @ivar account: how the log was read.
     """
 
     path: Path
@@ -29,6 +31,7 @@ class Tasks:
     key: list[str] = field(default_factory=list)
     group: list[str] = field(default_factory=list)
     cpus: int = 1
+    account: Account = field(default_factory=Account)
 
     def add(self, arrival: int, run: int, key: str, group: str, estimate: int = 0) -> None:
         """@raise TraceError: these are too many."""

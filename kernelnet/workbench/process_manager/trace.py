@@ -139,7 +139,16 @@ def loadTrace(path: Path) -> Trace:
 
     @raise TraceError: see `readTasks`; or it is too short.
     """
-    return makeTrace(readTasks(path), path)
+    tasks = readTasks(path)
+    trace = replace(makeTrace(tasks, path), account=tasks.account)
+    span = int(trace.arrival[-1]) / 1e6
+    tasks.account.figures |= {
+        "tasks": len(trace.run),
+        "kinds of tasks": trace.keys,
+        "CPUs": trace.cpus,
+        "time": f"{span:.3f} s, of which tasks run for {trace.work / 1e6:.3f}",
+    }
+    return trace
 
 
 def makeTrace(tasks: Tasks, path: Path) -> Trace:

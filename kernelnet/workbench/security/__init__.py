@@ -6,8 +6,8 @@ The workbench of intrusion detection: an anomaly score over sequences of system 
   - C{driver.c}: shows a component the sequences and keeps its scores; C{features.c}: what rank functions are given;
     `machine` runs both
   - C{baselines/*.c}: hand-made detectors; `detection`: how good a ranking is
-  - `readers`: ADFA-LD, UNM/STIDE, strace and our own format; `trace`: what is learned and what tested; `scenario`;
-    `patterns`: what can be learned about it
+  - `readers`: ADFA-LD, UNM/STIDE and our own format; `strace`: what it writes; `trace`: what is learned and what
+    tested; `scenario`; `patterns`: what can be learned about it
   - C{traces/}: two data sets we recorded, and C{record.py}, which recorded them
 
 This module imports neither numpy nor wasmtime, so that the plugin can be listed without the C{[trainer]} extra.
@@ -66,7 +66,7 @@ class SecurityWorkbench(BaseWorkbench["SecurityMachine", "SecurityScenario"]):
     optimumName = "perfect"
     unit = "millionths"
     ratio = "score per sequence"
-    formats = "system calls: ADFA-LD, UNM/STIDE or strace in a .zip; own .txt, plain or .gz, .xz"
+    formats = "system calls: ADFA-LD, UNM/STIDE or strace in a .zip or .tar; own .txt; compressed or not"
     abis = ABIS
     folder = Path(__file__).parent
     rules = RULES

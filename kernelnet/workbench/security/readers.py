@@ -6,12 +6,12 @@ file name                       content
 ==============================  ===========================================================================
 C{*.txt}, C{*.txt.xz},          C{# kernelnet syscalls 1}, then a sequence on each line: its label, C{learn},
 C{*.txt.gz}                     C{normal} or C{attack:KIND:INSTANCE}, and its calls, by name or number
-C{*.zip}                        files in folders, which say what they are: C{learn/}, C{normal/},
-                                C{attack/KIND/} or C{attack/KIND_INSTANCE/}; or those of ADFA-LD,
+C{*.zip}, C{*.tar},             files in folders, which say what they are: C{learn/}, C{normal/},
+C{*.tar.gz}, C{*.tar.xz}        C{attack/KIND/} or C{attack/KIND_INSTANCE/}; or those of ADFA-LD,
                                 C{Training_Data_Master}, C{Validation_Data_Master} and C{Attack_Data_Master}
 ==============================  ===========================================================================
 
-A file in a zip has one sequence or several, and is recognised by what is in it:
+A file in an archive has one sequence or several, and is recognised by what is in it:
 
   - ADFA-LD (U{https://research.unsw.edu.au/projects/adfa-ids-datasets}): numbers of calls, one sequence;
   - the University of New Mexico's, as STIDE reads them: a process and the number of a call on each line;
@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import lzma
 import re
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -36,9 +37,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kernelnet.workbench.errors import TraceError
-from kernelnet.workbench.reading import nameOf, pieces, plainName, shown, wholeLines
+from kernelnet.workbench.reading import BOM, nameOf, opened, pieces, plainName, shown, wholeLines
+from kernelnet.workbench.security.strace import isStrace, straceSequences
 
-__all__ = ["FIRST_LINE", "Sequence", "readSequences", "straceSequences", "traceName"]
+__all__ = ["FIRST_LINE", "Sequence", "readSequences", "traceName"]
 
 FIRST_LINE = "# kernelnet syscalls 1"
 
@@ -61,16 +63,12 @@ _FOLDERS = {
     **dict.fromkeys(("validation_data_master", "normal"), "normal"),
     **dict.fromkeys(("attack_data_master", "attack"), "attack"),
 }
-_STRACE = re.compile(
-    # A process and a time may stand before the call: those of -f, -t, -tt, -ttt and -r.
-    rb"^(?:\[pid +(?P<pid>[0-9]+)\] +|(?P<number>[0-9]+) +)?(?:[0-9][0-9:]*(?:\.[0-9]+)? +)?"
-    rb"(?:(?P<call>[a-z_][a-z0-9_]*)\(|(?P<other><\.\.\. |\+\+\+ |--- |strace: ))"
-)
 _ZIP_ERRORS = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
     *(EOFError, NotImplementedError, RuntimeError, ValueError),
 )
 _RIGHT_LINE = "each line should be learn, normal or attack:KIND:INSTANCE, and then its calls"
+_RIGHT_FOLDERS = "it should have learn/, normal/ and attack/KIND/, or the three folders of ADFA-LD"
 _RIGHT_CALL = f"a call should be a name or a number below {MAX_NUMBER}"
 _RIGHT_FILE = "it should have the numbers of calls, lines with a process and a call, or what strace writes"
 
@@ -96,18 +94,25 @@ class Sequence:
 
 def traceName(path: Path) -> str:
     """The file's name without what tells its format."""
-    return nameOf(path, (".txt", ".zip"))
+    return nameOf(path, (".txt", ".zip", ".tar", ".tgz", ".tbz2", ".txz"))
 
 
 def readSequences(path: Path) -> list[Sequence]:
     """@raise TraceError: it can't be read or isn't what its name says."""
     if path.name.lower().endswith(".zip"):
         found = _zip(path)
+    elif plainName(path).endswith((".tar", ".tgz", ".tbz2", ".txz")):
+        found = _tar(path)
     elif plainName(path).endswith(".txt"):
         found = _text(path)
     else:
         wrong = f"no data set has names like {path.name!r}"
-        raise TraceError(path, None, wrong, "it should end in .zip, .txt, .txt.gz or .txt.xz")
+        raise TraceError(
+            path,
+            None,
+            wrong,
+            "it should end in .zip, .tar or .txt, the latter two perhaps with .gz, .bz2, .xz or .zst behind",
+        )
     sequences, calls = [], 0
     for sequence in found:
         if not len(sequence.calls):
@@ -173,7 +178,7 @@ def _labelled(path: Path, number: int, fields: list[bytes], numbers: _Numbers) -
     return Sequence(what or "attack", kind, instance, numbers.of(fields[1:], path, number))
 
 
-# --- files in a zip --------------------------------------------------------------------------------------
+# --- files in an archive --------------------------------------------------------------------------------------
 
 
 def _zip(path: Path) -> Iterator[Sequence]:
@@ -181,12 +186,12 @@ def _zip(path: Path) -> Iterator[Sequence]:
     try:
         with zipfile.ZipFile(path) as archive:
             for member in sorted(archive.infolist(), key=lambda member: _natural(member.filename)):
-                label = _labelOf(member)
+                label = None if member.is_dir() else _labelOf(member.filename)
                 if label is None:
                     continue
                 found = True
                 with archive.open(member) as stream:
-                    data = _whole(path, member, stream)
+                    data = _whole(path, member.filename, stream)
                 total += len(data)
                 if total > MAX_BYTES:
                     raise TraceError(path, None, f"more than {MAX_BYTES >> 20} MiB uncompressed", "use a part of it")
@@ -199,8 +204,34 @@ def _zip(path: Path) -> Iterator[Sequence]:
     except OSError as error:
         raise TraceError(path, None, error.strerror or str(error), "it should be a readable file") from None
     if not found:
-        right = "it should have learn/, normal/ and attack/KIND/, or the three folders of ADFA-LD"
-        raise TraceError(path, None, "no file in a folder that says what it is", right)
+        raise TraceError(path, None, "no file in a folder that says what it is", _RIGHT_FOLDERS)
+
+
+def _tar(path: Path) -> Iterator[Sequence]:
+    """The same files in a tar, in the same order, whatever order the archive has."""
+    numbers, total = _Numbers(), 0
+    found: list[tuple[list[tuple[int, int, str]], Sequence]] = []
+    try:
+        with opened(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+            for member in archive:
+                label = _labelOf(member.name) if member.isfile() else None
+                content = archive.extractfile(member) if label is not None else None
+                if label is None or content is None:
+                    continue
+                data = _whole(path, member.name, content)
+                total += len(data)
+                if total > MAX_BYTES:
+                    raise TraceError(path, None, f"more than {MAX_BYTES >> 20} MiB uncompressed", "use a part of it")
+                key = _natural(member.name)
+                for calls in _sequences(f"{path}!{_plain(member.name)}", data, numbers):
+                    found.append((key, Sequence(*label, calls)))
+                    if len(found) > MAX_SEQUENCES:
+                        raise TraceError(path, None, f"more than {MAX_SEQUENCES} sequences", "use a part of it")
+    except tarfile.TarError as error:
+        raise TraceError(path, None, f"not a whole tar file ({error})", "make it again with tar") from None
+    if not found:
+        raise TraceError(path, None, "no file in a folder that says what it is", _RIGHT_FOLDERS)
+    yield from (sequence for _, sequence in sorted(found, key=lambda entry: entry[0]))
 
 
 def _plain(name: str) -> str:
@@ -213,10 +244,10 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part[0].isdigit() and part.isascii() else (1, 0, part) for part in parts]
 
 
-def _labelOf(member: zipfile.ZipInfo) -> tuple[str, str, str] | None:
-    """Label, kind and instance of a file in a zip; C{None} for what is none of ours."""
-    parts = member.filename.split("/")
-    if member.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts):
+def _labelOf(name: str) -> tuple[str, str, str] | None:
+    """Label, kind and instance of a file in an archive; C{None} for what is none of ours."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+    if any(part.startswith((".", "__MACOSX")) for part in parts):
         return None
     for index, part in enumerate(parts[:-1]):
         label = _FOLDERS.get(part.lower())
@@ -232,19 +263,20 @@ def _labelOf(member: zipfile.ZipInfo) -> tuple[str, str, str] | None:
     return None
 
 
-def _whole(path: Path, member: zipfile.ZipInfo, stream: IO[bytes]) -> bytes:
-    # What the zip says of the size is not believed.
+def _whole(path: Path, name: str, stream: IO[bytes]) -> bytes:
+    # What the archive says of the size is not believed.
     data = stream.read(MAX_MEMBER + 1)
     if len(data) > MAX_MEMBER:
-        wrong = f"{shown(member.filename.encode('utf-8', errors='replace'))} has more than {MAX_MEMBER >> 20} MiB"
+        wrong = f"{shown(name.encode('utf-8', errors='replace'))} has more than {MAX_MEMBER >> 20} MiB"
         raise TraceError(path, None, wrong, "use a part of it")
     return data
 
 
 def _sequences(where: str, data: bytes, numbers: _Numbers) -> Iterable[Calls]:
+    data = data.removeprefix(BOM)
     lines = data.split(b"\n", 64)[:64]
-    if any(_STRACE.match(line) for line in lines):
-        return [numbers.of(names, where, None) for names in straceSequences(data.splitlines())]
+    if isStrace(lines):
+        return [numbers.of(names, where, None) for names in straceSequences(data.splitlines(), where)]
     filled = [line.split() for line in lines if line.strip()]
     if len(filled) > 1 and all(len(fields) == 2 for fields in filled):
         return _pairs(where, data, numbers)
@@ -269,28 +301,3 @@ def _pairs(where: str, data: bytes, numbers: _Numbers) -> Iterable[Calls]:
             raise TraceError(where, number, f"{shown(line.strip())} is no such pair", right)
         processes.setdefault(fields[0], []).append(fields[1])
     return [numbers.of(calls, where, None) for calls in processes.values()]
-
-
-def straceSequences(lines: Iterable[bytes]) -> list[list[bytes]]:
-    """
-    The calls of each process, in the order of the processes' first calls, from what C{strace -f} wrote.
-
-    A call counts where it begins; signals, exits and what can't be understood are left out.  A process that
-    comes after the end of another with its number is a new one.
-    """
-    result: list[list[bytes]] = []
-    current: dict[bytes, list[bytes]] = {}
-    for line in lines:
-        match = _STRACE.match(line)
-        if match is None:
-            continue
-        process = match["pid"] or match["number"] or b""
-        if match["other"]:
-            if match["other"] == b"+++ ":
-                current.pop(process, None)
-            continue
-        if process not in current:
-            current[process] = []
-            result.append(current[process])
-        current[process].append(match["call"])
-    return result

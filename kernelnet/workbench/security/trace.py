@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from kernelnet.workbench.account import Account
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.security.readers import Sequence, readSequences, traceName
 from kernelnet.workbench.splits import SPLITS, splitEnds
@@ -179,4 +181,10 @@ def _attacksBySplit(attacks: list[Sequence]) -> dict[str, list[Sequence]]:
 
 def loadTrace(path: Path) -> Trace:
     """@raise TraceError: it can't be read, or has too few sequences."""
-    return makeTrace(traceName(path), readSequences(path), path)
+    sequences = readSequences(path)
+    trace = makeTrace(traceName(path), sequences, path)
+    counted = Counter(sequence.label for sequence in sequences)
+    kinds = len({sequence.kind for sequence in sequences if sequence.label == "attack"})
+    figures = {f"{label} sequences": counted[label] for label in ("learn", "normal", "attack") if counted[label]}
+    figures |= {"kinds of attacks": kinds, "calls": len(trace.calls), "different calls": trace.distinct}
+    return replace(trace, account=Account("sequences of system calls", figures={**figures}))

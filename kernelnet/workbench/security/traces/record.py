@@ -25,7 +25,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from kernelnet.workbench.security.readers import FIRST_LINE, straceSequences
+from kernelnet.workbench.security.readers import FIRST_LINE
+from kernelnet.workbench.security.strace import straceSequences
 from kernelnet.workbench.security.traces import shop, tools
 
 LONGEST = 1500
