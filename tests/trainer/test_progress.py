@@ -1,6 +1,7 @@
 """Progress that is shown: what has been counted, and what the local trainer tells of itself."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
@@ -30,6 +31,9 @@ class ProgressTests(WorkTestCase):
         self.assertEqual((told["confirmed"], told["to_measure"], told["skipped"]), (1, 0, 0))
         self.assertTrue(told["online"])
         self.assertEqual((told["generation"], told["best"]), (0, None))
+        document = (Path(__file__).parents[2] / "docs" / "reference" / "python.rst").read_text("utf-8")
+        for key in told.keys() - self.local.status().keys():
+            self.assertIn(f"``{key}``", document)
         self.trainer.progress.write()
         written = json.loads((self.trainer.folder / "progress.json").read_text())
         for key in ("ai_id", "rounds", "built", "confirmed", "sessions", "unacked"):
