@@ -120,4 +120,4 @@ class ReadmeTests(SystemTestCase):
             check=False,
         )
         self.assertEqual(ran.returncode, 0, ran.stderr)
-        self.assertEqual(len(ran.stdout.splitlines()), 3, ran.stdout)
+        self.assertEqual(len(ran.stdout.splitlines()), 2, ran.stdout)
