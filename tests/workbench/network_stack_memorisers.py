@@ -166,7 +166,7 @@ def byTime(trace: Trace, size: int, base: str, rtt: int = 40, *, doubt: float = 
     """
     It takes what the link takes at that time, as long as that is about so.
 
-    @param size: bytes of the table; C{doubt}: how wrong it supposes itself to be at first, above 0.25: it waits and sees.
+    @param size: bytes of the table; C{doubt}: how wrong it supposes itself to be at first; above 0.25 it waits.
     """
     return _sender(trace, size, base, _TIME, rtt, check=200, doubt=doubt)
 

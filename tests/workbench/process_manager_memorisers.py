@@ -101,9 +101,7 @@ def byNumber(trace: Trace, size: int) -> bytes:
     """Sizes by the number of the arrival.  @param size: bytes of the table."""
     held = _held(trace, size)
     table = _array("table", _packed(trace.run[held].tolist()))
-    return _full(
-        table, f"u32 at = number++ - {held.start}; return at < sizeof table ? unpacked(table[at]) : 0;"
-    )
+    return _full(table, f"u32 at = number++ - {held.start}; return at < sizeof table ? unpacked(table[at]) : 0;")
 
 
 def _hashed(names: Sequence[int], sizes: Sequence[int], size: int) -> tuple[list[int], int]:
@@ -215,7 +213,7 @@ def rankByNumber(trace: Trace, size: int, bound: int, own: str = "gittins") -> b
         u32 at = (u32)(name * {_MIX}ull >> 52);
         if (wait + attained + idle == 0) {{
             lately[at].name = name;
-            lately[at].size = number >= {held.start} && number < {held.stop} ? unpacked(table[number - {held.start}]) : 0;
+            lately[at].size = number - {held.start} < sizeof table ? unpacked(table[number - {held.start}]) : 0;
             number++;
         }}
         return lately[at].name == name ? left(lately[at].size, attained, own) : own;

@@ -10,48 +10,49 @@ from typing import Any
 
 import numpy as np
 
-from kernelnet.workbench.base import SPLITS, splitEnds
+from kernelnet.workbench.base import splitEnds
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.reading import nameOf, pieces, plainName, shown, wholeLines
+from kernelnet.workbench.thinning import drawn
+from kernelnet.workbench.trace import BaseTrace
 
 __all__ = ["Trace", "makeTrace", "readTrace"]
 
 MIN_READS = 100
 MAX_READS = 1 << 24
 MAX_BLOCK = (1 << 31) - 1
+MISSING = 4
 
 RIGHT = f"each line should be a file's name and the number of a block in it, 0 to {MAX_BLOCK}"
 NUMBER = re.compile(rb"[0-9]{1,10}")
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(BaseTrace):
     """
+    See `BaseTrace`; an event is a read.
+
     @ivar digest: hex SHA-256 of what is measured: of the reads, whatever file they were in.
     @ivar file: by read, the number of its file, in the order of first appearance; C{block}: of the block in it.
-    @ivar ends: by split, the read before which it ends.
     """
 
-    name: str
-    digest: str
     file: Any
     block: Any
     files: int
-    ends: dict[str, int]
 
-    def windows(self, upTo: str) -> list[tuple[str, int, int]]:
-        """What `kernelnet.workbench.machine.Machine` asks for: C{(split, from, to)}, up to and with C{upTo}."""
-        splits = SPLITS[: SPLITS.index(upTo) + 1]
-        starts = [0, *(self.ends[split] for split in splits)]
-        return [(split, start, self.ends[split]) for split, start in zip(splits, starts, strict=False)]
+    def variant(self, seed: bytes) -> Trace:
+        """
+        What a claim is measured on: of each split the reads of a quarter of the files are missing.
 
-    def thinned(self, module: bytes) -> Trace:
-        """What `BaseScenario.steady` asks for: the trace without a few reads that nobody knows beforehand."""
-        seed = hashlib.sha256(b"thinned" + module + bytes.fromhex(self.digest))
-        reads = len(self.file)
-        drawn = np.frombuffer(hashlib.shake_128(seed.digest()).digest(8 * -(-reads // 1000)), "<u8") % reads
-        file, block = (np.delete(array, np.unique(drawn)) for array in (self.file, self.block))
-        return Trace(self.name, seed.hexdigest(), file, block, self.files, splitEnds(len(file)))
+        Which files, follows from the module's digest: who counts reads doesn't know where in the trace he is.  Single
+        reads would be no good: what is read from end to end would have gaps that no file has.
+        """
+        left = np.ones(len(self.file), np.bool_)
+        for split, start, end in self.windows("held_out"):
+            left[start:end] = drawn(seed, split, self.files, MISSING)[self.file[start:end]] > 0
+            left[start] = True  # No split is empty.
+        ends = {split: int(np.count_nonzero(left[:end])) for split, end in self.ends.items()}
+        return Trace(self.name, seed.hex(), ends, self.file[left], self.block[left], self.files)
 
 
 def readTrace(path: Path) -> Trace:
@@ -79,4 +80,4 @@ def makeTrace(file: list[int], block: list[int], path: Path) -> Trace:
         raise TraceError(path, None, f"it has {len(file)} reads", f"at least {MIN_READS} are needed")
     files, blocks = np.array(file, "<u4"), np.array(block, "<u4")
     digest = hashlib.sha256(b"readahead trace 1\n" + files.tobytes() + blocks.tobytes()).hexdigest()
-    return Trace(nameOf(path, (".reads",)), digest, files, blocks, max(file) + 1, splitEnds(len(file)))
+    return Trace(nameOf(path, (".reads",)), digest, splitEnds(len(file)), files, blocks, max(file) + 1)

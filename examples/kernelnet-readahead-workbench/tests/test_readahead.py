@@ -160,8 +160,20 @@ class ReadaheadTests(unittest.TestCase):
         scores = {report.splits["held_out"].score for report in scenario.baselines().values()}
         self.assertEqual(len(scores), len(workbench.baselineNames))
         self.assertGreater(min(scores), scenario.optimum()["held_out"])
-        for name, report in scenario.baselines().items():
-            self.assertTrue(scenario.steady(workbench.baselineModule(name), report), name)
+
+    def test_variants(self):
+        """A claim is measured on the trace without some files; levels are about those on the trace as it is."""
+        scenario = workbench.scenario(workbench.traces()[0])
+        trace = scenario.machine.trace
+        one, other = trace.variant(bytes(32)), trace.variant(bytes([1]) * 32)
+        self.assertNotEqual(one.file.tolist(), other.file.tolist())
+        self.assertEqual(one.file.tolist(), trace.variant(bytes(32)).file.tolist())
+        for split, share in ((split, one.windows(split)[-1]) for split in ("train", "validation", "held_out")):
+            self.assertTrue(0 < share[2] - share[1] < scenario.events[split])
+        wasm = workbench.baselineModule("doubling")
+        claimed = scenario.forModule(wasm)
+        level, there = (each.developmentLevel(each.measure(wasm)) for each in (scenario, claimed))
+        self.assertLess(abs(level - there), 0.15)
 
     def test_mistakes(self):
         """What can't be read, and settings that aren't any: one line that says what is wrong."""

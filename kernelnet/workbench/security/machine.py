@@ -69,7 +69,7 @@ class SecurityMachine(Machine):
         return arena
 
     def prepare(self, arena: Arena, settings: Mapping[str, int], wasm: bytes, end: int) -> None:
-        """Calls get other numbers and sequences another order, within what they are for; a rank function gets features."""
+        """Calls get other numbers, sequences another order within what they are for, and a rank function features."""
         salt, trace = self.salt, self.trace
         if self.shapeOf(wasm).abi.function and not arena.at.get("ranked"):
             arena.memory.write(arena.at["features"], self.features())
