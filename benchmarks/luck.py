@@ -3,8 +3,8 @@ What luck a module's digest may have, which draws keys and variants: development
 
 Each policy is measured as a claim of it would be, with the same code and an unused section of bytes in which each copy
 is another.  The best hand-made ones, one that a short search finds for each task, and on benches where tasks or blocks
-have keys one with hash tables of its own (C{tables/}), in which keys collide.  C{gain} is over the hand-made policy that
-is best on held-out, on the same variants: what of the luck is not that of all.
+have keys one with hash tables of its own (C{tables/}), in which keys collide.  C{gain} is over the hand-made policy
+that is best on held-out, on the same variants: what of the luck is not that of all.
 """
 
 from __future__ import annotations

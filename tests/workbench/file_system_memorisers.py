@@ -286,7 +286,8 @@ def byDraw(scenario: FileSystemScenario, size: int) -> bytes:
     trace, capacity = scenario.machine.trace, scenario.settings["capacity"]
     following = nextUse(trace.blocks).tolist()
     seed = int.from_bytes(bytes.fromhex(trace.digest)[:8], "little")
-    start, chosen, evictions, first = trace.ends["validation"], [], 0, 0
+    start, evictions, first = trace.ends["validation"], 0, 0
+    chosen: list[int] = []
     slots: list[int] = []
     where: dict[int, int] = {}
     use: list[int] = []
