@@ -289,6 +289,9 @@ class ILocalTrainer(Interface):
 
         C{generation}; C{best}, the score; C{scenario}, the task that is worked on, with C{workbench}, C{trace},
         C{trace_digest} and C{settings}, or None.  Whatever it doesn't know may be missing.
+
+        C{search}, which peers are shown: C{evaluations}, the number of candidates measured on this task so far, and the
+        best level on C{train} and on C{validation} of the trace as it is, or None.
         """
 
     def stop() -> Deferred[None]:
