@@ -64,9 +64,9 @@ FRAMES = (
         (
             ("tap",),
             ("service",),
-            ("config", "workbench_rules"),
+            ("config",),
             ("web",),
-            ("admin",),
+            ("admin", "workbench_rules"),
             ("connection",),
             ("", "routing"),
             ("auth", "views"),

@@ -86,10 +86,10 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.hub.routing": ("kernelnet.hub.auth", "kernelnet.hub.views"),
     "kernelnet.hub.connection": ("kernelnet.hub.routing",),
     "kernelnet.hub.admin": ("kernelnet.hub.connection",),
-    "kernelnet.hub.web": ("kernelnet.hub.admin",),
-    "kernelnet.hub.config": ("kernelnet.hub.web",),
     "kernelnet.hub.workbench_rules": ("kernelnet.plugins",),
-    "kernelnet.hub.service": ("kernelnet.hub.config", "kernelnet.hub.workbench_rules", "kernelnet.daemon"),
+    "kernelnet.hub.web": ("kernelnet.hub.admin", "kernelnet.hub.workbench_rules"),
+    "kernelnet.hub.config": ("kernelnet.hub.web",),
+    "kernelnet.hub.service": ("kernelnet.hub.config", "kernelnet.daemon"),
     "kernelnet.hub.tap": ("kernelnet.hub.service", "kernelnet.log_format"),
     # What stands on all of it
     "kernelnet": ("kernelnet.trainer.api", "kernelnet.learning", "kernelnet.message"),

@@ -255,6 +255,10 @@ class MemoryReports:
             if report.digest == digest and report.reporter != author and report.verdict is not None
         ]
 
+    def lastConfirmation(self) -> str | None:
+        found = (one.timestamp for one in reversed(self._bySeq()) if one.verdict == Verdict.CONFIRMED.value)
+        return next(found, None)
+
     def count(self) -> int:
         return len(self._tables.reports)
 

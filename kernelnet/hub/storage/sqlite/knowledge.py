@@ -352,6 +352,13 @@ class SqliteReports:
             (digest, author),
         ).fetchall()
 
+    def lastConfirmation(self) -> str | None:
+        row = self._execute(
+            "SELECT timestamp FROM performance_reports WHERE verdict = ? ORDER BY seq DESC LIMIT 1",
+            (Verdict.CONFIRMED.value,),
+        ).fetchone()
+        return row[0] if row else None
+
     def count(self) -> int:
         (count,) = self._execute("SELECT COUNT(*) FROM performance_reports").fetchone()
         return int(count)

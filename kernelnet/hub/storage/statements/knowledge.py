@@ -355,6 +355,9 @@ class ReportsQueries(Protocol):
     def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
         """(reporter, verdict) of those on this digest that have a verdict and are not by C{author}, by seq."""
 
+    def lastConfirmation(self) -> str | None:
+        """The C{timestamp} of the newest (by seq) with the verdict C{confirmed}; C{None}: there is none."""
+
     def count(self) -> int:
         """The number of them."""
 
