@@ -11,7 +11,6 @@ from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.sqlite.log import Execute
 from kernelnet.hub.storage.statements.knowledge import (
-    OLDER,
     ComponentKey,
     ComponentTurn,
     NewComponent,
@@ -235,7 +234,7 @@ class SqliteComponents:
         if after is not None:
             numbers = {
                 "standing": after.standing,
-                "-older_rules": -int(after.standing == OLDER),
+                "-older_rules": -int(after.olderRules),
                 "development_level": after.level,
                 "confirmed - refuted": after.rank,
                 "seq": after.seq,
