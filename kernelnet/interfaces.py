@@ -291,7 +291,8 @@ class ILocalTrainer(Interface):
         C{trace_digest} and C{settings}, or None.  Whatever it doesn't know may be missing.
 
         C{search}, which peers are shown: C{evaluations}, the number of candidates measured on this task so far, and the
-        best level on C{train} and on C{validation} of the trace as it is, or None.
+        best level on C{train} and on C{validation} of the trace as it is, or None.  C{ended}: C{scenario} and C{search}
+        of the search that ended last, or None.
         """
 
     def stop() -> Deferred[None]:

@@ -81,6 +81,7 @@ class IntegratedKernelTrainer:
         self._run: SearchRun | None = None
         self._accounts = SearchAccounts()
         self._account = TaskAccount()
+        self._ended: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
         return f"<IntegratedKernelTrainer {self.author}: {self._selection}>"
@@ -130,13 +131,8 @@ class IntegratedKernelTrainer:
                 # a generalist's score is made of several
                 "unit": "" if isinstance(run.scenario, Suite) else run.scenario.workbench.unit,
             },
-            "search": None
-            if run is None
-            else {
-                "evaluations": self._account.evaluations + run.measured,
-                "train": self._account.train,
-                "validation": self._account.validation,
-            },
+            "search": None if run is None else _told(self._account, run.measured),
+            "ended": self._ended,
             "tasks": msgspec.to_builtins(self._selection.every),
         }
 
@@ -199,6 +195,7 @@ class IntegratedKernelTrainer:
         if component is not None:
             measured = scenario.measure(component.wasm, upTo="validation")
             account.found(scenario, "validation", measured.splits["validation"].score)
+        self._ended = {"scenario": msgspec.to_builtins(described(scenario)), "search": _told(account, run.measured)}
         if component is None:
             if reason:
                 self.log.info("not published: {reason}", reason=reason)
@@ -226,6 +223,15 @@ class IntegratedKernelTrainer:
             return self._inThread(self._verifier.validationLevels, components)
 
         return await inReactor(lambda: demo(self, validationLevels))
+
+
+def _told(account: TaskAccount, more: int) -> dict[str, Any]:
+    """@param more: number of candidates measured since the account was brought up to date."""
+    return {
+        "evaluations": account.evaluations + more,
+        "train": account.train,
+        "validation": account.validation,
+    }
 
 
 @implementer(IPlugin, ILocalTrainerMaker)

@@ -59,6 +59,7 @@ class Progress:
         self._verification = verification
         self._sessions = sessions
         self._hidden = False
+        self._toldEnded: object = None
 
     def now(self) -> dict[str, Any]:
         """A JSON-able dict of how the training goes, for whoever shows it."""
@@ -79,8 +80,14 @@ class Progress:
         }
 
     def search(self) -> SearchProgress | None:
-        """Progress of the search, as the hub is told of it; C{None} where the local trainer doesn't say."""
+        """
+        Progress of the search, as the hub is told of it: once of the one that has ended, else of the one that goes on;
+        C{None} where the local trainer doesn't say.
+        """
         status = self._local.status()
+        ended = status.get("ended")
+        if ended is not None and ended != self._toldEnded:
+            self._toldEnded = status = ended
         task, search = status.get("scenario"), status.get("search")
         if task is None or search is None:
             return None

@@ -58,6 +58,14 @@ class SearchTests(WorkTestCase):
         self.assertEqual(told["train"], -1e6)
         self.assertNotIn("validation", told)
 
+    def test_ended(self) -> None:
+        """What came of a search that has ended is told once, before the one that goes on."""
+        ended = {"scenario": self.TASK, "search": {"evaluations": 9, "train": 0.5, "validation": 0.25}}
+        current = {"scenario": self.TASK, "search": {"evaluations": 1}, "ended": ended}
+        self.patch(self.local, "status", lambda: current)
+        told = [self.trainer.progress.search() for _ in range(3)]
+        self.assertEqual([one and (one.evaluations, one.validation) for one in told], [(9, 0.25), (1, None), (1, None)])
+
     def test_nothing(self) -> None:
         """Nothing is told where nothing is known, of what the hub would refuse, or without a connection."""
         search = {"evaluations": 7}
