@@ -294,6 +294,7 @@ class SearchProgress(Struct, omit_defaults=True):
     @ivar evaluations: number of candidates that were measured on this task since the trainer started.
     @ivar train: best level on the training part of the trace as it is; C{validation}: on the validation part.
     @ivar sessions: ids of the collaboration sessions that are worked on.
+    @ivar rounds: number of searches of its own that have ended since the trainer started.
     """
 
     task: TaskDescription
@@ -301,6 +302,7 @@ class SearchProgress(Struct, omit_defaults=True):
     train: Level | None = None
     validation: Level | None = None
     sessions: Annotated[list[Annotated[str, Meta(max_length=128)]], Meta(max_length=16)] = []
+    rounds: Annotated[int, Meta(ge=0, le=10**9)] = 0
 
 
 class Hint(Struct, omit_defaults=True):

@@ -123,6 +123,7 @@ SEARCH_PROGRESS: dict[str, Any] = {
     "train": 0.5,
     "validation": -0.25,
     "sessions": ["s1"],
+    "rounds": 3,
 }
 HEARTBEAT: dict[str, Any] = {"nonce": "n1", "reply_to": "n0", "seq": 9, "progress": SEARCH_PROGRESS}
 

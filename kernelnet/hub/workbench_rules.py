@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+
 from twisted.logger import Logger
 
 from kernelnet.interfaces import IWorkbench
@@ -12,8 +15,13 @@ __all__ = ["installedRules"]
 _log = Logger(namespace="kernelnet.hub")
 
 
-def installedRules() -> dict[str, str]:
-    """The digest of each installed workbench, by its name; of one that fails nothing."""
+@cache
+def installedRules() -> Mapping[str, str]:
+    """
+    The digest of each installed workbench, by its name; of one that fails nothing.
+
+    What is installed while the hub runs it sees at its next start.
+    """
     found: dict[str, str] = {}
     for bench in available(IWorkbench):
         try:

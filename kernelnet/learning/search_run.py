@@ -100,6 +100,11 @@ class SearchRun:
         self._cancelled = threading.Event()
         self._problem: Problem | None = None
 
+    @property
+    def measured(self) -> int:
+        """Number of candidates that were measured on train; from any thread."""
+        return self._problem.measured if self._problem is not None else 0
+
     def cancel(self) -> None:
         """From any thread: let the generator end soon, and its result be none."""
         self._cancelled.set()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from twisted.logger import Logger
 
-from kernelnet.artifacts import Verdict
+from kernelnet.artifacts import MAX_PROGRESS, SearchProgress, Verdict
 from kernelnet.interfaces import ILocalTrainer
 from kernelnet.trainer.collaboration.sessions import Sessions
 from kernelnet.trainer.connection.client import HubClient
@@ -80,6 +82,7 @@ class Progress:
         self._sessions = sessions
         self._sessionsBefore: dict[str, str] = {}
         self._hidden = False
+        self._toldEnded: object = None
 
     def load(self) -> None:
         """Take up what an earlier run left: what it did is not of this one."""
@@ -112,6 +115,33 @@ class Progress:
             **self._local.status(),
         }
 
+    def search(self) -> SearchProgress | None:
+        """
+        Progress of the search, as the hub is told of it: once of the one that has ended, else of the one that goes on;
+        C{None} where the local trainer doesn't say.
+        """
+        status = self._local.status()
+        ended = status.get("ended")
+        if ended is not None and ended != self._toldEnded:
+            self._toldEnded = status = ended
+        task, search = status.get("scenario"), status.get("search")
+        if task is None or search is None:
+            return None
+        told = {
+            "task": task,
+            "evaluations": search["evaluations"],
+            "train": _bounded(search.get("train")),
+            "validation": _bounded(search.get("validation")),
+            "rounds": self._rounds.rounds,
+            "sessions": [id_ for id_, s in self._sessions.sessions.items() if s.status == "active"][:16],
+        }
+        try:
+            progress = msgspec.convert(told, SearchProgress)
+        except msgspec.ValidationError as error:
+            self.log.debug("what the local trainer says of its search can't be told: {error}", error=str(error))
+            return None
+        return progress if len(msgspec.json.encode(progress)) <= MAX_PROGRESS else None
+
     def write(self) -> None:
         """Write it to C{progress.json}."""
         scratch = self._folder / ".progress.json"
@@ -127,3 +157,8 @@ class Progress:
 
 def _counted(states: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(states).items()))
+
+
+def _bounded(level: float | None) -> float | None:
+    """A level that the hub takes: what is far below the reference it need not know closer."""
+    return None if level is None or math.isnan(level) else max(-1e6, min(1e6, level))

@@ -64,9 +64,9 @@ FRAMES = (
         (
             ("tap",),
             ("service",),
-            ("composition", "config", "workbench_rules"),
+            ("composition", "config"),
             ("web",),
-            ("admin",),
+            ("admin", "workbench_rules"),
             ("connection",),
             ("", "routing"),
             ("auth", "views"),

@@ -19,7 +19,7 @@ from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.file_system import workbench
-from tests.workbench.support import mixture
+from tests.workbench.support import baselineSource, mixture
 
 
 class StopTests(TestCase):
@@ -141,6 +141,27 @@ class RoundsTests(TestCase):
         """Alone a trainer goes round its tasks; among others its rounds are for those that are dealt to it."""
         self.assertEqual(sorted(self.build(3)), [20, 40, 60])
         self.assertEqual(self.build(3, place=1, among=3), [40] * 3)
+
+    def test_status(self) -> None:
+        """The status tells what was measured on the task since the start, how good the best is, and of what ended."""
+        wasm = compileC(baselineSource("fifo"), workbench.headerPath, trusted=True)
+
+        def generate(problem: Any) -> None:
+            score = problem.measure(wasm).score
+            problem.measureWindows(wasm)
+            problem.progress(1, score)
+            self.told = self.local.status()["search"]
+
+        self.patch(self.generator, "generate", generate)
+        self.assertEqual((self.local.status()["search"], self.local.status()["ended"]), (None, None))
+        task = {"trace_digest": self.scenario.traceDigest, "settings": self.scenario.settings}
+        level = self.scenario.developmentLevel(self.scenario.measure(wasm), "train")
+        for turn in (1, 2):
+            self.local._build(Goal("", 1.0, requirements=task), 1)
+            told = {"evaluations": 2 * turn, "train": level, "validation": None}
+            self.assertEqual(self.told, told)
+            self.assertEqual(self.local.status()["ended"]["search"], told)
+            self.assertEqual(self.local.status()["ended"]["scenario"]["settings"], {"capacity": 20})
 
     def test_memory(self) -> None:
         """What a generator leaves in its memory of a task is there the next time, and nobody else's business."""

@@ -69,8 +69,7 @@ class SearchSeries(Struct):
         """@return: by how many evaluations it went on."""
         before = self.last.evaluations if self._values else 0
         self.last, self.at = progress, now
-        # Fewer than before: the trainer has started anew.
-        gone = progress.evaluations - before if progress.evaluations >= before else progress.evaluations
+        gone = _more(before, progress.evaluations)
         self._skipped += 1
         if not self._values or self._skipped >= self._every:
             self._skipped = 0
@@ -93,7 +92,7 @@ class SearchHistory:
     """
     @param here: ids of the AIs that are connected.
     @param wallClock: Unix seconds.
-    @ivar evaluations: number of those that all AIs told of since the start.
+    @ivar evaluations: number of those that all AIs told of since the start; C{rounds}: the same of searches.
     """
 
     def __init__(self, here: Container[str], wallClock: Callable[[], float]) -> None:
@@ -103,6 +102,7 @@ class SearchHistory:
         self._series: OrderedDict[tuple[str, _Key], SearchSeries] = OrderedDict()
         self._ofAi: dict[str, OrderedDict[_Key, SearchSeries]] = {}
         self.evaluations = 0
+        self.rounds = 0
 
     def __repr__(self) -> str:
         return f"<SearchHistory {len(self._series)} searches of {len(self._ofAi)} AIs>"
@@ -128,6 +128,7 @@ class SearchHistory:
             mine[key] = self._series[aiId, key] = series
         mine.move_to_end(key)
         self._series.move_to_end((aiId, key))
+        self.rounds += _more(last.last.rounds if last is not None else 0, progress.rounds)
         self.evaluations += series.add(progress, now)
         if len(mine) > MAX_TASKS:
             self._drop(aiId, next(iter(mine)))
@@ -163,6 +164,11 @@ class SearchHistory:
         del mine[key]
         if not mine:
             del self._ofAi[aiId]
+
+
+def _more(before: int, now: int) -> int:
+    """By how many a count went on; one that is lower than before is that of a trainer which has started anew."""
+    return now - before if now >= before else now
 
 
 def _number(level: float | None) -> float:

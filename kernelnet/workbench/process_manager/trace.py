@@ -103,11 +103,9 @@ class Trace(BaseTrace):
         gaps = np.diff(self.arrival, prepend=self.arrival[:1])
         gaps[1:][gone[:-1]] = 0
         arrival = np.cumsum(_jittered(gaps, drawn[2], GAP))
-        sizes = {
-            # The same factor for both: no estimate becomes too short.
-            "run": np.maximum(_jittered(self.run, drawn[3], SIZE), 1),
-            "estimate": np.where(self.estimate > 0, np.maximum(_jittered(self.estimate, drawn[3], SIZE), 1), 0),
-        }
+        # The same factor for both: no estimate becomes too short.
+        run = np.maximum(_jittered(self.run, drawn[3], SIZE), 1)
+        estimate = np.where(self.estimate > 0, np.maximum(_jittered(self.estimate, drawn[3], SIZE), 1), 0)
         kept = places[~gone[places]]
         return replace(
             self,
@@ -117,7 +115,8 @@ class Trace(BaseTrace):
             key=self.key[kept],
             group=self.group[kept],
             ends={split: int(np.count_nonzero(~gone[:end])) for split, end in self.ends.items()},
-            **{name: np.ascontiguousarray(column[kept], "<u8") for name, column in sizes.items()},
+            run=np.ascontiguousarray(run[kept], "<u8"),
+            estimate=np.ascontiguousarray(estimate[kept], "<u8"),
         )
 
 

@@ -88,8 +88,8 @@ class SearchHistoryTests(SynchronousTestCase):
     def test_evaluations(self) -> None:
         """Evaluations of all are added up; fewer than before are those of a trainer that has started anew."""
         for ai, number in (("a", 10), ("a", 15), ("b", 7), ("a", 4), ("a", 5)):
-            self.tell(ai, telling(number))
-        self.assertEqual(self.history.evaluations, 27)
+            self.tell(ai, telling(number, rounds=number // 5))
+        self.assertEqual((self.history.evaluations, self.history.rounds), (27, 3 + 1 + 1))
 
 
 @onEveryEngine

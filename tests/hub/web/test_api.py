@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.hub.views import progress, sessions
 from kernelnet.hub.web.traffic import SAMPLES
 from kernelnet.wire import WireProblem, rfc3339
 from tests.hub.databases import onEveryEngine
-from tests.hub.support import aComponent, aPattern
+from tests.hub.support import TIMESTAMP, aComponent, aPattern
 from tests.hub.views.test_components import claiming
 from tests.hub.web.support import WebTestCase
 from tests.wire_examples import SEARCH_PROGRESS
@@ -310,6 +311,41 @@ class ApiTests(WebTestCase):
         self.assertEqual((found["AI_1"]["connected"], found["AI_1"]["behind"]), (True, 0))
         self.assertIsNotNone(found["AI_2"]["seen"])
         self.assertEqual(self.ask("/api/ais?limit=1").json["known"], 2)
+
+    def test_metricsOfLearning(self) -> None:
+        """What is best by workbench, and how much was searched; no label comes from a stranger."""
+        self.assertNotIn("kernelnet_last_confirmation", self.ask("/metrics").body.decode())
+        author, *peers = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
+        strange = claiming("strange", 0.99)
+        for part in (strange["component"]["manifest"], strange["component"]["manifest"]["report"]):
+            part["workbench"] = "a stranger's"
+        for name, shared in (
+            ("low", claiming("low", 0.25)),
+            ("high", claiming("high", 0.5, trace="4" * 64)),
+            ("refuted", claiming("refuted", 0.9)),
+            ("strange", strange),
+        ):
+            author.send("os_component_share", shared)
+            digest = self.ask(f"/api/components/{name}").json["digest"]
+            told = {"best_in_hindsight": "sieve", "best_in_hindsight_level": 0.125 if name == "high" else 0.75}
+            verdict = "refuted" if name == "refuted" else "confirmed"
+            report = {"component_id": name, "performance": told, "digest": digest, "verdict": verdict}
+            for peer in peers:
+                peer.send("performance_report", report)
+        for client, evaluations in ((author, 7), (peers[0], 5)):
+            told = {"task": SEARCH_PROGRESS["task"], "evaluations": evaluations, "rounds": 2}
+            client.send("heartbeat", {"progress": told})
+        text = self.ask("/metrics").body.decode()
+        for line in (
+            'kernelnet_best_level{workbench="file_system"} 0.5',
+            'kernelnet_best_in_hindsight_level{workbench="file_system"} 0.125',
+            "kernelnet_evaluations_total 12.0",
+            "kernelnet_rounds_total 4.0",
+        ):
+            self.assertIn(line, text.splitlines())
+        (at,) = re.findall(r"^kernelnet_last_confirmation_time_seconds (\S+)$", text, re.M)
+        self.assertEqual(rfc3339(float(at))[:19], TIMESTAMP[:19])
+        self.assertNotIn("stranger", text)
 
     def test_metrics(self) -> None:
         """Prometheus' text, with counters by type and no AI's id."""

@@ -9,7 +9,6 @@ from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.memory.tables import ComponentRow, PatternRow, ReportRow, RulesRow, Tables
 from kernelnet.hub.storage.statements.knowledge import (
-    OLDER,
     ComponentKey,
     ComponentTurn,
     NewComponent,
@@ -25,8 +24,8 @@ __all__ = ["MemoryComponents", "MemoryPatterns", "MemoryReports"]
 
 _SORTS: dict[str, Callable[[StoredComponent | ComponentKey], tuple[float, ...]]] = {
     "level": lambda one: (one.standing, one.level, one.seq),
-    "confirmed": lambda one: (one.standing != OLDER, one.rank, one.level, one.seq),
-    "newest": lambda one: (one.standing != OLDER, one.seq),
+    "confirmed": lambda one: (not one.olderRules, one.rank, one.level, one.seq),
+    "newest": lambda one: (not one.olderRules, one.seq),
 }
 _best = _SORTS["level"]
 
@@ -271,6 +270,10 @@ class MemoryReports:
             for report in self._bySeq()
             if report.digest == digest and report.reporter != author and report.verdict is not None
         ]
+
+    def lastConfirmation(self) -> str | None:
+        found = (one.timestamp for one in reversed(self._bySeq()) if one.verdict == Verdict.CONFIRMED.value)
+        return next(found, None)
 
     def count(self) -> int:
         return len(self._tables.reports)

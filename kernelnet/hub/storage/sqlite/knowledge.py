@@ -11,7 +11,6 @@ from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.sqlite.log import Execute
 from kernelnet.hub.storage.statements.knowledge import (
-    OLDER,
     ComponentKey,
     ComponentTurn,
     NewComponent,
@@ -245,7 +244,7 @@ class SqliteComponents:
         if after is not None:
             numbers = {
                 "standing": after.standing,
-                "-older_rules": -int(after.standing == OLDER),
+                "-older_rules": -int(after.olderRules),
                 "development_level": after.level,
                 "confirmed - refuted": after.rank,
                 "seq": after.seq,
@@ -369,6 +368,13 @@ class SqliteReports:
             " ORDER BY seq",
             (digest, author),
         ).fetchall()
+
+    def lastConfirmation(self) -> str | None:
+        row = self._execute(
+            "SELECT timestamp FROM performance_reports WHERE verdict = ? ORDER BY seq DESC LIMIT 1",
+            (Verdict.CONFIRMED.value,),
+        ).fetchone()
+        return row[0] if row else None
 
     def count(self) -> int:
         (count,) = self._execute("SELECT COUNT(*) FROM performance_reports").fetchone()

@@ -12,7 +12,6 @@ from kernelnet.hub.storage.log_pages import Event
 __all__ = [
     "COMPONENT_SORTS",
     "COMPONENT_STATES",
-    "OLDER",
     "ComponentKey",
     "ComponentTurn",
     "Components",
@@ -168,16 +167,12 @@ class StoredComponent(NamedTuple):
 
     @property
     def standing(self) -> int:
-        """1: more AIs confirm it than refute it; 0: as many; -1: fewer; -2: its claim is of older rules."""
-        return OLDER if self.olderRules else (self.rank > 0) - (self.rank < 0)
+        """1: more AIs confirm it than refute it; 0: as many; -1: fewer; three less where it claims by older rules."""
+        return (self.rank > 0) - (self.rank < 0) - 3 * self.olderRules
 
     @property
     def key(self) -> ComponentKey:
         return ComponentKey(self.rank, self.level, self.seq, self.standing)
-
-
-OLDER = -2
-"""The C{standing} of what was claimed under older rules."""
 
 
 class ComponentKey(NamedTuple):
@@ -187,6 +182,10 @@ class ComponentKey(NamedTuple):
     level: float
     seq: int
     standing: int = 0
+
+    @property
+    def olderRules(self) -> bool:
+        return self.standing < -1
 
 
 class ComponentTurn(NamedTuple):
@@ -365,6 +364,9 @@ class ReportsQueries(Protocol):
 
     def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
         """(reporter, verdict) of those on this digest that have a verdict and are not by C{author}, by seq."""
+
+    def lastConfirmation(self) -> str | None:
+        """The C{timestamp} of the newest (by seq) with the verdict C{confirmed}; C{None}: there is none."""
 
     def count(self) -> int:
         """The number of them."""

@@ -145,6 +145,7 @@ def all_(reader: Reader) -> list[Any]:
         (marks.last(), [marks.reachedAt(NOW + i) for i in range(5)], [marks.firstOver(i) for i in range(12)]),
         ([*reader.patterns.after(None)], [*reader.patterns.after((0.5, 20))], reader.patterns.best("x", 2, 3)),
         (reader.patterns.types(3), reader.patterns.count(), reader.reports.count()),
+        reader.reports.lastConfirmation(),
         [(reader.reports.ofComponent(id_, 3, 4), reader.reports.ofComponent(id_, 9, 9)) for id_ in IDS],
         [(reader.reports.onDigest(digest, 3, 4), reader.reports.verdicts(digest, "a")) for digest in DIGESTS],
         found,

@@ -351,6 +351,8 @@ class RulesTests(ComponentsTestCase):
             for i, id_ in enumerate(order):
                 self.assertEqual(self.listed(sort, after=self.key(id_)), order[i + 1 :], (sort, id_))
         self.assertEqual("".join(one.id for _, one in self.query("inTurn", 1, None, 9))[-2:], "ab")
+        self.share("f", level=0.95, workbenchDigest="old")
+        self.assertEqual(self.listed("level"), "cdeafb")  # confirmed ones first, there too
         self.assertEqual(self.query("best", "fs", "x").id, "c")
         self.set(fs="newer")
         self.assertIsNone(self.query("best", "name of a", "x"))

@@ -4,9 +4,9 @@
 ALTER TABLE shared_components ADD COLUMN workbench_digest TEXT NOT NULL DEFAULT '';
 -- Whether these are others than those in workbench_rules: such a claim can't be compared with newer ones.
 ALTER TABLE shared_components ADD COLUMN older_rules INTEGER NOT NULL DEFAULT 0;
--- 1: more AIs confirm it than refute it; 0: as many, mostly none; -1: fewer; -2: its claim is of older rules.
+-- 1: more AIs confirm it than refute it; 0: as many, mostly none; -1: fewer; three less where its claim is of older rules.
 ALTER TABLE shared_components ADD COLUMN standing INTEGER
-    AS (CASE WHEN older_rules THEN -2 ELSE (confirmed > refuted) - (confirmed < refuted) END);
+    AS ((confirmed > refuted) - (confirmed < refuted) - 3 * older_rules);
 
 -- The rules of each workbench that are in force: those installed beside the hub, else those confirmed last.
 CREATE TABLE workbench_rules (
