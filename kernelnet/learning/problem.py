@@ -61,6 +61,7 @@ class Problem:
         *,
         seed: int,
         seconds: float,
+        jobs: int = 1,
         patterns: Iterable[Pattern] = (),
         parents: Iterable[Component] = (),
         blocks: Iterable[CodeBlock] = (),
@@ -74,6 +75,7 @@ class Problem:
 
         @param scenario: an `IScenario` whose C{measure} takes C{parameters}.
         @param seconds: the budget, from now on.
+        @param jobs: number of modules worth measuring at once.
         @param patterns: besides the scenario's own; the most trusted first.
         @param parents: only components that were confirmed here, best first.
         @param blocks: the newest first.
@@ -88,6 +90,7 @@ class Problem:
         self.header = scenario.workbench.header
         self.abis = scenario.workbench.abis
         self.seed = seed
+        self.jobs = jobs
         self.events = scenario.events["train"]
         self.settings = dict(scenario.settings)
         self.learned = scenario.patterns()

@@ -73,12 +73,14 @@ class SearchRun:
         goal: Goal,
         *,
         seed: int,
+        jobs: int = 1,
         memory: dict[str, Any] | None = None,
         installed: Mapping[str, IWorkbench] | None = None,
         onProgress: Callable[[int, int], object] = lambda generation, best: None,
     ) -> None:
         """
         @param goal: its parts that say what the task is are passed over: that is C{scenario}.
+        @param jobs: see `IProblem.jobs`.
         @param memory: see `IProblem.memory`.
         @param installed: workbenches by name, of which the goal's hints are.
         @param onProgress: called with what the generator tells, in its thread.
@@ -89,6 +91,7 @@ class SearchRun:
         self._generator = generator
         self._goal = goal
         self._seed = seed
+        self._jobs = jobs
         self._memory = memory
         self._installed = installed or {}
         self._onProgress = onProgress
@@ -113,6 +116,7 @@ class SearchRun:
             self.scenario,
             seed=self._seed,
             seconds=goal.seconds,
+            jobs=self._jobs,
             patterns=goal.patterns,
             parents=parents[:MAX_SEARCH_PARENTS],
             blocks=[*translated(goal.hints, workbench, self._installed), *goal.blocks],

@@ -8,6 +8,7 @@ import atexit
 import contextlib
 import functools
 import importlib.metadata
+import os
 import resource
 import threading
 import time
@@ -20,12 +21,17 @@ from kernelnet.workbench.errors import WorkbenchError
 if TYPE_CHECKING:
     import wasmtime
 
-__all__ = ["TICK", "engine", "engineVersion", "ticker"]
+__all__ = ["TICK", "cores", "engine", "engineVersion", "ticker"]
 
 TICK = 0.1
 """Seconds between two epochs of the engine; deadlines are counted in them."""
 
 _LEAST_STACK = 2 * _cranelift.MAX_WASM_STACK
+
+
+def cores() -> int:
+    """Number of cores that this process may run on, which is also that of modules worth running at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache

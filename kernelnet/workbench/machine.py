@@ -23,6 +23,7 @@ from kernelnet.artifacts import SplitScore
 from kernelnet.workbench._sections import MAX_ELEMENTS
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import compileOwn
+from kernelnet.workbench.engine import cores
 from kernelnet.workbench.errors import OutOfMemory, WrongExport
 from kernelnet.workbench.memory import PLENTY, Arena, Layout, Memory
 from kernelnet.workbench.sandbox import checkExports, guarded, loadModule
@@ -46,7 +47,9 @@ OWN_FLAGS = ("-Wl,--import-memory",)
 
 _MAX_RUNS = 64
 _MAX_WASTE = 128 << 20
-_MAX_IDLE = 4
+_MAX_ARENAS = 1 << 30
+"""Bytes of a trace's arenas together: beyond it a run waits for another one to end."""
+
 _MAX_SHAPES = 256
 
 
@@ -112,7 +115,10 @@ class Machine:
     def __init__(self, trace: SplitTrace) -> None:
         self.trace = trace
         self._lock = threading.Lock()
+        self._ended = threading.Condition(self._lock)
         self._idle: list[Arena] = []
+        self._used = 0
+        self._size = 0
         self._drivers: dict[str, wasmtime.Module] = {}
         self._shapes: OrderedDict[bytes, Shape] = OrderedDict()
 
@@ -275,19 +281,25 @@ class Machine:
 
     @contextlib.contextmanager
     def _arena(self) -> Iterator[Arena]:
-        with self._lock:
+        with self._ended:
+            # One may always run; how large they are is known from the first on.
+            self._ended.wait_for(lambda: not self._used or (self._used + 1) * self._size <= _MAX_ARENAS)
+            self._used += 1
             arena = self._idle.pop() if self._idle else None
-        arena = arena or self.layOut()
         kept = False
         try:
+            arena = arena or self.layOut()
+            self._size = arena.memory.size
             yield arena
             # Not reached after an error: what went wrong in a store is not worth knowing.
             arena.runs += 1
-            if arena.runs < _MAX_RUNS and arena.waste < _MAX_WASTE:
-                with self._lock:
-                    kept = len(self._idle) < _MAX_IDLE
-                    if kept:
-                        self._idle.append(arena)
+            kept = arena.runs < _MAX_RUNS and arena.waste < _MAX_WASTE
         finally:
-            if not kept:
+            with self._ended:
+                self._used -= 1
+                kept = kept and (self._used + len(self._idle) < max(4, cores()))
+                if kept and arena is not None:
+                    self._idle.append(arena)
+                self._ended.notify()
+            if arena is not None and not kept:
                 arena.memory.close()

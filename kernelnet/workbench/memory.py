@@ -43,10 +43,15 @@ class Layout:
 
 
 class Memory:
-    """A store with one memory of ours, zeroed."""
+    """
+    A store with one memory of ours, zeroed.
+
+    @ivar size: its bytes.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self.store = wasmtime.Store(engine())
+        self.size = layout.pages * _PAGE
         # Our own memory is made under no limit; those of policies come later, under theirs.
         kind = wasmtime.MemoryType(wasmtime.Limits(layout.pages, layout.pages))
         try:

@@ -19,13 +19,13 @@ import time
 from pathlib import Path
 
 from kernelnet.workbench import _cranelift
+from kernelnet.workbench.engine import cores
 from kernelnet.workbench.errors import CompileTooCostly, InvalidModule, WorkbenchError, oneLine
 
 __all__ = ["Translator", "closeTranslators", "translate"]
 
 _WALL_SECONDS = 10.0
 _MAX_CODE = 16 << 20
-_KEPT_WORKERS = 2
 
 
 class Translator:
@@ -141,7 +141,7 @@ def translate(wasm: bytes) -> bytes:
 
 def _putBack(translator: Translator) -> None:
     with _lock:
-        if len(_idle) < _KEPT_WORKERS:
+        if len(_idle) < max(2, cores()):
             _idle.append(translator)
             return
     translator.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,10 +42,15 @@ class Fake(Family):
         self.metered = metered
         self.wentOn += 1
 
-    def step(self) -> None:
-        self.metered.measureAll([(b"", ())] * 10)
+    def ready(self) -> bool:
+        return False
+
+    def step(self) -> Callable[[], None]:
+        jobs = [(b"", ())] * 10
+        asked = self.metered.ask(jobs)
         self.clock.advance(self.seconds)
         self.steps += 1
+        return lambda: None if self.metered.scored(jobs, asked) else None
 
     def found(self, count: int) -> list[Scored]:
         if not self.steps:
@@ -63,9 +69,9 @@ class Told(Fake):
     def trySuggested(self) -> None:
         self.order.append(f"suggested {self.name}")
 
-    def step(self) -> None:
+    def step(self) -> Callable[[], None]:
         self.order.append(self.name)
-        super().step()
+        return super().step()
 
 
 class Timed:
@@ -321,7 +327,7 @@ class MemoryTests(SynchronousTestCase):
             else:
                 family.goOn(problem)
             while not problem.over():
-                family.step()
+                family.step()()
         self.assertEqual({one.candidate.source for one in family.found(99)}, set(map(str, range(20))))
 
     def test_hintsAreTried(self) -> None:
