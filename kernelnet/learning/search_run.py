@@ -74,6 +74,7 @@ class SearchRun:
         *,
         seed: int,
         jobs: int = 1,
+        evaluations: int | None = None,
         memory: dict[str, Any] | None = None,
         installed: Mapping[str, IWorkbench] | None = None,
         onProgress: Callable[[int, int], object] = lambda generation, best: None,
@@ -81,6 +82,7 @@ class SearchRun:
         """
         @param goal: its parts that say what the task is are passed over: that is C{scenario}.
         @param jobs: see `IProblem.jobs`.
+        @param evaluations: budget besides the goal's seconds; see `IProblem.evaluationsLeft`.
         @param memory: see `IProblem.memory`.
         @param installed: workbenches by name, of which the goal's hints are.
         @param onProgress: called with what the generator tells, in its thread.
@@ -92,6 +94,7 @@ class SearchRun:
         self._goal = goal
         self._seed = seed
         self._jobs = jobs
+        self._evaluations = evaluations
         self._memory = memory
         self._installed = installed or {}
         self._onProgress = onProgress
@@ -117,6 +120,7 @@ class SearchRun:
             seed=self._seed,
             seconds=goal.seconds,
             jobs=self._jobs,
+            evaluations=self._evaluations,
             patterns=goal.patterns,
             parents=parents[:MAX_SEARCH_PARENTS],
             blocks=[*translated(goal.hints, workbench, self._installed), *goal.blocks],

@@ -60,7 +60,7 @@ class SessionsTests(CliTestCase, HubTestCase):
             "1. AI_1: start, level 0.250, on file_system, t; arc, hand-made, best in hindsight",
             "2. AI_1: build for score with 1 of AI_2's expressions -> nothing passed the guard (4.5 s)",
             "3. AI_1: measure -> best, score 40, confirmed (1.0 s)",
-            "4. AI_1: send with 1 of AI_2's expressions -> best, score 40",
+            "4. AI_1: send with 1 of AI_2's expressions -> best, level 0.500",
             "came to best",
         ):
             self.assertIn(words, output)

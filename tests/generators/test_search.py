@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -101,7 +102,7 @@ class SearchTests(SynchronousTestCase):
                 self.fail("no claim")
             # What was found with kn_param scores the same with the parameters built in.
             tried = problem.measure(problem.compile(TWO_QUEUES.tunable()), candidate.parameters)
-            self.assertEqual(made.manifest.report.splits["train"].score, tried.score)
+            self.assertEqual(scenario.measure(made.wasm).splits["train"].score, tried.score)
             self.assertLess(tried.score, problem.baselines[chosenOnTrain(scenario)])
 
     def test_reproducible(self) -> None:
@@ -112,6 +113,25 @@ class SearchTests(SynchronousTestCase):
         found = [self.generate(Problem(scenario, seed=seed, seconds=HOUR)) for seed in (5, 5, 6)]
         self.assertEqual(found[0], found[1])
         self.assertNotEqual(found[0].parameters, found[2].parameters)
+
+    def test_problemsBudget(self) -> None:
+        """A problem's own budget of evaluations is kept to, and whoever repeats it finds the same at any speed."""
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        scenario = smallScenario(folder)
+        found = []
+        for pause in (0.0, 0.002):
+            problem = Problem(scenario, seed=5, seconds=math.inf, evaluations=60)
+            measure = problem.measureWindows
+
+            def slow(*arguments: Any, measure: Any = measure, pause: float = pause) -> Any:
+                time.sleep(pause)
+                return measure(*arguments)
+
+            self.patch(problem, "measureWindows", slow)
+            found.append(search.generate(problem))
+            self.assertEqual(problem.evaluationsLeft(), 0)
+        self.assertEqual(found[0], found[1])
 
     def test_evaluations(self) -> None:
         """It measures as often as it may, and nothing twice."""

@@ -83,6 +83,12 @@ class SearchRunTests(AcceptedTestCase):
         run.search()
         self.assertEqual((run.generation, run.best, told), (3, 14, [(3, 14)]))
 
+    def test_evaluations(self) -> None:
+        """A budget of evaluations reaches the generator."""
+        left: list[int | None] = []
+        self.run_(lambda problem: left.append(problem.evaluationsLeft()), evaluations=7).search()
+        self.assertEqual(left, [7])
+
     def test_cancelledBefore(self) -> None:
         """Who is cancelled before the search asks no generator."""
         run = self.run_(lambda problem: self.fail("it was asked"))

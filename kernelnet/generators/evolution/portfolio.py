@@ -24,7 +24,7 @@ from typing import Any
 
 from kernelnet.artifacts import Candidate
 from kernelnet.generators.evolution.finalist_selection import FINALISTS, choose
-from kernelnet.generators.evolution.search_family import Family, Metered, Scored, Scores
+from kernelnet.generators.evolution.search_family import Family, Metered, Scored, Scores, budget
 from kernelnet.interfaces import IProblem
 
 __all__ = ["Bandit", "search"]
@@ -89,7 +89,7 @@ class _Search:
     """A search as far as it got: another one on the same task may go on with it."""
 
     def __init__(self, families: Sequence[Family], costs: list[float]) -> None:
-        """@param costs: of the steps so far, in the order in which they ended; of the steps to come they are appended."""
+        """@param costs: of the steps so far, in the order in which they ended; those of steps to come are appended."""
         self.families = families
         self._costs, self._ended = costs, 0
         self._underWay: deque[tuple[int, int, float, Callable[[], None]]] = deque()
@@ -167,10 +167,12 @@ def search(
     """
     Search families until the budget of a problem is used up; where an earlier search on its task is remembered, go on.
 
-    @param evaluations: at most so many measurements; C{None}: until the time is over.
+    @param evaluations: at most so many measurements; C{None}: the problem's own budget of them, or until the time is
+        over.
     @param clock: gives seconds.
     @return: the best of all; C{None} if there is nothing.
     """
+    evaluations = budget(problem, evaluations)
     memory: dict[str, Any] | None = getattr(problem, "memory", None)
     memory = {} if memory is None else memory
     ours: _Search | None = memory.get("search")
