@@ -11,8 +11,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,7 +26,7 @@ from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import compileOwn
 from kernelnet.workbench.engine import cores
 from kernelnet.workbench.errors import OutOfMemory, WrongExport
-from kernelnet.workbench.memory import PLENTY, Arena, Layout, Memory
+from kernelnet.workbench.memory import PLENTY, Arena, Layout, Memory, touched
 from kernelnet.workbench.sandbox import checkExports, guarded, loadModule
 from kernelnet.workbench.trace import SplitTrace
 
@@ -105,6 +106,9 @@ class Machine:
     Measures policies on one trace, in any number of threads; each bench has a subclass.
 
     All settings share its arenas: a stranger's claims about many of them take no more memory than those about one.
+
+    @ivar observer: told after each run of the CPU seconds that it took, and of the bytes of linear memory that the
+        policies use, if they export it; C{None}: nobody is.
     """
 
     abis: ClassVar[tuple[Abi, ...]]
@@ -119,6 +123,7 @@ class Machine:
         self._idle: list[Arena] = []
         self._used = 0
         self._size = 0
+        self.observer: Callable[[float, int | None], None] | None = None
         self._drivers: dict[str, wasmtime.Module] = {}
         self._shapes: OrderedDict[bytes, Shape] = OrderedDict()
 
@@ -240,7 +245,7 @@ class Machine:
         most = self.memoryLimit(settings)
         store.set_limits(memory_size=most, table_elements=MAX_ELEMENTS)
         with guarded(store, wallSeconds(limit)):
-            store.set_fuel(limit)
+            memory.setFuel(limit)
             many = range(self.instances(settings))
             policies: list[Any] = [wasmtime.Instance(store, module, []).exports(store) for _ in many]
             linear = [policy[shape.memory] for policy in policies] if shape.memory else []
@@ -248,17 +253,20 @@ class Machine:
                 for policy in policies:
                     for index, value in enumerate(parameters):
                         policy["kn_param"](store, index, float(value))
-                left = store.get_fuel()
-                store.set_fuel(PLENTY)
+                left = memory.fuelLeft()
+                memory.setFuel(PLENTY)
                 driver = memory.instance(driverCode, policies)
                 # Only now: the fuel of making the driver is none of the policy's.
-                store.set_fuel(left)
+                memory.setFuel(left)
                 self.begin(driver, arena, settings)
-                scores, left = {}, limit
+                scores, left, began = {}, limit, time.thread_time()
                 for split, start, end in windows:
                     score, metrics = self.score(driver, arena, start, end)
-                    before, left = left, store.get_fuel()
+                    before, left = left, memory.fuelLeft()
                     scores[split] = SplitScore(events=end - start, score=score, fuel=before - left, metrics=metrics)
+                if self.observer is not None:
+                    used = sum(touched(store, each) for each in linear) if linear else None
+                    self.observer(time.thread_time() - began, used)
             except wasmtime.Trap as trap:
                 # A policy that can't grow its memory gives up by its own means, such as kn_alloc's.
                 gaveUp = trap.trap_code == wasmtime.TrapCode.UNREACHABLE
