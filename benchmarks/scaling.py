@@ -34,7 +34,7 @@ def main() -> None:
     print(f"{cores()} cores; medians of {options.runs} runs in turns; CPU seconds without the translator's processes")
     print(f"{'bench and trace':<36}{'jobs':>5}{'evaluations/s':>15}{'spread':>16}{'CPU s':>8}{'× one job':>11}")
     for bench in available(IWorkbench):
-        if options.workbench and bench.name not in options.workbench or not bench.traces():
+        if (options.workbench and bench.name not in options.workbench) or not bench.traces():
             continue
         scenario = bench.scenario(bench.traces()[0])
         scenario.baselines()

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from kernelnet.learning.search_results import Windows
 
-__all__ = ["NotASearch", "SavedSearch", "decode", "encode", "searchFile"]
+__all__ = ["MAX_BYTES", "NotASearch", "SavedSearch", "decode", "encode", "searchFile"]
 
 MAX_BYTES = 256 << 20
 """Of a file's contents: several times those of the largest number of results."""

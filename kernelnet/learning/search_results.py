@@ -68,7 +68,7 @@ class SearchResults:
         @param count: number of windows; 0: the whole of train.
         @raise ComponentError: it fails, or did.
         """
-        digest = hashlib.sha256(wasm + repr((tuple(parameters))).encode()).digest()
+        digest = hashlib.sha256(wasm + repr(tuple(parameters)).encode()).digest()
         key = f"{digest.hex()[:32]} {count}"
         if key not in self.known:
             found = self._measured(measure)

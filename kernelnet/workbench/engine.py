@@ -55,7 +55,7 @@ def isMetered() -> bool:
 
 @contextlib.contextmanager
 def unmetered() -> Iterator[None]:
-    """Have this thread make modules and memories on the other engine, which counts no fuel: to see how long they take."""
+    """Have this thread make modules and memories on the other engine, which counts no fuel: to see their time."""
     _thread.metered = False
     try:
         yield

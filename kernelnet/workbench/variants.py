@@ -52,7 +52,12 @@ class VariantScenario:
         self, wasm: bytes, upTo: str = "held_out", fuel: int | None = None, parameters: Sequence[float] = ()
     ) -> Report:
         """See `IScenario.measure`; C{fuel} is for each variant."""
-        return self._sum([each.measure(wasm, upTo=upTo, fuel=fuel, parameters=parameters) for each in self.variants])
+        return self.total([each.measure(wasm, upTo=upTo, fuel=fuel, parameters=parameters) for each in self.variants])
+
+    def total(self, reports: Sequence[Report]) -> Report:
+        """The sum of a report of each variant."""
+        splits = {name: added([each.splits[name] for each in reports]) for name in reports[0].splits}
+        return reportOf(self, splits)
 
     def measureWindows(self, wasm: bytes, split: str, count: int, parameters: Sequence[float] = ()) -> list[SplitScore]:
         """See `IScenario.measureWindows`; the n-th windows of all variants are about the same part of the trace."""
@@ -61,10 +66,10 @@ class VariantScenario:
 
     def baselines(self) -> Mapping[str, Report]:
         each = [variant.baselines() for variant in self.variants]
-        return {name: self._sum([reports[name] for reports in each]) for name in each[0]}
+        return {name: self.total([reports[name] for reports in each]) for name in each[0]}
 
     def reference(self) -> Report:
-        return self._sum([each.reference() for each in self.variants])
+        return self.total([each.reference() for each in self.variants])
 
     def optimum(self) -> Mapping[str, int]:
         each = [variant.optimum() for variant in self.variants]
@@ -77,7 +82,3 @@ class VariantScenario:
 
     def patterns(self) -> list[Pattern]:
         return self.plain.patterns()
-
-    def _sum(self, reports: Sequence[Report]) -> Report:
-        splits = {name: added([each.splits[name] for each in reports]) for name in reports[0].splits}
-        return reportOf(self, splits)

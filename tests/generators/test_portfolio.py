@@ -308,10 +308,12 @@ class SearchTests(SynchronousTestCase):
 
         first = Known(scenario, seed=3, seconds=0.0, memory={})
         searchFamilies(first, familiesFor(first), None, clock.seconds)
+        assert first.memory is not None
         before, costs = len(known), list(first.memory["costs"])
         again = Known(scenario, seed=3, seconds=0.0, memory={"costs": list(costs)})
         clock.rightNow = 30.0
         searchFamilies(again, familiesFor(again), None, clock.seconds)
+        assert again.memory is not None
         self.assertEqual(again.memory["costs"][: len(costs)], costs)
         self.assertGreater(len(again.memory["costs"]), len(costs))
         self.assertEqual(len(known), before + again.new)
