@@ -23,15 +23,8 @@ from kernelnet.cli.common import jsonOption
 from kernelnet.cli.completion import workbenchNames
 from kernelnet.cli.component_measurement import Member, asClaimed, asItIs, claimSteps
 from kernelnet.cli.plot_plan import costPlans, plans
-from kernelnet.cli.policy_comparison import (
-    Standing,
-    plainConsole,
-    printLegend,
-    printStanding,
-    printVerdict,
-    steps,
-    toJson,
-)
+from kernelnet.cli.policy_comparison import Standing, steps, toJson
+from kernelnet.cli.policy_table import plainConsole, printLegend, printStanding, printVerdict
 from kernelnet.cli.progress import Counted, progress
 
 __all__ = ["REFUSED", "bench"]
@@ -68,8 +61,9 @@ def run(
     """
     Measure C files of your own on WORKBENCH beside its hand-made policies and its optimum.
 
-    One table for each trace and setting, on the trace as it is; with --component one for each of them, on
-    those variants of the trace that its claim is measured on, hand-made policies too.  `kernelnet workbenches` lists the names.
+    One table for each trace and setting, on the trace as it is; with --component one for each of them, on those
+    variants of the trace that its claim is measured on, hand-made policies too.  `kernelnet workbenches` lists the
+    names.
     """
     bench = findWorkbench(workbench)
     sources = [(path, readComponent(path)) for path in components]

@@ -25,16 +25,8 @@ from kernelnet.cli.arguments import (
 )
 from kernelnet.cli.common import jsonOption
 from kernelnet.cli.completion import generatorNames, workbenchNames
-from kernelnet.cli.policy_comparison import (
-    Standing,
-    measureBaselines,
-    plainConsole,
-    printLegend,
-    printStanding,
-    steps,
-    toJson,
-    unitOf,
-)
+from kernelnet.cli.policy_comparison import Standing, measureBaselines, steps, toJson, unitOf
+from kernelnet.cli.policy_table import plainConsole, printLegend, printStanding
 from kernelnet.cli.progress import Counted, progress
 from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.workbench.errors import ComponentError
@@ -127,7 +119,7 @@ def train(
 
     Exit code 3: nothing passed the guard, and no C file was written (but for --keep-refused).
     """
-    from kernelnet.cli import training
+    from kernelnet.cli import found_source, resumption, training
     from kernelnet.cli.worth import nothingToLearn
     from kernelnet.learning.saved_search import searchFile
     from kernelnet.learning.search_results import SearchResults
@@ -139,7 +131,7 @@ def train(
         given = {"--generator": generatorName, "--seed": seed, "--objective": objective, "--parent": parent}
         if named := [name for name, value in given.items() if value is not None]:
             raise Mistake(f"--resume {resume} goes on with what that search had: leave out {', '.join(named)}")
-        saved = training.savedSearch(resume, bench)
+        saved = resumption.savedSearch(resume, bench)
         if (evaluations is None) is not saved.timed:
             how = "--seconds" if saved.timed else "--evaluations"
             raise Mistake(f"--resume {resume}: that search was given {how}; go on with {how}, and not with the other")
@@ -170,10 +162,11 @@ def train(
             begun, measured = None, Counted(steps(scenario) + (parent is not None)).to(tell)
             if parent is not None:
                 try:
-                    begun = training.asParent(scenario, parent, source, wasm)
+                    begun = resumption.asParent(scenario, parent, source, wasm)
                 except ComponentError as error:
                     raise failing(scenario, parent, error) from None
                 measured()
+            earlier = resumption.earlierComponent(scenario, resume) if resume is not None else None
             measureBaselines(scenario, measured)  # outside of the time that the search has
         if words := nothingToLearn(scenario):
             errors.print(f"warning: {words}", soft_wrap=True)
@@ -197,11 +190,13 @@ def train(
         # At once: what follows may be interrupted.
         state = search.state(chosen, saved, parent_name=parent.name if parent is not None else "", parent=source)
         writeFile(searchFile(out), state, True)
-        trained = search.judge(candidate, out.name, asJson)
-        again = [training.againCommand(bench.name, out, path, part.settings) for path, part in chosen]
+        trained = search.judge(candidate, out.name, earlier, asJson)
+        again = [found_source.againCommand(bench.name, out, path, part.settings) for path, part in chosen]
         written = trained.found is not None and (trained.accepted or keepRefused)
         if written:
-            text = training.sourceFile(scenario, trained, generator=generator.name, seed=seed, told=told, again=again)
+            text = found_source.sourceFile(
+                scenario, trained, generator=generator.name, seed=seed, told=told, again=again
+            )
             writeFound(out, text.encode("utf-8", "surrogateescape"), force or out == resume)
             if trained.found is not None:
                 trained.found.file = str(out)
@@ -209,7 +204,14 @@ def train(
             with progress(asJson) as tell:
                 writeFile(picture, search.picture(tell, picture), force)
         with progress(asJson) as tell:
-            found = training.standings(scenario, trained, begun, str(parent), Counted(1).to(tell))
+            found = training.standings(
+                scenario,
+                trained,
+                lambda: tell("comparing", 0, None),
+                parent=begun,
+                parentFile=str(parent),
+                earlier=earlier,
+            )
     _told(found, asJson)
     verdict = "accepted" if trained.accepted else "refused"
     console = errors if asJson else console

@@ -9,6 +9,7 @@ from pathlib import Path
 from kernelnet.artifacts import Candidate, Report
 from kernelnet.cli.arguments import failing
 from kernelnet.cli.policy_comparison import MeasuredComponent, Standing, standing, steps
+from kernelnet.cli.policy_table import verdictText
 from kernelnet.interfaces import IScenario
 from kernelnet.learning.submission import Measurement, makeComponent
 from kernelnet.learning.verdict import recommend
@@ -44,7 +45,7 @@ def asClaimed(scenario: IScenario, member: Member | None, measured: Callable[[],
     """
     if member is None:
         found = standing(scenario, (), measured, sure=True, costs=True)
-        found.verdict = str(recommend(scenario))
+        found.verdict = verdictText(found, recommend(scenario))
         return found
     try:
         # First: what fails is told before the rest is measured.
@@ -58,9 +59,9 @@ def asClaimed(scenario: IScenario, member: Member | None, measured: Callable[[],
     if score < min(report.splits["validation"].score for report in met.baselines().values()):
         component = makeComponent(met, Candidate(member.source), Measurement(member.wasm, ours.abi, ours.report))
         component.id = plain(ours.name)
-        found.verdict = str(recommend(met, component))
+        found.verdict = verdictText(found, recommend(met, component))
     else:
-        found.verdict = str(recommend(met))
+        found.verdict = verdictText(found, recommend(met))
     return found
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kernelnet.artifacts import Report
-from kernelnet.cli.policy_comparison import settingsText, unitOf
+from kernelnet.cli.policy_comparison import unitOf
+from kernelnet.cli.policy_table import settingsText
 from kernelnet.interfaces import IScenario
 from kernelnet.untrusted import plain
 from kernelnet.workbench.compiler import compileC, compilerVersion
@@ -17,7 +18,9 @@ from kernelnet.workbench.suite import Suite
 if TYPE_CHECKING:
     from kernelnet.cli.training import Trained
 
-__all__ = ["againCommand", "inOrder", "sourceFile"]
+REFUSED_WORDS = "REFUSED: it did not pass the guard"
+
+__all__ = ["REFUSED_WORDS", "againCommand", "inOrder", "sourceFile"]
 
 
 def sourceFile(
@@ -33,7 +36,7 @@ def sourceFile(
     workbench = scenario.workbench
     lines = [f"A component for kernelnet's workbench {workbench.name}, found by `kernelnet bench train`.", ""]
     if not trained.accepted:
-        lines.append("REFUSED: it did not pass the guard, so there is no reason to believe that it is any good.")
+        lines.append(f"{REFUSED_WORDS}, so there is no reason to believe that it is any good.")
     lines += [
         f"what       {candidate.note or 'the generator does not say'}",
         f"kind       {'generalist' if isinstance(scenario, Suite) else 'specialist'}",

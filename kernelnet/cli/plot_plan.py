@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernelnet.cli.arguments import Mistake, blocksFor, checkedSettings, footprint, numbers, tasks
-from kernelnet.cli.policy_comparison import settingsText
+from kernelnet.cli.policy_table import settingsText
 from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.untrusted import plain
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["drawSearch"]
 
 _COLOURS = {"train": "#0072B2", "validation": "#D55E00"}
+_LABELS = {"train": "best so far on train", "validation": "the same policies on validation"}
 
 
 def drawSearch(scenario: IScenario, curve: Sequence[CurvePoint], evaluations: int, kind: str) -> bytes:
@@ -36,9 +37,7 @@ def drawSearch(scenario: IScenario, curve: Sequence[CurvePoint], evaluations: in
         for split, colour in _COLOURS.items():
             ys = levels[split]
             if ys:
-                axes.step(
-                    xs, [*ys, ys[-1]], where="post", color=colour, linewidth=1.8, label=f"best so far, on {split}"
-                )
+                axes.step(xs, [*ys, ys[-1]], where="post", color=colour, linewidth=1.8, label=_LABELS[split])
                 axes.plot(xs[:-1], ys, "o", color=colour, markersize=3.5)
             name, level = hand[split]
             label = f"best hand-made on {split}: {plain(name)}"

@@ -17,19 +17,20 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from kernelnet.artifacts import Candidate, Component
 from kernelnet.cli.arguments import Mistake, checkOut
 from kernelnet.cli.component_measurement import Member, measuredAs
-from kernelnet.cli.found_source import againCommand, inOrder, sourceFile
+from kernelnet.cli.found_source import inOrder
 from kernelnet.cli.plotting import SUFFIXES, checkMatplotlib
 from kernelnet.cli.policy_comparison import MeasuredComponent, Standing, standing
+from kernelnet.cli.policy_table import verdictText
 from kernelnet.cli.progress import Counted, Tell, progress
 from kernelnet.cli.search_plot import drawSearch
 from kernelnet.interfaces import IComponentGenerator, IScenario, IWorkbench
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.hindsight import bestInHindsight
 from kernelnet.learning.local_trainer import DEFAULT_GENERATOR
-from kernelnet.learning.saved_search import MAX_BYTES, NotASearch, SavedSearch, decode, encode, searchFile
+from kernelnet.learning.saved_search import SavedSearch, encode
 from kernelnet.learning.search_results import SearchResults, searchCurve
 from kernelnet.learning.search_run import SearchRun
-from kernelnet.learning.submission import Measurement, makeComponent, measure, submit
+from kernelnet.learning.submission import Measurement, submit
 from kernelnet.learning.verdict import recommend
 from kernelnet.plugins import available, find
 from kernelnet.untrusted import plain
@@ -42,13 +43,9 @@ __all__ = [
     "Budget",
     "Search",
     "Trained",
-    "againCommand",
-    "asParent",
     "checkPicture",
     "chooseGenerator",
     "isOptimal",
-    "savedSearch",
-    "sourceFile",
     "standings",
 ]
 
@@ -210,17 +207,6 @@ class _Progress:
             console.print(f"{self.left()}  {self.text()}", markup=False, highlight=False, soft_wrap=True)
 
 
-def asParent(scenario: IScenario, path: Path, source: str, wasm: bytes) -> Component:
-    """
-    Worker thread.  A C file of the user's as what a search begins from.
-
-    @raise ComponentError: it fails on the scenario.
-    """
-    component = makeComponent(scenario, Candidate(source), measure(scenario, wasm))
-    component.id = component.name = plain(path.name)
-    return component
-
-
 class Search:
     """
     A search on the training part, and the guard's judgement of what it found.
@@ -300,14 +286,18 @@ class Search:
             )
         )
 
-    def judge(self, candidate: Candidate | None, name: str, quiet: bool) -> Trained:
-        """Put what was found to the guard.  @param name: of the file that it is for."""
+    def judge(self, candidate: Candidate | None, name: str, earlier: Component | None, quiet: bool) -> Trained:
+        """
+        Put what was found to the guard.
+
+        @param name: of the file that it is for; C{earlier}: what it has to be better than, too.
+        """
         generator = self._generator
         if candidate is None:
             return Trained(False, f"the generator {generator.name} had nothing to offer")
         with progress(quiet) as tell:
             tell("putting it to the guard", 0, None)
-            component, reason = self._run.judge(candidate, parent=self._parent)
+            component, reason = self._run.judge(candidate, parent=self._parent, known=earlier)
         if component is not None and component.manifest is not None and component.manifest.report is not None:
             measured = Measurement(component.wasm, component.manifest.abi, component.manifest.report)
             component.id = plain(name)
@@ -327,39 +317,20 @@ class Search:
         return drawSearch(self._scenario, curve, self.results.evaluations, path.suffix.lower().removeprefix("."))
 
 
-def savedSearch(path: Path, workbench: IWorkbench) -> SavedSearch:
-    """
-    The search that wrote a C file.
-
-    @raise Mistake: none did, or it was one on another workbench.
-    """
-    beside = searchFile(path)
-    try:
-        with beside.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        found = decode(data)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise Mistake(f"--resume {path}: it isn't from bench train: {beside}, which that writes, too: {why}") from None
-    except NotASearch as error:
-        raise Mistake(f"--resume {path}: {beside} isn't from bench train: {plain(str(error), 200)}") from None
-    if found.workbench != workbench.name:
-        raise Mistake(f"--resume {path}: that was a search on {plain(found.workbench)}, not on {workbench.name}")
-    if found.workbench_digest != workbench.digest:
-        raise Mistake(f"--resume {path}: that was a search on another version of {workbench.name}; begin anew")
-    return found
-
-
 def standings(
     scenario: IScenario,
     trained: Trained,
+    measured: Callable[[], object],
+    *,
     parent: Component | None,
     parentFile: str,
-    measured: Callable[[], object],
+    earlier: Component | None,
 ) -> list[Standing]:
     """
     Worker thread.  What was found beside the hand-made policies, on what its claim is measured on; without anything
     found, these on the trace as it is.  After the parts of a suite comes the suite itself, which has the verdict.
+
+    @param earlier: what an earlier search has found, and this one goes on with.
     """
     shown: list[MeasuredComponent] = []
     drawnBy, met = "", scenario
@@ -385,7 +356,8 @@ def standings(
     if trained.accepted and parent is not None and trained.reason.startswith("the same as"):
         found[-1].verdict = f"use {drawnBy} in place of {parent.id}: {trained.reason}"
     else:
-        found[-1].verdict = str(recommend(scenario if trained.component is not None else met, trained.component))
+        best = trained.component or earlier
+        found[-1].verdict = verdictText(found[-1], recommend(met if best is None else scenario, best))
     return found
 
 

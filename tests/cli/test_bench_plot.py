@@ -10,7 +10,7 @@ from typing import Any
 from unittest import SkipTest, mock
 
 from kernelnet.cli.plot_plan import plans, shares
-from kernelnet.cli.plotting import _spread, _styles, measured
+from kernelnet.cli.plotting import _spread, measured, styles
 from kernelnet.cli.policy_comparison import Policy, standing
 from kernelnet.workbench.file_system import workbench
 from tests.cli.support import CliTestCase
@@ -65,9 +65,9 @@ class StyleTests(CliTestCase):
         """No two of many policies look the same, and what was learned looks like none of the others."""
         policies = [Policy(f"p{i}", "baseline", {}) for i in range(11)]
         policies += [Policy("best", "optimum", {}), Policy("a.c", "component", {}), Policy("b.c", "component", {})]
-        looks = [(s["color"], s["marker"], str(s["linestyle"])) for _, s in _styles(policies)]
+        looks = [(s["color"], s["marker"], str(s["linestyle"])) for _, s in styles(policies)]
         self.assertEqual(len(set(looks)), len(policies))
-        markers = [style["marker"] for _, style in _styles(policies)[:12]]
+        markers = [style["marker"] for _, style in styles(policies)[:12]]
         self.assertEqual(len(set(markers)), 12)
 
     def test_spread(self) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 from rich.console import Console
 
 from kernelnet.cli import bench as benching
-from kernelnet.cli.policy_comparison import Policy, Score, Standing, printStanding, standing
+from kernelnet.cli.policy_comparison import Policy, Score, Standing, standing
+from kernelnet.cli.policy_table import printStanding
 from kernelnet.workbench.file_system import workbench
 from tests.cli.support import CliTestCase
 
