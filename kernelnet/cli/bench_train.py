@@ -173,8 +173,8 @@ def train(
         seed = saved.seed if saved is not None else secrets.randbits(31) if seed is None else seed
         budget = training.Budget(seconds or (A_DAY if evaluations else SECONDS), evaluations, jobs, seconds is None)
         told = f"{budget}, objective {objective}"
-        goesOn = f", goes on after {saved.evaluations} evaluations" if saved is not None else ""
-        errors.print(f"{generator.name} searches {told}, seed {seed}, on {scenario.trace}{goesOn}", soft_wrap=True)
+        begins = f", goes on after {saved.evaluations} evaluations" if saved is not None else ""
+        errors.print(f"{generator.name} searches {told}, seed {seed}, on {scenario.trace}{begins}", soft_wrap=True)
         search = training.Search(
             scenario,
             generator,
@@ -189,7 +189,9 @@ def train(
         candidate = search.run(errors, asJson)
         # At once: what follows may be interrupted.
         state = search.state(chosen, saved, parent_name=parent.name if parent is not None else "", parent=source)
-        writeFile(searchFile(out), state, True)
+        goesOn = search.results.evaluations > 0
+        if goesOn:
+            writeFile(searchFile(out), state, True)
         trained = search.judge(candidate, out.name, earlier, asJson)
         again = [found_source.againCommand(bench.name, out, path, part.settings) for path, part in chosen]
         written = trained.found is not None and (trained.accepted or keepRefused)
@@ -228,9 +230,9 @@ def train(
     else:
         more = "--evaluations" if evaluations else "--seconds"
         console.print(f"nothing was written; more {more} or another --seed may help", soft_wrap=True)
-    console.print(
-        f"go on: kernelnet bench train {bench.name} --resume {out} (with {searchFile(out).name})", soft_wrap=True
-    )
+    if goesOn:
+        words = f"go on: kernelnet bench train {bench.name} --resume {out} (with {searchFile(out).name} beside it)"
+        console.print(words, soft_wrap=True)
     console.print(found[-1].verdict, soft_wrap=True)
     if not trained.accepted:
         raise SystemExit(REFUSED)

@@ -119,28 +119,30 @@ def _search(run: SearchRun, name: str, console: Console, progress: _Progress, qu
     """
     result: list[Candidate | None] = []
     failures: list[BaseException] = []
+    # A join of the thread that Ctrl-C interrupts would take it for ended (https://github.com/python/cpython/issues/89437).
+    ended = threading.Event()
 
     def work() -> None:
         try:
             result.append(run.search())
         except BaseException as error:
             failures.append(error)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=work, name="kernelnet-search", daemon=True)
-    thread.start()
+    threading.Thread(target=work, name="kernelnet-search", daemon=True).start()
     try:
         if quiet:
-            thread.join()
+            ended.wait()
         elif console.is_terminal:
-            progress.bar(thread, console)
+            progress.bar(ended, console)
         else:
-            progress.lines(thread, console)
+            progress.lines(ended, console)
     except KeyboardInterrupt:
         run.finish()
         console.print("ending; what was found will be judged; Ctrl-C once more ends at once", soft_wrap=True)
         try:
-            while thread.is_alive():
-                thread.join(0.2)
+            ended.wait()
         except KeyboardInterrupt:
             run.cancel()
             raise
@@ -192,18 +194,16 @@ class _Progress:
         done, total = self.done()
         return f"{max(0, total - done):5.0f} {'s' if self._budget.evaluations is None else 'evaluations'} left"
 
-    def bar(self, thread: threading.Thread, console: Console) -> None:
+    def bar(self, ended: threading.Event, console: Console) -> None:
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as shown:
             task = shown.add_task(self.text(), total=self.done()[1])
-            while thread.is_alive():
-                thread.join(0.2)
+            while not ended.wait(0.2):
                 shown.update(task, completed=self.done()[0], description=self.text())
         console.print(self.text(), markup=False, highlight=False)
 
-    def lines(self, thread: threading.Thread, console: Console) -> None:
-        while thread.is_alive():
-            thread.join(LINE_EVERY)
+    def lines(self, ended: threading.Event, console: Console) -> None:
+        while not ended.wait(LINE_EVERY):
             console.print(f"{self.left()}  {self.text()}", markup=False, highlight=False, soft_wrap=True)
 
 

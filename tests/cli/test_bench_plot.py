@@ -50,7 +50,7 @@ class PlanTests(CliTestCase):
     def test_measured(self) -> None:
         """What is drawn is what C{bench run} prints."""
         [plan] = plans(workbench, [self.trace], [], [], "capacity=16,32")
-        found = measured(plan.scenarios, standing)
+        found = measured(plan.scenarios, standing, 2)
         ran = json.loads(
             self.succeed(
                 "bench", "run", "file_system", "--trace", self.trace, "--capacity", "16", "--capacity", "32", "--json"
