@@ -1,26 +1,40 @@
-"""The C file that C{kernelnet bench train} writes: the source with a comment that says what it is and has."""
+"""Result of a search, and the C file that C{kernelnet bench train} writes of it, with a comment that says all."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from kernelnet.artifacts import Report
-from kernelnet.cli.policy_comparison import unitOf
+from kernelnet.artifacts import Candidate, Component, Report
+from kernelnet.cli.policy_comparison import MeasuredComponent, unitOf
 from kernelnet.cli.policy_table import settingsText
 from kernelnet.interfaces import IScenario
 from kernelnet.untrusted import plain
 from kernelnet.workbench.compiler import compileC, compilerVersion
 from kernelnet.workbench.suite import Suite
 
-if TYPE_CHECKING:
-    from kernelnet.cli.training import Trained
-
 REFUSED_WORDS = "REFUSED: it did not pass the guard"
 
-__all__ = ["REFUSED_WORDS", "againCommand", "inOrder", "sourceFile"]
+__all__ = ["REFUSED_WORDS", "Trained", "againCommand", "inOrder", "sourceFile"]
+
+
+@dataclass
+class Trained:
+    """
+    @ivar found: what the search found, measured on all parts; C{None} if there was nothing that runs.
+    @ivar accepted: whether it passed the guard, and C{reason}: why, for people.
+    @ivar candidate: as the generator wrote it, and C{wasm}: what that compiles to.
+    @ivar component: what passed the guard.
+    """
+
+    accepted: bool
+    reason: str
+    candidate: Candidate | None = None
+    found: MeasuredComponent | None = None
+    wasm: bytes = b""
+    component: Component | None = None
 
 
 def sourceFile(

@@ -72,7 +72,7 @@ def _costText(policy: Policy) -> str:
 
 
 def printVerdict(found: Standing, console: Console) -> None:
-    """How far a component's levels on the variants lie apart, and what to use."""
+    """Say the spread of a component's levels over the variants, and what to use."""
     for policy in found.policies:
         if len(policy.variant_levels) > 1:
             low, high = min(policy.variant_levels), max(policy.variant_levels)

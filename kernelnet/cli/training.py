@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from kernelnet.artifacts import Candidate, Component
 from kernelnet.cli.arguments import Mistake, checkOut
 from kernelnet.cli.component_measurement import Member, measuredAs
-from kernelnet.cli.found_source import inOrder
+from kernelnet.cli.found_source import Trained, inOrder
 from kernelnet.cli.plotting import SUFFIXES, checkMatplotlib
 from kernelnet.cli.policy_comparison import MeasuredComponent, Standing, standing
 from kernelnet.cli.policy_table import verdictText
@@ -42,7 +42,6 @@ from kernelnet.workbench.variants import VariantScenario
 __all__ = [
     "Budget",
     "Search",
-    "Trained",
     "checkPicture",
     "chooseGenerator",
     "isOptimal",
@@ -70,23 +69,6 @@ def chooseGenerator(workbench: IWorkbench, name: str | None) -> IComponentGenera
         others = ", ".join(names) or "none"
         raise Mistake(f"the generator {name} does not write for {workbench.name}; those that do: {others}")
     return generator
-
-
-@dataclass
-class Trained:
-    """
-    @ivar found: what the search found, measured on all parts; C{None} if there was nothing that runs.
-    @ivar accepted: whether it passed the guard, and C{reason}: why, for people.
-    @ivar candidate: as the generator wrote it, and C{wasm}: what that compiles to.
-    @ivar component: what passed the guard.
-    """
-
-    accepted: bool
-    reason: str
-    candidate: Candidate | None = None
-    found: MeasuredComponent | None = None
-    wasm: bytes = b""
-    component: Component | None = None
 
 
 @dataclass(frozen=True)
@@ -185,7 +167,7 @@ class _Progress:
         return f"generation {generation}, {self._results.evaluations} evaluations, best on train {reached}"
 
     def done(self) -> tuple[float, float]:
-        """How much is done, and of how much."""
+        """Part that is done, and the whole."""
         if self._budget.evaluations is not None:
             return self._results.evaluations - self._before, self._budget.evaluations
         return time.monotonic() - self._began, self._budget.seconds

@@ -310,9 +310,8 @@ class TableTests(CliTestCase):
             Policy("[red]mine\x1b.c", "component", score(765_432, 0.25), "mine.c", "bench/full/1", "bench/full/1"),
             Policy("lru", "baseline", score(876_543, 0.0), note="reference, best on train"),
         ]
-        found = Standing(
-            "bench", "", "t", "", {"a": 1}, "", "misses", "miss ratio", "lru", "best", "lru", "lru", policies
-        )
+        names = ("lru", "best", "lru", "lru")
+        found = Standing("bench", "", "t", "", {"a": 1}, "", "misses", "miss ratio", *names, policies)
         for width in (80, 100, 130, 200):
             console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
             printStanding(found, console)
