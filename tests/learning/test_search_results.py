@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from kernelnet.artifacts import SplitScore
 from kernelnet.learning import search_results
 from kernelnet.learning.saved_search import NotASearch, SavedSearch, decode, encode
-from kernelnet.learning.search_results import SearchResults, Windows, searchCurve
+from kernelnet.learning.search_results import SearchResults, searchCurve
 from kernelnet.workbench.errors import ComponentError, NoResources, Trapped
 from tests.learning.support import AcceptedTestCase
 
