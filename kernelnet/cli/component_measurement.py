@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernelnet.artifacts import Candidate, Report
+from kernelnet.artifacts import Candidate
 from kernelnet.cli.arguments import failing
 from kernelnet.cli.policy_comparison import MeasuredComponent, Standing, standing, steps
 from kernelnet.cli.policy_table import verdictText
@@ -33,7 +33,8 @@ def claimSteps(scenario: IScenario, member: Member | None) -> int:
     """Number of times that `asClaimed` says that it has measured something."""
     if member is None:
         return steps(scenario)
-    return 1 + steps(scenario) * getattr(scenario.workbench, "variants", 1)
+    variants = getattr(scenario, "variants", 1)
+    return 1 + steps(scenario) * (variants if isinstance(variants, int) else 1)
 
 
 def asClaimed(scenario: IScenario, member: Member | None, measured: Callable[[], object]) -> Standing:
@@ -87,13 +88,8 @@ def measuredAs(scenario: IScenario, member: Member) -> MeasuredComponent:
 
     @raise ComponentError: it fails.
     """
-    levels: list[float] = []
-    if isinstance(scenario, VariantScenario):
-        each: list[Report] = [variant.measure(member.wasm) for variant in scenario.variants]
-        levels = [variant.developmentLevel(report) for variant, report in zip(scenario.variants, each, strict=True)]
-        report = scenario.total(each)
-    else:
-        report = scenario.measure(member.wasm)
+    report = scenario.measure(member.wasm)
+    levels = scenario.levels(member.wasm) if isinstance(scenario, VariantScenario) else []
     abi = scenario.workbench.abiOf(member.wasm).identifier
     return MeasuredComponent(
         member.path.name, report, abi, str(member.path), note=abi, wasm=member.wasm, variantLevels=levels

@@ -16,7 +16,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kernelnet.artifacts import Candidate, Component
 from kernelnet.cli.arguments import Mistake, checkOut
-from kernelnet.cli.component_measurement import Member, measuredAs
 from kernelnet.cli.found_source import Trained, inOrder
 from kernelnet.cli.plotting import SUFFIXES, checkMatplotlib
 from kernelnet.cli.policy_comparison import MeasuredComponent, Standing, standing
@@ -319,8 +318,7 @@ def standings(
     if trained.found is not None:
         drawnBy, met = trained.found.name, scenario.forModule(trained.wasm)
         if isinstance(met, VariantScenario):
-            again = measuredAs(met, Member(Path(drawnBy), "", trained.wasm))
-            trained.found.variantLevels = again.variantLevels
+            trained.found.variantLevels = met.levels(trained.wasm)
         shown.append(trained.found)
     if parent is not None and parent.manifest is not None:
         # Not its own claim: that was measured on what it draws itself.

@@ -37,6 +37,10 @@ void kn_insert(u32 slot, u64 key) {}
 OPENING = '__attribute__((import_module("system"), import_name("open"))) unsigned asked(void);\n'
 
 
+VARIANTS = 2 * workbench.variants
+"""Of a short trace."""
+
+
 class RunTests(CliTestCase):
     def json(self, *arguments: Any) -> list[Any]:
         found: list[Any] = json.loads(self.succeed(*RUN, "--json", *arguments))
@@ -48,7 +52,7 @@ class RunTests(CliTestCase):
         [found] = self.json("--trace", self.trace, "--component", component, "--set", "capacity=32")
         scenario = workbench.scenario(self.trace, {"capacity": 32}).forModule(compileC(component.read_text(), HEADER))
         self.assertEqual((found["trace"], found["settings"]), ("small", {"capacity": 32}))
-        self.assertEqual((found["variants"], found["drawn_by"]), (workbench.variants, "my-arc.c"))
+        self.assertEqual((found["variants"], found["drawn_by"]), (VARIANTS, "my-arc.c"))
         self.assertEqual(found["trace_digest"], scenario.traceDigest)
         policies = {policy["name"]: policy for policy in found["policies"]}
         self.assertEqual(set(policies), {*workbench.baselineNames, "belady", "my-arc.c"})
@@ -61,7 +65,7 @@ class RunTests(CliTestCase):
         self.assertEqual((mine["kind"], mine["abi"]), ("component", "file_system/full/2"))
         self.assertEqual(mine["file"], str(component))
         self.assertEqual(mine["splits"], policies["arc"]["splits"])
-        self.assertEqual(len(mine["variant_levels"]), workbench.variants)
+        self.assertEqual(len(mine["variant_levels"]), VARIANTS)
         self.assertEqual(policies["arc"]["variant_levels"], [])
         optimum = {split: score["score"] for split, score in policies["belady"]["splits"].items()}
         self.assertEqual(optimum, scenario.optimum())
@@ -94,8 +98,8 @@ class RunTests(CliTestCase):
         """The table has a row for each policy, best on held-out first, with its score on each part."""
         text = self.succeed(*RUN, "--trace", self.trace, "--component", self.baseline("sieve"), "--capacity", "32")
         rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
-        scenario = workbench.scenario(self.trace, {"capacity": 32})
-        scenario = scenario.forModule(compileC(workbench.baselineSource("sieve"), HEADER))
+        alone = workbench.scenario(self.trace, {"capacity": 32})
+        scenario = alone.forModule(compileC(workbench.baselineSource("sieve"), HEADER))
         for name, report in scenario.baselines().items():
             for split in ("train", "validation", "held_out"):
                 self.assertIn(str(report.splits[split].score), rows[name])
@@ -104,7 +108,7 @@ class RunTests(CliTestCase):
         scores |= {"belady": 0, "my-sieve.c": scores["sieve"]}
         self.assertEqual([scores[name] for name in order], sorted(scores.values()))
         self.assertIn("misses, lower is better", text)
-        where = f"file_system on {workbench.variants} variants of small, drawn by my-sieve.c, as its claim is measured"
+        where = f"file_system on {VARIANTS} variants of small, drawn by my-sieve.c, as its claim is measured"
         self.assertIn(f"{where}: capacity 32", text)
         self.assertRegex(text, r"my-sieve.c: by variant, its held-out level is [\d.]+ to [\d.]+, [\d.]+ apart")
         self.assertIn("\nuse ", text)
@@ -169,7 +173,7 @@ class RunTests(CliTestCase):
         self.patch(benching, "progress", progress)
         capacities = ("--capacity", "20", "--capacity", "40")
         self.succeed(*RUN, "--trace", self.trace, *capacities, "--component", self.baseline("arc"))
-        total = 2 * (1 + workbench.variants * (len(workbench.baselineNames) + 1))
+        total = 2 * (1 + VARIANTS * (len(workbench.baselineNames) + 1))
         self.assertEqual([*dict.fromkeys(told)], [("measuring", at, total) for at in range(total + 1)])
 
     def test_comments(self) -> None:
@@ -241,7 +245,7 @@ class MistakeTests(CliTestCase):
         for body, words in (
             ("for (volatile int i = 0;; i++) {}", "it loops forever, or is far too slow"),
             ("return *(volatile u32 *)0xfffffff0u;", "it crashes: out of bounds memory access"),
-            ("return 1u << 30;", "kn_victim named a slot that does not exist at request 87"),
+            ("return 1u << 30;", "kn_victim named a slot that does not exist at request 95"),
             ("__builtin_trap();", "it crashes: wasm `unreachable` instruction executed"),
             ("return asked();", "the module imports system.open; nothing may be imported"),
         ):
