@@ -116,7 +116,8 @@ class TableTests(SynchronousTestCase):
         self.assertEqual({f"kernelnet.{name}" for name in kernelnet.__all__} - set(names), set())
         readme = {line.strip() for line in (ROOT / "README.rst").read_text("utf-8").splitlines()}
         example = text.partition("::\n\n")[2]
-        self.assertEqual(set(filter(None, re.findall(r"^    (.*)", example, re.MULTILINE))) - readme, set())
+        lines = {line.strip() for line in re.findall(r"^    (.*)", example, re.MULTILINE)}
+        self.assertEqual(lines - {""} - readme, set())
 
 
 class StatusTests(WebTestCase):
