@@ -4,6 +4,7 @@ of the claims, what happened last, and the gain over time.
 
 A task counts as better where its best confirmed level is above that of the hand-made policy that is best in hindsight,
 as those say who confirmed it.  Where they don't agree on that one, nobody can tell, and the task counts as neither.
+Claims under older rules of their workbench are told of elsewhere.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def overview(reader: Reader, tasks: Sequence[dict[str, Any]], now: str) -> dict[
     @param now: the hub's time, RFC 3339.
     @return: what C{/api/overview} tells of what is stored.
     """
+    tasks = [task for task in tasks if not task["older_rules"]]
     gains = [gain for task in tasks if (gain := gainOf(task)) is not None]
     states = reader.components.countByState()
     steps = _inOrder(tasks, now)

@@ -232,7 +232,7 @@ class MemoryComponents:
         return dict(Counter(row.stored.kind for row in self._tables.components.values()))
 
     def countByState(self) -> dict[str, int]:
-        return dict(Counter(_state(one) for one in self._bySeq()))
+        return dict(Counter(_state(one) for one in self._bySeq() if not one.olderRules))
 
     def countConfirmed(self) -> int:
         return sum(one.confirmed > 0 for one in self._bySeq())

@@ -317,7 +317,7 @@ class SqliteComponents:
         found = self._execute(
             "SELECT CASE WHEN confirmed > 0 AND refuted > 0 THEN 'disputed' WHEN confirmed > 0 THEN 'confirmed'"
             " WHEN refuted > 0 THEN 'refuted' ELSE 'unmeasured' END AS state, COUNT(*)"
-            " FROM shared_components WHERE kind = 'component' GROUP BY state"
+            " FROM shared_components WHERE kind = 'component' AND NOT older_rules GROUP BY state"
         )
         return dict(found.fetchall())
 

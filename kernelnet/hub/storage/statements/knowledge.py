@@ -285,7 +285,10 @@ class ComponentsQueries(Protocol):
         """The number of them of each kind; kinds without any are left out."""
 
     def countByState(self) -> dict[str, int]:
-        """The number of those of kind C{component} in each of `COMPONENT_STATES`; states without any are left out."""
+        """
+        The number of those of kind C{component} in each of `COMPONENT_STATES`, without those of older rules; states
+        without any are left out.
+        """
 
     def countConfirmed(self) -> int:
         """The number of those of kind C{component} with C{confirmed > 0}."""

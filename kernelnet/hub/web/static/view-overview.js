@@ -60,7 +60,7 @@ const gainOf = (task) => (task.best_in_hindsight ? task.steps.at(-1).level - tas
 
 function best(tasks) {
   if (!tasks.length) return [h("h2", {}, "Tasks"), empty("Nothing is confirmed yet.", "Here you will see, for each task, how far what others have confirmed has come on the way from the reference policy to the optimum.")];
-  const ordered = [...tasks].sort((one, other) => (gainOf(other) ?? -9) - (gainOf(one) ?? -9));
+  const ordered = tasks.filter((task) => !task.older_rules).sort((one, other) => (gainOf(other) ?? -9) - (gainOf(one) ?? -9));
   const more = ordered.length > rows ? h("button", { onclick: () => { rows = Infinity; document.dispatchEvent(new Event("redraw")); } }, `all ${ordered.length} tasks`) : null;
   return [
     h("h2", {}, "Tasks"),

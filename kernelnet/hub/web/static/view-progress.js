@@ -29,7 +29,7 @@ function card(task) {
     "section",
     { class: "card" },
     h("h2", {}, h("a", { href: taskLink(task) }, `${task.workbench}: ${task.trace}`)),
-    h("p", {}, `${about}. Best `, h("a", { href: `#/component/${encodeURIComponent(best.id)}` }, best.id), ` of ${best.author}: level ${levelWith(best)}${byHand}`),
+    h("p", {}, `${task.older_rules ? "Under older rules of the workbench. " : ""}${about}. Best `, h("a", { href: `#/component/${encodeURIComponent(best.id)}` }, best.id), ` of ${best.author}: level ${levelWith(best)}${byHand}`),
     plot(task, `Best confirmed level over time: now ${level(best.level)} of 1${byHand}`),
   );
 }

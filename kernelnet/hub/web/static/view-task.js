@@ -25,7 +25,7 @@ async function draw(workbench, digest, wanted) {
   const query = new URLSearchParams({ workbench, limit: 500 });
   const [{ tasks, searches }, { components }] = await Promise.all([get(`/api/progress?${new URLSearchParams({ trace_digest: digest || "none", samples: 256 })}`), get(`/api/components?${workbench ? query : "limit=1"}`)]);
   const ours = components.filter(isOurs);
-  const confirmed = tasks.find(isOurs);
+  const confirmed = tasks.find((one) => isOurs(one) && !one.older_rules) || tasks.find(isOurs);
   const search = searches.find(isOurs);
   const named = confirmed || search || ours[0];
   if (!named) return empty("There is no such task.", "Nothing was told or confirmed of it; those that there are stand on the overview.");
@@ -37,6 +37,7 @@ async function draw(workbench, digest, wanted) {
   const shared = { from: Math.min(now - 60, ...begun) - 1, to: now };
   return [
     h("h2", { class: "title" }, `${named.workbench}: ${named.trace}`),
+    confirmed?.older_rules ? h("p", { class: "refuted" }, "All of this was measured under older rules of the workbench, and ranks beside nothing that is new.") : null,
     settings(named.settings) ? h("p", { class: "what" }, settings(named.settings)) : null,
     facts(confirmed, best),
     ...searching(search, confirmed, shared),
@@ -121,7 +122,7 @@ function rising(confirmed, shared) {
 // Levels over the setting in which the tasks of this trace differ most, such as the cache's size.
 function curve(tasks, confirmed) {
   if (!confirmed) return [];
-  const others = tasks.filter((one) => one.workbench === confirmed.workbench && one.trace_digest === confirmed.trace_digest);
+  const others = tasks.filter((one) => !one.older_rules && one.workbench === confirmed.workbench && one.trace_digest === confirmed.trace_digest);
   const alike = (name) => others.filter((one) => key({ ...one.settings, [name]: 0 }) === key({ ...confirmed.settings, [name]: 0 }));
   const names = Object.keys(confirmed.settings).sort((one, other) => alike(other).length - alike(one).length);
   const those = names.length ? alike(names[0]).sort((one, other) => one.settings[names[0]] - other.settings[names[0]]) : [];
