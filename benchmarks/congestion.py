@@ -5,14 +5,13 @@ All links (the bench's own, and those of a folder) are dealt into so many folds 
 trains on the train parts of all links of the other folds at once, and is guarded on their validation parts by the code
 that a trainer calls.  Each link is there at several round trips: what does well at all of them is no specialist of one
 product of rate and delay.  Then it is measured on the fold's own links, whole, at the default round trip: nothing of
-them was seen.  What was not accepted counts as the hand-made policy that is best on train, which the guard falls back
-to.
+them was seen.  What was not accepted counts as the hand-made policy chosen on train.
 
 The search begins with expressions that are known to be good (`Abi.known`); the one of them that is best on train is in
 a column of its own, so that what the search itself adds is seen.
 
 For each link: what is lost a second (thousandths of log2 of throughput over delay, beside the omniscient sender, who
-loses 0) by Reno, by the hand-made policy that is best on the training links, by the one that is best on this link in
+loses 0) by Reno, by the hand-made policy chosen on the training links, by the one that is best on this link in
 hindsight, and by what was found; and the share of the second's distance to the omniscient sender that the last closes.
 """
 
@@ -27,7 +26,8 @@ from typing import Any
 from kernelnet.artifacts import Report
 from kernelnet.expressions.syntax import parse, toC
 from kernelnet.generators.search import Search
-from kernelnet.learning.acceptance import accept, bestBaseline
+from kernelnet.learning.acceptance import accept
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.network_stack import NetworkStackWorkbench, workbench
@@ -82,7 +82,7 @@ def main() -> None:
         suite = Suite(
             [bench.scenario(path, {**settings, "rtt_ms": rtt}) for bench, path in seen for rtt in options.rtt]
         )
-        hand, known = bestBaseline(suite), knownBest(suite)
+        hand, known = chosenOnTrain(suite), knownBest(suite)
         seconds = options.seconds if options.evaluations is None else 1e6
         problem = Counted(suite, seed=options.seed, seconds=seconds)
         began = time.monotonic()
@@ -99,7 +99,7 @@ def main() -> None:
         print(f"                   known {suite.developmentLevel(suite.measure(known)):.3f}")
         print(f"                   found {suite.developmentLevel(suite.measure(wasm)):.3f}")
         print(
-            f"{'unseen link':22} {'reno':>6} {'by hand, on train':>18} {'in hindsight':>14} {'known':>6} {'found':>6}"
+            f"{'unseen link':22} {'reno':>6} {'chosen on train':>18} {'in hindsight':>14} {'known':>6} {'found':>6}"
             f" {'closed':>7}"
         )
         for link in unseen:
@@ -118,7 +118,7 @@ def main() -> None:
                 flush=True,
             )
     print(
-        f"\nbetter than the best hand-made chosen on train on {better} of {len(links)} unseen links; of its distance to"
+        f"\nbetter than the hand-made one chosen on train on {better} of {len(links)} unseen links; of its distance to"
         f" the omniscient sender {statistics.fmean(closed):.3f} is closed in the mean"
     )
 

@@ -42,7 +42,7 @@ from kernelnet.generators.evolution import portfolio
 from kernelnet.generators.evolution.search_family import TRAIN_WINDOWS, Metered
 from kernelnet.generators.search import TEMPLATES, Search
 from kernelnet.interfaces import IWorkbench
-from kernelnet.learning.acceptance import bestBaseline
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.task_similarity import Likeness, taskOf, tasksOfBlock
 from kernelnet.plugins import find
@@ -123,7 +123,7 @@ class Task:
 
     def baseline(self) -> int:
         """What the hand-made policy that is best on train has."""
-        return self.sum(self.scenario.workbench.baselineModule(bestBaseline(self.scenario)))
+        return self.sum(self.scenario.workbench.baselineModule(chosenOnTrain(self.scenario)))
 
 
 class Counted(Problem):
@@ -213,7 +213,7 @@ class Bench:
 
         @param which: the patterns that are looked at.
         @param blocks: whether there are blocks; C{peers}: whether there are patterns of other traces.
-        @return: by task and seed the evaluations to the best by hand, and to what the search alone found.
+        @return: by task and seed the evaluations to the policy chosen on train, and to what the search alone found.
         """
         needed = []
         for task in self.tasks:
@@ -225,7 +225,7 @@ class Bench:
                 hints = [block for other in others for block in other.blocks] if blocks else []
                 random.Random(seed).shuffle(hints)
                 goals = task.baseline(), task.reached[seed]
-                # To both: the search alone may not have got to the best by hand.
+                # To both: the search alone may not have got to the policy chosen on train.
                 problem, _ = searched(task, seed, self.evaluations, min(goals), blocks=hints, patterns=patterns)
                 needed.append((problem.needed(goals[0], self.evaluations), problem.needed(goals[1], self.evaluations)))
         return needed
@@ -311,7 +311,7 @@ def tables(name: str, bench: Bench, kinds: bool) -> Iterator[Table]:
         mine = slice(at * bench.seeds, (at + 1) * bench.seeds)
         medians = [f"{statistics.median(needed[0] for needed in found[mine]):g}" for found in results.values()]
         rows.append([str(task), *medians])
-    yield Table(f"{name}: evaluations to the best by hand, by task; medians", ["task", *arms], rows)
+    yield Table(f"{name}: evaluations to the one chosen on train, by task; medians", ["task", *arms], rows)
     if not kinds:
         return
     rows = []

@@ -2,13 +2,13 @@
 What a search of so many seconds reaches on the second half of a log of tasks, which it has not seen.
 
 For each log (the bench's own, and those of a folder): the mean bounded slowdown on the held-out half of LAS, of the
-clairvoyant SRPT, of the hand-made policy that is best on train, of the one that is best on the held-out half in
+clairvoyant SRPT, of the hand-made policy chosen on train, of the one that is best on the held-out half in
 hindsight, of the expression a search begins with that is best on train (`Abi.known`), so that what the search adds is
 seen, and of what was found; and the share of the distance LAS → SRPT that is closed.  SRPT is a strong reference and
 no bound: a share may be above 1.
 
-What was found is guarded by the code that a trainer calls; what it doesn't accept counts as the hand-made policy that
-is best on train.
+What was found is guarded by the code that a trainer calls; what it doesn't accept counts as the hand-made policy
+chosen on train.  All are measured on the log as it is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from typing import Any
 from kernelnet.artifacts import Report
 from kernelnet.expressions.syntax import parse, toC
 from kernelnet.generators.search import Search
-from kernelnet.learning.acceptance import accept, bestBaseline
+from kernelnet.learning.acceptance import accept
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import TraceError
@@ -79,7 +80,7 @@ def main() -> None:
         except TraceError as error:
             print(f"| {path.name} | not a log of the scheduler: {error.wrong} |", flush=True)
             continue
-        baselines, hand = scenario.baselines(), bestBaseline(scenario)
+        baselines, hand = scenario.baselines(), chosenOnTrain(scenario)
         hindsight = min(baselines, key=lambda name: slowdown(baselines[name]))
         known = knownBest(scenario)
         seconds = options.seconds if options.evaluations is None else 1e6
@@ -89,8 +90,8 @@ def main() -> None:
         component, why = None, "the search offered nothing"
         if candidate is not None:
             component, why = accept(scenario, candidate, generator="search", seed=options.seed)
-        accepted = component is not None and component.manifest is not None
-        found = component.manifest.report if accepted else baselines[hand]
+        accepted = component is not None
+        found = scenario.measure(component.wasm) if component is not None else baselines[hand]
         level = scenario.developmentLevel
         reached.append(level(found))
         events = scenario.events["held_out"]

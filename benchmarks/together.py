@@ -13,8 +13,8 @@ An evaluation is one pass over the training part.  Everything that is measured c
 part's events it ran: searches, guards, what is claimed in the end, and re-measuring what peers claim.  When an arm's
 evaluations are used up all its trainers stop, wherever they are.
 
-What an arm has found on a task is the component with the best score on validation among all that its trainers' guards
-accepted (of those alone: the best of three), or the hand-made policy that is best on train when there is none; its
+What an arm has found on a task is the component with the best level on validation among all that its trainers' guards
+accepted (of those alone: the best of three), or the hand-made policy chosen on train when there is none; its
 score is the development level on held-out data, which nothing that is decided here has seen.
 """
 
@@ -44,8 +44,8 @@ from kernelnet.generators.search import Search
 from kernelnet.hub import tap
 from kernelnet.hub.service import HubService
 from kernelnet.identity import StateDirectory
-from kernelnet.interfaces import IWorkbench
-from kernelnet.learning.acceptance import bestBaseline
+from kernelnet.interfaces import IScenario, IWorkbench
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 from kernelnet.learning.tasks import taskList
 from kernelnet.plugins import find
@@ -53,6 +53,7 @@ from kernelnet.trainer.collaboration.offers import SEEK_EVERY
 from kernelnet.trainer.connection.addresses import Address
 from kernelnet.trainer.connection.config import TrainerConfig
 from kernelnet.trainer.service import Trainer
+from kernelnet.trainer.storage.knowledge_base import KnownComponent
 from kernelnet.workbench import base
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.machine import Machine
@@ -253,12 +254,7 @@ async def arm(bench: Any, paths: Sequence[Path], budget: int, seed: int, *, conn
                 await trainer.stopService()
             for hub in hubs:
                 await hub.stopService()
-        own = [
-            known.component
-            for t in trainers
-            for known in t.knowledge.components.values()
-            if known.source == t.profile.aiId
-        ]
+        own = [known for t in trainers for known in t.knowledge.components.values() if known.source == t.profile.aiId]
     result.accepted = len(own)
     result.levels = [level(scenario, own) for scenario in scenarios]
     return result
@@ -284,15 +280,15 @@ async def startHub(reactor: Any, state: StateDirectory) -> HubService:
     return hub
 
 
-def level(scenario: Any, components: list[Any]) -> float:
-    """The held-out level of what is best on validation, or of the best hand-made policy on train."""
-    reports = [c.manifest.report for c in components]
-    ours = [r for r in reports if (r.trace_digest, r.settings) == (scenario.traceDigest, scenario.settings)]
+def level(scenario: IScenario, known: list[KnownComponent]) -> float:
+    """Level on held-out of what is best on validation, or of the hand-made policy chosen on train."""
+    claims = [(each, each.component.claim) for each in known]
+    task = scenario.traceDigest, scenario.settings
+    ours = [each for each, claim in claims if claim is not None and (claim.trace_digest, claim.settings) == task]
     if not ours:
-        ours = [scenario.baselines()[bestBaseline(scenario)]]
-    best = min(ours, key=lambda report: report.splits["validation"].score)
-    found: float = scenario.developmentLevel(best)
-    return found
+        return scenario.developmentLevel(scenario.baselines()[chosenOnTrain(scenario)])
+    best = max(ours, key=lambda k: k.level if k.level is not None else -math.inf)
+    return best.component.development_level or 0.0
 
 
 # --- figures

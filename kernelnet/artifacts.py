@@ -7,6 +7,7 @@ Workbenches and generators make these; `kernelnet.message` carries them.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -208,6 +209,11 @@ class Component(Struct, omit_defaults=True):
         return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
     @property
+    def claim(self) -> Report | None:
+        """Report of its author: the scores that it is said to have."""
+        return self.manifest.report if self.manifest is not None else None
+
+    @property
     def title(self) -> str:
         return self.name or self.component_name or self.id
 
@@ -241,7 +247,7 @@ class PerformanceReport(Struct, omit_defaults=True):
     """
     Measurements of a component; with C{digest} and C{verdict} a re-measurement of its author's claim.
 
-    @ivar performance: metrics by name, such as C{miss_ratio}, C{development_level}, and C{report}.
+    @ivar performance: metrics by name, such as C{development_level}; docs/reference/protocol.rst has them.
     """
 
     component_id: Name
@@ -249,6 +255,12 @@ class PerformanceReport(Struct, omit_defaults=True):
     digest: Digest | None = None
     verdict: Verdict | None = None
     reason: Text = ""
+
+    @property
+    def validationLevel(self) -> float | None:
+        """Development level on validation, by which components for one task are ranked; C{None}: it isn't told."""
+        level = self.performance.get("validation_level")
+        return level if isinstance(level, float) and math.isfinite(level) else None
 
 
 class TaskDescription(Struct, frozen=True):

@@ -209,7 +209,15 @@ class IProblem(Interface):
     )
 
     def secondsLeft() -> float:
-        """Seconds until generate() must return; negative when it is late or was cancelled."""
+        """Seconds until generate() must return; negative when it is late, has no evaluations left or was cancelled."""
+
+    def evaluationsLeft() -> int | None:
+        """
+        Number of modules, or of parameters of one, that may still be measured; the same one again costs nothing.
+
+        None: as many as there is time for.  With a number, the result should depend on the problem alone and not on the
+        time: then whoever repeats the search finds the same, on whatever machine.
+        """
 
     def compile(source: str) -> bytes:
         """C source → module bytes.  @raise CompileError: with the compiler's message."""

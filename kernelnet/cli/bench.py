@@ -41,7 +41,7 @@ from kernelnet.cli.policy_comparison import (
 )
 from kernelnet.cli.progress import Counted, progress
 from kernelnet.interfaces import IScenario
-from kernelnet.learning.acceptance import bestBaseline
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.submission import measure
 from kernelnet.workbench.errors import ComponentError
 
@@ -313,7 +313,7 @@ def _measured(scenario: IScenario, modules: Sequence[tuple[Path, bytes]], counte
 
 def _nothingToGain(scenario: IScenario) -> bool:
     """Whether the policy that must be beaten, the best on train, is on validation what nobody can beat."""
-    best = scenario.baselines()[bestBaseline(scenario)]
+    best = scenario.baselines()[chosenOnTrain(scenario)]
     return best.splits["validation"].score <= scenario.optimum()["validation"]
 
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from kernelnet.artifacts import Report
 from kernelnet.interfaces import IScenario
-from kernelnet.learning.acceptance import bestBaseline
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.untrusted import plain
 from kernelnet.workbench.base import BaseScenario
 from kernelnet.workbench.suite import Suite
@@ -156,7 +156,7 @@ def standing(
     workbench = scenario.workbench
     measureBaselines(scenario, measured)
     baselines = scenario.baselines()
-    best = bestBaseline(scenario)
+    best = chosenOnTrain(scenario)
     policies = []
     for name, report in baselines.items():
         notes = ["reference"] if name == workbench.reference else []

@@ -141,8 +141,9 @@ def told(step: Step, task: str = "") -> str:
         words += f" with {len(step['hints'])} of {givers}'s expressions"
     if step.get("component"):
         words += f" -> {plain(step['component'])}"
-    if step.get("score") is not None:
-        words += f", score {step['score']}" + (f", {step['fuel']} fuel" if "fuel" in step else "")
+    if step.get("score") is not None or step.get("level") is not None:
+        words += f", score {step['score']}" if step.get("score") is not None else ""
+        words += f", {step['fuel']} fuel" if "fuel" in step else ""
         words += f", level {step['level']:.3f}" if isinstance(step.get("level"), float) else ""
         words += f", on {plain(step['task'])}" if step.get("task", task) != task else ""
     elif not step.get("component"):
@@ -156,11 +157,15 @@ def told(step: Step, task: str = "") -> str:
 
 
 def completedTables(found: Sequence[Session]) -> list[Table]:
-    """One for each type: what came of it, score or fuel before and after as the transcript tells, and who did what."""
+    """
+    One for each type: what came of it, level or fuel before and after as the transcript tells, and who did what.
+
+    Not scores: each component's is measured on variants of the trace of its own.
+    """
     tables = []
     for kind in sorted({session["type"] for session in found}):
-        what = "fuel" if kind == "performance_optimization" else "score"
-        title = f"completed sessions: {kind.replace('_', ' ')} ({what} on validation, as the transcripts tell)"
+        what, where = ("fuel", "validation") if kind == "performance_optimization" else ("level", "held-out")
+        title = f"completed sessions: {kind.replace('_', ' ')} ({what} on {where}, as the transcripts tell)"
         table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("component", no_wrap=True)
         table.add_column("before", justify="right", no_wrap=True)
@@ -204,8 +209,13 @@ def _sent(session: Session, what: str) -> Iterator[tuple[str, str, str, str]]:
         hints = ", ".join(_hintText(hint) for hint in sent.get("hints", ()))
         did += f"; descends from {hints}" if hints else ""
         did += f"; {plain(sent['note'])}" if sent.get("note") else ""
-        before = str(start.get(what, "?")) if start is not sent else "?"
-        yield plain(sent.get("component") or "-"), before, str(sent.get(what, "?")), did
+        before = _number(start, what) if start is not sent else "?"
+        yield plain(sent.get("component") or "-"), before, _number(sent, what), did
+
+
+def _number(step: Step, what: str) -> str:
+    value = step.get(what)
+    return f"{value:.3f}" if isinstance(value, float) else str(value) if isinstance(value, int) else "?"
 
 
 def _work(steps: Sequence[Step]) -> str:

@@ -9,7 +9,9 @@ The learning half of a trainer, without any network: traces in; patterns, compon
     turn it is; C{trace_matching}: a trace described by its patterns; C{task_similarity}: what did well on tasks alike
   - C{problem}: what a generator is given; C{search_run}: one search, from problem to judgement
   - C{submission}: a source compiled, measured, and made a component with its claim
-  - C{acceptance}: which candidates are published; C{significance}: whether one is better or was lucky
+  - C{acceptance}: which candidates are published; C{significance}: whether one is better or was lucky;
+    C{hindsight}: the hand-made policies that all is compared with; C{intervals}: how sure a level is;
+    C{verdict}: what to use, and why
   - C{verification}: whether a claim is true; C{standing}: a module among the hand-made policies
 
 Use cases that commands and agents share: `submission.submit` a source, judge it (`acceptance.accept`), publish it

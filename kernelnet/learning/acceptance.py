@@ -1,27 +1,27 @@
 """
 Honest learning: which candidates are published.
 
-A candidate is published only if it beats, on validation, the hand-made policy that is best on train, and not by luck
-in a part of it (see `kernelnet.learning.significance`).  Its held-out score is computed once, after that, for the
-claim; nothing that is decided depends on it.  Whether somebody's claim is true says `kernelnet.learning.verification`.
+A candidate is published only if it beats, on validation, every hand-made policy, and each not by luck in a part of it
+(see `kernelnet.learning.significance`).  All are measured on the trace as the candidate meets it; see
+`IScenario.forModule`.  Its held-out score is computed once, after that, for the claim; nothing that is decided depends
+on it.  Whether somebody's claim is true says `kernelnet.learning.verification`.
+
+To be better than every one of several rivals needs no stricter test of each: who is no better than one of them passes
+that one's test as rarely as it says, whatever the others say (an intersection-union test; Berger, Multiparameter
+hypothesis testing and acceptance sampling, Technometrics 24, 1982).
 """
 
 from __future__ import annotations
 
-from kernelnet.artifacts import Candidate, Component, Report
+from kernelnet.artifacts import Candidate, Component, Report, SplitScore
 from kernelnet.interfaces import IScenario
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.significance import isSignificantlyBetter
 from kernelnet.learning.submission import makeComponent, measure
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import CompileError, ComponentError
 
-__all__ = ["accept", "bestBaseline"]
-
-
-def bestBaseline(scenario: IScenario) -> str:
-    """Name of the hand-made policy that is best on train; of equals the first by name."""
-    reports = scenario.baselines()
-    return min(sorted(reports), key=lambda name: reports[name].splits["train"].score)
+__all__ = ["accept"]
 
 
 def accept(
@@ -32,7 +32,7 @@ def accept(
     seed: int,
     objective: str = "score",
     parent: Component | None = None,
-    known: int | None = None,
+    known: Component | None = None,
 ) -> tuple[Component | None, str]:
     """
     Worker thread.  Guarded acceptance of what a generator wrote.
@@ -41,31 +41,69 @@ def accept(
     @param generator: its name, for the manifest.
     @param objective: C{"fuel"}: instead of being better it does the same as C{parent} on every split, for less fuel.
         That held-out is looked at decides nothing that could be learned by heart: it proves that nothing has changed.
-    @param known: the best score on validation that there is already: what is worse is not worth a claim.
+    @param known: the best that there is already; what is no better on validation is not worth a claim.  It is measured
+        as the candidate meets the trace: what it claims itself was measured on other variants.
     @return: the component with its claim, or C{None}; and why, for people.
     """
     if objective == "fuel":
         return _acceptCheaper(scenario, candidate, parent, generator, seed)
-    workbench = scenario.workbench
     try:
-        wasm = compileC(candidate.source, workbench.headerPath, trusted=True)
-        scenario = scenario.forModule(wasm)
-        rival = bestBaseline(scenario)
-        bar = scenario.baselines()[rival].splits["validation"].score
-        score = scenario.measure(wasm, upTo="validation").splits["validation"].score
-        if score >= bar:
-            return None, f"no better on validation ({score}) than the best hand-made policy, {rival} ({bar})"
-        if known is not None and score > known:
-            return None, f"no better on validation ({score}) than what is known already ({known})"
-        if not isSignificantlyBetter(scenario, wasm, workbench.baselineModule(rival)):
-            return None, f"better on validation ({score}) than {rival} ({bar}), but not all along: it may be luck"
+        wasm = compileC(candidate.source, scenario.workbench.headerPath, trusted=True)
+        isBetter, why = _isBetter(scenario, wasm, known)
+        if not isBetter:
+            return None, why
         measured = measure(scenario, wasm)
     except CompileError as error:
         return None, f"it does not compile: {error}".splitlines()[0]
     except ComponentError as error:
         return None, f"it fails: {error}"
-    why = f"better on validation ({score}) than the best hand-made policy, {rival} ({bar})"
     return makeComponent(scenario, candidate, measured, generator=generator, seed=seed), why
+
+
+def _isBetter(plain: IScenario, wasm: bytes, known: Component | None) -> tuple[bool, str]:
+    """
+    Whether a module is better on validation than all that there is, and why, for people.
+
+    @raise ComponentError: it fails.
+    """
+    scenario = plain.forModule(wasm)
+    ours = _onValidation(scenario, wasm)
+    if known is not None and (told := _noBetterThan(scenario, ours, known)):
+        return False, told
+    # On the trace as it is they were measured long ago: the hardest to beat comes first, and mostly is the last.
+    reports = plain.baselines()
+    rivals = sorted(reports, key=lambda name: (reports[name].splits["validation"].score, name))
+    modules = {name: plain.workbench.baselineModule(name) for name in rivals}
+    score, chosen = ours.score, chosenOnTrain(plain)
+    bars: dict[str, int] = {}
+    for rival in rivals:
+        bars[rival] = _onValidation(scenario, modules[rival]).score
+        if score >= bars[rival]:
+            also = "chosen on train" if rival == chosen else f"chosen on train was {chosen}"
+            return False, f"no better on validation ({score}) than the hand-made policy {rival} ({bars[rival]}); {also}"
+    for rival in rivals:
+        if not isSignificantlyBetter(scenario, wasm, modules[rival]):
+            words = f"better on validation ({score}) than the hand-made policy {rival} ({bars[rival]})"
+            return False, f"{words}, but not all along: it may be luck"
+    best = min(rivals, key=lambda name: bars[name])
+    also = ", which was chosen on train, too" if best == chosen else f", and {chosen} ({bars[chosen]}), chosen on train"
+    words = f"better on validation ({score}) than every hand-made policy"
+    return True, f"{words}; the best of them is {best} ({bars[best]}){also}"
+
+
+def _noBetterThan(scenario: IScenario, ours: SplitScore, known: Component) -> str:
+    """Words for being no better than what is known, nor as good for less fuel; empty: it is."""
+    try:
+        theirs = _onValidation(scenario, known.wasm)
+    except ComponentError:
+        return ""  # that is no bar to anybody
+    if (ours.score, ours.fuel) < (theirs.score, theirs.fuel):
+        return ""
+    return f"no better on validation ({ours.score}) than what is known already, {known.id} ({theirs.score})"
+
+
+def _onValidation(scenario: IScenario, wasm: bytes) -> SplitScore:
+    return scenario.measure(wasm, upTo="validation").splits["validation"]
 
 
 def _acceptCheaper(

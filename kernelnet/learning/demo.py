@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
 from typing import Any
-
-from twisted.internet.defer import Deferred
 
 from kernelnet.artifacts import Component, Verdict
 from kernelnet.interfaces import ILocalTrainer
@@ -19,27 +17,22 @@ DEMO_SECONDS = 6.0
 """Maximum number of searches, and seconds of each."""
 
 
-async def demo(
-    trainer: ILocalTrainer, validationLevels: Callable[[Sequence[Component]], Deferred[dict[str, float]]]
-) -> dict[str, Any]:
-    """
-    See `kernelnet.learning.local_trainer.IntegratedKernelTrainer.run_comprehensive_demo`.
-
-    @param validationLevels: fires with the level that each component, by its id, has on validation.
-    """
+async def demo(trainer: ILocalTrainer) -> dict[str, Any]:
+    """See `kernelnet.learning.local_trainer.IntegratedKernelTrainer.run_comprehensive_demo`."""
     began = time.monotonic()
     await trainer.start()
     try:
         patterns = await trainer.learn()
-        built: list[Component] = []
+        built: list[tuple[float, Component]] = []
         for _ in range(min(DEMO_SEARCHES, len(trainer.tasks()))):
-            goal = Goal("", DEMO_SECONDS, patterns=patterns, parents=list(built))
+            goal = Goal("", DEMO_SECONDS, patterns=patterns, parents=[component for _, component in built])
             component = await trainer.build(goal)
-            if component is not None and (await trainer.remeasure(component)).verdict is Verdict.CONFIRMED:
-                built.append(component)
-        # chosen by validation: the best of several held-out scores would be better than what it promises
-        levels = await validationLevels(built)
-        best = max(built, key=lambda component: levels[component.id], default=None)
+            if component is not None and (told := await trainer.remeasure(component)).verdict is Verdict.CONFIRMED:
+                # by validation: the best of several held-out scores would be better than what it promises
+                level = told.validationLevel
+                built.append((level if level is not None else -math.inf, component))
+                built.sort(key=lambda each: -each[0])
+        best = built[0][1] if built else None
     finally:
         await trainer.stop()
     return {

@@ -194,11 +194,7 @@ class IntegratedKernelTrainer:
             C{best_component} (id or C{None}), C{seconds}.  All measured in this call.
         @raise kernelnet.workbench.errors.TraceError: a trace can't be read.
         """
-
-        def validationLevels(components: Sequence[Component]) -> Deferred[dict[str, float]]:
-            return self._inThread(self._verifier.validationLevels, components)
-
-        return await inReactor(lambda: demo(self, validationLevels))
+        return await inReactor(lambda: demo(self))
 
 
 @implementer(IPlugin, ILocalTrainerMaker)

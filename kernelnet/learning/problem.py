@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -61,6 +62,7 @@ class Problem:
         *,
         seed: int,
         seconds: float,
+        evaluations: int | None = None,
         patterns: Iterable[Pattern] = (),
         parents: Iterable[Component] = (),
         blocks: Iterable[CodeBlock] = (),
@@ -74,6 +76,7 @@ class Problem:
 
         @param scenario: an `IScenario` whose C{measure} takes C{parameters}.
         @param seconds: the budget, from now on.
+        @param evaluations: see `evaluationsLeft`; C{None}: the time alone counts.
         @param patterns: besides the scenario's own; the most trusted first.
         @param parents: only components that were confirmed here, best first.
         @param blocks: the newest first.
@@ -82,6 +85,8 @@ class Problem:
         """
         self._scenario = scenario
         self._deadline = time.monotonic() + seconds
+        self._evaluations = evaluations
+        self._measured: set[bytes] = set()
         self._cancelled = threading.Event()
         self._onProgress = onProgress
         self.workbench = scenario.workbench.name
@@ -101,7 +106,16 @@ class Problem:
         self.memory = memory
 
     def secondsLeft(self) -> float:
-        return -1.0 if self._cancelled.is_set() else self._deadline - time.monotonic()
+        if self._cancelled.is_set() or self.evaluationsLeft() == 0:
+            return -1.0
+        return self._deadline - time.monotonic()
+
+    def evaluationsLeft(self) -> int | None:
+        return None if self._evaluations is None else max(0, self._evaluations - len(self._measured))
+
+    def _count(self, wasm: bytes, parameters: Sequence[float]) -> None:
+        if self._evaluations is not None:
+            self._measured.add(hashlib.sha256(wasm + repr(tuple(parameters)).encode()).digest())
 
     def cancel(self) -> None:
         """Let `secondsLeft` be negative from now on."""
@@ -112,11 +126,13 @@ class Problem:
         return _compiled(source, self._scenario.workbench.headerPath)
 
     def measure(self, wasm: bytes, parameters: Sequence[float] = ()) -> SplitScore:
+        self._count(wasm, parameters)
         return self._scenario.measure(wasm, upTo="train", parameters=parameters).splits["train"]
 
     def measureWindows(self, wasm: bytes, parameters: Sequence[float] = (), count: int = 8) -> list[SplitScore]:
         if not hasattr(self._scenario, "measureWindows"):
             return [self.measure(wasm, parameters)]
+        self._count(wasm, parameters)
         return self._scenario.measureWindows(wasm, "train", count, parameters)
 
     def progress(self, generation: int, best: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kernelnet.artifacts import Candidate, Component
@@ -74,12 +74,14 @@ class SearchRun:
         goal: Goal,
         *,
         seed: int,
+        evaluations: int | None = None,
         memory: dict[str, Any] | None = None,
         installed: Mapping[str, IWorkbench] | None = None,
         onProgress: Callable[[int, int], object] = lambda generation, best: None,
     ) -> None:
         """
         @param goal: its parts that say what the task is are passed over: that is C{scenario}.
+        @param evaluations: budget besides the goal's seconds; see `IProblem.evaluationsLeft`.
         @param memory: see `IProblem.memory`.
         @param installed: workbenches by name, of which the goal's hints are.
         @param onProgress: called with what the generator tells, in its thread.
@@ -91,6 +93,7 @@ class SearchRun:
         self._generator = generator
         self._goal = goal
         self._seed = seed
+        self._evaluations = evaluations
         self._memory = memory
         self._installed = installed or {}
         self._onProgress = onProgress
@@ -115,6 +118,7 @@ class SearchRun:
             self.scenario,
             seed=self._seed,
             seconds=goal.seconds,
+            evaluations=self._evaluations,
             patterns=goal.patterns,
             parents=parents[:MAX_SEARCH_PARENTS],
             blocks=[*translated(goal.hints, workbench, self._installed), *goal.blocks],
@@ -141,7 +145,7 @@ class SearchRun:
         return None if self._cancelled.is_set() else candidate
 
     def judge(
-        self, candidate: Candidate, *, parent: Component | None = None, known: int | None = None
+        self, candidate: Candidate, *, parent: Component | None = None, known: Component | None = None
     ) -> tuple[Component | None, str]:
         """
         Worker thread.  Put a candidate to the guard; see `kernelnet.learning.acceptance.accept`.
@@ -183,14 +187,15 @@ class SearchRun:
         self._onProgress(generation, best)
 
 
-def bestKnown(scenario: IScenario, components: list[Component]) -> int | None:
-    """Best score on validation that is confirmed for a scenario; C{None}: there is nothing."""
-    reports = [c.manifest.report for c in components if c.manifest is not None and c.manifest.report is not None]
-    return min(
-        (
-            report.splits["validation"].score
-            for report in reports
-            if (report.trace_digest, report.settings) == (scenario.traceDigest, scenario.settings)
-        ),
-        default=None,
-    )
+def bestKnown(scenario: IScenario, components: Iterable[Component]) -> Component | None:
+    """
+    First of the components that is for a scenario's task; C{None}: there is none.
+
+    @param components: best first, as goals have them.
+    """
+    task = scenario.workbench.digest, scenario.traceDigest, scenario.settings
+    for component in components:
+        report = component.claim
+        if report is not None and (report.workbench_digest, report.trace_digest, report.settings) == task:
+            return component
+    return None

@@ -16,33 +16,34 @@ from collections.abc import Sequence
 
 from kernelnet.interfaces import IScenario
 
-__all__ = ["WINDOWS", "gains", "isSignificantlyBetter", "lowerBound"]
+__all__ = ["CONFIDENCE", "WINDOWS", "gains", "isSignificantlyBetter", "lowerBound", "studentQuantile"]
 
 WINDOWS = 8
 """Of validation, for each part of a suite."""
 
-_NORMAL = 1.2816
-"""The standard normal distribution's quantile for a confidence of 90 %, on one side."""
+CONFIDENCE = 0.9
+"""Confidence that a candidate is better, on the one side."""
 
 
-def _student(freedom: int) -> float:
+def studentQuantile(confidence: float, freedom: int) -> float:
     """
-    Student's quantile for the same confidence: 1.415 for 8 windows.
+    Student's quantile: 1.415 for a confidence of 0.9 and 7 degrees of freedom.
 
     Cornish and Fisher's expansion (Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5).
     """
-    x = _NORMAL
+    x = statistics.NormalDist().inv_cdf(confidence)
     first = (x**3 + x) / 4
     second = (5 * x**5 + 16 * x**3 + 3 * x) / 96
-    return x + first / freedom + second / freedom**2
+    third = (3 * x**7 + 19 * x**5 + 17 * x**3 - 15 * x) / 384
+    return x + first / freedom + second / freedom**2 + third / freedom**3
 
 
 def lowerBound(values: Sequence[float]) -> float:
-    """The lower end of the interval for the mean, with a confidence of 90 % on its side; of one value that value."""
+    """Lower end of the interval for the mean, with `CONFIDENCE` on its side; of one value that value."""
     if len(values) < 2:
         return values[0] if values else 0.0
     error = statistics.stdev(values) / math.sqrt(len(values))
-    return statistics.fmean(values) - _student(len(values) - 1) * error
+    return statistics.fmean(values) - studentQuantile(CONFIDENCE, len(values) - 1) * error
 
 
 def gains(ours: Sequence[int], theirs: Sequence[int]) -> list[float]:

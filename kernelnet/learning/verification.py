@@ -13,7 +13,8 @@ from typing import Any
 
 from kernelnet.artifacts import Component, PerformanceReport, Report, Verdict
 from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.learning.acceptance import bestBaseline
+from kernelnet.learning.hindsight import bestInHindsight, chosenOnTrain
+from kernelnet.learning.intervals import Intervals
 from kernelnet.workbench.compiler import compileC, compilerVersion
 from kernelnet.workbench.errors import CompileError, ComponentError, OutOfFuel, Unmeasurable
 from kernelnet.workbench.suite import scenarioOf
@@ -55,7 +56,8 @@ class Verifier:
             verdict, reason = Verdict.UNMEASURABLE, str(error)
         else:
             if report is not None:
-                performance = self._performance(scenarioOf(bench, report, paths).forModule(component.wasm), report)
+                scenario = scenarioOf(bench, report, paths).forModule(component.wasm)
+                performance = self._performance(component, scenario, report)
         return PerformanceReport(
             component_id=component.id,
             performance=performance,
@@ -65,19 +67,8 @@ class Verifier:
             reason=reason[:MAX_REASON],
         )
 
-    def validationLevels(self, components: Iterable[Component]) -> dict[str, float]:
-        """Claimed share of the distance reference → optimum on validation, by the ids of components that claim one."""
-        levels = {}
-        for component in components:
-            report = component.manifest.report if component.manifest is not None else None
-            if report is not None:
-                bench, paths = self._benchOf(component)
-                levels[component.id] = (
-                    scenarioOf(bench, report, paths).forModule(component.wasm).developmentLevel(report, "validation")
-                )
-        return levels
-
-    def _performance(self, scenario: IScenario, report: Report) -> dict[str, Any]:
+    def _performance(self, component: Component, scenario: IScenario, report: Report) -> dict[str, Any]:
+        """C{validation_level} is what one component is ranked among others by: their scores are of other variants."""
         held = report.splits["held_out"]
         return {
             "score": held.score,
@@ -86,21 +77,27 @@ class Verifier:
             **held.metrics,
             "engine": report.engine,
             "development_level": scenario.developmentLevel(report, "held_out"),
-            **self._baseline(scenario, report),
+            "validation_level": scenario.developmentLevel(report, "validation"),
+            **self._beside(component, scenario, report),
         }
 
-    def _baseline(self, scenario: IScenario, report: Report) -> dict[str, Any]:
+    def _beside(self, component: Component, scenario: IScenario, report: Report) -> dict[str, Any]:
         """
-        The hand-made policy that is best on train, of tasks that this trainer has.
+        The level's interval, and the hand-made policies that it is compared with, of tasks that this trainer has.
 
         On others, which strangers may think up, only what a claim needs is measured.
         """
         if not self._isOwn(report):
             return {}
-        name = bestBaseline(scenario)
-        theirs = scenario.baselines()[name]
-        level, score = scenario.developmentLevel(theirs), theirs.splits["validation"].score
-        return {"best_by_hand": name, "best_by_hand_level": level, "best_by_hand_validation": score}
+        told: dict[str, Any] = {}
+        intervals = Intervals(scenario)
+        interval = intervals.level(intervals.windows(component.wasm, report))
+        if interval is not None:
+            told["level_low"], told["level_high"] = interval
+        named = {"chosen_on_train": chosenOnTrain(scenario), "best_in_hindsight": bestInHindsight(scenario)}
+        levels = {key: scenario.developmentLevel(scenario.baselines()[name]) for key, name in named.items()}
+        told |= named | {f"{key}_level": level for key, level in levels.items()}
+        return told
 
     def _benchOf(self, component: Component) -> tuple[IWorkbench, list[Path]]:
         """

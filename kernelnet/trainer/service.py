@@ -187,7 +187,7 @@ class Trainer(Service):
         )
         self.client = HubClient(self.config, credentials, self.reactor, delivery)
 
-    def _sessionWork(self, session: Session, advance: Advance, turn: int) -> Awaitable[Component]:
+    def _sessionWork(self, session: Session, advance: Advance, turn: int) -> Awaitable[tuple[Component, float | None]]:
         return SessionWork(
             session,
             advance,

@@ -16,11 +16,12 @@ from tests.hub.views.test_components import claiming
 
 NASTY = "\x1b[2J[red]x"
 HINT = {"by": "AI_2", "workbench": "process_manager", "component": "ab" * 32, "expression": f"-idle {NASTY}"}
+HAND = "arc, hand-made, best in hindsight"
 STEPS: list[dict[str, Any]] = [
-    {"by": "AI_1", "what": "start", "score": 60, "note": "arc, the best by hand", "task": "file_system, t"},
+    {"by": "AI_1", "what": "start", "level": 0.25, "note": HAND, "task": "file_system, t"},
     {"by": "AI_1", "what": "build", "objective": "score", "hints": [HINT], "seconds": 4.5},
     {"by": "AI_1", "what": "measure", "component": "best", "score": 40, "verdict": "confirmed", "seconds": 1.0},
-    {"by": "AI_1", "what": "send", "component": "best", "score": 40, "hints": [HINT], "task": "file_system, t"},
+    {"by": "AI_1", "what": "send", "component": "best", "level": 0.5, "hints": [HINT], "task": "file_system, t"},
 ]
 
 
@@ -56,10 +57,10 @@ class SessionsTests(CliTestCase, HubTestCase):
             "AI_2 asks for: help",
             "pattern: ",
             "gives: AI_2's ababababab of process_manager: -idle",
-            "1. AI_1: start, score 60, on file_system, t; arc, the best by hand",
+            "1. AI_1: start, level 0.250, on file_system, t; arc, hand-made, best in hindsight",
             "2. AI_1: build for score with 1 of AI_2's expressions -> nothing passed the guard (4.5 s)",
             "3. AI_1: measure -> best, score 40, confirmed (1.0 s)",
-            "4. AI_1: send with 1 of AI_2's expressions -> best, score 40",
+            "4. AI_1: send with 1 of AI_2's expressions -> best, level 0.500",
             "came to best",
         ):
             self.assertIn(words, output)
@@ -87,9 +88,16 @@ class SessionsTests(CliTestCase, HubTestCase):
         self.refused(1, "several sessions have ids that begin with ''", "sessions", "show", "", "--state", self.path)
 
     def test_completed(self) -> None:
-        """The demo's table tells score or fuel before and after, and who did what, of each who sent a component."""
+        """The demo's table tells level or fuel before and after, and who did what, of each who sent a component."""
         session = json.loads(self.of("--show", "completed", "--json"))[0]
-        more = {"by": "AI_2", "what": "send", "component": "back", "score": 7, "note": "descends from none"}
+        more = {
+            "by": "AI_2",
+            "what": "send",
+            "component": "back",
+            "score": 7,
+            "level": 0.75,
+            "note": "descends from none",
+        }
         cheaper = {
             **session,
             "type": "performance_optimization",
@@ -104,9 +112,9 @@ class SessionsTests(CliTestCase, HubTestCase):
             console.print(*completedTables([cheaper, session]))
         output = " ".join(captured.get().split())
         for words in (
-            "best 60 40 AI_1 for AI_2, on file_system, t: build 4 s, 1 confirmed; before: arc, the best by hand",
+            "best 0.250 0.500 AI_1 for AI_2, on file_system, t: build 4 s, 1 confirmed; before: arc, hand-made",
             "descends from AI_2's ababababab of process_manager: -idle",
-            "back 60 7 AI_2, of it",
+            "back 0.250 0.750 AI_2, of it",
             "less 900 800 AI_1 for AI_2",
             "before: asked",
         ):

@@ -15,7 +15,7 @@ from kernelnet.generators.search import familiesFor
 from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.parameter_search import VectorFamily
 from kernelnet.generators.templates.parameters import Vector
-from kernelnet.learning.acceptance import bestBaseline
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.engine import engine
 from kernelnet.workbench.network_stack import NetworkStackWorkbench, workbench
@@ -87,7 +87,7 @@ class KnownAnswers(Case):
             self.fail("nothing")
         other = self.scenario(varied(60, seed=7))
         score = sum(split.score for split in other.measure(compiled(found.source, workbench)).splits.values())
-        hand = other.baselines()[bestBaseline(other)].splits.values()
+        hand = other.baselines()[chosenOnTrain(other)].splits.values()
         self.assertLess(score, sum(split.score for split in hand))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +19,8 @@ from kernelnet.generators import Candidate
 from kernelnet.generators.search import search
 from kernelnet.generators.templates.two_queues import BLOCK_TYPE, TWO_QUEUES, TemplateSearch, template
 from kernelnet.interfaces import IComponentGenerator, IProblem
-from kernelnet.learning.acceptance import accept, bestBaseline
+from kernelnet.learning.acceptance import accept
+from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.verification import remeasure
 from kernelnet.workbench.compiler import compileC
@@ -100,8 +102,8 @@ class SearchTests(SynchronousTestCase):
                 self.fail("no claim")
             # What was found with kn_param scores the same with the parameters built in.
             tried = problem.measure(problem.compile(TWO_QUEUES.tunable()), candidate.parameters)
-            self.assertEqual(made.manifest.report.splits["train"].score, tried.score)
-            self.assertLess(tried.score, problem.baselines[bestBaseline(scenario)])
+            self.assertEqual(scenario.measure(made.wasm).splits["train"].score, tried.score)
+            self.assertLess(tried.score, problem.baselines[chosenOnTrain(scenario)])
 
     def test_reproducible(self) -> None:
         """The same problem, seed and number of evaluations give the same candidate; another seed another one."""
@@ -111,6 +113,25 @@ class SearchTests(SynchronousTestCase):
         found = [self.generate(Problem(scenario, seed=seed, seconds=HOUR)) for seed in (5, 5, 6)]
         self.assertEqual(found[0], found[1])
         self.assertNotEqual(found[0].parameters, found[2].parameters)
+
+    def test_problemsBudget(self) -> None:
+        """A problem's own budget of evaluations is kept to, and whoever repeats it finds the same at any speed."""
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        scenario = smallScenario(folder)
+        found = []
+        for pause in (0.0, 0.002):
+            problem = Problem(scenario, seed=5, seconds=math.inf, evaluations=60)
+            measure = problem.measureWindows
+
+            def slow(*arguments: Any, measure: Any = measure, pause: float = pause) -> Any:
+                time.sleep(pause)
+                return measure(*arguments)
+
+            self.patch(problem, "measureWindows", slow)
+            found.append(search.generate(problem))
+            self.assertEqual(problem.evaluationsLeft(), 0)
+        self.assertEqual(found[0], found[1])
 
     def test_evaluations(self) -> None:
         """It measures as often as it may, and nothing twice."""

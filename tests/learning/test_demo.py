@@ -25,6 +25,7 @@ class Ready:
         self._tasks = [TaskDescription("file_system", "t", "ab" * 32, {"capacity": at}) for at in range(tasks)]
         self._built = list(built)
         self._refuted = refuted
+        self.levels: dict[str, float] = {}
         self.goals: list[Goal] = []
         self.stopped = 0
 
@@ -40,7 +41,8 @@ class Ready:
 
     def remeasure(self, component: Component) -> Deferred[PerformanceReport]:
         verdict = Verdict.REFUTED if component.id in self._refuted else Verdict.CONFIRMED
-        return succeed(PerformanceReport(component.id, {}, verdict=verdict))
+        told = {"validation_level": self.levels[component.id]} if component.id in self.levels else {}
+        return succeed(PerformanceReport(component.id, told, verdict=verdict))
 
     def tasks(self) -> list[TaskDescription]:
         return self._tasks
@@ -62,7 +64,8 @@ def made(name: str, level: float) -> Component:
 
 class DemoTests(SynchronousTestCase):
     def found(self, trainer: Ready, **levels: float) -> dict[str, Any]:
-        return self.successResultOf(Deferred.fromCoroutine(demo(trainer, lambda built: succeed(levels))))
+        trainer.levels = levels
+        return self.successResultOf(Deferred.fromCoroutine(demo(trainer)))
 
     def test_best(self) -> None:
         """The best by validation is told, with its level on held-out; what is not confirmed does not count."""
@@ -72,6 +75,12 @@ class DemoTests(SynchronousTestCase):
         self.assertEqual((found["patterns_learned"], found["components_built"]), (1, 2))
         self.assertEqual((len(trainer.goals), trainer.stopped), (DEMO_SEARCHES, 1))
         self.assertEqual([len(goal.parents) for goal in trainer.goals], [0, 1, 1])
+
+    def test_bestFirst(self) -> None:
+        """What each search begins from is best first, whatever it has on held-out; what tells no level comes last."""
+        trainer = Ready(9, [made("a", 0.9), made("b", 0.1), made("c", 0.2)])
+        self.assertEqual(self.found(trainer, b=0.3)["best_component"], "b")
+        self.assertEqual([parent.id for parent in trainer.goals[-1].parents], ["b", "a"])
 
     def test_none(self) -> None:
         """Where nothing passed the guard there is no best; no task is searched twice."""
@@ -83,6 +92,6 @@ class DemoTests(SynchronousTestCase):
     def test_failed(self) -> None:
         """A trainer that fails is stopped all the same."""
         trainer = Ready(1, [])
-        result = Deferred.fromCoroutine(demo(trainer, lambda built: succeed({})))
+        result = Deferred.fromCoroutine(demo(trainer))
         self.failureResultOf(result, IndexError)
         self.assertEqual(trainer.stopped, 1)

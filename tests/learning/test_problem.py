@@ -26,8 +26,26 @@ class ProblemTests(AcceptedTestCase):
         trained = {name: report.splits["train"].score for name, report in self.scenario.baselines().items()}
         self.assertEqual(problem.baselines, trained)
         score = problem.measure(problem.compile(STUBBORN))
-        self.assertEqual(score, self.claim(self.accepted()).splits["train"])
+        self.assertEqual(score, self.scenario.measure(self.accepted().wasm).splits["train"])
         self.assertRaises(CompileError, problem.compile, "int f(")
+
+    def test_evaluations(self) -> None:
+        """Each module with its parameters is one evaluation, once; when there are none left the time is over."""
+        problem = self.problem(self.scenario, evaluations=3)
+        source = STUBBORN + "void kn_param(u32 index, f64 value) {}"
+        wasm = problem.compile(source)
+        for module, parameters, left in (
+            (wasm, (), 2),
+            (wasm, (), 2),
+            (wasm, (0.5,), 1),
+            (problem.compile(STUBBORN), (), 0),
+        ):
+            self.assertGreater(problem.secondsLeft(), 0)
+            problem.measureWindows(module, parameters)
+            problem.measure(module, parameters)
+            self.assertEqual(problem.evaluationsLeft(), left)
+        self.assertLess(problem.secondsLeft(), 0)
+        self.assertIsNone(self.problem(self.scenario).evaluationsLeft())
 
     def test_parents(self) -> None:
         """Of parents it tells what they have on train, and nothing that was measured on the other parts."""

@@ -83,6 +83,12 @@ class SearchRunTests(AcceptedTestCase):
         run.search()
         self.assertEqual((run.generation, run.best, told), (3, 14, [(3, 14)]))
 
+    def test_evaluations(self) -> None:
+        """A budget of evaluations reaches the generator."""
+        left: list[int | None] = []
+        self.run_(lambda problem: left.append(problem.evaluationsLeft()), evaluations=7).search()
+        self.assertEqual(left, [7])
+
     def test_cancelledBefore(self) -> None:
         """Who is cancelled before the search asks no generator."""
         run = self.run_(lambda problem: self.fail("it was asked"))
@@ -111,17 +117,17 @@ class SearchRunTests(AcceptedTestCase):
             self.assertIn(words, reason)
         run = self.run_(lambda problem: None, goal)
         self.assertIn("not the same as", run.judge(Candidate(STUBBORN), parent=parent)[1])
-        score = self.claim(parent).splits["validation"].score
-        self.assertIn("known already", run.judge(Candidate(STUBBORN), known=score - 1)[1])
+        self.assertIn("known already", run.judge(Candidate(STUBBORN), known=parent)[1])
 
     def test_bestKnown(self) -> None:
-        """Only what was claimed on the same task is known there."""
+        """Only what was claimed on the same task under the same rules is known there; the first is the best."""
         made = self.accepted()
-        score = self.claim(made).splits["validation"].score
-        elsewhere = replace(made, manifest=replace(self.manifest(made), report=replace(self.claim(made), settings={})))
+        manifest, claim = self.manifest(made), self.claim(made)
+        elsewhere = replace(made, manifest=replace(manifest, report=replace(claim, settings={})))
+        older = replace(made, manifest=replace(manifest, report=replace(claim, workbench_digest="0" * 64)))
         bare = replace(made, manifest=None)
-        self.assertEqual(bestKnown(self.scenario, [bare, elsewhere, made]), score)
-        self.assertIsNone(bestKnown(self.scenario, [bare, elsewhere]))
+        self.assertIs(bestKnown(self.scenario, [bare, elsewhere, older, made, replace(made)]), made)
+        self.assertIsNone(bestKnown(self.scenario, [bare, elsewhere, older]))
 
 
 class MemoriesTests(AcceptedTestCase):

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from kernelnet.artifacts import SplitScore
 from kernelnet.generators import Candidate
 from kernelnet.learning.acceptance import accept
-from kernelnet.learning.significance import WINDOWS, _student, gains, isSignificantlyBetter, lowerBound
+from kernelnet.learning.significance import WINDOWS, gains, isSignificantlyBetter, lowerBound, studentQuantile
 from kernelnet.workbench.suite import Suite
 from tests.workbench.support import baselineSource, policy, smallScenario
 
@@ -37,7 +37,7 @@ class Arithmetic(SynchronousTestCase):
     def test_student(self) -> None:
         """The quantiles are those of Student's tables, within a percent from three degrees of freedom on."""
         for freedom, quantile in ((3, 1.638), (5, 1.476), (7, 1.415), (15, 1.341), (30, 1.310), (120, 1.289)):
-            self.assertLess(abs(_student(freedom) / quantile - 1), 0.01, freedom)
+            self.assertLess(abs(studentQuantile(0.9, freedom) / quantile - 1), 0.01, freedom)
 
     def test_bound(self) -> None:
         """For 1, 2, 3, 4 the mean is 2.5, its standard error the root of 5/12, and the quantile for 3 is 1.638."""

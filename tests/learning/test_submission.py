@@ -20,7 +20,7 @@ class SubmitTests(AcceptedTestCase):
         """A source is measured as what it compiles to is."""
         found = submit(self.scenario, STUBBORN, trusted=True)
         self.assertEqual((found.abi, found.wasm), ("file_system/full/1", self.accepted().wasm))
-        self.assertEqual(found.report, self.scenario.measure(found.wasm))
+        self.assertEqual(found.report, self.scenario.forModule(found.wasm).measure(found.wasm))
         self.assertEqual(measure(self.scenario, found.wasm), found)
 
     def test_broken(self) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from kernelnet.artifacts import Candidate, Component, PerformanceReport, Report, Verdict
-from kernelnet.learning.acceptance import accept, bestBaseline
+from kernelnet.learning.acceptance import accept
+from kernelnet.learning.hindsight import bestInHindsight, chosenOnTrain
 from kernelnet.learning.verification import Verifier, audit, remeasure, remeasureAmong
 from kernelnet.workbench.errors import (
     CompileTooCostly,
@@ -22,6 +23,7 @@ from kernelnet.workbench.errors import (
 from kernelnet.workbench.file_system import workbench
 from kernelnet.workbench.file_system.machine import FileSystemMachine
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
+from kernelnet.workbench.variants import VariantScenario
 from tests.learning.support import LOOP, STUBBORN, AcceptedTestCase
 from tests.workbench.support import mixture, policy, smallScenario, writeTrace
 
@@ -146,7 +148,6 @@ class RemeasureTests(AcceptedTestCase):
     def test_failures(self) -> None:
         """A failure that everybody would see refutes; one that depends on this machine does not."""
         component = self.accepted()
-        scenario = self.scenario
         for error, verdict in (
             (WrongExport("x"), Verdict.REFUTED),
             (TimedOut("x"), Verdict.UNMEASURABLE),
@@ -155,10 +156,10 @@ class RemeasureTests(AcceptedTestCase):
             (NoResources("x"), Verdict.UNMEASURABLE),
         ):
 
-            def failing(wasm: bytes, error: Exception = error) -> Report:
+            def failing(scenario: object, wasm: bytes, error: Exception = error) -> Report:
                 raise error
 
-            self.patch(scenario, "measure", failing)
+            self.patch(VariantScenario, "measure", failing)
             self.verdict(component, verdict, "it fails: x")
 
     def test_fuelElsewhere(self) -> None:
@@ -166,10 +167,10 @@ class RemeasureTests(AcceptedTestCase):
         component = self.accepted()
         replace, manifest, claim = msgspec.structs.replace, self.manifest(component), self.claim(component)
 
-        def failing(wasm: bytes) -> Report:
+        def failing(scenario: object, wasm: bytes) -> Report:
             raise OutOfFuel("x")
 
-        self.patch(self.scenario, "measure", failing)
+        self.patch(VariantScenario, "measure", failing)
         self.verdict(component, Verdict.REFUTED)
         other = replace(manifest, report=replace(claim, engine="wasmtime 49.0.0, driver 0"))
         self.verdict(replace(component, manifest=other), Verdict.UNMEASURABLE)
@@ -200,12 +201,12 @@ class RemeasureTests(AcceptedTestCase):
             self.assertIn("capacity", found[1])
 
     def test_cost(self) -> None:
-        """A claim about a capacity of its own costs four runs: two of its own, the reference's and the optimum's."""
+        """A claim about a capacity of its own costs two runs on each variant: its own, and the reference's."""
         component = self.accepted()
         replace, manifest, report = msgspec.structs.replace, self.manifest(component), self.claim(component)
         path = writeTrace(self.folder / "again.txt", LOOP)
         scenario = self.scenario.workbench.scenario(path, {"capacity": 20})
-        truth = scenario.measure(component.wasm)
+        truth = scenario.forModule(component.wasm).measure(component.wasm)
         runs: list[int] = []
         run = FileSystemMachine.run
 
@@ -219,7 +220,7 @@ class RemeasureTests(AcceptedTestCase):
         found = remeasureAmong(component, self.scenario.workbench, [path])
         self.assertEqual(found[0], Verdict.REFUTED)
         self.assertIn("level", found[1])
-        self.assertEqual(len(runs), 3)
+        self.assertEqual(len(runs), 2 * workbench.variants)
 
     def test_byHeart(self) -> None:
         """A module that knows by heart what the optimum would keep is neither published nor confirmed."""
@@ -227,15 +228,15 @@ class RemeasureTests(AcceptedTestCase):
         source = knowing(scenario)
         made, reason = accept(scenario, Candidate(source), generator="test", seed=0)
         self.assertIsNone(made)
-        self.assertIn("by heart", reason)
-        blind = self.patch(FileSystemScenario, "isRobust", lambda scenario, wasm, report: True)
+        self.assertIn("no better", reason)
+        plain = self.patch(FileSystemScenario, "forModule", lambda scenario, wasm: scenario)
         made, _ = accept(scenario, Candidate(source), generator="test", seed=0)
         if made is None:
-            self.fail("without the check it would be published")
+            self.fail("on the trace as it is it would be published")
         self.assertGreater(made.development_level or 0, 0.95)
         self.assertEqual(remeasure(made, scenario)[0], Verdict.CONFIRMED)
-        blind.restore()
-        self.assertEqual(remeasure(made, scenario)[:2], (Verdict.REFUTED, reason))
+        plain.restore()
+        self.assertEqual(remeasure(made, scenario)[0], Verdict.REFUTED)
 
     def test_notAModule(self) -> None:
         """Bytes that are no module are refuted, not believed and not fatal."""
@@ -277,7 +278,20 @@ class VerifierTests(AcceptedTestCase):
             self.assertEqual((told["score"], told["events"], told["fuel"]), (held.score, held.events, held.fuel))
             self.assertEqual(told["engine"], self.scenario.engine)
             self.assertEqual(told["development_level"], component.development_level)
-            self.assertEqual(told.get("best_by_hand"), bestBaseline(self.scenario) if own else None)
+            scenario, claim = self.scenario.forModule(component.wasm), self.claim(component)
+            self.assertEqual(told["validation_level"], scenario.developmentLevel(claim, "validation"))
+            self.assertEqual(report.validationLevel, told["validation_level"])
+            if not own:
+                for word in ("level_low", "chosen_on_train", "best_in_hindsight"):
+                    self.assertNotIn(word, told)
+                continue
+            self.assertEqual(told["chosen_on_train"], chosenOnTrain(scenario))
+            self.assertEqual(told["best_in_hindsight"], bestInHindsight(scenario))
+            best = scenario.developmentLevel(scenario.baselines()[told["best_in_hindsight"]])
+            self.assertEqual(told["best_in_hindsight_level"], best)
+            self.assertGreaterEqual(best, told["chosen_on_train_level"])
+            self.assertLess(told["level_low"], told["development_level"])
+            self.assertGreater(told["level_high"], told["development_level"])
 
     def test_refuted(self) -> None:
         """A false claim is told what was measured instead."""
@@ -311,12 +325,6 @@ class VerifierTests(AcceptedTestCase):
         report = verifier.verify(component)
         self.assertIs(report.verdict, Verdict.UNMEASURABLE)
         self.assertEqual((report.reason, report.performance), ("its hardware is elsewhere", {}))
-
-    def test_validationLevels(self) -> None:
-        """Levels on validation are those of the claims; who claims nothing has none."""
-        component = self.accepted()
-        levels = self.verifier().validationLevels([component, Component(id="old")])
-        self.assertEqual(levels, {component.id: self.scenario.developmentLevel(self.claim(component), "validation")})
 
     def test_long(self) -> None:
         """A claim that is quoted at length doesn't make a report too long for the hub: else it would be lost."""

@@ -44,19 +44,19 @@ def mixture(requests: int = 2000, seed: int = 1) -> list[int]:
 
 def loop(requests: int, length: int = 60) -> list[int]:
     """
-    A loop, in which now and then another block is requested twice, and never again.
+    A loop, in which often another block is requested twice, and never again.
 
-    In a cache of half the length nothing made by hand is as good as to stick to what is there: for LIRS and S3-FIFO the
-    second request is reason to keep the block.
+    In a cache of half the length nothing made by hand is as good as to stick to what is there, also where a request is
+    missing here and there: for LIRS and S3-FIFO the second request is reason to keep the block.
     """
     ids: list[int] = []
     at = 0
     while len(ids) < requests:
         ids.append(at % length)
         at += 1
-        if at % 30 == 0:
-            ids += [1_000_000 + at, at % length, 1_000_000 + at]
-            at += 1
+        if at % 6 == 0:
+            ids += [1_000_000 + at, *((at + step) % length for step in range(3)), 1_000_000 + at]
+            at += 3
     return ids[:requests]
 
 

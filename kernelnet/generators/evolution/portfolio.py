@@ -17,7 +17,7 @@ from typing import Any
 
 from kernelnet.artifacts import Candidate
 from kernelnet.generators.evolution.finalist_selection import FINALISTS, choose
-from kernelnet.generators.evolution.search_family import Family, Metered, Scored, Scores
+from kernelnet.generators.evolution.search_family import Family, Metered, Scored, Scores, budget
 from kernelnet.interfaces import IProblem
 
 __all__ = ["Bandit", "search"]
@@ -117,10 +117,12 @@ def search(
     """
     Search families until the budget of a problem is used up; where an earlier search on its task is remembered, go on.
 
-    @param evaluations: at most so many measurements; C{None}: until the time is over.
+    @param evaluations: at most so many measurements; C{None}: the problem's own budget of them, or until the time is
+        over.
     @param clock: gives seconds.
     @return: the best of all; C{None} if there is nothing.
     """
+    evaluations = budget(problem, evaluations)
     memory: dict[str, Any] | None = getattr(problem, "memory", None)
     memory = {} if memory is None else memory
     ours: _Search | None = memory.get("search")

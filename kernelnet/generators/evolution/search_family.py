@@ -19,7 +19,7 @@ from kernelnet.artifacts import Candidate, SplitScore
 from kernelnet.interfaces import IProblem
 from kernelnet.workbench.errors import WorkbenchError
 
-__all__ = ["RESERVE", "TRAIN_WINDOWS", "Family", "Job", "Metered", "Scored", "Scores"]
+__all__ = ["RESERVE", "TRAIN_WINDOWS", "Family", "Job", "Metered", "Scored", "Scores", "budget"]
 
 T = TypeVar("T")
 
@@ -52,6 +52,13 @@ class Scored:
     loss: float
     scores: Scores
     candidate: Candidate
+
+
+def budget(problem: IProblem, evaluations: int | None) -> int | None:
+    """Number of measurements that a search may make: its own bound, else the problem's; C{None}: only time counts."""
+    if evaluations is not None or not hasattr(problem, "evaluationsLeft"):
+        return evaluations
+    return problem.evaluationsLeft()
 
 
 class Metered:

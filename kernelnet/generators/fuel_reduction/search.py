@@ -24,7 +24,7 @@ from kernelnet.artifacts import Candidate, Component, SplitScore
 from kernelnet.expressions.simplification import reductions, simplified
 from kernelnet.expressions.syntax import Tree, evaluate, fromSource, toC
 from kernelnet.expressions.wasm_codegen import toWasm
-from kernelnet.generators.evolution.search_family import Metered
+from kernelnet.generators.evolution.search_family import Metered, budget
 from kernelnet.generators.fuel_reduction.source_rewrites import Rewriting, conditions, expected, inlined, leaner
 from kernelnet.generators.templates.parameters import Template, Vector
 from kernelnet.interfaces import IProblem
@@ -54,10 +54,11 @@ def _done(windows: Sequence[SplitScore]) -> _Done:
 def cheaper(problem: IProblem, templates: Sequence[Template] = (), evaluations: int | None = None) -> Candidate | None:
     """
     @param problem: its parents are tried, the first first, until one can be improved.
-    @param evaluations: at most so many measurements; C{None}: until the time is over.
+    @param evaluations: at most so many measurements; C{None}: the problem's own budget of them, or until the time is
+        over.
     @return: a candidate whose first parent is the component that it does the same as.
     """
-    metered = Metered(problem, evaluations)
+    metered = Metered(problem, budget(problem, evaluations))
     try:
         rng = random.Random(problem.seed)
         for component in problem.parents:

@@ -28,7 +28,7 @@ from kernelnet.learning.specializations import CAPABILITIES, COMPLEMENTARY
 from kernelnet.learning.trace_matching import MAX_DESCRIBED
 from kernelnet.message import CollaborationRequest, CollaborationType
 from kernelnet.trainer.collaboration.expression_hints import hintsOf
-from kernelnet.trainer.collaboration.session_state import cost, onTask, reportOf, taskText
+from kernelnet.trainer.collaboration.session_state import fuelOf, onTask, taskText
 from kernelnet.trainer.profile import Profile
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownComponent
 
@@ -85,9 +85,10 @@ class Proposals:
         words = f"better than any hand-made policy for {self._ofTask(task)}"
         if best is not None:
             component = best.component
-            reached = {"component": component.digest, "validation": cost(component)[0]}
-            least = f"less than {cost(component)[0]:.0f} on validation"
-            words = f"better than {component.id} for {self._ofTask(task)}: {least}"
+            reached = {"component": component.digest, "validation_level": best.level}
+            words = f"better than {component.id} for {self._ofTask(task)}"
+            if best.level is not None:
+                words += f": a level above {best.level:.3f} on validation"
         if described:
             words += f"; of its patterns: {', '.join(f'{p.type} {p.confidence:.2f}' for p in described[:5])}"
         patterns = [msgspec.to_builtins(pattern) for pattern in described]
@@ -114,7 +115,7 @@ class Proposals:
     def _optimization(self, asked: Container[str]) -> tuple[str, dict[str, Any]] | None:
         """The best component of our own, for less fuel."""
         for known in self._ownFirst():
-            component, report = known.component, reportOf(known.component)
+            component, report = known.component, known.component.claim
             if report is not None and known.source == self._profile.aiId and component.digest not in asked:
                 task = {
                     "workbench": report.workbench,
@@ -122,7 +123,7 @@ class Proposals:
                     "trace_digest": report.trace_digest,
                     "settings": report.settings,
                 }
-                words = f"{component.id}, {self._ofTask(task)}, for less than its {cost(component)[1]:.0f} fuel"
+                words = f"{component.id}, {self._ofTask(task)}, for less than its {fuelOf(component):.0f} fuel"
                 return words, {"component": component.digest, **task}
         return None
 

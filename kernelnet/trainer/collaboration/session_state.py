@@ -8,11 +8,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from kernelnet.artifacts import Component, Report
+from kernelnet.artifacts import Component
 from kernelnet.message import CollaborationType, SessionStep
 from kernelnet.trainer.storage.knowledge_base import KnownComponent
 
-__all__ = ["Session", "cost", "onTask", "reportOf", "stepOf", "taskText"]
+__all__ = ["Session", "fuelOf", "onTask", "stepOf", "taskText"]
 
 
 class Session(Struct):
@@ -37,18 +37,10 @@ class Session(Struct):
     transcript: list[SessionStep] = []
 
 
-def reportOf(component: Component) -> Report | None:
-    """Report that a component claims."""
-    return component.manifest.report if component.manifest is not None else None
-
-
-def cost(component: Component) -> tuple[float, float]:
-    """(score, fuel) on validation, as claimed; infinite without a claim."""
-    report = reportOf(component)
-    if report is None:
-        return (math.inf, math.inf)
-    split = report.splits["validation"]
-    return (split.score, split.fuel)
+def fuelOf(component: Component) -> float:
+    """Fuel on validation, as claimed; infinite without a claim."""
+    report = component.claim
+    return report.splits["validation"].fuel if report is not None else math.inf
 
 
 def onTask(known: Iterable[KnownComponent], task: Mapping[str, Any]) -> list[KnownComponent]:
@@ -57,7 +49,7 @@ def onTask(known: Iterable[KnownComponent], task: Mapping[str, Any]) -> list[Kno
 
     @param task: C{trace_digest} and C{settings}.
     """
-    reports = ((each, reportOf(each.component)) for each in known)
+    reports = ((each, each.component.claim) for each in known)
     wanted = task.get("trace_digest"), task.get("settings")
     return [each for each, report in reports if report and (report.trace_digest, report.settings) == wanted]
 
@@ -72,14 +64,15 @@ def stepOf(by: str, what: str, component: Component | None, **more: Any) -> Sess
     """A step of a transcript that is about a component, with what that claims on validation."""
     if component is None:
         return SessionStep(by=by, what=what, **more)
-    report, (score, fuel) = reportOf(component), cost(component)
+    report = component.claim
+    validation = report.splits["validation"] if report is not None else None
     return SessionStep(
         by=by,
         what=what,
         component=component.id,
         digest=component.digest,
-        score=int(score) if math.isfinite(score) else None,
-        fuel=int(fuel) if math.isfinite(fuel) else None,
+        score=validation.score if validation is not None else None,
+        fuel=validation.fuel if validation is not None else None,
         level=component.development_level,
         task=taskText(report.workbench, report.trace, report.settings) if report is not None else "",
         **more,

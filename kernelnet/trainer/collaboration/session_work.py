@@ -15,6 +15,7 @@ functions.  The transcript tells what that was, each step, and what is sent.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any
@@ -28,7 +29,7 @@ from kernelnet.learning.trace_matching import patternsIn
 from kernelnet.message import CollaborationType, SessionStep
 from kernelnet.plugins import available
 from kernelnet.trainer.collaboration.expression_hints import MAX_HINTS, hintsIn, hintsOf
-from kernelnet.trainer.collaboration.session_state import Session, cost, onTask, reportOf, stepOf, taskText
+from kernelnet.trainer.collaboration.session_state import Session, fuelOf, onTask, stepOf, taskText
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownComponent
 from kernelnet.trainer.work.goal_builder import MAX_BLOCKS, MAX_PATTERNS
 from kernelnet.trainer.work.verification import Verification
@@ -96,12 +97,13 @@ class SessionWork:
         self._home, self._abi, self._requirements = "", "", dict(self._given)
         self._hints: list[Hint] = []
         self._asked: Component | None = None
+        self._levels: dict[str, float | None] = {}
 
-    async def result(self) -> Component:
+    async def result(self) -> tuple[Component, float | None]:
         """
         Do it.
 
-        @return: what is to be sent; the last step tells of it.
+        @return: what is to be sent, of which the last step tells; and its level on validation, as measured here.
         @raise NoResult: there is nothing worth sending.
         """
         try:
@@ -116,7 +118,7 @@ class SessionWork:
         given = [hint for hint in self._hints if hint.component in descent]
         note = "" if given or not self._hints else "descends from none of the expressions that were given"
         await self._done(stepOf(self._aiId, "send", best, hints=given, note=note))
-        return best
+        return best, self._levels.get(best.digest)
 
     # -- before
 
@@ -188,7 +190,7 @@ class SessionWork:
     async def _built(self, what: str, first: Component | None) -> Component | None:
         goal, began = self._goal(first), self._clock.seconds()
         component = await self._local.build(goal)
-        report = reportOf(component) if component is not None else None
+        report = component.claim if component is not None else None
         note = ""
         if report is not None and self._session.type is CollaborationType.FEATURE_DEVELOPMENT:
             asked = self._session.requirements.get("trace_digest")
@@ -213,6 +215,7 @@ class SessionWork:
         if component is not None:
             report = await self._local.remeasure(component)
             verdict = report.verdict
+            self._levels[component.digest] = report.validationLevel
             self._compare(component, report)
         told = verdict.value if verdict is not None else ""
         seconds = round(self._clock.seconds() - began, 3)
@@ -220,23 +223,22 @@ class SessionWork:
         return component if verdict is Verdict.CONFIRMED else None
 
     def _compare(self, component: Component, report: PerformanceReport) -> None:
-        """The transcript begins with what was there before: the best known component, else the best by hand."""
-        ours = reportOf(component)
+        """The transcript begins with what was there before: the best known component, else the best hand-made one."""
+        ours = component.claim
         if ours is None or any(step.what == "start" for step in self._steps):
             return
-        rival = min(self._rivals(component), key=lambda known: cost(known.component), default=None)
+        rival = next(iter(self._rivals(component)), None)
         told = report.performance
-        name, score = told.get("best_by_hand"), told.get("best_by_hand_validation")
+        name, level = told.get("best_in_hindsight"), told.get("best_in_hindsight_level")
         if rival is not None:
             step = stepOf(rival.source, "start", rival.component, note="the best that was known")
-        elif isinstance(name, str) and isinstance(score, int):
+        elif isinstance(name, str) and isinstance(level, float):
             step = SessionStep(
                 by=self._aiId,
                 what="start",
                 task=taskText(ours.workbench, ours.trace, ours.settings),
-                note=f"{name}, the best by hand"[:256],
-                score=score,
-                level=told.get("best_by_hand_level"),
+                note=f"{name}, hand-made, best in hindsight"[:256],
+                level=level,
             )
         else:
             return
@@ -256,7 +258,7 @@ class SessionWork:
             goal.parents = [*parents, *([self._asked] if self._asked is not None else [])]
             goal.objective = "fuel" if goal.parents else "score"
             return goal
-        if first is not None and (report := reportOf(first)) is not None:
+        if first is not None and (report := first.claim) is not None:
             # Improving is on the task that it was built for, whatever was asked for.
             task = {"workbench": report.workbench, "trace_digest": report.trace_digest, "settings": report.settings}
             goal.requirements = {**goal.requirements, **task}
@@ -282,8 +284,8 @@ class SessionWork:
     # -- what comes of it
 
     def _rivals(self, component: Component) -> list[KnownComponent]:
-        """Components to build upon for the task that one is for; of a cross specialization of its ABI."""
-        report, manifest = reportOf(component), component.manifest
+        """Components to build upon for the task that one is for, best first; of a cross specialization of its ABI."""
+        report, manifest = component.claim, component.manifest
         if report is None or manifest is None:
             return []
         task = {"trace_digest": report.trace_digest, "settings": report.settings}
@@ -297,17 +299,37 @@ class SessionWork:
             raise NoResult("nothing better was found that passes the guard")
         if self._session.type is _CHEAPER:
             rival = self._asked or first
-            # less fuel on validation, for a score that is no worse there
-            cheaper = [c for c in found if rival and cost(c)[0] <= cost(rival)[0] and cost(c)[1] < cost(rival)[1]]
+            cheaper = [c for c in found if rival is not None and self._isCheaper(c, rival, found)]
             if not found or (not cheaper and self._asked is not None):
                 raise NoResult("nothing was found that does the same with less fuel")
-            return min(cheaper or found[-1:], key=lambda c: cost(c)[1])
-        best = min(found, key=lambda c: cost(c)[0])
-        rivals = [known.component for known in self._rivals(best)]
-        least = min(rivals, key=lambda c: cost(c)[0], default=None)
-        if least is not None and cost(best)[0] >= cost(least)[0]:
-            raise NoResult(f"nothing better was found than {least.id}, which has {cost(least)[0]:.0f} on validation")
+            return min(cheaper or found[-1:], key=fuelOf)
+        best = max(found, key=self._level)
+        known = next(iter(self._rivals(best)), None)
+        if known is not None and known.level is not None and self._level(best) <= known.level:
+            words = f"{known.component.id}, which has a level of {known.level:.3f} on validation"
+            raise NoResult(f"nothing better was found than {words}")
         return best
+
+    def _level(self, component: Component) -> float:
+        """Its level on validation, as measured here."""
+        level = self._levels.get(component.digest)
+        known = self._knowledge.components.get(component.digest)
+        if level is None and known is not None:
+            level = known.level
+        return level if level is not None else -math.inf
+
+    def _isCheaper(self, component: Component, rival: Component, found: list[Component]) -> bool:
+        """
+        Whether a component takes less fuel on validation than another, and is no worse there.
+
+        What descends from it for less fuel was compared by the guard, on the same variants of the trace.
+        """
+        parents = component.manifest.parents[:1] if component.manifest is not None else []
+        if rival.digest in parents:
+            return True
+        if any(c.digest in parents and c is not component and self._isCheaper(c, rival, []) for c in found):
+            return True
+        return self._level(component) >= self._level(rival) and fuelOf(component) < fuelOf(rival)
 
 
 def _abiOf(known: KnownComponent) -> str:

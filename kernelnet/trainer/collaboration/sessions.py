@@ -41,7 +41,7 @@ __all__ = ["COLLABORATE", "Sessions", "Work"]
 COLLABORATE = "collaborate"
 """Kind of the jobs that do a session's work; the body is the session's id."""
 
-Work = Callable[[Session, Advance, int], Awaitable[Component]]
+Work = Callable[[Session, Advance, int], Awaitable[tuple[Component, float | None]]]
 """Does a session's work; see `kernelnet.trainer.collaboration.session_work`."""
 
 MAX_ACCEPTED = 3
@@ -277,13 +277,17 @@ class Sessions:
             return
         changes = Changes()
         if found is not None:
-            self.complete(session, found, changes)
+            self.complete(session, found[0], changes, found[1])
         else:
             self.giveUp(session, reason, changes)
         await self._outbox.commit(changes)
 
-    def complete(self, session: Session, component: Component, changes: Changes) -> None:
-        """Complete a session with a component that passed the guard; what the initiator found adds to it."""
+    def complete(self, session: Session, component: Component, changes: Changes, level: float | None = None) -> None:
+        """
+        Complete a session with a component that passed the guard; what the initiator found adds to it.
+
+        @param level: on validation, as measured here.
+        """
         isPartner = session.role == "partner"
         session.progress, session.component_id = 1.0, component.id
         component.component_name = f"collaborative_{session.type.value}"
@@ -294,7 +298,7 @@ class Sessions:
             transcript=session.transcript,
         )
         # To all, since the others measure it again too; the hub tells the peer that its session is completed.
-        self._publisher.publishComponent(share, changes)
+        self._publisher.publishComponent(share, changes, level=level)
         if isPartner:
             session.status = "completed"
         self._ended(session, component.id, changes)

@@ -20,7 +20,7 @@ from twisted.logger import Logger
 
 __all__ = ["Changes", "Store", "StoreError"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -28,8 +28,8 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE outbox (position INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL UNIQUE, line BLOB NOT NULL);
 CREATE TABLE patterns (source TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (source, id));
 CREATE TABLE blocks (source TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (source, id));
--- verdict: what this trainer's own measurement said; NULL before it
-CREATE TABLE components (digest TEXT PRIMARY KEY, source TEXT NOT NULL, body TEXT NOT NULL, verdict TEXT);
+-- verdict and level on validation: what this trainer's own measurement said; NULL before it
+CREATE TABLE components (digest TEXT PRIMARY KEY, source TEXT NOT NULL, body TEXT NOT NULL, verdict TEXT, level REAL);
 CREATE TABLE benchmarks (component_id TEXT, reporter TEXT, timestamp TEXT, body TEXT NOT NULL,
                          PRIMARY KEY (component_id, reporter));
 CREATE TABLE sessions (session_id TEXT PRIMARY KEY, body TEXT NOT NULL);
@@ -56,6 +56,8 @@ INSERT INTO jobs
 """,
         "DROP TABLE jobs_before;",
     ),
+    # Components were ranked by their scores, which are measured on different variants of a trace now.
+    2: ("ALTER TABLE components ADD COLUMN level REAL;",),
 }
 """By version the statements that make the next one of it."""
 

@@ -37,11 +37,13 @@ class KnownComponent(Struct):
 
     @ivar verdict: C{None} until it was measured here.  An own component counts as confirmed: its claim is a
         measurement that was made here.
+    @ivar level: on validation, as measured here; C{None}: it wasn't.  An author's own word for it counts for nothing.
     """
 
     component: Component
     source: str
     verdict: Verdict | None = None
+    level: float | None = None
 
 
 class KnowledgeBase:
@@ -71,10 +73,10 @@ class KnowledgeBase:
             self.patterns[source, id_] = msgspec.json.decode(body, type=Pattern)
         for source, id_, body in (yield self._store.read("SELECT source, id, body FROM blocks ORDER BY rowid")):
             self.blocks[source, id_] = msgspec.json.decode(body, type=CodeBlock)
-        rows = yield self._store.read("SELECT digest, source, body, verdict FROM components ORDER BY rowid")
-        for digest, source, body, verdict in rows:
+        rows = yield self._store.read("SELECT digest, source, body, verdict, level FROM components ORDER BY rowid")
+        for digest, source, body, verdict, level in rows:
             component = msgspec.json.decode(body, type=Component)
-            self.components[digest] = KnownComponent(component, source, Verdict(verdict) if verdict else None)
+            self.components[digest] = KnownComponent(component, source, Verdict(verdict) if verdict else None, level)
         rows = yield self._store.read("SELECT component_id, reporter, body FROM benchmarks ORDER BY rowid")
         for componentId, reporter, body in rows:
             report = msgspec.json.decode(body, type=PerformanceReport)
@@ -98,13 +100,16 @@ class KnowledgeBase:
         for old in _excess(self.blocks, MAX_BLOCKS, lambda key: key[0]):
             changes.add("DELETE FROM blocks WHERE source = ? AND id = ?", *old)
 
-    def addComponent(self, source: str, component: Component, changes: Changes) -> KnownComponent | None:
+    def addComponent(
+        self, source: str, component: Component, changes: Changes, level: float | None = None
+    ) -> KnownComponent | None:
         """
         Remember a component.
 
         The same bytes with another claim are another component: else whoever shares an honest author's component
         first, with a false claim, would silence that author.
 
+        @param level: on validation, of one of our own.
         @return: it, or C{None} when the very same is known already (there is nothing to measure then), or it is too
             large to be kept.
         """
@@ -113,10 +118,10 @@ class KnowledgeBase:
             return None
         if digest in self.components:
             return None
-        known = KnownComponent(component, source, Verdict.CONFIRMED if source == self.aiId else None)
+        known = KnownComponent(component, source, Verdict.CONFIRMED if source == self.aiId else None, level)
         self.components[digest] = known
         verdict = known.verdict.value if known.verdict else None
-        changes.add("REPLACE INTO components VALUES (?, ?, ?, ?)", digest, source, body, verdict)
+        changes.add("REPLACE INTO components VALUES (?, ?, ?, ?, ?)", digest, source, body, verdict, level)
         for old in _excess(self.components, MAX_COMPONENTS, lambda d: self.components[d].source, self._isConfirmed):
             changes.add("DELETE FROM components WHERE digest = ?", old)
         return known
@@ -124,12 +129,13 @@ class KnowledgeBase:
     def _isConfirmed(self, digest: str) -> bool:
         return self.components[digest].verdict is Verdict.CONFIRMED
 
-    def judge(self, digest: str, verdict: Verdict, changes: Changes) -> None:
-        """Keep the verdict of this trainer's own measurement of a claim."""
+    def judge(self, digest: str, verdict: Verdict, changes: Changes, level: float | None = None) -> None:
+        """Keep the verdict of this trainer's own measurement of a claim, and the level on validation that it had."""
         known = self.components.get(digest)
         if known is not None:
-            known.verdict = verdict
-            changes.add("UPDATE components SET verdict = ? WHERE digest = ?", verdict.value, digest)
+            known.verdict, known.level = verdict, level
+            sql = "UPDATE components SET verdict = ?, level = ? WHERE digest = ?"
+            changes.add(sql, verdict.value, level, digest)
 
     def addReport(self, reporter: str, report: PerformanceReport, timestamp: str, changes: Changes) -> None:
         """A peer's (or the own) measurement; the last of each reporter counts."""
@@ -147,8 +153,8 @@ class KnowledgeBase:
 
         @param workbench: of one workbench only.
 
-        First the best of each task, then each task's second, and so on; best by validation, since what is built upon is
-        a choice, and none may depend on held-out.
+        First the best of each task, then each task's second, and so on; best by the level on validation, since what is
+        built upon is a choice, and none may depend on held-out.
         """
         found = [
             known
@@ -159,7 +165,7 @@ class KnowledgeBase:
         ]
         place: Counter[Any] = Counter()
         ranked = []
-        for _, task, known in sorted(((*_validation(k), k) for k in found), key=lambda entry: entry[0]):
+        for _, task, known in sorted(((*_rank(k), k) for k in found), key=lambda entry: entry[0]):
             ranked.append((place[task], known))
             place[task] += 1
         return [known for _, known in sorted(ranked, key=lambda entry: entry[0])]
@@ -192,13 +198,16 @@ class KnowledgeBase:
         }
 
 
-def _validation(known: KnownComponent) -> tuple[float, Any]:
-    """The claimed score on validation, less is better, and the task that it is for."""
+def _rank(known: KnownComponent) -> tuple[float, Any]:
+    """Place by the level on validation, less is better, and the task that it is for, under one version of the rules."""
     manifest = known.component.manifest
     report = manifest.report if manifest is not None else None
-    if report is None or "validation" not in report.splits:
-        return math.inf, None
-    return report.splits["validation"].score, (report.trace_digest, tuple(sorted(report.settings.items())))
+    task = (
+        None
+        if report is None
+        else (report.workbench_digest, report.trace_digest, tuple(sorted(report.settings.items())))
+    )
+    return -known.level if known.level is not None else math.inf, task
 
 
 def _json(value: Struct) -> str:

@@ -94,8 +94,11 @@ class FeatureRequests:
         goal.feature, goal.requirements = request.feature, request.requirements
         reason = "nothing that was found passed the guard on validation"
         component: Component | None = None
+        level: float | None = None
         try:
             component = await self._local.build(goal)
+            if component is not None:
+                level = (await self._local.remeasure(component)).validationLevel
         except Unmeasurable as error:
             reason = f"can't: {error}"
         if not self._isRunning():
@@ -109,7 +112,7 @@ class FeatureRequests:
             share = ComponentShare(
                 component=component, original_requestor=forwarded.requestor, feature_name=request.feature
             )
-            self._publisher.publishComponent(share, changes, target=forwarded.requestor)
+            self._publisher.publishComponent(share, changes, target=forwarded.requestor, level=level)
         self.log.info(
             "Feature request of {ai} for {feature}: {what}",
             ai=forwarded.requestor,

@@ -27,14 +27,17 @@ class Publisher:
         self._knowledge = knowledge
         self._outbox = outbox
 
-    def publishComponent(self, share: ComponentShare, changes: Changes, target: str | None = None) -> None:
+    def publishComponent(
+        self, share: ComponentShare, changes: Changes, target: str | None = None, level: float | None = None
+    ) -> None:
         """
         Keep a component of our own, which counts as confirmed, and share it.
 
         @param share: the component, and what it is an answer to.
         @param target: whom it is for; C{None}: all.
+        @param level: on validation, as measured again here.
         """
-        self._knowledge.addComponent(self._aiId, share.component, changes)
+        self._knowledge.addComponent(self._aiId, share.component, changes, level)
         self._outbox.say(MessageType.OS_COMPONENT_SHARE, share, changes, target)
 
     def sharePattern(self, pattern: Pattern, changes: Changes) -> bool:

@@ -9,9 +9,10 @@ from twisted.internet import task
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from kernelnet.artifacts import CodeBlock, Component, Report
+from kernelnet.artifacts import CodeBlock, Component
 from kernelnet.expressions.syntax import textIn
 from kernelnet.interfaces import ILocalTrainer
+from kernelnet.learning.goal import Goal
 from kernelnet.learning.task_similarity import taskOf
 from kernelnet.message import ComponentShare
 from kernelnet.trainer.storage.database import Changes
@@ -81,9 +82,12 @@ class SearchRounds:
         """Search once."""
         began = self._clock.seconds()
         component: Component | None = None
+        level: float | None = None
+        goal = self._goals.cheaperGoal(ROUND_SECONDS) or self._goals.goal(ROUND_SECONDS)
         try:
-            goal = self._goals.cheaperGoal(ROUND_SECONDS) or self._goals.goal(ROUND_SECONDS)
             component = await self._local.build(goal)
+            if component is not None:
+                level = (await self._local.remeasure(component)).validationLevel
         except Unmeasurable as error:
             self.log.info("nothing built: {reason}", reason=str(error))
         if component is None and self._clock.seconds() - began < LEAST_SECONDS:
@@ -94,10 +98,10 @@ class SearchRounds:
         changes = Changes()
         if component is not None:
             self._shareBlock(component, changes)
-        isBetter = component is not None and self.isBest(component)
+        isBetter = component is not None and self.isBest(component, level, goal)
         if component is not None and isBetter:
             self.built += 1
-            self._publisher.publishComponent(ComponentShare(component=component), changes)
+            self._publisher.publishComponent(ComponentShare(component=component), changes, level=level)
             self.log.info(
                 "Built {id}: closes {share:.1%} of the distance to the optimum",
                 id=component.id,
@@ -106,28 +110,31 @@ class SearchRounds:
         self._asking.roundEnded(isBetter, changes)
         await self._outbox.commit(changes)
 
-    def isBest(self, component: Component) -> bool:
+    def isBest(self, component: Component, level: float | None, goal: Goal) -> bool:
         """
-        Whether its validation score beats what is known for the same task, or is the same with less fuel.
+        Whether its level on validation beats what is known for the same task, or is the same with less fuel.
 
-        Held-out is never looked at.
+        Held-out is never looked at.  What does the same as its parent for less fuel has been compared with that one on
+        the same variants of the trace; by levels, which are of different ones, it is neither better nor worse.
+
+        @param level: as measured here.
+        @param goal: which it was built for.
         """
-        manifest = component.manifest
-        if manifest is None or manifest.report is None:
+        report, manifest = component.claim, component.manifest
+        if report is None or manifest is None:
             return False
-        mine = manifest.report
-        for known in self._knowledge.usable(manifest.workbench):
-            other = known.component.manifest
-            if other is None or other.report is None:
+        parents = manifest.parents[:1] if goal.objective == "fuel" else []
+        validation = report.splits["validation"]
+        mine = report.workbench_digest, report.trace_digest, report.settings
+        for known in self._knowledge.usable(report.workbench):
+            other = known.component.claim
+            if other is None or (other.workbench_digest, other.trace_digest, other.settings) != mine:
                 continue
-            theirs = other.report
-            if (theirs.trace_digest, theirs.settings) != (mine.trace_digest, mine.settings):
+            if known.component.digest in parents or known.level is None:
                 continue
             # What was claimed of another engine's fuel nobody here has measured.
-            isAsGood = (
-                _cost(theirs) <= _cost(mine) if theirs.engine == mine.engine else _cost(theirs)[0] < _cost(mine)[0]
-            )
-            if isAsGood:
+            isCheaper = other.engine != report.engine or other.splits["validation"].fuel > validation.fuel
+            if level is None or level < known.level or (level == known.level and not isCheaper):
                 return False
         return True
 
@@ -151,9 +158,3 @@ class SearchRounds:
             specialization=self._specialization,
         )
         self._publisher.shareBlock(block, changes)
-
-
-def _cost(report: Report) -> tuple[int, int]:
-    """Score, then fuel, on validation: they decide between two components for one task."""
-    validation = report.splits["validation"]
-    return validation.score, validation.fuel

@@ -104,7 +104,7 @@ class Verification:
     def recordVerdict(self, known: KnownComponent, report: PerformanceReport, changes: Changes) -> None:
         """Keep the result of measuring a peer's claim again, and tell all."""
         if report.verdict is not None:
-            self._knowledge.judge(known.component.digest, report.verdict, changes)
+            self._knowledge.judge(known.component.digest, report.verdict, changes, report.validationLevel)
         self._knowledge.addReport(self._aiId, report, "", changes)
         self._outbox.say(MessageType.PERFORMANCE_REPORT, report, changes)
         self.log.info(

@@ -12,7 +12,7 @@ from kernelnet.trainer.collaboration.sessions import MAX_RUNNING
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.workbench.errors import Unmeasurable
 from tests.hub.support import captureLog
-from tests.trainer.support import TRACE, TrainerTestCase, component
+from tests.trainer.support import TRACE, TrainerTestCase, component, levelOf
 
 T = MessageType
 
@@ -48,7 +48,7 @@ class SessionTestCase(TrainerTestCase):
         changes = Changes()
         self.trainer.knowledge.addComponent(source, made, changes)
         if verdict is not None:
-            self.trainer.knowledge.judge(made.digest, verdict, changes)
+            self.trainer.knowledge.judge(made.digest, verdict, changes, levelOf(made))
         result: Deferred[None] = self.trainer.outbox.commit(changes)
         return result
 
@@ -305,8 +305,9 @@ class SeekingTests(SessionTestCase):
         told = request["requirements"]
         self.assertEqual((told["trace_digest"], told["settings"]), (TRACE, {"capacity": 10}))
         self.assertEqual([pattern["id"] for pattern in told["patterns"]], ["q", "p"])
-        self.assertEqual(told["reached"], {"component": component("best", 30).digest, "validation": 30})
-        self.assertIn("better than best for file_system, trace, capacity 10: less than 30", request["description"])
+        self.assertEqual(told["reached"], {"component": component("best", 30).digest, "validation_level": 0.7})
+        words = "better than best for file_system, trace, capacity 10: a level above 0.700"
+        self.assertIn(words, request["description"])
 
     @inlineCallbacks
     def test_describesAGeneralistsTask(self) -> Any:
@@ -446,9 +447,9 @@ class WorkTests(SessionTestCase):
         said = yield self.complete("feature_development", [component("a", 40), component("b", 30)])
         steps = said[0].payload["transcript"]
         self.assertEqual(
-            [(s["by"], s["what"], s.get("component"), s["score"], s.get("verdict")) for s in steps],
+            [(s["by"], s["what"], s.get("component"), s.get("score"), s.get("verdict")) for s in steps],
             [
-                ("AI_1", "start", None, 60, None),
+                ("AI_1", "start", None, None, None),
                 ("AI_1", "build", "a", 40, None),
                 ("AI_1", "measure", "a", 40, "confirmed"),
                 ("AI_1", "improve", "b", 30, None),
@@ -457,7 +458,8 @@ class WorkTests(SessionTestCase):
             ],
         )
         self.assertEqual([s.get("parents", []) for s in steps], [[], [], [], [component("a", 40).digest], [], []])
-        self.assertEqual((steps[0]["note"], steps[5]["digest"]), ("arc, the best by hand", component("a", 40).digest))
+        told = steps[0]["note"], steps[0]["level"], steps[5]["digest"]
+        self.assertEqual(told, ("arc, hand-made, best in hindsight", 0.25, component("a", 40).digest))
         self.assertEqual({s["task"] for s in steps}, {"file_system, trace, capacity 10"})
         self.assertEqual(said[0].payload["component"]["id"], "a")
 
@@ -491,7 +493,7 @@ class WorkTests(SessionTestCase):
         yield self.know("AI_3", component("elsewhere", 10, trace="cc" * 32))
         said = yield self.complete("feature_development", [component("a", 40), component("b", 30)])
         self.assertEqual([m.payload.get("response") for m in said], ["declined"])
-        self.assertIn("nothing better was found than known, which has 30", said[0].payload["reason"])
+        self.assertIn("nothing better was found than known, which has a level of 0.700", said[0].payload["reason"])
         said = yield self.complete("feature_development", [component("a", 40), component("b", 29)], session="s2")
         start = said[0].payload["transcript"][0]
         self.assertEqual(

@@ -13,7 +13,7 @@ from kernelnet.message import MessageType
 from kernelnet.trainer.storage import knowledge_base
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
-from tests.trainer.support import component
+from tests.trainer.support import component, levelOf
 from tests.trainer.work.support import WorkTestCase
 
 T = MessageType
@@ -37,7 +37,8 @@ class UsableTests(SynchronousTestCase):
         changes = Changes()
         for made in components:
             knowledge.addComponent("AI_2", made, changes)
-            knowledge.judge(made.digest, Verdict.CONFIRMED, changes)
+            level = levelOf(made) if made.claim is not None else None
+            knowledge.judge(made.digest, Verdict.CONFIRMED, changes, level)
         return [known.component.id for known in knowledge.usable("file_system")]
 
     def test_validation(self) -> None:

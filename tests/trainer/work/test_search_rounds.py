@@ -7,6 +7,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.internet.task import Clock
 
 from kernelnet.artifacts import Verdict
+from kernelnet.learning.goal import Goal
 from kernelnet.message import MessageType
 from kernelnet.trainer.storage.database import Changes
 from tests.trainer.support import TRACE, component
@@ -51,10 +52,33 @@ class SearchRoundTests(WorkTestCase):
         made.manifest.report = msgspec.structs.replace(made.manifest.report, engine="engine 2")
         payload = {"component": msgspec.to_builtins(made)}
         yield self.hear(self.message(T.OS_COMPONENT_SHARE, payload))
-        self.trainer.knowledge.judge(made.digest, Verdict.CONFIRMED, Changes())
-        isBest = self.trainer.rounds.isBest
-        self.assertTrue(isBest(component("mine")))
-        self.assertFalse(isBest(component("worse", score=51)))
+        self.trainer.knowledge.judge(made.digest, Verdict.CONFIRMED, Changes(), 0.5)
+        isBest, goal = self.trainer.rounds.isBest, Goal("", 1.0)
+        self.assertTrue(isBest(component("mine"), 0.5, goal))
+        self.assertFalse(isBest(component("worse"), 0.49, goal))
+
+    def test_ownWord(self) -> None:
+        """What counts is the level that was measured here, whatever scores are claimed; without one nothing does."""
+        isBest, goal, changes = self.trainer.rounds.isBest, Goal("", 1.0), Changes()
+        known = component("known", score=90)
+        self.trainer.knowledge.addComponent("AI_2", known, changes)
+        self.trainer.knowledge.judge(known.digest, Verdict.CONFIRMED, changes, 0.5)
+        self.assertFalse(isBest(component("mine", score=1), 0.4, goal))
+        self.assertFalse(isBest(component("mine", score=1), None, goal))
+        self.assertTrue(isBest(component("mine", score=99), 0.6, goal))
+
+    def test_cheaper(self) -> None:
+        """What was made to do the same as its parent for less fuel needs no higher level than that one."""
+        isBest, changes = self.trainer.rounds.isBest, Changes()
+        parent = component("parent")
+        self.trainer.knowledge.addComponent("AI_1", parent, changes, 0.5)
+        child = component("child", parents=[parent.digest])
+        self.assertFalse(isBest(child, 0.499, Goal("", 1.0)))
+        cheaper = Goal("", 1.0, objective="fuel")
+        self.assertTrue(isBest(child, 0.499, cheaper))
+        other = component("other", score=20)
+        self.trainer.knowledge.addComponent("AI_1", other, changes, 0.7)
+        self.assertFalse(isBest(child, 0.499, cheaper))
 
     @inlineCallbacks
     def test_sharesExpressions(self) -> Any:

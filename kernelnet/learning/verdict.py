@@ -1,0 +1,124 @@
+"""
+The verdict on one task: what to use, by how much it is better, how sure that is, and what it costs.
+
+What is chosen, is chosen by validation: a component that passed the guard is better there than every hand-made policy;
+without one it is the best of these.  All numbers are of held-out, which decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kernelnet.artifacts import Component, Report
+from kernelnet.interfaces import IScenario
+from kernelnet.learning.hindsight import bestInHindsight
+from kernelnet.learning.intervals import CONFIDENCE, Interval, Intervals, Windows
+
+__all__ = ["Choice", "Recommendation", "levelText", "recommend"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """
+    A policy and what it has on held-out.
+
+    @ivar level: development level; C{interval}: of it, C{None} where there is one window only.
+    @ivar fuel: per event.
+    """
+
+    name: str
+    level: float
+    interval: Interval | None
+    fuel: float
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """
+    @ivar use: the policy to use; C{isLearned}: whether it is a component, or hand-made.
+    @ivar rival: the hand-made policy that is best in hindsight, other than C{use}; C{None}: there is no other.
+    @ivar gain: by how much higher its level is than the rival's; C{gainInterval}: of it.
+    @ivar reference, optimum: names of what has level 0 and level 1.
+    """
+
+    use: Choice
+    isLearned: bool
+    rival: Choice | None
+    gain: float
+    gainInterval: Interval | None
+    reference: str
+    optimum: str
+
+    @property
+    def isSure(self) -> bool:
+        """Whether the whole interval of the gain is above 0."""
+        return self.gainInterval is not None and self.gainInterval[0] > 0
+
+    def __str__(self) -> str:
+        """One line for people."""
+        kind = "learned" if self.isLearned else "hand-made, better on validation than all that was found"
+        level = f"{levelText(self.use.level, self.use.interval)} of the way from {self.reference} to {self.optimum}"
+        words = f"use {self.use.name} ({kind}): {level} on held-out"
+        if self.rival is None:
+            return f"{words}; {self.use.fuel:.0f} fuel an event"
+        whose = "the" if self.isLearned else "of the others the"
+        than = f"{self.rival.name}, {whose} best hand-made policy in hindsight"
+        sure = f"{CONFIDENCE:.0%} sure" if self.isSure else "which may be chance"
+        if self.gain > 0:
+            words += f", {levelText(self.gain, self.gainInterval)} more than {than} ({sure})"
+        elif self.gain < 0:
+            worse = self.gainInterval and (-self.gainInterval[1], -self.gainInterval[0])
+            sure = f"{CONFIDENCE:.0%} sure" if worse and worse[0] > 0 else "which may be chance"
+            words += f", {levelText(-self.gain, worse)} less than {than} ({sure})"
+        else:
+            words += f", the same as {than}"
+        return f"{words}; {self.use.fuel:.0f} fuel an event, where {self.rival.name} takes {self.rival.fuel:.0f}"
+
+
+def levelText(level: float, interval: Interval | None) -> str:
+    """A level as C{0.417 ± 0.03}, with half the width of its interval; as C{0.417 ± –} where there is none."""
+    if interval is None:
+        return f"{level:.3f} ± –"
+    half = (interval[1] - interval[0]) / 2
+    return f"{level:.3f} ± {half:.2f}" if half >= 0.0095 else f"{level:.3f} ± {half:.3f}"
+
+
+def recommend(scenario: IScenario, component: Component | None = None) -> Recommendation:
+    """
+    Worker thread.  What to use on a task.
+
+    @param scenario: the task.
+    @param component: one that passed the guard there; C{None}: none did.
+    @raise kernelnet.workbench.errors.ComponentError: a policy fails.
+    """
+    workbench = scenario.workbench
+    if component is not None:
+        scenario = scenario.forModule(component.wasm)
+    reports = scenario.baselines()
+    intervals = Intervals(scenario)
+
+    def measured(name: str, wasm: bytes, report: Report) -> tuple[Choice, Windows]:
+        windows, held = intervals.windows(wasm, report), report.splits["held_out"]
+        return Choice(name, windows.level, intervals.level(windows), held.fuel / max(1, held.events)), windows
+
+    if component is not None:
+        use, ours = measured(component.id, component.wasm, component.claim or scenario.measure(component.wasm))
+        others = list(reports)
+    else:
+        chosen = bestInHindsight(scenario, "validation")
+        use, ours = measured(chosen, workbench.baselineModule(chosen), reports[chosen])
+        others = [name for name in reports if name != chosen]
+    best = min(sorted(others), key=lambda name: reports[name].splits["held_out"].score, default=None)
+    rival, interval = None, None
+    if best is not None:
+        rival, theirs = measured(best, workbench.baselineModule(best), reports[best])
+        interval = intervals.difference(ours, theirs)
+    return Recommendation(
+        use,
+        component is not None,
+        rival,
+        use.level - rival.level if rival is not None else use.level,
+        interval,
+        workbench.reference,
+        workbench.optimumName,
+    )
