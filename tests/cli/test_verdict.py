@@ -6,8 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.cli.hub_data import Listed
 from kernelnet.cli.outcomes import HandMade, Outcome
-from kernelnet.cli.verdict import levelText, verdict
-from kernelnet.learning.standing import Interval
+from kernelnet.cli.verdict import verdict
+from kernelnet.learning.intervals import Interval
 
 
 def outcome(
@@ -84,9 +84,3 @@ class VerdictTests(SynchronousTestCase):
         head, unknown = verdict([outcome("a", 0.5), outcome("b", 0.5, hand=None)])
         self.assertIn("1 of 1 task:", head)
         self.assertEqual(unknown, "1 task not counted: nobody tells here what hand-made policies have.")
-
-    def test_level(self) -> None:
-        """A level stands with half of its interval, if it has one."""
-        self.assertEqual(levelText(0.417, (0.39, 0.45)), "0.417 ± 0.03")
-        self.assertEqual(levelText(0.417, None), "0.417")
-        self.assertEqual(levelText(None, None), "–")
