@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 
 __all__ = [
     "AI_ID",
+    "MAX_PROGRESS",
     "SPECIALIZATIONS",
     "AiId",
     "Candidate",
@@ -25,12 +26,14 @@ __all__ = [
     "Component",
     "Digest",
     "Hint",
+    "Level",
     "Manifest",
     "Name",
     "OSFeature",
     "Pattern",
     "PerformanceReport",
     "Report",
+    "SearchProgress",
     "Share",
     "SplitScore",
     "TaskDescription",
@@ -275,6 +278,31 @@ class TaskDescription(Struct, frozen=True):
     trace: str
     trace_digest: Digest
     settings: dict[str, int]
+
+
+MAX_PROGRESS = 4096
+"""Bytes of JSON of the longest `SearchProgress`."""
+
+Level = Annotated[float, Meta(ge=-1e6, le=1e6)]
+"""Share of the way from a workbench's reference to its optimum; what is worse than the reference is below 0."""
+
+
+class SearchProgress(Struct, omit_defaults=True):
+    """
+    State of a search, told while it goes on; nobody measures it again.
+
+    @ivar evaluations: number of candidates that were measured on this task since the trainer started.
+    @ivar train: best level on the training part of the trace as it is; C{validation}: on the validation part.
+    @ivar sessions: ids of the collaboration sessions that are worked on.
+    @ivar rounds: number of searches of its own that have ended since the trainer started.
+    """
+
+    task: TaskDescription
+    evaluations: Annotated[int, Meta(ge=0, le=10**12)]
+    train: Level | None = None
+    validation: Level | None = None
+    sessions: Annotated[list[Annotated[str, Meta(max_length=128)]], Meta(max_length=16)] = []
+    rounds: Annotated[int, Meta(ge=0, le=10**9)] = 0
 
 
 class Hint(Struct, omit_defaults=True):

@@ -295,8 +295,11 @@ class ILocalTrainer(Interface):
         """
         A JSON-able dict for progress lines; nothing is decided by it.
 
-        C{generation}; C{best}, the score, and C{train}, the same as a level; C{scenario}, the task that is worked on,
-        with C{workbench}, C{trace}, C{trace_digest} and C{settings}, or None.  Whatever it doesn't know may be missing.
+        C{generation}; C{best}, the score; C{scenario}, the task that is worked on, with C{workbench}, C{trace},
+        C{trace_digest} and C{settings}, or None.  Whatever it doesn't know may be missing.
+
+        C{search}, which peers are shown: C{evaluations}, the number of candidates measured on this task so far, and the
+        best level on C{train} and on C{validation} of the trace as it is, or None.
         """
 
     def stop() -> Deferred[None]:

@@ -44,6 +44,7 @@ from kernelnet.artifacts import (
     OSFeature,
     Pattern,
     PerformanceReport,
+    SearchProgress,
     Text,
     Words,
 )
@@ -340,11 +341,17 @@ class CollaborationResponse(Struct, omit_defaults=True):
 
 
 class Heartbeat(Struct, omit_defaults=True):
-    """A ping has a C{nonce}; its answer has it as C{reply_to} and is never answered."""
+    """
+    A ping has a C{nonce}; its answer has it as C{reply_to} and is never answered.
+
+    @ivar seq: position of the log: of the hub, up to where it has sent all; of a client, up to where it has read.
+    @ivar progress: of a version 2 client: how its search goes.
+    """
 
     nonce: Any = None
     reply_to: Any = None
     seq: int | None = None
+    progress: SearchProgress | None = None
 
 
 class Ack(Struct):

@@ -117,7 +117,15 @@ COLLABORATION_RESPONSE: dict[str, Any] = {
     "type": "cross_specialization",
     "transcript": [STEP],
 }
-HEARTBEAT: dict[str, Any] = {"nonce": "n1", "reply_to": "n0", "seq": 9}
+SEARCH_PROGRESS: dict[str, Any] = {
+    "task": {"workbench": "file_system", "trace": "web", "trace_digest": "1" * 64, "settings": {"capacity": 4}},
+    "evaluations": 120,
+    "train": 0.5,
+    "validation": -0.25,
+    "sessions": ["s1"],
+    "rounds": 3,
+}
+HEARTBEAT: dict[str, Any] = {"nonce": "n1", "reply_to": "n0", "seq": 9, "progress": SEARCH_PROGRESS}
 
 FROM_CLIENT: dict[MessageType, dict[str, Any]] = {
     MessageType.HELLO: HELLO,

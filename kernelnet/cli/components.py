@@ -64,7 +64,7 @@ def listing(
     state: Path | None,
     asJson: bool,
 ) -> None:
-    """List components; level is what the author claims, verdict what others measured."""
+    """List components: confirmed ones first, by level; a level that nobody has confirmed is marked as claimed."""
     with reading(state) as reader:
         found = entries(reader, workbench=workbench, author=author, state=verdict, sort=sort, limit=limit)
         there = [] if found else workbenchesOf(reader)
@@ -94,19 +94,18 @@ def listing(
     )
     rows = []
     for entry in found:
-        level = entry.component.development_level
         cells = (
             plain(entry.component.id),
             entry.author,
             plain(entry.component.manifest.workbench if entry.component.manifest else "-"),
             _trainedOn(entry),
-            f"{level:.3f}" if level is not None else "-",
+            _shortLevel(entry),
             _shortly(entry),
         )
         # what is merely claimed stands back
-        rows.append([Text(cell, "" if entry.confirmed else "dim") for cell in cells])
+        rows.append([Text(cell, "" if entry.isConfirmed else "dim") for cell in cells])
     printRows(columns, rows)
-    click.echo("level: as claimed; others: how many measured it again, + confirmed, - refuted")
+    click.echo("level: as others measured it, or claimed; others: how many measured it again, + confirmed, - refuted")
 
 
 @components.command()
@@ -266,8 +265,16 @@ def _task(report: Report) -> str:
 
 
 def _level(entry: Entry) -> str:
-    level = entry.component.development_level
-    return f"level {level:.4f}" if level is not None else "no level claimed"
+    if entry.level is None:
+        return "no level claimed"
+    return f"level {entry.level:.4f}" + ("" if entry.isConfirmed else ", as claimed")
+
+
+def _shortLevel(entry: Entry) -> str:
+    if entry.level is None:
+        return "-"
+    older = " (older rules)" if entry.olderRules else ""
+    return (f"{entry.level:.3f}" if entry.isConfirmed else f"claimed {entry.level:.3f}") + older
 
 
 def _verdict(entry: Entry) -> str:

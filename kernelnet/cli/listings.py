@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.text import Text
@@ -42,7 +43,7 @@ def ais(state: Path | None, asJson: bool) -> None:
         Column("specialization", least=12, leave=3),
         Column("workbenches", least=12, leave=2),
         Column("state"),
-        Column("last hello", leave=1),
+        Column("here until", leave=1),
     )
     rows = [
         (
@@ -113,23 +114,36 @@ def leaderboard(state: Path | None, asJson: bool) -> None:
         Column("workbench", least=8, leave=3),
         Column("task", least=16),
         Column("best"),
-        Column("level", right=True),
-        Column("hand-made", leave=1),
+        Column("level"),
+        Column("best in hindsight", leave=1),
+        Column("chosen on train", leave=2),
     )
     rows = []
     for task in found:
-        best, hand = task["steps"][-1], task["by_hand"]
+        best, older = task["steps"][-1], " (older rules)" if task["older_rules"] else ""
         words = taskInWords(benches.get(task["workbench"]), task["trace"], task["settings"])
         rows.append(
             (
                 plain(task["workbench"]),
-                cut(words, 80),
+                cut(words, 80) + older,
                 plain(best["id"]),
-                f"{best['level']:.3f}",
-                f"{plain(hand['name'])} {hand['level']:.3f}" if hand else "-",
+                _level(best),
+                *(_handMade(task, which) for which in ("best_in_hindsight", "chosen_on_train")),
             )
         )
     _show(columns, rows, "nothing is confirmed yet: it takes two trainers and about a minute")
+
+
+def _level(step: dict[str, Any]) -> str:
+    """Such as C{0.417 ± 0.03}; an interval's half, since it is never far from even."""
+    low, high = step["level_low"], step["level_high"]
+    spread = f" ± {(high - low) / 2:.2g}" if low is not None and high is not None else ""
+    return f"{step['level']:.3f}{spread}"
+
+
+def _handMade(task: dict[str, Any], which: str) -> str:
+    """The name of a hand-made policy and its level; a dash where no two AIs say the same."""
+    return f"{plain(task[which])} {task[f'{which}_level']:.3f}" if task[which] is not None else "-"
 
 
 def _show(columns: Sequence[Column], rows: Sequence[Sequence[Text | str]], otherwise: str) -> None:

@@ -9,6 +9,7 @@ The hub: it logs what trainers share, acknowledges it, and passes it on.
   - ``admin/``: what ``kernelnet`` commands ask of a running hub
   - ``web/``: its HTTP face: the dashboard, its API, metrics
   - `config`: what its options mean
+  - `workbench_rules`: the rules of the workbenches that are installed here
   - `service`: all parts put together, started and stopped in order
   - `tap`: the options of ``twistd kernelhub``
 

@@ -43,6 +43,7 @@ from kernelnet.hub.connection.fan_out import FanOut
 from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.connection.liveness import Liveness
 from kernelnet.hub.connection.presence import Presence
+from kernelnet.hub.connection.search_history import SearchHistory
 from kernelnet.hub.connection.sockets import withinDescriptors
 from kernelnet.hub.routing import collaboration_sessions
 from kernelnet.hub.routing.collaboration_sessions import Limits
@@ -55,6 +56,7 @@ from kernelnet.hub.storage.retention_policy import RetentionPolicy
 from kernelnet.hub.storage.sqlite import SqliteEngine
 from kernelnet.hub.web.api import Sources
 from kernelnet.hub.web.server import Dashboard, checkWhere
+from kernelnet.hub.workbench_rules import installedRules
 from kernelnet.identity import IdentityError, StateDirectory, tokenHash
 from kernelnet.wire import WireProblem
 
@@ -100,6 +102,7 @@ class Hub:
         self.connections = Connections(log.drain)
         byId = self.connections.byId
         self.presence = Presence(byId, directory, clock, wallClock)
+        self.searches = SearchHistory(byId, wallClock)
         self.connections.left = self.presence.left
         self.fanOut = FanOut(byId)
         log.subscribe(directory.follow, first=True)
@@ -113,6 +116,7 @@ class Hub:
             listener=self.connections,
             presence=self.presence,
             fanOut=self.fanOut,
+            searches=self.searches,
             received=self.received,
             errors=self.errors,
             clock=clock,
@@ -137,6 +141,8 @@ class Hub:
             self._job("the sweep", self.liveness.sweep),
             self._job("forgetting limits", self.admission.sweep),
             self._job("ending sessions", self._expire),
+            self._job("forgetting searches", self.searches.sweep),
+            self._job("noting who was here", lambda: self.presence.note(log)),
         ]
 
     def __repr__(self) -> str:
@@ -171,6 +177,8 @@ class Hub:
             log=self.log,
             connections=self.connections,
             directory=self.directory,
+            presence=self.presence,
+            searches=self.searches,
             status=self.status,
             received=self.received,
             clock=self.clock,
@@ -195,7 +203,8 @@ class Hub:
             if job.running:
                 job.stop()
         self.presence.stop()
-        return self.connections.stop(WireProblem("shutting_down", "the hub is going away; come back"))
+        stopped = self.connections.stop(WireProblem("shutting_down", "the hub is going away; come back"))
+        return stopped.addCallback(lambda _: self.presence.note(self.log))
 
 
 class HubService(Service):
@@ -255,6 +264,8 @@ class HubService(Service):
         log = EventLog(self._engine, self._reactor, time.time)
         self._eventLog = log
         log.damaged = self._damaged
+        rules = installedRules()
+        log.whenOpened = lambda transaction: transaction.components.setRules(rules)
         log.findStorageProblem = disk_space.DiskSpaceMonitor(self._state.path, self._config.minFree).problem
         started = log.open().addCallback(lambda _: log.read(Directory.load)).addCallback(self._listen, log)
         started.addCallbacks(self._ready, self._failed)

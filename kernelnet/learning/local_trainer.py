@@ -27,6 +27,7 @@ from kernelnet.asyncio_bridge import inReactor
 from kernelnet.interfaces import IComponentGenerator, ILocalTrainer, ILocalTrainerMaker, IWorkbench
 from kernelnet.learning.demo import demo
 from kernelnet.learning.goal import Goal
+from kernelnet.learning.search_account import SearchAccounts, TaskAccount
 from kernelnet.learning.search_run import SearchMemories, SearchRun
 from kernelnet.learning.task_selection import TaskSelection
 from kernelnet.learning.tasks import benchesFor, described
@@ -78,6 +79,8 @@ class IntegratedKernelTrainer:
         self._pool: ThreadPool | None = None
         self._stopping = False
         self._run: SearchRun | None = None
+        self._accounts = SearchAccounts()
+        self._account = TaskAccount()
 
     def __repr__(self) -> str:
         return f"<IntegratedKernelTrainer {self.author}: {self._selection}>"
@@ -120,13 +123,19 @@ class IntegratedKernelTrainer:
         return {
             "generation": 0 if run is None else run.generation,
             "best": None if run is None else run.best,
-            "train": None if run is None else run.level,
             "scenario": None
             if run is None
             else {
                 **msgspec.to_builtins(described(run.scenario)),
                 # a generalist's score is made of several
                 "unit": "" if isinstance(run.scenario, Suite) else run.scenario.workbench.unit,
+            },
+            "search": None
+            if run is None
+            else {
+                "evaluations": self._account.evaluations + run.measured,
+                "train": self._account.train,
+                "validation": self._account.validation,
             },
             "tasks": msgspec.to_builtins(self._selection.every),
         }
@@ -167,11 +176,29 @@ class IntegratedKernelTrainer:
     def _build(self, goal: Goal, seed: int) -> Component | None:
         scenario = self._selection.choose(goal)
         memory = self._memories.of(scenario, goal)
-        run = SearchRun(scenario, self._generator, goal, seed=seed, memory=memory, installed=self._installed)
-        self._run = run
+        account = self._accounts.of(scenario)
+
+        def found(generation: int, best: int) -> None:
+            account.found(scenario, "train", best)
+
+        run = SearchRun(
+            scenario,
+            self._generator,
+            goal,
+            seed=seed,
+            memory=memory,
+            installed=self._installed,
+            onProgress=found if goal.objective == "score" else lambda generation, best: None,
+        )
+        if self._run is not None:
+            self._account.evaluations += self._run.measured
+        self._run, self._account = run, account
         if self._stopping:
             run.cancel()
         component, reason = run.build()
+        if component is not None:
+            measured = scenario.measure(component.wasm, upTo="validation")
+            account.found(scenario, "validation", measured.splits["validation"].score)
         if component is None:
             if reason:
                 self.log.info("not published: {reason}", reason=reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,7 +55,11 @@ def _compiled(source: str, header: Path) -> bytes:
 
 @implementer(IProblem)
 class Problem:
-    """See `IProblem`.  C{generate} runs in a worker thread; `cancel` may be called from any."""
+    """
+    See `IProblem`.  C{generate} runs in a worker thread; `cancel` may be called from any.
+
+    @ivar measured: number of candidates that were measured; it may be read from any thread.
+    """
 
     def __init__(
         self,
@@ -89,6 +94,8 @@ class Problem:
         self._measured: set[bytes] = set()
         self._cancelled = threading.Event()
         self._onProgress = onProgress
+        self._counter = itertools.count(1)
+        self.measured = 0
         self.workbench = scenario.workbench.name
         self.header = scenario.workbench.header
         self.abis = scenario.workbench.abis
@@ -127,12 +134,14 @@ class Problem:
 
     def measure(self, wasm: bytes, parameters: Sequence[float] = ()) -> SplitScore:
         self._count(wasm, parameters)
+        self.measured = next(self._counter)
         return self._scenario.measure(wasm, upTo="train", parameters=parameters).splits["train"]
 
     def measureWindows(self, wasm: bytes, parameters: Sequence[float] = (), count: int = 8) -> list[SplitScore]:
         if not hasattr(self._scenario, "measureWindows"):
             return [self.measure(wasm, parameters)]
         self._count(wasm, parameters)
+        self.measured = next(self._counter)
         return self._scenario.measureWindows(wasm, "train", count, parameters)
 
     def progress(self, generation: int, best: int) -> None:

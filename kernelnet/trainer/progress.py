@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from twisted.logger import Logger
 
+from kernelnet.artifacts import MAX_PROGRESS, SearchProgress
 from kernelnet.interfaces import ILocalTrainer
 from kernelnet.trainer.collaboration.sessions import Sessions
 from kernelnet.trainer.connection.client import HubClient
@@ -75,6 +78,27 @@ class Progress:
             **self._local.status(),
         }
 
+    def search(self) -> SearchProgress | None:
+        """Progress of the search, as the hub is told of it; C{None} where the local trainer doesn't say."""
+        status = self._local.status()
+        task, search = status.get("scenario"), status.get("search")
+        if task is None or search is None:
+            return None
+        told = {
+            "task": task,
+            "evaluations": search["evaluations"],
+            "train": _bounded(search.get("train")),
+            "validation": _bounded(search.get("validation")),
+            "rounds": self._rounds.rounds,
+            "sessions": [id_ for id_, s in self._sessions.sessions.items() if s.status == "active"][:16],
+        }
+        try:
+            progress = msgspec.convert(told, SearchProgress)
+        except msgspec.ValidationError as error:
+            self.log.debug("what the local trainer says of its search can't be told: {error}", error=str(error))
+            return None
+        return progress if len(msgspec.json.encode(progress)) <= MAX_PROGRESS else None
+
     def write(self) -> None:
         """Write it to C{progress.json}."""
         scratch = self._folder / ".progress.json"
@@ -86,3 +110,8 @@ class Progress:
             if not self._hidden:  # such as a full disk: one line is enough
                 self._hidden = True
                 self.log.warn("can't write {path}: {e}", path=str(scratch), e=e)
+
+
+def _bounded(level: float | None) -> float | None:
+    """A level that the hub takes: what is far below the reference it need not know closer."""
+    return None if level is None or math.isnan(level) else max(-1e6, min(1e6, level))

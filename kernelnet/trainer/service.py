@@ -17,6 +17,7 @@ from kernelnet.artifacts import Component
 from kernelnet.identity import IdentityError
 from kernelnet.interfaces import ILocalTrainer
 from kernelnet.learning.former_trainers import withTasks
+from kernelnet.message import Heartbeat, MessageType
 from kernelnet.trainer.collaboration.offers import SEEK_EVERY, Offers
 from kernelnet.trainer.collaboration.proposals import Proposals
 from kernelnet.trainer.collaboration.session_state import Session
@@ -45,6 +46,9 @@ from kernelnet.trainer.work.worker import Worker
 from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["Trainer", "TrainerConfig", "TrainerFailed"]
+
+TELL_EVERY = 2.0
+"""Seconds between two reports to the hub of how the search goes, of which it takes one a second."""
 
 STOP_WORK = 5.0
 """Seconds a trainer that ends waits for its work to stop; what takes longer is left alone."""
@@ -239,6 +243,7 @@ class Trainer(Service):
         )
         self._every(SEEK_EVERY, self._seek)
         self._every(1.0, self.progress.write)
+        self._every(TELL_EVERY, self._tellSearch)
         if self.config.minutes is not None:
             remaining = max(0.0, self.config.minutes * 60 - (self.reactor.seconds() - self._began))
             self._timers.append(self.reactor.callLater(remaining, self._finish))
@@ -345,6 +350,12 @@ class Trainer(Service):
     def _failIfRunning(self, reason: str) -> None:
         if self._isRunning():
             self.fail(reason)
+
+    def _tellSearch(self) -> None:
+        """Tell the hub how the search goes; it is of no use later."""
+        connection = self.client.factory.connection
+        if connection is not None and connection.greeted and (progress := self.progress.search()) is not None:
+            connection.sayNow(MessageType.HEARTBEAT, Heartbeat(progress=progress))
 
     def _seek(self) -> None:
         if self.client.isGreeted:

@@ -66,7 +66,7 @@ FRAMES = (
             ("service",),
             ("config",),
             ("web",),
-            ("admin",),
+            ("admin", "workbench_rules"),
             ("connection",),
             ("", "routing"),
             ("auth", "views"),

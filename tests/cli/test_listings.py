@@ -25,7 +25,15 @@ class OverviewTests(CliTestCase, HubTestCase):
         author.send("pattern_share", aPattern("p1", type=NASTY, data={"x": NASTY}))
         author.send("os_component_share", claiming("best", 0.625))
         digest = self.hub.rows("SELECT digest FROM shared_components")[0][0]
-        told = {"best_by_hand": "sieve", "best_by_hand_level": 0.25}
+        told = {
+            "development_level": 0.625,
+            "level_low": 0.59,
+            "level_high": 0.65,
+            "chosen_on_train": "arc",
+            "chosen_on_train_level": 0.125,
+            "best_in_hindsight": "sieve",
+            "best_in_hindsight_level": 0.25,
+        }
         report = {"component_id": "best", "performance": told, "digest": digest, "verdict": "confirmed"}
         for who in (peer, other):
             who.send("performance_report", report)
@@ -66,7 +74,7 @@ class OverviewTests(CliTestCase, HubTestCase):
         self.assertIn("security", said["ais"])
         self.assertIn("[red]x", said["patterns"])
         self.assertRegex(said["sessions"], "completed +feature development +AI_2 +AI_1 +best ")
-        for word in ("best", "0.625", "sieve 0.250"):
+        for word in ("best", "0.625 ± 0.03", "sieve 0.250", "arc 0.125"):
             self.assertIn(word, said["leaderboard"])
         self.assertNotIn("\x1b", "".join(said.values()))
         self.assertEqual([ai["id"] for ai in json.loads(self.of("ais", "--json"))], ["AI_1", "AI_2", "AI_3"])

@@ -21,6 +21,7 @@ from kernelnet.hub.storage import sqlite
 from kernelnet.message import LOGGED, SINCE_VERSION_2, MessageType
 from kernelnet.trainer import tap as trainerTap
 from kernelnet.wire import ERRORS, FROM_CLIENT, FROM_HUB
+from tests.hub.views.test_components import claiming
 from tests.hub.web.support import WebTestCase
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,11 +133,15 @@ class StatusTests(WebTestCase):
 
     def test_metrics(self) -> None:
         """Each metric with its label."""
+        self.hub.connect("AI_1").send("os_component_share", claiming("c", 0.5))
+        digest = self.hub.stored.components.named("c")[0].digest
+        report = {"component_id": "c", "performance": {}, "digest": digest, "verdict": "confirmed"}
+        self.hub.connect("AI_2").send("performance_report", report)
         found = set()
         for family in text_string_to_metric_families(self.ask("/metrics").body.decode()):
             labels = {label for sample in family.samples for label in sample.labels} - {"le"}
             name = family.name.removeprefix("kernelnet_") + ("_total" if family.type == "counter" else "")
             found.add(name + (f"{{{','.join(sorted(labels))}}}" if labels else ""))
         # What counts nothing yet has no label either.
-        told = {re.sub(r"^((?:messages|errors)_total)\{\w+\}$", r"\1", name) for name in named(page("metrics"))}
-        self.assertEqual(told, {re.sub(r"^((?:messages|errors)_total)\{\w+\}$", r"\1", name) for name in found})
+        told = {re.sub(r"^((?:messages|errors)_total|best\w+)\{\w+\}$", r"\1", name) for name in named(page("metrics"))}
+        self.assertEqual(told, {re.sub(r"^((?:messages|errors)_total|best\w+)\{\w+\}$", r"\1", name) for name in found})

@@ -7,6 +7,7 @@ Connections of clients: let in, served, told of what is committed, and ended.
   - `hello`: what a hello does, and how it is answered
   - `connections`: who is connected; how all of them are closed for a while or for good
   - `presence`: who is here, and what others are told of who comes and goes
+  - `search_history`: what AIs that are here tell of their searches
   - `fan_out`: what a commit means for all of them
   - `log_reader`: a connection as a reader of the log: live, or lagging behind
   - `back_pressure`: reasons for which a client is not read for a while

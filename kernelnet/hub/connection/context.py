@@ -14,6 +14,7 @@ from kernelnet.hub.connection.admission import AdmissionControl
 from kernelnet.hub.connection.fan_out import FanOut
 from kernelnet.hub.connection.interfaces import ConnectionListener
 from kernelnet.hub.connection.presence import Presence
+from kernelnet.hub.connection.search_history import SearchHistory
 from kernelnet.hub.routing.router import Router
 from kernelnet.hub.storage.event_log import EventLog
 
@@ -30,6 +31,7 @@ class ConnectionContext:
     @ivar listener: is told that it is here, whose it is, and that it has gone.
     @ivar presence: knows who else is here.
     @ivar fanOut: has its acks sent at the end of a commit.
+    @ivar searches: is told how searches go.
     @ivar received: number of messages since the start, by type.
     @ivar errors: number of errors sent since the start, by code.
     @ivar wallClock: Unix seconds.
@@ -41,6 +43,7 @@ class ConnectionContext:
     listener: ConnectionListener
     presence: Presence
     fanOut: FanOut
+    searches: SearchHistory
     received: Counter[str]
     errors: Counter[str]
     clock: IReactorTime

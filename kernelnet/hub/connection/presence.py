@@ -8,12 +8,14 @@ import heapq
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from kernelnet import wire
 from kernelnet.hub.connection.interfaces import Connection
 from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.transaction import hubMessage
 from kernelnet.message import AiInfo, Hello, MessageType, TrainingSync
 from kernelnet.untrusted import plain
@@ -36,6 +38,9 @@ class Presence:
     newsDelay = 0.1
     """Seconds in which comings and goings are gathered into one line."""
 
+    noteEvery = 60.0
+    """Seconds between two notes in the database of who is here."""
+
     def __init__(
         self,
         connections: Mapping[str, Connection],
@@ -50,6 +55,8 @@ class Presence:
         self._news: set[str] = set()
         self._newsCall: IDelayedCall | None = None
         self._stopped = False
+        self._departed: dict[str, float] = {}
+        self._noted = wallClock()
 
     def __repr__(self) -> str:
         return f"<Presence of {len(self._connections)} AIs>"
@@ -75,7 +82,34 @@ class Presence:
 
     def left(self, aiId: str) -> None:
         """It has no connection any more."""
+        self._directory.seen(aiId, self._wallClock())
+        self._departed[aiId] = self._wallClock()
         self._tellOf(aiId)
+
+    def seenAt(self, aiId: str) -> float:
+        """Unix time at which an AI was here last, one that said hello: now, if it is connected."""
+        here = self._connections.get(aiId)
+        return self._wallClock() if here is not None and here.greeted else self._directory.ais[aiId].seenAt
+
+    def note(self, log: EventLog) -> Deferred[None] | None:
+        """
+        Write down when AIs were here last: who left since the last time; each minute also who is here, for a hub that
+        is killed.
+        """
+        if log.findStorageProblem() is not None:
+            return None
+        now = self._wallClock()
+        departed, self._departed = self._departed, {}
+        here: list[str] = []
+        if not 0 <= now - self._noted < self.noteEvery:
+            self._noted = now
+            here = [aiId for aiId, connection in self._connections.items() if connection.greeted]
+        seen = [(at, aiId) for aiId, at in {**departed, **dict.fromkeys(here, now)}.items()]
+        if not seen:
+            return None
+        written = log.write(lambda transaction: transaction.ais.setSeen(seen))
+        # Such as that the disk is full by now: it is no more than a time.
+        return written.addErrback(lambda failure: self.log.failure("noting who was here failed", failure))
 
     def infoOf(self, ids: Iterable[str]) -> dict[str, AiInfo]:
         """Descriptions of those of C{ids} that ever said hello."""

@@ -25,6 +25,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kernelnet import wire
+from kernelnet.artifacts import MAX_PROGRESS
 from kernelnet.hub.auth.tokens import Grant
 from kernelnet.hub.connection.back_pressure import BackPressure
 from kernelnet.hub.connection.context import ConnectionContext
@@ -235,7 +236,15 @@ class HubProtocol(LineProtocol):
         sendSync(self, TrainingSync(), self._context.log, self._context.presence, request=request)
 
     def _heartbeat(self, message: NetworkMessage) -> None:
+        if self.version < 2:
+            message.payload.pop("progress", None)
+        elif len(msgspec.json.encode(message.payload.get("progress"))) > MAX_PROGRESS:
+            raise WireProblem(
+                "invalid_message", f"`progress` may have at most {MAX_PROGRESS} bytes of JSON", message.message_id
+            )
         beat = wire.decodePayload(message, Heartbeat)
+        if beat.progress is not None:
+            self._context.searches.told(self.aiId, beat.progress)
         if beat.seq is not None:
             self.readSeq = max(self.readSeq, min(beat.seq, self.reader.position))
         if beat.nonce is not None and beat.reply_to is None:

@@ -23,7 +23,7 @@ __all__ = ["Directory", "KnownAi", "saveHello"]
 @dataclass(slots=True)
 class KnownAi:
     """
-    @ivar seenAt: Unix seconds of its last hello.
+    @ivar seenAt: Unix seconds at which its last connection ended; of its last hello, if none has ended since.
     @ivar words: what it can do, as single lower-case words.
     """
 
@@ -77,6 +77,11 @@ class Directory:
             self._byWord.setdefault(word, set()).add(aiId)
         self.enrolled.add(aiId)
         self.ais[aiId] = KnownAi(hello, now, words)
+
+    def seen(self, aiId: str, now: float) -> None:
+        """C{aiId} was here until now."""
+        if known := self.ais.get(aiId):
+            known.seenAt = now
 
     def isKnown(self, aiId: str) -> bool:
         return aiId in self.enrolled

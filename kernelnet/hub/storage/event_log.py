@@ -49,6 +49,7 @@ class EventLog:
     @ivar damaged: called when a commit finds the database damaged.
     @ivar findStorageProblem: asked before each commit why the disk can't take messages.
     @ivar storageProblem: what it said last.
+    @ivar whenOpened: what is written each time the log is opened, also after going back to a backup.
     @ivar commits: how long each commit took, from its begin until the reactor's thread had heard of it.
     """
 
@@ -84,6 +85,7 @@ class EventLog:
         self.damaged: Callable[[BaseException], None] = lambda error: None
         self.findStorageProblem: Callable[[], WireProblem | None] = lambda: None
         self.storageProblem: WireProblem | None = None
+        self.whenOpened: Callable[[Transaction], object] | None = None
         self.commits = LatencyHistogram()
         self.head = 0
         self.first = 1
@@ -114,7 +116,16 @@ class EventLog:
             self._recent = Recent(self.RECENT_BYTES)
             self._recent.startAfter(self.head)
 
-        return self.engine.open().addCallback(opened)
+        def failed(failure: Failure) -> None:
+            # Such as a full disk, with which a hub can live.
+            self._log.warn("can't write what is written at each start: {reason}", reason=failure.getErrorMessage())
+
+        def write(_: object) -> Deferred[None] | None:
+            if self.whenOpened is None:
+                return None
+            return self.write(self.whenOpened).addCallbacks(lambda _: None, failed)
+
+        return self.engine.open().addCallback(opened).addCallback(write)
 
     # --- following
 

@@ -32,12 +32,18 @@ def reading(path: Path) -> Iterator[Reader]:
     @raise DatabaseBusy: it can't be read now.
     @raise DatabaseError: it can't be read.
     """
+    version = newest = max(schemas())
     try:
         with closing(connectReader(path)) as connection:
-            if (version := versionOf(connection, path)) > max(schemas()):
+            if (version := versionOf(connection, path)) > newest:
                 raise tooNew(path, version)
             yield SqliteReader(connection)
     except sqlite3.OperationalError as error:
+        if version < newest:  # of a table or column that came later
+            raise DatabaseError(
+                f"the database {path} has schema version {version}: start the hub once, which brings it to {newest} "
+                "and keeps a backup"
+            ) from None
         raise DatabaseBusy(str(error)) from None
     except sqlite3.Error as error:
         raise DatabaseError(str(error)) from None

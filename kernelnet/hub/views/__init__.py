@@ -3,6 +3,7 @@ Views of what is stored, as others are told of it: each is a function of a `kern
 
   - `projections`: patterns, components and reports stored from messages, and read in the pages that newcomers get
   - `components`: components with everybody's verdict and their lineage
+  - `confirmations`: what those who confirmed a component say of it, and of hand-made policies
   - `progress`: the steps by which the best level on each task rose
   - `patterns`, `sessions`, `ais`: the same for patterns, collaborations, and AIs that said hello
 """

@@ -18,6 +18,7 @@ from kernelnet.hub.storage.statements.knowledge import COMPONENT_SORTS as SORTS
 from kernelnet.hub.storage.statements.knowledge import COMPONENT_STATES as STATES
 from kernelnet.hub.storage.statements.knowledge import ComponentKey, StoredComponent
 from kernelnet.hub.storage.transaction import Reader
+from kernelnet.hub.views.confirmations import Confirmation, confirmation, handMade
 from kernelnet.hub.views.projections import MAX_REPORT, describeReport
 
 __all__ = [
@@ -48,7 +49,10 @@ class Entry(Struct):
     One component.
 
     @ivar author: who shared it.
+    @ivar key: its place in a list.
+    @ivar olderRules: whether its claim was measured under other rules of its workbench than those in force.
     @ivar verdicts: AI → its verdict, of all but the author that reported one on these very bytes.
+    @ivar confirmation: what those who confirmed it measured.
     @ivar timestamp: when it was shared, as its author's clock said (RFC 3339).
     """
 
@@ -59,7 +63,10 @@ class Entry(Struct):
     refuted: int
     seq: int
     timestamp: str
+    key: ComponentKey
+    olderRules: bool = False
     verdicts: dict[str, Verdict] = {}
+    confirmation: Confirmation = Confirmation()
 
     @property
     def state(self) -> str:
@@ -67,6 +74,17 @@ class Entry(Struct):
         if self.confirmed and self.refuted:
             return "disputed"
         return "confirmed" if self.confirmed else "refuted" if self.refuted else "unmeasured"
+
+    @property
+    def isConfirmed(self) -> bool:
+        """Whether more AIs confirm its claim than refute it."""
+        return self.confirmed > self.refuted
+
+    @property
+    def level(self) -> float | None:
+        """Its level: as others measured it, if it is confirmed and they say so; else as claimed."""
+        measured = self.confirmation.level if self.isConfirmed else None
+        return self.component.development_level if measured is None else measured
 
     @property
     def kind(self) -> str | None:
@@ -99,8 +117,7 @@ def entries(
     """
     key = None
     if after is not None:
-        level = after.component.development_level or 0.0
-        key = ComponentKey(after.confirmed - after.refuted, level, after.seq)
+        key = after.key
     found = reader.components.listed(workbench=workbench, author=author, state=state, sort=sort, limit=limit, after=key)
     return [_entry(reader, stored, _brief) for stored in found]
 
@@ -162,7 +179,10 @@ def _entry(reader: Reader, stored: StoredComponent, decode: Callable[[bytes], Co
         stored.refuted,
         stored.seq,
         stored.timestamp,
+        stored.key,
+        stored.olderRules,
         verdicts,
+        confirmation(reader, stored.digest, stored.author) if stored.confirmed else Confirmation(),
     )
 
 
@@ -237,7 +257,12 @@ def describe(entry: Entry) -> dict[str, Any]:
         "trace_digest": report.trace_digest if report is not None else None,
         "settings": report.settings if report is not None else None,
         "kind": entry.kind,
-        "level": entry.component.development_level,
+        "level": entry.level,
+        "claimed": not entry.isConfirmed,
+        "older_rules": entry.olderRules,
+        "level_low": entry.confirmation.low,
+        "level_high": entry.confirmation.high,
+        **handMade(entry.confirmation),
         "state": entry.state,
         "confirmed": entry.confirmed,
         "refuted": entry.refuted,
@@ -262,7 +287,7 @@ def _describeAncestor(ancestor: Ancestor) -> dict[str, Any]:
         "digest": ancestor.digest,
         "id": entry.component.id if entry is not None else None,
         "author": entry.author if entry is not None else None,
-        "level": entry.component.development_level if entry is not None else None,
+        "level": entry.level if entry is not None else None,
         "gain": ancestor.gain,
         "parents": [_describeAncestor(a) for a in ancestor.parents],
     }

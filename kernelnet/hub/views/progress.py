@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import deque
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.transaction import Reader
-from kernelnet.hub.views.components import reportsOn
+from kernelnet.hub.views.confirmations import Confirmation, confirmation, handMade
 from kernelnet.message import MessageType
 
 __all__ = ["Progress", "progress"]
@@ -18,10 +17,8 @@ __all__ = ["Progress", "progress"]
 MAX_SETTINGS = 32
 """Maximum number of a task's settings: no workbench has so many, and claims with more are left out of `progress`."""
 
-WITNESSES = 2
-"""AIs that must say the same of the best hand-made policy: it is no claim that anybody confirms."""
 LOOKED_AT = 20
-"""Number of a task's newest components on which reports are asked what they say of it."""
+"""Number of a task's newest components whose reports are asked about hand-made policies."""
 
 
 class _Measured(Struct):
@@ -41,65 +38,103 @@ class _Shared(Struct):
     manifest: _Measured | None = None
 
 
+class Step(Struct):
+    """A confirmed component on a task."""
+
+    id: str
+    author: str
+    digest: str
+    at: str
+    level: float
+    confirmation: Confirmation = Confirmation()
+
+
+class _Task(Struct):
+    """A task, by what is said of it, with the steps on it and the newest of all confirmed components."""
+
+    described: dict[str, Any]
+    confirmed: int = 0
+    steps: list[Step] = []
+    newest: deque[Step] = msgspec.field(default_factory=lambda: deque(maxlen=LOOKED_AT))
+
+
 def progress(reader: Reader, limit: int = 5000) -> list[dict[str, Any]]:
     """
     For each task that something was confirmed on: the steps by which its best level rose, oldest first.
 
-    Levels are claims that another AI has confirmed and nobody has refuted; 0 is the workbench's reference, 1 its
-    optimum.  C{by_hand} is the level of the best hand-made policy, as `WITNESSES` that confirmed a component of the
-    task tell it, to the bit; C{None} where they don't, or as many say something else.
+    Levels are those of AIs that confirmed a claim, which nobody has refuted; 0 is the workbench's reference, 1 its
+    optimum.  What was claimed under older rules of its workbench has tasks of its own, with C{older_rules}, which stand
+    last.  What hand-made policies reach is there as `kernelnet.hub.views.confirmations` has it.
 
     @param limit: the newest so many components.
     """
-    tasks: dict[str, dict[str, Any]] = {}
-    digests: dict[str, list[str]] = {}
+    tasks: dict[str, _Task] = {}
     for stored in reader.components.confirmedOnly(limit):
         component = msgspec.json.decode(stored.body, type=_Shared)
         claim = component.manifest.report if component.manifest is not None else None
         if claim is None or len(claim.settings) > MAX_SETTINGS:
             continue
-        key = f"{claim.workbench} {claim.trace_digest} {sorted(claim.settings.items())}"
+        key = f"{stored.olderRules} {claim.workbench} {claim.trace_digest} {sorted(claim.settings.items())}"
         task = tasks.setdefault(
             key,
-            {
-                "workbench": claim.workbench,
-                "trace": claim.trace[:200],
-                "trace_digest": claim.trace_digest,
-                "settings": claim.settings,
-                "by_hand": None,
-                "confirmed": 0,
-                "steps": [],
-            },
+            _Task(
+                {
+                    "workbench": claim.workbench,
+                    "trace": claim.trace[:200],
+                    "trace_digest": claim.trace_digest,
+                    "settings": claim.settings,
+                    "older_rules": stored.olderRules,
+                }
+            ),
         )
-        task["confirmed"] += 1
-        digests.setdefault(key, []).append(stored.digest)
-        if not task["steps"] or stored.level > task["steps"][-1]["level"]:
-            step = {"at": stored.timestamp, "level": stored.level, "id": component.id, "author": stored.author}
-            task["steps"].append(step)
-    for key, task in tasks.items():
-        task["by_hand"] = _byHand(reader, digests[key][-LOOKED_AT:])
-    return sorted(tasks.values(), key=lambda task: (task["workbench"], task["trace"]))
+        step = Step(component.id, stored.author, stored.digest, stored.timestamp, stored.level)
+        task.confirmed += 1
+        task.newest.append(step)
+        if not task.steps or step.level > task.steps[-1].level:
+            task.steps.append(step)
+    found = [_described(reader, task) for task in tasks.values()]
+    return sorted(found, key=lambda task: (task["older_rules"], task["workbench"], task["trace"]))
 
 
-def _byHand(reader: Reader, digests: list[str]) -> dict[str, Any] | None:
-    """The word of most of those who confirmed these components; each AI has one voice, its newest."""
-    said: dict[str, tuple[str, float]] = {}
-    for digest in digests:
-        for report in reversed(reportsOn(reader, digest, 8)):
-            told = report["performance"]
-            name, level = told.get("best_by_hand"), told.get("best_by_hand_level")
-            if (
-                report.get("verdict") == Verdict.CONFIRMED.value
-                and isinstance(name, str)
-                and 0 < len(name) <= 64
-                and type(level) in (int, float)
-                and -1 <= level <= 1  # of NaN neither holds
-            ):
-                said[report["reporter"]] = name, float(level)
-    first, second = (*Counter(said.values()).most_common(2), (None, 0), (None, 0))[:2]
-    if first[0] is None or first[1] < WITNESSES or first[1] == second[1]:
-        return None
-    return {"name": first[0][0], "level": first[0][1]}
+def _described(reader: Reader, task: _Task) -> dict[str, Any]:
+    for step in task.steps:
+        step.confirmation = confirmation(reader, step.digest, step.author)
+    return {
+        **task.described,
+        **_handMade(reader, task.steps[-1], [*task.newest]),
+        "confirmed": task.confirmed,
+        "steps": [_describedStep(step) for step in task.steps],
+    }
+
+
+def _describedStep(step: Step) -> dict[str, Any]:
+    told = step.confirmation
+    return {
+        "at": step.at,
+        "level": step.level if told.level is None else told.level,
+        "level_low": told.low,
+        "level_high": told.high,
+        "id": step.id,
+        "author": step.author,
+        "digest": step.digest,
+    }
+
+
+def _handMade(reader: Reader, best: Step, others: list[Step]) -> dict[str, Any]:
+    """
+    Words on hand-made policies: from those who confirmed the best component, since it was measured on the
+    same variants as that; where they say nothing, from those who confirmed the newest others.
+    """
+    found = best.confirmation
+    for step in reversed(others):
+        if found.chosenOnTrain is not None and found.bestInHindsight is not None:
+            break
+        more = confirmation(reader, step.digest, step.author)
+        found = Confirmation(
+            chosenOnTrain=found.chosenOnTrain or more.chosenOnTrain,
+            bestInHindsight=found.bestInHindsight or more.bestInHindsight,
+        )
+    return handMade(found)
 
 
 class Progress:

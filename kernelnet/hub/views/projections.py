@@ -1,8 +1,8 @@
 """
 The knowledge of all AIs together: patterns, components and reports, stored from messages and read in pages.
 
-"Best" is what most AIs other than the author confirmed by measuring it again, then what claims most; of equals
-the newest.
+"Best" is first what other AIs confirmed by measuring it again, then what nobody has, then what they refuted, and last
+what was claimed under older rules of its workbench; of the same standing what has the highest level.
 """
 
 from __future__ import annotations
@@ -14,9 +14,19 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from kernelnet.artifacts import CodeBlock, Component, Pattern, PerformanceReport
+from kernelnet.artifacts import CodeBlock, Component, Pattern, PerformanceReport, Verdict
 from kernelnet.hub.storage.log_pages import Event
-from kernelnet.hub.storage.statements.knowledge import ComponentKey, NewComponent, NewPattern, NewReport, StoredReport
+from kernelnet.hub.storage.statements.knowledge import (
+    ComponentKey,
+    ComponentTurn,
+    NewComponent,
+    NewPattern,
+    NewReport,
+    PatternTurn,
+    StoredComponent,
+    StoredPattern,
+    StoredReport,
+)
 from kernelnet.hub.storage.statements.sessions import SESSION_STATES
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.message import KnowledgeBase, NetworkMessage
@@ -41,6 +51,10 @@ PAGE_BYTES = 128 * 1024
 """The JSON of one page's items; what else a ``training_sync`` holds takes at most as much again."""
 _SHOWN = 5
 """Reports shown with each component."""
+TURN = 5
+"""Number of components, and of patterns, that an author has in a page before others have theirs."""
+_COMPONENTS_EACH = 3
+"""Number of components that stand before each pattern."""
 MAX_REPORT = 16384
 """Bytes from which on a report is not shown."""
 
@@ -91,6 +105,7 @@ def storeComponent(message: NetworkMessage, component: Component) -> Then:
         component.development_level or 0.0,
         message.timestamp,
         _encodeOnce(message, "component"),
+        component.manifest.report.workbench_digest if component.manifest and component.manifest.report else "",
     )
     return partial(_putComponent, row)
 
@@ -133,6 +148,8 @@ def _putReport(row: NewReport, transaction: Transaction, event: Event) -> None:
     transaction.reports.put(event, row)
     if row.digest:
         transaction.components.countVerdicts(row.digest)
+        if row.verdict == Verdict.CONFIRMED.value:
+            transaction.components.followRules(row.digest)
 
 
 def bestMatch(reader: Reader, feature: str, requestor: str) -> dict[str, Any] | None:
@@ -158,10 +175,11 @@ def counts(reader: Reader) -> dict[str, Any]:
 
 def page(reader: Reader, after: str | None, limit: int, maxBytes: int = PAGE_BYTES) -> tuple[KnowledgeBase, str | None]:
     """
-    One page of the knowledge base: components first, then patterns, each best first.
+    One page of the knowledge base: components, best first, with a pattern after each `_COMPONENTS_EACH`.
 
-    Each item is as its author sent it, and besides says who that was: C{source}.  Building blocks stand among the
-    components, with C{kind} C{"code"}.
+    Authors take turns (`TURN`), so that nobody fills the pages, whatever he claims.  Each item is as its author sent
+    it, and besides says who that was: C{source}.  Building blocks stand among the components, with C{kind} C{"code"};
+    what was claimed under older rules of its workbench has C{older_rules}.
 
     @param after: what an earlier page gave as cursor; C{None}, or what is no cursor: from the start.
     @param limit: the maximum number of items.
@@ -170,10 +188,12 @@ def page(reader: Reader, after: str | None, limit: int, maxBytes: int = PAGE_BYT
     base = KnowledgeBase([], [], {})
     size = 0
     last: str | None = None
-    for count, (cursor, kind, source, componentId, body) in enumerate(_items(reader, after)):
-        item = msgspec.json.decode(body)
-        reports = reportsOf(reader, componentId) if kind == "component" else []
-        cost = len(body) + len(source) + 32 + len(msgspec.json.encode(reports))
+    for count, (cursor, one) in enumerate(_items(reader, after, limit + 1)):
+        item, source = msgspec.json.decode(one.body), one.author
+        reports: list[dict[str, Any]] = []
+        if isinstance(one, StoredComponent) and one.kind == "component":
+            reports = reportsOf(reader, one.id)
+        cost = len(one.body) + len(source) + 64 + len(msgspec.json.encode(reports))
         if cost > maxBytes:
             # Larger than any page: it is named, so that nobody takes it for missing.
             item = {key: value for key, value in item.items() if key in ("id", "specialization")} | {"too_large": True}
@@ -183,30 +203,92 @@ def page(reader: Reader, after: str | None, limit: int, maxBytes: int = PAGE_BYT
         size += cost
         last = cursor
         item["source"] = source
-        if kind == "code":
-            item["kind"] = kind
-        if kind == "pattern":
+        if isinstance(one, StoredPattern):
             base.patterns.append(item)
-        else:
-            base.components.append(item)
-            if reports:
-                base.benchmarks[componentId] = reports
+            continue
+        if one.kind == "code":
+            item["kind"] = one.kind
+        item.pop("older_rules", None)
+        if one.olderRules:
+            item["older_rules"] = True
+        base.components.append(item)
+        if reports:
+            base.benchmarks[one.id] = reports
     return base, None
 
 
-def _items(reader: Reader, after: str | None) -> Iterator[tuple[str, str, str, str, bytes]]:
-    """
-    (cursor, kind, author, id, JSON) of everything after a cursor.
+_Stored = StoredComponent | StoredPattern
 
-    A cursor is the sort key of the last item seen, so that what is stored meanwhile shifts nothing.
+
+def _items(reader: Reader, after: str | None, limit: int) -> Iterator[tuple[str, _Stored]]:
     """
-    key = _parseCursor(after)
-    if not isinstance(key, _PatternKey):
-        for item in reader.components.after(key):
-            yield f"c:{item.rank}:{item.level!r}:{item.seq}", item.kind, item.author, item.id, item.body
-        key = None
-    for pattern in reader.patterns.after(key):
-        yield f"p:{pattern.confidence!r}:{pattern.seq}", "pattern", pattern.author, "", pattern.body
+    (cursor, item) of everything after a cursor; C{limit} at least, where there are as many.
+
+    A cursor says the places of the last component and pattern seen, so that what is stored meanwhile shifts nothing.
+    """
+    key = _parseFormer(after)
+    if key is not None:
+        yield from _itemsAfterFormer(reader, key)
+        return
+    place = _parseCursor(after)
+    components = reader.components.inTurn(TURN, place.component, limit)
+    patterns = reader.patterns.inTurn(TURN, place.pattern, limit)
+    while True:
+        component = next(components, None) if place.since < _COMPONENTS_EACH else None
+        if component is not None:
+            place = _Place(place.since + 1, component[0], place.pattern)
+            yield place.cursor, component[1]
+        elif (pattern := next(patterns, None)) is not None:
+            place = _Place(0, place.component, pattern[0])
+            yield place.cursor, pattern[1]
+        elif place.since:
+            place = place._replace(since=0)  # there are no patterns any more
+        else:
+            return
+
+
+class _Place(NamedTuple):
+    """
+    Place in the pages.
+
+    @ivar since: number of components since the last pattern.
+    @ivar component, pattern: the last ones seen; C{None}: none yet.
+    """
+
+    since: int = 0
+    component: ComponentTurn | None = None
+    pattern: PatternTurn | None = None
+
+    @property
+    def cursor(self) -> str:
+        return ":".join(["t", *(repr(n) for n in (self.since, *(self.component or _NONE), *(self.pattern or _NONE)))])
+
+
+_NONE = (-1,)
+_INTEGER, _REAL = r"(-?\d{1,18})", r"(-?[\d.e+-]{1,30})"
+_CURSOR = re.compile(
+    rf"t:([0-{_COMPONENTS_EACH}]):(?:-1|{_INTEGER}:{_INTEGER}:{_REAL}:{_INTEGER}):(?:-1|{_INTEGER}:{_REAL}:{_INTEGER})",
+    re.ASCII,
+)
+
+
+def _parseCursor(after: str | None) -> _Place:
+    """The place after which to go on; of what is no cursor: the start."""
+    match = _CURSOR.fullmatch(after or "")
+    if match is None:
+        return _Place()
+    since, standing, turn, level, seq, patternTurn, confidence, patternSeq = match.groups()
+    try:
+        return _Place(
+            int(since),
+            ComponentTurn(int(standing), int(turn), float(level), int(seq)) if seq else None,
+            PatternTurn(int(patternTurn), float(confidence), int(patternSeq)) if patternSeq else None,
+        )
+    except ValueError:
+        return _Place()
+
+
+# --- cursors that hubs gave out until version 1.1
 
 
 class _PatternKey(NamedTuple):
@@ -214,12 +296,21 @@ class _PatternKey(NamedTuple):
     seq: int
 
 
-_CURSOR = re.compile(r"c:(-?\d{1,18}):(-?[\d.e+-]{1,30}):(\d{1,18})|p:([\d.e+-]{1,30}):(\d{1,18})", re.ASCII)
+_FORMER = re.compile(r"c:(-?\d{1,18}):(-?[\d.e+-]{1,30}):(\d{1,18})|p:([\d.e+-]{1,30}):(\d{1,18})", re.ASCII)
 
 
-def _parseCursor(after: str | None) -> ComponentKey | _PatternKey | None:
-    """The key after which to go on; C{None}: from the start."""
-    match = _CURSOR.fullmatch(after or "")
+def _itemsAfterFormer(reader: Reader, key: ComponentKey | _PatternKey) -> Iterator[tuple[str, _Stored]]:
+    """All components after the key, then all patterns, in the order that the cursor is of."""
+    if isinstance(key, ComponentKey):
+        for item in reader.components.after(key):
+            yield f"c:{item.rank}:{item.level!r}:{item.seq}", item
+    for pattern in reader.patterns.after(key if isinstance(key, _PatternKey) else None):
+        yield f"p:{pattern.confidence!r}:{pattern.seq}", pattern
+
+
+def _parseFormer(after: str | None) -> ComponentKey | _PatternKey | None:
+    """The key after which to go on; C{None}: it is no such cursor."""
+    match = _FORMER.fullmatch(after or "")
     try:
         if match and match[1]:
             return ComponentKey(int(match[1]), float(match[2]), int(match[3]))

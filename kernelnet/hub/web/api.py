@@ -18,6 +18,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from kernelnet.hub.admin.status import HubStatus
 from kernelnet.hub.connection.connections import Connections
+from kernelnet.hub.connection.presence import Presence
+from kernelnet.hub.connection.search_history import MAX_SAMPLES, SearchHistory, SearchSeries
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.transaction import Reader
@@ -30,6 +32,8 @@ __all__ = ["BadRequest", "NotFound", "Sources", "answerTo"]
 
 MAX_LIMIT = 500
 MAX_AIS = 1000
+MAX_SHOWN_SEARCHES = 200
+"""Searches of single AIs in one answer: with 64 samples each half a megabyte."""
 
 
 class BadRequest(Exception):
@@ -58,6 +62,8 @@ class Sources:
         log: EventLog,
         connections: Connections,
         directory: Directory,
+        presence: Presence,
+        searches: SearchHistory,
         status: HubStatus,
         received: Mapping[str, int],
         clock: IReactorTime,
@@ -66,6 +72,8 @@ class Sources:
         self.log = log
         self.connections = connections
         self.directory = directory
+        self.presence = presence
+        self.searches = searches
         self.status = status
         self.received = received
         self.clock = clock
@@ -146,10 +154,10 @@ def _status(sources: Sources, arguments: Mapping[str, Any]) -> Any:
 
 def _ais(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     """Those who are here first, then who was here last."""
-    known = sources.directory.ais
+    known, seenAt = sources.directory.ais, sources.presence.seenAt
 
     def order(aiId: str) -> tuple[bool, float, str]:
-        return sources.connections.greeted(aiId) is not None, known[aiId].seenAt, aiId
+        return sources.connections.greeted(aiId) is not None, seenAt(aiId), aiId
 
     first = heapq.nlargest(arguments.get("limit", MAX_LIMIT), known, key=order)
     return {"ais": [_ai(sources, aiId) for aiId in first], "known": len(known)}
@@ -157,6 +165,7 @@ def _ais(sources: Sources, arguments: Mapping[str, Any]) -> Any:
 
 def _ai(sources: Sources, aiId: str) -> dict[str, Any]:
     known, connection = sources.directory.ais[aiId], sources.connections.greeted(aiId)
+    search = sources.searches.lastOf(aiId)
     return {
         "id": aiId,
         "specialization": known.hello.specialization,
@@ -165,8 +174,31 @@ def _ai(sources: Sources, aiId: str) -> dict[str, Any]:
         "workbenches": list(known.hello.workbenches),
         "connected": connection is not None,
         "since": rfc3339(connection.since) if connection is not None else None,
-        "seen": rfc3339(known.seenAt),
+        "seen": rfc3339(sources.presence.seenAt(aiId)),
         "behind": sources.log.head - connection.reader.position if connection is not None else None,
+        "progress": {"task": _task(search), **_told(search)} if search is not None else None,
+    }
+
+
+def _task(search: SearchSeries) -> dict[str, Any]:
+    """The task of a search, as its AI calls it."""
+    found = search.last.task
+    return {
+        "workbench": found.workbench,
+        "trace": found.trace[:200],
+        "trace_digest": found.trace_digest,
+        "settings": found.settings,
+    }
+
+
+def _told(search: SearchSeries) -> dict[str, Any]:
+    last = search.last
+    return {
+        "at": rfc3339(search.at),
+        "evaluations": last.evaluations,
+        "train": last.train,
+        "validation": last.validation,
+        "sessions": last.sessions,
     }
 
 
@@ -211,8 +243,25 @@ def _patterns(sources: Sources, arguments: Mapping[str, Any]) -> Any:
 
 
 def _progress(sources: Sources, arguments: Mapping[str, Any]) -> Any:
-    head = sources.log.head
-    return sources.log.read(lambda reader: {"tasks": sources.progress.tasks(reader, head)})
+    head, searches = sources.log.head, _searches(sources, arguments)
+    return sources.log.read(lambda reader: {"tasks": sources.progress.tasks(reader, head), "searches": searches})
+
+
+def _searches(sources: Sources, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Tasks that AIs search on, those that were told of last first; each with what each AI told, and its samples."""
+    found: dict[str, dict[str, Any]] = {}
+    for search in sources.searches.newest(MAX_SHOWN_SEARCHES, arguments.get("trace_digest")):
+        described = _task(search)
+        key = f"{described['workbench']} {described['trace_digest']} {sorted(described['settings'].items())}"
+        found.setdefault(key, {**described, "ais": []})["ais"].append(
+            {
+                "ai": search.aiId,
+                "connected": sources.connections.greeted(search.aiId) is not None,
+                **_told(search),
+                "samples": search.samples(arguments.get("samples", 64)),
+            }
+        )
+    return [*found.values()]
 
 
 def _traffic(sources: Sources, arguments: Mapping[str, Any]) -> Any:
@@ -243,7 +292,7 @@ _RESOURCES: dict[str, tuple[Callable[[Sources, Mapping[str, Any]], Any], dict[st
             "limit": _limit,
         },
     ),
-    "progress": (_progress, {}),
+    "progress": (_progress, {"trace_digest": _text, "samples": partial(_upTo, MAX_SAMPLES)}),
     "patterns": (_patterns, {"type": _text, "limit": _limit}),
     "sessions": (
         _sessions,

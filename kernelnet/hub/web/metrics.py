@@ -7,8 +7,9 @@ No AI's id is a label: ids come from strangers, and each would be a series of it
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
 from prometheus_client import generate_latest
 from prometheus_client.core import (
@@ -23,9 +24,12 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from kernelnet.hub.connection.search_history import SearchHistory
 from kernelnet.hub.storage.latency_histogram import BOUNDS, LatencyHistogram
+from kernelnet.hub.storage.transaction import Reader
+from kernelnet.hub.workbench_rules import installedRules
 
-__all__ = ["CONTENT_TYPE", "render"]
+__all__ = ["CONTENT_TYPE", "Learned", "learned", "render"]
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST.encode("ascii")
 
@@ -38,8 +42,52 @@ _LIMITS = {
 }
 
 
-def render(status: Mapping[str, Any], *, startedAt: float, streams: int, slow: int, commits: LatencyHistogram) -> bytes:
+class Learned(NamedTuple):
     """
+    State of the learning.
+
+    @ivar levels: by workbench: of the task on which most is confirmed, the level, and that of the hand-made policy that
+        is best in hindsight, or C{None}.
+    @ivar confirmedAt: Unix time of the last confirmation; C{None}: there was none.
+    @ivar evaluations, rounds: number of those that AIs told of since the start.
+    """
+
+    levels: Mapping[str, tuple[float, float | None]]
+    confirmedAt: float | None
+    evaluations: int
+    rounds: int
+
+
+def learned(reader: Reader, tasks: Iterable[Mapping[str, Any]], searches: SearchHistory, now: float) -> Learned:
+    """
+    In a reader's thread.
+
+    @param tasks: see `kernelnet.hub.views.progress.progress`; of older rules, and of workbenches of which none are
+        installed, none is counted: a name that a stranger gave is no label.
+    @param now: Unix seconds.
+    """
+    names, levels = installedRules(), dict[str, tuple[float, float | None]]()
+    for task in tasks:
+        name, level = task["workbench"], task["steps"][-1]["level"]
+        if name in names and not task["older_rules"] and (name not in levels or level > levels[name][0]):
+            levels[name] = level, task["best_in_hindsight_level"]
+    last = reader.reports.lastConfirmation()
+    # It is of who confirmed it, whose clock may be ahead.
+    at = min(now, datetime.fromisoformat(last).timestamp()) if last is not None else None
+    return Learned(levels, at, searches.evaluations, searches.rounds)
+
+
+def render(
+    status: Mapping[str, Any],
+    found: Learned,
+    *,
+    startedAt: float,
+    streams: int,
+    slow: int,
+    commits: LatencyHistogram,
+) -> bytes:
+    """
+    @param found: see `learned`.
     @param status: see `kernelnet.hub.admin.status`.
     @param startedAt: Unix seconds.
     @param streams: number of readers of C{/api/events}.
@@ -47,14 +95,17 @@ def render(status: Mapping[str, Any], *, startedAt: float, streams: int, slow: i
     @param commits: seconds that they took.
     """
     registry = CollectorRegistry()
-    registry.register(_Hub(status, {"started": startedAt, "streams": streams, "slow": slow}, commits))
+    registry.register(_Hub(status, found, {"started": startedAt, "streams": streams, "slow": slow}, commits))
     ProcessCollector(namespace="kernelnet", registry=registry)
     return generate_latest(registry)
 
 
 class _Hub(Collector):
-    def __init__(self, status: Mapping[str, Any], more: Mapping[str, float], commits: LatencyHistogram) -> None:
+    def __init__(
+        self, status: Mapping[str, Any], found: Learned, more: Mapping[str, float], commits: LatencyHistogram
+    ) -> None:
         self._status = status
+        self._learned = found
         self._commits = commits
         self._more = more
 
@@ -66,6 +117,24 @@ class _Hub(Collector):
             yield CounterMetricFamily(f"kernelnet_connections_{name}", help_, value=limits[name])
         yield _gauges("stored", "What is stored, by kind.", "kind", status["stored"])
         yield _gauges("sessions", "Collaboration sessions, by state.", "state", status["sessions"])
+        found = self._learned
+        best = {name: level for name, (level, _) in found.levels.items()}
+        hand = {name: level for name, (_, level) in found.levels.items() if level is not None}
+        yield _gauges("best_level", "Best confirmed level on held-out, on its best task.", "workbench", best)
+        yield _gauges(
+            "best_in_hindsight_level", "Level of the best hand-made policy in hindsight, there.", "workbench", hand
+        )
+        for name, help_, count in (
+            ("evaluations", "Candidates measured by searches since the start, as AIs tell.", found.evaluations),
+            ("rounds", "Searches that ended since the start, as AIs tell.", found.rounds),
+        ):
+            yield CounterMetricFamily(f"kernelnet_{name}", help_, value=count)
+        if found.confirmedAt is not None:
+            yield GaugeMetricFamily(
+                "kernelnet_last_confirmation_time_seconds",
+                "Unix time of the last confirmation, by the clock of who confirmed.",
+                value=found.confirmedAt,
+            )
         yield _histogram("log_commit_seconds", "From a commit's begin to its being on disk.", self._commits)
         for name, help_, value in (
             ("start_time_seconds", "Unix time at which the hub started.", self._more["started"]),
@@ -96,7 +165,7 @@ def _labelled(name: str, help_: str, label: str, values: Mapping[str, int]) -> M
     return family
 
 
-def _gauges(name: str, help_: str, label: str, values: Mapping[str, int]) -> Metric:
+def _gauges(name: str, help_: str, label: str, values: Mapping[str, float]) -> Metric:
     family = GaugeMetricFamily(f"kernelnet_{name}", help_, labels=[label])
     for key, value in values.items():
         family.add_metric([key], value)

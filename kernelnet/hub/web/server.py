@@ -25,6 +25,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from kernelnet.hub.connection.limits import Bounds
+from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.web import metrics
 from kernelnet.hub.web.api import BadRequest, NotFound, Sources, answerTo
 from kernelnet.hub.web.connection_limits import LimitingFactory, proved
@@ -260,10 +261,20 @@ class Dashboard:
         self.streams.join(request, int(text) if text is not None else None, int(most) if most is not None else None)
         return NOT_DONE_YET
 
-    def _metrics(self, status: dict[str, Any], request: Request) -> object:
+    def _metrics(self, status: dict[str, Any], request: Request) -> Deferred[object]:
+        sources, now = self.sources, self.sources.wallClock()
+        head = sources.log.head
+
+        def learned(reader: Reader) -> metrics.Learned:
+            return metrics.learned(reader, sources.progress.tasks(reader, head), sources.searches, now)
+
+        return sources.log.read(learned).addCallback(self._renderMetrics, status, request)
+
+    def _renderMetrics(self, learned: metrics.Learned, status: dict[str, Any], request: Request) -> object:
         sources = self.sources
         text = metrics.render(
             status,
+            learned,
             startedAt=sources.status.startedAt,
             streams=len(self.streams),
             slow=len(sources.connections.lagging()),

@@ -63,6 +63,13 @@ class OnlineBackupTests(TestCase):
         self.assertEqual(list(self.hub.directory.ais), ["AI_1"])
         self.assertEqual(self.connections.calls, ["suspend: shutting_down", "resume"])
 
+    async def test_whenOpened(self) -> None:
+        """What is to be written at each start is written to the backup that is gone back to as well."""
+        await online_backup.backUp(self.hub.engine, self.file)
+        self.hub.log.whenOpened = lambda transaction: transaction.components.setRules({"fs": "1"})
+        await self.restore(self.file)
+        self.assertEqual(self.hub.stored.components.rules(), {"fs": "1"})
+
     async def test_notNow(self) -> None:
         """Where the hub stands still already, as at its end, nothing changes, and nothing is left."""
         await online_backup.backUp(self.hub.engine, self.file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kernelnet.message import Hello
 from tests.hub.connection.support import FakeConnection
 from tests.hub.databases import onEveryEngine
-from tests.hub.support import HubTestCase, captureLog
+from tests.hub.support import NOON, Hub, HubTestCase, captureLog
 
 
 @onEveryEngine
@@ -36,6 +36,42 @@ class NewsTests(HubTestCase):
         slow.resume()
         (news,) = slow.payloads()
         self.assertEqual(news["ai_info"]["AI_1"]["connected"], False)
+
+
+@onEveryEngine
+class SeenTests(HubTestCase):
+    def seen(self, hub: Hub, aiId: str = "AI_1") -> float:
+        return round(hub.presence.seenAt(aiId) - NOON, 3)
+
+    def test_untilItLeft(self) -> None:
+        """An AI was here last when its connection ended, however long ago its hello was; also after a restart."""
+        client = self.hub.connect("AI_1")
+        self.hub.clock.advance(100)
+        self.assertEqual(self.seen(self.hub), 100.1)
+        self.hub.clock.advance(7)
+        client.leave()
+        self.hub.clock.advance(50)
+        self.assertEqual(self.seen(self.hub), 107.1)
+        (stored,) = self.hub.stored.ais.all()
+        self.assertEqual(round(stored.seenAt - NOON, 3), 107.1)
+
+    def test_killed(self) -> None:
+        """Of a hub that was killed the next knows to the minute who was here."""
+        self.hub.connect("AI_1")
+        for _ in range(100):
+            self.hub.clock.advance(5)
+        (stored,) = self.hub.stored.ais.all()
+        self.assertTrue(440 <= stored.seenAt - NOON <= 500.1, stored.seenAt - NOON)
+
+    def test_stopped(self) -> None:
+        """A hub that stops writes down until when everybody was here."""
+        client = self.hub.connect("AI_1")
+        self.hub.clock.advance(3)
+        stopped = self.hub.stop()
+        client.leave()
+        self.successResultOf(stopped)
+        (stored,) = self.hub.stored.ais.all()
+        self.assertEqual(round(stored.seenAt - NOON, 3), 3.1)
 
 
 @onEveryEngine

@@ -32,6 +32,21 @@ class ReadingTests(HubTestCase):
         with self.assertRaisesRegex(DatabaseTooNew, "schema version 99"), offline.reading(self.hub.sqlite.path):
             self.fail("it was read")
 
+    def test_older(self) -> None:
+        """Of an older kernelnet's one line says what brings it up to date."""
+        self.hub.execute("UPDATE meta SET value = '4' WHERE key = 'schema_version'")
+        self.hub.execute("DROP INDEX shared_components_turns")
+        self.hub.execute("DROP INDEX shared_components_best")
+        self.hub.execute("ALTER TABLE shared_components DROP COLUMN standing")
+        self.hub.execute("ALTER TABLE shared_components DROP COLUMN older_rules")
+        with (
+            self.assertRaisesRegex(DatabaseError, "version 4: start the hub"),
+            offline.reading(self.hub.sqlite.path) as r,
+        ):
+            r.components.named("x")
+        with offline.reading(self.hub.sqlite.path) as reader:
+            self.assertEqual(reader.ais.all(), [])
+
 
 class FileTests(SynchronousTestCase):
     def setUp(self) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from kernelnet.artifacts import Verdict
-from kernelnet.hub.views import components
+from kernelnet.hub.views import components, projections
 from kernelnet.hub.views.patterns import patterns
 from kernelnet.hub.views.progress import progress
 from tests.hub.databases import onEveryEngine
@@ -15,12 +15,18 @@ from tests.hub.support import Client, HubTestCase
 A, B, C = (hashlib.sha256(name.encode()).hexdigest() for name in "abc")
 
 
-def claiming(name: str, level: float, parents: list[str] | None = None, trace: str = "1" * 64) -> dict[str, Any]:
-    """A component whose module is its name."""
+def claiming(
+    name: str, level: float, parents: list[str] | None = None, trace: str = "1" * 64, rules: str = "2" * 64
+) -> dict[str, Any]:
+    """
+    A component whose module is its name.
+
+    @param rules: of the workbench, that it was measured under.
+    """
     splits = {split: {"events": 10, "score": 5, "fuel": 1} for split in ("train", "validation", "held_out")}
     report = {
         "workbench": "file_system",
-        "workbench_digest": "2" * 64,
+        "workbench_digest": rules,
         "trace": "t",
         "trace_digest": trace,
         "settings": {"capacity": 4},
@@ -73,7 +79,7 @@ class CatalogTests(HubTestCase):
             self.assertEqual([states[entry.component.id] for entry in found], [state])
 
     def test_order(self) -> None:
-        """By level, by what most confirm, or the newest first; of one workbench or all; never more than asked for."""
+        """By level, but never what is claimed before what is confirmed; by what most confirm; the newest first."""
         for name, level in (("a", 0.1), ("b", 0.9), ("c", 0.5)):
             self.author.send("os_component_share", claiming(name, level))
         self.judge(self.peer, "a", Verdict.CONFIRMED)
@@ -81,8 +87,44 @@ class CatalogTests(HubTestCase):
         def names(**options: Any) -> str:
             return "".join(e.component.id for e in components.entries(self.hub.stored, **options))
 
-        self.assertEqual((names(sort="level"), names(sort="confirmed"), names(sort="newest")), ("bca", "abc", "cba"))
-        self.assertEqual((names(workbench="file_system", limit=2), names(workbench="security")), ("bc", ""))
+        self.assertEqual((names(sort="level"), names(sort="confirmed"), names(sort="newest")), ("abc", "abc", "cba"))
+        self.assertEqual((names(workbench="file_system", limit=2), names(workbench="security")), ("ab", ""))
+        self.judge(self.peer, "b", Verdict.REFUTED)
+        self.assertEqual((names(sort="level"), names(sort="confirmed")), ("acb", "acb"))
+
+    def setRules(self, digest: str) -> None:
+        self.hub.transact(lambda transaction: transaction.components.setRules({"file_system": digest}))
+
+    def test_olderRules(self) -> None:
+        """What was claimed under older rules stands last and is marked so, in lists, tasks, and pages of knowledge."""
+        for name, level in (("new", 0.25), ("old", 0.75)):
+            self.author.send("os_component_share", claiming(name, level, rules="4" * 64 if name == "old" else "2" * 64))
+            self.judge(self.peer, name, Verdict.CONFIRMED)
+        for rules, order in (("2" * 64, ["new", "old"]), ("4" * 64, ["old", "new"])):
+            self.setRules(rules)
+            found = [components.describe(one) for one in components.entries(self.hub.stored)]
+            self.assertEqual([(one["id"], one["older_rules"]) for one in found], [(order[0], False), (order[1], True)])
+            tasks = progress(self.hub.stored)
+            self.assertEqual([task["older_rules"] for task in tasks], [False, True])
+            self.assertEqual([[step["id"] for step in task["steps"]] for task in tasks], [[one] for one in order])
+            page, _ = projections.page(self.hub.stored, None, 9)
+            told = [(one["id"], one.get("older_rules")) for one in page.components]
+            self.assertEqual(told, [(order[0], None), (order[1], True)])
+            best = projections.bestMatch(self.hub.stored, "file_system", "x")
+            assert best is not None
+            self.assertEqual(best["id"], order[0])
+
+    def test_rulesFollow(self) -> None:
+        """Without the workbench those rules are in force that an AI, not the author, confirmed a claim under last."""
+        for name in ("2", "4"):
+            self.author.send("os_component_share", claiming(name, 0.5, rules=name * 64))
+        for who, name, expected in (
+            (self.author, "2", {}),
+            (self.peer, "2", {"file_system": "2" * 64}),
+            (self.peer, "4", {"file_system": "4" * 64}),
+        ):
+            self.judge(who, name, Verdict.CONFIRMED)
+            self.assertEqual(self.hub.stored.components.rules(), expected)
 
     def test_names(self) -> None:
         """By id or by the first digits of the digest; an id that two authors use for two programs is ambiguous."""

@@ -75,10 +75,87 @@ class PageTests(HubTestCase):
         (line,) = [line for line in self.author.lines() if b'"training_sync"' in line]
         self.assertLess(len(line), 256 * 1024)
 
+    def sequence(self, limit: int) -> str:
+        """The ids of all items in the order in which pages of this size bring them, components apart from patterns."""
+        pages = self.pages(limit)
+        self.assertTrue(all(len(page.components) + len(page.patterns) <= limit for page in pages))
+        return "".join(one["id"] for page in pages for one in [*page.components, *page.patterns])
+
+    def fill(self) -> None:
+        """Of AI_1, who floods, 20 components and 9 patterns of the highest claims; of OTHER one each, confirmed."""
+        other, peer = self.hub.connect("OTHER"), self.hub.connect("PEER")
+        for n in range(20):
+            self.author.send(
+                "os_component_share", aComponent(chr(ord("a") + n), implementation=str(n), development_level=0.9)
+            )
+        for n in range(9):
+            self.author.send("pattern_share", aPattern(str(n), confidence=1.0))
+        other.send("os_component_share", aComponent("Y", implementation="Y", development_level=0.2))
+        other.send("os_component_share", aComponent("Z", implementation="Z", development_level=0.1))
+        other.send("pattern_share", aPattern("P", confidence=0.1))
+        digest = self.hub.stored.components.named("Z")[0].digest
+        peer.send(
+            "performance_report", {"component_id": "Z", "performance": {}, "digest": digest, "verdict": "confirmed"}
+        )
+
+    def test_turns(self) -> None:
+        """Confirmed ones first; of what is claimed nobody has more than a few before others; patterns between."""
+        self.fill()
+        expected = "Zts8rqp7Yon6mlk5jih4gfePdcb3a210"
+        self.assertEqual(self.sequence(1), expected)
+        for limit in (2, 3, 7, 100):
+            self.assertEqual(sorted(self.sequence(limit)), sorted(expected), limit)
+        first, _ = projections.page(self.hub.stored, None, 10)
+        self.assertEqual("".join(one["id"] for one in first.components), "ZtsrqpYo")
+        self.assertEqual("".join(one["id"] for one in first.patterns), "87")
+
+    def test_meanwhile(self) -> None:
+        """What is stored while somebody reads page by page keeps nothing from him that was there."""
+        self.fill()
+        seen, cursor = "", None
+        for n in range(99):
+            page, cursor = projections.page(self.hub.stored, cursor, 2)
+            seen += "".join(one["id"] for one in [*page.components, *page.patterns])
+            self.author.send(
+                "os_component_share", aComponent(f"new{n}", implementation=f"new{n}", development_level=0.95)
+            )
+            self.author.send("pattern_share", aPattern(f"new{n}", confidence=1.0))
+            if cursor is None:
+                break
+        self.assertLessEqual(set("Zts8rqp7Yon6mlk5jih4gfePdcb3a210"), set(seen))
+
+    def test_formerCursors(self) -> None:
+        """A cursor that an older hub gave out goes on where it was, in the order that it is of, to the end."""
+        self.fill()
+        seq = {name: self.hub.stored.components.named(name)[0].seq for name in "ZtaY"}
+        everything = "Ztsrqponmlkjihgfedcba" + "Y" + "876543210P"
+        for cursor, last in ((f"c:1:0.1:{seq['Z']}", "Z"), (f"c:0:0.9:{seq['a']}", "a"), (f"c:0:0.2:{seq['Y']}", "Y")):
+            found = ""
+            following: str | None = cursor
+            while following is not None:
+                page, following = projections.page(self.hub.stored, following, 1)
+                found += "".join(one["id"] for one in [*page.components, *page.patterns])
+            self.assertEqual(found, everything[everything.index(last) + 1 :], cursor)
+        confident = [one.seq for one in self.hub.stored.patterns.after(None)]
+        page, _ = projections.page(self.hub.stored, f"p:1.0:{confident[7]}", 99)
+        self.assertEqual(([one["id"] for one in page.patterns], page.components), (["0", "P"], []))
+
     def test_cursors(self) -> None:
         """What is no cursor begins from the start."""
         self.author.send("pattern_share", aPattern())
-        for cursor in ("", "c", "c:x:y:z", "p:1", "q:1:2", "c:1:2:3:4", "p:nan:1", "c:" + "9" * 200 + ":1:1"):
+        for cursor in (
+            "",
+            "c",
+            "c:x:y:z",
+            "p:1",
+            "q:1:2",
+            "c:1:2:3:4",
+            "p:nan:1",
+            "c:" + "9" * 200 + ":1:1",
+            "t:9:-1:-1",
+            "t:0:1:1:x:1:-1",
+            "t:1:1:1:nan:1:-1",
+        ):
             page, following = projections.page(self.hub.stored, cursor, 10)
             self.assertIsNone(following)
             self.assertLessEqual(len(page.patterns), 1, cursor)
@@ -110,6 +187,15 @@ class IndexTests(HubTestCase):
         """A page is read from an index: no sorting of the whole table."""
         plan = self.hub.rows(
             "EXPLAIN QUERY PLAN SELECT seq FROM shared_components"
-            " ORDER BY confirmed - refuted DESC, development_level DESC, seq DESC"
+            " ORDER BY standing DESC, development_level DESC, seq DESC"
         )
         self.assertNotIn("TEMP B-TREE", str(plan))
+
+    def test_turns(self) -> None:
+        """Who is where in its author's turns is read from an index, not sorted."""
+        for table, order in (
+            ("shared_components", "PARTITION BY ai_id, standing ORDER BY development_level DESC, seq DESC"),
+            ("shared_patterns", "PARTITION BY ai_id ORDER BY confidence DESC, seq DESC"),
+        ):
+            plan = self.hub.rows(f"EXPLAIN QUERY PLAN SELECT ROW_NUMBER() OVER ({order}) FROM {table}")
+            self.assertNotIn("TEMP B-TREE", str(plan))

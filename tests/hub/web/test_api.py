@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.hub.views import progress, sessions
 from kernelnet.hub.web.traffic import SAMPLES
-from kernelnet.wire import WireProblem
+from kernelnet.wire import WireProblem, rfc3339
 from tests.hub.databases import onEveryEngine
-from tests.hub.support import aComponent, aPattern
+from tests.hub.support import TIMESTAMP, aComponent, aPattern
 from tests.hub.views.test_components import claiming
 from tests.hub.web.support import WebTestCase
+from tests.wire_examples import SEARCH_PROGRESS
 
 EVIL = "</script><script>alert(1)</script>\u202e\x07"
 
@@ -97,63 +99,38 @@ class ApiTests(WebTestCase):
         self.assertEqual(self.ask("/api/components/none").code, 404)
 
     def test_progress(self) -> None:
-        """For each task the steps by which what others confirmed rose, with the best hand-made policy's level."""
+        """For each task the steps by which what others confirmed rose, with what hand-made policies reach on it."""
         author, peer, other = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
         for name, level in (("a", 0.2), ("b", 0.9), ("c", 0.1), ("d", 0.4)):
             author.send("os_component_share", claiming(name, level))
             digest = self.ask(f"/api/components/{name}").json["digest"]
-            performance = {"best_by_hand": "sieve", "best_by_hand_level": 0.3}
+            told: dict[str, object] = {"development_level": level, "level_low": level - 0.1, "level_high": level + 0.05}
+            told |= {"chosen_on_train": "arc", "chosen_on_train_level": level / 4}
+            told |= {"best_in_hindsight": "sieve", "best_in_hindsight_level": level / 2}
             if name != "b":
-                report = {"component_id": name, "performance": performance, "digest": digest, "verdict": "confirmed"}
+                report = {"component_id": name, "performance": told, "digest": digest, "verdict": "confirmed"}
                 peer.send("performance_report", report)
                 other.send("performance_report", report)
         (task,) = self.ask("/api/progress").json["tasks"]
-        self.assertEqual([(step["id"], step["level"]) for step in task["steps"]], [("a", 0.2), ("d", 0.4)])
-        self.assertEqual((task["confirmed"], task["by_hand"]), (3, {"name": "sieve", "level": 0.3}))
+        steps = [(step["id"], step["level"], step["level_low"], step["level_high"]) for step in task["steps"]]
+        self.assertEqual(steps, [("a", 0.2, 0.1, 0.25), ("d", 0.4, 0.4 - 0.1, 0.45)])
+        self.assertEqual(task["confirmed"], 3)
+        self.assertEqual((task["chosen_on_train"], task["chosen_on_train_level"]), ("arc", 0.1))
+        self.assertEqual((task["best_in_hindsight"], task["best_in_hindsight_level"]), ("sieve", 0.2))
 
-    def byHand(self, *said: tuple[object, object] | None) -> object:
-        """What is told of the best hand-made policy when each of so many peers that confirmed a component says this."""
-        self.asked = getattr(self, "asked", 0) + 1
-        component = claiming(f"c{self.asked}", 0.5, trace=f"{self.asked:064x}")
-        author = self.hub.connect("AUTHOR")
-        author.send("os_component_share", component)
-        digest = self.ask(f"/api/components/c{self.asked}").json["digest"]
-        for number, words in enumerate(said):
-            told = {} if words is None else {"best_by_hand": words[0], "best_by_hand_level": words[1]}
-            report = {"component_id": "c", "performance": told, "digest": digest, "verdict": "confirmed"}
-            self.hub.connect(f"AI_{number}").send("performance_report", report)
-        tasks = {task["trace_digest"]: task for task in self.ask("/api/progress").json["tasks"]}
-        return tasks[f"{self.asked:064x}"]["by_hand"]
-
-    def test_byHand(self) -> None:
-        """What the best hand-made policy reaches is nobody's to say alone, and nothing that can't be is believed."""
-        self.assertIsNone(self.byHand(("sieve", 0.3)))
-        self.assertEqual(self.byHand(("sieve", 0.3), ("sieve", 0.3)), {"name": "sieve", "level": 0.3})
-        self.assertEqual(self.byHand(("x", 0.9), ("sieve", 0.3), ("sieve", 0.3)), {"name": "sieve", "level": 0.3})
-        self.assertIsNone(self.byHand(("x", 0.9), ("x", 0.9), ("sieve", 0.3), ("sieve", 0.3)))
-        for words in (
-            ("sieve", 1e9),
-            ("sieve", -2),
-            ("sieve", True),
-            ("sieve", "1"),
-            ("", 0.3),
-            ("x" * 65, 0.3),
-            (1, 0.3),
-        ):
-            self.assertIsNone(self.byHand(words, words), words)
-        self.assertIsNone(self.byHand(None, None))
-
-    def test_byHandOfOthers(self) -> None:
-        """Neither the author, nor who refuted it, has a voice on the best hand-made policy."""
-        author, peer, liar = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
-        author.send("os_component_share", claiming("c", 0.5))
-        digest = self.ask("/api/components/c").json["digest"]
-        told = {"best_by_hand": "sieve", "best_by_hand_level": 0.3}
-        for who, verdict in ((author, None), (peer, "confirmed"), (liar, "unmeasurable")):
-            report = {"component_id": "c", "performance": told, "digest": digest, "verdict": verdict}
-            who.send("performance_report", report)
+    def test_handMadeOfOthers(self) -> None:
+        """Where nobody says it of the best component, what is said of the newest other counts."""
+        author, *peers = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
+        for name, level in (("best", 0.9), ("old", 0.2), ("new", 0.3)):
+            author.send("os_component_share", claiming(name, level))
+            digest = self.ask(f"/api/components/{name}").json["digest"]
+            told = {} if name == "best" else {"best_in_hindsight": name, "best_in_hindsight_level": level}
+            report = {"component_id": name, "performance": told, "digest": digest, "verdict": "confirmed"}
+            for peer in peers:
+                peer.send("performance_report", report)
         (task,) = self.ask("/api/progress").json["tasks"]
-        self.assertIsNone(task["by_hand"])
+        self.assertEqual((task["best_in_hindsight"], task["best_in_hindsight_level"]), ("new", 0.3))
+        self.assertEqual((task["chosen_on_train"], task["chosen_on_train_level"]), (None, None))
 
     def test_progressIsKept(self) -> None:
         """Progress is computed anew when the log has a component or a report, and not for other messages."""
@@ -177,6 +154,34 @@ class ApiTests(WebTestCase):
             peer.send("performance_report", report)
             (task,) = self.ask("/api/progress").json["tasks"]
         self.assertEqual((task["confirmed"], len(computed)), (1, 4))
+
+    def test_searches(self) -> None:
+        """For each task that is searched on what each AI told, with samples; of each AI also what it told last."""
+        task = SEARCH_PROGRESS["task"]
+        clients = [self.hub.connect(f"AI_{n}") for n in (1, 2)]
+        for number in range(100):
+            self.hub.clock.advance(1)
+            for client in clients:
+                told = {"task": task, "evaluations": number, "train": number / 100}
+                client.send("heartbeat", {"progress": told})
+        clients[1].leave()
+        (search,) = self.ask("/api/progress").json["searches"]
+        self.assertEqual({key: search[key] for key in task}, task)
+        self.assertEqual([(ai["ai"], ai["connected"]) for ai in search["ais"]], [("AI_2", False), ("AI_1", True)])
+        one = search["ais"][1]
+        self.assertEqual((one["evaluations"], one["train"], one["validation"], one["sessions"]), (99, 0.99, None, []))
+        self.assertEqual((len(one["samples"]), one["samples"][-1][1:]), (64, [99, 0.99, None]))
+        (search,) = self.ask(f"/api/progress?samples=3&trace_digest={task['trace_digest']}").json["searches"]
+        self.assertEqual([sample[1] for sample in search["ais"][0]["samples"]], [0, 50, 99])
+        self.assertEqual(self.ask("/api/progress?trace_digest=x").json["searches"], [])
+        away, here = self.hub.connect("AI_3"), self.ask("/api/ais").json["ais"]
+        self.assertEqual([ai["progress"] and ai["progress"]["evaluations"] for ai in here], [None, 99, 99])
+        self.assertEqual(here[1]["progress"]["task"], task)
+        seen = self.hub.now()
+        away.leave()
+        self.hub.clock.advance(9)
+        (gone,) = [ai for ai in self.ask("/api/ais").json["ais"] if ai["id"] == "AI_3"]
+        self.assertEqual(gone["seen"], rfc3339(seen))
 
     def test_sessions(self) -> None:
         """Sessions come page by page, each bounded in bytes, and without their transcripts where nobody wants them."""
@@ -306,6 +311,41 @@ class ApiTests(WebTestCase):
         self.assertEqual((found["AI_1"]["connected"], found["AI_1"]["behind"]), (True, 0))
         self.assertIsNotNone(found["AI_2"]["seen"])
         self.assertEqual(self.ask("/api/ais?limit=1").json["known"], 2)
+
+    def test_metricsOfLearning(self) -> None:
+        """What is best by workbench, and how much was searched; no label comes from a stranger."""
+        self.assertNotIn("kernelnet_last_confirmation", self.ask("/metrics").body.decode())
+        author, *peers = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
+        strange = claiming("strange", 0.99)
+        for part in (strange["component"]["manifest"], strange["component"]["manifest"]["report"]):
+            part["workbench"] = "a stranger's"
+        for name, shared in (
+            ("low", claiming("low", 0.25)),
+            ("high", claiming("high", 0.5, trace="4" * 64)),
+            ("refuted", claiming("refuted", 0.9)),
+            ("strange", strange),
+        ):
+            author.send("os_component_share", shared)
+            digest = self.ask(f"/api/components/{name}").json["digest"]
+            told = {"best_in_hindsight": "sieve", "best_in_hindsight_level": 0.125 if name == "high" else 0.75}
+            verdict = "refuted" if name == "refuted" else "confirmed"
+            report = {"component_id": name, "performance": told, "digest": digest, "verdict": verdict}
+            for peer in peers:
+                peer.send("performance_report", report)
+        for client, evaluations in ((author, 7), (peers[0], 5)):
+            told = {"task": SEARCH_PROGRESS["task"], "evaluations": evaluations, "rounds": 2}
+            client.send("heartbeat", {"progress": told})
+        text = self.ask("/metrics").body.decode()
+        for line in (
+            'kernelnet_best_level{workbench="file_system"} 0.5',
+            'kernelnet_best_in_hindsight_level{workbench="file_system"} 0.125',
+            "kernelnet_evaluations_total 12.0",
+            "kernelnet_rounds_total 4.0",
+        ):
+            self.assertIn(line, text.splitlines())
+        (at,) = re.findall(r"^kernelnet_last_confirmation_time_seconds (\S+)$", text, re.M)
+        self.assertEqual(rfc3339(float(at))[:19], TIMESTAMP[:19])
+        self.assertNotIn("stranger", text)
 
     def test_metrics(self) -> None:
         """Prometheus' text, with counters by type and no AI's id."""

@@ -120,6 +120,12 @@ class MemoryAis:
     def save(self, ai: StoredAi) -> None:
         self._tables.ais[ai.aiId] = ai
 
+    def setSeen(self, seen: Sequence[tuple[float, str]]) -> None:
+        for at, aiId in seen:
+            ai = self._tables.ais.get(aiId)
+            if ai is not None:
+                self._tables.ais[aiId] = ai._replace(seenAt=at)
+
     def raiseReadSeq(self, read: Sequence[tuple[int, str]]) -> None:
         for seq, aiId in read:
             ai = self._tables.ais.get(aiId)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.log_pages import Event
-from kernelnet.hub.storage.memory.tables import ComponentRow, PatternRow, ReportRow, Tables
+from kernelnet.hub.storage.memory.tables import ComponentRow, PatternRow, ReportRow, RulesRow, Tables
 from kernelnet.hub.storage.statements.knowledge import (
+    OLDER,
     ComponentKey,
+    ComponentTurn,
     NewComponent,
     NewPattern,
     NewReport,
+    PatternTurn,
     StoredComponent,
     StoredPattern,
     StoredReport,
@@ -21,11 +24,11 @@ from kernelnet.hub.storage.statements.knowledge import (
 __all__ = ["MemoryComponents", "MemoryPatterns", "MemoryReports"]
 
 _SORTS: dict[str, Callable[[StoredComponent | ComponentKey], tuple[float, ...]]] = {
-    "level": lambda one: (one.level, one.seq),
-    "confirmed": lambda one: (one.rank, one.level, one.seq),
-    "newest": lambda one: (one.seq,),
+    "level": lambda one: (one.standing, one.level, one.seq),
+    "confirmed": lambda one: (one.standing != OLDER, one.rank, one.level, one.seq),
+    "newest": lambda one: (one.standing != OLDER, one.seq),
 }
-_best = _SORTS["confirmed"]
+_best = _SORTS["level"]
 
 _STATES: dict[str, Callable[[StoredComponent], bool]] = {
     "confirmed": lambda one: one.confirmed > 0 and one.refuted == 0,
@@ -46,6 +49,16 @@ class MemoryPatterns:
 
     def after(self, key: tuple[float, int] | None) -> Iterator[StoredPattern]:
         return iter([row for row in self._bestFirst() if key is None or (row.confidence, row.seq) < key])
+
+    def inTurn(self, each: int, key: PatternTurn | None, limit: int) -> Iterator[tuple[PatternTurn, StoredPattern]]:
+        counts: Counter[str] = Counter()
+        found = []
+        for row in self._bestFirst():
+            found.append((PatternTurn(counts[row.author] // each, row.confidence, row.seq), row))
+            counts[row.author] += 1
+        found.sort(key=lambda one: one[0].turn)
+        behind = [one for one in found if key is None or _inTurn(one[0]) > _inTurn(key)]
+        return iter(behind[:limit])
 
     def best(self, type: str | None, limit: int, maxBytes: int) -> list[StoredPattern]:
         return [row for row in self._bestFirst(type) if len(row.body) <= maxBytes][:limit]
@@ -84,26 +97,83 @@ class MemoryComponents:
             timestamp=component.timestamp,
             body=component.body,
         )
-        self._tables.components[stored.author, stored.id] = ComponentRow(component.name, component.feature, stored)
+        self._tables.components[stored.author, stored.id] = ComponentRow(
+            component.name, component.feature, stored, component.workbenchDigest
+        )
 
     def countVerdicts(self, digest: str) -> None:
         judged = {(new.reporter, new.verdict) for _, new in self._tables.reports.values() if new.digest == digest}
-        for key, (name, feature, stored) in [*self._tables.components.items()]:
-            if stored.digest == digest:
-                counts = Counter(verdict for reporter, verdict in judged if reporter != stored.author)
+        for key, row in [*self._tables.components.items()]:
+            if row.stored.digest == digest:
+                counts = Counter(verdict for reporter, verdict in judged if reporter != row.stored.author)
                 confirmed, refuted = counts[Verdict.CONFIRMED.value], counts[Verdict.REFUTED.value]
-                counted = stored._replace(confirmed=confirmed, refuted=refuted)
-                self._tables.components[key] = ComponentRow(name, feature, counted)
+                counted = row.stored._replace(confirmed=confirmed, refuted=refuted, olderRules=self._isOlder(row))
+                self._tables.components[key] = row._replace(stored=counted)
+
+    def setRules(self, installed: Mapping[str, str]) -> None:
+        rules = self._tables.rules
+        for workbench in [*rules]:
+            rules[workbench] = RulesRow(rules[workbench].digest, False)
+        for workbench, digest in installed.items():
+            rules[workbench] = RulesRow(digest, True)
+        self._compareRules(None)
+
+    def followRules(self, digest: str) -> None:
+        found = [
+            row
+            for row in self._tables.components.values()
+            if row.stored.kind == "component"
+            and row.stored.digest == digest
+            and row.stored.confirmed > 0
+            and row.workbenchDigest
+        ]
+        newest = max(found, key=lambda row: row.stored.seq, default=None)
+        if newest is None:
+            return
+        inForce = self._tables.rules.get(newest.feature)
+        if inForce is None or not inForce.installed:
+            self._tables.rules[newest.feature] = RulesRow(newest.workbenchDigest, False)
+            self._compareRules(newest.feature)
+
+    def rules(self) -> dict[str, str]:
+        return {workbench: row.digest for workbench, row in self._tables.rules.items()}
+
+    def _compareRules(self, feature: str | None) -> None:
+        for key, row in [*self._tables.components.items()]:
+            if feature in (None, row.feature):
+                stored = row.stored._replace(olderRules=self._isOlder(row))
+                self._tables.components[key] = row._replace(stored=stored)
+
+    def _isOlder(self, row: ComponentRow) -> bool:
+        inForce = self._tables.rules.get(row.feature)
+        return row.workbenchDigest != "" and inForce is not None and inForce.digest != row.workbenchDigest
 
     def after(self, key: ComponentKey | None) -> Iterator[StoredComponent]:
         rows = [row.stored for row in self._tables.components.values()]
-        return iter(_sorted([one for one in rows if key is None or _best(one) < _best(key)], "confirmed"))
+        found = [one for one in rows if key is None or one.key[:3] < key[:3]]
+        return iter(sorted(found, key=lambda one: one.key[:3], reverse=True))
+
+    def inTurn(
+        self, each: int, key: ComponentTurn | None, limit: int
+    ) -> Iterator[tuple[ComponentTurn, StoredComponent]]:
+        counts: Counter[tuple[str, int]] = Counter()
+        found = []
+        for one in _sorted([row.stored for row in self._tables.components.values()], "level"):
+            mine = (one.author, one.standing)
+            found.append((ComponentTurn(one.standing, counts[mine] // each, one.level, one.seq), one))
+            counts[mine] += 1
+        found.sort(key=lambda one: (-one[0].standing, one[0].turn))
+        behind = [one for one in found if key is None or _inTurn(one[0]) > _inTurn(key)]
+        return iter(behind[:limit])
 
     def best(self, feature: str, requestor: str) -> StoredComponent | None:
         found = [
             row.stored
             for row in self._tables.components.values()
-            if row.stored.kind == "component" and row.stored.author != requestor and feature in (row.feature, row.name)
+            if row.stored.kind == "component"
+            and not row.stored.olderRules
+            and row.stored.author != requestor
+            and feature in (row.feature, row.name)
         ]
         return max(found, key=_best, default=None)
 
@@ -193,6 +263,10 @@ class MemoryReports:
             if report.digest == digest and report.reporter != author and report.verdict is not None
         ]
 
+    def lastConfirmation(self) -> str | None:
+        found = (one.timestamp for one in reversed(self._bySeq()) if one.verdict == Verdict.CONFIRMED.value)
+        return next(found, None)
+
     def count(self) -> int:
         return len(self._tables.reports)
 
@@ -202,6 +276,13 @@ class MemoryReports:
 
     def _bySeq(self) -> list[NewReport]:
         return [row.new for row in sorted(self._tables.reports.values(), key=lambda row: row.seq)]
+
+
+def _inTurn(place: PatternTurn | ComponentTurn) -> tuple[float, ...]:
+    """By which places are ordered, ascending."""
+    first = (-place.standing,) if isinstance(place, ComponentTurn) else ()
+    best = place.level if isinstance(place, ComponentTurn) else place.confidence
+    return (*first, place.turn, -best, -place.seq)
 
 
 def _sorted(found: list[StoredComponent], sort: str) -> list[StoredComponent]:

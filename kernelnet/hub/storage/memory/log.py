@@ -79,7 +79,7 @@ class MemoryLog:
             report = _report.decode(row.event.line).payload
             if report.verdict != Verdict.CONFIRMED.value:
                 continue
-            for _, _, component in self._tables.components.values():
+            for component in (row.stored for row in self._tables.components.values()):
                 if component.digest == report.digest and component.author != row.event.sender:
                     return Confirmation(row.timestamp, component.id, row.event.sender)
         return None

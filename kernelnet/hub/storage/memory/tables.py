@@ -18,7 +18,7 @@ from kernelnet.hub.storage.statements.access import StoredAi, StoredToken
 from kernelnet.hub.storage.statements.knowledge import NewPattern, NewReport, StoredComponent
 from kernelnet.hub.storage.statements.log import Mark
 
-__all__ = ["ComponentRow", "LogRow", "PatternRow", "ReportRow", "SessionRow", "Table", "Tables"]
+__all__ = ["ComponentRow", "LogRow", "PatternRow", "ReportRow", "RulesRow", "SessionRow", "Table", "Tables"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -47,11 +47,19 @@ class PatternRow(NamedTuple):
 
 
 class ComponentRow(NamedTuple):
-    """The newest version of an author's component; C{name} and C{feature} are asked for, and not shown."""
+    """The newest version of an author's component; all but C{stored} is asked for, and not shown."""
 
     name: str
     feature: str
     stored: StoredComponent
+    workbenchDigest: str
+
+
+class RulesRow(NamedTuple):
+    """The rules of a workbench that are in force, and whether it is installed beside the hub."""
+
+    digest: str
+    installed: bool
 
 
 class ReportRow(NamedTuple):
@@ -155,6 +163,7 @@ class Tables:
     patterns: Table[tuple[str, str], PatternRow] = field(default_factory=Table)
     components: Table[tuple[str, str], ComponentRow] = field(default_factory=Table)
     reports: Table[tuple[str, str, str], ReportRow] = field(default_factory=Table)
+    rules: Table[str, RulesRow] = field(default_factory=Table)
 
     @property
     def first(self) -> int:

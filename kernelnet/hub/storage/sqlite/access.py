@@ -120,6 +120,10 @@ class SqliteAis:
     def save(self, ai: StoredAi) -> None:
         self._execute(f"INSERT OR REPLACE INTO ais ({_AI_COLUMNS}) VALUES (?, ?, ?, ?, ?)", ai)  # noqa: S608
 
+    def setSeen(self, seen: Sequence[tuple[float, str]]) -> None:
+        for one in seen:
+            self._execute("UPDATE ais SET seen_at = ? WHERE ai_id = ?", one)
+
     def raiseReadSeq(self, read: Sequence[tuple[int, str]]) -> None:
         for one in read:
             self._execute("UPDATE ais SET read_seq = ?1 WHERE ai_id = ?2 AND COALESCE(read_seq, 0) < ?1", one)

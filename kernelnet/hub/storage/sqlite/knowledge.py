@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -11,16 +11,21 @@ from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.sqlite.log import Execute
 from kernelnet.hub.storage.statements.knowledge import (
+    OLDER,
     ComponentKey,
+    ComponentTurn,
     NewComponent,
     NewPattern,
     NewReport,
+    PatternTurn,
     StoredComponent,
     StoredPattern,
     StoredReport,
 )
 
 __all__ = ["Put", "SqliteComponents", "SqlitePatterns", "SqliteReports"]
+
+T = TypeVar("T")
 
 Put = Callable[[str, Sequence[Any]], object]
 """Has an INSERT of one row executed, now or later in the transaction, together with others."""
@@ -31,7 +36,7 @@ _PUT_PATTERN = (
 )
 _PUT_COMPONENT = (
     "INSERT OR REPLACE INTO shared_components (seq, ai_id, component_id, kind, name, feature, digest,"
-    " development_level, timestamp, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " development_level, timestamp, body, workbench_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _PUT_REPORT = (
     "INSERT OR REPLACE INTO performance_reports (seq, ai_id, component_id, digest, verdict, timestamp, body)"
@@ -40,17 +45,23 @@ _PUT_REPORT = (
 
 _PATTERN = "SELECT ai_id, confidence, seq, timestamp, body FROM shared_patterns"
 _COMPONENT = (
-    "SELECT ai_id, component_id, kind, digest, development_level, confirmed, refuted, seq, timestamp, body"
+    "SELECT ai_id, component_id, kind, digest, development_level, confirmed, refuted, seq, timestamp, body, older_rules"
     " FROM shared_components"
 )
 _REPORT = "SELECT ai_id, verdict, timestamp, body FROM performance_reports"
 
-_BEST = "confirmed - refuted DESC, development_level DESC, seq DESC"
 _SORTS = {
-    "level": ("development_level", "seq"),
-    "confirmed": ("confirmed - refuted", "development_level", "seq"),
-    "newest": ("seq",),
+    "level": ("standing", "development_level", "seq"),
+    "confirmed": ("-older_rules", "confirmed - refuted", "development_level", "seq"),
+    "newest": ("-older_rules", "seq"),
 }
+_BEST = "standing DESC, development_level DESC, seq DESC"
+_IS_OLDER = """(
+    workbench_digest != '' AND EXISTS (
+        SELECT 1 FROM workbench_rules w
+        WHERE w.workbench = shared_components.feature AND w.digest != shared_components.workbench_digest
+    )
+)"""
 _STATES = {
     "confirmed": "confirmed > 0 AND refuted = 0",
     "refuted": "refuted > 0 AND confirmed = 0",
@@ -79,6 +90,22 @@ class SqlitePatterns:
         return map(
             StoredPattern._make, self._execute(f"{_PATTERN}{where} ORDER BY confidence DESC, seq DESC", key or ())
         )
+
+    def inTurn(self, each: int, key: PatternTurn | None, limit: int) -> Iterator[tuple[PatternTurn, StoredPattern]]:
+        where = "WHERE (-turn, confidence, seq) < (-?2, ?3, ?4)" if key else ""
+        rows = self._execute(
+            f"""
+            SELECT id, turn, confidence, seq FROM (
+                SELECT rowid AS id, confidence, seq, (ROW_NUMBER() OVER (
+                    PARTITION BY ai_id ORDER BY confidence DESC, seq DESC
+                ) - 1) / ?1 AS turn FROM shared_patterns
+            ) {where} ORDER BY turn, confidence DESC, seq DESC LIMIT {int(limit)}
+            """,  # noqa: S608
+            (each, *(key or ())),
+        ).fetchall()
+        for rowid, *turn in rows:
+            if row := self._execute(f"{_PATTERN} WHERE rowid = ?", (rowid,)).fetchone():
+                yield PatternTurn._make(turn), StoredPattern._make(row)
 
     def best(self, type: str | None, limit: int, maxBytes: int) -> list[StoredPattern]:
         rows = self._execute(
@@ -110,28 +137,85 @@ class SqliteComponents:
         c = component
         self._put(
             _PUT_COMPONENT,
-            (event.seq, c.author, c.id, c.kind, c.name, c.feature, c.digest, c.level, c.timestamp, c.body),
+            (
+                event.seq,
+                c.author,
+                c.id,
+                c.kind,
+                c.name,
+                c.feature,
+                c.digest,
+                c.level,
+                c.timestamp,
+                c.body,
+                c.workbenchDigest,
+            ),
         )
 
     def countVerdicts(self, digest: str) -> None:
         self._execute(
-            """
-            UPDATE shared_components SET (confirmed, refuted) = (
+            f"""
+            UPDATE shared_components SET older_rules = {_IS_OLDER}, (confirmed, refuted) = (
                 SELECT COUNT(*) FILTER (WHERE verdict = ?), COUNT(*) FILTER (WHERE verdict = ?)
                 FROM (SELECT DISTINCT r.ai_id, r.verdict FROM performance_reports r
                       WHERE r.digest = shared_components.digest AND r.ai_id != shared_components.ai_id)
             ) WHERE digest = ?
-            """,
+            """,  # noqa: S608
             (Verdict.CONFIRMED.value, Verdict.REFUTED.value, digest),
         )
 
+    def setRules(self, installed: Mapping[str, str]) -> None:
+        self._execute("UPDATE workbench_rules SET installed = 0")
+        for workbench, digest in installed.items():
+            self._execute("INSERT OR REPLACE INTO workbench_rules VALUES (?, ?, 1)", (workbench, digest))
+        self._execute(f"UPDATE shared_components SET older_rules = {_IS_OLDER} WHERE older_rules != {_IS_OLDER}")  # noqa: S608
+
+    def followRules(self, digest: str) -> None:
+        followed = self._execute(
+            "INSERT INTO workbench_rules SELECT feature, workbench_digest, 0 FROM shared_components"
+            " WHERE digest = ? AND kind = 'component' AND confirmed > 0 AND workbench_digest != ''"
+            " ORDER BY seq DESC LIMIT 1"
+            " ON CONFLICT (workbench) DO UPDATE SET digest = excluded.digest"
+            " WHERE NOT installed AND digest != excluded.digest RETURNING workbench",
+            (digest,),
+        ).fetchall()
+        for one in followed:
+            self._execute(f"UPDATE shared_components SET older_rules = {_IS_OLDER} WHERE feature = ?", one)  # noqa: S608
+
+    def rules(self) -> dict[str, str]:
+        return dict(self._execute("SELECT workbench, digest FROM workbench_rules").fetchall())
+
     def after(self, key: ComponentKey | None) -> Iterator[StoredComponent]:
         where = " WHERE (confirmed - refuted, development_level, seq) < (?, ?, ?)" if key is not None else ""
-        return map(StoredComponent._make, self._execute(f"{_COMPONENT}{where} ORDER BY {_BEST}", key or ()))
+        rows = self._execute(
+            f"SELECT rowid FROM shared_components{where}"  # noqa: S608
+            " ORDER BY confirmed - refuted DESC, development_level DESC, seq DESC",
+            key[:3] if key is not None else (),
+        ).fetchall()
+        return (one for _, one in self._each((rowid, None) for (rowid,) in rows))
+
+    def inTurn(
+        self, each: int, key: ComponentTurn | None, limit: int
+    ) -> Iterator[tuple[ComponentTurn, StoredComponent]]:
+        where = (
+            "WHERE standing < ?2 OR standing = ?2 AND (-turn, development_level, seq) < (-?3, ?4, ?5)" if key else ""
+        )
+        rows = self._execute(
+            f"""
+            SELECT id, standing, turn, development_level, seq FROM (
+                SELECT rowid AS id, standing, development_level, seq, (ROW_NUMBER() OVER (
+                    PARTITION BY ai_id, standing ORDER BY development_level DESC, seq DESC
+                ) - 1) / ?1 AS turn FROM shared_components
+            ) {where} ORDER BY standing DESC, turn, development_level DESC, seq DESC LIMIT {int(limit)}
+            """,  # noqa: S608
+            (each, *(key or ())),
+        ).fetchall()
+        return self._each((rowid, ComponentTurn._make(turn)) for rowid, *turn in rows)
 
     def best(self, feature: str, requestor: str) -> StoredComponent | None:
         return self._one(
-            f"kind = 'component' AND ai_id != ? AND (feature = ? OR name = ?) ORDER BY {_BEST} LIMIT 1",
+            f"kind = 'component' AND NOT older_rules AND ai_id != ? AND (feature = ? OR name = ?)"
+            f" ORDER BY {_BEST} LIMIT 1",
             requestor,
             feature,
             feature,
@@ -159,14 +243,20 @@ class SqliteComponents:
             conditions.append(_STATES[state])
         columns = _SORTS[sort]
         if after is not None:
-            numbers = {"development_level": after.level, "confirmed - refuted": after.rank, "seq": after.seq}
+            numbers = {
+                "standing": after.standing,
+                "-older_rules": -int(after.standing == OLDER),
+                "development_level": after.level,
+                "confirmed - refuted": after.rank,
+                "seq": after.seq,
+            }
             conditions.append(f"({', '.join(columns)}) < ({', '.join('?' * len(columns))})")
             values += [numbers[column] for column in columns]
         order = ", ".join(f"{column} DESC" for column in columns)
         return self._some(f"{' AND '.join(conditions)} ORDER BY {order} LIMIT ?", *values, limit)
 
     def inOrder(self) -> Iterator[StoredComponent]:
-        return map(StoredComponent._make, self._execute(f"{_COMPONENT} WHERE kind = 'component' ORDER BY seq"))
+        return map(_component, self._execute(f"{_COMPONENT} WHERE kind = 'component' ORDER BY seq"))
 
     def named(self, name: str) -> list[StoredComponent]:
         return self._some(
@@ -187,10 +277,8 @@ class SqliteComponents:
             " WHERE kind = 'component' AND confirmed > 0 AND refuted = 0 ORDER BY seq DESC LIMIT ?",
             (limit,),
         ).fetchall()
-        # One at a time, since each may be of a megabyte.
-        for (rowid,) in reversed(newest):
-            if (component := self._one("rowid = ?", rowid)) is not None:
-                yield component
+        for _, component in self._each((rowid, None) for (rowid,) in reversed(newest)):
+            yield component
 
     def features(self, limit: int) -> list[str]:
         rows = self._execute(
@@ -232,12 +320,18 @@ class SqliteComponents:
         ).fetchone()
         return int(count)
 
+    def _each(self, rows: Iterable[tuple[int, T]]) -> Iterator[tuple[T, StoredComponent]]:
+        """The rows with these numbers that are still there: one at a time, since each may be of a megabyte."""
+        for rowid, place in rows:
+            if (component := self._one("rowid = ?", rowid)) is not None:
+                yield place, component
+
     def _one(self, condition: str, *values: Any) -> StoredComponent | None:
         row = self._execute(f"{_COMPONENT} WHERE {condition}", values).fetchone()
-        return StoredComponent._make(row) if row else None
+        return _component(row) if row else None
 
     def _some(self, condition: str, *values: Any) -> list[StoredComponent]:
-        return [*map(StoredComponent._make, self._execute(f"{_COMPONENT} WHERE {condition}", values))]
+        return [*map(_component, self._execute(f"{_COMPONENT} WHERE {condition}", values))]
 
 
 class SqliteReports:
@@ -268,9 +362,21 @@ class SqliteReports:
             (digest, author),
         ).fetchall()
 
+    def lastConfirmation(self) -> str | None:
+        row = self._execute(
+            "SELECT timestamp FROM performance_reports WHERE verdict = ? ORDER BY seq DESC LIMIT 1",
+            (Verdict.CONFIRMED.value,),
+        ).fetchone()
+        return row[0] if row else None
+
     def count(self) -> int:
         (count,) = self._execute("SELECT COUNT(*) FROM performance_reports").fetchone()
         return int(count)
+
+
+def _component(row: Sequence[Any]) -> StoredComponent:
+    found = StoredComponent._make(row)
+    return found._replace(olderRules=bool(found.olderRules))
 
 
 def _json(values: Collection[Any]) -> str:

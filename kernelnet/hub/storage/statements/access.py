@@ -92,6 +92,7 @@ class StoredAi(NamedTuple):
     """
     The last hello of an AI.
 
+    @ivar seenAt: when it was here last, as far as that was written down (`Ais.setSeen`).
     @ivar hello: its payload as JSON.
     @ivar protocol: the version it speaks.
     @ivar readSeq: how far one that speaks version 2 had read at last; C{None}: nothing is known.
@@ -125,6 +126,9 @@ class Ais(AisQueries, Protocol):
 
     def save(self, ai: StoredAi) -> None:
         """Add it, or put it in the place of what is known of the same AI."""
+
+    def setSeen(self, seen: Sequence[tuple[float, str]]) -> None:
+        """For each pair of a time and an AI's id: set C{seenAt} of that AI, if it is known."""
 
     def raiseReadSeq(self, read: Sequence[tuple[int, str]]) -> None:
         """For each pair of a position and an AI's id: set C{readSeq} of that AI, if it is known and was lower."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -12,12 +12,15 @@ from kernelnet.hub.storage.log_pages import Event
 __all__ = [
     "COMPONENT_SORTS",
     "COMPONENT_STATES",
+    "OLDER",
     "ComponentKey",
+    "ComponentTurn",
     "Components",
     "ComponentsQueries",
     "NewComponent",
     "NewPattern",
     "NewReport",
+    "PatternTurn",
     "Patterns",
     "PatternsQueries",
     "Reports",
@@ -52,11 +55,27 @@ class StoredPattern(NamedTuple):
     body: bytes
 
 
+class PatternTurn(NamedTuple):
+    """The place of a pattern where authors take turns (`PatternsQueries.inTurn`)."""
+
+    turn: int
+    confidence: float
+    seq: int
+
+
 class PatternsQueries(Protocol):
     """Questions about patterns.  "Best first" is by confidence, then by seq, both descending."""
 
     def after(self, key: tuple[float, int] | None) -> Iterator[StoredPattern]:
         """All, best first; C{key}: only those with a lower (confidence, seq)."""
+
+    def inTurn(self, each: int, key: PatternTurn | None, limit: int) -> Iterator[tuple[PatternTurn, StoredPattern]]:
+        """
+        The first C{limit} where authors take turns: each has its best C{each} in turn 0, the next C{each} in turn 1,
+        and so on; within a turn best first.
+
+        @param key: only those that stand behind it.
+        """
 
     def best(self, type: str | None, limit: int, maxBytes: int) -> list[StoredPattern]:
         """
@@ -87,8 +106,8 @@ class Patterns(PatternsQueries, Protocol):
 
 COMPONENT_SORTS = ("level", "confirmed", "newest")
 """
-Orders of `ComponentsQueries.listed`, all descending: C{level}: by level, then seq; C{confirmed}: by rank, level, seq;
-C{newest}: by seq.
+Orders of `ComponentsQueries.listed`, all descending: C{level}: by standing, level, seq; C{confirmed}: by rank, level,
+seq; C{newest}: by seq; in all of them claims of older rules come last.
 """
 
 COMPONENT_STATES = ("confirmed", "refuted", "disputed", "unmeasured")
@@ -107,6 +126,7 @@ class NewComponent(Struct, frozen=True, gc=False):
     @ivar digest: that verdicts are about; C{""} for building blocks.
     @ivar level: as claimed; 0 where nothing is claimed.
     @ivar body: all of it as JSON.
+    @ivar workbenchDigest: the workbench's rules that the claim was measured under; C{""} where nothing is claimed.
     """
 
     author: str
@@ -118,6 +138,7 @@ class NewComponent(Struct, frozen=True, gc=False):
     level: float
     timestamp: str
     body: bytes
+    workbenchDigest: str = ""
 
 
 class StoredComponent(NamedTuple):
@@ -126,6 +147,7 @@ class StoredComponent(NamedTuple):
 
     @ivar confirmed: by how many AIs other than the author; C{refuted}: the same.
     @ivar seq: of the message it came with.
+    @ivar olderRules: whether its claim was measured under other rules than those in force (`Components.setRules`).
     """
 
     author: str
@@ -138,32 +160,73 @@ class StoredComponent(NamedTuple):
     seq: int
     timestamp: str
     body: bytes
+    olderRules: bool = False
 
     @property
     def rank(self) -> int:
         return self.confirmed - self.refuted
 
+    @property
+    def standing(self) -> int:
+        """1: more AIs confirm it than refute it; 0: as many; -1: fewer; -2: its claim is of older rules."""
+        return OLDER if self.olderRules else (self.rank > 0) - (self.rank < 0)
+
+    @property
+    def key(self) -> ComponentKey:
+        return ComponentKey(self.rank, self.level, self.seq, self.standing)
+
+
+OLDER = -2
+"""The C{standing} of what was claimed under older rules."""
+
 
 class ComponentKey(NamedTuple):
-    """The place of a component in an order; of C{rank} and C{level} those count by which it is ordered."""
+    """The place of a component in an order; of C{standing}, C{rank} and C{level} those count by which it is ordered."""
 
     rank: int
+    level: float
+    seq: int
+    standing: int = 0
+
+
+class ComponentTurn(NamedTuple):
+    """The place of a component where authors take turns (`ComponentsQueries.inTurn`)."""
+
+    standing: int
+    turn: int
     level: float
     seq: int
 
 
 class ComponentsQueries(Protocol):
     """
-    Questions about components.  "Best first" is by C{rank} (C{confirmed - refuted}), level, seq, all descending.
+    Questions about components.  "Best first" is by standing, level, seq, all descending.
 
-    All but `after`, `heldDigests` and `count…` are about kind C{component} alone, and these say what they do.
+    All but `after`, `inTurn`, `heldDigests`, `rules` and `count…` are about kind C{component} alone, and these say what
+    they do.
     """
 
     def after(self, key: ComponentKey | None) -> Iterator[StoredComponent]:
-        """All of both kinds, best first; C{key}: only those with a lower (rank, level, seq)."""
+        """
+        All of both kinds by rank, level, seq, all descending; C{key}: only those with a lower (rank, level, seq).
+
+        Cursors that older hubs gave out go on so.  The bodies are not in memory together.
+        """
+
+    def inTurn(
+        self, each: int, key: ComponentTurn | None, limit: int
+    ) -> Iterator[tuple[ComponentTurn, StoredComponent]]:
+        """
+        The first C{limit} of both kinds, by standing, where authors take turns: of what has the same standing each has
+        its best C{each} in turn 0, the next C{each} in turn 1, and so on; within a turn best first.
+
+        @param key: only those that stand behind it.
+        """
 
     def best(self, feature: str, requestor: str) -> StoredComponent | None:
-        """The best one that has this feature or this name and another author than C{requestor}."""
+        """
+        The best one that has this feature or this name and another author than C{requestor}; none of older rules.
+        """
 
     def listed(
         self,
@@ -216,6 +279,9 @@ class ComponentsQueries(Protocol):
     def digestsOf(self, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """The digest of each of these (author, id) that is there."""
 
+    def rules(self) -> dict[str, str]:
+        """The digest of each workbench's rules that are in force, where they are known."""
+
     def countByKind(self) -> dict[str, int]:
         """The number of them of each kind; kinds without any are left out."""
 
@@ -238,6 +304,22 @@ class Components(ComponentsQueries, Protocol):
         """
         Set C{confirmed} and C{refuted} of each one with this digest: how many AIs other than its author have a report
         with this digest and that verdict.  An AI with reports of both (under two component ids) counts in both.
+
+        C{olderRules} of each is set, too: whether it has a C{workbenchDigest}, and rules of its feature are in force
+        that are not these.
+        """
+
+    def setRules(self, installed: Mapping[str, str]) -> None:
+        """
+        Put rules in force: of each of these workbenches the digest, and of others no more than what `followRules` does.
+        C{olderRules} of all components is set as `countVerdicts` does it.
+        """
+
+    def followRules(self, digest: str) -> None:
+        """
+        If a component with this digest has C{confirmed > 0} and a C{workbenchDigest}: put that in force for its
+        feature, unless that was among the installed in the last `setRules`; of several the one with the highest seq.
+        C{olderRules} of the components with this feature is set as `countVerdicts` does it.
         """
 
 
@@ -280,6 +362,9 @@ class ReportsQueries(Protocol):
 
     def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
         """(reporter, verdict) of those on this digest that have a verdict and are not by C{author}, by seq."""
+
+    def lastConfirmation(self) -> str | None:
+        """The C{timestamp} of the newest (by seq) with the verdict C{confirmed}; C{None}: there is none."""
 
     def count(self) -> int:
         """The number of them."""

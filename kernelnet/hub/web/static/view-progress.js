@@ -24,7 +24,7 @@ async function draw() {
 function card(task) {
   const best = task.steps.at(-1);
   const about = [settings(task.settings), `${task.confirmed} confirmed`].filter(Boolean).join("; ");
-  const byHand = task.by_hand ? `; best hand-made ${task.by_hand.name}: ${level(task.by_hand.level)}` : "";
+  const byHand = task.best_in_hindsight ? `; hand-made, best in hindsight, ${task.best_in_hindsight}: ${level(task.best_in_hindsight_level)}` : "";
   return h(
     "section",
     { class: "card" },
@@ -46,10 +46,10 @@ function plot(task, words) {
     { ...style(7), label: "reference", dash: [2, 4] },
   ];
   const data = [x, [null, ...levels, levels.at(-1)], flat(1), flat(0)];
-  if (task.by_hand) {
-    series.push({ ...style(5), label: `by hand: ${task.by_hand.name}`, dash: [10, 3, 2, 3] });
-    data.push(flat(task.by_hand.level));
+  if (task.best_in_hindsight) {
+    series.push({ ...style(5), label: `best in hindsight: ${task.best_in_hindsight}`, dash: [10, 3, 2, 3] });
+    data.push(flat(task.best_in_hindsight_level));
   }
-  const lowest = Math.min(0, ...levels, task.by_hand?.level ?? 0);
+  const lowest = Math.min(0, ...levels, task.best_in_hindsight_level ?? 0);
   return chart(`progress ${task.workbench} ${task.trace_digest} ${JSON.stringify(task.settings)}`, words, series, data, [lowest - 0.05, 1.05]);
 }

@@ -11,7 +11,6 @@ from kernelnet.hub.storage.statements.access import StoredAi, StoredToken
 from kernelnet.hub.storage.statements.knowledge import (
     COMPONENT_SORTS,
     COMPONENT_STATES,
-    ComponentKey,
     NewComponent,
     NewPattern,
     NewReport,
@@ -57,13 +56,17 @@ def _anyStatement(transaction: Transaction, chance: random.Random, name: str) ->
             transaction.patterns.put(append(transaction, ai, name), pattern)
         case 3 | 4:
             kind = pick(["component", "component", "code"])
-            component = NewComponent(ai, id_, kind, pick(IDS), pick(IDS), digest, pick([0, 0.5, -1.5]), name, body)
+            level, rules = pick([0, 0.5, -1.5]), pick(["", "r1", "r2"])
+            component = NewComponent(ai, id_, kind, pick(IDS), pick(IDS), digest, level, name, body, rules)
             transaction.components.put(append(transaction, ai, name), component)
             transaction.components.countVerdicts(digest)
         case 5 | 6:
             report = NewReport(ai, id_, digest, pick(VERDICTS), name, body)
             transaction.reports.put(append(transaction, ai, name), report)
             transaction.components.countVerdicts(digest)
+            transaction.components.followRules(digest)
+            if chance.random() < 0.1:
+                transaction.components.setRules({one: pick(["r1", "r2"]) for one in IDS[: chance.randrange(3)]})
         case 7:
             state, end = pick([("expired", None), ("offered", at), ("offered", at + 2)])  # what has ended is never due
             invited = AIS[: chance.randrange(4)]
@@ -95,6 +98,7 @@ def _anyStatement(transaction: Transaction, chance: random.Random, name: str) ->
         case 14:
             transaction.ais.save(StoredAi(ai, body, pick([1, 2]), at, pick([None, 3])))
             transaction.ais.raiseReadSeq([(chance.randrange(9), pick(AIS))])
+            transaction.ais.setSeen([(at + 1, pick(AIS))])
         case 15:
             last = transaction.marks.last()
             mark = Mark(last.seq + 2, last.at + 1, last.bytes + 3) if last else Mark(1, NOW, 1)
@@ -110,12 +114,17 @@ def all_(reader: Reader) -> list[Any]:
     log, marks = reader.log, reader.marks
     everything = [*components.after(None)]
     half = everything[len(everything) // 2] if everything else None
-    key = ComponentKey(half.rank, half.level, half.seq) if half else None
+    key = half.key if half else None
+    turns = [*components.inTurn(2, None, 99)]
+    patternTurns = [*reader.patterns.inTurn(2, None, 99)]
     found = [*sessions.page(None, None, 99, True)]
     last = found[len(found) // 2] if found else None
     return [
         everything,
         [*components.after(key)],
+        (turns, patternTurns, components.rules()),
+        [[*components.inTurn(2, place, 3)] for place, _ in turns[:: max(1, len(turns) // 3)]],
+        [[*reader.patterns.inTurn(2, place, 3)] for place, _ in patternTurns[::3]],
         [[components.best(feature, ai) for feature in IDS] for ai in AIS],
         [
             components.listed(workbench=workbench, author=author, state=state, sort=sort, limit=3, after=after)
@@ -136,6 +145,7 @@ def all_(reader: Reader) -> list[Any]:
         (marks.last(), [marks.reachedAt(NOW + i) for i in range(5)], [marks.firstOver(i) for i in range(12)]),
         ([*reader.patterns.after(None)], [*reader.patterns.after((0.5, 20))], reader.patterns.best("x", 2, 3)),
         (reader.patterns.types(3), reader.patterns.count(), reader.reports.count()),
+        reader.reports.lastConfirmation(),
         [(reader.reports.ofComponent(id_, 3, 4), reader.reports.ofComponent(id_, 9, 9)) for id_ in IDS],
         [(reader.reports.onDigest(digest, 3, 4), reader.reports.verdicts(digest, "a")) for digest in DIGESTS],
         found,

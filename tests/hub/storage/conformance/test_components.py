@@ -10,6 +10,7 @@ from kernelnet.hub.storage.statements.knowledge import (
     COMPONENT_STATES,
     ComponentKey,
     ComponentsQueries,
+    ComponentTurn,
     NewComponent,
     NewReport,
     StoredComponent,
@@ -83,7 +84,8 @@ class ComponentsTestCase(EngineTestCase):
 
     def key(self, id: str) -> ComponentKey:
         (one,) = [one for one in self.query("after", None) if one.id == id]
-        return ComponentKey(one.rank, one.level, one.seq)
+        key: ComponentKey = one.key
+        return key
 
 
 @onEveryEngine
@@ -206,7 +208,7 @@ class RankTests(ComponentsTestCase):
 
     def test_sorts(self) -> None:
         """Each order, of components alone, as many as were asked for."""
-        orders = {"level": "becadf", "confirmed": "fecadb", "newest": "fedcba"}
+        orders = {"level": "fecadb", "confirmed": "fecadb", "newest": "fedcba"}
         self.assertEqual(tuple(orders), COMPONENT_SORTS)
         for sort, order in orders.items():
             self.assertEqual((self.listed(sort), self.listed(sort, limit=2)), (order, order[:2]), sort)
@@ -219,7 +221,28 @@ class RankTests(ComponentsTestCase):
     def test_keys(self) -> None:
         """Of a key only that counts by which the order goes."""
         self.assertEqual(self.listed("newest", after=self.key("c")._replace(rank=-9, level=-9.0)), "ba")
-        self.assertEqual(self.listed("level", after=self.key("c")._replace(rank=-9)), "adf")
+        self.assertEqual(self.listed("level", after=self.key("c")._replace(rank=-9)), "adb")
+
+    def turns(self, each: int, after: str = "", limit: int = 99) -> str:
+        """Ids in turn, behind that of C{after}."""
+        every = self.query("inTurn", each, None, 99)
+        key = next((place for place, one in every if one.id == after), None)
+        return "".join(one.id for _, one in self.query("inTurn", each, key, limit))
+
+    def test_inTurn(self) -> None:
+        """By standing; of the same each author has a few before any has more; each page goes on behind the last."""
+        self.share("v", "w", level=0.01, feature="fs")
+        self.share("w", "w", level=0.02, feature="fs")
+        self.judge("d", "b", "confirmed")
+        for each, order in ((1, "dfewcvagb"), (2, "dfecwvagb"), (99, "dfecagwvb")):
+            self.assertEqual(self.turns(each), order, each)
+            for i, id_ in enumerate(order):
+                self.assertEqual(self.turns(each, id_, 3), order[i + 1 : i + 4], (each, id_))
+        self.share("z", "w", level=0.9, feature="fs")
+        self.assertEqual(self.turns(1, "e"), "cwavgb")
+        place, _ = self.query("inTurn", 1, None, 1)[0]
+        self.assertIsInstance(place, ComponentTurn)
+        self.assertEqual(self.turns(1, limit=0), "")
 
     def test_states(self) -> None:
         """Each state, in each order, with all else that was asked."""
@@ -253,6 +276,79 @@ class RankTests(ComponentsTestCase):
             self.judge(id_, "c", "confirmed")
         self.assertEqual((self.ids("confirmedOnly", 9), self.ids("confirmedOnly", 2)), ("cef", "ef"))
         self.assertEqual(self.ids("confirmedOnly", 0), "")
+
+
+@onEveryEngine
+class RulesTests(ComponentsTestCase):
+    def setUp(self) -> None:
+        """Of C{fs} a and b are of the rules old, c and d of new; a and c are confirmed, and e claims nothing."""
+        super().setUp()
+        for id_, rules, level in (
+            ("a", "old", 0.9),
+            ("b", "old", 0.8),
+            ("c", "new", 0.2),
+            ("d", "new", 0.1),
+            ("e", "", 0),
+        ):
+            self.share(id_, level=level, workbenchDigest=rules)
+        for id_ in "ac":
+            self.judge(id_, "b", "confirmed")
+
+    def older(self) -> str:
+        return "".join(one.id for one in self.query("inOrder") if one.olderRules)
+
+    def follow(self, id_: str) -> None:
+        self.write(lambda transaction: transaction.components.followRules(f"digest of {id_}"))
+
+    def set(self, **installed: str) -> None:
+        self.write(lambda transaction: transaction.components.setRules(installed))
+
+    def test_set(self) -> None:
+        """What was claimed under other rules than those that are installed is told apart, also what comes later."""
+        self.assertEqual((self.older(), self.query("rules")), ("", {}))
+        self.set(fs="new", net="x")
+        self.again()
+        self.assertEqual((self.older(), self.query("rules")), ("ab", {"fs": "new", "net": "x"}))
+        self.share("f", workbenchDigest="old")
+        self.share("g", workbenchDigest="new")
+        self.share("h", workbenchDigest="old", feature="other")
+        self.assertEqual(self.older(), "abf")
+        self.set(fs="old")
+        self.assertEqual(self.older(), "cdg")
+        self.share("c", level=0.2, workbenchDigest="old")
+        self.assertEqual(self.older(), "dg")
+
+    def test_follow(self) -> None:
+        """Where a workbench isn't installed, those rules are in force that something was confirmed under last."""
+        self.follow("b")  # nobody has confirmed it
+        self.follow("none")
+        self.follow("e")
+        self.assertEqual((self.older(), self.query("rules")), ("", {}))
+        self.follow("a")
+        self.assertEqual((self.older(), self.query("rules")), ("cd", {"fs": "old"}))
+        self.follow("c")
+        self.assertEqual((self.older(), self.query("rules")), ("ab", {"fs": "new"}))
+        self.set(fs="old")
+        self.follow("c")  # what is installed counts more
+        self.assertEqual((self.older(), self.query("rules")), ("cd", {"fs": "old"}))
+        self.set(net="x")  # fs is not installed any more
+        self.assertEqual((self.older(), self.query("rules")), ("cd", {"fs": "old", "net": "x"}))
+        self.follow("c")
+        self.assertEqual(self.older(), "ab")
+
+    def test_apart(self) -> None:
+        """What is of older rules stands last in every order, however well it stood; and is the best of nothing."""
+        self.assertEqual([self.listed(sort) for sort in COMPONENT_SORTS], ["acbde", "acbde", "edcba"])
+        self.set(fs="new")
+        orders = ("cdeab", "cdeab", "edcba")
+        self.assertEqual(tuple(self.listed(sort) for sort in COMPONENT_SORTS), orders)
+        for sort, order in zip(COMPONENT_SORTS, orders, strict=True):
+            for i, id_ in enumerate(order):
+                self.assertEqual(self.listed(sort, after=self.key(id_)), order[i + 1 :], (sort, id_))
+        self.assertEqual("".join(one.id for _, one in self.query("inTurn", 1, None, 9))[-2:], "ab")
+        self.assertEqual(self.query("best", "fs", "x").id, "c")
+        self.set(fs="newer")
+        self.assertIsNone(self.query("best", "name of a", "x"))
 
 
 @onEveryEngine

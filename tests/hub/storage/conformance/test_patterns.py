@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernelnet.hub.storage.log_pages import Event
-from kernelnet.hub.storage.statements.knowledge import NewPattern, StoredPattern
+from kernelnet.hub.storage.statements.knowledge import NewPattern, PatternTurn, StoredPattern
 from kernelnet.hub.storage.transaction import Transaction
 from tests.hub.databases import onEveryEngine
 from tests.hub.storage.conformance.support import EngineTestCase, append
@@ -70,6 +70,28 @@ class PatternTests(EngineTestCase):
         self.assertEqual(self.after((0.5, 2)), order[2:])
         self.put("b", "new", 0.9)
         self.assertEqual(self.after(order[0]), [(0.9, 5), *order[1:]])
+
+    def test_inTurn(self) -> None:
+        """Each author has a few before any has more; each page goes on behind the last one seen."""
+        for author, id_, confidence in (
+            ("a", "p", 0.9),
+            ("a", "q", 0.8),
+            ("b", "r", 0.1),
+            ("a", "s", 0.7),
+            ("c", "t", 0.5),
+        ):
+            self.put(author, id_, confidence)
+
+        def inTurn(each: int, key: PatternTurn | None, limit: int = 9) -> list[tuple[PatternTurn, int]]:
+            found = self.ask(lambda reader: [*reader.patterns.inTurn(each, key, limit)])
+            return [(place, one.seq) for place, one in found]
+
+        for each, order in ((1, [1, 5, 3, 2, 4]), (2, [1, 2, 5, 3, 4]), (9, [1, 2, 4, 5, 3])):
+            found = inTurn(each, None)
+            self.assertEqual([seq for _, seq in found], order)
+            for i, (place, _) in enumerate(found):
+                self.assertEqual(inTurn(each, place, 2), found[i + 1 : i + 3])
+        self.assertIsInstance(found[0][0], PatternTurn)
 
     def test_best(self) -> None:
         """The best of a type, or of all, without those that are too large."""

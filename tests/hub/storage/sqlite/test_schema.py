@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -105,6 +106,56 @@ class PrepareTests(SynchronousTestCase):
             self.assertEqual(value(old, "SELECT group_concat(name || seq) FROM sqlite_sequence"), "events9")
             with closing(sqlite.connectReader(old)) as connection:
                 self.assertEqual(checks.fullCheck(connection), 1)
+
+    def test_rulesOfVersion4(self) -> None:
+        """From version 4 each claim keeps all that it had, and those under other rules than confirmed last are told."""
+        steps = sqlite.schemas()
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            for n in range(1, 5):
+                connection.executescript(steps[n])
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", [("schema_version", "4"), ("log_id", "old")])
+            bodies = {
+                name: json.dumps({"id": name, "manifest": {"report": {"workbench_digest": rules}}})
+                for name, rules in (("a", "r1"), ("b", "r1"), ("c", "r2"), ("d", "r3"))
+            }
+            bodies |= {"e": json.dumps({"id": "e", "manifest": None}), "f": json.dumps({"id": "f"}), "g": "no JSON"}
+            for seq, (name, body) in enumerate(bodies.items(), 1):
+                connection.execute(
+                    "INSERT INTO shared_components"
+                    " VALUES ('AI_1', ?1, 'component', ?2, ?1, 'fs', ?1, 0.5, 1, 0, '', ?3)",
+                    (name, seq, body.encode()),
+                )
+            for seq, (who, name, verdict) in enumerate(
+                [
+                    ("AI_2", "a", "confirmed"),
+                    ("AI_2", "c", "confirmed"),
+                    ("AI_2", "b", "refuted"),
+                    ("AI_1", "d", "confirmed"),
+                ],
+                10,
+            ):
+                connection.execute(
+                    "INSERT INTO performance_reports VALUES (?1, ?2, ?2, ?3, ?4, '', '{}')", (who, name, seq, verdict)
+                )
+        sqlite.prepare(self.path)
+        with closing(sqlite3.connect(self.path)) as connection:
+            found = connection.execute(
+                "SELECT component_id, workbench_digest, older_rules, standing, body FROM shared_components ORDER BY seq"
+            ).fetchall()
+            self.assertEqual(
+                [one[:4] for one in found],
+                [
+                    ("a", "r1", 1, -2),
+                    ("b", "r1", 1, -2),
+                    ("c", "r2", 0, 1),
+                    ("d", "r3", 1, -2),
+                    *[(name, "", 0, 1) for name in "efg"],
+                ],
+            )
+            self.assertEqual([one[4].decode() for one in found], [*bodies.values()])
+            self.assertEqual(connection.execute("SELECT * FROM workbench_rules").fetchall(), [("fs", "r2", 0)])
+        backup = self.path.with_name("hub_data.db.v4.backup")
+        self.assertEqual(value(backup, "SELECT COUNT(*) FROM shared_components"), 7)
 
     def test_failingUpgrade(self) -> None:
         """An upgrade that fails leaves the database as it was."""
