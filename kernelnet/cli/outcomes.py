@@ -1,4 +1,4 @@
-"""Outcome of a training, task by task: the best that was confirmed, beside the best that is made by hand."""
+"""Outcome of a training, task by task: the best that was confirmed, beside the best hand-made policy."""
 
 from __future__ import annotations
 

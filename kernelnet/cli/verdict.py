@@ -1,4 +1,4 @@
-"""The verdict on a training, in a sentence: how many tasks are better than by hand, by how much, how sure."""
+"""The verdict on a training, in a sentence: how many tasks beat every hand-made policy, by how much, how surely."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def outcome(
 
 class VerdictTests(SynchronousTestCase):
     def test_sentence(self) -> None:
-        """How many tasks are better than by hand, who says so, by how much, and when the first was confirmed."""
+        """How many tasks beat every hand-made policy, who says so, by how much, and when the first was confirmed."""
         gains = [
             outcome(f"t{at}", 0.25 + gain, gained=(gain - 0.02, gain + 0.02)) for at, gain in enumerate((0.1, 0.3))
         ]

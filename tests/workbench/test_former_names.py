@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
-from kernelnet.workbench.former_names import isRobust, perturbedTrace
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import Report
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
+from kernelnet.workbench.former_names import isRobust, perturbedTrace
 from kernelnet.workbench.suite import Suite
 from tests.workbench.support import smallScenario
 
