@@ -68,8 +68,7 @@ def _row(one: Progress, benches: Mapping[str, IWorkbench]) -> Row:
 
 def _level(one: Progress) -> float | None:
     """The level on train of the best that the search has now, as far as the trainer tells."""
-    search = one.get("search")
-    level = search.get("train") if isinstance(search, dict) else None
+    level = (one.get("search") or {}).get("train")
     return float(level) if isinstance(level, int | float) else None
 
 

@@ -114,7 +114,7 @@ def leaderboard(state: Path | None, asJson: bool) -> None:
         Column("workbench", least=8, leave=3),
         Column("task", least=16),
         Column("best"),
-        Column("level", right=True),
+        Column("level"),
         Column("best in hindsight", leave=1),
         Column("chosen on train", leave=2),
     )

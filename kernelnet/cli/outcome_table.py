@@ -12,7 +12,8 @@ from kernelnet.cli.outcomes import Outcome
 from kernelnet.cli.report_page import madeIn
 from kernelnet.cli.sessions import completedTables
 from kernelnet.cli.tables import Column, Row, fitted, heading, sections
-from kernelnet.cli.verdict import levelText, verdict
+from kernelnet.cli.verdict import verdict
+from kernelnet.learning.verdict import levelText
 from kernelnet.untrusted import plain
 
 __all__ = ["bar", "outcomeTable", "printDetails", "printOutcome"]
@@ -117,7 +118,7 @@ def _row(one: Outcome, cells: int) -> Row:
         mark,
         plain(one.words, 120),
         Text(f"{plain(hand.best, 24)} {hand.level:.3f}" if hand is not None else "–", "" if one.isBetter else "bold"),
-        Text(levelText(one.level, one.interval), "bold" if one.isBetter else "dim"),
+        Text(levelText(one.level, one.interval) if one.level is not None else "–", "bold" if one.isBetter else "dim"),
         " ".join(confirmed) if len(confirmed) <= _NAMES else f"{len(confirmed)} AIs",
         best.author if best is not None else "",
         bar(one.level, hand.level if hand is not None else None, cells),

@@ -1,4 +1,4 @@
-"""Outcome of a training, task by task: the best that was confirmed, beside the best that is made by hand."""
+"""Outcome of a training, task by task: the best that was confirmed, beside the best hand-made policy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from msgspec import Struct
 from kernelnet.artifacts import TaskDescription
 from kernelnet.cli.hub_data import HubData, Listed, Told, Whole
 from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.learning.standing import Interval, standingOf
+from kernelnet.learning.intervals import Interval
+from kernelnet.learning.standing import standingOf
 from kernelnet.learning.tasks import described, taskList
 from kernelnet.plugins import available
 from kernelnet.workbench.errors import WorkbenchError

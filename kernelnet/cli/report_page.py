@@ -9,7 +9,8 @@ from typing import Any
 from kernelnet.cli.hub_data import Listed
 from kernelnet.cli.outcomes import Outcome
 from kernelnet.cli.sessions import completedRows
-from kernelnet.cli.verdict import levelText, verdict
+from kernelnet.cli.verdict import verdict
+from kernelnet.learning.verdict import levelText
 from kernelnet.untrusted import plain
 
 __all__ = ["madeIn", "reportPage"]
@@ -83,7 +84,7 @@ def _taskRow(one: Outcome) -> tuple[str, ...]:
         one.reference,
         f"{hand.best} {hand.level:.3f}" if hand is not None else "–",
         f"{hand.chosen} {hand.chosenLevel:.3f}" if hand is not None else "–",
-        levelText(one.level, one.interval) + ("" if one.isBetter or one.level is None else ", not better"),
+        "–" if one.level is None else levelText(one.level, one.interval) + ("" if one.isBetter else ", not better"),
         ", ".join(best.who("confirmed")) if best is not None else "–",
         f"{best.id} of {best.author}" if best is not None else "–",
     )

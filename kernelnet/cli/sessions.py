@@ -182,7 +182,7 @@ def completedRows(found: Sequence[Session]) -> list[tuple[str, str, str, str, st
     """The same as rows: of what type, what came of it, before, after, and who did what."""
     rows = []
     for session in sorted(found, key=lambda session: (session["type"], str(session["created"]))):
-        what = "fuel" if session["type"] == "performance_optimization" else "score"
+        what = "fuel" if session["type"] == "performance_optimization" else "level"
         for component, before, after, did in _sent(session, what):
             kind = f"{session['type'].replace('_', ' ')}, {what}"
             rows.append((kind, component, before, after, did))

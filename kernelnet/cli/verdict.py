@@ -1,4 +1,4 @@
-"""The verdict on a training, in a sentence: how many tasks are better than by hand, by how much, how sure."""
+"""The verdict on a training, in a sentence: how many tasks beat every hand-made policy, by how much, how surely."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from kernelnet.cli.outcomes import Outcome
 from kernelnet.untrusted import plain
 
-__all__ = ["levelText", "verdict"]
+__all__ = ["verdict"]
 
 _NAMED = 2
 """Number of tasks whose hand-made policies are named in the sentence."""
@@ -46,13 +46,6 @@ def verdict(found: Sequence[Outcome], first: float | None = None) -> list[str]:
     if unknown := len(found) - len(compared):
         lines.append(f"{_tasks(unknown)} not counted: nobody tells here what hand-made policies have.")
     return lines
-
-
-def levelText(level: float | None, interval: tuple[float, float] | None) -> str:
-    """A level with half of its interval, as 0.417 ± 0.03."""
-    if level is None:
-        return "–"
-    return f"{level:.3f}" + (f" ± {(interval[1] - interval[0]) / 2:.2f}" if interval is not None else "")
 
 
 def _tasks(count: int) -> str:

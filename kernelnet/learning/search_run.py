@@ -64,8 +64,7 @@ class SearchMemories:
 class SearchRun:
     """
     @ivar scenario: the task.
-    @ivar generation: how far the generator is, as it tells; C{best}: its best score on train, C{level}: that as a share
-        of the way from reference to optimum; C{None} at first.
+    @ivar generation: how far the generator is, as it tells; C{best}: its best score on train, C{None} at first.
     """
 
     def __init__(
@@ -94,7 +93,6 @@ class SearchRun:
         self.scenario = scenario
         self.generation = 0
         self.best: int | None = None
-        self.level: float | None = None
         self._generator = generator
         self._goal = goal
         self._seed = seed
@@ -198,13 +196,8 @@ class SearchRun:
         parent = next((c for c in self._goal.parents if c.digest in candidate.parents[:1]), None)
         return self.judge(candidate, parent=parent, known=bestKnown(self.scenario, self._goal.parents))
 
-    def _trainLevel(self, score: int) -> float | None:
-        """In the generator's thread: what it asks for was measured when the search began, and is kept."""
-        reference, best = self.scenario.reference().splits["train"].score, self.scenario.optimum().get("train")
-        return (reference - score) / (reference - best) if best is not None and reference > best else None
-
     def _progress(self, generation: int, best: int) -> None:
-        self.generation, self.best, self.level = generation, best, self._trainLevel(best)
+        self.generation, self.best = generation, best
         self._onProgress(generation, best)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kernelnet.interfaces import IScenario
+from kernelnet.learning.hindsight import bestInHindsight, chosenOnTrain
+from kernelnet.learning.intervals import Interval, Intervals
 
-__all__ = ["Interval", "Standing", "standingOf"]
-
-Interval = tuple[float, float]
+__all__ = ["Standing", "standingOf"]
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,13 @@ class Standing:
     @ivar handMade: levels of the hand-made policies by name.
     @ivar chosenOnTrain: the one that is best on train, which one would have taken who had not seen held-out.
     @ivar bestInHindsight: the one that is best on held-out, as nobody could know before.
-    @ivar level: the module's; C{interval}: around it, C{gain}: of how far it is ahead of the best in hindsight, in
-        pairs; each C{None} where there is no module, or it can't be told, as with one window only.
+    @ivar interval: of the module's level; C{gain}: of how far it is ahead of the best in hindsight, in pairs; C{None}
+        where there is no module, or one window only.
     """
 
     handMade: Mapping[str, float]
     chosenOnTrain: str
     bestInHindsight: str
-    level: float | None = None
     interval: Interval | None = None
     gain: Interval | None = None
 
@@ -41,17 +40,18 @@ def standingOf(scenario: IScenario, wasm: bytes | None = None) -> Standing:
     """
     if wasm is not None:
         scenario = scenario.forModule(wasm)
-    reports = scenario.baselines()
-    names = sorted(reports)
-    best = min(names, key=lambda name: reports[name].splits["held_out"].score)
-    standing = Standing(
-        handMade={name: scenario.developmentLevel(report) for name, report in reports.items()},
-        chosenOnTrain=min(names, key=lambda name: reports[name].splits["train"].score),
-        bestInHindsight=best,
-    )
-    if wasm is None:
-        return standing
-    report = scenario.measure(wasm)
+    reports, best = scenario.baselines(), bestInHindsight(scenario)
+    interval = gain = None
+    if wasm is not None:
+        intervals = Intervals(scenario)
+        ours = intervals.windows(wasm)
+        interval = intervals.level(ours)
+        theirs = intervals.windows(scenario.workbench.baselineModule(best), reports[best])
+        gain = intervals.difference(ours, theirs)
     return Standing(
-        standing.handMade, standing.chosenOnTrain, standing.bestInHindsight, scenario.developmentLevel(report)
+        {name: scenario.developmentLevel(report) for name, report in reports.items()},
+        chosenOnTrain(scenario),
+        best,
+        interval,
+        gain,
     )

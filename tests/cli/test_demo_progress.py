@@ -32,7 +32,7 @@ class ProgressTests(SynchronousTestCase):
 
     def test_table(self) -> None:
         """A trainer is one line: its task in words, the level that it has, as a bar, and counts."""
-        first, second = working(train=0.5), working(ai_id="AI_2", scenario=None)
+        first, second = working(search={"train": 0.5}), working(ai_id="AI_2", scenario=None)
         clock, _, _, row, idle = self.drawn(first, second, width=100)
         self.assertIn("30 s left", clock)
         self.assertEqual(clock.count("█"), 15)
@@ -44,12 +44,12 @@ class ProgressTests(SynchronousTestCase):
     def test_narrow(self) -> None:
         """On few columns each is still one line."""
         for width in (30, 50, 80, 200):
-            lines = self.drawn(working(train=0.5), working(ai_id="AI_2"), width=width)
+            lines = self.drawn(working(search={"train": 0.5}), working(ai_id="AI_2"), width=width)
             self.assertEqual(len(lines), 5, lines)
             self.assertLessEqual(max(map(len, lines)), width)
 
     def test_line(self) -> None:
         """Without a terminal all trainers are one line."""
-        line = progressLine([working(train=0.25), {"ai_id": "AI_2"}], BENCHES, 12.3)
+        line = progressLine([working(search={"train": 0.25}), {"ai_id": "AI_2"}], BENCHES, 12.3)
         words = f"{SEEN}, 3 flows: congestion control 0.25"
         self.assertEqual(line, f"12 s left, 4 built, 5 confirmations; AI_1 {words}; AI_2 starting")

@@ -6,8 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.cli.hub_data import Listed
 from kernelnet.cli.outcomes import HandMade, Outcome
-from kernelnet.cli.verdict import levelText, verdict
-from kernelnet.learning.standing import Interval
+from kernelnet.cli.verdict import verdict
+from kernelnet.learning.intervals import Interval
 
 
 def outcome(
@@ -43,7 +43,7 @@ def outcome(
 
 class VerdictTests(SynchronousTestCase):
     def test_sentence(self) -> None:
-        """How many tasks are better than by hand, who says so, by how much, and when the first was confirmed."""
+        """How many tasks beat every hand-made policy, who says so, by how much, and when the first was confirmed."""
         gains = [
             outcome(f"t{at}", 0.25 + gain, gained=(gain - 0.02, gain + 0.02)) for at, gain in enumerate((0.1, 0.3))
         ]
@@ -84,9 +84,3 @@ class VerdictTests(SynchronousTestCase):
         head, unknown = verdict([outcome("a", 0.5), outcome("b", 0.5, hand=None)])
         self.assertIn("1 of 1 task:", head)
         self.assertEqual(unknown, "1 task not counted: nobody tells here what hand-made policies have.")
-
-    def test_level(self) -> None:
-        """A level stands with half of its interval, if it has one."""
-        self.assertEqual(levelText(0.417, (0.39, 0.45)), "0.417 ± 0.03")
-        self.assertEqual(levelText(0.417, None), "0.417")
-        self.assertEqual(levelText(None, None), "–")

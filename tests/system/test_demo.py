@@ -38,9 +38,9 @@ class DemoTests(SystemTestCase):
 
     def test_endsWithConfirmedComponents(self) -> None:
         """
-        After its time one screen says how many tasks are better than by hand, and which, with components that a peer
-        confirmed; sessions' transcripts explain what they sent; the first was confirmed within a minute; the database
-        and the report have all.
+        After its time one screen says how many tasks beat every hand-made policy, and which, with components that a
+        peer confirmed; sessions' transcripts explain what they sent; the first was confirmed within a minute; the
+        database and the report have all.
         """
         process = self.demo("--minutes", "1", "--keep", str(self.state.path))
         output, _ = process.communicate(timeout=240)
