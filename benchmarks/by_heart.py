@@ -2,7 +2,7 @@
 What it helps to know a link, a log or a data set by heart, on itself and on the variants on which claims are measured.
 
 As C{memorisers.py} does for page caches: each component is made of the trace itself, held-out part included; see
-C{tests/workbench/*_memorisers.py}.  The gain is that of the development level on held-out, beside what it falls back to.
+C{tests/workbench/*_memorisers.py}.  The gain is in the development level on held-out, beside what it falls back to.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -18,6 +19,7 @@ from harness import Table
 
 from kernelnet.interfaces import IScenario
 from kernelnet.workbench import network_stack, process_manager, security
+from kernelnet.workbench.security.trace import Trace
 from tests.workbench import network_stack_memorisers as links
 from tests.workbench import process_manager_memorisers as logs
 from tests.workbench import security_memorisers as sequences
@@ -58,16 +60,23 @@ def _logs(path: Path) -> tuple[IScenario, Kinds]:
     }
 
 
+def _byFingerprint(trace: Trace, kind: str, size: int) -> bytes:
+    return sequences.byFingerprint(trace, size, "stide", kind)
+
+
+def _byFeatures(trace: Trace, steps: int, size: int) -> bytes:
+    return sequences.byFeatures(trace, size, RANK, steps)
+
+
 def _sequences(path: Path) -> tuple[IScenario, Kinds]:
     scenario = security.workbench.scenario(path)
     trace, own, rank = scenario.machine.trace, security.workbench.baselineModule("stide"), sequences.rankOf(RANK)
     kinds: dict[str, tuple[Callable[[int], bytes], bytes]] = {}
     for kind in sequences.FINGERPRINTS:
-        kinds[f"{kind} (stide)"] = (lambda size, kind=kind: sequences.byFingerprint(trace, size, "stide", kind), own)
+        kinds[f"{kind} (stide)"] = (partial(_byFingerprint, trace, kind), own)
     kinds["nearest, by its commonest calls"] = (lambda size: sequences.byProfile(trace, size, "stide"), own)
     for steps, words in ((0, "to the bit"), (4, "to a quarter of an octave"), (1, "to an octave")):
-        make = lambda size, steps=steps: sequences.byFeatures(trace, size, RANK, steps)  # noqa: E731
-        kinds[f"features {words} (rank)"] = (make, rank)
+        kinds[f"features {words} (rank)"] = (partial(_byFeatures, trace, steps), rank)
     kinds["nearest, by features (rank)"] = (lambda size: sequences.nearest(trace, size, RANK), rank)
     return scenario, kinds
 
