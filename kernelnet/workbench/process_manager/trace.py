@@ -100,23 +100,23 @@ class Trace(BaseTrace):
             gone[shorter] = drawn[0, shorter] % MISSING == 0
             moved = np.argsort(np.arange(end - start, dtype="<u8") + drawn[1, start:end] % WANDER, kind="stable")
             places[start:end] = start + _inKeyOrder(self.key[start:end], moved)
+        left = ~gone[places]
         gaps = np.diff(self.arrival, prepend=self.arrival[:1])
-        gaps[1:][gone[:-1]] = 0
-        arrival = np.cumsum(_jittered(gaps, drawn[2], GAP))
+        gaps[1:][~left[:-1]] = 0
+        arrival = np.cumsum(_jittered(gaps, drawn[2], GAP))[left]
         # The same factor for both: no estimate becomes too short.
-        run = np.maximum(_jittered(self.run, drawn[3], SIZE), 1)
-        estimate = np.where(self.estimate > 0, np.maximum(_jittered(self.estimate, drawn[3], SIZE), 1), 0)
-        kept = places[~gone[places]]
+        run, estimate = (np.maximum(_jittered(times, drawn[3], SIZE), 1) for times in (self.run, self.estimate))
+        kept = places[left]
         return replace(
             self,
             digest=seed.hex(),
-            arrival=np.ascontiguousarray(arrival[~gone[places]] - arrival[~gone[places]][0], "<u8"),
+            arrival=np.ascontiguousarray(arrival - arrival[0], "<u8"),
+            run=np.ascontiguousarray(run[kept], "<u8"),
+            estimate=np.ascontiguousarray(np.where(self.estimate > 0, estimate, 0)[kept], "<u8"),
             # Keys keep their numbers: the driver needs no more than that they are below `keys`.
             key=self.key[kept],
             group=self.group[kept],
             ends={split: int(np.count_nonzero(~gone[:end])) for split, end in self.ends.items()},
-            run=np.ascontiguousarray(run[kept], "<u8"),
-            estimate=np.ascontiguousarray(estimate[kept], "<u8"),
         )
 
 
@@ -138,16 +138,7 @@ def loadTrace(path: Path) -> Trace:
 
     @raise TraceError: see `readTasks`; or it is too short.
     """
-    tasks = readTasks(path)
-    trace = replace(makeTrace(tasks, path), account=tasks.account)
-    span = int(trace.arrival[-1]) / 1e6
-    tasks.account.figures |= {
-        "tasks": len(trace.run),
-        "kinds of tasks": trace.keys,
-        "CPUs": trace.cpus,
-        "time": f"{span:.3f} s, of which tasks run for {trace.work / 1e6:.3f}",
-    }
-    return trace
+    return makeTrace(readTasks(path), path)
 
 
 def makeTrace(tasks: Tasks, path: Path) -> Trace:
