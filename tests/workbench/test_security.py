@@ -358,7 +358,8 @@ class HonestTests(Case):
     def test_features(self) -> None:
         """Only a rank function needs features: for a detector of the full ABI none are computed."""
         scenario = self.scenario()
-        machine = scenario.onVariant(0, b"any").machine
+        machine = SecurityMachine(scenario.machine.trace)
+        self.addCleanup(machine.close)
         machine.run(workbench.baselineModule("stide"), {})
         self.assertIsNone(machine._features)
         machine.run(ranking("shift"), {})

@@ -62,21 +62,18 @@ class Trace(BaseTrace):
         """
         The data set without an eighth of the sequences of each kind, the learned ones too, and the others cropped.
 
-        Of a sequence under test something is missing at either end, up to a sixteenth of it.  In between nothing is: there,
-        what never comes one after the other would, and a detector would find that rather than attacks.
+        Of a sequence under test something is missing at either end, up to a sixteenth of it.  In between nothing is, as
+        calls would follow each other there that never do, and a detector would find that rather than attacks.
 
         @param seed: see `VariableTrace.variant`.
         """
-        drawn = np.frombuffer(hashlib.shake_128(seed).digest(4 * 5 * self.sequences), "<u4").reshape(5, -1)
+        drawn = np.frombuffer(hashlib.shake_128(seed).digest(4 * 3 * self.sequences), "<u4").reshape(3, -1)
         parts = [(0, self.learned)]
         for split, start, end in self.windows("held_out"):
             middle = self.learned + start + self.normals[split]
             parts += [(self.learned + start, middle), (middle, self.learned + end)]
         # As many as there are of each kind, all but an eighth, in their order.
-        each = [
-            start + np.sort(np.argsort(drawn[0, start:end], kind="stable")[(end - start) // MISSING :])
-            for start, end in parts
-        ]
+        each = [start + _some(drawn[0, start:end]) for start, end in parts]
         kept = np.concatenate(each)
         counts = dict(zip(SPLITS, zip(map(len, each[1::2]), map(len, each[2::2]), strict=True), strict=True))
         normals = {split: normal for split, (normal, _) in counts.items()}
@@ -94,6 +91,11 @@ class Trace(BaseTrace):
             normals=normals,
             ends=dict(zip(SPLITS, sums, strict=True)),
         )
+
+
+def _some(drawn: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    """Which of so many are left, in their order: as many for each draw."""
+    return np.sort(np.argsort(drawn, kind="stable")[len(drawn) // MISSING :])
 
 
 def _left(length: int, drawn: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
