@@ -268,19 +268,23 @@ def show(found: Sequence[Row], plot: Path | None) -> None:
     rules = {rule: (counted(rule, choosing, everyRival), counted(rule, showing, everyRival)) for rule in every}
     for rule, counts in rules.items():
         print(f"{rule!s:30}{counts[0]}   {counts[1]}")
+    # Of equals the one that is nearest to the guard as it is.
     now = Rule(GUARD_WINDOWS, False, CONFIDENCE)
-    # Of equals what there is already, or is next to it.
-    chosen = min(
-        rules, key=lambda rule: (*rules[rule][0].order, rule.windows, rule.weighted, abs(rule.confidence - 0.9))
+    first, second = (
+        min(
+            rules,
+            key=lambda rule: (*rules[rule][at].order, rule.windows, rule.weighted, abs(rule.confidence - CONFIDENCE)),
+        )
+        for at in (0, 1)
     )
-    print(f"\n{'':46}{'the others':>26}   {'several traces':>26}")
-    for title, rule, rivals in (
-        (f"chosen: {chosen}", chosen, everyRival),
-        ("  against the one chosen on train alone", chosen, chosenAlone),
-        (f"the guard as it is: {now}", now, everyRival),
-        ("  as it was, against the one chosen on train", now, chosenAlone),
+    print(f"\nthe first half chooses {first}; on the others that is {counted(first, showing, everyRival)}")
+    print(f"the others choose {second}; on the first half that is {counted(second, choosing, everyRival)}")
+    print(f"\n{f'the guard as it is: {now}':46}{'to choose by':>26}   {'the others':>26}   {'several traces':>26}")
+    for title, rivals in (
+        ("against every hand-made policy", everyRival),
+        ("against the one chosen on train", chosenAlone),
     ):
-        print(f"{title:46}{counted(rule, showing, rivals)}   {counted(rule, suites, rivals)}")
+        print(f"  {title:44}" + "   ".join(str(counted(now, part, rivals)) for part in (choosing, showing, suites)))
     if plot is not None:
         draw(rules, plot)
 
