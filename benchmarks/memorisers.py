@@ -71,9 +71,7 @@ def row(scenario: FileSystemScenario, kind: str, size: str, modules: tuple[bytes
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What it helps to know a trace by heart.")
-    parser.add_argument(
-        "traces", nargs="*", type=Path, help="trace files; without, those that ship and some shared ones"
-    )
+    parser.add_argument("traces", nargs="*", type=Path, help="files; without, those that ship and some shared")
     parser.add_argument("--publish", action="store_true", help="write the section of RESULTS.rst")
     arguments = parser.parse_args()
     traces = arguments.traces or [*workbench.traces(), *(SHARED / name for name in TRACES if (SHARED / name).exists())]
