@@ -161,7 +161,10 @@ def furnish(state: StateDirectory) -> None:
                 " VALUES ('AI_1', ?, ?, 'component', 'cache', 'file_system', ?, ?, 1, ?, ?)",
                 (body["id"], number, f"{number:064x}", level, at, json.dumps(body).encode()),
             )
-            told = {"component_id": body["id"], "performance": {"best_in_hindsight": "sieve", "best_in_hindsight_level": 0.3}}
+            told = {
+                "component_id": body["id"],
+                "performance": {"best_in_hindsight": "sieve", "best_in_hindsight_level": 0.3},
+            }
             connection.execute(
                 "INSERT INTO performance_reports (ai_id, component_id, digest, seq, verdict, timestamp, body)"
                 " VALUES ('AI_2', ?, ?, ?, 'confirmed', ?, ?)",

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from kernelnet.artifacts import MAX_PROGRESS, SearchProgress, Verdict
 from kernelnet.interfaces import ILocalTrainer
+from kernelnet.message import Heartbeat, MessageType
 from kernelnet.trainer.collaboration.sessions import Sessions
 from kernelnet.trainer.connection.client import HubClient
 from kernelnet.trainer.messaging.dispatcher import Dispatcher
@@ -24,7 +25,10 @@ from kernelnet.trainer.work.feature_requests import FeatureRequests
 from kernelnet.trainer.work.search_rounds import SearchRounds
 from kernelnet.trainer.work.verification import Verification
 
-__all__ = ["Progress"]
+__all__ = ["TELL_EVERY", "Progress"]
+
+TELL_EVERY = 2.0
+"""Seconds between two reports to the hub of how the search goes, of which it takes one a second."""
 
 
 class Progress:
@@ -141,6 +145,12 @@ class Progress:
             self.log.debug("what the local trainer says of its search can't be told: {error}", error=str(error))
             return None
         return progress if len(msgspec.json.encode(progress)) <= MAX_PROGRESS else None
+
+    def tell(self) -> None:
+        """Tell the hub how the search goes; it is of no use later."""
+        connection = self._client.factory.connection
+        if connection is not None and connection.greeted and (progress := self.search()) is not None:
+            connection.sayNow(MessageType.HEARTBEAT, Heartbeat(progress=progress))
 
     def write(self) -> None:
         """Write it to C{progress.json}."""

@@ -17,7 +17,6 @@ from kernelnet.artifacts import Component
 from kernelnet.identity import FilesInPlace, IdentityError
 from kernelnet.interfaces import ILocalTrainer
 from kernelnet.learning.former_trainers import withTasks
-from kernelnet.message import Heartbeat, MessageType
 from kernelnet.trainer.collaboration.offers import SEEK_EVERY, Offers
 from kernelnet.trainer.collaboration.proposals import Proposals
 from kernelnet.trainer.collaboration.session_state import Session
@@ -31,7 +30,7 @@ from kernelnet.trainer.messaging.delivery import Delivery
 from kernelnet.trainer.messaging.dispatcher import Dispatcher
 from kernelnet.trainer.messaging.hub_sync import HubSync
 from kernelnet.trainer.profile import Profile
-from kernelnet.trainer.progress import Progress
+from kernelnet.trainer.progress import TELL_EVERY, Progress
 from kernelnet.trainer.storage.database import Changes, Store, StoreError
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 from kernelnet.trainer.storage.outbox import Outbox
@@ -46,9 +45,6 @@ from kernelnet.trainer.work.worker import Worker
 from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["Trainer", "TrainerConfig", "TrainerFailed"]
-
-TELL_EVERY = 2.0
-"""Seconds between two reports to the hub of how the search goes, of which it takes one a second."""
 
 STOP_WORK = 0.8
 """Seconds a trainer that is stopped waits for its work to stop; what takes longer is left alone."""
@@ -256,7 +252,7 @@ class Trainer(Service):
         )
         self._every(SEEK_EVERY, self._seek)
         self._every(1.0, self._writeProgress)
-        self._every(TELL_EVERY, self._tellSearch)
+        self._every(TELL_EVERY, self.progress.tell)
         if self.config.minutes is not None:
             remaining = max(0.0, self.config.minutes * 60 - (self.reactor.seconds() - self._began))
             self._timers.append(self.reactor.callLater(remaining, self._finish))
@@ -392,12 +388,6 @@ class Trainer(Service):
     def _failIfRunning(self, reason: str) -> None:
         if self._isRunning():
             self.fail(reason)
-
-    def _tellSearch(self) -> None:
-        """Tell the hub how the search goes; it is of no use later."""
-        connection = self.client.factory.connection
-        if connection is not None and connection.greeted and (progress := self.progress.search()) is not None:
-            connection.sayNow(MessageType.HEARTBEAT, Heartbeat(progress=progress))
 
     def _seek(self) -> None:
         if self.client.isGreeted:

@@ -99,7 +99,7 @@ class SearchTests(WorkTestCase):
         self.patch(self.local, "status", lambda: {"scenario": task, "search": search})
         self.said()
         self.connection.greeted = greeted
-        self.trainer._tellSearch()
+        self.trainer.progress.tell()
         return [message.payload["progress"] for message in self.said(MessageType.HEARTBEAT)]
 
     def test_told(self) -> None:
