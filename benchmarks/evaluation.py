@@ -6,9 +6,8 @@ measured is CPU time of the one thread, so that a busy machine does less harm.  
 table that fits.  The misses are compared too: a faster wrong answer is none.  (LIRS differs by a rule; see
 docs/reference/workbench-file_system.rst.)
 
-Then the whole re-measurement of a claim: checksums, the run, the second one on the thinned trace, and for the first
-claim about a trace and capacity the reference and the optimum; in seconds of CPU time and of wall time.  The
-trace has been read.
+Then the whole re-measurement of a claim: checksums, and on each variant the run, the reference and the optimum; in
+seconds of CPU time and of wall time.  The trace has been read.
 """
 
 from __future__ import annotations

@@ -31,10 +31,7 @@ if TYPE_CHECKING:
     from kernelnet.workbench.machine import Machine
     from kernelnet.workbench.trace import VariableTrace
 
-__all__ = ["LONG", "SPLITS", "BaseScenario", "BaseWorkbench", "reportOf", "splitEnds"]
-
-LONG = 2_000_000
-"""Events of a trace, more than which are many: each variant costs as much as the trace does."""
+__all__ = ["SPLITS", "BaseScenario", "BaseWorkbench", "reportOf", "splitEnds"]
 
 _KEPT = 8
 _KEPT_VARIANTS = 2 * 16
@@ -118,8 +115,8 @@ class BaseScenario:
 
     @property
     def variants(self) -> int:
-        """Number of variants that a claim is measured on."""
-        return self.workbench.variants // (2 if sum(self.events.values()) > LONG else 1)
+        """Number of variants of this trace that a claim is measured on."""
+        return self.workbench.variants
 
     def onVariant(self, number: int, wasm: bytes) -> BaseScenario:
         """
@@ -184,8 +181,7 @@ class BaseWorkbench(Generic[M, S]):
     @cvar folder: where the bench's header, C{baselines/*.c} and C{traces/} are.
     @cvar rules: what decides a score besides drivers and headers; part of the digest.
     @cvar baselineNames: the hand-made policies; each is a file in C{baselines/}.
-    @cvar variants: number of variants of a trace that a claim is measured on; part of the digest.  Half as many of a
-        trace with more than `LONG` events, on which luck does less.
+    @cvar variants: number of variants of a trace that a claim is measured on; part of the digest.
     """
 
     name: ClassVar[str]
@@ -248,7 +244,7 @@ class BaseWorkbench(Generic[M, S]):
         sources = dict.fromkeys(path for abi in self.abis for path in abi.sources)
         parts = (
             self.rules,
-            f"{self.variants} variants, half as many beyond {LONG} events",
+            f"{self.variants} variants",
             *(path.read_text(encoding="utf-8") for path in sources),
             self.header,
         )

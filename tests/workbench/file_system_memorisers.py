@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import heapq
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -119,17 +120,26 @@ def optimumKeeps(trace: Trace, capacity: int) -> npt.NDArray[np.bool_]:
     return kept
 
 
-def _known(trace: Trace, size: int, bits: int = 1) -> tuple[int, int]:
+def _part(trace: Trace, size: int, bits: int = 1) -> tuple[int, int]:
     """The requests of held-out, or the first of them, for which a table has room."""
     start = trace.ends["validation"]
     return start, min(trace.ends["held_out"], start + size * 8 // bits)
 
 
-def byRequest(scenario: FileSystemScenario, size: int) -> bytes:
-    """The optimum's decisions by the number of the request.  @param size: bytes of the table."""
+def _known(table: npt.NDArray[Any], shuffled: bool) -> npt.NDArray[Any]:
+    return np.random.default_rng(1).permutation(table) if shuffled else table
+
+
+def byRequest(scenario: FileSystemScenario, size: int, shuffled: bool = False) -> bytes:
+    """
+    The optimum's decisions by the number of the request.
+
+    @param size: bytes of the table.
+    @param shuffled: the same numbers in any order: what the policy is without what it knows.
+    """
     trace = scenario.machine.trace
-    start, end = _known(trace, size)
-    kept = optimumKeeps(trace, scenario.settings["capacity"])[start:end]
+    start, end = _part(trace, size)
+    kept = _known(optimumKeeps(trace, scenario.settings["capacity"])[start:end], shuffled)
     return _compiled(
         scenario,
         f"""
@@ -144,7 +154,7 @@ def byRequest(scenario: FileSystemScenario, size: int) -> bytes:
     )
 
 
-def byBlock(scenario: FileSystemScenario, size: int) -> bytes:
+def byBlock(scenario: FileSystemScenario, size: int, shuffled: bool = False) -> bytes:
     """Worth of blocks, numbered as they first appear, in each of as many parts of the trace as there is room for."""
     trace = scenario.machine.trace
     kept = optimumKeeps(trace, scenario.settings["capacity"])
@@ -158,7 +168,7 @@ def byBlock(scenario: FileSystemScenario, size: int) -> bytes:
         scenario,
         f"""
         {_NUMBERED}
-        static const u8 table[] = {_c(_packed(votes >= 0))};
+        static const u8 table[] = {_c(_packed(_known(votes >= 0, shuffled)))};
         static u32 keep(u32 slot) {{
             u32 part = (u32)((u64)n * {parts} / {total}), at = number_in[slot] * {parts} + part;
             return number_in[slot] >= {many} || part >= {parts} || table[at >> 3] >> (at & 7) & 1;
@@ -232,7 +242,9 @@ def byContext(scenario: FileSystemScenario, size: int, split: str = "held_out", 
     )
 
 
-def byPosition(scenario: FileSystemScenario, size: int, length: int = 6, trusted: int = 200) -> bytes:
+def byPosition(
+    scenario: FileSystemScenario, size: int, length: int = 6, trusted: int = 200, shuffled: bool = False
+) -> bytes:
     """
     The optimum's decisions by the place in held-out, which it finds by what it sees, again and again.
 
@@ -240,8 +252,8 @@ def byPosition(scenario: FileSystemScenario, size: int, length: int = 6, trusted
     and two that agree tell it anew.
     """
     trace = scenario.machine.trace
-    start, end = _known(trace, size // 2)
-    kept = optimumKeeps(trace, scenario.settings["capacity"])[start:end]
+    start, end = _part(trace, size // 2)
+    kept = _known(optimumKeeps(trace, scenario.settings["capacity"])[start:end], shuffled)
     slots = 1 << ((size // 2 // 4).bit_length() - 1)
     bits = slots.bit_length() - 1
     hashes = _contexts(_octaves(trace), length)[start:end]
@@ -281,12 +293,13 @@ def byPosition(scenario: FileSystemScenario, size: int, length: int = 6, trusted
     )
 
 
-def byDraw(scenario: FileSystemScenario, size: int) -> bytes:
+def byDraw(scenario: FileSystemScenario, size: int, shuffled: bool = False) -> bytes:
     """For a rank function, by the number of the eviction, which of the sixteen that are drawn is requested last."""
     trace, capacity = scenario.machine.trace, scenario.settings["capacity"]
     following = nextUse(trace.blocks).tolist()
     seed = int.from_bytes(bytes.fromhex(trace.digest)[:8], "little")
-    start, chosen, evictions, first = trace.ends["validation"], [], 0, 0
+    start, evictions, first = trace.ends["validation"], 0, 0
+    chosen: list[int] = []
     slots: list[int] = []
     where: dict[int, int] = {}
     use: list[int] = []
@@ -322,7 +335,7 @@ def byDraw(scenario: FileSystemScenario, size: int) -> bytes:
         del where[slots[slot]]
         slots[slot], use[slot], last[slot] = block, following[now], now
         where[block] = slot
-    chosen += [0] * (len(chosen) & 1)
+    chosen = _known(np.array(chosen, np.int64), shuffled).tolist() + [0] * (len(chosen) & 1)
     table = [low | high << 4 for low, high in zip(chosen[::2], chosen[1::2], strict=True)]
     return compileC(
         f"""

@@ -185,12 +185,12 @@ class MeasureTests(Case):
         one, other = policy(source), policy(source + 'KN_EXPORT("other") u32 other(void) { return 1; }')
         self.assertEqual(scenario.measure(one).splits, scenario.measure(other).splits)
         keys = set()
-        for number in range(workbench.variants):
+        for number in range(scenario.variants):
             machine = scenario.onVariant(number, one).machine
             keys.add(machine.salt)
             self.assertEqual(machine.salt, scenario.onVariant(number, one).machine.salt)
             self.assertNotEqual(machine.salt, scenario.onVariant(number, other).machine.salt)
-        self.assertEqual(len(keys | {scenario.machine.salt}), 1 + workbench.variants)
+        self.assertEqual(len(keys | {scenario.machine.salt}), 1 + scenario.variants)
 
     def test_nothingCounts(self) -> None:
         """No function is told what counts up, so that none tells where in the trace a request is."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import statistics
+
+import numpy as np
 
 from kernelnet.learning.significance import WINDOWS, gains, lowerBound
 from kernelnet.workbench.file_system import FileSystemWorkbench, workbench
@@ -55,7 +58,7 @@ class VariantTests(FolderCase):
         scenario, wasm = self.scenario(), workbench.baselineModule("arc")
         measured = scenario.forModule(wasm)
         assert isinstance(measured, VariantScenario)
-        self.assertEqual(len(measured.variants), workbench.variants)
+        self.assertEqual(len(measured.variants), scenario.variants)
         self.assertEqual((measured.trace, measured.traceDigest), (scenario.trace, scenario.traceDigest))
         self.assertEqual(measured.settings, scenario.settings)
         report = measured.measure(wasm)
@@ -76,16 +79,16 @@ class VariantTests(FolderCase):
         digests = [variant.traceDigest for variant in scenario.forModule(one).variants]  # type: ignore[attr-defined]
         self.assertEqual([each.traceDigest for each in again.forModule(one).variants], digests)  # type: ignore[attr-defined]
         others = [each.traceDigest for each in again.forModule(other).variants]  # type: ignore[attr-defined]
-        self.assertEqual(len({*digests, *others}), 2 * workbench.variants)
+        self.assertEqual(len({*digests, *others}), 2 * scenario.variants)
         self.assertEqual(scenario.measure(one).splits, scenario.measure(other).splits)
 
     def test_levels(self) -> None:
         """The level on each variant is told; the reference has 0 on all, the optimum's misses would have 1."""
         scenario = self.scenario()
-        self.assertEqual(variantLevels(scenario, workbench.baselineModule("lru")), [0.0] * workbench.variants)
+        self.assertEqual(variantLevels(scenario, workbench.baselineModule("lru")), [0.0] * scenario.variants)
         arc = workbench.baselineModule("arc")
         levels = variantLevels(scenario, arc, "validation")
-        self.assertEqual(len(levels), workbench.variants)
+        self.assertEqual(len(levels), scenario.variants)
         measured = scenario.forModule(arc)
         whole = measured.developmentLevel(measured.measure(arc), "validation")
         self.assertTrue(min(levels) <= whole <= max(levels))
@@ -94,6 +97,15 @@ class VariantTests(FolderCase):
         suite = Suite([scenario, FileSystemWorkbench().scenario(other)])
         self.assertEqual(variantLevels(suite, arc), [])
 
+    def test_number(self) -> None:
+        """There are more of short traces, on which luck does more, and fewer of long ones, which cost more."""
+        scenario, seen = self.scenario(2000), []
+        for requests in (2000, 300_000, 3_000_000):
+            blocks = np.zeros(requests, np.uint32)
+            self.patch(scenario.machine, "trace", dataclasses.replace(scenario.machine.trace, blocks=blocks))
+            seen.append(scenario.variants)
+        self.assertEqual(seen, [16, 8, 4])
+
     def test_memory(self) -> None:
         """Variants keep no memory that they ran in, and those of the last modules only are kept."""
         scenario = self.scenario(2000)
@@ -101,7 +113,7 @@ class VariantTests(FolderCase):
             measured = scenario.forModule(named(OWN_TABLE.replace("BITS", "8"), number))
             if number < 2:
                 measured.measure(workbench.baselineModule("lru"))
-                self.assertEqual([len(each.machine._idle) for each in measured.variants], [0] * workbench.variants)  # type: ignore[attr-defined]
+                self.assertEqual([len(each.machine._idle) for each in measured.variants], [0] * scenario.variants)  # type: ignore[attr-defined]
         self.assertEqual(len(scenario.workbench._variants), 32)
 
     def test_own(self) -> None:
@@ -132,7 +144,7 @@ class LuckTests(FolderCase):
         return found, bars
 
     def test_grinding(self) -> None:
-        """What the luckiest of 10,000 digests gains is less than what the guard asks for, with tables of its own too."""
+        """What the luckiest of 10,000 digests gains is less than the guard asks for, with tables of its own too."""
         scenario = workbench.scenario(workbench.traces()[1], {"capacity": 55})
         found, bars = self.means(scenario, OWN_TABLE.replace("BITS", "12"), "2q")
         luck = BEST_OF_10000 * statistics.stdev(found)

@@ -44,7 +44,8 @@ splits: half = n // 2; train [0, half - half // 5), validation [.., half), held_
 score: misses; writebacks: written blocks that were evicted, where the trace tells writes from reads
 keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256("keys" | digest)); of a variant the digest is its seed
 rank: the lowest of 16 slots, drawn by a generator that starts with the first 8 bytes of the digest
-variants: without 1 in 8 requests, 1 in 64 in runs of 4, 1 in 64 in runs of 16, … up to n/8; each split turned
+variants: 8; 16 of less than 200000 requests, 4 of more than 2000000
+variant: without 1 in 8 requests, 1 in 64 in runs of 4, 1 in 64 in runs of 16, … up to n/8; each split turned
 fuel: at most 100000000 + 4000 a request + 10000 a slot
 memory: at most 64 MiB + 1 KiB a slot, and 1 GiB
 capacity: at most the distinct blocks, or 16 where they are fewer
