@@ -142,7 +142,7 @@ def furnish(state: StateDirectory) -> None:
             manifest = {
                 "source_sha256": "0" * 64,
                 "wasm_sha256": "3" * 64,
-                "abi": "file_system/full/1",
+                "abi": "file_system/full/2",
                 "workbench": "file_system",
                 "parents": [],
                 "report": report,

@@ -6,9 +6,8 @@ measured is CPU time of the one thread, so that a busy machine does less harm.  
 table that fits.  The misses are compared too: a faster wrong answer is none.  (LIRS differs by a rule; see
 docs/reference/workbench-file_system.rst.)
 
-Then the whole re-measurement of a claim: checksums, the variants of the trace, on each the run, the reference and the
-optimum, which for a further look at the same claim are kept; in seconds of CPU time and of wall time.  The trace has
-been read.
+Then the whole re-measurement of a claim: checksums, and on each variant the run, the reference and the optimum; in
+seconds of CPU time and of wall time.  The trace has been read.
 """
 
 from __future__ import annotations
@@ -104,11 +103,8 @@ def remeasurements(path: Path, capacity: str, runs: int) -> None:
             bench = FileSystemWorkbench()
             machine = bench._machine(path)
             slots = max(16, blocksOf(machine.trace.distinct, capacity))
-            scenario = bench.scenario(path, {"capacity": slots}).forModule(wasm)
-            claimed = scenario.measure(wasm)
-            level = scenario.developmentLevel(claimed)
+            claimed = bench.scenario(path, {"capacity": slots}).measure(wasm)
             bench._scenarios.clear()
-            bench._variants.clear()
             component = Component(
                 id="c",
                 implementation=source,
@@ -125,7 +121,7 @@ def remeasurements(path: Path, capacity: str, runs: int) -> None:
                     report=claimed,
                 ),
             )
-            component.development_level = level
+            component.development_level = workbench.scenario(path, {"capacity": slots}).developmentLevel(claimed)
             for first in (0, 2):
                 cpu, wall = time.thread_time(), time.perf_counter()
                 verdict, reason, _ = remeasure(component, bench.scenarioFor(claimed, [path]))

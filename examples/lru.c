@@ -21,13 +21,13 @@ void kn_init(u32 capacity) {
 }
 
 /* The block in `slot` was requested again. */
-void kn_hit(u32 slot, u32 now) {
+void kn_hit(u32 slot) {
     kn_unlink(links, slot);
     kn_push_front(links, list, slot);
 }
 
 /* The cache is full: which slot's block goes? */
-u32 kn_victim(u64 key, u32 now) { return kn_pop_back(links, list); }
+u32 kn_victim(u64 key) { return kn_pop_back(links, list); }
 
 /* Block `key` came into `slot`. */
-void kn_insert(u32 slot, u64 key, u32 now) { kn_push_front(links, list, slot); }
+void kn_insert(u32 slot, u64 key) { kn_push_front(links, list, slot); }

@@ -17,7 +17,7 @@ COMPONENT: dict[str, Any] = {
     "manifest": {
         "source_sha256": DIGEST,
         "wasm_sha256": DIGEST,
-        "abi": "file_system/full/1",
+        "abi": "file_system/full/2",
         "workbench": "file_system",
         "compiler": "clang 20",
         "generator": "search",

@@ -42,10 +42,11 @@ sequence) is "it".  So that an expression over one bench's features can be tried
 @dataclass(frozen=True)
 class Abi:
     """
-    @ivar identifier: such as C{"file_system/full/1"}.
+    @ivar identifier: such as C{"file_system/full/2"}.
     @ivar driver: the C source of the trusted driver; its folder has what it includes besides the bench's header.
     @ivar required: the functions that a module exports, by name.
     @ivar flags: compiler flags for the driver, such as C{("-DKN_RANK",)}.
+    @ivar optional: further functions that a module may export, by name; one of another signature is refused.
     @ivar included: files that the driver includes, besides the bench's header.
     @ivar function: the one function of a rank ABI; empty for others.
     @ivar features: the names of its parameters, all f64, in order.
@@ -82,10 +83,13 @@ def rankAbi(
     flags: tuple[str, ...] = ("-DKN_RANK",),
     included: tuple[Path, ...] = (),
     terms: Mapping[str, str] | None = None,
+    optional: Mapping[str, Signature] | None = None,
 ) -> Abi:
     """
     An ABI of one pure function C{f64 kn_rank(f64 feature, …)}.
 
+    @param flags: compiler flags for the driver; the default is for one that serves several ABIs by C{#ifdef KN_RANK}.
+    @param optional: exports that a component may have besides `PARAMETERS`.
     @raise ValueError: C{terms} names what is no feature, or none of `TERMS`.
     """
     for feature, term in (terms or {}).items():
@@ -100,6 +104,7 @@ def rankAbi(
         {function: signature},
         flags=flags,
         included=included,
+        optional={**PARAMETERS, **(optional or {})},
         function=function,
         features=features,
         known=known,

@@ -23,7 +23,7 @@ from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import LIBRARY, compileOwn
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
-from kernelnet.workbench.reports import reportOf
+from kernelnet.workbench.reports import added, reportOf
 from kernelnet.workbench.splits import SPLITS, splitEnds
 from kernelnet.workbench.variants import VariantScenario
 
@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["SPLITS", "BaseScenario", "BaseWorkbench", "reportOf", "splitEnds"]
 
 _KEPT = 8
-_KEPT_VARIANTS = 2
+_KEPT_VARIANTS = 2 * 16
+"""Scenarios as modules meet them, such as those of a suite of 16; together of at most so many events."""
+
+_KEPT_EVENTS = 32_000_000
 _Key = tuple[str, int, int]
 
 
@@ -93,18 +96,27 @@ class BaseScenario:
         Worker thread.  How a module does over time: its scores on windows of a split, in one warm pass from the start.
 
         @param count: so many windows, about equally long; fewer where there are fewer events.
+        @return: in the order of the trace itself, of which a variant may meet them in another.
         """
+        from kernelnet.workbench.trace import windowsOf
+
         before = [window for window in self.machine.trace.windows(split) if window[0] != split]
-        start, end = self.machine.trace.windows(split)[-1][1:]
-        count = max(1, min(count, end - start))
-        cuts = [start + (end - start) * at // count for at in range(count + 1)]
-        own = [(f"{split} {at}", cuts[at], cuts[at + 1]) for at in range(count)]
+        pieces = windowsOf(self.machine.trace, split, count)
+        own = [(f"{split} {at}", start, end) for at, (_, start, end) in enumerate(pieces)]
         splits = self.machine.run(wasm, self.settings, parameters, windows=[*before, *own])
-        return [splits[name] for name, _, _ in own]
+        windows: dict[int, list[SplitScore]] = {}
+        for (name, _, _), (window, _, _) in zip(own, pieces, strict=True):
+            windows.setdefault(window, []).append(splits[name])
+        return [added(windows[window]) for window in sorted(windows)]
 
     def forModule(self, wasm: bytes) -> IScenario:
-        """See `IScenario.forModule`."""
-        return self.workbench.variantsFor(self, wasm)
+        """See `IScenario.forModule`: itself, if its trace has no variants."""
+        return self.workbench.variantsFor(self, wasm) if hasattr(self.machine.trace, "variant") else self
+
+    @property
+    def variants(self) -> int:
+        """Number of variants of this trace that a claim is measured on."""
+        return self.workbench.variants
 
     def onVariant(self, number: int, wasm: bytes) -> BaseScenario:
         """
@@ -112,8 +124,11 @@ class BaseScenario:
 
         @param number: from 0; C{wasm}: the module that draws it.
         """
+        from kernelnet.workbench.thinning import seedOf
+
         trace = cast("VariableTrace", self.machine.trace)
-        variant = trace.variant(trace.seedFor(f"variant {number}", hashlib.sha256(wasm).digest()))
+        secret = trace.seedFor("variants", hashlib.sha256(wasm).digest())
+        variant = trace.variant(seedOf(secret, number, self.variants))
         return type(self)(self.workbench, type(self.machine)(variant), self.settings)
 
     def baselines(self) -> Mapping[str, Report]:
@@ -180,7 +195,7 @@ class BaseWorkbench(Generic[M, S]):
     rules: ClassVar[str]
     baselineNames: ClassVar[tuple[str, ...]]
     formats: ClassVar[str]
-    variants: ClassVar[int] = 4
+    variants: ClassVar[int] = 8
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -304,11 +319,12 @@ class BaseWorkbench(Generic[M, S]):
             if key in self._variants:
                 self._variants.move_to_end(key)
                 return self._variants[key]
-        made = VariantScenario(scenario, [scenario.onVariant(number, wasm) for number in range(self.variants)])
+        made = VariantScenario(scenario, [scenario.onVariant(number, wasm) for number in range(scenario.variants)])
         with self._lock:
             made = self._variants.setdefault(key, made)
-            if len(self._variants) > _KEPT_VARIANTS:
-                self._variants.popitem(last=False)
+            kept = sum(sum(each.events.values()) for each in self._variants.values())
+            while len(self._variants) > 1 and (kept > _KEPT_EVENTS or len(self._variants) > _KEPT_VARIANTS):
+                kept -= sum(self._variants.popitem(last=False)[1].events.values())
         return made
 
     def _key(self, path: Path) -> _Key:

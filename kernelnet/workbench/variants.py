@@ -11,7 +11,8 @@ missing: who tries many modules keeps the luckiest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from zope.interface import implementer
 
@@ -19,7 +20,9 @@ from kernelnet.artifacts import Pattern, Report, SplitScore
 from kernelnet.interfaces import IScenario
 from kernelnet.workbench.reports import added, reportOf
 
-__all__ = ["VariantScenario"]
+__all__ = ["VariantScenario", "variantLevels"]
+
+T = TypeVar("T")
 
 
 @implementer(IScenario)
@@ -52,22 +55,22 @@ class VariantScenario:
         self, wasm: bytes, upTo: str = "held_out", fuel: int | None = None, parameters: Sequence[float] = ()
     ) -> Report:
         """See `IScenario.measure`; C{fuel} is for each variant."""
-        return self._sum([each.measure(wasm, upTo=upTo, fuel=fuel, parameters=parameters) for each in self.variants])
+        return self._sum(self._each(lambda it: it.measure(wasm, upTo=upTo, fuel=fuel, parameters=parameters)))
 
     def measureWindows(self, wasm: bytes, split: str, count: int, parameters: Sequence[float] = ()) -> list[SplitScore]:
         """See `IScenario.measureWindows`; the n-th windows of all variants are about the same part of the trace."""
-        each = [variant.measureWindows(wasm, split, count, parameters) for variant in self.variants]
+        each = self._each(lambda it: it.measureWindows(wasm, split, count, parameters))
         return [added(windows) for windows in zip(*each, strict=False)]
 
     def baselines(self) -> Mapping[str, Report]:
-        each = [variant.baselines() for variant in self.variants]
+        each = self._each(lambda it: it.baselines())
         return {name: self._sum([reports[name] for reports in each]) for name in each[0]}
 
     def reference(self) -> Report:
-        return self._sum([each.reference() for each in self.variants])
+        return self._sum(self._each(lambda it: it.reference()))
 
     def optimum(self) -> Mapping[str, int]:
-        each = [variant.optimum() for variant in self.variants]
+        each = self._each(lambda it: it.optimum())
         return {split: sum(optimum[split] for optimum in each) for split in each[0]}
 
     def developmentLevel(self, report: Report, split: str = "held_out") -> float:
@@ -75,9 +78,34 @@ class VariantScenario:
         reference, best = self.reference().splits[split].score, self.optimum()[split]
         return (reference - report.splits[split].score) / (reference - best) if reference > best else 0.0
 
+    def levels(self, wasm: bytes, split: str = "held_out") -> list[float]:
+        """Worker thread.  A module's level on each of the variants: their spread is what luck may do."""
+        return self._each(lambda it: it.developmentLevel(it.measure(wasm, upTo=split), split))
+
     def patterns(self) -> list[Pattern]:
         return self.plain.patterns()
+
+    def _each(self, function: Callable[[IScenario], T]) -> list[T]:
+        """Results of a function for each variant; none keeps the memory that it ran in."""
+        results = []
+        for variant in self.variants:
+            results.append(function(variant))
+            machine = getattr(variant, "machine", None)
+            if machine is not None:
+                machine.close()
+        return results
 
     def _sum(self, reports: Sequence[Report]) -> Report:
         splits = {name: added([each.splits[name] for each in reports]) for name in reports[0].splits}
         return reportOf(self, splits)
+
+
+def variantLevels(scenario: IScenario, wasm: bytes, split: str = "held_out") -> list[float]:
+    """
+    Worker thread.  A module's development level on each of the variants that its claim is measured on.
+
+    @return: empty, if the scenario has no variants.
+    @raise ComponentError: the module fails.
+    """
+    measured = scenario.forModule(wasm)
+    return measured.levels(wasm, split) if isinstance(measured, VariantScenario) else []

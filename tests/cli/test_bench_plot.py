@@ -159,7 +159,7 @@ class MistakeTests(CliTestCase):
 BAD = """
 #include "kn_file_system.h"
 void kn_init(u32 capacity) {}
-void kn_hit(u32 slot, u32 now) {}
-u32 kn_victim(u64 key, u32 now) { return KN_NONE; }
-void kn_insert(u32 slot, u64 key, u32 now) {}
+void kn_hit(u32 slot) {}
+u32 kn_victim(u64 key) { return KN_NONE; }
+void kn_insert(u32 slot, u64 key) {}
 """

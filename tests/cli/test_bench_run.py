@@ -22,9 +22,9 @@ RUN = ("bench", "run", "file_system")
 POLICY = """
 #include "kn_file_system.h"
 void kn_init(u32 capacity) {}
-void kn_hit(u32 slot, u32 now) {}
-u32 kn_victim(u64 key, u32 now) { BODY }
-void kn_insert(u32 slot, u64 key, u32 now) {}
+void kn_hit(u32 slot) {}
+u32 kn_victim(u64 key) { BODY }
+void kn_insert(u32 slot, u64 key) {}
 """
 
 
@@ -51,7 +51,7 @@ class RunTests(CliTestCase):
                 self.assertEqual((shown["score"], shown["fuel"]), (score.score, score.fuel))
                 self.assertAlmostEqual(shown["level"], scenario.developmentLevel(report, split), 5)
         mine = policies["my-arc.c"]
-        self.assertEqual((mine["kind"], mine["abi"]), ("component", "file_system/full/1"))
+        self.assertEqual((mine["kind"], mine["abi"]), ("component", "file_system/full/2"))
         self.assertEqual(mine["file"], str(component))
         self.assertEqual(mine["splits"], policies["arc"]["splits"])
         optimum = {split: score["score"] for split, score in policies["belady"]["splits"].items()}
@@ -168,12 +168,12 @@ class MistakeTests(CliTestCase):
         said = self.component(
             1, "the module exports no", '#include "kn.h"\nKN_EXPORT("other") int other(void) { return 1; }'
         )
-        self.assertIn("file_system/full/1 has kn_init, kn_hit, kn_victim, kn_insert", said)
+        self.assertIn("file_system/full/2 has kn_init, kn_hit, kn_victim, kn_insert", said)
 
     def test_wrongSignature(self) -> None:
         """Functions of the right names and the wrong types: what they are, what they should be, and what is missing."""
-        head = '#include "kn.h"\nKN_EXPORT("kn_hit") void kn_hit(u32 slot) {}\n'
-        said = self.component(1, "its export kn_hit is not a function (i32, i32) -> (), but (i32) -> ()", head)
+        head = '#include "kn.h"\nKN_EXPORT("kn_hit") void kn_hit(u32 slot, u32 now) {}\n'
+        said = self.component(1, "its export kn_hit is not a function (i32) -> (), but (i32, i32) -> ()", head)
         self.assertIn("exports no kn_init, kn_victim, kn_insert", said)
         said = self.component(1, "as kn_file_system.h declares them: include it", "void kn_init(int capacity) {}")
         self.assertIn("exports no kn_init, kn_hit, kn_victim, kn_insert", said)

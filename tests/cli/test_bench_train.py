@@ -122,7 +122,7 @@ class TrainTests(TrainTestCase):
             "generator  search, seed 1, 60 s, objective score",
             f"trace      loop, sha256 {scenario.traceDigest}",
             "settings   capacity 32",
-            "ABI        file_system/full/1",
+            "ABI        file_system/full/2",
             f"workbench  sha256 {workbench.digest}",
             f"engine     {workbench.engine}",
             "guard      better on validation",
@@ -201,7 +201,7 @@ class TrainTests(TrainTestCase):
         result = self.call(*self.train())
         self.assertEqual(result.exit_code, 3, result.output)
         self.assertIn("refused: no better on validation", result.stdout)
-        self.assertIn("refused, file_system/full/1", result.stdout)
+        self.assertIn("refused, file_system/full/2", result.stdout)
         self.assertFalse(self.out.exists())
 
     def test_keepRefused(self) -> None:
@@ -215,7 +215,7 @@ class TrainTests(TrainTestCase):
     def test_fuel(self) -> None:
         """With objective fuel what is found does the same as the parent on every part, for less, or is refused."""
         source = workbench.baselineSource("fifo")
-        victim = "u32 kn_victim(u64 key, u32 now) {"
+        victim = "u32 kn_victim(u64 key) {"
         slow = source.replace(victim, f"static volatile u32 idle;\n{victim} idle++;")
         self.assertNotEqual(slow, source)
         parent = self.write("slow.c", slow)

@@ -30,9 +30,9 @@ NASTY = "*/ int evil; /* \x1b[2J [red]"
 STUBBORN = """#include "kn_file_system.h"
 static u32 capacity;
 void kn_init(u32 c) { capacity = c; }
-void kn_hit(u32 s, u32 n) {}
-u32 kn_victim(u64 k, u32 n) { return capacity - 1; }
-void kn_insert(u32 s, u64 k, u32 n) {}
+void kn_hit(u32 s) {}
+u32 kn_victim(u64 k) { return capacity - 1; }
+void kn_insert(u32 s, u64 k) {}
 """
 
 
@@ -138,8 +138,8 @@ class ComponentsTests(CliTestCase, HubTestCase):
         manifest = msgspec.structs.replace(self.component.manifest, parents=[self.component.digest])  # type: ignore[type-var]
         self.share(msgspec.structs.replace(self.component, id="child", implementation=changed, manifest=manifest))
         shown = self.of("diff", "child")
-        self.assertIn("-u32 kn_victim(u64 k, u32 n) { return capacity - 1; }", shown)
-        self.assertIn("+u32 kn_victim(u64 k, u32 n) { return 0; }", shown)
+        self.assertIn("-u32 kn_victim(u64 k) { return capacity - 1; }", shown)
+        self.assertIn("+u32 kn_victim(u64 k) { return 0; }", shown)
         self.assertEqual(self.of("diff", "child", self.component.id), shown)
         told = json.loads(self.of("diff", "child", "--json"))
         self.assertEqual(told["from"], self.component.digest)

@@ -35,7 +35,7 @@ class WorkbenchesTests(CliTestCase):
         self.assertEqual(bench["description"], workbench.description)
         self.assertEqual((bench["reference"], bench["optimum"], bench["unit"]), ("lru", "belady", "misses"))
         self.assertEqual(bench["baselines"], list(workbench.baselineNames))
-        self.assertIn("file_system/full/1", bench["abis"])
+        self.assertIn("file_system/full/2", bench["abis"])
         self.assertEqual(bench["traces"], ["compiler.txt.xz", "sqlite.txt.xz"])
         self.assertEqual(bench["formats"], workbench.formats)
         self.assertRegex(bench["package"], r"^kernelnet \d")

@@ -129,7 +129,7 @@ class LineageTests(SynchronousTestCase):
         folder = Path(self.mktemp())
         folder.mkdir()
         scenario = smallScenario(folder)
-        for abi, only in ((FILES.identifier, True), ("file_system/full/1", False), (3, False)):
+        for abi, only in ((FILES.identifier, True), ("file_system/full/2", False), (3, False)):
             problem = Problem(scenario, seed=1, seconds=3600.0, requirements={"abi": abi})
             self.assertEqual([family.name for family in familiesFor(problem)] == ["genetic"], only, abi)
 

@@ -71,7 +71,7 @@ class Pretended:
 
 
 def component(parameters: list[float]) -> Component:
-    manifest = Manifest("0" * 64, "0" * 64, "file_system/full/1", "file_system", parameters=parameters)
+    manifest = Manifest("0" * 64, "0" * 64, "file_system/full/2", "file_system", parameters=parameters)
     return Component(id="parent", manifest=manifest, implementation=str(parameters))
 
 

@@ -63,7 +63,7 @@ class AcceptTests(AcceptedTestCase):
         self.assertEqual(component.implementation, STUBBORN)
         self.assertEqual(manifest.source_sha256, hashlib.sha256(STUBBORN.encode()).hexdigest())
         self.assertEqual(manifest.wasm_sha256, hashlib.sha256(component.wasm).hexdigest())
-        self.assertEqual((manifest.abi, manifest.workbench), ("file_system/full/1", "file_system"))
+        self.assertEqual((manifest.abi, manifest.workbench), ("file_system/full/2", "file_system"))
         self.assertEqual((manifest.generator, manifest.seed), ("test", 7))
         self.assertEqual((manifest.parents, manifest.parameters), (["0" * 64], [1.0, 2.5]))
         self.assertEqual(set(report.splits), {"train", "validation", "held_out"})

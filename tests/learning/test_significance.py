@@ -91,16 +91,16 @@ def turning(first: int, last: int) -> str:
     """From request C{first} to C{last} it evicts the newest, as is best for a loop; else it is LRU."""
     return f"""
     #include "kn_file_system.h"
-    static kn_links l; static u32 head;
+    static kn_links l; static u32 head, n;
     void kn_init(u32 c) {{ head = c; l = kn_links_new(c + 1); kn_list_init(l, c); }}
-    void kn_hit(u32 s, u32 n) {{ kn_unlink(l, s); kn_push_front(l, head, s); }}
-    u32 kn_victim(u64 k, u32 n) {{
+    void kn_hit(u32 s) {{ kn_unlink(l, s); kn_push_front(l, head, s); n++; }}
+    u32 kn_victim(u64 k) {{
         if (n < {first} || n >= {last}) return kn_pop_back(l, head);
         u32 newest = l.next[head];
         kn_unlink(l, newest);
         return newest;
     }}
-    void kn_insert(u32 s, u64 k, u32 n) {{ kn_push_front(l, head, s); }}
+    void kn_insert(u32 s, u64 k) {{ kn_push_front(l, head, s); n++; }}
     """
 
 

@@ -50,12 +50,12 @@ def knowing(scenario: FileSystemScenario) -> str:
     #include "kn_file_system.h"
     static const u8 kept[] = {{{",".join(map(str, bits))}}};
     static kn_links l;
-    static u32 head;
-    static void put(u32 s, u32 n) {{ kn_push_front(l, kept[n >> 3] >> (n & 7) & 1 ? head : head + 1, s); }}
+    static u32 head, n;
+    static void put(u32 s) {{ kn_push_front(l, kept[n >> 3] >> (n & 7) & 1 ? head : head + 1, s); n++; }}
     void kn_init(u32 c) {{ head = c; l = kn_links_new(c + 2); kn_list_init(l, c); kn_list_init(l, c + 1); }}
-    void kn_hit(u32 s, u32 n) {{ kn_unlink(l, s); put(s, n); }}
-    u32 kn_victim(u64 k, u32 n) {{ return kn_pop_back(l, kn_back(l, head + 1) == head + 1 ? head : head + 1); }}
-    void kn_insert(u32 s, u64 k, u32 n) {{ put(s, n); }}
+    void kn_hit(u32 s) {{ kn_unlink(l, s); put(s); }}
+    u32 kn_victim(u64 k) {{ return kn_pop_back(l, kn_back(l, head + 1) == head + 1 ? head : head + 1); }}
+    void kn_insert(u32 s, u64 k) {{ put(s); }}
     """
 
 
@@ -180,8 +180,8 @@ class RemeasureTests(AcceptedTestCase):
         component = self.accepted()
         source = """
         static volatile int sink; static __attribute__((noinline)) int f(int x) { return f(x + sink) * 3 + x; }
-        void kn_init(u32 c) { sink = f(1); } void kn_hit(u32 s, u32 n) {}
-        u32 kn_victim(u64 k, u32 n) { return 0; } void kn_insert(u32 s, u64 k, u32 n) {}
+        void kn_init(u32 c) { sink = f(1); } void kn_hit(u32 s) {}
+        u32 kn_victim(u64 k) { return 0; } void kn_insert(u32 s, u64 k) {}
         """
         wasm = policy(source)
         manifest = msgspec.structs.replace(self.manifest(component), wasm_sha256=hashlib.sha256(wasm).hexdigest())

@@ -21,17 +21,17 @@ class Policy:
     pace: float = 0.0
     calls: int = 0
 
-    def init(self, now: int) -> float:
+    def init(self) -> float:
         return self.window
 
-    def ack(self, now: int, rtt: int, delivered: int, before: int, inflight: int, rate: float) -> float:  # noqa: PLR0917
+    def ack(self, elapsed: int, rtt: int, delivered: int, inflight: int, rate: float) -> float:
         self.calls += 1
         return self.window
 
-    def loss(self, now: int, lost: int, fresh: int, inflight: int) -> float:
+    def loss(self, elapsed: int, lost: int, fresh: int, inflight: int) -> float:
         return self.window
 
-    def timeout(self, now: int, lost: int) -> float:
+    def timeout(self, elapsed: int, lost: int) -> float:
         return self.window
 
     def rate(self) -> float:
@@ -56,6 +56,7 @@ class Flow:
     pace: float = 0.0
     credit: float = 0.0
     outstanding: list[int] = field(default_factory=list)
+    called: int = 0
     next: int = 0
     recover: int = 0
     delivered: int = 0
@@ -65,6 +66,10 @@ class Flow:
     srtt8: int = 0
     var4: int = 0
     rtts: list[int] = field(default_factory=list)
+
+    def elapsed(self, now: int) -> int:
+        before, self.called = self.called, now
+        return now - before
 
     def answered(self, window: float) -> None:
         pace = self.policy.rate()
@@ -158,15 +163,15 @@ class Network:
             self.acknowledge(self.returning.pop(0))
         for at, flow in enumerate(self.flows):
             if now == 1000 * at:
-                flow.started = True
-                flow.answered(flow.policy.init(now))
+                flow.started, flow.called = True, now
+                flow.answered(flow.policy.init())
         started = [flow for flow in self.flows if flow.started]
         first = now % len(started)
         for flow in started[first:] + started[:first]:
             if flow.outstanding and now >= flow.timer:
                 lost, flow.outstanding, flow.recover = len(flow.outstanding), [], flow.next
                 flow.rto = min(2 * flow.rto, 60000)
-                flow.answered(flow.policy.timeout(now, lost))
+                flow.answered(flow.policy.timeout(flow.elapsed(now), lost))
             self.send(flow, result)
         for _ in range(self.link[now]):
             if self.queue:
@@ -195,11 +200,12 @@ class Network:
         flow.rto = min(60000, max(200, flow.srtt8 // 8 + flow.var4))
         flow.timer = now + flow.rto
         if known and missing:
-            flow.answered(flow.policy.loss(now, len(missing), fresh, len(flow.outstanding)))
+            flow.answered(flow.policy.loss(flow.elapsed(now), len(missing), fresh, len(flow.outstanding)))
         flow.delivered += 1
         flow.last = now
         rate = (flow.delivered - packet.before) / max(1, now - packet.since)
-        flow.answered(flow.policy.ack(now, rtt, flow.delivered, packet.before, len(flow.outstanding), rate))
+        delivered = flow.delivered - packet.before
+        flow.answered(flow.policy.ack(flow.elapsed(now), rtt, delivered, len(flow.outstanding), rate))
 
     def send(self, flow: Flow, result: Result) -> None:
         many = max(0, math.floor(flow.window) - len(flow.outstanding))
@@ -231,19 +237,19 @@ class Reno(Policy):
     delivered: int = 0
     leaves: int = 0
 
-    def loss(self, now: int, lost: int, fresh: int, inflight: int) -> float:
+    def loss(self, elapsed: int, lost: int, fresh: int, inflight: int) -> float:
         if fresh:
             self.threshold = self.window = max(2.0, (inflight + lost) / 2)
             self.leaves = self.delivered + 1
         return self.window
 
-    def ack(self, now: int, rtt: int, delivered: int, before: int, inflight: int, rate: float) -> float:  # noqa: PLR0917
-        self.delivered = delivered
-        if before >= self.leaves:
+    def ack(self, elapsed: int, rtt: int, delivered: int, inflight: int, rate: float) -> float:
+        self.delivered += 1
+        if self.delivered - delivered >= self.leaves:
             self.window += 1 if self.window < self.threshold else 1 / self.window
         return self.window
 
-    def timeout(self, now: int, lost: int) -> float:
+    def timeout(self, elapsed: int, lost: int) -> float:
         self.threshold = max(2.0, lost / 2)
         self.window = 1.0
         return self.window
@@ -252,16 +258,16 @@ class Reno(Policy):
 ERRATIC_C = """
 #include "kn_network_stack.h"
 static f64 pace;
-f64 kn_init(u32 now) { return 7; }
-f64 kn_ack(u32 now, u32 rtt, u32 delivered, u32 before, u32 inflight, f64 rate) {
-    pace = (delivered + now) % 9 * 0.375;
-    return 1 + (now * 7 + rtt * 13 + delivered * 3 + before * 5 + inflight * 11) % 60 + rate * 4;
+f64 kn_init(void) { return 7; }
+f64 kn_ack(u32 elapsed, u32 rtt, u32 delivered, u32 inflight, f64 rate) {
+    pace = (delivered + elapsed) % 9 * 0.375;
+    return 1 + (elapsed * 7 + rtt * 13 + delivered * 3 + inflight * 11) % 60 + rate * 4;
 }
-f64 kn_loss(u32 now, u32 lost, u32 fresh, u32 inflight) {
+f64 kn_loss(u32 elapsed, u32 lost, u32 fresh, u32 inflight) {
     pace = 0;
-    return 1 + (now + lost * 3 + fresh * 17 + inflight) % 40;
+    return 1 + (elapsed + lost * 3 + fresh * 17 + inflight) % 40;
 }
-f64 kn_timeout(u32 now, u32 lost) { return (f64)((now + lost) % 20) - 3; }
+f64 kn_timeout(u32 elapsed, u32 lost) { return (f64)((elapsed + lost) % 20) - 3; }
 f64 kn_rate(void) { return pace; }
 """
 
@@ -269,19 +275,19 @@ f64 kn_rate(void) { return pace; }
 class Erratic(Policy):
     """Whatever it is told changes what it does: nothing can be told differently without being seen."""
 
-    def init(self, now: int) -> float:
+    def init(self) -> float:
         return 7.0
 
-    def ack(self, now: int, rtt: int, delivered: int, before: int, inflight: int, rate: float) -> float:  # noqa: PLR0917
-        self.pace = (delivered + now) % 9 * 0.375
-        return 1 + (now * 7 + rtt * 13 + delivered * 3 + before * 5 + inflight * 11) % 60 + rate * 4
+    def ack(self, elapsed: int, rtt: int, delivered: int, inflight: int, rate: float) -> float:
+        self.pace = (delivered + elapsed) % 9 * 0.375
+        return 1 + (elapsed * 7 + rtt * 13 + delivered * 3 + inflight * 11) % 60 + rate * 4
 
-    def loss(self, now: int, lost: int, fresh: int, inflight: int) -> float:
+    def loss(self, elapsed: int, lost: int, fresh: int, inflight: int) -> float:
         self.pace = 0.0
-        return 1.0 + (now + lost * 3 + fresh * 17 + inflight) % 40
+        return 1.0 + (elapsed + lost * 3 + fresh * 17 + inflight) % 40
 
-    def timeout(self, now: int, lost: int) -> float:
-        return float((now + lost) % 20) - 3
+    def timeout(self, elapsed: int, lost: int) -> float:
+        return float((elapsed + lost) % 20) - 3
 
 
 RANK_C = """
@@ -305,17 +311,18 @@ class Rank(Policy):
     rtts: list[int] = field(default_factory=list)
     before: float = math.inf
     inRound: int = 0
+    now: int = 0
+    delivered: int = 0
     roundAt: int = 0
     lossAt: int = 0
     ackAt: int = 0
 
-    def init(self, now: int) -> float:
-        self.roundAt = self.lossAt = self.ackAt = now
-        return self.window
-
-    def ack(self, now: int, rtt: int, delivered: int, before: int, inflight: int, rate: float) -> float:  # noqa: PLR0917
+    def ack(self, elapsed: int, rtt: int, delivered: int, inflight: int, rate: float) -> float:
+        self.now += elapsed
+        self.delivered += 1
+        now = self.now
         self.minrtt = min(self.minrtt, rtt)
-        self.srtt = float(rtt) if delivered == 1 else self.srtt + (rtt - self.srtt) * 0.125
+        self.srtt = float(rtt) if self.delivered == 1 else self.srtt + (rtt - self.srtt) * 0.125
         self.inRound += 1
         self.rtts.append(rtt)
         least = min(*self.rtts, self.before)
@@ -332,12 +339,14 @@ class Rank(Policy):
         self.ackAt, self.fresh = now, 0
         return self.window
 
-    def loss(self, now: int, lost: int, fresh: int, inflight: int) -> float:
+    def loss(self, elapsed: int, lost: int, fresh: int, inflight: int) -> float:
+        self.now += elapsed
         if fresh:
-            self.fresh, self.lossAt = 1, now
+            self.fresh, self.lossAt = 1, self.now
         return self.window
 
-    def timeout(self, now: int, lost: int) -> float:
-        self.lossAt = now
+    def timeout(self, elapsed: int, lost: int) -> float:
+        self.now += elapsed
+        self.lossAt = self.now
         self.window = 2.0
         return self.window

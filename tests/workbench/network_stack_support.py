@@ -23,10 +23,10 @@ def policy(  # noqa: PLR0917 -- in the order in which they are called
     source = f"""
     #include "kn_network_stack.h"
     {more}
-    f64 kn_init(u32 now) {{ {init} }}
-    f64 kn_ack(u32 now, u32 rtt, u32 delivered, u32 before, u32 inflight, f64 rate) {{ {ack} }}
-    f64 kn_loss(u32 now, u32 lost, u32 fresh, u32 inflight) {{ {loss} }}
-    f64 kn_timeout(u32 now, u32 lost) {{ {timeout} }}
+    f64 kn_init(void) {{ {init} }}
+    f64 kn_ack(u32 elapsed, u32 rtt, u32 delivered, u32 inflight, f64 rate) {{ {ack} }}
+    f64 kn_loss(u32 elapsed, u32 lost, u32 fresh, u32 inflight) {{ {loss} }}
+    f64 kn_timeout(u32 elapsed, u32 lost) {{ {timeout} }}
     f64 kn_rate(void) {{ {rate} }}
     """
     return compileC(source, workbench.headerPath, trusted=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernelnet.artifacts import Pattern
+from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError, WrongExport
 from kernelnet.workbench.file_system import FileSystemWorkbench, trace, workbench
 from kernelnet.workbench.file_system.capacity import MAX_CAPACITY
@@ -23,6 +25,7 @@ from kernelnet.workbench.file_system.readers import MAX_TRACE_REQUESTS
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
 from kernelnet.workbench.file_system.trace import Trace, makeTrace
 from kernelnet.workbench.machine import Layout
+from kernelnet.workbench.thinning import seedOf
 from tests.workbench.contract import BenchContract, FolderCase, python
 from tests.workbench.support import mixture, policy, smallScenario, writeTrace
 
@@ -31,9 +34,9 @@ TUNABLE = """
 static f64 parameter[2]; static u32 capacity, hand;
 void kn_param(u32 i, f64 v) { parameter[i] = v; }
 void kn_init(u32 c) { capacity = c; }
-void kn_hit(u32 s, u32 n) {}
-u32 kn_victim(u64 k, u32 n) { hand += 1 + (u32)parameter[1]; return hand % capacity; }
-void kn_insert(u32 s, u64 k, u32 n) {}
+void kn_hit(u32 s) {}
+u32 kn_victim(u64 k) { hand += 1 + (u32)parameter[1]; return hand % capacity; }
+void kn_insert(u32 s, u64 k) {}
 """
 
 
@@ -175,21 +178,81 @@ class MeasureTests(Case):
         self.assertEqual(scenario.measure(wasm), first)
 
     def test_keys(self) -> None:
-        """Keys differ from module to module, even between two that do the same."""
-        source = "void kn_init(u32 c) { (void)c; } void kn_hit(u32 s, u32 n) {} u32 kn_victim(u64 k, u32 n)"
-        source += "{ return (u32)(k & 31); } void kn_insert(u32 s, u64 k, u32 n) {}"
+        """Keys are the same for all modules on a trace, and others on each of its variants."""
+        source = "void kn_init(u32 c) {} void kn_hit(u32 s) {} void kn_insert(u32 s, u64 k) {} static u64 first;"
+        source += "u32 kn_victim(u64 k) { if (!first) first = k; return (u32)(first & 31); }"
         scenario = self.scenario()
-        one = scenario.measure(policy(source)).splits["held_out"].score
-        two = scenario.measure(policy(source.replace("(void)c;", "kn_alloc(c);"))).splits["held_out"].score
-        self.assertNotEqual(one, two)
+        one, other = policy(source), policy(source + 'KN_EXPORT("other") u32 other(void) { return 1; }')
+        self.assertEqual(scenario.measure(one).splits, scenario.measure(other).splits)
+        keys = set()
+        for number in range(scenario.variants):
+            machine = scenario.onVariant(number, one).machine
+            keys.add(machine.salt)
+            self.assertEqual(machine.salt, scenario.onVariant(number, one).machine.salt)
+            self.assertNotEqual(machine.salt, scenario.onVariant(number, other).machine.salt)
+        self.assertEqual(len(keys | {scenario.machine.salt}), 1 + scenario.variants)
+
+    def test_nothingCounts(self) -> None:
+        """No function is told what counts up, so that none tells where in the trace a request is."""
+        full = workbench.abis[0]
+        self.assertEqual(full.identifier, "file_system/full/2")
+        told = {name: parameters for name, (parameters, _) in full.required.items()}
+        self.assertEqual(
+            told, {"kn_init": ("i32",), "kn_hit": ("i32",), "kn_victim": ("i64",), "kn_insert": ("i32", "i64")}
+        )
+
+    def test_asBefore(self) -> None:
+        """Without the number of a request, policies miss as they did with it (full/1), to the unit."""
+        scenario = workbench.scenario(workbench.traces()[1], {"capacity": 55})
+        before = {
+            "fifo": [88263, 23664, 119760],
+            "lru": [81834, 22169, 112302],
+            "clock": [79959, 21600, 109844],
+            "lfu": [116373, 25769, 133584],
+            "2q": [76681, 20729, 105283],
+            "arc": [75740, 20419, 104157],
+            "lirs": [76944, 20767, 105632],
+            "s3fifo": [76032, 20529, 104476],
+            "sieve": [75750, 20406, 103987],
+        }
+        reports = scenario.baselines()
+        self.assertEqual(
+            {name: [split.score for split in each.splits.values()] for name, each in reports.items()}, before
+        )
+        templates = (("two_queues", [75796, 20468, 104201]), ("reuse_interval", [74826, 19882, 101598]))
+        for name, scores in templates:
+            source = files("kernelnet.generators.templates").joinpath(f"{name}.c").read_text("utf-8")
+            report = scenario.measure(compileC(source, workbench.headerPath, trusted=True))
+            self.assertEqual([split.score for split in report.splits.values()], scores, name)
+
+    def test_reserved(self) -> None:
+        """Functions for what no trace has today are allowed, never called, and refused by name if they are others."""
+        scenario, plain = self.scenario(), TUNABLE
+        reserved = "void kn_forget(u32 s) { __builtin_trap(); } void kn_bytes(u64 c) { __builtin_trap(); }"
+        reserved += "void kn_size(u32 b) { __builtin_trap(); }"
+        self.assertEqual(scenario.measure(policy(plain + reserved)).splits, scenario.measure(policy(plain)).splits)
+        rank = "f64 kn_rank(f64 a, f64 l, f64 f, f64 g, f64 h, f64 i, f64 j, f64 p) { return -l; }"
+        sized = "f64 kn_rank_sized(f64 a, f64 l, f64 f, f64 g, f64 h, f64 i, f64 j, f64 p, f64 s) { return s; }"
+        self.assertEqual(scenario.measure(policy(rank + sized)).splits, scenario.measure(policy(rank)).splits)
+        wrong = (
+            (plain, "kn_forget", "void other(u64 slot) {}", "(i32) -> (), but (i64) -> ()"),
+            (plain, "kn_bytes", "void other(u32 bytes) {}", "(i64) -> (), but (i32) -> ()"),
+            (plain, "kn_size", "u32 other(u32 bytes) { return 0; }", "(i32) -> (), but (i32) -> (i32)"),
+            (rank, "kn_rank_sized", "f64 other(f64 size) { return 0; }", "but (f64) -> (f64)"),
+        )
+        for source, name, function, words in wrong:
+            module = policy(f'{source}\n__attribute__((export_name("{name}"))) {function}')
+            error = str(self.assertRaises(WrongExport, scenario.measure, module))
+            self.assertIn(f"its export {name} is not a function", error)
+            self.assertIn(words, error)
 
     def test_keysStay(self) -> None:
         """A block that comes back has the key it had."""
         # Capacity 1, blocks 1 and 2 in turn: every second key is the same; it traps on the first that is not.
         source = """
-        static u64 seen[2];
-        void kn_init(u32 c) {} void kn_hit(u32 s, u32 n) {} u32 kn_victim(u64 k, u32 n) { return 0; }
-        void kn_insert(u32 s, u64 k, u32 n) { if (n < 2) seen[n] = k; else if (seen[n % 2] != k) __builtin_trap(); }
+        static u64 seen[2]; static u32 n;
+        void kn_init(u32 c) {} void kn_hit(u32 s) {} u32 kn_victim(u64 k) { return 0; }
+        void kn_insert(u32 s, u64 k) { if (n < 2) seen[n] = k; else if (seen[n % 2] != k) __builtin_trap(); n++; }
         """
         self.assertEqual(self.scenario([1, 2] * 60, 1).measure(policy(source)).splits["held_out"].score, 60)
 
@@ -224,7 +287,6 @@ class MeasureTests(Case):
             report = scenario.measure(wasm)
             self.assertEqual([split.score for split in report.splits.values()], [120, 30, 150])
             self.assertEqual([split.metrics for split in report.splits.values()], [{"writebacks": n} for n in expected])
-            self.assertTrue(scenario.isRobust(wasm, report))
         # A hit that writes makes a block dirty, once; a block that comes in again is clean.
         ids = [1, 2, 1, 1, 3, 1, 4, 2] + [2] * 100
         lines = [f"{'w' if at in (2, 3) else 'r'},{number}\n" for at, number in enumerate(ids)]
@@ -232,20 +294,57 @@ class MeasureTests(Case):
         report = FileSystemWorkbench().scenario(path, {"capacity": 2}).measure(workbench.baselineModule("fifo"))
         self.assertEqual(sum(split.metrics["writebacks"] for split in report.splits.values()), 1)
 
-    def test_thinned(self) -> None:
-        """The trace without one request in a thousand has the others in order, each with whether it is a write."""
-        ids = np.array(mixture(5000), np.uint64)
+    def test_variant(self) -> None:
+        """A variant has some of each split's requests as that split, each with whether it is a write, and turned."""
+        ids = np.arange(5000, dtype=np.uint64) % np.uint64(4000)
         writes = np.arange(5000) % 3 == 0
         whole = makeTrace(ids, self.folder / "a.csv", writes)
-        thin = whole.thinned(b"module")
-        assert whole.writes is not None
-        assert thin.writes is not None
-        self.assertTrue(4990 <= len(thin.blocks) < 5000)
-        requests = iter(zip(whole.blocks.tolist(), whole.writes.tolist(), strict=True))
-        for request in zip(thin.blocks.tolist(), thin.writes.tolist(), strict=True):
-            self.assertIn(request, requests)
-        self.assertNotEqual(thin.blocks.tolist(), whole.thinned(b"other").blocks.tolist())
-        self.assertNotEqual(thin.digest, whole.digest)
+        seed = seedOf(whole.seedFor("variants", b"module"), 0, 2)
+        variant = whole.variant(seed)
+        assert variant.writes is not None
+        self.assertEqual(variant.digest, seed.hex())
+        self.assertEqual(variant.distinct, whole.distinct)
+        for (split, first, last), (_, start, end) in zip(
+            whole.windows("held_out"), variant.windows("held_out"), strict=True
+        ):
+            self.assertTrue(0.7 < (end - start) / (last - first) < 0.9, split)
+            turn = variant.turns[split]
+            blocks = np.roll(variant.blocks[start:end], turn).tolist()
+            written = np.roll(variant.writes[start:end], turn).tolist()
+            requests = iter(zip(whole.blocks[first:last].tolist(), writes[first:last].tolist(), strict=True))
+            # All are found among the split's own, in order.
+            self.assertTrue(all(request in requests for request in zip(blocks, written, strict=True)), split)
+        self.assertEqual(variant.ends["held_out"], len(variant.blocks))
+        other = whole.variant(seedOf(whole.seedFor("variants", b"module"), 1, 2))
+        self.assertNotEqual(other.blocks.tolist()[:100], variant.blocks.tolist()[:100])
+
+    def test_variantWindows(self) -> None:
+        """Windows of a variant are of the same part of the trace, whichever it begins with, and add up to the split."""
+        # Validation is from 4000 to 5000, and all its requests are for one block but for the sixth window's.
+        ids = np.zeros(10_000, np.uint64)
+        ids[4625:4750] = np.arange(1, 126)
+        path = writeTrace(self.folder / "windows.txt", ids.tolist())
+        scenario = FileSystemWorkbench().scenario(path, {"capacity": 16})
+        for name in ("lru", "fifo"):
+            wasm = workbench.baselineModule(name)
+            for number in range(6):
+                variant = scenario.onVariant(number, wasm)
+                windows = variant.measureWindows(wasm, "validation", 8)
+                self.assertEqual(len(windows), 8)
+                whole = variant.measure(wasm, upTo="validation").splits["validation"]
+                self.assertEqual(sum(window.score for window in windows), whole.score)
+                self.assertEqual(sum(window.events for window in windows), whole.events)
+                # Half a window off, at most: more is missing in some places than in others.
+                middle = sum(window.score for window in windows[4:7])
+                self.assertGreater(middle, 0.9 * whole.score, (number, windows))
+
+    def test_tinyVariants(self) -> None:
+        """The smallest traces have variants too, with something in each split."""
+        scenario = self.scenario([1, 2, 3, 4] * 25, 16)
+        for number in range(20):
+            variant = scenario.onVariant(number, b"any")
+            self.assertTrue(all(events > 0 for events in variant.events.values()), variant.events)
+            self.assertEqual(variant.measure(workbench.baselineModule("lru")).splits["train"].score, 4)
 
     def test_writesAreTold(self) -> None:
         """The same blocks with other writes are another trace; with none it is as if the file told none."""
@@ -340,6 +439,6 @@ class HeaderTests(Case):
             u32 *a = kn_alloc(40), *b = kn_alloc(1 << 20);
             CHECK(((u32)a & 15) == 0 && b >= a + 10 && !a[9] && !b[(1 << 18) - 1]);
         }
-        void kn_hit(u32 s, u32 n) {} u32 kn_victim(u64 k, u32 n) { return 0; } void kn_insert(u32 s, u64 k, u32 n) {}
+        void kn_hit(u32 s) {} u32 kn_victim(u64 k) { return 0; } void kn_insert(u32 s, u64 k) {}
         """
         self.scenario().measure(policy(check), upTo="train")

@@ -111,7 +111,7 @@ class ModuleTests(Case):
             try:
                 scenario.measure(carrier.make())
             except errors.ContractBroken:
-                self.assertEqual(carrier.abi.identifier, "process_manager/full/1")
+                self.assertEqual(carrier.abi.identifier, "process_manager/full/2")
 
     def test_missing(self) -> None:
         """Of each function that is missing the name is told."""
@@ -186,7 +186,7 @@ class AnswerTests(Case):
     def test_slots(self) -> None:
         """A slot or a task that doesn't exist breaks the contract, whatever number it is."""
         for scenario, carrier in self.carriers():
-            if carrier.abi.identifier in {"file_system/full/1", "process_manager/full/1"}:
+            if carrier.abi.identifier in {"file_system/full/2", "process_manager/full/2"}:
                 for number in self.NUMBERS:
                     wasm = self.answering(carrier, b"\x41" + sleb(number), "i32")
                     self.fails(scenario, errors.ContractBroken, wasm, f"{carrier.abi.identifier} answers {number}")

@@ -34,21 +34,26 @@ class Sender:
         module = loadModule(workbench.baselineModule(name))
         exports: Any = wasmtime.Instance(self._store, module, []).exports(self._store)
         self._exports = exports
-        self.window: float = exports["kn_init"](self._store, 0)
-        self.delivered = 0
+        self.window: float = exports["kn_init"](self._store)
+        self.delivered = self.now = 0
+
+    def elapsed(self, now: int) -> int:
+        before, self.now = self.now, now
+        return now - before
 
     def acks(self, count: int, now: int, rtt: int, *, before: int = 0, inflight: int = 0, rate: float = 0.0) -> float:
         for _ in range(count):
             self.delivered += 1
-            self.window = self._exports["kn_ack"](self._store, now, rtt, self.delivered, before, inflight, rate)
+            arguments = (self.elapsed(now), rtt, self.delivered - before, inflight, rate)
+            self.window = self._exports["kn_ack"](self._store, *arguments)
         return self.window
 
     def loss(self, now: int, lost: int, inflight: int, fresh: int = 1) -> float:
-        self.window = self._exports["kn_loss"](self._store, now, lost, fresh, inflight)
+        self.window = self._exports["kn_loss"](self._store, self.elapsed(now), lost, fresh, inflight)
         return self.window
 
     def timeout(self, now: int, lost: int) -> float:
-        self.window = self._exports["kn_timeout"](self._store, now, lost)
+        self.window = self._exports["kn_timeout"](self._store, self.elapsed(now), lost)
         return self.window
 
     @property

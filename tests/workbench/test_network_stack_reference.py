@@ -49,7 +49,7 @@ class ReferenceTests(SynchronousTestCase):
             queue=path["queue_packets"],
             loss=path["loss_permille"],
             flows=path["flows"],
-            seed=int.from_bytes(machine.salt(wasm)[:8], "little"),
+            seed=int.from_bytes(machine.salt[:8], "little"),
         )
         for split in measured.values():
             expected = network.run(split.events)

@@ -27,10 +27,10 @@ SECONDS = 8.0
 
 
 def written(init: str = "", hit: str = "", victim: str = "return 0;", insert: str = "", more: str = "") -> bytes:
-    """A policy in C; C{more} stands before kn_victim."""
+    """A policy in C, in which C{n} is the number of a request; C{more} stands before the functions."""
     return policy(
-        f"{more}\nvoid kn_init(u32 c) {{ {init} }} void kn_hit(u32 s, u32 n) {{ {hit} }}\n"
-        f"u32 kn_victim(u64 k, u32 n) {{ {victim} }} void kn_insert(u32 s, u64 k, u32 n) {{ {insert} }}"
+        f"static u32 n;\n{more}\nvoid kn_init(u32 c) {{ {init} }} void kn_hit(u32 s) {{ {hit}; n++; }}\n"
+        f"u32 kn_victim(u64 k) {{ {victim} }} void kn_insert(u32 s, u64 k) {{ {insert}; n++; }}"
     )
 
 

@@ -21,9 +21,9 @@ from tests.workbench.support import baselineSource, loop, mixture, policy, write
 STUBBORN = """
 static u32 capacity;
 void kn_init(u32 c) { capacity = c; }
-void kn_hit(u32 s, u32 n) {}
-u32 kn_victim(u64 k, u32 n) { return capacity - 1; }
-void kn_insert(u32 s, u64 k, u32 n) {}
+void kn_hit(u32 s) {}
+u32 kn_victim(u64 k) { return capacity - 1; }
+void kn_insert(u32 s, u64 k) {}
 """
 """The best there is on a loop: what is there stays."""
 

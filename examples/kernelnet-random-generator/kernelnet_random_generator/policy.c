@@ -19,15 +19,15 @@ void kn_init(u32 capacity) {
     requests = kn_alloc(capacity * 4);
 }
 
-void kn_hit(u32 slot, u32 now) {
+void kn_hit(u32 slot) {
     if (++requests[slot] % MOVE_EVERY) return;
     kn_unlink(links, slot);
     kn_push_front(links, list, slot);
 }
 
-u32 kn_victim(u64 key, u32 now) { return kn_pop_back(links, list); }
+u32 kn_victim(u64 key) { return kn_pop_back(links, list); }
 
-void kn_insert(u32 slot, u64 key, u32 now) {
+void kn_insert(u32 slot, u64 key) {
     requests[slot] = 0;
     /* Behind the last node is before the head: the list is circular. */
     u32 before = arrivals++ % INSERT_FIRST_EVERY ? kn_back(links, list) : list;

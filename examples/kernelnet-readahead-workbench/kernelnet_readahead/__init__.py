@@ -41,14 +41,14 @@ ABIS = (
 )
 
 RULES = """
-readahead rules 1
+readahead rules 2
 splits: half = n // 2; train [0, half - half // 5), validation [.., half), held_out [half, n)
 score: for each request seek + 1 + the blocks ahead; where a split begins nothing has been read ahead
 window: cut off to a whole number from 0 to 256; what is not a number is 0
 seek: 0 to 100000; 16 unless told otherwise
 fuel: at most 100000000 + 2000 a read
 memory: at most 64 MiB
-steady: of the trace without one read in a thousand comes the same, but for 16 + 4 sqrt(score) + score / 20
+variants: without 1 in 8 reads, 1 in 64 in runs of 4, 1 in 64 in runs of 16, … up to n/8; each split turned
 """
 """All that decides a score, besides the header and the driver: a claim is about exactly these."""
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from kernelnet.workbench.base import SPLITS, splitEnds
+from kernelnet.workbench.base import splitEnds
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.reading import nameOf, pieces, plainName, shown, wholeLines
+from kernelnet.workbench.trace import BaseTrace
 
 __all__ = ["Trace", "makeTrace", "readTrace"]
 
@@ -25,33 +26,21 @@ NUMBER = re.compile(rb"[0-9]{1,10}")
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
+class Trace(BaseTrace):
     """
-    @ivar digest: hex SHA-256 of what is measured: of the reads, whatever file they were in.
+    See `BaseTrace`, which has name, digest and ends; an event is a read.
+
     @ivar file: by read, the number of its file, in the order of first appearance; C{block}: of the block in it.
-    @ivar ends: by split, the read before which it ends.
     """
 
-    name: str
-    digest: str
     file: Any
     block: Any
     files: int
-    ends: dict[str, int]
 
-    def windows(self, upTo: str) -> list[tuple[str, int, int]]:
-        """What `kernelnet.workbench.machine.Machine` asks for: C{(split, from, to)}, up to and with C{upTo}."""
-        splits = SPLITS[: SPLITS.index(upTo) + 1]
-        starts = [0, *(self.ends[split] for split in splits)]
-        return [(split, start, self.ends[split]) for split, start in zip(splits, starts, strict=False)]
-
-    def thinned(self, module: bytes) -> Trace:
-        """What `BaseScenario.steady` asks for: the trace without a few reads that nobody knows beforehand."""
-        seed = hashlib.sha256(b"thinned" + module + bytes.fromhex(self.digest))
-        reads = len(self.file)
-        drawn = np.frombuffer(hashlib.shake_128(seed.digest()).digest(8 * -(-reads // 1000)), "<u8") % reads
-        file, block = (np.delete(array, np.unique(drawn)) for array in (self.file, self.block))
-        return Trace(self.name, seed.hexdigest(), file, block, self.files, splitEnds(len(file)))
+    def variant(self, seed: bytes) -> Trace:
+        """What `BaseScenario.onVariant` asks for: the trace without a part of its reads, and in another order."""
+        reads, ends, turns = self.varied(seed)
+        return Trace(self.name, seed.hex(), ends, self.file[reads], self.block[reads], self.files, turns=turns)
 
 
 def readTrace(path: Path) -> Trace:
@@ -79,4 +68,4 @@ def makeTrace(file: list[int], block: list[int], path: Path) -> Trace:
         raise TraceError(path, None, f"it has {len(file)} reads", f"at least {MIN_READS} are needed")
     files, blocks = np.array(file, "<u4"), np.array(block, "<u4")
     digest = hashlib.sha256(b"readahead trace 1\n" + files.tobytes() + blocks.tobytes()).hexdigest()
-    return Trace(nameOf(path, (".reads",)), digest, files, blocks, max(file) + 1, splitEnds(len(file)))
+    return Trace(nameOf(path, (".reads",)), digest, splitEnds(len(file)), files, blocks, max(file) + 1)

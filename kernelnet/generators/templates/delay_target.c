@@ -24,14 +24,11 @@
 
 static f64 cwnd = KN_FIRST_WINDOW, pace, srtt;
 static f64 least = 1e9, least_now = 1e9, least_before = 1e9; /* rtt: of all, of this round, and of the one before */
-static u32 round_at, slow_start = 1;
+static u32 now, round_at, slow_start = 1; /* times since the flow started */
 
-f64 kn_init(u32 now) {
-    round_at = now;
-    return cwnd;
-}
+f64 kn_init(void) { return cwnd; }
 
-static f64 standing(u32 now, f64 rtt) {
+static f64 standing(f64 rtt) {
     srtt = srtt == 0.0 ? rtt : srtt + (rtt - srtt) * 0.125;
     least_now = kn_min(least_now, rtt);
     f64 stands = kn_min(least_now, least_before);
@@ -43,8 +40,9 @@ static f64 standing(u32 now, f64 rtt) {
     return stands;
 }
 
-f64 kn_ack(u32 now, u32 rtt, u32 delivered, u32 before, u32 inflight, f64 rate) {
-    f64 seen = rtt + STANDING * (standing(now, rtt) - rtt);
+f64 kn_ack(u32 elapsed, u32 rtt, u32 delivered, u32 inflight, f64 rate) {
+    now += elapsed;
+    f64 seen = rtt + STANDING * (standing(rtt) - rtt);
     least = kn_min(least, rtt);
     f64 waits = cwnd * (seen - least) / seen, wanted = TARGET + SHARE * cwnd;
     f64 missing = (wanted - waits) / wanted; /* 1 where nothing waits, 0 at the target, less beyond it */
@@ -61,7 +59,8 @@ f64 kn_ack(u32 now, u32 rtt, u32 delivered, u32 before, u32 inflight, f64 rate) 
     return cwnd;
 }
 
-f64 kn_loss(u32 now, u32 lost, u32 fresh, u32 inflight) {
+f64 kn_loss(u32 elapsed, u32 lost, u32 fresh, u32 inflight) {
+    now += elapsed;
     if (fresh) {
         cwnd = kn_max(cwnd * LOSS, 2.0);
         slow_start = 0;
@@ -69,7 +68,8 @@ f64 kn_loss(u32 now, u32 lost, u32 fresh, u32 inflight) {
     return cwnd;
 }
 
-f64 kn_timeout(u32 now, u32 lost) {
+f64 kn_timeout(u32 elapsed, u32 lost) {
+    now += elapsed;
     slow_start = 0;
     return cwnd = 2.0;
 }

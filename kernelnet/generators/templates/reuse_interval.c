@@ -93,6 +93,7 @@ static u16 *group_of; /* by code; 0: none yet */
 static Level levels[LEVELS];
 static Slot *slots;
 static u32 capacity;
+static u32 now;        /* requests before this one: the clock */
 static u32 at, stride; /* where it looks next */
 static f64 looks;      /* saved up */
 static u32 retained[MOST_RETAINED + 1], retained_count;
@@ -173,7 +174,7 @@ static inline void leave(Group *group, u32 from, u32 to) {
 }
 
 /* The news of a group become part of what is known. */
-static void take_news(Group *group, u32 bins, u32 now) {
+static void take_news(Group *group, u32 bins) {
     Level *level = &levels[group->level];
     f32 kept = (f32)(memory / (memory + now - group->revised)), left = 0;
     for (u32 b = 0; b < bins; b++) {
@@ -192,7 +193,7 @@ static void take_news(Group *group, u32 bins, u32 now) {
     group->changed = 1;
 }
 
-static void revise(u32 now) {
+static void revise(void) {
     u32 bins = bin_of(now) + 1;
     for (u32 i = 0; i < block_count; i++) {
         u32 last = blocks[i].last;
@@ -200,7 +201,7 @@ static void revise(u32 now) {
         if (from < to) leave(&groups[blocks[i].group], from, to);
     }
     for (u32 g = 0; g < group_count; g++)
-        if (groups[g].news >= NEWS && groups[g].news * NEWS_SHARE >= groups[g].total) take_news(&groups[g], bins, now);
+        if (groups[g].news >= NEWS && groups[g].news * NEWS_SHARE >= groups[g].total) take_news(&groups[g], bins);
     set_guesses(bins);
     for (u32 g = 0; g < group_count; g++) {
         if (groups[g].changed) set_index(&groups[g], bins);
@@ -214,7 +215,7 @@ static void revise(u32 now) {
     next_revision = now + wait;
 }
 
-static u32 new_group(u32 level, u32 now) {
+static u32 new_group(u32 level) {
     if (group_count == MOST_GROUPS) return group_of[level * OLDER * COUNTS * CONTEXTS];
     u32 bins = now < 2 ? 1 : bin_of(now) + 1;
     Group *group = &groups[group_count];
@@ -228,7 +229,7 @@ static u32 new_group(u32 level, u32 now) {
     return group_count++;
 }
 
-static u32 group_for(const Block *block, u32 gap, u32 before, u32 now) {
+static u32 group_for(const Block *block, u32 gap, u32 before) {
     u32 level = 0, older = 0, count = 0, context = 0;
     if (gap) {
         u32 octave = log2_of(gap);
@@ -249,7 +250,7 @@ static u32 group_for(const Block *block, u32 gap, u32 before, u32 now) {
     gap_before = gap;
     level_before = level;
     u32 code = ((level * OLDER + older) * COUNTS + count) * CONTEXTS + context;
-    if (!group_of[code]) group_of[code] = (u16)new_group(level, now);
+    if (!group_of[code]) group_of[code] = (u16)new_group(level);
     return group_of[code];
 }
 
@@ -283,14 +284,14 @@ void kn_init(u32 capacity_) {
     stride %= capacity;
 }
 
-static void begin(u32 now) {
+static void begin(void) {
     /* The fuel of a run is by its requests: where misses are rare, each may look at more. */
     looks += LOOKS;
     if (looks > 2 * MOST_LOOKS) looks = 2 * MOST_LOOKS;
-    if (now >= next_revision) revise(now);
+    if (now >= next_revision) revise();
 }
 
-static void requested(u32 slot, u32 i, u32 now) {
+static void requested(u32 slot, u32 i) {
     Block *block = &blocks[i];
     u32 gap = 0, before = block->gap;
     if (block->known) {
@@ -305,20 +306,21 @@ static void requested(u32 slot, u32 i, u32 now) {
     block->count += 1;
     block->gap = gap;
     block->last = now;
-    block->group = (u16)group_for(block, gap, before, now);
+    block->group = (u16)group_for(block, gap, before);
     slots[slot].index = groups[block->group].index;
     slots[slot].last = now;
     slots[slot].block = i;
+    now++;
 }
 
-void kn_hit(u32 slot, u32 now) {
-    begin(now);
-    requested(slot, slots[slot].block, now);
+void kn_hit(u32 slot) {
+    begin();
+    requested(slot, slots[slot].block);
 }
 
 static f32 values[MOST_RETAINED + 1];
 
-static inline f32 worth(u32 slot, u32 now) { return slots[slot].index[bin_of(now - slots[slot].last)]; }
+static inline f32 worth(u32 slot) { return slots[slot].index[bin_of(now - slots[slot].last)]; }
 
 /* Puts a slot among the first `count` retained ones, which are in order. */
 static inline void insert(u32 slot, f32 value, u32 count) {
@@ -330,10 +332,10 @@ static inline void insert(u32 slot, f32 value, u32 count) {
     retained[count] = slot;
 }
 
-u32 kn_victim(u64 key, u32 now) {
+u32 kn_victim(u64 key) {
     coming = kn_map_get(map, key);
     u32 count = retained_count, most = (u32)RETAINED + 1;
-    for (u32 i = 0; i < count; i++) insert(retained[i], worth(retained[i], now), i);
+    for (u32 i = 0; i < count; i++) insert(retained[i], worth(retained[i]), i);
     u32 left = looks < 4 ? 4 : looks > MOST_LOOKS ? MOST_LOOKS : (u32)looks, slot = at;
     if (left > capacity) left = capacity;
     looks -= left;
@@ -341,7 +343,7 @@ u32 kn_victim(u64 key, u32 now) {
     while (left--) {
         slot += stride;
         if (slot >= capacity) slot -= capacity;
-        f32 value = worth(slot, now);
+        f32 value = worth(slot);
         if (value >= bar) continue;
         u32 i = 0;
         while (i < count && retained[i] != slot) i++;
@@ -373,10 +375,10 @@ static u32 new_block(u64 key) {
     return i;
 }
 
-void kn_insert(u32 slot, u64 key, u32 now) {
-    begin(now);
+void kn_insert(u32 slot, u64 key) {
+    begin();
     u32 i = coming != KN_NONE ? coming : new_block(key);
     coming = KN_NONE;
     blocks[i].resident = 1;
-    requested(slot, i, now);
+    requested(slot, i);
 }

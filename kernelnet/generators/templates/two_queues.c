@@ -35,7 +35,7 @@ static u32 small, main_, hand; /* heads; the hand is at the head when it has no 
 static u32 capacity, small_count, main_count;
 static f64 target; /* size aimed at for small */
 static u8 *in_main, *frequency;
-static u32 *arrived;
+static u32 now, *arrived; /* requests before this one: the clock; by slot, when it came in */
 static u64 *key_in;
 static u8 remembered, full;
 
@@ -62,7 +62,7 @@ void kn_init(u32 capacity_) {
     set_target(SMALL_SHARE * capacity);
 }
 
-static void enter_small(u32 slot, u32 now) {
+static void enter_small(u32 slot) {
     in_main[slot] = 0;
     frequency[slot] = 0;
     arrived[slot] = now;
@@ -82,7 +82,7 @@ static void to_front(u32 head, u32 slot) {
     kn_push_front(links, head, slot);
 }
 
-void kn_hit(u32 slot, u32 now) {
+static void hit(u32 slot) {
     if (in_main[slot]) {
         if (frequency[slot] < MAX_ROUNDS) frequency[slot]++;
         if (MAIN_ORDER == RECENCY) to_front(main_, slot);
@@ -92,6 +92,11 @@ void kn_hit(u32 slot, u32 now) {
     if (now - arrived[slot] < CORRELATED * capacity) return;
     if (frequency[slot] < 15) frequency[slot]++;
     if (SMALL_IS_LRU) to_front(small, slot);
+}
+
+void kn_hit(u32 slot) {
+    hit(slot);
+    now++;
 }
 
 /* The hand moves from the oldest to the newest, and everything stays in its place (SIEVE). */
@@ -120,7 +125,7 @@ static u32 take_from_main(void) {
     return slot;
 }
 
-u32 kn_victim(u64 key, u32 now) {
+u32 kn_victim(u64 key) {
     full = 1;
     u32 tag = kn_ghosts_take(&ghosts, key);
     remembered = tag != KN_NONE;
@@ -130,7 +135,7 @@ u32 kn_victim(u64 key, u32 now) {
         if (main_count && small_count < target) {
             u32 slot = take_from_main();
             if (MAIN_LEAVES == DEMOTED && small_count && demotions++ < MAX_DEMOTIONS) {
-                enter_small(slot, now);
+                enter_small(slot);
                 continue;
             }
             if (MAIN_LEAVES != NOTHING) kn_ghosts_add(&ghosts, key_in[slot], FROM_MAIN);
@@ -146,11 +151,12 @@ u32 kn_victim(u64 key, u32 now) {
     }
 }
 
-void kn_insert(u32 slot, u64 key, u32 now) {
+void kn_insert(u32 slot, u64 key) {
     key_in[slot] = key;
     /* While the cache fills for the first time, what does not fit into small goes to main. */
     if (remembered) enter_main(slot, START_REMEMBERED);
     else if (!full && small_count >= target) enter_main(slot, 0);
-    else enter_small(slot, now);
+    else enter_small(slot);
     remembered = 0;
+    now++;
 }

@@ -1,7 +1,7 @@
 """
 The workbench of page-cache eviction.
 
-  - C{kn_file_system.h}: the ABIs C{file_system/full/1} and C{file_system/rank/1}; `abis` names what components export
+  - C{kn_file_system.h}: the ABIs C{file_system/full/2} and C{file_system/rank/1}; `abis` names what components export
   - C{driver.c}: walks the trace and keeps the score; C{rank.h}: its other half for rank functions; `machine` runs it
     with a policy
   - C{baselines/*.c}: hand-made policies; C{optimum.c}: Belady's; C{distances.c}: LRU stack distances
@@ -38,15 +38,16 @@ if TYPE_CHECKING:
 __all__ = ["FileSystemWorkbench", "workbench"]
 
 RULES = """
-file_system rules 3
+file_system rules 4
 blocks: numbered from 0 in the order of first appearance; all of one size; every block comes in
 splits: half = n // 2; train [0, half - half // 5), validation [.., half), held_out [half, n); one warm pass
 score: misses; writebacks: written blocks that were evicted, where the trace tells writes from reads
-keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256(SHA-256(module) | trace digest))
-rank: the lowest of 16 slots, drawn by a generator that starts with the first 8 bytes of the trace's digest
+keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256("keys" | digest)); of a variant the digest is its seed
+rank: the lowest of 16 slots, drawn by a generator that starts with the first 8 bytes of the digest
+variants: 8; 16 of less than 200000 requests, 4 of more than 2000000
+variant: without 1 in 8 requests, 1 in 64 in runs of 4, 1 in 64 in runs of 16, … up to n/8; each split turned
 fuel: at most 100000000 + 4000 a request + 10000 a slot
 memory: at most 64 MiB + 1 KiB a slot, and 1 GiB
-steady: of the trace without one request in a thousand comes the same, but for 16 + 4 sqrt(misses) + misses / 20
 capacity: at most the distinct blocks, or 16 where they are fewer
 modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """

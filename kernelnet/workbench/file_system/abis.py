@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kernelnet.workbench.abi import Abi, rankAbi
+from kernelnet.workbench.abi import PARAMETERS, Abi, rankAbi
 
 __all__ = ["ABIS", "HEADER"]
 
@@ -13,13 +13,20 @@ HEADER = _HERE / "kn_file_system.h"
 
 ABIS = (
     Abi(
-        "file_system/full/1",
+        "file_system/full/2",
         _HERE / "driver.c",
         {
             "kn_init": (("i32",), ()),
-            "kn_hit": (("i32", "i32"), ()),
-            "kn_victim": (("i64", "i32"), ("i32",)),
-            "kn_insert": (("i32", "i64", "i32"), ()),
+            "kn_hit": (("i32",), ()),
+            "kn_victim": (("i64",), ("i32",)),
+            "kn_insert": (("i32", "i64"), ()),
+        },
+        # All but parameters are reserved: no driver calls them yet.
+        optional={
+            **PARAMETERS,
+            "kn_forget": (("i32",), ()),
+            "kn_bytes": (("i64",), ()),
+            "kn_size": (("i32",), ()),
         },
     ),
     rankAbi(
@@ -27,6 +34,7 @@ ABIS = (
         _HERE / "driver.c",
         ("age", "life", "freq", "gap", "gap2", "hist", "ghostgap", "pressure"),
         included=(_HERE / "rank.h",),
+        optional={"kn_rank_sized": (("f64",) * 9, ("f64",))},
         known=(
             "-age",
             "-life",

@@ -47,12 +47,12 @@ static void kn_init(u32 capacity) {
     per_slot = 1.0 / (f64)capacity;
 }
 
-static inline f64 since(u32 then, u32 now) { return (f64)(now - then) * per_slot; }
+static inline f64 since(u32 then) { return (f64)(now - then) * per_slot; }
 
-static inline void kn_hit(u32 slot, u32 now) {
+static inline void kn_hit(u32 slot) {
     resident *r = &residents[slot];
     r->gap2 = r->gap;
-    r->gap = since(r->last, now);
+    r->gap = since(r->last);
     r->last = now;
     r->freq += 1;
 }
@@ -61,26 +61,26 @@ static f64 lowest;
 static u32 victim;
 
 /* What is not a number ranks highest; of equals the first goes. */
-static inline void consider(u32 slot, u32 now) {
+static inline void consider(u32 slot) {
     const resident *r = &residents[slot];
-    f64 rank = kn_rank(since(r->last, now), since(r->came, now), r->freq, r->gap, r->gap2, r->hist, r->ghostgap, pressure);
+    f64 rank = kn_rank(since(r->last), since(r->came), r->freq, r->gap, r->gap2, r->hist, r->ghostgap, pressure);
     if (rank < lowest || victim == KN_NONE) {
         lowest = rank == rank ? rank : __builtin_inf();
         victim = slot;
     }
 }
 
-static u32 kn_victim(u64 block, u32 now) {
+static u32 kn_victim(u64 block) {
     lowest = __builtin_inf();
     victim = KN_NONE;
     if (slots <= CANDIDATES) {
-        for (u32 slot = 0; slot < slots; slot++) consider(slot, now);
+        for (u32 slot = 0; slot < slots; slot++) consider(slot);
     } else {
         for (u32 i = 0; i < CANDIDATES; i++) {
             /* The linear congruential generator of Knuth's MMIX (The Art of Computer Programming 2, 3.3.4); its upper
              * half is used. */
             seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-            consider((u32)((seed >> 32) * slots >> 32), now);
+            consider((u32)((seed >> 32) * slots >> 32));
         }
     }
     const resident *r = &residents[victim];
@@ -89,7 +89,7 @@ static u32 kn_victim(u64 block, u32 now) {
     return victim;
 }
 
-static void kn_insert(u32 slot, u64 block, u32 now) {
+static void kn_insert(u32 slot, u64 block) {
     resident *r = &residents[slot];
     u32 number = eviction_of[block], remembered = number != KN_NONE && evictions - number <= slots;
     r->came = r->last = now;
@@ -98,10 +98,10 @@ static void kn_insert(u32 slot, u64 block, u32 now) {
     r->hist = 0;
     if (remembered) {
         const ghost *g = &ghosts[number % slots];
-        r->gap = since(g->last, now);
+        r->gap = since(g->last);
         r->gap2 = g->gap;
         r->hist = g->hist;
-        r->ghostgap = since(g->evicted, now);
+        r->ghostgap = since(g->evicted);
     }
     pressure += ((f64)remembered - pressure) * per_slot;
 }

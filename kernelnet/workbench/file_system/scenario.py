@@ -9,11 +9,21 @@ from kernelnet.workbench.file_system.patterns import learnPatterns
 
 __all__ = ["FileSystemScenario"]
 
+SHORT, LONG = 200_000, 2_000_000
+"""Requests: of a trace with fewer there are twice as many variants, of one with more half as many."""
+
 
 class FileSystemScenario(BaseScenario):
     """See `IScenario`; the optimum is Belady's."""
 
     machine: FileSystemMachine
+
+    @property
+    def variants(self) -> int:
+        """See `BaseScenario.variants`: on a short trace luck does more, and on a long one each variant costs more."""
+        requests = len(self.machine.trace.blocks)
+        factor = 2 if requests < SHORT else 1
+        return self.workbench.variants * factor // (2 if requests > LONG else 1)
 
     def computeOptimum(self) -> dict[str, int]:
         return optimumMisses(self.machine.trace, self.settings["capacity"])

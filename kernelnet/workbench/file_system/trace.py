@@ -18,7 +18,6 @@ from kernelnet.workbench.trace import BaseTrace, Numbers, dense
 __all__ = ["Trace", "loadTrace", "makeTrace"]
 
 MIN_REQUESTS = 100
-THINNED = 1000
 SHOWN = 1000
 
 log = Logger(namespace="kernelnet.workbench")
@@ -54,18 +53,11 @@ class Trace(BaseTrace):
         return int(self.blocks[:end].max()) + 1 if end else 0
 
     def variant(self, seed: bytes) -> Trace:
-        """
-        The trace without one request in a thousand; which ones, nobody knows before the module is done.
-
-        @param module: its digest.
-        """
-        requests = len(self.blocks)
-        drawn = hashlib.shake_128(seed).digest(8 * -(-requests // THINNED))
-        left = np.ones(requests, np.bool_)
-        left[np.frombuffer(drawn, "<u8") % np.uint64(requests)] = False
-        blocks, writes = self.blocks[left], None if self.writes is None else self.writes[left]
+        """See `VariableTrace.variant`."""
+        events, ends, turns = self.varied(seed)
+        blocks, writes = self.blocks[events], None if self.writes is None else self.writes[events]
         # Blocks keep their numbers: the driver needs no more than that they are below `distinct`.
-        return Trace(self.name, seed.hex(), splitEnds(len(blocks)), blocks, self.distinct, writes)
+        return Trace(self.name, seed.hex(), ends, blocks, self.distinct, writes, turns=turns)
 
 
 def loadTrace(path: Path) -> Trace:

@@ -1,7 +1,7 @@
 """
 The workbench of congestion control.
 
-  - C{kn_network_stack.h}: the ABIs, C{network_stack/full/1} and C{…/rank/1}; `abis` names what components export
+  - C{kn_network_stack.h}: the ABIs, C{network_stack/full/2} and C{…/rank/1}; `abis` names what components export
   - C{driver.c}: senders, queue, link and score, with C{full.h} or C{rank.h}; `machine` runs it with a policy
   - C{baselines/*.c}: hand-made policies
   - `readers`: mahimahi's link traces; `trace`: opportunities by millisecond, digest, splits

@@ -13,11 +13,11 @@ HEADER = _HERE / "kn_network_stack.h"
 
 ABIS = (
     Abi(
-        "network_stack/full/1",
+        "network_stack/full/2",
         _HERE / "driver.c",
         {
-            "kn_init": (("i32",), ("f64",)),
-            "kn_ack": (("i32", "i32", "i32", "i32", "i32", "f64"), ("f64",)),
+            "kn_init": ((), ("f64",)),
+            "kn_ack": (("i32", "i32", "i32", "i32", "f64"), ("f64",)),
             "kn_loss": (("i32", "i32", "i32", "i32"), ("f64",)),
             "kn_timeout": (("i32", "i32"), ("f64",)),
             "kn_rate": ((), ("f64",)),

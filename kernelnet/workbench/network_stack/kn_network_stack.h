@@ -6,19 +6,22 @@
  * full is dropped, and some are lost by chance.  Nothing overtakes: an acknowledgement shows that all earlier packets
  * that aren't acknowledged are lost.  What is lost is not sent again: the flow never ends, and only counts packets.
  *
- * Times are whole milliseconds from the start of the run, windows are packets, rates are packets a millisecond.
- * Each flow has an instance of the component of its own: flows learn of each other from the link only.
+ * Times are whole milliseconds, windows are packets, rates are packets a millisecond.  Each flow has an instance of the
+ * component of its own: flows learn of each other from the link only.  Nothing that counts up is told, so that nobody
+ * knows by it where in a recorded link he is: a component that wants a clock adds up what has elapsed.
  *
  * A component has no imports, at most 64 KiB of code, and a limited memory and number of instructions; each run starts with
  * fresh instances.  It is written for one of two ABIs:
  *
- * ABI network_stack/full/1: a component keeps whatever state it likes, and answers
+ * ABI network_stack/full/2: a component keeps whatever state it likes, and answers
  *
- *     the flow starts                        kn_init(now)                                           -> window
- *     an acknowledgement shows losses        kn_loss(now, lost, fresh, inflight)                    -> window
- *     then, and for any acknowledgement      kn_ack(now, rtt, delivered, before, inflight, rate)    -> window
- *     no acknowledgement came for long       kn_timeout(now, lost)                                  -> window
+ *     the flow starts                        kn_init()                                              -> window
+ *     an acknowledgement shows losses        kn_loss(elapsed, lost, fresh, inflight)                -> window
+ *     then, and for any acknowledgement      kn_ack(elapsed, rtt, delivered, inflight, rate)        -> window
+ *     no acknowledgement came for long       kn_timeout(elapsed, lost)                              -> window
  *     after each of these                    kn_rate()                                              -> pacing rate
+ *
+ * `elapsed` is the time since the call before this one, kn_rate not counted; of the first since kn_init.
  *
  * ABI network_stack/rank/1: a component is one pure function kn_window; what it is told of, the bench keeps.
  *
@@ -34,32 +37,33 @@
 
 #ifndef KN_BENCH /* the bench's own programs call these instead of defining them */
 
-/* --- network_stack/full/1 ----------------------------------------------------------------------------------- */
+/* --- network_stack/full/2 ----------------------------------------------------------------------------------- */
 
 /* Called once, before all others but kn_param. */
-KN_EXPORT("kn_init") f64 kn_init(u32 now);
+KN_EXPORT("kn_init") f64 kn_init(void);
 
 /*
  * A packet was acknowledged.
  *
  * rtt        milliseconds since it was sent; never less than 1
- * delivered  how many packets were acknowledged since the flow started, with this one
- * before     how many were when this one was sent: `delivered` of kn_ack calls tells rounds apart by it
+ * delivered  how many packets were acknowledged since it was sent, with this one.  Rounds are told apart by it: kn_ack is
+ *            called once for each packet, so a component that counts the calls knows that `count - delivered` were
+ *            acknowledged when this one was sent
  * inflight   packets that were sent and neither acknowledged nor found lost
- * rate       delivered - before over the time in which they were: the rate at which the path delivered lately
+ * rate       `delivered` over the time in which they were: the rate at which the path delivered lately
  */
-KN_EXPORT("kn_ack") f64 kn_ack(u32 now, u32 rtt, u32 delivered, u32 before, u32 inflight, f64 rate);
+KN_EXPORT("kn_ack") f64 kn_ack(u32 elapsed, u32 rtt, u32 delivered, u32 inflight, f64 rate);
 
 /*
  * `lost` packets were found lost by the acknowledgement for which kn_ack is called next.  `fresh` is 1 for the first loss among
  * packets sent after the last fresh one was found, and 0 for others of the same round, for which TCP reduces its window only once
  * (RFC 6582's `recover`).  `inflight` is without them.
  */
-KN_EXPORT("kn_loss") f64 kn_loss(u32 now, u32 lost, u32 fresh, u32 inflight);
+KN_EXPORT("kn_loss") f64 kn_loss(u32 elapsed, u32 lost, u32 fresh, u32 inflight);
 
 /* No acknowledgement came in the retransmission timeout of RFC 6298 (at least 200 ms, as in Linux; doubled each time): all
  * `lost` packets on their way count as lost, and inflight is 0.  If some come through nevertheless, kn_ack is called. */
-KN_EXPORT("kn_timeout") f64 kn_timeout(u32 now, u32 lost);
+KN_EXPORT("kn_timeout") f64 kn_timeout(u32 elapsed, u32 lost);
 
 /* The rate at which packets leave, at most; 0 for no limit but the window.  */
 KN_EXPORT("kn_rate") f64 kn_rate(void);

@@ -19,6 +19,15 @@ __all__ = ["SECOND", "Trace", "loadTrace", "makeTrace"]
 MIN_SECONDS = 10
 SECOND = 1000
 
+LEAST, MOST = 1000, 4000
+"""Of a variant's stretches, in milliseconds."""
+
+MISSING = 4
+"""One in so many of them is missing."""
+
+WANDER = 16_000
+"""A stretch comes less than so many milliseconds later or earlier than it would."""
+
 
 @dataclass(frozen=True, eq=False)
 class Trace(BaseTrace):
@@ -36,15 +45,49 @@ class Trace(BaseTrace):
 
     def variant(self, seed: bytes) -> Trace:
         """
-        The same link from another second on, and then what was before it, as mahimahi repeats a trace.
+        The link in stretches of one to four seconds, a quarter of which are missing, the others a little out of order.
 
-        Which second, nobody knows before the module is done: one from the first quarter to the last.
+        So who adds up milliseconds doesn't know where in the link he is.  What lasts longer than some seconds, such as
+        slow and fast times, stays where it is, about.
 
-        @param module: a digest of it.
+        @param seed: see `VariableTrace.variant`.
         """
-        quarter = self.seconds // 4
-        start = quarter + int.from_bytes(seed[:8], "little") % (self.seconds - 2 * quarter)
-        return replace(self, digest=seed.hex(), link=np.roll(self.link, -start * SECOND))
+        kept: list[tuple[int, int]] = []
+        ends = {}
+        for split, first, last in self.windows("held_out"):
+            part = _stretches(seed + split.encode("ascii"), first * SECOND, last * SECOND)
+            # Whole seconds count: a part of one that is over at the end is left out.
+            seconds = sum(end - start for start, end in part) // SECOND
+            kept += _cut(part, seconds * SECOND)
+            ends[split] = seconds + (max(ends.values()) if ends else 0)
+        link = np.concatenate([self.link[start:end] for start, end in kept])
+        return replace(self, digest=seed.hex(), ends=ends, link=link)
+
+
+def _stretches(seed: bytes, first: int, last: int) -> list[tuple[int, int]]:
+    """C{(from, to)}, in the order in which they come; at least a second of a part that has one."""
+    numbers = np.frombuffer(hashlib.shake_128(seed).digest(12 * (1 + (last - first) // LEAST)), "<u4").reshape(-1, 3)
+    whole: list[tuple[int, int, int]] = []
+    start = first
+    for length, missing, moved in numbers.tolist():
+        end = min(last, start + LEAST + length % (MOST - LEAST))
+        whole.append((start + moved % WANDER, start, end) if missing % MISSING else (-1, start, end))
+        start = end
+        if start == last:
+            break
+    kept = [stretch for stretch in whole if stretch[0] >= 0]
+    if sum(end - start for _, start, end in kept) < SECOND:
+        kept = whole
+    return [(start, end) for _, start, end in sorted(kept)]
+
+
+def _cut(stretches: list[tuple[int, int]], most: int) -> list[tuple[int, int]]:
+    """The first C{most} milliseconds of them."""
+    kept = []
+    for start, end in stretches:
+        kept.append((start, min(end, start + most)))
+        most -= kept[-1][1] - start
+    return kept
 
 
 def loadTrace(path: Path) -> Trace:

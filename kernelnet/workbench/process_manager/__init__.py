@@ -1,7 +1,7 @@
 """
 The workbench of CPU scheduling.
 
-  - C{kn_process_manager.h}: the ABIs C{process_manager/full/1} and C{process_manager/rank/1}; `abis` names what
+  - C{kn_process_manager.h}: the ABIs C{process_manager/full/2} and C{process_manager/rank/1}; `abis` names what
     components export
   - C{driver.c}: some CPUs, a clock and the score; C{rank.c} asks rank functions for it, C{srpt.c} is the clairvoyant
     reference; `machine` runs it with a policy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kernelnet.workbench.abi import Abi, rankAbi
+from kernelnet.workbench.abi import PARAMETERS, Abi, rankAbi
 
 __all__ = ["ABIS", "HEADER"]
 
@@ -52,7 +52,7 @@ TERMS = {
 
 ABIS = (
     Abi(
-        "process_manager/full/1",
+        "process_manager/full/2",
         _DRIVER,
         {
             "kn_init": (("i32", "i32", "i64"), ()),
@@ -62,6 +62,7 @@ ABIS = (
             "kn_done": (("i32", "i64", "i64"), ()),
         },
         included=_INCLUDED,
+        optional={**PARAMETERS, "kn_forget": (("i32", "i64"), ())},
     ),
     rankAbi("process_manager/rank/1", _DRIVER, FEATURES, known=KNOWN, included=_INCLUDED, terms=TERMS),
 )

@@ -24,7 +24,7 @@ typedef struct {
 } kn_machine;
 
 static kn_machine m;
-static u64 now;
+static u64 now, told; /* told: when the policy was called last */
 static u32 ready, frees;
 static u64 switches, decisions;
 
@@ -37,15 +37,15 @@ enum { RANK = 0, SRPT = 1 };
 #else
 enum { RANK = 0, SRPT = 0 };
 KN_POLICY("kn_init") extern void kn_init(u32 slots, u32 cpus, u64 quantum);
-KN_POLICY("kn_arrive") extern void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now);
-KN_POLICY("kn_pick") extern u32 kn_pick(u64 now);
-KN_POLICY("kn_ran") extern void kn_ran(u32 slot, u64 ran, u64 now);
-KN_POLICY("kn_done") extern void kn_done(u32 slot, u64 ran, u64 now);
+KN_POLICY("kn_arrive") extern void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 elapsed);
+KN_POLICY("kn_pick") extern u32 kn_pick(u64 elapsed);
+KN_POLICY("kn_ran") extern void kn_ran(u32 slot, u64 ran, u64 elapsed);
+KN_POLICY("kn_done") extern void kn_done(u32 slot, u64 ran, u64 elapsed);
 #endif
 
 KN_EXPORT("wb_begin") void wb_begin(const kn_machine *machine) {
     m = *machine;
-    now = switches = decisions = 0;
+    now = told = switches = decisions = 0;
     ready = 0;
     frees = m.slots;
     for (u32 i = 0; i < m.slots; i++) {
@@ -56,13 +56,23 @@ KN_EXPORT("wb_begin") void wb_begin(const kn_machine *machine) {
     kn_init(m.slots, m.cpus, m.quantum);
 }
 
+/*
+ * The time that a call is given.  A policy is told of differences only: what counts up would tell it where in a trace that it
+ * knows it is.  The adapters are the bench's own, and look at the clock.
+ */
+static u64 clock(void) {
+    u64 elapsed = now - told;
+    told = now;
+    return RANK || SRPT ? now : elapsed;
+}
+
 static void arrive(u32 task) {
     u32 slot = m.free[--frees];
     m.task[slot] = task;
     m.state[slot] = READY;
     m.left[slot] = m.run[task];
     ready++;
-    kn_arrive(slot, m.key_salt[m.key[task]], m.group_salt[m.group[task]], m.estimate[task], now);
+    kn_arrive(slot, m.key_salt[m.key[task]], m.group_salt[m.group[task]], m.estimate[task], clock());
 }
 
 /* A task that arrived `response` ago is done.  Returns its bounded slowdown in thousandths (Feitelson, Metrics for parallel
@@ -106,7 +116,7 @@ KN_EXPORT("wb_run") i64 wb_run(u32 from, u32 to) {
 
         u32 picks = ready < m.cpus ? ready : m.cpus;
         for (u32 i = 0; i < picks; i++) {
-            u32 slot = kn_pick(now);
+            u32 slot = kn_pick(clock());
             if (slot >= m.slots || (m.state[slot] != READY && m.state[slot] != RAN)) return -1 - (i64)(next - 1);
             if (m.state[slot] == READY) {
                 m.debt[slot] = m.change;
@@ -137,10 +147,10 @@ KN_EXPORT("wb_run") i64 wb_run(u32 from, u32 to) {
             m.left[slot] -= ran;
             if (m.left[slot]) {
                 m.state[slot] = RAN;
-                kn_ran(slot, ran, now);
+                kn_ran(slot, ran, clock());
             } else {
                 score += done(slot, now - m.arrival[m.task[slot]] - shift);
-                kn_done(slot, ran, now);
+                kn_done(slot, ran, clock());
             }
         }
     }

@@ -7,11 +7,16 @@
  * timer ends: an eighth of what the task has run, but a tick at least and a quantum at most.  For each CPU it asks for
  * the next of the ready tasks; a task that did not run just before costs its CPU a switch.
  *
- * process_manager/full/1: a policy defines the five functions below and keeps whatever state it likes.
+ * Nothing that counts up is told, so that nobody knows by it where in a recorded log he is: a policy that wants a clock
+ * adds up what has elapsed.
  *
- *     a task arrives                    kn_arrive(slot, key, group, estimate, now)
- *     a decision                        slot = kn_pick(now), once for each CPU that has a task to run
- *     then, for each that was picked    kn_ran(slot, ran, now) if it is ready still, or kn_done(slot, ran, now)
+ * process_manager/full/2: a policy defines the five functions below and keeps whatever state it likes.
+ *
+ *     a task arrives                    kn_arrive(slot, key, group, estimate, elapsed)
+ *     a decision                        slot = kn_pick(elapsed), once for each CPU that has a task to run
+ *     then, for each that was picked    kn_ran(slot, ran, elapsed) if it is ready still, or kn_done(slot, ran, elapsed)
+ *
+ * `elapsed` is the time since the call before this one; of the first since the run started.
  *
  * process_manager/rank/1: a policy is one pure function, kn_rank; the tasks for which it is lowest run.
  *
@@ -31,17 +36,21 @@
 KN_EXPORT("kn_init") void kn_init(u32 slots, u32 cpus, u64 quantum);
 
 /* A task is ready.  estimate: how long it will run, as its user said; 0 if he didn't. */
-KN_EXPORT("kn_arrive") void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now);
+KN_EXPORT("kn_arrive") void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 elapsed);
 
 /* Returns the slot of the ready task that runs next, and wasn't picked in this decision yet: there is one.  Another number
  * ends the run as a broken contract. */
-KN_EXPORT("kn_pick") u32 kn_pick(u64 now);
+KN_EXPORT("kn_pick") u32 kn_pick(u64 elapsed);
 
 /* The task made `ran` microseconds of progress since it was picked (none if all went into the switch), and is ready. */
-KN_EXPORT("kn_ran") void kn_ran(u32 slot, u64 ran, u64 now);
+KN_EXPORT("kn_ran") void kn_ran(u32 slot, u64 ran, u64 elapsed);
 
 /* The task ran for its last `ran` microseconds and is gone. */
-KN_EXPORT("kn_done") void kn_done(u32 slot, u64 ran, u64 now);
+KN_EXPORT("kn_done") void kn_done(u32 slot, u64 ran, u64 elapsed);
+
+/* Optional: a task that is ready and not running is gone without being done: on a real machine it may be stopped or moved to
+ * another CPU.  In the bench no task is. */
+KN_EXPORT("kn_forget") void kn_forget(u32 slot, u64 elapsed);
 
 /*
  * The rank ABI: the tasks with the lowest ranks run; of equal ones that which came first.  NaN counts as infinity.
@@ -53,7 +62,7 @@ KN_EXPORT("kn_done") void kn_done(u32 slot, u64 ran, u64 now);
  *     estimate   what its user said; 0 if he didn't
  *     mean       of the sizes of past tasks of its key, newer ones counting more; 0 if there is none
  *     last       the size of the last task of its key; 0 if there is none
- *     count      how many tasks of its key are done
+ *     count      how many tasks of its key are done, at most 16
  *     residual   for how long it will run yet, to judge by those past tasks that ran for longer than it has: those of
  *                its key, less so of its group, and of all
  *     gittins    by the same, the Gittins index upside down: of all times that the task could be given next, the least

@@ -9,7 +9,7 @@ KN_POLICY("kn_rank")
 extern f64 kn_rank(f64 wait, f64 attained, f64 idle, f64 estimate, f64 mean, f64 last, f64 count, f64 residual, f64 gittins,
                    f64 usual, f64 siblings, f64 pressure);
 
-enum { BINS = 48, FIRST = -6, REFRESHED = 16 }; /* two bins an octave, the first from 2^FIRST bounds on */
+enum { BINS = 48, FIRST = -6, REFRESHED = 16, COUNTED = 16 }; /* two bins an octave, the first from 2^FIRST bounds on */
 #define NEWER 0.3 /* the share of the last size in the mean */
 
 typedef struct {
@@ -155,7 +155,7 @@ static void rank(u32 slot) {
     past *k = key_of(slot);
     f64 t = (f64)now * unit;
     f64 r = kn_rank(t - c->arrived - c->attained, c->attained, t - c->touched, c->estimate, k->mean, k->last,
-                    (f64)k->count, c->residual, c->gittins, c->usual, (f64)k->siblings, (f64)ready / (f64)m.cpus);
+                    (f64)(k->count < COUNTED ? k->count : COUNTED), c->residual, c->gittins, c->usual, (f64)k->siblings, (f64)ready / (f64)m.cpus);
     c->rank = r == r ? r : __builtin_inf();
 }
 

@@ -18,8 +18,15 @@ from kernelnet.workbench.trace import BaseTrace, Numbers
 __all__ = ["Trace", "loadTrace", "makeTrace"]
 
 MIN_TASKS = 100
-THINNED = 1000
-EARLY = 50
+
+MISSING = 4
+"""In a variant, one in so many tasks of the shorter half is missing."""
+
+WANDER = 16
+"""A task changes places with others that are less than so many away."""
+
+GAP, SIZE = 512, 128
+"""A time between arrivals, and a run time, is longer or shorter by up to so many 2048ths."""
 
 Times = npt.NDArray[np.uint64]
 
@@ -76,32 +83,54 @@ class Trace(BaseTrace):
 
     def variant(self, seed: bytes) -> Trace:
         """
-        The log without one task in a thousand, and without the times from these to the arrivals that follow.
+        The log without an eighth of its tasks, others a little earlier or later, larger or smaller, and out of order.
 
-        Which ones, nobody knows before the module is done; they are of the shorter half, so that the load is the same.
-        The first is among the first fiftieth: who counts tasks is out of step from then on.
+        Missing are tasks of the shorter half of a split, and the times from these to the arrivals that follow, so that
+        the load stays about the same.  Tasks change places with others near by, but stay in order within their key:
+        what the past of a key says of its future is as it was.
 
-        @param module: its digest.
+        @param seed: see `VariableTrace.variant`.
         """
         tasks = len(self.run)
-        drawn = np.frombuffer(hashlib.shake_128(seed).digest(8 * (1 + -(-tasks // THINNED))), "<u8")
-        shorter = np.argsort(self.run, kind="stable")[: tasks - tasks // 2]
-        early = np.sort(shorter)[: 1 + len(shorter) // EARLY]
-        gone = np.unique([early[int(drawn[0]) % len(early)], *shorter[drawn[1:] % len(shorter)]])
+        drawn = np.frombuffer(hashlib.shake_128(seed).digest(16 * tasks), "<u4").reshape(4, tasks).astype("<u8")
+        gone = np.zeros(tasks, np.bool_)
+        places = np.empty(tasks, np.int64)
+        for _, start, end in self.windows("held_out"):
+            shorter = start + np.argsort(self.run[start:end], kind="stable")[: (end - start) // 2]
+            gone[shorter] = drawn[0, shorter] % MISSING == 0
+            moved = np.argsort(np.arange(end - start, dtype="<u8") + drawn[1, start:end] % WANDER, kind="stable")
+            places[start:end] = start + _inKeyOrder(self.key[start:end], moved)
         gaps = np.diff(self.arrival, prepend=self.arrival[:1])
-        gaps[np.minimum(gone + 1, tasks - 1)] = 0
-        arrival = np.delete(np.cumsum(gaps), gone)
+        gaps[1:][gone[:-1]] = 0
+        arrival = np.cumsum(_jittered(gaps, drawn[2], GAP))
+        sizes = {
+            # The same factor for both: no estimate becomes too short.
+            "run": np.maximum(_jittered(self.run, drawn[3], SIZE), 1),
+            "estimate": np.where(self.estimate > 0, np.maximum(_jittered(self.estimate, drawn[3], SIZE), 1), 0),
+        }
+        kept = places[~gone[places]]
         return replace(
             self,
             digest=seed.hex(),
-            arrival=np.ascontiguousarray(arrival - arrival[0], "<u8"),
-            run=np.delete(self.run, gone),
-            estimate=np.delete(self.estimate, gone),
+            arrival=np.ascontiguousarray(arrival[~gone[places]] - arrival[~gone[places]][0], "<u8"),
             # Keys keep their numbers: the driver needs no more than that they are below `keys`.
-            key=np.delete(self.key, gone),
-            group=np.delete(self.group, gone),
-            ends=splitEnds(len(arrival)),
+            key=self.key[kept],
+            group=self.group[kept],
+            ends={split: int(np.count_nonzero(~gone[:end])) for split, end in self.ends.items()},
+            **{name: np.ascontiguousarray(column[kept], "<u8") for name, column in sizes.items()},
         )
+
+
+def _inKeyOrder(key: Numbers, moved: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Which task comes when, if keys come as C{moved} says, and the tasks of each key as before."""
+    places = np.empty(len(key), np.int64)
+    places[np.argsort(key[moved], kind="stable")] = np.argsort(key, kind="stable")
+    return places
+
+
+def _jittered(times: Times, drawn: Times, share: int) -> Times:
+    """Times, each changed by a 2048th of as many as C{share} says at most, up or down; rounded."""
+    return (times * (2048 - share + drawn % (2 * share + 1)) + 1024) // 2048
 
 
 def loadTrace(path: Path) -> Trace:

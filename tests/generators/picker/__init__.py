@@ -78,9 +78,6 @@ class Scenario(BaseScenario):
         cost = jobs[:, :, 0] + jobs[:, :, 1] // 2
         return cost[:, 0], cost[:, 1]
 
-    def perturbedTrace(self, wasm: bytes) -> Trace:
-        return Trace(self.machine.trace.jobs[:-6])
-
 
 @implementer(IPlugin, IWorkbench)
 class Picker(BaseWorkbench[PickerMachine, Scenario]):

@@ -30,7 +30,7 @@ def claiming(name: str, level: float, parents: list[str] | None = None, trace: s
     manifest = {
         "source_sha256": hashlib.sha256(b"").hexdigest(),
         "wasm_sha256": "3" * 64,
-        "abi": "file_system/full/1",
+        "abi": "file_system/full/2",
         "workbench": "file_system",
         "parents": parents or [],
         "report": report,

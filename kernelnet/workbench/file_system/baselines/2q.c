@@ -22,13 +22,13 @@ void kn_init(u32 capacity) {
     key_in = kn_alloc(capacity * 8);
 }
 
-void kn_hit(u32 slot, u32 now) {
+void kn_hit(u32 slot) {
     if (!in_am[slot]) return;
     kn_unlink(links, slot);
     kn_push_front(links, am, slot);
 }
 
-u32 kn_victim(u64 key, u32 now) {
+u32 kn_victim(u64 key) {
     remembered = kn_ghosts_take(&a1out, key) != KN_NONE;
     if (a1in_count > a1in_limit || !am_count) {
         u32 slot = kn_pop_back(links, a1in);
@@ -40,7 +40,7 @@ u32 kn_victim(u64 key, u32 now) {
     return kn_pop_back(links, am);
 }
 
-void kn_insert(u32 slot, u64 key, u32 now) {
+void kn_insert(u32 slot, u64 key) {
     key_in[slot] = key;
     in_am[slot] = remembered;
     if (remembered) {

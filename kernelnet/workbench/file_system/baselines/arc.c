@@ -24,7 +24,7 @@ void kn_init(u32 capacity_) {
     key_in = kn_alloc(capacity * 8);
 }
 
-void kn_hit(u32 slot, u32 now) {
+void kn_hit(u32 slot) {
     if (!in_t2[slot]) {
         in_t2[slot] = 1;
         t1_count--;
@@ -56,7 +56,7 @@ static u32 replace(void) {
 
 static f64 ratio(u32 other, u32 own) { return other > own ? (f64)other / (f64)own : 1.0; }
 
-u32 kn_victim(u64 key, u32 now) {
+u32 kn_victim(u64 key) {
     u32 b1_count = b1.count, b2_count = b2.count; /* with the ghost that is about to be taken */
     from_b1 = kn_ghosts_take(&b1, key) != KN_NONE;
     from_b2 = !from_b1 && kn_ghosts_take(&b2, key) != KN_NONE;
@@ -79,7 +79,7 @@ u32 kn_victim(u64 key, u32 now) {
     return replace();
 }
 
-void kn_insert(u32 slot, u64 key, u32 now) {
+void kn_insert(u32 slot, u64 key) {
     key_in[slot] = key;
     in_t2[slot] = from_b1 || from_b2;
     if (in_t2[slot]) {

@@ -10,9 +10,9 @@ void kn_init(u32 capacity_) {
     referenced = kn_alloc(capacity);
 }
 
-void kn_hit(u32 slot, u32 now) { referenced[slot] = 1; }
+void kn_hit(u32 slot) { referenced[slot] = 1; }
 
-u32 kn_victim(u64 key, u32 now) {
+u32 kn_victim(u64 key) {
     for (;;) {
         u32 slot = hand;
         hand = hand + 1 == capacity ? 0 : hand + 1;
@@ -21,4 +21,4 @@ u32 kn_victim(u64 key, u32 now) {
     }
 }
 
-void kn_insert(u32 slot, u64 key, u32 now) { referenced[slot] = 0; }
+void kn_insert(u32 slot, u64 key) { referenced[slot] = 0; }

@@ -5,12 +5,12 @@ static u32 capacity, hand;
 
 void kn_init(u32 capacity_) { capacity = capacity_; }
 
-void kn_hit(u32 slot, u32 now) {}
+void kn_hit(u32 slot) {}
 
-u32 kn_victim(u64 key, u32 now) {
+u32 kn_victim(u64 key) {
     u32 victim = hand;
     hand = hand + 1 == capacity ? 0 : hand + 1;
     return victim;
 }
 
-void kn_insert(u32 slot, u64 key, u32 now) {}
+void kn_insert(u32 slot, u64 key) {}

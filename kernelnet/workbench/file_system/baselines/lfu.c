@@ -50,16 +50,16 @@ static u32 list_of(u32 number, u32 after) {
     return count;
 }
 
-void kn_hit(u32 slot, u32 now) {
+void kn_hit(u32 slot) {
     u32 more = list_of(requests[count_of[slot]] + 1, count_of[slot]);
     take(slot);
     put(slot, more);
 }
 
-u32 kn_victim(u64 key, u32 now) {
+u32 kn_victim(u64 key) {
     u32 slot = kn_back(links, capacity + kn_back(counts, order));
     take(slot);
     return slot;
 }
 
-void kn_insert(u32 slot, u64 key, u32 now) { put(slot, list_of(1, order)); }
+void kn_insert(u32 slot, u64 key) { put(slot, list_of(1, order)); }

@@ -80,7 +80,7 @@ static void demote(void) {
     prune();
 }
 
-void kn_hit(u32 slot, u32 now) {
+void kn_hit(u32 slot) {
     u8 was_in_stack = in_stack[slot];
     to_top(slot);
     if (lir[slot]) {
@@ -113,7 +113,7 @@ static u32 evict(void) {
     return slot;
 }
 
-u32 kn_victim(u64 key, u32 now) {
+u32 kn_victim(u64 key) {
     u32 node = kn_map_get(gone_map, key);
     promoted = node != KN_NONE && lir_limit;
     if (node != KN_NONE) leave_stack(node);
@@ -122,7 +122,7 @@ u32 kn_victim(u64 key, u32 now) {
     return slot;
 }
 
-void kn_insert(u32 slot, u64 key, u32 now) {
+void kn_insert(u32 slot, u64 key) {
     key_in[slot] = key;
     in_stack[slot] = 0;
     to_top(slot);

@@ -27,7 +27,7 @@ void kn_init(u32 capacity) {
     key_in = kn_alloc(capacity * 8);
 }
 
-void kn_hit(u32 slot, u32 now) {
+void kn_hit(u32 slot) {
     if (frequency[slot] < 255) frequency[slot]++;
 }
 
@@ -43,7 +43,7 @@ static u32 victim_of_main(void) {
     }
 }
 
-u32 kn_victim(u64 key, u32 now) {
+u32 kn_victim(u64 key) {
     full = 1;
     remembered = kn_ghosts_take(&ghosts, key) != KN_NONE;
     if (main_count > main_limit) return victim_of_main();
@@ -61,7 +61,7 @@ u32 kn_victim(u64 key, u32 now) {
     return victim_of_main();
 }
 
-void kn_insert(u32 slot, u64 key, u32 now) {
+void kn_insert(u32 slot, u64 key) {
     key_in[slot] = key;
     frequency[slot] = 0;
     /* While the cache fills for the first time, what does not fit into small goes to main. */

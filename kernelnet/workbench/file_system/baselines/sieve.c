@@ -14,14 +14,14 @@ void kn_init(u32 capacity) {
     kn_list_init(links, queue);
 }
 
-void kn_hit(u32 slot, u32 now) { visited[slot] = 1; }
+void kn_hit(u32 slot) { visited[slot] = 1; }
 
 static u32 towards_newest(u32 slot) {
     u32 newer = links.prev[slot];
     return newer == queue ? kn_back(links, queue) : newer;
 }
 
-u32 kn_victim(u64 key, u32 now) {
+u32 kn_victim(u64 key) {
     u32 slot = hand == queue ? kn_back(links, queue) : hand;
     while (visited[slot]) {
         visited[slot] = 0;
@@ -32,7 +32,7 @@ u32 kn_victim(u64 key, u32 now) {
     return slot;
 }
 
-void kn_insert(u32 slot, u64 key, u32 now) {
+void kn_insert(u32 slot, u64 key) {
     visited[slot] = 0;
     kn_push_front(links, queue, slot);
 }

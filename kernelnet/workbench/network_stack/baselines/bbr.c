@@ -14,6 +14,7 @@
 static const f64 gains[PHASES] = {1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0};
 enum { STARTUP, DRAIN, PROBE_BANDWIDTH, PROBE_RTT };
 
+static u32 now, acked; /* milliseconds since the flow started, and packets acknowledged */
 static u32 state;
 static f64 best[ROUNDS]; /* the largest rate by round */
 static u32 round, round_ends;
@@ -24,10 +25,7 @@ static u32 least = 1u << 30, least_at; /* the least rtt of the last ten seconds,
 static u32 phase, phase_at, probe_ends;
 static f64 window = KN_FIRST_WINDOW, pace;
 
-f64 kn_init(u32 now) {
-    least_at = now;
-    return window;
-}
+f64 kn_init(void) { return window; }
 
 static f64 bandwidth(void) {
     f64 most = 0.0;
@@ -35,14 +33,14 @@ static f64 bandwidth(void) {
     return most;
 }
 
-static void probe_bandwidth(u32 now) {
+static void probe_bandwidth(void) {
     state = PROBE_BANDWIDTH;
     phase = 2; /* any but the one that drains; the draft draws it by chance */
     phase_at = now;
 }
 
-static void next_round(u32 delivered) {
-    round_ends = delivered;
+static void next_round(void) {
+    round_ends = acked;
     best[++round % ROUNDS] = 0.0;
 }
 
@@ -56,7 +54,7 @@ static void check_full(void) {
     }
 }
 
-static void check_phase(u32 now, u32 inflight) {
+static void check_phase(u32 inflight) {
     f64 product = bandwidth() * least;
     u32 over = now - phase_at > least;
     if (gains[phase] > 1.0) over = over && inflight >= gains[phase] * product;
@@ -67,9 +65,11 @@ static void check_phase(u32 now, u32 inflight) {
     }
 }
 
-f64 kn_ack(u32 now, u32 rtt, u32 delivered, u32 before, u32 inflight, f64 rate) {
-    u32 new_round = before >= round_ends;
-    if (new_round) next_round(delivered);
+f64 kn_ack(u32 elapsed, u32 rtt, u32 delivered, u32 inflight, f64 rate) {
+    now += elapsed;
+    acked++;
+    u32 new_round = acked - delivered >= round_ends;
+    if (new_round) next_round();
     best[round % ROUNDS] = kn_max(best[round % ROUNDS], rate);
     if (new_round) check_full();
 
@@ -79,8 +79,8 @@ f64 kn_ack(u32 now, u32 rtt, u32 delivered, u32 before, u32 inflight, f64 rate) 
         least_at = now;
     }
     if (state == STARTUP && filled) state = DRAIN;
-    if (state == DRAIN && inflight <= bandwidth() * least) probe_bandwidth(now);
-    if (state == PROBE_BANDWIDTH) check_phase(now, inflight);
+    if (state == DRAIN && inflight <= bandwidth() * least) probe_bandwidth();
+    if (state == PROBE_BANDWIDTH) check_phase(inflight);
     if (stale && state != PROBE_RTT) {
         state = PROBE_RTT;
         probe_ends = 0;
@@ -89,7 +89,7 @@ f64 kn_ack(u32 now, u32 rtt, u32 delivered, u32 before, u32 inflight, f64 rate) 
         if (!probe_ends && inflight <= LEAST_WINDOW) probe_ends = now + PROBE_FOR;
         if (probe_ends && now >= probe_ends) {
             least_at = now;
-            if (filled) probe_bandwidth(now);
+            if (filled) probe_bandwidth();
             else state = STARTUP;
         }
     }
@@ -102,8 +102,14 @@ f64 kn_ack(u32 now, u32 rtt, u32 delivered, u32 before, u32 inflight, f64 rate) 
     return window = state == PROBE_RTT ? LEAST_WINDOW : kn_max(window, LEAST_WINDOW);
 }
 
-f64 kn_loss(u32 now, u32 lost, u32 fresh, u32 inflight) { return window; }
+f64 kn_loss(u32 elapsed, u32 lost, u32 fresh, u32 inflight) {
+    now += elapsed;
+    return window;
+}
 
-f64 kn_timeout(u32 now, u32 lost) { return window = 1.0; }
+f64 kn_timeout(u32 elapsed, u32 lost) {
+    now += elapsed;
+    return window = 1.0;
+}
 
 f64 kn_rate(void) { return pace; }

@@ -7,6 +7,7 @@
 #define LONG 10000 /* the least rtt is of so many milliseconds */
 #define KEPT 4096  /* rtts that are remembered for the standing one; a power of two */
 
+static u32 now, acked; /* milliseconds since the flow started, and packets acknowledged */
 static f64 cwnd = KN_FIRST_WINDOW, pace;
 static f64 velocity = 1.0, at_start; /* packets a round, over 2; the window when the round began */
 static i32 direction, same;          /* up or down in the last round, and for how many rounds that has been so */
@@ -17,7 +18,7 @@ static u32 least = 1u << 30, least_before = 1u << 30, least_since; /* in this in
 /* The standing rtt is the least of the last half smoothed rtt: a queue of those that are less than all after them. */
 static u32 time_of[KEPT], rtt_of[KEPT], head, tail;
 
-static u32 standing(u32 now, u32 rtt) {
+static u32 standing(u32 rtt) {
     while (tail != head && rtt_of[(tail - 1) % KEPT] >= rtt) tail--;
     if (tail - head == KEPT) head++;
     time_of[tail % KEPT] = now;
@@ -26,7 +27,7 @@ static u32 standing(u32 now, u32 rtt) {
     return rtt_of[head % KEPT];
 }
 
-static u32 least_rtt(u32 now, u32 rtt) {
+static u32 least_rtt(u32 rtt) {
     if (now - least_since > LONG) {
         least_before = least;
         least = rtt;
@@ -36,10 +37,7 @@ static u32 least_rtt(u32 now, u32 rtt) {
     return least < least_before ? least : least_before;
 }
 
-f64 kn_init(u32 now) {
-    least_since = now;
-    return cwnd;
-}
+f64 kn_init(void) { return cwnd; }
 
 /* Section 2.1, step 4: velocity doubles each round once the direction has been the same for three. */
 static void next_round(void) {
@@ -54,13 +52,15 @@ static void next_round(void) {
     at_start = cwnd;
 }
 
-f64 kn_ack(u32 now, u32 rtt, u32 delivered, u32 before, u32 inflight, f64 rate) {
+f64 kn_ack(u32 elapsed, u32 rtt, u32 delivered, u32 inflight, f64 rate) {
+    now += elapsed;
+    acked++;
     srtt = srtt == 0.0 ? rtt : srtt + (rtt - srtt) * 0.125;
-    f64 stands = standing(now, rtt), waits = stands - least_rtt(now, rtt);
+    f64 stands = standing(rtt), waits = stands - least_rtt(rtt);
     /* cwnd / stands <= 1 / (DELTA * waits), without dividing by 0 */
     u32 below = cwnd * DELTA * waits <= stands;
-    if (before >= round_ends) {
-        round_ends = delivered;
+    if (acked - delivered >= round_ends) {
+        round_ends = acked;
         if (!slow_start) next_round();
     }
     if (slow_start) {
@@ -77,9 +77,13 @@ f64 kn_ack(u32 now, u32 rtt, u32 delivered, u32 before, u32 inflight, f64 rate) 
     return cwnd;
 }
 
-f64 kn_loss(u32 now, u32 lost, u32 fresh, u32 inflight) { return cwnd; }
+f64 kn_loss(u32 elapsed, u32 lost, u32 fresh, u32 inflight) {
+    now += elapsed;
+    return cwnd;
+}
 
-f64 kn_timeout(u32 now, u32 lost) {
+f64 kn_timeout(u32 elapsed, u32 lost) {
+    now += elapsed;
     velocity = 1.0;
     same = 0;
     return cwnd = 2.0;

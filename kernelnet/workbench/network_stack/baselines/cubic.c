@@ -10,6 +10,7 @@ static f64 w_max;         /* where the last loss was */
 static f64 w_est, prior;  /* Reno's window, and the window before the last reduction */
 static f64 k;             /* seconds from the epoch's beginning to the plateau */
 static u32 epoch, in_epoch; /* when congestion avoidance began, and whether it did */
+static u32 now; /* milliseconds since the flow started */
 static u32 acked, recovering;
 
 /* x^(1/3) for x >= 0, by Newton's method. */
@@ -24,7 +25,7 @@ static f64 cube_root(f64 x) {
     return root;
 }
 
-f64 kn_init(u32 now) { return cwnd; }
+f64 kn_init(void) { return cwnd; }
 
 /* Section 4.6, 4.7: the new threshold, and w_max lower still where the flow gives way to others. */
 static void reduce(f64 flight) {
@@ -34,7 +35,8 @@ static void reduce(f64 flight) {
     in_epoch = 0;
 }
 
-f64 kn_loss(u32 now, u32 lost, u32 fresh, u32 inflight) {
+f64 kn_loss(u32 elapsed, u32 lost, u32 fresh, u32 inflight) {
+    now += elapsed;
     if (fresh) {
         reduce(inflight + lost);
         cwnd = ssthresh;
@@ -43,9 +45,10 @@ f64 kn_loss(u32 now, u32 lost, u32 fresh, u32 inflight) {
     return cwnd;
 }
 
-f64 kn_ack(u32 now, u32 rtt, u32 delivered, u32 before, u32 inflight, f64 rate) {
-    acked = delivered;
-    if (before < recovering) return cwnd;
+f64 kn_ack(u32 elapsed, u32 rtt, u32 delivered, u32 inflight, f64 rate) {
+    now += elapsed;
+    acked++;
+    if (acked - delivered < recovering) return cwnd;
     if (cwnd < ssthresh) return cwnd += 1.0;
     if (!in_epoch) {
         in_epoch = 1;
@@ -66,7 +69,8 @@ f64 kn_ack(u32 now, u32 rtt, u32 delivered, u32 before, u32 inflight, f64 rate) 
     return cwnd;
 }
 
-f64 kn_timeout(u32 now, u32 lost) {
+f64 kn_timeout(u32 elapsed, u32 lost) {
+    now += elapsed;
     reduce(lost);
     return cwnd = 1.0;
 }

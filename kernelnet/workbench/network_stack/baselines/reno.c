@@ -6,9 +6,9 @@ static f64 cwnd = KN_FIRST_WINDOW, ssthresh = 1e9;
 static u32 acked;      /* so far */
 static u32 recovering; /* until a packet is acknowledged that was sent after this many others were */
 
-f64 kn_init(u32 now) { return cwnd; }
+f64 kn_init(void) { return cwnd; }
 
-f64 kn_loss(u32 now, u32 lost, u32 fresh, u32 inflight) {
+f64 kn_loss(u32 elapsed, u32 lost, u32 fresh, u32 inflight) {
     if (fresh) {
         ssthresh = kn_max((inflight + lost) / 2.0, 2.0);
         cwnd = ssthresh;
@@ -17,14 +17,14 @@ f64 kn_loss(u32 now, u32 lost, u32 fresh, u32 inflight) {
     return cwnd;
 }
 
-f64 kn_ack(u32 now, u32 rtt, u32 delivered, u32 before, u32 inflight, f64 rate) {
-    acked = delivered;
-    if (before < recovering) return cwnd;
+f64 kn_ack(u32 elapsed, u32 rtt, u32 delivered, u32 inflight, f64 rate) {
+    acked++;
+    if (acked - delivered < recovering) return cwnd;
     cwnd += cwnd < ssthresh ? 1.0 : 1.0 / cwnd;
     return cwnd;
 }
 
-f64 kn_timeout(u32 now, u32 lost) {
+f64 kn_timeout(u32 elapsed, u32 lost) {
     ssthresh = kn_max(lost / 2.0, 2.0);
     return cwnd = 1.0;
 }

@@ -13,9 +13,9 @@ static u32 round_ends;              /* when a packet is acknowledged that was se
 static u32 grows;                   /* whether slow start doubles in this round: it does in every other */
 static u32 acked, recovering;
 
-f64 kn_init(u32 now) { return cwnd; }
+f64 kn_init(void) { return cwnd; }
 
-f64 kn_loss(u32 now, u32 lost, u32 fresh, u32 inflight) {
+f64 kn_loss(u32 elapsed, u32 lost, u32 fresh, u32 inflight) {
     if (fresh) {
         ssthresh = kn_max((inflight + lost) / 2.0, 2.0);
         cwnd = ssthresh;
@@ -40,21 +40,21 @@ static void round_ended(void) {
     }
 }
 
-f64 kn_ack(u32 now, u32 rtt, u32 delivered, u32 before, u32 inflight, f64 rate) {
-    acked = delivered;
+f64 kn_ack(u32 elapsed, u32 rtt, u32 delivered, u32 inflight, f64 rate) {
+    acked++;
     base = kn_min(base, rtt);
     least = kn_min(least, rtt);
-    if (before < recovering) return cwnd;
+    if (acked - delivered < recovering) return cwnd;
     if (cwnd < ssthresh && grows) cwnd += 1.0;
-    if (before >= round_ends) {
+    if (acked - delivered >= round_ends) {
         round_ended();
-        round_ends = delivered;
+        round_ends = acked;
         least = 1e9;
     }
     return cwnd;
 }
 
-f64 kn_timeout(u32 now, u32 lost) {
+f64 kn_timeout(u32 elapsed, u32 lost) {
     ssthresh = kn_max(lost / 2.0, 2.0);
     return cwnd = 2.0;
 }

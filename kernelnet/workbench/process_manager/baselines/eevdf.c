@@ -17,7 +17,7 @@ void kn_init(u32 slots, u32 cpus, u64 quantum_) {
     quantum = quantum_;
 }
 
-void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
+void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 elapsed) {
     vruntime[slot] = count ? sum / count : last;
     deadline[slot] = vruntime[slot] + quantum;
     sum += vruntime[slot];
@@ -29,7 +29,7 @@ void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
 static u32 eligible(u32 slot) { return vruntime[slot] * count <= sum; }
 
 /* With several CPUs there may be none eligible left: then who has the earliest deadline of all. */
-u32 kn_pick(u64 now) {
+u32 kn_pick(u64 elapsed) {
     u32 best = waiting.slot[0];
     for (u32 i = 1; i < waiting.count; i++) {
         u32 slot = waiting.slot[i];
@@ -43,14 +43,14 @@ u32 kn_pick(u64 now) {
     return best;
 }
 
-void kn_ran(u32 slot, u64 ran, u64 now) {
+void kn_ran(u32 slot, u64 ran, u64 elapsed) {
     vruntime[slot] += ran;
     sum += ran;
     if (vruntime[slot] >= deadline[slot]) deadline[slot] = vruntime[slot] + quantum;
     kn_set_add(&waiting, slot);
 }
 
-void kn_done(u32 slot, u64 ran, u64 now) {
+void kn_done(u32 slot, u64 ran, u64 elapsed) {
     sum -= vruntime[slot];
     count--;
     last = vruntime[slot] + ran;

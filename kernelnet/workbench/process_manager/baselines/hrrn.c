@@ -7,7 +7,7 @@
 static kn_set waiting; /* who hasn't begun */
 static kn_heap begun;  /* who has: not to be interrupted */
 static kn_recent *recent;
-static u64 *estimated, *attained, *arrived, *key_of, *turn, turns, done, sum;
+static u64 *estimated, *attained, *arrived, *key_of, *turn, turns, done, sum, now;
 
 void kn_init(u32 slots, u32 cpus, u64 quantum) {
     waiting = kn_set_new(slots);
@@ -20,7 +20,8 @@ void kn_init(u32 slots, u32 cpus, u64 quantum) {
     begun = kn_heap_new(slots, turn, turn);
 }
 
-void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
+void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 elapsed) {
+    now += elapsed;
     if (!estimate) estimate = kn_recent_mean(recent, key);
     if (!estimate) estimate = done ? sum / done + 1 : 1;
     estimated[slot] = estimate;
@@ -31,15 +32,16 @@ void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
     kn_set_add(&waiting, slot);
 }
 
-static f64 ratio(u32 slot, u64 now) { return (f64)(now - arrived[slot]) / (f64)estimated[slot]; }
+static f64 ratio(u32 slot) { return (f64)(now - arrived[slot]) / (f64)estimated[slot]; }
 
-u32 kn_pick(u64 now) {
+u32 kn_pick(u64 elapsed) {
+    now += elapsed;
     if (begun.count) return kn_heap_take(&begun);
     u32 best = waiting.slot[0];
-    f64 highest = ratio(best, now);
+    f64 highest = ratio(best);
     for (u32 i = 1; i < waiting.count; i++) {
         u32 slot = waiting.slot[i];
-        f64 r = ratio(slot, now);
+        f64 r = ratio(slot);
         if (r > highest || (r == highest && turn[slot] < turn[best])) {
             best = slot;
             highest = r;
@@ -49,13 +51,15 @@ u32 kn_pick(u64 now) {
     return best;
 }
 
-void kn_ran(u32 slot, u64 ran, u64 now) {
+void kn_ran(u32 slot, u64 ran, u64 elapsed) {
+    now += elapsed;
     attained[slot] += ran;
     if (attained[slot]) kn_heap_add(&begun, slot);
     else kn_set_add(&waiting, slot);
 }
 
-void kn_done(u32 slot, u64 ran, u64 now) {
+void kn_done(u32 slot, u64 ran, u64 elapsed) {
+    now += elapsed;
     attained[slot] += ran;
     kn_recent_add(recent, key_of[slot], attained[slot]);
     sum += attained[slot];

@@ -9,7 +9,7 @@
 enum { LEVELS = 8, BOOST = 2048 }; /* BOOST: quanta after which all go back to the top */
 
 static kn_heap waiting;
-static u64 *turn, turns, *used, *level, quantum, period; /* used: of the level's allotment */
+static u64 *turn, turns, *used, *level, quantum, period, now; /* used: of the level's allotment */
 
 void kn_init(u32 slots, u32 cpus, u64 quantum_) {
     turn = kn_alloc(slots * 8);
@@ -19,13 +19,15 @@ void kn_init(u32 slots, u32 cpus, u64 quantum_) {
     waiting = kn_heap_new(slots, level, turn);
 }
 
-void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
+void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 elapsed) {
+    now += elapsed;
     turn[slot] = turns++;
     used[slot] = level[slot] = 0;
     kn_heap_add(&waiting, slot);
 }
 
-u32 kn_pick(u64 now) {
+u32 kn_pick(u64 elapsed) {
+    now += elapsed;
     if (now / quantum / BOOST > period) {
         period = now / quantum / BOOST;
         for (u32 i = 0; i < waiting.count; i++) level[waiting.slot[i]] = used[waiting.slot[i]] = 0;
@@ -34,7 +36,8 @@ u32 kn_pick(u64 now) {
     return kn_heap_take(&waiting);
 }
 
-void kn_ran(u32 slot, u64 ran, u64 now) {
+void kn_ran(u32 slot, u64 ran, u64 elapsed) {
+    now += elapsed;
     used[slot] += ran;
     if (used[slot] >= quantum << level[slot]) {
         used[slot] = 0;
@@ -44,4 +47,4 @@ void kn_ran(u32 slot, u64 ran, u64 now) {
     kn_heap_add(&waiting, slot);
 }
 
-void kn_done(u32 slot, u64 ran, u64 now) {}
+void kn_done(u32 slot, u64 ran, u64 elapsed) { now += elapsed; }

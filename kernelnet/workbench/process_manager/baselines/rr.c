@@ -14,15 +14,15 @@ void kn_init(u32 slots, u32 cpus, u64 quantum_) {
     waiting = kn_heap_new(slots, turn, turn);
 }
 
-void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
+void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 elapsed) {
     turn[slot] = turns++;
     used[slot] = 0;
     kn_heap_add(&waiting, slot);
 }
 
-u32 kn_pick(u64 now) { return kn_heap_take(&waiting); }
+u32 kn_pick(u64 elapsed) { return kn_heap_take(&waiting); }
 
-void kn_ran(u32 slot, u64 ran, u64 now) {
+void kn_ran(u32 slot, u64 ran, u64 elapsed) {
     used[slot] += ran;
     if (used[slot] >= quantum) {
         turn[slot] = turns++;
@@ -31,4 +31,4 @@ void kn_ran(u32 slot, u64 ran, u64 now) {
     kn_heap_add(&waiting, slot);
 }
 
-void kn_done(u32 slot, u64 ran, u64 now) {}
+void kn_done(u32 slot, u64 ran, u64 elapsed) {}

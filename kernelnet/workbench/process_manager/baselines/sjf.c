@@ -17,7 +17,7 @@ void kn_init(u32 slots, u32 cpus, u64 quantum) {
     waiting = kn_heap_new(slots, estimated, turn);
 }
 
-void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
+void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 elapsed) {
     if (!estimate) estimate = kn_recent_mean(recent, key);
     if (!estimate && done) estimate = sum / done;
     estimated[slot] = estimate;
@@ -27,14 +27,14 @@ void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 now) {
     kn_heap_add(&waiting, slot);
 }
 
-u32 kn_pick(u64 now) { return kn_heap_take(&waiting); }
+u32 kn_pick(u64 elapsed) { return kn_heap_take(&waiting); }
 
-void kn_ran(u32 slot, u64 ran, u64 now) {
+void kn_ran(u32 slot, u64 ran, u64 elapsed) {
     attained[slot] += ran;
     kn_heap_add(&waiting, slot);
 }
 
-void kn_done(u32 slot, u64 ran, u64 now) {
+void kn_done(u32 slot, u64 ran, u64 elapsed) {
     attained[slot] += ran;
     kn_recent_add(recent, key_of[slot], attained[slot]);
     sum += attained[slot];
