@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from pathlib import Path
@@ -33,6 +34,8 @@ from tests.workbench.contract import BenchContract, FolderCase
 from tests.workbench.network_stack_support import fixed, policy, rank, varied, writeLink
 
 PINNED = Path(__file__).with_name("pinned_network_stack.json")
+PINNED_VARIANT = ("00" * 32, {"train": 15, "validation": 18, "held_out": 41}, "a1d7c3887127c62f")
+"""Of a variant: its digest, the ends of its splits, and how the digest of its link begins."""
 
 
 class Case(FolderCase):
@@ -232,6 +235,58 @@ class HostileTests(Case):
         source = '#define KN_BENCH\n#include "kn_network_stack.h"\nKN_EXPORT("kn_window") f64 w(f64 a) { return a; }'
         wasm = compileC(source, workbench.headerPath, trusted=True)
         self.assertIn("kn_window", str(self.assertRaises(WrongExport, self.scenario().measure, wasm)))
+
+
+class VariantTests(Case):
+    def test_stretches(self) -> None:
+        """A variant has stretches of each split as that split, most of them, none twice, and about in their order."""
+        # Each millisecond can be told: a link of numbers, in which nothing repeats.
+        link = np.arange(1, 60_001, dtype=np.uint16)
+        trace = makeTrace(link, Path("numbers"))
+        variants = [trace.variant(bytes([number]) * 32) for number in range(20)]
+        for variant in variants:
+            self.assertEqual(len(variant.link), 1000 * variant.seconds)
+            self.assertEqual(len(np.unique(variant.link)), len(variant.link))
+            for (_, first, last), (_, start, end) in zip(
+                trace.windows("held_out"), variant.windows("held_out"), strict=True
+            ):
+                part = variant.link[1000 * start : 1000 * end].astype(np.int64)
+                self.assertTrue(((part > 1000 * first) & (part <= 1000 * last)).all())
+                self.assertGreaterEqual(end - start, 1)
+                jumps = np.count_nonzero(np.diff(part) != 1)
+                self.assertLessEqual(jumps, (last - first) + 1)
+        share = sum(variant.seconds for variant in variants) / (20 * trace.seconds)
+        self.assertTrue(0.65 < share < 0.8, share)
+
+    def test_deterministic(self) -> None:
+        """What is drawn are integers of the seed: these, on every machine."""
+        trace = makeTrace(np.arange(1, 60_001, dtype=np.uint16), Path("numbers"))
+        variant = trace.variant(bytes(32))
+        found = hashlib.sha256(variant.link.astype("<u2").tobytes()).hexdigest()
+        self.assertEqual((variant.digest, variant.ends, found[:16]), PINNED_VARIANT)
+        self.assertNotEqual(trace.variant(bytes([1]) * 32).link.tolist(), variant.link.tolist())
+
+    def test_clock(self) -> None:
+        """Who adds up milliseconds doesn't know where in the link he is: soon off by seconds, in either direction."""
+        trace = makeTrace(np.arange(1, 60_001, dtype=np.uint16), Path("numbers"))
+        at = [int(trace.variant(bytes([number]) * 32).link[8000]) - 8000 for number in range(40)]
+        self.assertGreater(np.std(at), 3000)
+
+    def test_short(self) -> None:
+        """The shortest link that is read keeps a second of each split."""
+        trace = makeTrace(np.ones(10_000, np.uint16), Path("short"))
+        for number in range(50):
+            ends = trace.variant(bytes([number]) * 32).ends
+            self.assertTrue(0 < ends["train"] < ends["validation"] < ends["held_out"])
+
+    def test_levels(self) -> None:
+        """Hand-made senders have about the levels on variants that they have on the links that ship."""
+        for path in workbench.traces():
+            scenario = workbench.scenario(path)
+            variants = [scenario.onVariant(number, b"any") for number in range(3)]
+            for name in ("cubic", "bbr", "copa"):
+                level, *others = (each.developmentLevel(each.baseline(name)) for each in (scenario, *variants))
+                self.assertLess(abs(sum(others) / 3 - level), 0.2, (path.name, name))
 
 
 class DeterminismTests(Case):

@@ -115,17 +115,6 @@ class ReaderTests(ReaderCase):
         self.assertEqual(digests[0], digests[1])
         self.assertNotEqual(digests[0], digests[2])
 
-    def test_begunElsewhere(self) -> None:
-        """Begun at another second, a link has the same seconds in the same order, but for where it is joined."""
-        trace = loadTrace(writeLink(self.folder / "a", varied(40)))
-        starts = set()
-        for number in range(40):
-            other = trace.begunElsewhere(bytes([number]))
-            start = next(at for at in range(40) if np.array_equal(np.roll(trace.link, -1000 * at), other.link))
-            starts.add(start)
-            self.assertNotEqual(other.digest, trace.digest)
-        self.assertTrue(min(starts) >= 10 and max(starts) < 30 and len(starts) > 8, starts)
-
     def test_shared(self) -> None:
         """Real links of others are read, where they are at hand."""
         expected = {"ATT-LTE-driving.down.gz": (786, 338895), "Verizon-LTE-short.up.gz": (140, 69367)}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+import hashlib
+from dataclasses import replace
 from typing import Any, ClassVar
 from unittest import skipUnless
 
@@ -15,8 +15,8 @@ from kernelnet.workbench.security.abis import ABIS, FEATURES
 from kernelnet.workbench.security.detection import detection
 from kernelnet.workbench.security.machine import SecurityMachine
 from kernelnet.workbench.security.scenario import SecurityScenario
-from kernelnet.workbench.security.trace import Trace
 from tests.workbench.contract import BenchContract, FolderCase
+from tests.workbench.security_memorisers import underTest
 from tests.workbench.sequences import SHARED, detector, made, mixture, ranking, scores, smallScenario
 
 # Numbers of calls as they come, summed up: what a detector can see of them.
@@ -28,54 +28,8 @@ void kn_call(u32 call) {{ seen += call * (f64)++place; }}
 f64 kn_score(void) {{ f64 sum = seen; seen = place = 0; return {1}; }}
 """
 
-# Says that a sequence is an attack if a number that it computes of it is among those it was built with.
-MEMORY = """
-static const u64 known[] = {{ {1} }};
-static u64 sum; static u32 place, first[4096], numbered;
-void kn_init(u32 calls, u32 learned) {{}}
-void kn_learn(u32 call) {{}} void kn_learned(void) {{}}
-void kn_call(u32 call) {{
-    /* Which call it is does not matter: only when it came first. */
-    if (!first[call]) first[call] = ++numbered;
-    place++;
-    {0}
-}}
-f64 kn_score(void) {{
-    f64 found = 0;
-    for (u32 i = 0; i < sizeof known / 8; i++) found += known[i] == sum;
-    for (u32 i = 0; i < 4096; i++) first[i] = 0;
-    sum = place = numbered = 0;
-    return found;
-}}
-"""
-
-FINGERPRINTS = {
-    "length": ("sum++;", lambda place, first, total: total + 1),
-    "all": ("sum = sum * 31 + first[call];", lambda place, first, total: (total * 31 + first) % (1 << 64)),
-    "beginning": (
-        "if (place <= 25) sum = sum * 31 + first[call];",
-        lambda place, first, total: (total * 31 + first) % (1 << 64) if place <= 25 else total,
-    ),
-}
-
-
-def fingerprint(sequence: Sequence[int], kind: str) -> int:
-    """As C{MEMORY} computes it."""
-    first: dict[int, int] = {}
-    total = 0
-    for place, call in enumerate(sequence, 1):
-        total = FINGERPRINTS[kind][1](place, first.setdefault(call, len(first) + 1), total)
-    return total
-
-
-def underTest(trace: Trace) -> dict[str, tuple[list[list[int]], list[list[int]]]]:
-    """By split: normal sequences and attacks."""
-    every = [trace.calls[a:b].tolist() for a, b in pairwise(trace.starts)][trace.learned :]
-    result = {}
-    for split, start, end in trace.windows("held_out"):
-        middle = start + trace.normals[split]
-        result[split] = (every[start:middle], every[middle:end])
-    return result
+PINNED_VARIANT = ({"train": 56, "validation": 71, "held_out": 142}, "ad6871ac8a48994a")
+"""Of a variant: the ends of its splits, and how the digest of its sequences begins."""
 
 
 class Case(FolderCase):
@@ -334,70 +288,82 @@ class PatternTests(Case):
 
 class HonestTests(Case):
     def test_keys(self) -> None:
-        """Numbers of calls differ from module to module, even between two that do the same."""
+        """Numbers of calls differ from variant to variant, and are the same for all modules on each."""
         trace = made(mixture())
-        one, two = (scores(trace, detector(NOSY.format(what, "sum"))) for what in ("kn_alloc(8)", "kn_alloc(24)"))
-        self.assertNotEqual(one, two)
-        self.assertEqual(one, scores(trace, detector(NOSY.format("kn_alloc(8)", "sum"))))
+        other = replace(trace, digest="00" * 32)
+        detectors = [detector(NOSY.format(what, "sum")) for what in ("kn_alloc(8)", "kn_alloc(24)")]
+        one, two = (scores(trace, wasm) for wasm in detectors)
+        self.assertEqual(one, two)
+        self.assertNotEqual(one, scores(other, detectors[0]))
 
     def test_order(self) -> None:
-        """When a sequence comes says nothing: what counts up finds the same sequences at other times, or none."""
+        """When a sequence comes says nothing: what counts up finds other sequences on each variant."""
         trace = made(mixture())
-        counting = [NOSY.format(what, "(sum = 0, ++calls_)").replace("static f64", "static u32 calls_; static f64")
-                    for what in ("kn_alloc(8)", "kn_alloc(24)")]  # fmt: skip
-        one, two = (scores(trace, detector(source)) for source in counting)
+        counting = detector(
+            NOSY.format("calls", "(sum = 0, ++calls_)").replace("static f64", "static u32 calls_; static f64")
+        )
+        one, two = (scores(each, counting) for each in (trace, replace(trace, digest="00" * 32)))
         self.assertEqual(sorted(one), [float(number) for number in range(1, 1 + len(one))])
         self.assertEqual(sorted(two), sorted(one))
         self.assertNotEqual(one, two)
         # Parts follow each other all the same.
         self.assertLess(max(one[: trace.ends["train"]]), min(one[trace.ends["train"] :]))
 
-    def memoriser(self, trace: Trace, kind: str) -> bytes:
-        known = sorted({fingerprint(attack, kind) for _, attacks in underTest(trace).values() for attack in attacks})
-        return detector(MEMORY.format(FINGERPRINTS[kind][0], ", ".join(f"{number}ull" for number in known)))
-
-    def test_byHeart(self) -> None:
-        """A module that knows attacks by length, by shape or by how they begin is near perfect, and is refused."""
-        # Lengths of attacks are their own here: who knows them knows all.
-        data = [
-            (label, calls if label[0] != "a" else [*calls * 6][: 100 + n]) for n, (label, calls) in enumerate(mixture())
-        ]
-        scenario = self.scenario(data)
-        for kind in FINGERPRINTS:
-            wasm = self.memoriser(scenario.machine.trace, kind)
-            report = scenario.measure(wasm)
-            self.assertLess(max(split.score for split in report.splits.values()), 20_000, kind)
-            self.assertFalse(scenario.isRobust(wasm, report), kind)
-
-    def test_honest(self) -> None:
-        """Every hand-made detector and a rank function are steady, on small data and on what ships."""
-        honest = [*map(workbench.baselineModule, workbench.baselineNames), ranking("rare3 + markov2 - distinct / 10")]
-        for scenario in (self.scenario(), workbench.scenario(workbench.traces()[0])):
-            for wasm in honest:
-                self.assertTrue(scenario.isRobust(wasm, scenario.measure(wasm)))
-
-    def test_cropped(self) -> None:
-        """Learned sequences stay; every other one lost 1 to a sixteenth at each end, others for each module."""
+    def test_variant(self) -> None:
+        """Seven eighths of each part and kind; each under test lost 1 to a sixteenth at each end, others each time."""
         trace = made(mixture())
-        for module in (b"1", b"2"):
-            other = trace.cropped(module)
-            self.assertEqual((other.ends, other.normals, other.distinct), (trace.ends, trace.normals, trace.distinct))
-            for index in range(trace.sequences):
-                before, after = (t.calls[t.starts[index] : t.starts[index + 1]].tolist() for t in (trace, other))
-                if index < trace.learned:
-                    self.assertEqual(before, after)
-                    continue
-                most = max(1, len(before) // 16)
-                self.assertTrue(2 <= len(before) - len(after) <= 2 * most)
-                self.assertIn(" ".join(map(str, after)), " ".join(map(str, before[1:-1])))
-        self.assertNotEqual(trace.cropped(b"1").digest, trace.cropped(b"2").digest)
-        self.assertEqual(trace.cropped(b"1").digest, trace.cropped(b"1").digest)
+        for seed in (bytes(32), bytes([1]) * 32):
+            other = trace.variant(seed)
+            self.assertEqual((other.digest, other.distinct), (seed.hex(), trace.distinct))
+            self.assertEqual(other.learned, trace.learned - trace.learned // 8)
+            for split, (normals, attacks) in underTest(trace).items():
+                fewer = underTest(other)[split]
+                for before, after in ((normals, fewer[0]), (attacks, fewer[1])):
+                    self.assertEqual(len(after), len(before) - len(before) // 8)
+                    at = 0
+                    for sequence in after:
+                        # In their order, each a part of one.
+                        while not self.cropped(before[at], sequence):
+                            at += 1
+                        at += 1
+        drawn = [trace.variant(bytes([number]) * 32).calls.tolist() for number in (0, 0, 1)]
+        self.assertEqual(drawn[0], drawn[1])
+        self.assertNotEqual(drawn[0], drawn[2])
 
-    def test_croppedShort(self) -> None:
+    def cropped(self, before: list[int], after: list[int]) -> bool:
+        most = max(1, len(before) // 16)
+        starts = range(1, most + 1) if 2 <= len(before) - len(after) <= 2 * most else range(0)
+        return any(before[start : start + len(after)] == after for start in starts)
+
+    def test_variantDeterministic(self) -> None:
+        """What is drawn are integers of the seed: these, on every machine."""
+        variant = made(mixture()).variant(bytes(32))
+        found = hashlib.sha256(variant.starts.tobytes() + variant.calls.tobytes()).hexdigest()
+        self.assertEqual((variant.ends, found[:16]), PINNED_VARIANT)
+
+    def test_variantShort(self) -> None:
         """What has two calls or fewer stays whole: no sequence becomes empty."""
         data = [("learn", [1])] * 10 + [("normal", [1, 2, 3][: 1 + n % 3]) for n in range(20)]
-        trace = made(data + [(f"attack:k{n}", [4]) for n in range(10)]).cropped(b"1")
+        trace = made(data + [(f"attack:k{n}", [4]) for n in range(10)]).variant(bytes(32))
         self.assertEqual(set(np.diff(trace.starts).tolist()), {1, 2})
+
+    def test_variantLevels(self) -> None:
+        """Hand-made detectors have about the levels on a variant that they have on what ships."""
+        scenario = workbench.scenario(workbench.traces()[1])
+        variant = scenario.onVariant(0, b"any")
+        for name in workbench.baselineNames:
+            level, other = (each.developmentLevel(each.baseline(name)) for each in (scenario, variant))
+            self.assertLess(abs(level - other), 0.15, name)
+
+    def test_features(self) -> None:
+        """Only a rank function needs features: for a detector of the full ABI none are computed."""
+        scenario = self.scenario()
+        machine = SecurityMachine(scenario.machine.trace)
+        self.addCleanup(machine.close)
+        machine.run(workbench.baselineModule("stide"), {})
+        self.assertIsNone(machine._features)
+        machine.run(ranking("shift"), {})
+        self.assertIsNotNone(machine._features)
 
     def test_labels(self) -> None:
         """What is an attack is nowhere in the memory that the driver has."""

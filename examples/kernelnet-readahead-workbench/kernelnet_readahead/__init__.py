@@ -48,7 +48,7 @@ window: cut off to a whole number from 0 to 256; what is not a number is 0
 seek: 0 to 100000; 16 unless told otherwise
 fuel: at most 100000000 + 2000 a read
 memory: at most 64 MiB
-variants: without 1 in 8 reads, 1 in 64 in runs of 4, 1 in 64 in runs of 16, … up to n/8; each split turned
+variants: of each split the reads of one file in four are missing
 """
 """All that decides a score, besides the header and the driver: a claim is about exactly these."""
 

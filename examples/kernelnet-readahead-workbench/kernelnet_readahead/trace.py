@@ -13,6 +13,7 @@ import numpy as np
 from kernelnet.workbench.base import splitEnds
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.reading import nameOf, pieces, plainName, shown, wholeLines
+from kernelnet.workbench.thinning import drawn
 from kernelnet.workbench.trace import BaseTrace
 
 __all__ = ["Trace", "makeTrace", "readTrace"]
@@ -20,6 +21,7 @@ __all__ = ["Trace", "makeTrace", "readTrace"]
 MIN_READS = 100
 MAX_READS = 1 << 24
 MAX_BLOCK = (1 << 31) - 1
+MISSING = 4
 
 RIGHT = f"each line should be a file's name and the number of a block in it, 0 to {MAX_BLOCK}"
 NUMBER = re.compile(rb"[0-9]{1,10}")
@@ -28,8 +30,9 @@ NUMBER = re.compile(rb"[0-9]{1,10}")
 @dataclass(frozen=True, eq=False)
 class Trace(BaseTrace):
     """
-    See `BaseTrace`, which has name, digest and ends; an event is a read.
+    See `BaseTrace`; an event is a read.
 
+    @ivar digest: hex SHA-256 of what is measured: of the reads, whatever file they were in.
     @ivar file: by read, the number of its file, in the order of first appearance; C{block}: of the block in it.
     """
 
@@ -38,9 +41,18 @@ class Trace(BaseTrace):
     files: int
 
     def variant(self, seed: bytes) -> Trace:
-        """What `BaseScenario.onVariant` asks for: the trace without a part of its reads, and in another order."""
-        reads, ends, turns = self.varied(seed)
-        return Trace(self.name, seed.hex(), ends, self.file[reads], self.block[reads], self.files, turns=turns)
+        """
+        What a claim is measured on: of each split the reads of a quarter of the files are missing.
+
+        Which files, follows from the module's digest: who counts reads doesn't know where in the trace he is.  Single
+        reads would be no good: what is read from end to end would have gaps that no file has.
+        """
+        left = np.ones(len(self.file), np.bool_)
+        for split, start, end in self.windows("held_out"):
+            left[start:end] = drawn(seed, split, self.files, MISSING)[self.file[start:end]] > 0
+            left[start] = True  # No split is empty.
+        ends = {split: int(np.count_nonzero(left[:end])) for split, end in self.ends.items()}
+        return Trace(self.name, seed.hex(), ends, self.file[left], self.block[left], self.files)
 
 
 def readTrace(path: Path) -> Trace:

@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 __all__ = ["NetworkStackWorkbench", "workbench"]
 
 RULES = """
-network_stack rules 1
+network_stack rules 2
 link: whole seconds of a mahimahi trace, once; 1500 bytes a packet and an opportunity
 splits: half = n // 2 seconds; train [0, half - half // 5), validation [.., half), held_out [half, n); one warm pass
 flows: of one component, an instance each; the i-th starts with second i
 score: in each second, for each flow that started with it or before, in thousandths of log2 of throughput over delay
     log2((share + 1) / (taken + 1)), share: of all opportunities of the second, evenly, the rest to the first flows
     and log2(mean rtt / base rtt) of what was taken, if anything was; the sum of a second at least 0
-chance: SplitMix64 from SHA-256(SHA-256(module) | trace digest), the first 8 bytes, little-endian
+chance: SplitMix64 from SHA-256("keys" | digest), the first 8 bytes, little-endian; of a variant the digest is its seed
 fuel: at most 100000000 + 2000 an opportunity + 2000 a millisecond + 100 a flow and millisecond
 memory: at most 16 MiB for each flow
-steady: the same link, begun at one of three other seconds, costs at most 20000 a flow and a tenth more in all
+variants: each split in stretches of 1 to 4 s, without one in four, each up to 16 s out of place; whole seconds count
 modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """
 

@@ -53,7 +53,7 @@ class Trace(BaseTrace):
         @param seed: see `VariableTrace.variant`.
         """
         kept: list[tuple[int, int]] = []
-        ends = {}
+        ends: dict[str, int] = {}
         for split, first, last in self.windows("held_out"):
             part = _stretches(seed + split.encode("ascii"), first * SECOND, last * SECOND)
             # Whole seconds count: a part of one that is over at the end is left out.

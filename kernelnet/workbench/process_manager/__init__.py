@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["ProcessManagerWorkbench", "workbench"]
 
 RULES = """
-process_manager rules 1
+process_manager rules 2
 tasks: in the order of arrival, those that arrive at the same time in the order of the log; times in microseconds
 load: arrivals are multiplied by work * 1000 / (span * cpus * load_permille) and rounded down; 0: as they are
 splits: half = n // 2; train [0, half - half // 5), validation [.., half), held_out [half, n); one pass
@@ -46,12 +46,13 @@ between splits: a split ends when its last task is done, and no later one has ar
 decisions: at each arrival, each end of a task, and at the first timer of those that run where tasks have to wait
 switches: a task that wasn't picked in the decision before costs its CPU switch_us first
 score: the sum of max(1000, response * 1000 // max(run, bound_us))
-keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256(SHA-256(module) | trace digest) | "key" or "group")
+keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256("keys" | digest) | "key" or "group"); of a variant the
+  digest is its seed
 timers: an eighth of what the task has run, tick_us at least; for policies of the full ABI quantum_us at most
 fuel: at most 100000000 + (10 + cpus) * (8000 * tasks + 2000 * sum of min(run // tick_us, 200 + run // quantum_us))
-steady: without one task in a thousand, of the shorter half, one of its first fiftieth, and without the times to the
-  next arrivals, each split scores in one of eight draws at most (score - 1000 n) / 4 + 10 n + 10000 more, n being its
-  tasks
+variants: each split without one task in four of its shorter half and the times to the arrivals behind, others up to 16
+  places out of order but for those of their key, times between arrivals up to a quarter longer or shorter, run times
+  and estimates up to a sixteenth
 memory: at most 64 MiB + 256 bytes a slot, and 1 GiB
 modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """

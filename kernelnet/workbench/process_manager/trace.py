@@ -100,24 +100,23 @@ class Trace(BaseTrace):
             gone[shorter] = drawn[0, shorter] % MISSING == 0
             moved = np.argsort(np.arange(end - start, dtype="<u8") + drawn[1, start:end] % WANDER, kind="stable")
             places[start:end] = start + _inKeyOrder(self.key[start:end], moved)
+        left = ~gone[places]
         gaps = np.diff(self.arrival, prepend=self.arrival[:1])
-        gaps[1:][gone[:-1]] = 0
-        arrival = np.cumsum(_jittered(gaps, drawn[2], GAP))
-        sizes = {
-            # The same factor for both: no estimate becomes too short.
-            "run": np.maximum(_jittered(self.run, drawn[3], SIZE), 1),
-            "estimate": np.where(self.estimate > 0, np.maximum(_jittered(self.estimate, drawn[3], SIZE), 1), 0),
-        }
-        kept = places[~gone[places]]
+        gaps[1:][~left[:-1]] = 0
+        arrival = np.cumsum(_jittered(gaps, drawn[2], GAP))[left]
+        # The same factor for both: no estimate becomes too short.
+        run, estimate = (np.maximum(_jittered(times, drawn[3], SIZE), 1) for times in (self.run, self.estimate))
+        kept = places[left]
         return replace(
             self,
             digest=seed.hex(),
-            arrival=np.ascontiguousarray(arrival[~gone[places]] - arrival[~gone[places]][0], "<u8"),
+            arrival=np.ascontiguousarray(arrival - arrival[0], "<u8"),
+            run=np.ascontiguousarray(run[kept], "<u8"),
+            estimate=np.ascontiguousarray(np.where(self.estimate > 0, estimate, 0)[kept], "<u8"),
             # Keys keep their numbers: the driver needs no more than that they are below `keys`.
             key=self.key[kept],
             group=self.group[kept],
             ends={split: int(np.count_nonzero(~gone[:end])) for split, end in self.ends.items()},
-            **{name: np.ascontiguousarray(column[kept], "<u8") for name, column in sizes.items()},
         )
 
 

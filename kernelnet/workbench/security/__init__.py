@@ -42,16 +42,17 @@ attacks: every second kind is held_out; of the others' instances the fifth, tent
     with fewer than four kinds, or where a part would be empty, every second instance instead of every second kind; if
     that fails too, every second sequence, and of the others every fifth
 order: those to learn, then train, validation, held_out; within each as drawn; one pass
-drawn: from SHAKE-128(SHA-256(SHA-256(module) | trace digest)), 8 bytes little-endian for each call and then for each
-    sequence, by which they are sorted: the n-th call's number is which one stands at n; the n-th sequence likewise
+drawn: from SHAKE-128(SHA-256("keys" | digest)), 8 bytes little-endian for each call and then for each sequence, by
+    which they are sorted: the n-th call's number is which one stands at n; the n-th sequence likewise; of a variant
+    the digest is its seed
 event: a sequence under test
 score: ((1 - AUC) + (1 - detected)) / 2 in millionths, rounded up; equal scores count half in the AUC
 detected: the share of attacks whose score is above that of the normal sequence with the (n // 100 + 1)-th highest
 not-a-number: less than every number
 fuel: at most 100000000 + 2000 a call learned and tested + 100000 a sequence under test
 memory: at most 256 MiB
-steady: on the data set in which every tested sequence of more than two calls has lost 1 to max(1, length // 16) calls
-    at either end, no split's score is above the mean of what it was and 750000
+variants: without one in eight sequences of each part and kind, those to learn too; of those under test that have more
+    than two calls 1 to max(1, length // 16) are missing at either end
 modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """
 

@@ -63,15 +63,17 @@ class SecurityMachine(Machine):
             "features": layout.place(8 * len(FEATURES) * trace.sequences),
             "scores": layout.place(8 * trace.sequences),
         }
-        table = self.features()
         arena = Arena(Memory(layout), at)
-        for name, array in (("calls", trace.calls), ("starts", trace.starts), ("features", table)):
+        for name, array in (("calls", trace.calls), ("starts", trace.starts)):
             arena.memory.write(at[name], array)
         return arena
 
     def prepare(self, arena: Arena, settings: Mapping[str, int], wasm: bytes, end: int) -> None:
-        """Calls get other numbers and sequences another order for each module, within what they are for."""
+        """Calls get other numbers, sequences another order within what they are for, and a rank function features."""
         salt, trace = self.salt, self.trace
+        if self.shapeOf(wasm).abi.function and not arena.at.get("ranked"):
+            arena.memory.write(arena.at["features"], self.features())
+            arena.at["ranked"] = 1
         if arena.salted[0] == salt:
             return
         drawn = np.frombuffer(hashlib.shake_128(salt).digest(8 * (trace.distinct + trace.sequences)), "<u8")

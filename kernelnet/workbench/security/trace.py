@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,12 @@ __all__ = ["Trace", "loadTrace", "makeTrace"]
 
 MIN_SEQUENCES = {"learned": 10, "normal": 20, "attack": 10}
 """Minimum number of sequences of each."""
+
+MISSING = 8
+"""In a variant, one in so many sequences of each kind is missing."""
+
+CROPPED = 16
+"""In a variant, up to one in so many calls of a sequence under test is missing, at either end and in between."""
 
 _FIFTH = 5
 """Of the attacks that are not held out, every fifth is for validation: as many as of the normal sequences."""
@@ -54,21 +60,52 @@ class Trace(BaseTrace):
 
     def variant(self, seed: bytes) -> Trace:
         """
-        The data set with something missing at both ends of every sequence under test: a call to a sixteenth of them.
+        The data set without an eighth of the sequences of each kind, the learned ones too, and the others cropped.
 
-        @param module: a module's digest; how much is missing, nobody knows before the module is done.
+        Of a sequence under test something is missing at either end, up to a sixteenth of it.  In between nothing is, as
+        calls would follow each other there that never do, and a detector would find that rather than attacks.
+
+        @param seed: see `VariableTrace.variant`.
         """
-        drawn = np.frombuffer(hashlib.shake_128(seed).digest(4 * 2 * self.sequences), "<u4").reshape(2, -1)
-        first, last = self.starts[:-1].astype(np.int64), self.starts[1:].astype(np.int64)
-        # A sequence of two calls or fewer keeps them.
-        most = np.where(last - first > 2, np.maximum(1, (last - first) // 16), 0)
-        cut = np.where(most > 0, 1 + drawn % np.maximum(1, most), 0)
-        cut[:, : self.learned] = 0
-        first, last = first + cut[0], last - cut[1]
-        calls = np.concatenate([self.calls[a:b] for a, b in zip(first, last, strict=True)])
-        starts = np.concatenate([[0], np.cumsum(last - first)])
-        same = {"distinct": self.distinct, "learned": self.learned}
-        return _trace(self.name, calls, starts, **same, normals=self.normals, ends=self.ends)
+        drawn = np.frombuffer(hashlib.shake_128(seed).digest(4 * 3 * self.sequences), "<u4").reshape(3, -1)
+        parts = [(0, self.learned)]
+        for split, start, end in self.windows("held_out"):
+            middle = self.learned + start + self.normals[split]
+            parts += [(self.learned + start, middle), (middle, self.learned + end)]
+        # As many as there are of each kind, all but an eighth, in their order.
+        each = [start + _some(drawn[0, start:end]) for start, end in parts]
+        kept = np.concatenate(each)
+        counts = dict(zip(SPLITS, zip(map(len, each[1::2]), map(len, each[2::2]), strict=True), strict=True))
+        normals = {split: normal for split, (normal, _) in counts.items()}
+        sums = np.cumsum([normal + attack for normal, attack in counts.values()]).tolist()
+        first, last = self.starts[kept].astype(np.int64), self.starts[kept + 1].astype(np.int64)
+        pieces = []
+        for index, (start, end, draws) in enumerate(zip(first, last, drawn[1:, kept].T.astype(np.int64), strict=True)):
+            pieces.append(self.calls[start:end][_left(end - start, draws) if index >= len(each[0]) else slice(None)])
+        return replace(
+            self,
+            digest=seed.hex(),
+            calls=np.ascontiguousarray(np.concatenate(pieces), "<u4"),
+            starts=np.ascontiguousarray(np.cumsum([0, *map(len, pieces)]), "<u4"),
+            learned=len(each[0]),
+            normals=normals,
+            ends=dict(zip(SPLITS, sums, strict=True)),
+        )
+
+
+def _some(drawn: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    """Which of so many are left, in their order: as many for each draw."""
+    return np.sort(np.argsort(drawn, kind="stable")[len(drawn) // MISSING :])
+
+
+def _left(length: int, drawn: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """By call of a sequence, whether it is left; all of one that is very short."""
+    left = np.ones(length, np.bool_)
+    most = max(1, length // CROPPED) if length > 2 else 0
+    if most:
+        begin, end = 1 + drawn[:2] % most
+        left[:begin] = left[length - end :] = False
+    return left
 
 
 def _trace(
