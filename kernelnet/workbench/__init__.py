@@ -11,7 +11,8 @@ Where components are proved: strangers' code is compiled, run and scored without
   - C{sandbox}: the wall around strangers' modules: what is loaded, what becomes of what it does; C{_sections} counts
     what a module declares; C{translator}: modules to machine code, in a limited child (C{_cranelift}); C{engine}: the
     one that all run on, and its clock
-  - C{memory}: what a driver walks; C{machine}: runs a policy with its driver on that
+  - C{memory}: what a driver walks; C{machine}: runs a policy with its driver on that; C{cost}: time and memory that it
+    takes
   - C{errors}: what can go wrong, one class for each kind
   - C{file_system}, C{network_stack}, C{process_manager}, C{security}: the benches
 

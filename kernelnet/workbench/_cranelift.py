@@ -3,8 +3,8 @@ The engine's configuration, and the child process that translates modules to mac
 
 A module of a few kilobytes can keep Cranelift busy for seconds, and neither fuel nor epochs stop a compiler,
 so strangers' modules are translated in a child with limits, never in the trainer itself.  The file is run as a
-program: ``python -I -S _cranelift.py FOLDER_OF_WASMTIME FOLDER_OF_THIS_FILE``; it imports nothing of
-kernelnet's but its neighbour C{_jail}, so that it starts in a tenth of a second.
+program: ``python -I -S _cranelift.py FOLDER_OF_WASMTIME FOLDER_OF_THIS_FILE [unmetered]``; it imports
+nothing of kernelnet's but its neighbour C{_jail}, so that it starts in a tenth of a second.
 
 On its standard input and output, each length a 4-byte little-endian number::
 
@@ -32,18 +32,20 @@ MAX_WASM_STACK = 512 << 10
 """Bytes; far below the stack of any thread that Python starts."""
 
 
-def makeEngine() -> wasmtime.Engine:
+def makeEngine(metered: bool = True) -> wasmtime.Engine:
     """
     The engine that everything runs on: metered, interruptible, deterministic, and only plain WebAssembly.
 
     NaNs get one bit pattern and relaxed SIMD is off, else results would differ between processors.  What a C
     compiler needs for its default target is on, everything else is off.  Images of initial memory are off as well: a
     hundred bytes of module would become 16 MiB of image, which each process that loads it holds.
+
+    @param metered: count fuel; without, all the rest is the same, and time is what the code takes that would be used.
     """
     import wasmtime
 
     config = wasmtime.Config()
-    config.consume_fuel = True
+    config.consume_fuel = metered
     config.epoch_interruption = True
     config.cranelift_nan_canonicalization = True
     config.parallel_compilation = False
@@ -83,7 +85,7 @@ def main() -> None:
     import _jail  # type: ignore[import-not-found]
     import wasmtime
 
-    engine = makeEngine()
+    engine = makeEngine(metered="unmetered" not in sys.argv[3:])
     # Nothing is opened from here on.
     _jail.confine(_LIMITS, [], [], demanded=False)
     source, sink = sys.stdin.buffer, sys.stdout.buffer

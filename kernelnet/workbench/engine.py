@@ -8,6 +8,7 @@ import atexit
 import contextlib
 import functools
 import importlib.metadata
+import os
 import resource
 import threading
 import time
@@ -20,12 +21,17 @@ from kernelnet.workbench.errors import WorkbenchError
 if TYPE_CHECKING:
     import wasmtime
 
-__all__ = ["TICK", "engine", "engineVersion", "ticker"]
+__all__ = ["TICK", "cores", "engine", "engineVersion", "isMetered", "ticker", "unmetered"]
 
 TICK = 0.1
 """Seconds between two epochs of the engine; deadlines are counted in them."""
 
 _LEAST_STACK = 2 * _cranelift.MAX_WASM_STACK
+
+
+def cores() -> int:
+    """Number of cores that this process may run on, which is also that of modules worth running at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache
@@ -37,23 +43,42 @@ def engineVersion() -> str:
         raise WorkbenchError("the sandbox is missing; pip install 'kernelnet[trainer]' brings it") from None
 
 
-_made: list[wasmtime.Engine] = []
+_made: dict[bool, wasmtime.Engine] = {}
 _making = threading.Lock()
+_thread = threading.local()
+
+
+def isMetered() -> bool:
+    """Whether what this thread makes counts fuel: all but what is made inside of `unmetered`."""
+    return getattr(_thread, "metered", True)
+
+
+@contextlib.contextmanager
+def unmetered() -> Iterator[None]:
+    """Have this thread make modules and memories on the other engine, which counts no fuel: to see their time."""
+    _thread.metered = False
+    try:
+        yield
+    finally:
+        _thread.metered = True
 
 
 def engine() -> wasmtime.Engine:
     """
     The one engine of this process, also when two threads ask for it first: modules of two can't be put together.
 
+    For C{unmetered} measurements of time there is another one.
+
     @raise WorkbenchError: wasmtime is missing, or a thread's stack is too small.
     """
+    metered = isMetered()
     with _making:
-        if not _made:
-            _made.append(_makeEngine())
-        return _made[0]
+        if metered not in _made:
+            _made[metered] = _makeEngine(metered)
+        return _made[metered]
 
 
-def _makeEngine() -> wasmtime.Engine:
+def _makeEngine(metered: bool) -> wasmtime.Engine:
     engineVersion()
     # A thread's default is the limit on the stack.  A module that fills its part must not meet the end of the thread's,
     # which would end the process.
@@ -61,7 +86,7 @@ def _makeEngine() -> wasmtime.Engine:
     if any(0 < size < _LEAST_STACK for size in sizes):
         raise WorkbenchError(f"the stacks of threads are too small; 'ulimit -s {_LEAST_STACK >> 10}' is the least")
     atexit.register(_leaveToTheSystem)
-    return _cranelift.makeEngine()
+    return _cranelift.makeEngine(metered)
 
 
 def _leaveToTheSystem() -> None:
@@ -77,7 +102,7 @@ def _leaveToTheSystem() -> None:
 
 
 class Ticker:
-    """Moves the engine's epoch on every `TICK` seconds while something runs, and sleeps otherwise."""
+    """Moves the engines' epochs on every `TICK` seconds while something runs, and sleeps otherwise."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -104,7 +129,8 @@ class Ticker:
                 while not self._running:
                     self._changed.wait()
             time.sleep(TICK)
-            engine().increment_epoch()
+            for each in list(_made.values()):
+                each.increment_epoch()
 
 
 ticker = Ticker()

@@ -11,8 +11,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,8 +24,9 @@ from kernelnet.artifacts import SplitScore
 from kernelnet.workbench._sections import MAX_ELEMENTS
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import compileOwn
+from kernelnet.workbench.engine import cores
 from kernelnet.workbench.errors import OutOfMemory, WrongExport
-from kernelnet.workbench.memory import PLENTY, Arena, Layout, Memory
+from kernelnet.workbench.memory import PLENTY, Arena, Layout, Memory, touched
 from kernelnet.workbench.sandbox import checkExports, guarded, loadModule
 from kernelnet.workbench.trace import SplitTrace
 
@@ -46,7 +48,9 @@ OWN_FLAGS = ("-Wl,--import-memory",)
 
 _MAX_RUNS = 64
 _MAX_WASTE = 128 << 20
-_MAX_IDLE = 4
+_MAX_ARENAS = 1 << 30
+"""Bytes of a trace's arenas together: beyond it a run waits for another one to end."""
+
 _MAX_SHAPES = 256
 
 
@@ -102,6 +106,9 @@ class Machine:
     Measures policies on one trace, in any number of threads; each bench has a subclass.
 
     All settings share its arenas: a stranger's claims about many of them take no more memory than those about one.
+
+    @ivar observer: told after each run of the CPU seconds that it took, and of the bytes of linear memory that the
+        policies use, if they export it; C{None}: nobody is.
     """
 
     abis: ClassVar[tuple[Abi, ...]]
@@ -112,7 +119,11 @@ class Machine:
     def __init__(self, trace: SplitTrace) -> None:
         self.trace = trace
         self._lock = threading.Lock()
+        self._ended = threading.Condition(self._lock)
         self._idle: list[Arena] = []
+        self._used = 0
+        self._size = 0
+        self.observer: Callable[[float, int | None], None] | None = None
         self._drivers: dict[str, wasmtime.Module] = {}
         self._shapes: OrderedDict[bytes, Shape] = OrderedDict()
 
@@ -234,7 +245,7 @@ class Machine:
         most = self.memoryLimit(settings)
         store.set_limits(memory_size=most, table_elements=MAX_ELEMENTS)
         with guarded(store, wallSeconds(limit)):
-            store.set_fuel(limit)
+            memory.setFuel(limit)
             many = range(self.instances(settings))
             policies: list[Any] = [wasmtime.Instance(store, module, []).exports(store) for _ in many]
             linear = [policy[shape.memory] for policy in policies] if shape.memory else []
@@ -242,17 +253,20 @@ class Machine:
                 for policy in policies:
                     for index, value in enumerate(parameters):
                         policy["kn_param"](store, index, float(value))
-                left = store.get_fuel()
-                store.set_fuel(PLENTY)
+                left = memory.fuelLeft()
+                memory.setFuel(PLENTY)
                 driver = memory.instance(driverCode, policies)
                 # Only now: the fuel of making the driver is none of the policy's.
-                store.set_fuel(left)
+                memory.setFuel(left)
                 self.begin(driver, arena, settings)
-                scores, left = {}, limit
+                scores, left, began = {}, limit, time.thread_time()
                 for split, start, end in windows:
                     score, metrics = self.score(driver, arena, start, end)
-                    before, left = left, store.get_fuel()
+                    before, left = left, memory.fuelLeft()
                     scores[split] = SplitScore(events=end - start, score=score, fuel=before - left, metrics=metrics)
+                if self.observer is not None:
+                    used = sum(touched(store, each) for each in linear) if linear else None
+                    self.observer(time.thread_time() - began, used)
             except wasmtime.Trap as trap:
                 # A policy that can't grow its memory gives up by its own means, such as kn_alloc's.
                 gaveUp = trap.trap_code == wasmtime.TrapCode.UNREACHABLE
@@ -275,19 +289,25 @@ class Machine:
 
     @contextlib.contextmanager
     def _arena(self) -> Iterator[Arena]:
-        with self._lock:
+        with self._ended:
+            # One may always run; how large they are is known from the first on.
+            self._ended.wait_for(lambda: not self._used or (self._used + 1) * self._size <= _MAX_ARENAS)
+            self._used += 1
             arena = self._idle.pop() if self._idle else None
-        arena = arena or self.layOut()
         kept = False
         try:
+            arena = arena or self.layOut()
+            self._size = arena.memory.size
             yield arena
             # Not reached after an error: what went wrong in a store is not worth knowing.
             arena.runs += 1
-            if arena.runs < _MAX_RUNS and arena.waste < _MAX_WASTE:
-                with self._lock:
-                    kept = len(self._idle) < _MAX_IDLE
-                    if kept:
-                        self._idle.append(arena)
+            kept = arena.runs < _MAX_RUNS and arena.waste < _MAX_WASTE
         finally:
-            if not kept:
+            with self._ended:
+                self._used -= 1
+                kept = kept and (self._used + len(self._idle) < max(4, cores()))
+                if kept and arena is not None:
+                    self._idle.append(arena)
+                self._ended.notify()
+            if arena is not None and not kept:
                 arena.memory.close()

@@ -13,15 +13,22 @@ import numpy as np
 import numpy.typing as npt
 import wasmtime
 
-from kernelnet.workbench.engine import engine
+from kernelnet.workbench.engine import engine, isMetered
 from kernelnet.workbench.errors import NoResources
 
-__all__ = ["PLENTY", "Arena", "Layout", "Memory"]
+__all__ = ["PLENTY", "Arena", "Layout", "Memory", "touched"]
 
 PLENTY = 1 << 62
 """Fuel, or ticks, that no program uses up."""
 
 _PAGE = 64 << 10
+
+
+def touched(store: wasmtime.Store, memory: wasmtime.Memory) -> int:
+    """Bytes of a linear memory that are in use: those of pages of 4 KiB in which anything but zeros stands."""
+    address = ctypes.addressof(memory.data_ptr(store).contents)
+    data = np.frombuffer(ctypes.string_at(address, memory.data_len(store)), np.uint64)
+    return int(np.count_nonzero(data.reshape(-1, 512).any(axis=1))) * 4096
 
 
 class Layout:
@@ -43,10 +50,17 @@ class Layout:
 
 
 class Memory:
-    """A store with one memory of ours, zeroed."""
+    """
+    A store with one memory of ours, zeroed.
+
+    @ivar size: its bytes.
+    @ivar isMetered: whether what runs in the store uses fuel.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self.store = wasmtime.Store(engine())
+        self.isMetered = isMetered()
+        self.size = layout.pages * _PAGE
         # Our own memory is made under no limit; those of policies come later, under theirs.
         kind = wasmtime.MemoryType(wasmtime.Limits(layout.pages, layout.pages))
         try:
@@ -58,6 +72,15 @@ class Memory:
     def close(self) -> None:
         """Give the memory back now: wasmtime's objects are in cycles, and would wait for a garbage collection."""
         self.store.close()
+
+    def setFuel(self, fuel: int) -> None:
+        """Let what runs from now on use so much."""
+        if self.isMetered:
+            self.store.set_fuel(fuel)
+
+    def fuelLeft(self) -> int:
+        """The rest of it; 0 where none is counted."""
+        return self.store.get_fuel() if self.isMetered else 0
 
     def write(self, address: int, array: npt.NDArray[Any]) -> None:
         """@param array: contiguous, of the width and byte order that the C program reads."""
@@ -88,7 +111,7 @@ class Memory:
 
     def alone(self, module: wasmtime.Module) -> Any:
         """The same for a program that runs without a policy, and so without limits."""
-        self.store.set_fuel(PLENTY)
+        self.setFuel(PLENTY)
         self.store.set_epoch_deadline(PLENTY)
         return self.instance(module)
 

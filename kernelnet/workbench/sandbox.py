@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from kernelnet.workbench._sections import checkCounts
 from kernelnet.workbench.abi import Signature
-from kernelnet.workbench.engine import TICK, engine, ticker
+from kernelnet.workbench.engine import TICK, engine, isMetered, ticker
 from kernelnet.workbench.errors import (
     ComponentError,
     ForbiddenImport,
@@ -47,8 +47,8 @@ _KEPT_CODE = 64 << 20
 _ENDLESS = "the module used up its fuel: it loops forever, or is far too slow"
 
 _lock = threading.Lock()
-_modules: OrderedDict[bytes, tuple[wasmtime.Module, int]] = OrderedDict()
-"""By digest: a module, and the bytes of its machine code."""
+_modules: OrderedDict[tuple[bytes, bool], tuple[wasmtime.Module, int]] = OrderedDict()
+"""By digest, and whether fuel is counted: a module, and the bytes of its machine code."""
 
 
 def loadModule(wasm: bytes, *, own: bool = False) -> wasmtime.Module:
@@ -65,7 +65,7 @@ def loadModule(wasm: bytes, *, own: bool = False) -> wasmtime.Module:
     if not wasm.startswith(b"\0asm"):
         # wasmtime would read anything else as the text format.
         raise InvalidModule("not a WebAssembly module: it does not start with \\0asm")
-    key = hashlib.sha256(wasm).digest()
+    key = hashlib.sha256(wasm).digest(), isMetered()
     with _lock:
         module, _ = _modules.get(key, (None, 0))
         if module is not None:

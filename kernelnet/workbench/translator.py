@@ -19,24 +19,27 @@ import time
 from pathlib import Path
 
 from kernelnet.workbench import _cranelift
+from kernelnet.workbench.engine import cores, isMetered
 from kernelnet.workbench.errors import CompileTooCostly, InvalidModule, WorkbenchError, oneLine
 
 __all__ = ["Translator", "closeTranslators", "translate"]
 
 _WALL_SECONDS = 10.0
 _MAX_CODE = 16 << 20
-_KEPT_WORKERS = 2
 
 
 class Translator:
     """A child process that runs C{_cranelift}; used by one thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, metered: bool = True) -> None:
+        """@param metered: the code counts fuel."""
+        self.metered = metered
         spec = importlib.util.find_spec("wasmtime")
         if spec is None or spec.origin is None:
             raise WorkbenchError("the sandbox is missing; pip install 'kernelnet[trainer]' brings it")
         packages = str(Path(spec.origin).resolve().parent.parent)
         command = [sys.executable, "-I", "-S", _cranelift.__file__, packages, str(Path(__file__).parent)]
+        command += [] if metered else ["unmetered"]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -118,15 +121,18 @@ def translate(wasm: bytes) -> bytes:
     """
     Have a warm child translate a module.
 
-    @return: serialized machine code.
+    @return: serialized machine code, for `kernelnet.workbench.engine.engine`.
     @raise InvalidModule, CompileTooCostly: see `Translator.translate`.
     """
+    metered = isMetered()
     with _lock:
-        translator = _idle.pop() if _idle else None
+        translator = next((each for each in reversed(_idle) if each.metered is metered), None)
+        if translator is not None:
+            _idle.remove(translator)
     if translator is not None and not translator.alive():
         translator.close()
         translator = None
-    translator = translator or Translator()
+    translator = translator or Translator(metered)
     try:
         code = translator.translate(wasm)
     except InvalidModule:
@@ -141,7 +147,7 @@ def translate(wasm: bytes) -> bytes:
 
 def _putBack(translator: Translator) -> None:
     with _lock:
-        if len(_idle) < _KEPT_WORKERS:
+        if len(_idle) < max(2, cores()):
             _idle.append(translator)
             return
     translator.close()

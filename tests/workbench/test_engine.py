@@ -44,7 +44,7 @@ class EngineTests(SynchronousTestCase):
         """Threads that ask for the first engine at the same time get the same one."""
         made, barrier = [], threading.Barrier(4)
 
-        def slowly() -> object:
+        def slowly(metered: bool) -> object:
             made.append(object())
             time.sleep(0)  # lets the others in where nothing keeps them out
             return made[-1]
@@ -53,7 +53,7 @@ class EngineTests(SynchronousTestCase):
             barrier.wait()
             return engine.engine()
 
-        self.patch(engine, "_made", [])
+        self.patch(engine, "_made", {})
         self.patch(engine, "_makeEngine", slowly)
         with ThreadPoolExecutor(4) as pool:
             found = {id(future.result()) for future in [pool.submit(ask) for _ in range(4)]}
@@ -68,7 +68,7 @@ class EngineTests(SynchronousTestCase):
                 ticks.append(len(ticks))
 
         pauses, changed = Pauses(), Watched()
-        self.patch(engine, "engine", Counted)
+        self.patch(engine, "_made", {True: Counted()})
         self.patch(engine, "time", pauses)
         ticker = Ticker()
         self.patch(ticker, "_changed", changed)

@@ -8,8 +8,11 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -18,7 +21,7 @@ from kernelnet.workbench.file_system import workbench
 from kernelnet.workbench.file_system.machine import FileSystemMachine
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
 from tests.workbench.attacks import at
-from tests.workbench.support import policy, smallScenario
+from tests.workbench.support import mixture, policy, smallScenario, writeTrace
 from tests.workbench.wasm import I32, ZERO, leb, section, sleb, vec
 from tests.workbench.wasm import policy as raw
 
@@ -84,6 +87,36 @@ class HostileTests(SynchronousTestCase):
         more = "static char *room; static volatile char sink;"
         fill = "__builtin_memset(room, (int)n, 32 << 20); sink = room[n];"
         self.fails(errors.OutOfFuel, written(init="room = kn_alloc(32 << 20);", hit=fill, more=more))
+
+    def test_arenas(self) -> None:
+        """Runs at once take no more memory than is given to a trace: beyond it one waits for another to end."""
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        scenario = workbench.scenario(writeTrace(folder / "small.txt", mixture()), {"capacity": 32})
+        lock, now, most = threading.Lock(), [0], [0]
+
+        class Counting(FileSystemMachine):
+            def prepare(self, *arguments: Any) -> None:
+                with lock:
+                    now[0] += 1
+                    most[0] = max(most[0], now[0])
+                time.sleep(0.02)
+                super().prepare(*arguments)
+                with lock:
+                    now[0] -= 1
+
+        module = workbench.baselineModule("lru")
+        for bytes_, wanted in ((1, 1), (1 << 30, 4)):
+            self.patch(machine, "_MAX_ARENAS", bytes_)
+            most[0] = 0
+            counting = Counting(scenario.machine.trace)
+            self.addCleanup(counting.close)
+            counting.run(module, scenario.settings)  # from now on it is known how large they are
+            with ThreadPoolExecutor(4) as pool:
+                found = list(pool.map(lambda _: counting.run(module, scenario.settings), range(12)))  # noqa: B023
+            self.assertEqual(found, found[:1] * 12)
+            self.assertLessEqual(most[0], wanted)
+            self.assertEqual(most[0] > 1, wanted > 1)
 
     def test_tooLate(self) -> None:
         """When the wall clock runs out before the fuel does, that is said, and it is not the module's fault alone."""
