@@ -149,8 +149,8 @@ class Counted(Problem):
 class Watched(Metered):
     """Tells the problem of each result, in the order of the jobs."""
 
-    def measureAll(self, jobs: Any) -> Any:
-        results = super().measureAll(jobs)
+    def scored(self, jobs: Any, asked: Any) -> Any:
+        results = super().scored(jobs, asked)
         best = self.problem.best
         for scores in results:
             last = best[-1] if best else sys.maxsize

@@ -54,7 +54,7 @@ def searched(scenario: Any, seed: int, hints: list[str], checkpoints: tuple[int,
     family.start(metered, random.Random(seed))
     for checkpoint in checkpoints:
         while metered.evaluations < checkpoint:
-            family.step()
+            family.step()()
         candidate = family.found(1)[0].candidate
         tree = fromSource(candidate.source, abi.features)
         assert tree is not None

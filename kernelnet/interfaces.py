@@ -187,6 +187,9 @@ class IProblem(Interface):
     header: str = Attribute('the C header, which is found by #include "kn_<workbench>.h" when compiling')
     abis: Sequence[Abi] = Attribute("the ABIs that a component may be written for")
     seed: int = Attribute("int; a generator that uses no other randomness is reproducible")
+    jobs: int = Attribute(
+        "int; measurements worth making at once, in threads of the generator's own; the result must not depend on it"
+    )
     events: int = Attribute("events in the training part")
     settings: dict[str, int] = Attribute("the scenario's settings")
     learned: list[Pattern] = Attribute("list of kernelnet.artifacts.Pattern that were learned from this scenario")
@@ -317,6 +320,7 @@ class ILocalTrainerMaker(INamed):
         author: str,
         *,
         workbenches: Sequence[str] = (),
+        jobs: int | None = None,
     ) -> ILocalTrainer:
         """
         @param workbenches: names of those to train on; empty: those of the specialization.
@@ -324,5 +328,6 @@ class ILocalTrainerMaker(INamed):
         @param generator: an `IComponentGenerator`.
         @param seed: int, or None for a random one.
         @param author: the ai_id, for the ids of components.
+        @param jobs: modules that a search measures at once; None: one for each core.  Given only where the user did.
         @return: an `ILocalTrainer`.
         """

@@ -7,7 +7,8 @@ The learning half of a trainer, without any network: traces in; patterns, compon
   - C{goal}: which component is to be built
   - C{tasks}: traces at settings of a workbench; C{task_selection}: which one a goal is for; C{task_rotation}: whose
     turn it is; C{trace_matching}: a trace described by its patterns; C{task_similarity}: what did well on tasks alike
-  - C{problem}: what a generator is given; C{search_run}: one search, from problem to judgement
+  - C{problem}: what a generator is given; C{search_run}: one search, from problem to judgement; C{search_results}: what
+    it has measured, and its course; C{saved_search}: these in a file, to go on with
   - C{submission}: a source compiled, measured, and made a component with its claim
   - C{acceptance}: which candidates are published; C{significance}: whether one is better or was lucky;
     C{hindsight}: the hand-made policies that all is compared with; C{intervals}: how sure a level is;

@@ -32,6 +32,7 @@ from kernelnet.learning.task_selection import TaskSelection
 from kernelnet.learning.tasks import benchesFor, described
 from kernelnet.learning.verification import Verifier
 from kernelnet.plugins import available, find
+from kernelnet.workbench.engine import cores
 from kernelnet.workbench.suite import Suite
 
 __all__ = ["DEFAULT_GENERATOR", "IntegratedKernelTrainer", "IntegratedKernelTrainerMaker"]
@@ -52,6 +53,7 @@ class IntegratedKernelTrainer:
     @param seed: makes the search reproducible as far as its number of evaluations is; C{None}: random.
     @param author: goes into component ids.
     @param workbenches: names of those to train on; empty: those of the specialization.
+    @param jobs: number of modules that a search measures at once; C{None}: one for each core.
     """
 
     log = Logger()
@@ -65,11 +67,13 @@ class IntegratedKernelTrainer:
         author: str = "local",
         *,
         workbenches: Sequence[str] = (),
+        jobs: int | None = None,
     ) -> None:
         self.specialization = specialization
         self.author = author
         self._generator = generator or find(IComponentGenerator, DEFAULT_GENERATOR, "generator")
         self._random = random.Random(seed)
+        self._jobs = jobs or cores()
         self._installed = {bench.name: bench for bench in available(IWorkbench)}
         benches = benchesFor(specialization, bool(traces), workbenches)
         self._selection = TaskSelection(benches, self._installed, [Path(t) for t in traces], self._generator)
@@ -166,7 +170,9 @@ class IntegratedKernelTrainer:
     def _build(self, goal: Goal, seed: int) -> Component | None:
         scenario = self._selection.choose(goal)
         memory = self._memories.of(scenario, goal)
-        run = SearchRun(scenario, self._generator, goal, seed=seed, memory=memory, installed=self._installed)
+        run = SearchRun(
+            scenario, self._generator, goal, seed=seed, jobs=self._jobs, memory=memory, installed=self._installed
+        )
         self._run = run
         if self._stopping:
             run.cancel()
@@ -212,5 +218,8 @@ class IntegratedKernelTrainerMaker:
         author: str,
         *,
         workbenches: Sequence[str] = (),
+        jobs: int | None = None,
     ) -> IntegratedKernelTrainer:
-        return IntegratedKernelTrainer(specialization, traces, generator, seed, author, workbenches=workbenches)
+        return IntegratedKernelTrainer(
+            specialization, traces, generator, seed, author, workbenches=workbenches, jobs=jobs
+        )

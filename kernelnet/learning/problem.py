@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from kernelnet.artifacts import CodeBlock, Component, Pattern, SplitScore
 from kernelnet.interfaces import IProblem, IScenario
+from kernelnet.learning.search_results import SearchResults
 from kernelnet.learning.task_similarity import Likeness, tasksOfBlock, tasksOfComponent
 from kernelnet.workbench.compiler import compileC
 
@@ -62,6 +63,7 @@ class Problem:
         *,
         seed: int,
         seconds: float,
+        jobs: int = 1,
         evaluations: int | None = None,
         patterns: Iterable[Pattern] = (),
         parents: Iterable[Component] = (),
@@ -69,6 +71,7 @@ class Problem:
         requirements: Mapping[str, Any] | None = None,
         objective: str = "score",
         memory: dict[str, Any] | None = None,
+        results: SearchResults | None = None,
         onProgress: Callable[[int, int], None] | None = None,
     ) -> None:
         """
@@ -76,11 +79,13 @@ class Problem:
 
         @param scenario: an `IScenario` whose C{measure} takes C{parameters}.
         @param seconds: the budget, from now on.
+        @param jobs: number of modules worth measuring at once.
         @param evaluations: see `evaluationsLeft`; C{None}: the time alone counts.
         @param patterns: besides the scenario's own; the most trusted first.
         @param parents: only components that were confirmed here, best first.
         @param blocks: the newest first.
         @param memory: what a generator left when it last worked on this scenario; C{None}: it is not to go on.
+        @param results: what was measured before, to which all is added; C{None}: nothing is kept.
         @param onProgress: called with what the generator tells, in its thread.
         """
         self._scenario = scenario
@@ -88,11 +93,13 @@ class Problem:
         self._evaluations = evaluations
         self._measured: set[bytes] = set()
         self._cancelled = threading.Event()
+        self._results = results
         self._onProgress = onProgress
         self.workbench = scenario.workbench.name
         self.header = scenario.workbench.header
         self.abis = scenario.workbench.abis
         self.seed = seed
+        self.jobs = jobs
         self.events = scenario.events["train"]
         self.settings = dict(scenario.settings)
         self.learned = scenario.patterns()
@@ -127,13 +134,24 @@ class Problem:
 
     def measure(self, wasm: bytes, parameters: Sequence[float] = ()) -> SplitScore:
         self._count(wasm, parameters)
-        return self._scenario.measure(wasm, upTo="train", parameters=parameters).splits["train"]
+        return self._known(
+            wasm,
+            parameters,
+            0,
+            lambda: [self._scenario.measure(wasm, upTo="train", parameters=parameters).splits["train"]],
+        )[0]
 
     def measureWindows(self, wasm: bytes, parameters: Sequence[float] = (), count: int = 8) -> list[SplitScore]:
         if not hasattr(self._scenario, "measureWindows"):
             return [self.measure(wasm, parameters)]
         self._count(wasm, parameters)
-        return self._scenario.measureWindows(wasm, "train", count, parameters)
+        scenario = self._scenario
+        return self._known(wasm, parameters, count, lambda: scenario.measureWindows(wasm, "train", count, parameters))
+
+    def _known(
+        self, wasm: bytes, parameters: Sequence[float], count: int, measure: Callable[[], list[SplitScore]]
+    ) -> list[SplitScore]:
+        return measure() if self._results is None else self._results.windows(wasm, parameters, count, measure)
 
     def progress(self, generation: int, best: int) -> None:
         if self._onProgress is not None:

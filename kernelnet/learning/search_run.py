@@ -17,6 +17,7 @@ from kernelnet.interfaces import IComponentGenerator, IScenario, IWorkbench
 from kernelnet.learning.acceptance import accept
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.problem import Problem
+from kernelnet.learning.search_results import SearchResults
 
 __all__ = ["MAX_MEMORIES", "MAX_MEMORIES_ASKED", "MAX_SEARCH_PARENTS", "SearchMemories", "SearchRun", "bestKnown"]
 
@@ -73,15 +74,19 @@ class SearchRun:
         goal: Goal,
         *,
         seed: int,
+        jobs: int = 1,
         evaluations: int | None = None,
         memory: dict[str, Any] | None = None,
+        results: SearchResults | None = None,
         installed: Mapping[str, IWorkbench] | None = None,
         onProgress: Callable[[int, int], object] = lambda generation, best: None,
     ) -> None:
         """
         @param goal: its parts that say what the task is are passed over: that is C{scenario}.
+        @param jobs: see `IProblem.jobs`.
         @param evaluations: budget besides the goal's seconds; see `IProblem.evaluationsLeft`.
         @param memory: see `IProblem.memory`.
+        @param results: what was measured before, to which all is added; C{None}: nothing is kept.
         @param installed: workbenches by name, of which the goal's hints are.
         @param onProgress: called with what the generator tells, in its thread.
         """
@@ -91,16 +96,25 @@ class SearchRun:
         self._generator = generator
         self._goal = goal
         self._seed = seed
+        self._jobs = jobs
         self._evaluations = evaluations
         self._memory = memory
+        self._results = results
         self._installed = installed or {}
         self._onProgress = onProgress
         self._cancelled = threading.Event()
+        self._finishing = threading.Event()
         self._problem: Problem | None = None
 
     def cancel(self) -> None:
         """From any thread: let the generator end soon, and its result be none."""
         self._cancelled.set()
+        if self._problem is not None:
+            self._problem.cancel()
+
+    def finish(self) -> None:
+        """From any thread: let the generator end soon, and take what it has found."""
+        self._finishing.set()
         if self._problem is not None:
             self._problem.cancel()
 
@@ -116,6 +130,7 @@ class SearchRun:
             self.scenario,
             seed=self._seed,
             seconds=goal.seconds,
+            jobs=self._jobs,
             evaluations=self._evaluations,
             patterns=goal.patterns,
             parents=parents[:MAX_SEARCH_PARENTS],
@@ -123,9 +138,10 @@ class SearchRun:
             requirements=goal.requirements,
             objective=goal.objective,
             memory=self._memory,
+            results=self._results,
             onProgress=self._progress,
         )
-        if self._cancelled.is_set():
+        if self._cancelled.is_set() or self._finishing.is_set():
             self._problem.cancel()
 
     def search(self) -> Candidate | None:

@@ -93,7 +93,7 @@ class LineageTests(SynchronousTestCase):
             problem = Metered(self.problem(blocks=[block]), 8)
             self.addCleanup(problem.close)
             family.start(problem, random.Random(1))
-            family.step()
+            family.step()()
             best = family.best
             self.assertEqual(best and best.parents, parents)
 

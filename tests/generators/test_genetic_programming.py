@@ -96,7 +96,7 @@ class GeneticTests(SynchronousTestCase):
         problem = Metered(self.problem(parents=[other, parent], blocks=blocks), 5)
         self.addCleanup(problem.close)
         family.start(problem, random.Random(1))
-        family.step()
+        family.step()()
         first = ["length + waited * 0.5", "noise * 3.0", "noise", "length", "-waited"]
         self.assertEqual(list(family._known), first)
         best = family.best

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,10 +43,19 @@ class Fake(Family):
         self.metered = metered
         self.wentOn += 1
 
-    def step(self) -> None:
-        self.metered.measureAll([(b"", ())] * 10)
+    def ready(self) -> bool:
+        return False
+
+    def step(self) -> Callable[[], None]:
+        jobs = [(b"", ())] * 10
+        asked = self.metered.ask(jobs)
         self.clock.advance(self.seconds)
         self.steps += 1
+
+        def end() -> None:
+            self.metered.scored(jobs, asked)
+
+        return end
 
     def found(self, count: int) -> list[Scored]:
         if not self.steps:
@@ -63,9 +74,9 @@ class Told(Fake):
     def trySuggested(self) -> None:
         self.order.append(f"suggested {self.name}")
 
-    def step(self) -> None:
+    def step(self) -> Callable[[], None]:
         self.order.append(self.name)
-        super().step()
+        return super().step()
 
 
 class Timed:
@@ -233,6 +244,84 @@ class SearchTests(SynchronousTestCase):
             self.fail("nothing")
         self.assertLess(problem.measure(problem.compile(found[0].source)).score, min(problem.baselines.values()))
 
+    def test_jobs(self) -> None:
+        """However many modules are measured at once, the same are measured, and the same is found."""
+        scenario = smallScenario(self.folder())
+        found = []
+        for jobs in (1, 2, 5):
+            measured: list[tuple[bytes, tuple[float, ...]]] = []
+
+            class Noting(Problem):
+                def measureWindows(self, wasm: bytes, parameters: Any = (), count: int = 8) -> list[SplitScore]:
+                    measured.append((wasm, tuple(parameters)))  # noqa: B023
+                    return super().measureWindows(wasm, parameters, count)
+
+            memory: dict[str, Any] = {}
+            problem = Noting(scenario, seed=3, seconds=math.inf, jobs=jobs, evaluations=230, memory=memory)
+            candidate = Search().generate(problem)
+            self.assertEqual(len(measured), 230)
+            found.append((candidate, sorted(measured), memory["costs"]))
+        self.assertEqual(found[0], found[1])
+        self.assertEqual(found[0], found[2])
+
+    def test_atOnce(self) -> None:
+        """As many modules are measured at once as the problem says, and never more."""
+        scenario = smallScenario(self.folder())
+        for jobs in (1, 3):
+            lock, now, most = threading.Lock(), [0], [0]
+
+            class Counting(Problem):
+                def measureWindows(self, wasm: bytes, parameters: Any = (), count: int = 8) -> list[SplitScore]:
+                    with lock:  # noqa: B023
+                        now[0] += 1  # noqa: B023
+                        most[0] = max(most[0], now[0])  # noqa: B023
+                    try:
+                        return super().measureWindows(wasm, parameters, count)
+                    finally:
+                        with lock:  # noqa: B023
+                            now[0] -= 1  # noqa: B023
+
+            Search(80).generate(Counting(scenario, seed=3, seconds=math.inf, jobs=jobs))
+            self.assertEqual(most, [jobs])
+
+    def test_again(self) -> None:
+        """A search by time is the same once more, where its steps' costs and the results are known; then it goes on."""
+        scenario = smallScenario(self.folder())
+        clock, known = Clock(), dict[Any, list[SplitScore]]()
+        lock = threading.Lock()
+
+        class Known(Problem):
+            """Each new measurement takes a second, or three for a template."""
+
+            new = 0
+
+            def secondsLeft(self) -> float:
+                return 60.0 - clock.seconds()
+
+            def measureWindows(self, wasm: bytes, parameters: Any = (), count: int = 8) -> list[SplitScore]:
+                with lock:
+                    if (wasm, tuple(parameters)) not in known:
+                        clock.advance(3.0 if parameters else 1.0)
+                        self.new += 1
+                        known[wasm, tuple(parameters)] = super().measureWindows(wasm, parameters, count)
+                    return known[wasm, tuple(parameters)]
+
+        first = Known(scenario, seed=3, seconds=0.0, memory={})
+        searchFamilies(first, familiesFor(first), None, clock.seconds)
+        assert first.memory is not None
+        before, costs = len(known), list(first.memory["costs"])
+        again = Known(scenario, seed=3, seconds=0.0, memory={"costs": list(costs)})
+        clock.rightNow = 30.0
+        searchFamilies(again, familiesFor(again), None, clock.seconds)
+        assert again.memory is not None
+        self.assertEqual(again.memory["costs"][: len(costs)], costs)
+        self.assertGreater(len(again.memory["costs"]), len(costs))
+        self.assertEqual(len(known), before + again.new)
+        other = Known(scenario, seed=4, seconds=0.0, memory={})
+        clock.rightNow = 30.0
+        searchFamilies(other, familiesFor(other), None, clock.seconds)
+        self.assertGreater(other.new, 0)
+
     def test_thirdParty(self) -> None:
         """It works on somebody else's bench."""
         candidate = Search(200).generate(self.problem(pickerScenario(self.folder())))
@@ -321,7 +410,7 @@ class MemoryTests(SynchronousTestCase):
             else:
                 family.goOn(problem)
             while not problem.over():
-                family.step()
+                family.step()()
         self.assertEqual({one.candidate.source for one in family.found(99)}, set(map(str, range(20))))
 
     def test_hintsAreTried(self) -> None:

@@ -9,7 +9,7 @@ train), the cheapest: many genomes are the same policy in other words, and would
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from kernelnet.artifacts import Candidate
@@ -43,6 +43,7 @@ class _Island(Generic[G]):
         self.rng = rng
         self.generation = 0
         self.waiting: list[G] = []
+        self.underWay = 0
         self._most = most
         self.members: dict[Scores, tuple[float, G]] = {}
 
@@ -78,6 +79,7 @@ class IslandFamily(Family, Generic[G]):
         self.evaluations = 0
         self._steps = 0
         self._known: dict[str, Scores | None] = {}
+        self._underWay: set[str] = set()
         self._islands: list[_Island[G]] = [
             _Island(random.Random(rng.getrandbits(64)), self.population) for _ in range(self.islands)
         ]
@@ -130,9 +132,14 @@ class IslandFamily(Family, Generic[G]):
     # -- Family
 
     def trySuggested(self) -> None:
-        self._measure(self._islands[0], list(self.suggested()))
+        self._measure(self._islands[0], list(self.suggested()))()
 
-    def step(self) -> None:
+    def ready(self) -> bool:
+        here = self._islands[self._steps % self.islands]
+        # What is bred is bred of all that was measured before.
+        return bool(here.waiting) or not here.underWay
+
+    def step(self) -> Callable[[], None]:
         at = self._steps % self.islands
         island = self._islands[at]
         self._steps += 1
@@ -147,25 +154,37 @@ class IslandFamily(Family, Generic[G]):
             )
             island.generation += 1
         batch, island.waiting = island.waiting[:BATCH], island.waiting[BATCH:]
-        self._measure(island, batch)
+        return self._measure(island, batch)
 
     def _migrate(self, island: _Island[G], other: _Island[G]) -> None:
         scores = island.best()
         if scores is not None:
             other.members.setdefault(scores, island.members[scores])
 
-    def _measure(self, island: _Island[G], genomes: list[G]) -> None:
+    def _measure(self, island: _Island[G], genomes: list[G]) -> Callable[[], None]:
         keys = [self.key(genome) for genome in genomes]
-        new = {key: genome for key, genome in zip(keys, genomes, strict=True) if key not in self._known}
-        results = self._metered.measureAll(self.job(genome) for genome in new.values())
-        self._known.update(zip(new, results, strict=False))
-        self.evaluations += len(results)
-        # There was no budget for the rest; there may be another day.
-        island.waiting[:0] = list(new.values())[len(results) :]
-        for key, genome in zip(keys, genomes, strict=True):
-            scores = self._known.get(key)
-            if scores is not None:
-                island.add(genome, scores, self.ranking(genome, self._metered.loss(scores)))
+        every = dict(zip(keys, genomes, strict=True))
+        # What another island has asked for is known when this step ends.
+        new = {k: genome for k, genome in every.items() if k not in self._known and k not in self._underWay}
+        jobs = [self.job(genome) for genome in new.values()]
+        asked = self._metered.ask(jobs)
+        self._underWay.update(new)
+        island.underWay += 1
+
+        def end() -> None:
+            results = self._metered.scored(jobs, asked)
+            self._known.update(zip(new, results, strict=False))
+            self._underWay.difference_update(new)
+            island.underWay -= 1
+            self.evaluations += len(results)
+            # There was no budget for the rest; there may be another day.
+            island.waiting[:0] = list(new.values())[len(results) :]
+            for key, genome in zip(keys, genomes, strict=True):
+                scores = self._known.get(key)
+                if scores is not None:
+                    island.add(genome, scores, self.ranking(genome, self._metered.loss(scores)))
+
+        return end
 
     def found(self, count: int) -> list[Scored]:
         best: dict[Scores, tuple[float, G]] = {}

@@ -4,6 +4,13 @@ Several families searched side by side: effort goes where it pays.
 What a step of a family paid is by how much it made the best of all better; what it cost is seconds, or evaluations
 where the budget is a number of them (so that a search can be repeated).  A part of all effort is shared equally, since
 a family that is behind may still win; the rest goes to whichever paid most for its cost of late.
+
+A few steps are under way at once, however many modules are measured at once: so all cores have something to do while
+the last module of a step is measured, and what is found does not depend on how many cores there are.
+
+A search leaves in its problem's memory how it is to go on: itself, for another search in this process; and what its
+steps cost, numbers that can be written to a file.  Whoever has these and all that was measured can do the same search
+again with the same seed, without measuring, and go on from there.
 """
 
 from __future__ import annotations
@@ -25,6 +32,9 @@ __all__ = ["Bandit", "search"]
 EQUAL_SHARE = 0.5
 """Share of all effort that is divided equally."""
 
+UNDER_WAY = 4
+"""Number of steps that are under way at once, where no family has to wait for its own."""
+
 RECENT_STEPS = 30
 """Number of a family's last steps by which it is judged what it pays."""
 
@@ -40,19 +50,28 @@ class Bandit:
         self.spent = [0.0] * arms
         self._last: list[deque[tuple[float, float]]] = [deque(maxlen=RECENT_STEPS) for _ in range(arms)]
 
-    def choose(self) -> int:
-        """An arm that has less than its floor, else the one that pays most; of equals the one that has had least."""
+    def choose(self, underWay: Sequence[int] = ()) -> int:
+        """
+        An arm that has less than its floor, else the one that pays most; of equals the one that has had least.
+
+        @param underWay: the arms of steps whose cost isn't known yet: each counts as the last ones of its arm did.
+        """
         arms = range(len(self.spent))
-        total = sum(self.spent)
-        poorest = min(arms, key=lambda arm: self.spent[arm])
-        if self.spent[poorest] <= total * EQUAL_SHARE / len(self.spent):
+        spent = [self.spent[arm] + underWay.count(arm) * self._usual(arm) for arm in arms]
+        poorest = min(arms, key=lambda arm: spent[arm])
+        if spent[poorest] <= sum(spent) * EQUAL_SHARE / len(spent):
             return poorest
-        return max(arms, key=lambda arm: (self._pays(arm), -self.spent[arm]))
+        return max(arms, key=lambda arm: (self._pays(arm), -spent[arm]))
 
     def reward(self, arm: int, cost: float, gain: float) -> None:
         """@param cost, gain: of one step; not negative."""
         self.spent[arm] += cost
         self._last[arm].append((cost, gain))
+
+    def _usual(self, arm: int) -> float:
+        """Cost of a step; of the first, next to nothing."""
+        last = self._last[arm]
+        return sum(cost for cost, _ in last) / len(last) if last else 1e-3
 
     def _pays(self, arm: int) -> float:
         last = self._last[arm]
@@ -69,8 +88,11 @@ MAX_MEASUREMENTS = 20_000
 class _Search:
     """A search as far as it got: another one on the same task may go on with it."""
 
-    def __init__(self, families: Sequence[Family]) -> None:
+    def __init__(self, families: Sequence[Family], costs: list[float]) -> None:
+        """@param costs: of the steps so far, in the order in which they ended; those of steps to come are appended."""
         self.families = families
+        self._costs, self._ended = costs, 0
+        self._underWay: deque[tuple[int, int, float, Callable[[], None]]] = deque()
         self.bandit = Bandit(len(families))
         self.lowest = math.inf
         self.reference: Scores = ()
@@ -91,11 +113,39 @@ class _Search:
             family.trySuggested()
 
     def step(self, metered: Metered, clock: Callable[[], float] | None) -> None:
-        """One family's next step.  @param clock: gives seconds; C{None}: evaluations are what a step costs."""
-        arm = self.bandit.choose()
-        began, before = clock() if clock is not None else 0.0, metered.evaluations
-        self.families[arm].step()
-        count = metered.evaluations - before
+        """
+        Begin as many steps as may be under way at once, and end the first.
+
+        @param clock: gives seconds; C{None}: evaluations are what a step costs.
+        """
+        while len(self._underWay) < UNDER_WAY and not metered.over():
+            arm = self.bandit.choose([arm for arm, *_ in self._underWay])
+            if self._underWay and not self.families[arm].ready():
+                break
+            began, before = clock() if clock is not None else 0.0, metered.evaluations
+            end = self.families[arm].step()
+            seconds = clock() - began if clock is not None else 0.0
+            self._underWay.append((arm, metered.evaluations - before, seconds, end))
+        if self._underWay:
+            self._end(metered, clock)
+
+    def end(self, metered: Metered, clock: Callable[[], float] | None) -> None:
+        """End all that is under way."""
+        while self._underWay:
+            self._end(metered, clock)
+
+    def _end(self, metered: Metered, clock: Callable[[], float] | None) -> None:
+        arm, count, seconds, end = self._underWay.popleft()
+        before, measured = metered.evaluations, metered.seconds
+        end()
+        cut = before - metered.evaluations
+        count -= cut
+        cost = float(count) if clock is None else seconds + metered.seconds - measured
+        if self._ended < len(self._costs):
+            cost = self._costs[self._ended]
+        elif not cut:
+            self._costs.append(cost)
+        self._ended += 1
         self.measured += count
         self.idle += count
         best = self.families[arm].found(1)
@@ -105,7 +155,7 @@ class _Search:
             gain = self.lowest / best[0].loss - 1 if self.lowest < math.inf else 0.0
             self.lowest, self.idle = best[0].loss, 0
         # A step that measured nothing costs something too: all of it may be known already.
-        self.bandit.reward(arm, max(clock() - began if clock is not None else count, 1e-3), gain)
+        self.bandit.reward(arm, max(cost, 1e-3), gain)
 
 
 def search(
@@ -128,10 +178,12 @@ def search(
     ours: _Search | None = memory.get("search")
     if ours is not None and not ours.isWorthGoingOn(families):
         ours = None
-    metered = Metered(problem, evaluations, reference=ours.reference if ours is not None else ())
+        memory["costs"] = []
+    metered = Metered(problem, evaluations, reference=ours.reference if ours is not None else (), clock=clock)
+    told = clock if evaluations is None else None
     try:
         if ours is None:
-            ours = memory["search"] = _Search(families)
+            ours = memory["search"] = _Search(families, memory.setdefault("costs", []))
             rng = random.Random(problem.seed)
             for family in families:
                 family.start(metered, random.Random(rng.getrandbits(64)))
@@ -142,11 +194,16 @@ def search(
                 family.goOn(metered)
         generation = 0
         while families and not metered.over():
-            ours.step(metered, clock if evaluations is None else None)
+            ours.step(metered, told)
             metered.tell(generation)
             generation += 1
+        ours.end(metered, told)
         ours.reference = metered.reference
         found: list[Scored] = [one for family in ours.families for one in family.found(FINALISTS)]
         return choose(metered, found)
+    except BaseException:
+        # Steps of it may be under way for good.
+        memory.pop("search", None)
+        raise
     finally:
         metered.close()

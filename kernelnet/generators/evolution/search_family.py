@@ -1,17 +1,20 @@
 """
 Families of policies that a portfolio searches side by side, and the problem as they measure on it.
 
-A `Family` does its work in short steps, so that somebody else decides who goes on.  All measure through one
-`Metered` problem, which knows when the search is over, runs two modules at once, and gives each score on several
-windows of train: what is best on all of them holds up better elsewhere than what is luckiest on the whole.
+A `Family` does its work in short steps, so that somebody else decides who goes on; a step is begun, and ended when all
+of it is measured, so that those of several families are under way side by side.  All measure through one `Metered`
+problem, which knows when the search is over, runs as many modules at once as the problem says, and gives each score on
+several windows of train: what is best on all of them holds up better elsewhere than what is luckiest on the whole.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
+import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,7 +22,7 @@ from kernelnet.artifacts import Candidate, SplitScore
 from kernelnet.interfaces import IProblem
 from kernelnet.workbench.errors import WorkbenchError
 
-__all__ = ["RESERVE", "TRAIN_WINDOWS", "Family", "Job", "Metered", "Scored", "Scores", "budget"]
+__all__ = ["RESERVE", "TRAIN_WINDOWS", "Asked", "Family", "Job", "Metered", "Scored", "Scores", "budget"]
 
 T = TypeVar("T")
 
@@ -28,8 +31,6 @@ TRAIN_WINDOWS = 8
 
 RESERVE = 0.25
 """Seconds kept for the end."""
-
-THREADS = 2
 
 _MAX_SHARE = 10.0
 """Maximum share of the first one's score that counts in a window."""
@@ -54,6 +55,22 @@ class Scored:
     candidate: Candidate
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """
+    @ivar windows: C{None}: it failed; C{late}: it was too late to measure it.
+    @ivar seconds: how long that took.
+    """
+
+    windows: list[SplitScore] | None
+    seconds: float = 0.0
+    late: bool = False
+
+
+Asked = Sequence["Future[_Measured]"]
+"""A batch that is being measured, in the order of its jobs."""
+
+
 def budget(problem: IProblem, evaluations: int | None) -> int | None:
     """Number of measurements that a search may make: its own bound, else the problem's; C{None}: only time counts."""
     if evaluations is not None or not hasattr(problem, "evaluationsLeft"):
@@ -66,33 +83,43 @@ class Metered:
     An `IProblem` measured on a budget of evaluations.
 
     With a number of evaluations, and time enough for them, all that is decided depends on the problem alone: the
-    results of a batch come in the order of its jobs, however the threads took turns.
+    results of a batch come in the order of its jobs, however many threads took turns.
 
     @ivar problem: what is measured on.
-    @ivar evaluations: how many were made.
+    @ivar evaluations: how many were asked for and not too late.
+    @ivar seconds: that all measurements took whose results were waited for, one after the other.
     """
 
     def __init__(
-        self, problem: IProblem, evaluations: int | None = None, windows: int = TRAIN_WINDOWS, reference: Scores = ()
+        self,
+        problem: IProblem,
+        evaluations: int | None = None,
+        windows: int = TRAIN_WINDOWS,
+        reference: Scores = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         @param problem: where it has no C{measureWindows} all of train is one window.
         @param evaluations: at most so many; C{None}: until the time is over.
         @param reference: with what `loss` compares; empty: the first that is measured.
+        @param clock: gives seconds.
         """
         self.problem = problem
         self._limit = math.inf if evaluations is None else evaluations
         self._windows = windows
         self.reference = reference
-        self._pool = ThreadPoolExecutor(THREADS, "kernelnet-measuring")
+        self._clock = clock
+        # What runs in the sandbox lets go of the interpreter.
+        self._pool = ThreadPoolExecutor(max(1, getattr(problem, "jobs", 1)), "kernelnet-measuring")
         self._best: tuple[float, Job, int] | None = None
         self._told: tuple[float, int] | None = None
         self._adds: bool | None = None if hasattr(problem, "measureWindows") else True
         self.evaluations = 0
+        self.seconds = 0.0
 
     def close(self) -> None:
-        """End the threads."""
-        self._pool.shutdown()
+        """End the threads; what nobody waits for is not measured."""
+        self._pool.shutdown(cancel_futures=True)
 
     def over(self) -> bool:
         """Whether nothing more may be measured."""
@@ -106,8 +133,16 @@ class Metered:
             end.
         """
         listed = list(jobs)
+        return self.scored(listed, self.ask(listed))
+
+    def ask(self, jobs: Sequence[Job]) -> Asked:
+        """Have several modules measured; as many as there is budget for."""
+        return self._ask(jobs, lambda job: job)
+
+    def scored(self, jobs: Sequence[Job], asked: Asked) -> list[Scores | None]:
+        """Wait for what was asked for; see `measureAll`."""
         results: list[Scores | None] = []
-        for job, windows in zip(listed, self.windowsOf(listed), strict=False):
+        for job, windows in zip(jobs, self._wait(asked), strict=False):
             scores = tuple(window.score for window in windows) if windows is not None else None
             results.append(scores)
             if scores is not None:
@@ -119,37 +154,44 @@ class Metered:
 
     def windowsOf(self, jobs: Iterable[Job]) -> list[list[SplitScore] | None]:
         """The same with all that was measured in each window."""
-        return self._each(jobs, lambda job: job)
+        return self._wait(self._ask(jobs, lambda job: job))
 
     def windowsOfSources(self, sources: Iterable[str]) -> list[list[SplitScore] | None]:
         """The same for C sources; what doesn't compile has failed."""
-        return self._each(sources, lambda source: (self.problem.compile(source), ()))
+        return self._wait(self._ask(sources, lambda source: (self.problem.compile(source), ())))
 
-    def _each(self, things: Iterable[T], toJob: Callable[[T], Job]) -> list[list[SplitScore] | None]:
-        def measured(thing: T) -> list[SplitScore] | bool | None:
-            return not self._late() and self._measured(thing, toJob)
-
+    def _ask(self, things: Iterable[T], toJob: Callable[[T], Job]) -> Asked:
         listed = list(things)[: int(min(self._limit - self.evaluations, 1 << 30))]
+        self.evaluations += len(listed)
+        return [self._pool.submit(self._measured, thing, toJob) for thing in listed]
+
+    def _wait(self, asked: Asked) -> list[list[SplitScore] | None]:
         results: list[list[SplitScore] | None] = []
-        for windows in list(self._pool.map(measured, listed)):
-            if isinstance(windows, bool):
-                break
-            results.append(windows)
-        self.evaluations += len(results)
+        late = False
+        for measured in [each.result() for each in asked]:
+            self.seconds += measured.seconds
+            late = late or measured.late
+            if not late:
+                results.append(measured.windows)
+        self.evaluations -= len(asked) - len(results)
         return results
 
     def _late(self) -> bool:
         return self.problem.secondsLeft() <= RESERVE
 
-    def _measured(self, thing: T, toJob: Callable[[T], Job]) -> list[SplitScore] | None:
-        try:
+    def _measured(self, thing: T, toJob: Callable[[T], Job]) -> _Measured:
+        if self._late():
+            return _Measured(None, late=True)
+        began = self._clock()
+        windows = None
+        # Such as a queue beyond the memory that a policy may have.
+        with contextlib.suppress(WorkbenchError):
             wasm, parameters = toJob(thing)
             if hasattr(self.problem, "measureWindows"):
-                return self.problem.measureWindows(wasm, parameters, self._windows)
-            return [self.problem.measure(wasm, parameters)]
-        except WorkbenchError:
-            # Such as a queue beyond the memory that a policy may have.
-            return None
+                windows = self.problem.measureWindows(wasm, parameters, self._windows)
+            else:
+                windows = [self.problem.measure(wasm, parameters)]
+        return _Measured(windows, self._clock() - began)
 
     def loss(self, scores: Scores) -> float:
         """
@@ -215,8 +257,16 @@ class Family:
     def trySuggested(self) -> None:
         """Measure what the patterns of the task itself suggest, if they suggest anything; called once, at first."""
 
-    def step(self) -> None:
-        """Measure one short batch, some tens, by C{metered.measureAll}; more than is left is cut off there."""
+    def ready(self) -> bool:
+        """Whether the next step needs nothing of those that are under way."""
+        return True
+
+    def step(self) -> Callable[[], None]:
+        """
+        Begin to measure one short batch, some tens, by C{metered.ask}; more than is left is cut off there.
+
+        @return: ends the step, when all of it is measured; steps are ended in the order in which they were begun.
+        """
         raise NotImplementedError
 
     def found(self, count: int) -> list[Scored]:
