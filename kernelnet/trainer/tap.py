@@ -21,6 +21,7 @@ from kernelnet.trainer.connection.addresses import parseAddress
 __all__ = ["Options", "makeService"]
 
 NAME = "kerneltrainer"
+MAX_JOBS = 1024
 EXTRA = ("wasmtime", "ziglang", "numpy")
 
 
@@ -43,6 +44,7 @@ class Options(usage.Options):
         ["client-key", None, None, "its private key [in the same file]"],
         ["generator", "g", "search", "the plugin that writes components; see `kernelnet generators`"],
         ["local-trainer", None, "integrated", "the plugin that does the learning"],
+        ["jobs", "j", None, "modules that a search measures at once [one for each core]"],
         ["minutes", "m", None, "end after so many minutes [never]"],
         ["seed", None, None, "a number that makes the search repeatable [random]"],
         ["state", None, None, "state directory [$XDG_DATA_HOME/kernelnet]"],
@@ -96,6 +98,8 @@ class Options(usage.Options):
             self["minutes"] = _positive("--minutes", self["minutes"])
         if self["seed"] is not None and not self["seed"].isdecimal():
             raise ValueError(f"--seed takes a whole number, not {self['seed']!r}")
+        if self["jobs"] is not None and not (self["jobs"].isdecimal() and 1 <= int(self["jobs"]) <= MAX_JOBS):
+            raise ValueError(f"--jobs takes a whole number from 1 to {MAX_JOBS}, not {self['jobs']!r}")
         for trace in self["traces"]:
             if not trace.is_file():
                 raise ValueError(f"no trace {trace}: --trace takes a file")
@@ -159,6 +163,8 @@ def makeService(options: Any, local: ILocalTrainer | None = None) -> IService:
             int(options["seed"]) if options["seed"] is not None else None,
             options["id"],
             workbenches=options["workbenches"],
+            # Makers of third parties may be older than this.
+            **({"jobs": int(options["jobs"])} if options["jobs"] is not None else {}),
         )
     config = TrainerConfig(
         aiId=options["id"],
