@@ -18,7 +18,7 @@ from rich.tree import Tree
 from kernelnet.artifacts import Report
 from kernelnet.cli.common import cut, jsonOption, noneOf, printTable, reading, stateOption
 from kernelnet.cli.completion import componentIds, workbenchNames
-from kernelnet.cli.policy_comparison import settingsText
+from kernelnet.cli.policy_table import settingsText
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views.components import (
     SORTS,

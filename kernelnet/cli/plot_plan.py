@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernelnet.cli.arguments import Mistake, blocksFor, checkedSettings, footprint, numbers, tasks
-from kernelnet.cli.policy_comparison import settingsText
+from kernelnet.cli.policy_table import settingsText
 from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.untrusted import plain
 
-__all__ = ["Plan", "plans", "shares"]
+__all__ = ["Plan", "costPlans", "plans", "shares"]
 
 _LEAST, _MOST, _POINTS = 0.1, 30.0, 14
 """Per cent of a trace's blocks, and how many cache sizes between, each as many times the one before."""
@@ -60,6 +60,20 @@ def plans(
         return [Plan(workbench.name, "", _names([scenario for _, scenario in chosen]), [s for _, s in chosen])]
     with checkedSettings(workbench):
         return [_plan(workbench, path, scenario, name, values) for path, scenario in chosen]
+
+
+def costPlans(
+    workbench: IWorkbench, traces: Sequence[Path], settings: Sequence[str], capacities: Sequence[str], over: str | None
+) -> list[Plan]:
+    """
+    Worker thread.  Panels that ``bench plot --cost`` draws: one for each trace and setting.
+
+    @raise Mistake, click.ClickException: see `plans`.
+    """
+    if over is not None:
+        raise Mistake("--cost has nanoseconds on the x axis: leave out --over")
+    chosen = tasks(workbench, traces, settings, capacities, several=False)
+    return [Plan(_title(scenario, ""), "", [scenario.trace], [scenario]) for _, scenario in chosen]
 
 
 def _plan(workbench: IWorkbench, path: Path, scenario: IScenario, name: str, values: Sequence[str]) -> Plan:

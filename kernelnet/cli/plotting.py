@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from kernelnet.untrusted import plain
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["SUFFIXES", "Panel", "checkMatplotlib", "draw", "measured"]
+__all__ = ["SUFFIXES", "Panel", "checkMatplotlib", "draw", "measured", "rendered", "styles"]
 
 SUFFIXES = (".png", ".svg")
 
@@ -51,9 +50,9 @@ def checkMatplotlib() -> None:
         raise click.ClickException("matplotlib is missing; pip install 'kernelnet[plot]' brings it") from None
 
 
-def measured(scenarios: Sequence[IScenario], measure: Callable[[IScenario], Standing]) -> list[Standing]:
+def measured(scenarios: Sequence[IScenario], measure: Callable[[IScenario], Standing], jobs: int) -> list[Standing]:
     """C{measure} of each scenario, several at once: what runs in the sandbox lets go of the interpreter."""
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(jobs) as pool:
         try:
             return list(pool.map(measure, scenarios))
         except BaseException:
@@ -67,11 +66,25 @@ def draw(panels: Sequence[Panel], split: str, kind: str, *, level: bool = False)
     @param level: draw shares of the distance from reference to optimum, which tell policies better apart.
     @param kind: C{"png"} or C{"svg"}.
     """
+
+    def fill(axes: Axes, at: int) -> None:
+        _panel(axes, *panels[at], split, level=level)
+
+    return rendered(len(panels), fill, kind)
+
+
+def rendered(count: int, fill: Callable[[Axes, int], None], kind: str) -> bytes:
+    """
+    A picture of some panels, two in a row.
+
+    @param fill: draws one of them.
+    @param kind: C{"png"} or C{"svg"}.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
-    columns = min(2, len(panels))
-    rows = -(-len(panels) // columns)
+    columns = min(2, count)
+    rows = -(-count // columns)
     # Letters stay letters in SVG, and the same run gives the same bytes.
     settings: Any = {"font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "kernelnet", "text.parse_math": False}
     with matplotlib.rc_context(settings):
@@ -79,9 +92,9 @@ def draw(panels: Sequence[Panel], split: str, kind: str, *, level: bool = False)
         # Room on the right for the names at the ends of the lines.
         figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)  # type: ignore[union-attr, call-arg]
         every = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axes, panel in zip(every, panels, strict=False):
-            _panel(axes, *panel, split, level=level)
-        for axes in every[len(panels) :]:
+        for at, axes in enumerate(every[:count]):
+            fill(axes, at)
+        for axes in every[count:]:
             axes.set_visible(False)
         with warnings.catch_warnings():
             # A name may have letters that no font here has.
@@ -98,14 +111,14 @@ def _panel(axes: Axes, plan: Plan, standings: list[Standing], split: str, *, lev
     numeric = bool(plan.name)
     xs = [float(place if numeric else i) for i, place in enumerate(plan.places)]
     lines = []
-    styles = _styles(standings[0].policies)
-    for index, (policy, style) in enumerate(styles):
+    drawn = styles(standings[0].policies)
+    for index, (policy, style) in enumerate(drawn):
         ys = [_height(standing, policy.name, split, level=level, relative=not numeric) for standing in standings]
         if numeric:
             axes.plot(xs, ys, clip_on=level, **style)
         else:
             # Side by side, or they would cover each other.
-            beside = 0.7 * ((index + 0.5) / len(styles) - 0.5)
+            beside = 0.7 * ((index + 0.5) / len(drawn) - 0.5)
             axes.plot([x + beside for x in xs], ys, **{**style, "linestyle": "none"})
         lines.append((ys, policy, style))
     if numeric:
@@ -169,7 +182,7 @@ def _height(standing: Standing, name: str, split: str, *, level: bool, relative:
     return score.score / max(1, score.events)
 
 
-def _styles(policies: Sequence[Policy]) -> list[tuple[Policy, dict[str, Any]]]:
+def styles(policies: Sequence[Policy]) -> list[tuple[Policy, dict[str, Any]]]:
     """Each policy with a colour, a marker and dashes that no other one has together; what was learned stands out."""
     found: list[tuple[Policy, dict[str, Any]]] = []
     baselines = learned = 0

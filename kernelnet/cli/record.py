@@ -19,6 +19,7 @@ import click
 
 from kernelnet.cli.arguments import Mistake, Seconds, checkOut, findWorkbench, oneLine
 from kernelnet.cli.progress import Tell, progress
+from kernelnet.cli.worth import reuseText
 from kernelnet.workbench.errors import TraceError, WorkbenchError
 
 if TYPE_CHECKING:
@@ -92,6 +93,9 @@ def record(*, sched: bool, seconds: float | None, out: Path | None, force: bool,
     click.echo(f"written: {out}, {notes[0]}", err=True)
     for note in notes[1:]:
         click.echo(note, err=True)
+    if not sched and (words := reuseText(recorded.requests, recorded.distinct)):
+        click.echo(words, err=True)
+        return
     again = shlex.join(["kernelnet", "bench", "run", name, "--trace", str(out)])
     click.echo(f"measure the hand-made policies on it:\n  {again}", err=True)
 

@@ -1,34 +1,51 @@
-"""C{kernelnet bench train}: a search without a hub, guarded acceptance, and the C file that comes of it."""
+"""A search without a hub, guarded acceptance of what it finds, and its comparison with all that is hand-made."""
 
 from __future__ import annotations
 
-import shlex
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
+from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kernelnet.artifacts import Candidate, Component, Report
-from kernelnet.cli.arguments import Mistake
-from kernelnet.cli.policy_comparison import MeasuredComponent, settingsText, unitOf
-from kernelnet.cli.progress import progress
+from kernelnet.artifacts import Candidate, Component
+from kernelnet.cli.arguments import Mistake, checkOut
+from kernelnet.cli.found_source import Trained, inOrder
+from kernelnet.cli.plotting import SUFFIXES, checkMatplotlib
+from kernelnet.cli.policy_comparison import MeasuredComponent, Standing, standing
+from kernelnet.cli.policy_table import verdictText
+from kernelnet.cli.progress import Counted, Tell, progress
+from kernelnet.cli.search_plot import drawSearch
 from kernelnet.interfaces import IComponentGenerator, IScenario, IWorkbench
 from kernelnet.learning.goal import Goal
+from kernelnet.learning.hindsight import bestInHindsight
 from kernelnet.learning.local_trainer import DEFAULT_GENERATOR
+from kernelnet.learning.saved_search import SavedSearch, encode
+from kernelnet.learning.search_results import SearchResults, searchCurve
 from kernelnet.learning.search_run import SearchRun
-from kernelnet.learning.submission import Measurement, makeComponent, measure, submit
+from kernelnet.learning.submission import Measurement, submit
+from kernelnet.learning.verdict import recommend
 from kernelnet.plugins import available, find
 from kernelnet.untrusted import plain
-from kernelnet.workbench.compiler import compileC, compilerVersion
+from kernelnet.workbench.engine import cores
 from kernelnet.workbench.errors import CompileError, ComponentError
 from kernelnet.workbench.suite import UNIT, Suite
+from kernelnet.workbench.variants import VariantScenario
 
-__all__ = ["Trained", "againCommand", "asParent", "chooseGenerator", "inOrder", "sourceFile", "train"]
+__all__ = [
+    "Budget",
+    "Search",
+    "checkPicture",
+    "chooseGenerator",
+    "isOptimal",
+    "standings",
+]
 
 LINE_EVERY = 5.0
 """Seconds between two lines of progress without a terminal."""
@@ -53,50 +70,63 @@ def chooseGenerator(workbench: IWorkbench, name: str | None) -> IComponentGenera
     return generator
 
 
-@dataclass
-class Trained:
+@dataclass(frozen=True)
+class Budget:
     """
-    @ivar found: what the search found, measured on all parts; C{None} if there was nothing that runs.
-    @ivar accepted: whether it passed the guard, and C{reason}: why, for people.
-    @ivar candidate: as the generator wrote it, and C{wasm}: what that compiles to.
+    @ivar seconds, evaluations: at most so many, C{None}: as many as there is time for; C{jobs}: at once, C{None}: one
+        for each core.
+    @ivar untimed: whether nobody has said how many seconds.
     """
 
-    accepted: bool
-    reason: str
-    candidate: Candidate | None = None
-    found: MeasuredComponent | None = None
-    wasm: bytes = b""
+    seconds: float
+    evaluations: int | None
+    jobs: int | None
+    untimed: bool
+
+    def __str__(self) -> str:
+        if self.evaluations is None:
+            return f"{self.seconds:g} s"
+        return f"{self.evaluations} evaluations" + ("" if self.untimed else f" in {self.seconds:g} s")
 
 
 def _search(run: SearchRun, name: str, console: Console, progress: _Progress, quiet: bool) -> Candidate | None:
     """
     Let a generator search in a thread of its own, and show how it gets on, unless C{quiet}.
 
+    Ctrl-C lets it end, and takes what it has found.
+
     @raise click.ClickException: the generator failed; one line.
-    @raise KeyboardInterrupt: after the generator has ended.
+    @raise KeyboardInterrupt: at the second Ctrl-C; the generator may not have ended.
     """
     result: list[Candidate | None] = []
     failures: list[BaseException] = []
+    # A join of the thread that Ctrl-C interrupts would take it for ended (https://github.com/python/cpython/issues/89437).
+    ended = threading.Event()
 
     def work() -> None:
         try:
             result.append(run.search())
         except BaseException as error:
             failures.append(error)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=work, name="kernelnet-search", daemon=True)
-    thread.start()
+    threading.Thread(target=work, name="kernelnet-search", daemon=True).start()
     try:
         if quiet:
-            thread.join()
+            ended.wait()
         elif console.is_terminal:
-            progress.bar(thread, console)
+            progress.bar(ended, console)
         else:
-            progress.lines(thread, console)
+            progress.lines(ended, console)
     except KeyboardInterrupt:
-        run.cancel()
-        thread.join()
-        raise
+        run.finish()
+        console.print("ending; what was found will be judged; Ctrl-C once more ends at once", soft_wrap=True)
+        try:
+            ended.wait()
+        except KeyboardInterrupt:
+            run.cancel()
+            raise
     if failures:
         raise click.ClickException(f"the generator {name} failed: {_where(failures[0])}")
     return result[0]
@@ -115,8 +145,9 @@ def _where(error: BaseException) -> str:
 class _Progress:
     """Progress that a generator tells in its own thread, and how it is shown."""
 
-    def __init__(self, seconds: float, scenario: IScenario) -> None:
-        self._seconds, self._scenario = seconds, scenario
+    def __init__(self, budget: Budget, scenario: IScenario, results: SearchResults) -> None:
+        self._budget, self._scenario, self._results = budget, scenario, results
+        self._before = len(results.known)
         self._began = time.monotonic()
         self._told: tuple[int, int] | None = None
 
@@ -132,146 +163,193 @@ class _Progress:
             reached = f"level {1 - best / (UNIT * len(self._scenario.parts)):.3f}"
         else:
             reached = f"{best} {self._scenario.workbench.unit}"
-        return f"generation {generation}, best on train {reached}"
+        return f"generation {generation}, {self._results.evaluations} evaluations, best on train {reached}"
 
-    def bar(self, thread: threading.Thread, console: Console) -> None:
+    def done(self) -> tuple[float, float]:
+        """Part that is done, and the whole."""
+        if self._budget.evaluations is not None:
+            return self._results.evaluations - self._before, self._budget.evaluations
+        return time.monotonic() - self._began, self._budget.seconds
+
+    def left(self) -> str:
+        done, total = self.done()
+        return f"{max(0, total - done):5.0f} {'s' if self._budget.evaluations is None else 'evaluations'} left"
+
+    def bar(self, ended: threading.Event, console: Console) -> None:
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as shown:
-            task = shown.add_task(self.text(), total=self._seconds)
-            while thread.is_alive():
-                thread.join(0.2)
-                shown.update(task, completed=time.monotonic() - self._began, description=self.text())
+            task = shown.add_task(self.text(), total=self.done()[1])
+            while not ended.wait(0.2):
+                shown.update(task, completed=self.done()[0], description=self.text())
         console.print(self.text(), markup=False, highlight=False)
 
-    def lines(self, thread: threading.Thread, console: Console) -> None:
-        while thread.is_alive():
-            thread.join(LINE_EVERY)
-            left = max(0.0, self._began + self._seconds - time.monotonic())
-            console.print(f"{left:5.0f} s left  {self.text()}", markup=False, highlight=False, soft_wrap=True)
+    def lines(self, ended: threading.Event, console: Console) -> None:
+        while not ended.wait(LINE_EVERY):
+            console.print(f"{self.left()}  {self.text()}", markup=False, highlight=False, soft_wrap=True)
 
 
-def asParent(scenario: IScenario, path: Path, source: str, wasm: bytes) -> Component:
+class Search:
     """
-    Worker thread.  A C file of the user's as what a search begins from.
+    A search on the training part, and the guard's judgement of what it found.
 
-    @raise ComponentError: it fails on the scenario.
+    @ivar results: all that it has measured, or an earlier one has that it goes on with.
     """
-    component = makeComponent(scenario, Candidate(source), measure(scenario, wasm))
-    component.id = component.name = plain(path.name)
-    return component
 
+    def __init__(
+        self,
+        scenario: IScenario,
+        generator: IComponentGenerator,
+        budget: Budget,
+        *,
+        seed: int,
+        objective: str,
+        parent: Component | None,
+        results: SearchResults,
+        costs: list[float],
+        before: int = 0,
+    ) -> None:
+        """
+        @param objective: C{"score"}, or C{"fuel"}: to do the same as C{parent}, for less.
+        @param costs: see `kernelnet.generators.evolution.portfolio`; C{before}: evaluations of the earlier search.
+        """
+        self.results = results
+        self._scenario, self._generator, self._budget = scenario, generator, budget
+        self._seed, self._objective, self._parent = seed, objective, parent
+        self._memory: dict[str, Any] = {"costs": costs}
+        self._seconds = 0.0
+        self._shown = _Progress(budget, scenario, results)
+        parents = [parent] if parent is not None else []
+        self._run = SearchRun(
+            scenario,
+            generator,
+            Goal(scenario.workbench.name, budget.seconds, objective, parents=parents),
+            seed=seed,
+            evaluations=None if budget.evaluations is None else before + budget.evaluations,
+            jobs=budget.jobs or cores(),
+            memory=self._memory,
+            results=results,
+            onProgress=self._shown.tell,
+        )
 
-def train(
-    scenario: IScenario,
-    generator: IComponentGenerator,
-    *,
-    seconds: float,
-    seed: int,
-    objective: str,
-    console: Console,
-    parent: Component | None = None,
-    quiet: bool = False,
-) -> Trained:
-    """
-    Search on the training part, and put what was found to the guard.
+    def run(self, console: Console, quiet: bool) -> Candidate | None:
+        """
+        Search.  @param console: for progress; C{quiet}: there is none.
 
-    @param objective: C{"score"}, or C{"fuel"}: to do the same as C{parent}, for less.
-    @param console: for progress; C{quiet}: there is none.
-    @raise click.ClickException: the generator failed.
-    """
-    shown = _Progress(seconds, scenario)
-    goal = Goal(scenario.workbench.name, seconds, objective, parents=[parent] if parent is not None else [])
-    run = SearchRun(scenario, generator, goal, seed=seed, onProgress=shown.tell)
-    run.prepare()
-    candidate = _search(run, generator.name, console, shown, quiet)
-    if candidate is None:
-        return Trained(False, f"the generator {generator.name} had nothing to offer")
-    with progress(quiet) as tell:
-        tell("putting it to the guard", 0, None)
-        component, reason = run.judge(candidate, parent=parent)
-    if component is not None and component.manifest is not None and component.manifest.report is not None:
-        measured = Measurement(component.wasm, component.manifest.abi, component.manifest.report)
-    else:
+        @raise click.ClickException: the generator failed.
+        """
+        began = time.monotonic()
+        self._run.prepare()
         try:
-            measured = submit(scenario, candidate.source, trusted=True)
-        except (CompileError, ComponentError):
-            return Trained(False, reason, candidate)
-    note = f"{'found' if component is not None else 'refused'}, {measured.abi}"
-    found = MeasuredComponent("found", measured.report, measured.abi, note=note)
-    return Trained(component is not None, reason, candidate, found, measured.wasm)
+            return _search(self._run, self._generator.name, console, self._shown, quiet)
+        finally:
+            self._seconds = time.monotonic() - began
+
+    def state(
+        self, tasks: Sequence[tuple[Path, IScenario]], earlier: SavedSearch | None, *, parent: str, parent_name: str
+    ) -> bytes:
+        """All that it takes to go on, as the contents of a file."""
+        return encode(
+            SavedSearch(
+                workbench=self._scenario.workbench.name,
+                workbench_digest=self._scenario.workbench.digest,
+                trace_digest=self._scenario.traceDigest,
+                tasks=[(str(path.absolute()), dict(each.settings)) for path, each in tasks],
+                generator=self._generator.name,
+                seed=self._seed,
+                objective=self._objective,
+                parent=parent,
+                parent_name=parent_name,
+                timed=self._budget.evaluations is None,
+                seconds=round(self._seconds + (earlier.seconds if earlier is not None else 0.0), 3),
+                evaluations=self.results.evaluations,
+                costs=list(self._memory.get("costs", [])),
+                results=self.results.known,
+            )
+        )
+
+    def judge(self, candidate: Candidate | None, name: str, earlier: Component | None, quiet: bool) -> Trained:
+        """
+        Put what was found to the guard.
+
+        @param name: of the file that it is for; C{earlier}: what it has to be better than, too.
+        """
+        generator = self._generator
+        if candidate is None:
+            return Trained(False, f"the generator {generator.name} had nothing to offer")
+        with progress(quiet) as tell:
+            tell("putting it to the guard", 0, None)
+            component, reason = self._run.judge(candidate, parent=self._parent, known=earlier)
+        if component is not None and component.manifest is not None and component.manifest.report is not None:
+            measured = Measurement(component.wasm, component.manifest.abi, component.manifest.report)
+            component.id = plain(name)
+        else:
+            try:
+                measured = submit(self._scenario, candidate.source, trusted=True)
+            except (CompileError, ComponentError):
+                return Trained(False, reason, candidate)
+        note = f"{'found' if component is not None else 'refused'}, {measured.abi}"
+        found = MeasuredComponent(name, measured.report, measured.abi, note=note, wasm=measured.wasm)
+        return Trained(component is not None, reason, candidate, found, measured.wasm, component)
+
+    def picture(self, tell: Tell, path: Path) -> bytes:
+        """The course of the search; see `kernelnet.learning.search_results.searchCurve`."""
+        counted = Counted(len(self.results.improvements)).to(tell)
+        curve = searchCurve(self._scenario, self.results, counted)
+        return drawSearch(self._scenario, curve, self.results.evaluations, path.suffix.lower().removeprefix("."))
 
 
-def sourceFile(
-    scenario: IScenario, trained: Trained, *, generator: str, seed: int, told: str, again: Sequence[str]
-) -> str:
+def standings(
+    scenario: IScenario,
+    trained: Trained,
+    measured: Callable[[], object],
+    *,
+    parent: Component | None,
+    parentFile: str,
+    earlier: Component | None,
+) -> list[Standing]:
     """
-    The C file: what the generator wrote, with a comment that says what it is and how it was measured.
+    Worker thread.  What was found beside the hand-made policies, on what its claim is measured on; without anything
+    found, these on the trace as it is.  After the parts of a suite comes the suite itself, which has the verdict.
 
-    @param told: how it was searched for, for people; C{again}: the commands that measure it again.
+    @param earlier: what an earlier search has found, and this one goes on with.
     """
-    candidate = trained.candidate
-    assert candidate is not None
-    workbench = scenario.workbench
-    lines = [f"A component for kernelnet's workbench {workbench.name}, found by `kernelnet bench train`.", ""]
-    if not trained.accepted:
-        lines.append("REFUSED: it did not pass the guard, so there is no reason to believe that it is any good.")
-    lines += [
-        f"what       {candidate.note or 'the generator does not say'}",
-        f"kind       {'generalist' if isinstance(scenario, Suite) else 'specialist'}",
-        f"guard      {trained.reason}",
-        *([f"           in {unitOf(scenario)}"] if isinstance(scenario, Suite) else []),
-        f"generator  {generator}, seed {seed}, {told}",
-        f"workbench  sha256 {workbench.digest}",
-        f"compiler   {compilerVersion()}",
-    ]
+    shown: list[MeasuredComponent] = []
+    drawnBy, met = "", scenario
     if trained.found is not None:
-        lines += [f"engine     {trained.found.report.engine}", f"ABI        {trained.found.abi}"]
-    for part, report in inOrder(scenario, trained.found.report if trained.found is not None else None):
-        lines += [
-            "",
-            f"trace      {part.trace}, sha256 {part.traceDigest}",
-            f"settings   {settingsText(part.settings)}",
-            *_scoreLines(part, report),
-        ]
-    lines += ["", "Measure it again:", *(f"    {command}" for command in again)]
-    comment = "".join(f" * {_tame(line)}".rstrip() + "\n" for line in lines)
-    source = candidate.source if candidate.source.endswith("\n") else candidate.source + "\n"
-    text = f"/*\n{comment} */\n{source}"
-    if trained.wasm and compileC(text, workbench.headerPath, trusted=True) != trained.wasm:
-        # It depends on its lines' numbers: what was measured must be what is written.
-        text = f"{source}/*\n{comment} */\n"
-    return text
+        drawnBy, met = trained.found.name, scenario.forModule(trained.wasm)
+        if isinstance(met, VariantScenario):
+            trained.found.variantLevels = met.levels(trained.wasm)
+        shown.append(trained.found)
+    if parent is not None and parent.manifest is not None:
+        # Not its own claim: that was measured on what it draws itself.
+        report = met.measure(parent.wasm)
+        shown.append(
+            MeasuredComponent(parent.id, report, parent.manifest.abi, parentFile, note="parent", wasm=parent.wasm)
+        )
+    reports = [inOrder(met, each.report) for each in shown]
+    found = []
+    for at, (part, _) in enumerate(inOrder(met, None)):
+        its = [replace(each, report=report[at][1]) for each, report in zip(shown, reports, strict=True)]
+        found.append(standing(part, its, measured, sure=True, costs=True, drawnBy=drawnBy))
+    if isinstance(met, Suite):
+        found.append(standing(met, shown, measured, sure=True, drawnBy=drawnBy))
+    if trained.accepted and parent is not None and trained.reason.startswith("the same as"):
+        found[-1].verdict = f"use {drawnBy} in place of {parent.id}: {trained.reason}"
+    else:
+        best = trained.component or earlier
+        found[-1].verdict = verdictText(found[-1], recommend(met if best is None else scenario, best))
+    return found
 
 
-def inOrder(scenario: IScenario, report: Report | None) -> list[tuple[IScenario, Report | None]]:
-    """The parts of a suite, or the one scenario, each with its report; by trace and settings."""
-    if not isinstance(scenario, Suite):
-        return [(scenario, report)]
-    reports: Sequence[Report | None] = report.parts if report is not None else [None] * len(scenario.parts)
-    pairs = list(zip(scenario.parts, reports, strict=True))
-    return sorted(pairs, key=lambda pair: (pair[0].trace, sorted(pair[0].settings.items())))
+def isOptimal(scenario: IScenario) -> bool:
+    """Whether a hand-made policy is on validation what nobody can beat."""
+    best = scenario.baselines()[bestInHindsight(scenario, "validation")]
+    return best.splits["validation"].score <= scenario.optimum()["validation"]
 
 
-def _scoreLines(scenario: IScenario, report: Report | None) -> list[str]:
-    if report is None:
-        return []
-    unit, reference, ideal = scenario.workbench.unit, scenario.workbench.reference, scenario.workbench.optimumName
-    lines = [f"{'':<11}{unit[:16]:>16}{'events':>12}{'fuel':>16}   level ({reference} 0, {ideal} 1)"]
-    for split, score in report.splits.items():
-        level = scenario.developmentLevel(report, split)
-        row = f"{split.replace('_', '-'):<11}{score.score:>16}{score.events:>12}{score.fuel:>16}   {level:.4f}"
-        lines.append(row + "".join(f"  {name} {value}" for name, value in score.metrics.items()))
-    return lines
-
-
-def _tame(line: str) -> str:
-    """Words of a generator's or a file's name, fit for a comment: they can't end it, nor begin another line."""
-    return plain(line, 1000).replace("*/", "* /").replace("/*", "/ *").rstrip("\\")
-
-
-def againCommand(workbench: str, out: Path, trace: Path, settings: Mapping[str, int]) -> str:
-    """Command that measures what was written again, on one trace."""
-    words = ["kernelnet", "bench", "run", workbench, "--component", str(out), "--trace", str(trace)]
-    for name, value in settings.items():
-        words += ["--set", f"{name}={value}"]
-    return shlex.join(words)
+def checkPicture(path: Path, force: bool) -> None:
+    """@raise Mistake: it can't be drawn there."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise Mistake(f"{path}: the picture's name should end in {' or '.join(SUFFIXES)}")
+    checkOut(path, force)
+    checkMatplotlib()

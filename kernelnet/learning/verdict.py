@@ -56,7 +56,7 @@ class Recommendation:
 
     def __str__(self) -> str:
         """One line for people."""
-        kind = "learned" if self.isLearned else "hand-made, better on validation than all that was found"
+        kind = "learned" if self.isLearned else "hand-made, the best on validation"
         level = f"{levelText(self.use.level, self.use.interval)} of the way from {self.reference} to {self.optimum}"
         words = f"use {self.use.name} ({kind}): {level} on held-out"
         if self.rival is None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 from unittest import SkipTest, mock
 
+from kernelnet.cli.cost_plot import paretoFront
 from kernelnet.cli.plot_plan import plans, shares
-from kernelnet.cli.plotting import _spread, _styles, measured
+from kernelnet.cli.plotting import _spread, measured, styles
 from kernelnet.cli.policy_comparison import Policy, standing
 from kernelnet.workbench.file_system import workbench
 from tests.cli.support import CliTestCase
@@ -50,7 +51,7 @@ class PlanTests(CliTestCase):
     def test_measured(self) -> None:
         """What is drawn is what C{bench run} prints."""
         [plan] = plans(workbench, [self.trace], [], [], "capacity=16,32")
-        found = measured(plan.scenarios, standing)
+        found = measured(plan.scenarios, standing, 2)
         ran = json.loads(
             self.succeed(
                 "bench", "run", "file_system", "--trace", self.trace, "--capacity", "16", "--capacity", "32", "--json"
@@ -65,9 +66,9 @@ class StyleTests(CliTestCase):
         """No two of many policies look the same, and what was learned looks like none of the others."""
         policies = [Policy(f"p{i}", "baseline", {}) for i in range(11)]
         policies += [Policy("best", "optimum", {}), Policy("a.c", "component", {}), Policy("b.c", "component", {})]
-        looks = [(s["color"], s["marker"], str(s["linestyle"])) for _, s in _styles(policies)]
+        looks = [(s["color"], s["marker"], str(s["linestyle"])) for _, s in styles(policies)]
         self.assertEqual(len(set(looks)), len(policies))
-        markers = [style["marker"] for _, style in _styles(policies)[:12]]
+        markers = [style["marker"] for _, style in styles(policies)[:12]]
         self.assertEqual(len(set(markers)), 12)
 
     def test_spread(self) -> None:
@@ -131,6 +132,24 @@ class PlotTests(CliTestCase):
 
 
 class MistakeTests(CliTestCase):
+    def test_cost(self) -> None:
+        """With costs each policy has a place by its time and its score; the front is of those whom nobody beats."""
+        component, out = self.baseline("s3fifo"), self.folder / "cost.svg"
+        arguments = ("--trace", self.trace, "--capacity", "16", "--capacity", "32", "--component", component)
+        told = self.succeed("bench", "plot", "file_system", *arguments, "--cost", "--out", out)
+        self.assertIn("drawn: ", told)
+        text = out.read_text()
+        for words in ("nanoseconds of CPU time", "miss ratio", "my-s3fifo.c", "sieve", "capacity 16", "capacity 32"):
+            self.assertIn(words, text)
+        mistake = ("--cost", "--over", "capacity=5,6", "--force")
+        self.refused(2, "leave out --over", "bench", "plot", "file_system", *arguments, *mistake, "--out", out)
+
+    def test_paretoFront(self) -> None:
+        """Who is as good as another for more, or worse for as much, is not on it."""
+        points = [(5.0, 0.4), (3.0, 0.5), (5.0, 0.3), (9.0, 0.3), (4.0, 0.6), (20.0, 0.1)]
+        self.assertEqual(paretoFront(points), [(3.0, 0.5), (5.0, 0.3), (20.0, 0.1)])
+        self.assertEqual(paretoFront([(1.0, 1.0), (1.0, 1.0)]), [(1.0, 1.0)])
+
     def test_mistakes(self) -> None:
         """Each mistake gets one line, before anything is measured."""
         out = self.folder / "a.png"

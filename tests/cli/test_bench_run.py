@@ -14,9 +14,15 @@ from typing import Any
 from rich.console import Console
 
 from kernelnet.cli import bench as benching
-from kernelnet.cli.policy_comparison import Policy, Score, Standing, printStanding, standing
+from kernelnet.cli.policy_comparison import Policy, Score, Standing, standing
+from kernelnet.cli.policy_table import printStanding
+from kernelnet.learning import intervals
+from kernelnet.learning.intervals import levelInterval
+from kernelnet.learning.submission import submit
+from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.file_system import workbench
 from tests.cli.support import CliTestCase
+from tests.workbench.support import HEADER
 
 RUN = ("bench", "run", "file_system")
 POLICY = """
@@ -31,6 +37,10 @@ void kn_insert(u32 slot, u64 key) {}
 OPENING = '__attribute__((import_module("system"), import_name("open"))) unsigned asked(void);\n'
 
 
+VARIANTS = 2 * workbench.variants
+"""Of a short trace."""
+
+
 class RunTests(CliTestCase):
     def json(self, *arguments: Any) -> list[Any]:
         found: list[Any] = json.loads(self.succeed(*RUN, "--json", *arguments))
@@ -40,8 +50,9 @@ class RunTests(CliTestCase):
         """A C file gets the numbers that the workbench measures, beside every hand-made policy and the optimum."""
         component = self.baseline("arc")
         [found] = self.json("--trace", self.trace, "--component", component, "--set", "capacity=32")
-        scenario = workbench.scenario(self.trace, {"capacity": 32})
+        scenario = workbench.scenario(self.trace, {"capacity": 32}).forModule(compileC(component.read_text(), HEADER))
         self.assertEqual((found["trace"], found["settings"]), ("small", {"capacity": 32}))
+        self.assertEqual((found["variants"], found["drawn_by"]), (VARIANTS, "my-arc.c"))
         self.assertEqual(found["trace_digest"], scenario.traceDigest)
         policies = {policy["name"]: policy for policy in found["policies"]}
         self.assertEqual(set(policies), {*workbench.baselineNames, "belady", "my-arc.c"})
@@ -54,11 +65,22 @@ class RunTests(CliTestCase):
         self.assertEqual((mine["kind"], mine["abi"]), ("component", "file_system/full/2"))
         self.assertEqual(mine["file"], str(component))
         self.assertEqual(mine["splits"], policies["arc"]["splits"])
+        self.assertEqual(len(mine["variant_levels"]), VARIANTS)
+        self.assertEqual(policies["arc"]["variant_levels"], [])
         optimum = {split: score["score"] for split, score in policies["belady"]["splits"].items()}
         self.assertEqual(optimum, scenario.optimum())
         baselines = [p for p in found["policies"] if p["kind"] == "baseline"]
-        best = min(baselines, key=lambda p: p["splits"]["train"]["score"])
-        self.assertEqual(found["best_by_hand"], best["name"])
+        for key, split in (("chosen_on_train", "train"), ("best_in_hindsight", "held_out")):
+            best = min(baselines, key=lambda p: p["splits"][split]["score"])
+            self.assertEqual(found[key], best["name"])
+        for policy in baselines:
+            held = policy["splits"]["held_out"]
+            wanted = levelInterval(scenario, workbench.baselineModule(policy["name"]))
+            assert wanted is not None
+            self.assertEqual((held["level_low"], held["level_high"]), tuple(round(each, 6) for each in wanted))
+            self.assertLessEqual(held["level_low"], held["level"])
+            self.assertGreater(policy["ns_per_event"], 0)
+            self.assertEqual(policy["bytes_per_slot"], round(policy["memory_bytes"] / 32, 1))
 
     def test_example(self) -> None:
         """C{examples/lru.c} has the miss ratios of the built-in LRU, as numbers and in the table."""
@@ -76,7 +98,8 @@ class RunTests(CliTestCase):
         """The table has a row for each policy, best on held-out first, with its score on each part."""
         text = self.succeed(*RUN, "--trace", self.trace, "--component", self.baseline("sieve"), "--capacity", "32")
         rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
-        scenario = workbench.scenario(self.trace, {"capacity": 32})
+        alone = workbench.scenario(self.trace, {"capacity": 32})
+        scenario = alone.forModule(compileC(workbench.baselineSource("sieve"), HEADER))
         for name, report in scenario.baselines().items():
             for split in ("train", "validation", "held_out"):
                 self.assertIn(str(report.splits[split].score), rows[name])
@@ -85,7 +108,44 @@ class RunTests(CliTestCase):
         scores |= {"belady": 0, "my-sieve.c": scores["sieve"]}
         self.assertEqual([scores[name] for name in order], sorted(scores.values()))
         self.assertIn("misses, lower is better", text)
-        self.assertIn("file_system on small: capacity 32", text)
+        where = f"file_system on {VARIANTS} variants of small, drawn by my-sieve.c, as its claim is measured"
+        self.assertIn(f"{where}: capacity 32", text)
+        self.assertRegex(text, r"my-sieve.c: by variant, its held-out level is [\d.]+ to [\d.]+, [\d.]+ apart")
+        self.assertIn("\nuse ", text)
+        self.assertNotIn("by hand", text)
+
+    def test_asItIs(self) -> None:
+        """Without a component the trace is measured as it is; which policy to use stands below."""
+        text = self.succeed(*RUN, "--trace", self.trace, "--capacity", "32")
+        self.assertIn("file_system on small as it is: capacity 32", text)
+        scenario = workbench.scenario(self.trace, {"capacity": 32})
+        best = min(scenario.baselines(), key=lambda name: scenario.baseline(name).splits["validation"].score)
+        self.assertIn(f"\nuse {best} (hand-made, the best on validation): ", text)
+
+    def test_claim(self) -> None:
+        """A published component's source has the score of its claim, to the unit."""
+        source = workbench.baselineSource("s3fifo")
+        scenario = workbench.scenario(self.trace, {"capacity": 32})
+        claimed = submit(scenario, source, trusted=True).report.splits
+        component = self.write("x.c", source)
+        [found] = self.json("--trace", self.trace, "--component", component, "--capacity", "32")
+        [mine] = [p for p in found["policies"] if p["kind"] == "component"]
+        for split, score in claimed.items():
+            self.assertEqual((mine["splits"][split]["score"], mine["splits"][split]["fuel"]), (score.score, score.fuel))
+
+    def test_several(self) -> None:
+        """Each component has a table of its own: on others' variants its scores would say nothing."""
+        first, second = self.baseline("lru"), self.baseline("sieve")
+        arguments_ = ("--trace", self.trace, "--component", first, "--component", second, "--capacity", "32")
+        found = self.json(*arguments_)
+        self.assertEqual([table["drawn_by"] for table in found], ["my-lru.c", "my-sieve.c"])
+
+    def test_oneWindow(self) -> None:
+        """Where there is one window only a level has no interval."""
+        self.patch(intervals, "WINDOWS", 1)
+        [found] = self.json("--trace", self.trace, "--capacity", "32")
+        self.assertEqual({p["splits"]["held_out"]["level_low"] for p in found["policies"]}, {None})
+        self.assertIn(" ± –", self.succeed(*RUN, "--trace", self.trace, "--capacity", "32"))
 
     def test_everyTask(self) -> None:
         """Each trace with each capacity is a table of its own; a share is one of the trace's distinct blocks."""
@@ -113,15 +173,15 @@ class RunTests(CliTestCase):
         self.patch(benching, "progress", progress)
         capacities = ("--capacity", "20", "--capacity", "40")
         self.succeed(*RUN, "--trace", self.trace, *capacities, "--component", self.baseline("arc"))
-        total = 2 * (1 + len(workbench.baselineNames) + 1)
+        total = 2 * (1 + VARIANTS * (len(workbench.baselineNames) + 1))
         self.assertEqual([*dict.fromkeys(told)], [("measuring", at, total) for at in range(total + 1)])
 
     def test_comments(self) -> None:
         """A comment before the source, such as a manifest, changes nothing."""
         plain = self.baseline("lru")
         told = self.write("told.c", '/* kernelnet manifest\n{"a": [1]}\n*/\n' + workbench.baselineSource("lru"))
-        [found] = self.json("--trace", self.trace, "--component", plain, "--component", told)
-        mine, its = (p["splits"] for p in found["policies"] if p["kind"] == "component")
+        found = self.json("--trace", self.trace, "--component", plain, "--component", told)
+        mine, its = (p["splits"] for each in found for p in each["policies"] if p["kind"] == "component")
         self.assertEqual(mine, its)
 
 
@@ -185,7 +245,7 @@ class MistakeTests(CliTestCase):
         for body, words in (
             ("for (volatile int i = 0;; i++) {}", "it loops forever, or is far too slow"),
             ("return *(volatile u32 *)0xfffffff0u;", "it crashes: out of bounds memory access"),
-            ("return 1u << 30;", "kn_victim named a slot that does not exist at request 87"),
+            ("return 1u << 30;", "kn_victim named a slot that does not exist at request 95"),
             ("__builtin_trap();", "it crashes: wasm `unreachable` instruction executed"),
             ("return asked();", "the module imports system.open; nothing may be imported"),
         ):
@@ -254,7 +314,8 @@ class TableTests(CliTestCase):
             Policy("[red]mine\x1b.c", "component", score(765_432, 0.25), "mine.c", "bench/full/1", "bench/full/1"),
             Policy("lru", "baseline", score(876_543, 0.0), note="reference, best on train"),
         ]
-        found = Standing("bench", "", "t", "", {"a": 1}, "", "misses", "miss ratio", "lru", "best", "lru", policies)
+        names = ("lru", "best", "lru", "lru")
+        found = Standing("bench", "", "t", "", {"a": 1}, "", "misses", "miss ratio", *names, policies)
         for width in (80, 100, 130, 200):
             console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
             printStanding(found, console)

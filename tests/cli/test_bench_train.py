@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import lzma
 import os
 import re
 import signal
@@ -22,16 +23,20 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from kernelnet import plugins
-from kernelnet.cli import arguments, training
-from kernelnet.cli import bench as benching
+from kernelnet.cli import arguments, bench_train, training
 from kernelnet.generators import Candidate
 from kernelnet.generators.search import Search
 from kernelnet.interfaces import IComponentGenerator, IWorkbench
+from kernelnet.learning import search_run
+from kernelnet.learning.problem import Problem
+from kernelnet.learning.saved_search import searchFile
+from kernelnet.learning.search_results import SearchResults
 from kernelnet.testing import loopWithScan
+from kernelnet.workbench.base import BaseScenario
 from kernelnet.workbench.file_system import FileSystemWorkbench, workbench
 from kernelnet.workbench.suite import Suite
 from tests.cli.support import CliTestCase
-from tests.workbench.support import writeTrace
+from tests.workbench.support import loop, writeTrace
 
 TRAIN = ("bench", "train", "file_system")
 
@@ -107,6 +112,10 @@ class TrainTests(TrainTestCase):
             [mine] = [p for p in found["policies"] if p["kind"] == "component"]
             self.assertEqual((mine.pop("name"), mine.pop("file")), ("found.c", str(self.out)))
             mine.pop("note")
+            for policy in found["policies"]:
+                self.assertEqual(policy.pop("ns_per_event") is None, policy["kind"] == "optimum")
+            # it ends with the time, which is another one
+            self.assertIn("use found.c (learned): ", found.pop("verdict"))
         self.assertEqual(trained, ran)
         text = self.out.read_text()
         for score in mine["splits"].values():
@@ -164,12 +173,13 @@ class TrainTests(TrainTestCase):
         self.assertIn(" *            in millionths of the way from belady to lru", self.out.read_text())
         # how far it is, while it searches, is said as a level: of two traces LRU has 2000000
         both_ = Suite([workbench.scenario(trace, {"capacity": 32}) for trace in (self.trace, second)])
-        shown = training._Progress(60.0, both_)
+        budget = training.Budget(60.0, None, None, True)
+        shown = training._Progress(budget, both_, SearchResults())
         shown.tell(3, 500_000)
-        self.assertEqual(shown.text(), "generation 3, best on train level 0.750")
-        alone = training._Progress(60.0, workbench.scenario(self.trace, {"capacity": 32}))
+        self.assertEqual(shown.text(), "generation 3, 0 evaluations, best on train level 0.750")
+        alone = training._Progress(budget, workbench.scenario(self.trace, {"capacity": 32}), SearchResults())
         alone.tell(3, 500)
-        self.assertEqual(alone.text(), "generation 3, best on train 500 misses")
+        self.assertEqual(alone.text(), "generation 3, 0 evaluations, best on train 500 misses")
 
     def tables(self, text: str) -> list[str]:
         return re.split(r"\nfile_system on ", "\n" + text)[1:]
@@ -184,16 +194,17 @@ class TrainTests(TrainTestCase):
             quiet.append(isQuiet)
             yield lambda *what: told.append(what)
 
-        for module in (arguments, benching, training):
+        for module in (arguments, bench_train, training):
             self.patch(module, "progress", progress)
         self.call(*self.train("--parent", self.baseline("sieve")))
         self.assertEqual(told[0], ("reading loop.txt", 0, None))
         # the parent, three hand-made policies, the optimum
         self.assertEqual([what for what in told if what[0] == "measuring"], [("measuring", at, 5) for at in range(6)])
-        self.assertEqual(told[-1], ("putting it to the guard", 0, None))
-        self.assertEqual(quiet, [False] * 3)
+        told = [*dict.fromkeys(told)]
+        self.assertEqual(told[-2:], [("putting it to the guard", 0, None), ("comparing", 0, None)])
+        self.assertEqual(quiet, [False] * 4)
         self.call(*self.train("--json", "--force"))
-        self.assertEqual(quiet[3:], [True] * 3)
+        self.assertEqual(quiet[4:], [True] * 4)
 
     def test_refused(self) -> None:
         """What does not pass the guard is in the table and not written, and the exit code is 3."""
@@ -241,7 +252,7 @@ class TrainTests(TrainTestCase):
         self.assertEqual(self.call(*self.train("--parent", parent)).exit_code, 3)
         [found] = parents
         self.assertEqual((found.id, found.implementation), ("my-sieve.c", workbench.baselineSource("sieve")))
-        report = workbench.scenario(self.trace, {"capacity": 32}).measure(found.wasm)
+        report = workbench.scenario(self.trace, {"capacity": 32}).forModule(found.wasm).measure(found.wasm)
         self.assertEqual(found.manifest.report.splits, {"train": report.splits["train"]})
 
     def test_nothing(self) -> None:
@@ -272,7 +283,7 @@ class TrainTests(TrainTestCase):
         self.assertTrue(text.startswith(source))
 
     def test_cancelled(self) -> None:
-        """Ctrl-C tells the generator to end, and waits for that."""
+        """Ctrl-C tells the generator to end, and waits for that; a second one ends at once."""
         began, left = threading.Event(), []
 
         def generate(problem: Any) -> None:
@@ -289,8 +300,119 @@ class TrainTests(TrainTestCase):
         self.generators(Stub(generate))
         self.patch(training._Progress, "lines", interrupted)
         result = self.call(*self.train("--seconds", "100"))
-        self.assertEqual((result.exit_code, left), (130, [-1.0]))
+        self.assertEqual((result.exit_code, left), (3, [-1.0]))
+        self.assertIn("what was found will be judged", result.stderr)
         self.assertFalse(self.out.exists())
+
+    def test_endedAtOnce(self) -> None:
+        """A second Ctrl-C doesn't wait for a generator that goes on."""
+        ended = threading.Event()
+        run = mock.Mock(search=ended.wait, cancel=ended.set)
+
+        def interrupted(*arguments_: Any) -> None:
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+            raise KeyboardInterrupt
+
+        console = mock.Mock(is_terminal=False)
+        shown = mock.Mock(lines=interrupted)
+        self.assertRaises(KeyboardInterrupt, training._search, run, "stub", console, shown, False)
+        run.finish.assert_called_once_with()
+        self.assertTrue(ended.is_set())
+
+    def test_resumed(self) -> None:
+        """It goes on where a search was, and finds what one search of that length does, measuring nothing twice."""
+        measured: list[Any] = []
+
+        class Noting(Problem):
+            def measureWindows(self, wasm: bytes, parameters: Any = (), count: int = 8) -> Any:
+                measured.append(self._results is not None and self.evaluationsLeft())
+                return super().measureWindows(wasm, parameters, count)
+
+        self.patch(search_run, "Problem", Noting)
+        self.generators(Search())
+        whole = self.call(*self.train("--evaluations", "70", "--jobs", "2", "--keep-refused"))
+        self.assertIn(whole.exit_code, (0, 3), whole.output)
+        text = self.out.read_text()
+        self.out.unlink()
+        part = self.folder / "part.c"
+        self.call(*self.train("--evaluations", "30", "--jobs", "1", "--out", part, "--keep-refused"))
+        part.unlink()
+        passed = []
+        measure = BaseScenario.measureWindows
+
+        def counting(scenario: Any, wasm: bytes, split: str, *rest: Any) -> Any:
+            passed.append(split)
+            return measure(scenario, wasm, split, *rest)
+
+        self.patch(BaseScenario, "measureWindows", counting)
+        result = self.call(
+            "bench", "train", "file_system", "--resume", part, "--evaluations", "40", "--keep-refused", "--jobs", "3"
+        )
+        self.assertIn("seed 1, on loop, goes on after 30 evaluations", result.stderr)
+        self.assertEqual(passed.count("train"), 40)
+
+        def source(written: str) -> str:
+            return written.partition("*/\n")[2]
+
+        self.assertEqual(source(part.read_text()), source(text))
+
+    def test_resumeMistakes(self) -> None:
+        """What isn't from a search, or from another one, is refused with one line."""
+        resume = (*TRAIN, "--resume", self.baseline("lru"))
+        self.refused(2, "it isn't from bench train: ", *resume)
+        searched = self.folder / "my-lru.c.search"
+        for data in (b"", b"nothing", lzma.compress(b"[1]"), lzma.compress(b"[" * 100_000)):
+            searched.write_bytes(data)
+            self.refused(2, "my-lru.c.search isn't from bench train: ", *resume)
+        self.generators(Search())
+        self.call(*self.train("--evaluations", "8"))
+        resume = (*TRAIN, "--resume", self.out)
+        self.refused(2, "leave out --seed", *resume, "--seed", "1", "--evaluations", "8")
+        self.refused(2, "go on with --evaluations", *resume)
+        second = writeTrace(self.folder / "second.txt", [n % 70 if n % 3 else 9000 + n for n in range(1500)])
+        self.refused(2, "a search on other traces or settings", *resume, "--evaluations", "8", "--trace", second)
+        self.out.unlink(missing_ok=True)
+        self.refused(2, "found.c.search is there already: --resume ", *self.train("--evaluations", "8"))
+
+    def test_jobs(self) -> None:
+        """The same seed and number of evaluations write the same file, however many modules are measured at once."""
+        self.generators(Search())
+        written = set()
+        for jobs in ("1", "2", "5"):
+            arguments_ = ("--evaluations", "90", "--jobs", jobs, "--force", "--keep-refused")
+            self.call(*self.train(*arguments_))
+            written.add(self.out.read_text())
+        self.assertEqual(len(written), 1)
+
+    def test_plot(self) -> None:
+        """The search is drawn: the best so far, with the best hand-made policies."""
+        self.generators(Search())
+        picture = self.folder / "search.svg"
+        result = self.call(*self.train("--evaluations", "40", "--plot", picture))
+        self.assertIn(f"drawn: {picture}", result.stdout)
+        text = picture.read_text()
+        for words in ("evaluations", "best so far on train", "the same policies on validation", "best hand-made on"):
+            self.assertIn(words, text)
+        self.refused(2, "should end in .png or .svg", *self.train("--force", "--plot", "search.txt"))
+
+    def test_nothingToLearn(self) -> None:
+        """Of a trace in which hardly anything comes again it is said so before the search."""
+        once = writeTrace(self.folder / "once.txt", [*range(300), *range(6)])
+        self.generators(offering(workbench.baselineSource("fifo")))
+        result = self.call(*TRAIN, "--trace", once, "--capacity", "10", "--out", self.out)
+        self.assertIn("hardly any reuse, nothing to learn: of 306 requests 6 are", result.stderr)
+        self.assertNotIn("hardly any", self.call(*self.train("--force")).stderr)
+
+    def test_verdict(self) -> None:
+        """The last line says what to use; where nothing was better, the hand-made policy that is best on validation."""
+        result = self.call(*self.train())
+        self.assertEqual(result.exit_code, 0, result.output)
+        last = result.stdout.splitlines()[-1]
+        self.assertRegex(last, r"^use found\.c \(learned\): .* of the way from lru to belady on held-out, .* more than")
+        self.assertRegex(last, r"fuel an event, where \w+ takes \d+; [\d.]+ ns and [\d.]+ bytes a slot, where")
+        self.generators(offering(workbench.baselineSource("fifo")))
+        result = self.call(*self.train("--force"))
+        self.assertRegex(result.stdout.splitlines()[-1], r"^use \w+ \(hand-made, the best on validation\): ")
 
 
 class MistakeTests(TrainTestCase):
@@ -370,9 +492,10 @@ class WriteTests(CliTestCase):
 
 class InterruptTests(CliTestCase):
     def test_interrupt(self) -> None:
-        """Ctrl-C ends the search with exit code 130, and no file and no traceback come of it."""
+        """Ctrl-C ends the search, and what it has found is judged and written."""
         out = self.folder / "found.c"
-        command = [str(Path(sys.executable).with_name("kernelnet")), *TRAIN, "--trace", str(self.trace)]
+        trace = writeTrace(self.folder / "loop.txt", loop(4000))
+        command = [str(Path(sys.executable).with_name("kernelnet")), *TRAIN, "--trace", str(trace), "--capacity", "30"]
         process = subprocess.Popen(
             [*command, "--seconds", "100", "--out", str(out)],
             stdin=subprocess.DEVNULL,
@@ -384,9 +507,14 @@ class InterruptTests(CliTestCase):
         self.addCleanup(process.kill)
         assert process.stderr is not None
         self.assertIn("searches", process.stderr.readline())
-        time.sleep(1.0)
+        time.sleep(3.0)
+        began = time.monotonic()
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
-        self.assertEqual((process.returncode, output), (130, ""), errors)
+        output, errors = process.communicate(timeout=90)
+        self.assertLess(time.monotonic() - began, 60)
+        self.assertEqual(process.returncode, 0, errors)
+        self.assertIn("accepted: ", output)
+        self.assertTrue(output.splitlines()[-1].startswith("use found.c (learned): "), output)
         self.assertNotIn("Traceback", errors)
-        self.assertFalse(out.exists())
+        self.assertIn("Measure it again", out.read_text())
+        self.assertTrue(searchFile(out).exists())

@@ -28,7 +28,7 @@ class ExampleTests(ExampleTestCase):
         )
         self.assertEqual(mine, again)
         self.assertEqual(set(mine["held_out"]["metrics"]), {"requests", "wasted"})
-        [baseline] = [p["splits"] for p in ran["policies"] if p["name"] == ran["best_by_hand"]]
+        [baseline] = [p["splits"] for p in ran["policies"] if p["name"] == ran["chosen_on_train"]]
         self.assertLessEqual(mine["train"]["score"], baseline["train"]["score"])
         self.run_(python, "-m", "unittest", "discover", "example/tests")
 

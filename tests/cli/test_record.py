@@ -56,6 +56,15 @@ class RecordTests(CliTestCase):
         self.assertEqual(following, ["kernelnet", "bench", "run", "file_system", "--trace", name])
         self.succeed(*following[1:])
 
+    def test_noReuse(self) -> None:
+        """Of a program that hardly reads anything twice no measuring is advised: there is nothing to learn."""
+        with self.recorder([*range(353), *range(6)]):
+            said = self.call("record", "--", "true").stderr
+        self.assertIn("359 requests for 353 pages", said)
+        words = "hardly any reuse, nothing to learn: of 359 requests 6 are for what was requested before"
+        self.assertEqual(said.splitlines()[-1], words)
+        self.assertNotIn("kernelnet bench run", said)
+
     def test_out(self) -> None:
         """A trace that is there is not overwritten unless asked for."""
         out = self.write("mine.txt", "1\n")

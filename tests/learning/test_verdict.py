@@ -37,7 +37,7 @@ class VerdictTests(AcceptedTestCase):
         assert found.rival is not None
         self.assertEqual((found.use.name, found.isLearned), (best, False))
         self.assertNotEqual(found.rival.name, best)
-        self.assertIn(f"use {best} (hand-made, better on validation than all that was found): ", str(found))
+        self.assertIn(f"use {best} (hand-made, the best on validation): ", str(found))
         self.assertNotIn("\n", str(found))
 
     def test_words(self) -> None:
