@@ -35,7 +35,7 @@ async function draw() {
   );
   if (!page.components.length) return [filter, empty("No component.", "Trainers share what passes their guard; the first comes within a minute of two trainers' start.")];
   const columns = [
-    ["component", (c) => h("a", { href: `#/component/${encodeURIComponent(c.digest)}`, title: c.id }, cut(c.id, 40))],
+    ["component", (c) => h("a", { href: `#/component/${encodeURIComponent(c.digest)}`, title: c.id, class: "clip" }, cut(c.id, 40)), { grow: true }],
     ["level", (c) => [bar(c.level), c.claimed ? `claimed: ${level(c.level)}` : levelWith(c)], { number: true, sort: "level" }],
     ["verdict", verdict, { sort: "confirmed" }],
     ["author", (c) => c.author, { wide: true }],

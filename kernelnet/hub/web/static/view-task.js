@@ -43,7 +43,7 @@ async function draw(workbench, digest, wanted) {
     ...searching(search, confirmed, shared),
     ...rising(confirmed, shared),
     ...curve(tasks, confirmed),
-    ...(best ? [h("h2", {}, "Lineage of the best"), h("p", {}, h("a", { href: `#/component/${best.digest}` }, best.id), ` of ${best.author}${whole.component.description ? `: ${cut(whole.component.description, 300)}` : ""}`), whole.lineage.length ? tree(whole.lineage, best.digest) : h("p", {}, "It names no parents.")] : []),
+    ...(best ? [h("h2", {}, "Lineage of the best"), h("p", {}, h("a", { href: `#/component/${best.digest}` }, best.id), ` of ${best.author}${whole.component.description ? `: ${cut(whole.component.description, 300)}` : ""}`), whole.lineage.length ? tree(whole.lineage, best.digest) : h("p", {}, "It names no parents."), await session(best)] : []),
     ...claims(ours),
   ].filter(Boolean);
 }
@@ -59,6 +59,20 @@ function facts(confirmed, best) {
     ["confirmed", `${many(confirmed.confirmed)} components`],
   ];
   return h("dl", { class: "facts" }, words.flatMap(([label, value]) => [h("dt", {}, label), h("dd", {}, value)]));
+}
+
+// The session that a component came of, as its transcript tells; asked once for each, since transcripts are long.
+const cameOf = new Map();
+
+async function session({ digest }) {
+  if (!cameOf.has(digest)) {
+    const { sessions } = await get("/api/sessions?state=completed&limit=100");
+    const found = sessions.find((one) => one.transcript.some((step) => step.digest === digest));
+    if (!found) return null;
+    cameOf.set(digest, found);
+  }
+  const { type, initiator, partner, description } = cameOf.get(digest);
+  return h("p", {}, "It came of a session of ", h("a", { href: "#/sessions" }, `${initiator} and ${partner}`), `: ${type.replaceAll("_", " ")}${description ? `, ${cut(description, 300)}` : ""}`);
 }
 
 // What trainers tell of their searches: nobody has measured it again, and it is of the trace as it is.
@@ -146,7 +160,7 @@ function claims(ours) {
     h("h2", {}, "Components"),
     table(
       [
-        ["component", (c) => h("a", { href: `#/component/${encodeURIComponent(c.digest)}`, title: c.id }, cut(c.id, 40))],
+        ["component", (c) => h("a", { href: `#/component/${encodeURIComponent(c.digest)}`, title: c.id, class: "clip" }, cut(c.id, 40)), { grow: true }],
         ["level", (c) => (c.claimed ? `claimed: ${level(c.level)}` : levelWith(c)), { number: true }],
         ["verdict", verdict],
         ["author", (c) => c.author, { wide: true }],
