@@ -256,7 +256,9 @@ class DashboardTests(SystemTestCase):
 
     def cut(self) -> list[str]:
         """Heads of tables that are wider than there is room."""
-        script = "return [...document.querySelectorAll('main .scroll')].filter((one) => one.scrollWidth > one.clientWidth)"
+        script = (
+            "return [...document.querySelectorAll('main .scroll')].filter((one) => one.scrollWidth > one.clientWidth)"
+        )
         found: list[str] = self.browser.execute_script(f"{script}.map((one) => one.querySelector('thead').innerText)")
         return found
 
