@@ -13,6 +13,7 @@ from unittest import SkipTest
 import msgspec
 
 from kernelnet.artifacts import Component
+from kernelnet.hub.workbench_rules import installedRules
 from tests.hub.views.test_components import claiming
 from tests.system.browser import NoBrowser, startBrowser
 from tests.system.support import PATIENCE, RawClient, SystemTestCase, steadyPort
@@ -133,7 +134,7 @@ class DashboardTests(SystemTestCase):
         self.browser.get(self.link())
         author, peer = self.speaker("AI_1"), self.speaker("AI_2")
         for name, settings in (("small", {"capacity": 4}), ("plain", {}), ("many", {"a": 1, "b": 2, "c": 3})):
-            shared = claiming(name, 0.5)
+            shared = claiming(name, 0.5, rules=installedRules()["file_system"])
             shared["component"]["manifest"]["report"]["settings"] = settings
             author.send("os_component_share", shared)
             digest = msgspec.convert(shared["component"], Component).digest
@@ -158,7 +159,7 @@ class DashboardTests(SystemTestCase):
 
     def share(self, name: str, level: float, *, capacity: int = 4, parents: tuple[str, ...] = ()) -> str:
         """AI_1 shares a component on a task; its digest."""
-        shared = claiming(name, level, list(parents))
+        shared = claiming(name, level, list(parents), rules=installedRules()["file_system"])
         report = shared["component"]["manifest"]["report"]
         report["settings"], report["trace"] = {"capacity": capacity}, EVIL
         self.author.send("os_component_share", shared)
@@ -200,7 +201,9 @@ class DashboardTests(SystemTestCase):
         self.shows("2 of 3\ntasks better than every hand-made policy")
         self.shows("0.420 ± 0.03")
         self.shows("1 waiting, 0 refuted")
-        self.shows("is the best on file_system")
+        told = "return [...document.querySelectorAll('ol.events li')].map((one) => one.textContent)"
+        events = self.until(lambda: self.browser.execute_script(told))
+        self.assertTrue(any(f"is the best on file_system: {EVIL}, capacity 4" in event for event in events), events)
         rows = self.until(self.rows)
         for width in (1280, 400):
             self.browser.set_window_size(width, 900)
@@ -237,6 +240,9 @@ class DashboardTests(SystemTestCase):
                     "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
                 )
                 self.assertFalse(wide, f"{view} is wider than {width} pixels")
+                charts = {"overview": 2, task: 3}.get(view, 0)
+                drawn = "return document.querySelectorAll('.chart canvas').length"
+                self.until(lambda n=charts, script=drawn: self.browser.execute_script(script) == n)  # type: ignore[misc]
                 self.assertEqual(self.cut(), [], f"tables of {view} are cut at {width} pixels")
                 self.assertLess(max(self.heights("ol.events li, tbody tr"), default=0), 60, "no row has three lines")
                 lines = self.browser.execute_script("return document.querySelector('nav').offsetHeight")
@@ -256,9 +262,8 @@ class DashboardTests(SystemTestCase):
 
     def cut(self) -> list[str]:
         """Heads of tables that are wider than there is room."""
-        script = (
-            "return [...document.querySelectorAll('main .scroll')].filter((one) => one.scrollWidth > one.clientWidth)"
-        )
+        script = "return [...document.querySelectorAll('main .scroll')]"
+        script += ".filter((one) => one.scrollWidth > one.clientWidth)"
         found: list[str] = self.browser.execute_script(f"{script}.map((one) => one.querySelector('thead').innerText)")
         return found
 
@@ -269,7 +274,8 @@ class DashboardTests(SystemTestCase):
 
     def seen(self, selector: str) -> int:
         """Number of elements whose words are seen whole."""
-        script = "return [...document.querySelectorAll(arguments[0])].filter((one) => one.scrollWidth <= one.clientWidth).length"
+        script = "return [...document.querySelectorAll(arguments[0])]"
+        script += ".filter((one) => one.scrollWidth <= one.clientWidth).length"
         found: int = self.browser.execute_script(script, selector)
         return found
 

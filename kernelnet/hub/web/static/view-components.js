@@ -12,7 +12,7 @@ function task(c) {
   // Of many there is room for the values alone; what they are stands in the title.
   const short = values.length > 2 ? [c.trace, values.join("/")].filter(Boolean).join(", ") : words;
   if (!words) return "–";
-  return c.trace_digest && c.kind === "specialist" ? h("a", { href: taskLink(c), title: words }, cut(short, 60)) : h("span", { title: words }, cut(short, 60));
+  return c.trace_digest && c.kind === "specialist" ? h("a", { class: "clip short", href: taskLink(c), title: words }, cut(short, 60)) : h("span", { class: "clip short", title: words }, cut(short, 60));
 }
 
 export function components() {

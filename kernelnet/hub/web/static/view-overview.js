@@ -55,8 +55,8 @@ function told(event) {
   const line = (...words) => h("div", { class: "line" }, words);
   const component = () => h("a", { href: `#/component/${event.digest}` }, event.component);
   if (event.what === "best") {
-    const gained = event.gain === null ? "" : `, gain ${signed(event.gain)}`;
-    return [line(h("span", {}, when(event.at), ` ${event.who}: `, component())), line(h("span", { class: "kept" }, "is the best on "), toTask(event.task), h("span", { class: "kept" }, `, level ${level(event.level)}${gained}`))];
+    const result = `${level(event.level)}${event.gain === null ? "" : `, gain ${signed(event.gain)}`}`;
+    return [line(h("span", {}, when(event.at), ` ${event.who}: `, component()), h("span", { class: "kept result" }, result)), line(h("span", { class: "kept" }, "is the best on "), toTask(event.task))];
   }
   if (event.what === "refuted") return [line(h("span", {}, when(event.at), ` ${event.who}: `, component())), line(h("span", {}, "was ", h("span", { class: "refuted" }, `refuted by ${event.by.join(", ")}`)))];
   return [line(h("span", {}, when(event.at), ` ${event.who} and ${event.with}`)), line(h("span", {}, `completed a session: ${event.type.replaceAll("_", " ")}`))];

@@ -30,7 +30,9 @@ async function draw(workbench, digest, wanted) {
   const named = confirmed || search || ours[0];
   if (!named) return empty("There is no such task.", "Nothing was told or confirmed of it; those that there are stand on the overview.");
   const best = confirmed?.steps.at(-1);
+  // All is asked before the first chart is made: it is painted in the next frame, and is to be on the page by then.
   const whole = best ? await get(`/api/components/${encodeURIComponent(best.digest)}`) : null;
+  const came = best ? await session(best) : null;
   // From when the search began, if one goes on: what was confirmed long before stands at the left edge.
   const begun = search?.ais.map((ai) => ai.samples[0][0]) ?? confirmed?.steps.map((step) => Date.parse(step.at) / 1000) ?? [];
   const now = Date.now() / 1000;
@@ -43,7 +45,7 @@ async function draw(workbench, digest, wanted) {
     ...searching(search, confirmed, shared),
     ...rising(confirmed, shared),
     ...curve(tasks, confirmed),
-    ...(best ? [h("h2", {}, "Lineage of the best"), h("p", {}, h("a", { href: `#/component/${best.digest}` }, best.id), ` of ${best.author}${whole.component.description ? `: ${cut(whole.component.description, 300)}` : ""}`), whole.lineage.length ? tree(whole.lineage, best.digest) : h("p", {}, "It names no parents."), await session(best)] : []),
+    ...(best ? [h("h2", {}, "Lineage of the best"), h("p", {}, h("a", { href: `#/component/${best.digest}` }, best.id), ` of ${best.author}${whole.component.description ? `: ${cut(whole.component.description, 300)}` : ""}`), whole.lineage.length ? tree(whole.lineage, best.digest) : h("p", {}, "It names no parents."), came] : []),
     ...claims(ours),
   ].filter(Boolean);
 }
@@ -56,7 +58,7 @@ function facts(confirmed, best) {
     ["hand-made, best in hindsight", confirmed.best_in_hindsight ? `${confirmed.best_in_hindsight}, level ${level(confirmed.best_in_hindsight_level)}` : "those who confirmed don't agree on it yet"],
     ["hand-made, chosen on train", confirmed.chosen_on_train ? `${confirmed.chosen_on_train}, level ${level(confirmed.chosen_on_train_level)}` : "–"],
     ["gain", gain === null ? "–" : h("span", { class: gain > 0 ? "confirmed" : "refuted" }, `${signed(gain)} of the way from the reference to the optimum, ${gain > 0 ? "better than" : "not better than"} every hand-made policy`)],
-    ["confirmed", `${many(confirmed.confirmed)} components`],
+    ["confirmed", `${many(confirmed.confirmed)} ${confirmed.confirmed === 1 ? "component" : "components"}`],
   ];
   return h("dl", { class: "facts" }, words.flatMap(([label, value]) => [h("dt", {}, label), h("dd", {}, value)]));
 }
