@@ -52,7 +52,7 @@ class CompletionTests(SynchronousTestCase):
     def test_commands(self) -> None:
         """Commands, their commands, options and values."""
         self.assertEqual(self.completed("ben"), {"bench"})
-        self.assertEqual(self.completed("bench", ""), {"plot", "run", "train"})
+        self.assertEqual(self.completed("bench", ""), {"inspect", "plot", "run", "train"})
         self.assertIn("--component", self.completed("bench", "run", "--c"))
         self.assertEqual(self.completed("bench", "train", "--objective", "f"), {"fuel"})
 
