@@ -35,7 +35,7 @@ class ComponentsTests(CliTestCase, HubTestCase):
     def setUp(self) -> None:
         CliTestCase.setUp(self)
         HubTestCase.setUp(self)
-        self.trace = writeTrace(self.folder / "loop.txt", loop(3000))
+        self.trace = writeTrace(self.folder / "loop.txt", loop(6000))
         self.author = self.hub.connect("AI_1")
         self.component = self.made()
         self.share(self.component)

@@ -13,8 +13,8 @@ from tests.workbench.support import loop, smallScenario
 
 __all__ = ["LOOP", "STUBBORN", "AcceptedTestCase"]
 
-# Of sixty blocks in a loop a cache of 32 keeps 31: better than any policy made by hand.
-LOOP = loop(3000)
+# Of a hundred blocks in a loop a cache of 32 keeps 31: better than any policy made by hand.
+LOOP = loop(6000)
 STUBBORN = """
 #include "kn_file_system.h"
 static u32 capacity;

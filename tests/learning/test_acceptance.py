@@ -26,7 +26,10 @@ class AcceptTests(AcceptedTestCase):
 
     def test_known(self) -> None:
         """What is no better on validation than what is known gets no claim, and held-out is not looked at."""
-        known, wasteful = self.accepted(), STUBBORN.replace("{}", "{ volatile u32 n_ = n; n_ += s; }")
+        known, wasteful = (
+            self.accepted(),
+            STUBBORN.replace("(u32 s) {}", "(u32 s) { volatile u32 more = s; more += s; }"),
+        )
         self.scenario.baselines()
         looked = self.watched()
         component, reason = accept(self.scenario, Candidate(wasteful), generator="test", seed=7, known=known)
@@ -71,7 +74,7 @@ class AcceptTests(AcceptedTestCase):
         self.assertIn(component.digest[:12], component.id)
         variants = self.scenario.forModule(component.wasm)
         self.assertEqual(component.development_level, variants.developmentLevel(report))
-        self.assertGreater(component.development_level or 0, 0.5)
+        self.assertGreater(component.development_level or 0, 0.4)
 
     def test_guard(self) -> None:
         """A policy that is only as good as the best hand-made one is not published, and its held-out part not run."""
@@ -111,7 +114,9 @@ class AcceptTests(AcceptedTestCase):
 
     def test_broken(self) -> None:
         """What does not compile, or traps anywhere before held-out ends, is not published."""
-        late = STUBBORN.replace("return capacity - 1;", "if (n > 2900) __builtin_trap(); return capacity - 1;")
+        late = "static unsigned calls;\n" + STUBBORN.replace(
+            "return capacity - 1;", "if (++calls > 2600) __builtin_trap(); return capacity - 1;"
+        )
         for source, words in (("int f(", "does not compile"), (late, "it fails: "), ("", "kn_init")):
             component, reason = accept(self.scenario, Candidate(source), generator="test", seed=0)
             self.assertIsNone(component)

@@ -220,7 +220,7 @@ class RemeasureTests(AcceptedTestCase):
         found = remeasureAmong(component, self.scenario.workbench, [path])
         self.assertEqual(found[0], Verdict.REFUTED)
         self.assertIn("level", found[1])
-        self.assertEqual(len(runs), 2 * workbench.variants)
+        self.assertEqual(len(runs), 2 * scenario.variants)
 
     def test_byHeart(self) -> None:
         """A module that knows by heart what the optimum would keep is neither published nor confirmed."""

@@ -13,6 +13,7 @@ from unittest import SkipTest
 import msgspec
 
 from kernelnet.artifacts import Component
+from kernelnet.hub.workbench_rules import installedRules
 from tests.hub.views.test_components import claiming
 from tests.system.browser import NoBrowser, startBrowser
 from tests.system.support import PATIENCE, RawClient, SystemTestCase, steadyPort
@@ -133,7 +134,7 @@ class DashboardTests(SystemTestCase):
         self.browser.get(self.link())
         author, peer = self.speaker("AI_1"), self.speaker("AI_2")
         for name, settings in (("small", {"capacity": 4}), ("plain", {}), ("many", {"a": 1, "b": 2, "c": 3})):
-            shared = claiming(name, 0.5)
+            shared = claiming(name, 0.5, rules=installedRules()["file_system"])
             shared["component"]["manifest"]["report"]["settings"] = settings
             author.send("os_component_share", shared)
             digest = msgspec.convert(shared["component"], Component).digest
@@ -158,7 +159,7 @@ class DashboardTests(SystemTestCase):
 
     def share(self, name: str, level: float, *, capacity: int = 4, parents: tuple[str, ...] = ()) -> str:
         """AI_1 shares a component on a task; its digest."""
-        shared = claiming(name, level, list(parents))
+        shared = claiming(name, level, list(parents), rules=installedRules()["file_system"])
         report = shared["component"]["manifest"]["report"]
         report["settings"], report["trace"] = {"capacity": capacity}, EVIL
         self.author.send("os_component_share", shared)
@@ -200,8 +201,13 @@ class DashboardTests(SystemTestCase):
         self.shows("2 of 3\ntasks better than every hand-made policy")
         self.shows("0.420 ± 0.03")
         self.shows("1 waiting, 0 refuted")
-        self.shows("is the best on file_system")
+        told = "return [...document.querySelectorAll('ol.events li')].map((one) => one.textContent)"
+        events = self.until(lambda: self.browser.execute_script(told))
+        self.assertTrue(any(f"is the best on file_system: {EVIL}, capacity 4" in event for event in events), events)
         rows = self.until(self.rows)
+        for width in (1280, 400):
+            self.browser.set_window_size(width, 900)
+            self.assertEqual(self.seen(".task span:last-child"), len(self.heights(".task")), "its settings are seen")
         self.assertEqual([row[-3] for row in rows], ["+0.200", "+0.090", "−0.100"])
         self.browser.execute_script(
             "[...document.querySelectorAll('td a')].find((a) => a.textContent.endsWith('capacity 4')).click()"
@@ -222,17 +228,23 @@ class DashboardTests(SystemTestCase):
         )
         names = "return [...document.querySelectorAll('td:first-child a')].map((a) => a.textContent)"
         self.assertEqual(self.browser.execute_script(names)[-1], "bragging", "what is claimed stands below")
+        task = self.browser.execute_script("return location.hash.slice(2)")
         self.browser.find_element("id", "by").click()
         self.shows("by time")
         for width in (1280, 400):
             self.browser.set_window_size(width, 900)
-            for view in ("overview", self.browser.execute_script("return location.hash.slice(2)")):
+            for view in ("overview", task, "components"):
                 self.go(view)
-                self.shows("s3fifo" if view != "overview" or width > 400 else "0.420")
+                self.shows("s3fifo" if view == task else "0.420")
                 wide = self.browser.execute_script(
                     "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
                 )
                 self.assertFalse(wide, f"{view} is wider than {width} pixels")
+                charts = {"overview": 2, task: 3}.get(view, 0)
+                drawn = "return document.querySelectorAll('.chart canvas').length"
+                self.until(lambda n=charts, script=drawn: self.browser.execute_script(script) == n)  # type: ignore[misc]
+                self.assertEqual(self.cut(), [], f"tables of {view} are cut at {width} pixels")
+                self.assertLess(max(self.heights("ol.events li, tbody tr"), default=0), 60, "no row has three lines")
                 lines = self.browser.execute_script("return document.querySelector('nav').offsetHeight")
                 self.assertLess(lines, 45, "the navigation is one line")
         self.assertNotIn("taken", self.browser.title)
@@ -247,6 +259,25 @@ class DashboardTests(SystemTestCase):
         script += ".map((row) => [...row.cells].map((cell) => cell.innerText))"
         found: list[list[str]] = self.browser.execute_script(script)
         return found if len(found) == 3 else []
+
+    def cut(self) -> list[str]:
+        """Heads of tables that are wider than there is room."""
+        script = "return [...document.querySelectorAll('main .scroll')]"
+        script += ".filter((one) => one.scrollWidth > one.clientWidth)"
+        found: list[str] = self.browser.execute_script(f"{script}.map((one) => one.querySelector('thead').innerText)")
+        return found
+
+    def heights(self, selector: str) -> list[int]:
+        script = "return [...document.querySelectorAll(arguments[0])].map((one) => one.offsetHeight)"
+        found: list[int] = self.browser.execute_script(script, selector)
+        return found
+
+    def seen(self, selector: str) -> int:
+        """Number of elements whose words are seen whole."""
+        script = "return [...document.querySelectorAll(arguments[0])]"
+        script += ".filter((one) => one.scrollWidth <= one.clientWidth).length"
+        found: int = self.browser.execute_script(script, selector)
+        return found
 
     def chartSays(self, words: str) -> bool:
         """Whether a chart's description for those who don't see it has these words."""

@@ -42,21 +42,24 @@ def mixture(requests: int = 2000, seed: int = 1) -> list[int]:
     return ids
 
 
-def loop(requests: int, length: int = 60) -> list[int]:
+def loop(requests: int, length: int = 100) -> list[int]:
     """
-    A loop, in which often another block is requested twice, and never again.
+    A loop, in which often another block is requested three times, and never again.
 
-    In a cache of half the length nothing made by hand is as good as to stick to what is there, also where a request is
-    missing here and there: for LIRS and S3-FIFO the second request is reason to keep the block.
+    In a cache of a third of the length nothing made by hand is as good as to stick to what is there, also where a
+    request is missing here and there: for LIRS and S3-FIFO the further requests are reason to keep the block.
     """
     ids: list[int] = []
     at = 0
     while len(ids) < requests:
         ids.append(at % length)
         at += 1
-        if at % 6 == 0:
-            ids += [1_000_000 + at, *((at + step) % length for step in range(3)), 1_000_000 + at]
-            at += 3
+        if at % 5 == 0:
+            other = 1_000_000 + at
+            ids.append(other)
+            for _ in range(2):
+                ids += [*((at + step) % length for step in range(6)), other]
+                at += 6
     return ids[:requests]
 
 

@@ -9,7 +9,7 @@ export function forgetCharts() {
   for (const { plot } of charts.values()) plot?.destroy();
   charts.clear();
 }
-dark.addEventListener("change", forgetCharts);
+dark.addEventListener("change", () => { forgetCharts(); document.dispatchEvent(new Event("redraw")); });
 
 const clock = (seconds, step) => step >= 43200 ? new Date(seconds * 1000).toLocaleDateString([], { day: "numeric", month: "short" }) : new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: step < 60 ? "2-digit" : undefined, hourCycle: "h23" });
 

@@ -16,8 +16,8 @@ export function s(tag, attributes = {}, ...children) {
   return element;
 }
 
-// Columns: [title, row => cell, {number, sort, wide}]; a title with `sort` is a button that calls onsort(sort); one that is wide
-// is left out where there is little room.
+// Columns: [title, row => cell, {number, sort, wide, grow}]; a title with `sort` is a button that calls onsort(sort); one that is
+// wide is left out where there is little room; one that grows takes what room the others leave, and is cut there.
 export function table(columns, rows, onsort = null, sorted = "") {
   const heads = columns.map(([title, , options = {}]) => {
     const content = options.sort && onsort ? h("button", { onclick: () => onsort(options.sort), "aria-pressed": String(options.sort === sorted) }, title + (options.sort === sorted ? " ▾" : "")) : title;
@@ -27,7 +27,7 @@ export function table(columns, rows, onsort = null, sorted = "") {
   return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, body)));
 }
 
-const classes = ({ number, wide }) => [number && "number", wide && "wide"].filter(Boolean).join(" ") || null;
+const classes = ({ number, wide, grow }) => [number && "number", wide && "wide", grow && "grow"].filter(Boolean).join(" ") || null;
 
 export function empty(title, ...more) {
   return h("div", { class: "empty" }, h("strong", {}, title), more.map((line) => h("p", {}, line)));
@@ -73,8 +73,12 @@ export const taskLink = (task) => `#/task/${[task.workbench, task.trace_digest, 
 
 export const taskName = (task) => [`${task.workbench}: ${task.trace}`, settings(task.settings)].filter(Boolean).join(", ");
 
-// A link to it that takes no more room than there is.
-export const toTask = (task) => h("a", { class: "clip", href: taskLink(task), title: taskName(task) }, taskName(task));
+// A link to it that takes no more room than there is.  Tasks of one trace differ in their settings alone: a long name is cut first.
+export const toTask = (task) => {
+  const told = settings(task.settings);
+  const name = `${task.workbench}: ${task.trace}`;
+  return h("a", { class: "task", href: taskLink(task), title: taskName(task) }, h("span", {}, name), told ? h("span", {}, `, ${told}`) : null);
+};
 
 export const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
@@ -83,5 +87,6 @@ export function verdict(component) {
   if (component.confirmed) words.push(`confirmed by ${component.confirmed}`);
   if (component.refuted) words.push(`refuted by ${component.refuted}`);
   if (component.older_rules) words.push("under older rules of its workbench");
-  return h("span", { class: component.state }, words.join(", ") || "unmeasured");
+  const told = words.join(", ") || "unmeasured";
+  return h("span", { class: component.state, title: told }, told);
 }

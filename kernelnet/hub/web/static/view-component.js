@@ -1,4 +1,4 @@
-import { h, level, many, settings, table, verdict, when } from "./dom.js";
+import { h, level, levelWith, many, settings, table, verdict, when } from "./dom.js";
 import { get } from "./live.js";
 
 export function component(name, other = "") {
@@ -16,7 +16,7 @@ async function draw(name, other) {
     ["ABI", found.abi],
     ["kind", found.kind && `${found.kind}, ${found.trace}`],
     ["settings", settings(found.settings)],
-    ["level", `${level(found.level)}, as claimed`],
+    ["level", found.claimed ? `${level(found.level)}, as claimed` : `${levelWith(found)}, as those measured it who confirmed it`],
     ["verdict", verdict(found)],
     ["what", shared.description],
     ["generator", manifest.generator],

@@ -12,7 +12,7 @@ function task(c) {
   // Of many there is room for the values alone; what they are stands in the title.
   const short = values.length > 2 ? [c.trace, values.join("/")].filter(Boolean).join(", ") : words;
   if (!words) return "–";
-  return c.trace_digest && c.kind === "specialist" ? h("a", { href: taskLink(c), title: words }, cut(short, 60)) : h("span", { title: words }, cut(short, 60));
+  return c.trace_digest && c.kind === "specialist" ? h("a", { class: "clip short", href: taskLink(c), title: words }, cut(short, 60)) : h("span", { class: "clip short", title: words }, cut(short, 60));
 }
 
 export function components() {
@@ -35,7 +35,7 @@ async function draw() {
   );
   if (!page.components.length) return [filter, empty("No component.", "Trainers share what passes their guard; the first comes within a minute of two trainers' start.")];
   const columns = [
-    ["component", (c) => h("a", { href: `#/component/${encodeURIComponent(c.digest)}`, title: c.id }, cut(c.id, 40))],
+    ["component", (c) => h("a", { href: `#/component/${encodeURIComponent(c.digest)}`, title: c.id, class: "clip" }, cut(c.id, 40)), { grow: true }],
     ["level", (c) => [bar(c.level), c.claimed ? `claimed: ${level(c.level)}` : levelWith(c)], { number: true, sort: "level" }],
     ["verdict", verdict, { sort: "confirmed" }],
     ["author", (c) => c.author, { wide: true }],

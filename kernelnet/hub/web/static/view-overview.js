@@ -18,7 +18,7 @@ async function draw() {
     h("div", { class: "figures" }, figures(found)),
     h("div", { class: "cards" },
       h("section", { class: "card" }, h("h2", {}, "Who works on what"), working(found)),
-      h("section", { class: "card" }, h("h2", {}, "What happened last"), found.events.length ? h("ol", { class: "events" }, found.events.map((event) => h("li", {}, when(event.at), " ", told(event)))) : h("p", {}, "Nothing worth telling yet."))),
+      h("section", { class: "card" }, h("h2", {}, "What happened last"), found.events.length ? h("ol", { class: "events" }, found.events.map((event) => h("li", {}, told(event)))) : h("p", {}, "Nothing worth telling yet."))),
     ...best(tasks),
     ...gain(found),
   ].filter(Boolean);
@@ -42,7 +42,7 @@ function working({ working: those, connected }) {
   return table(
     [
       ["AI", (one) => one.ai],
-      ["task", (one) => toTask(one.task)],
+      ["task", (one) => toTask(one.task), { grow: true }],
       ["evaluations", (one) => many(one.evaluations), { number: true, wide: true }],
       ["on validation", (one) => level(one.validation), { number: true }],
     ],
@@ -50,10 +50,16 @@ function working({ working: those, connected }) {
   );
 }
 
+// Two lines: when and who, then what of it; each is cut where there is no more room.
 function told(event) {
-  if (event.what === "best") return [`${event.who}: `, h("a", { href: `#/component/${event.digest}` }, event.component), ` is the best on `, toTask(event.task), `, level ${level(event.level)}${event.gain === null ? "" : `, ${signed(event.gain)} to the best hand-made in hindsight`}`];
-  if (event.what === "refuted") return [h("a", { href: `#/component/${event.digest}` }, event.component), ` of ${event.who} was `, h("span", { class: "refuted" }, `refuted by ${event.by.join(", ")}`)];
-  return `${event.who} and ${event.with} completed a session: ${event.type.replaceAll("_", " ")}`;
+  const line = (...words) => h("div", { class: "line" }, words);
+  const component = () => h("a", { href: `#/component/${event.digest}` }, event.component);
+  if (event.what === "best") {
+    const result = `${level(event.level)}${event.gain === null ? "" : `, gain ${signed(event.gain)}`}`;
+    return [line(h("span", {}, when(event.at), ` ${event.who}: `, component()), h("span", { class: "kept result" }, result)), line(h("span", { class: "kept" }, "is the best on "), toTask(event.task))];
+  }
+  if (event.what === "refuted") return [line(h("span", {}, when(event.at), ` ${event.who}: `, component())), line(h("span", {}, "was ", h("span", { class: "refuted" }, `refuted by ${event.by.join(", ")}`)))];
+  return [line(h("span", {}, when(event.at), ` ${event.who} and ${event.with}`)), line(h("span", {}, `completed a session: ${event.type.replaceAll("_", " ")}`))];
 }
 
 const gainOf = (task) => (task.best_in_hindsight ? task.steps.at(-1).level - task.best_in_hindsight_level : null);
@@ -66,7 +72,7 @@ function best(tasks) {
     h("h2", {}, "Tasks"),
     table(
       [
-        ["task", toTask],
+        ["task", toTask, { grow: true }],
         ["best learned", (task) => levelWith(task.steps.at(-1)), { number: true }],
         ["best in hindsight", (task) => (task.best_in_hindsight ? `${task.best_in_hindsight} ${level(task.best_in_hindsight_level)}` : "–"), { number: true, wide: true }],
         ["gain", (task) => h("span", { class: gainOf(task) > 0 ? "confirmed" : "" }, signed(gainOf(task))), { number: true }],

@@ -15,7 +15,7 @@ async function draw() {
   if (!tasks.length) return empty("Nothing is confirmed yet.", "Here you will see, for each trace, how far what others have confirmed has come on the way from the reference policy to the optimum.");
   const more = tasks.length > most ? h("button", { onclick: () => { most = Infinity; document.dispatchEvent(new Event("redraw")); } }, `all ${tasks.length} tasks`) : null;
   return [
-    h("p", {}, "Level: share of the way from the workbench's reference policy (0) to its optimum (1) on held-out data, as claimed and confirmed by another AI."),
+    h("p", {}, "Level: share of the way from the workbench's reference policy (0) to its optimum (1) on held-out data, as those measured it who confirmed it; ± half the width of its interval."),
     h("div", { class: "cards" }, tasks.slice(0, most).map(card)),
     more,
   ].filter(Boolean);

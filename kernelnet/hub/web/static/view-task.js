@@ -30,7 +30,9 @@ async function draw(workbench, digest, wanted) {
   const named = confirmed || search || ours[0];
   if (!named) return empty("There is no such task.", "Nothing was told or confirmed of it; those that there are stand on the overview.");
   const best = confirmed?.steps.at(-1);
+  // All is asked before the first chart is made: it is painted in the next frame, and is to be on the page by then.
   const whole = best ? await get(`/api/components/${encodeURIComponent(best.digest)}`) : null;
+  const came = best ? await session(best) : null;
   // From when the search began, if one goes on: what was confirmed long before stands at the left edge.
   const begun = search?.ais.map((ai) => ai.samples[0][0]) ?? confirmed?.steps.map((step) => Date.parse(step.at) / 1000) ?? [];
   const now = Date.now() / 1000;
@@ -43,7 +45,7 @@ async function draw(workbench, digest, wanted) {
     ...searching(search, confirmed, shared),
     ...rising(confirmed, shared),
     ...curve(tasks, confirmed),
-    ...(best ? [h("h2", {}, "Lineage of the best"), h("p", {}, h("a", { href: `#/component/${best.digest}` }, best.id), ` of ${best.author}${whole.component.description ? `: ${cut(whole.component.description, 300)}` : ""}`), whole.lineage.length ? tree(whole.lineage, best.digest) : h("p", {}, "It names no parents.")] : []),
+    ...(best ? [h("h2", {}, "Lineage of the best"), h("p", {}, h("a", { href: `#/component/${best.digest}` }, best.id), ` of ${best.author}${whole.component.description ? `: ${cut(whole.component.description, 300)}` : ""}`), whole.lineage.length ? tree(whole.lineage, best.digest) : h("p", {}, "It names no parents."), came] : []),
     ...claims(ours),
   ].filter(Boolean);
 }
@@ -56,9 +58,23 @@ function facts(confirmed, best) {
     ["hand-made, best in hindsight", confirmed.best_in_hindsight ? `${confirmed.best_in_hindsight}, level ${level(confirmed.best_in_hindsight_level)}` : "those who confirmed don't agree on it yet"],
     ["hand-made, chosen on train", confirmed.chosen_on_train ? `${confirmed.chosen_on_train}, level ${level(confirmed.chosen_on_train_level)}` : "–"],
     ["gain", gain === null ? "–" : h("span", { class: gain > 0 ? "confirmed" : "refuted" }, `${signed(gain)} of the way from the reference to the optimum, ${gain > 0 ? "better than" : "not better than"} every hand-made policy`)],
-    ["confirmed", `${many(confirmed.confirmed)} components`],
+    ["confirmed", `${many(confirmed.confirmed)} ${confirmed.confirmed === 1 ? "component" : "components"}`],
   ];
   return h("dl", { class: "facts" }, words.flatMap(([label, value]) => [h("dt", {}, label), h("dd", {}, value)]));
+}
+
+// The session that a component came of, as its transcript tells; asked once for each, since transcripts are long.
+const cameOf = new Map();
+
+async function session({ digest }) {
+  if (!cameOf.has(digest)) {
+    const { sessions } = await get("/api/sessions?state=completed&limit=100");
+    const found = sessions.find((one) => one.transcript.some((step) => step.digest === digest));
+    if (!found) return null;
+    cameOf.set(digest, found);
+  }
+  const { type, initiator, partner, description } = cameOf.get(digest);
+  return h("p", {}, "It came of a session of ", h("a", { href: "#/sessions" }, `${initiator} and ${partner}`), `: ${type.replaceAll("_", " ")}${description ? `, ${cut(description, 300)}` : ""}`);
 }
 
 // What trainers tell of their searches: nobody has measured it again, and it is of the trace as it is.
@@ -146,7 +162,7 @@ function claims(ours) {
     h("h2", {}, "Components"),
     table(
       [
-        ["component", (c) => h("a", { href: `#/component/${encodeURIComponent(c.digest)}`, title: c.id }, cut(c.id, 40))],
+        ["component", (c) => h("a", { href: `#/component/${encodeURIComponent(c.digest)}`, title: c.id, class: "clip" }, cut(c.id, 40)), { grow: true }],
         ["level", (c) => (c.claimed ? `claimed: ${level(c.level)}` : levelWith(c)), { number: true }],
         ["verdict", verdict],
         ["author", (c) => c.author, { wide: true }],
