@@ -23,7 +23,6 @@ from kernelnet.workbench.account import Account
 from kernelnet.workbench.errors import (
     CompileError,
     ComponentError,
-    OutOfFuel,
     TraceError,
     Trapped,
     WorkbenchError,
@@ -292,9 +291,7 @@ def failing(scenario: IScenario, path: Path, error: ComponentError) -> click.Cli
     """Error about a component that fails: what it does, and how its functions should be, if they aren't."""
     workbench = scenario.workbench
     what = str(error)
-    if isinstance(error, OutOfFuel):
-        what = "it loops forever, or is far too slow"
-    elif isinstance(error, Trapped):
+    if isinstance(error, Trapped):
         what = f"it crashes: {error}"
     text = f"{path} fails on the trace {plain(scenario.trace)}: {what}"
     if isinstance(error, WrongExport):

@@ -177,13 +177,14 @@ class BaseWorkbench(Generic[M, S]):
 
     Of every trace file that it has read it knows the digest: a claim about a trace that isn't here costs no reading.
 
-    A subclass gives the attributes below, and defines `machine`, `settings` and `makeScenario`; it says
+    A subclass gives the attributes below, and defines `machine` and `makeScenario`; it says
     C{@implementer(IPlugin, IWorkbench)}.
 
     @cvar folder: where the bench's header, C{baselines/*.c} and C{traces/} are.
     @cvar rules: what decides a score besides drivers and headers; part of the digest.
     @cvar baselineNames: the hand-made policies; each is a file in C{baselines/}.
     @cvar variants: number of variants of a trace that a claim is measured on; part of the digest.
+    @cvar ranges: the bench's settings, by name: default, least, most.
     """
 
     name: ClassVar[str]
@@ -198,6 +199,7 @@ class BaseWorkbench(Generic[M, S]):
     baselineNames: ClassVar[tuple[str, ...]]
     formats: ClassVar[str]
     variants: ClassVar[int] = 8
+    ranges: ClassVar[Mapping[str, tuple[int, int, int]]] = {}
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -217,11 +219,16 @@ class BaseWorkbench(Generic[M, S]):
 
     def complete(self, trace: Any, settings: Mapping[str, int]) -> dict[str, int]:
         """
-        The settings with the bench's defaults for what is missing.
+        The settings with the bench's defaults for what is missing; by default these are in C{ranges}.
 
-        @raise WorkbenchError: for a setting that isn't one; says which there are.
+        @raise WorkbenchError: for a setting that isn't one, and says which there are; or for one out of its range.
         """
-        raise NotImplementedError
+        self.refuseUnknown(settings, tuple(self.ranges))
+        complete = {name: settings.get(name, default) for name, (default, _, _) in self.ranges.items()}
+        for name, (_, least, most) in self.ranges.items():
+            if not least <= complete[name] <= most:
+                raise WorkbenchError(f"{name} is {complete[name]}; it should be {least} to {most}")
+        return complete
 
     def inWords(self, settings: Mapping[str, int]) -> str:
         """Complete settings for people, in words and units; those that are the defaults may be left out."""

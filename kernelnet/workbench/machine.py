@@ -25,9 +25,9 @@ from kernelnet.workbench._sections import MAX_ELEMENTS
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import compileOwn
 from kernelnet.workbench.engine import cores
-from kernelnet.workbench.errors import OutOfMemory, WrongExport
+from kernelnet.workbench.errors import WrongExport
 from kernelnet.workbench.memory import PLENTY, Arena, Layout, Memory, touched
-from kernelnet.workbench.sandbox import checkExports, guarded, loadModule
+from kernelnet.workbench.sandbox import Limits, checkExports, guarded, loadModule
 from kernelnet.workbench.trace import SplitTrace
 
 __all__ = [
@@ -91,11 +91,13 @@ class Shape:
     """
     Facts about a module that are known before it runs.
 
+    @ivar digest: hex SHA-256 of the module.
     @ivar abi: the one that it is for.
     @ivar optional: which of the ABI's optional functions it has.
     @ivar memory: the name by which it exports its memory, empty if it doesn't.
     """
 
+    digest: str
     abi: Abi
     optional: frozenset[str]
     memory: str
@@ -134,8 +136,11 @@ class Machine:
         raise NotImplementedError
 
     def prepare(self, arena: Arena, settings: Mapping[str, int], wasm: bytes, end: int) -> None:
-        """Make an arena fit for a run of module C{wasm} up to event C{end}: empty, and with keys of its own."""
-        raise NotImplementedError
+        """
+        Make an arena fit for a run of module C{wasm} up to event C{end}: empty, and with keys of its own.
+
+        By default nothing: fit for a driver that only reads what is in the arena.
+        """
 
     def begin(self, driver: Any, arena: Arena, settings: Mapping[str, int]) -> None:
         """Call what the driver wants called first; what it takes counts as the first split's."""
@@ -151,8 +156,12 @@ class Machine:
         raise NotImplementedError
 
     def fuelLimit(self, events: int, settings: Mapping[str, int]) -> int:
-        """The fuel that a policy may use for so many events: generous."""
-        raise NotImplementedError
+        """
+        The fuel that a policy may use for so many events: generous, since it bounds what a stranger's claim costs.
+
+        By default 2000 units an event, and 100 million for the start.
+        """
+        return 100_000_000 + 2_000 * events
 
     def memoryLimit(self, settings: Mapping[str, int]) -> int:
         """The bytes of linear memory that an instance of a policy may have."""
@@ -217,7 +226,7 @@ class Machine:
                 return self._shapes[key]
         module = loadModule(wasm)
         memories = [export.name for export in module.exports if isinstance(export.type, wasmtime.MemoryType)]
-        shape = Shape(*abiOf(module, self.abis), memories[0] if memories else "")
+        shape = Shape(key.hex(), *abiOf(module, self.abis), memories[0] if memories else "")
         with self._lock:
             self._shapes[key] = shape
             if len(self._shapes) > _MAX_SHAPES:
@@ -244,7 +253,8 @@ class Machine:
         memory, store = arena.memory, arena.memory.store
         most = self.memoryLimit(settings)
         store.set_limits(memory_size=most, table_elements=MAX_ELEMENTS)
-        with guarded(store, wallSeconds(limit)):
+        limits = Limits(shape.digest, windows[-1][2], limit, most, wallSeconds(limit))
+        with guarded(store, limits):
             memory.setFuel(limit)
             many = range(self.instances(settings))
             policies: list[Any] = [wasmtime.Instance(store, module, []).exports(store) for _ in many]
@@ -271,7 +281,7 @@ class Machine:
                 # A policy that can't grow its memory gives up by its own means, such as kn_alloc's.
                 gaveUp = trap.trap_code == wasmtime.TrapCode.UNREACHABLE
                 if gaveUp and any(each.data_len(store) > most - (4 << 20) for each in linear):
-                    raise OutOfMemory(f"the module used up its {most} bytes of memory") from None
+                    raise limits.outOfMemory() from None
                 raise
             # A memory that isn't exported can't be looked at: assume the worst.
             arena.waste += sum(each.data_len(store) for each in linear) if linear else most * len(policies)

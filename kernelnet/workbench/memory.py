@@ -5,7 +5,7 @@ The memory that a trusted program of ours walks: laid out by the host, filled on
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,3 +131,18 @@ class Arena:
     salted: tuple[bytes, int] = (b"", 0)
     runs: int = 0
     waste: int = 0
+
+    @classmethod
+    def holding(cls, columns: Mapping[str, npt.NDArray[Any]], room: Mapping[str, int] | None = None) -> Arena:
+        """
+        A new one with these arrays in it, each at the address that C{at} has under its name.
+
+        @param room: bytes that are kept free besides, zeroed, by name.
+        """
+        layout = Layout()
+        sizes = {name: column.nbytes for name, column in columns.items()}
+        at = {name: layout.place(size) for name, size in {**sizes, **(room or {})}.items()}
+        arena = cls(Memory(layout), at)
+        for name, column in columns.items():
+            arena.memory.write(at[name], column)
+        return arena

@@ -14,6 +14,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kernelnet.workbench._sections import checkCounts
@@ -38,13 +39,12 @@ from kernelnet.workbench.translator import translate
 if TYPE_CHECKING:
     import wasmtime
 
-__all__ = ["MAX_MODULE", "checkExports", "guarded", "loadModule"]
+__all__ = ["MAX_MODULE", "Limits", "checkExports", "guarded", "loadModule"]
 
 MAX_MODULE = 64 << 10
 """Bytes of a component's module: larger ones are refused unseen."""
 
 _KEPT_CODE = 64 << 20
-_ENDLESS = "the module used up its fuel: it loops forever, or is far too slow"
 
 _lock = threading.Lock()
 _modules: OrderedDict[tuple[bytes, bool], tuple[wasmtime.Module, int]] = OrderedDict()
@@ -123,32 +123,59 @@ def _shape(signature: Signature | None) -> str:
     return f"({', '.join(signature[0])}) -> ({', '.join(signature[1])})"
 
 
-@contextlib.contextmanager
-def guarded(store: wasmtime.Store, seconds: float) -> Iterator[None]:
+@dataclass(frozen=True)
+class Limits:
     """
-    Run a stranger's code inside: what it does wrong is raised as a `ComponentError`.
+    Limits of one run, and whose run it is: what an error names.
 
-    @param seconds: of wall clock, after which it is interrupted.
+    @ivar module: hex SHA-256 of the module.
+    @ivar events: so many are in the run.
+    @ivar fuel: units; C{memory}: bytes of linear memory of an instance; C{seconds}: of wall clock.
     """
+
+    module: str
+    events: int
+    fuel: int
+    memory: int
+    seconds: float
+
+    def outOfFuel(self) -> OutOfFuel:
+        return OutOfFuel(
+            f"module {self.module[:12]}… used up its fuel, {self.fuel} units for {self.events} events: "
+            "it loops forever, or is far too slow"
+        )
+
+    def outOfMemory(self, cause: str = "") -> OutOfMemory:
+        """@param cause: in the engine's words."""
+        behind = f": {oneLine(cause)}" if cause else ""
+        return OutOfMemory(f"module {self.module[:12]}… wants more than its memory, {self.memory} bytes{behind}")
+
+    def timedOut(self) -> TimedOut:
+        return TimedOut(f"module {self.module[:12]}… ran for more than {self.seconds:g} s")
+
+
+@contextlib.contextmanager
+def guarded(store: wasmtime.Store, limits: Limits) -> Iterator[None]:
+    """Run a stranger's code inside: what it does wrong is raised as a `ComponentError`."""
     import wasmtime
 
-    store.set_epoch_deadline(max(2, int(seconds / TICK)))
+    store.set_epoch_deadline(max(2, int(limits.seconds / TICK)))
     with ticker.running():
         try:
             yield
         except wasmtime.Trap as trap:
-            raise _ofTrap(trap, seconds) from None
+            raise _ofTrap(trap, limits) from None
         except wasmtime.WasmtimeError as error:
-            raise _ofError(str(error)) from None
+            raise _ofError(str(error), limits) from None
 
 
-def _ofTrap(trap: wasmtime.Trap, seconds: float) -> ComponentError:
+def _ofTrap(trap: wasmtime.Trap, limits: Limits) -> ComponentError:
     import wasmtime
 
     if trap.trap_code == wasmtime.TrapCode.OUT_OF_FUEL:
-        return OutOfFuel(_ENDLESS)
+        return limits.outOfFuel()
     if trap.trap_code == wasmtime.TrapCode.INTERRUPT:
-        return TimedOut(f"the module ran for more than {seconds:g} s")
+        return limits.timedOut()
     if trap.trap_code == wasmtime.TrapCode.STACK_OVERFLOW:
         return StackOverflow("the module's calls are nested too deeply for the stack")
     # Its message is a header line, a backtrace with addresses, and the cause at the end.
@@ -156,12 +183,12 @@ def _ofTrap(trap: wasmtime.Trap, seconds: float) -> ComponentError:
     return Trapped(oneLine(re.sub(r"^\s*([0-9]+: )?(wasm trap: )?", "", cause)))
 
 
-def _ofError(message: str) -> ComponentError:
+def _ofError(message: str, limits: Limits) -> ComponentError:
     """Errors, in contrast to traps, come from instantiating; wasmtime gives them no code, only words."""
     if "os error" in message:
         return NoResources(oneLine(message))
     if "fuel" in message:
-        return OutOfFuel(_ENDLESS)
+        return limits.outOfFuel()
     if "limit" in message or "exceeds" in message or "memory" in message:
-        return OutOfMemory(oneLine(message))
+        return limits.outOfMemory(message)
     return InvalidModule(oneLine(message))

@@ -134,7 +134,7 @@ class Shell:
         timer = threading.Timer(patience, shell.kill)
         timer.start()
         try:
-            shell.stdin.write(f'{{ {command}\n}} </dev/null; echo; echo "=-= $?"\n')
+            shell.stdin.write(f'{{ {command}\n}} </dev/null; code=$?; echo; echo "=-= $code"\n')
             shell.stdin.flush()
             lines: list[str] = []
             for line in shell.stdout:

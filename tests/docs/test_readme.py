@@ -32,6 +32,7 @@ ROWS: dict[str, list[str]] = {
     "kernelnet leaderboard": ["kernelnet leaderboard", "kernelnet ais", "kernelnet patterns", "kernelnet sessions"],
     "kernelnet generators": ["kernelnet generators"],
     "kernelnet workbenches": ["kernelnet workbenches"],
+    "kernelnet bench inspect FILE…": ["seq 200 >few.txt; kernelnet bench inspect few.txt"],
     "kernelnet bench run NAME": [],  # tests/docs/test_tutorial.py
     "kernelnet bench train NAME --out F.c": ["kernelnet bench train security --seconds 1 --out F.c --keep-refused"],
     "kernelnet bench plot NAME --out F.png": ["kernelnet bench plot security --out F.png"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib
 import os
 import resource
 import subprocess
@@ -81,6 +82,21 @@ class HostileTests(SynchronousTestCase):
     def test_slow(self) -> None:
         """A policy that does too much at each request runs out of fuel."""
         self.fails(errors.OutOfFuel, written(hit="for (volatile int i = 0; i < 1000000; i++);"))
+
+    def test_limitsNamed(self) -> None:
+        """Who runs out of fuel or memory is told which module, of what, and how much of it there is."""
+        slow = written(hit="for (volatile int i = 0; i < 1000000; i++);")
+        fuel = self.scenario.machine.fuelLimit(sum(self.scenario.events.values()), self.scenario.settings)
+        events = sum(self.scenario.events.values())
+        name = hashlib.sha256(slow).hexdigest()[:12]
+        self.fails(errors.OutOfFuel, slow, f"module {name}… used up its fuel, {fuel} units for {events} events: ")
+        less = self.assertRaises(errors.OutOfFuel, self.scenario.measure, slow, upTo="train", fuel=70_000)
+        self.assertIn(f"its fuel, 70000 units for {self.scenario.events['train']} events", str(less))
+        memory = f"wants more than its memory, {self.scenario.machine.memoryLimit(self.scenario.settings)} bytes"
+        greedy = written(init="for (;;) kn_alloc(1 << 20);")
+        self.fails(errors.OutOfMemory, greedy, f"module {hashlib.sha256(greedy).hexdigest()[:12]}… {memory}")
+        large = raw(memory=vec([b"\0" + leb(40_000)]))
+        self.fails(errors.OutOfMemory, large, f"module {hashlib.sha256(large).hexdigest()[:12]}… {memory}: ")
 
     def test_fill(self) -> None:
         """Filling memory again and again is charged by the byte."""

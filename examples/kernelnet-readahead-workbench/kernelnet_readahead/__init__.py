@@ -21,7 +21,6 @@ from zope.interface import implementer
 from kernelnet.interfaces import IWorkbench
 from kernelnet.workbench.abi import rankAbi
 from kernelnet.workbench.base import BaseWorkbench
-from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["ABIS", "HEADER", "ReadaheadWorkbench", "workbench"]
 
@@ -72,6 +71,7 @@ class ReadaheadWorkbench(BaseWorkbench):
     abis = ABIS
     folder = _HERE
     rules = RULES
+    ranges = {"seek": (16, 0, 100_000)}
     baselineNames = ("none", "fixed", "doubling", "again")
 
     def machine(self, path: Path) -> Any:
@@ -79,13 +79,6 @@ class ReadaheadWorkbench(BaseWorkbench):
         from kernelnet_readahead.trace import readTrace
 
         return ReadaheadMachine(readTrace(path))
-
-    def complete(self, trace: Any, settings: Mapping[str, int]) -> dict[str, int]:
-        self.refuseUnknown(settings, ("seek",))
-        seek = settings.get("seek", 16)
-        if not 0 <= seek <= 100_000:
-            raise WorkbenchError(f"seek is {seek}; it should be 0 to 100000 blocks")
-        return {"seek": seek}
 
     def makeScenario(self, machine: Any, settings: Mapping[str, int]) -> Any:
         from kernelnet_readahead.machine import ReadaheadScenario

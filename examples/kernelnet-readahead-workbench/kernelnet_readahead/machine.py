@@ -22,20 +22,9 @@ class ReadaheadMachine(Machine):
     abis = ABIS
     header = HEADER
 
-    def fuelLimit(self, events: int, settings: Mapping[str, int]) -> int:
-        return 100_000_000 + 2_000 * events
-
     def layOut(self) -> Arena:
-        layout, reads = Layout(), len(self.trace.file)
-        at = {
-            "file": layout.place(4 * reads),
-            "block": layout.place(4 * reads),
-            "states": layout.place(STATE * self.trace.files),
-        }
-        arena = Arena(Memory(layout), at)
-        arena.memory.write(at["file"], self.trace.file)
-        arena.memory.write(at["block"], self.trace.block)
-        return arena
+        columns = {"file": self.trace.file, "block": self.trace.block}
+        return Arena.holding(columns, room={"states": STATE * self.trace.files})
 
     def prepare(self, arena: Arena, settings: Mapping[str, int], wasm: bytes, end: int) -> None:
         arena.memory.fill(arena.at["states"], 0, STATE * self.trace.files)
