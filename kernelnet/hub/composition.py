@@ -211,6 +211,4 @@ class Hub:
                 job.stop()
         self.presence.stop()
         stopped = self.connections.stop(WireProblem("shutting_down", "the hub is going away; come back"))
-        stopped.addCallback(lambda _: self.presence.note(self.log))
-        # Where nothing can be written any more, that was said already.
-        return stopped.addErrback(lambda failure: failure.trap(WireProblem) and None)
+        return stopped.addCallback(lambda _: self.presence.note(self.log))

@@ -108,8 +108,10 @@ class Presence:
         if not seen:
             return None
         written = log.write(lambda transaction: transaction.ais.setSeen(seen))
-        # Such as that the disk is full by now: it is no more than a time.
-        return written.addErrback(lambda failure: self.log.failure("noting who was here failed", failure))
+        # Such as that the disk is full by now, or gone: it is no more than a time.
+        return written.addErrback(
+            lambda failure: self.log.warn("who was here is not noted: {reason}", reason=failure.getErrorMessage())
+        )
 
     def infoOf(self, ids: Iterable[str]) -> dict[str, AiInfo]:
         """Descriptions of those of C{ids} that ever said hello."""
