@@ -264,6 +264,18 @@ class MemoryReports:
     def onDigest(self, digest: str, limit: int, below: int) -> list[StoredReport]:
         return self._newest(lambda report: report.digest == digest, limit, below)
 
+    def confirming(self, digest: str, author: str, limit: int, below: int) -> list[StoredReport]:
+        seen = {author}
+
+        def isNews(report: NewReport) -> bool:
+            if report.digest != digest or report.verdict != Verdict.CONFIRMED.value or report.reporter in seen:
+                return False
+            if len(report.body) < below:
+                seen.add(report.reporter)
+            return True
+
+        return self._newest(isNews, limit, below)
+
     def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
         return [
             (report.reporter, report.verdict)

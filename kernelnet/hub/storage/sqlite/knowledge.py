@@ -362,6 +362,16 @@ class SqliteReports:
         sql = f"{_REPORT} WHERE digest = ? AND length(body) < ? ORDER BY seq DESC LIMIT ?"
         return [*map(StoredReport._make, self._execute(sql, (digest, below, limit)))]
 
+    def confirming(self, digest: str, author: str, limit: int, below: int) -> list[StoredReport]:
+        rows = self._execute(
+            f"{_REPORT} WHERE digest = ?1 AND seq IN ("  # noqa: S608
+            "SELECT MAX(seq) FROM performance_reports"
+            " WHERE digest = ?1 AND ai_id != ?2 AND verdict = ?3 AND length(body) < ?4"
+            " GROUP BY ai_id ORDER BY MAX(seq) DESC LIMIT ?5) ORDER BY seq DESC",
+            (digest, author, Verdict.CONFIRMED.value, below, limit),
+        )
+        return [*map(StoredReport._make, rows)]
+
     def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
         return self._execute(
             "SELECT ai_id, verdict FROM performance_reports WHERE digest = ? AND ai_id != ? AND verdict IS NOT NULL"

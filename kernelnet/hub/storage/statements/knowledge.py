@@ -365,6 +365,12 @@ class ReportsQueries(Protocol):
     def onDigest(self, digest: str, limit: int, below: int) -> list[StoredReport]:
         """The same by digest."""
 
+    def confirming(self, digest: str, author: str, limit: int, below: int) -> list[StoredReport]:
+        """
+        Of each AI but C{author} the newest on this digest with the verdict C{confirmed} and a body of less than
+        C{below} bytes; the newest C{limit}, by seq descending.
+        """
+
     def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
         """(reporter, verdict) of those on this digest that have a verdict and are not by C{author}, by seq."""
 

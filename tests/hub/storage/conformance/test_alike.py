@@ -147,6 +147,7 @@ def all_(reader: Reader) -> list[Any]:
         (reader.patterns.types(3), reader.patterns.count(), reader.reports.count()),
         reader.reports.lastConfirmation(),
         [(reader.reports.ofComponent(id_, 3, 4), reader.reports.ofComponent(id_, 9, 9)) for id_ in IDS],
+        [reader.reports.confirming(digest, "a", 2, 4) for digest in DIGESTS],
         [(reader.reports.onDigest(digest, 3, 4), reader.reports.verdicts(digest, "a")) for digest in DIGESTS],
         found,
         [*sessions.page("expired", (last.changedAt, last.id) if last else None, 3, False)],
