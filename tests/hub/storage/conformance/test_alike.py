@@ -62,9 +62,10 @@ def _anyStatement(transaction: Transaction, chance: random.Random, name: str) ->
             transaction.components.countVerdicts(digest)
         case 5 | 6:
             report = NewReport(ai, id_, digest, pick(VERDICTS), name, body)
-            transaction.reports.put(append(transaction, ai, name), report)
+            event = append(transaction, ai, name)
+            transaction.reports.put(event, report)
             transaction.components.countVerdicts(digest)
-            transaction.components.followRules(digest)
+            transaction.components.followRules(digest, ai, event.seq)
             if chance.random() < 0.1:
                 transaction.components.setRules({one: pick(["r1", "r2"]) for one in IDS[: chance.randrange(3)]})
         case 7:
