@@ -58,6 +58,7 @@ __all__ = [
     "newMessageId",
     "problemPayload",
     "rfc3339",
+    "unixTime",
     "withSeq",
 ]
 
@@ -173,6 +174,12 @@ def newMessageId(seconds: float) -> str:
     value = milliseconds << 80 | 7 << 76 | (random >> 62) << 64 | 2 << 62 | random & ((1 << 62) - 1)
     digits = f"{value:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def unixTime(timestamp: str) -> float:
+    """A message's C{timestamp} → Unix time; without a zone it is UTC."""
+    at = msgspec.convert(timestamp, datetime)
+    return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()
 
 
 def rfc3339(seconds: float) -> str:

@@ -15,8 +15,6 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kernelnet.artifacts import Verdict
-from kernelnet.hub.storage.statements.knowledge import StoredReport
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views.projections import MAX_REPORT
 
@@ -24,8 +22,8 @@ __all__ = ["WITNESSES", "Confirmation", "HandMade", "confirmation", "handMade"]
 
 WITNESSES = 2
 """AIs that must say the same of a hand-made policy."""
-_REPORTS = 16
-"""Number of a component's newest reports that are read."""
+_VOICES = 16
+"""Number of AIs whose words are read: of those who confirmed last; each has one voice, however much it reports."""
 _MAX_NAME = 64
 _LOWEST, _HIGHEST = -1000.0, 2.0
 """Bounds of a component's level and its interval: the optimum is 1, and an interval may reach over it."""
@@ -55,7 +53,8 @@ class Confirmation(Struct, frozen=True):
 
 def confirmation(reader: Reader, digest: str, author: str) -> Confirmation:
     """The words about the component with this digest, of all but its author; C{None} where they say nothing."""
-    told = [*_told(reader.reports.onDigest(digest, _REPORTS, MAX_REPORT), author)]
+    voices = reader.reports.confirming(digest, author, _VOICES, MAX_REPORT)
+    told: list[dict[str, Any]] = [msgspec.json.decode(report.body)["performance"] for report in voices]
     levels = [level for one in told if (level := _number(one.get("development_level"), _LOWEST, 1.0)) is not None]
     pairs = [pair for one in told if (pair := _interval(one)) is not None]
     return Confirmation(
@@ -77,15 +76,6 @@ def handMade(found: Confirmation) -> dict[str, Any]:
         "best_in_hindsight": best.name if best is not None else None,
         "best_in_hindsight_level": best.level if best is not None else None,
     }
-
-
-def _told(reports: Iterable[StoredReport], author: str) -> Iterable[dict[str, Any]]:
-    """The newest words of each AI that confirmed it."""
-    seen = {author}
-    for report in reports:
-        if report.verdict == Verdict.CONFIRMED.value and report.reporter not in seen:
-            seen.add(report.reporter)
-            yield msgspec.json.decode(report.body)["performance"]
 
 
 def _number(value: object, least: float, most: float) -> float | None:

@@ -149,7 +149,7 @@ def _putReport(row: NewReport, transaction: Transaction, event: Event) -> None:
     if row.digest:
         transaction.components.countVerdicts(row.digest)
         if row.verdict == Verdict.CONFIRMED.value:
-            transaction.components.followRules(row.digest)
+            transaction.components.followRules(row.digest, row.reporter, event.seq)
 
 
 def bestMatch(reader: Reader, feature: str, requestor: str) -> dict[str, Any] | None:

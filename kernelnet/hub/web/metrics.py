@@ -7,7 +7,6 @@ No AI's id is a label: ids come from strangers, and each would be a series of it
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -28,6 +27,7 @@ from kernelnet.hub.connection.search_history import SearchHistory
 from kernelnet.hub.storage.latency_histogram import BOUNDS, LatencyHistogram
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.workbench_rules import installedRules
+from kernelnet.wire import unixTime
 
 __all__ = ["CONTENT_TYPE", "Learned", "learned", "render"]
 
@@ -73,7 +73,7 @@ def learned(reader: Reader, tasks: Iterable[Mapping[str, Any]], searches: Search
             levels[name] = level, task["best_in_hindsight_level"]
     last = reader.reports.lastConfirmation()
     # It is of who confirmed it, whose clock may be ahead.
-    at = min(now, datetime.fromisoformat(last).timestamp()) if last is not None else None
+    at = min(now, unixTime(last)) if last is not None else None
     return Learned(levels, at, searches.evaluations, searches.rounds)
 
 

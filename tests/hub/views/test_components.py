@@ -95,6 +95,22 @@ class CatalogTests(HubTestCase):
     def setRules(self, digest: str) -> None:
         self.hub.transact(lambda transaction: transaction.components.setRules({"file_system": digest}))
 
+    def test_rulesOfStrangers(self) -> None:
+        """
+        Where a workbench isn't installed, two strangers who confirm each other's claims under rules of their own make
+        nobody else's older.
+        """
+        self.author.send("os_component_share", claiming("honest", 0.5))
+        for peer in (self.peer, self.other, self.hub.connect("AI_4")):
+            self.judge(peer, "honest", Verdict.CONFIRMED)
+        one, other = self.hub.connect("EVIL_1"), self.hub.connect("EVIL_2")
+        for liar, witness in ((one, other), (other, one)):
+            name = f"of {liar.aiId}"
+            liar.send("os_component_share", claiming(name, 0.9, rules="6" * 64))
+            self.judge(witness, name, Verdict.CONFIRMED)
+        self.assertFalse(self.entry("honest").olderRules)
+        self.assertTrue(self.entry("of EVIL_1").olderRules)
+
     def test_olderRules(self) -> None:
         """What was claimed under older rules stands last and is marked so, in lists, tasks, and pages of knowledge."""
         for name, level in (("new", 0.25), ("old", 0.75)):

@@ -49,6 +49,20 @@ class ConfirmationTests(HubTestCase):
         self.assertEqual(self.said(told, told, by=""), Confirmation())
         self.assertIsNone(self.said(told).bestInHindsight)
 
+    def test_floodedByOne(self) -> None:
+        """Who reports a hundred times on the same bytes, under as many ids, has one voice, and hides nobody's."""
+        told = {"development_level": 0.5, "best_in_hindsight": "sieve", "best_in_hindsight_level": 0.3}
+        honest = self.said(told, told, told)
+        self.assertEqual(honest.bestInHindsight, HandMade("sieve", 0.3))
+        (found,) = [entryOf(self.hub.stored, f"c{next(_numbers) - 1}")]
+        assert found is not None
+        liar = self.hub.connect("LIAR")
+        for verdict in (None, "confirmed"):
+            for number in range(50):
+                lie = {"component_id": f"{verdict}{number}", "performance": {"development_level": 0.9}}
+                liar.send("performance_report", {**lie, "digest": found.digest, "verdict": verdict})
+        self.assertEqual(confirmation(self.hub.stored, found.digest, "AUTHOR"), honest)
+
     def hand(self, *said: tuple[object, object] | None, which: str = "best_in_hindsight") -> HandMade | None:
         found = self.said(*({} if w is None else {which: w[0], f"{which}_level": w[1]} for w in said))
         return found.bestInHindsight if which == "best_in_hindsight" else found.chosenOnTrain

@@ -347,6 +347,23 @@ class ApiTests(WebTestCase):
         self.assertEqual(rfc3339(float(at))[:19], TIMESTAMP[:19])
         self.assertNotIn("stranger", text)
 
+    def test_metricsOfAnyClock(self) -> None:
+        """Whatever timestamp the wire takes of who confirms, metrics are told; without a zone it is UTC."""
+        self.hub.connect("AI_1").send("os_component_share", claiming("c", 0.25))
+        report = {"component_id": "c", "performance": {}, "digest": self.ask("/api/components/c").json["digest"]}
+        peer = self.hub.connect("AI_2")
+        for said, at in (
+            ("0001-01-01T00:00:00", -62135596800.0),
+            ("2020-01-01t00:00:00z", 1577836800.0),
+            ("2020-01-01T00:00:00", 1577836800.0),
+            ("2020-01-01T00:00:00+00:30", 1577835000.0),
+        ):
+            peer.send("performance_report", {**report, "verdict": "confirmed"}, timestamp=said)
+            found = self.ask("/metrics")
+            self.assertEqual(found.code, 200, said)
+            (told,) = re.findall(r"^kernelnet_last_confirmation_time_seconds (\S+)$", found.body.decode(), re.M)
+            self.assertEqual(float(told), at)
+
     def test_metrics(self) -> None:
         """Prometheus' text, with counters by type and no AI's id."""
         self.hub.connect("AI_OF_MINE").send("pattern_share", aPattern())

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.log_pages import Event
-from kernelnet.hub.storage.memory.tables import ComponentRow, PatternRow, ReportRow, RulesRow, Tables
+from kernelnet.hub.storage.memory.tables import ComponentRow, PatternRow, ReportRow, RulesRow, Tables, VoiceRow
 from kernelnet.hub.storage.statements.knowledge import (
+    VOICES,
     ComponentKey,
     ComponentTurn,
     NewComponent,
@@ -117,22 +118,31 @@ class MemoryComponents:
             rules[workbench] = RulesRow(digest, True)
         self._compareRules(None)
 
-    def followRules(self, digest: str) -> None:
+    def followRules(self, digest: str, reporter: str, seq: int) -> None:
         found = [
             row
             for row in self._tables.components.values()
             if row.stored.kind == "component"
             and row.stored.digest == digest
+            and row.stored.author != reporter
             and row.stored.confirmed > 0
             and row.workbenchDigest
         ]
         newest = max(found, key=lambda row: row.stored.seq, default=None)
         if newest is None:
             return
-        inForce = self._tables.rules.get(newest.feature)
-        if inForce is None or not inForce.installed:
-            self._tables.rules[newest.feature] = RulesRow(newest.workbenchDigest, False)
-            self._compareRules(newest.feature)
+        feature, inForce = newest.feature, self._tables.rules.get(newest.feature)
+        self._tables.voices[feature, reporter] = VoiceRow(newest.workbenchDigest, seq)
+        if inForce is not None and inForce.installed:
+            return
+        voices = sorted(
+            (row for (of, _), row in self._tables.voices.items() if of == feature), key=lambda row: -row.seq
+        )
+        # Of as many it gives the first: the newest.
+        counts = Counter(row.digest for row in voices[:VOICES])
+        rules = max(counts, key=lambda one: (counts[one], inForce is not None and one == inForce.digest))
+        self._tables.rules[feature] = RulesRow(rules, False)
+        self._compareRules(feature)
 
     def rules(self) -> dict[str, str]:
         return {workbench: row.digest for workbench, row in self._tables.rules.items()}
@@ -263,6 +273,18 @@ class MemoryReports:
 
     def onDigest(self, digest: str, limit: int, below: int) -> list[StoredReport]:
         return self._newest(lambda report: report.digest == digest, limit, below)
+
+    def confirming(self, digest: str, author: str, limit: int, below: int) -> list[StoredReport]:
+        seen = {author}
+
+        def isNews(report: NewReport) -> bool:
+            if report.digest != digest or report.verdict != Verdict.CONFIRMED.value or report.reporter in seen:
+                return False
+            if len(report.body) < below:
+                seen.add(report.reporter)
+            return True
+
+        return self._newest(isNews, limit, below)
 
     def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
         return [

@@ -18,7 +18,7 @@ from kernelnet.hub.storage.statements.access import StoredAi, StoredToken
 from kernelnet.hub.storage.statements.knowledge import NewPattern, NewReport, StoredComponent
 from kernelnet.hub.storage.statements.log import Mark
 
-__all__ = ["ComponentRow", "LogRow", "PatternRow", "ReportRow", "RulesRow", "SessionRow", "Table", "Tables"]
+__all__ = ["ComponentRow", "LogRow", "PatternRow", "ReportRow", "RulesRow", "SessionRow", "Table", "Tables", "VoiceRow"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -60,6 +60,13 @@ class RulesRow(NamedTuple):
 
     digest: str
     installed: bool
+
+
+class VoiceRow(NamedTuple):
+    """The rules of a workbench that an AI confirmed a claim under last, and the C{seq} of its report."""
+
+    digest: str
+    seq: int
 
 
 class ReportRow(NamedTuple):
@@ -164,6 +171,7 @@ class Tables:
     components: Table[tuple[str, str], ComponentRow] = field(default_factory=Table)
     reports: Table[tuple[str, str, str], ReportRow] = field(default_factory=Table)
     rules: Table[str, RulesRow] = field(default_factory=Table)
+    voices: Table[tuple[str, str], VoiceRow] = field(default_factory=Table)
 
     @property
     def first(self) -> int:

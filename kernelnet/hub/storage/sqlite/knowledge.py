@@ -11,6 +11,7 @@ from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.sqlite.log import Execute
 from kernelnet.hub.storage.statements.knowledge import (
+    VOICES,
     ComponentKey,
     ComponentTurn,
     NewComponent,
@@ -169,14 +170,24 @@ class SqliteComponents:
             self._execute("INSERT OR REPLACE INTO workbench_rules VALUES (?, ?, 1)", (workbench, digest))
         self._execute(f"UPDATE shared_components SET older_rules = {_IS_OLDER} WHERE older_rules != {_IS_OLDER}")  # noqa: S608
 
-    def followRules(self, digest: str) -> None:
+    def followRules(self, digest: str, reporter: str, seq: int) -> None:
+        found = self._execute(
+            "SELECT feature, workbench_digest FROM shared_components WHERE digest = ? AND ai_id != ?"
+            " AND kind = 'component' AND confirmed > 0 AND workbench_digest != '' ORDER BY seq DESC LIMIT 1",
+            (digest, reporter),
+        ).fetchone()
+        if found is None:
+            return
+        workbench, rules = found
+        self._execute("INSERT OR REPLACE INTO workbench_voices VALUES (?, ?, ?, ?)", (workbench, reporter, rules, seq))
         followed = self._execute(
-            "INSERT INTO workbench_rules SELECT feature, workbench_digest, 0 FROM shared_components"
-            " WHERE digest = ? AND kind = 'component' AND confirmed > 0 AND workbench_digest != ''"
-            " ORDER BY seq DESC LIMIT 1"
+            "INSERT INTO workbench_rules SELECT ?1, digest, 0 FROM ("
+            "SELECT digest, seq FROM workbench_voices WHERE workbench = ?1 ORDER BY seq DESC LIMIT ?2)"
+            " GROUP BY digest ORDER BY COUNT(*) DESC,"
+            " digest IN (SELECT r.digest FROM workbench_rules r WHERE r.workbench = ?1) DESC, MAX(seq) DESC LIMIT 1"
             " ON CONFLICT (workbench) DO UPDATE SET digest = excluded.digest"
             " WHERE NOT installed AND digest != excluded.digest RETURNING workbench",
-            (digest,),
+            (workbench, VOICES),
         ).fetchall()
         for one in followed:
             self._execute(f"UPDATE shared_components SET older_rules = {_IS_OLDER} WHERE feature = ?", one)  # noqa: S608
@@ -361,6 +372,16 @@ class SqliteReports:
     def onDigest(self, digest: str, limit: int, below: int) -> list[StoredReport]:
         sql = f"{_REPORT} WHERE digest = ? AND length(body) < ? ORDER BY seq DESC LIMIT ?"
         return [*map(StoredReport._make, self._execute(sql, (digest, below, limit)))]
+
+    def confirming(self, digest: str, author: str, limit: int, below: int) -> list[StoredReport]:
+        rows = self._execute(
+            f"{_REPORT} WHERE digest = ?1 AND seq IN ("  # noqa: S608
+            "SELECT MAX(seq) FROM performance_reports"
+            " WHERE digest = ?1 AND ai_id != ?2 AND verdict = ?3 AND length(body) < ?4"
+            " GROUP BY ai_id ORDER BY MAX(seq) DESC LIMIT ?5) ORDER BY seq DESC",
+            (digest, author, Verdict.CONFIRMED.value, below, limit),
+        )
+        return [*map(StoredReport._make, rows)]
 
     def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
         return self._execute(

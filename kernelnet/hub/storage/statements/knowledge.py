@@ -12,6 +12,7 @@ from kernelnet.hub.storage.log_pages import Event
 __all__ = [
     "COMPONENT_SORTS",
     "COMPONENT_STATES",
+    "VOICES",
     "ComponentKey",
     "ComponentTurn",
     "Components",
@@ -108,6 +109,9 @@ COMPONENT_SORTS = ("level", "confirmed", "newest")
 Orders of `ComponentsQueries.listed`, all descending: C{level}: by standing, level, seq; C{confirmed}: by rank, level,
 seq; C{newest}: by seq; in all of them claims of older rules come last.
 """
+
+VOICES = 16
+"""Number of AIs that have a voice on which rules of a workbench are in force: those that confirmed something last."""
 
 COMPONENT_STATES = ("confirmed", "refuted", "disputed", "unmeasured")
 """
@@ -320,10 +324,13 @@ class Components(ComponentsQueries, Protocol):
         C{olderRules} of all components is set as `countVerdicts` does it.
         """
 
-    def followRules(self, digest: str) -> None:
+    def followRules(self, digest: str, reporter: str, seq: int) -> None:
         """
-        If a component with this digest has C{confirmed > 0} and a C{workbenchDigest}: put that in force for its
-        feature, unless that was among the installed in the last `setRules`; of several the one with the highest seq.
+        C{reporter} confirmed this digest by the message C{seq}: if a component of another author has it, C{confirmed
+        > 0} and a C{workbenchDigest}, this is now its voice on the feature; of several that of the highest seq.
+
+        Of the `VOICES` newest (by seq) on that feature those rules come in force that most are for; of as many those
+        that are, else those of the newest.  But what was among the installed in the last `setRules` stays in force.
         C{olderRules} of the components with this feature is set as `countVerdicts` does it.
         """
 
@@ -364,6 +371,12 @@ class ReportsQueries(Protocol):
 
     def onDigest(self, digest: str, limit: int, below: int) -> list[StoredReport]:
         """The same by digest."""
+
+    def confirming(self, digest: str, author: str, limit: int, below: int) -> list[StoredReport]:
+        """
+        Of each AI but C{author} the newest on this digest with the verdict C{confirmed} and a body of less than
+        C{below} bytes; the newest C{limit}, by seq descending.
+        """
 
     def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
         """(reporter, verdict) of those on this digest that have a verdict and are not by C{author}, by seq."""

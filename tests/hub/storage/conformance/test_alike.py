@@ -62,9 +62,10 @@ def _anyStatement(transaction: Transaction, chance: random.Random, name: str) ->
             transaction.components.countVerdicts(digest)
         case 5 | 6:
             report = NewReport(ai, id_, digest, pick(VERDICTS), name, body)
-            transaction.reports.put(append(transaction, ai, name), report)
+            event = append(transaction, ai, name)
+            transaction.reports.put(event, report)
             transaction.components.countVerdicts(digest)
-            transaction.components.followRules(digest)
+            transaction.components.followRules(digest, ai, event.seq)
             if chance.random() < 0.1:
                 transaction.components.setRules({one: pick(["r1", "r2"]) for one in IDS[: chance.randrange(3)]})
         case 7:
@@ -147,6 +148,7 @@ def all_(reader: Reader) -> list[Any]:
         (reader.patterns.types(3), reader.patterns.count(), reader.reports.count()),
         reader.reports.lastConfirmation(),
         [(reader.reports.ofComponent(id_, 3, 4), reader.reports.ofComponent(id_, 9, 9)) for id_ in IDS],
+        [reader.reports.confirming(digest, "a", 2, 4) for digest in DIGESTS],
         [(reader.reports.onDigest(digest, 3, 4), reader.reports.verdicts(digest, "a")) for digest in DIGESTS],
         found,
         [*sessions.page("expired", (last.changedAt, last.id) if last else None, 3, False)],

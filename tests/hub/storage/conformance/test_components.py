@@ -8,6 +8,7 @@ from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.statements.knowledge import (
     COMPONENT_SORTS,
     COMPONENT_STATES,
+    VOICES,
     ComponentKey,
     ComponentsQueries,
     ComponentTurn,
@@ -288,6 +289,7 @@ class RulesTests(ComponentsTestCase):
     def setUp(self) -> None:
         """Of C{fs} a and b are of the rules old, c and d of new; a and c are confirmed, and e claims nothing."""
         super().setUp()
+        self.followed = 0
         for id_, rules, level in (
             ("a", "old", 0.9),
             ("b", "old", 0.8),
@@ -302,8 +304,9 @@ class RulesTests(ComponentsTestCase):
     def older(self) -> str:
         return "".join(one.id for one in self.query("inOrder") if one.olderRules)
 
-    def follow(self, id_: str) -> None:
-        self.write(lambda transaction: transaction.components.followRules(f"digest of {id_}"))
+    def follow(self, id_: str, reporter: str = "b") -> None:
+        self.followed += 1
+        self.write(lambda transaction: transaction.components.followRules(f"digest of {id_}", reporter, self.followed))
 
     def set(self, **installed: str) -> None:
         self.write(lambda transaction: transaction.components.setRules(installed))
@@ -324,7 +327,7 @@ class RulesTests(ComponentsTestCase):
         self.assertEqual(self.older(), "dg")
 
     def test_follow(self) -> None:
-        """Where a workbench isn't installed, those rules are in force that something was confirmed under last."""
+        """Where a workbench isn't installed, those rules are in force that something was confirmed under."""
         self.follow("b")  # nobody has confirmed it
         self.follow("none")
         self.follow("e")
@@ -340,6 +343,37 @@ class RulesTests(ComponentsTestCase):
         self.assertEqual((self.older(), self.query("rules")), ("cd", {"fs": "old", "net": "x"}))
         self.follow("c")
         self.assertEqual(self.older(), "ab")
+
+    def test_voices(self) -> None:
+        """Each AI has one voice, which goes with what it confirmed last; it takes more of them to change the rules."""
+        for reporter in ("b", "c"):
+            self.follow("a", reporter)
+        for _ in range(20):
+            self.follow("c", "liar")
+        self.assertEqual(self.query("rules"), {"fs": "old"})
+        self.again()
+        self.follow("c", "b")
+        self.assertEqual(self.query("rules"), {"fs": "new"})
+        self.follow("a", "d")  # as many: it stays
+        self.assertEqual((self.older(), self.query("rules")), ("ab", {"fs": "new"}))
+        self.follow("a", "e")
+        self.assertEqual((self.older(), self.query("rules")), ("cd", {"fs": "old"}))
+
+    def test_voicesOfOthers(self) -> None:
+        """An author has no voice by its own claim."""
+        author = self.query("inOrder")[0].author
+        self.follow("a", author)
+        self.assertEqual(self.query("rules"), {})
+
+    def test_voicesFade(self) -> None:
+        """Who has confirmed nothing for long, while many others did, has none."""
+        for number in range(VOICES + 4):
+            self.follow("a", f"old {number}")
+        for number in range(VOICES // 2):
+            self.follow("c", f"new {number}")
+        self.assertEqual(self.query("rules"), {"fs": "old"})
+        self.follow("c", "one more")
+        self.assertEqual(self.query("rules"), {"fs": "new"})
 
     def test_apart(self) -> None:
         """What is of older rules stands last in every order, however well it stood; and is the best of nothing."""

@@ -66,6 +66,27 @@ class ReportTests(EngineTestCase):
             self.assertEqual((ask(), ask(limit=2), ask(below=10)), (["4", "3", "2", "1"], ["4", "3"], ["4", "3", "1"]))
             self.assertEqual((ask(limit=2, below=6), ask("other")), (["4", "1"], []))
 
+    def test_confirming(self) -> None:
+        """Of each who confirmed the newest, however much somebody reports; neither the author's, nor large ones."""
+        for reporter, id_, verdict, size in (
+            ("a", "c", "confirmed", 1),
+            ("b", "c", "confirmed", 1),
+            ("b", "other id", "confirmed", 1),
+            ("x", "c", "confirmed", 1),
+            ("c", "c", "refuted", 1),
+            ("d", "c", "confirmed", 9),
+            ("b", "c", "refuted", 1),
+            ("b", "large", "confirmed", 10),
+            ("e", "c", None, 1),
+        ):
+            self.report(reporter, id_, verdict=verdict, size=size)
+        self.report("f", digest="other", verdict="confirmed")
+
+        def confirming(limit: int = 9) -> list[str]:
+            return [one.timestamp for one in self.ask(lambda r: r.reports.confirming("d", "x", limit, 10))]
+
+        self.assertEqual((confirming(), confirming(2)), (["6", "3", "1"], ["6", "3"]))
+
     def test_verdicts(self) -> None:
         """Whoever judged a digest, but its author, in the order of the log; figures are no verdict."""
         for reporter, verdict in (("c", "confirmed"), ("b", "refuted"), ("a", "confirmed"), ("d", None)):

@@ -8,22 +8,38 @@ ALTER TABLE shared_components ADD COLUMN older_rules INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE shared_components ADD COLUMN standing INTEGER
     AS ((confirmed > refuted) - (confirmed < refuted) - 3 * older_rules);
 
--- The rules of each workbench that are in force: those installed beside the hub, else those confirmed last.
+-- The rules of each workbench that are in force: those installed beside the hub, else those that most voices are for.
 CREATE TABLE workbench_rules (
     workbench TEXT PRIMARY KEY,
     digest    TEXT NOT NULL,
     installed INTEGER NOT NULL        -- whether it is installed beside the hub
 ) WITHOUT ROWID;
+-- The voice of each AI: the rules of that claim of another's which it confirmed last.
+CREATE TABLE workbench_voices (
+    workbench TEXT NOT NULL,
+    ai_id     TEXT NOT NULL,
+    digest    TEXT NOT NULL,
+    seq       INTEGER NOT NULL,       -- of its report
+    PRIMARY KEY (workbench, ai_id)
+) WITHOUT ROWID;
 
 UPDATE shared_components SET workbench_digest =
     COALESCE(json_extract(CAST(body AS TEXT), '$.manifest.report.workbench_digest'), '')
     WHERE kind = 'component' AND json_valid(CAST(body AS TEXT));
-INSERT INTO workbench_rules
-    SELECT feature, workbench_digest, 0 FROM (
-        SELECT c.feature, c.workbench_digest,
-               ROW_NUMBER() OVER (PARTITION BY c.feature ORDER BY r.seq DESC, c.seq DESC) AS place
+INSERT INTO workbench_voices
+    SELECT feature, voice, workbench_digest, said FROM (
+        SELECT c.feature, r.ai_id AS voice, c.workbench_digest, r.seq AS said,
+               ROW_NUMBER() OVER (PARTITION BY c.feature, r.ai_id ORDER BY r.seq DESC, c.seq DESC) AS place
         FROM shared_components c JOIN performance_reports r ON r.digest = c.digest AND r.ai_id != c.ai_id
         WHERE c.kind = 'component' AND c.workbench_digest != '' AND r.verdict = 'confirmed'
+    ) WHERE place = 1;
+INSERT INTO workbench_rules
+    SELECT workbench, digest, 0 FROM (
+        SELECT workbench, digest,
+               ROW_NUMBER() OVER (PARTITION BY workbench ORDER BY COUNT(*) DESC, MAX(seq) DESC) AS place
+        FROM (
+            SELECT *, ROW_NUMBER() OVER (PARTITION BY workbench ORDER BY seq DESC) AS newest FROM workbench_voices
+        ) WHERE newest <= 16 GROUP BY workbench, digest
     ) WHERE place = 1;
 UPDATE shared_components SET older_rules = 1
     WHERE workbench_digest != '' AND EXISTS (
