@@ -11,6 +11,7 @@ import functools
 import hashlib
 import stat
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -130,8 +131,8 @@ class BaseScenario:
 
         trace = cast("VariableTrace", self.machine.trace)
         secret = trace.seedFor("variants", hashlib.sha256(wasm).digest())
-        variant = trace.variant(seedOf(secret, number, self.variants))
-        return type(self)(self.workbench, type(self.machine)(variant), self.settings)
+        machine = self.workbench.variantMachine(self.machine, seedOf(secret, number, self.variants))
+        return type(self)(self.workbench, machine, self.settings)
 
     def baselines(self) -> Mapping[str, Report]:
         return {name: self.baseline(name) for name in self.workbench.baselineNames}
@@ -207,6 +208,7 @@ class BaseWorkbench(Generic[M, S]):
         self._digests: dict[_Key, str | None] = {}
         self._scenarios: OrderedDict[tuple[str, tuple[tuple[str, int], ...]], S] = OrderedDict()
         self._variants: OrderedDict[tuple[str, tuple[tuple[str, int], ...], bytes], VariantScenario] = OrderedDict()
+        self._variantMachines: weakref.WeakValueDictionary[bytes, Machine] = weakref.WeakValueDictionary()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -340,10 +342,30 @@ class BaseWorkbench(Generic[M, S]):
         made = VariantScenario(scenario, [scenario.onVariant(number, wasm) for number in range(scenario.variants)])
         with self._lock:
             made = self._variants.setdefault(key, made)
-            kept = sum(sum(each.events.values()) for each in self._variants.values())
-            while len(self._variants) > 1 and (kept > _KEPT_EVENTS or len(self._variants) > _KEPT_VARIANTS):
-                kept -= sum(self._variants.popitem(last=False)[1].events.values())
+            while len(self._variants) > 1 and (
+                len(self._variants) > _KEPT_VARIANTS or self._keptEvents() > _KEPT_EVENTS
+            ):
+                self._variants.popitem(last=False)
         return made
+
+    def _keptEvents(self) -> int:
+        """Events of all variants that are kept; at several settings they are the same ones."""
+        kept = {(trace, module): each.events for (trace, _, module), each in self._variants.items()}
+        return sum(sum(events.values()) for events in kept.values())
+
+    def variantMachine(self, machine: Machine, seed: bytes) -> Machine:
+        """
+        Worker thread.  Machine for one variant of a machine's trace, the same for all settings as long as one needs it.
+
+        Else a stranger's claim about sixteen sizes of a large trace would take sixteen times the memory.
+        """
+        with self._lock:
+            known = self._variantMachines.get(seed)
+        if known is not None:
+            return known
+        made = type(machine)(cast("VariableTrace", machine.trace).variant(seed))
+        with self._lock:
+            return self._variantMachines.setdefault(seed, made)
 
     def _key(self, path: Path) -> _Key:
         """Key of a file as long as it isn't changed."""

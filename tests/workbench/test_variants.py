@@ -116,6 +116,19 @@ class VariantTests(FolderCase):
                 self.assertEqual([len(each.machine._idle) for each in measured.variants], [0] * scenario.variants)  # type: ignore[attr-defined]
         self.assertEqual(len(scenario.workbench._variants), 32)
 
+    def test_memoryOfSettings(self) -> None:
+        """A claim about many cache sizes takes the memory of one, and its variants count once."""
+        bench = FileSystemWorkbench()
+        path = writeTrace(self.folder / "trace.txt", mixture(2000))
+        parts = [bench.scenario(path, {"capacity": capacity}) for capacity in (10, 20, 30)]
+        module = bench.baselineModule("fifo")
+        each = [part.forModule(module) for part in parts]
+        machines = {id(variant.machine) for one in each for variant in one.variants}  # type: ignore[attr-defined]
+        self.assertEqual(len(machines), parts[0].variants)
+        self.assertEqual(bench._keptEvents(), sum(each[0].events.values()))
+        another = parts[0].forModule(bench.baselineModule("lru"))
+        self.assertEqual(bench._keptEvents(), sum(each[0].events.values()) + sum(another.events.values()))
+
     def test_own(self) -> None:
         """A trace without variants, such as an author's own, is measured as it is."""
         scenario = self.scenario(2000)
