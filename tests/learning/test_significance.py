@@ -13,8 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from kernelnet.artifacts import SplitScore
 from kernelnet.generators import Candidate
 from kernelnet.learning.acceptance import accept
-from kernelnet.learning.significance import WINDOWS, gains, isSignificantlyBetter, lowerBound, studentQuantile
+from kernelnet.learning.significance import LUCK, WINDOWS, gains, isSignificantlyBetter, lowerBound, studentQuantile
 from kernelnet.workbench.suite import Suite
+from kernelnet.workbench.variants import VariantScenario
 from tests.workbench.support import baselineSource, policy, smallScenario
 
 
@@ -102,6 +103,39 @@ def turning(first: int, last: int) -> str:
     }}
     void kn_insert(u32 s, u64 k) {{ kn_push_front(l, head, s); n++; }}
     """
+
+
+class LuckTests(SynchronousTestCase):
+    """A module's digest draws its variants: the luckiest of many digests must not pass for better."""
+
+    def test_grinding(self) -> None:
+        """Of two thousand digests of a module that is no better, the luckiest gains less than what is asked."""
+        spread = 0.02
+        luckiest = max(range(2000), key=lambda seed: self.luck(spread, seed))
+        gained = self.luck(spread, luckiest)
+        self.assertGreater(gained, 3 * spread / 8**0.5)
+        self.assertLess(gained, LUCK * spread / 8**0.5)
+        passed = sum(isSignificantlyBetter(self.drawn(0, spread, seed), b"ours", b"theirs") for seed in range(2000))
+        # By the windows alone, half of them would pass.
+        self.assertLess(passed, 20)
+
+    def luck(self, spread: float, seed: int) -> float:
+        rng = random.Random(seed)
+        return sum(rng.gauss(0, spread) for _ in range(8)) / 8
+
+    def drawn(self, gain: float, spread: float, seed: int) -> Any:
+        """The same without a trace, which takes no time."""
+        rng = random.Random(seed)
+        scenario: Any = VariantScenario.__new__(VariantScenario)
+        scenario.variants = [
+            Windowed(ours=[round(1e6 * (1 - rng.gauss(gain, spread)))] * 8, theirs=[1_000_000] * 8) for _ in range(8)
+        ]
+        return scenario
+
+    def test_better(self) -> None:
+        """What is better by more than that passes."""
+        passed = [isSignificantlyBetter(self.drawn(0.05, 0.02, seed), b"ours", b"theirs") for seed in range(100)]
+        self.assertGreater(sum(passed), 90)
 
 
 class Accepting(SynchronousTestCase):
