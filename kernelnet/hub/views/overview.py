@@ -17,6 +17,7 @@ from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views import components
 from kernelnet.hub.views.sessions import sessionPage
+from kernelnet.wire import unixTime
 
 __all__ = ["MAX_EVENTS", "MAX_POINTS", "gainOf", "overview"]
 
@@ -69,18 +70,13 @@ def gainOf(task: dict[str, Any], step: dict[str, Any] | None = None) -> float | 
 
 
 def _inOrder(tasks: Sequence[dict[str, Any]], now: str) -> list[_Step]:
-    """
-    All steps in the order in which they came to the hub, the oldest first.
+    """All steps in the order in which they came to the hub, the oldest first; none is later than now."""
+    steps = sorted(((step["seq"], step, task) for task in tasks for step in task["steps"]), key=lambda one: one[0])
+    return [(_earlier(step["at"], now), step, task) for _, step, task in steps]
 
-    When a component was shared says its author's clock: it is believed up to the time of what came after it.
-    """
-    steps = sorted(((step["seq"], step, task) for task in tasks for step in task["steps"]), key=lambda one: -one[0])
-    found: list[_Step] = []
-    latest = now
-    for _, step, task in steps:
-        latest = min(latest, step["at"])
-        found.append((latest, step, task))
-    return found[::-1]
+
+def _earlier(one: str, other: str) -> str:
+    return min(one, other, key=unixTime)
 
 
 def _events(reader: Reader, steps: Sequence[_Step], now: str) -> list[dict[str, Any]]:
@@ -93,7 +89,7 @@ def _events(reader: Reader, steps: Sequence[_Step], now: str) -> list[dict[str, 
         found.append((at, step["seq"], best | told))
     for entry in components.entries(reader, state="refuted", sort="newest", limit=MAX_EVENTS):
         by = [aiId for aiId, verdict in entry.verdicts.items() if verdict is Verdict.REFUTED][:3]
-        at = min(entry.timestamp, now)
+        at = _earlier(entry.timestamp, now)
         refuted = {"at": at, "what": "refuted", "who": entry.author, "by": by, "component": entry.component.id}
         found.append((at, entry.seq, {**refuted, "digest": entry.digest}))
     ended, _ = sessionPage(reader, state="completed", limit=MAX_EVENTS, transcripts=False)
@@ -101,7 +97,9 @@ def _events(reader: Reader, steps: Sequence[_Step], now: str) -> list[dict[str, 
         at = session["changed"]
         both = {"who": session["initiator"], "with": session["partner"]}
         found.append((at, 0, {"at": at, "what": "session", **both, "type": session["type"]}))
-    return [event for _, _, event in sorted(found, key=lambda one: one[:2], reverse=True)[:MAX_EVENTS]]
+    return [
+        event for _, _, event in sorted(found, key=lambda one: (unixTime(one[0]), one[1]), reverse=True)[:MAX_EVENTS]
+    ]
 
 
 def _gainOverTime(steps: Sequence[_Step]) -> list[dict[str, Any]]:

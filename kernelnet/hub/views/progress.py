@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +13,7 @@ from msgspec import Struct
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views.confirmations import Confirmation, confirmation, handMade
 from kernelnet.message import MessageType
+from kernelnet.wire import unixTime
 
 __all__ = ["Progress", "progress"]
 
@@ -39,7 +42,11 @@ class _Shared(Struct):
 
 
 class Step(Struct):
-    """A confirmed component on a task."""
+    """
+    A confirmed component on a task.
+
+    @ivar at: when it was shared, as its author's clock said, as far as that is believed (RFC 3339).
+    """
 
     id: str
     author: str
@@ -93,8 +100,43 @@ def progress(reader: Reader, limit: int = 5000) -> list[dict[str, Any]]:
         task.newest.append(step)
         if not task.steps or step.level > task.steps[-1].level:
             task.steps.append(step)
+    _correctClocks([step for task in tasks.values() for step in task.steps])
     found = [_described(reader, task) for task in tasks.values()]
     return sorted(found, key=lambda task: (task["older_rules"], task["workbench"], task["trace"]))
+
+
+def _correctClocks(steps: list[Step]) -> None:
+    """
+    Have times go with the order in which steps came to the hub.
+
+    Each is of its author's clock.  Those of the most that agree with the order are believed; a step between them gets
+    that of the last one before, so that no single clock, be it of the year 1 or 9999, moves anybody else's.
+    """
+    steps.sort(key=lambda step: step.seq)
+    kept = _longestRun([unixTime(step.at) for step in steps])
+    at = steps[kept[0]].at if kept else ""
+    believed = set(kept)
+    for i, step in enumerate(steps):
+        at = step.at = step.at if i in believed else at
+
+
+def _longestRun(values: Sequence[float]) -> list[int]:
+    """The places of as many values as possible of which none is lower than the one before; of several the lowest."""
+    # For each length the run that ends lowest: its last value and place.
+    tails: list[float] = []
+    ends: list[int] = []
+    before: list[int | None] = []
+    for place, value in enumerate(values):
+        length = bisect_right(tails, value)
+        before.append(ends[length - 1] if length else None)
+        tails[length : length + 1] = [value]
+        ends[length : length + 1] = [place]
+    found: list[int] = []
+    last = ends[-1] if ends else None
+    while last is not None:
+        found.append(last)
+        last = before[last]
+    return found[::-1]
 
 
 def _described(reader: Reader, task: _Task) -> dict[str, Any]:

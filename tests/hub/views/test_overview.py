@@ -9,6 +9,7 @@ import msgspec
 from kernelnet.artifacts import Component
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views import overview, progress
+from kernelnet.wire import unixTime
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import HubTestCase
 from tests.hub.views.test_components import claiming
@@ -79,3 +80,17 @@ class OverviewTests(HubTestCase):
         self.share("last", 0.4, 0.3, "3", timestamp=future)
         self.assertEqual(self.told()["events"][0]["at"], NOW)
         self.assertEqual(self.told()["gain"][-1]["at"], NOW)
+
+    def test_clocks(self) -> None:
+        """One clock that is wrong, whether ahead or behind, moves the times of nobody else; zones are no clocks."""
+        for number, at in enumerate(("08:00:00+00:00", "09:00:00", "13:00:00+03:00", "11:00:00Z")):
+            if number == 2:
+                for name, wrong in (("past", "0001-01-01T00:00:00"), ("future", "9999-01-01T00:00:00z")):
+                    self.share(name, 0.5, 0.3, "1" if name == "past" else "2", timestamp=wrong)
+            self.share(f"c{number}", 0.4 + number / 10, 0.3, "a", timestamp=f"2026-11-28T{at}")
+        told = self.told()
+        times = [unixTime(point["at"]) - unixTime("2026-11-28T00:00:00Z") for point in told["gain"]]
+        self.assertEqual([time / 3600 for time in times], [8, 9, 9, 9, 10, 11])
+        (task,) = [task for task in self.hub.transact(progress.progress) if task["trace_digest"] == "a" * 64]
+        self.assertEqual([step["at"][11:16] for step in task["steps"]], ["08:00", "09:00", "13:00", "11:00"])
+        self.assertEqual([event["component"] for event in told["events"]][:2], ["c3", "c2"])

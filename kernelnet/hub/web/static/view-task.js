@@ -109,9 +109,9 @@ function rising(confirmed, shared) {
   if (!confirmed) return [];
   const since = confirmed.steps.filter((step) => Date.parse(step.at) / 1000 > shared.from);
   const before = confirmed.steps.at(-since.length - 1);
-  const times = since.map((step) => Date.parse(step.at) / 1000);
-  const end = Math.max(shared.to, (times.at(-1) ?? 0) + 1);
-  const x = [shared.from, ...times, end];
+  // An author's clock may be ahead.
+  const times = since.map((step) => Math.min(shared.to, Date.parse(step.at) / 1000));
+  const x = [shared.from, ...times, shared.to + 1];
   const flat = (value) => x.map(() => value);
   const values = (of) => [before ? of(before) : null, ...since.map(of), of(confirmed.steps.at(-1))];
   const stepped = { paths: window.uPlot?.paths.stepped({ align: 1 }) };
@@ -131,7 +131,7 @@ function rising(confirmed, shared) {
   const lowest = Math.min(0, ...data.slice(1).flat().filter((value) => typeof value === "number"));
   return [
     h("h2", {}, "Confirmed, on held-out"),
-    chart(`rise ${confirmed.trace_digest} ${key(confirmed.settings)}`, `Best confirmed level: now ${level(confirmed.steps.at(-1).level)} of 1`, series, data, [Math.max(lowest, -1) - 0.05, 1.05], { ...shared, to: end }),
+    chart(`rise ${confirmed.trace_digest} ${key(confirmed.settings)}`, `Best confirmed level: now ${level(confirmed.steps.at(-1).level)} of 1`, series, data, [Math.max(lowest, -1) - 0.05, 1.05], { ...shared, to: shared.to + 1 }),
   ];
 }
 
