@@ -20,6 +20,9 @@ __all__ = ["Progress", "progress"]
 MAX_SETTINGS = 32
 """Maximum number of a task's settings: no workbench has so many, and claims with more are left out of `progress`."""
 
+MAX_NAME = 256
+"""Characters of the longest name by which a task is told; claims with longer ones are left out, too."""
+
 LOOKED_AT = 20
 """Number of a task's newest components whose reports are asked about hand-made policies."""
 
@@ -80,7 +83,7 @@ def progress(reader: Reader, limit: int = 5000) -> list[dict[str, Any]]:
     for stored in reader.components.confirmedOnly(limit):
         component = msgspec.json.decode(stored.body, type=_Shared)
         claim = component.manifest.report if component.manifest is not None else None
-        if claim is None or len(claim.settings) > MAX_SETTINGS:
+        if claim is None or not _canBeTold(claim):
             continue
         key = f"{stored.olderRules} {claim.workbench} {claim.trace_digest} {sorted(claim.settings.items())}"
         task = tasks.setdefault(
@@ -103,6 +106,12 @@ def progress(reader: Reader, limit: int = 5000) -> list[dict[str, Any]]:
     _correctClocks([step for task in tasks.values() for step in task.steps])
     found = [_described(reader, task) for task in tasks.values()]
     return sorted(found, key=lambda task: (task["older_rules"], task["workbench"], task["trace"]))
+
+
+def _canBeTold(claim: _Measured.Claim) -> bool:
+    """Whether its task is bounded: all tasks are told in one answer, and a claim may have a megabyte of names."""
+    names = (claim.workbench, claim.trace_digest, *claim.settings)
+    return len(claim.settings) <= MAX_SETTINGS and max(map(len, names)) <= MAX_NAME
 
 
 def _correctClocks(steps: list[Step]) -> None:

@@ -182,6 +182,20 @@ class CatalogTests(HubTestCase):
         self.assertEqual([pattern["id"] for pattern in patterns(stored, None, 9)], ["b"])
         self.assertEqual([pattern["id"] for pattern in patterns(stored, "t", 9)], ["b"])
 
+    def test_longNames(self) -> None:
+        """All tasks stand in one answer: those are left out whose settings or other names are of any length."""
+        for name, field, value in (
+            ("fine", "settings", {"s" * 256: 1}),
+            ("settings", "settings", {"s" * 257: 1}),
+            ("digest", "trace_digest", "1" * 257),
+            ("bench", "workbench", "w" * 257),
+        ):
+            made = claiming(name, 0.5)
+            made["component"]["manifest"]["report"][field] = value
+            self.author.send("os_component_share", made)
+            self.judge(self.peer, name, Verdict.CONFIRMED)
+        self.assertEqual([task["settings"] for task in progress(self.hub.stored)], [{"s" * 256: 1}])
+
     def test_takenNames(self) -> None:
         """Nobody hides another's component by an id that is its digest, nor by sharing the same after it."""
         self.author.send("os_component_share", claiming("a", 0.5))

@@ -139,11 +139,17 @@ function rising(confirmed, shared) {
 function curve(tasks, confirmed) {
   if (!confirmed) return [];
   const others = tasks.filter((one) => !one.older_rules && one.workbench === confirmed.workbench && one.trace_digest === confirmed.trace_digest);
-  const alike = (name) => others.filter((one) => key({ ...one.settings, [name]: 0 }) === key({ ...confirmed.settings, [name]: 0 }));
-  const names = Object.keys(confirmed.settings).sort((one, other) => alike(other).length - alike(one).length);
-  const those = names.length ? alike(names[0]).sort((one, other) => one.settings[names[0]] - other.settings[names[0]]) : [];
+  const names = Object.keys(confirmed.settings);
+  const alike = new Map(names.map((name) => [name, [confirmed]]));
+  for (const one of others) {
+    const its = one.settings;
+    if (Object.keys(its).length !== names.length || !names.every((name) => Object.hasOwn(its, name))) continue;
+    const differing = names.filter((name) => its[name] !== confirmed.settings[name]);
+    if (differing.length === 1) alike.get(differing[0]).push(one);
+  }
+  const [name, those] = [...alike].sort(([, one], [, other]) => other.length - one.length)[0] ?? ["", []];
   if (those.length < 2) return [];
-  const [name] = names;
+  those.sort((one, other) => one.settings[name] - other.settings[name]);
   const data = [those.map((one) => one.settings[name]), those.map((one) => one.steps.at(-1).level), those.map((one) => one.best_in_hindsight_level), those.map(() => 1)];
   const points = { show: true, size: 6 };
   const series = [{ ...style(0), label: "best learned", width: 3, points }, { ...style(5), label: "hand-made, best in hindsight", points }, { ...style(2), label: "optimum", dash: [8, 4] }];
