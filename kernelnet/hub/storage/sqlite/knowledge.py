@@ -135,22 +135,8 @@ class SqliteComponents:
 
     def put(self, event: Event, component: NewComponent) -> None:
         c = component
-        self._put(
-            _PUT_COMPONENT,
-            (
-                event.seq,
-                c.author,
-                c.id,
-                c.kind,
-                c.name,
-                c.feature,
-                c.digest,
-                c.level,
-                c.timestamp,
-                c.body,
-                c.workbenchDigest,
-            ),
-        )
+        said = c.author, c.id, c.kind, c.name, c.feature, c.digest, c.level, c.timestamp, c.body, c.workbenchDigest
+        self._put(_PUT_COMPONENT, (event.seq, *said))
 
     def countVerdicts(self, digest: str) -> None:
         self._execute(
