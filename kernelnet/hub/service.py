@@ -107,8 +107,13 @@ class HubService(Service):
         log.findLoss = self._findLoss
         self._looking.clock = self._reactor
         self._looking.start(LOOK_EVERY)
-        started = log.open().addCallback(lambda _: log.read(Directory.load)).addCallback(self._listen, log)
+        started = log.open().addCallback(self._opened, log).addCallback(self._listen, log)
         started.addCallbacks(self._ready, self._failed)
+
+    def _opened(self, _: object, log: EventLog) -> Deferred[Directory]:
+        # What was committed last stands in it; it is there from the first write until the database is closed.
+        self._files.watch(self._state.database.with_name(f"{self._state.database.name}-wal"))
+        return log.read(Directory.load)
 
     def _ready(self, _: object) -> None:
         tellSupervisor("READY=1")

@@ -181,6 +181,11 @@ class FilesInPlace:
     def __init__(self, *paths: Path) -> None:
         self._found = {path: _place(path) for path in paths}
 
+    def watch(self, path: Path) -> None:
+        """Look at C{path}, too, if there is something."""
+        if (found := _place(path)) is not None:
+            self._found[path] = found
+
     def lost(self) -> Path | None:
         """The first path that leads elsewhere by now, or nowhere; C{None}: none does."""
         return next((path for path, found in self._found.items() if _place(path) != found), None)

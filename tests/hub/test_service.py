@@ -360,6 +360,10 @@ class TakenAwayTests(ProcessTestCase):
         """The same if only the database is taken away."""
         self.ends(lambda hub: (hub.state.path / "hub_data.db").unlink(), "/hub_data.db")
 
+    def test_walOfDatabase(self) -> None:
+        """The same if it is what SQLite keeps beside it: what was committed last stands in that."""
+        self.ends(lambda hub: (hub.state.path / "hub_data.db-wal").unlink(), "/hub_data.db-wal")
+
 
 class KillTests(ProcessTestCase):
     def test_kill9(self) -> None:
