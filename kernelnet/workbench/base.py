@@ -11,7 +11,6 @@ import functools
 import hashlib
 import stat
 import threading
-import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +26,7 @@ from kernelnet.workbench.compiler import LIBRARY, compileOwn
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
 from kernelnet.workbench.reports import added, reportOf
 from kernelnet.workbench.splits import SPLITS, splitEnds
-from kernelnet.workbench.variants import VariantScenario
+from kernelnet.workbench.variants import KeptVariants, VariantScenario
 from kernelnet.workbench.words import allInWords
 
 if TYPE_CHECKING:
@@ -37,10 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["SPLITS", "BaseScenario", "BaseWorkbench", "reportOf", "splitEnds"]
 
 _KEPT = 8
-_KEPT_VARIANTS = 2 * 16
-"""Scenarios as modules meet them, such as those of a suite of 16; together of at most so many events."""
-
-_KEPT_EVENTS = 32_000_000
 _Key = tuple[str, int, int]
 
 
@@ -207,8 +202,7 @@ class BaseWorkbench(Generic[M, S]):
         self._machines: OrderedDict[_Key, M] = OrderedDict()
         self._digests: dict[_Key, str | None] = {}
         self._scenarios: OrderedDict[tuple[str, tuple[tuple[str, int], ...]], S] = OrderedDict()
-        self._variants: OrderedDict[tuple[str, tuple[tuple[str, int], ...], bytes], VariantScenario] = OrderedDict()
-        self._variantMachines: weakref.WeakValueDictionary[bytes, Machine] = weakref.WeakValueDictionary()
+        self._variants = KeptVariants()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -335,37 +329,13 @@ class BaseWorkbench(Generic[M, S]):
     def variantsFor(self, scenario: BaseScenario, wasm: bytes) -> VariantScenario:
         """See `IScenario.forModule`; those of the last few modules are kept, as a claim is looked at more than once."""
         key = (scenario.traceDigest, tuple(sorted(scenario.settings.items())), hashlib.sha256(wasm).digest())
-        with self._lock:
-            if key in self._variants:
-                self._variants.move_to_end(key)
-                return self._variants[key]
-        made = VariantScenario(scenario, [scenario.onVariant(number, wasm) for number in range(scenario.variants)])
-        with self._lock:
-            made = self._variants.setdefault(key, made)
-            while len(self._variants) > 1 and (
-                len(self._variants) > _KEPT_VARIANTS or self._keptEvents() > _KEPT_EVENTS
-            ):
-                self._variants.popitem(last=False)
-        return made
-
-    def _keptEvents(self) -> int:
-        """Events of all variants that are kept; at several settings they are the same ones."""
-        kept = {(trace, module): each.events for (trace, _, module), each in self._variants.items()}
-        return sum(sum(events.values()) for events in kept.values())
+        return self._variants.scenario(
+            key, lambda: [scenario.onVariant(number, wasm) for number in range(scenario.variants)], scenario
+        )
 
     def variantMachine(self, machine: Machine, seed: bytes) -> Machine:
-        """
-        Worker thread.  Machine for one variant of a machine's trace, the same for all settings as long as one needs it.
-
-        Else a stranger's claim about sixteen sizes of a large trace would take sixteen times the memory.
-        """
-        with self._lock:
-            known = self._variantMachines.get(seed)
-        if known is not None:
-            return known
-        made = type(machine)(cast("VariableTrace", machine.trace).variant(seed))
-        with self._lock:
-            return self._variantMachines.setdefault(seed, made)
+        """Worker thread.  Machine for one variant of a machine's trace, whatever the settings."""
+        return self._variants.machine(seed, lambda: type(machine)(cast("VariableTrace", machine.trace).variant(seed)))
 
     def _key(self, path: Path) -> _Key:
         """Key of a file as long as it isn't changed."""

@@ -11,8 +11,11 @@ missing: who tries many modules keeps the luckiest.
 
 from __future__ import annotations
 
+import threading
+import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from zope.interface import implementer
 
@@ -20,9 +23,20 @@ from kernelnet.artifacts import Pattern, Report, SplitScore
 from kernelnet.interfaces import IScenario
 from kernelnet.workbench.reports import added, reportOf
 
-__all__ = ["VariantScenario", "variantLevels"]
+if TYPE_CHECKING:
+    from kernelnet.workbench.machine import Machine
+
+__all__ = ["KeptVariants", "VariantScenario", "variantLevels"]
+
+_KEPT = 2 * 16
+"""Scenarios as modules meet them, such as those of a suite of 16; together of at most so many events."""
+
+_KEPT_EVENTS = 32_000_000
 
 T = TypeVar("T")
+
+_Key = tuple[str, tuple[tuple[str, int], ...], bytes]
+"""Digest of a trace, settings, and digest of a module."""
 
 
 @implementer(IScenario)
@@ -98,6 +112,51 @@ class VariantScenario:
     def _sum(self, reports: Sequence[Report]) -> Report:
         splits = {name: added([each.splits[name] for each in reports]) for name in reports[0].splits}
         return reportOf(self, splits)
+
+
+class KeptVariants:
+    """
+    Variants of the last few modules, as a claim is looked at more than once; for any number of threads.
+
+    A variant is the same whatever the settings, and so is its machine: else a stranger's claim about sixteen sizes of a
+    large trace would take sixteen times the memory.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._scenarios: OrderedDict[_Key, VariantScenario] = OrderedDict()
+        self._machines: weakref.WeakValueDictionary[bytes, Machine] = weakref.WeakValueDictionary()
+
+    def __len__(self) -> int:
+        return len(self._scenarios)
+
+    def scenario(self, key: _Key, make: Callable[[], Sequence[IScenario]], plain: IScenario) -> VariantScenario:
+        """Worker thread.  A scenario as a module meets it, of what C{make} returns if it isn't kept."""
+        with self._lock:
+            if key in self._scenarios:
+                self._scenarios.move_to_end(key)
+                return self._scenarios[key]
+        made = VariantScenario(plain, make())
+        with self._lock:
+            made = self._scenarios.setdefault(key, made)
+            while len(self) > 1 and (len(self) > _KEPT or self.events() > _KEPT_EVENTS):
+                self._scenarios.popitem(last=False)
+        return made
+
+    def machine(self, seed: bytes, make: Callable[[], Machine]) -> Machine:
+        """Worker thread.  Machine of the variant of a seed, the same one as long as anybody needs it."""
+        with self._lock:
+            known = self._machines.get(seed)
+        if known is not None:
+            return known
+        made = make()
+        with self._lock:
+            return self._machines.setdefault(seed, made)
+
+    def events(self) -> int:
+        """Events of all variants that are kept."""
+        kept = {(trace, module): each.events for (trace, _, module), each in self._scenarios.items()}
+        return sum(sum(events.values()) for events in kept.values())
 
 
 def variantLevels(scenario: IScenario, wasm: bytes, split: str = "held_out") -> list[float]:

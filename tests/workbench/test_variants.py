@@ -125,9 +125,9 @@ class VariantTests(FolderCase):
         each = [part.forModule(module) for part in parts]
         machines = {id(variant.machine) for one in each for variant in one.variants}  # type: ignore[attr-defined]
         self.assertEqual(len(machines), parts[0].variants)
-        self.assertEqual(bench._keptEvents(), sum(each[0].events.values()))
+        self.assertEqual(bench._variants.events(), sum(each[0].events.values()))
         another = parts[0].forModule(bench.baselineModule("lru"))
-        self.assertEqual(bench._keptEvents(), sum(each[0].events.values()) + sum(another.events.values()))
+        self.assertEqual(bench._variants.events(), sum(each[0].events.values()) + sum(another.events.values()))
 
     def test_own(self) -> None:
         """A trace without variants, such as an author's own, is measured as it is."""
