@@ -29,9 +29,13 @@ from kernelnet.cli.policy_comparison import Standing, measureBaselines, steps, t
 from kernelnet.cli.policy_table import plainConsole, printLegend, printStanding
 from kernelnet.cli.progress import Counted, progress
 from kernelnet.interfaces import IScenario, IWorkbench
+from kernelnet.interrupt import held
 from kernelnet.workbench.errors import ComponentError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from kernelnet.cli.training import Search
     from kernelnet.learning.saved_search import SavedSearch
 
 __all__ = ["REFUSED", "train"]
@@ -186,13 +190,19 @@ def train(
             costs=saved.costs if saved is not None else [],
             before=saved.evaluations if saved is not None else 0,
         )
-        candidate = search.run(errors, asJson)
-        # At once: what follows may be interrupted.
-        state = search.state(chosen, saved, parent_name=parent.name if parent is not None else "", parent=source)
-        goesOn = search.results.evaluations > 0
-        if goesOn:
-            writeFile(searchFile(out), state, True)
-        trained = search.judge(candidate, out.name, earlier, asJson)
+        goesOn = ""
+        try:
+            try:
+                candidate = search.run(errors, asJson)
+            finally:
+                # At once, whatever ended it: what follows may be interrupted, too.
+                with held():
+                    goesOn = _kept(search, out, errors, chosen, saved, parent=parent, source=source)
+            trained = search.judge(candidate, out.name, earlier, asJson)
+        except (KeyboardInterrupt, click.ClickException):
+            if goesOn:
+                errors.print(goesOn, soft_wrap=True)
+            raise
         again = [found_source.againCommand(bench.name, out, path, part.settings) for path, part in chosen]
         written = trained.found is not None and (trained.accepted or keepRefused)
         if written:
@@ -231,11 +241,40 @@ def train(
         more = "--evaluations" if evaluations else "--seconds"
         console.print(f"nothing was written; more {more} or another --seed may help", soft_wrap=True)
     if goesOn:
-        words = f"go on: kernelnet bench train {bench.name} --resume {out} (with {searchFile(out).name} beside it)"
-        console.print(words, soft_wrap=True)
+        console.print(goesOn, soft_wrap=True)
     console.print(found[-1].verdict, soft_wrap=True)
     if not trained.accepted:
         raise SystemExit(REFUSED)
+
+
+def _kept(
+    search: Search,
+    out: Path,
+    errors: Console,
+    chosen: Tasks,
+    saved: SavedSearch | None,
+    *,
+    parent: Path | None,
+    source: str,
+) -> str:
+    """
+    Write beside C{out} what it takes to go on.
+
+    @return: words for how to go on; empty: nothing was measured, or it can't be written.
+    """
+    from kernelnet.learning.saved_search import searchFile
+
+    if not search.results.evaluations:
+        return ""
+    beside = searchFile(out)
+    try:
+        name = parent.name if parent is not None else ""
+        writeFile(beside, search.state(chosen, saved, parent_name=name, parent=source), True)
+    except click.ClickException as error:
+        # What was found is judged and written all the same, perhaps elsewhere.
+        errors.print(f"warning: nothing can go on with this search: {error.message}", soft_wrap=True)
+        return ""
+    return f"go on: kernelnet bench train {search.workbench} --resume {out} (with {beside.name} beside it)"
 
 
 def _tasks(

@@ -193,6 +193,7 @@ class Search:
     A search on the training part, and the guard's judgement of what it found.
 
     @ivar results: all that it has measured, or an earlier one has that it goes on with.
+    @ivar workbench: name of the task's.
     """
 
     def __init__(
@@ -213,6 +214,7 @@ class Search:
         @param costs: see `kernelnet.generators.evolution.portfolio`; C{before}: evaluations of the earlier search.
         """
         self.results = results
+        self.workbench = scenario.workbench.name
         self._scenario, self._generator, self._budget = scenario, generator, budget
         self._seed, self._objective, self._parent = seed, objective, parent
         self._memory: dict[str, Any] = {"costs": costs}
@@ -261,9 +263,10 @@ class Search:
                 parent_name=parent_name,
                 timed=self._budget.evaluations is None,
                 seconds=round(self._seconds + (earlier.seconds if earlier is not None else 0.0), 3),
-                evaluations=self.results.evaluations,
+                # What it was asked for anew, but may have been ended before it was where the earlier one had been.
+                evaluations=max(self.results.evaluations, earlier.evaluations if earlier is not None else 0),
                 costs=list(self._memory.get("costs", [])),
-                results=self.results.known,
+                results=self.results.kept(),
             )
         )
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import lzma
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from kernelnet.learning.search_results import Windows
+from kernelnet.learning.search_results import MAX_WINDOWS, Windows, windowsIn
 
 __all__ = ["MAX_BYTES", "NotASearch", "SavedSearch", "decode", "encode", "searchFile"]
 
@@ -21,6 +22,12 @@ MAX_BYTES = 256 << 20
 """Of a file's contents: several times those of the largest number of results."""
 
 _FORMAT = "kernelnet search 1"
+
+_Seed = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+_Objective = Annotated[str, Meta(pattern="^(score|fuel)$")]
+_Evaluations = Annotated[int, Meta(ge=0, le=1 << 40)]
+_Tasks = Annotated[list[tuple[str, dict[str, int]]], Meta(min_length=1)]
+_Measured = Annotated[Windows, Meta(min_length=1)]
 
 
 class NotASearch(ValueError):
@@ -40,17 +47,17 @@ class SavedSearch(Struct, forbid_unknown_fields=True):
     workbench: str
     workbench_digest: str
     trace_digest: str
-    tasks: list[tuple[str, dict[str, int]]]
+    tasks: _Tasks
     generator: str
-    seed: int
-    objective: str
+    seed: _Seed
+    objective: _Objective
     parent: str
     parent_name: str
     timed: bool
     seconds: float
-    evaluations: int
+    evaluations: _Evaluations
     costs: list[float]
-    results: dict[str, Windows | None]
+    results: dict[str, _Measured | None]
     format: str = _FORMAT
 
 
@@ -78,4 +85,6 @@ def decode(data: bytes) -> SavedSearch:
         raise NotASearch(str(error)) from None
     if found.format != _FORMAT:
         raise NotASearch(f"it is of another version, {found.format[:40]!r} instead of {_FORMAT!r}")
+    if windowsIn(found.results.values()) > MAX_WINDOWS:
+        raise NotASearch(f"it has results of more than {MAX_WINDOWS} windows")
     return found

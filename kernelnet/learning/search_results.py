@@ -9,20 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kernelnet.artifacts import SplitScore
 from kernelnet.interfaces import IScenario
 from kernelnet.workbench.errors import ComponentError, NoResources, TimedOut
 
-__all__ = ["MAX_RESULTS", "CurvePoint", "Improvement", "SearchResults", "Windows", "searchCurve"]
+__all__ = ["MAX_WINDOWS", "CurvePoint", "Improvement", "SearchResults", "Windows", "searchCurve", "windowsIn"]
 
-MAX_RESULTS = 50_000
-"""Maximum number that is kept: a hundred megabytes; what comes later is measured again."""
+MAX_WINDOWS = 400_000
+"""
+Maximum number that is kept, in all results together: a hundred megabytes.  What comes later is measured again.  Of one
+trace that are 50,000 results, of a suite of sixteen 3,000.
+"""
 
 Windows = list[tuple[int, int, int, dict[str, int]]]
 """Of each window events, score, fuel and metrics."""
+
+
+def windowsIn(results: Iterable[Windows | None]) -> int:
+    """Number of windows in results; one that failed counts as one."""
+    return sum(1 if windows is None else len(windows) for windows in results)
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class SearchResults:
     def __init__(self, known: Mapping[str, Windows | None] | None = None) -> None:
         """@param known: of an earlier search."""
         self.known = dict(known or {})
+        self._windows = windowsIn(self.known.values())
         self.improvements: list[Improvement] = []
         self._asked: set[bytes] = set()
         self._lowest: int | None = None
@@ -58,6 +67,11 @@ class SearchResults:
     @property
     def evaluations(self) -> int:
         return len(self._asked)
+
+    def kept(self) -> dict[str, Windows | None]:
+        """All of `known` so far, also while a search goes on."""
+        with self._lock:
+            return dict(self.known)
 
     def windows(
         self, wasm: bytes, parameters: Sequence[float], count: int, measure: Callable[[], list[SplitScore]]
@@ -73,8 +87,10 @@ class SearchResults:
         if key not in self.known:
             found = self._measured(measure)
             with self._lock:
-                if len(self.known) < MAX_RESULTS:
+                more = windowsIn([found])
+                if self._windows + more <= MAX_WINDOWS and key not in self.known:
                     self.known[key] = found
+                    self._windows += more
         else:
             found = self.known[key]
         with self._lock:

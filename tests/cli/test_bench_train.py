@@ -29,7 +29,7 @@ from kernelnet.generators.search import Search
 from kernelnet.interfaces import IComponentGenerator, IWorkbench
 from kernelnet.learning import search_run
 from kernelnet.learning.problem import Problem
-from kernelnet.learning.saved_search import searchFile
+from kernelnet.learning.saved_search import decode, searchFile
 from kernelnet.learning.search_results import SearchResults
 from kernelnet.testing import loopWithScan
 from kernelnet.workbench.base import BaseScenario
@@ -318,6 +318,61 @@ class TrainTests(TrainTestCase):
         self.assertRaises(KeyboardInterrupt, training._search, run, "stub", console, shown, False)
         run.finish.assert_called_once_with()
         self.assertTrue(ended.is_set())
+
+    def test_nothingLost(self) -> None:
+        """Whatever ends a search after it has measured, it can be gone on with: a second Ctrl-C, its generator…"""
+
+        def failing(problem: Any) -> None:
+            problem.measure(problem.compile(workbench.baselineSource("lru")))
+            raise ended[0]
+
+        stub = Stub(failing)
+        self.generators(stub)
+        ended: list[BaseException] = []
+        for how, code in ((AssertionError("it was called"), 1), (KeyboardInterrupt(), 130)):
+            ended[:] = [how]
+            if code == 130:
+                self.patch(training, "_search", lambda run, *rest: stub.generate(run._problem))
+            result = self.call(*self.train("--evaluations", "8", "--force"))
+            self.assertEqual(result.exit_code, code, result.stderr)
+            self.assertIn(f"go on: kernelnet bench train file_system --resume {self.out} (with", result.stderr)
+            self.assertEqual(decode(searchFile(self.out).read_bytes()).evaluations, 1)
+            searchFile(self.out).unlink()
+
+    def test_judgingInterrupted(self) -> None:
+        """Ctrl-C while what was found is judged: it is said how to go on."""
+        self.patch(training.Search, "judge", mock.Mock(side_effect=KeyboardInterrupt))
+        result = self.call(*self.train("--evaluations", "8"))
+        self.assertEqual(result.exit_code, 130)
+        self.assertIn(f"go on: kernelnet bench train file_system --resume {self.out} (with", result.stderr)
+        self.assertEqual(decode(searchFile(self.out).read_bytes()).evaluations, 8)
+
+    def test_resumedAndInterrupted(self) -> None:
+        """A search that is ended before it is where it had been still goes on from there."""
+        self.generators(Search())
+        self.call(*self.train("--evaluations", "30"))
+
+        def first(problem: Any) -> None:
+            problem.measure(problem.compile(workbench.baselineSource("lru")))
+
+        self.generators(Stub(first, "search"))
+        self.call(*TRAIN, "--resume", self.out, "--evaluations", "8")
+        self.assertEqual(decode(searchFile(self.out).read_bytes()).evaluations, 30)
+
+    def test_diskFull(self) -> None:
+        """Where the search can't be kept, what it has found is judged and written all the same."""
+        write = arguments.writeFile
+
+        def full(path: Path, data: bytes, force: bool) -> None:
+            if path.suffix == ".search":
+                raise click.ClickException(f"{path}: No space left on device")
+            write(path, data, force)
+
+        self.patch(bench_train, "writeFile", full)
+        result = self.call(*self.train("--keep-refused"))
+        self.assertIn("warning: nothing can go on with this search: ", result.stderr)
+        self.assertNotIn("go on: ", result.stdout)
+        self.assertTrue(self.out.exists())
 
     def test_resumed(self) -> None:
         """It goes on where a search was, and finds what one search of that length does, measuring nothing twice."""

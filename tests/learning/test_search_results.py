@@ -7,7 +7,7 @@ import lzma
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import SplitScore
-from kernelnet.learning import search_results
+from kernelnet.learning import saved_search, search_results
 from kernelnet.learning.saved_search import NotASearch, SavedSearch, decode, encode
 from kernelnet.learning.search_results import SearchResults, searchCurve
 from kernelnet.workbench.errors import ComponentError, NoResources, Trapped
@@ -62,11 +62,14 @@ class SearchResultsTests(SynchronousTestCase):
         self.assertEqual(self.results.known, {})
 
     def test_bound(self) -> None:
-        """No more than so many are kept."""
-        self.patch(search_results, "MAX_RESULTS", 2)
+        """No more than so many windows are kept, those of an earlier search among them."""
+        self.patch(search_results, "MAX_WINDOWS", 4)
         for number in range(4):
             self.windows(number, number)
         self.assertEqual((len(self.results.known), self.results.evaluations), (2, 4))
+        again = SearchResults(self.results.known)
+        self.windows(9, 9, again)
+        self.assertEqual(len(again.known), 2)
 
 
 class CurveTests(AcceptedTestCase):
@@ -126,5 +129,18 @@ class SavedSearchTests(SynchronousTestCase):
         ):
             self.assertRaises(NotASearch, decode, data)
         self.assertRaises(NotASearch, decode, lzma.compress(bytes(300 << 20), preset=0))
+        bad: tuple[dict[str, object], ...] = (
+            {"tasks": []},
+            {"seed": -1},
+            {"evaluations": -1},
+            {"evaluations": 10**30},
+            {"objective": "fame"},
+            {"results": {"ab 8": []}},
+        )
+        for changes in bad:
+            self.assertRaises(NotASearch, decode, encode(self.search(**changes)))
+        self.patch(saved_search, "MAX_WINDOWS", 1)
+        error = self.assertRaises(NotASearch, decode, whole)
+        self.assertIn("results of more than 1 windows", str(error))
         error = self.assertRaises(NotASearch, decode, encode(self.search(format="kernelnet search 9")))
         self.assertIn("another version", str(error))
