@@ -25,8 +25,9 @@ from kernelnet.cli.component_measurement import Member, asClaimed, asItIs, claim
 from kernelnet.cli.inspection import inspect
 from kernelnet.cli.plot_plan import costPlans, plans
 from kernelnet.cli.policy_comparison import Standing, steps, toJson
-from kernelnet.cli.policy_table import plainConsole, printLegend, printStanding, printVerdict
+from kernelnet.cli.policy_table import printLegend, printStanding, printVerdict
 from kernelnet.cli.progress import Counted, progress
+from kernelnet.cli.tables import plainConsole
 
 __all__ = ["REFUSED", "bench"]
 

@@ -26,8 +26,9 @@ from kernelnet.cli.arguments import (
 from kernelnet.cli.common import jsonOption
 from kernelnet.cli.completion import generatorNames, workbenchNames
 from kernelnet.cli.policy_comparison import Standing, measureBaselines, steps, toJson, unitOf
-from kernelnet.cli.policy_table import plainConsole, printLegend, printStanding
+from kernelnet.cli.policy_table import printLegend, printStanding
 from kernelnet.cli.progress import Counted, progress
+from kernelnet.cli.tables import plainConsole
 from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.interrupt import held
 from kernelnet.workbench.errors import ComponentError

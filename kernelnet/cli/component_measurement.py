@@ -11,6 +11,7 @@ from kernelnet.cli.arguments import failing
 from kernelnet.cli.policy_comparison import MeasuredComponent, Standing, standing, steps
 from kernelnet.cli.policy_table import verdictText
 from kernelnet.interfaces import IScenario
+from kernelnet.learning.acceptance import isBetter
 from kernelnet.learning.submission import Measurement, makeComponent
 from kernelnet.learning.verdict import recommend
 from kernelnet.untrusted import plain
@@ -56,8 +57,8 @@ def asClaimed(scenario: IScenario, member: Member | None, measured: Callable[[],
         raise failing(scenario, member.path, error) from None
     measured()
     found = standing(met, [ours], measured, sure=True, costs=True, drawnBy=ours.name)
-    score = ours.report.splits["validation"].score
-    if score < min(report.splits["validation"].score for report in met.baselines().values()):
+    # By the guard: what that would refuse, as luck or worse, is not what to use.
+    if isBetter(met, member.wasm)[0]:
         component = makeComponent(met, Candidate(member.source), Measurement(member.wasm, ours.abi, ours.report))
         component.id = plain(ours.name)
         found.verdict = verdictText(found, recommend(met, component))

@@ -16,7 +16,6 @@ from kernelnet.learning.verdict import Recommendation, levelText
 from kernelnet.untrusted import plain
 
 __all__ = [
-    "plainConsole",
     "printLegend",
     "printStanding",
     "printVerdict",
@@ -46,9 +45,6 @@ def printStanding(found: Standing, console: Console) -> None:
     tables = [standingTable(found, detail) for detail in (3, 2, 1, 0, -1)]
     options = console.options.update(max_width=10_000)
     widths = [Measurement.get(console, options, table).maximum for table in tables]
-    if not console.is_terminal:
-        # Nobody reads a file through a window of 80 columns.
-        console.width = max(console.width, widths[0])
     fitting = [table for table, width in zip(tables, widths, strict=True) if width <= console.width]
     console.print((fitting or tables[-1:])[0])
 
@@ -80,11 +76,6 @@ def printVerdict(found: Standing, console: Console) -> None:
             console.print(f"{plain(policy.name)}: {words}", soft_wrap=True)
     if found.verdict:
         console.print(found.verdict, soft_wrap=True)
-
-
-def plainConsole(stderr: bool = False) -> Console:
-    """Console that prints words as they are: what looks like markup in a file's name is none."""
-    return Console(markup=False, emoji=False, highlight=False, stderr=stderr)
 
 
 def printLegend(found: Standing, console: Console) -> None:

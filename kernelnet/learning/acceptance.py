@@ -21,7 +21,7 @@ from kernelnet.learning.submission import makeComponent, measure
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import CompileError, ComponentError
 
-__all__ = ["accept"]
+__all__ = ["accept", "isBetter"]
 
 
 def accept(
@@ -49,8 +49,8 @@ def accept(
         return _acceptCheaper(scenario, candidate, parent, generator, seed)
     try:
         wasm = compileC(candidate.source, scenario.workbench.headerPath, trusted=True)
-        isBetter, why = _isBetter(scenario, wasm, known)
-        if not isBetter:
+        better, why = isBetter(scenario, wasm, known)
+        if not better:
             return None, why
         measured = measure(scenario, wasm)
     except CompileError as error:
@@ -60,9 +60,9 @@ def accept(
     return makeComponent(scenario, candidate, measured, generator=generator, seed=seed), why
 
 
-def _isBetter(plain: IScenario, wasm: bytes, known: Component | None) -> tuple[bool, str]:
+def isBetter(plain: IScenario, wasm: bytes, known: Component | None = None) -> tuple[bool, str]:
     """
-    Whether a module is better on validation than all that there is, and why, for people.
+    Worker thread.  Whether a module is better on validation than all that there is, and why, for people.
 
     @raise ComponentError: it fails.
     """

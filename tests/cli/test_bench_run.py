@@ -17,11 +17,11 @@ from rich.console import Console
 from kernelnet.cli import bench as benching
 from kernelnet.cli.policy_comparison import Policy, Score, Standing, standing
 from kernelnet.cli.policy_table import printStanding
-from kernelnet.learning import intervals
+from kernelnet.learning import acceptance, intervals
 from kernelnet.learning.intervals import levelInterval
 from kernelnet.learning.submission import submit
 from kernelnet.workbench.compiler import compileC
-from kernelnet.workbench.file_system import workbench
+from kernelnet.workbench.file_system import FileSystemWorkbench, workbench
 from tests.cli.support import CliTestCase
 from tests.workbench.support import HEADER
 
@@ -140,6 +140,14 @@ class RunTests(CliTestCase):
         arguments_ = ("--trace", self.trace, "--component", first, "--component", second, "--capacity", "32")
         found = self.json(*arguments_)
         self.assertEqual([table["drawn_by"] for table in found], ["my-lru.c", "my-sieve.c"])
+
+    def test_verdict(self) -> None:
+        """A component is what to use where the guard would take it: what may be better by luck is not."""
+        self.patch(FileSystemWorkbench, "baselineNames", ("fifo", "lru"))
+        arguments_ = ("--trace", self.trace, "--component", self.baseline("arc"), "--capacity", "32")
+        self.assertIn("use my-arc.c (learned): ", self.json(*arguments_)[0]["verdict"])
+        self.patch(acceptance, "isSignificantlyBetter", lambda *_: False)
+        self.assertRegex(self.json(*arguments_)[0]["verdict"], r"^use (fifo|lru) \(hand-made, ")
 
     def test_oneWindow(self) -> None:
         """Where there is one window only a level has no interval."""
