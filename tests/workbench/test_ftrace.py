@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
+from pathlib import Path
 
+from kernelnet.workbench.errors import TraceError
+from kernelnet.workbench.process_manager.ftrace import readFtrace
 from tests.workbench.test_process_manager_readers import FTRACE, Case
 
 
@@ -76,6 +80,19 @@ class EventTests(Case):
             self.assertEqual(self.rows(tasks), [*EXPECTED[:2], far, *EXPECTED[3:]], lost)
             (doubt,) = tasks.account.doubts
             self.assertIn("12 events were lost in 1 places; the 1 bursts", doubt)
+
+    def test_longLines(self) -> None:
+        """The longest lines there may be take no more time a character than short ones, whatever is in them."""
+        often = {"PERF_RECORD_LOST": 3_000, "[1] ": 16_000, "[1] PERF_RECORD_LOST": 3_000}
+        lines = ["x" + words * times for words, times in often.items()]
+        lines.append("[1]" + " " * 60_000 + "PERF_RECORD_LOST")
+        again = " prev_pid=1 prev_prio=1 prev_state=R ==> next_comm=x"
+        switch = "bash-4 [001] 1.000001: sched_switch: prev_comm=" + again * 1_200
+        began = time.process_time()
+        for line in lines:
+            self.assertRaises(TraceError, readFtrace, Path("x"), iter([(1, line)]))
+        self.assertRaises(TraceError, readFtrace, Path("x"), iter([(1, switch)]))
+        self.assertLess(time.process_time() - began, 0.5)
 
     def test_lostWaiting(self) -> None:
         """A thread that waited on that CPU, too; after it has slept it counts again."""

@@ -39,12 +39,17 @@ _EVENT = re.compile(
 _LOST = re.compile(
     # ftrace, trace-cmd report, perf script --show-lost-events
     r"CPU:\s?(?P<one>\d{1,5})\s+\[(?:LOST\s+(?P<many>\d{1,18})\s+EVENTS|(?P<dropped>\d{1,18})\s+EVENTS\s+DROPPED)\].*"
-    r"|(?:.*\[(?P<two>\d{1,5})\]\s+)?.*PERF_RECORD_LOST(?:_SAMPLES)?:?\s+lost\s+(?P<perf>\d{1,18}).*"
+    r"|(?P<before>.*)PERF_RECORD_LOST(?:_SAMPLES)?:?\s+lost\s+(?P<perf>\d{1,18}).*"
 )
+_CPU = re.compile(r"\[(\d{1,5})\]\s")
 _SEEMS = re.compile(r".*\bsched_(?:switch|wakeup|wakeup_new|waking):\s+(?:prev_)?comm=.*")
 _NEEDED = frozenset(("sched_switch", "sched_wakeup", "sched_wakeup_new", "sched_waking"))
+# A name has 15 characters; if it could be any text, long lines would take their square in time.
 _SWITCH = (
-    re.compile(r"prev_comm=(.*) prev_pid=(\d+) prev_prio=-?\d+ prev_state=(\S+) ==> next_comm=(.*) next_pid=(\d+) .*"),
+    re.compile(
+        r"prev_comm=(.{0,255}) prev_pid=(\d+) prev_prio=-?\d+ prev_state=(\S+) ==>"
+        r" next_comm=(.{0,255}) next_pid=(\d+) .*"
+    ),
     re.compile(r"(.*):(\d+) \[-?\d+\] (\S+) ==> (.*):(\d+) \[-?\d+\].*"),
 )
 _WAKEUP = (re.compile(r"comm=(.*) pid=(\d+) .*"), re.compile(r"(.*):(\d+) \[-?\d+\].*"))
@@ -152,7 +157,9 @@ def readFtrace(path: Path, lines: Iterator[tuple[int, str]]) -> Tasks:
         if event is None or event["event"] not in _NEEDED:
             if event is None:
                 if lost := _LOST.fullmatch(line):
-                    cpu = lost["one"] or lost["two"] or ""
+                    # Searched for alone: two parts of any length in one pattern take a long line's square in time.
+                    named = _CPU.findall(lost["before"] or "")
+                    cpu = lost["one"] or (named[-1] if named else "")
                     bursts.lost(cpu.zfill(3) if cpu else "", int(lost["many"] or lost["dropped"] or lost["perf"]))
                 elif not said and (match := _CPUS.match(line)):
                     said = int(match[1] or match[2])
