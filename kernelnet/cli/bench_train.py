@@ -119,8 +119,8 @@ def train(
     better on the validation part than every hand-made policy.  Several traces, or several capacities, make one task,
     and what is found for it a generalist.
 
-    Ctrl-C ends the search, and what it has found is judged and written; a second one ends at once.  Beside the C file
-    lies FILE.search, by which --resume FILE goes on.
+    Ctrl-C ends the search, and what it has found is judged and written; a second one ends at once.  Whatever ended it,
+    FILE.search lies beside the C file, by which --resume FILE goes on.
 
     Exit code 3: nothing passed the guard, and no C file was written (but for --keep-refused).
     """
