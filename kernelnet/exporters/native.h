@@ -105,7 +105,7 @@ KN_RARE static void kn_unmake(component *m) {
 
 KN_RARE static const char *kn_why(const component *m) {
     static const char *const words[] = {
-        0, "unreachable", "out of bounds memory access", "integer divide by zero", "integer overflow",
+        0, "unreachable", "out of bounds", "integer divide by zero", "integer overflow",
         "invalid conversion to integer", "a call of what is no such function", "out of fuel", "calls nested too deeply",
     };
     return words[m->trapped];

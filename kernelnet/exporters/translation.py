@@ -200,7 +200,7 @@ def _frame(module: Module) -> str:
     steps = [f"    m->g{number} = {constant(each.type, each.bits)};" for number, each in enumerate(module.globals)]
     for segment in module.elements:
         if segment.offset + len(segment.functions) > module.tables[segment.table]:
-            steps.append("    kn_trap(m, KN_BAD_CALL);")
+            steps.append("    kn_trap(m, KN_OUT_OF_BOUNDS);")
     steps += [
         f"    kn_place(m, {segment.offset}u, data{number}, {len(segment.data)}u);"
         for number, segment in enumerate(module.segments)

@@ -35,7 +35,13 @@ class Trap(Exception):
     """A call went wrong; the text says what, shortly."""
 
 
-def compiled(wasm: bytes, names: Mapping[str, Signature], folder: Path, flags: Sequence[str] = ()) -> Path:
+def compiled(
+    wasm: bytes,
+    names: Mapping[str, Signature],
+    folder: Path,
+    flags: Sequence[str] = (),
+    command: Sequence[str] | None = None,
+) -> Path:
     """The library of a component."""
     made = translate(wasm, names)
     folder = folder / f"component{next(_numbers)}"
@@ -43,7 +49,7 @@ def compiled(wasm: bytes, names: Mapping[str, Signature], folder: Path, flags: S
     (folder / "component.c").write_text(made.source)
     (folder / "component.h").write_text(made.header)
     (folder / "native.h").write_text(NATIVE.read_text())
-    build([folder / "component.c"], folder / "component.so", flags=[f"-I{folder}", *flags])
+    build([folder / "component.c"], folder / "component.so", command=command, flags=[f"-I{folder}", *flags])
     return folder / "component.so"
 
 
