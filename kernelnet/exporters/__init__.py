@@ -8,5 +8,8 @@ A component is exported as its own WebAssembly, translated: what runs there deci
   - C{function}: the code of one function, to C
   - C{translation}: a whole module to C; C{native.h} is what that stands on
   - C{building}: C to a shared library
+  - C{folder}: what an export is on disk, with its manifest
+  - C{c_library}, C{libcachesim}: the exporters of these names; C{eviction.c}: a page cache's policy for real caches;
+    C{plugin_cache}: what C{libcachesim} puts beside it
   - C{errors}: what can go wrong, in sentences
 """

@@ -1,8 +1,8 @@
 """
 C to a shared library, by a C compiler of this machine.
 
-The C is ours: a translation, and what stands beside it.  What a stranger has written in it are numbers alone; all that he can do
-is to make it long, so a compiler has bounded time.
+The C is ours: a translation, and what stands beside it.  A stranger has but numbers in it, and its length: so a
+compiler has bounded time.
 """
 
 from __future__ import annotations
@@ -56,5 +56,7 @@ def build(
     except OSError as error:
         raise ExportError(f"can't run {command[0]}: {error.strerror}") from None
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["no word"]
+        lines = (
+            [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["no word"]
+        )
         raise ExportError(f"{command[-1]} refuses {library.name}: {lines[0]}")

@@ -11,7 +11,7 @@ from kernelnet.exporters.instructions import LOADS, PREFIXED, SIMPLE, STORES, na
 from kernelnet.exporters.wasm import TYPES, Module, Reader
 from kernelnet.workbench.abi import Signature
 
-__all__ = ["MAX_VARIABLES", "FunctionWriter", "canonical", "constant", "cType", "functionHead"]
+__all__ = ["MAX_VARIABLES", "FunctionWriter", "cType", "canonical", "constant", "functionHead"]
 
 MAX_VARIABLES = 4000
 """Of one function, with the depth of its stack: so that no frame of the C stack is larger than 64 KiB."""
@@ -129,9 +129,7 @@ class FunctionWriter:
         frame = 160 + 16 * count
         self._lines[0] = f"kn_enter(m, {self._regions[0].count}, {frame});"
         declared = [
-            f"    {_TYPES[kind]} l{at} = 0;"
-            for at, kind in enumerate(self._variables)
-            if at >= len(self._shape[0])
+            f"    {_TYPES[kind]} l{at} = 0;" for at, kind in enumerate(self._variables) if at >= len(self._shape[0])
         ]
         declared += [f"    {_TYPES[kind]} {_LETTERS[kind]}{at} = 0;" for at, kind in sorted(self._used)]
         self._lines.append(f"m->stack += {frame};")
@@ -175,7 +173,9 @@ class FunctionWriter:
         raise self._refused(nameOf(code))
 
     def _refused(self, name: str) -> Untranslatable:
-        return Untranslatable(f"function {self.number} of the module has the instruction {name}, which is not translated")
+        return Untranslatable(
+            f"function {self.number} of the module has the instruction {name}, which is not translated"
+        )
 
     def _skip(self, code: int) -> bool:
         """Whether an instruction that is never reached is passed over; the ends of what is reached aren't."""

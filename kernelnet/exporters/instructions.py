@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["NAMES", "PREFIXED", "SIMPLE", "Load", "LOADS", "STORES", "Simple", "Store", "nameOf"]
+__all__ = ["LOADS", "NAMES", "PREFIXED", "SIMPLE", "STORES", "Load", "Simple", "Store", "nameOf"]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """
 A component's WebAssembly to C that decides the same to the bit, stops at its bounds, and runs out of fuel.
 
-The module is first let in by the sandbox's own check, so it is valid and imports nothing.  Each value of its stack becomes a C
-variable of its depth and type, each branch a C{goto}; the C compiler makes registers of them again.  The same module gives the
-same text.
+The module is first let in by the sandbox's own check, so it is valid and imports nothing.  Each value of its stack
+becomes a C variable of its depth and type, each branch a C{goto}; the C compiler makes registers of them again.  The
+same module gives the same text.
 
-Fuel: a function charges at its beginning the instructions that stand in it outside of loops, a loop charges at each turn those that
-stand in it outside of inner loops.  That is never less than what is executed, and so ends what would not end.
+Fuel: a function charges at its beginning the instructions that stand in it outside of loops, a loop charges at each
+turn those that stand in it outside of inner loops: never less than what is executed, so what would not end does.
 """
 
 from __future__ import annotations
@@ -62,12 +62,13 @@ def translate(wasm: bytes, names: Iterable[str]) -> Translation:
 
 
 def _header(module: Module, names: tuple[str, ...], digest: str) -> str:
-    calls = "".join(f"{_entryHead(name, _shape(module, name))};\n" for name in names)
+    rows = (f"#define COMPONENT_HAS_{name} 1\n{_entryHead(name, _shape(module, name))};\n" for name in names)
+    calls = "".join(rows)
     return f"""/*
  * A component of kernelnet as C: sha256 {digest}.
  *
- * An instance is used by one thread at a time; several don't know each other.  When a call goes wrong (component_trapped says
- * what), it and all later ones of that instance return 0.
+ * An instance is used by one thread at a time; several don't know each other.  When a call goes wrong
+ * (component_trapped says what), it and all later ones of that instance return 0.
  */
 #ifndef COMPONENT_H
 #define COMPONENT_H
@@ -135,7 +136,7 @@ def _data(number: int, data: bytes) -> str:
 
 
 def _dispatchers(module: Module, uses: set[tuple[int, int]]) -> list[str]:
-    """A function for each type and table that is called through: tables never change, so it is a choice among constants."""
+    """A function for each type and table that is called through: tables never change, so it is a switch."""
     tables: list[dict[int, int | None]] = [{} for _ in module.tables]
     for segment in module.elements:
         if segment.offset + len(segment.functions) <= module.tables[segment.table]:
@@ -167,8 +168,8 @@ def _arguments(shape: Signature) -> str:
 
 def _entryHead(name: str, shape: Signature) -> str:
     types = {"i32": "uint32_t", "i64": "uint64_t", "f32": "float", "f64": "double"}
-    result = types[shape[1][0]] if shape[1] else "void"
-    return f"{result} component_{name}({', '.join(['component *m', *(f'{types[k]} l{n}' for n, k in enumerate(shape[0]))])})"
+    parameters = ["component *m", *(f"{types[kind]} l{number}" for number, kind in enumerate(shape[0]))]
+    return f"{types[shape[1][0]] if shape[1] else 'void'} component_{name}({', '.join(parameters)})"
 
 
 def _entry(name: str, number: int, shape: Signature) -> str:

@@ -1,8 +1,8 @@
 """
 The binary format of WebAssembly modules, read into values: sections, types, constants, and bytes of code.
 
-Only modules that `kernelnet.workbench.sandbox.loadModule` has let in are read here: they are valid, and import nothing.  What
-the engine admits and a translation doesn't is refused by its name.
+Only modules that `kernelnet.workbench.sandbox.loadModule` has let in are read here: they are valid, and import nothing.
+What the engine admits and a translation doesn't is refused by its name.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ class Reader:
         """A type of numbers.  @raise Untranslatable: of a reference."""
         code = self.byte()
         if code not in TYPES:
-            raise Untranslatable(f"the module has values of a reference type (0x{code:02x}); numbers alone are translated")
+            raise Untranslatable(
+                f"the module has values of a reference type (0x{code:02x}); numbers alone are translated"
+            )
         return TYPES[code]
 
 

@@ -37,8 +37,10 @@ WORDS = {
 
 class HostileTests(SynchronousTestCase):
     def test_attacks(self) -> None:
-        """Each attack on the sandbox ends with a refusal, or with its own instance, while another goes on in the same process."""
-        handlers = {each: signal.getsignal(each) for each in signal.Signals if each not in (signal.SIGKILL, signal.SIGSTOP)}
+        """Each attack on the sandbox is refused, or ends its own instance, while another goes on beside it."""
+        handlers = {
+            each: signal.getsignal(each) for each in signal.Signals if each not in (signal.SIGKILL, signal.SIGSTOP)
+        }
         lru = workbench.baselineModule("lru")
         required = workbench.abis[0].required
         neighbour = Native(compiled(lru, required, Path(self.mktemp())), required)

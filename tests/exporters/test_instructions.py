@@ -1,4 +1,4 @@
-"""Each instruction, translated, has the value that the sandbox's engine gives it, to the bit, or goes wrong as it does."""
+"""Each instruction, translated, has the value that the sandbox's engine gives it, to the bit, or traps as it does."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class InstructionTests(SynchronousTestCase):
         table += [(b"\xfc" + leb(code), each) for code, each in PREFIXED.items()]
         self.assertEqual(len(table), 123 + 5 + 8)
         for at in range(0, len(table), 46):
-            self.check(dict((each.name, wrapped(each, code)) for code, each in table[at : at + 46]))
+            self.check({each.name: wrapped(each, code) for code, each in table[at : at + 46]})
 
     def check(self, functions: dict[str, tuple[Signature, bytes]]) -> None:
         # a name has to be one in C too
@@ -64,11 +64,13 @@ class InstructionTests(SynchronousTestCase):
         library = compiled(wasm, shapes, Path(self.mktemp()))
         for name, (kinds, _) in shapes.items():
             # each on its own where it may go wrong, which ends an instance
-            mayTrap = "i32_div" in name or "i64_div" in name or "rem" in name or ("trunc_" in name and "sat" not in name)
+            mayTrap = (
+                "i32_div" in name or "i64_div" in name or "rem" in name or ("trunc_" in name and "sat" not in name)
+            )
             rows = operands(kinds, random.Random(name), 100 if mayTrap else 400)
             batches = [[row] for row in rows] if mayTrap else [rows]
             turn = iter([(name, row) for row in batch] for batch in batches)
-            _, found = differences(wasm, shapes, library, lambda rng: next(turn), rounds=len(batches))
+            _, found = differences(wasm, shapes, library, lambda rng, turn=turn: next(turn), rounds=len(batches))
             self.assertEqual(found, [], name)
 
     def test_memory(self) -> None:
@@ -97,7 +99,9 @@ class InstructionTests(SynchronousTestCase):
             for _ in range(60):
                 name = rng.choice(list(shapes))
                 kinds = shapes[name][0]
-                near = [rng.choice((rng.randrange(65536), 65536 - rng.randrange(30), rng.randrange(400))) for _ in kinds]
+                near = [
+                    rng.choice((rng.randrange(65536), 65536 - rng.randrange(30), rng.randrange(400))) for _ in kinds
+                ]
                 if name == "kn_memory_grow":
                     near = [rng.choice((0, 1, 1, 2, 70000))]
                 elif "store" in name:
@@ -146,7 +150,8 @@ HOST = """
 __attribute__((visibility("default"))) uint64_t changed(void) {
     component *m = component_new(1 << 20, 1000000);
     /* the least normal number by two, and one by three: a subnormal, and one that rounds */
-    uint64_t small = 0x0010000000000000ull, two = 0x4000000000000000ull, one = 0x3ff0000000000000ull, three = 0x4008000000000000ull;
+    uint64_t small = 0x0010000000000000ull, two = 0x4000000000000000ull;
+    uint64_t one = 0x3ff0000000000000ull, three = 0x4008000000000000ull;
     uint64_t before = component_kn_div(m, small, two), third = component_kn_div(m, one, three), same;
     _mm_setcsr(0xffc0);
     same = component_kn_div(m, small, two) == before && component_kn_div(m, one, three) == third;

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.expressions.syntax import parse, toC
-from kernelnet.expressions.wasm_codegen import toWasm
 from kernelnet.exporters.building import build, compiler
 from kernelnet.exporters.errors import ExportError
 from kernelnet.exporters.translation import translate
+from kernelnet.expressions.syntax import parse, toC
+from kernelnet.expressions.wasm_codegen import toWasm
 from kernelnet.generators.genetic_programming import _Breeder
 from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.parameters import Template
@@ -172,7 +172,8 @@ static u32 seen, slots;
 typedef float (*way)(float, float, u32);
 static float add(float a, float b, u32 n) { return a + b * (float)n; }
 static float over(float a, float b, u32 n) { return a / (b + 0.1f) - (float)(i32)n; }
-static float least(float a, float b, u32 n) { return __builtin_wasm_min_f32(__builtin_sqrtf(__builtin_fabsf(a)), b) + n; }
+static float root(float a) { return __builtin_sqrtf(__builtin_fabsf(a)); }
+static float least(float a, float b, u32 n) { return __builtin_wasm_min_f32(root(a), b) + n; }
 static way ways[] = {add, over, least, 0};
 __attribute__((noinline)) static u32 wide(u32 n) {
     switch (n % 12) {
@@ -192,7 +193,8 @@ u32 kn_victim(u64 key) {
     double mean = 0;
     for (u32 i = 0; i < 64; i++) mean += (double)ratio[i] * (double)(i64)(key >> (i % 60));
     u64 bits = (u64)(i64)(mean > 1e18 || mean < -1e18 || mean != mean ? 0 : mean);
-    return (u32)(bits ^ bits >> 32 ^ (u64)(float)key) + (u32)__builtin_floorf(ratio[3] < 1e6f && ratio[3] > -1e6f ? ratio[3] : 0);
+    float third = ratio[3] < 1e6f && ratio[3] > -1e6f ? ratio[3] : 0;
+    return (u32)(bits ^ bits >> 32 ^ (u64)(float)key) + (u32)__builtin_floorf(third);
 }
 void kn_insert(u32 slot, u64 key) {
     if (key % 1000 == 77) ratio[1] = ways[3](1, 2, 3); /* no such function */

@@ -178,9 +178,10 @@ def differences(
             answers = [_answer(each, name, arguments, names[name][1]) for each in (ours, theirs)]
             if any(isinstance(answer, str) for answer in answers):
                 # Fuel isn't the same, and stack neither: who lacks them says nothing of values.
-                if not any("fuel" in str(answer) or "nested" in str(answer) for answer in answers):
-                    if not all(isinstance(answer, str) for answer in answers) or str(answers[0]) not in str(answers[1]):
-                        found.append(f"{asked}: {answers}")
+                isSpent = any("fuel" in str(answer) or "nested" in str(answer) for answer in answers)
+                isSame = isinstance(answers[1], str) and str(answers[0]) in answers[1]
+                if not isSpent and not isSame:
+                    found.append(f"{asked}: {answers}")
                 break
             if answers[0] != answers[1]:
                 found.append(f"{asked}: {answers}")

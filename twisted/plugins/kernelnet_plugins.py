@@ -7,6 +7,8 @@ interrupt.quietlyInTwistd(("kernelhub", "kerneltrainer"))
 
 from twisted.application.service import ServiceMaker
 
+from kernelnet.exporters.c_library import exporter as c_library
+from kernelnet.exporters.libcachesim import exporter as libcachesim
 from kernelnet.generators.genetic_programming import genetic
 from kernelnet.generators.search import search
 from kernelnet.generators.templates.two_queues import template
@@ -17,11 +19,13 @@ from kernelnet.workbench.process_manager import workbench as process_manager
 from kernelnet.workbench.security import workbench as security
 
 __all__ = [
+    "c_library",
     "file_system",
     "genetic",
     "integrated",
     "kernelhub",
     "kerneltrainer",
+    "libcachesim",
     "network_stack",
     "process_manager",
     "search",

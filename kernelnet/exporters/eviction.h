@@ -1,0 +1,39 @@
+/*
+ * An eviction policy for a real cache: a translated component of the bench file_system, of either of its ABIs, called as the
+ * bench calls it.
+ *
+ *     resident block requested          eviction_hit(slot)
+ *     other block, a slot is free       eviction_insert(slot, key)
+ *     other block, no slot is free      slot = eviction_victim(key); eviction_insert(slot, key)
+ *     a block is removed                eviction_forget(slot)
+ *
+ * A component that goes wrong (a trap, no more fuel, a slot that there isn't) is asked no more: the slots then go in turn, as FIFO has
+ * it.  One is used by one thread at a time.
+ */
+#ifndef EVICTION_H
+#define EVICTION_H
+
+#include <stdint.h>
+
+typedef struct eviction eviction;
+
+#pragma GCC visibility push(default)
+
+/* For so many slots, at least 1.  C{seed} draws the candidates of a rank function.  0: there is no memory for it. */
+eviction *eviction_new(uint32_t capacity, uint64_t seed);
+void eviction_free(eviction *);
+
+void eviction_hit(eviction *, uint32_t slot);
+uint32_t eviction_victim(eviction *, uint64_t key);
+void eviction_insert(eviction *, uint32_t slot, uint64_t key);
+void eviction_forget(eviction *, uint32_t slot);
+
+/* Why the component is asked no more, for people; 0: it is. */
+const char *eviction_failed(const eviction *);
+
+/* Bytes that it takes by now. */
+uint64_t eviction_memory(const eviction *);
+
+#pragma GCC visibility pop
+
+#endif
