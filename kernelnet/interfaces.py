@@ -194,7 +194,7 @@ class IExporter(INamed):
     needs: str = Attribute("what it needs where it is made and used, for people")
 
     def missing() -> Sequence[str]:
-        """What this machine lacks of it, a line each, with what brings it; empty: it can be made and used here."""
+        """Lines that say what this machine lacks of it, and what brings that; none: it can be made and used here."""
 
     def export(wasm: bytes, abi: Abi, folder: Path) -> Mapping[str, Any]:
         """

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kernelnet.exporters.errors import Untranslatable
-from kernelnet.exporters.instructions import LOADS, PREFIXED, SIMPLE, STORES, nameOf
-from kernelnet.exporters.wasm import TYPES, Module, Reader
+from kernelnet.exporters.instructions import LOADS, PREFIXED, SIMPLE, STORES
+from kernelnet.exporters.wasm import TYPES, Module, Reader, readOperands
 from kernelnet.workbench.abi import Signature
 
 __all__ = ["MAX_VARIABLES", "FunctionWriter", "cType", "canonical", "constant", "functionHead"]
@@ -115,7 +114,7 @@ class FunctionWriter:
         """The function's C.  @raise Untranslatable: see `kernelnet.exporters.translation.translate`."""
         while self._blocks:
             code = self._reader.byte()
-            operands = self._decode(code)
+            operands = readOperands(self._reader, code)
             if self._dead and self._skip(code):
                 continue
             self._regions[-1].count += 1
@@ -138,44 +137,7 @@ class FunctionWriter:
         body = "\n".join([*declared, *(f"    {line}" for line in self._lines)])
         return f"{functionHead(self.number, self._shape)} {{\n{body}\n}}\n"
 
-    # -- reading
-
-    def _decode(self, code: int) -> _Operands:
-        """What stands behind an instruction's code."""
-        reader = self._reader
-        if code in SIMPLE or code in (0x00, 0x01, _ELSE, _END, 0x0F, 0x1A, 0x1B):
-            return ()
-        if code in (_BLOCK, _LOOP, _IF, 0x41, 0x42):
-            return (reader.signed(),)
-        if code in (0x0C, 0x0D, 0x10, 0x20, 0x21, 0x22, 0x23, 0x24, 0x3F, 0x40):
-            return (reader.unsigned(),)
-        if code in LOADS or code in STORES or code == 0x11:
-            return reader.unsigned(), reader.unsigned()
-        if code == 0x0E:
-            return tuple(reader.unsigned() for _ in range(reader.unsigned() + 1))
-        if code == 0x1C:
-            for _ in range(reader.unsigned()):
-                reader.type()
-            return ()
-        if code == 0x43:
-            return struct.unpack("<I", reader.take(4))
-        if code == 0x44:
-            return struct.unpack("<Q", reader.take(8))
-        if code == 0xFC:
-            behind = reader.unsigned()
-            if behind in PREFIXED:
-                return (behind,)
-            if behind == 10:
-                return behind, reader.unsigned(), reader.unsigned()
-            if behind == 11:
-                return behind, reader.unsigned()
-            raise self._refused(nameOf(code, behind))
-        raise self._refused(nameOf(code))
-
-    def _refused(self, name: str) -> Untranslatable:
-        return Untranslatable(
-            f"function {self.number} of the module has the instruction {name}, which is not translated"
-        )
+    # -- the stack
 
     def _skip(self, code: int) -> bool:
         """Whether an instruction that is never reached is passed over; the ends of what is reached aren't."""
@@ -185,8 +147,6 @@ class FunctionWriter:
             self._skipped -= 1
             return True
         return bool(self._skipped) or code not in (_ELSE, _END)
-
-    # -- the stack
 
     def _slot(self, at: int, kind: str) -> str:
         self._used.add((at, kind))

@@ -85,7 +85,7 @@ def _integers(kind: str, first: int, bits: int) -> dict[int, Simple]:
 
 
 def _floats(kind: str, first: int, bits: int) -> dict[int, Simple]:
-    """What computes gives the one NaN of the sandbox; what moves a sign gives the bits as they are."""
+    """Arithmetic gives the one NaN of the sandbox; moving a sign gives the bits as they are."""
     unary = {
         "abs": f"kn_abs{bits}({{a}})",
         "neg": f"kn_neg{bits}({{a}})",

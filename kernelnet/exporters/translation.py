@@ -195,7 +195,7 @@ def _entry(name: str, number: int, shape: Signature) -> str:
 
 
 def _frame(module: Module) -> str:
-    """What makes an instance, as the module says: globals, elements, data, then its start function."""
+    """C that makes an instance, as the module says: globals, elements, data, then its start function."""
     least = module.memory.least if module.memory else 0
     most = module.memory.most if module.memory and module.memory.most is not None else _MOST_PAGES
     steps = [f"    m->g{number} = {constant(each.type, each.bits)};" for number, each in enumerate(module.globals)]

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from kernelnet.exporters.errors import Untranslatable
+from kernelnet.exporters.instructions import LOADS, PREFIXED, SIMPLE, STORES, nameOf
 from kernelnet.workbench.abi import Signature
 
-__all__ = ["TYPES", "Function", "Global", "Memory", "Module", "Reader", "Segment", "readModule"]
+__all__ = ["TYPES", "Function", "Global", "Memory", "Module", "Reader", "Segment", "readModule", "readOperands"]
 
 TYPES = {0x7F: "i32", 0x7E: "i64", 0x7D: "f32", 0x7C: "f64"}
 """Types of numbers, by their codes."""
@@ -287,3 +288,39 @@ _SECTIONS: dict[int, Callable[[Module, Reader], None]] = {
     11: _data,
 }
 """Readers of sections that need nothing of others, by number; the rest names, or counts, what others have."""
+
+
+_BARE = (0x00, 0x01, 0x05, 0x0B, 0x0F, 0x1A, 0x1B)
+_SIGNED = (0x02, 0x03, 0x04, 0x41, 0x42)
+_UNSIGNED = (0x0C, 0x0D, 0x10, 0x20, 0x21, 0x22, 0x23, 0x24, 0x3F, 0x40)
+
+
+def readOperands(reader: Reader, code: int) -> tuple[int, ...]:
+    """
+    Operands that stand behind an instruction's code; behind 0xfc the first is the rest of its code.
+
+    @raise Untranslatable: the instruction isn't translated; it is named.
+    """
+    if code in SIMPLE or code in _BARE:
+        return ()
+    if code in _SIGNED:
+        return (reader.signed(),)
+    if code in _UNSIGNED:
+        return (reader.unsigned(),)
+    if code in LOADS or code in STORES or code == 0x11:
+        return reader.unsigned(), reader.unsigned()
+    if code == 0x0E:  # br_table
+        return tuple(reader.unsigned() for _ in range(reader.unsigned() + 1))
+    if code == 0x1C:  # select, with its type
+        _many(reader, reader.type)
+        return ()
+    if code == 0x43:
+        return (int.from_bytes(reader.take(4), "little"),)
+    if code == 0x44:
+        return (int.from_bytes(reader.take(8), "little"),)
+    behind = reader.unsigned() if code == 0xFC else 0
+    if code == 0xFC and behind in PREFIXED:
+        return (behind,)
+    if code == 0xFC and behind in (10, 11):  # memory.copy, memory.fill
+        return behind, *(reader.unsigned() for _ in range(12 - behind))
+    raise Untranslatable(f"the module has the instruction {nameOf(code, behind)}, which is not translated")

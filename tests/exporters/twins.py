@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import random
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -157,22 +156,19 @@ def differences(
     wasm: bytes,
     names: Mapping[str, Signature],
     library: Path,
-    calls: Callable[[random.Random], Sequence[tuple[str, Sequence[float]]]],
-    *,
-    seed: int = 0,
-    rounds: int = 1,
+    rounds: Sequence[Sequence[tuple[str, Sequence[float]]]],
 ) -> tuple[int, list[str]]:
     """
     Let both answer the same calls, from fresh instances in each round, until one goes wrong.
 
-    @param calls: makes a round's.
+    @param rounds: the calls of each.
     @return: number of calls, and where results, memory, or the way in which they go wrong differ.
     """
-    found, made, rng = list[str](), 0, random.Random(seed)
-    for round_ in range(rounds):
+    found, made = list[str](), 0
+    for round_, calls in enumerate(rounds):
         ours, theirs = Native(library, names), Sandboxed(wasm)
         asked = "the beginning"
-        for name, arguments in calls(rng):
+        for name, arguments in calls:
             made += 1
             asked = f"round {round_}, call {made}: {name}{tuple(arguments)}"
             answers = [_answer(each, name, arguments, names[name][1]) for each in (ours, theirs)]
