@@ -231,13 +231,23 @@ void eviction_insert(eviction *e, uint32_t slot, uint64_t key) {
     look(e);
 }
 
-void eviction_forget(eviction *e, uint32_t slot) {
+/* Without the component, as with FIFO, a slot stays in its turn. */
+int eviction_forget(eviction *e, uint32_t slot) {
     (void)slot;
-    if (e->failed) return;
-#ifdef COMPONENT_HAS_kn_forget
+    if (e->failed) return 0;
+#if defined(COMPONENT_HAS_kn_rank)
+    return 1;
+#elif defined(COMPONENT_HAS_kn_forget)
     component_kn_forget(e->policy, slot);
     look(e);
+    return !e->failed;
+#else
+    return 0;
 #endif
+}
+
+void eviction_stop(eviction *e, const char *why) {
+    if (!e->failed) e->failed = why;
 }
 
 const char *eviction_failed(const eviction *e) { return e->failed; }

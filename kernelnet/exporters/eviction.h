@@ -26,10 +26,16 @@ void eviction_free(eviction *);
 void eviction_hit(eviction *, uint32_t slot);
 uint32_t eviction_victim(eviction *, uint64_t key);
 void eviction_insert(eviction *, uint32_t slot, uint64_t key);
-void eviction_forget(eviction *, uint32_t slot);
+
+/* 1: the slot is free, and is to be given to the next block.  0: this component can't be told; it keeps the slot, in which there is
+ * nothing any more, until it names it as a victim. */
+int eviction_forget(eviction *, uint32_t slot);
 
 /* Why the component is asked no more, for people; 0: it is. */
 const char *eviction_failed(const eviction *);
+
+/* Ask the component no more, and say why. */
+void eviction_stop(eviction *, const char *why);
 
 /* Bytes that it takes by now. */
 uint64_t eviction_memory(const eviction *);

@@ -53,9 +53,6 @@ class Policy:
     def evict(self, number: int) -> int:
         """The object that goes so that another can come in."""
         slot = self._library.eviction_victim(self._policy, number)
-        if slot not in self._objects:
-            # Only a slot that was removed before: the component may name it again, and another goes instead.
-            slot = next(iter(self._objects))
         gone = self._objects.pop(slot)
         del self._slots[gone]
         self._free.append(slot)
@@ -67,11 +64,14 @@ class Policy:
         self._library.eviction_insert(self._policy, slot, number)
 
     def remove(self, number: int) -> None:
-        slot = self._slots.pop(number, None)
-        if slot is not None:
-            del self._objects[slot]
-            self._free.append(slot)
-            self._library.eviction_forget(self._policy, slot)
+        """Take an object out.  @raise NotImplementedError: the component can't be told."""
+        if number not in self._slots:
+            return
+        if not self._library.eviction_forget(self._policy, self._slots[number]):
+            raise NotImplementedError("nothing can be removed from the cache of a component without kn_forget")
+        slot = self._slots.pop(number)
+        del self._objects[slot]
+        self._free.append(slot)
 
     @property
     def failed(self) -> str:

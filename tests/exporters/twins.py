@@ -20,7 +20,7 @@ from kernelnet.workbench.sandbox import loadModule
 
 __all__ = ["ROOM", "Native", "Sandboxed", "Trap", "compiled", "differences", "oddNumbers"]
 
-ROOM = 64 << 20
+ROOM = 256 << 20
 """Bytes of memory that either instance may have."""
 
 FUEL = 3_000_000

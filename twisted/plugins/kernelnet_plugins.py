@@ -9,6 +9,7 @@ from twisted.application.service import ServiceMaker
 
 from kernelnet.exporters.c_library import exporter as c_library
 from kernelnet.exporters.libcachesim import exporter as libcachesim
+from kernelnet.exporters.sqlite import exporter as sqlite
 from kernelnet.generators.genetic_programming import genetic
 from kernelnet.generators.search import search
 from kernelnet.generators.templates.two_queues import template
@@ -30,6 +31,7 @@ __all__ = [
     "process_manager",
     "search",
     "security",
+    "sqlite",
     "template",
 ]
 
