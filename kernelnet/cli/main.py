@@ -21,6 +21,7 @@ from kernelnet.cli.bench import bench
 from kernelnet.cli.certs import certs
 from kernelnet.cli.common import ask, jsonOption, stateOption
 from kernelnet.cli.components import components
+from kernelnet.cli.deploy import deploy
 from kernelnet.cli.doctor import doctor
 from kernelnet.cli.exporters import exporters
 from kernelnet.cli.generators import generators
@@ -120,6 +121,7 @@ main.add_command(exporters)
 main.add_command(bench)
 main.add_command(record)
 main.add_command(components)
+main.add_command(deploy)
 main.add_command(ais)
 main.add_command(patterns)
 main.add_command(sessions)

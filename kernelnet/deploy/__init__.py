@@ -1,5 +1,5 @@
 """
 Deployments: exports put to use on this machine.
 
-  - C{sqlite}: in the SQLite of a Python program
+  - C{sqlite}: in SQLite, of a Python program or of a command
 """

@@ -192,11 +192,8 @@ eviction *eviction_new(uint32_t capacity, uint64_t seed) {
     e->capacity = capacity;
     e->most = FUEL_FIRST(capacity);
     e->policy = component_new(MEMORY(capacity), e->most);
-    if (!e->policy || !begin(e, seed)) {
-        eviction_free(e);
-        return 0;
-    }
-    look(e);
+    if (e->policy && begin(e, seed)) look(e);
+    else e->failed = "there is no memory for it";
     return e;
 }
 
@@ -251,4 +248,6 @@ void eviction_stop(eviction *e, const char *why) {
 }
 
 const char *eviction_failed(const eviction *e) { return e->failed; }
-uint64_t eviction_memory(const eviction *e) { return sizeof *e + component_memory(e->policy) + OWN(e); }
+uint64_t eviction_memory(const eviction *e) {
+    return sizeof *e + (e->policy ? component_memory(e->policy) + OWN(e) : 0);
+}

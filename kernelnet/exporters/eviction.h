@@ -19,7 +19,8 @@ typedef struct eviction eviction;
 
 #pragma GCC visibility push(default)
 
-/* For so many slots, at least 1.  C{seed} draws the candidates of a rank function.  0: there is no memory for it. */
+/* For so many slots, at least 1.  C{seed} draws the candidates of a rank function.  0: not even a few
+ * bytes are there; where there are too few for the component, eviction_failed says so. */
 eviction *eviction_new(uint32_t capacity, uint64_t seed);
 void eviction_free(eviction *);
 

@@ -47,6 +47,7 @@ typedef struct {
 #define OLDEST 3035000
 
 #define OUTSIDE 0xffffffffu /* of the slots */
+#define MOST (1u << 22)     /* slots: 16 GiB of pages of 4 KiB; a component takes memory for each */
 #define LITTLE (4u << 20)   /* bytes that a component may take whatever the cache's size */
 
 typedef struct page {
@@ -197,7 +198,7 @@ static int begin(cache *c) {
             if (!p->pinned) drop(c, p);
         }
     forget_policy(c);
-    c->slots = c->wanted < 1 ? 1 : c->wanted;
+    c->slots = c->wanted;
     c->in = calloc(c->slots, sizeof *c->in);
     c->spare = calloc(c->slots, sizeof *c->spare);
     c->policy = c->in && c->spare ? eviction_new(c->slots, 1) : 0;
@@ -240,7 +241,10 @@ static cache *x_create(int size, int extra, int purgeable) {
     return c;
 }
 
-static void x_cachesize(cache *c, int pages) { c->wanted = pages < 1 ? 1 : (unsigned)pages; }
+static void x_cachesize(cache *c, int pages) {
+    c->wanted = pages < 1 ? 1 : (unsigned)pages > MOST ? MOST : (unsigned)pages;
+}
+
 static int x_pagecount(cache *c) { return (int)c->count; }
 
 static page *kept(cache *c, unsigned key) {
@@ -262,7 +266,7 @@ static pcache_page *x_fetch(cache *c, unsigned key, int create) {
         if (!p) p = kept(c, key);
         return p ? &p->base : 0;
     }
-    if (!c->policy || c->slots != (c->wanted < 1 ? 1 : c->wanted)) {
+    if (!c->policy || c->slots != c->wanted) {
         if (!begin(c)) return 0;
         p = find(c, key);
         if (!p && !create) return 0;

@@ -1,10 +1,8 @@
-"""The exporter C{sqlite}: a component as the page cache of SQLite, in any program that loads SQLite as a shared library."""
+"""The exporter C{sqlite}: a component as the page cache of SQLite, in any program that loads it as a shared library."""
 
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from kernelnet.exporters.c_library import COMPILER_NEEDED, lackingCompiler
-from kernelnet.exporters.folder import makeLibrary, writeComponent
+from kernelnet.exporters.folder import makeLibrary, memoryTaken, writeComponent
 from kernelnet.interfaces import IExporter
 from kernelnet.workbench.abi import Abi
 
@@ -51,16 +49,15 @@ class Sqlite:
         sources = ["component.c", "eviction.c", "pcache.c"]
         makeLibrary(folder, LIBRARY, sources, ["eviction.c", "eviction.h", "pcache.c"])
         (folder / "README").write_text(_README, encoding="utf-8")
-        digest = hashlib.sha256((folder / LIBRARY).read_bytes()).hexdigest()
-        return {"library": LIBRARY, "library_sha256": digest, "forgets": b"kn_forget" in wasm or bool(abi.function)}
+        return {"library": LIBRARY, "bytes_by_slots": memoryTaken(folder)}
 
 
 _README = f"""\
 A component of kernelnet as SQLite's page cache.
 
-    LD_PRELOAD=$PWD/{LIBRARY} sqlite3 my.db             any program that loads SQLite as a shared library
-    KERNELNET_REPORT=report.json LD_PRELOAD=…           requests, misses and what went wrong, written when it ends
-    KERNELNET_TRACE=FOLDER LD_PRELOAD=…                 the page requests of each cache, as `kernelnet bench train` reads them
+    LD_PRELOAD=$PWD/{LIBRARY} sqlite3 my.db       any program that loads SQLite as a shared library
+    KERNELNET_REPORT=report.json LD_PRELOAD=…     requests, misses and what went wrong, written when it ends
+    kernelnet deploy trace . -- COMMAND           the requests of its SQLite, as `kernelnet bench train` reads them
 
 In Python, before sqlite3 is imported anywhere:
 

@@ -1,7 +1,7 @@
 """
 A program that reads and writes a table at random, by SQLite's own functions, for a process of its own.
 
-It prints how many requests for pages SQLite counted as hits and as misses.  Arguments: the database, pages of its cache.
+It prints the hits and the misses that SQLite counted.  Arguments: the database, pages of its cache.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import random
 import subprocess
 import sys
@@ -70,6 +71,20 @@ class LibCacheSimTests(SynchronousTestCase):
                 ours = sum(split.score for split in scenario.measure(wasm).splits.values())
                 theirs = plugin_cache.misses(requests, capacity, seed=seed, library=library)
                 self.assertEqual(theirs, ours, f"{name}, capacity {capacity}")
+
+    def test_memory(self) -> None:
+        """The manifest says what the component takes; where there is too little for it, FIFO takes over at once."""
+        small, large = self.exported(workbench.baselineModule("lru")), self.exported(toWasm("age", workbench.abis[1]))
+        taken = json.loads((small / "manifest.json").read_text())["bytes_by_slots"]
+        self.assertLess(taken["1000"], taken["100000"])
+        policy = plugin_cache.Policy(1000, 0, small / "eviction.so")
+        self.assertEqual(policy.memory, taken["1000"])
+        policy.free()
+        library = plugin_cache._library(large / "eviction.so")
+        policy = library.eviction_new((1 << 32) - 1, 0)
+        self.assertEqual(library.eviction_failed(policy), b"there is no memory for it")
+        self.assertEqual([library.eviction_victim(policy, 7) for _ in range(2)], [0, 1])
+        library.eviction_free(policy)
 
     def test_program(self) -> None:
         """What is exported is complete in itself: its own program counts, in a process that knows no kernelnet."""

@@ -1,4 +1,4 @@
-"""The exporter C{sqlite}: SQLite's own count of misses is the simulator's, and what it stores is right whatever a component does."""
+"""The exporter C{sqlite}: SQLite's own count of misses is the simulator's, and its content right whatever happens."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class SqliteTests(SynchronousTestCase):
                 self.assertLess(abs(counted - builtIn), 0.01 * builtIn, f"{counted}, built-in {builtIn}")
 
     def test_torture(self) -> None:
-        """Rollbacks, savepoints, VACUUM, tiny caches, several connections and threads: the same content as without it."""
+        """Rollbacks, savepoints, VACUUM, tiny caches, connections and threads: the same content as without it."""
         right, _, _ = self.run_("sqlite_torture.py", (), None)
         self.assertEqual(right.count(" ok "), 15)
         ranked = workbench.abis[1]
@@ -125,7 +125,7 @@ class SqliteTests(SynchronousTestCase):
             self.assertEqual(report["failures"], 0, report)
 
     def test_broken(self) -> None:
-        """A component that breaks, or takes too much memory, is asked no more; the content is right, and it is told why."""
+        """A component that breaks, or takes too much memory, is asked no more; the content is right, and it is told."""
         right, _, _ = self.run_("sqlite_torture.py", (), None)
         for why, code in BROKEN.items():
             said, report, _ = self.run_("sqlite_torture.py", (), self.exported(module(PLAIN % code)))

@@ -40,5 +40,5 @@ def install(folder: str | Path) -> None:
 
     if not library.kernelnet_sqlite_started():
         raise DeployError(
-            "this Python has an SQLite of its own, which the component can't reach; use one that loads the system's"
+            "this Python has an SQLite of its own, which can't be reached: one that loads libsqlite3.so.0 is needed"
         )
