@@ -92,11 +92,11 @@ FRAMES = (
         "learning",
         "learning and measuring: no network",
         (
-            ("testing", "", "deploy"),
+            ("", "deploy", "testing"),
             ("generators.llm",),
-            ("learning", "generators", "", "exporters"),
+            ("learning", "generators", "exporters", ""),
             ("expressions", "", "", "workbench.*"),
-            ("", "workbench", ""),
+            ("", "", "workbench", ""),
         ),
     ),
     Frame(
