@@ -58,7 +58,7 @@ typedef struct page {
 
 struct cache {
     size_t size, extra;
-    int purgeable;
+    int purgeable, told; /* whether it is told that the component broke */
     unsigned wanted;         /* pages, as SQLite said last */
     unsigned slots, used;    /* slots that there are, and those that ever had a page */
     unsigned *spare, spares; /* slots whose block was removed */
@@ -162,10 +162,18 @@ static page *new_page(const cache *c) {
     return p;
 }
 
+static void look(cache *c) {
+    const char *why = c->told ? 0 : eviction_failed(c->policy);
+    if (!why) return;
+    c->told = 1;
+    failed(why);
+}
+
 /* The block in a slot is no more.  A component that can't be told keeps the slot, until it names it. */
 static void vacate(cache *c, unsigned slot) {
     c->in[slot] = 0;
     if (eviction_forget(c->policy, slot)) c->spare[c->spares++] = slot;
+    look(c);
 }
 
 static void drop(cache *c, page *p) {
@@ -210,7 +218,8 @@ static int begin(cache *c) {
     own = (unsigned long long)c->slots * (c->size + c->extra + sizeof(page));
     took(memory);
     if (memory > LITTLE && memory > own) eviction_stop(c->policy, "it takes more memory than the cache itself");
-    if (eviction_failed(c->policy)) failed(eviction_failed(c->policy));
+    c->told = 0;
+    look(c);
     return 1;
 }
 
@@ -260,7 +269,6 @@ static page *kept(cache *c, unsigned key) {
 static pcache_page *x_fetch(cache *c, unsigned key, int create) {
     page *p = find(c, key), *old = 0;
     unsigned slot;
-    int worked;
     if (!p && !create) return 0;
     if (!c->purgeable) {
         if (!p) p = kept(c, key);
@@ -275,7 +283,6 @@ static pcache_page *x_fetch(cache *c, unsigned key, int create) {
     if (!p && create == 1 && c->pinned >= c->slots - c->slots / 10) return 0;
     if (c->trace) fprintf(c->trace, "%u\n", key);
     COUNT(requests);
-    worked = !eviction_failed(c->policy);
     if (p) {
         if (p->slot != OUTSIDE) eviction_hit(c->policy, p->slot);
         c->pinned += !p->pinned;
@@ -307,7 +314,7 @@ static pcache_page *x_fetch(cache *c, unsigned key, int create) {
         link_(c, p, key);
         eviction_insert(c->policy, slot, key);
     }
-    if (worked && eviction_failed(c->policy)) failed(eviction_failed(c->policy));
+    look(c);
     return &p->base;
 }
 
@@ -325,7 +332,9 @@ static void x_rekey(cache *c, pcache_page *given, unsigned before, unsigned afte
     unlink_(c, p);
     link_(c, p, after);
     /* Another block is in the slot now; a component that can't be told takes it for the old one. */
-    if (p->slot != OUTSIDE && eviction_forget(c->policy, p->slot)) eviction_insert(c->policy, p->slot, after);
+    if (p->slot == OUTSIDE) return;
+    if (eviction_forget(c->policy, p->slot)) eviction_insert(c->policy, p->slot, after);
+    look(c);
 }
 
 static void x_truncate(cache *c, unsigned limit) {

@@ -23,7 +23,7 @@ __all__ = ["ROOM", "Native", "Sandboxed", "Trap", "compiled", "differences", "od
 ROOM = 256 << 20
 """Bytes of memory that either instance may have."""
 
-FUEL = 3_000_000
+FUEL = 40_000_000
 """Of one call."""
 
 _C = {"i32": ctypes.c_uint32, "i64": ctypes.c_uint64, "f32": ctypes.c_float, "f64": ctypes.c_double}
