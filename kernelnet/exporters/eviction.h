@@ -17,7 +17,11 @@
 
 typedef struct eviction eviction;
 
+#ifdef COMPONENT_HIDDEN /* of use within one library alone, such as one that is loaded before a program's own */
+#pragma GCC visibility push(hidden)
+#else
 #pragma GCC visibility push(default)
+#endif
 
 /* For so many slots, at least 1.  C{seed} draws the candidates of a rank function.  0: not even a few
  * bytes are there; where there are too few for the component, eviction_failed says so. */

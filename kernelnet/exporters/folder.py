@@ -95,18 +95,20 @@ def memoryTaken(folder: Path) -> dict[str, int]:
         return taken
 
 
-def makeLibrary(folder: Path, library: str, sources: Sequence[str], own: Sequence[str] = ()) -> None:
+def makeLibrary(
+    folder: Path, library: str, sources: Sequence[str], own: Sequence[str] = (), flags: Sequence[str] = ()
+) -> None:
     """
     Build a shared library in a folder, and leave a Makefile that does the same.
 
-    @param sources: C files; C{own}: those files of this package's that it is made of besides, copied first.
+    @param sources: C files; C{own}: files of this package's, headers among them, that are copied first.
+    @param flags: further ones of the compiler's.
     @raise ExportError: see `kernelnet.exporters.building.build`.
     """
     for name in own:
         shutil.copyfile(_HERE / name, folder / name)
-    build([folder / name for name in sources], folder / library)
+    build([folder / name for name in sources], folder / library, flags=flags)
     headers = sorted(path.name for path in folder.glob("*.h"))
-    (folder / "Makefile").write_text(
-        f"{library}: {' '.join([*sources, *headers])}\n\t$(CC) {' '.join(FLAGS)} -o $@ {' '.join(sources)} -lm\n",
-        encoding="utf-8",
-    )
+    command = ["$(CC)", *FLAGS, "-o", "$@", *sources, *flags, "-lm"]
+    text = f"{library}: {' '.join([*sources, *headers])}\n\t{' '.join(command)}\n"
+    (folder / "Makefile").write_text(text, encoding="utf-8")

@@ -47,7 +47,7 @@ class Sqlite:
     def export(self, wasm: bytes, abi: Abi, folder: Path) -> Mapping[str, Any]:
         writeComponent(wasm, abi, folder)
         sources = ["component.c", "eviction.c", "pcache.c"]
-        makeLibrary(folder, LIBRARY, sources, ["eviction.c", "eviction.h", "pcache.c"])
+        makeLibrary(folder, LIBRARY, sources, ["eviction.c", "eviction.h", "pcache.c"], ["-DCOMPONENT_HIDDEN", "-ldl"])
         (folder / "README").write_text(_README, encoding="utf-8")
         return {"library": LIBRARY, "bytes_by_slots": memoryTaken(folder)}
 

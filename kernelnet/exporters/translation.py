@@ -77,7 +77,11 @@ def _header(module: Module, names: tuple[str, ...], digest: str) -> str:
 
 typedef struct component component;
 
+#ifdef COMPONENT_HIDDEN /* of use within one library alone, such as one that is loaded before a program's own */
+#pragma GCC visibility push(hidden)
+#else
 #pragma GCC visibility push(default)
+#endif
 
 /* A fresh instance, its start function run; it may take so many bytes of memory.  0: there are not as many. */
 component *component_new(uint64_t bytes, int64_t fuel);

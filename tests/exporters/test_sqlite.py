@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -124,40 +125,24 @@ class SqliteTests(SynchronousTestCase):
             self.assertEqual(said, right)
             self.assertEqual(report["failures"], 0, report)
 
+    @skipUnless(shutil.which("nm"), "needs nm, of binutils")
+    def test_names(self) -> None:
+        """A program's own functions are never mistaken for ours, nor ours for its: two names are seen outside."""
+        library = self.exported(workbench.baselineModule("lru")) / LIBRARY
+        listed = subprocess.run(
+            ["nm", "-D", "--defined-only", str(library)], capture_output=True, text=True, check=True
+        )
+        names = {line.split()[-1] for line in listed.stdout.splitlines()}
+        self.assertEqual(names, {"kernelnet_sqlite_started", "kernelnet_sqlite_status"})
+
     def test_broken(self) -> None:
         """A component that breaks, or takes too much memory, is asked no more; the content is right, and it is told."""
         right, _, _ = self.run_("sqlite_torture.py", (), None)
         sources = {why: PLAIN % code for why, code in BROKEN.items()}
-        sources["integer divide by zero"] = FORGETFUL.replace("if (!count--)", "volatile u32 zero = 0; count = 7u / zero; if (0)") % ""
+        sources["integer divide by zero"] = (
+            FORGETFUL.replace("if (!count--)", "volatile u32 zero = 0; count = 7u / zero; if (0)") % ""
+        )
         for why, source in sources.items():
             said, report, _ = self.run_("sqlite_torture.py", (), self.exported(module(source)))
             self.assertEqual(said, right, why)
             self.assertEqual(report["failure"], why)
-
-    def test_install(self) -> None:
-        """A Python program installs it before it imports sqlite3; a mistake is told in one sentence."""
-        export = self.exported(workbench.baselineModule("lru"))
-        python = (
-            "import sys\n"
-            "from kernelnet.deploy.sqlite import DeployError, install\n"
-            "try:\n    install(sys.argv[1])\nexcept DeployError as error:\n    sys.exit(str(error))\n"
-            "import sqlite3\n"
-            "one = sqlite3.connect(sys.argv[2])\n"
-            "one.execute('CREATE TABLE a (b)')\none.commit()\n"
-        )
-        report = self.folder / "report"
-        for before, folder, words in (
-            ("", export, ""),
-            ("import sqlite3\n", export, "sqlite3 is imported already"),
-            ("", self.folder, f"has no {LIBRARY}"),
-        ):
-            done = subprocess.run(
-                [sys.executable, "-c", before + python, str(folder), str(self.folder / "x.db")],
-                capture_output=True,
-                text=True,
-                env={**os.environ, "KERNELNET_REPORT": str(report)},
-                check=False,
-            )
-            self.assertEqual(done.returncode, 1 if words else 0, done.stderr)
-            self.assertIn(words, done.stderr)
-        self.assertGreater(json.loads(report.read_text())["requests"], 0)
