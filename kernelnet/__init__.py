@@ -11,6 +11,7 @@ kernelnet: trainers that build parts of an operating system together, and believ
   - `kernelnet.learning`: the learning half of a trainer, without a network
   - `kernelnet.workbench`, `kernelnet.generators`, `kernelnet.expressions`: where components are proved, who writes
     them, and the formulas that some of them are made of
+  - `kernelnet.exporters`: what is learned, out of the simulator into real systems; `kernelnet.deploy`: put to use here
   - `kernelnet.cli`: the C{kernelnet} command, C{kernelnet.__main__}: as a process; `kernelnet.interrupt`: Ctrl-C while
     it imports; `kernelnet.daemon`, `kernelnet.log_format`: the services as processes;
     `kernelnet.duration`: spans of time as users write them; `kernelnet.asyncio_bridge`: Deferreds under plain asyncio

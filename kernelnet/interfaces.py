@@ -3,6 +3,7 @@ Everything a third party implements, as zope interfaces, and what kernelnet hand
 
   - `IWorkbench`, `IScenario`: a proving ground and one task on it.  Plugin: `IWorkbench`.
   - `IComponentGenerator`: writes components; it gets an `IProblem`.  Plugin: `IComponentGenerator`.
+  - `IExporter`: takes components out of the simulator, into a real system.  Plugin: `IExporter`.
   - `ILocalTrainer`: what a networked trainer drives; made by an `ILocalTrainerMaker`.  Plugin: the maker.
 
 A plugin is an object in a module of the C{twisted.plugins} namespace that provides one of these and
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IComponentGenerator",
+    "IExporter",
     "ILocalTrainer",
     "ILocalTrainerMaker",
     "INamed",
@@ -182,6 +184,26 @@ class IScenario(Interface):
 
     def patterns() -> list[Pattern]:
         """Worker thread.  list of `kernelnet.artifacts.Pattern` learned on train, confidence measured on validation."""
+
+
+class IExporter(INamed):
+    """A plugin that makes of a component what a real system runs."""
+
+    description: str = Attribute("one line for `kernelnet exporters`")
+    workbenches: Sequence[str] = Attribute("names of the workbenches whose components it takes; empty: of all")
+    needs: str = Attribute("what it needs where it is made and used, for people")
+
+    def missing() -> Sequence[str]:
+        """Lines that say what this machine lacks of it, and what brings that; none: it can be made and used here."""
+
+    def export(wasm: bytes, abi: Abi, folder: Path) -> Mapping[str, Any]:
+        """
+        Worker thread.  Write into an empty folder all that a person needs; a manifest is added by who calls it.
+
+        @param wasm: of an ABI of one of C{workbenches}; the sandbox has let it in.
+        @return: facts for the manifest, as JSON has them.
+        @raise kernelnet.exporters.errors.ExportError: it can't be made of this module, or not on this machine.
+        """
 
 
 class IProblem(Interface):

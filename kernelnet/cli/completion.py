@@ -17,10 +17,10 @@ from kernelnet.cli.common import directory
 from kernelnet.hub.storage import offline
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.transaction import Reader
-from kernelnet.interfaces import IComponentGenerator, IWorkbench
+from kernelnet.interfaces import IComponentGenerator, IExporter, IWorkbench
 from kernelnet.plugins import available
 
-__all__ = ["aiIds", "componentIds", "generatorNames", "workbenchNames"]
+__all__ = ["aiIds", "componentIds", "exporterNames", "generatorNames", "workbenchNames"]
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -59,5 +59,6 @@ def _stored(find: Callable[[Reader, str, int], list[str]]) -> Complete:
 
 workbenchNames = _plugins(IWorkbench)
 generatorNames = _plugins(IComponentGenerator)
+exporterNames = _plugins(IExporter)
 componentIds = _stored(lambda reader, beginning, limit: reader.components.idsBeginning(beginning, limit))
 aiIds = _stored(lambda reader, beginning, limit: reader.tokens.idsBeginning(beginning, limit))

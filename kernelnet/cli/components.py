@@ -14,7 +14,8 @@ from rich.tree import Tree
 
 from kernelnet.artifacts import Report
 from kernelnet.cli.common import cut, jsonOption, noneOf, reading, stateOption
-from kernelnet.cli.completion import aiIds, componentIds, workbenchNames
+from kernelnet.cli.completion import aiIds, componentIds, exporterNames, workbenchNames
+from kernelnet.cli.exporters import exportComponent, exportFile
 from kernelnet.cli.policy_table import settingsText
 from kernelnet.cli.tables import Column, plainConsole, printRows
 from kernelnet.hub.storage.transaction import Reader
@@ -150,17 +151,31 @@ def show(component: str, state: Path | None, asJson: bool) -> None:
 @components.command()
 @click.argument("component", shell_complete=componentIds)
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this new file [default: stdout]."
+    "--for", "target", shell_complete=exporterNames, help="Make of it what this runs; see kernelnet exporters."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write to this new file [default: stdout]; with --for to this new folder.",
 )
 @stateOption
-def export(component: str, out: Path | None, state: Path | None) -> None:
+def export(component: str, target: str | None, out: Path | None, state: Path | None) -> None:
     """
-    Write a COMPONENT's C source with its manifest as a comment.
+    Write a COMPONENT's C source with its manifest as a comment, or with --for what a real system runs.
 
-    It is a stranger's program: `kernelnet bench run` compiles it in a jail, and runs it in the sandbox.
+    It is a stranger's program: `kernelnet bench run` compiles it in a jail, and runs it in the sandbox.  What --for
+    makes is a translation of the module that was measured, which stays in its bounds; COMPONENT may be a C file then.
     """
+    if target is not None and out is None:
+        raise click.UsageError("--for writes a folder: give its name by --out")
+    if target is not None and out is not None and Path(component).is_file():
+        exportFile(target, Path(component), out)
+        return
     with reading(state) as reader:
         entry = _find(reader, component)
+    if target is not None and out is not None:
+        exportComponent(target, entry.component, entry.digest, out)
+        return
     text = exported(entry)
     if out is None and sys.stdout.isatty():
         click.echo("\n".join(plain(line, 1 << 20) for line in text.expandtabs(4).split("\n")), nl=False)

@@ -30,6 +30,9 @@ from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.sqlite import backup as copies
 from kernelnet.hub.web.server import DEFAULT_PORT
 from kernelnet.identity import IdentityError, StateDirectory
+from kernelnet.interfaces import IExporter
+from kernelnet.plugins import available
+from kernelnet.untrusted import plain
 
 __all__ = ["doctor"]
 
@@ -56,7 +59,7 @@ class Finding(Struct):
 @jsonOption
 def doctor(state: Path | None, asJson: bool) -> None:
     """
-    Check compiler, sandbox, limits, disk, clock, hub, ports, certificate and the whole of its database.
+    Check compiler, sandbox, exporters, limits, disk, clock, hub, ports, certificate and the whole of its database.
 
     It may run while the hub does.  Exit code 1: something is bad.
     """
@@ -122,6 +125,16 @@ def _sandbox(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
         yield Finding("sandbox", "note", str(error), "trainers and `kernelnet bench` need it")
     else:
         yield Finding("sandbox", "good", f"{engineVersion()} translates and loads a policy")
+
+
+def _exporters(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
+    found = {exporter.name: list(exporter.missing()) for exporter in available(IExporter)}
+    here = [name for name, missing in found.items() if not missing]
+    if here:
+        yield Finding("exporters", "good", f"components can be exported for {', '.join(here)}")
+    for name, missing in found.items():
+        if missing:
+            yield Finding("exporters", "note", f"{name}: {plain('; '.join(missing), 300)}", "kernelnet exporters")
 
 
 def _limits(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
@@ -252,6 +265,7 @@ def _isThere(state: StateDirectory) -> bool:
 CHECKS: tuple[Callable[[StateDirectory, Tell], Iterator[Finding]], ...] = (
     _compiler,
     _sandbox,
+    _exporters,
     _limits,
     _disk,
     _clock,

@@ -21,7 +21,9 @@ from kernelnet.cli.bench import bench
 from kernelnet.cli.certs import certs
 from kernelnet.cli.common import ask, jsonOption, stateOption
 from kernelnet.cli.components import components
+from kernelnet.cli.deploy import deploy
 from kernelnet.cli.doctor import doctor
+from kernelnet.cli.exporters import exporters
 from kernelnet.cli.generators import generators
 from kernelnet.cli.listings import ais, leaderboard, patterns
 from kernelnet.cli.record import record
@@ -115,9 +117,11 @@ def dashboard(state: Path | None, asJson: bool) -> None:
 main.add_command(status)
 main.add_command(generators)
 main.add_command(workbenches)
+main.add_command(exporters)
 main.add_command(bench)
 main.add_command(record)
 main.add_command(components)
+main.add_command(deploy)
 main.add_command(ais)
 main.add_command(patterns)
 main.add_command(sessions)

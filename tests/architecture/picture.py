@@ -92,11 +92,11 @@ FRAMES = (
         "learning",
         "learning and measuring: no network",
         (
-            ("deploy", "testing"),
+            ("", "deploy", "testing"),
             ("generators.llm",),
-            ("generators", "learning", "", "exporters"),
-            ("expressions", "", "workbench.*"),
-            ("", "workbench"),
+            ("learning", "generators", "exporters", ""),
+            ("expressions", "", "", "workbench.*"),
+            ("", "", "workbench", ""),
         ),
     ),
     Frame(

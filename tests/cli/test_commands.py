@@ -30,6 +30,7 @@ NO_DATA = {
     "demo": "it plays, for people",
     "record": "standard output is the recorded command's",
     "bench plot": "its result is a picture",
+    "deploy trace": "standard output is the command's",
     "components export": "its result is a C file; components show --json has the source",
 }
 

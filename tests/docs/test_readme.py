@@ -30,6 +30,8 @@ ROWS: dict[str, list[str]] = {
     ],
     "kernelnet report": ["kernelnet report"],
     "kernelnet leaderboard": ["kernelnet leaderboard", "kernelnet ais", "kernelnet patterns", "kernelnet sessions"],
+    "kernelnet exporters": ["kernelnet exporters"],
+    "kernelnet deploy trace DIR -- COMMAND": [],  # tests/cli/test_deploy.py
     "kernelnet generators": ["kernelnet generators"],
     "kernelnet workbenches": ["kernelnet workbenches"],
     "kernelnet bench inspect FILE…": ["seq 200 >few.txt; kernelnet bench inspect few.txt"],

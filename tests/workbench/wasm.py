@@ -42,11 +42,11 @@ def body(code: bytes, locals_: bytes = b"\0") -> bytes:
     return leb(len(content)) + content
 
 
-I32, I64, F64 = b"\x7f", b"\x7e", b"\x7c"
-KINDS = {"i32": I32, "i64": I64, "f64": F64}
+I32, I64, F32, F64 = b"\x7f", b"\x7e", b"\x7d", b"\x7c"
+KINDS = {"i32": I32, "i64": I64, "f32": F32, "f64": F64}
 MAGIC = b"\0asm\1\0\0\0"
 ZERO = b"\x41\0"
-CONSTANTS = {"i32": ZERO, "i64": b"\x42\0", "f64": b"\x44" + bytes(8)}
+CONSTANTS = {"i32": ZERO, "i64": b"\x42\0", "f32": b"\x43" + bytes(4), "f64": b"\x44" + bytes(8)}
 
 FILE_SYSTEM = ABIS[0].required
 

@@ -7,6 +7,9 @@ interrupt.quietlyInTwistd(("kernelhub", "kerneltrainer"))
 
 from twisted.application.service import ServiceMaker
 
+from kernelnet.exporters.c_library import exporter as c_library
+from kernelnet.exporters.libcachesim import exporter as libcachesim
+from kernelnet.exporters.sqlite import exporter as sqlite
 from kernelnet.generators.genetic_programming import genetic
 from kernelnet.generators.search import search
 from kernelnet.generators.templates.two_queues import template
@@ -17,15 +20,18 @@ from kernelnet.workbench.process_manager import workbench as process_manager
 from kernelnet.workbench.security import workbench as security
 
 __all__ = [
+    "c_library",
     "file_system",
     "genetic",
     "integrated",
     "kernelhub",
     "kerneltrainer",
+    "libcachesim",
     "network_stack",
     "process_manager",
     "search",
     "security",
+    "sqlite",
     "template",
 ]
 

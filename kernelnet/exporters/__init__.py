@@ -1,0 +1,15 @@
+"""
+Exporters: learned policies out of the simulator, into real systems.
+
+A component is exported as its own WebAssembly, translated: what runs there decides as what was measured, to the bit.
+
+  - C{wasm}: the binary format, read into values
+  - C{instructions}: each instruction as data, with its C
+  - C{function}: the code of one function, to C
+  - C{translation}: a whole module to C; C{native.h} is what that stands on
+  - C{building}: C to a shared library
+  - C{folder}: what an export is on disk, with its manifest
+  - C{c_library}, C{libcachesim}, C{sqlite}: the exporters of these names; C{eviction.c}: a page cache's policy for real
+    caches; C{plugin_cache}, C{pcache.c}: what the latter two put beside it
+  - C{errors}: what can go wrong, in sentences
+"""
