@@ -42,10 +42,12 @@ def settingsText(settings: Mapping[str, int]) -> str:
 
 def printStanding(found: Standing, console: Console) -> None:
     """The widest table that the terminal has room for."""
-    tables = [standingTable(found, detail) for detail in (3, 2, 1, 0, -1)]
+    tables = [standingTable(found, detail) for detail in (3, 2, 1, 0, -1, -2)]
     options = console.options.update(max_width=10_000)
     widths = [Measurement.get(console, options, table).maximum for table in tables]
     fitting = [table for table, width in zip(tables, widths, strict=True) if width <= console.width]
+    # Not the table's own title, which would be broken at the table's width.
+    console.print(Text(_title(found), "italic"), soft_wrap=not console.is_terminal)
     console.print((fitting or tables[-1:])[0])
 
 
@@ -91,22 +93,13 @@ def standingTable(found: Standing, detail: int = 3) -> Table:
     All that competes, best on held-out first.
 
     @param detail: 3: all; 2: ratios on held-out only; 1: without metrics too; 0: without fuel and train too; -1:
-        held-out alone.
+        held-out alone; -2: without notes and intervals too.
     """
-    events = {split: score.events for policy in found.policies[:1] for split, score in policy.splits.items()}
-    parts = ", ".join(f"{label} {events.get(split, 0)}" for split, label in _SPLITS)
-    how = settingsText(found.settings) if found.ratio else "all together"
-    where = plain(found.trace)
-    if found.variants:
-        where = f"{found.variants} variants of {where}, drawn by {plain(found.drawn_by)}, as its claim is measured"
-    else:
-        where += " as it is"
-    title = f"{found.workbench} on {where}: {how}; events: {parts}"
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("policy", no_wrap=True)
-    if detail >= 0:
-        table.add_column("", no_wrap=detail > 0, min_width=10)
-    hidden = {1: (), 0: ("train",), -1: ("train", "validation")}[min(detail, 1)]
+    if detail > -2:
+        table.add_column("", no_wrap=detail != 0, min_width=10)
+    hidden = {1: (), 0: ("train",), -1: ("train", "validation")}[max(-1, min(detail, 1))]
     shown = [split for split in _SPLITS if split[0] not in hidden]
     levels = [split for split in _SPLITS if split[0] in ("validation", "held_out") and (detail >= 0 or split in shown)]
     ratios = {split for split, _ in shown if found.ratio and (detail > 2 or split == "held_out")}
@@ -130,8 +123,8 @@ def standingTable(found: Standing, detail: int = 3) -> Table:
     digits = 4 if most < 10 else 2 if most < 1000 else 0
     for policy in sorted(found.policies, key=lambda p: (p.splits["held_out"].score, p.kind != "optimum")):
         style = {"component": "bold", "optimum": "italic"}.get(policy.kind, "")
-        note = policy.note if detail > 0 or policy.kind != "component" else "component"
-        cells = [Text(plain(policy.name)), *([Text(plain(note))] if detail >= 0 else [])]
+        note = policy.note if detail != 0 or policy.kind != "component" else "component"
+        cells = [Text(plain(policy.name)), *([Text(plain(note))] if detail > -2 else [])]
         for split, _ in shown:
             score = policy.splits[split]
             cells.append(Text(str(score.score)))
@@ -148,9 +141,22 @@ def standingTable(found: Standing, detail: int = 3) -> Table:
     return table
 
 
+def _title(found: Standing) -> str:
+    """Words for what was measured on."""
+    events = {split: score.events for policy in found.policies[:1] for split, score in policy.splits.items()}
+    parts = ", ".join(f"{label} {events.get(split, 0)}" for split, label in _SPLITS)
+    how = settingsText(found.settings) if found.ratio else "all together"
+    where = plain(found.trace)
+    if found.variants:
+        where = f"{found.variants} variants of {where}, drawn by {plain(found.drawn_by)}, as its claim is measured"
+    else:
+        where += " as it is"
+    return f"{found.workbench} on {where}: {how}; events: {parts}"
+
+
 def _levelText(policy: Policy, split: str, detail: int) -> str:
     score = policy.splits[split]
-    if split != "held_out" or detail < 0 or policy.kind == "optimum":
+    if split != "held_out" or detail < -1 or policy.kind == "optimum":
         return f"{score.level:.3f}"
     bounds = (score.level_low, score.level_high)
     return levelText(score.level, None if bounds[0] is None or bounds[1] is None else (bounds[0], bounds[1]))

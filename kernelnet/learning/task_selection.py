@@ -86,8 +86,14 @@ class TaskSelection:
         return list(dict.fromkeys([*self._paths(bench), *bench.traces()]))
 
     def isOwn(self, report: Report) -> bool:
-        """Whether a report is about settings that this trainer itself trains at, and nothing else."""
-        ours = [settings for task in self._tasks.get(report.workbench, ()) for _, settings in task.parts]
+        """
+        Worker thread.  Whether a report is about settings that this trainer trains at, or would if it were asked to,
+        and nothing else.
+
+        Of other benches, too: where each of few AIs has a bench of its own, no two would say how hand-made policies do.
+        """
+        bench = self._installed.get(report.workbench)
+        ours = [settings for task in (self._tasksOn(bench) if bench else ()) for _, settings in task.parts]
         return all(part.settings in ours for part in report.parts or [report])
 
     def choose(self, goal: Goal) -> IScenario:

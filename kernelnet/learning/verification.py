@@ -83,7 +83,7 @@ class Verifier:
 
     def _beside(self, component: Component, scenario: IScenario, report: Report) -> dict[str, Any]:
         """
-        The level's interval, and the hand-made policies that it is compared with, of tasks that this trainer has.
+        The level's interval, and the hand-made policies that it is compared with, of tasks that it may train at.
 
         On others, which strangers may think up, only what a claim needs is measured.
         """

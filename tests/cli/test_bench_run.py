@@ -275,6 +275,19 @@ class MistakeTests(CliTestCase):
         for policy in found.policies:
             self.assertRegex(screen.getvalue(), rf"(?m)^ *{policy.name} .*\d *$")
 
+    def test_notes(self) -> None:
+        """In one of 80 the notes and intervals stay, on one line each; the title is as wide as the terminal."""
+        screen = io.StringIO()
+        found = standing(workbench.scenario(self.trace, {"capacity": 32}))
+        printStanding(found, Console(file=screen, width=80, force_terminal=True, color_system=None))
+        title, *lines = screen.getvalue().splitlines()
+        self.assertIn("file_system on small as it is: capacity 32; events: train", title)
+        self.assertLessEqual(max(map(len, lines)), 80)
+        best = next(line for line in lines if line.split()[:1] == [found.best_in_hindsight])
+        self.assertIn("best in hindsight", best)
+        self.assertIn(
+        )
+
     def test_askingForFiles(self) -> None:
         """A component that would open a file, by C's library or its compiler's: one line says that it has none."""
         opens = "void *fopen(const char *, const char *);\n" + POLICY.replace("BODY", 'return !fopen("/etc", "r");')

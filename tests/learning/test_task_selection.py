@@ -144,6 +144,15 @@ class ChoosingTests(TestCase):
             self.assertIs(selection.isOwn(part), own)
             self.assertIs(selection.isOwn(msgspec.structs.replace(report, settings={}, parts=[part])), own)
         self.assertIs(selection.isOwn(msgspec.structs.replace(report, workbench="security")), False)
+        self.assertIs(selection.isOwn(msgspec.structs.replace(report, workbench="nowhere")), False)
+
+    def test_own_elsewhere(self) -> None:
+        """So is one about settings at which those train whose bench it is, though nobody asked us for a task there."""
+        local = IntegratedKernelTrainer(specialization="file_system", author="AI_1")
+        bench = local._installed["process_manager"]
+        for settings, own in ((bench.tasks(bench.traces()[0])[0], True), ({"cpus": 1}, False)):
+            report = msgspec.structs.replace(self.mixed.reference(), workbench=bench.name, settings=settings, parts=[])
+            self.assertIs(local._selection.isOwn(report), own)
 
     def test_traces(self) -> None:
         """The user's traces are for the first workbench, and those that ship are there besides."""
