@@ -285,8 +285,7 @@ class MistakeTests(CliTestCase):
         self.assertLessEqual(max(map(len, lines)), 80)
         best = next(line for line in lines if line.split()[:1] == [found.best_in_hindsight])
         self.assertIn("best in hindsight", best)
-        self.assertIn(
-        )
+        self.assertIn("reference", screen.getvalue())
 
     def test_askingForFiles(self) -> None:
         """A component that would open a file, by C's library or its compiler's: one line says that it has none."""
