@@ -101,14 +101,12 @@ def remeasurements(path: Path, capacity: str, runs: int) -> None:
         wasm = compileC(source, workbench.headerPath, trusted=True)
         times: list[list[float]] = [[], [], [], []]
         for _ in range(runs):
-            bench = FileSystemWorkbench()
-            machine = bench._machine(path)
-            slots = max(16, blocksOf(machine.trace.distinct, capacity))
-            scenario = bench.scenario(path, {"capacity": slots}).forModule(wasm)
+            # Claimed on another one: what that keeps of it doesn't help.
+            slots = max(16, blocksOf(workbench.scenario(path).machine.trace.distinct, capacity))
+            scenario = workbench.scenario(path, {"capacity": slots}).forModule(wasm)
             claimed = scenario.measure(wasm)
-            level = scenario.developmentLevel(claimed)
-            bench._scenarios.clear()
-            bench._variants.clear()
+            bench = FileSystemWorkbench()
+            bench.inspect(path)
             component = Component(
                 id="c",
                 implementation=source,
@@ -125,14 +123,15 @@ def remeasurements(path: Path, capacity: str, runs: int) -> None:
                     report=claimed,
                 ),
             )
-            component.development_level = level
+            component.development_level = scenario.developmentLevel(claimed)
             for first in (0, 2):
                 cpu, wall = time.thread_time(), time.perf_counter()
-                verdict, reason, _ = remeasure(component, bench.scenarioFor(claimed, [path]))
+                here = bench.scenarioFor(claimed, [path])
+                verdict, reason, _ = remeasure(component, here)
                 times[first].append(time.thread_time() - cpu)
                 times[first + 1].append(time.perf_counter() - wall)
                 assert verdict is Verdict.CONFIRMED, reason
-            machine.close()
+            here.machine.close()
         print(f"{name:16}" + "".join(f" {seconds(column):>18}" for column in times))
 
 

@@ -19,10 +19,10 @@ from harness import Table
 from results import publish
 
 from kernelnet.generators.search import Search
-from kernelnet.interfaces import IWorkbench
+from kernelnet.interfaces import IScenario, IWorkbench
+from kernelnet.learning.hindsight import bestInHindsight
 from kernelnet.learning.problem import Problem
 from kernelnet.plugins import available
-from kernelnet.workbench.base import BaseScenario
 from kernelnet.workbench.compiler import compileC
 
 BENCHES = ("file_system", "process_manager", "network_stack", "security")
@@ -35,7 +35,7 @@ def renamed(wasm: bytes, number: int) -> bytes:
     return wasm + b"\0" + bytes([len(content)]) + content
 
 
-def policies(scenario: BaseScenario, evaluations: int) -> dict[str, bytes]:
+def policies(scenario: IScenario, evaluations: int) -> dict[str, bytes]:
     """Modules by name: of the hand-made ones the best on held-out, the reference, and two more; then the others."""
     bench, reports = scenario.workbench, scenario.baselines()
     names = sorted(reports, key=lambda name: reports[name].splits["held_out"].score)[:3]
@@ -49,7 +49,7 @@ def policies(scenario: BaseScenario, evaluations: int) -> dict[str, bytes]:
     return modules
 
 
-def levels(scenario: BaseScenario, module: bytes, digests: int, best: str) -> tuple[list[float], list[float]]:
+def levels(scenario: IScenario, module: bytes, digests: int, best: str) -> tuple[list[float], list[float]]:
     """By digest, a policy's level, and by how much it is above that of the best hand-made one."""
     found, gains = [], []
     for number in range(digests):
@@ -58,11 +58,6 @@ def levels(scenario: BaseScenario, module: bytes, digests: int, best: str) -> tu
         found.append(level)
         gains.append(level - measured.developmentLevel(measured.measure(scenario.workbench.baselineModule(best))))
     return found, gains
-
-
-def best(scenario: BaseScenario) -> str:
-    reports = scenario.baselines()
-    return min(reports, key=lambda name: reports[name].splits["held_out"].score)
 
 
 def main() -> None:
@@ -82,7 +77,7 @@ def main() -> None:
             scenario = bench.scenario(path, bench.tasks(path)[0])
             if arguments.trace and scenario.trace not in arguments.trace:
                 continue
-            rival = best(scenario)
+            rival = bestInHindsight(scenario)
             for name, module in policies(scenario, arguments.evaluations).items():
                 found, gains = levels(scenario, module, arguments.digests, rival)
                 plain = scenario.developmentLevel(scenario.measure(module))

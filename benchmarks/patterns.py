@@ -29,7 +29,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 from harness import Table
@@ -41,7 +41,7 @@ from kernelnet.expressions.wasm_codegen import toWasm
 from kernelnet.generators.evolution import portfolio
 from kernelnet.generators.evolution.search_family import TRAIN_WINDOWS, Metered
 from kernelnet.generators.search import TEMPLATES, Search
-from kernelnet.interfaces import IWorkbench
+from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.task_similarity import Likeness, taskOf, tasksOfBlock
@@ -134,7 +134,7 @@ class Counted(Problem):
     """
 
     def __init__(self, task: Task, goal: int, **options: Any) -> None:
-        super().__init__(task, seconds=1e9, **options)
+        super().__init__(cast(IScenario, task), seconds=1e9, **options)
         self.goal = goal
         self.best: list[int] = []
 
@@ -148,6 +148,8 @@ class Counted(Problem):
 
 class Watched(Metered):
     """Tells the problem of each result, in the order of the jobs."""
+
+    problem: Counted
 
     def scored(self, jobs: Any, asked: Any) -> Any:
         results = super().scored(jobs, asked)
@@ -237,7 +239,7 @@ class Bench:
 
     def sums(self, task: Task, blocks: Sequence[CodeBlock]) -> list[float]:
         """What each block scores on a task; infinite where it fails."""
-        problem = Problem(task, seed=0, seconds=1e9)
+        problem = Problem(cast(IScenario, task), seed=0, seconds=1e9)
         abi = rankAbiOf(problem)
         found = []
         for block in blocks:

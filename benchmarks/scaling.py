@@ -36,7 +36,8 @@ def main() -> None:
     for bench in available(IWorkbench):
         if (options.workbench and bench.name not in options.workbench) or not bench.traces():
             continue
-        scenario = bench.scenario(bench.traces()[0])
+        path = bench.traces()[0]
+        scenario = bench.scenario(path, bench.tasks(path)[0])
         scenario.baselines()
         taken: dict[int, list[tuple[float, float, str]]] = {jobs: [] for jobs in options.jobs}
         for _ in range(options.runs):

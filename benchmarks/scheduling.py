@@ -41,7 +41,8 @@ def knownBest(scenario: Any) -> Report:
     """Of the expressions that a search begins with, the report of the best on train."""
     abi = next(abi for abi in workbench.abis if abi.function)
     sources = [toC(parse(expression, abi.features), abi, workbench.headerPath.name) for expression in abi.known]
-    reports = [scenario.measure(compileC(source, workbench.headerPath, trusted=True)) for source in sources]
+    modules = [compileC(source, workbench.headerPath, trusted=True) for source in sources]
+    reports: list[Report] = [scenario.measure(module) for module in modules]
     return min(reports, key=lambda report: report.splits["train"].score)
 
 

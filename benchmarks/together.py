@@ -28,7 +28,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,6 +88,10 @@ budget for each.\
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "traces"
 
 
+KINDS = GUARD, REMEASURED, SEARCH = "guard", "re-measured", "search"
+"""Purposes of evaluations."""
+
+
 class Meter:
     """
     Counts evaluations, of whatever trainer, and says when they are used up.
@@ -104,7 +107,7 @@ class Meter:
         self._seek: Any = None
         self._sought = 0
         self.sessions = 0
-        self.spent: Counter[str] = Counter()
+        self.spent: dict[str, float] = {}
         self.remeasuring = threading.local()
 
     def start(self, limit: float, over: Any = None, seek: Any = None) -> None:
@@ -114,19 +117,20 @@ class Meter:
         """
         with self._lock:
             self._limit, self._over, self._seek, self._sought = limit, over, seek, 0
-            self.spent, self.sessions = Counter(), 0
+            self.spent, self.sessions = {}, 0
 
     def count(self, evaluations: float) -> None:
         if threading.current_thread().name.startswith("kernelnet-measuring"):
-            what = "search"
+            what = SEARCH
         else:
-            what = "re-measured" if getattr(self.remeasuring, "now", False) else "guard"
+            what = REMEASURED if getattr(self.remeasuring, "now", False) else GUARD
         with self._lock:
-            self.spent[what] += evaluations
+            self.spent[what] = self.spent.get(what, 0.0) + evaluations
+            spent = sum(self.spent.values())
             over = seek = None
-            if self.spent.total() >= self._limit:
+            if spent >= self._limit:
                 over, self._over = self._over, None
-            elif self.spent.total() >= (self._sought + 1) * TRAINERS * RATE * SEEK_EVERY:
+            elif spent >= (self._sought + 1) * TRAINERS * RATE * SEEK_EVERY:
                 self._sought += 1
                 seek = self._seek
         for due in filter(None, (over, seek)):
@@ -206,7 +210,7 @@ class Result:
     levels: list[float] = field(default_factory=list)
     accepted: int = 0
     seconds: float = 0.0
-    spent: Counter[str] = field(default_factory=Counter)
+    spent: dict[str, float] = field(default_factory=dict)
     sessions: int = 0
 
 
@@ -220,32 +224,39 @@ async def arm(bench: Any, paths: Sequence[Path], budget: int, seed: int, *, conn
     with tempfile.TemporaryDirectory(prefix="kernelnet-together-") as folder:
         states = [StateDirectory(Path(folder) / str(at)) for at in range(1 if connected else TRAINERS)]
         hubs = [await startHub(reactor, state) for state in states]
-        trainers = []
+        trainers: list[Metered] = []
+        learners: list[Local] = []
         for at in range(TRAINERS):
             hub, state = (hubs[0], states[0]) if connected else (hubs[at], states[at])
             name = f"AI_{at}"
             local = Local("file_system", paths, Search(), seed * 1000 + at, name, workbenches=[bench.name])
+            local.ready = Deferred()
+            learners.append(local)
             if not connected:
                 # Nobody deals them tasks: it is by chance that they don't all begin with the same.
-                local._turn = random.Random(seed * 1000 + at).randrange(len(scenarios))
+                local._selection._turn = random.Random(seed * 1000 + at).randrange(len(scenarios))
             config = TrainerConfig(name, state, hubs=(Address("localhost", _port(hub)),))
             trainers.append(Metered(config, local, reactor, clock=cast(Any, Brisk(reactor))))
         for trainer in trainers:
-            trainer.local.ready = Deferred()
             trainer.ended.addErrback(lambda failure: None if over.called else over.errback(failure))
             trainer.startService()
         try:
             # What a hub knows of who is there it tells before a search on a new trace has measured what is hand-made.
             while not all(isThere(trainer, TRAINERS if connected else 1) for trainer in trainers):
                 await task.deferLater(reactor, 0.02)
+
+            def seek() -> None:
+                for trainer in trainers:
+                    trainer._seek()
+
             began = time.monotonic()
             meter.start(
                 budget,
                 lambda: reactor.callFromThread(over.callback, None),
-                lambda: reactor.callFromThread(lambda: [trainer._seek() for trainer in trainers]),
+                lambda: reactor.callFromThread(seek),
             )
-            for trainer in trainers:
-                trainer.local.ready.callback(None)
+            for learner in learners:
+                learner.ready.callback(None)
             await over
             result = Result(seconds=time.monotonic() - began, spent=meter.spent, sessions=meter.sessions)
         finally:
@@ -389,10 +400,11 @@ def spending(rows: list[Row]) -> str:
     parts = []
     for name in ("connected", "alone"):
         results = [result for row in rows for result in getattr(row, name)]
-        spent = sum((result.spent for result in results), Counter())
-        shares = ", ".join(f"{what} {share / spent.total():.0%}" for what, share in sorted(spent.items()))
+        spent = {what: sum(result.spent.get(what, 0.0) for result in results) for what in KINDS}
+        total = sum(spent.values())
+        shares = ", ".join(f"{what} {share / total:.0%}" for what, share in spent.items() if share)
         if asked := sum(result.sessions for result in results):
-            shares += f" (for requests and sessions {asked / spent.total():.0%})"
+            shares += f" (for requests and sessions {asked / total:.0%})"
         parts.append(f"{name}: {shares}, {statistics.fmean(r.accepted for r in results):.1f} components a run")
     return f"Spent {'; '.join(parts)}."
 
