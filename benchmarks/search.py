@@ -28,9 +28,8 @@ from kernelnet.generators.search import Search
 from kernelnet.interfaces import IScenario
 from kernelnet.learning.acceptance import accept
 from kernelnet.learning.hindsight import bestInHindsight, chosenOnTrain
-from kernelnet.learning.intervals import levelInterval
+from kernelnet.learning.intervals import levelInterval, levelText
 from kernelnet.learning.problem import Problem
-from kernelnet.learning.verdict import levelText
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import ComponentError, TraceError
 from kernelnet.workbench.file_system import workbench

@@ -221,6 +221,7 @@ def train(
                 scenario,
                 trained,
                 lambda: tell("comparing", 0, None),
+                objective=objective,
                 parent=begun,
                 parentFile=str(parent),
                 earlier=earlier,

@@ -12,8 +12,8 @@ from kernelnet.cli.policy_comparison import MeasuredComponent, Standing, standin
 from kernelnet.cli.policy_table import verdictText
 from kernelnet.interfaces import IScenario
 from kernelnet.learning.acceptance import isBetter
+from kernelnet.learning.recommendation import recommend
 from kernelnet.learning.submission import Measurement, makeComponent
-from kernelnet.learning.verdict import recommend
 from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import ComponentError
 from kernelnet.workbench.variants import VariantScenario

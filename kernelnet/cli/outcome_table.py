@@ -13,7 +13,7 @@ from kernelnet.cli.report_page import madeIn
 from kernelnet.cli.sessions import completedTables
 from kernelnet.cli.tables import Column, Row, fitted, heading, sections
 from kernelnet.cli.verdict import verdict
-from kernelnet.learning.verdict import levelText
+from kernelnet.learning.intervals import levelText
 from kernelnet.untrusted import plain
 
 __all__ = ["bar", "outcomeTable", "printDetails", "printOutcome"]

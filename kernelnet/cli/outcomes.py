@@ -14,8 +14,9 @@ from msgspec import Struct
 from kernelnet.artifacts import TaskDescription
 from kernelnet.cli.hub_data import HubData, Listed, Told, Whole
 from kernelnet.interfaces import IScenario, IWorkbench
+from kernelnet.learning.hindsight import bestInHindsight, chosenOnTrain
 from kernelnet.learning.intervals import Interval
-from kernelnet.learning.standing import standingOf
+from kernelnet.learning.recommendation import recommend
 from kernelnet.learning.tasks import described, taskList
 from kernelnet.plugins import available
 from kernelnet.workbench.errors import WorkbenchError
@@ -231,18 +232,17 @@ def _measure(
         if scenario is None:
             return
         # what nobody has confirmed is not measured here either, but what there is to beat is
-        wasm = whole.component.wasm if whole is not None and outcome.best is not None else None
-        standing = standingOf(scenario, wasm)
-    except (
-        WorkbenchError,
-        ImportError,
-    ):  # the trace isn't here, a stranger's module fails, or nothing runs modules here
-        return
-    best, chosen = standing.bestInHindsight, standing.chosenOnTrain
-    levels = dict(standing.handMade)
+        component = whole.component if whole is not None and outcome.best is not None else None
+        met = scenario.forModule(component.wasm) if component is not None else scenario
+        levels = {name: met.developmentLevel(theirs) for name, theirs in met.baselines().items()}
+        best, chosen = bestInHindsight(met), chosenOnTrain(met)
+        told = recommend(scenario, component) if component is not None else None
+    except (WorkbenchError, ImportError):
+        return  # the trace isn't here, a stranger's module fails, or nothing runs modules here
     outcome.handMade = HandMade(best, levels[best], chosen, levels[chosen], levels)
-    outcome.gained = standing.gain
-    outcome.interval = standing.interval if standing.interval is not None else outcome.interval
+    if told is not None:
+        outcome.gained = told.gainInterval
+        outcome.interval = told.use.interval if told.use.interval is not None else outcome.interval
 
 
 def _scenario(bench: IWorkbench, task: TaskDescription, traces: Sequence[Path]) -> IScenario | None:

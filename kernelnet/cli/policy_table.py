@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kernelnet.cli.policy_comparison import Policy, Score, Standing
-from kernelnet.learning.verdict import Recommendation, levelText
+from kernelnet.learning.intervals import levelText
+from kernelnet.learning.recommendation import Recommendation
 from kernelnet.untrusted import plain
 
 __all__ = [

@@ -10,7 +10,7 @@ from kernelnet.cli.hub_data import Listed
 from kernelnet.cli.outcomes import Outcome
 from kernelnet.cli.sessions import completedRows
 from kernelnet.cli.verdict import verdict
-from kernelnet.learning.verdict import levelText
+from kernelnet.learning.intervals import levelText
 from kernelnet.untrusted import plain
 
 __all__ = ["madeIn", "reportPage"]

@@ -26,11 +26,11 @@ from kernelnet.interfaces import IComponentGenerator, IScenario, IWorkbench
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.hindsight import bestInHindsight
 from kernelnet.learning.local_trainer import DEFAULT_GENERATOR
+from kernelnet.learning.recommendation import recommend
 from kernelnet.learning.saved_search import SavedSearch, encode
 from kernelnet.learning.search_results import SearchResults, searchCurve
 from kernelnet.learning.search_run import SearchRun
 from kernelnet.learning.submission import Measurement, submit
-from kernelnet.learning.verdict import recommend
 from kernelnet.plugins import available, find
 from kernelnet.untrusted import plain
 from kernelnet.workbench.engine import cores
@@ -306,6 +306,7 @@ def standings(
     trained: Trained,
     measured: Callable[[], object],
     *,
+    objective: str,
     parent: Component | None,
     parentFile: str,
     earlier: Component | None,
@@ -314,6 +315,7 @@ def standings(
     Worker thread.  What was found beside the hand-made policies, on what its claim is measured on; without anything
     found, these on the trace as it is.  After the parts of a suite comes the suite itself, which has the verdict.
 
+    @param objective: see `Search`.
     @param earlier: what an earlier search has found, and this one goes on with.
     """
     shown: list[MeasuredComponent] = []
@@ -336,7 +338,7 @@ def standings(
         found.append(standing(part, its, measured, sure=True, costs=True, drawnBy=drawnBy))
     if isinstance(met, Suite):
         found.append(standing(met, shown, measured, sure=True, drawnBy=drawnBy))
-    if trained.accepted and parent is not None and trained.reason.startswith("the same as"):
+    if trained.accepted and parent is not None and objective == "fuel":
         found[-1].verdict = f"use {drawnBy} in place of {parent.id}: {trained.reason}"
     else:
         best = trained.component or earlier

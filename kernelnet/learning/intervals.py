@@ -33,7 +33,7 @@ from kernelnet.interfaces import IScenario
 from kernelnet.learning.significance import studentQuantile
 from kernelnet.workbench.suite import Suite
 
-__all__ = ["CONFIDENCE", "WINDOWS", "Interval", "Intervals", "Windows", "levelInterval"]
+__all__ = ["CONFIDENCE", "WINDOWS", "Interval", "Intervals", "Windows", "levelInterval", "levelText"]
 
 WINDOWS = 32
 """Maximum number of windows of a split, for each part of a suite."""
@@ -146,6 +146,14 @@ def levelInterval(scenario: IScenario, policy: bytes | Windows, split: str = "he
     """
     intervals = Intervals(scenario, split)
     return intervals.level(policy if isinstance(policy, Windows) else intervals.windows(policy))
+
+
+def levelText(level: float, interval: Interval | None) -> str:
+    """A level as C{0.417 ± 0.03}, with half the width of its interval; as C{0.417 ± –} where there is none."""
+    if interval is None:
+        return f"{level:.3f} ± –"
+    half = (interval[1] - interval[0]) / 2
+    return f"{level:.3f} ± {half:.2f}" if half >= 0.0095 else f"{level:.3f} ± {half:.3f}"
 
 
 def _blockLength(windows: int) -> int:

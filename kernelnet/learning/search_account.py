@@ -11,6 +11,7 @@ from collections import OrderedDict
 from msgspec import Struct
 
 from kernelnet.interfaces import IScenario
+from kernelnet.workbench.reports import levelOf
 
 __all__ = ["MAX_TASKS", "SearchAccounts", "TaskAccount"]
 
@@ -32,8 +33,7 @@ class TaskAccount(Struct):
 
     def found(self, scenario: IScenario, split: str, score: int) -> None:
         """Worker thread.  A search on C{scenario} has found something with this score on C{split}."""
-        reference, optimum = scenario.reference().splits[split].score, scenario.optimum()[split]
-        level = (reference - score) / (reference - optimum) if reference > optimum else 0.0
+        level = levelOf(scenario, score, split)
         if split == "train":
             self.train = level if self.train is None else max(self.train, level)
         else:

@@ -24,7 +24,7 @@ from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.account import Account
 from kernelnet.workbench.compiler import LIBRARY, compileOwn
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
-from kernelnet.workbench.reports import added, reportOf
+from kernelnet.workbench.reports import added, levelOf, reportOf
 from kernelnet.workbench.splits import SPLITS, splitEnds
 from kernelnet.workbench.variants import KeptVariants, VariantScenario
 from kernelnet.workbench.words import allInWords
@@ -151,9 +151,7 @@ class BaseScenario:
 
     def developmentLevel(self, report: Report, split: str = "held_out") -> float:
         """See `IScenario.developmentLevel`; 0 where the reference is already optimal."""
-        # The reference alone: the claims of strangers must not cost the other baselines as well.
-        reference, best = self.reference().splits[split].score, self.optimum()[split]
-        return (reference - report.splits[split].score) / (reference - best) if reference > best else 0.0
+        return levelOf(self, report.splits[split].score, split)
 
     def patterns(self) -> list[Pattern]:
         with self._lock:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kernelnet.artifacts import Report, SplitScore
 from kernelnet.interfaces import IScenario
 
-__all__ = ["added", "reportOf"]
+__all__ = ["added", "levelOf", "reportOf"]
 
 
 def reportOf(scenario: IScenario, splits: dict[str, SplitScore], parts: Sequence[Report] = ()) -> Report:
@@ -22,6 +22,13 @@ def reportOf(scenario: IScenario, splits: dict[str, SplitScore], parts: Sequence
         splits=splits,
         parts=list(parts),
     )
+
+
+def levelOf(scenario: IScenario, score: int, split: str) -> float:
+    """Share of the distance reference → optimum that a score on a split closes; 0 where there is none to close."""
+    # The reference alone: the claims of strangers must not cost the other baselines as well.
+    reference, best = scenario.reference().splits[split].score, scenario.optimum()[split]
+    return (reference - score) / (reference - best) if reference > best else 0.0
 
 
 def added(scores: Sequence[SplitScore]) -> SplitScore:

@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from kernelnet.artifacts import Pattern, Report, SplitScore
 from kernelnet.interfaces import IScenario
-from kernelnet.workbench.reports import added, reportOf
+from kernelnet.workbench.reports import added, levelOf, reportOf
 
 if TYPE_CHECKING:
     from kernelnet.workbench.machine import Machine
@@ -89,8 +89,7 @@ class VariantScenario:
 
     def developmentLevel(self, report: Report, split: str = "held_out") -> float:
         """See `IScenario.developmentLevel`; 0 where the reference is already optimal."""
-        reference, best = self.reference().splits[split].score, self.optimum()[split]
-        return (reference - report.splits[split].score) / (reference - best) if reference > best else 0.0
+        return levelOf(self, report.splits[split].score, split)
 
     def levels(self, wasm: bytes, split: str = "held_out") -> list[float]:
         """Worker thread.  A module's level on each of the variants: their spread is what luck may do."""

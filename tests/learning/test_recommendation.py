@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kernelnet.learning.hindsight import bestInHindsight
-from kernelnet.learning.intervals import levelInterval
-from kernelnet.learning.verdict import Choice, Recommendation, levelText, recommend
+from kernelnet.learning.intervals import levelInterval, levelText
+from kernelnet.learning.recommendation import Choice, Recommendation, recommend
 from tests.learning.support import AcceptedTestCase
 from tests.workbench.support import mixture, smallScenario
 

@@ -1,5 +1,5 @@
 """
-The verdict on one task: what to use, by how much it is better, how sure that is, and what it costs.
+Recommendation for one task: what to use, by how much it is better, how sure that is, and what it costs.
 
 What is chosen, is chosen by validation: a component that passed the guard is better there than every hand-made policy;
 without one it is the best of these.  All numbers are of held-out, which decides nothing.
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from kernelnet.artifacts import Component, Report
 from kernelnet.interfaces import IScenario
 from kernelnet.learning.hindsight import bestInHindsight
-from kernelnet.learning.intervals import CONFIDENCE, Interval, Intervals, Windows
+from kernelnet.learning.intervals import CONFIDENCE, Interval, Intervals, Windows, levelText
 
-__all__ = ["Choice", "Recommendation", "levelText", "recommend"]
+__all__ = ["Choice", "Recommendation", "recommend"]
 
 
 @dataclass(frozen=True)
@@ -75,17 +75,9 @@ class Recommendation:
         return f"{words}; {self.use.fuel:.0f} fuel an event, where {self.rival.name} takes {self.rival.fuel:.0f}"
 
 
-def levelText(level: float, interval: Interval | None) -> str:
-    """A level as C{0.417 ± 0.03}, with half the width of its interval; as C{0.417 ± –} where there is none."""
-    if interval is None:
-        return f"{level:.3f} ± –"
-    half = (interval[1] - interval[0]) / 2
-    return f"{level:.3f} ± {half:.2f}" if half >= 0.0095 else f"{level:.3f} ± {half:.3f}"
-
-
 def recommend(scenario: IScenario, component: Component | None = None) -> Recommendation:
     """
-    Worker thread.  What to use on a task.
+    Worker thread.  Measure what there is for a task, and say what to use.
 
     @param scenario: the task.
     @param component: one that passed the guard there; C{None}: none did.
@@ -102,7 +94,7 @@ def recommend(scenario: IScenario, component: Component | None = None) -> Recomm
         return Choice(name, windows.level, intervals.level(windows), held.fuel / max(1, held.events)), windows
 
     if component is not None:
-        use, ours = measured(component.id, component.wasm, component.claim or scenario.measure(component.wasm))
+        use, ours = measured(component.id, component.wasm, scenario.measure(component.wasm))
         others = list(reports)
     else:
         chosen = bestInHindsight(scenario, "validation")
