@@ -8,8 +8,6 @@ from pathlib import Path
 import click
 
 from kernelnet.cli.arguments import (
-    Mistake,
-    checkOut,
     compiled,
     findWorkbench,
     oneLine,
@@ -140,14 +138,12 @@ def plot(
     """
     from kernelnet.cli import plotting
     from kernelnet.cli.cost_plot import drawCost
+    from kernelnet.cli.pictures import checkPicture
     from kernelnet.workbench.engine import cores
 
     bench = findWorkbench(workbench)
     sources = [(path, readComponent(path)) for path in components]
-    if out.suffix.lower() not in plotting.SUFFIXES:
-        raise Mistake(f"{out}: the picture's name should end in {' or '.join(plotting.SUFFIXES)}")
-    checkOut(out, force)
-    plotting.checkMatplotlib()
+    checkPicture(out, force)
     with oneLine():
         members = [Member(path, source, compiled(bench, path, source)) for path, source in sources]
         chosen = (costPlans if cost else plans)(bench, traces, settings, capacities, over)

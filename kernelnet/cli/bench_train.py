@@ -125,6 +125,7 @@ def train(
     Exit code 3: nothing passed the guard, and no C file was written (but for --keep-refused).
     """
     from kernelnet.cli import found_source, resumption, training
+    from kernelnet.cli.pictures import checkPicture
     from kernelnet.cli.worth import nothingToLearn
     from kernelnet.learning.saved_search import searchFile
     from kernelnet.learning.search_results import SearchResults
@@ -153,7 +154,7 @@ def train(
                     f"{searchFile(out)} is there already: --resume {out} goes on with it, --force begins anew"
                 )
         if picture is not None:
-            training.checkPicture(picture, force)
+            checkPicture(picture, force)
         if objective == "fuel" and parent is None and saved is None:
             raise Mistake("--objective fuel takes --parent FILE.c: what to do the same as")
         if saved is not None and saved.parent:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from kernelnet.cli.pictures import tidy
 from kernelnet.cli.plotting import Panel, rendered, styles
 from kernelnet.cli.policy_comparison import Policy, Standing
 from kernelnet.untrusted import plain
@@ -84,10 +85,7 @@ def _panel(axes: Axes, standing: Standing, split: str, *, level: bool) -> None:
     ticks = [tick for tick in _TICKS if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.grid(True, which="major", color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    tidy(axes)
     axes.set_xlabel("nanoseconds of CPU time an event, in the sandbox without metering")
     what = (
         f"share of the distance from {standing.reference} to {standing.optimum} that is left"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from kernelnet.cli.pictures import picture, tidy
 from kernelnet.cli.plot_plan import Plan
 from kernelnet.cli.policy_comparison import Policy, Standing
 from kernelnet.interfaces import IScenario
@@ -17,10 +14,9 @@ from kernelnet.untrusted import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["SUFFIXES", "Panel", "checkMatplotlib", "draw", "measured", "rendered", "styles"]
-
-SUFFIXES = (".png", ".svg")
+__all__ = ["Panel", "draw", "measured", "rendered", "styles"]
 
 # Okabe and Ito's palette, which colour-blind people can tell apart, without its yellow, which is too pale for a line.
 _BASELINES = ("#0072B2", "#E69F00", "#009E73", "#56B4E9", "#CC79A7", "#777777")
@@ -40,14 +36,6 @@ _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1.5, 1.2)))
 
 Panel = tuple[Plan, list[Standing]]
 """One pair of axes, and what was measured for it."""
-
-
-def checkMatplotlib() -> None:
-    """@raise click.ClickException: it isn't installed; says how it is."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise click.ClickException("matplotlib is missing; pip install 'kernelnet[plot]' brings it") from None
 
 
 def measured(scenarios: Sequence[IScenario], measure: Callable[[IScenario], Standing], jobs: int) -> list[Standing]:
@@ -80,15 +68,10 @@ def rendered(count: int, fill: Callable[[Axes, int], None], kind: str) -> bytes:
     @param fill: draws one of them.
     @param kind: C{"png"} or C{"svg"}.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
-
     columns = min(2, count)
     rows = -(-count // columns)
-    # Letters stay letters in SVG, and the same run gives the same bytes.
-    settings: Any = {"font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "kernelnet", "text.parse_math": False}
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(7.6 * columns, 4.7 * rows), layout="constrained")
+
+    def panels(figure: Figure) -> None:
         # Room on the right for the names at the ends of the lines.
         figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)  # type: ignore[union-attr, call-arg]
         every = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -96,15 +79,8 @@ def rendered(count: int, fill: Callable[[Axes, int], None], kind: str) -> bytes:
             fill(axes, at)
         for axes in every[count:]:
             axes.set_visible(False)
-        with warnings.catch_warnings():
-            # A name may have letters that no font here has.
-            warnings.filterwarnings("ignore", message="Glyph")
-            data = io.BytesIO()
-            if kind == "svg":
-                figure.savefig(data, format="svg", metadata={"Date": None})
-            else:
-                figure.savefig(data, format="png", dpi=100, metadata={"Software": None})
-    return data.getvalue()
+
+    return picture(panels, (7.6 * columns, 4.7 * rows), kind)
 
 
 def _panel(axes: Axes, plan: Plan, standings: list[Standing], split: str, *, level: bool) -> None:
@@ -136,10 +112,7 @@ def _panel(axes: Axes, plan: Plan, standings: list[Standing], split: str, *, lev
         ticks = [tick for tick in _FACTORS if low * 0.9 <= tick <= high * 1.1]
         axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
-    axes.grid(True, which="major", color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    tidy(axes)
     axes.set_xlabel(plan.name)
     axes.set_ylabel(f"{_what(standings[0], level=level, relative=not numeric)} ({split.replace('_', '-')})")
     axes.set_title(plan.title, loc="left")

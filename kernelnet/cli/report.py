@@ -15,9 +15,10 @@ from kernelnet.cli.common import directory, jsonOption
 from kernelnet.cli.hub_data import hubData
 from kernelnet.cli.outcome_table import printDetails, printOutcome
 from kernelnet.cli.outcomes import Outcome, outcomes
+from kernelnet.cli.pictures import hasMatplotlib
 from kernelnet.cli.progress import progress
 from kernelnet.cli.report_page import reportPage
-from kernelnet.cli.report_pictures import hasMatplotlib, reportPictures
+from kernelnet.cli.report_pictures import reportPictures
 from kernelnet.cli.tables import plainConsole
 
 __all__ = ["report", "writeReport"]

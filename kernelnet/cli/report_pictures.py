@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kernelnet.cli.outcomes import Outcome
+from kernelnet.cli.pictures import picture, tidy
 from kernelnet.untrusted import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["hasMatplotlib", "reportPictures"]
+__all__ = ["reportPictures"]
 
 _HAND, _LEARNED = "#0072B2", "#D55E00"
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -27,22 +26,14 @@ _MOST = 60
 """Number of tasks that a picture has room for."""
 
 
-def hasMatplotlib() -> bool:
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
 def reportPictures(found: Sequence[Outcome]) -> dict[str, bytes]:
     """SVG by what it shows; those that there is nothing for are left out."""
     shown = [one for one in found if one.level is not None or one.handMade is not None][:_MOST]
     pictures: dict[str, bytes] = {}
     if shown:
-        pictures["levels"] = _drawn(lambda figure: _levels(figure, shown), (9.0, 1.4 + 0.34 * len(shown)))
+        pictures["levels"] = picture(lambda figure: _levels(figure, shown), (9.0, 1.4 + 0.34 * len(shown)), "svg")
     if rises := [(one, steps) for one in shown if (steps := _steps(one))]:
-        pictures["progress"] = _drawn(lambda figure: _progress(figure, rises), (9.0, 4.6))
+        pictures["progress"] = picture(lambda figure: _progress(figure, rises), (9.0, 4.6), "svg")
     return pictures
 
 
@@ -69,7 +60,7 @@ def _levels(figure: Figure, shown: Sequence[Outcome]) -> None:
         axes.axvline(place, color="#777777", linewidth=0.9)
     axes.set_xlabel("level on held-out data: 0 is the reference policy, 1 the optimum")
     axes.legend(loc="upper center", bbox_to_anchor=(0.4, 1.0 + 0.9 / max(1, len(shown)) + 0.06), ncols=2, frameon=False)
-    _tidy(axes)
+    tidy(axes)
 
 
 def _progress(figure: Figure, rises: Sequence[tuple[Outcome, list[tuple[datetime, float]]]]) -> None:
@@ -92,7 +83,7 @@ def _progress(figure: Figure, rises: Sequence[tuple[Outcome, list[tuple[datetime
     axes.set_xlabel(f"{unit} since the first component was shared, by the authors' clocks")
     axes.set_ylabel("best confirmed level of each task")
     axes.legend(loc="lower right", frameon=False)
-    _tidy(axes)
+    tidy(axes)
 
 
 def _steps(one: Outcome) -> list[tuple[datetime, float]]:
@@ -107,25 +98,3 @@ def _steps(one: Outcome) -> list[tuple[datetime, float]]:
             if at.tzinfo is not None:
                 steps.append((max(at, steps[-1][0]) if steps else at, each.level))
     return steps
-
-
-def _tidy(axes: Any) -> None:
-    axes.grid(True, color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-
-
-def _drawn(draw: Callable[[Figure], None], size: tuple[float, float]) -> bytes:
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    # Letters stay letters, and the same numbers give the same bytes.
-    settings: Any = {"font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "kernelnet", "text.parse_math": False}
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure = Figure(figsize=size, layout="constrained", facecolor="white")
-        draw(figure)
-        data = io.BytesIO()
-        figure.savefig(data, format="svg", metadata={"Date": None})
-    return data.getvalue()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from kernelnet.cli.pictures import tidy
 from kernelnet.cli.plotting import rendered
 from kernelnet.interfaces import IScenario
 from kernelnet.learning.hindsight import bestInHindsight
@@ -47,10 +48,7 @@ def drawSearch(scenario: IScenario, curve: Sequence[CurvePoint], evaluations: in
         low = min((min(ys) for ys in levels.values() if ys), default=0.0)
         shown = [level for _, level in hand.values()]
         axes.set_ylim(bottom=max(low, min(shown) - 1.0) - 0.03)
-        axes.grid(True, color="#dddddd", linewidth=0.8)
-        axes.set_axisbelow(True)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
+        tidy(axes)
         axes.set_xlabel("evaluations")
         axes.set_ylabel(f"share of the distance from {bench.reference} to {bench.optimumName}")
         axes.set_title(f"{bench.name}: {plain(scenario.trace, 60)}", loc="left")

@@ -15,9 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kernelnet.artifacts import Candidate, Component
-from kernelnet.cli.arguments import Mistake, checkOut
+from kernelnet.cli.arguments import Mistake
 from kernelnet.cli.found_source import Trained, inOrder
-from kernelnet.cli.plotting import SUFFIXES, checkMatplotlib
 from kernelnet.cli.policy_comparison import MeasuredComponent, Standing, standing
 from kernelnet.cli.policy_table import verdictText
 from kernelnet.cli.progress import Counted, Tell, progress
@@ -41,7 +40,6 @@ from kernelnet.workbench.variants import VariantScenario
 __all__ = [
     "Budget",
     "Search",
-    "checkPicture",
     "chooseGenerator",
     "isOptimal",
     "standings",
@@ -350,11 +348,3 @@ def isOptimal(scenario: IScenario) -> bool:
     """Whether a hand-made policy is on validation what nobody can beat."""
     best = scenario.baselines()[bestInHindsight(scenario, "validation")]
     return best.splits["validation"].score <= scenario.optimum()["validation"]
-
-
-def checkPicture(path: Path, force: bool) -> None:
-    """@raise Mistake: it can't be drawn there."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise Mistake(f"{path}: the picture's name should end in {' or '.join(SUFFIXES)}")
-    checkOut(path, force)
-    checkMatplotlib()
