@@ -219,7 +219,7 @@ class _Table:
         writes = self._written(cells[columns.op], columns) if columns.op is not None else None
         isRange = bool(columns.unit)
         if columns.count is not None:
-            many = self._repeats(cells[columns.count], numbers, columns)
+            many = self._repeats(cells[columns.count], numbers)
         if columns.time is not None:
             first = self._times[0] if self._times else cells[columns.time][0]
             self._times = first, cells[columns.time][-1]
@@ -252,15 +252,9 @@ class _Table:
 
     def _counts(self, cells: Sequence[str], numbers: Sequence[int], columns: Columns) -> npt.NDArray[np.uint64]:
         """Sizes in bytes."""
-        found = numbersOf(cells)
         most = MAX_RANGE // columns.sizeUnit
-        if found is None or (found > np.uint64(most)).any():
-            for at, cell in enumerate(cells):
-                number = numberOf(_bytes(cell.strip()))
-                if number is None or number > most:
-                    raise self._wrong(at, numbers, cell, f"is no size from 0 to {MAX_RANGE >> 20} MiB")
-        assert found is not None
-        sizes = found * np.uint64(columns.sizeUnit)
+        sizes = self._bounded(cells, numbers, most, f"is no size from 0 to {MAX_RANGE >> 20} MiB")
+        sizes *= np.uint64(columns.sizeUnit)
         self._sizes += int(np.count_nonzero(sizes))
         self._oddSizes += int(np.count_nonzero(sizes % np.uint64(SECTOR)))
         return sizes
@@ -310,15 +304,20 @@ class _Table:
         known = {cell for cell, op in distinct.items() if op in WRITES or op in columns.written or _RWBS.fullmatch(op)}
         return np.fromiter(map(known.__contains__, cells), np.bool_, len(cells))
 
-    def _repeats(self, cells: Sequence[str], numbers: Sequence[int], columns: Columns) -> npt.NDArray[np.int64]:
+    def _repeats(self, cells: Sequence[str], numbers: Sequence[int]) -> npt.NDArray[np.int64]:
+        what = f"is no number of requests from 0 to {MAX_REPEAT}"
+        return self._bounded(cells, numbers, MAX_REPEAT, what).astype(np.int64)
+
+    def _bounded(self, cells: Sequence[str], numbers: Sequence[int], most: int, what: str) -> npt.NDArray[np.uint64]:
+        """Numbers of at most C{most}.  @raise TraceError: the first that isn't is C{what}."""
         found = numbersOf(cells)
-        if found is None or (found > np.uint64(MAX_REPEAT)).any():
+        if found is None or (found > np.uint64(most)).any():
             for at, cell in enumerate(cells):
                 number = numberOf(_bytes(cell.strip()))
-                if number is None or number > MAX_REPEAT:
-                    raise self._wrong(at, numbers, cell, f"is no number of requests from 0 to {MAX_REPEAT}")
+                if number is None or number > most:
+                    raise self._wrong(at, numbers, cell, what)
         assert found is not None
-        return found.astype(np.int64)
+        return found
 
     # -- what is said about it
 
