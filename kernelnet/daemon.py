@@ -81,7 +81,7 @@ def refuseSecond(service: str, who: str, state: StateDirectory, lock: str, pidFi
     twistd goes by the pid file alone: after a kill -9 or a reboot it could take any process for us, and refuse.
     """
     try:
-        os.close(state.lock(lock))
+        state.unlock(state.lock(lock))
     except (IdentityError, OSError) as e:
         if (pid := _runs(pidFile)) is not None:
             refuse(service, f"{who} is running already in {state.path} (pid {pid})")

@@ -54,7 +54,7 @@ class SecondTests(SynchronousTestCase):
         for stale in ("99999999", "no number", "9" * 30):
             pidFile.write_text(stale)
             self.assertIn("another process is using", refusal())
-        os.close(lock)
+        state.unlock(lock)
         daemon.refuseSecond("kernelhub", "a hub", state, "hub.lock", pidFile)
         self.assertFalse(pidFile.exists())
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import stat
+import subprocess
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -252,14 +253,23 @@ class OpenTests(StateCase):
         self.assertEqual(self.state.trainer("AI_1"), folder)
 
     def test_lock(self) -> None:
-        """A second lock is refused until the first is closed; the file is private."""
+        """A second lock is refused until the first is given back; the file is private."""
         self.state.open()
         fd = self.state.lock("hub.lock")
         self.assertIn("hub.lock", self.refused(self.state.lock, "hub.lock"))
         self.assertEqual(mode(self.state.path / "hub.lock"), 0o600)
-        os.close(self.state.lock("other.lock"))
-        os.close(fd)
-        os.close(self.state.lock("hub.lock"))
+        self.state.unlock(self.state.lock("other.lock"))
+        self.state.unlock(fd)
+        self.state.unlock(self.state.lock("hub.lock"))
+
+    def test_unlockWithChild(self) -> None:
+        """A lock that was given back is free, though a child that was forked meanwhile has its descriptor yet."""
+        self.state.open()
+        fd = self.state.lock("hub.lock")
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=(fd,)) as child:
+            self.state.unlock(fd)
+            self.state.unlock(self.state.lock("hub.lock"))
+            child.communicate()
 
 
 class PrepareTests(StateCase):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,4 +81,4 @@ def _restoreOffline(state: StateDirectory, file: Path, tell: Tell) -> dict[str, 
         head, logId = copies.headOf(state.database)
         return {"events": head, "log_id": logId, "former": str(former) if former else None}
     finally:
-        os.close(lock)
+        state.unlock(lock)

@@ -251,9 +251,10 @@ class HubService(Service):
             if self._eventLog is not None:
                 self._eventLog.close()
                 self._eventLog = None
-            for fd in (self._socketFolder, self._lock):
-                if fd is not None:
-                    os.close(fd)
+            if self._socketFolder is not None:
+                os.close(self._socketFolder)
+            if self._lock is not None:
+                self._state.unlock(self._lock)
             self._socketFolder = self._lock = None
             self.log.info("hub stopped")
 

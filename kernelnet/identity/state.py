@@ -109,7 +109,7 @@ class StateDirectory:
 
     def lock(self, name: str) -> int:
         """
-        Take the lock file C{name} for the life of this process, or until the returned descriptor is closed.
+        Take the lock file C{name} for the life of this process, or until L{unlock} gets the returned descriptor.
 
         @raise IdentityError: another process has it.
         """
@@ -123,6 +123,12 @@ class StateDirectory:
             os.close(fd)
             raise IdentityError(f"another process is using {self.path} (it holds {name})") from None
         return fd
+
+    @staticmethod
+    def unlock(fd: int) -> None:
+        """Give back what L{lock} took, also while a child between its fork and its exec still has the descriptor."""
+        fcntl.flock(fd, fcntl.LOCK_UN)
+        os.close(fd)
 
     def trainer(self, aiId: str) -> Path:
         """The own folder of the trainer C{aiId}, made if it is missing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -367,7 +366,7 @@ class Trainer(Service):
         self.outbox.disconnected()
         yield self.store.close()
         if self._lock is not None:
-            os.close(self._lock)
+            self.config.state.unlock(self._lock)
             self._lock = None
 
     def _within(self, seconds: float, *work: Deferred[Any]) -> Deferred[None]:

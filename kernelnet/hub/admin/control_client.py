@@ -119,7 +119,7 @@ def offline(state: StateDirectory, request: dict[str, Any]) -> Any:
     except (DatabaseError, IdentityError) as e:
         raise ControlError(str(e)) from None
     finally:
-        os.close(lock)
+        state.unlock(lock)
 
 
 def _offlineTokens(state: StateDirectory, request: dict[str, Any]) -> Any:
