@@ -9,7 +9,7 @@ The hub: it logs what trainers share, acknowledges it, and passes it on.
   - ``admin/``: what ``kernelnet`` commands ask of a running hub
   - ``web/``: its HTTP face: the dashboard, its API, metrics
   - `config`: what its options mean
-  - `workbench_rules`: the rules of the workbenches that are installed here
+  - `workbench_rules`: the workbenches that are installed here, and their rules
   - `composition`: all parts put together
   - `service`: that in its state directory, started and stopped in order
   - `tap`: the options of ``twistd kernelhub``

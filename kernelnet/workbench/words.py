@@ -25,15 +25,22 @@ _UNITS = {
 
 def inWords(workbench: IWorkbench | None, settings: Mapping[str, int]) -> str:
     """
-    Settings in words, as the workbench itself has them; empty: all are the defaults.
+    Settings in words, as the workbench itself has them; empty: all are the defaults, or are in the name of a suite.
 
     @param workbench: C{None} where it isn't installed, and nobody knows its defaults.
     """
+    if _isOfSuite(settings):
+        return ""
     own = getattr(workbench, "inWords", allInWords)
     try:
         return str(own(settings))
-    except KeyError:  # a stranger's claim, which lacks some
+    except Exception:  # a stranger's claim, which lacks some or has them out of all bounds; or a third party's bench
         return allInWords(settings)
+
+
+def _isOfSuite(settings: Mapping[str, int]) -> bool:
+    """A suite's name has its parts with their settings."""
+    return set(settings) == {"parts"}
 
 
 def allInWords(settings: Mapping[str, int]) -> str:
@@ -77,8 +84,7 @@ def subjectOf(workbench: IWorkbench | None, name: str) -> str:
 
 def taskInWords(workbench: IWorkbench | None, trace: str, settings: Mapping[str, int]) -> str:
     """A task of a workbench: its trace, or its traces, and what of its settings isn't the default."""
-    if set(settings) == {"parts"}:
-        # a suite's name has its parts with their settings
+    if _isOfSuite(settings):
         return re.sub(r"^\d+ traces: ", "", trace)
     words = inWords(workbench, settings)
     return f"{trace}, {words}" if words else trace

@@ -103,7 +103,7 @@ FRAMES = (
         "base",
         "words that all have in common, and tools",
         (
-            ("log_format", "wire", "plugins", "", "asyncio_bridge"),
+            ("log_format", "wire", "plugins", "workbench.words", "asyncio_bridge"),
             ("interfaces", "", "interrupt", "daemon", "duration"),
             ("untrusted", "", "learning.goal", "workbench.abi", "workbench.account", "identity"),
             ("", "message", "", "knowledge", ""),

@@ -142,9 +142,9 @@ class DashboardTests(SystemTestCase):
             peer.send("performance_report", report)
         self.go("components")
         trainedOn = "return [...document.querySelectorAll('td:nth-child(6)')].map(cell => cell.textContent).sort()"
-        self.until(lambda: self.browser.execute_script(trainedOn) == ["t", "t, 1/2/3", "t, capacity 4"])
+        self.until(lambda: self.browser.execute_script(trainedOn) == ["t", "t, 4 blocks", "t, a 1, b 2, c 3"])
         self.go("progress")
-        self.shows("capacity 4; 1 confirmed. Best small")
+        self.shows("4 blocks; 1 confirmed. Best small")
         self.shows("\n1 confirmed. Best plain")
 
     def collaborate(self, author: RawClient, component: str) -> None:
@@ -203,14 +203,14 @@ class DashboardTests(SystemTestCase):
         self.shows("1 waiting, 0 refuted")
         told = "return [...document.querySelectorAll('ol.events li')].map((one) => one.textContent)"
         events = self.until(lambda: self.browser.execute_script(told))
-        self.assertTrue(any(f"is the best on file_system: {EVIL}, capacity 4" in event for event in events), events)
+        self.assertTrue(any(f"is the best on file_system: {EVIL}, 4 blocks" in event for event in events), events)
         rows = self.until(self.rows)
         for width in (1280, 400):
             self.browser.set_window_size(width, 900)
             self.assertEqual(self.seen(".task span:last-child"), len(self.heights(".task")), "its settings are seen")
         self.assertEqual([row[-3] for row in rows], ["+0.200", "+0.090", "−0.100"])
         self.browser.execute_script(
-            "[...document.querySelectorAll('td a')].find((a) => a.textContent.endsWith('capacity 4')).click()"
+            "[...document.querySelectorAll('td a')].find((a) => a.textContent.endsWith('4 blocks')).click()"
         )
         self.shows("better than every hand-made policy")
         self.shows("s3fifo, level 0.330")

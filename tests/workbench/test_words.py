@@ -33,11 +33,13 @@ class WordsTests(SynchronousTestCase):
         self.assertEqual(partsInWords([("a", "3 flows"), ("b", "3 flows")]), "a + b, 3 flows")
         self.assertEqual(partsInWords([("a", ""), ("b", "3 flows")]), "a + b 3 flows")
         self.assertEqual(taskInWords(files, "2 traces: a 55 + b 59 blocks", {"parts": 2}), "a 55 + b 59 blocks")
+        self.assertEqual(inWords(files, {"parts": 2}), "")
 
     def test_claimed(self) -> None:
-        """A stranger's claim may lack settings, or name others."""
+        """A stranger's claim may lack settings, name others, or have numbers that no bench would take."""
         self.assertEqual(inWords(processes, {"cpus": 2}), "cpus 2")
         self.assertEqual(inWords(network, {}), "")
+        self.assertIn("load 9999", inWords(processes, {**CPUS, "load_permille": int("9" * 400)}))
 
     def test_subject(self) -> None:
         """The subject is the beginning of the description; of a bench that isn't here its name."""

@@ -5,6 +5,7 @@ The hub's HTTP face: a status API for programs, metrics, and pages for people.
   - `connection_limits`: which connections it keeps, and how long it waits for a request
   - `signin`: who may look: one-time links for browsers, tokens of viewers for programs
   - `api`: the resources under C{/api/}
+  - `task_words`: tasks with their settings in words
   - `response_cache`: what several viewers share of it
   - `traffic`: C{/api/traffic}, the last ten minutes
   - `event_stream`: C{/api/events}, the log as server-sent events

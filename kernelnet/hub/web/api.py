@@ -26,6 +26,7 @@ from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views import components, patterns, sessions
 from kernelnet.hub.views.overview import overview
 from kernelnet.hub.views.progress import Progress
+from kernelnet.hub.web.task_words import withWords
 from kernelnet.hub.web.traffic import TrafficHistory
 from kernelnet.wire import rfc3339
 
@@ -186,12 +187,14 @@ def _ai(sources: Sources, aiId: str) -> dict[str, Any]:
 def _task(search: SearchSeries) -> dict[str, Any]:
     """The task of a search, as its AI calls it."""
     found = search.last.task
-    return {
-        "workbench": found.workbench,
-        "trace": found.trace[:200],
-        "trace_digest": found.trace_digest,
-        "settings": found.settings,
-    }
+    return withWords(
+        {
+            "workbench": found.workbench,
+            "trace": found.trace[:200],
+            "trace_digest": found.trace_digest,
+            "settings": found.settings,
+        }
+    )
 
 
 def _told(search: SearchSeries) -> dict[str, Any]:
@@ -221,7 +224,7 @@ def _components(sources: Sources, arguments: Mapping[str, Any]) -> Any:
             after=after,
         )
         more = str(found[limit - 1].seq) if len(found) > limit else None
-        return {"components": [components.describe(entry) for entry in found[:limit]], "next": more}
+        return {"components": [withWords(components.describe(entry)) for entry in found[:limit]], "next": more}
 
     return sources.log.read(read)
 
@@ -235,7 +238,8 @@ def _component(sources: Sources, name: str, arguments: Mapping[str, Any]) -> Any
         if entry is None:
             raise NotFound("there is no component of this id or digest")
         reports = components.reportsOn(reader, entry.digest)
-        return {**components.describeWhole(entry, components.lineage(reader, entry)), "reports": reports}
+        whole = components.describeWhole(entry, components.lineage(reader, entry))
+        return {**withWords(whole), "reports": reports}
 
     return sources.log.read(read)
 
@@ -247,7 +251,11 @@ def _patterns(sources: Sources, arguments: Mapping[str, Any]) -> Any:
 
 def _progress(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     head, searches = sources.log.head, _searches(sources, arguments)
-    return sources.log.read(lambda reader: {"tasks": sources.progress.tasks(reader, head), "searches": searches})
+
+    def read(reader: Reader) -> Any:
+        return {"tasks": [*map(withWords, sources.progress.tasks(reader, head))], "searches": searches}
+
+    return sources.log.read(read)
 
 
 def _searches(sources: Sources, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -282,6 +290,9 @@ def _overview(sources: Sources, arguments: Mapping[str, Any]) -> Any:
 
     def read(reader: Reader) -> Any:
         told = overview(reader, sources.progress.tasks(reader, head), now)
+        for event in told["events"]:
+            if "task" in event:
+                event["task"] = withWords(event["task"])
         return {"connected": here, **told, "working": working[:MAX_WORKING]}
 
     return sources.log.read(read)

@@ -7,6 +7,7 @@ import re
 
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.hub.views import progress, sessions
+from kernelnet.hub.web.task_words import MAX_WORDS
 from kernelnet.hub.web.traffic import SAMPLES
 from kernelnet.wire import WireProblem, rfc3339
 from tests.hub.databases import onEveryEngine
@@ -176,12 +177,48 @@ class ApiTests(WebTestCase):
         self.assertEqual(self.ask("/api/progress?trace_digest=x").json["searches"], [])
         away, here = self.hub.connect("AI_3"), self.ask("/api/ais").json["ais"]
         self.assertEqual([ai["progress"] and ai["progress"]["evaluations"] for ai in here], [None, 99, 99])
-        self.assertEqual(here[1]["progress"]["task"], task)
+        self.assertEqual(here[1]["progress"]["task"], {**task, "settings_in_words": search["settings_in_words"]})
         seen = self.hub.now()
         away.leave()
         self.hub.clock.advance(9)
         (gone,) = [ai for ai in self.ask("/api/ais").json["ais"] if ai["id"] == "AI_3"]
         self.assertEqual(gone["seen"], rfc3339(seen))
+
+    def test_settingsInWords(self) -> None:
+        """Everywhere a task comes with its settings in words; of a bench that isn't installed with all, bounded."""
+        cpus = {"cpus": 2, "load_permille": 900, "bound_us": 1000, "tick_us": 1000, "quantum_us": 1000, "switch_us": 5}
+        many = {EVIL: 1, **{f"{'x' * 60}_{number}_ms": number for number in range(20)}}
+        author, peer = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        found = []
+        for number, (bench, settings) in enumerate((("process_manager", cpus), ("nobodys", many))):
+            shared = claiming(f"c{number}", 0.5, trace=f"{number}" * 64)
+            shared["component"]["manifest"]["report"] |= {"workbench": bench, "settings": settings}
+            shared["component"]["manifest"]["workbench"] = bench
+            author.send("os_component_share", shared)
+            whole = self.ask(f"/api/components/c{number}").json
+            report = {
+                "component_id": f"c{number}",
+                "performance": {},
+                "digest": whole["digest"],
+                "verdict": "confirmed",
+            }
+            peer.send("performance_report", report)
+            found.append(whole["settings_in_words"])
+        self.assertEqual(found[0], "2 CPUs")
+        self.assertTrue(found[1].startswith(f"{EVIL[:-2]}?? 1, xxx"), found[1])
+        self.assertEqual(len(found[1]), MAX_WORDS)
+        task = {"workbench": "process_manager", "trace": "t", "trace_digest": "0" * 64, "settings": {**cpus, "cpus": 1}}
+        author.send("heartbeat", {"progress": {"task": task, "evaluations": 1}})
+        listed = self.ask("/api/components").json["components"]
+        self.assertEqual({one["settings_in_words"] for one in listed}, set(found))
+        told = self.ask("/api/progress").json
+        self.assertEqual({one["settings_in_words"] for one in told["tasks"]}, set(found))
+        self.assertEqual([one["settings_in_words"] for one in told["searches"]], ["1 CPU"])
+        told = self.ask("/api/overview").json
+        self.assertEqual({one["task"]["settings_in_words"] for one in told["events"]}, set(found))
+        self.assertEqual([one["task"]["settings_in_words"] for one in told["working"]], ["1 CPU"])
+        author.send("os_component_share", aComponent("plain"))
+        self.assertEqual(self.ask("/api/components/plain").json["settings_in_words"], "")
 
     def test_sessions(self) -> None:
         """Sessions come page by page, each bounded in bytes, and without their transcripts where nobody wants them."""

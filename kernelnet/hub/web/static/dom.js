@@ -66,16 +66,14 @@ export function passed(text) {
 
 export const ago = (text) => `${passed(text)} ago`;
 
-export const settings = (found) => Object.entries(found || {}).map(([name, value]) => `${name} ${value}`).join(", ");
-
 // Where a task has its page, and how it is called.
 export const taskLink = (task) => `#/task/${[task.workbench, task.trace_digest, JSON.stringify(Object.entries(task.settings || {}).sort())].map(encodeURIComponent).join("/")}`;
 
-export const taskName = (task) => [`${task.workbench}: ${task.trace}`, settings(task.settings)].filter(Boolean).join(", ");
+export const taskName = (task) => [`${task.workbench}: ${task.trace}`, task.settings_in_words].filter(Boolean).join(", ");
 
 // A link to it that takes no more room than there is.  Tasks of one trace differ in their settings alone: a long name is cut first.
 export const toTask = (task) => {
-  const told = settings(task.settings);
+  const told = task.settings_in_words;
   const name = `${task.workbench}: ${task.trace}`;
   return h("a", { class: "task", href: taskLink(task), title: taskName(task) }, h("span", {}, name), told ? h("span", {}, `, ${told}`) : null);
 };

@@ -1,4 +1,4 @@
-import { h, level, levelWith, many, settings, table, verdict, when } from "./dom.js";
+import { h, level, levelWith, many, table, verdict, when } from "./dom.js";
 import { get } from "./live.js";
 
 export function component(name, other = "") {
@@ -15,7 +15,7 @@ async function draw(name, other) {
     ["workbench", found.workbench],
     ["ABI", found.abi],
     ["kind", found.kind && `${found.kind}, ${found.trace}`],
-    ["settings", settings(found.settings)],
+    ["settings", Object.entries(found.settings || {}).map(([setting, value]) => `${setting} ${value}`).join(", ")],
     ["level", found.claimed ? `${level(found.level)}, as claimed` : `${levelWith(found)}, as those measured it who confirmed it`],
     ["verdict", verdict(found)],
     ["what", shared.description],

@@ -1,4 +1,4 @@
-import { cut, empty, h, level, levelWith, settings, table, taskLink, verdict, when } from "./dom.js";
+import { cut, empty, h, level, levelWith, table, taskLink, verdict, when } from "./dom.js";
 import { get } from "./live.js";
 
 const chosen = { sort: "level", verdict: "", workbench: "", limit: 50 };
@@ -7,12 +7,9 @@ const bar = (value) => (typeof value === "number" ? h("meter", { min: 0, max: 1,
 
 // Two tasks of one trace differ in their settings alone.
 function task(c) {
-  const words = [c.trace, settings(c.settings)].filter(Boolean).join(", ");
-  const values = Object.values(c.settings || {});
-  // Of many there is room for the values alone; what they are stands in the title.
-  const short = values.length > 2 ? [c.trace, values.join("/")].filter(Boolean).join(", ") : words;
+  const words = [c.trace, c.settings_in_words].filter(Boolean).join(", ");
   if (!words) return "–";
-  return c.trace_digest && c.kind === "specialist" ? h("a", { class: "clip short", href: taskLink(c), title: words }, cut(short, 60)) : h("span", { class: "clip short", title: words }, cut(short, 60));
+  return c.trace_digest && c.kind === "specialist" ? h("a", { class: "clip short", href: taskLink(c), title: words }, cut(words, 60)) : h("span", { class: "clip short", title: words }, cut(words, 60));
 }
 
 export function components() {

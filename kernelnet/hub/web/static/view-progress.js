@@ -1,5 +1,5 @@
 import { chart, style } from "./chart.js";
-import { empty, h, level, levelWith, settings, taskLink } from "./dom.js";
+import { empty, h, level, levelWith, taskLink } from "./dom.js";
 import { get } from "./live.js";
 
 const CARDS = 24;
@@ -23,7 +23,7 @@ async function draw() {
 
 function card(task) {
   const best = task.steps.at(-1);
-  const about = [settings(task.settings), `${task.confirmed} confirmed`].filter(Boolean).join("; ");
+  const about = [task.settings_in_words, `${task.confirmed} confirmed`].filter(Boolean).join("; ");
   const byHand = task.best_in_hindsight ? `; hand-made, best in hindsight, ${task.best_in_hindsight}: ${level(task.best_in_hindsight_level)}` : "";
   return h(
     "section",

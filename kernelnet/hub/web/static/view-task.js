@@ -1,6 +1,6 @@
 // One task: the search as it goes, what was confirmed, hand-made policies and the optimum, and where the best comes from.
 import { chart, style } from "./chart.js";
-import { cut, empty, h, level, levelWith, many, settings, signed, table, taskLink, verdict, when } from "./dom.js";
+import { cut, empty, h, level, levelWith, many, signed, table, taskLink, verdict, when } from "./dom.js";
 import { get } from "./live.js";
 import { tree } from "./view-component.js";
 
@@ -40,7 +40,7 @@ async function draw(workbench, digest, wanted) {
   return [
     h("h2", { class: "title" }, `${named.workbench}: ${named.trace}`),
     confirmed?.older_rules ? h("p", { class: "refuted" }, "All of this was measured under older rules of the workbench, and ranks beside nothing that is new.") : null,
-    settings(named.settings) ? h("p", { class: "what" }, settings(named.settings)) : null,
+    named.settings_in_words ? h("p", { class: "what" }, named.settings_in_words) : null,
     facts(confirmed, best),
     ...searching(search, confirmed, shared),
     ...rising(confirmed, shared),
