@@ -22,9 +22,9 @@ from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views.components import (
     SORTS,
     STATES,
-    Ambiguous,
     Ancestor,
     Entry,
+    Unclear,
     describe,
     describeWhole,
     entries,
@@ -114,7 +114,7 @@ def listing(
 @stateOption
 @jsonOption
 def show(component: str, state: Path | None, asJson: bool) -> None:
-    """Show one COMPONENT (its id, or the first digits of its digest): claim, verdicts, lineage, source."""
+    """Show one COMPONENT (its id, or 6 or more first digits of its digest): claim, verdicts, lineage, source."""
     with reading(state) as reader:
         entry = _find(reader, component)
         ancestors = lineage(reader, entry)
@@ -241,7 +241,7 @@ def exported(entry: Entry) -> str:
 def _find(reader: Reader, name: str) -> Entry:
     try:
         entry = entryOf(reader, name)
-    except Ambiguous as error:
+    except Unclear as error:
         raise click.ClickException(str(error)) from None
     if entry is None:
         raise click.ClickException(f"no component {name!r}: kernelnet components list shows those there are")

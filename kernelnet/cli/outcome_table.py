@@ -22,6 +22,12 @@ _BARS = (20, 10, 6)
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _NAMES = 2
 """Number of AIs that are named who confirmed; of more there is the number."""
+# Two levels rise and fall by the same windows: their difference is surer than either.
+_LEGEND = (
+    "level: share of the way from reference to optimum, on data that nobody had seen; |: the best hand-made, in"
+    " hindsight. The mark judges the gain over it, which is paired by windows where both were measured here, not the"
+    " level's ±: + better, ~ by less than the gain's interval, - not better: use the hand-made one"
+)
 
 
 def printOutcome(console: Console, found: Sequence[Outcome], first: float | None = None) -> None:
@@ -32,11 +38,7 @@ def printOutcome(console: Console, found: Sequence[Outcome], first: float | None
     console.print(outcomeTable(found, console.width))
     console.print()
     if found:
-        legend = (
-            "level: share of the way from reference to optimum, on data that nobody had seen; |: the best hand-made,"
-        )
-        legend += " in hindsight; + better, ~ by less than the interval, - not better: use the hand-made one"
-        console.print(Text(legend, "dim"))
+        console.print(Text(_LEGEND, "dim"))
     for line in more:
         console.print(Text(line))
 

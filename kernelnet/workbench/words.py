@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from kernelnet.interfaces import IWorkbench
 
-__all__ = ["allInWords", "inWords", "partsInWords", "subjectOf", "taskInWords", "timeInWords"]
+__all__ = ["allInWords", "inWords", "partsInWords", "subjectOf", "taskInWords", "timeInWords", "traceInWords"]
 
 _UNITS = {
     "ns": "ns",
@@ -84,7 +84,9 @@ def subjectOf(workbench: IWorkbench | None, name: str) -> str:
 
 def taskInWords(workbench: IWorkbench | None, trace: str, settings: Mapping[str, int]) -> str:
     """A task of a workbench: its trace, or its traces, and what of its settings isn't the default."""
-    if _isOfSuite(settings):
-        return re.sub(r"^\d+ traces: ", "", trace)
-    words = inWords(workbench, settings)
-    return f"{trace}, {words}" if words else trace
+    return ", ".join(filter(None, (traceInWords(trace, settings), inWords(workbench, settings))))
+
+
+def traceInWords(trace: str, settings: Mapping[str, int]) -> str:
+    """Name of a trace; a suite's has its parts alone, which are few enough to be counted."""
+    return re.sub(r"^\d+ traces: ", "", trace) if _isOfSuite(settings) else trace

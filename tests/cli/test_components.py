@@ -149,6 +149,12 @@ class ComponentsTests(CliTestCase, HubTestCase):
     def test_mistakes(self) -> None:
         """One line each: a name that isn't there, a file that is, a hub that never was."""
         self.refused(1, "no component", "components", "show", "nothing", "--state", self.path)
+        digest = self.component.digest
+        for command in ("show", "export", "diff"):
+            self.refused(1, "6 hex digits are needed", "components", command, digest[:5], "--state", self.path)
+        for length in (6, 12, 64):
+            self.assertIn(self.component.id, self.of("show", digest[:length]))
+            self.assertEqual(self.of("export", digest[:length]), self.of("export", self.component.id))
         self.refused(
             1, "there already", "components", "export", self.component.id, "--out", self.trace, "--state", self.path
         )

@@ -39,6 +39,14 @@ class ScreenTests(SynchronousTestCase):
         (last,) = (line for line in lines if line.startswith("-  cs"))
         self.assertIn("3 AIs", last)
 
+    def test_legend(self) -> None:
+        """A gain may be sure where the level's interval is wide; the legend says which of the two the marks judge."""
+        lines = self.screen([outcome("sqlite, 55 blocks", 0.5, interval=(0.1, 0.9), gained=(0.22, 0.28))])
+        self.assertTrue(any(line.startswith("+  sqlite") for line in lines), lines)
+        told = " ".join(lines)
+        self.assertIn("judges the gain over it, which is paired by windows", told)
+        self.assertIn("not the level's ±", told)
+
     def test_width(self) -> None:
         """No row is wrapped at 80 columns or 120, however long the names are."""
         found = [outcome(f"{'long ' * 9}{at} + {NASTY}", 0.5, interval=(0.4, 0.6), confirmed=at) for at in range(4)]

@@ -184,11 +184,13 @@ class DashboardTests(SystemTestCase):
         self.confirm("first", first, 0.31, 0.33)
         second = self.share("second", 0.42, parents=(first,))
         self.confirm("second", second, 0.42, 0.33)
-        for capacity, level in ((8, 0.5), (16, 0.2)):
+        for capacity, level in ((8, 0.32), (16, 0.2)):
             name = f"at{capacity}"
             self.confirm(name, self.share(name, level, capacity=capacity), level, 0.3)
         self.share("bragging", 0.99)
         task = {"workbench": "file_system", "trace": EVIL, "trace_digest": "1" * 64, "settings": {"capacity": 4}}
+        once = {"task": task, "evaluations": 1, "train": 0.1, "validation": 0.08}
+        self.peers[0].send("heartbeat", {"progress": once})
         for evaluations, train in ((1, -9.0), (40, 0.2), (90, 0.41)):
             progress = {"task": task, "evaluations": evaluations, "train": train, "validation": train - 0.02}
             self.author.send("heartbeat", {"progress": progress})
@@ -207,15 +209,17 @@ class DashboardTests(SystemTestCase):
         rows = self.until(self.rows)
         for width in (1280, 400):
             self.browser.set_window_size(width, 900)
-            self.assertEqual(self.seen(".task span:last-child"), len(self.heights(".task")), "its settings are seen")
-        self.assertEqual([row[-3] for row in rows], ["+0.200", "+0.090", "−0.100"])
+            self.assertEqual(self.seen(".task .settings"), len(self.heights(".task")), "its settings are seen")
+        self.assertEqual([row[-3] for row in rows], ["+0.090", "~ +0.020", "−0.100"])
+        self.shows("1 of these by less than the interval")
         self.browser.execute_script(
             "[...document.querySelectorAll('td a')].find((a) => a.textContent.endsWith('4 blocks')).click()"
         )
         self.shows("better than every hand-made policy")
         self.shows("s3fifo, level 0.330")
         self.shows("lirs, level 0.230")
-        self.until(lambda: self.chartSays("0.390 after 90 evaluations"))
+        self.until(lambda: self.chartSays("AI_1 0.390 after 90 evaluations"))
+        self.until(lambda: {"0.39", "0.41", "0.08", "0.1"} <= set(self.legends()))  # also of one who told before
         self.until(lambda: self.chartSays("Level over capacity, 3 tasks"))
         self.shows("Lineage of the best")
         self.shows("first of AI_1, level 0.310, the step from it gained +0.1100")

@@ -7,6 +7,7 @@ A component's own words are those of its author.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from msgspec import Struct
 from kernelnet.artifacts import Component, Manifest, Report, Verdict
 from kernelnet.hub.storage.statements.knowledge import COMPONENT_SORTS as SORTS
 from kernelnet.hub.storage.statements.knowledge import COMPONENT_STATES as STATES
-from kernelnet.hub.storage.statements.knowledge import ComponentKey, StoredComponent
+from kernelnet.hub.storage.statements.knowledge import MIN_PREFIX, ComponentKey, StoredComponent
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views.confirmations import Confirmation, confirmation, handMade
 from kernelnet.hub.views.projections import MAX_REPORT, describeReport
@@ -24,9 +25,9 @@ from kernelnet.hub.views.projections import MAX_REPORT, describeReport
 __all__ = [
     "SORTS",
     "STATES",
-    "Ambiguous",
     "Ancestor",
     "Entry",
+    "Unclear",
     "describe",
     "describeWhole",
     "entries",
@@ -40,8 +41,8 @@ MAX_MANIFEST = 64 * 1024
 """Bytes of JSON: a list shows a component with a larger one as if it had none."""
 
 
-class Ambiguous(Exception):
-    """Several components are called so; the text names them."""
+class Unclear(Exception):
+    """Name that may mean several components; the text says why, and what would be clear."""
 
 
 class Entry(Struct):
@@ -129,17 +130,21 @@ def workbenchesOf(reader: Reader) -> list[str]:
 
 def entryOf(reader: Reader, name: str) -> Entry | None:
     """
-    The component of an id, or of a digest that begins so (six hex digits at least); of the same bytes who shared them
-    first.
+    The component of an id, or of a digest that begins so (`MIN_PREFIX` hex digits at least); of the same bytes who
+    shared them first.
 
-    @raise Ambiguous: two authors call one so, or two digests begin so.
+    @raise Unclear: two authors call one so, or two digests begin so; or these are too few of a digest's digits.
     """
     found = reader.components.named(name)
     # A stranger may call a component like another's digest; a whole digest is nobody's to take.
     found = [one for one in found if one.digest == name.lower()] or found
     if len({one.digest for one in found}) > 1:
         words = ", ".join(f"{one.digest[:12]} of {one.author}" for one in found[:8])
-        raise Ambiguous(f"{len(found)} components are called {name!r}: {words}; name one by its digest")
+        raise Unclear(
+            f"{name!r} may be {len(found)} components, by id or digest: {words}; name one by more digits of its digest"
+        )
+    if not found and re.fullmatch(f"[0-9a-fA-F]{{1,{MIN_PREFIX - 1}}}", name):
+        raise Unclear(f"no id is {name!r}, and of a digest {MIN_PREFIX} hex digits are needed at least")
     return _entry(reader, found[0]) if found else None
 
 

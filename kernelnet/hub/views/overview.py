@@ -45,6 +45,7 @@ def overview(reader: Reader, tasks: Sequence[dict[str, Any]], now: str) -> dict[
             "known": len(tasks),
             "compared": len(gains),
             "better": sum(gain > 0 for gain in gains),
+            "unsure": sum(_isUnsure(task) for task in tasks),
             "median_gain": statistics.median(gains) if gains else None,
         },
         "claims": {
@@ -67,6 +68,12 @@ def gainOf(task: dict[str, Any], step: dict[str, Any] | None = None) -> float | 
     """
     known = task["best_in_hindsight_level"]
     return None if known is None else float((step or task["steps"][-1])["level"] - known)
+
+
+def _isUnsure(task: dict[str, Any]) -> bool:
+    """Whether the best is better, but by less than its level's interval, which may be luck."""
+    gain, low = gainOf(task), task["steps"][-1]["level_low"]
+    return gain is not None and gain > 0 and low is not None and low <= task["best_in_hindsight_level"]
 
 
 def _inOrder(tasks: Sequence[dict[str, Any]], now: str) -> list[_Step]:

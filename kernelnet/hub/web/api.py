@@ -233,7 +233,7 @@ def _component(sources: Sources, name: str, arguments: Mapping[str, Any]) -> Any
     def read(reader: Reader) -> Any:
         try:
             entry = components.entryOf(reader, name)
-        except components.Ambiguous as error:
+        except components.Unclear as error:
             raise BadRequest(str(error)) from None
         if entry is None:
             raise NotFound("there is no component of this id or digest")

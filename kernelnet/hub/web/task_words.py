@@ -7,20 +7,24 @@ from typing import Any
 
 from kernelnet.hub.workbench_rules import installedWorkbenches
 from kernelnet.untrusted import plain
-from kernelnet.workbench.words import inWords
+from kernelnet.workbench.words import inWords, traceInWords
 
 __all__ = ["MAX_WORDS", "withWords"]
 
 MAX_WORDS = 200
-"""Characters of one task's settings in words: those of a workbench that isn't installed here are a stranger's."""
+"""Characters of a task's trace, and of its settings in words: these may be a stranger's."""
 
 
 def withWords(task: Mapping[str, Any]) -> dict[str, Any]:
     """
-    The same with C{settings_in_words}.
+    The same with C{trace_in_words} and C{settings_in_words}.
 
-    @param task: with C{workbench} and C{settings}, or C{None} for these: what claims no task has no words for one.
+    @param task: with C{workbench}, C{trace} and C{settings}, or C{None} for these: what claims no task has no words.
     """
-    settings = task["settings"]
-    bench = installedWorkbenches().get(task["workbench"])
-    return {**task, "settings_in_words": plain(inWords(bench, settings), MAX_WORDS) if settings is not None else ""}
+    trace, settings = task["trace"] or "", task["settings"] or {}
+    words = inWords(installedWorkbenches().get(task["workbench"]), settings)
+    return {
+        **task,
+        "trace_in_words": plain(traceInWords(trace, settings), MAX_WORDS),
+        "settings_in_words": plain(words, MAX_WORDS),
+    }

@@ -147,12 +147,17 @@ class CatalogTests(HubTestCase):
         self.author.send("os_component_share", claiming("a", 0.5))
         digest = self.entry("a").digest
         self.assertEqual(self.entry(digest[:6].upper()).component.id, "a")
-        self.assertIsNone(components.entryOf(self.hub.stored, digest[:5]))
+        for few in (digest[:5], digest[0].upper()):
+            error = self.assertRaises(components.Unclear, components.entryOf, self.hub.stored, few)
+            self.assertIn("6 hex digits are needed", str(error))
+        self.assertIsNone(components.entryOf(self.hub.stored, "g" * 5))
+        self.assertIsNone(components.entryOf(self.hub.stored, "".join("1" if one == "0" else "0" for one in digest)))
         same = claiming("b", 0.5)
         same["component"]["id"] = "a"
         self.peer.send("os_component_share", same)
-        error = self.assertRaises(components.Ambiguous, components.entryOf, self.hub.stored, "a")
-        self.assertIn(digest[:12], str(error))
+        error = self.assertRaises(components.Unclear, components.entryOf, self.hub.stored, "a")
+        for word in (digest[:12], "more digits"):
+            self.assertIn(word, str(error))
         self.assertEqual(self.entry(digest).author, "AI_1")
 
     def test_hugeLevels(self) -> None:

@@ -24,11 +24,21 @@ class OverviewTests(HubTestCase):
         self.author, *self.peers = (self.hub.connect(name) for name in ("AI_1", "AI_2", "AI_3"))
 
     def share(
-        self, name: str, level: float, hand: float | None, trace: str = "1", *, verdict: str = "confirmed", **said: Any
+        self,
+        name: str,
+        level: float,
+        hand: float | None,
+        trace: str = "1",
+        *,
+        verdict: str = "confirmed",
+        wide: float | None = None,
+        **said: Any,
     ) -> None:
         shared = claiming(name, level, trace=trace * 64)
         self.author.send("os_component_share", shared, **said)
         told: dict[str, Any] = {"development_level": level}
+        if wide is not None:
+            told |= {"level_low": level - wide, "level_high": level + wide}
         if hand is not None:
             told |= {"best_in_hindsight": "s3fifo", "best_in_hindsight_level": hand}
         digest = msgspec.convert(shared["component"], Component).digest
@@ -57,6 +67,13 @@ class OverviewTests(HubTestCase):
         )
         self.assertAlmostEqual(told["tasks"]["median_gain"], 0.05)
         self.assertEqual(told["claims"], {"confirmed": 3, "refuted": 1, "disputed": 0, "waiting": 1})
+
+    def test_unsure(self) -> None:
+        """A gain that is less than the level's interval counts as better, and is told of as unsure."""
+        for trace, (hand, wide) in enumerate(((0.45, 0.1), (0.3, 0.1), (0.45, None), (0.6, 0.2)), 1):
+            self.share(f"c{trace}", 0.5, hand, str(trace), wide=wide)
+        tasks = self.told()["tasks"]
+        self.assertEqual((tasks["better"], tasks["unsure"]), (3, 1))
 
     def test_events(self) -> None:
         """The last ten, the newest first."""

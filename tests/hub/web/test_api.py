@@ -98,6 +98,9 @@ class ApiTests(WebTestCase):
         self.assertEqual([r["reporter"] for r in found["reports"]], ["AI_2"])
         self.assertEqual(self.ask(f"/api/components/{digest[:10]}").json, found)
         self.assertEqual(self.ask("/api/components/none").code, 404)
+        few = self.ask(f"/api/components/{digest[:3]}")
+        self.assertEqual(few.code, 400)
+        self.assertIn(b"6 hex digits are needed", few.body)
 
     def test_progress(self) -> None:
         """For each task the steps by which what others confirmed rose, with what hand-made policies reach on it."""
@@ -177,7 +180,9 @@ class ApiTests(WebTestCase):
         self.assertEqual(self.ask("/api/progress?trace_digest=x").json["searches"], [])
         away, here = self.hub.connect("AI_3"), self.ask("/api/ais").json["ais"]
         self.assertEqual([ai["progress"] and ai["progress"]["evaluations"] for ai in here], [None, 99, 99])
-        self.assertEqual(here[1]["progress"]["task"], {**task, "settings_in_words": search["settings_in_words"]})
+        self.assertEqual(
+            here[1]["progress"]["task"], {key: search[key] for key in (*task, "trace_in_words", "settings_in_words")}
+        )
         seen = self.hub.now()
         away.leave()
         self.hub.clock.advance(9)
@@ -218,7 +223,12 @@ class ApiTests(WebTestCase):
         self.assertEqual({one["task"]["settings_in_words"] for one in told["events"]}, set(found))
         self.assertEqual([one["task"]["settings_in_words"] for one in told["working"]], ["1 CPU"])
         author.send("os_component_share", aComponent("plain"))
-        self.assertEqual(self.ask("/api/components/plain").json["settings_in_words"], "")
+        plain = self.ask("/api/components/plain").json
+        self.assertEqual((plain["trace_in_words"], plain["settings_in_words"]), ("", ""))
+        suite = {**task, "trace": "2 traces: a 55 + b 59 blocks", "settings": {"parts": 2}}
+        peer.send("heartbeat", {"progress": {"task": suite, "evaluations": 1}})
+        (of,) = [ai["progress"]["task"] for ai in self.ask("/api/ais").json["ais"] if ai["id"] == "AI_2"]
+        self.assertEqual((of["trace_in_words"], of["settings_in_words"]), ("a 55 + b 59 blocks", ""))
 
     def test_sessions(self) -> None:
         """Sessions come page by page, each bounded in bytes, and without their transcripts where nobody wants them."""

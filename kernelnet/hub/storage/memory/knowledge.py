@@ -9,6 +9,7 @@ from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.memory.tables import ComponentRow, PatternRow, ReportRow, RulesRow, Tables, VoiceRow
 from kernelnet.hub.storage.statements.knowledge import (
+    MIN_PREFIX,
     VOICES,
     ComponentKey,
     ComponentTurn,
@@ -212,7 +213,11 @@ class MemoryComponents:
 
     def named(self, name: str) -> list[StoredComponent]:
         beginning = name.lower()
-        return [one for one in self._bySeq() if one.id == name or (len(name) >= 6 and one.digest.startswith(beginning))]
+        return [
+            one
+            for one in self._bySeq()
+            if one.id == name or (len(name) >= MIN_PREFIX and one.digest.startswith(beginning))
+        ]
 
     def at(self, seq: int) -> StoredComponent | None:
         return next((one for one in self._bySeq() if one.seq == seq), None)

@@ -11,6 +11,7 @@ from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.sqlite.log import Execute
 from kernelnet.hub.storage.statements.knowledge import (
+    MIN_PREFIX,
     VOICES,
     ComponentKey,
     ComponentTurn,
@@ -257,8 +258,9 @@ class SqliteComponents:
     def named(self, name: str) -> list[StoredComponent]:
         return self._some(
             "kind = 'component' AND (component_id = ?1"
-            " OR (length(?1) >= 6 AND substr(digest, 1, length(?1)) = lower(?1))) ORDER BY seq",
+            " OR (length(?1) >= ?2 AND substr(digest, 1, length(?1)) = lower(?1))) ORDER BY seq",
             name,
+            MIN_PREFIX,
         )
 
     def at(self, seq: int) -> StoredComponent | None:

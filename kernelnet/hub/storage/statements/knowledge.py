@@ -12,6 +12,7 @@ from kernelnet.hub.storage.log_pages import Event
 __all__ = [
     "COMPONENT_SORTS",
     "COMPONENT_STATES",
+    "MIN_PREFIX",
     "VOICES",
     "ComponentKey",
     "ComponentTurn",
@@ -110,13 +111,15 @@ Orders of `ComponentsQueries.listed`, all descending: C{level}: by standing, lev
 seq; C{newest}: by seq; in all of them claims of older rules come last.
 """
 
+MIN_PREFIX = 6
+"""Least number of a digest's digits by which a component may be named."""
+
 VOICES = 16
 """Number of AIs that have a voice on which rules of a workbench are in force: those that confirmed something last."""
 
 COMPONENT_STATES = ("confirmed", "refuted", "disputed", "unmeasured")
 """
 States by what others found: C{confirmed > 0 and refuted = 0}; C{refuted > 0 and confirmed = 0}; both above 0; both 0.
-Nobody confirms what is his own; disagreement is shown, and decided by nobody.
 """
 
 
@@ -254,9 +257,7 @@ class ComponentsQueries(Protocol):
         """All, by seq."""
 
     def named(self, name: str) -> list[StoredComponent]:
-        """
-        Those with this id; those whose digest begins so, in lower case, if C{name} has six characters or more; by seq.
-        """
+        """Those with this id, or, if C{name} has `MIN_PREFIX` characters, a digest that begins so; by seq."""
 
     def at(self, seq: int) -> StoredComponent | None:
         """The one that came with this message."""

@@ -60,9 +60,9 @@ function paint(entry) {
   );
 }
 
-// What the legend says: of the moment that is pointed at, else of the last one.
+// What the legend says: of the moment that is pointed at, else the last thing that was told (undefined: not told then; null: nothing).
 const shownAs = (words) => (plot, value, i, at) => {
-  const shown = at === null || at === undefined ? plot.data[i]?.at(-1) : value;
+  const shown = at === null || at === undefined ? plot.data[i]?.findLast((one) => one !== undefined) : value;
   return shown === null || shown === undefined ? "–" : words(shown);
 };
 

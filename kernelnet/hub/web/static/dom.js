@@ -41,6 +41,14 @@ export function levelWith(found) {
   return `${level(found.level)} ± ${wide ? ((found.level_high - found.level_low) / 2).toFixed(2) : "–"}`;
 }
 
+const gainOf = (task) => (task.best_in_hindsight ? task.steps.at(-1).level - task.best_in_hindsight_level : null);
+
+// Of a task's best over the hand-made policy that is best in hindsight: as {gain, unsure}; a gain within its level's interval may be luck.
+export function compared(task) {
+  const [gain, low] = [gainOf(task), task.steps.at(-1).level_low];
+  return { gain, unsure: gain > 0 && typeof low === "number" && low <= task.best_in_hindsight_level };
+}
+
 export const signed = (value) => (typeof value === "number" ? `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(3)}` : "–");
 
 export const many = (value) => (typeof value === "number" ? value.toLocaleString() : "–");
@@ -69,13 +77,15 @@ export const ago = (text) => `${passed(text)} ago`;
 // Where a task has its page, and how it is called.
 export const taskLink = (task) => `#/task/${[task.workbench, task.trace_digest, JSON.stringify(Object.entries(task.settings || {}).sort())].map(encodeURIComponent).join("/")}`;
 
-export const taskName = (task) => [`${task.workbench}: ${task.trace}`, task.settings_in_words].filter(Boolean).join(", ");
+export const taskWords = (task) => [task.trace_in_words, task.settings_in_words].filter(Boolean).join(", ");
+
+export const taskName = (task) => `${task.workbench}: ${taskWords(task)}`;
 
 // A link to it that takes no more room than there is.  Tasks of one trace differ in their settings alone: a long name is cut first.
 export const toTask = (task) => {
   const told = task.settings_in_words;
-  const name = `${task.workbench}: ${task.trace}`;
-  return h("a", { class: "task", href: taskLink(task), title: taskName(task) }, h("span", {}, name), told ? h("span", {}, `, ${told}`) : null);
+  return h("a", { class: "task", href: taskLink(task), title: taskName(task) },
+    h("span", { class: "bench" }, `${task.workbench}: `), h("span", { class: "trace" }, task.trace_in_words), told ? h("span", { class: "settings" }, `, ${told}`) : null);
 };
 
 export const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);

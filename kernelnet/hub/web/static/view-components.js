@@ -1,4 +1,4 @@
-import { cut, empty, h, level, levelWith, table, taskLink, verdict, when } from "./dom.js";
+import { cut, empty, h, level, levelWith, table, taskLink, taskWords, verdict, when } from "./dom.js";
 import { get } from "./live.js";
 
 const chosen = { sort: "level", verdict: "", workbench: "", limit: 50 };
@@ -7,7 +7,7 @@ const bar = (value) => (typeof value === "number" ? h("meter", { min: 0, max: 1,
 
 // Two tasks of one trace differ in their settings alone.
 function task(c) {
-  const words = [c.trace, c.settings_in_words].filter(Boolean).join(", ");
+  const words = taskWords(c);
   if (!words) return "–";
   return c.trace_digest && c.kind === "specialist" ? h("a", { class: "clip short", href: taskLink(c), title: words }, cut(words, 60)) : h("span", { class: "clip short", title: words }, cut(words, 60));
 }

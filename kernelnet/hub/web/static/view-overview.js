@@ -1,6 +1,6 @@
 // The first glance: what was reached, who works on what, what happened last.
 import { chart, style } from "./chart.js";
-import { empty, h, level, levelWith, many, signed, table, toTask, when } from "./dom.js";
+import { compared, empty, h, level, levelWith, many, signed, table, toTask, when } from "./dom.js";
 import { get } from "./live.js";
 
 const ROWS = 12;
@@ -27,8 +27,9 @@ async function draw() {
 function figures({ tasks, claims, connected }) {
   const better = tasks.compared ? `${tasks.better} of ${tasks.compared}` : "–";
   const unknown = tasks.known - tasks.compared;
+  const more = [tasks.unsure ? `${many(tasks.unsure)} of these ${LUCK}` : "", unknown ? `of ${many(unknown)} more it is not agreed yet` : ""];
   return [
-    figure(better, "tasks better than every hand-made policy", unknown ? `of ${many(unknown)} more it is not agreed yet` : ""),
+    figure(better, "tasks better than every hand-made policy", more.filter(Boolean).join("; ")),
     figure(signed(tasks.median_gain), "median gain in level over the best in hindsight", "of the way from the reference to the optimum"),
     figure(many(claims.confirmed), "claims confirmed", `${many(claims.waiting)} waiting, ${many(claims.refuted)} refuted${claims.disputed ? `, ${many(claims.disputed)} disputed` : ""}`),
     figure(many(connected), "AIs connected", ""),
@@ -62,11 +63,16 @@ function told(event) {
   return [line(h("span", {}, when(event.at), ` ${event.who} and ${event.with}`)), line(h("span", {}, `completed a session: ${event.type.replaceAll("_", " ")}`))];
 }
 
-const gainOf = (task) => (task.best_in_hindsight ? task.steps.at(-1).level - task.best_in_hindsight_level : null);
+const LUCK = "by less than the interval, which may be luck";
+
+function gained(task) {
+  const { gain: by, unsure } = compared(task);
+  return h("span", unsure ? { title: LUCK } : { class: by > 0 ? "confirmed" : "" }, `${unsure ? "~ " : ""}${signed(by)}`);
+}
 
 function best(tasks) {
   if (!tasks.length) return [h("h2", {}, "Tasks"), empty("Nothing is confirmed yet.", "Here you will see, for each task, how far what others have confirmed has come on the way from the reference policy to the optimum.")];
-  const ordered = tasks.filter((task) => !task.older_rules).sort((one, other) => (gainOf(other) ?? -9) - (gainOf(one) ?? -9));
+  const ordered = tasks.filter((task) => !task.older_rules).sort((one, other) => (compared(other).gain ?? -9) - (compared(one).gain ?? -9));
   const more = ordered.length > rows ? h("button", { onclick: () => { rows = Infinity; document.dispatchEvent(new Event("redraw")); } }, `all ${ordered.length} tasks`) : null;
   return [
     h("h2", {}, "Tasks"),
@@ -75,14 +81,14 @@ function best(tasks) {
         ["task", toTask, { grow: true }],
         ["best learned", (task) => levelWith(task.steps.at(-1)), { number: true }],
         ["best in hindsight", (task) => (task.best_in_hindsight ? `${task.best_in_hindsight} ${level(task.best_in_hindsight_level)}` : "–"), { number: true, wide: true }],
-        ["gain", (task) => h("span", { class: gainOf(task) > 0 ? "confirmed" : "" }, signed(gainOf(task))), { number: true }],
+        ["gain", gained, { number: true }],
         ["author", (task) => task.steps.at(-1).author, { wide: true }],
         ["confirmed", (task) => many(task.confirmed), { number: true, wide: true }],
       ],
       ordered.slice(0, rows),
     ),
     more,
-    h("p", { class: "what" }, "Level: share of the way from the workbench's reference policy (0) to its optimum (1) on held-out data, as those measured it who confirmed it; ± half the width of its interval."),
+    h("p", { class: "what" }, "Level: share of the way from the workbench's reference policy (0) to its optimum (1) on held-out data, as those measured it who confirmed it; ± half the width of its interval; ~ a gain within it."),
   ];
 }
 

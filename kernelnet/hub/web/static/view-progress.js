@@ -28,7 +28,7 @@ function card(task) {
   return h(
     "section",
     { class: "card" },
-    h("h2", {}, h("a", { href: taskLink(task) }, `${task.workbench}: ${task.trace}`)),
+    h("h2", {}, h("a", { href: taskLink(task) }, `${task.workbench}: ${task.trace_in_words}`)),
     h("p", {}, `${task.older_rules ? "Under older rules of the workbench. " : ""}${about}. Best `, h("a", { href: `#/component/${encodeURIComponent(best.id)}` }, best.id), ` of ${best.author}: level ${levelWith(best)}${byHand}`),
     plot(task, `Best confirmed level over time: now ${level(best.level)} of 1${byHand}`),
   );

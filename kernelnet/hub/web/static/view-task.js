@@ -1,6 +1,6 @@
 // One task: the search as it goes, what was confirmed, hand-made policies and the optimum, and where the best comes from.
 import { chart, style } from "./chart.js";
-import { cut, empty, h, level, levelWith, many, signed, table, taskLink, verdict, when } from "./dom.js";
+import { compared, cut, empty, h, level, levelWith, many, signed, table, taskLink, verdict, when } from "./dom.js";
 import { get } from "./live.js";
 import { tree } from "./view-component.js";
 
@@ -38,7 +38,7 @@ async function draw(workbench, digest, wanted) {
   const now = Date.now() / 1000;
   const shared = { from: Math.min(now - 60, ...begun) - 1, to: now };
   return [
-    h("h2", { class: "title" }, `${named.workbench}: ${named.trace}`),
+    h("h2", { class: "title" }, `${named.workbench}: ${named.trace_in_words}`),
     confirmed?.older_rules ? h("p", { class: "refuted" }, "All of this was measured under older rules of the workbench, and ranks beside nothing that is new.") : null,
     named.settings_in_words ? h("p", { class: "what" }, named.settings_in_words) : null,
     facts(confirmed, best),
@@ -52,12 +52,12 @@ async function draw(workbench, digest, wanted) {
 
 function facts(confirmed, best) {
   if (!best) return h("p", {}, "Nothing is confirmed on this task yet.");
-  const gain = confirmed.best_in_hindsight ? best.level - confirmed.best_in_hindsight_level : null;
+  const { gain, unsure } = compared(confirmed);
   const words = [
     ["best learned", [h("a", { href: `#/component/${best.digest}` }, best.id), ` of ${best.author}, level ${levelWith(best)}`]],
     ["hand-made, best in hindsight", confirmed.best_in_hindsight ? `${confirmed.best_in_hindsight}, level ${level(confirmed.best_in_hindsight_level)}` : "those who confirmed don't agree on it yet"],
     ["hand-made, chosen on train", confirmed.chosen_on_train ? `${confirmed.chosen_on_train}, level ${level(confirmed.chosen_on_train_level)}` : "–"],
-    ["gain", gain === null ? "–" : h("span", { class: gain > 0 ? "confirmed" : "refuted" }, `${signed(gain)} of the way from the reference to the optimum, ${gain > 0 ? "better than" : "not better than"} every hand-made policy`)],
+    ["gain", gain === null ? "–" : h("span", { class: unsure ? null : gain > 0 ? "confirmed" : "refuted" }, `${signed(gain)} of the way from the reference to the optimum, ${gain > 0 ? "better than" : "not better than"} every hand-made policy${unsure ? ", but by less than the interval, which may be luck" : ""}`)],
     ["confirmed", `${many(confirmed.confirmed)} ${confirmed.confirmed === 1 ? "component" : "components"}`],
   ];
   return h("dl", { class: "facts" }, words.flatMap(([label, value]) => [h("dt", {}, label), h("dd", {}, value)]));
@@ -89,7 +89,9 @@ function searching(search, confirmed, shared) {
   those.forEach((ai, i) => {
     for (const [name, column] of [["validation", 3], ["train", 2]]) {
       const at = new Map(ai.samples.map((sample) => [sample[byTime ? 0 : 1], sample[column]]));
-      series.push({ ...style(i), label: `${ai.ai} ${name}`, dash: column === 3 ? [] : [4, 4], spanGaps: true, paths: window.uPlot?.paths.stepped({ align: 1 }) });
+      // One sample makes no line.
+      const points = { show: ai.samples.filter((sample) => sample[column] !== null).length === 1, size: 8 };
+      series.push({ ...style(i), points, label: `${ai.ai} ${name}`, dash: column === 3 ? [] : [4, 4], spanGaps: true, paths: window.uPlot?.paths.stepped({ align: 1 }) });
       data.push(x.map((time) => (at.has(time) ? at.get(time) : undefined)));
     }
   });
