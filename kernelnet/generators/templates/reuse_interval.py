@@ -65,7 +65,7 @@ def _summary(value: Mapping[str, float]) -> str:
 REUSE_INTERVAL = Template(
     "lifetimes",
     "file_system",
-    Path(__file__).with_name("reuse_interval.c"),
+    Path(__file__).with_name("reuse_interval.c").read_text(encoding="utf-8"),
     _PARAMETERS,
     _KNOWN,
     _summary,

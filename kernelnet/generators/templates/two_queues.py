@@ -74,7 +74,7 @@ def _summary(value: Mapping[str, float]) -> str:
 TWO_QUEUES = Template(
     "two_queues",
     "file_system",
-    Path(__file__).with_name("two_queues.c"),
+    Path(__file__).with_name("two_queues.c").read_text(encoding="utf-8"),
     _PARAMETERS,
     _KNOWN,
     _summary,
