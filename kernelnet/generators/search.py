@@ -8,6 +8,8 @@ there are any; see `kernelnet.generators.fuel_reduction.search`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
@@ -52,13 +54,15 @@ class Search:
     description = "a portfolio of genetic programming and template searches; effort goes where it pays (any bench)"
     workbenches: tuple[str, ...] = ()
 
-    def __init__(self, evaluations: int | None = None) -> None:
+    def __init__(self, evaluations: int | None = None, also: Sequence[Family] = ()) -> None:
+        """@param also: further families, beside those there are."""
         self.evaluations = evaluations
+        self._also = also
 
     def generate(self, problem: IProblem) -> Candidate | None:
         if problem.objective == "fuel" and problem.parents:
             return cheaper(problem, TEMPLATES, self.evaluations)
-        return portfolio.search(problem, familiesFor(problem), self.evaluations)
+        return portfolio.search(problem, [*familiesFor(problem), *self._also], self.evaluations)
 
 
 search = Search()

@@ -66,7 +66,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(BENCHES, ("kernelnet.workbench",)),
     "kernelnet.expressions": ("kernelnet.workbench",),
     "kernelnet.generators": ("kernelnet.expressions",),
-    "kernelnet.generators.llm": ("kernelnet.generators",),
+    "kernelnet.generators.llm": ("kernelnet.generators", "kernelnet.identity"),
     "kernelnet.learning": (
         "kernelnet.expressions",
         "kernelnet.message",
@@ -89,7 +89,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.trainer.progress": ("kernelnet.trainer.messaging",),
     "kernelnet.trainer.service": ("kernelnet.trainer.progress", "kernelnet.daemon"),
     "kernelnet.trainer.api": ("kernelnet.trainer.service",),
-    "kernelnet.trainer.tap": ("kernelnet.trainer.service", "kernelnet.log_format"),
+    "kernelnet.trainer.tap": ("kernelnet.trainer.service", "kernelnet.log_format", "kernelnet.generators.llm"),
     "kernelnet.mcp": ("kernelnet.trainer.api", "kernelnet.trainer.tap", "kernelnet.learning"),
     # The hub
     "kernelnet.hub": (),
@@ -113,6 +113,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "kernelnet.trainer.api",
         *BENCHES,
         "kernelnet.exporters",
+        "kernelnet.generators.llm",
         "kernelnet.deploy",
         "kernelnet.mcp",
         "kernelnet.interrupt",
@@ -136,6 +137,7 @@ SQLITE: tuple[tuple[str, str], ...] = (
     ("kernelnet/hub/storage/sqlite/", "behind the storage seam"),
     ("kernelnet/hub/storage/offline/", "a command's reader tells SQLite's errors from its own"),
     ("kernelnet/trainer/storage/", "the trainer's own database"),
+    ("kernelnet/generators/llm/", "the ledger of a model's calls, which a search's threads write"),
     ("kernelnet/workbench/file_system/traces/", "records what SQLite reads and writes"),
     ("kernelnet/workbench/process_manager/traces/", "records the scheduling of work that SQLite does"),
     ("kernelnet/workbench/security/traces/", "records the system calls of work that SQLite does"),

@@ -11,6 +11,7 @@ from kernelnet.exporters.c_library import exporter as c_library
 from kernelnet.exporters.libcachesim import exporter as libcachesim
 from kernelnet.exporters.sqlite import exporter as sqlite
 from kernelnet.generators.genetic_programming import genetic
+from kernelnet.generators.llm.generator import llm
 from kernelnet.generators.search import search
 from kernelnet.generators.templates.two_queues import template
 from kernelnet.learning.local_trainer import IntegratedKernelTrainerMaker
@@ -27,6 +28,7 @@ __all__ = [
     "kernelhub",
     "kerneltrainer",
     "libcachesim",
+    "llm",
     "network_stack",
     "process_manager",
     "search",
