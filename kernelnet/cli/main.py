@@ -25,6 +25,7 @@ from kernelnet.cli.deploy import deploy
 from kernelnet.cli.doctor import doctor
 from kernelnet.cli.exporters import exporters
 from kernelnet.cli.generators import generators
+from kernelnet.cli.language_models import llm
 from kernelnet.cli.listings import ais, leaderboard, patterns
 from kernelnet.cli.record import record
 from kernelnet.cli.report import report
@@ -116,6 +117,7 @@ def dashboard(state: Path | None, asJson: bool) -> None:
 
 main.add_command(status)
 main.add_command(generators)
+main.add_command(llm)
 main.add_command(workbenches)
 main.add_command(exporters)
 main.add_command(bench)

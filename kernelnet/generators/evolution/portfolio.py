@@ -201,7 +201,9 @@ def search(
     told = clock if evaluations is None else None
     try:
         if ours is None:
-            ours = memory["search"] = _Search(families, memory.setdefault("costs", []))
+            # By costs alone nobody can do again what came from outside.
+            costs = memory.setdefault("costs", []) if all(family.repeats for family in families) else []
+            ours = memory["search"] = _Search(families, costs)
             rng = random.Random(problem.seed)
             for family in families:
                 family.start(metered, random.Random(rng.getrandbits(64)))

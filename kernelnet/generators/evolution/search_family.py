@@ -246,10 +246,12 @@ class Family:
 
     @ivar name: for people, and to tell families apart.
     @ivar evaluations: how many it has made.
+    @cvar repeats: whether the same seed and measurements make it do the same.
     """
 
     name = ""
     evaluations = 0
+    repeats = True
 
     def start(self, metered: Metered, rng: random.Random) -> None:
         """Begin; nothing is measured yet.  All randomness comes from C{rng}."""

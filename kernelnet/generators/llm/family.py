@@ -74,6 +74,7 @@ class ModelFamily(Family):
     """
 
     name = "llm"
+    repeats = False
 
     def __init__(self, models: Models) -> None:
         self._models = models

@@ -27,6 +27,9 @@ __all__ = ["Models", "Writer", "Written"]
 UNDER_WAY = 2
 """Number of calls at once."""
 
+FIRST = 5.0
+"""Seconds that an answer is thought to take before there was one."""
+
 FAILURES = 5
 """Number of failures of one model, one after the other, after which it isn't asked again in this search."""
 
@@ -77,7 +80,7 @@ class Writer:
     def __init__(self, models: Models, task: str) -> None:
         self._models, self._task = models, task
         self._bandit = Bandit(len(models.settings.models))
-        self._usual = [30.0] * len(models.settings.models)
+        self._usual = [FIRST] * len(models.settings.models)
         self._failures = [0] * len(models.settings.models)
         self._underWay: list[int] = []
         self._arrived: queue.SimpleQueue[Written | None] = queue.SimpleQueue()
