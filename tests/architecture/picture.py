@@ -92,8 +92,7 @@ FRAMES = (
         "learning",
         "learning and measuring: no network",
         (
-            ("", "deploy", "testing"),
-            ("generators.llm",),
+            ("", "generators.llm", "deploy", "testing"),
             ("learning", "generators", "exporters", ""),
             ("expressions", "", "", "workbench.*"),
             ("", "", "workbench", ""),

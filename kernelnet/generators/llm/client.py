@@ -148,7 +148,7 @@ def _usage(told: Any) -> tuple[int, int] | None:
 
 
 def _refused(error: Any, key: str) -> CallFailed:
-    """What a server said in place of an answer, and whether to ask it again."""
+    """Failure by a server's own words, and whether to ask it again."""
     status = error.status_code
     again: float | None = None
     if status == 429 or status >= 500:

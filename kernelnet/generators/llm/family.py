@@ -1,5 +1,5 @@
 """
-What language models write, as a family of a portfolio: they have the structure, the search tunes the numbers.
+Family of a portfolio that language models write: they have the structure, the search tunes the numbers.
 
 An answer's source is compiled in the jail and measured on train; one that marks numbers is then searched as a template
 is, for some hundred measurements: one costs milliseconds, and a call seconds.  What failed, and how, is told to the
@@ -133,7 +133,7 @@ class ModelFamily(Family):
         )
 
     def _known(self) -> list[Known]:
-        """What a model may build on: its own best, and components that were confirmed here."""
+        """Policies that a model may build on: its own best, and components that were confirmed here."""
         own = [
             Known(one.candidate.source, f"yours, {self._words(one)}")
             for one in sorted(self._best.values(), key=lambda one: one.loss)[:2]

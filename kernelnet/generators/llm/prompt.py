@@ -1,5 +1,5 @@
 """
-What a model is asked: the problem, what is known of it, its own attempts, and for one whole C file.
+Questions to a model: the problem, what is known of it, its own attempts, and a request for one whole C file.
 
 Nothing of a trace is in it but its statistics and scores on train; names and sources of confirmed components of peers
 are.  The order is that by which a model did best (see docs/explanation/generators.rst).
@@ -42,7 +42,7 @@ are short."""
 
 
 class Asking(StrEnum):
-    """What is asked for."""
+    """Kinds of requests."""
 
     NEW = "new"
     IMPROVE = "improve"

@@ -25,7 +25,7 @@ from kernelnet.generators.llm.settings import Model, Settings, SettingsError, ke
 __all__ = ["Models", "Writer", "Written"]
 
 UNDER_WAY = 2
-"""Number of calls at once."""
+"""Number of calls at once, those included whose answer nobody has looked at yet."""
 
 FIRST = 5.0
 """Seconds that an answer is thought to take before there was one."""
@@ -56,7 +56,7 @@ class Models:
 @dataclass(frozen=True)
 class Written:
     """
-    What a model wrote.
+    One answer, and where it comes from.
 
     @ivar arm: which model; C{number}: of the call.
     """
@@ -83,7 +83,7 @@ class Writer:
         self._usual = [FIRST] * len(models.settings.models)
         self._failures = [0] * len(models.settings.models)
         self._underWay: list[int] = []
-        self._arrived: queue.SimpleQueue[Written | None] = queue.SimpleQueue()
+        self._arrived: queue.SimpleQueue[Written] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._warned = 0.0
         self._ended = ""
@@ -99,8 +99,13 @@ class Writer:
         return len(self._underWay)
 
     def wants(self, secondsLeft: float) -> bool:
-        """Whether one more call should be sent: there is a place for it, and its answer would come in time."""
-        return not self._ended and len(self._underWay) < UNDER_WAY and secondsLeft > min(self._usual)
+        """
+        Whether one more call should be sent: its answer would come in time, and not so many wait to be looked at.
+
+        Answers may come faster than they are measured; each costs money, and the later ones know what became of these.
+        """
+        waiting = len(self._underWay) + self._arrived.qsize()
+        return not self._ended and waiting < UNDER_WAY and secondsLeft > min(self._usual)
 
     def send(self, prompt: Prompt) -> None:
         """Send a call in a thread of its own; what it may cost is on the disk before."""
@@ -169,7 +174,7 @@ class Writer:
             self._changed.notify_all()
 
     def take(self) -> Written | None:
-        """What arrived first; C{None}: nothing."""
+        """The answer that arrived first; C{None}: there is none."""
         try:
             return self._arrived.get_nowait()
         except queue.Empty:
@@ -193,7 +198,7 @@ class Writer:
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
-        """What the ledger can't write ends the asking, and not the search."""
+        """A ledger that can't be written ends the asking, and not the search."""
         try:
             yield
         except LedgerError as error:

@@ -143,6 +143,15 @@ class GeneratorTests(SynchronousTestCase):
         self.assertEqual(again.requests, [])
         self.assertIsNotNone(candidate)
 
+    def test_backlog(self) -> None:
+        """A server that answers at once isn't paid for answers that nobody has looked at: there are two at most."""
+        candidate, served = self.run_(last=completion(code(RANK)), generator="search", evaluations=900, seed=3)
+        self.assertIsNotNone(candidate)
+        unseen = self.outcomes().count("answered") + self.outcomes().count("sent")
+        # and one whose numbers were being searched
+        self.assertLessEqual(unseen, 3)
+        self.assertLess(len(served.requests), 20)
+
     def test_portfolio(self) -> None:
         """Beside the other families it takes no time while it waits, and the best of all is handed over."""
         candidate, served = self.run_(completion(code(RANK)), generator="search", evaluations=600, seed=3)
