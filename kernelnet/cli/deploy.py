@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
 
-from kernelnet.deploy.sqlite.installation import DeployError
+from kernelnet.cli.tables import Column, printRows
+from kernelnet.deploy.errors import DeployError
+from kernelnet.deploy.measurement import Measurement
 from kernelnet.deploy.sqlite.tracing import traceCommand
 from kernelnet.exporters.errors import ExportError
 from kernelnet.exporters.folder import MANIFEST
@@ -66,20 +69,79 @@ def trace(folder: Path, command: tuple[str, ...], out: Path) -> None:
     click.echo(f"search for a policy on the longest:\n  {shlex.join(again)}", err=True)
 
 
+@deploy.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.pass_context
+def measure(context: click.Context, /, folder: Path, **given: object) -> None:
+    """
+    Measure an export in the real system that it is for, beside that system's own, and beside the simulator.
+
+    All is made anew of DIR's component.wasm; nothing else of DIR is used.  A run that was disturbed doesn't count.
+    """
+    target, wasm = _read(folder)
+    if target not in _MEASURES:
+        right = ", ".join(sorted(_MEASURES))
+        raise click.ClickException(f"{folder} is an export for {plain(target, 40)!r}; measured are exports for {right}")
+    options, run = _MEASURES[target]
+    for name in given:
+        if name not in options and context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name.replace('_', '-')} is not for exports for {target}")
+    try:
+        measurement = run(wasm, **{name: given[name] for name in options})
+    except (DeployError, ExportError, PluginError, WorkbenchError) as error:
+        raise click.ClickException(plain(str(error), 500)) from None
+    _show(measurement)
+    if not measurement.isValid:
+        raise click.exceptions.Exit(1)
+
+
+def _show(measurement: Measurement) -> None:
+    """The real score and the simulated one side by side, of the component and of the system's own."""
+    columns = (Column("policy"), Column(f"real, {measurement.unit}"), Column("simulated"), Column("difference"))
+    rows = []
+    for each in (measurement.component, *measurement.beside):
+        beside = each.simulated
+        simulated = "" if beside is None else f"{beside:,.0f}"
+        difference = "" if not beside else f"{100 * (each.real - beside) / beside:+.1f} %"
+        rows.append((plain(each.name), f"{each.real:,.0f}", simulated, difference))
+    printRows(columns, rows)
+    for line in measurement.spoiled:
+        click.echo(f"not valid: {plain(line, 300)}", err=True)
+
+
+_MEASURES: Mapping[str, tuple[tuple[str, ...], Callable[..., Measurement]]] = {}
+"""By the exporter's name: options of `measure` that are for it, and what measures, given the module and these."""
+
+
 def _moduleOf(folder: Path) -> bytes:
     """
     Module of an export for SQLite.
 
     @raise click.ClickException: it is none.
     """
-    right = "it should be what `kernelnet components export --for sqlite` made"
+    target, wasm = _read(folder)
+    if target != "sqlite":
+        raise click.ClickException(
+            f"{folder} is an export for something else;"
+            " it should be what `kernelnet components export --for sqlite` made"
+        )
+    return wasm
+
+
+def _read(folder: Path) -> tuple[str, bytes]:
+    """
+    Name of the exporter that made a folder, and the module in it: nothing else of it is ever used.
+
+    @raise click.ClickException: it is no export.
+    """
     try:
         with (folder / MANIFEST).open("rb") as file:
             manifest = json.loads(file.read(_MAX_MANIFEST))
         with (folder / "component.wasm").open("rb") as file:
             wasm = file.read(MAX_MODULE + 1)
-    except (OSError, ValueError, RecursionError):
-        raise click.ClickException(f"{folder} is no export; {right}") from None
-    if not isinstance(manifest, dict) or manifest.get("exporter") != "sqlite":
-        raise click.ClickException(f"{folder} is an export for something else; {right}")
-    return wasm
+        target = manifest["exporter"]
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        raise click.ClickException(
+            f"{folder} is no export; it should be what `kernelnet components export --for sqlite` or the like made"
+        ) from None
+    return (target if isinstance(target, str) else "", wasm)

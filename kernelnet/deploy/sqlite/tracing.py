@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernelnet.deploy.sqlite.installation import DeployError
+from kernelnet.deploy.errors import DeployError
 from kernelnet.exporters.folder import exportTo
 from kernelnet.exporters.sqlite import LIBRARY, exporter
 from kernelnet.workbench.abi import Abi
