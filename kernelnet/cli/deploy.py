@@ -71,7 +71,9 @@ def trace(folder: Path, command: tuple[str, ...], out: Path) -> None:
         click.echo(f"{each.path}: {each.requests} requests for {each.pages} pages", err=True)
     if len(traced.traces) > 20:
         click.echo(f"and {len(traced.traces) - 20} more, which are shorter", err=True)
-    again = ["kernelnet", "bench", "train", "file_system", "--trace", str(traced.traces[0].path), "--out", "found.c"]
+    capacity = ["--capacity", str(traced.slots)] if traced.slots else []
+    chosen = ["--trace", str(traced.traces[0].path), *capacity, "--out", "found.c"]
+    again = ["kernelnet", "bench", "train", "file_system", *chosen]
     click.echo(f"search for a policy on the longest:\n  {shlex.join(again)}", err=True)
 
 
