@@ -2,9 +2,9 @@
 A policy learned from a program's own page requests, in SQLite: beside SQLite's own page cache and hand-made ones.
 
 All by the commands that a user types.  C{deploy trace} records a shop (`shop.py`) on weekdays under the program
-C{sqlite3}; C{bench train} searches on that; what it found is exported, and C{deploy measure} runs another week of the shop: another
-seed, another mix.  Misses are SQLite's own count, reads are the process's, with the database in the system's cache and
-without.
+C{sqlite3}; C{bench train} searches on that; what it found is exported, and C{deploy measure} runs the shop's evenings:
+another seed, another mix.  Misses are SQLite's own count, reads are the process's, with the database in the system's
+cache and without.
 
 Then one table of the one component: what its author claims, what a peer measures, and what the simulator, libCacheSim
 and SQLite count.

@@ -65,8 +65,10 @@ struct cache {
     unsigned slots, used;    /* slots that there are, and those that ever had a page */
     unsigned *spare, spares; /* slots whose block was removed */
     unsigned count, pinned;
+    unsigned highest; /* key that a page ever had */
     unsigned long long requests;
     unsigned buckets; /* a power of two */
+    page *idle; /* memory of a page that went, for the next one; 0: none */
     page **table, **in;
     eviction *policy;
     FILE *trace;
@@ -152,6 +154,7 @@ static void grow(cache *c) {
 
 static void link_(cache *c, page *p, unsigned key) {
     if (c->count >= c->buckets) grow(c);
+    if (key > c->highest) c->highest = key;
     p->key = key;
     p->next = c->table[key & (c->buckets - 1)];
     c->table[key & (c->buckets - 1)] = p;
@@ -159,12 +162,19 @@ static void link_(cache *c, page *p, unsigned key) {
 }
 
 /* SQLite reads page and extra beyond each other by up to eight bytes, if they are one piece: so they are. */
-static page *new_page(const cache *c) {
-    page *p = malloc(sizeof *p + c->size + c->extra);
-    if (!p) return 0;
+static page *new_page(cache *c) {
+    page *p = c->idle;
+    c->idle = 0;
+    if (!p && !(p = malloc(sizeof *p + c->size + c->extra))) return 0;
     p->base.pBuf = p + 1;
     p->base.pExtra = (char *)(p + 1) + c->size;
     return p;
+}
+
+/* A full cache gives a page back for each that it takes: one is kept, and nothing is asked of malloc. */
+static void free_page(cache *c, page *p) {
+    free(c->idle);
+    c->idle = p;
 }
 
 static void look(cache *c) {
@@ -185,7 +195,7 @@ static void drop(cache *c, page *p) {
     unlink_(c, p);
     if (p->slot != OUTSIDE) vacate(c, p->slot);
     c->pinned -= p->pinned;
-    free(p);
+    free_page(c, p);
 }
 
 /* --- the component --- */
@@ -287,7 +297,7 @@ static void admit(cache *c, page *p) {
             old->slot = OUTSIDE;
         } else if (old) {
             unlink_(c, old);
-            free(old);
+            free_page(c, old);
         }
     }
     p->slot = slot;
@@ -344,13 +354,16 @@ static void x_rekey(cache *c, pcache_page *given, unsigned before, unsigned afte
     look(c);
 }
 
+/* SQLite asks for it at the end of each transaction, mostly for nothing. */
 static void x_truncate(cache *c, unsigned limit) {
     page *p, *next;
+    if (limit > c->highest) return;
     for (unsigned i = 0; i < c->buckets; i++)
         for (p = c->table[i]; p; p = next) {
             next = p->next;
             if (p->key >= limit) drop(c, p);
         }
+    c->highest = limit ? limit - 1 : 0;
 }
 
 static void x_destroy(cache *c) {
@@ -364,12 +377,15 @@ static void x_destroy(cache *c) {
     raise_(&total.largest, c->requests << SLOT_BITS | c->slots);
     forget_policy(c);
     if (c->trace) fclose(c->trace);
+    free(c->idle);
     free(c->table);
     free(c);
 }
 
 static void x_shrink(cache *c) {
     if (c->purgeable && c->policy) begin(c);
+    free(c->idle);
+    c->idle = 0;
 }
 
 static pcache_methods2 methods = {
