@@ -7,6 +7,8 @@ A component is exported as its own WebAssembly, translated: what runs there deci
   - C{instructions}: each instruction as data, with its C
   - C{function}: the code of one function, to C
   - C{translation}: a whole module to C; C{native.h} is what that stands on
+  - C{bpf_translation}: the same for the kernel's BPF machine, by whole numbers alone; it stands on C{bpf.h} and
+    C{soft_float.h}
   - C{building}: C to a shared library
   - C{folder}: what an export is on disk, with its manifest
   - C{c_library}, C{libcachesim}, C{sqlite}: the exporters of these names; C{eviction.c}: a page cache's policy for real
