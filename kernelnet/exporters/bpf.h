@@ -29,12 +29,15 @@ typedef u64 f64;
 #define KN_PAGE 65536u
 #define KN_INSIDE static inline __attribute__((always_inline, unused))
 #ifdef __bpf__
-#define KN_SOFT __attribute__((noinline))
-#define KN_FUNCTION __attribute__((noinline))
+/* Weak, so that no caller knows what is in it, and leaves out parameters that it doesn't use: the verifier wants them. */
+#define KN_SOFT __attribute__((noinline, weak))
+#define KN_FUNCTION __attribute__((noinline, weak))
 #else /* in a test's library: several of them don't know each other */
 #define KN_SOFT static __attribute__((noinline, unused))
 #define KN_FUNCTION static __attribute__((noinline, unused))
 #endif
+/* Not among constants that the linker may merge: libbpf looks for it in this section. */
+#define KN_DATA static const volatile __attribute__((section(".rodata")))
 #define KN_NOTHING u32 /* a global function has a result */
 /* The compiler can't know what it is from here on, and must have it in a register. */
 #define KN_OPAQUE(value) __asm__ volatile("" : "+r"(value))
@@ -83,6 +86,28 @@ KN_INSIDE void kn_fault(component *m, u32 why) {
 } while (0)
 #define kn_leave(m, bytes) do { } while (0)
 #define KN_LEFT out: __attribute__((unused)); return 0;
+
+/* --- bits: clang 14 dies of its own __builtin_clzll for BPF; without branches, which the verifier would follow --- */
+
+/* How many are set: by pairs, by fours, by bytes, all at once (Warren, Hacker's Delight, 5-1). */
+KN_INSIDE u64 kn_ones(u64 x) {
+    x -= x >> 1 & 0x5555555555555555ull;
+    x = (x & 0x3333333333333333ull) + (x >> 2 & 0x3333333333333333ull);
+    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0full;
+    return x * 0x0101010101010101ull >> 56;
+}
+
+/* Zeros above the leading bit, and below the last one; 64 if there is none. */
+KN_INSIDE u64 kn_above(u64 x) {
+    x |= x >> 1;
+    x |= x >> 2;
+    x |= x >> 4;
+    x |= x >> 8;
+    x |= x >> 16;
+    x |= x >> 32;
+    return 64 - kn_ones(x);
+}
+KN_INSIDE u64 kn_below(u64 x) { return kn_ones(~x & (x - 1)); }
 
 /* --- memory --- */
 
@@ -161,9 +186,9 @@ KN_FUNCTION u32 kn_copy(component *m, u32 to, u32 from, u32 bytes) {
 /* --- whole numbers; BPF divides without a sign alone --- */
 
 #define KN_INTEGERS(bits, least) \
-    KN_INSIDE u##bits kn_popcnt##bits(u##bits a) { return (u##bits)__builtin_popcountll(a); } \
-    KN_INSIDE u##bits kn_clz##bits(u##bits a) { return a ? (u##bits)__builtin_clzll(a) - (64 - bits) : bits; } \
-    KN_INSIDE u##bits kn_ctz##bits(u##bits a) { return a ? (u##bits)__builtin_ctzll(a) : bits; } \
+    KN_INSIDE u##bits kn_popcnt##bits(u##bits a) { return (u##bits)kn_ones(a); } \
+    KN_INSIDE u##bits kn_clz##bits(u##bits a) { return (u##bits)kn_above(a) - (64 - bits); } \
+    KN_INSIDE u##bits kn_ctz##bits(u##bits a) { return a ? (u##bits)kn_below(a) : bits; } \
     KN_INSIDE u##bits kn_rotl##bits(u##bits a, u##bits b) { return a << (b & (bits - 1)) | a >> (-b & (bits - 1)); } \
     KN_INSIDE u##bits kn_rotr##bits(u##bits a, u##bits b) { return a >> (b & (bits - 1)) | a << (-b & (bits - 1)); } \
     KN_INSIDE u##bits kn_div_u##bits(component *m, u##bits a, u##bits b) { \

@@ -36,6 +36,7 @@ typedef double f64;
 #define KN_PAGE 65536u
 #define KN_INSIDE static inline __attribute__((always_inline, unused))
 #define KN_FUNCTION static
+#define KN_DATA static const
 #define KN_NOTHING void
 #define KN_RARE __attribute__((noinline, cold, unused))
 

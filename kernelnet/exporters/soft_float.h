@@ -25,9 +25,6 @@
 KN_INSIDE u64 kn_magnitude(f64 a) { return a & ~KN_SIGN; }
 KN_INSIDE u32 kn_isNan(f64 a) { return kn_magnitude(a) > KN_INFINITY; }
 
-/* So far to the left that the leading bit is at 63; 0 stays. */
-KN_INSIDE u64 kn_leading(u64 x) { return x ? (u64)__builtin_clzll(x) : 0; }
-
 /* To the right, with the sticky bit. */
 KN_INSIDE u64 kn_sticky(u64 m, u64 by) {
     u64 shift = by & 63;
@@ -66,7 +63,7 @@ KN_INSIDE u64 kn_significand(u64 a, i64 *e) {
         *e = (i64)exponent;
         return m | KN_HIDDEN;
     }
-    shift = kn_leading(m) - 11;
+    shift = kn_above(m) - 11;
     *e = 1 - (i64)shift;
     return m << (shift & 63);
 }
@@ -88,7 +85,7 @@ KN_SOFT f64 kn_add64(f64 a, f64 b) {
     mb = kn_sticky(mb << 9, (u64)(ea - eb));
     m = (larger ^ smaller) & KN_SIGN ? ma - mb : ma + mb;
     if (!m) return larger & smaller & KN_SIGN;
-    zeros = kn_leading(m);
+    zeros = kn_above(m);
     m = zeros ? m << ((zeros - 1) & 63) : kn_sticky(m, 1);
     return kn_round(larger & KN_SIGN, ea + 2 - (i64)zeros, m);
 }
@@ -227,7 +224,7 @@ KN_SOFT f64 kn_nearest64(f64 a) {
 /* --- from whole numbers, and to them --- */
 
 KN_SOFT f64 kn_convert_f64_i64_u(u64 a) {
-    u64 zeros = kn_leading(a);
+    u64 zeros = kn_above(a);
     return a ? kn_round(0, 1086 - (i64)zeros, kn_sticky(a << (zeros & 63), 1)) : 0;
 }
 KN_INSIDE f64 kn_convert_f64_i64_s(u64 a) {
@@ -237,7 +234,7 @@ KN_INSIDE f64 kn_convert_f64_i32_u(u32 a) { return kn_convert_f64_i64_u(a); }
 KN_INSIDE f64 kn_convert_f64_i32_s(u32 a) { return kn_convert_f64_i64_s((u64)(i64)(i32)a); }
 
 KN_SOFT f32 kn_convert_f32_i64_u(u64 a) {
-    u64 zeros = kn_leading(a);
+    u64 zeros = kn_above(a);
     return a ? kn_round32(0, 190 - (i64)zeros, kn_sticky(a << (zeros & 63), 1)) : 0;
 }
 KN_INSIDE f32 kn_convert_f32_i64_s(u64 a) {
@@ -298,7 +295,7 @@ KN_SOFT f64 kn_promote(f32 a) {
     if (e == 255) return m ? KN_NAN : sign | KN_INFINITY;
     if (e) return sign | ((e + 896) << 52 | m << 29);
     if (!m) return sign;
-    zeros = kn_leading(m);
+    zeros = kn_above(m);
     return sign | (((937 - zeros) << 52) + ((m << (zeros & 63)) >> 11 & KN_FRACTION));
 }
 KN_SOFT f32 kn_demote(f64 a) {

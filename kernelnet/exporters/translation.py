@@ -161,7 +161,7 @@ def shapeOf(module: Module, name: str) -> Signature:
 def dataText(number: int, data: bytes) -> str:
     """Bytes of a segment as a C array."""
     rows = [", ".join(str(byte) for byte in data[at : at + 24]) for at in range(0, len(data), 24)] or ["0"]
-    return f"static const u8 data{number}[] = {{\n    " + ",\n    ".join(rows) + ",\n};"
+    return f"KN_DATA u8 data{number}[] = {{\n    " + ",\n    ".join(rows) + ",\n};"
 
 
 def _dispatchers(module: Module, uses: set[tuple[int, int]], most: int) -> list[str]:
