@@ -20,7 +20,7 @@ from kernelnet.deploy.errors import DeployError
 from kernelnet.exporters.bpf_building import bpftool
 from kernelnet.exporters.bpf_tcp import PREFIX
 
-__all__ = ["MEASURED", "Loaded", "alone", "load", "loaded", "removeLeft", "unload"]
+__all__ = ["MEASURED", "Loaded", "alone", "brokenOf", "load", "loaded", "removeLeft", "unload"]
 
 MEASURED = f"{PREFIX}m_"
 """Beginning of the names of those that are loaded for a measurement."""
@@ -92,6 +92,27 @@ def unload(each: Loaded) -> None:
     done = _run("struct_ops", "unregister", "id", str(each.number))
     if done.returncode:
         raise DeployError(_refusal(f"can't unload {each.name}", done))
+
+
+def brokenOf(name: str) -> int:
+    """
+    Number of connections whose component went wrong, of one that is loaded.
+
+    @raise DeployError: the kernel doesn't tell.
+    """
+    done = _run("--json", "map", "show")
+    broken = 0
+    try:
+        # libbpf names a program's variables by the first eight letters of its file.
+        variables = [row["id"] for row in json.loads(done.stdout) if row.get("name") == f"{name[:8]}.bss"]
+        for number in variables:
+            done = _run("--json", "map", "dump", "id", str(number))
+            for row in json.loads(done.stdout):
+                values = row.get("formatted", row)["value"][".bss"]
+                broken += sum(int(each.get("broken", 0)) for each in values)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DeployError(_refusal(f"can't read what became of {name}", done)) from None
+    return broken
 
 
 def _refusal(what: str, done: subprocess.CompletedProcess[str]) -> str:
