@@ -96,15 +96,15 @@ def buildBpf(source: Path, made: Path, flags: Sequence[str]) -> None:
     """
     command = ["clang", *BPF_FLAGS, *flags, "-c", source.name, "-o", str(made.resolve())]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=SECONDS, check=False, cwd=source.parent
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False, cwd=source.parent)
     except subprocess.TimeoutExpired:
         raise ExportError(f"clang takes more than {SECONDS} s for {made.name}") from None
     except OSError as error:
         raise ExportError(f"can't run clang: {error.strerror}") from None
     lines = [line for line in done.stderr.splitlines() if "error" in line]
     if "BPF stack limit" in done.stderr or "stack size" in done.stderr:
-        raise ExportError("a function of the component needs more stack than the 512 bytes that the kernel's machine has")
+        raise ExportError(
+            "a function of the component needs more stack than the 512 bytes that the kernel's machine has"
+        )
     if done.returncode:
         raise ExportError(f"clang refuses {made.name}: {(lines or ['no word'])[0][:300]}")

@@ -62,7 +62,9 @@ def loaded() -> Sequence[Loaded]:
     done = _run("--json", "struct_ops", "show")
     try:
         rows = json.loads(done.stdout or "[]")
-        found = [Loaded(int(row["id"]), str(row["name"])) for row in rows if row.get("kernel_struct_ops") in (None, _KIND)]
+        found = [
+            Loaded(int(row["id"]), str(row["name"])) for row in rows if row.get("kernel_struct_ops") in (None, _KIND)
+        ]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DeployError(_refusal("can't list what is loaded", done)) from None
     return [each for each in found if each.name.startswith(PREFIX)]

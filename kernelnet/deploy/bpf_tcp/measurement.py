@@ -21,7 +21,7 @@ from kernelnet.workbench.network_stack import NetworkStackWorkbench
 from kernelnet.workbench.network_stack.machine import NetworkStackMachine
 from kernelnet.workbench.network_stack.trace import Trace, loadTrace, makeTrace
 
-__all__ = ["UNIT", "Bench", "deployed", "measure", "policies"]
+__all__ = ["FEWEST", "MOST_SECONDS", "UNIT", "Bench", "deployed", "measure", "policies"]
 
 UNIT = "millibits lost a second"
 
@@ -125,7 +125,9 @@ def measure(
     if unknown := [name for name in beside if not re.fullmatch(r"[a-z0-9_-]{1,15}", name)]:
         raise DeployError(f"{unknown[0]!r} is no congestion control; here are {', '.join(policies())}")
     if unknown := [name for name in beside if name not in policies()]:
-        raise DeployError(f"this kernel has no {unknown[0]} (modprobe tcp_{unknown[0]}?); here are {', '.join(policies())}")
+        raise DeployError(
+            f"this kernel has no {unknown[0]} (modprobe tcp_{unknown[0]}?); here are {', '.join(policies())}"
+        )
     passages: dict[str, list[Passage]] = {}
     spoiled = []
     with deployed([wasm]) as (own,), built() as program:
