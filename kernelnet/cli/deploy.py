@@ -97,7 +97,7 @@ def trace(folder: Path, command: tuple[str, ...], out: Path) -> None:
 @click.option(
     "--trace",
     type=_FILE,
-    help="bpf-tcp: a link, as mahimahi has it [default: the first that ships with the workbench].",
+    help="bpf-tcp: a link, as mahimahi has it [default: the first of our own].",
 )
 @click.option("--set", "settings", multiple=True, metavar="NAME=N", help="bpf-tcp: a setting of the workbench.")
 @click.option(
@@ -166,8 +166,8 @@ def _show(measurement: Measurement) -> None:
     for own in measurement.beside[:1]:
         if measurement.isValid and own.real:
             change = 100 * (measurement.component.real - own.real) / own.real
-            more = "fewer" if change < 0 else "more"
-            click.echo(f"{abs(change):.1f} % {more} {measurement.unit} than {plain(own.name)}; valid")
+            word = "fewer" if change < 0 else "more"
+            click.echo(f"{abs(change):.1f} % {word} {measurement.unit} than {plain(own.name)}; valid")
     for line in measurement.spoiled:
         click.echo(f"not valid: {plain(line, 300)}", err=True)
 
@@ -254,9 +254,7 @@ def unload(names: tuple[str, ...]) -> None:
         for name in names:
             if name not in {each.name for each in found}:
                 there = ", ".join(each.name for each in found) or "none"
-                raise click.ClickException(
-                    f"{plain(name, 40)} isn't loaded; of kernelnet's there is {plain(there, 300)}"
-                )
+                raise click.ClickException(f"{plain(name, 40)} isn't loaded; there is {plain(there, 300)}")
         for each in found:
             if not names or each.name in names:
                 loading.unload(each)

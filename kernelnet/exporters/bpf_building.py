@@ -1,8 +1,8 @@
 """
 C to a program of the kernel's BPF machine, by clang.
 
-The C is ours: a translation, and what stands beside it.  It is compiled against a few types of our own; the loader finds
-where their members are in the kernel that runs (CO-RE).
+The C is ours: a translation, and what stands beside it.  It is compiled against a few types of our own; the loader
+finds where their members are in the kernel that runs (CO-RE).
 """
 
 from __future__ import annotations
@@ -103,8 +103,6 @@ def buildBpf(source: Path, made: Path, flags: Sequence[str]) -> None:
         raise ExportError(f"can't run clang: {error.strerror}") from None
     lines = [line for line in done.stderr.splitlines() if "error" in line]
     if "BPF stack limit" in done.stderr or "stack size" in done.stderr:
-        raise ExportError(
-            "a function of the component needs more stack than the 512 bytes that the kernel's machine has"
-        )
+        raise ExportError("a function of the component needs more than 512 bytes of stack, which is the kernel's bound")
     if done.returncode:
         raise ExportError(f"clang refuses {made.name}: {(lines or ['no word'])[0][:300]}")

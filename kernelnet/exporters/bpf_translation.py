@@ -28,7 +28,7 @@ FILES = (_HERE / "bpf.h", _HERE / "soft_float.h")
 """C headers that the translation includes."""
 
 IN_REGISTERS = 3
-"""Parameters of a function besides the instance; a call through a table has one more, and five is the machine's most."""
+"""Parameters of a function besides the instance; a call through a table has one more, and five is the bound."""
 
 MOST_WINDOW = 62 << 10
 """Bytes: the value of a map of sockets has at most 64 KiB."""
@@ -148,7 +148,8 @@ def _window(module: Module, functions: Functions) -> Window:
     end = max((end for _, end in places), default=low)
     if high > low + MOST_WINDOW or end > high:
         raise Untranslatable(
-            f"the module's data reaches over {max(high, end) - low} bytes; at most {MOST_WINDOW} are in a socket's memory"
+            f"the module's data reaches over {max(high, end) - low} bytes;"
+            f" at most {MOST_WINDOW} are in a socket's memory"
         )
     return Window(low, high)
 
@@ -165,7 +166,8 @@ def _beginning(module: Module, window: Window) -> str:
         steps.append("    kn_trap(m, KN_OUT_OF_BOUNDS);")
     elif window.size:
         steps += [
-            f"    for (i = 0; i < {len(segment.data)}; i++) m->memory[{segment.offset - window.low} + i] = data{number}[i];"
+            f"    for (i = 0; i < {len(segment.data)}; i++)"
+            f" m->memory[{segment.offset - window.low} + i] = data{number}[i];"
             for number, segment in enumerate(module.segments)
             if segment.data
         ]

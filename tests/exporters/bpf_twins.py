@@ -35,8 +35,8 @@ SHOWN const u8 *twin_bytes(const component *m) { return m->memory; }
 SHOWN u64 twin_low(void) { return KN_LOW; }
 SHOWN const char *twin_trapped(const component *m) {
     static const char *const words[] = {
-        0, "unreachable", "out of bounds", "integer divide by zero", "integer overflow", "invalid conversion to integer",
-        "a call of what is no such function", "out of fuel",
+        0, "unreachable", "out of bounds", "integer divide by zero", "integer overflow",
+        "invalid conversion to integer", "a call of what is no such function", "out of fuel",
     };
     return words[m->trapped];
 }

@@ -25,6 +25,8 @@ __all__ = ["MEASURED", "Loaded", "alone", "brokenOf", "load", "loaded", "removeL
 MEASURED = f"{PREFIX}m_"
 """Beginning of the names of those that are loaded for a measurement."""
 
+_KIND = "tcp_congestion_ops"
+
 SECONDS = 60
 """Wall clock for one call of bpftool; the kernel looks at a program for a tenth of a second."""
 
@@ -63,14 +65,11 @@ def loaded() -> Sequence[Loaded]:
     try:
         rows = json.loads(done.stdout or "[]")
         found = [
-            Loaded(int(row["id"]), str(row["name"])) for row in rows if row.get("kernel_struct_ops") in (None, _KIND)
+            Loaded(int(row["id"]), str(row["name"])) for row in rows if row.get("kernel_struct_ops", _KIND) == _KIND
         ]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DeployError(_refusal("can't list what is loaded", done)) from None
     return [each for each in found if each.name.startswith(PREFIX)]
-
-
-_KIND = "tcp_congestion_ops"
 
 
 def load(program: Path, name: str) -> None:

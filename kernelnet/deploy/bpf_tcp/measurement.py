@@ -1,4 +1,4 @@
-"""A component in the kernel beside the kernel's own congestion controls, over the bench's link; and what the bench says."""
+"""A component in the kernel beside the kernel's own congestion controls, over the bench's link, and in the bench."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def measure(
     """
     bench = Bench(trace, settings or {}, seconds)
     if unknown := [name for name in beside if not re.fullmatch(r"[a-z0-9_-]{1,15}", name)]:
-        raise DeployError(f"{unknown[0]!r} is no congestion control; here are {', '.join(policies())}")
+        raise DeployError(f"{unknown[0]!r} is no congestion control; there are {', '.join(policies())}")
     if unknown := [name for name in beside if name not in policies()]:
         raise DeployError(
             f"this kernel has no {unknown[0]} (modprobe tcp_{unknown[0]}?); here are {', '.join(policies())}"
