@@ -27,6 +27,9 @@ MEASURED = f"{PREFIX}m_"
 
 _KIND = "tcp_congestion_ops"
 
+LOCK = Path("/run/kernelnet-measure.lock")
+"""File that a measurement holds."""
+
 SECONDS = 60
 """Wall clock for one call of bpftool; the kernel looks at a program for a tenth of a second."""
 
@@ -128,16 +131,16 @@ def _refusal(what: str, done: subprocess.CompletedProcess[str]) -> str:
 
 
 @contextlib.contextmanager
-def alone(path: Path = Path("/run/kernelnet-measure.lock")) -> Iterator[None]:
+def alone() -> Iterator[None]:
     """
     One measurement at a time on this machine: two would disturb each other.
 
     @raise DeployError: another one runs, or the lock can't be made.
     """
     try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        file = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise DeployError(f"can't open {path}: {error.strerror}; only root can measure") from None
+        raise DeployError(f"can't open {LOCK}: {error.strerror}; only root can measure") from None
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -128,6 +128,11 @@ def measure(
         raise DeployError(
             f"this kernel has no {unknown[0]} (modprobe tcp_{unknown[0]}?); here are {', '.join(policies())}"
         )
+    # First, as what breaks in the sandbox needn't come into the kernel.
+    simulated = {nameOf(wasm, loading.MEASURED): bench.simulated(wasm)}
+    for name in beside:
+        if name in bench.workbench.baselineNames:
+            simulated[name] = bench.simulated(bench.workbench.baselineModule(name))
     passages: dict[str, list[Passage]] = {}
     spoiled = []
     with deployed([wasm]) as (own,), built() as program:
@@ -141,10 +146,6 @@ def measure(
         broken = loading.brokenOf(own)
     if broken:
         spoiled.append(f"the component went wrong in {broken} connections, which went on as Reno does")
-    simulated: dict[str, float] = {own: bench.simulated(wasm)}
-    for name in beside:
-        if name in bench.workbench.baselineNames:
-            simulated[name] = bench.simulated(bench.workbench.baselineModule(name))
     base = bench.settings["rtt_ms"]
     rows = [_measured(name, found, base, simulated.get(name)) for name, found in passages.items()]
     return Measurement(
