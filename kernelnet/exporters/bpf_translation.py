@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernelnet.exporters.errors import Untranslatable
-from kernelnet.exporters.function import constant, cType
+from kernelnet.exporters.signatures import constant, cType
 from kernelnet.exporters.translation import VERSION, Functions, dataText, globalsText, shapeOf
 from kernelnet.exporters.wasm import Module, readModule
 from kernelnet.workbench.abi import Signature

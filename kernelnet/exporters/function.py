@@ -7,59 +7,20 @@ from dataclasses import dataclass, field
 
 from kernelnet.exporters.errors import Untranslatable
 from kernelnet.exporters.instructions import LOADS, PREFIXED, SIMPLE, STORES
+from kernelnet.exporters.signatures import canonical, constant, cType, functionHead, isWide
 from kernelnet.exporters.wasm import TYPES, Module, Reader, readOperands
 from kernelnet.workbench.abi import Signature
 
-__all__ = ["MAX_VARIABLES", "FunctionWriter", "cType", "canonical", "constant", "functionHead", "isWide"]
+__all__ = ["MAX_VARIABLES", "FunctionWriter"]
 
 MAX_VARIABLES = 4000
 """Of one function, with the depth of its stack: so that no frame of the C stack is larger than 64 KiB."""
 
 _LETTERS = {"i32": "i", "i64": "j", "f32": "f", "f64": "d"}
-_TYPES = {"i32": "u32", "i64": "u64", "f32": "f32", "f64": "f64"}
 _BLOCK, _LOOP, _IF, _ELSE, _END = 0x02, 0x03, 0x04, 0x05, 0x0B
 
 _SIZES = {"8": 1, "16": 2, "32": 4, "64": 8}
 _Operands = tuple[int, ...]
-
-
-def cType(kind: str) -> str:
-    """C type of a WebAssembly type: integers have no sign."""
-    return _TYPES[kind]
-
-
-def constant(kind: str, bits: int) -> str:
-    """C expression of a value, by its bits."""
-    if kind == "i32":
-        return f"{bits & 0xFFFFFFFF}u"
-    if kind == "i64":
-        return f"{bits & 0xFFFFFFFFFFFFFFFF}ull"
-    return f"kn_f32(0x{bits:x}u)" if kind == "f32" else f"kn_f64(0x{bits:x}ull)"
-
-
-def canonical(module: Module, kind: int) -> int:
-    """The first number of a type: types of the same shape are the same type."""
-    return module.types.index(module.types[kind])
-
-
-def isWide(shape: Signature, most: int) -> bool:
-    """Whether a function has more than C{most} parameters: then they are handed over in the instance, C{m->wide}."""
-    return len(shape[0]) > most
-
-
-def functionHead(number: int, shape: Signature, most: int) -> str:
-    """
-    C{KN_FUNCTION u32 fn3(component *m, u64 l0)}.
-
-    @param most: see `isWide`.
-    @raise Untranslatable: it has several results.
-    """
-    if len(shape[1]) > 1:
-        raise Untranslatable("the module has a function with several results, which is not translated")
-    result = _TYPES[shape[1][0]] if shape[1] else "KN_NOTHING"
-    kinds = () if isWide(shape, most) else shape[0]
-    parameters = "".join(f", {_TYPES[kind]} l{at}" for at, kind in enumerate(kinds))
-    return f"KN_FUNCTION {result} fn{number}(component *m{parameters})"
 
 
 @dataclass
@@ -97,7 +58,7 @@ class FunctionWriter:
     """
     Writes one function.
 
-    @ivar most: see `isWide`.
+    @ivar most: see `kernelnet.exporters.signatures.isWide`.
     @ivar indirect: (type, table) of each kind of call through a table in it.
     @ivar called: functions that it calls by their numbers.
     @ivar reached: addresses of memory that it touches, each behind the last byte, as far as the code says them.
@@ -147,11 +108,11 @@ class FunctionWriter:
         self._lines[0] = f"kn_enter(m, {self._regions[0].count}, {frame});"
         parameters = len(self._shape[0])
         declared = [
-            f"    {_TYPES[kind]} l{at} = 0;" for at, kind in enumerate(self._variables) if at >= parameters or isWide_
+            f"    {cType(kind)} l{at} = 0;" for at, kind in enumerate(self._variables) if at >= parameters or isWide_
         ]
-        declared += [f"    {_TYPES[kind]} {_LETTERS[kind]}{at} = 0;" for at, kind in sorted(self._used)]
+        declared += [f"    {cType(kind)} {_LETTERS[kind]}{at} = 0;" for at, kind in sorted(self._used)]
         if isWide_:
-            taken = (f"l{at} = ({_TYPES[kind]})m->wide[{at}];" for at, kind in enumerate(self._shape[0]))
+            taken = (f"l{at} = ({cType(kind)})m->wide[{at}];" for at, kind in enumerate(self._shape[0]))
             self._lines[0] += "".join(f"\n    {line}" for line in taken)
         self._lines.append(f"kn_leave(m, {frame});")
         if self._shape[1]:

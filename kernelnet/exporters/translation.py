@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernelnet.exporters.function import FunctionWriter, constant, cType, functionHead, isWide
+from kernelnet.exporters.function import FunctionWriter
+from kernelnet.exporters.signatures import constant, cType, functionHead, isWide
 from kernelnet.exporters.wasm import Module, readModule
 from kernelnet.workbench.abi import Signature
 from kernelnet.workbench.sandbox import loadModule
@@ -116,7 +117,7 @@ class Functions:
     def __init__(self, module: Module, called: Iterable[int], most: int) -> None:
         """
         @param called: numbers of those that are called from outside.
-        @param most: see `kernelnet.exporters.function.isWide`.
+        @param most: see `kernelnet.exporters.signatures.isWide`.
         """
         self.writers = [FunctionWriter(module, number, most) for number in range(len(module.functions))]
         self.texts = [writer.write() for writer in self.writers]

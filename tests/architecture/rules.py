@@ -74,7 +74,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "kernelnet.asyncio_bridge",
     ),
     "kernelnet.exporters": ("kernelnet.artifacts", "kernelnet.expressions", "kernelnet.workbench"),
-    "kernelnet.deploy": ("kernelnet.exporters",),
+    # congestion controls run over that bench's own links, beside its simulator
+    "kernelnet.deploy": ("kernelnet.exporters", "kernelnet.workbench.network_stack"),
     "kernelnet.testing": ("kernelnet.learning", "kernelnet.generators", "kernelnet.workbench.file_system"),
     # The trainer
     "kernelnet.trainer": (),

@@ -119,7 +119,10 @@ class ExportersTests(CliTestCase, HubTestCase):
         self.assertEqual(sorted(path.name for path in self.folder.glob(".*")), [])
         mistakes = (
             ((self.source, "--for", "c"), "--for writes a folder"),
-            ((self.source, "--for", "no", "--out", out), "unknown exporter 'no'; there are: bpf-tcp, c, libcachesim, sqlite"),
+            (
+                (self.source, "--for", "no", "--out", out),
+                "unknown exporter 'no'; there are: bpf-tcp, c, libcachesim, sqlite",
+            ),
         )
         for arguments, words in mistakes:
             self.refused(2, words, "components", "export", *arguments)

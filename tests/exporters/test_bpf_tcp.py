@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import json
 import random
-import shutil
 import struct
 from pathlib import Path
 from unittest import skipUnless

@@ -150,7 +150,7 @@ class Link:
 
 
 def parse(said: str) -> Passage:
-    """What the link's program says."""
+    """Passage of which the link's program says this."""
     seconds: list[Second] = []
     retransmitted, late, isRealTime = 0, dict[int, int](), False
     for line in said.splitlines():
