@@ -1,10 +1,10 @@
 """
 A learned congestion control in the Linux kernel, beside the kernel's own and exported hand-made ones, on three links.
 
-C{bench train} searches on other links than those that are measured.  Each policy has one connection over the same seconds
-of the same link, in turns, with the kernel's own TCP at both ends; the score is the bench's, of what the link saw.  Beside
-each stands the bench's own number for these seconds.  Runs in which the link itself came late are made again once; what
-then still was late is told.
+C{bench train} searches on other links than those that are measured.  Each policy has one connection over the same
+seconds of the same link, in turns, with the kernel's own TCP at both ends; the score is the bench's, of what the link
+saw.  Beside each stands the bench's own number for these seconds.  Runs in which the link itself came late are made
+again once; what then still was late is told.
 """
 
 from __future__ import annotations
@@ -58,11 +58,19 @@ def learned(links: list[Path], seconds: int, out: Path) -> bytes:
     return compileC(out.read_text("utf-8"), workbench.headerPath, trusted=True)
 
 
-def onLink(path: Path, modules: dict[str, bytes], names: dict[str, str], program: Path, runs: int, span: int) -> Table:
-    """Table of one link; @param names: by which the kernel has each module."""
-    bench = Bench(path, {}, span)
+@dataclass
+class OnLink:
+    """@ivar reno: per cent from Linux's Reno to the exported one; C{gain}: from the kernel's best to the learned."""
+
+    table: Table
+    reno: float
+    gain: float
+
+
+def onLink(bench: Bench, modules: dict[str, bytes], names: dict[str, str], program: Path, runs: int) -> OnLink:
+    """One link; @param names: by which the kernel has each module."""
     base = bench.settings["rtt_ms"]
-    link = Link(program, bench.trace.link, base, bench.settings["queue_packets"])
+    link = Link(program, bench.link, base, bench.settings["queue_packets"])
     rows = {name: Measured(f"Linux {name}", bench.simulated(workbench.baselineModule(name))) for name in KERNELS}
     rows |= {names[name]: Measured(f"exported {name}", bench.simulated(wasm)) for name, wasm in modules.items()}
     late = 0
@@ -74,10 +82,10 @@ def onLink(path: Path, modules: dict[str, bytes], names: dict[str, str], program
             late += passage.spoiled() is not None
             row.passages.append(passage)
             print(
-                f"{path.name} {row.name}: {lost(passage.seconds, base):.0f}, {passage.shareLate:.2%} late", flush=True
+                f"{bench.name} {row.name}: {lost(passage.seconds, base):.0f}, {passage.shareLate:.2%} late", flush=True
             )
     table = Table(
-        f"{bench.trace.name}: {bench.trace.seconds} s of held-out, RTT {base} ms, queue of {link.queue}; {runs} runs",
+        f"{bench.name}: {bench.seconds} s of held-out, RTT {base} ms, queue of {link.queue}; {runs} runs",
         ["policy", "millibits lost a second", "simulated", "difference", "utilisation", "mean RTT, ms"],
     )
     for row in rows.values():
@@ -104,8 +112,7 @@ def onLink(path: Path, modules: dict[str, bytes], names: dict[str, str], program
         f"Exported Reno beside Linux's: {difference:+.1f} %; learned beside {rival}, the best of the kernel's own here:"
         f" {gain:+.1f} %. Runs in which the link was late twice: {late} of {runs * len(rows)}."
     )
-    table.reno, table.gain = difference, gain  # type: ignore[attr-defined]
-    return table
+    return OnLink(table, difference, gain)
 
 
 def main() -> None:
@@ -118,8 +125,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="of each policy")
     parser.add_argument("--publish", action="store_true", help="write the section of RESULTS.rst")
     options = parser.parse_args()
-    found = [*workbench.traces(), *(sorted(options.traces.iterdir()) if options.traces.is_dir() else [])]
-    paths = {path.name.removesuffix(path.suffix): path for path in found}
+    traces = [*workbench.traces(), *(sorted(options.traces.iterdir()) if options.traces.is_dir() else [])]
+    paths = {path.name.removesuffix(path.suffix): path for path in traces}
     if lacking := [name for name in (*options.train, *options.links) if name not in paths]:
         sys.exit(f"there is no link {lacking[0]}; there are {', '.join(sorted(paths))}")
     with tempfile.TemporaryDirectory(prefix="kernelnet-bench-") as folder, built() as program:
@@ -128,27 +135,26 @@ def main() -> None:
             [paths[name] for name in options.train], options.seconds, Path(folder, "learned.c")
         )
         print(Path(folder, "learned.c").read_text("utf-8"), flush=True)
-        with deployed(list(modules.values())) as own:
+        with deployed(workbench, list(modules.values())) as own:
             names = dict(zip(modules, own, strict=True))
-            tables = [
-                onLink(paths[name], modules, names, program, options.runs, options.span) for name in options.links
-            ]
-    better = sum(table.gain < 0 for table in tables)  # type: ignore[attr-defined]
-    near = sum(abs(table.reno) <= GOAL_RENO for table in tables)  # type: ignore[attr-defined]
+            benches = [Bench(workbench, paths[name], {}, options.span) for name in options.links]
+            found = [onLink(bench, modules, names, program, options.runs) for bench in benches]
+    better = sum(each.gain < 0 for each in found)
+    near = sum(abs(each.reno) <= GOAL_RENO for each in found)
     heading = "A learned congestion control in the Linux kernel"
     facts = {**dict(machine()), "Date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}
     said = ", ".join(f"{facts[name]}" for name in ("Date", "CPU", "System") if name in facts)
     reached = {True: "reached", False: "missed"}
     about = f"""\
-Exported Reno within {GOAL_RENO:.0f} % of Linux's: on {near} of {len(tables)} links ({reached[near == len(tables)]}).
-Learned better than each of the kernel's own, on links that it was not trained on: on {better} of {len(tables)}; the goal
-is {GOAL_LINKS} ({reached[better >= GOAL_LINKS]}).
+Exported Reno within {GOAL_RENO:.0f} % of Linux's: on {near} of {len(found)} links ({reached[near == len(found)]}).
+Learned better than each of the kernel's own, on links that it was not trained on: on {better} of {len(found)};
+the goal is {GOAL_LINKS} ({reached[better >= GOAL_LINKS]}).
 
 ``deploy_tcp.py --publish``, {said}, load {facts.get("Load", "?")}. Trained for {options.seconds} s on
 {", ".join(options.train)}. Medians, with the least and the most of all runs; the first second, in which a
 connection begins, isn't counted, nor is it in the simulator.
 """
-    text = "\n".join([heading, "-" * len(heading), "", about, *map(str, tables)])
+    text = "\n".join([heading, "-" * len(heading), "", about, *(str(each.table) for each in found)])
     print(text)
     if options.publish:
         publish("deploy_tcp", text)

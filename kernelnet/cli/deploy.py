@@ -27,6 +27,7 @@ from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import PluginError, find
 from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import WorkbenchError
+from kernelnet.workbench.network_stack import workbench as network_stack
 from kernelnet.workbench.sandbox import MAX_MODULE
 
 __all__ = ["deploy"]
@@ -208,6 +209,7 @@ def _inKernel(
 ) -> Measurement:
     return bpf_tcp.measure(
         wasm,
+        network_stack,
         trace=trace,
         settings=numbers(settings),
         seconds=seconds,

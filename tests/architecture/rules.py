@@ -74,8 +74,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "kernelnet.asyncio_bridge",
     ),
     "kernelnet.exporters": ("kernelnet.artifacts", "kernelnet.expressions", "kernelnet.workbench"),
-    # congestion controls run over that bench's own links, beside its simulator
-    "kernelnet.deploy": ("kernelnet.exporters", "kernelnet.workbench.network_stack"),
+    "kernelnet.deploy": ("kernelnet.exporters",),
     "kernelnet.testing": ("kernelnet.learning", "kernelnet.generators", "kernelnet.workbench.file_system"),
     # The trainer
     "kernelnet.trainer": (),

@@ -66,7 +66,10 @@ class BpfTcpTests(SynchronousTestCase):
         source = f"""
 #include "kn_network_stack.h"
 f64 kn_init(void) {{ return 10.0; }}
-f64 kn_ack(u32 elapsed, u32 rtt, u32 delivered, u32 inflight, f64 rate) {{ {variables} rate = rate / 3; return {sums}; }}
+f64 kn_ack(u32 elapsed, u32 rtt, u32 delivered, u32 inflight, f64 rate) {{
+    {variables} rate = rate / 3;
+    return {sums};
+}}
 f64 kn_loss(u32 elapsed, u32 lost, u32 fresh, u32 inflight) {{ return 10.0; }}
 f64 kn_timeout(u32 elapsed, u32 lost) {{ return 1.0; }}
 f64 kn_rate(void) {{ return 0.0; }}
@@ -90,15 +93,14 @@ class RankTests(SynchronousTestCase):
             rng = random.Random(number)
             theirs.call("t_starts", (7,))
             ours.starts(7)
-            now, count, rtt = 7, 0, 40
-            for _ in range(4000):
+            now, rtt = 7, 40
+            for count in range(1, 4001):
                 now += rng.choice((0, 0, 0, 1, 1, 2, 5, 30))
                 rtt = max(1, min(400, rtt + rng.randint(-3, 3)))
                 if rng.random() < 0.01:
                     self.assertEqual(bits(theirs.call("t_lost", (now, count % 2))), ours.lost(now, count % 2), text)
                 if rng.random() < 0.003:
                     self.assertEqual(bits(theirs.call("t_timed_out", (now,))), ours.timedOut(now), text)
-                count += 1
                 found = bits(theirs.call("t_acknowledged", (now, rtt, count)))
                 self.assertEqual(found, ours.acknowledged(now, rtt), f"{text}: {count}")
             theirs.close()

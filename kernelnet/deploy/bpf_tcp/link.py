@@ -69,7 +69,8 @@ class Passage:
         if self.shareLate > MOST_LATE or max(self.late, default=0) >= LATEST:
             return (
                 f"{self.shareLate:.2%} of the link's turns were late by 1 ms or more, the latest by"
-                f" {self.latest:.1f} ms; at most {MOST_LATE:.1%} and less than {LATEST / 10:.0f} ms are right: let the machine be quieter"
+                f" {self.latest:.1f} ms; at most {MOST_LATE:.1%} and less than {LATEST / 10:.0f} ms are right:"
+                " let the machine be quieter"
             )
         return None
 

@@ -10,16 +10,19 @@ import re
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from kernelnet.deploy.bpf_tcp import loading
 from kernelnet.deploy.bpf_tcp.link import SECOND, Link, Passage, built, lost
 from kernelnet.deploy.errors import DeployError
 from kernelnet.deploy.measurement import Measured, Measurement
 from kernelnet.exporters.bpf_tcp import exporter, makeProgram, nameOf
-from kernelnet.workbench.network_stack import NetworkStackWorkbench
-from kernelnet.workbench.network_stack.machine import NetworkStackMachine
-from kernelnet.workbench.network_stack.trace import Trace, loadTrace, makeTrace
+from kernelnet.workbench.base import BaseWorkbench
 
 __all__ = ["FEWEST", "MOST_SECONDS", "UNIT", "Bench", "deployed", "measure", "policies"]
 
@@ -32,40 +35,48 @@ TRIES = 3
 """Runs that are made for one that counts, if the machine is disturbed."""
 
 
+Workbench = BaseWorkbench[Any, Any]
+
+
 class Bench:
     """
     A part of a recorded link, for the simulator and for the kernel.
 
-    @ivar trace: of the seconds that are run: the first of the held-out ones.
+    @ivar name: of the link; C{digest}: as the workbench names it.
+    @ivar link: opportunities by millisecond, of the first of the held-out seconds.
     """
 
-    def __init__(self, path: Path | None, settings: Mapping[str, int], seconds: int) -> None:
+    def __init__(self, workbench: Workbench, path: Path | None, settings: Mapping[str, int], seconds: int) -> None:
         """
-        @param path: a mahimahi trace; C{None}: the first of the bench's own.
-        @raise DeployError: with these settings the bench's link isn't the kernel's.
+        @param workbench: that of congestion control.
+        @param path: a mahimahi trace; C{None}: the first of the workbench's own.
+        @raise DeployError: with these settings the workbench's link isn't the kernel's.
         @raise WorkbenchError: there is no such trace or setting.
         """
-        self.workbench = NetworkStackWorkbench()
-        path = path or self.workbench.traces()[0]
-        whole = loadTrace(path)
-        self.settings = self.workbench.complete(whole, settings)
+        self.workbench = workbench
+        path = path or workbench.traces()[0]
+        machine = workbench.machine(path)
+        trace = machine.trace
+        self.name: str = trace.name
+        self.digest: str = trace.digest
+        self.settings: dict[str, int] = workbench.complete(trace, settings)
         if self.settings["flows"] != 1 or self.settings["loss_permille"]:
             raise DeployError("measured is a link with one flow, and without loss by chance")
         if not FEWEST <= seconds <= MOST_SECONDS:
             raise DeployError(f"a run lasts {seconds} s; it should be {FEWEST} to {MOST_SECONDS}")
-        start, end = next((start, end) for split, start, end in whole.windows("held_out") if split == "held_out")
+        start, end = next((start, end) for split, start, end in trace.windows("held_out") if split == "held_out")
         if end - start < FEWEST:
             raise DeployError(f"{path} has {end - start} held-out seconds; at least {FEWEST} are needed")
-        opportunities = whole.link[start * SECOND : min(end, start + seconds) * SECOND]
-        self.whole: Trace = whole
-        self.trace: Trace = makeTrace(opportunities, path)
+        self.seconds: int = min(seconds, end - start)
+        self.link: npt.NDArray[np.uint16] = trace.link[start * SECOND : (start + self.seconds) * SECOND]
+        ends = dict.fromkeys(trace.ends, self.seconds)
+        self._machine = type(machine)(replace(trace, link=self.link, ends=ends))
 
     def simulated(self, wasm: bytes) -> float:
         """Worker thread.  Score of a module on the same seconds, from a fresh start, without the first second."""
-        machine = NetworkStackMachine(self.trace)
-        windows = [("first", 0, 1), ("rest", 1, self.trace.seconds)]
-        found = machine.run(wasm, self.settings, windows=windows)["rest"]
-        return found.score / found.events
+        windows = [("first", 0, 1), ("rest", 1, self.seconds)]
+        found = self._machine.run(wasm, self.settings, windows=windows)["rest"]
+        return float(found.score / found.events)
 
 
 def policies() -> Sequence[str]:
@@ -78,7 +89,7 @@ def policies() -> Sequence[str]:
 
 
 @contextlib.contextmanager
-def deployed(modules: Sequence[bytes]) -> Iterator[list[str]]:
+def deployed(workbench: Workbench, modules: Sequence[bytes]) -> Iterator[list[str]]:
     """
     Modules in the kernel, each made anew, and taken out at the end whatever happens.
 
@@ -87,7 +98,6 @@ def deployed(modules: Sequence[bytes]) -> Iterator[list[str]]:
     """
     if lacking := exporter.missing():
         raise DeployError(f"can't be measured here: {'; '.join(lacking)}")
-    workbench = NetworkStackWorkbench()
     with loading.alone():
         loading.removeLeft()
         try:
@@ -105,6 +115,7 @@ def deployed(modules: Sequence[bytes]) -> Iterator[list[str]]:
 
 def measure(
     wasm: bytes,
+    workbench: Workbench,
     *,
     trace: Path | None = None,
     settings: Mapping[str, int] | None = None,
@@ -116,12 +127,13 @@ def measure(
     """
     Run a component over a link in the kernel.
 
+    @param workbench: that of congestion control.
     @param beside: the kernel's own congestion controls that run on the same seconds, in turn.
     @param runs: of each; the median counts.
     @param tell: told a line before each run.
     @raise DeployError, ExportError, WorkbenchError: it can't be measured; the text says why.
     """
-    bench = Bench(trace, settings or {}, seconds)
+    bench = Bench(workbench, trace, settings or {}, seconds)
     if unknown := [name for name in beside if not re.fullmatch(r"[a-z0-9_-]{1,15}", name)]:
         raise DeployError(f"{unknown[0]!r} is no congestion control; there are {', '.join(policies())}")
     if unknown := [name for name in beside if name not in policies()]:
@@ -131,15 +143,15 @@ def measure(
     # First, as what breaks in the sandbox needn't come into the kernel.
     simulated = {nameOf(wasm, loading.MEASURED): bench.simulated(wasm)}
     for name in beside:
-        if name in bench.workbench.baselineNames:
-            simulated[name] = bench.simulated(bench.workbench.baselineModule(name))
+        if name in workbench.baselineNames:
+            simulated[name] = bench.simulated(workbench.baselineModule(name))
     passages: dict[str, list[Passage]] = {}
     spoiled = []
-    with deployed([wasm]) as (own,), built() as program:
-        link = Link(program, bench.trace.link, bench.settings["rtt_ms"], bench.settings["queue_packets"])
+    with deployed(workbench, [wasm]) as (own,), built() as program:
+        link = Link(program, bench.link, bench.settings["rtt_ms"], bench.settings["queue_packets"])
         for run in range(runs):
             for name in (own, *beside):
-                tell(f"{name}, run {run + 1} of {runs}: {bench.trace.seconds} s")
+                tell(f"{name}, run {run + 1} of {runs}: {bench.seconds} s")
                 passage, why = _undisturbed(link, name, tell)
                 passages.setdefault(name, []).append(passage)
                 spoiled += [f"{name}: {why}"] if why else []
@@ -151,10 +163,10 @@ def measure(
     return Measurement(
         target=exporter.name,
         wasm_sha256=hashlib.sha256(wasm).hexdigest(),
-        workbench=bench.workbench.name,
+        workbench=workbench.name,
         unit=UNIT,
-        workload=f"{bench.trace.name}, {bench.trace.seconds} s of held-out",
-        workload_digest=bench.whole.digest,
+        workload=f"{bench.name}, {bench.seconds} s of held-out",
+        workload_digest=bench.digest,
         settings=bench.settings,
         component=rows[0],
         beside=rows[1:],

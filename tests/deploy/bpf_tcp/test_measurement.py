@@ -53,7 +53,7 @@ class MeasurementTests(KernelTestCase):
         self.patch(link, "MOST_LATE", 0.2)
         self.patch(link, "LATEST", 1000)
         found = measurement.measure(
-            workbench.baselineModule("reno"), beside=["reno"], seconds=SECONDS, tell=told.append
+            workbench.baselineModule("reno"), workbench, beside=["reno"], seconds=SECONDS, tell=told.append
         )
         self.assertEqual(found.spoiled, [])
         self.assertEqual((found.target, found.unit, found.settings["rtt_ms"]), ("bpf-tcp", measurement.UNIT, 40))
@@ -73,18 +73,18 @@ class MeasurementTests(KernelTestCase):
         modules += [toWasm(tree, RANK) for tree in trees]
         source = DELAY_TARGET.bake(DELAY_TARGET.normalized(next(iter(DELAY_TARGET.known))))
         modules.append(compileC(source, workbench.headerPath, trusted=True))
-        with measurement.deployed(modules) as names:
+        with measurement.deployed(workbench, modules) as names:
             there = {each.name for each in loading.loaded()}
             self.assertLessEqual(set(names), there)
             self.assertEqual(len(names), len(set(modules)))
 
     def test_hostile(self) -> None:
         """A component that never ends, or writes anywhere, is stopped for its own connection, which goes on as Reno."""
-        bench = measurement.Bench(None, {}, SECONDS)
+        bench = measurement.Bench(workbench, None, {}, SECONDS)
         for body in ("if (n++ > 300) for (;;) n++;", "if (n++ > 300) *(volatile u32 *)(rtt * 977777u) = 1;"):
             wasm = compileC(FULL_OF.replace("BODY", body), workbench.headerPath, trusted=True)
-            with measurement.deployed([wasm]) as (name,), link.built() as program:
-                way = link.Link(program, bench.trace.link[: 4 * link.SECOND], 40, 250)
+            with measurement.deployed(workbench, [wasm]) as (name,), link.built() as program:
+                way = link.Link(program, bench.link[: 4 * link.SECOND], 40, 250)
                 passage = way.run(name)
                 self.assertEqual(loading.brokenOf(name), 1, body)
             taken = sum(second.taken for second in passage.seconds[1:])
@@ -115,7 +115,7 @@ class MeasurementTests(KernelTestCase):
 
         self.patch(link.Link, "run", lambda way, name: interrupt(name))
         with self.assertRaises(KeyboardInterrupt):
-            measurement.measure(workbench.baselineModule("reno"), seconds=SECONDS)
+            measurement.measure(workbench.baselineModule("reno"), workbench, seconds=SECONDS)
         self.assertEqual([each for each in loading.loaded() if each.isMeasured], [])
 
     def test_broken(self) -> None:
@@ -123,9 +123,14 @@ class MeasurementTests(KernelTestCase):
         wasm = workbench.baselineModule("cubic")
         late = link.parse("second 10 10 400 0\nsecond 10 10 400 0\nlate 0:10 90:10\nrealtime 1\n")
         runs: list[str] = []
-        self.patch(link.Link, "run", lambda way, name: runs.append(name) or late)
+
+        def run(way: link.Link, name: str) -> link.Passage:
+            runs.append(name)
+            return late
+
+        self.patch(link.Link, "run", run)
         self.patch(loading, "brokenOf", lambda name: 1)
-        found = measurement.measure(wasm, seconds=SECONDS)
+        found = measurement.measure(wasm, workbench, seconds=SECONDS)
         self.assertEqual(len(runs), measurement.TRIES)
         self.assertFalse(found.isValid)
         self.assertIn("late by 1 ms or more", found.spoiled[0])
@@ -141,10 +146,10 @@ class MeasurementTests(KernelTestCase):
             ({"settings": {"loss_permille": 3}}, "without loss by chance"),
             ({"seconds": 5}, "it should be 10 to 600"),
         ):
-            error = self.assertRaises(DeployError, measurement.measure, wasm, **given)
+            error = self.assertRaises(DeployError, measurement.measure, wasm, workbench, **given)
             self.assertIn(words, str(error))
-        self.assertRaises(WorkbenchError, measurement.measure, wasm, settings={"nonesuch": 1})
-        self.assertRaises(TraceError, measurement.measure, wasm, trace=Path(self.mktemp()))
+        self.assertRaises(WorkbenchError, measurement.measure, wasm, workbench, settings={"nonesuch": 1})
+        self.assertRaises(TraceError, measurement.measure, wasm, workbench, trace=Path(self.mktemp()))
         self.assertEqual({each.number for each in loading.loaded()}, self.before)
 
 
@@ -155,6 +160,6 @@ from kernelnet.workbench.network_stack import workbench
 
 loading.MEASURED, loading.LOCK = {prefix!r}, Path({lock!r})
 measurement.measure(
-    workbench.baselineModule("vegas"), seconds={seconds}, tell=lambda line: print(line, flush=True)
+    workbench.baselineModule("vegas"), workbench, seconds={seconds}, tell=lambda line: print(line, flush=True)
 )
 """
