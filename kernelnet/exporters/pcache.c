@@ -326,7 +326,8 @@ static pcache_page *x_fetch(cache *c, unsigned key, int create) {
     }
     if (c->trace) fprintf(c->trace, "%u\n", key);
     COUNT(requests);
-    c->requests++;
+    /* now and then, as a program may end without closing it */
+    if (++c->requests % 256 == 1) raise_(&total.largest, c->requests << SLOT_BITS | c->slots);
     c->pinned += !p->pinned;
     p->pinned = 1;
     if (p->slot == OUTSIDE) admit(c, p);
