@@ -9,7 +9,8 @@ A component is exported as its own WebAssembly, translated: what runs there deci
   - C{translation}: a whole module to C; C{native.h} is what that stands on
   - C{building}: C to a shared library
   - C{folder}: what an export is on disk, with its manifest
-  - C{c_library}, C{libcachesim}, C{sqlite}: the exporters of these names; C{eviction.c}: a page cache's policy for real
-    caches; C{plugin_cache}, C{pcache.c}: what the latter two put beside it
+  - C{c_library}, C{libcachesim}, C{sqlite}: the exporters of these names
+  - C{eviction}: what the latter two have in common, with C{eviction.c}, a page cache's policy for real caches;
+    C{plugin_cache}, C{pcache.c}: what they put beside it
   - C{errors}: what can go wrong, in sentences
 """
