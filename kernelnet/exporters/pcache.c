@@ -9,7 +9,8 @@
  * outside of the slots until SQLite lets it go, or asks for it again, which the component sees as the request for a block that
  * isn't there.  So it sees no more and no less than the bench shows it.
  *
- * Environment: KERNELNET_TRACE=FOLDER writes the page requests of each cache to a file of its own there; KERNELNET_REPORT=FILE
+ * Environment: KERNELNET_MEMORY=BYTES lets a component take so many, though the cache itself be smaller.
+ * KERNELNET_TRACE=FOLDER writes the page requests of each cache to a file of its own there; KERNELNET_REPORT=FILE
  * writes at the end what happened, as JSON.
  */
 #define _GNU_SOURCE
@@ -122,6 +123,12 @@ static void open_trace(cache *c, unsigned long long number) {
     if (!c->trace) fprintf(stderr, "kernelnet: can't write a trace into %s\n", folder);
 }
 
+/* Bytes that a component may take whatever the size of its cache, as the user says. */
+static unsigned long long allowed(void) {
+    const char *bytes = getenv("KERNELNET_MEMORY");
+    return bytes ? strtoull(bytes, 0, 10) : 0;
+}
+
 /* --- pages by key --- */
 
 static page *find(const cache *c, unsigned key) {
@@ -210,10 +217,16 @@ static void forget_policy(cache *c) {
     c->slots = c->used = c->spares = 0;
 }
 
+/* A component may take more as it goes on. */
+static void look_at_memory(cache *c) {
+    unsigned long long memory = eviction_memory(c->policy), own = (unsigned long long)c->slots * (c->size + c->extra + sizeof(page));
+    raise_(&total.memory, memory);
+    if (memory > LITTLE && memory > own && memory > allowed()) eviction_stop(c->policy, "it takes more memory than the cache itself");
+}
+
 /* Begin anew with as many slots as are wanted: what isn't in use goes, what is stays outside of the slots. */
 static int begin(cache *c) {
     page *p, *next;
-    unsigned long long memory, own;
     for (unsigned i = 0; i < c->buckets; i++)
         for (p = c->table[i]; p; p = next) {
             next = p->next;
@@ -229,10 +242,7 @@ static int begin(cache *c) {
         forget_policy(c);
         return 0;
     }
-    memory = eviction_memory(c->policy);
-    own = (unsigned long long)c->slots * (c->size + c->extra + sizeof(page));
-    raise_(&total.memory, memory);
-    if (memory > LITTLE && memory > own) eviction_stop(c->policy, "it takes more memory than the cache itself");
+    look_at_memory(c);
     c->told = 0;
     look(c);
     return 1;
@@ -326,7 +336,10 @@ static pcache_page *x_fetch(cache *c, unsigned key, int create) {
     }
     if (c->trace) fprintf(c->trace, "%u\n", key);
     COUNT(requests);
-    c->requests++;
+    if (++c->requests % 256 == 1) {
+        raise_(&total.largest, c->requests << SLOT_BITS | c->slots); /* a program may end without closing it */
+        look_at_memory(c);
+    }
     c->pinned += !p->pinned;
     p->pinned = 1;
     if (p->slot == OUTSIDE) admit(c, p);
