@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
 
-from kernelnet.deploy.sqlite.installation import DeployError
+from kernelnet.cli.common import jsonOption
+from kernelnet.cli.tables import Column, printRows
+from kernelnet.deploy.errors import DeployError
+from kernelnet.deploy.measurement import Measurement
+from kernelnet.deploy.sqlite import measurement as sqlite
+from kernelnet.deploy.sqlite.measurement import MAX_PAGES
 from kernelnet.deploy.sqlite.tracing import traceCommand
 from kernelnet.exporters.errors import ExportError
 from kernelnet.exporters.folder import MANIFEST
@@ -21,6 +28,8 @@ from kernelnet.workbench.sandbox import MAX_MODULE
 __all__ = ["deploy"]
 
 _MAX_MANIFEST = 1 << 20
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.group()
@@ -66,20 +75,137 @@ def trace(folder: Path, command: tuple[str, ...], out: Path) -> None:
     click.echo(f"search for a policy on the longest:\n  {shlex.join(again)}", err=True)
 
 
+@deploy.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--database", type=_FILE, help="sqlite: run on copies of this database.")
+@click.option("--sql", type=_FILE, help="sqlite: run the statements of this file.")
+@click.option(
+    "--cache",
+    type=click.IntRange(1, MAX_PAGES),
+    metavar="PAGES",
+    help="sqlite: pages of SQLite's cache [default: as SQLite and the SQL have it].",
+)
+@click.option("--cold", is_flag=True, help="sqlite: empty the system's cache of the database before each run.")
+@click.option("--beside", default="", metavar="NAME,…", help="Measure hand-made policies beside it, such as lru,arc.")
+@click.option("--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of each, in turns.")
+@jsonOption
+@click.pass_context
+def measure(context: click.Context, /, folder: Path, asJson: bool, **given: object) -> None:
+    """
+    Measure an export in the real system that it is for, beside that system's own, and beside the simulator.
+
+    All is made anew of DIR's component.wasm; nothing else of DIR is used.  A run that was disturbed doesn't count.
+    """
+    target, wasm = _read(folder)
+    if target not in _MEASURES:
+        right = ", ".join(sorted(_MEASURES))
+        raise click.ClickException(f"{folder} is an export for {plain(target, 40)!r}; measured are exports for {right}")
+    options, run = _MEASURES[target]
+    for name in given:
+        if name not in options and context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name.replace('_', '-')} is not for exports for {target}")
+    try:
+        measurement = run(wasm, **{name: given[name] for name in options})
+    except (DeployError, ExportError, PluginError, WorkbenchError) as error:
+        raise click.ClickException(plain(str(error), 500)) from None
+    if asJson:
+        click.echo(json.dumps({**dataclasses.asdict(measurement), "valid": measurement.isValid}, indent=2))
+    else:
+        _show(measurement)
+    if not measurement.isValid:
+        raise click.exceptions.Exit(1)
+
+
+def _show(measurement: Measurement) -> None:
+    """The real score and the simulated one side by side, of the system's own and of the component; then the figures."""
+    policies = (*measurement.beside, measurement.component)
+    figures = list(measurement.component.figures)
+    columns = (
+        Column("policy"),
+        Column(f"real, {measurement.unit}", right=True),
+        Column("simulated", right=True),
+        Column("difference", right=True),
+        *(Column(name.replace("_", " "), leave=1 + at, right=True) for at, name in enumerate(figures)),
+    )
+    rows = []
+    for each in policies:
+        beside = each.simulated
+        simulated = "" if beside is None else f"{beside:,.0f}"
+        difference = "" if not beside else f"{100 * (each.real - beside) / beside:+.2f} %"
+        more = (_figure(each.figures.get(name)) for name in figures)
+        rows.append((plain(each.name), f"{each.real:,.0f}", simulated, difference, *more))
+    printRows(columns, rows)
+    settings = ", ".join(f"{name} {value}" for name, value in measurement.settings.items())
+    runs = measurement.component.runs
+    click.echo(
+        f"{plain(measurement.workload)}, {settings}; {f'medians of {runs} runs' if runs > 1 else 'one run'};"
+        f" {measurement.system}, {measurement.hardware}"
+    )
+    own, score = measurement.beside[0], measurement.component.real
+    if measurement.isValid and own.real:
+        change = 100 * (score - own.real) / own.real
+        click.echo(
+            f"{abs(change):.1f} % {'fewer' if change < 0 else 'more'} {measurement.unit} than {plain(own.name)}; valid"
+        )
+    for line in measurement.spoiled:
+        click.echo(f"not valid: {plain(line, 300)}", err=True)
+
+
+def _figure(value: float | None) -> str:
+    """As short as it says what it is."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value == int(value) or value >= 1000 else f"{value:.2f}"
+
+
+def _inSqlite(
+    wasm: bytes, *, database: Path | None, sql: Path | None, cache: int | None, cold: bool, beside: str, runs: int
+) -> Measurement:
+    """@raise click.UsageError: what is to be run is missing."""
+    if database is None or sql is None:
+        raise click.UsageError("an export for sqlite is measured with --database FILE and --sql FILE")
+    bench = find(IWorkbench, "file_system", "workbench")
+    others = [name.strip() for name in beside.split(",") if name.strip()]
+    return sqlite.measure(
+        wasm, bench, database=database, sql=sql, pages=cache or 0, beside=others, runs=runs, isCold=cold
+    )
+
+
+_MEASURES: Mapping[str, tuple[tuple[str, ...], Callable[..., Measurement]]] = {
+    "sqlite": (("database", "sql", "cache", "cold", "beside", "runs"), _inSqlite),
+}
+"""By the exporter's name: options of `measure` that are for it, and what measures, given the module and these."""
+
+
 def _moduleOf(folder: Path) -> bytes:
     """
     Module of an export for SQLite.
 
     @raise click.ClickException: it is none.
     """
-    right = "it should be what `kernelnet components export --for sqlite` made"
+    target, wasm = _read(folder)
+    if target != "sqlite":
+        raise click.ClickException(
+            f"{folder} is an export for something else;"
+            " it should be what `kernelnet components export --for sqlite` made"
+        )
+    return wasm
+
+
+def _read(folder: Path) -> tuple[str, bytes]:
+    """
+    Name of the exporter that made a folder, and the module in it: nothing else of it is ever used.
+
+    @raise click.ClickException: it is no export.
+    """
     try:
         with (folder / MANIFEST).open("rb") as file:
             manifest = json.loads(file.read(_MAX_MANIFEST))
         with (folder / "component.wasm").open("rb") as file:
             wasm = file.read(MAX_MODULE + 1)
-    except (OSError, ValueError, RecursionError):
-        raise click.ClickException(f"{folder} is no export; {right}") from None
-    if not isinstance(manifest, dict) or manifest.get("exporter") != "sqlite":
-        raise click.ClickException(f"{folder} is an export for something else; {right}")
-    return wasm
+        target = manifest["exporter"]
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        raise click.ClickException(
+            f"{folder} is no export; it should be what `kernelnet components export --for sqlite` or the like made"
+        ) from None
+    return (target if isinstance(target, str) else "", wasm)

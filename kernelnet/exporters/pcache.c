@@ -6,7 +6,8 @@
  * by atomic numbers.  Caches of databases in memory keep all that they are given, and have no component.
  *
  * Pins: the component may name a slot whose page is in use, or not yet written.  For the component the block goes then; its page stays
- * outside of the slots until SQLite lets it go.  So the component sees no more and no less than the bench shows it.
+ * outside of the slots until SQLite lets it go, or asks for it again, which the component sees as the request for a block that
+ * isn't there.  So it sees no more and no less than the bench shows it.
  *
  * Environment: KERNELNET_TRACE=FOLDER writes the page requests of each cache to a file of its own there; KERNELNET_REPORT=FILE
  * writes at the end what happened, as JSON.
@@ -48,6 +49,7 @@ typedef struct {
 
 #define OUTSIDE 0xffffffffu /* of the slots */
 #define MOST (1u << 22)     /* slots: 16 GiB of pages of 4 KiB; a component takes memory for each */
+#define SLOT_BITS 23
 #define LITTLE (4u << 20)   /* bytes that a component may take whatever the cache's size */
 
 typedef struct page {
@@ -63,6 +65,7 @@ struct cache {
     unsigned slots, used;    /* slots that there are, and those that ever had a page */
     unsigned *spare, spares; /* slots whose block was removed */
     unsigned count, pinned;
+    unsigned long long requests;
     unsigned buckets; /* a power of two */
     page **table, **in;
     eviction *policy;
@@ -71,6 +74,7 @@ struct cache {
 
 static struct {
     unsigned long long requests, misses, outside, caches, failures, memory;
+    unsigned long long largest; /* requests of the cache that has most, and its slots in the last SLOT_BITS bits */
 } total;
 static const char *first_failure;
 static const char *status = "not installed";
@@ -87,9 +91,9 @@ static void failed(const char *why) {
         fprintf(stderr, "kernelnet: the component of a page cache is asked no more, FIFO takes over: %s\n", why);
 }
 
-static void took(unsigned long long memory) {
-    unsigned long long most = __atomic_load_n(&total.memory, __ATOMIC_RELAXED);
-    while (memory > most && !__atomic_compare_exchange_n(&total.memory, &most, memory, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+static void raise_(unsigned long long *most, unsigned long long to) {
+    unsigned long long before = __atomic_load_n(most, __ATOMIC_RELAXED);
+    while (to > before && !__atomic_compare_exchange_n(most, &before, to, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
 }
 
 static void report(void) {
@@ -99,8 +103,9 @@ static void report(void) {
     fprintf(
         file,
         "{\"requests\": %llu, \"misses\": %llu, \"pinned_victims\": %llu, \"caches\": %llu, \"failures\": %llu, "
-        "\"component_bytes\": %llu, \"failure\": %s%s%s}\n",
+        "\"component_bytes\": %llu, \"slots\": %llu, \"failure\": %s%s%s}\n",
         total.requests, total.misses, total.outside, total.caches, total.failures, total.memory,
+        total.largest & ((1u << SLOT_BITS) - 1),
         first_failure ? "\"" : "", first_failure ? first_failure : "null", first_failure ? "\"" : ""
     );
     fclose(file);
@@ -216,7 +221,7 @@ static int begin(cache *c) {
     }
     memory = eviction_memory(c->policy);
     own = (unsigned long long)c->slots * (c->size + c->extra + sizeof(page));
-    took(memory);
+    raise_(&total.memory, memory);
     if (memory > LITTLE && memory > own) eviction_stop(c->policy, "it takes more memory than the cache itself");
     c->told = 0;
     look(c);
@@ -266,9 +271,32 @@ static page *kept(cache *c, unsigned key) {
     return p;
 }
 
-static pcache_page *x_fetch(cache *c, unsigned key, int create) {
-    page *p = find(c, key), *old = 0;
+/* Put a page that is in no slot into one, as the bench does with a block that isn't resident. */
+static void admit(cache *c, page *p) {
+    page *old;
     unsigned slot;
+    if (c->spares) {
+        slot = c->spare[--c->spares];
+    } else if (c->used < c->slots) {
+        slot = c->used++;
+    } else {
+        slot = eviction_victim(c->policy, p->key);
+        old = c->in[slot];
+        if (old && old->pinned) {
+            COUNT(outside);
+            old->slot = OUTSIDE;
+        } else if (old) {
+            unlink_(c, old);
+            free(old);
+        }
+    }
+    p->slot = slot;
+    c->in[slot] = p;
+    eviction_insert(c->policy, slot, p->key);
+}
+
+static pcache_page *x_fetch(cache *c, unsigned key, int create) {
+    page *p = find(c, key);
     if (!p && !create) return 0;
     if (!c->purgeable) {
         if (!p) p = kept(c, key);
@@ -281,39 +309,18 @@ static pcache_page *x_fetch(cache *c, unsigned key, int create) {
     }
     /* SQLite writes dirty pages then, and asks again. */
     if (!p && create == 1 && c->pinned >= c->slots - c->slots / 10) return 0;
+    if (!p) {
+        /* before anything is changed: where there is no memory, nothing happened */
+        if (!(p = kept(c, key))) return 0;
+        COUNT(misses);
+    }
     if (c->trace) fprintf(c->trace, "%u\n", key);
     COUNT(requests);
-    if (p) {
-        if (p->slot != OUTSIDE) eviction_hit(c->policy, p->slot);
-        c->pinned += !p->pinned;
-        p->pinned = 1;
-    } else {
-        COUNT(misses);
-        /* before anything is changed: where there is no memory, nothing happened */
-        if (!(p = new_page(c))) return 0;
-        if (c->spares) {
-            slot = c->spare[--c->spares];
-        } else if (c->used < c->slots) {
-            slot = c->used++;
-        } else {
-            slot = eviction_victim(c->policy, key);
-            old = c->in[slot];
-            if (old && old->pinned) {
-                COUNT(outside);
-                old->slot = OUTSIDE;
-            } else if (old) {
-                unlink_(c, old);
-                free(old);
-            }
-        }
-        memset(p->base.pExtra, 0, c->extra);
-        p->slot = slot;
-        p->pinned = 1;
-        c->pinned++;
-        c->in[slot] = p;
-        link_(c, p, key);
-        eviction_insert(c->policy, slot, key);
-    }
+    c->requests++;
+    c->pinned += !p->pinned;
+    p->pinned = 1;
+    if (p->slot == OUTSIDE) admit(c, p);
+    else eviction_hit(c->policy, p->slot);
     look(c);
     return &p->base;
 }
@@ -353,7 +360,8 @@ static void x_destroy(cache *c) {
             next = p->next;
             free(p);
         }
-    if (c->policy) took(eviction_memory(c->policy));
+    if (c->policy) raise_(&total.memory, eviction_memory(c->policy));
+    raise_(&total.largest, c->requests << SLOT_BITS | c->slots);
     forget_policy(c);
     if (c->trace) fclose(c->trace);
     free(c->table);

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernelnet.deploy.sqlite.installation import DeployError
+from kernelnet.deploy.errors import DeployError
 from kernelnet.exporters.folder import exportTo
 from kernelnet.exporters.sqlite import LIBRARY, exporter
 from kernelnet.workbench.abi import Abi
 
-__all__ = ["MAX_FILES", "CacheTrace", "Traced", "traceCommand"]
+__all__ = ["MAX_FILES", "CacheTrace", "Traced", "readTrace", "traceCommand"]
 
 MAX_FILES = 10_000
 """Maximum number of traces that are looked at when a command has ended: one for each connection that it opened."""
@@ -63,7 +63,7 @@ def traceCommand(wasm: bytes, abi: Abi, out: Path, command: Sequence[str]) -> Tr
             preloaded = ":".join(filter(None, [str(made / LIBRARY), os.environ.get("LD_PRELOAD", "")]))
             environment = {**os.environ, "LD_PRELOAD": preloaded, "KERNELNET_TRACE": str(out.resolve())}
             code = _run(command, environment)
-        traces = [_read(path) for path in sorted(out.iterdir())[:MAX_FILES]]
+        traces = [readTrace(path) for path in sorted(out.iterdir())[:MAX_FILES]]
         found = sorted((each for each in traces if each.requests), key=lambda each: -each.requests)
         for each in traces:
             if not each.requests:
@@ -90,7 +90,8 @@ def _run(command: Sequence[str], environment: dict[str, str]) -> int:
             continue
 
 
-def _read(path: Path) -> CacheTrace:
+def readTrace(path: Path) -> CacheTrace:
+    """Count what is in a trace that the library wrote."""
     count, pages = 0, set[bytes]()
     with path.open("rb") as lines:
         for line in lines:
