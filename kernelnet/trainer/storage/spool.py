@@ -67,8 +67,8 @@ class Spool:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         if len(self._names()) >= MAX_FILES:
             raise SpoolFull(
-                f"{self._folder} holds {MAX_FILES} observations that wait for the trainer; it sends them once it runs and"
-                " its hub takes observations"
+                f"{self._folder} holds {MAX_FILES} observations that wait for the trainer;"
+                " it sends them once it runs and its hub takes observations"
             )
         path = self._folder / f"{secrets.token_hex(8)}.json"
         made = path.with_suffix(".new")

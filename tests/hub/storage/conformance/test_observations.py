@@ -7,7 +7,6 @@ from kernelnet.hub.storage.transaction import Transaction
 from tests.hub.databases import onEveryEngine
 from tests.hub.storage.conformance.support import EngineTestCase, append
 
-
 WIDE = ObservationBounds(9, 99)
 
 
@@ -20,6 +19,7 @@ class ObservationTests(EngineTestCase):
     def observe(
         self,
         reporter: str = "a",
+        *,
         id: str = "c",
         digest: str = "d",
         environment: str = "real",
@@ -50,8 +50,11 @@ class ObservationTests(EngineTestCase):
     def test_replaced(self) -> None:
         """The next one stands in the place of the last only if all of its key is the same."""
         self.observe()
-        for key in ("reporter", "id", "environment", "site", "conditions"):
-            self.observe(**{key: "other"})
+        self.observe("other")
+        self.observe(id="other")
+        self.observe(environment="simulated")
+        self.observe(site="other")
+        self.observe(conditions="other")
         self.observe(digest="other")
         self.observe()
         self.assertEqual((self.onDigest(), self.onDigest("other")), (["8", "6", "5", "4", "3", "2"], ["7"]))
