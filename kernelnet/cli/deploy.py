@@ -7,11 +7,14 @@ import json
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from kernelnet.cli.arguments import numbers
-from kernelnet.cli.common import jsonOption
+from kernelnet.cli.common import jsonOption, stateOption
+from kernelnet.cli.completion import aiIds
+from kernelnet.cli.observations import leave, spoolOf
 from kernelnet.cli.tables import Column, printRows
 from kernelnet.deploy.bpf_tcp import loading
 from kernelnet.deploy.bpf_tcp import measurement as bpf_tcp
@@ -111,15 +114,28 @@ def trace(folder: Path, command: tuple[str, ...], out: Path) -> None:
     f" kernel's own [default: {_KERNELS}].",
 )
 @click.option("--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of each, in turns.")
+@click.option(
+    "--share", metavar="AI_ID", shell_complete=aiIds, help="Have this trainer tell its hub what was measured."
+)
+@stateOption
 @jsonOption
 @click.pass_context
-def measure(context: click.Context, /, folder: Path, asJson: bool, **given: object) -> None:
+def measure(
+    context: click.Context,
+    /,
+    folder: Path,
+    share: str | None,
+    state: Path | None,
+    asJson: bool,
+    **given: object,
+) -> None:
     """
     Measure an export in the real system that it is for, beside that system's own, and beside the simulator.
 
     All is made anew of DIR's component.wasm; nothing else of DIR is used.  A run that was disturbed doesn't count.
     """
-    target, wasm = _read(folder)
+    target, wasm, about = _readAll(folder)
+    spool = spoolOf(share, state) if share is not None else None
     if target not in _MEASURES:
         right = ", ".join(sorted(_MEASURES))
         raise click.ClickException(f"{folder} is an export for {plain(target, 40)!r}; measured are exports for {right}")
@@ -137,6 +153,9 @@ def measure(context: click.Context, /, folder: Path, asJson: bool, **given: obje
         _show(measurement)
     if not measurement.isValid:
         raise click.exceptions.Exit(1)
+    if spool is not None:
+        leave(spool, measurement, about)
+        click.echo(f"left for {share}, which tells its hub of it", err=True)
 
 
 def _show(measurement: Measurement) -> None:
@@ -282,7 +301,17 @@ def _moduleOf(folder: Path) -> bytes:
 
 def _read(folder: Path) -> tuple[str, bytes]:
     """
-    Name of the exporter that made a folder, and the module in it: nothing else of it is ever used.
+    Name of the exporter that made a folder, and the module in it: nothing else of it is ever run.
+
+    @raise click.ClickException: it is no export.
+    """
+    target, wasm, _ = _readAll(folder)
+    return target, wasm
+
+
+def _readAll(folder: Path) -> tuple[str, bytes, Mapping[str, Any]]:
+    """
+    The same with the manifest.
 
     @raise click.ClickException: it is no export.
     """
@@ -296,4 +325,4 @@ def _read(folder: Path) -> tuple[str, bytes]:
         raise click.ClickException(
             f"{folder} is no export; it should be what `kernelnet components export --for sqlite` or the like made"
         ) from None
-    return (target if isinstance(target, str) else "", wasm)
+    return (target if isinstance(target, str) else "", wasm, manifest)

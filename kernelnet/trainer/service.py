@@ -33,9 +33,11 @@ from kernelnet.trainer.progress import TELL_EVERY, Progress
 from kernelnet.trainer.storage.database import Changes, Store, StoreError
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 from kernelnet.trainer.storage.outbox import Outbox
+from kernelnet.trainer.storage.spool import Spool
 from kernelnet.trainer.work.feature_requests import FEATURE, FeatureAsking, FeatureRequests
 from kernelnet.trainer.work.goal_builder import GoalBuilder
 from kernelnet.trainer.work.job_queue import JobQueue
+from kernelnet.trainer.work.observations import ObservationSending
 from kernelnet.trainer.work.publication import Publisher
 from kernelnet.trainer.work.search_rounds import SearchRounds
 from kernelnet.trainer.work.verification import MEASURE, Verification
@@ -186,6 +188,9 @@ class Trainer(Service):
             refusal=credentials.refusal,
             fail=self.fail,
         )
+        self.observations = ObservationSending(
+            Spool(self.folder / "spool"), self.store, self.knowledge, self.outbox, self.sync.observed
+        )
         delivery = Delivery(
             aiId=self.profile.aiId,
             dispatcher=self.dispatcher,
@@ -252,6 +257,7 @@ class Trainer(Service):
         self._every(SEEK_EVERY, self._seek)
         self._every(1.0, self._writeProgress)
         self._every(TELL_EVERY, self.progress.tell)
+        self._every(ObservationSending.LOOK_EVERY, self.observations.look)
         if self.config.minutes is not None:
             remaining = max(0.0, self.config.minutes * 60 - (self.reactor.seconds() - self._began))
             self._timers.append(self.reactor.callLater(remaining, self._finish))

@@ -13,8 +13,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
-from kernelnet.artifacts import CodeBlock, Component, Pattern, PerformanceReport, Verdict
+from kernelnet.artifacts import MAX_OBSERVATION, CodeBlock, Component, Observation, Pattern, PerformanceReport, Verdict
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.statements.knowledge import (
     ComponentKey,
@@ -27,12 +28,14 @@ from kernelnet.hub.storage.statements.knowledge import (
     StoredPattern,
     StoredReport,
 )
+from kernelnet.hub.storage.statements.observations import NewObservation, ObservationBounds
 from kernelnet.hub.storage.statements.sessions import SESSION_STATES
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.message import KnowledgeBase, NetworkMessage
 
 __all__ = [
     "MAX_REPORT",
+    "OBSERVATIONS",
     "PAGE_BYTES",
     "Then",
     "bestMatch",
@@ -43,8 +46,10 @@ __all__ = [
     "storeCode",
     "storeComponent",
     "storeNothing",
+    "storeObservation",
     "storePattern",
     "storeReport",
+    "wrongWith",
 ]
 
 PAGE_BYTES = 128 * 1024
@@ -57,6 +62,9 @@ _COMPONENTS_EACH = 3
 """Number of components that stand before each pattern."""
 MAX_REPORT = 16384
 """Bytes from which on a report is not shown."""
+
+OBSERVATIONS = ObservationBounds(each=16, total=10_000)
+"""Maximum number of observations: with `kernelnet.artifacts.MAX_OBSERVATION` bytes each they are 40 MB in all."""
 
 Then = Callable[[Transaction, Event], None]
 """Writes what follows from the message that was appended as this event, in the engine's thread."""
@@ -123,6 +131,35 @@ def storeReport(message: NetworkMessage, report: PerformanceReport) -> Then:
     return partial(_putReport, row)
 
 
+def wrongWith(report: PerformanceReport) -> str | None:
+    """The reason why a report can't be taken; C{None}: it can."""
+    if report.observation is None:
+        return "Object missing required field `performance`" if report.performance is UNSET else None
+    if report.digest is None:
+        return "an `observation` needs the `digest` of its component"
+    if report.verdict is not None or report.performance is not UNSET:
+        return "an `observation` is no verdict: leave out `verdict` and `performance`"
+    size = len(_encode(report.observation))
+    if size > MAX_OBSERVATION:
+        return f"`observation` has {size} bytes of JSON; it may have {MAX_OBSERVATION}"
+    return None
+
+
+def storeObservation(message: NetworkMessage, report: PerformanceReport, observation: Observation) -> Then:
+    """The same for an observation, which touches neither reports nor the counts of verdicts."""
+    row = NewObservation(
+        message.sender_id,
+        report.component_id,
+        report.digest or "",
+        observation.environment.value,
+        observation.site,
+        observation.conditions,
+        message.timestamp,
+        _encode(observation),
+    )
+    return partial(_putObservation, row)
+
+
 def storeNothing(transaction: Transaction, event: Event) -> None:
     """For what is in the log only."""
 
@@ -152,6 +189,10 @@ def _putReport(row: NewReport, transaction: Transaction, event: Event) -> None:
             transaction.components.followRules(row.digest, row.reporter, event.seq)
 
 
+def _putObservation(row: NewObservation, transaction: Transaction, event: Event) -> None:
+    transaction.observations.put(event, row, OBSERVATIONS)
+
+
 def bestMatch(reader: Reader, feature: str, requestor: str) -> dict[str, Any] | None:
     """The best stored component for a feature, as its author shared it; not the requestor's own."""
     best = reader.components.best(feature, requestor)
@@ -168,6 +209,7 @@ def counts(reader: Reader) -> dict[str, Any]:
             "confirmed_components": reader.components.countConfirmed(),
             "code_blocks": kinds.get("code", 0),
             "performance_reports": reader.reports.count(),
+            "observations": reader.observations.count(),
         },
         "sessions": {state: sessions.get(state, 0) for state in SESSION_STATES},
     }

@@ -228,7 +228,7 @@ class SessionWork:
         if ours is None or any(step.what == "start" for step in self._steps):
             return
         rival = next(iter(self._rivals(component)), None)
-        told = report.performance
+        told = report.figures
         name, level = told.get("best_in_hindsight"), told.get("best_in_hindsight_level")
         if rival is not None:
             step = stepOf(rival.source, "start", rival.component, note="the best that was known")

@@ -160,6 +160,8 @@ class Dispatcher:
             self._sessions.componentCame(share.session_id, message.sender_id, changes)
 
     def _performanceReport(self, message: NetworkMessage, report: m.PerformanceReport, changes: Changes) -> None:
+        if report.observation is not None:
+            return  # no hub sends one; it must not stand in the place of a verdict
         self._knowledge.addReport(message.sender_id, report, message.timestamp, changes)
         if report.verdict is not None:
             self.log.info(

@@ -71,6 +71,7 @@ class HubSync:
         self._pages = 0
         self._synced = False
         self._reportWanted = False
+        self._takesObservations = False
 
     @inlineCallbacks
     def load(self) -> Any:
@@ -82,6 +83,10 @@ class HubSync:
 
     # -- this trainer's part
 
+    def observed(self) -> str | None:
+        """Log id of the hub that is to be told observations; C{None}: it would take them for something else."""
+        return self.logId if self._takesObservations else None
+
     def connected(self, connection: Connection) -> Hello:
         """
         A new connection: the next full C{training_sync} is the answer to our hello.
@@ -91,6 +96,7 @@ class HubSync:
         self._connection = connection
         self._synced = False
         self._pages = 0
+        self._takesObservations = False
         return Hello(
             specialization=self._profile.specialization,
             capabilities=self._profile.capabilities,
@@ -147,6 +153,7 @@ class HubSync:
         following = sync.next
         if not self._synced:
             self._synced = True
+            self._takesObservations = m.OBSERVATIONS in sync.takes
             if sync.resumed:
                 following = self._page  # a newcomer whose connection was lost goes on with its reading
             else:
