@@ -33,7 +33,9 @@ def familiesFor(problem: IProblem) -> list[Family]:
     abi = rankAbiOf(problem)
     if abi is not None and problem.requirements.get("abi") == abi.identifier:
         return [GeneticFamily()]
-    families: list[Family] = [VectorFamily(t) for t in TEMPLATES if t.workbench == problem.workbench]
+    abis = {each.identifier for each in problem.abis}
+    fitting = [t for t in TEMPLATES if t.workbench == problem.workbench and t.abi in abis]
+    families: list[Family] = [VectorFamily(t) for t in fitting]
     if abi is not None:
         families.append(GeneticFamily())
     return families

@@ -6,7 +6,7 @@ import re
 
 from kernelnet.workbench.errors import WorkbenchError
 
-__all__ = ["DEFAULT_SHARE", "MAX_CAPACITY", "MIN_CAPACITY", "SHARES", "atMost", "blocksOf", "shareOf"]
+__all__ = ["DEFAULT_SHARE", "MAX_CAPACITY", "MIN_CAPACITY", "SHARES", "atMost", "blocksOf", "bytesInWords", "shareOf"]
 
 MIN_CAPACITY = 16
 """Of those that are chosen by default: with fewer slots, luck decides."""
@@ -61,3 +61,12 @@ def blocksOf(distinct: int, capacity: str) -> int:
     if not 1 <= blocks <= atMost(distinct):
         raise WorkbenchError(f"capacity is {blocks}; it should be 1 to {atMost(distinct)} blocks")
     return blocks
+
+
+def bytesInWords(number: int) -> str:
+    """Bytes for people, like C{12.3 MiB}."""
+    size, units = float(number), ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
+    while size >= 1024 and len(units) > 1:
+        size /= 1024
+        units.pop(0)
+    return f"{number} B" if units[0] == "B" else f"{size:.3g} {units[0]}"

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kernelnet.workbench.errors import ContractBroken
+from kernelnet.workbench.errors import ContractBroken, WorkbenchError
 from kernelnet.workbench.file_system.abis import ABIS, HEADER
 from kernelnet.workbench.file_system.capacity import atMost
+from kernelnet.workbench.file_system.object_cache import NO_SIZES
+from kernelnet.workbench.file_system.object_machine import ObjectMachine
 from kernelnet.workbench.file_system.trace import Trace
 from kernelnet.workbench.machine import Arena, Layout, Machine, Memory, ownModule
 
@@ -32,7 +34,21 @@ class FileSystemMachine(Machine):
 
     def __init__(self, trace: Trace) -> None:
         super().__init__(trace)
+        self._objects: ObjectMachine | None = None
         self._distinct: dict[int, int] = {end: trace.distinctBefore(end) for end in trace.ends.values()}
+
+    @property
+    def objects(self) -> ObjectMachine:
+        """
+        The machine of object caches for the same trace, made once.
+
+        @raise WorkbenchError: the trace tells no sizes.
+        """
+        if self.trace.sizes is None:
+            raise WorkbenchError(f"{self.trace.name}: {NO_SIZES}")
+        if self._objects is None:
+            self._objects = ObjectMachine(self.trace)
+        return self._objects
 
     def fuelLimit(self, events: int, settings: Mapping[str, int]) -> int:
         """4000 units a request and 10000 a slot, where LRU uses 60 a request and simple rank functions up to 900."""
