@@ -20,6 +20,7 @@ This module imports neither numpy nor wasmtime, so that the plugin can be listed
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ from kernelnet.workbench.errors import WorkbenchError, WrongExport
 from kernelnet.workbench.file_system.abis import ABIS
 from kernelnet.workbench.file_system.capacity import DEFAULT_SHARE, MAX_CAPACITY, MIN_CAPACITY, SHARES, atMost, shareOf
 from kernelnet.workbench.file_system.object_cache import BYTES, ObjectCaches, objectCaches
+from kernelnet.workbench.file_system.object_cache import RULES as OBJECT_RULES
 
 if TYPE_CHECKING:
     from kernelnet.workbench.file_system.machine import FileSystemMachine
@@ -80,8 +82,14 @@ class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario
     )
     abis = ABIS
     folder = Path(__file__).parent
-    rules = RULES
+    rules = RULES + OBJECT_RULES
     baselineNames = ("fifo", "lru", "clock", "lfu", "2q", "arc", "lirs", "s3fifo", "sieve")
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """See `IWorkbench`; of all that decides scores, those of object caches too."""
+        sized = (self.folder / "sized.c").read_bytes()
+        return hashlib.sha256(super().digest.encode("ascii") + sized).hexdigest()
 
     def machine(self, path: Path) -> FileSystemMachine:
         from kernelnet.workbench.file_system.machine import FileSystemMachine
@@ -136,7 +144,7 @@ class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario
 
     @functools.cached_property
     def _objectCaches(self) -> dict[int, ObjectCaches]:
-        return objectCaches(lambda path: self._machine(path).objects)
+        return objectCaches(lambda path: self._machine(path).objects, lambda: self.digest)
 
     def _sized(self, mode: int) -> ObjectCaches:
         """@raise WorkbenchError: it is no value of the setting C{bytes}."""

@@ -6,7 +6,17 @@ import re
 
 from kernelnet.workbench.errors import WorkbenchError
 
-__all__ = ["DEFAULT_SHARE", "MAX_CAPACITY", "MIN_CAPACITY", "SHARES", "atMost", "blocksOf", "bytesInWords", "shareOf"]
+__all__ = [
+    "DEFAULT_SHARE",
+    "MAX_CAPACITY",
+    "MIN_CAPACITY",
+    "SHARES",
+    "atMost",
+    "blocksOf",
+    "bytesInWords",
+    "bytesOf",
+    "shareOf",
+]
 
 MIN_CAPACITY = 16
 """Of those that are chosen by default: with fewer slots, luck decides."""
@@ -61,6 +71,20 @@ def blocksOf(distinct: int, capacity: str) -> int:
     if not 1 <= blocks <= atMost(distinct):
         raise WorkbenchError(f"capacity is {blocks}; it should be 1 to {atMost(distinct)} blocks")
     return blocks
+
+
+def bytesOf(footprint: int, capacity: str) -> int:
+    """
+    Bytes that a user means by C{"10%"} (of the bytes of all objects, at least one) or C{"1000"} (bytes).
+
+    @raise WorkbenchError: it is neither.
+    """
+    text = capacity.strip()
+    if text.endswith("%"):
+        return max(1, shareOf(footprint, text))
+    if not _BLOCKS.fullmatch(text):
+        raise WorkbenchError(f"{capacity!r} is no capacity; it should be bytes, like 1000000, or a share, like 10%")
+    return int(text)
 
 
 def bytesInWords(number: int) -> str:

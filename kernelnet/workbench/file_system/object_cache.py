@@ -1,12 +1,13 @@
 """
 Caches of objects of different sizes: the same traces, another score; C{--set bytes=1} and C{bytes=2} lead to them.
 
-Rules, digest, ABIs, hand-made policies and words are its own, so that those for blocks of one size stay as they are.
+ABIs, hand-made policies and words are its own, so that those for blocks of one size stay as they are.
 This module imports neither numpy nor wasmtime.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,15 +26,14 @@ if TYPE_CHECKING:
     from kernelnet.workbench.file_system.object_scenario import ObjectScenario
     from kernelnet.workbench.file_system.trace import Trace
 
-__all__ = ["BYTES", "NO_SIZES", "REQUESTS", "ObjectCaches", "objectCaches"]
+__all__ = ["BYTES", "NO_SIZES", "REQUESTS", "RULES", "ObjectCaches", "objectCaches"]
 
 BYTES, REQUESTS = 1, 2
 """Values of the setting C{bytes}: the score is bytes that missed, or requests that did."""
 
 NO_SIZES = "its requests tell no sizes of objects, so bytes should be 0: all blocks are of one size"
 
-RULES = """
-file_system objects rules 1
+RULES = """file_system objects rules 1
 objects: numbered from 0 in the order of first appearance; each keeps the size with which it came in
 size: at least 1 and less than 2^32 bytes; one that is larger than the cache never comes in
 splits: half = n // 2; train [0, half - half // 5), validation [.., half), held_out [half, n); one warm pass
@@ -65,10 +65,18 @@ class ObjectCaches(BaseWorkbench["ObjectMachine", "ObjectScenario"]):
     baselineNames = ("fifo", "lru", "sieve", "s3fifo", "gdsf", "lhd")
     mode: int
 
-    def __init__(self, machineOf: Callable[[Path], ObjectMachine]) -> None:
-        """@param machineOf: reads a trace, or has read it."""
+    def __init__(self, machineOf: Callable[[Path], ObjectMachine], digestOf: Callable[[], str]) -> None:
+        """
+        @param machineOf: reads a trace, or has read it.
+        @param digestOf: the digest of all rules of file_system: a claim names that.
+        """
         super().__init__()
         self._machineOf = machineOf
+        self._digestOf = digestOf
+
+    @functools.cached_property
+    def digest(self) -> str:
+        return self._digestOf()
 
     def machine(self, path: Path) -> ObjectMachine:
         return self._machineOf(path)
@@ -123,6 +131,6 @@ class _RequestsMissed(ObjectCaches):
     ratio = "miss ratio"
 
 
-def objectCaches(machineOf: Callable[[Path], ObjectMachine]) -> dict[int, ObjectCaches]:
-    """The benches by the value of C{bytes}."""
-    return {BYTES: _BytesMissed(machineOf), REQUESTS: _RequestsMissed(machineOf)}
+def objectCaches(machineOf: Callable[[Path], ObjectMachine], digestOf: Callable[[], str]) -> dict[int, ObjectCaches]:
+    """The benches by the value of C{bytes}; for the parameters see `ObjectCaches`."""
+    return {BYTES: _BytesMissed(machineOf, digestOf), REQUESTS: _RequestsMissed(machineOf, digestOf)}
