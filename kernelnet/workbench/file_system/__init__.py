@@ -8,7 +8,7 @@ The workbench of page-cache eviction.
   - `readers`, `tables`, `layouts`, `block_traces`, `requests`: the trace formats; `sampling`: of very long ones;
     `trace`: dense numbers, digest, splits
   - `object_cache`, `object_machine`, `object_scenario`, C{sized.c}, C{object_baselines/*.c}: the same for objects of
-    different sizes
+    different sizes; `request_machine`: what both machines have in common
   - `capacity`: sizes of the cache, in blocks and as shares; `scenario`: one trace at one of them;
     `patterns`: what can be learned about it
   - `record`: a trace of what any program reads and writes, by strace; `_calls` understands what that writes
@@ -40,7 +40,6 @@ from kernelnet.workbench.file_system.object_cache import RULES as OBJECT_RULES
 
 if TYPE_CHECKING:
     from kernelnet.workbench.file_system.machine import FileSystemMachine
-    from kernelnet.workbench.file_system.object_scenario import ObjectScenario
     from kernelnet.workbench.file_system.scenario import FileSystemScenario
     from kernelnet.workbench.file_system.trace import Trace
 
@@ -63,7 +62,7 @@ modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 
 
 @implementer(IPlugin, IWorkbench)
-class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario | ObjectScenario"]):
+class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario"]):
     """
     See `IWorkbench`.
 
@@ -126,7 +125,7 @@ class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario
             return self._sized(settings["bytes"]).inWords(settings)
         return f"{settings['capacity']} blocks"
 
-    def scenarioFor(self, report: Report, paths: Iterable[str | Path]) -> FileSystemScenario | ObjectScenario:
+    def scenarioFor(self, report: Report, paths: Iterable[str | Path]) -> FileSystemScenario:
         """See `IWorkbench.scenarioFor`: a claim about an object cache was measured by other rules."""
         bench = self._objectCaches.get(report.settings.get("bytes", 0))
         return super().scenarioFor(report, paths) if bench is None else bench.scenarioFor(report, paths)
@@ -152,9 +151,7 @@ class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario
             raise WorkbenchError(f"bytes is {mode}; it should be 0, 1 (bytes missed) or 2 (requests missed)")
         return self._objectCaches[mode]
 
-    def makeScenario(
-        self, machine: FileSystemMachine, settings: Mapping[str, int]
-    ) -> FileSystemScenario | ObjectScenario:
+    def makeScenario(self, machine: FileSystemMachine, settings: Mapping[str, int]) -> FileSystemScenario:
         if settings.get("bytes", 0):
             return self._sized(settings["bytes"]).makeScenario(machine.objects, settings)
         from kernelnet.workbench.file_system.scenario import FileSystemScenario

@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kernelnet.workbench.errors import ContractBroken, WorkbenchError
-from kernelnet.workbench.file_system.abis import HEADER, SIZED_ABIS
+from kernelnet.workbench.file_system.abis import SIZED_ABIS
 from kernelnet.workbench.file_system.capacity import MAX_CAPACITY
-from kernelnet.workbench.machine import Arena, Layout, Machine, Memory
+from kernelnet.workbench.file_system.request_machine import RequestMachine
+from kernelnet.workbench.machine import Arena, Layout, Memory
 
 if TYPE_CHECKING:
     from kernelnet.workbench.file_system.trace import Trace
@@ -30,13 +31,10 @@ __all__ = ["ObjectMachine", "leastMissed"]
 Counts = npt.NDArray[np.int64]
 
 
-class ObjectMachine(Machine):
+class ObjectMachine(RequestMachine):
     """See `Machine`; an event is a request, and the score is bytes or requests that missed."""
 
     abis = SIZED_ABIS
-    header = HEADER
-
-    trace: Trace
 
     def __init__(self, trace: Trace) -> None:
         super().__init__(trace)
@@ -62,13 +60,8 @@ class ObjectMachine(Machine):
         """Number of objects of the mean size that fit, at least 1."""
         return max(1, capacity * len(self._smallest) // self._footprint)
 
-    def fuelLimit(self, events: int, settings: Mapping[str, int]) -> int:
-        """As for blocks of one size."""
-        return 100_000_000 + 4_000 * events + 10_000 * self.slots(settings["capacity"])
-
-    def memoryLimit(self, settings: Mapping[str, int]) -> int:
-        """64 MiB and 1 KiB a slot, at most 1 GiB."""
-        return min(1 << 30, (64 << 20) + 1024 * self.slots(settings["capacity"]))
+    def slotsOf(self, settings: Mapping[str, int]) -> int:
+        return self.slots(settings["capacity"])
 
     def layOut(self) -> Arena:
         layout, trace = Layout(), self.trace

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from kernelnet.artifacts import Pattern
-from kernelnet.workbench.base import BaseScenario
 from kernelnet.workbench.file_system.object_machine import ObjectMachine, leastMissed
 from kernelnet.workbench.file_system.patterns import learnPatterns
-from kernelnet.workbench.file_system.scenario import variantsOf
+from kernelnet.workbench.file_system.scenario import FileSystemScenario
 
 __all__ = ["ObjectScenario"]
 
 
-class ObjectScenario(BaseScenario):
+class ObjectScenario(FileSystemScenario):
     """See `IScenario`; the optimum is a bound, which no policy may reach."""
 
     machine: ObjectMachine
-
-    @property
-    def variants(self) -> int:
-        return variantsOf(self.workbench.variants, len(self.machine.trace.blocks))
 
     def computeOptimum(self) -> dict[str, int]:
         return leastMissed(self.machine.trace, self.settings["capacity"], inBytes=self.settings["bytes"] == 1)

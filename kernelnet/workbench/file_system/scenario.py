@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from kernelnet.artifacts import Pattern
 from kernelnet.workbench.base import BaseScenario
-from kernelnet.workbench.file_system.machine import FileSystemMachine, optimumMisses
+from kernelnet.workbench.file_system.machine import optimumMisses
 from kernelnet.workbench.file_system.patterns import learnPatterns
+from kernelnet.workbench.file_system.request_machine import RequestMachine
 
-__all__ = ["FileSystemScenario", "variantsOf"]
+__all__ = ["FileSystemScenario"]
 
 SHORT, LONG = 200_000, 2_000_000
 """Requests: of a trace with fewer there are twice as many variants, of one with more half as many."""
@@ -16,20 +17,17 @@ SHORT, LONG = 200_000, 2_000_000
 class FileSystemScenario(BaseScenario):
     """See `IScenario`; the optimum is Belady's."""
 
-    machine: FileSystemMachine
+    machine: RequestMachine
 
     @property
     def variants(self) -> int:
         """See `BaseScenario.variants`: on a short trace luck does more, and on a long one each variant costs more."""
-        return variantsOf(self.workbench.variants, len(self.machine.trace.blocks))
+        requests = len(self.machine.trace.blocks)
+        factor = 2 if requests < SHORT else 1
+        return self.workbench.variants * factor // (2 if requests > LONG else 1)
 
     def computeOptimum(self) -> dict[str, int]:
         return optimumMisses(self.machine.trace, self.settings["capacity"])
 
     def learnPatterns(self) -> list[Pattern]:
         return learnPatterns(self.machine.trace, self.settings["capacity"])
-
-
-def variantsOf(usual: int, requests: int) -> int:
-    """Number of variants of a trace of so many requests."""
-    return usual * (2 if requests < SHORT else 1) // (2 if requests > LONG else 1)

@@ -219,14 +219,14 @@ class _Table:
             ids = self._onDisks(ids, [cells[column] for column in columns.disk], numbers, columns)
         writes = self._written(cells[columns.op], columns) if columns.op is not None else None
         isRange = bool(columns.unit)
-        sizes = self._objectSizes(cells, numbers, columns)
+        objectSizes = self._objectSizes(cells, numbers, columns)
         if columns.count is not None:
             many = self._repeats(cells[columns.count], numbers)
         if columns.time is not None:
             first = self._times[0] if self._times else cells[columns.time][0]
             self._times = first, cells[columns.time][-1]
         self._keepFirst(cells, ids, many, writes)
-        yield from expanded(ids, many, writes, isRange=isRange, sizes=sizes)
+        yield from expanded(ids, many, writes, isRange=isRange, sizes=objectSizes)
 
     def _wrong(self, at: int, numbers: Sequence[int], text: str, what: str) -> TraceError:
         assert self._columns is not None
