@@ -55,7 +55,9 @@ def row(trace: Path, settings: dict[str, int], title: str, evaluations: int, see
     told = ", ".join(f"{name} {level:.3f}" for name, level in sorted(levels.items(), key=lambda item: -item[1]))
     bound = met.optimum()["held_out"]
     lru = met.reference().splits["held_out"].score
-    print(f"{title}: found {met.developmentLevel(report):.3f} ({candidate.note}, {took:.0f} s); chosen on train {chosen}")
+    print(
+        f"{title}: found {met.developmentLevel(report):.3f} ({candidate.note}, {took:.0f} s); chosen on train {chosen}"
+    )
     print(f"    {told}")
     print(f"    held-out: lru {lru}, found {report.splits['held_out'].score}, pfoo-l at least {bound}", flush=True)
 

@@ -10,6 +10,7 @@ __all__ = [
     "DEFAULT_SHARE",
     "MAX_CAPACITY",
     "MIN_CAPACITY",
+    "NO_SIZES",
     "SHARES",
     "atMost",
     "blocksOf",
@@ -28,6 +29,8 @@ SHARES = ("0.1%", "1%", "10%")
 """Of the distinct blocks: what is trained at by default."""
 
 DEFAULT_SHARE = "10%"
+
+NO_SIZES = "its requests tell no sizes of objects, or one for all, so bytes should be 0: all blocks are of one size"
 
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?) ?%")
 _BLOCKS = re.compile(r"[0-9]{1,30}")

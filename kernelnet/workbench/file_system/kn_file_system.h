@@ -1,6 +1,6 @@
 /*
  * A page cache's eviction policy, in one of two ABIs: file_system/full/2 is four functions that keep what they like to know,
- * file_system/rank/1 is one function of numbers that the bench keeps.
+ * file_system/rank/1 is one function of numbers that the bench keeps.  Both have a sister for objects of different sizes.
  *
  * The cache has `capacity` slots, numbered from 0, each of which holds one block; all blocks have the same size.  The
  * bench walks a trace of requests.  Every block that is requested comes into the cache: a policy chooses what goes, not

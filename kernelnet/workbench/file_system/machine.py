@@ -13,8 +13,7 @@ import numpy.typing as npt
 
 from kernelnet.workbench.errors import ContractBroken, WorkbenchError
 from kernelnet.workbench.file_system.abis import ABIS, HEADER
-from kernelnet.workbench.file_system.capacity import atMost
-from kernelnet.workbench.file_system.object_cache import NO_SIZES
+from kernelnet.workbench.file_system.capacity import NO_SIZES, atMost
 from kernelnet.workbench.file_system.object_machine import ObjectMachine
 from kernelnet.workbench.file_system.request_machine import RequestMachine
 from kernelnet.workbench.file_system.trace import Trace

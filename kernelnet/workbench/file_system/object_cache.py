@@ -19,19 +19,17 @@ from kernelnet.workbench.base import BaseWorkbench
 from kernelnet.workbench.compiler import compileOwn
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.file_system.abis import SIZED_ABIS
-from kernelnet.workbench.file_system.capacity import DEFAULT_SHARE, bytesInWords, shareOf
+from kernelnet.workbench.file_system.capacity import DEFAULT_SHARE, NO_SIZES, bytesInWords, shareOf
 
 if TYPE_CHECKING:
     from kernelnet.workbench.file_system.object_machine import ObjectMachine
     from kernelnet.workbench.file_system.object_scenario import ObjectScenario
     from kernelnet.workbench.file_system.trace import Trace
 
-__all__ = ["BYTES", "NO_SIZES", "REQUESTS", "RULES", "ObjectCaches", "objectCaches"]
+__all__ = ["BYTES", "REQUESTS", "RULES", "ObjectCaches", "objectCaches"]
 
 BYTES, REQUESTS = 1, 2
 """Values of the setting C{bytes}: the score is bytes that missed, or requests that did."""
-
-NO_SIZES = "its requests tell no sizes of objects, so bytes should be 0: all blocks are of one size"
 
 RULES = """file_system objects rules 1
 objects: numbered from 0 in the order of first appearance; each keeps the size with which it came in
@@ -52,7 +50,7 @@ modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 
 @implementer(IWorkbench)
 class ObjectCaches(BaseWorkbench["ObjectMachine", "ObjectScenario"]):
-    """What both scores have in common."""
+    """Common part of both scores."""
 
     name = "file_system"
     description = "object caches: what is missed on a trace of requests for objects of different sizes"

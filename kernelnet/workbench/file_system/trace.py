@@ -126,6 +126,8 @@ def makeTrace(
     digest = hashlib.sha256(b"kernelnet file_system trace 1\n" + blocks.tobytes())
     if writes is not None:
         digest.update(b"writes\n" + np.packbits(writes).tobytes())
+    if sizes is not None and len(sizes) and (sizes == sizes[0]).all():
+        sizes = None  # blocks of one size, whatever they are called
     if sizes is not None:
         sizes = np.ascontiguousarray(sizes, "<u4")
         digest.update(b"sizes\n" + sizes.tobytes())
