@@ -21,13 +21,14 @@ from kernelnet.generators.genetic_programming import GeneticFamily
 from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.parameter_search import VectorFamily
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
+from kernelnet.generators.templates.sized_queues import SIZED_QUEUES
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
 from kernelnet.interfaces import IComponentGenerator, IProblem
 from kernelnet.workbench.abi import rankAbiOf
 
 __all__ = ["TEMPLATES", "Search", "familiesFor", "search"]
 
-TEMPLATES = (REUSE_INTERVAL, TWO_QUEUES, DELAY_TARGET)
+TEMPLATES = (REUSE_INTERVAL, TWO_QUEUES, DELAY_TARGET, SIZED_QUEUES)
 
 
 def familiesFor(problem: IProblem) -> list[Family]:
@@ -35,7 +36,9 @@ def familiesFor(problem: IProblem) -> list[Family]:
     abi = rankAbiOf(problem)
     if abi is not None and problem.requirements.get("abi") == abi.identifier:
         return [GeneticFamily()]
-    families: list[Family] = [VectorFamily(t) for t in TEMPLATES if t.workbench == problem.workbench]
+    abis = {each.identifier for each in problem.abis}
+    fitting = [t for t in TEMPLATES if t.workbench == problem.workbench and (not t.abi or t.abi in abis)]
+    families: list[Family] = [VectorFamily(t) for t in fitting]
     if abi is not None:
         families.append(GeneticFamily())
     return families

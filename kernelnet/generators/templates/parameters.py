@@ -94,6 +94,7 @@ class Template:
     @ivar suggested: what the kind and the numbers of a pattern make worth trying; see
         `kernelnet.generators.evolution.pattern_seeds`.
     @ivar blockTypes: the C{type} of `kernelnet.artifacts.CodeBlock`s whose data is C{{"parameters": […]}} of this one.
+    @ivar abi: identifier of the ABI that it is written for; empty: the bench has but one of that kind.
     @ivar islands, population, offspring: see `IslandFamily`; where a measurement takes long, few are best.
     """
 
@@ -105,6 +106,7 @@ class Template:
     summary: Callable[[Mapping[str, float]], str]
     suggested: Callable[[str, Numbers], Iterator[Sequence[float]]] = _nothing
     blockTypes: frozenset[str] = field(default_factory=frozenset)
+    abi: str = ""
     islands: int = 2
     population: int = 40
     offspring: int = 20

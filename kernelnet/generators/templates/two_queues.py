@@ -80,6 +80,7 @@ TWO_QUEUES = Template(
     _summary,
     _suggested,
     frozenset((BLOCK_TYPE, "file_system/template")),
+    abi="file_system/full/2",
 )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from kernelnet.artifacts import Pattern
 from kernelnet.workbench.base import BaseScenario
-from kernelnet.workbench.file_system.machine import FileSystemMachine, optimumMisses
+from kernelnet.workbench.file_system.machine import optimumMisses
 from kernelnet.workbench.file_system.patterns import learnPatterns
+from kernelnet.workbench.file_system.request_machine import RequestMachine
 
 __all__ = ["FileSystemScenario"]
 
@@ -16,7 +17,7 @@ SHORT, LONG = 200_000, 2_000_000
 class FileSystemScenario(BaseScenario):
     """See `IScenario`; the optimum is Belady's."""
 
-    machine: FileSystemMachine
+    machine: RequestMachine
 
     @property
     def variants(self) -> int:
