@@ -48,6 +48,8 @@ class HelloWork:
 
     def apply(self, transaction: Transaction) -> None:
         connection = self._connection
+        if tokens.isLockedOut(transaction, connection.aiId):  # since it came in
+            raise WireProblem("bad_credentials", "unknown ai_id or wrong token")
         if connection.grant.joins and not self._again:
             self._credential = tokens.enrol(transaction, connection.aiId, connection.grant)
             if self._credential is None:

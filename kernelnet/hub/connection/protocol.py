@@ -25,7 +25,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kernelnet import wire
-from kernelnet.artifacts import MAX_PROGRESS
 from kernelnet.hub.auth.tokens import Grant
 from kernelnet.hub.connection.back_pressure import BackPressure
 from kernelnet.hub.connection.context import ConnectionContext
@@ -33,8 +32,9 @@ from kernelnet.hub.connection.hello import HelloWork, sendSync
 from kernelnet.hub.connection.log_reader import Broadcast, LogReader
 from kernelnet.hub.connection.rate_limits import addressKey
 from kernelnet.hub.connection.sockets import setUpSocket
+from kernelnet.hub.routing.payload_bounds import checkHeartbeat, checkHello
 from kernelnet.hub.routing.router import Logged
-from kernelnet.hub.storage.transaction import Work, hubMessage
+from kernelnet.hub.storage.transaction import Work, checkLine, hubMessage
 from kernelnet.message import (
     LOGGED,
     AiInfo,
@@ -213,6 +213,7 @@ class HubProtocol(LineProtocol):
 
     def _hello(self, message: NetworkMessage) -> Work | None:
         hello = wire.decodePayload(message, Hello)
+        checkHello(hello, message.message_id)
         version = 2 if hello.protocol >= 2 else 1
         if self.greeted and version != self.version:
             raise WireProblem("invalid_message", "`protocol` can't change within a connection", message.message_id)
@@ -238,10 +239,7 @@ class HubProtocol(LineProtocol):
     def _heartbeat(self, message: NetworkMessage) -> None:
         if self.version < 2:
             message.payload.pop("progress", None)
-        elif len(msgspec.json.encode(message.payload.get("progress"))) > MAX_PROGRESS:
-            raise WireProblem(
-                "invalid_message", f"`progress` may have at most {MAX_PROGRESS} bytes of JSON", message.message_id
-            )
+        checkHeartbeat(message.payload, message.message_id)
         beat = wire.decodePayload(message, Heartbeat)
         if beat.progress is not None:
             self._context.searches.told(self.aiId, beat.progress)
@@ -289,7 +287,7 @@ class HubProtocol(LineProtocol):
     # --- lines out (kernelnet.hub.connection.log_reader.LineSink)
 
     def _line(self, messageType: MessageType, payload: dict[str, Any]) -> bytes:
-        return wire.encode(hubMessage(messageType, payload, self._context.wallClock()))
+        return checkLine(wire.encode(hubMessage(messageType, payload, self._context.wallClock())))
 
     def send(self, messageType: MessageType, payload: msgspec.Struct) -> None:
         """Send a message of the hub's own that is not logged."""
@@ -330,7 +328,8 @@ class HubProtocol(LineProtocol):
         self._pressure.release("output")
         if self.news:
             news, self.news = self.news, frozenset()
-            self.send(MessageType.TRAINING_SYNC, TrainingSync(ai_info=self._context.presence.infoOf(news)))
+            for info in self._context.presence.infoInParts(news):
+                self.send(MessageType.TRAINING_SYNC, TrainingSync(ai_info=info))
 
     def hold(self, why: str) -> None:
         """Read no more of this client until all reasons are gone."""

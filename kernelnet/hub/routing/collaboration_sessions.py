@@ -52,7 +52,8 @@ MAX_DUE = 1000
 """Maximum number of sessions that expire in one transaction, and of those that are given back."""
 
 MAX_OPEN = 20
-"""Maximum number of invitations that an AI is told of when it comes."""
+MAX_OPEN_BYTES = 32 * 1024
+"""Maximum number of invitations that an AI is told of when it comes, and of their bytes of JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +251,13 @@ def giveBack(transaction: Transaction, gone: Iterable[str], seconds: float) -> l
 
 
 def openFor(reader: Reader, aiId: str) -> list[dict[str, Any]]:
-    """The invitations that C{aiId} can still accept, newest first."""
-    return [msgspec.json.decode(invitation) for invitation in reader.sessions.openFor(aiId, MAX_OPEN)]
+    """The invitations that C{aiId} can still accept, newest first; what is too large stands in the log alone."""
+    found, left = [], MAX_OPEN_BYTES
+    for invitation in reader.sessions.openFor(aiId, MAX_OPEN):
+        if len(invitation) <= left:
+            left -= len(invitation)
+            found.append(msgspec.json.decode(invitation))
+    return found
 
 
 def _outcome(session: SessionState) -> str:

@@ -28,7 +28,7 @@ import msgspec
 
 from kernelnet import wire
 from kernelnet.artifacts import PerformanceReport
-from kernelnet.hub.routing import collaboration_sessions
+from kernelnet.hub.routing import collaboration_sessions, payload_bounds
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage.integrity import digest, digestOf
 from kernelnet.hub.storage.log_pages import Event
@@ -289,6 +289,7 @@ class Router:
         )
 
     def _featureRequest(self, message: NetworkMessage, request: FeatureRequest) -> Plan:
+        payload_bounds.checkRequirements(request.requirements, message.message_id)
         if message.target_ai is not None:
             able = [message.target_ai]
         else:
@@ -325,6 +326,7 @@ class Router:
     def _featureResponse(self, message: NetworkMessage, response: FeatureResponse) -> Plan:
         if message.target_ai is None:
             raise WireProblem("invalid_message", "`target_ai` must name the requestor", message.message_id)
+        payload_bounds.checkRequirements(response.original_request.requirements, message.message_id)
         return self._share(
             message,
             projections.storeNothing,
@@ -334,6 +336,7 @@ class Router:
         )
 
     def _collaborationRequest(self, message: NetworkMessage, request: CollaborationRequest) -> Plan:
+        payload_bounds.checkRequest(request, message.message_id)
         target = message.target_ai or request.target_ai or None
         if target is not None:
             self._checkTarget(message, target)

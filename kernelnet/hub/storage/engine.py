@@ -22,7 +22,7 @@ from twisted.internet.defer import Deferred
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Tell
 from kernelnet.hub.storage.log_pages import Event, Page
-from kernelnet.hub.storage.transaction import Note, Reader, Work
+from kernelnet.hub.storage.transaction import Note, Reader, Transaction, Work
 from kernelnet.message import Hello
 from kernelnet.wire import WireProblem
 
@@ -53,12 +53,20 @@ class Committed(Struct, frozen=True):
     @ivar hellos: (AI, hello, Unix seconds).
     @ivar enrolled: AIs that were given a token.
     @ivar completed: AIs that completed a session as its partner, as often as they did.
+    @ivar revoked: AIs whose hello was forgotten, since they were locked out.
     """
 
     events: list[Event] = []
     hellos: list[tuple[str, Hello, float]] = []
     enrolled: list[str] = []
     completed: list[str] = []
+    revoked: list[str] = []
+
+    @classmethod
+    def of(cls, transaction: Transaction) -> Committed:
+        """All that C{transaction} wrote."""
+        t = transaction
+        return cls(t.events, t.hellos, t.enrolled, t.completed, t.revoked)
 
 
 class Commit(Struct, frozen=True):

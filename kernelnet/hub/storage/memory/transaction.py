@@ -95,5 +95,4 @@ def commit(
     except Exception:  # whatever it was: the second attempt finds out whose it is
         transaction = MemoryTransaction(committed, now)
         refused = applyEach(transaction, works, problemOf)
-    written = Committed(transaction.events, transaction.hellos, transaction.enrolled, transaction.completed)
-    return transaction.tables, Commit(written, transaction.notes, refused)
+    return transaction.tables, Commit(Committed.of(transaction), transaction.notes, refused)

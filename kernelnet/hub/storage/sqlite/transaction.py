@@ -221,5 +221,4 @@ def _attempt(connection: sqlite3.Connection, works: Sequence[Work], now: float, 
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    written = Committed(transaction.events, transaction.hellos, transaction.enrolled, transaction.completed)
-    return Commit(written, transaction.notes, refused)
+    return Commit(Committed.of(transaction), transaction.notes, refused)
