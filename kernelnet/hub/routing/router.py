@@ -135,7 +135,7 @@ class _Share:
     """
     The plan for a message that goes on as it came.
 
-    @ivar first: what is done before it is appended; it may refuse.
+    @ivar first: what is done before it is appended, in order; each may refuse.  Only the last of them may write.
     """
 
     __slots__ = ("_line", "_message", "_note", "_then", "first")
@@ -145,11 +145,11 @@ class _Share:
         self._line = line
         self._then = then
         self._note = note
-        self.first: Callable[[Transaction], None] | None = None
+        self.first: list[Callable[[Transaction], None]] = []
 
     def __call__(self, transaction: Transaction) -> Event:
-        if self.first is not None:
-            self.first(transaction)
+        for first in self.first:
+            first(transaction)
         message = self._message
         target = message.target_ai
         event = transaction.append(message, self._line, None if target is None else (target,))
@@ -264,29 +264,34 @@ class Router:
             name=component.title,
             id=component.id,
         )
+        shared.first.append(partial(projections.checkComponent, author=message.sender_id, component=component))
         if session is not None:
             # First, since it may refuse; and so the initiator hears "accepted" before it gets the component.
-            shared.first = partial(
-                collaboration_sessions.complete,
-                sender=message.sender_id,
-                sessionId=session,
-                share=share,
-                limits=self._limits,
+            shared.first.append(
+                partial(
+                    collaboration_sessions.complete,
+                    sender=message.sender_id,
+                    sessionId=session,
+                    share=share,
+                    limits=self._limits,
+                )
             )
         elif share.session_id is not None and share.transcript:
-            shared.first = partial(
-                collaboration_sessions.add, sender=message.sender_id, sessionId=share.session_id, share=share
+            shared.first.append(
+                partial(collaboration_sessions.add, sender=message.sender_id, sessionId=share.session_id, share=share)
             )
         return shared
 
     def _performanceReport(self, message: NetworkMessage, report: PerformanceReport) -> Plan:
-        return self._share(
+        shared = self._share(
             message,
             projections.storeReport(message, report),
             "report on {id} by {ai}: {verdict}",
             id=report.component_id,
             verdict=report.verdict.value if report.verdict else "own figures",
         )
+        shared.first.append(partial(projections.checkReport, reporter=message.sender_id, report=report))
+        return shared
 
     def _featureRequest(self, message: NetworkMessage, request: FeatureRequest) -> Plan:
         payload_bounds.checkRequirements(request.requirements, message.message_id)

@@ -9,7 +9,7 @@ from kernelnet.hub.routing.payload_bounds import MAX_HELLO, MAX_REQUIREMENTS, MA
 from kernelnet.hub.storage.statements.access import StoredAi
 from kernelnet.message import Hello
 from tests.hub.databases import onEveryEngine
-from tests.hub.support import HubTestCase
+from tests.hub.support import HubTestCase, aComponent
 
 PAGE = 256 * 1024
 """Bytes that an answer to a hello may have, as docs/reference/protocol.rst promises."""
@@ -174,3 +174,45 @@ class RequestTests(HubTestCase):
         (answer,) = client.payloads("training_sync")
         client.leave()
         return [one["description"] for one in answer["collaboration_opportunities"]]
+
+
+@onEveryEngine
+class IdsTests(HubTestCase):
+    def test_components(self) -> None:
+        """An author has the same bytes under 16 ids; more are refused, a new version of one of them is not."""
+        author, other = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        for i in range(17):
+            author.send("os_component_share", aComponent(f"c{i}"))
+        author.send("os_component_share", aComponent("c3"))
+        other.send("os_component_share", aComponent("c16"))
+        (error,) = author.payloads("error")
+        self.assertIn("under 16 other ids", error["message"])
+        self.assertEqual(other.errors(), [])
+        self.assertEqual(self.hub.stored.components.countByKind(), {"component": 17})
+
+    def test_reports(self) -> None:
+        """A reporter judges a digest under 16 ids, and one that it judged before once more."""
+        reporter = self.hub.connect("AI_1")
+        for i in [*range(17), 3]:
+            reporter.send(
+                "performance_report",
+                {"component_id": f"c{i}", "performance": {}, "digest": "0" * 64, "verdict": "confirmed"},
+            )
+        (error,) = reporter.payloads("error")
+        self.assertIn("under 16 other ids", error["message"])
+        self.assertEqual(self.hub.stored.reports.count(), 16)
+
+    def test_counted(self) -> None:
+        """A component that is shared when its digest was judged already has that verdict; the author's own never."""
+        author, judge = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        author.send("os_component_share", aComponent("c1"))
+        (one,) = self.hub.stored.components.inOrder()
+        for client in (author, judge):
+            client.send(
+                "performance_report",
+                {"component_id": "c1", "performance": {}, "digest": one.digest, "verdict": "confirmed"},
+            )
+        author.send("os_component_share", aComponent("c2"))
+        judge.send("os_component_share", aComponent("c2"))
+        found = {(one.author, one.id): one.confirmed for one in self.hub.stored.components.inOrder()}
+        self.assertEqual(found, {("AI_1", "c1"): 1, ("AI_1", "c2"): 1, ("AI_2", "c2"): 1})
