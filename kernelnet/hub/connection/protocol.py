@@ -16,6 +16,7 @@ What the logged types mean stands in `kernelnet.hub.routing.router`; here are th
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -52,7 +53,7 @@ from kernelnet.wire import LineProtocol, WireProblem
 
 __all__ = ["HubProtocol"]
 
-CLOSE_TIMEOUT = 3.0
+CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to take the last lines before it is cut."""
 
 
@@ -151,6 +152,7 @@ class HubProtocol(LineProtocol):
         self.since = self._context.wallClock()
         self._context.listener.authenticated(self)
         self.setRawMode()
+        self.charge(0.0)  # of what it has cost before it came anew
         self._pressure.release("token")
 
     def _authTimedOut(self) -> None:
@@ -166,6 +168,7 @@ class HubProtocol(LineProtocol):
     # --- lines in
 
     def linesReceived(self, lines: list[bytes]) -> None:
+        began = perf_counter()
         works: list[Work] = []
         for line in lines:
             if line.endswith(b"\r"):
@@ -183,11 +186,12 @@ class HubProtocol(LineProtocol):
                     works.append(work)
         log, rate = self._context.log, self._context.admission.messageRate
         log.submit(works)
-        if log.backlogged and "log" not in self._pressure:
+        if log.mustWait(self.aiId) and "log" not in self._pressure:
             self._pressure.hold("log")
-            log.whenRelieved(lambda: self._pressure.release("log"))
+            log.whenRelieved(self.aiId, lambda: self._pressure.release("log"))
         if not self.closing and (wait := rate.take(self.aiId, len(lines), self.lastHeard)):
             self._pressure.slowDown(wait)
+        self.charge(perf_counter() - began)
 
     def _messageReceived(self, message: NetworkMessage, size: int) -> Work | None:
         if message.sender_id != self.aiId:
@@ -225,6 +229,9 @@ class HubProtocol(LineProtocol):
                 message.message_id,
             )
         again = self.greeted
+        if again and self.syncing:
+            raise WireProblem("busy", "one hello at a time: wait for the answer", message.message_id)
+        self.syncing = again
         self.greeted = True
         self.version = version
         self.ordered = version >= 2
@@ -330,6 +337,11 @@ class HubProtocol(LineProtocol):
             news, self.news = self.news, frozenset()
             for info in self._context.presence.infoInParts(news):
                 self.send(MessageType.TRAINING_SYNC, TrainingSync(ai_info=info))
+
+    def charge(self, seconds: float) -> None:
+        wait = self._context.admission.work.take(self.aiId, seconds, self._context.clock.seconds())
+        if wait and not self.closing:
+            self._pressure.slowDown(wait)
 
     def hold(self, why: str) -> None:
         """Read no more of this client until all reasons are gone."""

@@ -88,7 +88,7 @@ class Plan(Protocol):
 class Logged:
     """One message on its way into the log (`kernelnet.hub.storage.transaction.Work`)."""
 
-    __slots__ = ("_event", "_first", "_owner", "_plan", "_sender", "messageId", "size", "source")
+    __slots__ = ("_event", "_first", "_owner", "_plan", "author", "messageId", "size", "source")
 
     def __init__(self, message: NetworkMessage, plan: Plan, size: int, owner: Owner) -> None:
         self.messageId = message.message_id
@@ -96,12 +96,12 @@ class Logged:
         self.source: object | None = owner if owner.ordered else None
         self._event: Event | None = None
         self._first = 0
-        self._sender = message.sender_id
+        self.author = message.sender_id
         self._plan = plan
         self._owner = owner
 
     def __repr__(self) -> str:
-        return f"<Logged {self.messageId!r} of {self._sender}>"
+        return f"<Logged {self.messageId!r} of {self.author}>"
 
     @property
     def seq(self) -> int:
@@ -113,7 +113,7 @@ class Logged:
 
     def apply(self, transaction: Transaction) -> None:
         self._event = None
-        before = transaction.find(self._sender, self.messageId)
+        before = transaction.find(self.author, self.messageId)
         if before is None:
             self._event = self._plan(transaction)
         elif before[1] == self._plan.digest():
@@ -345,7 +345,9 @@ class Router:
         target = message.target_ai or request.target_ai or None
         if target is not None:
             self._checkTarget(message, target)
-        invited = collaboration_sessions.partners(self._directory, self._connected, message.sender_id, request, target)
+        candidates = collaboration_sessions.partners(
+            self._directory, self._connected, message.sender_id, request, target
+        )
         known = self._directory.ais.get(message.sender_id)
         invitation = CollaborationInvitation(
             session_id=collaboration_sessions.sessionId(message),
@@ -360,6 +362,7 @@ class Router:
         line = self._encode(msgspec.structs.replace(message, payload=wire.encodePayload(invitation)))
 
         def store(transaction: Transaction, digest: bytes) -> Event:
+            invited = collaboration_sessions.choose(transaction, message.sender_id, candidates)
             event = transaction.append(message, line, invited, digest)
             collaboration_sessions.offer(transaction, invitation, invited, self._limits)
             return event

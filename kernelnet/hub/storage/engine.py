@@ -74,11 +74,13 @@ class Commit(Struct, frozen=True):
     The outcome of one.
 
     @ivar refused: by index in the works: why it was not written; C{WireProblem}s are as the work raised them.
+    @ivar costs: seconds that each work took, from the first on; those behind them were not begun.
     """
 
     committed: Committed
     notes: list[Note]
     refused: dict[int, BaseException]
+    costs: list[float]
 
 
 class Restoration(Protocol):
@@ -109,7 +111,8 @@ class Engine(Protocol):
 
         A work that raises is refused alone: what it had written is undone, others stay; after one that raised what
         `problemOf` calls a C{retry} the later ones of the same source are refused likewise, unapplied
-        (`kernelnet.hub.storage.group_commit`).  The next one is called when this one has fired.
+        (`kernelnet.hub.storage.group_commit`).  The last works are left for another commit, not begun, when
+        those before them took long; the first never is.  The next one is called when this one has fired.
 
         @param now: Unix seconds, for C{Transaction.now}.
         @return: fires when what was not refused is durable; fails if nothing of it was written.

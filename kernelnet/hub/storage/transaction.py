@@ -203,11 +203,13 @@ class Work(Protocol):
     """
     Something to be written with the next commit.
 
+    @ivar author: the AI whose turn it is done in; C{""}: it is the hub's own, and goes first.
     @ivar size: roughly how many bytes it will write.
     @ivar source: whose order must hold: after a C{retry} refusal nothing more of it is written in the same commit.
         C{None}: nobody's.
     """
 
+    author: str
     size: int
     source: object | None
 

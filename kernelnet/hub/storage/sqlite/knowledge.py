@@ -179,7 +179,7 @@ class SqliteComponents:
         ).fetchall()
         compare = f"SET older_rules = {_IS_OLDER} WHERE kind = 'component' AND feature = ?"
         for one in followed:
-            self._execute(f"UPDATE shared_components {compare}", one)  # noqa: S608
+            self._execute(f"UPDATE shared_components {compare}", one)
 
     def rules(self) -> dict[str, str]:
         return dict(self._execute("SELECT workbench, digest FROM workbench_rules").fetchall())
