@@ -103,8 +103,8 @@ FRAMES = (
         "base",
         "words that all have in common, and tools",
         (
-            ("log_format", "wire", "plugins", "", "asyncio_bridge"),
-            ("interfaces", "", "interrupt", "daemon", "duration"),
+            ("log_format", "line_protocol", "plugins", "", "asyncio_bridge"),
+            ("interfaces", "wire", "interrupt", "daemon", "duration"),
             ("untrusted", "", "learning.goal", "workbench.abi", "workbench.account", "identity"),
             ("", "message", "", "knowledge", ""),
             ("", "", "artifacts", "", ""),

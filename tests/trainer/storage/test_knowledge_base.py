@@ -10,7 +10,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import Component, SplitScore, Verdict
 from kernelnet.message import MessageType
-from kernelnet.trainer.storage import knowledge_base
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 from tests.trainer.support import component, levelOf
@@ -60,8 +59,7 @@ class LimitTests(WorkTestCase):
     @inlineCallbacks
     def test_nobodyCrowdsOutOthers(self) -> Any:
         """When there is too much, the peer with most loses its oldest; its work that waits goes with it."""
-        self.patch(knowledge_base, "MAX_COMPONENTS", 3)
-        self.patch(knowledge_base, "MAX_PATTERNS", 3)
+        self.trainer.knowledge.components.most = self.trainer.knowledge.patterns.kept.most = 3
         yield self.share("one", sender="AI_3")
         pattern = {"id": "one", "type": "loop", "confidence": 0.5}
         yield self.hear(self.message(T.PATTERN_SHARE, {"pattern": pattern}, sender="AI_3"))
