@@ -117,6 +117,7 @@ class Sessions:
         """Take up the sessions that an earlier run left."""
         for (body,) in (yield self._store.read("SELECT body FROM sessions ORDER BY rowid")):
             session = msgspec.json.decode(body, type=Session)
+            _forgetAsked(session)
             self.sessions[session.session_id] = session
 
     def active(self) -> list[Session]:
@@ -376,8 +377,7 @@ class Sessions:
 
     def _keep(self, session: Session, changes: Changes) -> None:
         self.sessions[session.session_id] = session
-        if session.role == "partner" and session.status != "active":
-            session.requirements = {}  # a stranger's, of no more use
+        _forgetAsked(session)
         body = msgspec.json.encode(session).decode("utf-8")
         changes.add("REPLACE INTO sessions VALUES (?, ?)", session.session_id, body)
         ended = [id_ for id_, s in self.sessions.items() if s.status != "active"]
@@ -388,3 +388,9 @@ class Sessions:
 
 def _key(sessionId: str) -> str:
     return f"{COLLABORATE}:{sessionId}"
+
+
+def _forgetAsked(session: Session) -> None:
+    """What a stranger asked for is of no more use once a session has ended."""
+    if session.role == "partner" and session.status != "active":
+        session.requirements = {}

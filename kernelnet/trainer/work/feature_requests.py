@@ -134,8 +134,9 @@ class FeatureRequests:
 
 
 def _newestOfMost(jobs: Mapping[str, Job]) -> str:
-    """The key of the newest job of the peer that has most."""
-    greedy = Counter(job.source for job in jobs.values()).most_common(1)[0][0]
+    """The key of the newest job of the peer that has most; of equals that of who came last."""
+    counts = Counter(job.source for job in jobs.values())
+    greedy = max(reversed(list(counts)), key=counts.__getitem__)
     return next(key for key in reversed(list(jobs)) if jobs[key].source == greedy)
 
 
