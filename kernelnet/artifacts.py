@@ -394,7 +394,7 @@ class SearchProgress(Struct, omit_defaults=True):
 
     @ivar evaluations: number of candidates that were measured on this task since the trainer started.
     @ivar train: best level on the training part of the trace as it is; C{validation}: on the validation part.
-    @ivar sessions: ids of the collaboration sessions that are worked on.
+    @ivar sessions: ids of the collaboration sessions that are worked on, or whose turn comes.
     @ivar rounds: number of searches of its own that have ended since the trainer started.
     """
 

@@ -140,6 +140,7 @@ class Trainer(Service):
             publisher=publisher,
             offers=Offers(Proposals(profile, local, knowledge).request, outbox),
             work=self._sessionWork,
+            clock=clock,
             isRunning=self._isRunning,
         )
         goals = self.goals = GoalBuilder(profile, local, knowledge, self.sessions.givenAway)
@@ -185,6 +186,7 @@ class Trainer(Service):
             features=self.features,
             sessions=self.sessions,
             sync=self.sync,
+            clock=self.reactor,
             refusal=credentials.refusal,
             fail=self.fail,
         )

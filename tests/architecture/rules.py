@@ -24,7 +24,7 @@ __all__ = [
     "roomOf",
 ]
 
-_BASE = ("kernelnet.wire", "kernelnet.identity", "kernelnet.duration", "kernelnet.untrusted")
+_BASE = ("kernelnet.line_protocol", "kernelnet.identity", "kernelnet.duration", "kernelnet.untrusted")
 
 BENCHES = tuple(
     f"kernelnet.workbench.{bench}" for bench in ("file_system", "network_stack", "process_manager", "security")
@@ -51,7 +51,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
     "kernelnet.workbench.words": ("kernelnet.interfaces",),
     "kernelnet.message": ("kernelnet.artifacts",),
-    "kernelnet.wire": ("kernelnet.message",),
+    "kernelnet.wire": ("kernelnet.message", "kernelnet.untrusted"),
+    "kernelnet.line_protocol": ("kernelnet.wire",),
     "kernelnet.identity": ("kernelnet.message", "kernelnet.duration"),
     "kernelnet.daemon": ("kernelnet.identity", "kernelnet.interrupt"),
     "kernelnet.log_format": ("kernelnet.daemon",),
