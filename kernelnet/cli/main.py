@@ -26,6 +26,7 @@ from kernelnet.cli.doctor import doctor
 from kernelnet.cli.exporters import exporters
 from kernelnet.cli.generators import generators
 from kernelnet.cli.listings import ais, leaderboard, patterns
+from kernelnet.cli.mcp import mcp
 from kernelnet.cli.record import record
 from kernelnet.cli.report import report
 from kernelnet.cli.sessions import sessions
@@ -122,6 +123,7 @@ main.add_command(bench)
 main.add_command(record)
 main.add_command(components)
 main.add_command(deploy)
+main.add_command(mcp)
 main.add_command(ais)
 main.add_command(patterns)
 main.add_command(sessions)
