@@ -10,7 +10,7 @@ The workbench of page-cache eviction.
   - `object_cache`, `object_machine`, `object_scenario`, C{sized.c}, C{object_baselines/*.c}: the same for objects of
     different sizes; `request_machine`: what both machines have in common
   - `capacity`: sizes of the cache, in blocks and as shares; `scenario`: one trace at one of them;
-    `patterns`: what can be learned about it
+    `patterns`: what can be learned about it; `statistics`: its training part in figures
   - `record`: a trace of what any program reads and writes, by strace; `_calls` understands what that writes
   - C{traces/}: two traces we recorded, and C{record.py}, which recorded them
 
