@@ -219,6 +219,7 @@ class Hub:
                 job.stop()
         self.presence.stop()
         away = WireProblem("shutting_down", "the hub is going away; come back")
-        late = self.clock.callLater(LAST_COMMITS, lambda: self.log.refuse(away))
-        stopped = self.connections.stop(away).addBoth(lambda found: (late.active() and late.cancel(), found)[1])
+        # None later than that: what waits still is refused, and comes again.
+        self.log.drain().addTimeout(LAST_COMMITS, self.clock).addErrback(lambda _: self.log.refuse(away))
+        stopped = self.connections.stop(away)
         return stopped.addCallback(lambda _: self.presence.note(self.log))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
@@ -202,6 +203,8 @@ def makeService(options: Any, local: ILocalTrainer | None = None) -> IService:
     from kernelnet.trainer.connection.config import TrainerConfig
     from kernelnet.trainer.service import Trainer
 
+    # Whatever it makes later is for this user alone.
+    os.umask(0o077)
     steadyTime(reactor)
     forgetLostPidFile(options, reactor)
     endInTime(reactor, END_WITHIN)

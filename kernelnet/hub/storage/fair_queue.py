@@ -37,6 +37,7 @@ class FairQueue:
         self._turns: list[tuple[float, int, str]] = []
         self._now = 0.0
         self._count = 0
+        self._most = REMEMBERED
         self._length = 0
 
     def __repr__(self) -> str:
@@ -81,7 +82,11 @@ class FairQueue:
                 self._wait(author, self._times[author] if author else -1.0)
             else:
                 del self._queues[author], self._sizes[author]
+            if author and not self._turns:
+                self._now = self._times[author]  # all is done
         self.size -= total
+        if len(self._times) > self._most:
+            self._forget()
         return taken
 
     def charge(self, author: str, seconds: float, taken: bool = True) -> None:
@@ -96,13 +101,12 @@ class FairQueue:
         self._times[author] = self._times.get(author, self._now) + seconds - guess
         if taken:
             self._guesses[author] = guess + (seconds - guess) / 8
-        if len(self._times) > REMEMBERED and not self._queues.keys() >= self._times.keys():
-            self._forget()
 
     def _forget(self) -> None:
         for author in [a for a, at in self._times.items() if at <= self._now and a not in self._queues]:
             del self._times[author]
             self._guesses.pop(author, None)
+        self._most = max(REMEMBERED, 2 * len(self._times))
 
     def _add(self, work: Work) -> deque[Work]:
         author = work.author
