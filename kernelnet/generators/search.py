@@ -36,9 +36,7 @@ def familiesFor(problem: IProblem) -> list[Family]:
     abi = rankAbiOf(problem)
     if abi is not None and problem.requirements.get("abi") == abi.identifier:
         return [GeneticFamily()]
-    abis = {each.identifier for each in problem.abis}
-    fitting = [t for t in TEMPLATES if t.workbench == problem.workbench and (not t.abi or t.abi in abis)]
-    families: list[Family] = [VectorFamily(t) for t in fitting]
+    families: list[Family] = [VectorFamily(t) for t in TEMPLATES if t.fits(problem)]
     if abi is not None:
         families.append(GeneticFamily())
     return families

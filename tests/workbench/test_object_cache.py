@@ -84,7 +84,7 @@ class ByHandTests(Case):
     def test_tooLarge(self) -> None:
         """An object that is larger than the cache never comes in, and drives nothing out."""
         requests = [(1, 10), (9, 11)] * 60
-        for name in workbench._sized(1).baselineNames:
+        for name in workbench.sized[1].baselineNames:
             self.assertEqual(self.totals(self.objects(requests, capacity=10), name), (61, 10 + 60 * 11), name)
 
     def test_sizeChanges(self) -> None:

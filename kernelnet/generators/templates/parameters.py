@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kernelnet.generators.evolution.pattern_seeds import Numbers
+from kernelnet.interfaces import IProblem
 from kernelnet.untrusted import finite
 
 __all__ = ["BEGIN", "END", "Parameter", "Template", "Vector"]
@@ -110,6 +111,11 @@ class Template:
     islands: int = 2
     population: int = 40
     offspring: int = 20
+
+    def fits(self, problem: IProblem) -> bool:
+        """Whether it makes components for a problem."""
+        abis = {each.identifier for each in problem.abis}
+        return problem.workbench == self.workbench and (not self.abi or self.abi in abis)
 
     def normalized(self, values: Sequence[float]) -> Vector:
         """The nearest vector within the ranges."""

@@ -69,7 +69,7 @@ static f64 weight(u32 bytes) {
 }
 
 static f64 worth(u32 times, u32 bytes) {
-    f64 counted = times < MOST_COUNTED ? times : MOST_COUNTED;
+    f64 counted = kn_min(times, MOST_COUNTED);
     if (ROOT_OF_COUNT) counted = kn_sqrt(counted);
     return AGING * age + counted / weight(bytes);
 }
@@ -141,7 +141,7 @@ u32 kn_victim(u64 key) {
     while (queue_bytes && (queue_bytes >= queue_limit || !count)) {
         u32 slot = kn_pop_back(links, queue);
         queue_bytes -= size_of[slot];
-        if (frequency[slot] < PROMOTE_AFTER) {
+        if ((i32)frequency[slot] < PROMOTE_AFTER) {
             leave_ghost(slot);
             return slot;
         }

@@ -100,7 +100,7 @@ class TemplateSearch:
         self.evaluations = evaluations
 
     def generate(self, problem: IProblem) -> Candidate | None:
-        return search(problem, [VectorFamily(TWO_QUEUES)], self.evaluations)
+        return search(problem, [VectorFamily(TWO_QUEUES)], self.evaluations) if TWO_QUEUES.fits(problem) else None
 
 
 template = TemplateSearch()

@@ -31,8 +31,9 @@ class _Both:
     def startListening(self) -> None:
         """They do, already."""
 
-    def stopListening(self) -> Deferred[list[Any]]:
-        return gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
+    def stopListening(self) -> Deferred[None]:
+        ended = gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
+        return ended.addCallback(lambda _: None)
 
     def getHost(self) -> IAddress:
         return self._ports[0].getHost()

@@ -127,7 +127,7 @@ class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario
 
     def scenarioFor(self, report: Report, paths: Iterable[str | Path]) -> FileSystemScenario:
         """See `IWorkbench.scenarioFor`: a claim about an object cache was measured by other rules."""
-        bench = self._objectCaches.get(report.settings.get("bytes", 0))
+        bench = self.sized.get(report.settings.get("bytes", 0))
         return super().scenarioFor(report, paths) if bench is None else bench.scenarioFor(report, paths)
 
     def abiOf(self, wasm: bytes) -> Abi:
@@ -142,14 +142,15 @@ class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario
             raise
 
     @functools.cached_property
-    def _objectCaches(self) -> dict[int, ObjectCaches]:
+    def sized(self) -> dict[int, ObjectCaches]:
+        """The benches of object caches, by the setting C{bytes}."""
         return objectCaches(lambda path: self._machine(path).objects, lambda: self.digest)
 
     def _sized(self, mode: int) -> ObjectCaches:
         """@raise WorkbenchError: it is no value of the setting C{bytes}."""
-        if mode not in self._objectCaches:
+        if mode not in self.sized:
             raise WorkbenchError(f"bytes is {mode}; it should be 0, 1 (bytes missed) or 2 (requests missed)")
-        return self._objectCaches[mode]
+        return self.sized[mode]
 
     def makeScenario(self, machine: FileSystemMachine, settings: Mapping[str, int]) -> FileSystemScenario:
         if settings.get("bytes", 0):
