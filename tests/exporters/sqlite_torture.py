@@ -89,14 +89,14 @@ def shared(path: Path) -> str:
         sqlite3.connect(f"file:{path}?cache=shared", uri=True, isolation_level=None, check_same_thread=False)
         for _ in range(3)
     ]
-    for number, each in enumerate(several):
-        each.execute("PRAGMA synchronous = OFF")
-        each.execute("PRAGMA cache_size = 5")
-        write(each, 10_000 * (number + 1))
+    for number, connection in enumerate(several):
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA cache_size = 5")
+        write(connection, 10_000 * (number + 1))
     several[0].close()
     write(several[1], 50_000)
-    for each in several[1:]:
-        each.close()
+    for connection in several[1:]:
+        connection.close()
     found = digest(one)
     one.close()
     return found
