@@ -13,6 +13,7 @@ and SQLite count.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import subprocess
@@ -89,7 +90,9 @@ def confirmed(component: Component, trace: Path) -> tuple[str, Report | None]:
     return verdict.value, report
 
 
-def misses(report: Report) -> str:
+def misses(report: Report | None) -> str:
+    if report is None:
+        return ""
     score, events = (sum(getattr(s, what) for s in report.splits.values()) for what in ("score", "events"))
     return f"{score:,} ({score / events:.4f})"
 
@@ -133,7 +136,7 @@ def oneTable(component: Component, source: Path, programs: Sequence[Program], pa
         verdict, report = pool.apply(confirmed, (component, programs[0].trace))
     table.rows += [
         ["claimed: on variants of the trace, as all claims are", misses(component.manifest.report), ""],
-        [f"a peer, in a process of its own: {verdict}", misses(report) if report else "", ""],
+        [f"a peer, in a process of its own: {verdict}", misses(report), ""],
     ]
     export = source.with_name("libcachesim")
     kernelnet("components", "export", source, "--for", "libcachesim", "--out", export)
@@ -176,7 +179,7 @@ def main() -> None:
         kernelnet("components", "export", found, "--for", "sqlite", "--out", export)
         warm, cold = (measured(export, database, evenings, options.runs, cold=cold) for cold in (False, True))
         trained = measured(export, database, weekdays, 1)
-        if warm["wasm_sha256"] != component.manifest.wasm_sha256:  # type: ignore[union-attr]
+        if warm["wasm_sha256"] != hashlib.sha256(component.wasm).hexdigest():
             sys.exit("what was measured is not what was claimed")
         change = 100 * (warm["component"]["real"] / warm["beside"][0]["real"] - 1)
         tables = [

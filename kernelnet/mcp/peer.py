@@ -181,9 +181,9 @@ class Peer:
             {
                 "by": reporter,
                 "verdict": report.verdict.value if report.verdict is not None else "",
-                "reason": quoted(reporter, report.reason),
+                "reason": quoted(reporter, report.decoded().reason),
             }
-            for reporter, report in list(self._knowledge.benchmarks.get(component.id, {}).items())[:20]
+            for reporter, report in list(self._knowledge.reportsOn(component.id).items())[:20]
             if report.digest == component.digest
         ]
         return ComponentFacts(

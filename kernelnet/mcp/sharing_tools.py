@@ -73,7 +73,8 @@ def registerPeers(registry: Registry, workshop: Workshop, jobs: Jobs, peer: Peer
 
         def work(it: Work) -> Verified:
             verdict = _inLoop(peer.verify(known), loop)
-            report = peer.trainer.knowledge.benchmarks.get(known.component.id, {}).get(peer.aiId)
+            own = peer.trainer.knowledge.reportsOn(known.component.id).get(peer.aiId)
+            report = own.decoded() if own is not None else None
             told = verdict.value if verdict is not None else "unmeasured"
             reason = quoted(known.source, report.reason if report is not None else "")
             return Verified(known.component.digest, told, reason, dict(report.performance) if report else {})

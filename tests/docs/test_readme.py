@@ -31,6 +31,7 @@ ROWS: dict[str, list[str]] = {
     "kernelnet report": ["kernelnet report"],
     "kernelnet leaderboard": ["kernelnet leaderboard", "kernelnet ais", "kernelnet patterns", "kernelnet sessions"],
     "kernelnet exporters": ["kernelnet exporters"],
+    "kernelnet deploy measure DIR": [],  # tests/deploy/sqlite/test_measurement.py
     "kernelnet deploy trace DIR -- COMMAND": [],  # tests/cli/test_deploy.py
     "kernelnet generators": ["kernelnet generators"],
     "kernelnet workbenches": ["kernelnet workbenches"],

@@ -113,7 +113,7 @@ class SqliteTests(SynchronousTestCase):
     def test_torture(self) -> None:
         """Rollbacks, savepoints, VACUUM, tiny caches, connections and threads: the same content as without it."""
         right, _, _ = self.run_("sqlite_torture.py", (), None)
-        self.assertEqual(right.count(" ok "), 15)
+        self.assertEqual(right.count(" ok "), 17)
         ranked = workbench.abis[1]
         for wasm in (
             workbench.baselineModule("lru"),

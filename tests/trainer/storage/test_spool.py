@@ -33,6 +33,7 @@ class SpoolTests(SynchronousTestCase):
         self.spool = Spool(self.folder / "spool")
         self.said: list[str] = []
 
+        @implementer(ILogObserver)
         def note(event: LogEvent) -> None:
             if event.get("log_namespace") == Spool.log.namespace:
                 self.said.append(formatEvent(event))
