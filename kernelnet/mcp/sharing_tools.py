@@ -77,7 +77,7 @@ def registerPeers(registry: Registry, workshop: Workshop, jobs: Jobs, peer: Peer
             report = own.decoded() if own is not None else None
             told = verdict.value if verdict is not None else "unmeasured"
             reason = quoted(known.source, report.reason if report is not None else "")
-            return Verified(known.component.digest, told, reason, dict(report.performance) if report else {})
+            return Verified(known.component.digest, told, reason, dict(report.performance or {}) if report else {})
 
         return await jobs.run("verify", work, tellingOf(context))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import cast
 
 import msgspec
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import Environment, Observation, ObservedScore
@@ -33,11 +34,11 @@ class SpoolTests(SynchronousTestCase):
         self.spool = Spool(self.folder / "spool")
         self.said: list[str] = []
 
-        @implementer(ILogObserver)
-        def note(event: LogEvent) -> None:
+        def noteEvent(event: LogEvent) -> None:
             if event.get("log_namespace") == Spool.log.namespace:
                 self.said.append(formatEvent(event))
 
+        note = cast("ILogObserver", noteEvent)
         globalLogPublisher.addObserver(note)
         self.addCleanup(globalLogPublisher.removeObserver, note)
 
