@@ -7,6 +7,7 @@ interrupt.quietlyInTwistd(("kernelhub", "kerneltrainer"))
 
 from twisted.application.service import ServiceMaker
 
+from kernelnet.exporters.bpf_tcp import exporter as bpf_tcp
 from kernelnet.exporters.c_library import exporter as c_library
 from kernelnet.exporters.libcachesim import exporter as libcachesim
 from kernelnet.exporters.sqlite import exporter as sqlite
@@ -20,6 +21,7 @@ from kernelnet.workbench.process_manager import workbench as process_manager
 from kernelnet.workbench.security import workbench as security
 
 __all__ = [
+    "bpf_tcp",
     "c_library",
     "file_system",
     "genetic",
