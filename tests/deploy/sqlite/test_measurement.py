@@ -66,9 +66,7 @@ class MeasureTests(CliTestCase):
         (state / "trainers" / "AI_1").mkdir(parents=True)
         manifest = json.loads((self.export / "manifest.json").read_text())
         (self.export / "manifest.json").write_text(json.dumps({**manifest, "component": "c", "digest": "7" * 64}))
-        found = json.loads(
-            self.succeed(*self.command("--json", "--share", "AI_1", "--state", state)).partition("left for")[0]
-        )
+        found = json.loads(self.succeed(*self.command("--json", "--share", "AI_1", "--state", state)))
         ((_, spooled),) = Spool(state / "trainers" / "AI_1" / "spool").waiting()
         seen = spooled.observation
         self.assertEqual((spooled.component, spooled.digest), ("c", "7" * 64))

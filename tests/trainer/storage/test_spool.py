@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import msgspec
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import provider
 
 from kernelnet.artifacts import Environment, Observation, ObservedScore
 from kernelnet.trainer.storage.spool import (
@@ -33,6 +34,7 @@ class SpoolTests(SynchronousTestCase):
         self.spool = Spool(self.folder / "spool")
         self.said: list[str] = []
 
+        @provider(ILogObserver)
         def note(event: LogEvent) -> None:
             if event.get("log_namespace") == Spool.log.namespace:
                 self.said.append(formatEvent(event))
