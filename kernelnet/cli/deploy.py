@@ -155,7 +155,8 @@ def measure(
         raise click.exceptions.Exit(1)
     if spool is not None:
         leave(spool, measurement, about)
-        click.echo(f"left for {share}, which tells its hub of it", err=True)
+        if not asJson:
+            click.echo(f"left for {share}, which tells its hub of it")
 
 
 def _show(measurement: Measurement) -> None:

@@ -33,7 +33,6 @@ from kernelnet.trainer.progress import TELL_EVERY, Progress
 from kernelnet.trainer.storage.database import Changes, Store, StoreError
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 from kernelnet.trainer.storage.outbox import Outbox
-from kernelnet.trainer.storage.spool import Spool
 from kernelnet.trainer.work.feature_requests import FEATURE, FeatureAsking, FeatureRequests
 from kernelnet.trainer.work.goal_builder import GoalBuilder
 from kernelnet.trainer.work.job_queue import JobQueue
@@ -203,9 +202,7 @@ class Trainer(Service):
             refusal=credentials.refusal,
             fail=self.fail,
         )
-        self.observations = ObservationSending(
-            Spool(self.folder / "spool"), self.store, self.knowledge, self.outbox, self.sync.observed
-        )
+        self.observations = ObservationSending(self.folder, self.store, self.knowledge, self.outbox, self.sync.observed)
         delivery = Delivery(
             aiId=self.profile.aiId,
             dispatcher=self.dispatcher,

@@ -224,6 +224,10 @@ def corpus(name: str) -> list[bytes]:
     for kind in MessageType:
         payload = getattr(wire_examples, kind.name, {})
         lines.append(wire.encode(NetworkMessage("m1", "AI_1", kind, "2026-11-22T15:00:00Z", payload, None)))
+    observed = NetworkMessage(
+        "m1", "AI_1", MessageType.PERFORMANCE_REPORT, "2026-11-22T15:00:00Z", wire_examples.OBSERVED
+    )
+    lines.append(wire.encode(observed))
     lines += [lines[-1][:-1] + b',"seq":7}', b"[" * 100, b'{"a":' * 50, b"\xff\xfe", b'"\\ud800"', b"1e999", b"9" * 40]
     if name == "decoder":
         return lines

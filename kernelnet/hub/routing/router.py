@@ -303,12 +303,8 @@ class Router:
 
     def _observation(self, message: NetworkMessage, report: PerformanceReport, observation: Observation) -> Plan:
         """It stays here: earlier trainers would take it for a spoiled report."""
-        shared = self._share(
-            message,
-            projections.storeObservation(message, report, observation),
-            "observation of {id} by {ai}",
-            id=report.component_id,
-        )
+        then = projections.storeObservation(message, report, observation)
+        shared = self._share(message, then, "observation of {id} by {ai}", id=report.component_id)
         shared.goesOn = False
         return shared
 

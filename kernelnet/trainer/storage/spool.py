@@ -86,7 +86,7 @@ class Spool:
         return path
 
     def waiting(self) -> Iterator[tuple[Path, SpooledObservation]]:
-        """What is there, `MAX_FILES` at most; what is no observation is moved aside."""
+        """The observations there, of `MAX_FILES` files at most; what is none is moved aside."""
         for name in self._names():
             path = self._folder / name
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,8 +25,9 @@ __all__ = ["ObservationSending"]
 
 class ObservationSending:
     """
-    Sends the observations of a spool.
+    Sends the observations of a trainer's spool.
 
+    @param folder: the trainer's own.
     @param hub: tells the log id of the hub if it takes observations now, else C{None}: an earlier one could take
         nothing of them.
     """
@@ -35,9 +37,9 @@ class ObservationSending:
     """Seconds between two looks at the spool."""
 
     def __init__(
-        self, spool: Spool, store: Store, knowledge: KnowledgeBase, outbox: Outbox, hub: Callable[[], str | None]
+        self, folder: Path, store: Store, knowledge: KnowledgeBase, outbox: Outbox, hub: Callable[[], str | None]
     ) -> None:
-        self._spool = spool
+        self._spool = Spool(folder / "spool")
         self._store = store
         self._knowledge = knowledge
         self._outbox = outbox

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 from unittest import skipUnless
 
+from kernelnet.artifacts import Environment
 from kernelnet.deploy.sqlite.measurement import BUILT_IN, _Run, _spoiled
 from kernelnet.exporters.folder import exportTo
 from kernelnet.exporters.sqlite import LIBRARY, exporter
+from kernelnet.trainer.storage.spool import Spool
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.file_system import workbench
 from tests.cli.support import CliTestCase
@@ -57,6 +59,26 @@ class MeasureTests(CliTestCase):
     def command(self, *more: str | Path, export: Path | None = None) -> tuple[str | Path, ...]:
         chosen = ("--database", self.database, "--sql", self.sql, "--cache", "40", "--runs", "1")
         return ("deploy", "measure", export or self.export, *chosen, *more)
+
+    def test_share(self) -> None:
+        """What was measured is left for a trainer of this machine, with the component that the export names."""
+        state = self.folder / "state"
+        (state / "trainers" / "AI_1").mkdir(parents=True)
+        manifest = json.loads((self.export / "manifest.json").read_text())
+        (self.export / "manifest.json").write_text(json.dumps({**manifest, "component": "c", "digest": "7" * 64}))
+        found = json.loads(self.succeed(*self.command("--json", "--share", "AI_1", "--state", state)))
+        ((_, spooled),) = Spool(state / "trainers" / "AI_1" / "spool").waiting()
+        seen = spooled.observation
+        self.assertEqual((spooled.component, spooled.digest), ("c", "7" * 64))
+        self.assertEqual((seen.environment, seen.target, seen.settings), (Environment.REAL, "sqlite", {"capacity": 40}))
+        self.assertEqual(seen.component.score, found["component"]["real"])
+        self.assertEqual([one.policy for one in seen.beside], [BUILT_IN])
+        self.assertEqual((seen.system, seen.hardware), (found["system"], found["hardware"]))
+
+    def test_shareRefused(self) -> None:
+        """Before anything is measured it is said that there is no such trainer."""
+        for aiId, word in (("AI_9", "there is no trainer AI_9"), ("../AI_1", "bad ai_id")):
+            self.refused(1, word, *self.command("--share", aiId, "--state", self.folder / "state"))
 
     def test_measure(self) -> None:
         """SQLite's own count is near the simulator's; the database stays as it is, and DIR's own files aren't run."""

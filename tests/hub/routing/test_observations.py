@@ -113,5 +113,7 @@ class ObservationTests(HubTestCase):
     def test_hubSaysSo(self) -> None:
         """Version 2 is told that the hub takes observations; version 1 is told nothing new."""
         for version, takes in ((2, ["observations"]), (1, None)):
-            sync = self.hub.connect(f"V{version}", version).received("training_sync")[0]
+            client = self.hub.client(f"V{version}")
+            client.hello(version)
+            sync = client.received("training_sync")[0]
             self.assertEqual(sync["payload"].get("takes"), takes)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import cast
 
 import msgspec
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import provider
 
 from kernelnet.artifacts import Environment, Observation, ObservedScore
 from kernelnet.trainer.storage.spool import (
@@ -34,11 +34,11 @@ class SpoolTests(SynchronousTestCase):
         self.spool = Spool(self.folder / "spool")
         self.said: list[str] = []
 
-        def noteEvent(event: LogEvent) -> None:
+        @provider(ILogObserver)
+        def note(event: LogEvent) -> None:
             if event.get("log_namespace") == Spool.log.namespace:
                 self.said.append(formatEvent(event))
 
-        note = cast("ILogObserver", noteEvent)
         globalLogPublisher.addObserver(note)
         self.addCleanup(globalLogPublisher.removeObserver, note)
 
