@@ -8,7 +8,7 @@ The workbench of page-cache eviction.
   - `readers`, `tables`, `layouts`, `block_traces`, `requests`: the trace formats; `sampling`: of very long ones;
     `trace`: dense numbers, digest, splits
   - `capacity`: sizes of the cache, in blocks and as shares; `scenario`: one trace at one of them;
-    `patterns`: what can be learned about it
+    `patterns`: what can be learned about it; `statistics`: its training part in figures
   - `record`: a trace of what any program reads and writes, by strace; `_calls` understands what that writes
   - C{traces/}: two traces we recorded, and C{record.py}, which recorded them
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from kernelnet.artifacts import Pattern
 from kernelnet.workbench.base import BaseScenario
 from kernelnet.workbench.file_system.machine import FileSystemMachine, optimumMisses
 from kernelnet.workbench.file_system.patterns import learnPatterns
+from kernelnet.workbench.file_system.statistics import trainColumns, trainStatistics
 
 __all__ = ["FileSystemScenario"]
 
@@ -30,3 +34,9 @@ class FileSystemScenario(BaseScenario):
 
     def learnPatterns(self) -> list[Pattern]:
         return learnPatterns(self.machine.trace, self.settings["capacity"])
+
+    def trainStatistics(self) -> dict[str, Any]:
+        return trainStatistics(self.machine.trace, self.settings["capacity"])
+
+    def trainColumns(self) -> Mapping[str, Any]:
+        return trainColumns(self.machine.trace)
