@@ -135,7 +135,7 @@ class AgentFolder:
     # -- the ledger
 
     def ledger(self) -> Ledger:
-        """@raise AgentError: it is there, and can't be read: then nothing is known of limits, and none may be passed."""
+        """@raise AgentError: it is there and can't be read: then nothing is known of limits."""
         path = self.path / "ledger.json"
         try:
             return msgspec.json.decode(path.read_bytes(), type=Ledger)

@@ -7,6 +7,7 @@ A call waits a few seconds for its job, so most answers come at once; what takes
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import threading
 import time
@@ -119,10 +120,8 @@ class Job(Generic[T]):
                 self.error = "it failed by a mistake of kernelnet's, which stands in its log"
             self.seconds = time.monotonic() - self.began
             self.state = state
-        try:
+        with contextlib.suppress(RuntimeError):  # the process ends, and nobody waits any more
             self._loop.call_soon_threadsafe(self.ended.set)
-        except RuntimeError:
-            pass  # the process ends, and nobody waits any more
 
     def answer(self) -> Answer[T]:
         """
@@ -133,7 +132,7 @@ class Job(Generic[T]):
         if self.state == "failed":
             raise AgentError(self.error)
         going = time.monotonic() - self.began if self.state in ("waiting", "running") else self.seconds
-        words = self.error or self.work.words
+        words = self.error or (self.work.words if self.state != "done" else "")
         if self.state in ("waiting", "running"):
             words = f"{words or 'not done yet'}; ask get_job with {self.name}".lstrip("; ")
         progress = 1.0 if self.state == "done" else self.work.progress
@@ -164,7 +163,7 @@ class Jobs:
         going = [job.name for job in self._jobs.values() if not job.ended.is_set()]
         if len(going) >= MAX_WAITING:
             raise AgentError(
-                f"{len(going)} jobs run or wait already ({', '.join(going)}): wait for one by get_job, or use cancel_job"
+                f"{len(going)} jobs run or wait already ({', '.join(going)}): wait by get_job, or use cancel_job"
             )
         job = Job(f"{kind}-{secrets.token_hex(4)}", function)
         self._jobs[job.name] = job
