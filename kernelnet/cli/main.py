@@ -27,6 +27,7 @@ from kernelnet.cli.exporters import exporters
 from kernelnet.cli.generators import generators
 from kernelnet.cli.language_models import llm
 from kernelnet.cli.listings import ais, leaderboard, patterns
+from kernelnet.cli.mcp import mcp
 from kernelnet.cli.record import record
 from kernelnet.cli.report import report
 from kernelnet.cli.sessions import sessions
@@ -124,6 +125,7 @@ main.add_command(bench)
 main.add_command(record)
 main.add_command(components)
 main.add_command(deploy)
+main.add_command(mcp)
 main.add_command(ais)
 main.add_command(patterns)
 main.add_command(sessions)

@@ -190,9 +190,7 @@ class Workshop:
                 file.write(",".join(columns) + "\n")
                 np.savetxt(file, rows[:most], fmt="%d", delimiter=",")
             files.append(str(path))
-        return Written(
-            files, "the training part alone, a line an event; the last fifth of the first half is validation"
-        )
+        return Written(files, "the training part alone, a line an event; validation comes after it")
 
     def export(self, target: str, wasm: bytes, bench: IWorkbench) -> Exported:
         """

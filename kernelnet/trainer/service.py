@@ -74,6 +74,8 @@ class Trainer(Service):
 
     log = Logger()
 
+    sessionsClass: type[Sessions] = Sessions  # which decides about invitations
+
     def __init__(
         self,
         config: TrainerConfig,
@@ -129,7 +131,7 @@ class Trainer(Service):
             selection=VerifierSelection(profile.aiId, local, knowledge, clock),
             isRunning=self._isRunning,
         )
-        self.sessions = Sessions(
+        self.sessions = self.sessionsClass(
             profile=profile,
             store=self.store,
             knowledge=knowledge,
@@ -155,10 +157,24 @@ class Trainer(Service):
             clock=clock,
             isRunning=self._isRunning,
         )
-        self.worker = Worker(jobs, outbox, self.rounds.run, clock)
+        self.worker = Worker(jobs, outbox, self.round, clock)
         self.worker.registerMeasurement(MEASURE, self.verification, self.verification.rank)
+        self.registerBuilds()
+
+    def registerBuilds(self) -> None:
+        """Say who does the jobs that build for peers."""
         self.worker.registerBuild(FEATURE, self.features)
         self.worker.registerBuild(COLLABORATE, self.sessions)
+
+    def round(self) -> Awaitable[None]:
+        """One round of its own work."""
+        return self.rounds.run()
+
+    def seek(self) -> None:
+        """Ask for a collaboration if too few run."""
+        changes = Changes()
+        if self.client.isGreeted and self.sessions.seek(self.reactor.seconds(), changes):
+            self.outbox.commit(changes).addErrback(lambda _: None)  # it has ended the trainer
 
     def _composeConnection(self) -> None:
         """Compose the parts that hear and say."""
@@ -199,9 +215,7 @@ class Trainer(Service):
 
     def _sessionWork(self, session: Session, advance: Advance, turn: int) -> Awaitable[tuple[Component, float | None]]:
         return SessionWork(
-            session,
-            advance,
-            turn,
+            *(session, advance, turn),
             aiId=self.profile.aiId,
             local=self.local,
             knowledge=self.knowledge,
@@ -249,7 +263,7 @@ class Trainer(Service):
             benches=", ".join(self.local.workbenches),
             local=self.local,
         )
-        self._every(SEEK_EVERY, self._seek)
+        self._every(SEEK_EVERY, self.seek)
         self._every(1.0, self._writeProgress)
         self._every(TELL_EVERY, self.progress.tell)
         if self.config.minutes is not None:
@@ -387,9 +401,3 @@ class Trainer(Service):
     def _failIfRunning(self, reason: str) -> None:
         if self._isRunning():
             self.fail(reason)
-
-    def _seek(self) -> None:
-        if self.client.isGreeted:
-            changes = Changes()
-            if self.sessions.seek(self.reactor.seconds(), changes):
-                self.outbox.commit(changes).addErrback(lambda _: None)  # it has ended the trainer

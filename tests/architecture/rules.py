@@ -90,7 +90,13 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.trainer.service": ("kernelnet.trainer.progress", "kernelnet.daemon"),
     "kernelnet.trainer.api": ("kernelnet.trainer.service",),
     "kernelnet.trainer.tap": ("kernelnet.trainer.service", "kernelnet.log_format", "kernelnet.generators.llm"),
-    "kernelnet.mcp": ("kernelnet.trainer.api", "kernelnet.trainer.tap", "kernelnet.learning"),
+    "kernelnet.mcp": (
+        "kernelnet.trainer.service",
+        "kernelnet.learning",
+        "kernelnet.exporters",
+        "kernelnet.asyncio_bridge",
+        "kernelnet.plugins",
+    ),
     # The hub
     "kernelnet.hub": (),
     "kernelnet.hub.storage": _BASE,

@@ -102,8 +102,19 @@ class FeatureRequests:
                 level = (await self._local.remeasure(component)).validationLevel
         except Unmeasurable as error:
             reason = f"can't: {error}"
-        if not self._isRunning():
-            return
+        if self._isRunning():
+            await self.answer(key, job, component, level, reason)
+
+    async def answer(
+        self, key: str, job: Job, component: Component | None, level: float | None = None, reason: str = ""
+    ) -> None:
+        """
+        Answer a request by a component that passed the guard, or by the reason why there is none, and drop the job.
+
+        @param level: on validation, as measured here.
+        """
+        forwarded = msgspec.convert(job.body, ForwardedFeatureRequest)
+        request = forwarded.original_request
         changes = Changes()
         if component is None:
             response = FeatureResponse(original_request=request, reason=reason)
