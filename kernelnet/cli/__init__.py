@@ -15,6 +15,7 @@ The C{kernelnet} command.
     C{found_source}: the file that it writes; C{search_plot}: its picture; C{worth}: whether a trace is worth it
   - C{plot_plan}, C{plotting}, C{cost_plot}: what C{bench plot} draws; C{pictures}: the look of all
   - C{record}: traces of one's own; C{inspection}: how C{bench inspect} shows that a trace is read
+  - C{mcp}: an AI agent as a trainer
   - C{demo}: the main job from nothing to a verdict; C{demo_progress}: what it shows while it runs
   - C{report}: what a hub has come to; C{hub_data}: from where; C{outcomes}: task by task; C{verdict}: in a sentence;
     C{outcome_table}: on a screen; C{report_page}, C{report_pictures}: as Markdown with pictures

@@ -52,7 +52,7 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Serve HTTP on this port of loopback, with a token of its own, instead of standard input and output.",
 )
 @click.option("--skill", is_flag=True, help="Print the skill (SKILL.md) for clients that take one, and end.")
-def mcp(
+def mcp(  # noqa: PLR0917
     local: bool,
     aiId: str,
     hubs: tuple[str, ...],

@@ -1,4 +1,4 @@
-"""What an agent did wrong, in a line that says what would be right."""
+"""Mistakes of an agent, each in a line that says what would be right."""
 
 from __future__ import annotations
 

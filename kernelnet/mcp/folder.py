@@ -47,7 +47,7 @@ class Draft:
 
 class Ledger(Struct):
     """
-    What must not be forgotten between two runs, or limits would be none.
+    Facts that must not be forgotten between two runs, or limits would be none.
 
     @ivar submissions: by task, when something was submitted, in seconds since 1970.
     @ivar rungs: by task, the Ladder's state.

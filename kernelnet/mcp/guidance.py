@@ -22,7 +22,7 @@ SKILL = Path(__file__).parent / "skill" / "SKILL.md"
 
 
 def skillText() -> str:
-    """How an agent works with kernelnet."""
+    """Text of the skill."""
     return SKILL.read_text(encoding="utf-8")
 
 
@@ -38,7 +38,7 @@ def registerResources(server: MCPServer[Any], workshop: Workshop) -> None:
 
     @server.resource("kernelnet://skill", name="skill", mime_type="text/markdown")
     def skill() -> str:
-        """How to work with kernelnet."""
+        """Ways of working with kernelnet: the loop, and what goes wrong."""
         return skillText()
 
     @server.resource("kernelnet://header/{workbench}", name="header", mime_type="text/x-c")
@@ -57,7 +57,7 @@ def registerResources(server: MCPServer[Any], workshop: Workshop) -> None:
 
 
 def registerPrompts(server: MCPServer[Any], workshop: Workshop, peer: Peer | None) -> None:
-    """What a user may have the agent do."""
+    """Prompts: tasks that a user may give to the agent."""
 
     @server.prompt(title="Write a policy for a task")
     async def write_policy(task: str) -> str:
@@ -93,7 +93,7 @@ def registerPrompts(server: MCPServer[Any], workshop: Workshop, peer: Peer | Non
 
     @server.prompt(title="Review a claim")
     def review_claim(digest: str) -> str:
-        """How a peer's claim is checked."""
+        """Check a peer's claim, step by step."""
         by = peer.component(digest).line.by if peer is not None else "nobody"
         return (
             f"Check the claim of {quoted(by, digest, 64).text}: call verify_claim, then get_component; read the source"

@@ -52,7 +52,7 @@ class Answer(BaseModel, Generic[T]):
 
 
 class Work:
-    """What a job's function is given: where it tells its progress, and sees that it was cancelled."""
+    """Handle of a job for its function, which tells its progress there, and sees that it was cancelled."""
 
     def __init__(self) -> None:
         self.progress = 0.0
@@ -125,7 +125,7 @@ class Job(Generic[T]):
 
     def answer(self) -> Answer[T]:
         """
-        What is to be said of it now.
+        State of the job, for its agent.
 
         @raise AgentError: it failed.
         """

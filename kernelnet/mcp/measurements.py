@@ -61,7 +61,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Measured:
-    """What measure tells of a policy."""
+    """Account of one policy on a task."""
 
     task: str
     draft: str

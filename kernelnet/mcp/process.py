@@ -19,11 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 
 from kernelnet.asyncio_bridge import inReactor
-from kernelnet.identity import IdentityError, JoinString, StateDirectory
+from kernelnet.identity import JoinString, StateDirectory
 from kernelnet.interfaces import IComponentGenerator
 from kernelnet.learning.local_trainer import DEFAULT_GENERATOR, IntegratedKernelTrainer
 from kernelnet.learning.tasks import benchesFor
@@ -50,7 +52,7 @@ _LOG_BYTES = 1 << 20
 @dataclass(frozen=True)
 class AgentSettings:
     """
-    What the command line said.
+    Choices of the command line.
 
     @ivar hubs: empty: there is no hub.
     @ivar port: of HTTP; C{None}: standard input and output.
@@ -92,13 +94,13 @@ class AgentProcess:
             self._bound = http.listening(settings.port)
             port = self._bound.getsockname()[1]
             options = {"auth": http.authSettings(port), "token_verifier": http.Tokens(token)}
-            print(f"http://127.0.0.1:{port}/mcp, with the bearer token in {tokens}", file=sys.stderr, flush=True)
+            click.echo(f"http://127.0.0.1:{port}/mcp, with the bearer token in {tokens}", err=True)
         benches = benchesFor(settings.specialization, bool(settings.traces), settings.workbenches)
         self._benches = [bench.name for bench in benches]
         self._workshop = Workshop(TaskList(benches, settings.traces), self._folder, settings.aiId)
         self._jobs = Jobs()
         self._options = options
-        self._log = LogFile("mcp.log", str(home), rotateLength=_LOG_BYTES, maxRotatedFiles=2)
+        self._log: Any = LogFile("mcp.log", str(home), rotateLength=_LOG_BYTES, maxRotatedFiles=2)
         globalLogBeginner.beginLoggingTo([textFileLogObserver(self._log)], redirectStandardIO=False)
 
     def run(self) -> int:
@@ -168,12 +170,18 @@ class AgentProcess:
         if trainer is not None:
             peer = Peer(trainer, self._workshop.guard.wasTold)
             self._workshop.refresh = lambda: setattr(self._workshop, "confirmed", peer.confirmed())
-            trainer.ended.addCallbacks(lambda _: stop(0), lambda failure: (_tell(failure.value), stop(1)))
+
+            def failed(failure: Failure) -> None:
+                click.echo(f"kernelnet mcp: {failure.value}", err=True)
+                stop(1)
+
+            trainer.ended.addCallbacks(lambda _: stop(0), failed)
             trainer.startService()
         server = makeServer(self._workshop, self._jobs, peer, **self._options)
         work = server.run_stdio_async() if self._bound is None else http.serve(server, self._bound)
         serving = asyncio.ensure_future(work)
-        await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)
+        both: list[asyncio.Future[Any]] = [serving, stopped]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         self._jobs.cancelAll()
         if trainer is not None:
             await inReactor(lambda: _stopped(trainer))
@@ -189,7 +197,3 @@ class AgentProcess:
 
 async def _stopped(trainer: AgentTrainer) -> None:
     await trainer.stopService()
-
-
-def _tell(reason: object) -> None:
-    print(f"kernelnet mcp: {reason}", file=sys.stderr, flush=True)

@@ -43,7 +43,7 @@ class Verified:
 
 @dataclass(frozen=True)
 class Said:
-    """What was said to the hub: it is kept, and goes out even if the hub is away now."""
+    """Something that was said to the hub: it is kept, and goes out even if the hub is away now."""
 
     said: str
     online: bool

@@ -38,7 +38,7 @@ _HOUR = 3600.0
 @dataclass(frozen=True)
 class Submitted:
     """
-    What the guard said.
+    Judgement of the guard.
 
     @ivar why: of a refusal: beside what it was not better.
     @ivar held_out_level: of an accepted one, if the Ladder lets it be told; C{held_out}: in words.

@@ -85,7 +85,7 @@ class AgentTrainer(Trainer):
     sessions: AgentSessions
 
     def registerBuilds(self) -> None:
-        """What peers ask for waits for the agent."""
+        """Nobody: requests of peers wait for the agent."""
 
     async def round(self) -> None:
         """Nothing is searched here."""

@@ -58,7 +58,7 @@ class Levels:
 @dataclass(frozen=True)
 class Tuned:
     """
-    What came of tuning.
+    Result of tuning.
 
     @ivar draft: name of the source with the numbers built in; they are still marked, and can be tuned again.
     @ivar overfitted: whether it gained on train, and not on validation.

@@ -154,9 +154,8 @@ class Workshop:
         try:
             return measurements.measure(found, draft, work)
         except ComponentError as error:
-            raise AgentError(
-                f"{type(error).__name__}: {error}; explain_failure of {draft.name} says at which event, in which function"
-            ) from None
+            where = f"explain_failure of {draft.name} says at which event, in which function"
+            raise AgentError(f"{type(error).__name__}: {error}; {where}") from None
 
     def compare(self, task: str, a: str, b: str, split: str, work: Work) -> measurements.Compared:
         found = self.tasks.find(task)
@@ -190,7 +189,7 @@ class Workshop:
                 file.write(",".join(columns) + "\n")
                 np.savetxt(file, rows[:most], fmt="%d", delimiter=",")
             files.append(str(path))
-        return Written(files, "the training part alone, a line an event; validation comes after it")
+        return Written(files, "the training part alone, a line an event")
 
     def export(self, target: str, wasm: bytes, bench: IWorkbench) -> Exported:
         """

@@ -73,7 +73,6 @@ class Trainer(Service):
     """
 
     log = Logger()
-
     sessionsClass: type[Sessions] = Sessions  # which decides about invitations
 
     def __init__(
@@ -92,11 +91,9 @@ class Trainer(Service):
         self.folder = config.state.trainer(config.aiId)
         self._clock: IReactorTime = clock if clock is not None else reactor
         self._lock: int | None = None
-        self._files = FilesInPlace()
+        self._files, self._failed, self._began = FilesInPlace(), False, 0.0
         self._timers: list[Any] = []
-        self._failed = False
         self._workStopped: Deferred[Any] | None = None
-        self._began = 0.0
         aiId = config.aiId
         self.store = Store(self.folder / "trainer.db", reactor)
         self.outbox = Outbox(aiId, self.store, self._failIfRunning)

@@ -38,7 +38,8 @@ def trainStatistics(trace: Trace) -> dict[str, Any]:
 def trainColumns(trace: Trace) -> dict[str, Numbers]:
     """Columns of the training part, a call each: number of its sequence, its kind: 0 learned, 1 normal, 2 attack."""
     end = trace.learned + trace.ends["train"]
-    lengths = np.diff(trace.starts[: end + 1].astype(np.int64))
+    starts = trace.starts.astype(np.int64)
+    lengths = starts[1 : end + 1] - starts[:end]
     kind = np.concatenate([np.zeros(trace.learned), np.ones(trace.normals["train"])])
     kind = np.concatenate([kind, np.full(end - len(kind), 2)]).astype(np.uint32)
     return {
