@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-__all__ = ["LEAST_STEP", "Rung", "rungAfter"]
+__all__ = ["LEAST_STEP", "Rung", "rounded", "rungAfter"]
 
 LEAST_STEP = 0.01
 """Difference of levels that counts as noise at least, and which levels are rounded to."""
@@ -44,4 +44,9 @@ def rungAfter(rung: Rung | None, levels: Sequence[float], level: float) -> Rung 
     error = statistics.stdev(levels) / math.sqrt(len(levels)) if len(levels) > 1 else 0.0
     if rung is not None and level - rung.level <= max(LEAST_STEP, math.hypot(rung.error, error)):
         return None
-    return Rung(round(round(level / LEAST_STEP) * LEAST_STEP, 6), error)
+    return Rung(rounded(level), error)
+
+
+def rounded(level: float) -> float:
+    """Level as it is told: more digits would tell more than that it is a step higher."""
+    return round(round(level / LEAST_STEP) * LEAST_STEP, 6)

@@ -18,6 +18,7 @@ import msgspec
 from kernelnet.artifacts import CodeBlock, Component, Verdict
 from kernelnet.asyncio_bridge import inReactor
 from kernelnet.interfaces import IScenario
+from kernelnet.learning.ladder import rounded
 from kernelnet.learning.specializations import complements
 from kernelnet.learning.task_similarity import taskOf
 from kernelnet.learning.tasks import described
@@ -157,7 +158,9 @@ class Peer:
         component = known.component
         mine = known.source == self.aiId
         report = component.claim
-        claimed = component.development_level if not mine or self._told(component) else None
+        claimed = component.development_level
+        if mine and claimed is not None:
+            claimed = rounded(claimed) if self._told(component) else None
         return ComponentLine(
             component.digest,
             known.source,

@@ -53,7 +53,10 @@ class Agent:
         result = await self._client.call_tool(tool, arguments)
         shown = {key: value if len(str(value)) < 60 else f"{str(value)[:57]}…" for key, value in arguments.items()}
         text = " ".join(getattr(result.content[0], "text", "").split()) if result.content else ""
-        self.transcript.append(f"{tool}({json.dumps(shown)}) -> {time.monotonic() - began:.2f} s: {text[:240]}")
+        asked = f"{tool}({json.dumps(shown)}) -> "
+        if self.transcript and self.transcript[-1].startswith(asked):
+            self.transcript.pop()  # of what is asked again and again the last answer is worth reading
+        self.transcript.append(f"{asked}{time.monotonic() - began:.2f} s: {text[:240]}")
         if result.is_error:
             raise Refused(getattr(result.content[0], "text", ""))
         return result.structured_content
