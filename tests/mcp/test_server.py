@@ -233,7 +233,7 @@ class ServerTests(SynchronousTestCase):
 
         async def more(agent: Agent) -> None:
             with self.assertRaisesRegex(Refused, "6 submissions an hour"):
-                await agent.call("submit", task=TASK, source=SOUND, hypothesis="once more")
+                await agent.call("submit", task=TASK, source=SOUND, hypothesis="and once more")
             self.now += 3601
             await agent.call("submit", task=TASK, source=SOUND, hypothesis="after an hour")
 
