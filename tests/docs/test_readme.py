@@ -39,6 +39,7 @@ ROWS: dict[str, list[str]] = {
     "kernelnet bench train NAME --out F.c": ["kernelnet bench train security --seconds 1 --out F.c --keep-refused"],
     "kernelnet bench plot NAME --out F.png": ["kernelnet bench plot security --out F.png"],
     "kernelnet record -- COMMAND": [],  # tests/cli/test_record.py
+    "kernelnet mcp [--local]": ["kernelnet mcp --local </dev/null"],
     "kernelnet tokens issue ID": ["kernelnet tokens issue AI_8", "kernelnet tokens issue AI_9 --token"],
     "kernelnet tokens list|rotate|revoke": [
         "kernelnet tokens list",
