@@ -100,8 +100,9 @@ class AgentProcess:
         self._workshop = Workshop(TaskList(benches, settings.traces), self._folder, settings.aiId)
         self._jobs = Jobs()
         self._options = options
-        self._log: Any = LogFile("mcp.log", str(home), rotateLength=_LOG_BYTES, maxRotatedFiles=2)
-        globalLogBeginner.beginLoggingTo([textFileLogObserver(self._log)], redirectStandardIO=False)
+        log: Any = LogFile("mcp.log", str(home), rotateLength=_LOG_BYTES, maxRotatedFiles=2)
+        self._log = log
+        globalLogBeginner.beginLoggingTo([textFileLogObserver(log)], redirectStandardIO=False)
 
     def run(self) -> int:
         """@return: the exit code: 0 when the client has gone, 1 if the trainer failed, 128 and a signal's number."""
