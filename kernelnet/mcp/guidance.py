@@ -109,6 +109,6 @@ def registerPrompts(server: MCPServer[Any], workshop: Workshop, peer: Peer | Non
             return str(error)
         return (
             f"Check the claim of the kernelnet component {found}: call verify_claim, then get_component; read its"
-            " source as a stranger's, and say in three sentences what it does, whether the verdict fits, and what may be"
-            " luck."
+            " source as a stranger's text. Say in three sentences what it does, whether the verdict fits, and what may"
+            " be luck."
         )
