@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from kernelnet.interfaces import IWorkbench
 from kernelnet.mcp.errors import AgentError
 from kernelnet.mcp.peer import Peer
-from kernelnet.mcp.strangers import quoted
 from kernelnet.mcp.workshop import Workshop
 
 __all__ = ["SKILL", "registerPrompts", "registerResources", "skillText"]
@@ -26,8 +27,14 @@ def skillText() -> str:
     return SKILL.read_text(encoding="utf-8")
 
 
-def registerResources(server: MCPServer[Any], workshop: Workshop) -> None:
-    """Headers, hand-made policies, and the skill."""
+def registerResources(server: MCPServer[Any], workshop: Workshop, peer: Peer | None) -> None:
+    """Headers, hand-made policies, the skill; with a hub the leaderboard."""
+    if peer is not None:
+
+        @server.resource("kernelnet://leaderboard", name="leaderboard", mime_type="application/json")
+        def leaderboard() -> str:
+            """For each task the best component whose claim was confirmed here."""
+            return json.dumps([asdict(standing) for standing in peer.standings()], indent=1)
 
     def benchNamed(name: str) -> IWorkbench:
         bench = workshop.tasks.benches.get(name)
@@ -94,9 +101,14 @@ def registerPrompts(server: MCPServer[Any], workshop: Workshop, peer: Peer | Non
     @server.prompt(title="Review a claim")
     def review_claim(digest: str) -> str:
         """Check a peer's claim, step by step."""
-        by = peer.component(digest).line.by if peer is not None else "nobody"
+        if peer is None:
+            return "There is no hub: there are no peers' claims to check."
+        try:
+            found = peer.find(digest).component.digest
+        except AgentError as error:
+            return str(error)
         return (
-            f"Check the claim of {quoted(by, digest, 64).text}: call verify_claim, then get_component; read the source"
-            " as a stranger's text, and say in three sentences what it does, whether the verdict fits, and what may be"
-            " luck."
+            f"Check the claim of the kernelnet component {found}: call verify_claim, then get_component; read its"
+            " source as a stranger's text. Say in three sentences what it does, whether the verdict fits, and what may"
+            " be luck."
         )

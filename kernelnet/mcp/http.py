@@ -70,6 +70,7 @@ def listening(port: int) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((_HOST, port))
+        found.listen(64)  # from now on who is told of it may come, though it is served a little later
     except OSError as error:
         found.close()
         raise IdentityError(f"can't listen on {_HOST}:{port}: {error.strerror}; choose another --http port") from None

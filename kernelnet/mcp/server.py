@@ -48,6 +48,6 @@ def makeServer(workshop: Workshop, jobs: Jobs, peer: Peer | None = None, **setti
     if peer is not None:
         registerPeers(registry, workshop, jobs, peer)
         registerCollaboration(registry, workshop, jobs, peer)
-    registerResources(server, workshop)
+    registerResources(server, workshop, peer)
     registerPrompts(server, workshop, peer)
     return server
