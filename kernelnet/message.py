@@ -181,7 +181,10 @@ class Hello(Struct, omit_defaults=True):
 
 
 class AiInfo(Struct, omit_defaults=True):
-    """One AI as the hub tells of it; C{since} is RFC 3339, C{None} while it is away."""
+    """
+    One AI as the hub tells of it; C{since} is RFC 3339, C{None} while it is away; C{owner}: whose it is, if the
+    operator says so.
+    """
 
     specialization: str
     capabilities: list[str] = []
@@ -190,6 +193,7 @@ class AiInfo(Struct, omit_defaults=True):
     since: str | None = None
     generators: list[str] = []
     workbenches: list[str] = []
+    owner: str | None = None
 
 
 class SyncRequest(Struct, omit_defaults=True):

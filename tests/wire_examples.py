@@ -167,6 +167,7 @@ FROM_HUB: dict[MessageType, dict[str, Any]] = {
                 "since": "2026-11-22T15:00:00Z",
                 "generators": ["search"],
                 "workbenches": ["file_system"],
+                "owner": "alice",
             }
         },
         "log_id": "0198-aa",

@@ -25,6 +25,7 @@ from kernelnet.hub.views.components import (
     Ancestor,
     Entry,
     Unclear,
+    byOwner,
     describe,
     describeWhole,
     entries,
@@ -267,7 +268,9 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         parts = report.parts or [report]
         facts += [("kind", entry.kind or "-"), *(("trained on", _task(part)) for part in parts)]
         facts += [("engine", report.engine), ("claim", _level(entry))]
-    facts += [(verdict.value, aiId) for aiId, verdict in entry.verdicts.items()]
+    for verdict in dict.fromkeys(entry.verdicts.values()):
+        ais = [aiId for aiId, its in entry.verdicts.items() if its is verdict]
+        facts += [(verdict.value, voice) for voice in byOwner(ais, entry.owners)]
     return facts
 
 

@@ -57,6 +57,7 @@ class Hub:
 
     @param joinHash: `kernelnet.identity.tokenHash` of the join token.
     @param wallClock: Unix seconds.
+    @param needsOwner: whether nobody is let in who has no owner.
     """
 
     _logger = Logger(namespace="kernelnet.hub")
@@ -72,6 +73,7 @@ class Hub:
         limits: Limits | None = None,
         bounds: Bounds | None = None,
         policy: RetentionPolicy | None = None,
+        needsOwner: bool = False,
     ) -> None:
         bounds = bounds or Bounds()
         self.log = log
@@ -90,7 +92,7 @@ class Hub:
         self.fanOut = FanOut(byId)
         log.subscribe(directory.follow, first=True)
         log.subscribe(self.fanOut.committed)
-        self.authenticator = TokenAuthenticator(log, joinHash, wallClock)
+        self.authenticator = TokenAuthenticator(log, joinHash, wallClock, needsOwner)
         self.admission = AdmissionControl(bounds, clock, self.authenticator)
         context = ConnectionContext(
             log=log,

@@ -139,6 +139,7 @@ class HubService(Service):
             limits=config.sessions,
             bounds=bounds,
             policy=config.retention,
+            needsOwner=config.needsOwner,
         )
         self.hub = hub
         hub.status.minFree = config.minFree

@@ -24,7 +24,7 @@ C{certs/README.rst} explains each file and how it is made again.
 from kernelnet.identity.certificates import RENEW_BEFORE
 from kernelnet.identity.errors import IdentityError
 from kernelnet.identity.secret import JoinString, newToken, readToken, tokenHash, writeSecret
-from kernelnet.identity.state import FilesInPlace, StateDirectory, checkAiId, defaultState
+from kernelnet.identity.state import FilesInPlace, StateDirectory, checkAiId, checkOwner, defaultState
 from kernelnet.identity.tls import KeyAndChain, ReplaceableTLS, clientTLS, serverTLS, unverifiedTLS
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "ReplaceableTLS",
     "StateDirectory",
     "checkAiId",
+    "checkOwner",
     "clientTLS",
     "defaultState",
     "newToken",

@@ -143,8 +143,8 @@ class HubProtocol(LineProtocol):
         assert self._handshake is not None
         if self.closing:
             return
-        if grant is Grant.REFUSED:
-            self.close(WireProblem("bad_credentials", "unknown ai_id or wrong token"))
+        if grant.refusal:
+            self.close(WireProblem("bad_credentials", grant.refusal))
             return
         self.grant = grant
         self.aiId = self._handshake.ai_id

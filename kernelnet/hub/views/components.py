@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -28,6 +28,7 @@ __all__ = [
     "Ancestor",
     "Entry",
     "Unclear",
+    "byOwner",
     "describe",
     "describeWhole",
     "entries",
@@ -52,7 +53,9 @@ class Entry(Struct):
     @ivar author: who shared it.
     @ivar key: its place in a list.
     @ivar olderRules: whether its claim was measured under other rules of its workbench than those in force.
-    @ivar verdicts: AI → its verdict, of all but the author that reported one on these very bytes.
+    @ivar confirmed: by how many voices: owners, and AIs without one; but not the author's.  C{refuted}: the same.
+    @ivar verdicts: AI → its verdict, of all that reported one on these very bytes, but for the author's owner's.
+    @ivar owners: owners of these and of the author, of those that have one.
     @ivar confirmation: what those who confirmed it measured.
     @ivar timestamp: when it was shared, as its author's clock said (RFC 3339).
     """
@@ -67,6 +70,7 @@ class Entry(Struct):
     key: ComponentKey
     olderRules: bool = False
     verdicts: dict[str, Verdict] = {}
+    owners: dict[str, str] = {}
     confirmation: Confirmation = Confirmation()
 
     @property
@@ -175,7 +179,11 @@ def _whole(body: bytes) -> Component:
 
 
 def _entry(reader: Reader, stored: StoredComponent, decode: Callable[[bytes], Component] = _whole) -> Entry:
-    verdicts = {aiId: Verdict(verdict) for aiId, verdict in reader.reports.verdicts(stored.digest, stored.author)}
+    found = reader.reports.verdicts(stored.digest, stored.author)
+    verdicts = {aiId: Verdict(verdict) for aiId, verdict, _ in found}
+    owners = {aiId: owner for aiId, _, owner in found if owner is not None}
+    if (own := reader.owners.of(stored.author)) is not None:
+        owners[stored.author] = own
     return Entry(
         decode(stored.body),
         stored.author,
@@ -187,6 +195,7 @@ def _entry(reader: Reader, stored: StoredComponent, decode: Callable[[bytes], Co
         stored.key,
         stored.olderRules,
         verdicts,
+        owners,
         confirmation(reader, stored.digest, stored.author) if stored.confirmed else Confirmation(),
     )
 
@@ -249,6 +258,16 @@ def _gain(child: Entry, parent: Entry) -> float | None:
     return gain if math.isfinite(gain) else None
 
 
+def byOwner(ais: Collection[str], owners: Mapping[str, str]) -> list[str]:
+    """Voices as people are told of them: each owner once, with the AIs; an AI without one by its id."""
+    alone = [aiId for aiId in ais if aiId not in owners]
+    theirs: dict[str, list[str]] = {}
+    for aiId in ais:
+        if aiId in owners:
+            theirs.setdefault(owners[aiId], []).append(aiId)
+    return sorted([*alone, *(f"{owner} ({', '.join(ids)})" for owner, ids in theirs.items())])
+
+
 def describe(entry: Entry) -> dict[str, Any]:
     """The words of a list about a component, as JSON values."""
     report, manifest = entry.report, entry.component.manifest
@@ -272,6 +291,7 @@ def describe(entry: Entry) -> dict[str, Any]:
         "confirmed": entry.confirmed,
         "refuted": entry.refuted,
         "verdicts": {aiId: verdict.value for aiId, verdict in entry.verdicts.items()},
+        "owners": entry.owners,
         "shared": entry.timestamp,
         "seq": entry.seq,
     }

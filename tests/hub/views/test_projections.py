@@ -194,8 +194,8 @@ class IndexTests(HubTestCase):
     def test_turns(self) -> None:
         """Who is where in its author's turns is read from an index, not sorted."""
         for table, order in (
-            ("shared_components", "PARTITION BY ai_id, standing ORDER BY development_level DESC, seq DESC"),
-            ("shared_patterns", "PARTITION BY ai_id ORDER BY confidence DESC, seq DESC"),
+            ("shared_components", "PARTITION BY voice, standing ORDER BY development_level DESC, seq DESC"),
+            ("shared_patterns", "PARTITION BY voice ORDER BY confidence DESC, seq DESC"),
         ):
             plan = self.hub.rows(f"EXPLAIN QUERY PLAN SELECT ROW_NUMBER() OVER ({order}) FROM {table}")
             self.assertNotIn("TEMP B-TREE", str(plan))
