@@ -6,7 +6,7 @@ kernelnet: trainers that build parts of an operating system together, and believ
   - `kernelnet.message`: what travels; `kernelnet.wire`: lines to messages and back
   - `kernelnet.interfaces`: everything a third party implements; `kernelnet.plugins` finds it, `kernelnet.testing` helps
     to test it
-  - `kernelnet.identity`: tokens, the CA, TLS options
+  - `kernelnet.identity`: tokens, the CA, TLS options; `kernelnet.attestation`: verdicts as signed statements
   - `kernelnet.hub`, `kernelnet.trainer`: the two ends
   - `kernelnet.learning`: the learning half of a trainer, without a network
   - `kernelnet.workbench`, `kernelnet.generators`, `kernelnet.expressions`: where components are proved, who writes

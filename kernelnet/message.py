@@ -166,7 +166,11 @@ class Handshake(Struct, forbid_unknown_fields=True):
 
 
 class Hello(Struct, omit_defaults=True):
-    """First message of a client: who it is, what it can do; with C{"protocol": 2} it may resume where it left off."""
+    """
+    First message of a client: who it is, what it can do; with C{"protocol": 2} it may resume where it left off.
+
+    @ivar certificate_request: PKCS #10 in PEM, for the key that it signs its verdicts with.
+    """
 
     specialization: Name = "general"
     capabilities: Words = []
@@ -178,6 +182,7 @@ class Hello(Struct, omit_defaults=True):
     resume_after: Annotated[int, Meta(ge=0)] | None = None
     generators: Words = []
     workbenches: Words = []
+    certificate_request: Annotated[str, Meta(max_length=2048)] | None = None
 
 
 class AiInfo(Struct, omit_defaults=True):
@@ -218,6 +223,7 @@ class TrainingSync(Struct, omit_defaults=True):
     @ivar next: the cursor of the next page, C{None} after the last.
     @ivar resumed: whether the replay continues from the hello's C{resume_after}.
     @ivar credential: an enrolling AI's own token, to be kept and used from then on.
+    @ivar certificate: (PEM) for the key of the hello's C{certificate_request}.
     """
 
     global_knowledge_base: KnowledgeBase | None = None
@@ -229,6 +235,7 @@ class TrainingSync(Struct, omit_defaults=True):
     resumed: bool | None = None
     next: str | None = None
     credential: str | None = None
+    certificate: Annotated[str, Meta(max_length=4096)] | None = None
 
 
 class PatternShare(Struct):

@@ -6,6 +6,7 @@ The C{kernelnet} command.
   - C{tables}: lists with one line a row, on narrow terminals too
   - C{tokens}, C{certs}: the groups of these names; C{storage}: backup, restore; C{doctor}: what is wrong, what to do
   - C{exporters}: the command of that name, and what C{components export --for} does; C{deploy}: the group
+  - C{attestations}: C{verify}, and what C{components export --attest} writes
   - C{components}, C{sessions}: the groups of these names; C{listings}: ais, patterns, leaderboard
   - C{language_models}: C{llm}, and the options by which commands choose models
   - C{bench}: the group of that name; C{arguments}: what the arguments of all that is about workbenches mean

@@ -20,6 +20,7 @@ from kernelnet.hub.admin.control_server import ControlFactory
 from kernelnet.hub.admin.status import HubStatus
 from kernelnet.hub.auth.authenticator import TokenAuthenticator
 from kernelnet.hub.auth.certificates import HubCertificates
+from kernelnet.hub.auth.signing import Certify
 from kernelnet.hub.connection.absence import Absence
 from kernelnet.hub.connection.admission import AdmissionControl
 from kernelnet.hub.connection.connections import Connections
@@ -58,6 +59,7 @@ class Hub:
     @param joinHash: `kernelnet.identity.tokenHash` of the join token.
     @param wallClock: Unix seconds.
     @param needsOwner: whether nobody is let in who has no owner.
+    @param certify: gives certificates for the keys that verdicts are signed with; C{None}: this hub gives none.
     """
 
     _logger = Logger(namespace="kernelnet.hub")
@@ -74,6 +76,7 @@ class Hub:
         bounds: Bounds | None = None,
         policy: RetentionPolicy | None = None,
         needsOwner: bool = False,
+        certify: Certify | None = None,
     ) -> None:
         bounds = bounds or Bounds()
         self.log = log
@@ -106,6 +109,7 @@ class Hub:
             errors=self.errors,
             clock=clock,
             wallClock=wallClock,
+            certify=certify,
         )
         self.factory = HubFactory(context, lambda: self.connections.suspended)
         self.retention = LogRetention(

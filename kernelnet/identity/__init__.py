@@ -17,6 +17,7 @@ C{certs/README.rst} explains each file and how it is made again.
   - C{errors}: `IdentityError`
   - C{secret}: tokens, their hashes, files for secrets, join strings
   - C{certificates}: the CA, what it signs, what a certificate says
+  - C{signing}: keys that verdicts are signed with, and the hub's certificates for them
   - C{state}: the state directory, and whether it is still there
   - C{tls}: TLS options of both ends
 """

@@ -38,6 +38,7 @@ from kernelnet.trainer.work.goal_builder import GoalBuilder
 from kernelnet.trainer.work.job_queue import JobQueue
 from kernelnet.trainer.work.publication import Publisher
 from kernelnet.trainer.work.search_rounds import SearchRounds
+from kernelnet.trainer.work.signing import VerdictSigner
 from kernelnet.trainer.work.verification import MEASURE, Verification
 from kernelnet.trainer.work.verifier_selection import VerifierSelection
 from kernelnet.trainer.work.worker import Worker
@@ -99,6 +100,7 @@ class Trainer(Service):
         self.store = Store(self.folder / "trainer.db", reactor)
         self.outbox = Outbox(aiId, self.store, self._failIfRunning)
         self.knowledge = KnowledgeBase(aiId, self.store)
+        self.signer = VerdictSigner(self.folder, aiId)
         self._composeWork()
         self._composeConnection()
         self.progress = Progress(
@@ -127,6 +129,7 @@ class Trainer(Service):
             outbox=outbox,
             jobs=jobs,
             selection=VerifierSelection(profile.aiId, local, knowledge, clock),
+            signer=self.signer,
             isRunning=self._isRunning,
         )
         self.sessions = Sessions(
@@ -170,6 +173,7 @@ class Trainer(Service):
             knowledge=self.knowledge,
             outbox=self.outbox,
             verification=self.verification,
+            signer=self.signer,
             workbenches=lambda: list(self.local.workbenches),
             forgotten=self.sessions.forgotten,
             fail=self.fail,
@@ -226,6 +230,7 @@ class Trainer(Service):
         try:
             self._lock = self.config.state.lock(f"trainers/{self.profile.aiId}/lock")
             self.store.open()
+            self.signer.load()
             self._files = FilesInPlace(self.folder, self.folder / "lock", self.store.path)
         except (IdentityError, StoreError, OSError) as e:
             self.fail(e)

@@ -103,7 +103,7 @@ FRAMES = (
         "words that all have in common, and tools",
         (
             ("log_format", "wire", "plugins", "workbench.words", "asyncio_bridge"),
-            ("interfaces", "", "interrupt", "daemon", "duration"),
+            ("interfaces", "", "interrupt", "daemon", "duration", "attestation"),
             ("untrusted", "", "learning.goal", "workbench.abi", "workbench.account", "identity"),
             ("", "message", "", "knowledge", ""),
             ("", "", "artifacts", "", ""),

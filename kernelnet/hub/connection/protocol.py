@@ -223,11 +223,11 @@ class HubProtocol(LineProtocol):
                 f"kernelnet tokens issue {self.aiId} --token",
                 message.message_id,
             )
-        again = self.greeted
-        self.greeted = True
+        again, self.greeted = self.greeted, True
         self.version = version
         self.ordered = version >= 2
-        return HelloWork(self, hello, again, self._context.log, self._context.presence)
+        context = self._context
+        return HelloWork(self, hello, again, context.log, context.presence, certify=context.certify)
 
     def _trainingSync(self, message: NetworkMessage) -> None:
         request = wire.decodePayload(message, SyncRequest)

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kernelnet.artifacts import Component, Manifest, Report, Verdict
+from kernelnet.artifacts import Attestation, Component, Manifest, PerformanceReport, Report, Verdict
 from kernelnet.hub.storage.statements.knowledge import COMPONENT_SORTS as SORTS
 from kernelnet.hub.storage.statements.knowledge import COMPONENT_STATES as STATES
 from kernelnet.hub.storage.statements.knowledge import MIN_PREFIX, ComponentKey, StoredComponent
@@ -28,6 +28,7 @@ __all__ = [
     "Ancestor",
     "Entry",
     "Unclear",
+    "attestationsOn",
     "byOwner",
     "describe",
     "describeWhole",
@@ -37,6 +38,9 @@ __all__ = [
     "lineage",
     "reportsOn",
 ]
+
+MAX_ATTESTATIONS = 256
+"""Maximum number of reports, of each of two kinds, that are looked through for signed verdicts."""
 
 MAX_MANIFEST = 64 * 1024
 """Bytes of JSON: a list shows a component with a larger one as if it had none."""
@@ -203,6 +207,27 @@ def _entry(reader: Reader, stored: StoredComponent, decode: Callable[[bytes], Co
 def reportsOn(reader: Reader, digest: str, limit: int = 50) -> list[dict[str, Any]]:
     """The newest reports about these bytes, as `kernelnet.hub.views.projections.describeReport` gives them."""
     return [*map(describeReport, reader.reports.onDigest(digest, limit, MAX_REPORT))]
+
+
+def attestationsOn(reader: Reader, entry: Entry) -> tuple[list[Attestation], list[str]]:
+    """
+    Verdicts on a component as they were signed: of each voice the newest that confirms it, and the newest of all.
+
+    @return: the signed ones, of each AI one at most; and the AIs whose verdict has no signature.
+    """
+    reports = reader.reports.confirming(entry.digest, entry.author, MAX_ATTESTATIONS, MAX_REPORT)
+    reports += reader.reports.onDigest(entry.digest, MAX_ATTESTATIONS, MAX_REPORT)
+    signed: dict[str, Attestation] = {}
+    unsigned = []
+    for stored in reports:
+        if stored.verdict is None or stored.reporter in signed or stored.reporter in unsigned:
+            continue
+        report = msgspec.json.decode(stored.body, type=PerformanceReport)
+        if report.attestation is not None:
+            signed[stored.reporter] = report.attestation
+        else:
+            unsigned.append(stored.reporter)
+    return [*signed.values()], unsigned
 
 
 class Ancestor(Struct):

@@ -115,8 +115,9 @@ class PrepareTests(SynchronousTestCase):
         sqlite.prepare(self.path, steps)
         with closing(sqlite3.connect(self.path)) as connection, connection:
             connection.execute(
-                "INSERT INTO shared_components (ai_id, component_id, kind, seq, name, feature, digest, development_level,"
-                " confirmed, timestamp, body) VALUES ('a', 'c', 'component', 1, '', '', 'd', 0.5, 2, '', '{}')"
+                "INSERT INTO shared_components (ai_id, component_id, kind, seq, name, feature, digest,"
+                " development_level, confirmed, timestamp, body)"
+                " VALUES ('a', 'c', 'component', 1, '', '', 'd', 0.5, 2, '', '{}')"
             )
             for seq, aiId in ((2, "b"), (3, "c")):
                 connection.execute(
