@@ -93,20 +93,37 @@ def writeBundle(bundle: Bundle, out: Path) -> None:
     help="A newer list of revoked certificates (kernelnet certs revoked); may be repeated.",
 )
 @click.option("--measure", is_flag=True, help="Measure the component again here, too: that needs nobody's word.")
+@click.option(
+    "--trace",
+    "traces",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="With --measure: a trace of yours that it may be about [default: those that ship]; may be repeated.",
+)
 @jsonOption
-def verify(*, file: Path, ca: Path | None, lists: tuple[Path, ...], measure: bool, asJson: bool) -> None:
+def verify(
+    *,
+    file: Path,
+    ca: Path | None,
+    lists: tuple[Path, ...],
+    measure: bool,
+    traces: tuple[Path, ...],
+    asJson: bool,
+) -> None:
     """
     Check the signed verdicts on a component in FILE (kernelnet components export --attest), without any hub.
 
     Exit code 0: somebody whose word counts has confirmed it, and nobody refuted it; with --measure it is also as
     claimed here.
     """
+    if traces and not measure:
+        raise click.UsageError("--trace goes with --measure")
     bundle = _read(file)
     now = datetime.now(UTC)
     trust = _trust(bundle, ca, lists)
     digest = bundle.component.digest
     found = [check(one, digest, trust, now, author=bundle.author, owner=bundle.owner) for one in bundle.attestations]
-    measured = _measured(bundle.component) if measure else None
+    measured = _measured(bundle.component, traces) if measure else None
     confirmed, refuted = (_voices(found, verdict) for verdict in (Verdict.CONFIRMED, Verdict.REFUTED))
     isGood = bool(confirmed) and not refuted and (measured is None or measured.verdict is Verdict.CONFIRMED)
     if asJson:
@@ -165,9 +182,10 @@ def _revokedList(pem: bytes, what: str) -> x509.CertificateRevocationList:
         raise click.ClickException(f"{what} is no list of revoked certificates (X.509 CRL in PEM)") from None
 
 
-def _measured(component: Component) -> PerformanceReport:
-    """The component measured again, with the traces that ship."""
-    return Verifier({bench.name: bench for bench in available(IWorkbench)}).verify(component)
+def _measured(component: Component, traces: Sequence[Path]) -> PerformanceReport:
+    """The component measured again, on a trace that ships or on one of these."""
+    installed = {bench.name: bench for bench in available(IWorkbench)}
+    return Verifier(installed, lambda bench: [*traces] or [*bench.traces()]).verify(component)
 
 
 def _voices(found: Sequence[Checked], verdict: Verdict) -> list[str]:
