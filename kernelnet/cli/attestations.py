@@ -22,7 +22,7 @@ from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views.components import MAX_ATTESTATIONS, Entry, attestationsOn
 from kernelnet.identity import IdentityError, StateDirectory
 from kernelnet.identity.certificates import readCertificates
-from kernelnet.identity.signing import Certifier
+from kernelnet.identity.signing import LIST_LIFETIME, Certifier
 from kernelnet.interfaces import IWorkbench
 from kernelnet.learning.verification import Verifier
 from kernelnet.plugins import available
@@ -236,7 +236,8 @@ def _show(bundle: Bundle, found: Sequence[Checked], trust: Trust, measured: Perf
         if newest is None:
             click.echo("whether a certificate was revoked is not known: no list of this CA's is here (--crl)")
         else:
-            click.echo(f"none of those that count was revoked by {newest:%Y-%m-%d %H:%M} UTC")
+            old = "; there should be a newer list (--crl)" if datetime.now(UTC) - newest > LIST_LIFETIME else ""
+            click.echo(f"none of those that count was revoked by {newest:%Y-%m-%d %H:%M} UTC{old}")
     if measured is not None:
         verdict = measured.verdict.value if measured.verdict is not None else "?"
         click.echo(f"measured here: {verdict}: {plain(measured.reason, 300)}")

@@ -275,7 +275,8 @@ def _owners(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
         text = f"{len(without)} of {len(ais)} AIs have none, and each of these has a vote of its own: {some}"
         yield Finding("owners", "note", text, "kernelnet tokens owner ID NAME; with --owners required none gets in")
     else:
-        yield Finding("owners", "good", f"{len(ais)} AIs of {len(set(owners.values()))} owners, each with one vote")
+        named = {owners[aiId] for aiId in ais}
+        yield Finding("owners", "good", f"AIs: {len(ais)}; owners, each with one vote: {len(named)}")
 
 
 def _admitted(reader: Reader) -> set[str]:

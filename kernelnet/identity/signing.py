@@ -27,7 +27,16 @@ from kernelnet.identity.certificates import RENEW_BEFORE, CertificateFiles, load
 from kernelnet.identity.errors import IdentityError
 from kernelnet.identity.secret import writeSecret
 
-__all__ = ["DOCUMENT_SIGNING", "Certifier", "SigningKey", "isIssuedBy", "ownerOf", "signerOf"]
+__all__ = [
+    "DOCUMENT_SIGNING",
+    "LIFETIME",
+    "LIST_LIFETIME",
+    "Certifier",
+    "SigningKey",
+    "isIssuedBy",
+    "ownerOf",
+    "signerOf",
+]
 
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 """id-kp-documentSigning."""
