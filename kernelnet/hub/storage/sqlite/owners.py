@@ -8,7 +8,7 @@ from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.sqlite.log import Execute
 from kernelnet.hub.storage.statements.knowledge import VOICES
 
-__all__ = ["IS_OLDER", "OWNER", "VOICE", "SqliteOwners", "countAll", "countVerdicts", "followRules"]
+__all__ = ["IS_OLDER", "OF_REPORT", "OWNER", "VOICE", "SqliteOwners", "countAll", "countVerdicts", "followRules"]
 
 OWNER = "(SELECT owner FROM owners WHERE ai_id = ?)"
 """The owner of an AI."""
@@ -21,11 +21,13 @@ IS_OLDER = """(
         WHERE w.workbench = shared_components.feature AND w.digest != shared_components.workbench_digest
     )
 )"""
+OF_REPORT = "COALESCE('owner ' || r.owner, r.ai_id)"
+"""The voice of a report C{r}, in such words that SQLite takes it from an index."""
 _COUNT = f"""
     UPDATE shared_components SET older_rules = {IS_OLDER}, (confirmed, refuted) = (
         SELECT COUNT(*) FILTER (WHERE verdict = ?), COUNT(*) FILTER (WHERE verdict = ?)
-        FROM (SELECT DISTINCT r.voice, r.verdict FROM performance_reports r
-              WHERE r.digest = shared_components.digest AND r.voice != shared_components.voice)
+        FROM (SELECT DISTINCT {OF_REPORT}, r.verdict FROM performance_reports r
+              WHERE r.digest = shared_components.digest AND {OF_REPORT} != shared_components.voice)
     )
 """  # noqa: S608
 _OWNED = ("shared_patterns", "shared_components", "performance_reports", "workbench_voices")

@@ -17,6 +17,9 @@ ALTER TABLE performance_reports ADD COLUMN voice TEXT AS (COALESCE('owner ' || o
 ALTER TABLE workbench_voices ADD COLUMN owner TEXT;
 ALTER TABLE workbench_voices ADD COLUMN voice TEXT AS (COALESCE('owner ' || owner, ai_id));
 
+-- Who said what on a digest is counted without a look at the rows; an index with voice itself would be no covering one.
+CREATE INDEX performance_reports_voices ON performance_reports (digest, owner, ai_id, verdict);
+
 -- Owners take turns now, and authors are asked for by id.
 DROP INDEX shared_components_turns;
 DROP INDEX shared_patterns_turns;
