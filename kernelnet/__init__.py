@@ -7,7 +7,7 @@ kernelnet: trainers that build parts of an operating system together, and believ
     `kernelnet.line_protocol`: lines of a stream
   - `kernelnet.interfaces`: everything a third party implements; `kernelnet.plugins` finds it, `kernelnet.testing` helps
     to test it
-  - `kernelnet.identity`: tokens, the CA, TLS options
+  - `kernelnet.identity`: tokens, the CA, TLS options; `kernelnet.attestation`: verdicts as signed statements
   - `kernelnet.hub`, `kernelnet.trainer`: the two ends; `kernelnet.mcp`: AI agents as trainers
   - `kernelnet.learning`: the learning half of a trainer, without a network
   - `kernelnet.workbench`, `kernelnet.generators`, `kernelnet.expressions`: where components are proved, who writes

@@ -22,6 +22,7 @@ __all__ = [
     "MAX_PROGRESS",
     "SPECIALIZATIONS",
     "AiId",
+    "Attestation",
     "Candidate",
     "CodeBlock",
     "Component",
@@ -40,6 +41,7 @@ __all__ = [
     "Report",
     "SearchProgress",
     "Share",
+    "Signature",
     "SplitScore",
     "TaskDescription",
     "Text",
@@ -338,6 +340,30 @@ class Observation(Struct, frozen=True, omit_defaults=True):
         return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()
 
 
+Base64 = r"^[A-Za-z0-9+/]*={0,2}\Z"
+
+
+class Signature(Struct, forbid_unknown_fields=True):
+    """
+    A signature of an `Attestation`; all but C{keyid} in base64.
+
+    @ivar keyid: SHA-256 of the key, as securesystemslib has it.
+    @ivar certificate: the hub's for the key (X.509, DER).
+    """
+
+    keyid: Annotated[str, Meta(max_length=64)]
+    sig: Annotated[str, Meta(max_length=128, pattern=Base64)]
+    certificate: Annotated[str, Meta(max_length=2048, pattern=Base64)]
+
+
+class Attestation(Struct, forbid_unknown_fields=True):
+    """A signed statement of who measured a component: an in-toto statement in a DSSE envelope, in base64."""
+
+    payload: Annotated[str, Meta(max_length=8192, pattern=Base64)]
+    payloadType: Annotated[str, Meta(max_length=64)]
+    signatures: Annotated[list[Signature], Meta(min_length=1, max_length=1)]
+
+
 class PerformanceReport(Struct, omit_defaults=True):
     """
     Measurements of a component; with C{digest} and C{verdict} a re-measurement of its author's claim.
@@ -346,6 +372,7 @@ class PerformanceReport(Struct, omit_defaults=True):
     of no observations refuses the message, and can't take it for figures or a verdict.
 
     @ivar performance: metrics by name, such as C{development_level}; docs/reference/protocol.rst has them.
+    @ivar attestation: the verdict, signed by who measured; whoever hands it on looks at its form alone.
     """
 
     component_id: Name
@@ -354,6 +381,7 @@ class PerformanceReport(Struct, omit_defaults=True):
     verdict: Verdict | None = None
     reason: Text = ""
     observation: Observation | None = None
+    attestation: Attestation | None = None
 
     @property
     def figures(self) -> dict[str, Any]:

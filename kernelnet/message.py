@@ -170,7 +170,11 @@ class Handshake(Struct, forbid_unknown_fields=True):
 
 
 class Hello(Struct, omit_defaults=True):
-    """First message of a client: who it is, what it can do; with C{"protocol": 2} it may resume where it left off."""
+    """
+    First message of a client: who it is, what it can do; with C{"protocol": 2} it may resume where it left off.
+
+    @ivar certificate_request: PKCS #10 in PEM, for the key that it signs its verdicts with.
+    """
 
     specialization: Name = "general"
     capabilities: Words = []
@@ -182,10 +186,14 @@ class Hello(Struct, omit_defaults=True):
     resume_after: Annotated[int, Meta(ge=0)] | None = None
     generators: Words = []
     workbenches: Words = []
+    certificate_request: Annotated[str, Meta(max_length=2048)] | None = None
 
 
 class AiInfo(Struct, omit_defaults=True):
-    """One AI as the hub tells of it; C{since} is RFC 3339, C{None} while it is away."""
+    """
+    One AI as the hub tells of it; C{since} is RFC 3339, C{None} while it is away; C{owner}: whose it is, if the
+    operator says so.
+    """
 
     specialization: str
     capabilities: list[str] = []
@@ -194,6 +202,7 @@ class AiInfo(Struct, omit_defaults=True):
     since: str | None = None
     generators: list[str] = []
     workbenches: list[str] = []
+    owner: str | None = None
 
 
 class SyncRequest(Struct, omit_defaults=True):
@@ -219,6 +228,7 @@ class TrainingSync(Struct, omit_defaults=True):
     @ivar resumed: whether the replay continues from the hello's C{resume_after}.
     @ivar takes: of the hub: what it takes that an earlier one would not, by name (`OBSERVATIONS`).
     @ivar credential: an enrolling AI's own token, to be kept and used from then on.
+    @ivar certificate: (PEM) for the key of the hello's C{certificate_request}.
     """
 
     global_knowledge_base: KnowledgeBase | None = None
@@ -231,6 +241,7 @@ class TrainingSync(Struct, omit_defaults=True):
     next: str | None = None
     credential: str | None = None
     takes: list[str] = []
+    certificate: Annotated[str, Meta(max_length=4096)] | None = None
 
 
 class PatternShare(Struct):

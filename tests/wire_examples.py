@@ -61,6 +61,7 @@ HELLO: dict[str, Any] = {
     "resume_after": 41,
     "generators": ["search"],
     "workbenches": ["file_system"],
+    "certificate_request": "-----BEGIN CERTIFICATE REQUEST-----",
 }
 
 FEATURE: dict[str, Any] = {"feature": "file_system", "requirements": {"capacity": 64}}
@@ -107,6 +108,11 @@ PERFORMANCE_REPORT: dict[str, Any] = {
     "digest": DIGEST,
     "verdict": "confirmed",
     "reason": "same engine",
+    "attestation": {
+        "payload": "e30=",
+        "payloadType": "application/vnd.in-toto+json",
+        "signatures": [{"keyid": "ab", "sig": "AAAA", "certificate": "AAAA"}],
+    },
 }
 OBSERVED: dict[str, Any] = {
     "component_id": "component-7",
@@ -188,6 +194,7 @@ FROM_HUB: dict[MessageType, dict[str, Any]] = {
                 "since": "2026-11-22T15:00:00Z",
                 "generators": ["search"],
                 "workbenches": ["file_system"],
+                "owner": "alice",
             }
         },
         "log_id": "0198-aa",
@@ -195,6 +202,7 @@ FROM_HUB: dict[MessageType, dict[str, Any]] = {
         "resumed": True,
         "next": "p:27",
         "credential": "secret",
+        "certificate": "-----BEGIN CERTIFICATE-----",
     },
     MessageType.PATTERN_SHARE: PATTERN_SHARE,
     MessageType.CODE_SHARE: CODE_SHARE,

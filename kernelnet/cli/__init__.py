@@ -7,6 +7,7 @@ The C{kernelnet} command.
   - C{tokens}, C{certs}: the groups of these names; C{storage}: backup, restore; C{doctor}: what is wrong, what to do
   - C{exporters}: the command of that name, and what C{components export --for} does; C{deploy}: the group
   - C{observations}: what was measured at work, shown and shared
+  - C{attestations}: C{verify}, and what C{components export --attest} writes
   - C{components}, C{sessions}: the groups of these names; C{listings}: ais, patterns, leaderboard
   - C{language_models}: C{llm}, and the options by which commands choose models
   - C{bench}: the group of that name; C{arguments}: what the arguments of all that is about workbenches mean

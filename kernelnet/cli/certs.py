@@ -9,16 +9,18 @@ from typing import Any
 
 import click
 
-from kernelnet.cli.common import ask, directory, jsonOption, stateOption
+from kernelnet.cli.common import ask, directory, jsonOption, reading, stateOption, writeNew
 from kernelnet.hub.auth.certificates import offlineClient
+from kernelnet.hub.auth.signing import revokedList
 from kernelnet.identity import IdentityError, checkAiId
+from kernelnet.identity.signing import Certifier
 
 __all__ = ["certs"]
 
 
 @click.group()
 def certs() -> None:
-    """Show and renew the hub's certificate; make client certificates."""
+    """Show and renew the hub's certificate; make client certificates; list revoked signing certificates."""
 
 
 @certs.command()
@@ -62,6 +64,31 @@ def client(ai_id: str, out: Path, state: Path | None, asJson: bool) -> None:
         click.echo(json.dumps({"file": str(out), **found}, indent=2))
         return
     click.echo(f"{out}: {found['subject']}, good until {found['expires']}")
+
+
+@certs.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The new file, for kernelnet verify."
+)
+@stateOption
+@jsonOption
+def revoked(out: Path, state: Path | None, asJson: bool) -> None:
+    """
+    Write the list of those certificates that the hub gave for signing verdicts and has revoked since.
+
+    A hub may run meanwhile.  Give it to who checks verdicts, and a new one at least once a month.
+    """
+    with reading(state) as reader:
+        serials = [one.serial for one in reader.certificates.revoked()]
+        try:
+            found = revokedList(reader, Certifier(directory(state).ca), datetime.now(UTC))
+        except IdentityError as e:
+            raise click.ClickException(str(e)) from None
+    writeNew(out, found)
+    if asJson:
+        click.echo(json.dumps({"file": str(out), "revoked": serials}, indent=2))
+        return
+    click.echo(f"{out}: {len(serials)} revoked certificate{'s' * (len(serials) != 1)}")
 
 
 def _print(found: dict[str, Any], asJson: bool) -> None:

@@ -112,6 +112,21 @@ def noneOf(what: str, wanted: str, names: Sequence[str]) -> str:
     return f"none of {what} {plain(wanted, 64)!r}; there are: {', '.join(shown)}"
 
 
+def writeNew(path: Path, data: bytes) -> None:
+    """
+    Write a new file.
+
+    @raise click.ClickException: it is there already, or can't be written.
+    """
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        raise click.ClickException(f"{path} is there already: give another --out") from None
+    except OSError as error:
+        raise click.ClickException(f"can't write {path}: {error.strerror}") from None
+
+
 @contextmanager
 def reading(state: Path | None) -> Iterator[Reader]:
     """

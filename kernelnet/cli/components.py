@@ -13,7 +13,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from kernelnet.artifacts import Report
-from kernelnet.cli.common import cut, jsonOption, noneOf, reading, stateOption
+from kernelnet.cli.attestations import bundleOf, writeBundle
+from kernelnet.cli.common import cut, directory, jsonOption, noneOf, reading, stateOption, writeNew
 from kernelnet.cli.completion import aiIds, componentIds, exporterNames, workbenchNames
 from kernelnet.cli.exporters import exportComponent, exportFile
 from kernelnet.cli.observations import showObservations
@@ -26,6 +27,7 @@ from kernelnet.hub.views.components import (
     Ancestor,
     Entry,
     Unclear,
+    byOwner,
     describe,
     describeWhole,
     entries,
@@ -158,19 +160,25 @@ def show(component: str, state: Path | None, asJson: bool) -> None:
 @click.option(
     "--for", "target", shell_complete=exporterNames, help="Make of it what this runs; see kernelnet exporters."
 )
+@click.option("--attest", is_flag=True, help="Write it with its signed verdicts, for kernelnet verify; needs --out.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     help="Write to this new file [default: stdout]; with --for to this new folder.",
 )
 @stateOption
-def export(component: str, target: str | None, out: Path | None, state: Path | None) -> None:
+def export(*, component: str, target: str | None, attest: bool, out: Path | None, state: Path | None) -> None:
     """
     Write a COMPONENT's C source with its manifest as a comment, or with --for what a real system runs.
 
     It is a stranger's program: `kernelnet bench run` compiles it in a jail, and runs it in the sandbox.  What --for
     makes is a translation of the module that was measured, which stays in its bounds; COMPONENT may be a C file then.
+
+    With --attest the file holds the component, the verdicts that trainers have signed, and the hub's list of revoked
+    certificates: kernelnet verify checks it anywhere.
     """
+    if attest and (out is None or target is not None):
+        raise click.UsageError("--attest writes one file, and goes without --for: give its name by --out")
     if target is not None and out is None:
         raise click.UsageError("--for writes a folder: give its name by --out")
     if target is not None and out is not None and Path(component).is_file():
@@ -178,6 +186,10 @@ def export(component: str, target: str | None, out: Path | None, state: Path | N
         return
     with reading(state) as reader:
         entry = _find(reader, component)
+        bundle = bundleOf(reader, entry, directory(state)) if attest else None
+    if bundle is not None and out is not None:
+        writeBundle(bundle, out)
+        return
     if target is not None and out is not None:
         exportComponent(target, entry.component, entry.digest, out)
         return
@@ -190,13 +202,7 @@ def export(component: str, target: str | None, out: Path | None, state: Path | N
     if out is None:
         sys.stdout.buffer.write(data)
         return
-    try:
-        with out.open("xb") as file:
-            file.write(data)
-    except FileExistsError:
-        raise click.ClickException(f"{out} is there already: give another --out") from None
-    except OSError as error:
-        raise click.ClickException(f"can't write {out}: {error.strerror}") from None
+    writeNew(out, data)
 
 
 @components.command()
@@ -272,7 +278,9 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         parts = report.parts or [report]
         facts += [("kind", entry.kind or "-"), *(("trained on", _task(part)) for part in parts)]
         facts += [("engine", report.engine), ("claim", _level(entry))]
-    facts += [(verdict.value, aiId) for aiId, verdict in entry.verdicts.items()]
+    for verdict in dict.fromkeys(entry.verdicts.values()):
+        ais = [aiId for aiId, its in entry.verdicts.items() if its is verdict]
+        facts += [(verdict.value, voice) for voice in byOwner(ais, entry.owners)]
     return facts
 
 

@@ -25,9 +25,10 @@ from kernelnet.cli.common import directory, jsonOption, stateOption
 from kernelnet.cli.progress import Tell, progress
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.auth import certificates
-from kernelnet.hub.storage import disk_space
+from kernelnet.hub.storage import disk_space, offline
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.sqlite import backup as copies
+from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.web.server import DEFAULT_PORT
 from kernelnet.identity import IdentityError, StateDirectory
 from kernelnet.interfaces import IExporter
@@ -59,7 +60,7 @@ class Finding(Struct):
 @jsonOption
 def doctor(state: Path | None, asJson: bool) -> None:
     """
-    Check compiler, sandbox, exporters, limits, disk, clock, hub, ports, certificate and the whole of its database.
+    Check compiler, sandbox, exporters, limits, disk, clock, hub, ports, certificate, owners and the whole database.
 
     It may run while the hub does.  Exit code 1: something is bad.
     """
@@ -258,6 +259,31 @@ def _database(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     yield Finding("database", "good", text)
 
 
+def _owners(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
+    if not _isThere(state):
+        return
+    try:
+        with offline.reading(state.database) as reader:
+            owners, ais = reader.owners.all(), _admitted(reader)
+    except DatabaseError:
+        return  # which the check of the database says
+    without = sorted(ais - owners.keys())
+    if not ais or not owners:
+        yield Finding("owners", "good", "none are named: each AI's vote counts alone")
+    elif without:
+        some = ", ".join(without[:5]) + (", …" if len(without) > 5 else "")
+        text = f"{len(without)} of {len(ais)} AIs have none, and each of these has a vote of its own: {some}"
+        yield Finding("owners", "note", text, "kernelnet tokens owner ID NAME; with --owners required none gets in")
+    else:
+        named = {owners[aiId] for aiId in ais}
+        yield Finding("owners", "good", f"AIs: {len(ais)}; owners, each with one vote: {len(named)}")
+
+
+def _admitted(reader: Reader) -> set[str]:
+    """Ids of trainers that have a token or join string."""
+    return {token.aiId for token in reader.tokens.all() if token.kind != "viewer" and token.revokedAt is None}
+
+
 def _isThere(state: StateDirectory) -> bool:
     return state.path.is_dir() and state.database.exists()
 
@@ -272,6 +298,7 @@ CHECKS: tuple[Callable[[StateDirectory, Tell], Iterator[Finding]], ...] = (
     _hub,
     _ports,
     _certificate,
+    _owners,
     _database,
 )
 """In this order: what is quick comes first."""

@@ -20,7 +20,7 @@ from kernelnet.artifacts import Component
 from kernelnet.cli.common import reading
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views import sessions as sessionsView
-from kernelnet.hub.views.components import describe, describeWhole, entries, entryOf, reportsOn
+from kernelnet.hub.views.components import byOwner, describe, describeWhole, entries, entryOf, reportsOn
 from kernelnet.untrusted import plain
 
 __all__ = ["ApiData", "HubData", "Listed", "StoredData", "Told", "Whole", "hubData"]
@@ -53,10 +53,15 @@ class Listed(Struct):
     level: float | None = None
     older_rules: bool = False
     seq: int = 0
+    owners: dict[str, str] = {}
 
     def who(self, verdict: str) -> list[str]:
         """Other AIs with this verdict on it."""
         return sorted(aiId for aiId, its in self.verdicts.items() if its == verdict)
+
+    def voices(self, verdict: str) -> list[str]:
+        """The same by owner, as people are told of it: each owner once, with their AIs; an AI without one by its id."""
+        return byOwner(self.who(verdict), self.owners)
 
 
 class Told(Struct):

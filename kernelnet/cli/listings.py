@@ -40,6 +40,7 @@ def ais(state: Path | None, asJson: bool) -> None:
         return
     columns = (
         Column("AI"),
+        Column("owner", leave=4),
         Column("specialization", least=12, leave=3),
         Column("workbenches", least=12, leave=2),
         Column("state"),
@@ -48,6 +49,7 @@ def ais(state: Path | None, asJson: bool) -> None:
     rows = [
         (
             ai["id"],
+            ai["owner"] or "-",
             plain(ai["specialization"]),
             cut(", ".join(ai["workbenches"]) or "-", 60),
             "connected" if ai["connected"] else "away",

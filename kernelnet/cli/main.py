@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from kernelnet.cli.attestations import verify
 from kernelnet.cli.bench import bench
 from kernelnet.cli.certs import certs
 from kernelnet.cli.common import ask, jsonOption, stateOption
@@ -124,6 +125,7 @@ main.add_command(exporters)
 main.add_command(bench)
 main.add_command(record)
 main.add_command(components)
+main.add_command(verify)
 main.add_command(deploy)
 main.add_command(mcp)
 main.add_command(ais)

@@ -63,7 +63,7 @@ def printDetails(console: Console, found: Sequence[Outcome], completed: Sequence
         ]
         for each in one.components:
             made = sessions.get(each.id, "own search")
-            confirmed = " ".join(each.who("confirmed")) or "nobody yet"
+            confirmed = " ".join(each.voices("confirmed")) or "nobody yet"
             level = each.level or 0.0
             rows.append((level, (plain(each.id), each.author, made, confirmed, f"{level:.3f}")))
         console.print()
@@ -112,7 +112,7 @@ def _sections(found: Sequence[Outcome], cells: int) -> dict[str, list[Row]]:
 
 def _row(one: Outcome, cells: int) -> Row:
     hand, best = one.handMade, one.best
-    confirmed = best.who("confirmed") if best is not None else []
+    confirmed = best.voices("confirmed") if best is not None else []
     mark = Text("-" if hand is not None else " ", "dim")
     if one.isBetter:
         mark = Text("+", "green") if one.isSure or one.gained is None else Text("~", "yellow")

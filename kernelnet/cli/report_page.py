@@ -85,7 +85,7 @@ def _taskRow(one: Outcome) -> tuple[str, ...]:
         f"{hand.best} {hand.level:.3f}" if hand is not None else "–",
         f"{hand.chosen} {hand.chosenLevel:.3f}" if hand is not None else "–",
         "–" if one.level is None else levelText(one.level, one.interval) + ("" if one.isBetter else ", not better"),
-        ", ".join(best.who("confirmed")) if best is not None else "–",
+        ", ".join(best.voices("confirmed")) if best is not None else "–",
         f"{best.id} of {best.author}" if best is not None else "–",
     )
 
@@ -97,14 +97,14 @@ def _handRow(one: Outcome) -> Iterable[tuple[str, str]]:
 
 
 def _componentRow(each: Listed, sessions: Mapping[str, str]) -> tuple[str, ...]:
-    claims = "" if each.who("confirmed") else " claimed"
+    claims = "" if each.voices("confirmed") else " claimed"
     return (
         each.id,
         each.author,
         sessions.get(each.id, "own search"),
         f"{each.level:.3f}{claims}" if each.level is not None else "–",
-        ", ".join(each.who("confirmed")) or "nobody yet",
-        ", ".join(each.who("refuted")) or "–",
+        ", ".join(each.voices("confirmed")) or "nobody yet",
+        ", ".join(each.voices("refuted")) or "–",
     )
 
 

@@ -11,7 +11,7 @@ import click
 from kernelnet.cli.common import Duration, ask, jsonOption, stateOption, when
 from kernelnet.cli.completion import aiIds
 from kernelnet.cli.tables import Column, printRows
-from kernelnet.identity import IdentityError, checkAiId
+from kernelnet.identity import IdentityError, checkAiId, checkOwner
 
 __all__ = ["tokens"]
 
@@ -19,6 +19,13 @@ __all__ = ["tokens"]
 def _checked(context: click.Context, parameter: click.Parameter, value: str) -> str:
     try:
         return checkAiId(value)
+    except IdentityError as e:
+        raise click.BadParameter(str(e), context, parameter) from None
+
+
+def _owner(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else checkOwner(value)
     except IdentityError as e:
         raise click.BadParameter(str(e), context, parameter) from None
 
@@ -41,10 +48,20 @@ def tokens() -> None:
 @click.argument("ai_id", callback=_checked)
 @click.option("--token", "asToken", is_flag=True, help="Print an own token itself, such as for a version 1 client.")
 @click.option("--expires", type=Duration(), help="How long it works [default: a join string 24h, a token for good].")
+@click.option("--owner", callback=_owner, help="Whose AI_ID is: votes are counted by owner [default: as before].")
 @roleOption
 @stateOption
 @jsonOption
-def issue(*, ai_id: str, asToken: bool, expires: float | None, role: str, state: Path | None, asJson: bool) -> None:
+def issue(
+    *,
+    ai_id: str,
+    asToken: bool,
+    expires: float | None,
+    owner: str | None,
+    role: str,
+    state: Path | None,
+    asJson: bool,
+) -> None:
     """
     Print a join string by which AI_ID can enrol from another machine, once.
 
@@ -54,7 +71,9 @@ def issue(*, ai_id: str, asToken: bool, expires: float | None, role: str, state:
     it stops working; tokens that it has go on working.
     """
     command = "viewers issue" if role == "viewer" else "tokens issue" if asToken else "tokens invite"
-    found = ask(state, {"command": command, "ai_id": ai_id, "expires": expires})
+    if owner is not None and role == "viewer":
+        raise click.UsageError("--owner is for trainers: a viewer has no vote")
+    found = ask(state, {"command": command, "ai_id": ai_id, "expires": expires, "owner": owner})
     if asJson:
         click.echo(json.dumps(found, indent=2))
         return
@@ -87,6 +106,28 @@ def rotate(*, ai_id: str, grace: float, expires: float | None, asToken: bool, st
         click.echo(f"{ai_id} is not connected: it gets its new token when it connects before {until} UTC")
 
 
+@tokens.command()
+@click.argument("ai_id", callback=_checked, shell_complete=aiIds)
+@click.argument("name", required=False, callback=_owner)
+@click.option("--none", "remove", is_flag=True, help="Take its owner away: it speaks for itself alone again.")
+@stateOption
+@jsonOption
+def owner(*, ai_id: str, name: str | None, remove: bool, state: Path | None, asJson: bool) -> None:
+    """
+    Say that AI_ID belongs to the owner NAME, by whom its votes are counted.
+
+    What it has said so far is counted anew.  All AIs of an owner have one vote together, and none on what one of them
+    shared.
+    """
+    if (name is None) != remove:
+        raise click.UsageError("give either the owner's NAME or --none")
+    found = ask(state, {"command": "tokens owner", "ai_id": ai_id, "owner": name})
+    if asJson:
+        click.echo(json.dumps(found, indent=2))
+        return
+    click.echo(f"{ai_id} belongs to {name}" if name is not None else f"{ai_id} has no owner: it counts alone")
+
+
 @tokens.command("list")
 @stateOption
 @jsonOption
@@ -98,6 +139,7 @@ def list_(state: Path | None, asJson: bool) -> None:
         return
     columns = (
         Column("AI"),
+        Column("owner"),
         Column("kind"),
         Column("made", leave=3),
         Column("expires", leave=1),
@@ -111,7 +153,8 @@ def list_(state: Path | None, asJson: bool) -> None:
         end = token["expires_at"]
         expires = when(end) + (" (over)" if end is not None and end <= now else "")
         made, used, revoked = (when(token[name]) for name in ("created_at", "used_at", "revoked_at"))
-        rows.append((token["ai_id"], token["kind"], made, expires, used, revoked, token["fingerprint"]))
+        times = made, expires, used, revoked
+        rows.append((token["ai_id"], token["owner"] or "-", token["kind"], *times, token["fingerprint"]))
     printRows(columns, rows)
 
 

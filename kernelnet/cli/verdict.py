@@ -57,7 +57,7 @@ def _of(part: int, whole: int) -> str:
 
 
 def _confirmed(better: Sequence[Outcome]) -> str:
-    counts = [len(one.best.who("confirmed")) for one in better if one.best is not None]
+    counts = [len(one.best.voices("confirmed")) for one in better if one.best is not None]
     least = min(counts)
     words = _NUMBERS[least] if least < len(_NUMBERS) else str(least)
     more = "at least " if max(counts) > least else ""

@@ -20,6 +20,7 @@ from kernelnet.hub.admin.control_server import ControlFactory
 from kernelnet.hub.admin.status import HubStatus
 from kernelnet.hub.auth.authenticator import TokenAuthenticator
 from kernelnet.hub.auth.certificates import HubCertificates
+from kernelnet.hub.auth.signing import Certify
 from kernelnet.hub.connection.absence import Absence
 from kernelnet.hub.connection.admission import AdmissionControl
 from kernelnet.hub.connection.connections import Connections
@@ -59,6 +60,8 @@ class Hub:
 
     @param joinHash: `kernelnet.identity.tokenHash` of the join token.
     @param wallClock: Unix seconds.
+    @param needsOwner: whether nobody is let in who has no owner.
+    @param certify: gives certificates for the keys that verdicts are signed with; C{None}: this hub gives none.
     """
 
     _logger = Logger(namespace="kernelnet.hub")
@@ -74,6 +77,8 @@ class Hub:
         limits: Limits | None = None,
         bounds: Bounds | None = None,
         policy: RetentionPolicy | None = None,
+        needsOwner: bool = False,
+        certify: Certify | None = None,
     ) -> None:
         bounds = bounds or Bounds()
         self.log = log
@@ -93,7 +98,7 @@ class Hub:
         log.subscribe(directory.follow, first=True)
         log.subscribe(self.fanOut.committed)
         log.tellCosts = self._charge
-        self.authenticator = TokenAuthenticator(log, joinHash, wallClock)
+        self.authenticator = TokenAuthenticator(log, joinHash, wallClock, needsOwner)
         self.admission = AdmissionControl(bounds, clock, self.authenticator)
         context = ConnectionContext(
             log=log,
@@ -107,6 +112,7 @@ class Hub:
             errors=self.errors,
             clock=clock,
             wallClock=wallClock,
+            certify=certify,
         )
         self.factory = HubFactory(context, lambda: self.connections.suspended)
         self.retention = LogRetention(

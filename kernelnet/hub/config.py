@@ -32,6 +32,7 @@ class HubConfig:
     @ivar sessions: time that collaborations may take.
     @ivar retention: age and size up to which the log is kept.
     @ivar minFree: bytes that must stay free on its disk.
+    @ivar needsOwner: whether nobody is let in who has no owner.
     """
 
     port: str
@@ -47,6 +48,7 @@ class HubConfig:
     bounds: Bounds
     retention: RetentionPolicy
     minFree: int
+    needsOwner: bool = False
 
     @classmethod
     def fromOptions(cls, options: Mapping[str, Any]) -> HubConfig:
@@ -72,6 +74,7 @@ class HubConfig:
             bounds=bounds,
             retention=policy,
             minFree=minFree,
+            needsOwner=options["owners"] == "required",
         )
 
     @property

@@ -21,6 +21,7 @@ from kernelnet.daemon import endWithFailure, tellSupervisor
 from kernelnet.hub.admin.control_client import LOCK, ControlError, shortPath
 from kernelnet.hub.admin.control_server import ControlFactory
 from kernelnet.hub.auth.certificates import HubCertificates
+from kernelnet.hub.auth.signing import Signing
 from kernelnet.hub.composition import Hub
 from kernelnet.hub.config import HubConfig
 from kernelnet.hub.connection.buffered_tls import BufferedTLSEndpoint
@@ -33,6 +34,7 @@ from kernelnet.hub.storage.sqlite import SqliteEngine
 from kernelnet.hub.web.server import Dashboard, checkWhere
 from kernelnet.hub.workbench_rules import installedRules
 from kernelnet.identity import FilesInPlace, IdentityError, StateDirectory, tokenHash
+from kernelnet.identity.signing import Certifier
 from kernelnet.wire import WireProblem
 
 __all__ = ["HubService"]
@@ -140,6 +142,8 @@ class HubService(Service):
             limits=config.sessions,
             bounds=bounds,
             policy=config.retention,
+            needsOwner=config.needsOwner,
+            certify=Signing(Certifier(self._state.ca)).certify,
         )
         self.hub = hub
         hub.status.minFree = config.minFree

@@ -59,6 +59,12 @@ class Options(usage.Options):
                 "auto",
                 "its port on this machine, ADDRESS:PORT (TLS) or off (auto: 6080, or any that is free)",
             ],
+            [
+                "owners",
+                None,
+                "optional",
+                "optional, or required: nobody is let in without one (kernelnet tokens owner)",
+            ],
             *certificates.OPTIONS,
             *disk_space.OPTIONS,
             *limits.OPTIONS,
@@ -85,6 +91,8 @@ class Options(usage.Options):
         for name in ("session-offered", "session-active"):
             if not 0 < self[name] < 1e9:
                 refuse("kernelhub", f"--{name} must be a number of seconds above 0, not {self[name]:g}")
+        if self["owners"] not in ("optional", "required"):
+            refuse("kernelhub", f"--owners must be optional or required, not {self['owners']!r}")
         try:
             self.config = HubConfig.fromOptions(self)
         except (LimitError, disk_space.StorageError, DashboardError) as e:

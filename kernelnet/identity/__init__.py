@@ -17,6 +17,7 @@ C{certs/README.rst} explains each file and how it is made again.
   - C{errors}: `IdentityError`
   - C{secret}: tokens, their hashes, files for secrets, join strings
   - C{certificates}: the CA, what it signs, what a certificate says
+  - C{signing}: keys that verdicts are signed with, and the hub's certificates for them
   - C{state}: the state directory, and whether it is still there
   - C{tls}: TLS options of both ends
 """
@@ -24,7 +25,7 @@ C{certs/README.rst} explains each file and how it is made again.
 from kernelnet.identity.certificates import RENEW_BEFORE
 from kernelnet.identity.errors import IdentityError
 from kernelnet.identity.secret import JoinString, isToken, newToken, readToken, tokenHash, writeSecret
-from kernelnet.identity.state import FilesInPlace, StateDirectory, checkAiId, defaultState
+from kernelnet.identity.state import FilesInPlace, StateDirectory, checkAiId, checkOwner, defaultState
 from kernelnet.identity.tls import KeyAndChain, ReplaceableTLS, clientTLS, serverTLS, unverifiedTLS
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "ReplaceableTLS",
     "StateDirectory",
     "checkAiId",
+    "checkOwner",
     "clientTLS",
     "defaultState",
     "isToken",

@@ -15,6 +15,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from kernelnet.identity.errors import IdentityError
@@ -25,11 +26,13 @@ __all__ = [
     "CertificateFiles",
     "describe",
     "digestOf",
+    "loadAuthority",
     "makeCA",
     "makeClientCertificate",
     "makeHubCertificate",
     "ownNames",
     "readCertificates",
+    "signedBy",
     "stillGood",
 ]
 
@@ -115,8 +118,11 @@ def _alternativeName(name: str) -> x509.GeneralName:
     return x509.DNSName(name)
 
 
-def _subject(commonName: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, commonName)])
+def _subject(commonName: str, organization: str | None = None) -> x509.Name:
+    names = [x509.NameAttribute(NameOID.COMMON_NAME, commonName)]
+    if organization is not None:
+        names.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
+    return x509.Name(names)
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -153,11 +159,11 @@ def makeHubCertificate(files: CertificateFiles, ca: CertificateFiles, names: Ite
 
     @raise IdentityError: the CA can't be used, or a name is none that a certificate can hold.
     """
-    authority, authorityKey = _authority(ca, now)
+    authority, authorityKey = loadAuthority(ca, now)
     wanted = dict.fromkeys([*names, *_namesBefore(files.certificate, authority)])
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
-        _signedBy(authority, key, "kernelnet hub", ExtendedKeyUsageOID.SERVER_AUTH, now)
+        signedBy(authority, key.public_key(), "kernelnet hub", ExtendedKeyUsageOID.SERVER_AUTH, now)
         .add_extension(x509.SubjectAlternativeName([_alternativeName(n) for n in wanted]), critical=False)
         .sign(authorityKey, hashes.SHA256())
     )
@@ -171,9 +177,9 @@ def makeClientCertificate(ca: CertificateFiles, aiId: str, path: Path, now: date
 
     @raise IdentityError: the CA can't be used, or the file is there or can't be written.
     """
-    authority, authorityKey = _authority(ca, now)
+    authority, authorityKey = loadAuthority(ca, now)
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _signedBy(authority, key, aiId, ExtendedKeyUsageOID.CLIENT_AUTH, now)
+    builder = signedBy(authority, key.public_key(), aiId, ExtendedKeyUsageOID.CLIENT_AUTH, now)
     certificate = builder.sign(authorityKey, hashes.SHA256())
     if path.exists():
         raise IdentityError(f"{path} is there already")
@@ -193,7 +199,12 @@ def _namesBefore(path: Path, authority: x509.Certificate) -> list[str]:
         return []
 
 
-def _authority(ca: CertificateFiles, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+def loadAuthority(ca: CertificateFiles, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """
+    An authority with its key.
+
+    @raise IdentityError: it can't be used.
+    """
     try:
         authority = x509.load_pem_x509_certificate(ca.certificate.read_bytes())
         authorityKey = serialization.load_pem_private_key(ca.key.read_bytes(), password=None)
@@ -211,21 +222,25 @@ def _authority(ca: CertificateFiles, now: datetime) -> tuple[x509.Certificate, e
     return authority, authorityKey
 
 
-def _signedBy(
+def signedBy(
     authority: x509.Certificate,
-    key: ec.EllipticCurvePrivateKey,
+    key: ec.EllipticCurvePublicKey | Ed25519PublicKey,
     commonName: str,
     purpose: x509.ObjectIdentifier,
     now: datetime,
+    *,
+    lifetime: timedelta = HUB_LIFETIME,
+    organization: str | None = None,
 ) -> x509.CertificateBuilder:
+    """A certificate for a public key, for one purpose, that the authority has only to sign."""
     return (
         x509.CertificateBuilder()
-        .subject_name(_subject(commonName))
+        .subject_name(_subject(commonName, organization))
         .issuer_name(authority.subject)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(min(now + HUB_LIFETIME, authority.not_valid_after_utc))
+        .not_valid_after(min(now + lifetime, authority.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_keyUsage(signsCertificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)

@@ -16,7 +16,7 @@ from kernelnet.identity.errors import IdentityError
 from kernelnet.identity.secret import newToken, readToken, writeSecret
 from kernelnet.message import HUB_ID
 
-__all__ = ["FilesInPlace", "StateDirectory", "checkAiId", "defaultState"]
+__all__ = ["FilesInPlace", "StateDirectory", "checkAiId", "checkOwner", "defaultState"]
 
 
 def defaultState() -> Path:
@@ -37,6 +37,19 @@ def checkAiId(value: str) -> str:
         )
     if value == HUB_ID:
         raise IdentityError(f"the ai_id {HUB_ID!r} is reserved for the hub")
+    return value
+
+
+def checkOwner(value: str) -> str:
+    """
+    C{value} if an owner may be called so.
+
+    @raise IdentityError: none may; the text says what may.
+    """
+    if not AI_ID.fullmatch(value):
+        raise IdentityError(
+            f"bad owner {value[:80]!r}: 1 to 64 letters, digits, '_', '.' or '-', starting with a letter or digit"
+        )
     return value
 
 

@@ -39,6 +39,7 @@ from kernelnet.trainer.work.job_queue import JobQueue
 from kernelnet.trainer.work.observations import ObservationSending
 from kernelnet.trainer.work.publication import Publisher
 from kernelnet.trainer.work.search_rounds import SearchRounds
+from kernelnet.trainer.work.signing import VerdictSigner
 from kernelnet.trainer.work.verification import MEASURE, Verification
 from kernelnet.trainer.work.verifier_selection import VerifierSelection
 from kernelnet.trainer.work.worker import Worker
@@ -99,6 +100,7 @@ class Trainer(Service):
         self.store = Store(self.folder / "trainer.db", reactor)
         self.outbox = Outbox(aiId, self.store, self._failIfRunning)
         self.knowledge = KnowledgeBase(aiId, self.store)
+        self.signer = VerdictSigner(self.folder, aiId)
         self._composeWork()
         self._composeConnection()
         self.progress = Progress(
@@ -127,6 +129,7 @@ class Trainer(Service):
             outbox=outbox,
             jobs=jobs,
             selection=VerifierSelection(profile.aiId, local, knowledge, clock),
+            signer=self.signer,
             isRunning=self._isRunning,
         )
         self.sessions = self.sessionsClass(
@@ -185,6 +188,7 @@ class Trainer(Service):
             knowledge=self.knowledge,
             outbox=self.outbox,
             verification=self.verification,
+            signer=self.signer,
             workbenches=lambda: list(self.local.workbenches),
             forgotten=self.sessions.forgotten,
             fail=self.fail,
@@ -241,6 +245,7 @@ class Trainer(Service):
         try:
             self._lock = self.config.state.lock(f"trainers/{self.profile.aiId}/lock")
             self.store.open()
+            self.signer.load()
             self._files = FilesInPlace(self.folder, self.folder / "lock", self.store.path)
         except (IdentityError, StoreError, OSError) as e:
             self.fail(e)

@@ -103,7 +103,7 @@ FRAMES = (
         "words that all have in common, and tools",
         (
             ("log_format", "line_protocol", "plugins", "workbench.words", "asyncio_bridge"),
-            ("interfaces", "wire", "interrupt", "daemon", "duration"),
+            ("interfaces", "wire", "interrupt", "daemon", "duration", "attestation"),
             ("untrusted", "", "learning.goal", "workbench.abi", "workbench.account", "identity"),
             ("", "message", "", "knowledge", ""),
             ("", "", "artifacts", "", ""),

@@ -69,6 +69,29 @@ class CommandTests(CliTestCase, HubTestCase):
         found = json.loads(self.succeed("generators", "--json"))
         self.assertIn("search", [generator["name"] for generator in found["generators"]])
 
+    def test_owners(self) -> None:
+        """An owner is named with a token or later, is listed, and is taken away; what makes no sense is refused."""
+        self.hub.stop()
+        where = ("--state", self.path)
+        self.succeed("tokens", "issue", "AI_5", "--token", "--owner", "alice", *where)
+        self.succeed("tokens", "issue", "AI_6", "--token", *where)
+
+        def owners() -> dict[str, str | None]:
+            found = json.loads(self.succeed("tokens", "list", "--json", *where))
+            return {token["ai_id"]: token["owner"] for token in found if token["ai_id"] in ("AI_5", "AI_6")}
+
+        self.assertEqual(owners(), {"AI_5": "alice", "AI_6": None})
+        doctor = json.loads(self.call("doctor", "--json", *where).stdout)["checks"]
+        (found,) = [check for check in doctor if check["check"] == "owners"]
+        self.assertEqual((found["state"], "AI_6" in found["text"], "AI_5" in found["text"]), ("note", True, False))
+        self.assertIn("AI_6 belongs to bob", self.succeed("tokens", "owner", "AI_6", "bob", *where))
+        self.assertIn("counts alone", self.succeed("tokens", "owner", "AI_5", "--none", *where))
+        self.assertEqual(owners(), {"AI_5": None, "AI_6": "bob"})
+        self.refused(2, "bad owner 'a b'", "tokens", "owner", "AI_5", "a b", *where)
+        self.refused(2, "either the owner's NAME or --none", "tokens", "owner", "AI_5", *where)
+        self.refused(2, "a viewer has no vote", "tokens", "issue", "x", "--role", "viewer", "--owner", "bob", *where)
+        self.refused(1, "tokens issue AI_7 --owner bob", "tokens", "owner", "AI_7", "bob", *where)
+
     # -- exit codes
 
     def test_documented(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -159,10 +160,8 @@ class EndTests(AbuseTestCase):
                     )
                     for n in itertools.islice(number, 3)
                 )
-                try:
+                with contextlib.suppress(OSError):
                     client._socket.send(block)
-                except OSError:
-                    pass
         begin = time.monotonic()
         self.hub.process.terminate()
         self.hub.process.wait(30)

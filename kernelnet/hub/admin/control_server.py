@@ -8,6 +8,7 @@ One JSON object per line, over C{hub.sock} in the state directory, which only th
     -> {"command": "tokens invite", "ai_id": "AI_9", "expires": 3600} <- {…, "result": {"join": "KN1.…", …}}
     -> {"command": "tokens rotate", "ai_id": "AI_9", "grace": 3600, "expires": …, "token": false}
                                                     <- {"ok": true, "result": {"delivered": true, …}}
+    -> {"command": "tokens owner", "ai_id": "AI_9", "owner": "alice"} <- {…, "result": {…}}
     -> {"command": "tokens list"}                   <- {"ok": true, "result": [{…}, …]}
     -> {"command": "tokens revoke", "ai_id": "…"}   <- {"ok": true, "result": {"revoked": 1, "disconnected": true}}
     -> {"command": "backup", "file": "/…"}          <- {"ok": true, "result": {"file": "/…", "bytes": …, "events": …}}
@@ -95,6 +96,8 @@ class _ControlProtocol(LineOnlyReceiver):
         digest = self._digest() if request["command"] == "tokens invite" else ""
 
         def present(result: Any) -> Any:
+            if isinstance(result, dict) and "owner" in result:
+                self._hub.directory.owned(result["ai_id"], result["owner"])
             return presented(result, request, lambda: digest)
 
         return self._hub.log.write(tokenCommand(request)).addCallback(checked).addCallback(present)
@@ -178,6 +181,7 @@ class _ControlProtocol(LineOnlyReceiver):
         "tokens issue": _tokens,
         "tokens invite": _tokens,
         "tokens list": _list,
+        "tokens owner": _tokens,
         "tokens revoke": _revoke,
         "tokens rotate": _rotate,
         "viewers issue": _tokens,

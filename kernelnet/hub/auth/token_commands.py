@@ -9,7 +9,7 @@ from typing import Any
 
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.storage.transaction import Transaction
-from kernelnet.identity import IdentityError, checkAiId
+from kernelnet.identity import IdentityError, checkAiId, checkOwner
 
 __all__ = ["ControlError", "checked", "tokenCommand"]
 
@@ -49,8 +49,13 @@ def _list(request: dict[str, Any]) -> Callable[[Transaction], Any]:
 
 
 def _issue(request: dict[str, Any]) -> Callable[[Transaction], Any]:
-    aiId, lifetime = _aiId(request), _seconds(request, "expires", None)
-    return lambda transaction: {"ai_id": aiId, "token": tokens.issue(transaction, aiId, lifetime)}
+    aiId, lifetime, owner = _aiId(request), _seconds(request, "expires", None), _owner(request)
+
+    def issue(transaction: Transaction) -> dict[str, Any]:
+        token = tokens.issue(transaction, aiId, lifetime)
+        return {"ai_id": aiId, "token": token, "owner": _owned(transaction, aiId, owner)}
+
+    return issue
 
 
 def _issueViewer(request: dict[str, Any]) -> Callable[[Transaction], Any]:
@@ -69,13 +74,33 @@ def _revokeViewer(request: dict[str, Any]) -> Callable[[Transaction], Any]:
 
 
 def _invite(request: dict[str, Any]) -> Callable[[Transaction], Any]:
-    aiId, lifetime = _aiId(request), _seconds(request, "expires", JOIN_LIFETIME)
+    aiId, lifetime, owner = _aiId(request), _seconds(request, "expires", JOIN_LIFETIME), _owner(request)
 
     def invite(transaction: Transaction) -> dict[str, Any]:
         secret = tokens.invite(transaction, aiId, lifetime or 0.0)
-        return {"ai_id": aiId, "secret": secret, "expires_at": transaction.now + (lifetime or 0.0)}
+        expiresAt = transaction.now + (lifetime or 0.0)
+        return {"ai_id": aiId, "secret": secret, "expires_at": expiresAt, "owner": _owned(transaction, aiId, owner)}
 
     return invite
+
+
+def _own(request: dict[str, Any]) -> Callable[[Transaction], Any]:
+    aiId, owner = _aiId(request), _owner(request)
+
+    def own(transaction: Transaction) -> dict[str, Any]:
+        if not tokens.own(transaction, aiId, owner):
+            issue = f"kernelnet tokens issue {aiId} --owner {owner}"
+            return {"refused": f"{aiId} has no token that could get an owner: {issue}"}
+        return {"ai_id": aiId, "owner": owner}
+
+    return own
+
+
+def _owned(transaction: Transaction, aiId: str, owner: str | None) -> str | None:
+    """The owner of an AI that has just been given a token, a new one if C{owner} is one."""
+    if owner is not None:
+        tokens.own(transaction, aiId, owner)
+    return transaction.owners.of(aiId)
 
 
 def _rotate(request: dict[str, Any]) -> Callable[[Transaction], Any]:
@@ -114,6 +139,7 @@ _commands: dict[str, Callable[[dict[str, Any]], Callable[[Transaction], Any]]] =
     "tokens invite": _invite,
     "tokens issue": _issue,
     "tokens list": _list,
+    "tokens owner": _own,
     "tokens revoke": _revoke,
     "tokens rotate": _rotate,
     "viewers issue": _issueViewer,
@@ -124,6 +150,14 @@ _commands: dict[str, Callable[[dict[str, Any]], Callable[[Transaction], Any]]] =
 def _aiId(request: dict[str, Any]) -> str:
     try:
         return checkAiId(str(request.get("ai_id", "")))
+    except IdentityError as e:
+        raise ControlError(str(e)) from None
+
+
+def _owner(request: dict[str, Any]) -> str | None:
+    owner = request.get("owner")
+    try:
+        return None if owner is None else checkOwner(str(owner))
     except IdentityError as e:
         raise ControlError(str(e)) from None
 

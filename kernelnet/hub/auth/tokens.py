@@ -35,6 +35,7 @@ __all__ = [
     "issueViewer",
     "list_",
     "markUsed",
+    "own",
     "renew",
     "revoke",
     "rotate",
@@ -55,6 +56,15 @@ class Grant(Enum):
     """The join token: `enrol` must follow."""
     INVITED = 4
     """The secret of a join string: `enrol` must follow."""
+    OWNERLESS = 5
+    """It would be let in, but has no owner, and this hub takes nobody without one."""
+
+    @property
+    def refusal(self) -> str:
+        """Words for who isn't let in; C{""}: it is."""
+        if self is Grant.OWNERLESS:
+            return "this hub takes nobody whose owner its operator has not named: kernelnet tokens owner ID NAME"
+        return "unknown ai_id or wrong token" if self is Grant.REFUSED else ""
 
     @property
     def joins(self) -> bool:
@@ -164,13 +174,30 @@ def renew(transaction: Transaction, aiId: str) -> str | None:
     return None
 
 
+def own(transaction: Transaction, aiId: str, owner: str | None) -> bool:
+    """
+    Say whose C{aiId} is, by whom its votes are counted from now on; C{None}: it speaks for itself.
+
+    @return: whether C{aiId} ever had a token or join string.
+    """
+    if not transaction.tokens.ofAi(aiId):
+        return False
+    transaction.owners.set(aiId, owner)
+    if owner is None:
+        transaction.note("{ai} has no owner any more", ai=aiId)
+    else:
+        transaction.note("{ai} belongs to {owner}", ai=aiId, owner=owner)
+    return True
+
+
 def revoke(transaction: Transaction, aiId: str) -> int:
     """
-    Lock C{aiId} out until it is issued a new token.
+    Lock C{aiId} out until it is issued a new token; its signing key is worth nothing any more.
 
     @return: how many tokens stopped working.
     """
     count = transaction.tokens.revoke(aiId, transaction.now)
+    transaction.certificates.revoke(aiId, transaction.now)
     if count:
         transaction.note("{count} token(s) of {ai} revoked", count=count, ai=aiId)
     return count
@@ -204,8 +231,9 @@ def list_(reader: Reader) -> list[dict[str, Any]]:
     All tokens, without anything that could be used as one.
 
     @return: C{ai_id}, C{kind}, C{created_at}, C{expires_at}, C{used_at}, C{revoked_at} (Unix seconds or C{None}),
-        C{fingerprint} (the first 12 hex digits of the hash).
+        C{fingerprint} (the first 12 hex digits of the hash), C{owner} (or C{None}).
     """
+    owners = reader.owners.all()
     return [
         {
             "fingerprint": token.hash[:12],
@@ -215,6 +243,7 @@ def list_(reader: Reader) -> list[dict[str, Any]]:
             "expires_at": token.expiresAt,
             "used_at": token.usedAt,
             "revoked_at": token.revokedAt,
+            "owner": owners.get(token.aiId),
         }
         for token in reader.tokens.all()
     ]

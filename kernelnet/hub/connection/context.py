@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from twisted.internet.interfaces import IReactorTime
 
+from kernelnet.hub.auth.signing import Certify
 from kernelnet.hub.connection.admission import AdmissionControl
 from kernelnet.hub.connection.fan_out import FanOut
 from kernelnet.hub.connection.interfaces import ConnectionListener
@@ -35,6 +36,7 @@ class ConnectionContext:
     @ivar received: number of messages since the start, by type.
     @ivar errors: number of errors sent since the start, by code.
     @ivar wallClock: Unix seconds.
+    @ivar certify: gives certificates for signing keys; C{None}: this hub gives none.
     """
 
     log: EventLog
@@ -48,3 +50,4 @@ class ConnectionContext:
     errors: Counter[str]
     clock: IReactorTime
     wallClock: Callable[[], float]
+    certify: Certify | None = None

@@ -8,8 +8,11 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
+import msgspec
+
 from kernelnet import wire
 from kernelnet.hub.auth import tokens
+from kernelnet.hub.auth.signing import Certify
 from kernelnet.hub.connection.interfaces import Connection
 from kernelnet.hub.connection.presence import Presence
 from kernelnet.hub.routing import collaboration_sessions
@@ -28,19 +31,32 @@ class HelloWork:
     A hello on its way into the log (`kernelnet.hub.storage.transaction.Work`): written before what is behind it.
 
     @param again: whether it is not the first of its connection.
+    @param certify: gives a certificate for the key that it signs its verdicts with; C{None}: this hub gives none.
     """
 
     size = 1024
     source: object | None = None
 
-    def __init__(self, connection: Connection, hello: Hello, again: bool, log: EventLog, presence: Presence) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        hello: Hello,
+        again: bool,
+        log: EventLog,
+        presence: Presence,
+        *,
+        certify: Certify | None = None,
+    ) -> None:
         self.author = connection.aiId
         self._connection = connection
-        self._hello = hello
+        self._request, self._certify = hello.certificate_request, certify
+        # It is no description of the AI: nobody else is told of it, and it is kept nowhere.
+        self._hello = msgspec.structs.replace(hello, certificate_request=None)
         self._again = again
         self._log = log
         self._presence = presence
         self._credential: str | None = None
+        self._certificate: str | None = None
 
     def __repr__(self) -> str:
         return f"<HelloWork of {self._connection.aiId}>"
@@ -58,6 +74,8 @@ class HelloWork:
                 raise WireProblem("bad_credentials", "unknown ai_id or wrong token")
         elif connection.version >= 2 and not self._again:
             self._credential = tokens.renew(transaction, connection.aiId)
+        if self._request is not None and self._certify is not None and connection.version >= 2 and not self._again:
+            self._certificate = self._certify(transaction, connection.aiId, self._request)
         read: int | None = None
         if connection.version >= 2:
             read = connection.readSeq if self._again else self._whereFrom()[0]
@@ -67,7 +85,7 @@ class HelloWork:
         connection = self._connection
         if problem is not None and problem.code == "storage_full" and not connection.grant.joins:
             # What was not written can wait: with a full disk, too, the hub routes what needs no log.
-            problem = self._credential = None
+            problem = self._credential = self._certificate = None
             self._presence.noteUnwritten(connection.aiId, self._hello)
         if problem is not None:
             if problem.errorClass is not ErrorClass.CLOSING:
@@ -82,6 +100,7 @@ class HelloWork:
             connection.readSeq = after
         takes = [OBSERVATIONS] if connection.version >= 2 else []
         answer = TrainingSync(seq=after, resumed=resumed, credential=self._credential, takes=takes)
+        answer.certificate = self._certificate
         start = None if self._again else lambda: connection.reader.start(after)
         sendSync(connection, answer, self._log, self._presence, then=start)
 

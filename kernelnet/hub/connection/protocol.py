@@ -145,8 +145,8 @@ class HubProtocol(LineProtocol):
         assert self._handshake is not None
         if self.closing:
             return
-        if grant is Grant.REFUSED:
-            self.close(WireProblem("bad_credentials", "unknown ai_id or wrong token"))
+        if grant.refusal:
+            self.close(WireProblem("bad_credentials", grant.refusal))
             return
         self.grant = grant
         self.aiId = self._handshake.ai_id
@@ -236,7 +236,8 @@ class HubProtocol(LineProtocol):
         self.greeted = True
         self.version = version
         self.ordered = version >= 2
-        return HelloWork(self, hello, again, self._context.log, self._context.presence)
+        context = self._context
+        return HelloWork(self, hello, again, context.log, context.presence, certify=context.certify)
 
     def _trainingSync(self, message: NetworkMessage) -> None:
         request = wire.decodePayload(message, SyncRequest)

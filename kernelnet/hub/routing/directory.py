@@ -55,12 +55,14 @@ class Directory:
     """
     @ivar enrolled: every id that has or had a token of its own.
     @ivar ais: those that ever said hello.
+    @ivar owners: of each AI that has one.
     @ivar completed: number of sessions that each AI completed as their partner.
     """
 
     def __init__(self) -> None:
         self.enrolled: set[str] = set()
         self.ais: dict[str, KnownAi] = {}
+        self.owners: dict[str, str] = {}
         self.completed: Counter[str] = Counter()
         self._byWord: dict[str, list[_Entry]] = {}
 
@@ -72,6 +74,7 @@ class Directory:
         """The directory of all that is stored."""
         directory = cls()
         directory.enrolled = reader.tokens.ids()
+        directory.owners = reader.owners.all()
         directory.completed.update(reader.sessions.completedBy())
         for ai in reader.ais.all():
             directory.heard(ai.aiId, cutHello(msgspec.json.decode(ai.hello, type=Hello)), ai.seenAt)
@@ -79,7 +82,7 @@ class Directory:
 
     def replaceWith(self, other: Directory) -> None:
         """Know what C{other} knows, and nothing else."""
-        self.enrolled, self.ais = other.enrolled, other.ais
+        self.enrolled, self.ais, self.owners = other.enrolled, other.ais, other.owners
         self.completed, self._byWord = other.completed, other._byWord
 
     def follow(self, committed: Committed) -> None:
@@ -125,6 +128,13 @@ class Directory:
         """Nobody is told any more what it said; the id stays taken."""
         if known := self.ais.pop(aiId, None):
             self._takeOut(known)
+
+    def owned(self, aiId: str, owner: str | None) -> None:
+        """The operator said whose C{aiId} is; C{None}: nobody's."""
+        if owner is None:
+            self.owners.pop(aiId, None)
+        else:
+            self.owners[aiId] = owner
 
     def seen(self, aiId: str, now: float) -> None:
         """C{aiId} was here until now."""
@@ -192,6 +202,7 @@ class Directory:
             since=since,
             generators=list(hello.generators),
             workbenches=list(hello.workbenches),
+            owner=self.owners.get(aiId),
         )
 
 

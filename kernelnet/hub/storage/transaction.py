@@ -16,6 +16,7 @@ import msgspec
 from kernelnet import wire
 from kernelnet.hub.storage.log_pages import Event, isNewOnly
 from kernelnet.hub.storage.statements.access import Ais, AisQueries, Tokens, TokensQueries
+from kernelnet.hub.storage.statements.certificates import SigningCertificates, SigningCertificatesQueries
 from kernelnet.hub.storage.statements.knowledge import (
     Components,
     ComponentsQueries,
@@ -26,6 +27,7 @@ from kernelnet.hub.storage.statements.knowledge import (
 )
 from kernelnet.hub.storage.statements.log import LogQueries, Marks, MarksQueries
 from kernelnet.hub.storage.statements.observations import Observations, ObservationsQueries
+from kernelnet.hub.storage.statements.owners import Owners, OwnersQueries
 from kernelnet.hub.storage.statements.sessions import Sessions, SessionsQueries
 from kernelnet.message import HUB_ID, Hello, MessageType, NetworkMessage
 from kernelnet.wire import WireProblem, newMessageId
@@ -76,6 +78,10 @@ class Reader(Protocol):
     @property
     def ais(self) -> AisQueries: ...
     @property
+    def owners(self) -> OwnersQueries: ...
+    @property
+    def certificates(self) -> SigningCertificatesQueries: ...
+    @property
     def sessions(self) -> SessionsQueries: ...
     @property
     def patterns(self) -> PatternsQueries: ...
@@ -103,6 +109,8 @@ class Transaction(ABC):
     marks: Marks
     tokens: Tokens
     ais: Ais
+    owners: Owners
+    certificates: SigningCertificates
     sessions: Sessions
     patterns: Patterns
     components: Components

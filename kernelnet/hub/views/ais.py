@@ -13,8 +13,9 @@ __all__ = ["ais"]
 
 
 def ais(reader: Reader) -> list[dict[str, Any]]:
-    """All that ever said hello: C{id}, what the last hello said, and C{seen_at} (Unix seconds)."""
+    """All that ever said hello: C{id}, what the last hello said, C{seen_at} (Unix seconds), C{owner} or C{None}."""
     found = []
+    owners = reader.owners.all()
     for ai in reader.ais.all():
         hello = msgspec.json.decode(ai.hello, type=Hello)
         found.append(
@@ -26,6 +27,7 @@ def ais(reader: Reader) -> list[dict[str, Any]]:
                 "workbenches": list(hello.workbenches),
                 "protocol": ai.protocol,
                 "seen_at": ai.seenAt,
+                "owner": owners.get(ai.aiId),
             }
         )
     return found

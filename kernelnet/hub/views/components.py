@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from kernelnet.artifacts import Component, Manifest, Report, Verdict
+from kernelnet.artifacts import Attestation, Component, Manifest, PerformanceReport, Report, Verdict
 from kernelnet.hub.storage.statements.knowledge import COMPONENT_SORTS as SORTS
 from kernelnet.hub.storage.statements.knowledge import COMPONENT_STATES as STATES
 from kernelnet.hub.storage.statements.knowledge import MIN_PREFIX, ComponentKey, StoredComponent
@@ -28,6 +28,8 @@ __all__ = [
     "Ancestor",
     "Entry",
     "Unclear",
+    "attestationsOn",
+    "byOwner",
     "describe",
     "describeWhole",
     "entries",
@@ -37,6 +39,9 @@ __all__ = [
     "observationsOf",
     "reportsOn",
 ]
+
+MAX_ATTESTATIONS = 256
+"""Maximum number of reports, of each of two kinds, that are looked through for signed verdicts."""
 
 MAX_MANIFEST = 64 * 1024
 """Bytes of JSON: a list shows a component with a larger one as if it had none."""
@@ -53,7 +58,9 @@ class Entry(Struct):
     @ivar author: who shared it.
     @ivar key: its place in a list.
     @ivar olderRules: whether its claim was measured under other rules of its workbench than those in force.
-    @ivar verdicts: AI → its verdict, of all but the author that reported one on these very bytes.
+    @ivar confirmed: by how many voices: owners, and AIs without one; but not the author's.  C{refuted}: the same.
+    @ivar verdicts: AI → its verdict, of all that reported one on these very bytes, but for the author's owner's.
+    @ivar owners: owners of these and of the author, of those that have one.
     @ivar confirmation: what those who confirmed it measured.
     @ivar timestamp: when it was shared, as its author's clock said (RFC 3339).
     """
@@ -68,6 +75,7 @@ class Entry(Struct):
     key: ComponentKey
     olderRules: bool = False
     verdicts: dict[str, Verdict] = {}
+    owners: dict[str, str] = {}
     confirmation: Confirmation = Confirmation()
 
     @property
@@ -176,7 +184,11 @@ def _whole(body: bytes) -> Component:
 
 
 def _entry(reader: Reader, stored: StoredComponent, decode: Callable[[bytes], Component] = _whole) -> Entry:
-    verdicts = {aiId: Verdict(verdict) for aiId, verdict in reader.reports.verdicts(stored.digest, stored.author)}
+    found = reader.reports.verdicts(stored.digest, stored.author)
+    verdicts = {aiId: Verdict(verdict) for aiId, verdict, _ in found}
+    owners = {aiId: owner for aiId, _, owner in found if owner is not None}
+    if (own := reader.owners.of(stored.author)) is not None:
+        owners[stored.author] = own
     return Entry(
         decode(stored.body),
         stored.author,
@@ -188,6 +200,7 @@ def _entry(reader: Reader, stored: StoredComponent, decode: Callable[[bytes], Co
         stored.key,
         stored.olderRules,
         verdicts,
+        owners,
         confirmation(reader, stored.digest, stored.author) if stored.confirmed else Confirmation(),
     )
 
@@ -212,6 +225,27 @@ def observationsOf(reader: Reader, entry: Entry, each: int = 4, limit: int = 20)
         if manifest is not None and told["wasm_sha256"] == manifest.wasm_sha256:
             found.append({**told, "reporter": stored.reporter, "timestamp": stored.timestamp})
     return found
+
+
+def attestationsOn(reader: Reader, entry: Entry) -> tuple[list[Attestation], list[str]]:
+    """
+    Verdicts on a component as they were signed: of each voice the newest that confirms it, and the newest of all.
+
+    @return: the signed ones, of each AI one at most; and the AIs whose verdict has no signature.
+    """
+    reports = reader.reports.confirming(entry.digest, entry.author, MAX_ATTESTATIONS, MAX_REPORT)
+    reports += reader.reports.onDigest(entry.digest, MAX_ATTESTATIONS, MAX_REPORT)
+    signed: dict[str, Attestation] = {}
+    unsigned = []
+    for stored in reports:
+        if stored.verdict is None or stored.reporter in signed or stored.reporter in unsigned:
+            continue
+        report = msgspec.json.decode(stored.body, type=PerformanceReport)
+        if report.attestation is not None:
+            signed[stored.reporter] = report.attestation
+        else:
+            unsigned.append(stored.reporter)
+    return [*signed.values()], unsigned
 
 
 class Ancestor(Struct):
@@ -267,6 +301,16 @@ def _gain(child: Entry, parent: Entry) -> float | None:
     return gain if math.isfinite(gain) else None
 
 
+def byOwner(ais: Collection[str], owners: Mapping[str, str]) -> list[str]:
+    """Voices as people are told of them: each owner once, with the AIs; an AI without one by its id."""
+    alone = [aiId for aiId in ais if aiId not in owners]
+    theirs: dict[str, list[str]] = {}
+    for aiId in ais:
+        if aiId in owners:
+            theirs.setdefault(owners[aiId], []).append(aiId)
+    return sorted([*alone, *(f"{owner} ({', '.join(ids)})" for owner, ids in theirs.items())])
+
+
 def describe(entry: Entry) -> dict[str, Any]:
     """The words of a list about a component, as JSON values."""
     report, manifest = entry.report, entry.component.manifest
@@ -290,6 +334,7 @@ def describe(entry: Entry) -> dict[str, Any]:
         "confirmed": entry.confirmed,
         "refuted": entry.refuted,
         "verdicts": {aiId: verdict.value for aiId, verdict in entry.verdicts.items()},
+        "owners": entry.owners,
         "shared": entry.timestamp,
         "seq": entry.seq,
     }

@@ -1,8 +1,8 @@
 """
 Words of those who confirmed a component: its level, and how far hand-made policies get on the same.
 
-They are strangers too.  A level is the median of theirs; of a hand-made policy is shown what `WITNESSES` say alike,
-since that is no claim which anybody confirms.
+They are strangers too, and of an owner with several AIs one is heard.  A level is the median of theirs; of a hand-made
+policy is shown what `WITNESSES` say alike, since that is no claim which anybody confirms.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from kernelnet.hub.views.projections import MAX_REPORT
 __all__ = ["WITNESSES", "Confirmation", "HandMade", "confirmation", "handMade"]
 
 WITNESSES = 2
-"""AIs that must say the same of a hand-made policy."""
+"""Voices that must say the same of a hand-made policy."""
 _VOICES = 16
-"""Number of AIs whose words are read: of those who confirmed last; each has one voice, however much it reports."""
+"""Number of voices whose words are read: of those who confirmed last, one each, however much they report."""
 _MAX_NAME = 64
 _LOWEST, _HIGHEST = -1000.0, 2.0
 """Bounds of a component's level and its interval: the optimum is 1, and an interval may reach over it."""

@@ -395,6 +395,8 @@ def reportsOf(reader: Reader, componentId: str) -> list[dict[str, Any]]:
 
 
 def describeReport(report: StoredReport) -> dict[str, Any]:
-    """A report as it was sent, with C{reporter} and C{timestamp}."""
+    """A report as it was sent, with C{reporter} and C{timestamp}, but without a signature, which few ask for."""
+    told = msgspec.json.decode(report.body)
+    told.pop("attestation", None)
     # what the hub knows comes last: nobody reports in another's name
-    return {**msgspec.json.decode(report.body), "reporter": report.reporter, "timestamp": report.timestamp}
+    return {**told, "reporter": report.reporter, "timestamp": report.timestamp}

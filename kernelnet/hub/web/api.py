@@ -176,6 +176,7 @@ def _ai(sources: Sources, aiId: str) -> dict[str, Any]:
         "capabilities": list(known.hello.capabilities),
         "generators": list(known.hello.generators),
         "workbenches": list(known.hello.workbenches),
+        "owner": sources.directory.owners.get(aiId),
         "connected": connection is not None,
         "since": rfc3339(connection.since) if connection is not None else None,
         "seen": rfc3339(sources.presence.seenAt(aiId)),

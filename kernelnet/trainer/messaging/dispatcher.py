@@ -179,6 +179,7 @@ class Dispatcher:
     def _performanceReport(self, message: NetworkMessage, report: m.PerformanceReport, changes: Changes) -> None:
         if report.observation is not None:
             return  # no hub sends one; it must not stand in the place of a verdict
+        report.attestation = None  # it is for who was not here to hear it from the hub
         self._knowledge.addReport(message.sender_id, report, message.timestamp, changes)
         if report.verdict is not None and self._tells("report"):
             self.log.info(

@@ -21,6 +21,7 @@ from kernelnet.trainer.profile import Profile
 from kernelnet.trainer.storage.database import Changes, Store
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 from kernelnet.trainer.storage.outbox import Outbox
+from kernelnet.trainer.work.signing import VerdictSigner
 from kernelnet.trainer.work.verification import Verification
 from kernelnet.untrusted import plain
 from kernelnet.wire import WireProblem, isPosition
@@ -42,6 +43,7 @@ class HubSync:
     @ivar logId: the hub's log that C{cursor} is a position in.
     @ivar cursor: up to which C{seq} everything that is for us was taken.
 
+    @param signer: has the key that verdicts are signed with, which the hub certifies.
     @param workbenches: tells the names of those that this trainer trains on.
     @param forgotten: called when the hub has another log, or we missed a part of it.
     @param fail: called with a reason, for the user, to end the trainer.
@@ -58,6 +60,7 @@ class HubSync:
         knowledge: KnowledgeBase,
         outbox: Outbox,
         verification: Verification,
+        signer: VerdictSigner,
         workbenches: Callable[[], list[str]],
         forgotten: Callable[[Changes], None],
         fail: Callable[[str], None],
@@ -68,6 +71,7 @@ class HubSync:
         self._knowledge = knowledge
         self._outbox = outbox
         self._verification = verification
+        self._signer = signer
         self._workbenches = workbenches
         self._forgotten = forgotten
         self._fail = fail
@@ -115,6 +119,7 @@ class HubSync:
             resume_after=self.cursor,
             generators=list(self._profile.generators),
             workbenches=self._workbenches(),
+            certificate_request=self._signer.request(self._credentials.joining),
         )
 
     def comeBackLater(self) -> None:
@@ -176,6 +181,8 @@ class HubSync:
                 self._fail(f"can't keep the credential in {self._credentials.path}: {e}")
                 return
             self.log.info("{what} {aiId}", what=what, aiId=self._profile.aiId)
+        if sync.certificate is not None:
+            self._signer.keep(sync.certificate)
         knowledge.tell(sync.ai_info)
         if sync.log_id is None:
             return  # just news of who came or went

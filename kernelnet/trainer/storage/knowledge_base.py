@@ -255,6 +255,11 @@ class KnowledgeBase:
             place[task] += 1
         return [known for _, known in sorted(ranked, key=lambda entry: entry[0])]
 
+    def voice(self, aiId: str) -> str:
+        """Owner of an AI, as far as the hub told of one, or else itself: no owner's has the form of an id."""
+        info = self.ais.get(aiId)
+        return aiId if info is None or info.owner is None else f"owner {info.owner}"
+
     def confirmedBy(self, component: Component) -> list[str]:
         """The peers whose re-measurement of C{component} agreed."""
         return [

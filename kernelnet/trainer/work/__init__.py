@@ -9,6 +9,7 @@ The work of a trainer: rounds of its own search, and jobs that messages gave to 
   - C{task_partition}: which part of the tasks is this trainer's own
   - C{feature_requests}: what peers ask for, and what we ask them for
   - C{verification}: peers' claims are measured again, and a verdict recorded
+  - C{signing}: the key that verdicts are signed with
   - C{verifier_selection}: who measures which claim, and when
   - C{publication}: components, patterns and building blocks of our own, kept and said
 """

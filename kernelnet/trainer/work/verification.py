@@ -14,6 +14,7 @@ from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownComponent
 from kernelnet.trainer.storage.outbox import Outbox
 from kernelnet.trainer.work.job_queue import Job, JobQueue
+from kernelnet.trainer.work.signing import VerdictSigner
 from kernelnet.trainer.work.verifier_selection import VerifierSelection
 from kernelnet.untrusted import plain
 
@@ -30,6 +31,7 @@ class Verification:
     @param selection: which claims this trainer measures, and how soon.
     @ivar verdicts: number of claims that were measured in this run, by verdict.
 
+    @param signer: signs them.
     @param isRunning: whether the trainer is; a measurement that was cut short by its end says nothing.
     """
 
@@ -44,6 +46,7 @@ class Verification:
         outbox: Outbox,
         jobs: JobQueue,
         selection: VerifierSelection,
+        signer: VerdictSigner,
         isRunning: Callable[[], bool],
     ) -> None:
         self._aiId = aiId
@@ -52,6 +55,7 @@ class Verification:
         self._outbox = outbox
         self._jobs = jobs
         self._selection = selection
+        self._signer = signer
         self._isRunning = isRunning
         self.verdicts: Counter[Verdict] = Counter()
 
@@ -111,7 +115,7 @@ class Verification:
             self.verdicts[report.verdict] += 1
             self._knowledge.judge(known.digest, report.verdict, changes, report.validationLevel)
         self._knowledge.addReport(self._aiId, report, "", changes)
-        self._outbox.answer(MessageType.PERFORMANCE_REPORT, report, changes)
+        self._outbox.answer(MessageType.PERFORMANCE_REPORT, self._signer.signed(known.component, report), changes)
         self.log.info(
             "Measured {id} of {source} again: {verdict}; {reason}",
             id=plain(known.id),

@@ -3,8 +3,9 @@ Selection of those who measure a claim again, and when they do.
 
 Not everybody measures everything.  Who is to measure a claim is drawn by rendezvous hashing (Thaler and Ravishankar,
 IEEE/ACM Transactions on Networking 6(1), 1998) among those who are there, so that all agree without a word:
-`WITNESSES` measure it at once.  Of the others, whoever trains on its workbench measures it next, since nobody builds on
-what he hasn't measured himself; the rest only if after `REST_AFTER` it still has fewer than `WITNESSES` verdicts.
+`WITNESSES` of different owners measure it at once.  Of the others, whoever trains on its workbench measures it next,
+since nobody builds on what he hasn't measured himself; the rest only if after `REST_AFTER` it still has fewer than
+`WITNESSES` verdicts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownCompone
 __all__ = ["REST_AFTER", "WITNESSES", "VerifierSelection"]
 
 WITNESSES = 2
-"""Number of AIs besides the author that measure a claim, however little they can do with it."""
+"""Number of owners besides the author's that measure a claim, however little they can do with it."""
 
 REST_AFTER = 30.0
 """Seconds after which others measure what its witnesses haven't."""
@@ -39,14 +40,16 @@ class VerifierSelection:
     def isDrawn(self, digest: str, author: str) -> bool:
         """Whether this trainer is a witness of a claim."""
         ours = self._aiId
-        if author == ours:
+        voice = self._knowledge.voice
+        # Of an owner with many AIs one is a witness at most, and none of what one of them claims.
+        if voice(author) == voice(ours):
             return False
-        mine, before = _place(digest, ours), 0
+        mine, before = _place(digest, ours), {voice(author)}
         # Of thousands only the first few are looked at, for most claims: this runs in the reactor, for each that waits.
         for aiId, info in self._knowledge.ais.items():
             if info.connected and aiId not in (ours, author) and _place(digest, aiId) < mine:
-                before += 1
-                if before == WITNESSES:
+                before.add(voice(aiId))
+                if len(before) > WITNESSES or voice(ours) in before:
                     return False
         return True
 
@@ -68,13 +71,14 @@ class VerifierSelection:
         self._since.pop(digest, None)
         if self._isOurs(known) or self.isDrawn(digest, known.source):
             return True
+        voice = self._knowledge.voice
         reports = self._knowledge.reportsOn(known.id)
-        others = [
-            report.verdict
+        others = {
+            voice(aiId)
             for aiId, report in reports.items()
-            if report.digest == digest and aiId not in (known.source, self._aiId)
-        ]
-        return sum(verdict in (Verdict.CONFIRMED, Verdict.REFUTED) for verdict in others) < WITNESSES
+            if report.digest == digest and report.verdict in (Verdict.CONFIRMED, Verdict.REFUTED)
+        }
+        return len(others - {voice(known.source), voice(self._aiId)}) < WITNESSES
 
     def _isOurs(self, known: KnownComponent) -> bool:
         """Whether this trainer could build on it."""

@@ -116,6 +116,7 @@ class EnrolTests(CredentialTestCase):
                 "expires_at": None,
                 "used_at": None,
                 "revoked_at": None,
+                "owner": None,
             },
         )
 

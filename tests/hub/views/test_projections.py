@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from kernelnet.hub.storage.sqlite.owners import OF_REPORT
 from kernelnet.hub.views import projections
 from kernelnet.message import Hello, KnowledgeBase
 from tests.hub.databases import onEveryEngine
@@ -192,11 +193,17 @@ class IndexTests(HubTestCase):
         )
         self.assertNotIn("TEMP B-TREE", str(plan))
 
+    def test_votes(self) -> None:
+        """The votes on a digest are counted in an index, however long the reports are."""
+        counted = f"SELECT DISTINCT {OF_REPORT}, r.verdict FROM performance_reports r WHERE r.digest = 'd'"
+        plan = self.hub.rows(f"EXPLAIN QUERY PLAN {counted} AND {OF_REPORT} != 'a'")
+        self.assertIn("COVERING INDEX performance_reports_voices", str(plan))
+
     def test_turns(self) -> None:
         """Who is where in its author's turns is read from an index, not sorted."""
         for table, order in (
-            ("shared_components", "PARTITION BY ai_id, standing ORDER BY development_level DESC, seq DESC"),
-            ("shared_patterns", "PARTITION BY ai_id ORDER BY confidence DESC, seq DESC"),
+            ("shared_components", "PARTITION BY voice, standing ORDER BY development_level DESC, seq DESC"),
+            ("shared_patterns", "PARTITION BY voice ORDER BY confidence DESC, seq DESC"),
         ):
             plan = self.hub.rows(f"EXPLAIN QUERY PLAN SELECT ROW_NUMBER() OVER ({order}) FROM {table}")
             self.assertNotIn("TEMP B-TREE", str(plan))

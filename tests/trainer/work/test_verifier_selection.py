@@ -58,6 +58,33 @@ class SelectionTests(TrainerTestCase):
         self.assertEqual(count.pop("AI_2"), 0)
         self.assertGreater(min(count.values()), 5)
 
+    def test_owners(self) -> None:
+        """An owner with fifty of those who are there is one witness at most, and none of what one of his claims."""
+        crowd = AiInfo(specialization="security", owner="crowd")
+        self.trainer.knowledge.tell({f"AI_{n}": crowd for n in range(10, 60)})
+        drawn = []
+        for known in [self.claim(n) for n in range(60)]:
+            ais = [*self.trainer.knowledge.ais]
+            drawn.append([ai for ai in ais if self.selectionOf(ai).isDrawn(known.component.digest, "AI_2")])
+            self.assertEqual(len({self.trainer.knowledge.voice(ai) for ai in drawn[-1]}), WITNESSES)
+            theirs = [ai for ai in ais if self.selectionOf(ai).isDrawn(known.component.digest, "AI_10")]
+            self.assertEqual([ai for ai in theirs if self.trainer.knowledge.voice(ai) == "owner crowd"], [])
+        self.assertEqual({len(ais) for ais in drawn}, {WITNESSES})
+
+    def test_verdictsOfOneOwner(self) -> None:
+        """Verdicts of one owner's many AIs are one: others still measure."""
+        known = self.claim(1)
+        digest = known.component.digest
+        ais = [f"AI_{n}" for n in range(10, 60)]
+        for ai in ais:
+            report = PerformanceReport(known.component.id, {}, digest, Verdict.CONFIRMED)
+            self.trainer.knowledge.addReport(ai, report, "", Changes())
+        other = next(s for n in range(3, 9) if not (s := self.selectionOf(f"AI_{n}")).isDrawn(digest, known.source))
+        self.assertFalse(other.isNeeded(known))
+        away = AiInfo(specialization="security", connected=False, owner="crowd")
+        self.trainer.knowledge.tell(dict.fromkeys(ais, away))
+        self.assertTrue(other.isNeeded(known))
+
     def test_crowd(self) -> None:
         """Who is there is looked at as far as need be only, so that a crowd with many claims holds up nobody."""
         self.there(2000)

@@ -56,8 +56,9 @@ class MemoryPatterns:
         counts: Counter[str] = Counter()
         found = []
         for row in self._bestFirst():
-            found.append((PatternTurn(counts[row.author] // each, row.confidence, row.seq), row))
-            counts[row.author] += 1
+            voice = self._tables.voice(row.author)
+            found.append((PatternTurn(counts[voice] // each, row.confidence, row.seq), row))
+            counts[voice] += 1
         found.sort(key=lambda one: one[0].turn)
         behind = [one for one in found if key is None or _inTurn(one[0]) > _inTurn(key)]
         return iter(behind[:limit])
@@ -104,10 +105,13 @@ class MemoryComponents:
         )
 
     def countVerdicts(self, digest: str, author: str | None = None) -> None:
-        judged = {(new.reporter, new.verdict) for _, new in self._tables.reports.values() if new.digest == digest}
+        voice = self._tables.voice
+        reports = [row.new for row in self._tables.reports.values() if row.new.digest == digest]
+        judged = {(voice(report.reporter), report.verdict) for report in reports}
         for key, row in [*self._tables.components.items()]:
             if row.stored.digest == digest and author in (None, row.stored.author):
-                counts = Counter(verdict for reporter, verdict in judged if reporter != row.stored.author)
+                own = voice(row.stored.author)
+                counts = Counter(verdict for reporter, verdict in judged if reporter != own)
                 confirmed, refuted = counts[Verdict.CONFIRMED.value], counts[Verdict.REFUTED.value]
                 counted = row.stored._replace(confirmed=confirmed, refuted=refuted, olderRules=self._isOlder(row))
                 self._tables.components[key] = row._replace(stored=counted)
@@ -126,22 +130,26 @@ class MemoryComponents:
             for row in self._tables.components.values()
             if row.stored.kind == "component"
             and row.stored.digest == digest
-            and row.stored.author != reporter
+            and self._tables.voice(row.stored.author) != self._tables.voice(reporter)
             and row.stored.confirmed > 0
             and row.workbenchDigest
         ]
         newest = max(found, key=lambda row: row.stored.seq, default=None)
         if newest is None:
             return
-        feature, inForce = newest.feature, self._tables.rules.get(newest.feature)
-        self._tables.voices[feature, reporter] = VoiceRow(newest.workbenchDigest, seq)
+        self._tables.voices[newest.feature, reporter] = VoiceRow(newest.workbenchDigest, seq)
+        self.voted(newest.feature)
+
+    def voted(self, feature: str) -> None:
+        """Put those rules of a workbench in force that most of the newest voices are for, unless it is installed."""
+        inForce = self._tables.rules.get(feature)
         if inForce is not None and inForce.installed:
             return
-        voices = sorted(
-            (row for (of, _), row in self._tables.voices.items() if of == feature), key=lambda row: -row.seq
-        )
+        rows = sorted(self._tables.voices.items(), key=lambda one: one[1].seq)
+        voices = {self._tables.voice(aiId): row for (of, aiId), row in rows if of == feature}  # of each the newest
+        newest = sorted(voices.values(), key=lambda row: -row.seq)[:VOICES]
         # Of as many it gives the first: the newest.
-        counts = Counter(row.digest for row in voices[:VOICES])
+        counts = Counter(row.digest for row in newest)
         rules = max(counts, key=lambda one: (counts[one], inForce is not None and one == inForce.digest))
         self._tables.rules[feature] = RulesRow(rules, False)
         self._compareRules(feature)
@@ -170,7 +178,7 @@ class MemoryComponents:
         counts: Counter[tuple[str, int]] = Counter()
         found = []
         for one in _sorted([row.stored for row in self._tables.components.values()], "level"):
-            mine = (one.author, one.standing)
+            mine = (self._tables.voice(one.author), one.standing)
             found.append((ComponentTurn(one.standing, counts[mine] // each, one.level, one.seq), one))
             counts[mine] += 1
         found.sort(key=lambda one: (-one[0].standing, one[0].turn))
@@ -283,13 +291,14 @@ class MemoryReports:
         return self._newest(lambda report: report.digest == digest, limit, below)
 
     def confirming(self, digest: str, author: str, limit: int, below: int) -> list[StoredReport]:
-        seen = {author}
+        seen = {self._tables.voice(author)}
 
         def isNews(report: NewReport) -> bool:
-            if report.digest != digest or report.verdict != Verdict.CONFIRMED.value or report.reporter in seen:
+            voice = self._tables.voice(report.reporter)
+            if report.digest != digest or report.verdict != Verdict.CONFIRMED.value or voice in seen:
                 return False
             if len(report.body) < below:
-                seen.add(report.reporter)
+                seen.add(voice)
             return True
 
         return self._newest(isNews, limit, below)
@@ -298,11 +307,12 @@ class MemoryReports:
         held = [one.componentId for one in self._bySeq() if (one.digest, one.reporter) == (digest, reporter)]
         return min(limit, sum(one != without for one in held))
 
-    def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
+    def verdicts(self, digest: str, author: str) -> list[tuple[str, str, str | None]]:
+        voice = self._tables.voice
         return [
-            (report.reporter, report.verdict)
+            (report.reporter, report.verdict, self._tables.owners.get(report.reporter))
             for report in self._bySeq()
-            if report.digest == digest and report.reporter != author and report.verdict is not None
+            if report.digest == digest and voice(report.reporter) != voice(author) and report.verdict is not None
         ]
 
     def lastConfirmation(self) -> str | None:

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.statements.access import StoredAi, StoredToken
+from kernelnet.hub.storage.statements.certificates import StoredCertificate
 from kernelnet.hub.storage.statements.knowledge import NewPattern, NewReport, StoredComponent
 from kernelnet.hub.storage.statements.log import Mark
 from kernelnet.hub.storage.statements.observations import NewObservation
@@ -197,11 +198,18 @@ class Tables:
     observations: Table[ObservationKey, ObservationRow] = field(default_factory=Table)
     rules: Table[str, RulesRow] = field(default_factory=Table)
     voices: Table[tuple[str, str], VoiceRow] = field(default_factory=Table)
+    owners: Table[str, str] = field(default_factory=Table)
+    certificates: Table[str, StoredCertificate] = field(default_factory=Table)
 
     @property
     def first(self) -> int:
         """The first row of the log that is there, or would be."""
         return self.given - len(self.log) + 1
+
+    def voice(self, aiId: str) -> str:
+        """See `kernelnet.hub.storage.statements.owners`; an owner's has a blank, and so is no AI's id."""
+        owner = self.owners.get(aiId)
+        return aiId if owner is None else f"owner {owner}"
 
     def fork(self) -> Tables:
         """All that is here, to go its own way."""

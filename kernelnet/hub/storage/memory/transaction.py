@@ -8,9 +8,11 @@ from kernelnet.hub.storage.engine import Commit, Committed
 from kernelnet.hub.storage.group_commit import applyAll, applyEach
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.memory.access import MemoryAis, MemoryTokens
+from kernelnet.hub.storage.memory.certificates import MemorySigningCertificates
 from kernelnet.hub.storage.memory.knowledge import MemoryComponents, MemoryPatterns, MemoryReports
 from kernelnet.hub.storage.memory.log import MemoryLog, MemoryMarks, findMessage
 from kernelnet.hub.storage.memory.observations import MemoryObservations
+from kernelnet.hub.storage.memory.owners import MemoryOwners
 from kernelnet.hub.storage.memory.sessions import MemorySessions
 from kernelnet.hub.storage.memory.tables import LogRow, Tables
 from kernelnet.hub.storage.transaction import Transaction, Work
@@ -28,6 +30,8 @@ class MemoryReader:
         self.marks = MemoryMarks(tables)
         self.tokens = MemoryTokens(tables)
         self.ais = MemoryAis(tables)
+        self.owners = MemoryOwners(tables)
+        self.certificates = MemorySigningCertificates(tables)
         self.sessions = MemorySessions(tables)
         self.patterns = MemoryPatterns(tables)
         self.components = MemoryComponents(tables)
@@ -50,6 +54,8 @@ class MemoryTransaction(Transaction):
         self.marks = MemoryMarks(tables)
         self.tokens = MemoryTokens(tables)
         self.ais = MemoryAis(tables)
+        self.owners = MemoryOwners(tables)
+        self.certificates = MemorySigningCertificates(tables)
         self.sessions = MemorySessions(tables)
         self.patterns = MemoryPatterns(tables)
         self.components = MemoryComponents(tables)

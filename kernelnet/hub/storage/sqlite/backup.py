@@ -3,7 +3,7 @@ Copies of the database: ``kernelnet backup`` makes one, ``kernelnet restore`` go
 
 A copy is made by SQLite's online backup from one snapshot, while messages are taken, and is checked in full before it
 gets its name.  What is restored gets a new C{log_id}, so that an AI that had read further than the copy reaches notices
-and pages the knowledge base; tokens are not rolled back: those of today stay as they are, revoked or not.
+and pages the knowledge base; tokens and owners are not rolled back: those of today stay as they are, revoked or not.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from kernelnet.hub.storage.integrity import Damaged, Tell, silent
 from kernelnet.hub.storage.sqlite import checks
 from kernelnet.hub.storage.sqlite.connection import connect, connectReader
 from kernelnet.hub.storage.sqlite.errors import unusable
+from kernelnet.hub.storage.sqlite.owners import countAll
 from kernelnet.hub.storage.sqlite.schema import prepare, schemas, tooNew, versionOf
 
 __all__ = ["backUp", "examine", "headOf", "keep", "look", "prepared", "putInPlace", "replace"]
@@ -79,7 +80,7 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection, tell: Tell) ->
 def prepared(database: Path, file: Path, tell: Tell = silent) -> Iterator[Path]:
     """
     A database made of the backup C{file}, beside C{database}, ready to take that one's place: of the newest schema,
-    sound, with a new C{log_id} and today's tokens.  C{file} itself is only read.
+    sound, with a new C{log_id} and today's tokens and owners.  C{file} itself is only read.
 
     @param tell: is told how far it is, in this thread.
     @raise DatabaseError: it is no backup, is damaged, or is of a newer kernelnet.
@@ -139,12 +140,17 @@ def _makeNew(connection: sqlite3.Connection, current: Path) -> None:
     connection.execute("UPDATE ais SET read_seq = (SELECT COALESCE(MAX(seq), 0) FROM events)")
     if not current.exists():
         return
-    with suppress(sqlite3.Error):  # a damaged database may have no tokens any more: then those of the backup serve
-        with closing(connectReader(current)) as live:
-            columns = [row[1] for row in connection.execute("PRAGMA table_info(tokens)")]
-            found = live.execute(f"SELECT {', '.join(columns)} FROM tokens").fetchall()  # noqa: S608
-        marks = ", ".join("?" * len(columns))
-        connection.executemany(f"INSERT OR REPLACE INTO tokens ({', '.join(columns)}) VALUES ({marks})", found)  # noqa: S608
+    # Whose an AI is, and what was revoked, is not rolled back either: who was found out would be in again.
+    for table in ("tokens", "owners", "signing_certificates"):
+        with suppress(sqlite3.Error):  # a damaged or older database may have none: then those of the backup serve
+            with closing(connectReader(current)) as live:
+                columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+                found = live.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()  # noqa: S608
+            if table == "owners":
+                connection.execute("DELETE FROM owners")
+            marks = ", ".join("?" * len(columns))
+            connection.executemany(f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}) VALUES ({marks})", found)  # noqa: S608
+    countAll(connection.execute)
 
 
 def putInPlace(scratch: Path, path: Path) -> Path | None:

@@ -10,10 +10,10 @@ import msgspec
 from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.sqlite.log import Execute
+from kernelnet.hub.storage.sqlite.owners import IS_OLDER, OWNER, VOICE, countVerdicts, followRules
 from kernelnet.hub.storage.statements.knowledge import (
     LOOKS,
     MIN_PREFIX,
-    VOICES,
     ComponentKey,
     ComponentTurn,
     NewComponent,
@@ -33,16 +33,17 @@ Put = Callable[[str, Sequence[Any]], object]
 """Has an INSERT of one row executed, now or later in the transaction, together with others."""
 
 _PUT_PATTERN = (
-    "INSERT OR REPLACE INTO shared_patterns (seq, ai_id, pattern_id, type, confidence, specialization, timestamp, body)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR REPLACE INTO shared_patterns (seq, ai_id, pattern_id, type, confidence, specialization, timestamp,"  # noqa: S608
+    f" body, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, {OWNER})"
 )
 _PUT_COMPONENT = (
-    "INSERT OR REPLACE INTO shared_components (seq, ai_id, component_id, kind, name, feature, digest,"
-    " development_level, timestamp, body, workbench_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR REPLACE INTO shared_components (seq, ai_id, component_id, kind, name, feature, digest,"  # noqa: S608
+    " development_level, timestamp, body, workbench_digest, owner)"
+    f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {OWNER})"
 )
 _PUT_REPORT = (
-    "INSERT OR REPLACE INTO performance_reports (seq, ai_id, component_id, digest, verdict, timestamp, body)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR REPLACE INTO performance_reports (seq, ai_id, component_id, digest, verdict,"  # noqa: S608
+    f" timestamp, body, owner) VALUES (?, ?, ?, ?, ?, ?, ?, {OWNER})"
 )
 
 _PATTERN = "SELECT ai_id, confidence, seq, timestamp, body FROM shared_patterns"
@@ -58,12 +59,6 @@ _SORTS = {
     "newest": ("-older_rules", "seq"),
 }
 _BEST = "standing DESC, development_level DESC, seq DESC"
-_IS_OLDER = """(
-    workbench_digest != '' AND EXISTS (
-        SELECT 1 FROM workbench_rules w
-        WHERE w.workbench = shared_components.feature AND w.digest != shared_components.workbench_digest
-    )
-)"""
 _STATES = {
     "confirmed": "confirmed > 0 AND refuted = 0",
     "refuted": "refuted > 0 AND confirmed = 0",
@@ -84,7 +79,8 @@ class SqlitePatterns:
     def put(self, event: Event, pattern: NewPattern) -> None:
         p = pattern
         self._put(
-            _PUT_PATTERN, (event.seq, p.author, p.id, p.type, p.confidence, p.specialization, p.timestamp, p.body)
+            _PUT_PATTERN,
+            (event.seq, p.author, p.id, p.type, p.confidence, p.specialization, p.timestamp, p.body, p.author),
         )
 
     def after(self, key: tuple[float, int] | None) -> Iterator[StoredPattern]:
@@ -99,7 +95,7 @@ class SqlitePatterns:
             f"""
             SELECT id, turn, confidence, seq FROM (
                 SELECT rowid AS id, confidence, seq, (ROW_NUMBER() OVER (
-                    PARTITION BY ai_id ORDER BY confidence DESC, seq DESC
+                    PARTITION BY voice ORDER BY confidence DESC, seq DESC
                 ) - 1) / ?1 AS turn FROM shared_patterns
             ) {where} ORDER BY turn, confidence DESC, seq DESC LIMIT {int(limit)}
             """,  # noqa: S608
@@ -138,48 +134,32 @@ class SqliteComponents:
     def put(self, event: Event, component: NewComponent) -> None:
         c = component
         said = c.author, c.id, c.kind, c.name, c.feature, c.digest, c.level, c.timestamp, c.body, c.workbenchDigest
-        self._put(_PUT_COMPONENT, (event.seq, *said))
+        self._put(_PUT_COMPONENT, (event.seq, *said, c.author))
 
     def countVerdicts(self, digest: str, author: str | None = None) -> None:
-        self._execute(
-            f"""
-            UPDATE shared_components SET older_rules = {_IS_OLDER}, (confirmed, refuted) = (
-                SELECT COUNT(*) FILTER (WHERE verdict = ?), COUNT(*) FILTER (WHERE verdict = ?)
-                FROM (SELECT DISTINCT r.ai_id, r.verdict FROM performance_reports r
-                      WHERE r.digest = shared_components.digest AND r.ai_id != shared_components.ai_id)
-            ) WHERE digest = ? {"" if author is None else "AND ai_id = ?"}
-            """,  # noqa: S608
-            (Verdict.CONFIRMED.value, Verdict.REFUTED.value, digest, *([] if author is None else [author])),
-        )
+        countVerdicts(self._execute, digest, author)
 
     def setRules(self, installed: Mapping[str, str]) -> None:
         self._execute("UPDATE workbench_rules SET installed = 0")
         for workbench, digest in installed.items():
             self._execute("INSERT OR REPLACE INTO workbench_rules VALUES (?, ?, 1)", (workbench, digest))
-        self._execute(f"UPDATE shared_components SET older_rules = {_IS_OLDER} WHERE older_rules != {_IS_OLDER}")  # noqa: S608
+        self._execute(f"UPDATE shared_components SET older_rules = {IS_OLDER} WHERE older_rules != {IS_OLDER}")  # noqa: S608
 
     def followRules(self, digest: str, reporter: str, seq: int) -> None:
         found = self._execute(
-            "SELECT feature, workbench_digest FROM shared_components WHERE digest = ? AND ai_id != ?"
+            f"SELECT feature, workbench_digest FROM shared_components WHERE digest = ? AND voice != {VOICE}"  # noqa: S608
             " AND kind = 'component' AND confirmed > 0 AND workbench_digest != '' ORDER BY seq DESC LIMIT 1",
-            (digest, reporter),
+            (digest, reporter, reporter),
         ).fetchone()
         if found is None:
             return
         workbench, rules = found
-        self._execute("INSERT OR REPLACE INTO workbench_voices VALUES (?, ?, ?, ?)", (workbench, reporter, rules, seq))
-        followed = self._execute(
-            "INSERT INTO workbench_rules SELECT ?1, digest, 0 FROM ("
-            "SELECT digest, seq FROM workbench_voices WHERE workbench = ?1 ORDER BY seq DESC LIMIT ?2)"
-            " GROUP BY digest ORDER BY COUNT(*) DESC,"
-            " digest IN (SELECT r.digest FROM workbench_rules r WHERE r.workbench = ?1) DESC, MAX(seq) DESC LIMIT 1"
-            " ON CONFLICT (workbench) DO UPDATE SET digest = excluded.digest"
-            " WHERE NOT installed AND digest != excluded.digest RETURNING workbench",
-            (workbench, VOICES),
-        ).fetchall()
-        compare = f"SET older_rules = {_IS_OLDER} WHERE kind = 'component' AND feature = ?"
-        for one in followed:
-            self._execute(f"UPDATE shared_components {compare}", one)
+        self._execute(
+            "INSERT OR REPLACE INTO workbench_voices (workbench, ai_id, digest, seq, owner)"  # noqa: S608
+            f" VALUES (?, ?, ?, ?, {OWNER})",
+            (workbench, reporter, rules, seq, reporter),
+        )
+        followRules(self._execute, workbench)
 
     def rules(self) -> dict[str, str]:
         return dict(self._execute("SELECT workbench, digest FROM workbench_rules").fetchall())
@@ -203,7 +183,7 @@ class SqliteComponents:
             f"""
             SELECT id, standing, turn, development_level, seq FROM (
                 SELECT rowid AS id, standing, development_level, seq, (ROW_NUMBER() OVER (
-                    PARTITION BY ai_id, standing ORDER BY development_level DESC, seq DESC
+                    PARTITION BY voice, standing ORDER BY development_level DESC, seq DESC
                 ) - 1) / ?1 AS turn FROM shared_components
             ) {where} ORDER BY standing DESC, turn, development_level DESC, seq DESC LIMIT {int(limit)}
             """,  # noqa: S608
@@ -366,7 +346,8 @@ class SqliteReports:
 
     def put(self, event: Event, report: NewReport) -> None:
         r = report
-        self._put(_PUT_REPORT, (event.seq, r.reporter, r.componentId, r.digest, r.verdict, r.timestamp, r.body))
+        said = r.reporter, r.componentId, r.digest, r.verdict, r.timestamp, r.body
+        self._put(_PUT_REPORT, (event.seq, *said, r.reporter))
 
     def ofComponent(self, componentId: str, limit: int, below: int) -> list[StoredReport]:
         sql = f"{_REPORT} WHERE component_id = ? AND length(body) < ? ORDER BY seq DESC LIMIT ?"
@@ -378,11 +359,11 @@ class SqliteReports:
 
     def confirming(self, digest: str, author: str, limit: int, below: int) -> list[StoredReport]:
         rows = self._execute(
-            f"{_REPORT} WHERE digest = ?1 AND seq IN ("  # noqa: S608
+            f"{_REPORT} WHERE digest = ? AND seq IN ("  # noqa: S608
             "SELECT MAX(seq) FROM performance_reports"
-            " WHERE digest = ?1 AND ai_id != ?2 AND verdict = ?3 AND length(body) < ?4"
-            " GROUP BY ai_id ORDER BY MAX(seq) DESC LIMIT ?5) ORDER BY seq DESC",
-            (digest, author, Verdict.CONFIRMED.value, below, limit),
+            f" WHERE digest = ? AND voice != {VOICE} AND verdict = ? AND length(body) < ?"
+            " GROUP BY voice ORDER BY MAX(seq) DESC LIMIT ?) ORDER BY seq DESC",
+            (digest, digest, author, author, Verdict.CONFIRMED.value, below, limit),
         )
         return [*map(StoredReport._make, rows)]
 
@@ -394,11 +375,11 @@ class SqliteReports:
         ).fetchone()
         return int(count)
 
-    def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
+    def verdicts(self, digest: str, author: str) -> list[tuple[str, str, str | None]]:
         return self._execute(
-            "SELECT ai_id, verdict FROM performance_reports WHERE digest = ? AND ai_id != ? AND verdict IS NOT NULL"
-            " ORDER BY seq",
-            (digest, author),
+            "SELECT ai_id, verdict, owner FROM performance_reports"  # noqa: S608
+            f" WHERE digest = ? AND voice != {VOICE} AND verdict IS NOT NULL ORDER BY seq",
+            (digest, author, author),
         ).fetchall()
 
     def lastConfirmation(self) -> str | None:

@@ -16,10 +16,12 @@ from kernelnet.hub.storage.group_commit import applyAll, applyEach
 from kernelnet.hub.storage.integrity import checksum
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.sqlite.access import SqliteAis, SqliteTokens
+from kernelnet.hub.storage.sqlite.certificates import SqliteSigningCertificates
 from kernelnet.hub.storage.sqlite.errors import problemOf
 from kernelnet.hub.storage.sqlite.knowledge import SqliteComponents, SqlitePatterns, SqliteReports
 from kernelnet.hub.storage.sqlite.log import Execute, SqliteLog, SqliteMarks, findMessage, lastGiven
 from kernelnet.hub.storage.sqlite.observations import SqliteObservations
+from kernelnet.hub.storage.sqlite.owners import SqliteOwners
 from kernelnet.hub.storage.sqlite.sessions import SqliteSessions
 from kernelnet.hub.storage.transaction import Transaction, Work
 from kernelnet.message import NetworkMessage
@@ -49,7 +51,19 @@ def _forRows(sql: str) -> str:
 class SqliteReader:
     """A `kernelnet.hub.storage.transaction.Reader` of a connection."""
 
-    __slots__ = ("ais", "components", "log", "marks", "observations", "patterns", "reports", "sessions", "tokens")
+    __slots__ = (
+        "ais",
+        "certificates",
+        "components",
+        "log",
+        "marks",
+        "observations",
+        "owners",
+        "patterns",
+        "reports",
+        "sessions",
+        "tokens",
+    )
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         execute: Execute = connection.execute
@@ -57,6 +71,8 @@ class SqliteReader:
         self.marks = SqliteMarks(execute)
         self.tokens = SqliteTokens(execute)
         self.ais = SqliteAis(execute)
+        self.owners = SqliteOwners(execute)
+        self.certificates = SqliteSigningCertificates(execute)
         self.sessions = SqliteSessions(execute)
         self.patterns = SqlitePatterns(execute, execute)
         self.components = SqliteComponents(execute, execute)
@@ -125,6 +141,8 @@ class SqliteTransaction(Transaction):
         self.marks = SqliteMarks(execute)
         self.tokens = SqliteTokens(execute)
         self.ais = SqliteAis(execute)
+        self.owners = SqliteOwners(execute)
+        self.certificates = SqliteSigningCertificates(execute)
         self.sessions = SqliteSessions(execute)
         self.patterns = SqlitePatterns(execute, put)
         self.components = SqliteComponents(execute, put)

@@ -16,6 +16,8 @@ Modules:
 
   - `log`: the log's rows without their content, and the marks by which retention goes
   - `access`: tokens, and AIs that said hello
+  - `owners`: owners of AIs, by whom votes are counted
+  - `certificates`: certificates of the keys that AIs sign their verdicts with
   - `sessions`: collaborations
   - `knowledge`: patterns, components and reports
   - `observations`: components at work, which no verdict depends on

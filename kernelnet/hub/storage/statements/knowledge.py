@@ -73,7 +73,7 @@ class PatternsQueries(Protocol):
 
     def inTurn(self, each: int, key: PatternTurn | None, limit: int) -> Iterator[tuple[PatternTurn, StoredPattern]]:
         """
-        The first C{limit} where authors take turns: each has its best C{each} in turn 0, the next C{each} in turn 1,
+        The first C{limit} where voices (`Owners`) take turns: each has its best C{each} in turn 0, the next in turn 1,
         and so on; within a turn best first.
 
         @param key: only those that stand behind it.
@@ -116,7 +116,7 @@ MIN_PREFIX = 6
 """Least number of a digest's digits by which a component may be named."""
 
 VOICES = 16
-"""Number of AIs that have a voice on which rules of a workbench are in force: those that confirmed something last."""
+"""Number of voices on which rules of a workbench are in force: of those that confirmed something last."""
 
 COMPONENT_STATES = ("confirmed", "refuted", "disputed", "unmeasured")
 """
@@ -156,7 +156,7 @@ class StoredComponent(NamedTuple):
     """
     The newest version of an author's component.
 
-    @ivar confirmed: by how many AIs other than the author; C{refuted}: the same.
+    @ivar confirmed: by how many voices (`Owners`) other than the author's; C{refuted}: the same.
     @ivar seq: of the message it came with.
     @ivar olderRules: whether its claim was measured under other rules than those in force (`Components.setRules`).
     """
@@ -228,7 +228,7 @@ class ComponentsQueries(Protocol):
         self, each: int, key: ComponentTurn | None, limit: int
     ) -> Iterator[tuple[ComponentTurn, StoredComponent]]:
         """
-        The first C{limit} of both kinds, by standing, where authors take turns: of what has the same standing each has
+        The first C{limit} of both kinds, by standing, where voices take turns: of what has the same standing each has
         its best C{each} in turn 0, the next C{each} in turn 1, and so on; within a turn best first.
 
         @param key: only those that stand behind it.
@@ -322,8 +322,8 @@ class Components(ComponentsQueries, Protocol):
 
     def countVerdicts(self, digest: str, author: str | None = None) -> None:
         """
-        Set C{confirmed} and C{refuted} of each one with this digest: how many AIs other than its author have a report
-        with this digest and that verdict.  An AI with reports of both (under two component ids) counts in both.
+        Set C{confirmed} and C{refuted} of each one with this digest: how many voices (`Owners`) other than its author's
+        have a report with this digest and that verdict.  A voice with reports of both counts in both.
 
         @param author: of those by this one only; C{None}: of all.
 
@@ -339,12 +339,12 @@ class Components(ComponentsQueries, Protocol):
 
     def followRules(self, digest: str, reporter: str, seq: int) -> None:
         """
-        C{reporter} confirmed this digest by the message C{seq}: if a component of another author has it, C{confirmed
+        C{reporter} confirmed this digest by the message C{seq}: if a component of another voice has it, C{confirmed
         > 0} and a C{workbenchDigest}, this is now its voice on the feature; of several that of the highest seq.
 
-        Of the `VOICES` newest (by seq) on that feature those rules come in force that most are for; of as many those
-        that are, else those of the newest.  But what was among the installed in the last `setRules` stays in force.
-        C{olderRules} of those of kind C{component} with this feature is set as `countVerdicts` does it.
+        Of the `VOICES` newest (by seq) on that feature, of an owner the newest alone, those rules come in force that
+        most are for; of as many those that are, else those of the newest.  But what was among the installed in the last
+        `setRules` stays in force.  C{olderRules} of the components with this feature is set as by `countVerdicts`.
         """
 
 
@@ -387,15 +387,15 @@ class ReportsQueries(Protocol):
 
     def confirming(self, digest: str, author: str, limit: int, below: int) -> list[StoredReport]:
         """
-        Of each AI but C{author} the newest on this digest with the verdict C{confirmed} and a body of less than
-        C{below} bytes; the newest C{limit}, by seq descending.
+        Of each voice (`Owners`) but C{author}'s the newest on this digest with the verdict C{confirmed} and a body of
+        less than C{below} bytes; the newest C{limit}, by seq descending.
         """
 
     def idsOn(self, digest: str, reporter: str, without: str, limit: int) -> int:
         """The number of component ids but C{without} that C{reporter} has reports with this digest on, to C{limit}."""
 
-    def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
-        """(reporter, verdict) of those on this digest that have a verdict and are not by C{author}, by seq."""
+    def verdicts(self, digest: str, author: str) -> list[tuple[str, str, str | None]]:
+        """(reporter, verdict, its owner) of those on this digest with a verdict, but of C{author}'s voice; by seq."""
 
     def lastConfirmation(self) -> str | None:
         """The C{timestamp} of the newest (by seq) with the verdict C{confirmed}; C{None}: there is none."""

@@ -90,6 +90,17 @@ export const toTask = (task) => {
 
 export const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
+// Who has this verdict on a component: an owner once, with the AIs; an AI without an owner by its id.
+export function byOwner(component, which) {
+  const voices = new Map();
+  for (const [ai, found] of Object.entries(component.verdicts)) {
+    if (found !== which) continue;
+    const owner = component.owners[ai];
+    voices.set(owner ? `owner ${owner}` : ai, [...(owner && voices.get(`owner ${owner}`) || []), ai]);
+  }
+  return [...voices].map(([voice, ais]) => voice.startsWith("owner ") ? `${voice.slice(6)} (${ais.join(", ")})` : voice).sort().join("; ");
+}
+
 export function verdict(component) {
   const words = [];
   if (component.confirmed) words.push(`confirmed by ${component.confirmed}`);

@@ -1,4 +1,4 @@
-import { h, level, levelWith, many, table, verdict, when } from "./dom.js";
+import { byOwner, h, level, levelWith, many, table, verdict, when } from "./dom.js";
 import { get } from "./live.js";
 
 const usd = (value) => (typeof value === "number" ? `$${value.toFixed(4)}` : "cost unknown");
@@ -12,7 +12,7 @@ async function draw(name, other) {
   const shared = found.component;
   const manifest = shared.manifest || {};
   const facts = [
-    ["author", found.author],
+    ["author", found.owners[found.author] ? `${found.author}, of ${found.owners[found.author]}` : found.author],
     ["digest", h("code", {}, found.digest)],
     ["workbench", found.workbench],
     ["ABI", found.abi],
@@ -20,6 +20,8 @@ async function draw(name, other) {
     ["settings", Object.entries(found.settings || {}).map(([setting, value]) => `${setting} ${value}`).join(", ")],
     ["level", found.claimed ? `${level(found.level)}, as claimed` : `${levelWith(found)}, as those measured it who confirmed it`],
     ["verdict", verdict(found)],
+    ["confirmed by", byOwner(found, "confirmed")],
+    ["refuted by", byOwner(found, "refuted")],
     ["what", shared.description],
     ["generator", manifest.generator],
     ["written by", manifest.provenance && `${manifest.provenance.model}, as its author says: ${many(manifest.provenance.tokens || 0)} tokens, ${usd(manifest.provenance.usd)}; ${many(manifest.provenance.calls || 0)} calls, ${usd(manifest.provenance.spent_usd)} by then`],

@@ -8,6 +8,7 @@ from typing import Any
 
 from kernelnet.hub.storage.engine import Engine
 from kernelnet.hub.storage.statements.access import StoredAi, StoredToken
+from kernelnet.hub.storage.statements.certificates import StoredCertificate
 from kernelnet.hub.storage.statements.knowledge import (
     COMPONENT_SORTS,
     COMPONENT_STATES,
@@ -111,6 +112,11 @@ def _anyStatement(transaction: Transaction, chance: random.Random, name: str) ->
             if chance.random() < 0.3:
                 size = transaction.marks.measure(0, 1 << 40, 2)
                 transaction.note("{size} {count}", size=size, count=transaction.marks.remove(size[0] or 0, 3))
+        case 16:
+            transaction.owners.set(ai, pick([None, "o", "b"]))
+            transaction.certificates.insert(StoredCertificate(name, ai, at, at + chance.randrange(4), pick([None, at])))
+            if chance.random() < 0.2:
+                transaction.note("{count}", count=transaction.certificates.revoke(ai, at))
 
 
 def all_(reader: Reader) -> list[Any]:
@@ -162,6 +168,8 @@ def all_(reader: Reader) -> list[Any]:
         sorted(tokens.all()),
         [sorted(tokens.ofAi(ai)) for ai in AIS],
         (tokens.ids(), tokens.idsBeginning("", 3), tokens.idsBeginning("h", 3)),
+        (reader.owners.all(), [reader.owners.of(ai) for ai in AIS], reader.certificates.revoked()),
+        [[reader.certificates.since(ai, NOW + i) for ai in AIS] for i in range(5)],
         (reader.ais.all(), reader.ais.leastRead(), [reader.ais.protocolOf(ai) for ai in AIS]),
     ]
 

@@ -13,9 +13,20 @@ from kernelnet.hub.storage.engine import Engine, Identity
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import silent
 from kernelnet.hub.storage.statements.access import StoredAi, StoredToken
+from kernelnet.hub.storage.statements.certificates import StoredCertificate
 from kernelnet.hub.storage.transaction import Transaction
 from tests.hub.databases import HubDatabase, OnSqlite, onEveryEngine
 from tests.hub.storage.conformance.support import NOW, FunctionWork, appends
+
+
+def owns(owner: str) -> Callable[[Transaction], Any]:
+    """What gives the AI C{a} an owner, and revokes a certificate of it."""
+
+    def apply(transaction: Transaction) -> None:
+        transaction.owners.set("a", owner)
+        transaction.certificates.insert(StoredCertificate(owner, "a", NOW, NOW + 9, NOW))
+
+    return apply
 
 
 def inserts(hash: str) -> Callable[[Transaction], None]:
@@ -74,7 +85,7 @@ class BackupTests(TestCase):
             self.assertNotEqual(told, [])
             logIds = {before.logId}
             for i in range(2):
-                await self.commit(appends("a", f"later {i}"), inserts(f"now {i}"), saves)
+                await self.commit(appends("a", f"later {i}"), inserts(f"now {i}"), saves, owns(f"owner {i}"))
                 restoration = await self.engine.prepareRestore(self.copy, silent)
                 self.assertEqual([row.seq for row in self.database.logged()], [2, 3])
                 former = await self.engine.replace(restoration)
@@ -86,6 +97,9 @@ class BackupTests(TestCase):
                 self.assertEqual([row.messageId for row in self.database.logged()], ["kept"])
                 tokens = await self.engine.read(lambda reader: reader.tokens.ids())
                 self.assertEqual(tokens, {"then", *(f"now {n}" for n in range(i + 1))})
+                self.assertEqual(await self.engine.read(lambda reader: reader.owners.all()), {"a": f"owner {i}"})
+                revoked = await self.engine.read(lambda reader: reader.certificates.revoked())
+                self.assertEqual([one.serial for one in revoked], [f"owner {n}" for n in range(i + 1)])
                 self.assertEqual(await self.engine.read(lambda reader: reader.ais.all()), [])
             self.assertEqual(self.database.known, 1)
             await self.commit(appends("a", "next"))

@@ -33,7 +33,7 @@ class ReportTests(EngineTestCase):
         return [one.timestamp for one in self.ask(lambda reader: reader.reports.onDigest(digest, limit, below))]
 
     def verdicts(self, digest: str = "d", author: str = "x") -> list[tuple[str, str]]:
-        return self.ask(lambda reader: reader.reports.verdicts(digest, author))
+        return [one[:2] for one in self.ask(lambda reader: reader.reports.verdicts(digest, author))]
 
     def test_kept(self) -> None:
         """A report is kept as it was made, by later engines too, and when its message was removed."""

@@ -13,6 +13,7 @@ from kernelnet import wire
 from kernelnet.hub.storage import integrity, sqlite
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.sqlite import checks
+from kernelnet.hub.storage.sqlite.owners import SqliteOwners
 from tests.hub.support import TIMESTAMP, anEvent
 
 NEWEST = max(sqlite.schemas())
@@ -82,11 +83,12 @@ class PrepareTests(SynchronousTestCase):
         fresh = self.path.with_name("fresh.db")
         sqlite.prepare(fresh)
         steps = sqlite.schemas()
-        for version in range(1, NEWEST):
+        for version in [*steps][:-1]:
             old = self.path.with_name(f"from{version}.db")
             with closing(sqlite3.connect(old)) as connection, connection:
-                for n in range(1, version + 1):
-                    connection.executescript(steps[n])
+                for n in steps:
+                    if n <= version:
+                        connection.executescript(steps[n])
                 connection.executemany(
                     "INSERT INTO meta VALUES (?, ?)", [("schema_version", str(version)), ("log_id", "old")]
                 )
@@ -107,6 +109,33 @@ class PrepareTests(SynchronousTestCase):
             self.assertEqual(value(old, "SELECT group_concat(name || seq) FROM sqlite_sequence"), "events9")
             with closing(sqlite.connectReader(old)) as connection:
                 self.assertEqual(checks.fullCheck(connection), 1)
+
+    def test_voicesOfVersion7(self) -> None:
+        """Before version 8 nobody had an owner: each AI has the vote that it had, until the operator names one."""
+        steps = {version: sql for version, sql in sqlite.schemas().items() if version < 8}
+        sqlite.prepare(self.path, steps)
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.execute(
+                "INSERT INTO shared_components (ai_id, component_id, kind, seq, name, feature, digest,"
+                " development_level, confirmed, timestamp, body)"
+                " VALUES ('a', 'c', 'component', 1, '', '', 'd', 0.5, 2, '', '{}')"
+            )
+            for seq, aiId in ((2, "b"), (3, "c")):
+                connection.execute(
+                    "INSERT INTO performance_reports (ai_id, component_id, digest, seq, verdict, timestamp, body)"
+                    " VALUES (?, 'c', 'd', ?, 'confirmed', '', '{}')",
+                    (aiId, seq),
+                )
+            connection.execute("INSERT INTO shared_patterns VALUES ('a', 'p', 4, 't', 0.5, '', '', '{}')")
+        sqlite.prepare(self.path)
+        for table in ("shared_components", "performance_reports", "shared_patterns"):
+            self.assertEqual(value(self.path, f"SELECT MIN(voice = ai_id AND owner IS NULL) FROM {table}"), 1)
+        self.assertEqual(value(self.path, "SELECT confirmed FROM shared_components"), 2)
+        with closing(sqlite.connect(self.path)) as connection:
+            owners = SqliteOwners(connection.execute)
+            for aiId in "bc":
+                owners.set(aiId, "one")
+        self.assertEqual(value(self.path, "SELECT confirmed FROM shared_components"), 1)
 
     def test_rulesOfVersion4(self) -> None:
         """From version 4 each claim keeps all that it had, and those under other rules than confirmed last are told."""

@@ -1,0 +1,97 @@
+"""Owners in SQLite, and votes counted by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kernelnet.artifacts import Verdict
+from kernelnet.hub.storage.sqlite.log import Execute
+from kernelnet.hub.storage.statements.knowledge import VOICES
+
+__all__ = ["IS_OLDER", "OF_REPORT", "OWNER", "VOICE", "SqliteOwners", "countAll", "countVerdicts", "followRules"]
+
+OWNER = "(SELECT owner FROM owners WHERE ai_id = ?)"
+"""The owner of an AI."""
+VOICE = "COALESCE('owner ' || (SELECT owner FROM owners WHERE ai_id = ?), ?)"
+"""The voice of an AI, whose id is given twice, as the columns of this name have it."""
+
+IS_OLDER = """(
+    workbench_digest != '' AND EXISTS (
+        SELECT 1 FROM workbench_rules w
+        WHERE w.workbench = shared_components.feature AND w.digest != shared_components.workbench_digest
+    )
+)"""
+OF_REPORT = "COALESCE('owner ' || r.owner, r.ai_id)"
+"""The voice of a report C{r}, in such words that SQLite takes it from an index."""
+_COUNT = f"""
+    UPDATE shared_components SET older_rules = {IS_OLDER}, (confirmed, refuted) = (
+        SELECT COUNT(*) FILTER (WHERE verdict = ?), COUNT(*) FILTER (WHERE verdict = ?)
+        FROM (SELECT DISTINCT {OF_REPORT}, r.verdict FROM performance_reports r
+              WHERE r.digest = shared_components.digest AND {OF_REPORT} != shared_components.voice)
+    )
+"""  # noqa: S608
+_OWNED = ("shared_patterns", "shared_components", "performance_reports", "workbench_voices")
+
+
+class SqliteOwners:
+    """`kernelnet.hub.storage.statements.owners.Owners`."""
+
+    __slots__ = ("_execute",)
+
+    def __init__(self, execute: Execute) -> None:
+        self._execute = execute
+
+    def of(self, aiId: str) -> str | None:
+        row = self._execute("SELECT owner FROM owners WHERE ai_id = ?", (aiId,)).fetchone()
+        return str(row[0]) if row else None
+
+    def all(self) -> dict[str, str]:
+        return dict(self._execute("SELECT ai_id, owner FROM owners ORDER BY ai_id").fetchall())
+
+    def set(self, aiId: str, owner: str | None) -> None:
+        if owner is None:
+            self._execute("DELETE FROM owners WHERE ai_id = ?", (aiId,))
+        else:
+            self._execute("INSERT OR REPLACE INTO owners VALUES (?, ?)", (aiId, owner))
+        for table in _OWNED:
+            self._execute(f"UPDATE {table} SET owner = ? WHERE ai_id = ?", (owner, aiId))  # noqa: S608
+        concerned = (
+            " WHERE digest IN (SELECT digest FROM performance_reports WHERE ai_id = ?"
+            " UNION SELECT digest FROM shared_components WHERE ai_id = ?)"
+        )
+        self._execute(f"{_COUNT}{concerned}", (Verdict.CONFIRMED.value, Verdict.REFUTED.value, aiId, aiId))
+        heard = self._execute("SELECT workbench FROM workbench_voices WHERE ai_id = ?", (aiId,)).fetchall()
+        for (workbench,) in heard:
+            followRules(self._execute, workbench)
+
+
+def countVerdicts(execute: Execute, digest: str, author: str | None = None) -> None:
+    """Count the voices on what has this digest.  @param author: on what is this AI's only; C{None}: on all."""
+    only, more = ("", ()) if author is None else (" AND ai_id = ?", (author,))
+    execute(f"{_COUNT} WHERE digest = ?{only}", (Verdict.CONFIRMED.value, Verdict.REFUTED.value, digest, *more))
+
+
+def countAll(execute: Execute) -> None:
+    """Count all voices anew: the table of owners has been replaced."""
+    for table in _OWNED:
+        execute(f"UPDATE {table} SET owner = (SELECT o.owner FROM owners o WHERE o.ai_id = {table}.ai_id)")  # noqa: S608
+    execute(_COUNT, (Verdict.CONFIRMED.value, Verdict.REFUTED.value))
+    for (workbench,) in execute("SELECT DISTINCT workbench FROM workbench_voices").fetchall():
+        followRules(execute, workbench)
+
+
+def followRules(execute: Execute, workbench: str) -> None:
+    """Put those rules of a workbench in force that most of the newest voices are for, unless it is installed."""
+    followed: Sequence[tuple[str]] = execute(
+        "INSERT INTO workbench_rules SELECT ?1, digest, 0 FROM ("
+        # of a voice that of its newest report: SQLite takes the columns of the row with the maximum
+        "SELECT digest, MAX(seq) AS seq FROM workbench_voices WHERE workbench = ?1 GROUP BY voice"
+        " ORDER BY MAX(seq) DESC LIMIT ?2)"
+        " GROUP BY digest ORDER BY COUNT(*) DESC,"
+        " digest IN (SELECT r.digest FROM workbench_rules r WHERE r.workbench = ?1) DESC, MAX(seq) DESC LIMIT 1"
+        " ON CONFLICT (workbench) DO UPDATE SET digest = excluded.digest"
+        " WHERE NOT installed AND digest != excluded.digest RETURNING workbench",
+        (workbench, VOICES),
+    ).fetchall()
+    for one in followed:
+        execute(f"UPDATE shared_components SET older_rules = {IS_OLDER} WHERE feature = ?", one)  # noqa: S608
