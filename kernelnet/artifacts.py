@@ -36,6 +36,7 @@ __all__ = [
     "ObservedScore",
     "Pattern",
     "PerformanceReport",
+    "Provenance",
     "Report",
     "SearchProgress",
     "Share",
@@ -151,6 +152,24 @@ class Report(Struct, frozen=True, omit_defaults=True):
     parts: list[Report] = []
 
 
+class Provenance(Struct, frozen=True, omit_defaults=True):
+    """
+    Language model that wrote a component's structure, as its author tells; nobody can check it.
+
+    @ivar model: its name; C{prompt}: SHA-256 of what it was asked.
+    @ivar tokens: of question and answer; 0: the server didn't say.
+    @ivar usd: by list prices; C{None}: unknown.
+    @ivar calls: number of calls that the author's trainer had made by then, and C{spent_usd} what all of them cost.
+    """
+
+    model: Name
+    prompt: Digest
+    tokens: int = 0
+    usd: float | None = None
+    calls: int = 0
+    spent_usd: float | None = None
+
+
 class Manifest(Struct, omit_defaults=True):
     """
     Origin of a component, and what its author claims of it.
@@ -169,6 +188,7 @@ class Manifest(Struct, omit_defaults=True):
     parameters: list[float] = []
     parents: list[Digest] = []
     report: Report | None = None
+    provenance: Provenance | None = None
 
 
 class Component(Struct, omit_defaults=True):
@@ -242,12 +262,14 @@ class Candidate:
     @ivar parents: digests of the components it was made from.
     @ivar parameters: numbers from which a generator of the same kind could go on; published in the manifest.
     @ivar note: what it is, in one line for people.
+    @ivar provenance: of a source that a language model wrote.
     """
 
     source: str
     parents: tuple[str, ...] = ()
     parameters: tuple[float, ...] = ()
     note: str = ""
+    provenance: Provenance | None = None
 
 
 MAX_OBSERVATION = 4096
@@ -372,7 +394,7 @@ class SearchProgress(Struct, omit_defaults=True):
 
     @ivar evaluations: number of candidates that were measured on this task since the trainer started.
     @ivar train: best level on the training part of the trace as it is; C{validation}: on the validation part.
-    @ivar sessions: ids of the collaboration sessions that are worked on.
+    @ivar sessions: ids of the collaboration sessions that are worked on, or whose turn comes.
     @ivar rounds: number of searches of its own that have ended since the trainer started.
     """
 

@@ -264,6 +264,10 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
             ("compiler", manifest.compiler),
             ("generator", f"{manifest.generator}, seed {manifest.seed}" + (f", {parameters}" if parameters else "")),
         ]
+        if (origin := manifest.provenance) is not None:
+            usd = "cost unknown" if origin.usd is None else f"${origin.usd:.4f}"
+            told = f"{origin.model}, as its author says: {origin.tokens} tokens, {usd}; {origin.calls} calls by then"
+            facts.append(("written by", told + ("" if origin.spent_usd is None else f", ${origin.spent_usd:.4f}")))
     if report is not None:
         parts = report.parts or [report]
         facts += [("kind", entry.kind or "-"), *(("trained on", _task(part)) for part in parts)]

@@ -11,10 +11,14 @@ from typing import Any
 
 import click
 
+from kernelnet.cli.arguments import numbers
 from kernelnet.cli.common import jsonOption, stateOption
 from kernelnet.cli.completion import aiIds
 from kernelnet.cli.observations import leave, spoolOf
 from kernelnet.cli.tables import Column, printRows
+from kernelnet.deploy.bpf_tcp import loading
+from kernelnet.deploy.bpf_tcp import measurement as bpf_tcp
+from kernelnet.deploy.bpf_tcp.measurement import FEWEST, MOST_SECONDS
 from kernelnet.deploy.errors import DeployError
 from kernelnet.deploy.measurement import Measurement
 from kernelnet.deploy.sqlite import measurement as sqlite
@@ -26,6 +30,7 @@ from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import PluginError, find
 from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import WorkbenchError
+from kernelnet.workbench.network_stack import workbench as network_stack
 from kernelnet.workbench.sandbox import MAX_MODULE
 
 __all__ = ["deploy"]
@@ -33,6 +38,8 @@ __all__ = ["deploy"]
 _MAX_MANIFEST = 1 << 20
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+_KERNELS = "cubic,bbr,reno"
 
 
 @click.group()
@@ -74,7 +81,9 @@ def trace(folder: Path, command: tuple[str, ...], out: Path) -> None:
         click.echo(f"{each.path}: {each.requests} requests for {each.pages} pages", err=True)
     if len(traced.traces) > 20:
         click.echo(f"and {len(traced.traces) - 20} more, which are shorter", err=True)
-    again = ["kernelnet", "bench", "train", "file_system", "--trace", str(traced.traces[0].path), "--out", "found.c"]
+    capacity = ["--capacity", str(traced.slots)] if traced.slots else []
+    chosen = ["--trace", str(traced.traces[0].path), *capacity, "--out", "found.c"]
+    again = ["kernelnet", "bench", "train", "file_system", *chosen]
     click.echo(f"search for a policy on the longest:\n  {shlex.join(again)}", err=True)
 
 
@@ -89,7 +98,21 @@ def trace(folder: Path, command: tuple[str, ...], out: Path) -> None:
     help="sqlite: pages of SQLite's cache [default: as SQLite and the SQL have it].",
 )
 @click.option("--cold", is_flag=True, help="sqlite: empty the system's cache of the database before each run.")
-@click.option("--beside", default="", metavar="NAME,…", help="Measure hand-made policies beside it, such as lru,arc.")
+@click.option(
+    "--trace",
+    type=_FILE,
+    help="bpf-tcp: a link, as mahimahi has it [default: the first of our own].",
+)
+@click.option("--set", "settings", multiple=True, metavar="NAME=N", help="bpf-tcp: a setting of the workbench.")
+@click.option(
+    "--seconds", type=click.IntRange(FEWEST, MOST_SECONDS), default=30, show_default=True, help="bpf-tcp: of each run."
+)
+@click.option(
+    "--beside",
+    metavar="NAME,…",
+    help="Measure these beside it: for sqlite hand-made policies, such as lru,arc [default: none]; for bpf-tcp the"
+    f" kernel's own [default: {_KERNELS}].",
+)
 @click.option("--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of each, in turns.")
 @click.option(
     "--share", metavar="AI_ID", shell_complete=aiIds, help="Have this trainer tell its hub what was measured."
@@ -161,12 +184,11 @@ def _show(measurement: Measurement) -> None:
         f"{plain(measurement.workload)}, {settings}; {f'medians of {runs} runs' if runs > 1 else 'one run'};"
         f" {measurement.system}, {measurement.hardware}"
     )
-    own, score = measurement.beside[0], measurement.component.real
-    if measurement.isValid and own.real:
-        change = 100 * (score - own.real) / own.real
-        click.echo(
-            f"{abs(change):.1f} % {'fewer' if change < 0 else 'more'} {measurement.unit} than {plain(own.name)}; valid"
-        )
+    for own in measurement.beside[:1]:
+        if measurement.isValid and own.real:
+            change = 100 * (measurement.component.real - own.real) / own.real
+            word = "fewer" if change < 0 else "more"
+            click.echo(f"{abs(change):.1f} % {word} {measurement.unit} than {plain(own.name)}; valid")
     for line in measurement.spoiled:
         click.echo(f"not valid: {plain(line, 300)}", err=True)
 
@@ -179,22 +201,88 @@ def _figure(value: float | None) -> str:
 
 
 def _inSqlite(
-    wasm: bytes, *, database: Path | None, sql: Path | None, cache: int | None, cold: bool, beside: str, runs: int
+    wasm: bytes,
+    *,
+    database: Path | None,
+    sql: Path | None,
+    cache: int | None,
+    cold: bool,
+    beside: str | None,
+    runs: int,
 ) -> Measurement:
     """@raise click.UsageError: what is to be run is missing."""
     if database is None or sql is None:
         raise click.UsageError("an export for sqlite is measured with --database FILE and --sql FILE")
     bench = find(IWorkbench, "file_system", "workbench")
-    others = [name.strip() for name in beside.split(",") if name.strip()]
+    others = _names(beside or "")
     return sqlite.measure(
         wasm, bench, database=database, sql=sql, pages=cache or 0, beside=others, runs=runs, isCold=cold
     )
 
 
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _inKernel(
+    wasm: bytes, *, trace: Path | None, settings: tuple[str, ...], seconds: int, beside: str | None, runs: int
+) -> Measurement:
+    return bpf_tcp.measure(
+        wasm,
+        network_stack,
+        trace=trace,
+        settings=numbers(settings),
+        seconds=seconds,
+        beside=_names(_KERNELS if beside is None else beside),
+        runs=runs,
+        tell=lambda line: click.echo(line, err=True),
+    )
+
+
 _MEASURES: Mapping[str, tuple[tuple[str, ...], Callable[..., Measurement]]] = {
+    "bpf-tcp": (("trace", "settings", "seconds", "beside", "runs"), _inKernel),
     "sqlite": (("database", "sql", "cache", "cold", "beside", "runs"), _inSqlite),
 }
 """By the exporter's name: options of `measure` that are for it, and what measures, given the module and these."""
+
+
+@deploy.command()
+@jsonOption
+def status(asJson: bool) -> None:
+    """List congestion controls of kernelnet's that are in the kernel."""
+    try:
+        found = loading.loaded()
+    except DeployError as error:
+        raise click.ClickException(plain(str(error), 500)) from None
+    if asJson:
+        click.echo(json.dumps([dataclasses.asdict(each) for each in found], indent=2))
+        return
+    if not found:
+        click.echo("no congestion control of kernelnet's is in the kernel")
+    for each in found:
+        click.echo(f"{plain(each.name)}{' (of a measurement)' if each.isMeasured else ''}")
+
+
+@deploy.command()
+@click.argument("names", nargs=-1, metavar="[NAME…]")
+def unload(names: tuple[str, ...]) -> None:
+    """
+    Take congestion controls of kernelnet's out of the kernel: those of these names, or all.
+
+    Connections that have one keep it until they end.  What `deploy measure` uses goes at its end, or with the next one.
+    """
+    try:
+        found = [each for each in loading.loaded() if not each.isMeasured]
+        for name in names:
+            if name not in {each.name for each in found}:
+                there = ", ".join(each.name for each in found) or "none"
+                raise click.ClickException(f"{plain(name, 40)} isn't loaded; there is {plain(there, 300)}")
+        for each in found:
+            if not names or each.name in names:
+                loading.unload(each)
+                click.echo(f"unloaded {plain(each.name)}")
+    except DeployError as error:
+        raise click.ClickException(plain(str(error), 500)) from None
 
 
 def _moduleOf(folder: Path) -> bytes:

@@ -9,7 +9,8 @@
  * outside of the slots until SQLite lets it go, or asks for it again, which the component sees as the request for a block that
  * isn't there.  So it sees no more and no less than the bench shows it.
  *
- * Environment: KERNELNET_TRACE=FOLDER writes the page requests of each cache to a file of its own there; KERNELNET_REPORT=FILE
+ * Environment: KERNELNET_MEMORY=BYTES lets a component take so many, though the cache itself be smaller.
+ * KERNELNET_TRACE=FOLDER writes the page requests of each cache to a file of its own there; KERNELNET_REPORT=FILE
  * writes at the end what happened, as JSON.
  */
 #define _GNU_SOURCE
@@ -65,8 +66,10 @@ struct cache {
     unsigned slots, used;    /* slots that there are, and those that ever had a page */
     unsigned *spare, spares; /* slots whose block was removed */
     unsigned count, pinned;
+    unsigned highest; /* key that a page ever had */
     unsigned long long requests;
     unsigned buckets; /* a power of two */
+    page *idle; /* memory of a page that went, for the next one; 0: none */
     page **table, **in;
     eviction *policy;
     FILE *trace;
@@ -120,6 +123,12 @@ static void open_trace(cache *c, unsigned long long number) {
     if (!c->trace) fprintf(stderr, "kernelnet: can't write a trace into %s\n", folder);
 }
 
+/* Bytes that a component may take whatever the size of its cache, as the user says. */
+static unsigned long long allowed(void) {
+    const char *bytes = getenv("KERNELNET_MEMORY");
+    return bytes ? strtoull(bytes, 0, 10) : 0;
+}
+
 /* --- pages by key --- */
 
 static page *find(const cache *c, unsigned key) {
@@ -152,6 +161,7 @@ static void grow(cache *c) {
 
 static void link_(cache *c, page *p, unsigned key) {
     if (c->count >= c->buckets) grow(c);
+    if (key > c->highest) c->highest = key;
     p->key = key;
     p->next = c->table[key & (c->buckets - 1)];
     c->table[key & (c->buckets - 1)] = p;
@@ -159,12 +169,19 @@ static void link_(cache *c, page *p, unsigned key) {
 }
 
 /* SQLite reads page and extra beyond each other by up to eight bytes, if they are one piece: so they are. */
-static page *new_page(const cache *c) {
-    page *p = malloc(sizeof *p + c->size + c->extra);
-    if (!p) return 0;
+static page *new_page(cache *c) {
+    page *p = c->idle;
+    c->idle = 0;
+    if (!p && !(p = malloc(sizeof *p + c->size + c->extra))) return 0;
     p->base.pBuf = p + 1;
     p->base.pExtra = (char *)(p + 1) + c->size;
     return p;
+}
+
+/* A full cache gives a page back for each that it takes: one is kept, and nothing is asked of malloc. */
+static void free_page(cache *c, page *p) {
+    free(c->idle);
+    c->idle = p;
 }
 
 static void look(cache *c) {
@@ -185,7 +202,7 @@ static void drop(cache *c, page *p) {
     unlink_(c, p);
     if (p->slot != OUTSIDE) vacate(c, p->slot);
     c->pinned -= p->pinned;
-    free(p);
+    free_page(c, p);
 }
 
 /* --- the component --- */
@@ -200,10 +217,16 @@ static void forget_policy(cache *c) {
     c->slots = c->used = c->spares = 0;
 }
 
+/* A component may take more as it goes on. */
+static void look_at_memory(cache *c) {
+    unsigned long long memory = eviction_memory(c->policy), own = (unsigned long long)c->slots * (c->size + c->extra + sizeof(page));
+    raise_(&total.memory, memory);
+    if (memory > LITTLE && memory > own && memory > allowed()) eviction_stop(c->policy, "it takes more memory than the cache itself");
+}
+
 /* Begin anew with as many slots as are wanted: what isn't in use goes, what is stays outside of the slots. */
 static int begin(cache *c) {
     page *p, *next;
-    unsigned long long memory, own;
     for (unsigned i = 0; i < c->buckets; i++)
         for (p = c->table[i]; p; p = next) {
             next = p->next;
@@ -219,10 +242,7 @@ static int begin(cache *c) {
         forget_policy(c);
         return 0;
     }
-    memory = eviction_memory(c->policy);
-    own = (unsigned long long)c->slots * (c->size + c->extra + sizeof(page));
-    raise_(&total.memory, memory);
-    if (memory > LITTLE && memory > own) eviction_stop(c->policy, "it takes more memory than the cache itself");
+    look_at_memory(c);
     c->told = 0;
     look(c);
     return 1;
@@ -287,7 +307,7 @@ static void admit(cache *c, page *p) {
             old->slot = OUTSIDE;
         } else if (old) {
             unlink_(c, old);
-            free(old);
+            free_page(c, old);
         }
     }
     p->slot = slot;
@@ -316,7 +336,10 @@ static pcache_page *x_fetch(cache *c, unsigned key, int create) {
     }
     if (c->trace) fprintf(c->trace, "%u\n", key);
     COUNT(requests);
-    c->requests++;
+    if (++c->requests % 256 == 1) {
+        raise_(&total.largest, c->requests << SLOT_BITS | c->slots); /* a program may end without closing it */
+        look_at_memory(c);
+    }
     c->pinned += !p->pinned;
     p->pinned = 1;
     if (p->slot == OUTSIDE) admit(c, p);
@@ -344,13 +367,16 @@ static void x_rekey(cache *c, pcache_page *given, unsigned before, unsigned afte
     look(c);
 }
 
+/* SQLite asks for it at the end of each transaction, mostly for nothing. */
 static void x_truncate(cache *c, unsigned limit) {
     page *p, *next;
+    if (limit > c->highest) return;
     for (unsigned i = 0; i < c->buckets; i++)
         for (p = c->table[i]; p; p = next) {
             next = p->next;
             if (p->key >= limit) drop(c, p);
         }
+    c->highest = limit ? limit - 1 : 0;
 }
 
 static void x_destroy(cache *c) {
@@ -364,12 +390,15 @@ static void x_destroy(cache *c) {
     raise_(&total.largest, c->requests << SLOT_BITS | c->slots);
     forget_policy(c);
     if (c->trace) fclose(c->trace);
+    free(c->idle);
     free(c->table);
     free(c);
 }
 
 static void x_shrink(cache *c) {
     if (c->purgeable && c->policy) begin(c);
+    free(c->idle);
+    c->idle = 0;
 }
 
 static pcache_methods2 methods = {

@@ -46,6 +46,8 @@ __all__ = ["Hub"]
 
 SWEEP_EVERY = 5.0
 """Seconds between two looks at connections, limits and sessions."""
+LAST_COMMITS = 1.5
+"""Seconds that a hub which is going away commits what came; who sent the rest hears that it was not taken."""
 
 
 class Hub:
@@ -90,6 +92,7 @@ class Hub:
         self.fanOut = FanOut(byId)
         log.subscribe(directory.follow, first=True)
         log.subscribe(self.fanOut.committed)
+        log.tellCosts = self._charge
         self.authenticator = TokenAuthenticator(log, joinHash, wallClock)
         self.admission = AdmissionControl(bounds, clock, self.authenticator)
         context = ConnectionContext(
@@ -143,6 +146,11 @@ class Hub:
         job = LoopingCall(lambda: maybeDeferred(function).addErrback(failed))
         job.clock = self.clock
         return job
+
+    def _charge(self, costs: dict[str, float]) -> None:
+        for aiId, seconds in costs.items():
+            if connection := self.connections.byId.get(aiId):
+                connection.charge(seconds)
 
     def _left(self, aiId: str) -> None:
         self.presence.left(aiId)
@@ -210,5 +218,8 @@ class Hub:
             if job.running:
                 job.stop()
         self.presence.stop()
-        stopped = self.connections.stop(WireProblem("shutting_down", "the hub is going away; come back"))
+        away = WireProblem("shutting_down", "the hub is going away; come back")
+        # None later than that: what waits still is refused, and comes again.
+        self.log.drain().addTimeout(LAST_COMMITS, self.clock).addErrback(lambda _: self.log.refuse(away))
+        stopped = self.connections.stop(away)
         return stopped.addCallback(lambda _: self.presence.note(self.log))

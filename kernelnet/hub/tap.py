@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from ipaddress import ip_address
@@ -153,6 +154,8 @@ def makeService(options: Options) -> HubService:
     """
     from twisted.internet import reactor
 
+    # Whatever it makes later, SQLite's files and sockets too, is for this user alone.
+    os.umask(0o077)
     steadyTime(reactor)
     forgetLostPidFile(options, reactor)
     collectRarely()

@@ -133,7 +133,8 @@ class StateDirectory:
     def trainer(self, aiId: str) -> Path:
         """The own folder of the trainer C{aiId}, made if it is missing."""
         path: Path = self.path / "trainers" / checkAiId(aiId)
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)  # parents=True would make it for all
+        path.mkdir(mode=0o700, exist_ok=True)
         return path
 
     def prepareHub(self, names: Sequence[str], now: datetime, certificate: bool = True) -> list[str]:

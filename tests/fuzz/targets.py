@@ -24,8 +24,9 @@ from kernelnet import wire
 from kernelnet.expressions.simplification import simplified
 from kernelnet.expressions.syntax import ARITY, ExpressionError, fromSource, parse, text, toC
 from kernelnet.expressions.wasm_codegen import toWasm
+from kernelnet.line_protocol import LineProtocol
 from kernelnet.message import MessageType, NetworkMessage
-from kernelnet.wire import LineProtocol, WireProblem
+from kernelnet.wire import WireProblem
 from kernelnet.workbench.file_system import workbench
 from tests import wire_examples
 from tests.hub.support import Client, Hub

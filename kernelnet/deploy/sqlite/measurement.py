@@ -95,7 +95,9 @@ class _Bed:
         try:
             shutil.copyfile(self._base, self._data)
             report = self._folder / "report"
-            environment = {key: value for key, value in os.environ.items() if not key.startswith("KERNELNET_")}
+            environment = {
+                key: value for key, value in os.environ.items() if key not in ("KERNELNET_TRACE", "KERNELNET_REPORT")
+            }
             if name in self._libraries:
                 environment |= {"LD_PRELOAD": str(self._libraries[name]), "KERNELNET_REPORT": str(report)}
             if traces is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tempfile
@@ -34,10 +35,12 @@ class Traced:
     """
     @ivar traces: of each cache that was asked for anything, the longest first.
     @ivar exitCode: the command's.
+    @ivar slots: pages of the cache that was asked most; 0: it isn't known, as the command didn't end by itself.
     """
 
     traces: Sequence[CacheTrace]
     exitCode: int
+    slots: int
 
 
 def traceCommand(wasm: bytes, abi: Abi, out: Path, command: Sequence[str]) -> Traced:
@@ -61,15 +64,17 @@ def traceCommand(wasm: bytes, abi: Abi, out: Path, command: Sequence[str]) -> Tr
             made = Path(folder, "made")
             exportTo(made, exporter, wasm, abi, {})
             preloaded = ":".join(filter(None, [str(made / LIBRARY), os.environ.get("LD_PRELOAD", "")]))
-            environment = {**os.environ, "LD_PRELOAD": preloaded, "KERNELNET_TRACE": str(out.resolve())}
-            code = _run(command, environment)
+            report = Path(folder, "report")
+            own = {"KERNELNET_TRACE": str(out.resolve()), "KERNELNET_REPORT": str(report)}
+            code = _run(command, {**os.environ, "LD_PRELOAD": preloaded, **own})
+            slots = int(json.loads(report.read_bytes())["slots"]) if report.exists() else 0
         traces = [readTrace(path) for path in sorted(out.iterdir())[:MAX_FILES]]
         found = sorted((each for each in traces if each.requests), key=lambda each: -each.requests)
         for each in traces:
             if not each.requests:
                 each.path.unlink()
         isKept = bool(found)
-        return Traced(found, code)
+        return Traced(found, code, slots)
     finally:
         if not isKept:
             for path in out.iterdir():

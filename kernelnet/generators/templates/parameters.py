@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kernelnet.generators.evolution.pattern_seeds import Numbers
+from kernelnet.interfaces import IProblem
 from kernelnet.untrusted import finite
 
 __all__ = ["BEGIN", "END", "Parameter", "Template", "Vector"]
@@ -94,6 +95,7 @@ class Template:
     @ivar suggested: what the kind and the numbers of a pattern make worth trying; see
         `kernelnet.generators.evolution.pattern_seeds`.
     @ivar blockTypes: the C{type} of `kernelnet.artifacts.CodeBlock`s whose data is C{{"parameters": […]}} of this one.
+    @ivar abi: identifier of the ABI that it is written for; empty: the bench has but one of that kind.
     @ivar islands, population, offspring: see `IslandFamily`; where a measurement takes long, few are best.
     """
 
@@ -105,9 +107,15 @@ class Template:
     summary: Callable[[Mapping[str, float]], str]
     suggested: Callable[[str, Numbers], Iterator[Sequence[float]]] = _nothing
     blockTypes: frozenset[str] = field(default_factory=frozenset)
+    abi: str = ""
     islands: int = 2
     population: int = 40
     offspring: int = 20
+
+    def fits(self, problem: IProblem) -> bool:
+        """Whether it makes components for a problem."""
+        abis = {each.identifier for each in problem.abis}
+        return problem.workbench == self.workbench and (not self.abi or self.abi in abis)
 
     def normalized(self, values: Sequence[float]) -> Vector:
         """The nearest vector within the ranges."""

@@ -71,6 +71,7 @@ REUSE_INTERVAL = Template(
     _summary,
     _suggested,
     frozenset(("file_system/search", "file_system/template")),
+    abi="file_system/full/2",
     # With 60 measurements in all it gets further on train than with two islands of 40 (0.558 and 0.542, 13 contexts).
     islands=1,
     population=16,

@@ -80,6 +80,7 @@ TWO_QUEUES = Template(
     _summary,
     _suggested,
     frozenset((BLOCK_TYPE, "file_system/template")),
+    abi="file_system/full/2",
 )
 
 
@@ -99,7 +100,7 @@ class TemplateSearch:
         self.evaluations = evaluations
 
     def generate(self, problem: IProblem) -> Candidate | None:
-        return search(problem, [VectorFamily(TWO_QUEUES)], self.evaluations)
+        return search(problem, [VectorFamily(TWO_QUEUES)], self.evaluations) if TWO_QUEUES.fits(problem) else None
 
 
 template = TemplateSearch()

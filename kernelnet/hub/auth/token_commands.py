@@ -102,6 +102,9 @@ def _revoke(request: dict[str, Any]) -> Callable[[Transaction], Any]:
         count = tokens.revoke(transaction, aiId)
         if not count:
             return {"refused": f"{aiId} has no token that could be revoked; a viewer's: --role viewer"}
+        # Else everybody who comes would be told of it for ever, and a feature asked of it.
+        transaction.ais.forget(aiId)
+        transaction.revoked.append(aiId)
         return {"ai_id": aiId, "revoked": count, "disconnected": False}
 
     return revoke

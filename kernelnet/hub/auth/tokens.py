@@ -30,6 +30,7 @@ __all__ = [
     "checkViewer",
     "enrol",
     "invite",
+    "isLockedOut",
     "issue",
     "issueViewer",
     "list_",
@@ -173,6 +174,12 @@ def revoke(transaction: Transaction, aiId: str) -> int:
     if count:
         transaction.note("{count} token(s) of {ai} revoked", count=count, ai=aiId)
     return count
+
+
+def isLockedOut(reader: Reader, aiId: str) -> bool:
+    """Whether C{aiId} has tokens, and all of them are revoked."""
+    own = reader.tokens.ofAi(aiId)
+    return bool(own) and all(token.revokedAt is not None for token in own)
 
 
 def issueViewer(transaction: Transaction, name: str, lifetime: float | None = None) -> str:

@@ -24,11 +24,15 @@ from kernelnet.wire import WireProblem
 
 __all__ = ["AdmissionControl"]
 
+WORK_AT_ONCE = 0.5
+"""Seconds that the hub may work for one AI at once."""
+
 
 class AdmissionControl:
     """
     @ivar bounds: the limits.
     @ivar messageRate: rate at which each AI may send messages.
+    @ivar work: share of the time that the hub may work for each AI, in seconds a second.
     """
 
     log = Logger(namespace="kernelnet.hub")
@@ -40,6 +44,7 @@ class AdmissionControl:
         self._limiter: ConnectionLimiter[Peer] = ConnectionLimiter(bounds)
         self._throttle: AuthThrottle[Deferred[None]] = AuthThrottle(bounds)
         self.messageRate = TokenBucket(bounds.rate, bounds.burst)
+        self.work = TokenBucket(bounds.share, WORK_AT_ONCE)
         self._logLines = TokenBucket(1.0, 100)
 
     def __repr__(self) -> str:
@@ -119,6 +124,7 @@ class AdmissionControl:
         """Forget who has been quiet; call it now and then."""
         now = self._clock.seconds()
         self.messageRate.forget(now)
+        self.work.forget(now)
         self._logLines.forget(now)
 
     def counters(self) -> dict[str, int]:
@@ -129,5 +135,5 @@ class AdmissionControl:
             "displaced": self._limiter.displaced,
             "failed": self._throttle.failed,
             "unchecked": self._throttle.refused,
-            "slowed": self.messageRate.delays,
+            "slowed": self.messageRate.delays + self.work.delays,
         }

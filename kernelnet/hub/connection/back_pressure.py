@@ -55,8 +55,13 @@ class BackPressure:
 
     def slowDown(self, seconds: float) -> None:
         """Read no more for so long: it sends faster than it may."""
+        if self._ended:
+            return
+        if self._slowed is None:
+            self.hold("pace")
+        elif self._slowed.getTime() >= self._clock.seconds() + seconds:
+            return
         self._cancel()
-        self.hold("pace")
         self._slowed = self._clock.callLater(seconds, self._fastEnough)
 
     def _fastEnough(self) -> None:

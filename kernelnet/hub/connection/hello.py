@@ -5,6 +5,7 @@ The reception of a client: its hello is written down, and answered by what every
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 from kernelnet import wire
@@ -33,6 +34,7 @@ class HelloWork:
     source: object | None = None
 
     def __init__(self, connection: Connection, hello: Hello, again: bool, log: EventLog, presence: Presence) -> None:
+        self.author = connection.aiId
         self._connection = connection
         self._hello = hello
         self._again = again
@@ -48,6 +50,8 @@ class HelloWork:
 
     def apply(self, transaction: Transaction) -> None:
         connection = self._connection
+        if tokens.isLockedOut(transaction, connection.aiId):  # since it came in
+            raise WireProblem("bad_credentials", "unknown ai_id or wrong token")
         if connection.grant.joins and not self._again:
             self._credential = tokens.enrol(transaction, connection.aiId, connection.grant)
             if self._credential is None:
@@ -108,15 +112,18 @@ def sendSync(
     first = request.after is None
     connection.syncing = True
 
-    def read(reader: Reader) -> tuple[KnowledgeBase, str | None, list[dict[str, Any]]]:
+    def read(reader: Reader) -> tuple[KnowledgeBase, str | None, list[dict[str, Any]], float]:
+        began = perf_counter()
         base, following = projections.page(reader, request.after, request.limit)
-        return base, following, collaboration_sessions.openFor(reader, connection.aiId) if first else []
+        opportunities = collaboration_sessions.openFor(reader, connection.aiId) if first else []
+        return base, following, opportunities, perf_counter() - began
 
-    def send(found: tuple[KnowledgeBase, str | None, list[dict[str, Any]]]) -> None:
+    def send(found: tuple[KnowledgeBase, str | None, list[dict[str, Any]], float]) -> None:
         connection.syncing = False
         if connection.closing:
             return
-        answer.global_knowledge_base, answer.next, opportunities = found
+        answer.global_knowledge_base, answer.next, opportunities, seconds = found
+        connection.charge(seconds)
         answer.log_id = log.logId
         if answer.seq is None:
             answer.seq = log.head

@@ -82,6 +82,9 @@ class Connection(Peer, Protocol):
     def hold(self, why: str) -> None:
         """Read no more of it until all reasons are gone."""
 
+    def charge(self, seconds: float) -> None:
+        """The hub has worked so long for it: read no more of it until that is within its share."""
+
     def close(self, problem: WireProblem) -> None:
         """Say why, and end; a peer that doesn't take it is cut after some seconds."""
 

@@ -5,9 +5,10 @@ Presence of AIs: who is here, and what others are told of who comes and goes.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -16,7 +17,7 @@ from kernelnet import wire
 from kernelnet.hub.connection.interfaces import Connection
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage.event_log import EventLog
-from kernelnet.hub.storage.transaction import hubMessage
+from kernelnet.hub.storage.transaction import checkLine, hubMessage
 from kernelnet.message import AiInfo, Hello, MessageType, TrainingSync
 from kernelnet.untrusted import plain
 
@@ -24,6 +25,14 @@ __all__ = ["Presence"]
 
 _rfc3339 = lru_cache(10_000)(wire.rfc3339)
 """Everybody who comes is told since when 200 others are here: half of what that takes."""
+
+_encode = msgspec.json.Encoder().encode
+
+MAX_TOLD = 200
+MAX_INFO = 64 * 1024
+"""Maximum number of AIs that one line describes, and of the bytes of JSON that it does so in."""
+MAX_HERE = 480
+"""Maximum number of ids of those who are here: 32 KiB."""
 
 
 class Presence:
@@ -113,24 +122,32 @@ class Presence:
             lambda failure: self.log.warn("who was here is not noted: {reason}", reason=failure.getErrorMessage())
         )
 
-    def infoOf(self, ids: Iterable[str]) -> dict[str, AiInfo]:
-        """Descriptions of those of C{ids} that ever said hello."""
-        found = {}
+    def infoInParts(self, ids: Iterable[str]) -> Iterator[dict[str, AiInfo]]:
+        """Descriptions of those of C{ids} that ever said hello, in parts that a line has room for."""
+        part: dict[str, AiInfo] = {}
+        size = 0
         for aiId in ids:
             connection = self._connections.get(aiId)
             since = _rfc3339(connection.since) if connection is not None else None
-            if info := self._directory.info(aiId, since):
-                found[aiId] = info
-        return found
+            if (info := self._directory.info(aiId, since)) is None:
+                continue
+            cost = len(_encode(info)) + len(aiId) + 4
+            if part and (size + cost > MAX_INFO or len(part) == MAX_TOLD):
+                yield part
+                part, size = {}, 0
+            part[aiId] = info
+            size += cost
+        if part:
+            yield part
 
-    def whoIsHere(self, limit: int = 200) -> tuple[list[str], dict[str, AiInfo]]:
-        """The ids that are connected, and what is known of them and of those who were here last; both bounded."""
+    def whoIsHere(self, limit: int = MAX_TOLD) -> tuple[list[str], dict[str, AiInfo]]:
+        """Ids of those who are connected, and what is known of them and of who was here last; all bounded."""
         here = [aiId for aiId, connection in self._connections.items() if connection.greeted]
         away: list[str] = []
         if len(here) < limit:
             known = self._directory.ais
             away = heapq.nlargest(limit, known.keys() - set(here), key=lambda aiId: known[aiId].seenAt)
-        return here[:1000], self.infoOf([*here, *away][:limit])
+        return here[:MAX_HERE], next(self.infoInParts([*here, *away][:limit]), {})
 
     def stop(self) -> None:
         """Tell nobody any more."""
@@ -147,10 +164,9 @@ class Presence:
     def _tellNews(self) -> None:
         self._newsCall = None
         ids, self._news = sorted(self._news), set()
-        for start in range(0, len(ids), 200):
-            info = self.infoOf(ids[start : start + 200])
+        for info in self.infoInParts(ids):
             payload = wire.encodePayload(TrainingSync(ai_info=info))
-            line = wire.encode(hubMessage(MessageType.TRAINING_SYNC, payload, self._wallClock())) + b"\n"
+            line = checkLine(wire.encode(hubMessage(MessageType.TRAINING_SYNC, payload, self._wallClock()))) + b"\n"
             for connection in list(self._connections.values()):
                 if connection.greeted and connection.version >= 2 and info.keys() != {connection.aiId}:
                     connection.tellNews(line, info)

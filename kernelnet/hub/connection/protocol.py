@@ -16,6 +16,7 @@ What the logged types mean stands in `kernelnet.hub.routing.router`; here are th
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -25,7 +26,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kernelnet import wire
-from kernelnet.artifacts import MAX_PROGRESS
 from kernelnet.hub.auth.tokens import Grant
 from kernelnet.hub.connection.back_pressure import BackPressure
 from kernelnet.hub.connection.context import ConnectionContext
@@ -33,8 +33,10 @@ from kernelnet.hub.connection.hello import HelloWork, sendSync
 from kernelnet.hub.connection.log_reader import Broadcast, LogReader
 from kernelnet.hub.connection.rate_limits import addressKey
 from kernelnet.hub.connection.sockets import setUpSocket
+from kernelnet.hub.routing.payload_bounds import checkHeartbeat, checkHello
 from kernelnet.hub.routing.router import Logged
-from kernelnet.hub.storage.transaction import Work, hubMessage
+from kernelnet.hub.storage.transaction import Work, checkLine, hubMessage
+from kernelnet.line_protocol import LineProtocol
 from kernelnet.message import (
     LOGGED,
     AiInfo,
@@ -48,11 +50,11 @@ from kernelnet.message import (
     TrainingSync,
 )
 from kernelnet.untrusted import plain
-from kernelnet.wire import LineProtocol, WireProblem
+from kernelnet.wire import WireProblem
 
 __all__ = ["HubProtocol"]
 
-CLOSE_TIMEOUT = 3.0
+CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to take the last lines before it is cut."""
 
 
@@ -151,6 +153,7 @@ class HubProtocol(LineProtocol):
         self.since = self._context.wallClock()
         self._context.listener.authenticated(self)
         self.setRawMode()
+        self.charge(0.0)  # of what it has cost before it came anew
         self._pressure.release("token")
 
     def _authTimedOut(self) -> None:
@@ -166,6 +169,7 @@ class HubProtocol(LineProtocol):
     # --- lines in
 
     def linesReceived(self, lines: list[bytes]) -> None:
+        began = perf_counter()
         works: list[Work] = []
         for line in lines:
             if line.endswith(b"\r"):
@@ -183,11 +187,12 @@ class HubProtocol(LineProtocol):
                     works.append(work)
         log, rate = self._context.log, self._context.admission.messageRate
         log.submit(works)
-        if log.backlogged and "log" not in self._pressure:
+        if log.mustWait(self.aiId) and "log" not in self._pressure:
             self._pressure.hold("log")
-            log.whenRelieved(lambda: self._pressure.release("log"))
+            log.whenRelieved(self.aiId, lambda: self._pressure.release("log"))
         if not self.closing and (wait := rate.take(self.aiId, len(lines), self.lastHeard)):
             self._pressure.slowDown(wait)
+        self.charge(perf_counter() - began)
 
     def _messageReceived(self, message: NetworkMessage, size: int) -> Work | None:
         if message.sender_id != self.aiId:
@@ -213,6 +218,7 @@ class HubProtocol(LineProtocol):
 
     def _hello(self, message: NetworkMessage) -> Work | None:
         hello = wire.decodePayload(message, Hello)
+        checkHello(hello, message.message_id)
         version = 2 if hello.protocol >= 2 else 1
         if self.greeted and version != self.version:
             raise WireProblem("invalid_message", "`protocol` can't change within a connection", message.message_id)
@@ -224,6 +230,9 @@ class HubProtocol(LineProtocol):
                 message.message_id,
             )
         again = self.greeted
+        if again and self.syncing:
+            raise WireProblem("busy", "one hello at a time: wait for the answer", message.message_id)
+        self.syncing = again
         self.greeted = True
         self.version = version
         self.ordered = version >= 2
@@ -238,10 +247,7 @@ class HubProtocol(LineProtocol):
     def _heartbeat(self, message: NetworkMessage) -> None:
         if self.version < 2:
             message.payload.pop("progress", None)
-        elif len(msgspec.json.encode(message.payload.get("progress"))) > MAX_PROGRESS:
-            raise WireProblem(
-                "invalid_message", f"`progress` may have at most {MAX_PROGRESS} bytes of JSON", message.message_id
-            )
+        checkHeartbeat(message.payload, message.message_id)
         beat = wire.decodePayload(message, Heartbeat)
         if beat.progress is not None:
             self._context.searches.told(self.aiId, beat.progress)
@@ -289,15 +295,14 @@ class HubProtocol(LineProtocol):
     # --- lines out (kernelnet.hub.connection.log_reader.LineSink)
 
     def _line(self, messageType: MessageType, payload: dict[str, Any]) -> bytes:
-        return wire.encode(hubMessage(messageType, payload, self._context.wallClock()))
+        return checkLine(wire.encode(hubMessage(messageType, payload, self._context.wallClock())))
 
     def send(self, messageType: MessageType, payload: msgspec.Struct) -> None:
         """Send a message of the hub's own that is not logged."""
         self.sendPayload(messageType, wire.encodePayload(payload))
 
     def sendPayload(self, messageType: MessageType, payload: dict[str, Any]) -> None:
-        # Version 2 isn't read while it doesn't read, so what waits is bounded.  Version 1 is: it may write first
-        # and read later.  What it doesn't take meanwhile is lost to it.
+        # Version 2 isn't read while it doesn't read.  Version 1 may read later; what it doesn't take meanwhile is lost.
         if self.closing or (self.reader.paused and self.version == 1):
             return
         self.transport.write(self._line(messageType, payload) + b"\n")
@@ -330,7 +335,13 @@ class HubProtocol(LineProtocol):
         self._pressure.release("output")
         if self.news:
             news, self.news = self.news, frozenset()
-            self.send(MessageType.TRAINING_SYNC, TrainingSync(ai_info=self._context.presence.infoOf(news)))
+            for info in self._context.presence.infoInParts(news):
+                self.send(MessageType.TRAINING_SYNC, TrainingSync(ai_info=info))
+
+    def charge(self, seconds: float) -> None:
+        wait = self._context.admission.work.take(self.aiId, seconds, self._context.clock.seconds())
+        if wait and not self.closing:
+            self._pressure.slowDown(wait)
 
     def hold(self, why: str) -> None:
         """Read no more of this client until all reasons are gone."""

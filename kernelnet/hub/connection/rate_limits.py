@@ -254,7 +254,7 @@ class TokenBucket:
     def __repr__(self) -> str:
         return f"<TokenBucket {self._rate:g}/s, {len(self._levels)} known, {self.delays} delays>"
 
-    def take(self, who: str, count: int, now: float) -> float:
+    def take(self, who: str, count: float, now: float) -> float:
         """@return: the seconds that C{who} has to wait after this; 0 for none."""
         level = self._level(who, now) - count
         self._levels[who] = (level, now)

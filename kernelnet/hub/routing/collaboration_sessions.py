@@ -15,6 +15,7 @@ as its acceptance.
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,10 +37,29 @@ from kernelnet.message import (
 )
 from kernelnet.wire import WireProblem
 
-__all__ = ["Limits", "add", "complete", "expire", "giveBack", "offer", "openFor", "partners", "respond", "sessionId"]
+__all__ = [
+    "Limits",
+    "add",
+    "choose",
+    "complete",
+    "expire",
+    "giveBack",
+    "offer",
+    "openFor",
+    "partners",
+    "respond",
+    "sessionId",
+]
 
 MAX_INVITED = 3
 """Maximum number of best matches that are invited."""
+
+MAX_CANDIDATES = 12
+"""Maximum number of those of whom the first are invited that have time."""
+MAX_ACTIVE = 3
+"""Maximum number of sessions that an AI works on as a partner."""
+MAX_OFFERS = 4
+"""Maximum number of an AI's offers that nobody has taken yet."""
 
 MAX_STEPS = 128
 MAX_TRANSCRIPT = 128 * 1024
@@ -52,7 +72,8 @@ MAX_DUE = 1000
 """Maximum number of sessions that expire in one transaction, and of those that are given back."""
 
 MAX_OPEN = 20
-"""Maximum number of invitations that an AI is told of when it comes."""
+MAX_OPEN_BYTES = 32 * 1024
+"""Maximum number of invitations that an AI is told of when it comes, and of their bytes of JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +95,36 @@ def partners(
     """
     Whom to invite: a named target; else the AIs that serve most of C{seeking_expertise}; else all that are ready.
 
-    Those who are connected come first, then who serves more terms, then who was here last.
+    Those who are connected come first, then who serves more terms, who completed more sessions, who was here last.
     """
     if target is not None:
         return [target] if target != initiator else []
     ready = {aiId: known for aiId, known in directory.ais.items() if known.hello.collaboration_ready}
     ready.pop(initiator, None)
     scores = {aiId: n for aiId, n in directory.able(request.seeking_expertise).items() if aiId in ready}
-    if not scores:
-        return sorted(ready)
-    best = sorted(scores, key=lambda aiId: (aiId not in connected, -scores[aiId], -ready[aiId].seenAt, aiId))
-    return best[:MAX_INVITED]
+    completed = directory.completed
+    return heapq.nsmallest(
+        MAX_CANDIDATES,
+        scores or ready,
+        key=lambda aiId: (aiId not in connected, -scores.get(aiId, 0), -completed[aiId], -ready[aiId].seenAt, aiId),
+    )
+
+
+def choose(transaction: Transaction, initiator: str, candidates: Sequence[str]) -> list[str]:
+    """
+    The first of these that have time for another session.
+
+    @raise WireProblem: the initiator has too many offers open.
+    """
+    if transaction.sessions.countOffers(initiator, MAX_OFFERS) >= MAX_OFFERS:
+        raise WireProblem(
+            "invalid_message", f"you have {MAX_OFFERS} offers open: wait until one is accepted or has expired"
+        )
+    free: list[str] = []
+    for aiId in candidates:
+        if len(free) < MAX_INVITED and len(transaction.sessions.takenBy(aiId, MAX_ACTIVE)) < MAX_ACTIVE:
+            free.append(aiId)
+    return free
 
 
 def offer(
@@ -133,7 +173,10 @@ def respond(
     passedOn = msgspec.structs.replace(response, partner=sender, type=CollaborationType(session.type))
     passedOn.transcript = []  # it is kept, and tells the initiator nothing that it could use
     if response.response == "accepted":
-        if session.state == "offered":
+        if session.state == "offered" and sender not in session.declined:
+            if len(transaction.sessions.takenBy(sender, MAX_ACTIVE)) >= MAX_ACTIVE:
+                _tell(transaction, [sender], session.id, "expired", f"you work on {MAX_ACTIVE} sessions already")
+                return [], passedOn
             _activate(transaction, session, sender, limits)
             return [session.initiator], passedOn
         if not (session.state == "active" and session.partner == sender):
@@ -250,8 +293,13 @@ def giveBack(transaction: Transaction, gone: Iterable[str], seconds: float) -> l
 
 
 def openFor(reader: Reader, aiId: str) -> list[dict[str, Any]]:
-    """The invitations that C{aiId} can still accept, newest first."""
-    return [msgspec.json.decode(invitation) for invitation in reader.sessions.openFor(aiId, MAX_OPEN)]
+    """The invitations that C{aiId} can still accept, newest first; what is too large stands in the log alone."""
+    found, left = [], MAX_OPEN_BYTES
+    for invitation in reader.sessions.openFor(aiId, MAX_OPEN):
+        if len(invitation) <= left:
+            left -= len(invitation)
+            found.append(msgspec.json.decode(invitation))
+    return found
 
 
 def _outcome(session: SessionState) -> str:

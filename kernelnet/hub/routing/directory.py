@@ -16,6 +16,7 @@ from itertools import islice
 
 import msgspec
 
+from kernelnet.hub.routing.payload_bounds import cutHello
 from kernelnet.hub.storage.engine import Committed
 from kernelnet.hub.storage.statements.access import StoredAi
 from kernelnet.hub.storage.transaction import Reader, Transaction
@@ -73,7 +74,7 @@ class Directory:
         directory.enrolled = reader.tokens.ids()
         directory.completed.update(reader.sessions.completedBy())
         for ai in reader.ais.all():
-            directory.heard(ai.aiId, msgspec.json.decode(ai.hello, type=Hello), ai.seenAt)
+            directory.heard(ai.aiId, cutHello(msgspec.json.decode(ai.hello, type=Hello)), ai.seenAt)
         return directory
 
     def replaceWith(self, other: Directory) -> None:
@@ -83,12 +84,14 @@ class Directory:
 
     def follow(self, committed: Committed) -> None:
         """
-        Know those who were given a token, what was said in hellos, and who completed a session; a subscriber of the
-        log, a first one.
+        Know those who were given a token, what was said in hellos, who was locked out, and who completed a session; a
+        subscriber of the log, a first one.
         """
         self.enrolled.update(committed.enrolled)
         for aiId, hello, now in committed.hellos:
             self.heard(aiId, hello, now)
+        for aiId in committed.revoked:
+            self._forget(aiId)
         for aiId in committed.completed:
             self.completed[aiId] += 1
             if known := self.ais.get(aiId):
@@ -107,13 +110,21 @@ class Directory:
         if before is not None:
             if (before.words, before.entry) == (known.words, known.entry):
                 return
-            for word in before.words:
-                entries = self._byWord[word]
-                del entries[bisect_left(entries, before.entry)]
-                if not entries:
-                    del self._byWord[word]
+            self._takeOut(before)
         for word in words:
             insort(self._byWord.setdefault(word, []), known.entry)
+
+    def _takeOut(self, known: KnownAi) -> None:
+        for word in known.words:
+            entries = self._byWord[word]
+            del entries[bisect_left(entries, known.entry)]
+            if not entries:
+                del self._byWord[word]
+
+    def _forget(self, aiId: str) -> None:
+        """Nobody is told any more what it said; the id stays taken."""
+        if known := self.ais.pop(aiId, None):
+            self._takeOut(known)
 
     def seen(self, aiId: str, now: float) -> None:
         """C{aiId} was here until now."""

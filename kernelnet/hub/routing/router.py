@@ -29,7 +29,7 @@ import msgspec
 
 from kernelnet import wire
 from kernelnet.artifacts import Observation, PerformanceReport
-from kernelnet.hub.routing import collaboration_sessions
+from kernelnet.hub.routing import collaboration_sessions, payload_bounds
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage.integrity import digest, digestOf
 from kernelnet.hub.storage.log_pages import Event
@@ -89,7 +89,7 @@ class Plan(Protocol):
 class Logged:
     """One message on its way into the log (`kernelnet.hub.storage.transaction.Work`)."""
 
-    __slots__ = ("_event", "_first", "_owner", "_plan", "_sender", "messageId", "size", "source")
+    __slots__ = ("_event", "_first", "_owner", "_plan", "author", "messageId", "size", "source")
 
     def __init__(self, message: NetworkMessage, plan: Plan, size: int, owner: Owner) -> None:
         self.messageId = message.message_id
@@ -97,12 +97,12 @@ class Logged:
         self.source: object | None = owner if owner.ordered else None
         self._event: Event | None = None
         self._first = 0
-        self._sender = message.sender_id
+        self.author = message.sender_id
         self._plan = plan
         self._owner = owner
 
     def __repr__(self) -> str:
-        return f"<Logged {self.messageId!r} of {self._sender}>"
+        return f"<Logged {self.messageId!r} of {self.author}>"
 
     @property
     def seq(self) -> int:
@@ -114,7 +114,7 @@ class Logged:
 
     def apply(self, transaction: Transaction) -> None:
         self._event = None
-        before = transaction.find(self._sender, self.messageId)
+        before = transaction.find(self.author, self.messageId)
         if before is None:
             self._event = self._plan(transaction)
         elif before[1] == self._plan.digest():
@@ -136,7 +136,7 @@ class _Share:
     """
     The plan for a message that goes on as it came.
 
-    @ivar first: what is done before it is appended; it may refuse.
+    @ivar first: what is done before it is appended, in order; each may refuse.  Only the last of them may write.
     @ivar goesOn: whether anybody gets it.
     """
 
@@ -147,12 +147,12 @@ class _Share:
         self._line = line
         self._then = then
         self._note = note
-        self.first: Callable[[Transaction], None] | None = None
+        self.first: list[Callable[[Transaction], None]] = []
         self.goesOn = True
 
     def __call__(self, transaction: Transaction) -> Event:
-        if self.first is not None:
-            self.first(transaction)
+        for first in self.first:
+            first(transaction)
         message = self._message
         target = message.target_ai
         recipients = () if not self.goesOn else None if target is None else (target,)
@@ -268,18 +268,21 @@ class Router:
             name=component.title,
             id=component.id,
         )
+        shared.first.append(partial(projections.checkComponent, author=message.sender_id, component=component))
         if session is not None:
             # First, since it may refuse; and so the initiator hears "accepted" before it gets the component.
-            shared.first = partial(
-                collaboration_sessions.complete,
-                sender=message.sender_id,
-                sessionId=session,
-                share=share,
-                limits=self._limits,
+            shared.first.append(
+                partial(
+                    collaboration_sessions.complete,
+                    sender=message.sender_id,
+                    sessionId=session,
+                    share=share,
+                    limits=self._limits,
+                )
             )
         elif share.session_id is not None and share.transcript:
-            shared.first = partial(
-                collaboration_sessions.add, sender=message.sender_id, sessionId=share.session_id, share=share
+            shared.first.append(
+                partial(collaboration_sessions.add, sender=message.sender_id, sessionId=share.session_id, share=share)
             )
         return shared
 
@@ -288,13 +291,15 @@ class Router:
             raise WireProblem("invalid_message", f"payload: {wrong}", message.message_id)
         if report.observation is not None:
             return self._observation(message, report, report.observation)
-        return self._share(
+        shared = self._share(
             message,
             projections.storeReport(message, report),
             "report on {id} by {ai}: {verdict}",
             id=report.component_id,
             verdict=report.verdict.value if report.verdict else "own figures",
         )
+        shared.first.append(partial(projections.checkReport, reporter=message.sender_id, report=report))
+        return shared
 
     def _observation(self, message: NetworkMessage, report: PerformanceReport, observation: Observation) -> Plan:
         """It stays here: earlier trainers would take it for a spoiled report."""
@@ -304,6 +309,7 @@ class Router:
         return shared
 
     def _featureRequest(self, message: NetworkMessage, request: FeatureRequest) -> Plan:
+        payload_bounds.checkRequirements(request.requirements, message.message_id)
         if message.target_ai is not None:
             able = [message.target_ai]
         else:
@@ -340,6 +346,7 @@ class Router:
     def _featureResponse(self, message: NetworkMessage, response: FeatureResponse) -> Plan:
         if message.target_ai is None:
             raise WireProblem("invalid_message", "`target_ai` must name the requestor", message.message_id)
+        payload_bounds.checkRequirements(response.original_request.requirements, message.message_id)
         return self._share(
             message,
             projections.storeNothing,
@@ -349,10 +356,13 @@ class Router:
         )
 
     def _collaborationRequest(self, message: NetworkMessage, request: CollaborationRequest) -> Plan:
+        payload_bounds.checkRequest(request, message.message_id)
         target = message.target_ai or request.target_ai or None
         if target is not None:
             self._checkTarget(message, target)
-        invited = collaboration_sessions.partners(self._directory, self._connected, message.sender_id, request, target)
+        candidates = collaboration_sessions.partners(
+            self._directory, self._connected, message.sender_id, request, target
+        )
         known = self._directory.ais.get(message.sender_id)
         invitation = CollaborationInvitation(
             session_id=collaboration_sessions.sessionId(message),
@@ -367,6 +377,7 @@ class Router:
         line = self._encode(msgspec.structs.replace(message, payload=wire.encodePayload(invitation)))
 
         def store(transaction: Transaction, digest: bytes) -> Event:
+            invited = collaboration_sessions.choose(transaction, message.sender_id, candidates)
             event = transaction.append(message, line, invited, digest)
             collaboration_sessions.offer(transaction, invitation, invited, self._limits)
             return event

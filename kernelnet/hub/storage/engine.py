@@ -22,7 +22,7 @@ from twisted.internet.defer import Deferred
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Tell
 from kernelnet.hub.storage.log_pages import Event, Page
-from kernelnet.hub.storage.transaction import Note, Reader, Work
+from kernelnet.hub.storage.transaction import Note, Reader, Transaction, Work
 from kernelnet.message import Hello
 from kernelnet.wire import WireProblem
 
@@ -53,12 +53,20 @@ class Committed(Struct, frozen=True):
     @ivar hellos: (AI, hello, Unix seconds).
     @ivar enrolled: AIs that were given a token.
     @ivar completed: AIs that completed a session as its partner, as often as they did.
+    @ivar revoked: AIs whose hello was forgotten, since they were locked out.
     """
 
     events: list[Event] = []
     hellos: list[tuple[str, Hello, float]] = []
     enrolled: list[str] = []
     completed: list[str] = []
+    revoked: list[str] = []
+
+    @classmethod
+    def of(cls, transaction: Transaction) -> Committed:
+        """All that C{transaction} wrote."""
+        t = transaction
+        return cls(t.events, t.hellos, t.enrolled, t.completed, t.revoked)
 
 
 class Commit(Struct, frozen=True):
@@ -66,11 +74,13 @@ class Commit(Struct, frozen=True):
     The outcome of one.
 
     @ivar refused: by index in the works: why it was not written; C{WireProblem}s are as the work raised them.
+    @ivar costs: seconds that each work took, from the first on; those behind them were not begun.
     """
 
     committed: Committed
     notes: list[Note]
     refused: dict[int, BaseException]
+    costs: list[float]
 
 
 class Restoration(Protocol):
@@ -101,7 +111,8 @@ class Engine(Protocol):
 
         A work that raises is refused alone: what it had written is undone, others stay; after one that raised what
         `problemOf` calls a C{retry} the later ones of the same source are refused likewise, unapplied
-        (`kernelnet.hub.storage.group_commit`).  The next one is called when this one has fired.
+        (`kernelnet.hub.storage.group_commit`).  The last works are left for another commit, not begun, when
+        those before them took long; the first never is.  The next one is called when this one has fired.
 
         @param now: Unix seconds, for C{Transaction.now}.
         @return: fires when what was not refused is durable; fails if nothing of it was written.

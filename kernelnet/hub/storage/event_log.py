@@ -18,6 +18,7 @@ Nothing is acknowledged or delivered before C{COMMIT} has returned.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from time import perf_counter
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
@@ -26,6 +27,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kernelnet.hub.storage.engine import Commit, Committed, Engine, Identity
+from kernelnet.hub.storage.fair_queue import FairQueue
 from kernelnet.hub.storage.latency_histogram import LatencyHistogram
 from kernelnet.hub.storage.log_pages import Page, Recent
 from kernelnet.hub.storage.transaction import Note, Reader, Transaction, Work
@@ -51,14 +53,18 @@ class EventLog:
     @ivar storageProblem: what it said last.
     @ivar whenOpened: what is written each time the log is opened, also after going back to a backup.
     @ivar findLoss: asked before and after each commit why nothing is kept of what is written.
+    @ivar tellCosts: told after each commit how many seconds the hub has worked for whom.
     @ivar commits: how long each commit took, from its begin until the reactor's thread had heard of it.
     """
 
     MAX_BATCH = 2000
     """Works in one commit."""
-    MAX_BATCH_BYTES = 4 * 1024 * 1024
+    MAX_BATCH_BYTES = 1024 * 1024
     MAX_BACKLOG_BYTES = 64 * 1024 * 1024
-    """With more than this waiting, those who submit should stop."""
+    MAX_OWN_BYTES = 2 * 1024 * 1024
+    """With more than this waiting of its own an AI should submit no more."""
+    FEW_BYTES = 64 * 1024
+    """With less than this waiting of its own an AI may go on, however much waits of others."""
     REST = 3.0
     """
     A commit waits this many times as long as it took to tell everybody of the last one.
@@ -88,19 +94,20 @@ class EventLog:
         self.storageProblem: WireProblem | None = None
         self.whenOpened: Callable[[Transaction], object] | None = None
         self.findLoss: Callable[[], WireProblem | None] = lambda: None
+        self.tellCosts: Callable[[dict[str, float]], None] = lambda costs: None
         self.commits = LatencyHistogram()
         self.head = 0
         self.first = 1
         self.logId = ""
         self._toldFirst: list[Follower] = []
         self._toldLast: list[Follower] = []
-        self._waiting: list[Work] = []
-        self._waitingBytes = 0
+        self._waiting = FairQueue()
         self._running: list[Work] = []
         self._began = 0.0
         self._resting: IDelayedCall | None = None
         self._restUntil = 0.0
-        self._relief: list[Callable[[], None]] = []
+        self._relief: dict[str, list[Callable[[], None]]] = {}
+        self._costs: dict[str, float] = {}
         self._drained: list[Deferred[None]] = []
         self._recent = Recent(self.RECENT_BYTES)
         self._notesSince = clock.seconds()
@@ -159,8 +166,7 @@ class EventLog:
     def submit(self, works: Iterable[Work]) -> None:
         """Have C{works} written, in this order, with the next commit."""
         for work in works:
-            self._waiting.append(work)
-            self._waitingBytes += work.size
+            self._waiting.put(work)
         self._beginInTime()
 
     def write(self, function: Callable[[Transaction], T]) -> Deferred[T]:
@@ -175,17 +181,29 @@ class EventLog:
 
     @property
     def backlogged(self) -> bool:
-        """Whether those who submit should wait; see `whenRelieved`."""
-        return self._waitingBytes > self.MAX_BACKLOG_BYTES
+        """Whether more waits than is good."""
+        return self._waiting.size > self.MAX_BACKLOG_BYTES
+
+    def mustWait(self, author: str, part: int = 1) -> bool:
+        """Whether C{author} should submit no more for now; see `whenRelieved`.  @param part: of what it may have."""
+        own = self._waiting.sizeOf(author) * part
+        return own > (self.FEW_BYTES if self.backlogged else self.MAX_OWN_BYTES)
 
     @property
     def waiting(self) -> int:
         """Works that are not committed yet."""
         return len(self._waiting) + len(self._running)
 
-    def whenRelieved(self, callback: Callable[[], None]) -> None:
-        """Call C{callback} once when the log isn't backlogged any more."""
-        self._relief.append(callback)
+    def whenRelieved(self, author: str, callback: Callable[[], None]) -> None:
+        """Call C{callback} once when C{author} may submit again."""
+        self._relief.setdefault(author, []).append(callback)
+
+    def refuse(self, problem: WireProblem) -> None:
+        """Settle all that waits with C{problem}; what is being committed goes on."""
+        for work in self._waiting.take(len(self._waiting), self._waiting.size):
+            self._settle(work, problem)
+        if not self._running:
+            self._settleAll([], Committed())
 
     def drain(self) -> Deferred[None]:
         """Fires when all that was submitted is settled."""
@@ -215,18 +233,9 @@ class EventLog:
     def _begin(self) -> None:
         if self._running or not self._waiting:
             return
-        size = count = 0
-        for work in self._waiting[: self.MAX_BATCH]:
-            size += work.size
-            count += 1
-            if size > self.MAX_BATCH_BYTES:
-                break
-        taken = self._waiting[:count]
-        del self._waiting[:count]
-        self._waitingBytes -= size
         lost = self.findLoss()
         self.storageProblem = lost or self.findStorageProblem()
-        for work in taken:
+        for work in self._waiting.take(self.MAX_BATCH, self.MAX_BATCH_BYTES):
             if problem := lost or work.withdrawn():
                 self._settle(work, problem)
             else:
@@ -240,6 +249,11 @@ class EventLog:
 
     def _commitEnded(self, done: Commit) -> None:
         self.commits.add(self._clock.seconds() - self._began)
+        self._waiting.putBack(self._running[len(done.costs) :])
+        del self._running[len(done.costs) :]
+        for work, seconds in zip(self._running, done.costs, strict=True):
+            self._waiting.charge(work.author, seconds)
+            self._costs[work.author] = self._costs.get(work.author, 0.0) + seconds
         if lost := self.findLoss():
             self._settleAll([lost] * len(self._running), Committed())
             return
@@ -277,6 +291,7 @@ class EventLog:
 
     def _settleAll(self, problems: list[WireProblem | None], committed: Committed) -> None:
         works, self._running = self._running, []
+        heard = perf_counter()
         self._tell(self._toldFirst, committed)
         for work, problem in zip(works, problems, strict=True):
             self._settle(work, problem)
@@ -284,15 +299,27 @@ class EventLog:
         self._tell(self._toldLast, committed)
         now = self._clock.seconds()
         self._restUntil = now + min(self.REST * (now - began), self.GATHER)
+        self._share(works, perf_counter() - heard)
         self._beginInTime()
         if self.waiting == 0:
             drained, self._drained = self._drained, []
             for waiting in drained:
                 waiting.callback(None)
-        if self._relief and self._waitingBytes < self.MAX_BACKLOG_BYTES // 2:
-            relief, self._relief = self._relief, []
-            for callback in relief:
+        for author in [author for author in self._relief if not self.mustWait(author, 2)]:
+            for callback in self._relief.pop(author):
                 callback()
+
+    def _share(self, works: list[Work], seconds: float) -> None:
+        """Tell what each AI's works have cost: their own time, and of that of telling everybody their part by bytes."""
+        total = sum(work.size + 200 for work in works)
+        for work in works:
+            part = seconds * (work.size + 200) / total
+            self._waiting.charge(work.author, part, taken=False)
+            self._costs[work.author] = self._costs.get(work.author, 0.0) + part
+        costs, self._costs = self._costs, {}
+        costs.pop("", None)
+        if costs:
+            self.tellCosts(costs)
 
     def _writeNotes(self, notes: list[Note]) -> None:
         # A line costs more than the message that it is about: beyond some they are only counted.
@@ -338,6 +365,7 @@ class EventLog:
 class _Call:
     """A function as `Work`."""
 
+    author = ""
     size = 256
     source: object | None = None
 

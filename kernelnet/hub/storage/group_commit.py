@@ -8,50 +8,72 @@ it begins anew and has them applied by `applyEach`, which finds out whose fault 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import NamedTuple
 
 from kernelnet.hub.storage.transaction import Transaction, Work
 from kernelnet.message import ErrorClass
 from kernelnet.wire import WireProblem
 
-__all__ = ["applyAll", "applyEach"]
+__all__ = ["MAX_SECONDS", "Applied", "applyAll", "applyEach"]
+
+MAX_SECONDS = 0.01
+"""After so long no other work is begun: those who come meanwhile wait for this commit, and for their own."""
 
 
-def applyAll(transaction: Transaction, works: Sequence[Work]) -> dict[int, BaseException]:
+class Applied(NamedTuple):
+    """
+    @ivar refused: why works were refused, by index.
+    @ivar costs: seconds that each took; works behind these were not begun, and are to be given again.
+    """
+
+    refused: dict[int, BaseException]
+    costs: list[float]
+
+
+def applyAll(transaction: Transaction, works: Sequence[Work]) -> Applied:
     """
     Apply works that are expected to be taken, or refused in an orderly way: no savepoints.
 
-    @return: why works were refused, by index.
     @raise Exception: one failed otherwise.  Nothing may stay of the transaction; `applyEach` finds out whose fault it
         is.
     """
-    refused: dict[int, BaseException] = {}
+    done = Applied({}, [])
+    before = began = perf_counter()
     for i, work in enumerate(works):
         try:
             work.apply(transaction)
         except WireProblem as problem:
-            refused[i] = problem
-    return refused
+            done.refused[i] = problem
+        now = perf_counter()
+        done.costs.append(now - before)
+        before = now
+        if now - began > MAX_SECONDS:
+            break
+    return done
 
 
 def applyEach(
     transaction: Transaction,
     works: Sequence[Work],
     problemOf: Callable[[BaseException], WireProblem],
-) -> dict[int, BaseException]:
+) -> Applied:
     """
     Apply each work in a savepoint of its own: what one wrote that failed is undone, others stay.
 
     After a refusal for now nothing more of the same source is applied: its order must hold.
 
     @param problemOf: as that of C{Engine}.
-    @return: why works were refused, by index.
     @raise Exception: one failed in such a way that nothing of the transaction is left.
     """
-    refused: dict[int, BaseException] = {}
+    done = Applied({}, [])
+    refused = done.refused
+    before = began = perf_counter()
     held: dict[object, WireProblem] = {}
     for i, work in enumerate(works):
         if work.source in held:
             refused[i] = held[work.source]
+            done.costs.append(0.0)
             continue
         transaction.savepoint()
         try:
@@ -64,4 +86,10 @@ def applyEach(
                 held[work.source] = problem
             if not transaction.undo():
                 raise  # such as a full disk: all was rolled back
-    return refused
+        now = perf_counter()
+        done.costs.append(now - before)
+        before = now
+        # Such as a full disk: whoever comes behind must not overtake what is held.
+        if now - began > MAX_SECONDS and not held:
+            break
+    return done

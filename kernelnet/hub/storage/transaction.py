@@ -30,7 +30,10 @@ from kernelnet.hub.storage.statements.sessions import Sessions, SessionsQueries
 from kernelnet.message import HUB_ID, Hello, MessageType, NetworkMessage
 from kernelnet.wire import WireProblem, newMessageId
 
-__all__ = ["Note", "Reader", "Transaction", "Work", "hubMessage"]
+__all__ = ["MAX_LINE", "Note", "Reader", "Transaction", "Work", "checkLine", "hubMessage"]
+
+MAX_LINE = wire.AUTHENTICATED_LINE - 32
+"""Bytes that a line of the hub may have before its C{seq} is put in."""
 
 Note = tuple[str, dict[str, Any]]
 """The format of a line for the log file, and its fields."""
@@ -39,6 +42,21 @@ Note = tuple[str, dict[str, Any]]
 def hubMessage(messageType: MessageType, payload: dict[str, Any], now: float) -> NetworkMessage:
     """A message of the hub's own at Unix time C{now}."""
     return NetworkMessage(newMessageId(now), HUB_ID, messageType, wire.rfc3339(now), payload)
+
+
+def checkLine(line: bytes, messageId: str | None = None) -> bytes:
+    """
+    C{line}, if every peer takes it, also with a C{seq}; all lines that the hub makes pass here.
+
+    @raise WireProblem: it is too long.
+    """
+    if len(line) > MAX_LINE:
+        raise WireProblem(
+            "invalid_message",
+            f"it makes the hub say {len(line)} bytes in one line; at most {MAX_LINE} can be",
+            messageId,
+        )
+    return line
 
 
 class Reader(Protocol):
@@ -77,7 +95,8 @@ class Transaction(ABC):
     @ivar events: what was appended.
     @ivar notes: lines for the log file, written once the commit stands.
     @ivar hellos: (AI, hello, time) of those that were saved, for who follows the log.
-    @ivar enrolled: AIs that were given a token, for the same; C{completed}: partners that completed a session.
+    @ivar enrolled: AIs that were given a token, for the same; C{completed}: partners that completed a session;
+        C{revoked}: AIs whose hello was forgotten.
     """
 
     log: LogQueries
@@ -97,7 +116,8 @@ class Transaction(ABC):
         self.hellos: list[tuple[str, Hello, float]] = []
         self.enrolled: list[str] = []
         self.completed: list[str] = []
-        self._kept = (0, 0, 0, 0, 0)
+        self.revoked: list[str] = []
+        self._kept: list[int] = []
 
     # --- what users of it call
 
@@ -113,6 +133,7 @@ class Transaction(ABC):
         @return: what its readers will see.  Before the commit stands its C{seq} is good for nothing but to be handed,
             within the event, to statements of this transaction: an engine may give the number with the commit only.
         """
+        checkLine(line, message.message_id)
         sender = message.sender_id
         ids = None if recipients is None else frozenset(recipients) - {sender}
         event = Event(0, sender, ids, line, isNewOnly(message.message_type._value_))
@@ -157,7 +178,7 @@ class Transaction(ABC):
     @abstractmethod
     def savepoint(self) -> None:
         """Remember what there is, for `undo`.  Overriders call this one, too."""
-        self._kept = len(self.events), len(self.notes), len(self.hellos), len(self.enrolled), len(self.completed)
+        self._kept = [len(gathered) for gathered in self._gathered()]
 
     @abstractmethod
     def undo(self) -> bool:
@@ -166,10 +187,12 @@ class Transaction(ABC):
 
         @return: whether what came before it is still there; if not, nothing of the transaction may be committed.
         """
-        events, notes, hellos, enrolled, completed = self._kept
-        del self.events[events:], self.notes[notes:], self.hellos[hellos:], self.enrolled[enrolled:]
-        del self.completed[completed:]
+        for gathered, count in zip(self._gathered(), self._kept, strict=True):
+            del gathered[count:]
         return True
+
+    def _gathered(self) -> tuple[list[Any], ...]:
+        return self.events, self.notes, self.hellos, self.enrolled, self.completed, self.revoked
 
     @abstractmethod
     def release(self) -> None:
@@ -184,11 +207,13 @@ class Work(Protocol):
     """
     Something to be written with the next commit.
 
+    @ivar author: the AI whose turn it is done in; C{""}: it is the hub's own, and goes first.
     @ivar size: roughly how many bytes it will write.
     @ivar source: whose order must hold: after a C{retry} refusal nothing more of it is written in the same commit.
         C{None}: nobody's.
     """
 
+    author: str
     size: int
     source: object | None
 

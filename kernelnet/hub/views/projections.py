@@ -32,13 +32,17 @@ from kernelnet.hub.storage.statements.observations import NewObservation, Observ
 from kernelnet.hub.storage.statements.sessions import SESSION_STATES
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.message import KnowledgeBase, NetworkMessage
+from kernelnet.wire import WireProblem
 
 __all__ = [
+    "MAX_IDS",
     "MAX_REPORT",
     "OBSERVATIONS",
     "PAGE_BYTES",
     "Then",
     "bestMatch",
+    "checkComponent",
+    "checkReport",
     "counts",
     "describeReport",
     "page",
@@ -65,6 +69,11 @@ MAX_REPORT = 16384
 
 OBSERVATIONS = ObservationBounds(each=16, total=10_000)
 """Maximum number of observations: with `kernelnet.artifacts.MAX_OBSERVATION` bytes each they are 40 MB in all."""
+MAX_IDS = 16
+"""
+Maximum number of ids under which an author has one digest, and a reporter reports on one: what a verdict is counted
+for.
+"""
 
 Then = Callable[[Transaction, Event], None]
 """Writes what follows from the message that was appended as this event, in the engine's thread."""
@@ -160,6 +169,23 @@ def storeObservation(message: NetworkMessage, report: PerformanceReport, observa
     return partial(_putObservation, row)
 
 
+def checkComponent(transaction: Transaction, author: str, component: Component) -> None:
+    """@raise WireProblem: its author has the same bytes under too many ids already."""
+    if transaction.components.idsWith(component.digest, author, component.id, MAX_IDS) == MAX_IDS:
+        raise WireProblem(
+            "invalid_message", f"you have shared this very component under {MAX_IDS} other ids; use one of these"
+        )
+
+
+def checkReport(transaction: Transaction, reporter: str, report: PerformanceReport) -> None:
+    """@raise WireProblem: there are too many of this reporter on the same digest already."""
+    digest = report.digest
+    if digest and transaction.reports.idsOn(digest, reporter, report.component_id, MAX_IDS) == MAX_IDS:
+        raise WireProblem(
+            "invalid_message", f"you have reported on this `digest` under {MAX_IDS} other ids; use one of these"
+        )
+
+
 def storeNothing(transaction: Transaction, event: Event) -> None:
     """For what is in the log only."""
 
@@ -178,7 +204,7 @@ def _putPattern(row: NewPattern, transaction: Transaction, event: Event) -> None
 def _putComponent(row: NewComponent, transaction: Transaction, event: Event) -> None:
     transaction.components.put(event, row)
     if row.digest:
-        transaction.components.countVerdicts(row.digest)
+        transaction.components.countVerdicts(row.digest, row.author)
 
 
 def _putReport(row: NewReport, transaction: Transaction, event: Event) -> None:
@@ -193,10 +219,10 @@ def _putObservation(row: NewObservation, transaction: Transaction, event: Event)
     transaction.observations.put(event, row, OBSERVATIONS)
 
 
-def bestMatch(reader: Reader, feature: str, requestor: str) -> dict[str, Any] | None:
-    """The best stored component for a feature, as its author shared it; not the requestor's own."""
+def bestMatch(reader: Reader, feature: str, requestor: str) -> msgspec.Raw | None:
+    """The best stored component for a feature as JSON, as its author shared it; not the requestor's own."""
     best = reader.components.best(feature, requestor)
-    return msgspec.json.decode(best.body) if best else None
+    return msgspec.Raw(best.body) if best else None
 
 
 def counts(reader: Reader) -> dict[str, Any]:

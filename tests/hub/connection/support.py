@@ -67,6 +67,9 @@ class FakeConnection:
     def hold(self, why: str) -> None:
         self.told.append(("hold", why))
 
+    def charge(self, seconds: float) -> None:
+        pass
+
     def close(self, problem: WireProblem) -> None:
         self.closing = True
         self.told.append(("close", problem.code))

@@ -87,11 +87,23 @@ class PresenceTests(HubTestCase):
         self.assertEqual([one.connected for one in info.values()], [True, False, False])
         self.assertEqual(list(self.hub.presence.whoIsHere(2)[1]), ["AI_1", "OLDER"])
 
-    def test_infoOf(self) -> None:
+    def test_many(self) -> None:
+        """Of hundreds the ids of 480 are told, and what is known of 200, also of those who are away."""
+        for i in range(250):
+            self.hub.presence.noteUnwritten(f"AWAY_{i}", Hello())
+        self.assertEqual(len(self.hub.presence.whoIsHere()[1]), 200)
+        for i in range(500):
+            self.hub.connections.byId[f"AI_{i}"] = FakeConnection(self.hub.log, f"AI_{i}")
+            self.hub.presence.noteUnwritten(f"AI_{i}", Hello())
+        here, info = self.hub.presence.whoIsHere()
+        self.assertEqual((len(here), len(info)), (480, 200))
+        self.hub.connections.byId.clear()
+
+    def test_info(self) -> None:
         """Nothing is told of who never said hello."""
         self.hub.connect("AI_1", specialization="audio")
         self.hub.client("SILENT")
-        info = self.hub.presence.infoOf(["AI_1", "SILENT", "NOBODY"])
+        (info,) = self.hub.presence.infoInParts(["AI_1", "SILENT", "NOBODY"])
         self.assertEqual({aiId: one.specialization for aiId, one in info.items()}, {"AI_1": "audio"})
 
     def test_unwritten(self) -> None:

@@ -248,6 +248,8 @@ class StateTests(HubTestCase):
 
     def test_manyRefusals(self) -> None:
         """However many had no time for a session, what is done in it is told."""
+        self.patch(collaboration_sessions, "MAX_INVITED", 99)  # as it was before there was a limit
+        self.patch(collaboration_sessions, "MAX_CANDIDATES", 99)
         others = [self.hub.connect(f"C_{number}") for number in range(20)]
         self.initiator.send("collaboration_request", FEATURE)
         (invitation,) = self.a.payloads("collaboration_request")
@@ -501,6 +503,7 @@ class GoneTests(HubTestCase):
 
     def test_many(self) -> None:
         """However many they are, a bounded number is given back at once, and the others soon after."""
+        self.patch(collaboration_sessions, "MAX_ACTIVE", 9)
         for _ in range(5):
             self.begin()
         self.partner.leave()

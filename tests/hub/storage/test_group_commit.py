@@ -49,6 +49,7 @@ class Recording(Transaction):
 class Appending:
     """Work that appends one message, notes and tells of it, and then may fail."""
 
+    author = "AI_1"
     size = 1
 
     def __init__(self, name: str, error: Exception | None = None, source: object | None = None) -> None:
@@ -91,7 +92,7 @@ class ApplyTests(SynchronousTestCase):
 
     def test_all(self) -> None:
         """Without savepoints: an orderly refusal stands alone, any other failure is the caller's."""
-        refused = applyAll(self.transaction, [Appending("a"), Refusing("b"), Appending("c")])
+        refused, _ = applyAll(self.transaction, [Appending("a"), Refusing("b"), Appending("c")])
         self.assertEqual((list(refused), self.transaction.done), ([1], ["a", "c"]))
         with self.assertRaises(ValueError):
             applyAll(self.transaction, [Appending("d", ValueError("mine"))])
@@ -99,7 +100,9 @@ class ApplyTests(SynchronousTestCase):
     def test_each(self) -> None:
         """What fails is undone with all that it told; the others stay."""
         error = ValueError("mine")
-        refused = applyEach(self.transaction, [Appending("a"), Appending("b", error), Appending("c")], self.problemOf)
+        refused, _ = applyEach(
+            self.transaction, [Appending("a"), Appending("b", error), Appending("c")], self.problemOf
+        )
         self.assertEqual(refused, {1: error})
         self.assertEqual(self.transaction.done, ["[", "a", "]", "[", "b", "undone]", "[", "c", "]"])
         self.assertEqual(self.kept(), (2, ["a", "c"], ["a", "c"], ["a", "c"]))
@@ -113,7 +116,7 @@ class ApplyTests(SynchronousTestCase):
             Appending("d", OSError("full"), None),
             Appending("e", None, None),
         ]
-        refused = applyEach(self.transaction, works, self.problemOf)
+        refused, _ = applyEach(self.transaction, works, self.problemOf)
         self.assertEqual(list(refused), [0, 1, 3])
         self.assertIs(refused[1], FULL)
         self.assertEqual(self.kept()[1], ["c", "e"])

@@ -36,7 +36,8 @@ class ReadingTests(HubTestCase):
         """Of an older kernelnet's one line says what brings it up to date."""
         self.hub.execute("UPDATE meta SET value = '4' WHERE key = 'schema_version'")
         self.hub.execute("DROP INDEX shared_components_turns")
-        self.hub.execute("DROP INDEX shared_components_best")
+        for name in ("best", "feature", "name"):
+            self.hub.execute(f"DROP INDEX shared_components_{name}")
         self.hub.execute("ALTER TABLE shared_components DROP COLUMN standing")
         self.hub.execute("ALTER TABLE shared_components DROP COLUMN older_rules")
         with (

@@ -349,7 +349,7 @@ class FullFileTests(HubTestCase):
         (pages,) = self.hub.sqlite.writer.connection.execute("PRAGMA page_count").fetchone()
         self.hub.sqlite.writer.connection.execute(f"PRAGMA max_page_count={pages}")
         client = self.hub.client("AI_1")
-        client.hello(2, capabilities=["x" * 128] * 200)
+        client.hello(2, capabilities=["x" * 128] * 56)
         self.assertEqual([m["message_type"] for m in client.received()][:1], ["training_sync"])
         self.assertEqual(self.hub.logged(), [])
         self.flushLoggedErrors()

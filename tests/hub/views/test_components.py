@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import msgspec
+
 from kernelnet.artifacts import Verdict
 from kernelnet.hub.views import components, projections
 from kernelnet.hub.views.patterns import patterns
@@ -126,7 +128,7 @@ class CatalogTests(HubTestCase):
             page, _ = projections.page(self.hub.stored, None, 9)
             told = [(one["id"], one.get("older_rules")) for one in page.components]
             self.assertEqual(told, [(order[0], None), (order[1], True)])
-            best = projections.bestMatch(self.hub.stored, "file_system", "x")
+            best = msgspec.json.decode(projections.bestMatch(self.hub.stored, "file_system", "x") or b"null")
             assert best is not None
             self.assertEqual(best["id"], order[0])
 

@@ -233,10 +233,10 @@ class ApiTests(WebTestCase):
     def test_sessions(self) -> None:
         """Sessions come page by page, each bounded in bytes, and without their transcripts where nobody wants them."""
         self.hub.connect("AI_1")
-        other = self.hub.connect("AI_2")
+        others = [self.hub.connect("AI_2"), self.hub.connect("AI_3")]
         for number in range(7):
             offer = {"type": "feature_development", "description": "x" * 1000, "target_ai": "AI_1"}
-            other.send("collaboration_request", {**offer, "description": f"{number}" * 1000})
+            others[number % 2].send("collaboration_request", {**offer, "description": f"{number}" * 1000})
             self.hub.clock.advance(number % 2)
         self.patch(sessions, "PAGE_BYTES", 2500)
         seen, after = [], ""

@@ -120,6 +120,9 @@ class MemoryAis:
     def save(self, ai: StoredAi) -> None:
         self._tables.ais[ai.aiId] = ai
 
+    def forget(self, aiId: str) -> None:
+        self._tables.ais.pop(aiId, None)
+
     def setSeen(self, seen: Sequence[tuple[float, str]]) -> None:
         for at, aiId in seen:
             ai = self._tables.ais.get(aiId)

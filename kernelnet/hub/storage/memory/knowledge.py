@@ -9,6 +9,7 @@ from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.memory.tables import ComponentRow, PatternRow, ReportRow, RulesRow, Tables, VoiceRow
 from kernelnet.hub.storage.statements.knowledge import (
+    LOOKS,
     MIN_PREFIX,
     VOICES,
     ComponentKey,
@@ -102,10 +103,10 @@ class MemoryComponents:
             component.name, component.feature, stored, component.workbenchDigest
         )
 
-    def countVerdicts(self, digest: str) -> None:
+    def countVerdicts(self, digest: str, author: str | None = None) -> None:
         judged = {(new.reporter, new.verdict) for _, new in self._tables.reports.values() if new.digest == digest}
         for key, row in [*self._tables.components.items()]:
-            if row.stored.digest == digest:
+            if row.stored.digest == digest and author in (None, row.stored.author):
                 counts = Counter(verdict for reporter, verdict in judged if reporter != row.stored.author)
                 confirmed, refuted = counts[Verdict.CONFIRMED.value], counts[Verdict.REFUTED.value]
                 counted = row.stored._replace(confirmed=confirmed, refuted=refuted, olderRules=self._isOlder(row))
@@ -150,7 +151,7 @@ class MemoryComponents:
 
     def _compareRules(self, feature: str | None) -> None:
         for key, row in [*self._tables.components.items()]:
-            if feature in (None, row.feature):
+            if feature is None or (row.feature == feature and row.stored.kind == "component"):
                 stored = row.stored._replace(olderRules=self._isOlder(row))
                 self._tables.components[key] = row._replace(stored=stored)
 
@@ -177,14 +178,12 @@ class MemoryComponents:
         return iter(behind[:limit])
 
     def best(self, feature: str, requestor: str) -> StoredComponent | None:
-        found = [
-            row.stored
-            for row in self._tables.components.values()
-            if row.stored.kind == "component"
-            and not row.stored.olderRules
-            and row.stored.author != requestor
-            and feature in (row.feature, row.name)
+        rows = [row for row in self._tables.components.values() if row.stored.kind == "component"]
+        looked = [
+            *_sorted([row.stored for row in rows if row.feature == feature], "level")[:LOOKS],
+            *_sorted([row.stored for row in rows if row.name == feature], "level")[:LOOKS],
         ]
+        found = [one for one in looked if not one.olderRules and one.author != requestor]
         return max(found, key=_best, default=None)
 
     def listed(
@@ -235,6 +234,10 @@ class MemoryComponents:
 
     def idsBeginning(self, beginning: str, limit: int) -> list[str]:
         return [one.id for one in reversed(self._bySeq()) if one.id.startswith(beginning)][:limit]
+
+    def idsWith(self, digest: str, author: str, without: str, limit: int) -> int:
+        held = [one.id for one in self._bySeq() if (one.digest, one.author) == (digest, author)]
+        return min(limit, sum(one != without for one in held))
 
     def heldDigests(self, digests: Collection[str]) -> set[str]:
         return {one.digest for one in self._bySeq()}.intersection(digests)
@@ -290,6 +293,10 @@ class MemoryReports:
             return True
 
         return self._newest(isNews, limit, below)
+
+    def idsOn(self, digest: str, reporter: str, without: str, limit: int) -> int:
+        held = [one.componentId for one in self._bySeq() if (one.digest, one.reporter) == (digest, reporter)]
+        return min(limit, sum(one != without for one in held))
 
     def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
         return [

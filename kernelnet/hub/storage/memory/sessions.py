@@ -34,6 +34,10 @@ class MemorySessions:
         found = [row for row in self._tables.sessions.values() if row.state == "active" and row.partner == aiId]
         return [_state(row) for row in sorted(found, key=lambda row: row.id)[:limit]]
 
+    def countOffers(self, initiator: str, limit: int) -> int:
+        rows = self._tables.sessions.values()
+        return min(limit, sum(row.state == "offered" and row.initiator == initiator for row in rows))
+
     def partners(self) -> set[str]:
         active = (row.partner for row in self._tables.sessions.values() if row.state == "active")
         return {partner for partner in active if partner is not None}

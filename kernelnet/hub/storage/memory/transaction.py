@@ -94,9 +94,8 @@ def commit(
     """
     transaction = MemoryTransaction(committed, now)
     try:
-        refused = applyAll(transaction, works)
+        done = applyAll(transaction, works)
     except Exception:  # whatever it was: the second attempt finds out whose it is
         transaction = MemoryTransaction(committed, now)
-        refused = applyEach(transaction, works, problemOf)
-    written = Committed(transaction.events, transaction.hellos, transaction.enrolled, transaction.completed)
-    return transaction.tables, Commit(written, transaction.notes, refused)
+        done = applyEach(transaction, works, problemOf)
+    return transaction.tables, Commit(Committed.of(transaction), transaction.notes, done.refused, done.costs)

@@ -120,6 +120,9 @@ class SqliteAis:
     def save(self, ai: StoredAi) -> None:
         self._execute(f"INSERT OR REPLACE INTO ais ({_AI_COLUMNS}) VALUES (?, ?, ?, ?, ?)", ai)  # noqa: S608
 
+    def forget(self, aiId: str) -> None:
+        self._execute("DELETE FROM ais WHERE ai_id = ?", (aiId,))
+
     def setSeen(self, seen: Sequence[tuple[float, str]]) -> None:
         for one in seen:
             self._execute("UPDATE ais SET seen_at = ? WHERE ai_id = ?", one)

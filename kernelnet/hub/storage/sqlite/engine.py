@@ -70,6 +70,7 @@ class SqliteEngine:
         self._makePools = makePools
         self._pools: tuple[Pool, Pool] | None = None
         self._isOpen = False
+        self._reading: set[sqlite3.Connection] = set()
 
     def __repr__(self) -> str:
         return f"<SqliteEngine {self._path} {'open' if self._isOpen else 'closed'}>"
@@ -107,7 +108,16 @@ class SqliteEngine:
         return self._reader.runWithConnection(readPage, after, upTo, aiId)
 
     def read(self, function: Callable[[Reader], T]) -> Deferred[T]:
-        return self._reader.runWithConnection(lambda connection: function(SqliteReader(connection)))
+        def read(connection: sqlite3.Connection) -> T:
+            if not self._isOpen:
+                raise sqlite3.OperationalError("the database is closed")  # nobody waits for the answer
+            self._reading.add(connection)
+            try:
+                return function(SqliteReader(connection))
+            finally:
+                self._reading.discard(connection)
+
+        return self._reader.runWithConnection(read)
 
     def problemOf(self, error: BaseException) -> WireProblem:
         return errors.problemOf(error)
@@ -148,6 +158,8 @@ class SqliteEngine:
         # The pools stay: what comes after the end, such as the next step of long work, is never answered by them.
         if self._pools is not None and self._isOpen:
             self._isOpen = False
+            for connection in tuple(self._reading):
+                connection.interrupt()
             for pool in self._pools:
                 pool.close()
 

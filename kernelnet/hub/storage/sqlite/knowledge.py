@@ -11,6 +11,7 @@ from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.sqlite.log import Execute
 from kernelnet.hub.storage.statements.knowledge import (
+    LOOKS,
     MIN_PREFIX,
     VOICES,
     ComponentKey,
@@ -139,16 +140,16 @@ class SqliteComponents:
         said = c.author, c.id, c.kind, c.name, c.feature, c.digest, c.level, c.timestamp, c.body, c.workbenchDigest
         self._put(_PUT_COMPONENT, (event.seq, *said))
 
-    def countVerdicts(self, digest: str) -> None:
+    def countVerdicts(self, digest: str, author: str | None = None) -> None:
         self._execute(
             f"""
             UPDATE shared_components SET older_rules = {_IS_OLDER}, (confirmed, refuted) = (
                 SELECT COUNT(*) FILTER (WHERE verdict = ?), COUNT(*) FILTER (WHERE verdict = ?)
                 FROM (SELECT DISTINCT r.ai_id, r.verdict FROM performance_reports r
                       WHERE r.digest = shared_components.digest AND r.ai_id != shared_components.ai_id)
-            ) WHERE digest = ?
+            ) WHERE digest = ? {"" if author is None else "AND ai_id = ?"}
             """,  # noqa: S608
-            (Verdict.CONFIRMED.value, Verdict.REFUTED.value, digest),
+            (Verdict.CONFIRMED.value, Verdict.REFUTED.value, digest, *([] if author is None else [author])),
         )
 
     def setRules(self, installed: Mapping[str, str]) -> None:
@@ -176,8 +177,9 @@ class SqliteComponents:
             " WHERE NOT installed AND digest != excluded.digest RETURNING workbench",
             (workbench, VOICES),
         ).fetchall()
+        compare = f"SET older_rules = {_IS_OLDER} WHERE kind = 'component' AND feature = ?"
         for one in followed:
-            self._execute(f"UPDATE shared_components SET older_rules = {_IS_OLDER} WHERE feature = ?", one)  # noqa: S608
+            self._execute(f"UPDATE shared_components {compare}", one)
 
     def rules(self) -> dict[str, str]:
         return dict(self._execute("SELECT workbench, digest FROM workbench_rules").fetchall())
@@ -210,12 +212,17 @@ class SqliteComponents:
         return self._each((rowid, ComponentTurn._make(turn)) for rowid, *turn in rows)
 
     def best(self, feature: str, requestor: str) -> StoredComponent | None:
+        some = [
+            f"SELECT * FROM (SELECT rowid AS id, ai_id, standing, development_level, seq FROM shared_components"  # noqa: S608
+            f" WHERE kind = 'component' AND {column} = ?1 ORDER BY {_BEST} LIMIT {LOOKS})"
+            for column in ("feature", "name")
+        ]
+        # Of older rules is what has a standing below -1.
         return self._one(
-            f"kind = 'component' AND NOT older_rules AND ai_id != ? AND (feature = ? OR name = ?)"
-            f" ORDER BY {_BEST} LIMIT 1",
+            f"rowid = (SELECT id FROM ({' UNION ALL '.join(some)}) WHERE ai_id != ?2 AND standing >= -1"  # noqa: S608
+            f" ORDER BY {_BEST} LIMIT 1)",
+            feature,
             requestor,
-            feature,
-            feature,
         )
 
     def listed(
@@ -291,6 +298,14 @@ class SqliteComponents:
             (beginning, limit),
         )
         return [componentId for (componentId,) in rows]
+
+    def idsWith(self, digest: str, author: str, without: str, limit: int) -> int:
+        (count,) = self._execute(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM shared_components"
+            " WHERE kind = 'component' AND digest = ? AND ai_id = ? AND component_id != ? LIMIT ?)",
+            (digest, author, without, limit),
+        ).fetchone()
+        return int(count)
 
     def heldDigests(self, digests: Collection[str]) -> set[str]:
         rows = self._execute(
@@ -370,6 +385,14 @@ class SqliteReports:
             (digest, author, Verdict.CONFIRMED.value, below, limit),
         )
         return [*map(StoredReport._make, rows)]
+
+    def idsOn(self, digest: str, reporter: str, without: str, limit: int) -> int:
+        (count,) = self._execute(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM performance_reports"
+            " WHERE digest = ? AND ai_id = ? AND component_id != ? LIMIT ?)",
+            (digest, reporter, without, limit),
+        ).fetchone()
+        return int(count)
 
     def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
         return self._execute(

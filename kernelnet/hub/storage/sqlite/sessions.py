@@ -55,6 +55,14 @@ class SqliteSessions:
         ).fetchall()
         return [*map(_state, rows)]
 
+    def countOffers(self, initiator: str, limit: int) -> int:
+        (count,) = self._execute(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM collaboration_sessions WHERE expires_at IS NOT NULL"
+            " AND state = 'offered' AND initiator = ? LIMIT ?)",
+            (initiator, limit),
+        ).fetchone()
+        return int(count)
+
     def partners(self) -> set[str]:
         sql = "SELECT DISTINCT partner FROM collaboration_sessions WHERE expires_at IS NOT NULL AND state = 'active'"
         return {partner for (partner,) in self._execute(sql).fetchall()}

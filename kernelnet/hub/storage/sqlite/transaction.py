@@ -217,12 +217,11 @@ def _attempt(connection: sqlite3.Connection, works: Sequence[Work], now: float, 
     transaction = SqliteTransaction(connection, now, allNew=not careful)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        refused = applyEach(transaction, works, problemOf) if careful else applyAll(transaction, works)
+        done = applyEach(transaction, works, problemOf) if careful else applyAll(transaction, works)
         transaction.checkAllNew()
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    written = Committed(transaction.events, transaction.hellos, transaction.enrolled, transaction.completed)
-    return Commit(written, transaction.notes, refused)
+    return Commit(Committed.of(transaction), transaction.notes, done.refused, done.costs)

@@ -127,6 +127,9 @@ class Ais(AisQueries, Protocol):
     def save(self, ai: StoredAi) -> None:
         """Add it, or put it in the place of what is known of the same AI."""
 
+    def forget(self, aiId: str) -> None:
+        """Remove what is known of it."""
+
     def setSeen(self, seen: Sequence[tuple[float, str]]) -> None:
         """For each pair of a time and an AI's id: set C{seenAt} of that AI, if it is known."""
 

@@ -12,6 +12,7 @@ from kernelnet.hub.storage.log_pages import Event
 __all__ = [
     "COMPONENT_SORTS",
     "COMPONENT_STATES",
+    "LOOKS",
     "MIN_PREFIX",
     "VOICES",
     "ComponentKey",
@@ -123,6 +124,10 @@ States by what others found: C{confirmed > 0 and refuted = 0}; C{refuted > 0 and
 """
 
 
+LOOKS = 1000
+"""Maximum number of components that are looked at for one feature, and as many for one name; takes 0.2 ms."""
+
+
 class NewComponent(Struct, frozen=True, gc=False):
     """
     A component or a building block that is shared by C{author}.
@@ -232,6 +237,8 @@ class ComponentsQueries(Protocol):
     def best(self, feature: str, requestor: str) -> StoredComponent | None:
         """
         The best one that has this feature or this name and another author than C{requestor}; none of older rules.
+
+        Of those with the feature the `LOOKS` best are looked at, and so of those with the name.
         """
 
     def listed(
@@ -277,6 +284,9 @@ class ComponentsQueries(Protocol):
     def idsBeginning(self, beginning: str, limit: int) -> list[str]:
         """The ids that begin so, by seq descending, one for each author; the first C{limit}."""
 
+    def idsWith(self, digest: str, author: str, without: str, limit: int) -> int:
+        """The number of ids but C{without} under which C{author} has this digest, counted to C{limit}."""
+
     def heldDigests(self, digests: Collection[str]) -> set[str]:
         """Which of these are digests of components (kind C{component})."""
 
@@ -310,10 +320,12 @@ class Components(ComponentsQueries, Protocol):
         It may be written later in the transaction, together with others.
         """
 
-    def countVerdicts(self, digest: str) -> None:
+    def countVerdicts(self, digest: str, author: str | None = None) -> None:
         """
         Set C{confirmed} and C{refuted} of each one with this digest: how many AIs other than its author have a report
         with this digest and that verdict.  An AI with reports of both (under two component ids) counts in both.
+
+        @param author: of those by this one only; C{None}: of all.
 
         C{olderRules} of each is set, too: whether it has a C{workbenchDigest}, and rules of its feature are in force
         that are not these.
@@ -332,7 +344,7 @@ class Components(ComponentsQueries, Protocol):
 
         Of the `VOICES` newest (by seq) on that feature those rules come in force that most are for; of as many those
         that are, else those of the newest.  But what was among the installed in the last `setRules` stays in force.
-        C{olderRules} of the components with this feature is set as `countVerdicts` does it.
+        C{olderRules} of those of kind C{component} with this feature is set as `countVerdicts` does it.
         """
 
 
@@ -378,6 +390,9 @@ class ReportsQueries(Protocol):
         Of each AI but C{author} the newest on this digest with the verdict C{confirmed} and a body of less than
         C{below} bytes; the newest C{limit}, by seq descending.
         """
+
+    def idsOn(self, digest: str, reporter: str, without: str, limit: int) -> int:
+        """The number of component ids but C{without} that C{reporter} has reports with this digest on, to C{limit}."""
 
     def verdicts(self, digest: str, author: str) -> list[tuple[str, str]]:
         """(reporter, verdict) of those on this digest that have a verdict and are not by C{author}, by seq."""

@@ -1,6 +1,8 @@
 import { h, level, levelWith, many, table, verdict, when } from "./dom.js";
 import { get } from "./live.js";
 
+const usd = (value) => (typeof value === "number" ? `$${value.toFixed(4)}` : "cost unknown");
+
 export function component(name, other = "") {
   return { draw: () => draw(name, other) };
 }
@@ -20,6 +22,7 @@ async function draw(name, other) {
     ["verdict", verdict(found)],
     ["what", shared.description],
     ["generator", manifest.generator],
+    ["written by", manifest.provenance && `${manifest.provenance.model}, as its author says: ${many(manifest.provenance.tokens || 0)} tokens, ${usd(manifest.provenance.usd)}; ${many(manifest.provenance.calls || 0)} calls, ${usd(manifest.provenance.spent_usd)} by then`],
     ["shared", when(found.shared)],
   ].filter(([, value]) => value);
   const splits = Object.entries(manifest.report?.splits || {});

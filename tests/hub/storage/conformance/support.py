@@ -33,6 +33,7 @@ class FunctionWork:
     @ivar calls: how often it was.
     """
 
+    author = ""
     size = 1
 
     def __init__(self, function: Callable[[Transaction], Any], source: object | None = None) -> None:

@@ -300,6 +300,14 @@ class AiTests(AccessTestCase):
         ]
         self.assertEqual(found, [2, None])
 
+    def test_forget(self) -> None:
+        """What is known of an AI goes; of one that is not known, nothing does."""
+        kept = self.save("a")
+        self.save("b")
+        for aiId in ("b", "nobody"):
+            self.write(lambda t, aiId=aiId: t.ais.forget(aiId))  # type: ignore[misc]
+        self.assertEqual(self.ask(lambda reader: reader.ais.all()), [kept])
+
     def test_raise(self) -> None:
         """A position only rises, and only that of who is known."""
         self.save("a", 2, 7)

@@ -8,6 +8,7 @@ from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.statements.knowledge import (
     COMPONENT_SORTS,
     COMPONENT_STATES,
+    LOOKS,
     VOICES,
     ComponentKey,
     ComponentsQueries,
@@ -157,6 +158,28 @@ class VerdictTests(ComponentsTestCase):
             self.judge("x", reporter, "confirmed", "d")
         self.assertEqual(self.counts(), {"x": (2, 0), "y": (2, 0), "z": (0, 0)})
 
+    def test_ownOnly(self) -> None:
+        """Where an author is named, verdicts on the components of others are not counted."""
+        self.share("x")
+        self.share("y", author="c", digest="digest of x")
+        self.sent += 1
+
+        def judge(transaction: Transaction) -> None:
+            event = append(transaction, "b", f"m{self.sent}")
+            transaction.reports.put(event, NewReport("b", "x", "digest of x", "confirmed", "", b"{}"))
+            transaction.components.countVerdicts("digest of x", "c")
+
+        self.write(judge)
+        self.assertEqual([(one.id, one.confirmed) for one in self.query("inOrder")], [("x", 0), ("y", 1)])
+
+    def test_idsWith(self) -> None:
+        """Ids of an author with a digest are counted, to a limit; without those of others, and of other digests."""
+        for id, author in (("x", "a"), ("y", "a"), ("z", "a"), ("x", "b")):
+            self.share(id, author=author, digest="d")
+        self.share("w", digest="e")
+        counts = [self.query("idsWith", "d", "a", id, limit) for id, limit in (("w", 9), ("x", 9), ("w", 2))]
+        self.assertEqual(counts, [3, 2, 2])
+
     def test_beforeIt(self) -> None:
         """Reports that were there before the component count, too."""
         self.judge("x", "b", "confirmed")
@@ -211,6 +234,23 @@ class RankTests(ComponentsTestCase):
         self.assertEqual((best("fs", "a"), best("name of g"), best("unknown")), (None, None, None))
         self.share("h", "b", feature="fs", level=0.3)
         self.assertEqual((best("fs", "a"), best("fs", "b")), ("h", "f"))
+
+    def test_looks(self) -> None:
+        """The best of another's is found behind a thousand of one's own, but not behind more: that would take long."""
+        self.share("z", author="b", level=0.1, feature="looked for")
+
+        def many(transaction: Transaction, start: int, count: int) -> None:
+            for i in range(start, start + count):
+                event = append(transaction, "a", f"own {i}")
+                new = NewComponent("a", f"own {i}", "component", "n", "looked for", "", 0.9, "", b"{}")
+                transaction.components.put(event, new)
+
+        self.write(lambda transaction: many(transaction, 0, LOOKS - 1))
+        self.assertEqual(self.query("best", "looked for", "a").id, "z")
+        self.write(lambda transaction: many(transaction, LOOKS, 1))
+        self.assertIsNone(self.query("best", "looked for", "a"))
+        self.assertEqual(self.query("best", "name of z", "a").id, "z")
+        self.assertEqual(self.query("best", "looked for", "b").author, "a")
 
     def test_sorts(self) -> None:
         """Each order, of components alone, as many as were asked for."""

@@ -44,6 +44,14 @@ class ReportTests(EngineTestCase):
         self.assertEqual(self.ask(lambda reader: reader.reports.ofComponent("c", 9, 99)), expected)
         self.assertEqual(self.ask(lambda reader: reader.reports.onDigest("d", 9, 99)), expected)
 
+    def test_idsOn(self) -> None:
+        """Component ids that a reporter judged with a digest are counted, to a limit, without those of others."""
+        for reporter, id_, digest in (("a", "c", "d"), ("a", "e", "d"), ("b", "f", "d"), ("a", "f", "e")):
+            self.report(reporter, id_, digest)
+        asked = (("x", 9), ("c", 9), ("x", 1))
+        counts = [self.ask(lambda r, w=w, n=n: r.reports.idsOn("d", "a", w, n)) for w, n in asked]  # type: ignore[misc]
+        self.assertEqual(counts, [2, 1, 1])
+
     def test_replaced(self) -> None:
         """The next report of the same AI on the same id and digest stands in the place of the last, and no other."""
         for reporter, id_, digest in (

@@ -1,0 +1,127 @@
+"""
+Works that wait for a commit: whose turn it is goes by what the works of each AI have cost so far.
+
+Start-time fair queueing (Goyal, Vin, Cheng 1996) over measured seconds: each author has a virtual time, to which the
+cost of its works is added, and the author with the least goes next.  One who was quiet begins at the time of those
+that are served now, so nothing is saved up.  What a work costs is known once it was done; till then that of the
+author's last ones is taken for it.  The hub's own works go first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from heapq import heappop, heappush
+
+from kernelnet.hub.storage.transaction import Work
+
+__all__ = ["FairQueue"]
+
+FIRST_GUESS = 50e-6
+"""Seconds that a work of an author of whom nothing is known is taken to cost."""
+REMEMBERED = 1000
+"""Number of authors that are remembered before those who are quiet are forgotten."""
+
+
+class FairQueue:
+    """
+    @ivar size: bytes of all works that wait.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._queues: dict[str, deque[Work]] = {}
+        self._sizes: dict[str, int] = {}
+        self._times: dict[str, float] = {}
+        self._guesses: dict[str, float] = {}
+        self._turns: list[tuple[float, int, str]] = []
+        self._now = 0.0
+        self._count = 0
+        self._most = REMEMBERED
+        self._length = 0
+
+    def __repr__(self) -> str:
+        return f"<FairQueue {self._length} works of {len(self._queues)} authors, {self.size} bytes>"
+
+    def __len__(self) -> int:
+        return self._length
+
+    def put(self, work: Work) -> None:
+        """Have it wait behind all others of its author."""
+        self._add(work).append(work)
+
+    def putBack(self, works: Iterable[Work]) -> None:
+        """These were taken last and not done: have them wait before all others of their authors, in this order."""
+        for work in reversed([*works]):
+            self._add(work).appendleft(work)
+
+    def sizeOf(self, author: str) -> int:
+        """The bytes of its works that wait."""
+        return self._sizes.get(author, 0)
+
+    def take(self, count: int, size: int) -> list[Work]:
+        """The next C{count} works at most, and no more once they have more than C{size} bytes."""
+        taken: list[Work] = []
+        total = 0
+        while self._turns and len(taken) < count and total <= size:
+            at, _, author = heappop(self._turns)
+            time = self._times.get(author, 0.0)
+            if author and at < time:  # its works cost more than was thought
+                self._wait(author, time)
+                continue
+            queue = self._queues[author]
+            work = queue.popleft()
+            taken.append(work)
+            total += work.size
+            self._length -= 1
+            self._sizes[author] -= work.size
+            if author:
+                self._now = max(self._now, at)
+                self._times[author] = at + self._guesses.get(author, FIRST_GUESS)
+            if queue:
+                self._wait(author, self._times[author] if author else -1.0)
+            else:
+                del self._queues[author], self._sizes[author]
+            if author and not self._turns:
+                self._now = self._times[author]  # all is done
+        self.size -= total
+        if len(self._times) > self._most:
+            self._forget()
+        return taken
+
+    def charge(self, author: str, seconds: float, taken: bool = True) -> None:
+        """
+        A work of C{author} has cost so much.
+
+        @param taken: whether it was one of those that were taken, so that a guess was added for it.
+        """
+        if not author:
+            return
+        guess = self._guesses.get(author, FIRST_GUESS) if taken else 0.0
+        self._times[author] = self._times.get(author, self._now) + seconds - guess
+        if taken:
+            self._guesses[author] = guess + (seconds - guess) / 8
+
+    def _forget(self) -> None:
+        for author in [a for a, at in self._times.items() if at <= self._now and a not in self._queues]:
+            del self._times[author]
+            self._guesses.pop(author, None)
+        self._most = max(REMEMBERED, 2 * len(self._times))
+
+    def _add(self, work: Work) -> deque[Work]:
+        author = work.author
+        self.size += work.size
+        self._length += 1
+        queue = self._queues.get(author)
+        if queue is None:
+            queue = self._queues[author] = deque()
+            self._sizes[author] = 0
+            if author:
+                self._times[author] = max(self._now, self._times.get(author, 0.0))
+            self._wait(author, self._times[author] if author else -1.0)
+        self._sizes[author] += work.size
+        return queue
+
+    def _wait(self, author: str, time: float) -> None:
+        self._count += 1
+        heappush(self._turns, (time, self._count, author))

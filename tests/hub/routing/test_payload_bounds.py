@@ -1,0 +1,218 @@
+"""Bounds of what a hello, a request and an invitation may hold, and of every line that they end up in."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kernelnet.hub.auth.token_commands import tokenCommand
+from kernelnet.hub.routing.payload_bounds import MAX_HELLO, MAX_REQUIREMENTS, MAX_WORDS, cutHello
+from kernelnet.hub.storage.statements.access import StoredAi
+from kernelnet.message import Hello
+from tests.hub.databases import onEveryEngine
+from tests.hub.support import HubTestCase, aComponent
+
+PAGE = 256 * 1024
+"""Bytes that an answer to a hello may have, as docs/reference/protocol.rst promises."""
+
+
+@onEveryEngine
+class HelloTests(HubTestCase):
+    def refusal(self, **hello: object) -> str:
+        client = self.hub.client("AI_1")
+        client.hello(2, **hello)
+        answer = client.payloads()
+        if answer[0].get("code") is None:
+            return ""
+        self.assertEqual(answer[0]["code"], "invalid_message")
+        self.assertNotIn("AI_1", self.hub.directory.ais)
+        return str(answer[0]["message"])
+
+    def test_words(self) -> None:
+        """The lists of a hello have 64 words together."""
+        self.assertIn(
+            "65 words in capabilities, features_supported, generators, workbenches; at most 64",
+            self.refusal(capabilities=["a"] * 32, workbenches=["b"] * 32, generators=["c"]),
+        )
+        self.assertEqual(self.refusal(capabilities=["a"] * 32, workbenches=["b"] * 32), "")
+
+    def test_bytes(self) -> None:
+        """A hello has 8 KiB, whatever few words it is of."""
+        self.assertIn(f"at most {MAX_HELLO} bytes", self.refusal(capabilities=["é" * 128] * 40))
+
+    def test_goesOn(self) -> None:
+        """After a hello that was refused the same connection may say a better one."""
+        client = self.hub.client("AI_1")
+        client.hello(2, capabilities=["a"] * 999)
+        client.hello(2, capabilities=["a"])
+        self.assertEqual([m["message_type"] for m in client.received()], ["error", "training_sync"])
+
+    def test_stored(self) -> None:
+        """A hello of a megabyte from before there were bounds is cut when the hub starts: answers are small again."""
+        large = Hello(specialization="audio", capabilities=[f"{i:0128}" for i in range(8000)])
+        many = Hello(specialization="audio", capabilities=["few"] * 99)
+        self.assertEqual(len(cutHello(many).capabilities), MAX_WORDS)
+        body = msgspec.json.encode(large)
+        self.hub.transact(lambda transaction: transaction.ais.save(StoredAi("OLD", body, 2, 5.0, None)))
+        self.restart()
+        client = self.hub.client("AI_1")
+        client.hello(2)
+        (line,) = client.lines()
+        self.assertLess(len(line), 4096)
+        self.assertIn(b'"OLD":{"specialization":"audio"', line)
+
+    def test_answer(self) -> None:
+        """However much those who are here say, the answer to a hello is a page; nobody is told in longer lines."""
+        listener = self.hub.connect("LISTENER")
+        words = [f"{i:0128}" for i in range(58)]
+        for i in range(60):
+            self.hub.client(f"AI_{i}").hello(2, capabilities=words)
+        listener.received()
+        self.hub.clock.advance(self.hub.presence.newsDelay)
+        news = listener.lines()
+        self.assertEqual(sum(line.count(b'"specialization":') for line in news), 60)
+        self.assertLess(max(map(len, news)), PAGE)
+        client = self.hub.client("LATE")
+        client.hello(2)
+        self.assertLess(max(map(len, client.lines())), PAGE)
+
+    def test_pausedNews(self) -> None:
+        """Who doesn't read for a while is told of all who came meanwhile in lines that it takes."""
+        listener = self.hub.connect("LISTENER")
+        listener.pause()
+        words = [f"{i:0128}" for i in range(58)]
+        for i in range(150):
+            self.hub.client(f"AI_{i}").hello(2, capabilities=words)
+        self.hub.clock.advance(self.hub.presence.newsDelay)
+        listener.resume()
+        news = listener.lines()
+        self.assertEqual(sum(line.count(b'"specialization":') for line in news), 150)
+        self.assertLess(max(map(len, news)), PAGE)
+
+    def test_revoked(self) -> None:
+        """Nobody is told of an AI that was locked out, nor is it asked for anything; also not after a restart."""
+        self.hub.connect("EVIL", capabilities=["audio"])
+        self.hub.transact(tokenCommand({"command": "tokens revoke", "ai_id": "EVIL"}))
+        for _ in range(2):
+            self.assertNotIn("EVIL", self.hub.directory.ais)
+            self.assertEqual(self.hub.directory.ablest("audio", "X", ()), [])
+            self.assertEqual(self.hub.directory._byWord.get("audio"), None)
+            self.assertTrue(self.hub.directory.isKnown("EVIL"))
+            self.restart()
+
+    def test_saidMeanwhile(self) -> None:
+        """A hello that was on its way while its AI was locked out is not kept."""
+        client = self.hub.connect("EVIL", capabilities=["audio"])
+        self.hub.transact(tokenCommand({"command": "tokens revoke", "ai_id": "EVIL"}))
+        client.hello(2, capabilities=["video"])
+        self.assertEqual(client.errors(), ["bad_credentials"])
+        self.assertNotIn("EVIL", self.hub.directory.ais)
+
+    def test_everNewWords(self) -> None:
+        """Of words that nobody names any more nothing is kept."""
+        client = self.hub.connect("EVIL")
+        for i in range(100):
+            client.hello(2, capabilities=[f"w{i}x{j}" for j in range(60)])
+            self.hub.clock.advance(10)
+        self.assertLessEqual(len(self.hub.directory._byWord), 61)
+
+
+@onEveryEngine
+class RequestTests(HubTestCase):
+    def test_requirements(self) -> None:
+        """Requirements of a request have 16 KiB, of which type it may be."""
+        client = self.hub.connect("AI_1")
+        large = {"text": "x" * MAX_REQUIREMENTS}
+        offer = {"type": "cross_specialization", "description": "d"}
+        answer = {"original_request": {"feature": "f", "requirements": large}, "reason": "none"}
+        client.send("collaboration_request", {**offer, "requirements": large})
+        client.send("feature_request", {"feature": "f", "requirements": large})
+        client.send("feature_response", answer, "AI_1")
+        self.assertEqual(client.errors(), ["invalid_message"] * 3)
+        client.send("collaboration_request", {**offer, "requirements": {"text": "x" * 16000}})
+        self.assertEqual(client.errors(), [])
+
+    def test_words(self) -> None:
+        """Each list of words of a collaboration request has 64."""
+        client = self.hub.connect("AI_1")
+        for name in ("expertise_offered", "seeking_expertise"):
+            client.send("collaboration_request", {"type": "cross_specialization", name: ["a"] * 65})
+            (error,) = client.payloads("error")
+            self.assertIn(f"`{name}` may have at most 64 words, not 65", error["message"])
+
+    def test_nonce(self) -> None:
+        """A ping is answered by what it says, so that may not be long."""
+        client = self.hub.connect("AI_1")
+        client.send("heartbeat", {"nonce": "x" * 2000})
+        self.assertEqual(client.errors(), ["invalid_message"])
+
+    def test_opened(self) -> None:
+        """Who comes is told of 20 invitations, and of 32 KiB of them: the newest that have room."""
+        invited = self.hub.connect("AI_1")
+        invited.leave()
+        for i in range(6):
+            for j in range(4):
+                self.hub.connect(f"FROM_{i}").send(
+                    "collaboration_request", {"type": "cross_specialization", "description": f"{i} {j}"}, "AI_1"
+                )
+                self.hub.clock.advance(1)
+        told = self.invitations()
+        self.assertEqual((len(told), told[0]), (20, "5 3"))
+        for i in range(4):
+            self.hub.connect(f"LARGE_{i}").send(
+                "collaboration_request",
+                {"type": "cross_specialization", "description": f"large {i}", "requirements": {"x": "x" * 15000}},
+                "AI_1",
+            )
+            self.hub.clock.advance(1)
+        told = self.invitations()
+        self.assertEqual([one for one in told if "large" in one], ["large 3", "large 2"])
+        self.assertLessEqual(len(told), 18)
+
+    def invitations(self) -> list[str]:
+        client = self.hub.client("AI_1")
+        client.hello(2)
+        (answer,) = client.payloads("training_sync")
+        client.leave()
+        return [one["description"] for one in answer["collaboration_opportunities"]]
+
+
+@onEveryEngine
+class IdsTests(HubTestCase):
+    def test_components(self) -> None:
+        """An author has the same bytes under 16 ids; more are refused, a new version of one of them is not."""
+        author, other = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        for i in range(17):
+            author.send("os_component_share", aComponent(f"c{i}"))
+        author.send("os_component_share", aComponent("c3"))
+        other.send("os_component_share", aComponent("c16"))
+        (error,) = author.payloads("error")
+        self.assertIn("under 16 other ids", error["message"])
+        self.assertEqual(other.errors(), [])
+        self.assertEqual(self.hub.stored.components.countByKind(), {"component": 17})
+
+    def test_reports(self) -> None:
+        """A reporter judges a digest under 16 ids, and one that it judged before once more."""
+        reporter = self.hub.connect("AI_1")
+        for i in [*range(17), 3]:
+            reporter.send(
+                "performance_report",
+                {"component_id": f"c{i}", "performance": {}, "digest": "0" * 64, "verdict": "confirmed"},
+            )
+        (error,) = reporter.payloads("error")
+        self.assertIn("under 16 other ids", error["message"])
+        self.assertEqual(self.hub.stored.reports.count(), 16)
+
+    def test_counted(self) -> None:
+        """A component that is shared when its digest was judged already has that verdict; the author's own never."""
+        author, judge = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        author.send("os_component_share", aComponent("c1"))
+        (one,) = self.hub.stored.components.inOrder()
+        for client in (author, judge):
+            client.send(
+                "performance_report",
+                {"component_id": "c1", "performance": {}, "digest": one.digest, "verdict": "confirmed"},
+            )
+        author.send("os_component_share", aComponent("c2"))
+        judge.send("os_component_share", aComponent("c2"))
+        found = {(one.author, one.id): one.confirmed for one in self.hub.stored.components.inOrder()}
+        self.assertEqual(found, {("AI_1", "c1"): 1, ("AI_1", "c2"): 1, ("AI_2", "c2"): 1})

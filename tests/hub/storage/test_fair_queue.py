@@ -1,0 +1,93 @@
+"""Works in the order in which they are committed: by what those of each AI have cost."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet.hub.storage.fair_queue import REMEMBERED, FairQueue
+from tests.hub.storage.test_group_commit import Appending
+
+
+def work(author: str, name: str = "", size: int = 1) -> Appending:
+    made = Appending(name or author)
+    made.author, made.size = author, size
+    return made
+
+
+class FairQueueTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.queue = FairQueue()
+
+    def put(self, *authors: str) -> None:
+        for author in authors:
+            self.queue.put(work(author))
+
+    def take(self, count: int = 1) -> str:
+        return "".join(one.author or "-" for one in self.queue.take(count, 10**9))  # type: ignore[attr-defined]
+
+    def test_turns(self) -> None:
+        """Who has sent a thousand messages and who has sent two take turns, each in its own order."""
+        self.put(*"a" * 1000, *"bb")
+        self.assertEqual(self.take(6), "ababaa")
+
+    def test_ownOrder(self) -> None:
+        """An author's own messages keep their order, also those that were taken and given back."""
+        for name in "123":
+            self.queue.put(work("a", name))
+        self.queue.putBack(self.queue.take(2, 99))
+        self.assertEqual([one.name for one in self.queue.take(9, 99)], ["1", "2", "3"])  # type: ignore[attr-defined]
+        self.assertEqual((len(self.queue), self.queue.size, self.queue.sizeOf("a")), (0, 0, 0))
+
+    def test_byCost(self) -> None:
+        """Of one whose messages cost ten times as much, a tenth as many are taken."""
+        self.put(*"a" * 2000, *"b" * 2000)
+        found = ""
+        for _ in range(1100):
+            (author,) = self.take()
+            self.queue.charge(author, 0.01 if author == "a" else 0.001)
+            found += author
+        self.assertAlmostEqual(found.count("b") / found.count("a"), 10, delta=1)
+
+    def test_afterwards(self) -> None:
+        """What telling others of its messages has cost counts, too."""
+        self.put(*"aabbbb")
+        self.assertEqual(self.take(2), "ab")
+        self.queue.charge("a", 0.001, taken=False)
+        self.assertEqual(self.take(4), "bbba")
+
+    def test_nothingSaved(self) -> None:
+        """Who was quiet for long comes next, but has no more turns than others after that."""
+        self.put(*"a" * 50)
+        for _ in range(20):
+            self.take()
+            self.queue.charge("a", 0.1)
+        self.put(*"b" * 50)
+        found = ""
+        for _ in range(20):
+            (author,) = self.take()
+            self.queue.charge(author, 0.1)
+            found += author
+        self.assertIn(found.count("b"), (10, 11), found)
+
+    def test_hub(self) -> None:
+        """The hub's own works go first, and cost nobody anything."""
+        self.put("a", "", "a", "")
+        self.queue.charge("", 9.0)
+        self.assertEqual(self.take(9), "--aa")
+
+    def test_bytes(self) -> None:
+        """No more is taken once there are enough bytes, but one work always."""
+        for size in (50, 60, 70):
+            self.queue.put(work("a", size=size))
+        self.assertEqual(len(self.queue.take(9, 100)), 2)
+        self.assertEqual(len(self.queue.take(9, 1)), 1)
+        self.assertEqual(self.queue.take(9, 1), [])
+
+    def test_forgotten(self) -> None:
+        """Authors who came and went leave nothing behind."""
+        for i in range(3 * REMEMBERED):
+            self.queue.put(work(f"AI_{i}"))
+            self.take()
+            self.queue.charge(f"AI_{i}", 1e-6)
+        self.assertLessEqual(len(self.queue._times), REMEMBERED + 1)
+        self.assertLessEqual(len(self.queue._guesses), REMEMBERED + 1)

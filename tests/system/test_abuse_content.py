@@ -1,0 +1,188 @@
+"""What somebody with a token may send as often as the limits allow: it costs the hub little, and others no time."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from . import abuse
+from .abuse import AbuseTestCase, Row, line
+from .support import RawClient
+
+SECONDS = 20.0 if abuse.FULL else 3.0
+"""Seconds that each flood lasts."""
+
+
+def component(number: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "component": {"id": f"c{number}", "name": "n", "implementation": "i", "specialization": "general", **fields}
+    }
+
+
+class FloodTests(AbuseTestCase):
+    MEDIAN = 100.0
+
+    def flood(self, aiId: str, lines: Iterable[bytes], **hello: Any) -> int:
+        """
+        Send these as fast as the hub takes them, and read all that it says.
+
+        @return: how many were sent.
+        """
+        client = self.client(aiId)
+        client.hello(protocol=2, **hello)
+        stream = client._socket
+        stream.settimeout(0.2)
+        end = time.monotonic() + SECONDS
+        count = 0
+        for block in _blocks(lines):
+            data = memoryview(b"".join(block))
+            while data and time.monotonic() < end:
+                try:
+                    data = data[stream.send(data) :]
+                except TimeoutError:
+                    pass
+                stream.setblocking(False)
+                try:
+                    while stream.recv(1 << 20):
+                        pass
+                except OSError:
+                    pass
+                stream.settimeout(0.2)
+            if data:
+                break
+            count += len(block)
+        client.close()
+        return count
+
+    def told(self, row: Row, count: int) -> None:
+        row.answer = f"{count} taken"
+        self.assertGreater(count, 0)
+
+    def test_words(self) -> None:
+        """A hello with a megabyte of words is refused; nobody who comes then is told in a line that it can't take."""
+        with self.row("40 hellos with a megabyte of words", growth=60) as row:
+            for i in range(40):
+                client = self.client(f"WORDS_{i}")
+                client.send("hello", {"protocol": 2, "capabilities": [f"{j:0128}" for j in range(7500)]})
+                self.assertEqual(json.loads(client._file.readline())["payload"]["code"], "invalid_message")
+                client.close()
+            late = self.client("LATE")
+            late.send("hello", {"protocol": 2})
+            size = len(late._file.readline())
+            late.close()
+            row.answer = f"invalid_message; a hello is answered by {size} bytes"
+            self.assertLess(size, 256 * 1024)
+
+    def test_hellos(self) -> None:
+        """Hellos with ever new words leave nothing behind."""
+        lines = (
+            line("hello", {"protocol": 2, "capabilities": [f"w{i}x{j}y" * 8 for j in range(60)]}, "HELLOS", str(i))
+            for i in itertools.count()
+        )
+        with self.row("hellos with ever new words", growth=60) as row:
+            self.told(row, self.flood("HELLOS", lines))
+
+    def test_sameBytes(self) -> None:
+        """The same bytes under ever new ids are refused, and cost others nothing."""
+        lines = (line("os_component_share", component(i), "SAME", str(i)) for i in itertools.count())
+        with self.row("the same component under ever new ids", growth=60) as row:
+            self.told(row, self.flood("SAME", lines))
+
+    def test_features(self) -> None:
+        """Requests for what nobody has are answered in the same time however much is stored."""
+        lines = (line("feature_request", {"feature": f"f{i}"}, "FEATURES", str(i)) for i in itertools.count())
+        with self.row("feature requests for what nobody has", growth=60) as row:
+            self.told(row, self.flood("FEATURES", lines))
+
+    def test_collaborations(self) -> None:
+        """Who has four offers open makes no more of them."""
+        offer = {"type": "cross_specialization", "description": "d" * 200}
+        lines = (line("collaboration_request", offer, "OFFERS", str(i)) for i in itertools.count())
+        with self.row("collaboration requests", growth=60) as row:
+            self.told(row, self.flood("OFFERS", lines))
+            self.assertLessEqual(self.status()["sessions"].get("offered", 0), 4)
+
+    def test_large(self) -> None:
+        """Megabytes as fast as they are taken delay nobody."""
+        text = "x" * 1_000_000
+        lines = (
+            line("os_component_share", component(i, implementation=text + str(i)), "LARGE", str(i))
+            for i in itertools.count()
+        )
+        with self.row("components of a megabyte", growth=100) as row:
+            self.told(row, self.flood("LARGE", lines))
+
+    def test_syncs(self) -> None:
+        """Pages of the knowledge base without end delay nobody."""
+        lines = (line("training_sync", {}, "SYNCS", str(i)) for i in itertools.count())
+        with self.row("training_sync without end", growth=60) as row:
+            self.told(row, self.flood("SYNCS", lines))
+
+
+def _blocks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    block: list[bytes] = []
+    size = 0
+    for one in lines:
+        block.append(one)
+        size += len(one)
+        if size > 32_000:
+            yield block
+            block, size = [], 0
+
+
+class EndTests(AbuseTestCase):
+    def test_underLoad(self) -> None:
+        """SIGTERM ends a hub within five seconds while ten AIs send what they can and read nothing."""
+        clients: list[RawClient] = []
+        for i in range(10):
+            client = self.client(f"LOAD_{i}")
+            client.hello(protocol=2)
+            client._socket.setblocking(False)
+            clients.append(client)
+        number = itertools.count()
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            for client in clients:
+                block = b"".join(
+                    line(
+                        "os_component_share",
+                        component(n, implementation=hashlib.sha256(b"%d" % n).hexdigest() * 300),
+                        client.aiId,
+                        str(n),
+                    )
+                    for n in itertools.islice(number, 3)
+                )
+                try:
+                    client._socket.send(block)
+                except OSError:
+                    pass
+        begin = time.monotonic()
+        self.hub.process.terminate()
+        self.hub.process.wait(30)
+        self.assertLess(time.monotonic() - begin, 5.0)
+
+
+class ModesTests(AbuseTestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        before = os.umask(0)
+        try:
+            super().setUpClass()
+        finally:
+            os.umask(before)
+
+    def test_modes(self) -> None:
+        """Whatever the umask, what a hub keeps is its user's alone."""
+        wrong = []
+        for path in (self.state.path, *self.state.path.rglob("*")):
+            mode = stat.S_IMODE(Path(path).lstat().st_mode)
+            if mode & 0o077:
+                wrong.append(f"{path} {mode:04o}")
+        self.assertEqual(wrong, [])
