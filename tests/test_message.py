@@ -107,6 +107,9 @@ class PayloadTests(SynchronousTestCase):
             (m.KnowledgeBase, sync["global_knowledge_base"]),
             (m.AiInfo, sync["ai_info"]["AI_1"]),
         ]
+        observed = wire_examples.OBSERVED  # a report has either figures or an observation
+        pairs = [(c, {**observed, **e} if c is k.PerformanceReport else e) for c, e in pairs]
+        pairs += [(k.Observation, observed["observation"]), (k.ObservedScore, observed["observation"]["component"])]
         for cls, example in pairs:
             self.assertEqual(missing(cls, example), set(), cls.__name__)
 

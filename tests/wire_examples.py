@@ -185,6 +185,7 @@ FROM_HUB: dict[MessageType, dict[str, Any]] = {
         },
         "active_ais": ["AI_1"],
         "collaboration_opportunities": [{"session_id": "s1"}],
+        "takes": ["observations"],
         "ai_info": {
             "AI_1": {
                 "specialization": "file_system",

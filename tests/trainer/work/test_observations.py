@@ -94,10 +94,11 @@ class ObservationSendingTests(TrainerTestCase):
     def test_failedCommit(self) -> Any:
         """Where the outbox can't be written the file stays."""
         yield self.know()
-        path = self.spool.put(self.seen)
+        self.spool.put(self.seen)
         self.connect()
         yield self.hear(self.sync(takes=["observations"]))
-        yield self.trainer.store.read("SELECT 1")
+        yield self.look()
+        path = self.spool.put(self.seen)
 
         def broken(changes: Changes) -> Deferred[None]:
             raise OSError("no room")
