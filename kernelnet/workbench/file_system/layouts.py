@@ -36,14 +36,23 @@ _OPS = (
     *("op", "operation", "opcode", "optype", "opname", "rw", "rwbs", "iotype", "ioop", "readwrite"),
     *("type", "requesttype", "reqtype", "command", "cmd", "method", "verb", "action"),
 )
-_DISKS = frozenset(
-    (
-        *("disk", "diskid", "disknumber", "diskno", "disknum", "diskname", "drive", "asu"),
-        *("host", "hostname", "hostid", "server", "serverid", "machine", "machineid", "vm", "vmid"),
-        *("lun", "lunid", "volume", "volumeid", "volumename", "vol", "volid"),
-        *("device", "deviceid", "devicename", "dev", "devid", "devname", "major", "minor"),
-    )
+_DISK = re.compile(
+    r"(logical|physical|source|target|storage|block)?"
+    r"(disks?|drive|asu|host|server|machine|vm|lun|volume|vol|device|dev|major|minor)(id|ids|number|num|no|nr|name|index|idx)?"
 )
+_OP = re.compile(
+    r"(io|req|request|cache|disk|block)?"
+    r"(op|operation|opcode|rw|rwbs|readwrite|readorwrite|access|direction|command|cmd)(type|name|code|kind|flag|str|string)?"
+)
+_OFFSET = re.compile(r"(io|file|volume|lun|disk|start|starting|byte)?offset(in)?(bytes?)?")
+_SIZE = re.compile(
+    r"(io|req|request|transfer|xfer|data|access|read)?(size|length|len|bytes|bytecount|nbytes|numbytes)(in)?(bytes?)?"
+)
+_OBJECT_SIZE = re.compile(
+    r"(obj|object|val|value|content|response|resp|body|file|doc|item|kv)(size|length|len|bytes)(in)?(bytes?)?"
+)
+"""Names of a kind, where none that is usual is there; normalized, see `normalized`."""
+
 _COUNTS = ("opcount", "repeatcount", "requestcount")
 _TIMES = ("timestamp", "time", "ts", "optime", "datetime", "date", "issuetime")
 
@@ -198,16 +207,19 @@ def byHeader(row: Sequence[str]) -> Columns | None:
     """Columns by the names in a header; C{None}: none of them is known to be the block's id."""
     names = [normalized(cell) for cell in row]
 
-    def first(among: Sequence[str]) -> int | None:
-        return next((names.index(name) for name in map(normalized, among) if name in names), None)
+    def first(among: Sequence[str], kind: re.Pattern[str] | None = None) -> int | None:
+        usual = next((names.index(name) for name in map(normalized, among) if name in names), None)
+        if usual is None and kind is not None:
+            usual = next((at for at, name in enumerate(names) if kind.fullmatch(name)), None)
+        return usual
 
-    column = first(ID_COLUMNS)
+    column = first(ID_COLUMNS, _OFFSET)
     if column is None:
         return None
     unit, sizeUnit, written, size = 0, 1, frozenset[str](), None
-    if names[column] in _OFFSETS or names[column] in _SECTORS:
-        unit = 1 if names[column] in _OFFSETS else SECTOR
-        size = first(_SIZES)
+    if _OFFSET.fullmatch(names[column]) or names[column] in _SECTORS:
+        unit = SECTOR if names[column] in _SECTORS else 1
+        size = first(_SIZES, None if set(names) & set(_SIZES_IN_SECTORS) else _SIZE)
         if size is None and (size := first(_SIZES_IN_SECTORS)) is not None:
             sizeUnit = SECTOR
     if set(names) >= _TENCENT:
@@ -218,15 +230,17 @@ def byHeader(row: Sequence[str]) -> Columns | None:
         unit, right = 0, f"each line should have a block id in column {column + 1}"
     else:
         right = f"each line should have an offset in column {column + 1} and a size in column {size + 1}"
-    known = first(_OBJECT_SIZES) if unit == 0 else None
-    disks = tuple(at for at, name in enumerate(names) if name in _DISKS and at != column)
+    known = first(_OBJECT_SIZES, _OBJECT_SIZE) if unit == 0 else None
+    if known is None and unit == 0:
+        known = first((), _SIZE)
+    disks = tuple(at for at, name in enumerate(names) if _DISK.fullmatch(name) and at != column)
     return Columns(
         column,
         right,
         unit=unit,
         size=size,
         sizeUnit=sizeUnit,
-        op=first(_OPS),
+        op=first(_OPS, _OP),
         written=written,
         disk=disks,
         count=first(_COUNTS),
