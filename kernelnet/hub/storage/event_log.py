@@ -80,6 +80,9 @@ class EventLog:
     RECENT_BYTES = 4 * 1024 * 1024
     """Bytes of the log's end that are kept in memory, for readers that are only a little behind."""
 
+    BYTE_SECONDS = 50e-9
+    """Seconds that each byte is taken to cost beside the time of its work: to write and sync it, which many share."""
+
     MAX_NOTES = 20
     """Lines about messages in the log file in one second."""
 
@@ -291,7 +294,8 @@ class EventLog:
         self.commits.add(self._clock.seconds() - self._began)
         self._waiting.putBack(self._running[len(done.costs) :])
         del self._running[len(done.costs) :]
-        for work, seconds in zip(self._running, done.costs, strict=True):
+        for work, applied in zip(self._running, done.costs, strict=True):
+            seconds = applied + work.size * self.BYTE_SECONDS
             self._waiting.charge(work.author, seconds)
             self._costs[work.author] = self._costs.get(work.author, 0.0) + seconds
         if lost := self.findLoss():

@@ -224,11 +224,11 @@ class OrderTests(EngineTestCase):
     def test_inTime(self) -> None:
         """A commit that takes long leaves its last works, not begun, for another; the first it always does."""
         self.patch(group_commit, "MAX_SECONDS", 0.0)
-        works = [FunctionWork(appends("a", name)) for name in ("m1", "m2", "m3")]
+        works = [FunctionWork(lambda t, name=name: append(t, "a", name)) for name in ("m1", "m2", "m3")]
         done = self.commit(*works)
         self.assertEqual(([work.calls for work in works], len(done.costs)), ([1, 0, 0], 1))
         self.assertEqual([event.seq for event in done.committed.events], [1])
-        again = self.commit(FunctionWork(appends("a", "m1")), *works[1:])  # a repetition: the careful way
+        again = self.commit(FunctionWork(lambda t: append(t, "a", "m1")), *works[1:])  # a repetition: the careful way
         self.assertEqual(len(again.costs), 1)
         self.assertEqual(len(again.refused), 1)
 
