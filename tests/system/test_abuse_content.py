@@ -45,10 +45,8 @@ class FloodTests(AbuseTestCase):
         for block in _blocks(lines):
             data = memoryview(b"".join(block))
             while data and time.monotonic() < end:
-                try:
+                with contextlib.suppress(TimeoutError):
                     data = data[stream.send(data) :]
-                except TimeoutError:
-                    pass
                 stream.setblocking(False)
                 try:
                     while stream.recv(1 << 20):
@@ -182,6 +180,6 @@ class ModesTests(AbuseTestCase):
         wrong = []
         for path in (self.state.path, *self.state.path.rglob("*")):
             mode = stat.S_IMODE(Path(path).lstat().st_mode)
-            if mode & 0o077:
+            if mode & 0o077 and not path.is_symlink():
                 wrong.append(f"{path} {mode:04o}")
         self.assertEqual(wrong, [])

@@ -24,7 +24,7 @@ from kernelnet.wire import WireProblem
 
 __all__ = ["AdmissionControl"]
 
-WORK_AT_ONCE = 0.5
+WORK_AT_ONCE = 0.1
 """Seconds that the hub may work for one AI at once."""
 
 

@@ -93,6 +93,15 @@ class HelloWork:
             connection.close(problem)
             return
         self._presence.greeted(connection, self._hello, self._again)
+        hello, log = self._hello, self._log
+        if connection.version >= 2 and hello.resume_after and log.isFurther(hello.log_id, hello.resume_after):
+            renewed = log.renew(connection.aiId, hello.resume_after)
+            renewed.addCallback(lambda _: self._answer()).addErrback(connection.failed)
+        else:
+            self._answer()
+
+    def _answer(self) -> None:
+        connection = self._connection
         if connection.closing:
             return
         after, resumed = self._whereFrom()
@@ -106,11 +115,10 @@ class HelloWork:
 
     def _whereFrom(self) -> tuple[int, bool]:
         """The position after which this client reads the log, and whether that is where it left off."""
-        log, after = self._log, self._hello.resume_after
-        mayResume = self._connection.version >= 2 and self._hello.log_id == log.logId
-        if mayResume and after is not None and log.first - 1 <= after <= log.head:
+        after = self._log.position(self._hello.log_id, self._hello.resume_after)
+        if self._connection.version >= 2 and after is not None:
             return after, True
-        return log.head, False
+        return self._log.head, False
 
 
 def sendSync(

@@ -10,7 +10,7 @@ connections, in all / of one address       10,000 / 2,000           the new one 
 unauthenticated, in all / of one address   4,000 / 1,000            the oldest of them is cut
 failed authentications of one address      5, then one in 6 s       ``too_many_failures`` unchecked, and the end
 messages of one AI                         2,000/s, burst 10,000    its socket is not read until it is within it again
-the hub's work for one AI                  0.25 s/s, burst 0.5 s    the same
+the hub's work for one AI                  0.1 s/s, burst 0.1 s     the same
 =========================================  =======================  =================================================
 
 An address is an IPv4 address or an IPv6 network of 64 bits, which is what one subscriber gets.  Sockets that have none
@@ -49,7 +49,7 @@ class Bounds:
     failureEvery: float = 6.0
     rate: float = 2_000.0
     burst: int = 10_000
-    share: float = 0.25
+    share: float = 0.1
 
     @classmethod
     def fromOptions(cls, options: Mapping[str, Any]) -> Bounds:
@@ -80,7 +80,7 @@ OPTIONS: list[list[Any]] = [
     ["auth-failure-interval", None, 6.0, "seconds after which it may fail once more", float],
     ["message-rate", None, 2000.0, "messages a second from one AI; over it the hub reads it more slowly", float],
     ["message-burst", None, 10000, "messages from one AI at once", int],
-    ["work-share", None, 0.25, "seconds a second that the hub works for one AI; over it it is read more slowly", float],
+    ["work-share", None, 0.1, "seconds a second that the hub works for one AI; over it it is read more slowly", float],
 ]
 """For `twisted.python.usage.Options.optParameters`."""
 

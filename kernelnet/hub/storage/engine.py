@@ -38,11 +38,15 @@ class Identity(Struct, frozen=True):
     @ivar logId: tells it from that of any other database, also from its own backup once that was gone back to.
     @ivar head: the last position that was given out; 0: none was.
     @ivar first: the first position that can still be read; C{head + 1}: there is none.
+    @ivar former: the log id that it had before `Engine.renew`, and up to which position this is still that log.
+    @ivar lost: the last position that was given out and is not there any more, so that the log was renewed just now.
     """
 
     logId: str
     head: int
     first: int
+    former: tuple[str, int] = ("", 0)
+    lost: int = 0
 
 
 class Committed(Struct, frozen=True):
@@ -104,6 +108,13 @@ class Engine(Protocol):
 
     def open(self) -> Deferred[Identity]:
         """Read where the log stands; again after `replace`."""
+
+    def renew(self, upTo: int) -> Deferred[Identity]:
+        """
+        Give the log another id: some positions behind C{upTo} were given out before, for other messages.
+
+        C{open} does so by itself where the engine sees that numbers it gave out are not there any more.
+        """
 
     def commit(self, works: Sequence[Work], now: float) -> Deferred[Commit]:
         """

@@ -80,6 +80,9 @@ class EventLog:
     RECENT_BYTES = 4 * 1024 * 1024
     """Bytes of the log's end that are kept in memory, for readers that are only a little behind."""
 
+    BYTE_SECONDS = 50e-9
+    """Seconds that each byte is taken to cost beside the time of its work: to write and sync it, which many share."""
+
     MAX_NOTES = 20
     """Lines about messages in the log file in one second."""
 
@@ -97,6 +100,9 @@ class EventLog:
         self.tellCosts: Callable[[dict[str, float]], None] = lambda costs: None
         self.commits = LatencyHistogram()
         self.head = 0
+        self.former = ("", 0)
+        self._openedAt = 0
+        self._renewed = False
         self.first = 1
         self.logId = ""
         self._toldFirst: list[Follower] = []
@@ -122,6 +128,9 @@ class EventLog:
 
         def opened(found: Identity) -> None:
             self.logId, self.head, self.first = found.logId, found.head, found.first
+            self.former, self._openedAt = found.former, found.head
+            if found.lost:
+                self._warn(f"this hub had given numbers up to {found.lost}, and its database ends at {found.head}")
             self._recent = Recent(self.RECENT_BYTES)
             self._recent.startAfter(self.head)
 
@@ -135,6 +144,40 @@ class EventLog:
             return self.write(self.whenOpened).addCallbacks(lambda _: None, failed)
 
         return self.engine.open().addCallback(opened).addCallback(write)
+
+    def _warn(self, why: str) -> None:
+        self._log.warn(
+            "the database is an older copy, or has lost its end: {why}.  Trainers that were further are told so, and "
+            "read the knowledge base again; what they shared meanwhile and was acknowledged may be missing here",
+            why=why,
+        )
+
+    def isFurther(self, logId: str | None, after: int | None) -> bool:
+        """Whether a cursor of this very log lies beyond its head, which nobody can have been told."""
+        return logId == self.logId and after is not None and after > self.head
+
+    def renew(self, who: str, after: int) -> Deferred[None]:
+        """
+        C{who} has a cursor beyond the head: give the log another id, so that nobody goes on in it where it is another.
+
+        Once at most in a process: a copy can't take the database's place while one runs, and anybody may claim it.
+        Cursors up to where this process began stay good, so nothing is lost to whoever has one.
+        """
+        if self._renewed:
+            return succeed(None)
+        self._renewed = True
+        self._warn(f"{who} has read up to {after}, and it ends at {self.head}")
+
+        def renewed(found: Identity) -> None:
+            self.logId, self.former = found.logId, found.former
+
+        return self.engine.renew(self._openedAt).addCallback(renewed)
+
+    def position(self, logId: str | None, after: int | None) -> int | None:
+        """The position after which who has this cursor may go on; C{None}: it is none of this log, or too old."""
+        former, upTo = self.former
+        known = logId == self.logId or (logId == former != "" and after is not None and after <= upTo)
+        return after if known and after is not None and self.first - 1 <= after <= self.head else None
 
     # --- following
 
@@ -251,7 +294,8 @@ class EventLog:
         self.commits.add(self._clock.seconds() - self._began)
         self._waiting.putBack(self._running[len(done.costs) :])
         del self._running[len(done.costs) :]
-        for work, seconds in zip(self._running, done.costs, strict=True):
+        for work, applied in zip(self._running, done.costs, strict=True):
+            seconds = applied + work.size * self.BYTE_SECONDS
             self._waiting.charge(work.author, seconds)
             self._costs[work.author] = self._costs.get(work.author, 0.0) + seconds
         if lost := self.findLoss():

@@ -6,6 +6,7 @@ All runs in the caller's thread: nothing waits there.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -39,6 +40,7 @@ class MemoryDatabase:
 
     @ivar tables: what was committed last.  It is never changed: a commit puts another one in its place.
     @ivar damage: why it is not to be used any more.
+    @ivar former: see `kernelnet.hub.storage.engine.Identity`.
     @ivar inUse: whether an engine has opened it and not closed it.
     """
 
@@ -46,6 +48,7 @@ class MemoryDatabase:
         self.tables = Tables()
         self.damage: str | None = None
         self.inUse = False
+        self.former = ("", 0)
 
     def __repr__(self) -> str:
         return f"<MemoryDatabase head={self.tables.given}>"
@@ -81,10 +84,17 @@ class MemoryEngine:
     def open(self) -> Deferred[Identity]:
         def identity() -> Identity:
             tables = self._database.tables
-            return Identity(tables.logId, tables.given, tables.first)
+            return Identity(tables.logId, tables.given, tables.first, self._database.former)
 
         self._database.inUse = True
         return self._write(identity)
+
+    def renew(self, upTo: int) -> Deferred[Identity]:
+        def renew() -> None:
+            self._database.former = (self._database.tables.logId, upTo)
+            self._database.tables.logId = secrets.token_hex(16)
+
+        return self._write(renew).addCallback(lambda _: self.open())
 
     def commit(self, works: Sequence[Work], now: float) -> Deferred[Commit]:
         def write() -> Commit:

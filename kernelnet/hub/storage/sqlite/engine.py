@@ -7,12 +7,14 @@ order is that of its thread.  What reads has two connections of its own, which s
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import msgspec
 from twisted.enterprise import adbapi
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
@@ -23,6 +25,7 @@ from kernelnet.hub.storage.integrity import Tell
 from kernelnet.hub.storage.log_pages import Page
 from kernelnet.hub.storage.sqlite import backup, checks, errors
 from kernelnet.hub.storage.sqlite.connection import setUpReader, setUpWriter
+from kernelnet.hub.storage.sqlite.high_water import HighWater
 from kernelnet.hub.storage.sqlite.log import lastGiven, readPage
 from kernelnet.hub.storage.sqlite.schema import prepare
 from kernelnet.hub.storage.sqlite.transaction import SqliteReader, commit
@@ -70,6 +73,8 @@ class SqliteEngine:
         self._makePools = makePools
         self._pools: tuple[Pool, Pool] | None = None
         self._isOpen = False
+        self._highWater = HighWater(path)
+        self._logId = ""
         self._reading: set[sqlite3.Connection] = set()
 
     def __repr__(self) -> str:
@@ -89,7 +94,25 @@ class SqliteEngine:
         if not self._isOpen:
             self._pools = self._makePools()
             self._isOpen = True
-        return self._writer.runWithConnection(_identity)
+        return self._writer.runWithConnection(self._identity)
+
+    def _identity(self, connection: sqlite3.Connection) -> Identity:
+        found, lost = _identity(connection), 0
+        logId, head = self._highWater.read()
+        if logId == found.logId and head > found.head:
+            lost = head
+            _renew(connection, found.head)
+            found = _identity(connection)
+        self._logId = found.logId
+        self._highWater.write(found.logId, found.head)
+        return msgspec.structs.replace(found, lost=lost)
+
+    def renew(self, upTo: int) -> Deferred[Identity]:
+        def renew(connection: sqlite3.Connection) -> Identity:
+            _renew(connection, upTo)
+            return self._identity(connection)
+
+        return self._writer.runWithConnection(renew)
 
     @property
     def _writer(self) -> Pool:
@@ -102,7 +125,13 @@ class SqliteEngine:
         return self._pools[1]
 
     def commit(self, works: Sequence[Work], now: float) -> Deferred[Commit]:
-        return self._writer.runWithConnection(commit, works, now)
+        def write(connection: sqlite3.Connection) -> Commit:
+            done = commit(connection, works, now)
+            if events := done.committed.events:
+                self._highWater.write(self._logId, events[-1].seq)
+            return done
+
+        return self._writer.runWithConnection(write)
 
     def page(self, after: int, upTo: int, aiId: str) -> Deferred[Page]:
         return self._reader.runWithConnection(readPage, after, upTo, aiId)
@@ -162,6 +191,7 @@ class SqliteEngine:
                 connection.interrupt()
             for pool in self._pools:
                 pool.close()
+            self._highWater.close()
 
 
 class _Scratch:
@@ -181,4 +211,15 @@ def _identity(connection: sqlite3.Connection) -> Identity:
     # Retention may have removed every row: the numbers go on all the same.
     last = lastGiven(connection.execute)
     (first,) = connection.execute("SELECT min(seq) FROM events").fetchone()
-    return Identity(logId, last, first or last + 1)
+    former = connection.execute("SELECT value FROM meta WHERE key = 'former_log'").fetchone()
+    before, upTo = former[0].split() if former else ("", 0)
+    return Identity(logId, last, first or last + 1, (before, int(upTo)))
+
+
+def _renew(connection: sqlite3.Connection, upTo: int) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(
+        "INSERT OR REPLACE INTO meta SELECT 'former_log', value || ' ' || ? FROM meta WHERE key = 'log_id'", (upTo,)
+    )
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'log_id'", (secrets.token_hex(16),))
+    connection.execute("COMMIT")

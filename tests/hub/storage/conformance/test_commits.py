@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kernelnet.hub.auth import tokens
+from kernelnet.hub.storage import group_commit
 from kernelnet.hub.storage.statements.access import StoredAi, StoredToken
 from kernelnet.hub.storage.statements.knowledge import NewComponent, NewPattern, NewReport
 from kernelnet.hub.storage.statements.log import Mark
@@ -219,6 +220,17 @@ class OrderTests(EngineTestCase):
         self.commit(*works)
         both = ["a", "b"]
         self.assertEqual(works[1].result, [both, both, both, 2, both, both, both, markOf("b")])
+
+    def test_inTime(self) -> None:
+        """A commit that takes long leaves its last works, not begun, for another; the first it always does."""
+        self.patch(group_commit, "MAX_SECONDS", 0.0)
+        works = [FunctionWork(lambda t, name=name: append(t, "a", name)) for name in ("m1", "m2", "m3")]
+        done = self.commit(*works)
+        self.assertEqual(([work.calls for work in works], len(done.costs)), ([1, 0, 0], 1))
+        self.assertEqual([event.seq for event in done.committed.events], [1])
+        again = self.commit(FunctionWork(lambda t: append(t, "a", "m1")), *works[1:])  # a repetition: the careful way
+        self.assertEqual(len(again.costs), 1)
+        self.assertEqual(len(again.refused), 1)
 
     def test_many(self) -> None:
         """Hundreds of works in one commit keep their order, and each row its own content."""

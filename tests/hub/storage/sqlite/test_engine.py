@@ -59,7 +59,7 @@ class BackupTests(TestCase):
             with offline.reading(former) as reader:
                 self.assertEqual(len(reader.log.headers(0, 9, 9)), 2)
             names = {file.name for file in self.folder.iterdir() if file.suffix not in (".db-wal", ".db-shm")}
-            self.assertEqual(names, {"hub_data.db", "copy.db", former.name})
+            self.assertEqual(names, {"hub_data.db", "hub_data.db-head", "copy.db", former.name})
 
         return ensureDeferred(run())
 
