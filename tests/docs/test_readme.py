@@ -46,8 +46,8 @@ ROWS: dict[str, list[str]] = {
         "kernelnet tokens revoke AI_9",
     ],
     "kernelnet tokens owner ID NAME": ["kernelnet tokens owner AI_8 alice"],
-    "kernelnet verify FILE --ca ca.pem": [],  # tests/cli/test_attestations.py
     "kernelnet certs show|renew": ["kernelnet certs show", "kernelnet certs renew"],
+    "kernelnet verify FILE --ca ca.pem": [],  # tests/cli/test_attestations.py
     "kernelnet backup|restore FILE": ["kernelnet backup copy.db", "kernelnet restore copy.db", "kernelnet doctor"],
     "twistd kernelhub --help": ["twistd kernelhub --help"],
     "twistd kerneltrainer --help": ["twistd kerneltrainer --help"],

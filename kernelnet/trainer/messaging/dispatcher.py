@@ -160,6 +160,7 @@ class Dispatcher:
             self._sessions.componentCame(share.session_id, message.sender_id, changes)
 
     def _performanceReport(self, message: NetworkMessage, report: m.PerformanceReport, changes: Changes) -> None:
+        report.attestation = None  # it is for who was not here to hear it from the hub
         self._knowledge.addReport(message.sender_id, report, message.timestamp, changes)
         if report.verdict is not None:
             self.log.info(
