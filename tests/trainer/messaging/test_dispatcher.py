@@ -159,6 +159,16 @@ class LearningTests(TrainerTestCase):
         self.assertTrue(all(line.isprintable() for line in lines), lines)
 
     @inlineCallbacks
+    def test_signatures(self) -> Any:
+        """A peer's report is kept without its signature, which the hub has for who asks."""
+        self.connect()
+        signature = {"keyid": "ab", "sig": "AAAA", "certificate": "AAAA"}
+        envelope = {"payload": "e30=", "payloadType": "t", "signatures": [signature]}
+        told = {"component_id": "c1", "performance": {}, "verdict": "confirmed", "attestation": envelope}
+        yield self.hear(self.sync(), self.message(T.PERFORMANCE_REPORT, told))
+        self.assertIsNone(self.trainer.knowledge.benchmarks["c1"]["AI_2"].attestation)
+
+    @inlineCallbacks
     def test_patternsInOneLine(self) -> Any:
         """Patterns are told in one line, however many come at a start, and from how many."""
         lines: list[str] = []
