@@ -1,5 +1,5 @@
 /*
- * link CONTROL OPPORTUNITIES BASE QUEUE
+ * link CONTROL BASE QUEUE <OPPORTUNITIES
  *
  * One TCP connection over the bench's link, in real time and with the kernel's own TCP at both ends; what the link saw goes to
  * standard output, a line for each second.
@@ -194,18 +194,16 @@ int main(int count, char **given) {
     struct tcp_info seen;
     socklen_t size = sizeof seen;
     int one = 1;
-    if (count != 5) return 2;
+    if (count != 4) return 2;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
-    FILE *file = fopen(given[2], "rb");
-    if (!file || fseek(file, 0, SEEK_END)) fail("can't read the link");
-    milliseconds = ftell(file) / 2;
-    rewind(file);
+    if (fseek(stdin, 0, SEEK_END)) fail("can't read the link");
+    milliseconds = ftell(stdin) / 2;
+    rewind(stdin);
     opportunities = malloc((size_t)milliseconds * 2 + 2);
-    if (fread(opportunities, 2, (size_t)milliseconds, file) != (size_t)milliseconds) fail("can't read the link");
-    fclose(file);
-    base = atol(given[3]);
-    limit = atol(given[4]);
+    if (fread(opportunities, 2, (size_t)milliseconds, stdin) != (size_t)milliseconds) fail("can't read the link");
+    base = atol(given[2]);
+    limit = atol(given[3]);
     there = malloc(sizeof(packet) * ROOM);
     back = malloc(sizeof(packet) * ROOM);
 

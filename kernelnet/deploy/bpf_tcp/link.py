@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -108,7 +110,12 @@ def built() -> Iterator[Path]:
             raise DeployError(f"can't compile the link: {error}") from None
         if done.returncode:
             raise DeployError(f"can't compile the link: {(done.stderr.splitlines() or ['no word'])[0][:200]}")
-        yield program
+        file = os.open(program, os.O_RDONLY | os.O_CLOEXEC)
+    # Its folder is gone by now: whatever ends this process leaves nothing.
+    try:
+        yield Path(f"/proc/{os.getpid()}/fd/{file}")
+    finally:
+        os.close(file)
 
 
 @dataclass(frozen=True)
@@ -131,14 +138,20 @@ class Link:
         @param control: name of a congestion control that the kernel has.
         @raise DeployError: it can't be done here; the text has the reason.
         """
-        path = self.program.with_name("opportunities")
-        path.write_bytes(self.opportunities.astype("<u2").tobytes())
-        command = [str(self.program), control, str(path), str(self.base), str(self.queue)]
+        command = [str(self.program), control, str(self.base), str(self.queue)]
         seconds = len(self.opportunities) // SECOND
         # It ends with this process, whatever ends that; in a session of its own Ctrl-C comes to this one alone.
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-        ) as process:
+        with (
+            self._written() as file,
+            subprocess.Popen(
+                command,
+                stdin=file,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            ) as process,
+        ):
             try:
                 said, wrong = process.communicate(timeout=seconds + 30)
             except subprocess.TimeoutExpired:
@@ -148,6 +161,12 @@ class Link:
         if process.returncode:
             raise DeployError(f"no link with {control}: {(wrong.splitlines() or ['no word'])[-1][:200]}")
         return parse(said)
+
+    def _written(self) -> IO[bytes]:
+        file = tempfile.TemporaryFile()  # noqa: SIM115, who calls closes it
+        file.write(self.opportunities.astype("<u2").tobytes())
+        file.seek(0)
+        return file
 
 
 def parse(said: str) -> Passage:
