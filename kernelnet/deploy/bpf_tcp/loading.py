@@ -20,7 +20,7 @@ from kernelnet.deploy.errors import DeployError
 from kernelnet.exporters.bpf_building import bpftool
 from kernelnet.exporters.bpf_tcp import PREFIX
 
-__all__ = ["MEASURED", "Loaded", "alone", "brokenOf", "load", "loaded", "removeLeft", "unload"]
+__all__ = ["MEASURED", "Loaded", "alone", "brokenOf", "load", "loaded", "policies", "removeLeft", "unload"]
 
 MEASURED = f"{PREFIX}m_"
 """Beginning of the names of those that are loaded for a measurement."""
@@ -72,7 +72,18 @@ def loaded() -> Sequence[Loaded]:
         ]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DeployError(_refusal("can't list what is loaded", done)) from None
-    return [each for each in found if each.name.startswith(PREFIX)]
+    # What was taken out is still listed there as long as a connection has it.
+    there = policies()
+    return [each for each in found if each.name.startswith(PREFIX) and each.name in there]
+
+
+def policies() -> Sequence[str]:
+    """Congestion controls that this kernel has loaded."""
+    try:
+        text = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text(encoding="ascii")
+    except OSError:
+        return ()
+    return text.split()
 
 
 def load(program: Path, name: str) -> None:

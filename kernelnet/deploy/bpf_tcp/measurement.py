@@ -24,7 +24,7 @@ from kernelnet.deploy.measurement import Measured, Measurement
 from kernelnet.exporters.bpf_tcp import exporter, makeProgram, nameOf
 from kernelnet.workbench.base import BaseWorkbench
 
-__all__ = ["FEWEST", "MOST_SECONDS", "UNIT", "Bench", "deployed", "measure", "policies"]
+__all__ = ["FEWEST", "MOST_SECONDS", "UNIT", "Bench", "deployed", "measure"]
 
 UNIT = "millibits lost a second"
 
@@ -79,15 +79,6 @@ class Bench:
         return float(found.score / found.events)
 
 
-def policies() -> Sequence[str]:
-    """Congestion controls that this kernel has loaded."""
-    try:
-        text = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text(encoding="ascii")
-    except OSError:
-        return ()
-    return text.split()
-
-
 @contextlib.contextmanager
 def deployed(workbench: Workbench, modules: Sequence[bytes]) -> Iterator[list[str]]:
     """
@@ -135,10 +126,10 @@ def measure(
     """
     bench = Bench(workbench, trace, settings or {}, seconds)
     if unknown := [name for name in beside if not re.fullmatch(r"[a-z0-9_-]{1,15}", name)]:
-        raise DeployError(f"{unknown[0]!r} is no congestion control; there are {', '.join(policies())}")
-    if unknown := [name for name in beside if name not in policies()]:
+        raise DeployError(f"{unknown[0]!r} is no congestion control; there are {', '.join(loading.policies())}")
+    if unknown := [name for name in beside if name not in loading.policies()]:
         raise DeployError(
-            f"this kernel has no {unknown[0]} (modprobe tcp_{unknown[0]}?); here are {', '.join(policies())}"
+            f"this kernel has no {unknown[0]} (modprobe tcp_{unknown[0]}?); here are {', '.join(loading.policies())}"
         )
     # First, as what breaks in the sandbox needn't come into the kernel.
     simulated = {nameOf(wasm, loading.MEASURED): bench.simulated(wasm)}
