@@ -20,6 +20,7 @@ from kernelnet.exporters.errors import ExportError
 from kernelnet.exporters.translation import NATIVE, VERSION, translate
 from kernelnet.interfaces import IExporter
 from kernelnet.workbench.abi import Abi
+from kernelnet.workbench.sandbox import loadModule
 
 __all__ = ["MANIFEST", "exportTo", "makeLibrary", "writeComponent"]
 
@@ -41,6 +42,10 @@ def exportTo(folder: Path, exporter: IExporter, wasm: bytes, abi: Abi, about: Ma
     if exporter.workbenches and workbench not in exporter.workbenches:
         names = ", ".join(exporter.workbenches)
         raise ExportError(f"{exporter.name} takes components of {names}; this one is of {workbench} ({abi.identifier})")
+    if exporter.workbenches and (
+        "_sized/" in abi.identifier or any(export.name == "kn_bytes" for export in loadModule(wasm).exports)
+    ):
+        raise ExportError(f"{exporter.name} has blocks of one size; this component is for objects of different sizes")
     if lacking := list(exporter.missing()):
         raise ExportError(f"{exporter.name} can't be made here: {'; '.join(lacking)}")
     if folder.exists() or folder.is_symlink():

@@ -150,18 +150,7 @@ class NamesTests(SynchronousTestCase):
         """Columns are known by names of the kind, however they are written, also by such as nobody listed."""
         folder = Path(self.mktemp())
         folder.mkdir()
-        ids = {
-            "disk": [
-                "Device Number",
-                "LUN_NO",
-                "VolumeNum",
-                "ASU-ID",
-                "hostName",
-                "Disk",
-                "Target Disk",
-                "Logical Volume",
-            ]
-        }
+        disks = ["Device Number", "LUN_NO", "VolumeNum", "ASU-ID", "hostName", "Disk", "Target Disk", "Logical Volume"]
         ops = [
             "IOType",
             "Op Type",
@@ -176,7 +165,7 @@ class NamesTests(SynchronousTestCase):
         sizes = ["Size", "LEN", "xfer_size", "Transfer Length", "IO_Bytes", "request-size-bytes"]
         offsets = ["Offset", "byte_offset", "OFFSET IN BYTES", "start-offset", "File Offset"]
         plain = {"disk": "disk", "op": "op", "offset": "offset", "size": "size"}
-        for what, names in (*ids.items(), ("op", ops), ("size", sizes), ("offset", offsets)):
+        for what, names in (("disk", disks), ("op", ops), ("size", sizes), ("offset", offsets)):
             for name in names:
                 head = {**plain, what: name}
                 path = folder / "a.csv"

@@ -14,10 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernelnet.artifacts import Candidate, Verdict
+from kernelnet.exporters.errors import ExportError
+from kernelnet.exporters.folder import exportTo
 from kernelnet.generators.search import Search, familiesFor
+from kernelnet.interfaces import IExporter
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.submission import Measurement, makeComponent
 from kernelnet.learning.verification import remeasure
+from kernelnet.plugins import find
 from kernelnet.workbench.errors import ContractBroken, OutOfFuel, Unmeasurable, WorkbenchError, WrongExport
 from kernelnet.workbench.file_system import FileSystemWorkbench, workbench
 from kernelnet.workbench.file_system.object_machine import leastMissed
@@ -365,6 +369,19 @@ class HostileTests(Case):
         self.assertEqual(workbench.abiOf(wasm).identifier, "file_system/rank_sized/1")
         same = FileSystemWorkbench().scenario(self.folder / "a.csv", {})
         self.assertRaises(WrongExport, same.measure, wasm)
+
+
+class ExportTests(Case):
+    def test_refused(self) -> None:
+        """What is for objects of different sizes isn't put where blocks are of one size, without a word."""
+        exporter = find(IExporter, "libcachesim", "exporter")
+        rank = "f64 kn_rank_sized(f64 a, f64 l, f64 f, f64 g, f64 h, f64 i, f64 j, f64 p, f64 s) { return s; }"
+        for source in (LRU, rank):
+            wasm = policy(source)
+            error = self.assertRaises(
+                ExportError, exportTo, self.folder / "out", exporter, wasm, workbench.abiOf(wasm), {}
+            )
+            self.assertIn("libcachesim has blocks of one size; this component is for objects", str(error))
 
 
 class SearchTests(Case):

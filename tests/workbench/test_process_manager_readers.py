@@ -184,6 +184,15 @@ class ReaderTests(Case):
         self.assertIn("a line of", str(self.assertRaises(TraceError, self.read, "a.swf", "1" * (1 << 17))))
         self.assertIn("0 tasks", str(self.assertRaises(TraceError, makeTrace, self.read("b.swf", ""), Path("b.swf"))))
 
+    def test_account(self) -> None:
+        """What was read, left out and doubted goes with the trace, to whoever asks by bench inspect or bench run."""
+        lines = [f"{n} {10 * n} -1 {1 + n % 7 if n % 50 else -1} 1 -1 -1 1 9 -1 1 7 1 3 0 -1 -1 -1" for n in range(1, 201)]
+        (self.folder / "a.swf").write_text("; MaxProcs: 4\n" + "\n".join(lines) + "\n")
+        account = loadTrace(self.folder / "a.swf").account
+        self.assertEqual(account.format, "jobs, in the Standard Workload Format")
+        self.assertEqual(account.skipped["jobs without a run time or a submit time"], 4)
+        self.assertIn("jobs", account.figures)
+
     def test_digest(self) -> None:
         """It is of the tasks: the file's name, compression and what keys are called don't matter, and times do."""
         jobs = someJobs(120)

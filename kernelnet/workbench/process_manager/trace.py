@@ -138,7 +138,12 @@ def loadTrace(path: Path) -> Trace:
 
     @raise TraceError: see `readTasks`; or it is too short.
     """
-    return makeTrace(readTasks(path), path)
+    tasks = readTasks(path)
+    trace, account = makeTrace(tasks, path), tasks.account
+    span = f"{int(trace.arrival[-1]) / 1e6:.6g} s from the first arrival to the last"
+    what = "bursts" if trace.bursts else "jobs"
+    account.figures = {what: len(trace.run), "kinds": trace.keys, "CPUs": trace.cpus, "time": span, **account.figures}
+    return replace(trace, account=account)
 
 
 def makeTrace(tasks: Tasks, path: Path) -> Trace:
