@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 from kernelnet.interfaces import IScenario
 from kernelnet.learning.practice import compared, spread
+from kernelnet.learning.significance import LUCK
 from kernelnet.mcp.errors import AgentError
 from kernelnet.mcp.folder import Draft
 from kernelnet.mcp.jobs import Work
@@ -203,6 +205,7 @@ def compare(task: NamedTask, a: Draft, b: Draft, split: str, work: Work) -> Comp
         words = f"{b.name} (b) is better: a's loss is beyond noise"
     else:
         words = "no difference that is greater than noise: take the simpler one"
+    words += _luck([sign * gain for gain in found.byVariant]) if (sign := (found.low > 0) - (found.high > 0)) else ""
     for name, sign in (("a", 1), ("b", -1)):
         lost = [str(row.window) for row in rows if sign * row.gain_of_a < 0]
         words += f"; {name} loses in window {', '.join(lost)}" if lost else f"; {name} loses nowhere"
@@ -218,6 +221,16 @@ def compare(task: NamedTask, a: Draft, b: Draft, split: str, work: Work) -> Comp
         [round(gain, 5) for gain in found.byVariant],
         words,
     )
+
+
+def _luck(gains: Sequence[float]) -> str:
+    """Words for a gain that is no greater than the luck that the guard allows for."""
+    if len(gains) < 2:
+        return ""
+    error = statistics.stdev(gains) / math.sqrt(len(gains))
+    if statistics.fmean(gains) > LUCK * error:
+        return ""
+    return "; but it differs so much between variants that the guard would take it for luck"
 
 
 @dataclass(frozen=True)

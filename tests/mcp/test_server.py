@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.mcp.folder import AgentFolder
 from kernelnet.mcp.jobs import Jobs
+from kernelnet.mcp.measurements import _luck
 from kernelnet.mcp.server import makeServer
 from kernelnet.mcp.submission import MOST_AN_HOUR
 from kernelnet.mcp.tasks import TaskList
@@ -142,6 +143,7 @@ class ServerTests(SynchronousTestCase):
             found = await agent.call("compare", task=TASK, a=GOOD, b="lru")
             self.assertGreater(found["interval"][0], 0)
             self.assertIn("better", found["words"])
+            self.assertNotIn("luck", found["words"])
             same = await agent.call("compare", task=TASK, a="lru", b="lru", split="train")
             self.assertEqual(same["mean_gain_of_a"], 0)
             self.assertIn("no difference", same["words"])
@@ -274,3 +276,9 @@ class ServerTests(SynchronousTestCase):
                 self.assertIn("lirs", getattr(prompt.messages[0].content, "text", ""))
 
         asyncio.run(main())
+
+    def test_luck(self) -> None:
+        """A gain that one variant alone has is called luck; one that all have isn't."""
+        self.assertIn("take it for luck", _luck([0.1, 0.0, 0.0, 0.01]))
+        self.assertEqual(_luck([0.1, 0.11, 0.1, 0.09]), "")
+        self.assertEqual(_luck([0.1]), "")
