@@ -155,7 +155,7 @@ MAX_LINES = 400
 
 LONG: Mapping[str, str] = {
     "kernelnet/hub/connection/protocol.py": "one state machine, from a connection's first byte to its last",
-    "kernelnet/hub/storage/event_log.py": "one sequence: what waits, is committed, and is told share each of its fields",
+    "kernelnet/hub/storage/event_log.py": "one sequence: what waits, is committed and is told share its fields",
     "kernelnet/hub/storage/sqlite/knowledge.py": "the statements of one group of tables, a function each",
     "kernelnet/hub/storage/statements/knowledge.py": "the statements of one group of tables, a promise each",
 }
