@@ -185,7 +185,7 @@ class Metered(Trainer):
     """Time goes by evaluations: collaborations are sought by the meter."""
 
     def _every(self, seconds: float, function: Any) -> None:
-        if function.__name__ != "_seek":
+        if function.__name__ != "seek":
             super()._every(seconds, function)
 
 
@@ -247,7 +247,7 @@ async def arm(bench: Any, paths: Sequence[Path], budget: int, seed: int, *, conn
 
             def seek() -> None:
                 for trainer in trainers:
-                    trainer._seek()
+                    trainer.seek()
 
             began = time.monotonic()
             meter.start(

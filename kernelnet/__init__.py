@@ -3,11 +3,12 @@ kernelnet: trainers that build parts of an operating system together, and believ
 
   - `kernelnet.artifacts`: values that are learned, made and claimed (C{knowledge}: their address of old);
     `kernelnet.untrusted`: strangers' text and numbers, bounded
-  - `kernelnet.message`: what travels; `kernelnet.wire`: lines to messages and back
+  - `kernelnet.message`: what travels; `kernelnet.wire`: lines to messages and back;
+    `kernelnet.line_protocol`: lines of a stream
   - `kernelnet.interfaces`: everything a third party implements; `kernelnet.plugins` finds it, `kernelnet.testing` helps
     to test it
   - `kernelnet.identity`: tokens, the CA, TLS options
-  - `kernelnet.hub`, `kernelnet.trainer`: the two ends
+  - `kernelnet.hub`, `kernelnet.trainer`: the two ends; `kernelnet.mcp`: AI agents as trainers
   - `kernelnet.learning`: the learning half of a trainer, without a network
   - `kernelnet.workbench`, `kernelnet.generators`, `kernelnet.expressions`: where components are proved, who writes
     them, and the formulas that some of them are made of

@@ -14,10 +14,11 @@ from enum import Enum
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 __all__ = [
     "AI_ID",
+    "MAX_OBSERVATION",
     "MAX_PROGRESS",
     "SPECIALIZATIONS",
     "AiId",
@@ -25,13 +26,17 @@ __all__ = [
     "CodeBlock",
     "Component",
     "Digest",
+    "Environment",
     "Hint",
     "Level",
     "Manifest",
     "Name",
     "OSFeature",
+    "Observation",
+    "ObservedScore",
     "Pattern",
     "PerformanceReport",
+    "Provenance",
     "Report",
     "SearchProgress",
     "Share",
@@ -147,6 +152,24 @@ class Report(Struct, frozen=True, omit_defaults=True):
     parts: list[Report] = []
 
 
+class Provenance(Struct, frozen=True, omit_defaults=True):
+    """
+    Language model that wrote a component's structure, as its author tells; nobody can check it.
+
+    @ivar model: its name; C{prompt}: SHA-256 of what it was asked.
+    @ivar tokens: of question and answer; 0: the server didn't say.
+    @ivar usd: by list prices; C{None}: unknown.
+    @ivar calls: number of calls that the author's trainer had made by then, and C{spent_usd} what all of them cost.
+    """
+
+    model: Name
+    prompt: Digest
+    tokens: int = 0
+    usd: float | None = None
+    calls: int = 0
+    spent_usd: float | None = None
+
+
 class Manifest(Struct, omit_defaults=True):
     """
     Origin of a component, and what its author claims of it.
@@ -165,6 +188,7 @@ class Manifest(Struct, omit_defaults=True):
     parameters: list[float] = []
     parents: list[Digest] = []
     report: Report | None = None
+    provenance: Provenance | None = None
 
 
 class Component(Struct, omit_defaults=True):
@@ -238,31 +262,108 @@ class Candidate:
     @ivar parents: digests of the components it was made from.
     @ivar parameters: numbers from which a generator of the same kind could go on; published in the manifest.
     @ivar note: what it is, in one line for people.
+    @ivar provenance: of a source that a language model wrote.
     """
 
     source: str
     parents: tuple[str, ...] = ()
     parameters: tuple[float, ...] = ()
     note: str = ""
+    provenance: Provenance | None = None
+
+
+MAX_OBSERVATION = 4096
+"""Bytes of JSON of the longest `Observation`."""
+
+Label = Annotated[str, Meta(min_length=1, max_length=64)]
+Line = Annotated[str, Meta(max_length=128)]
+Cost = Annotated[float, Meta(ge=-1e15, le=1e15)]
+
+
+class Environment(Enum):
+    """Place where a component was at work: the system that it is for, or the bench's simulator."""
+
+    REAL = "real"
+    SIMULATED = "simulated"
+
+
+class ObservedScore(Struct, frozen=True, omit_defaults=True):
+    """
+    Score of one policy there.
+
+    @ivar policy: its name; of the system's own the name that the system has for it, such as C{cubic}.
+    @ivar score: in the observation's unit; lower is better.
+    @ivar simulated: the same by the bench's simulator; C{None}: it isn't told.
+    """
+
+    policy: Label
+    score: Cost
+    simulated: Cost | None = None
+
+
+class Observation(Struct, frozen=True, omit_defaults=True):
+    """
+    A component at work, as who saw it tells it: nobody else can repeat it, and no verdict depends on it.
+
+    @ivar site: random name of the place, the teller's own for each hub.
+    @ivar wasm_sha256: of the module that was at work.
+    @ivar target: name of the exporter it was made for; C{""}: none.
+    @ivar system: name and version, such as C{Linux 6.18.44}; C{hardware}: class of the machine, no more.
+    @ivar workload: name of what ran; C{workload_digest}: as the bench names a trace by it, where it is one.
+    @ivar settings: of the bench, complete.
+    @ivar unit: of all scores.
+    @ivar beside: policies that were run the same way.
+    @ivar runs: number of runs that each score is the median of.
+    """
+
+    environment: Environment
+    site: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+    wasm_sha256: Digest
+    workbench: Label
+    unit: Label
+    component: ObservedScore
+    beside: Annotated[list[ObservedScore], Meta(max_length=16)] = []
+    target: Annotated[str, Meta(max_length=64)] = ""
+    system: Line = ""
+    hardware: Line = ""
+    workload: Line = ""
+    workload_digest: Digest | None = None
+    settings: Annotated[dict[Label, Annotated[int, Meta(ge=-(2**53), le=2**53)]], Meta(max_length=32)] = {}
+    runs: Annotated[int, Meta(ge=1, le=10**6)] = 1
+
+    @property
+    def conditions(self) -> str:
+        """SHA-256 (hex) of what it was seen under: target, workload and settings."""
+        what = [self.workbench, self.target, self.workload, self.workload_digest, self.settings]
+        return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()
 
 
 class PerformanceReport(Struct, omit_defaults=True):
     """
     Measurements of a component; with C{digest} and C{verdict} a re-measurement of its author's claim.
 
+    With C{observation} it is neither: then it has C{digest}, and no C{performance}.  So a hub or a trainer that knows
+    of no observations refuses the message, and can't take it for figures or a verdict.
+
     @ivar performance: metrics by name, such as C{development_level}; docs/reference/protocol.rst has them.
     """
 
     component_id: Name
-    performance: dict[str, Any]
+    performance: dict[str, Any] | UnsetType = UNSET
     digest: Digest | None = None
     verdict: Verdict | None = None
     reason: Text = ""
+    observation: Observation | None = None
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """C{performance}, where there is one."""
+        return {} if self.performance is UNSET else self.performance
 
     @property
     def validationLevel(self) -> float | None:
         """Development level on validation, by which components for one task are ranked; C{None}: it isn't told."""
-        level = self.performance.get("validation_level")
+        level = self.figures.get("validation_level")
         return level if isinstance(level, float) and math.isfinite(level) else None
 
 
@@ -293,7 +394,7 @@ class SearchProgress(Struct, omit_defaults=True):
 
     @ivar evaluations: number of candidates that were measured on this task since the trainer started.
     @ivar train: best level on the training part of the trace as it is; C{validation}: on the validation part.
-    @ivar sessions: ids of the collaboration sessions that are worked on.
+    @ivar sessions: ids of the collaboration sessions that are worked on, or whose turn comes.
     @ivar rounds: number of searches of its own that have ended since the trainer started.
     """
 

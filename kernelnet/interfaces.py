@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "IComponentGenerator",
     "IExporter",
+    "IJudgedGenerator",
     "ILocalTrainer",
     "ILocalTrainerMaker",
     "INamed",
@@ -252,6 +253,9 @@ class IProblem(Interface):
         time: then whoever repeats the search finds the same, on whatever machine.
         """
 
+    def baselineSource(name: str) -> str:
+        """The C source of a hand-made policy."""
+
     def compile(source: str) -> bytes:
         """C source → module bytes.  @raise CompileError: with the compiler's message."""
 
@@ -293,6 +297,18 @@ class IComponentGenerator(INamed):
         @param problem: an `IProblem`.
         @return: a `kernelnet.artifacts.Candidate`, or None when there is nothing to offer.
         @raise Exception: is logged and counted; the trainer goes on.
+        """
+
+
+class IJudgedGenerator(IComponentGenerator):
+    """A generator that wants to hear what the guard decided, such as one whose candidates cost money."""
+
+    def judged(problem: IProblem, candidate: Candidate, component: Component | None) -> None:
+        """
+        Worker thread.  Hear of one's candidate.
+
+        @param problem: that it was written for.
+        @param component: what it has become; C{None}: the guard refused it, and doesn't say by how much.
         """
 
 

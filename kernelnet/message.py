@@ -53,6 +53,7 @@ __all__ = [
     "AI_ID",
     "HUB_ID",
     "LOGGED",
+    "OBSERVATIONS",
     "PROTOCOL",
     "SINCE_VERSION_2",
     "SPECIALIZATIONS",
@@ -86,6 +87,9 @@ __all__ = [
 
 PROTOCOL = 2
 """The newest protocol version this code speaks; a client that names none speaks 1."""
+
+OBSERVATIONS = "observations"
+"""The word in `TrainingSync.takes` of a hub that a trainer may send a report with an observation."""
 
 HUB_ID = "hub"
 """The ``sender_id`` of the hub's own messages; no AI may have it."""
@@ -213,6 +217,7 @@ class TrainingSync(Struct, omit_defaults=True):
 
     @ivar next: the cursor of the next page, C{None} after the last.
     @ivar resumed: whether the replay continues from the hello's C{resume_after}.
+    @ivar takes: of the hub: what it takes that an earlier one would not, by name (`OBSERVATIONS`).
     @ivar credential: an enrolling AI's own token, to be kept and used from then on.
     """
 
@@ -225,6 +230,7 @@ class TrainingSync(Struct, omit_defaults=True):
     resumed: bool | None = None
     next: str | None = None
     credential: str | None = None
+    takes: list[str] = []
 
 
 class PatternShare(Struct):

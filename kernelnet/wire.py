@@ -1,7 +1,7 @@
 """
-Lines to messages and back: a pure codec, and the `LineReceiver` that both ends are built on.
+Lines to messages and back: a pure codec.
 
-The codec knows no transport: bytes in, checked values out.  Whatever bytes arrive, the result is a
+It knows no transport: bytes in, checked values out.  Whatever bytes arrive, the result is a
 `NetworkMessage` or one `WireProblem`, which is what the peer is told.
 
 Error codes and their class (what a client should do about them):
@@ -36,7 +36,6 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct
-from twisted.protocols.basic import LineReceiver
 
 from kernelnet import message as m
 from kernelnet.message import ErrorClass, MessageType, NetworkMessage
@@ -46,7 +45,6 @@ __all__ = [
     "ERRORS",
     "HANDSHAKE_LINE",
     "MAX_DEPTH",
-    "LineProtocol",
     "WireProblem",
     "decode",
     "decodeFromHub",
@@ -54,6 +52,7 @@ __all__ = [
     "decodePayload",
     "encode",
     "encodePayload",
+    "isPosition",
     "newMessage",
     "newMessageId",
     "problemPayload",
@@ -70,6 +69,9 @@ AUTHENTICATED_LINE = 1024 * 1024
 
 MAX_DEPTH = 32
 """Maximum depth of a payload: C{{"a": 1}} is one level."""
+
+MAX_TIMESTAMP = 64
+"""Characters of the longest C{timestamp}."""
 
 ERRORS: dict[str, ErrorClass] = {
     "invalid_message": ErrorClass.PERMANENT,
@@ -231,6 +233,8 @@ def _decode(line: bytes, types: dict[MessageType, type[Struct] | None], seqAllow
             raise ValueError("Object contains unknown field `seq`: only the hub sends it")
         if message.message_type not in types:
             raise ValueError(f"message_type {message.message_type.value!r} goes the other way")
+        if seqAllowed:
+            _checkHub(message)
     except RecursionError:
         raise WireProblem("invalid_message", f"nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as e:
@@ -304,8 +308,23 @@ def _findMessageId(line: bytes) -> str | None:
     return found if found.isascii() and found.isprintable() else None
 
 
+def _checkHub(message: NetworkMessage) -> None:
+    """Check what a trainer keeps of it, and says to the next hub, which must take it."""
+    if message.sender_id != m.HUB_ID and not m.AI_ID.fullmatch(message.sender_id):
+        raise ValueError("`sender_id` is no ai_id")
+    if message.seq is not UNSET and not isPosition(message.seq):
+        raise ValueError("`seq` is no position in a log")
+
+
+def isPosition(seq: int) -> bool:
+    """Whether C{seq} may be a position in the hub's log."""
+    return 0 <= seq < 1 << 63
+
+
 def _checkTimestamp(value: str) -> None:
     try:
+        if len(value) > MAX_TIMESTAMP:  # of a fraction there may be any number of digits
+            raise ValueError
         msgspec.convert(value, datetime)
     except ValueError:
         raise ValueError(f"`timestamp` must be RFC 3339, such as 2026-11-22T15:00:00Z, not {value[:64]!r}") from None
@@ -326,72 +345,3 @@ def _walk(value: object, depth: int) -> None:
             _walk(item, depth - 1)
     elif isinstance(value, int) and not -(1 << 63) <= value < (1 << 64):
         raise ValueError("`payload` holds an integer that does not fit 64 bits")
-
-
-class LineProtocol(LineReceiver):
-    """
-    Lines of JSON over a stream; the base of both ends.
-
-    It starts in line mode with the small limit of the handshake line.  After C{setRawMode()} it splits
-    whole chunks itself and hands over all complete lines of a chunk at once: `LineReceiver`'s own loop
-    costs 2.4 times as much at 16 KiB chunks, and is quadratic on long lines.
-    """
-
-    delimiter = b"\n"
-    MAX_LENGTH = HANDSHAKE_LINE
-    maxLine = AUTHENTICATED_LINE
-    _deaf = False
-
-    def __init__(self) -> None:
-        self._tail: list[bytes] = []
-        self._tailLength = 0
-
-    def rawDataReceived(self, data: bytes) -> None:
-        if self._deaf:
-            return
-        end = data.rfind(b"\n")
-        if end < 0:
-            self._keep(data)
-            return
-        block = b"".join([*self._tail, data[:end]]) if self._tail else data[:end]
-        self._tail = []
-        self._tailLength = 0
-        lines = block.split(b"\n")
-        for i, line in enumerate(lines):
-            if len(line) > self.maxLine:
-                self.linesReceived(lines[:i])
-                self._hearNoMore()
-                return
-        self.linesReceived(lines)
-        if end + 1 < len(data):
-            self._keep(data[end + 1 :])
-
-    def _keep(self, data: bytes) -> None:
-        self._tail.append(data)
-        self._tailLength += len(data)
-        if self._tailLength > self.maxLine:
-            self._hearNoMore()
-
-    def lineLengthExceeded(self, line: bytes) -> None:
-        self._hearNoMore()
-
-    def _hearNoMore(self) -> None:
-        # While the error is on its way out, bytes still come in: the rest of the long line is no line of its own.
-        self._deaf = True
-        self._tail = []
-        self._tailLength = 0
-        self.line_mode = 0  # what setRawMode() does
-        self.lineTooLong()
-
-    def lineTooLong(self) -> None:
-        """The peer sent more than the limit without a newline: tell it and close.  Nothing more is heard of it."""
-        raise NotImplementedError
-
-    def linesReceived(self, lines: list[bytes]) -> None:
-        """All complete lines of one chunk, in order."""
-        raise NotImplementedError
-
-    def sendLines(self, lines: list[bytes]) -> None:
-        """Send lines (without newlines) with one write."""
-        if lines and self.transport is not None:
-            self.transport.write(b"\n".join([*lines, b""]))

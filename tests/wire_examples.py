@@ -108,6 +108,27 @@ PERFORMANCE_REPORT: dict[str, Any] = {
     "verdict": "confirmed",
     "reason": "same engine",
 }
+OBSERVED: dict[str, Any] = {
+    "component_id": "component-7",
+    "digest": DIGEST,
+    "observation": {
+        "environment": "real",
+        "site": "5" * 32,
+        "wasm_sha256": DIGEST,
+        "workbench": "file_system",
+        "unit": "misses",
+        "component": {"policy": "component", "score": 900.5, "simulated": 901.0},
+        "beside": [{"policy": "built-in", "score": 1000.0}],
+        "target": "sqlite",
+        "system": "Linux 6.18.44, SQLite 3.40.1",
+        "hardware": "x86_64, 2 cores",
+        "workload": "shop",
+        "workload_digest": DIGEST,
+        "settings": {"capacity": 1024},
+        "runs": 3,
+    },
+}
+"""A report with an observation."""
 FEATURE_RESPONSE: dict[str, Any] = {"original_request": FEATURE, "component": COMPONENT, "reason": "best stored"}
 COLLABORATION_RESPONSE: dict[str, Any] = {
     "session_id": "s1",

@@ -6,7 +6,9 @@ The C{kernelnet} command.
   - C{tables}: lists with one line a row, on narrow terminals too
   - C{tokens}, C{certs}: the groups of these names; C{storage}: backup, restore; C{doctor}: what is wrong, what to do
   - C{exporters}: the command of that name, and what C{components export --for} does; C{deploy}: the group
+  - C{observations}: what was measured at work, shown and shared
   - C{components}, C{sessions}: the groups of these names; C{listings}: ais, patterns, leaderboard
+  - C{language_models}: C{llm}, and the options by which commands choose models
   - C{bench}: the group of that name; C{arguments}: what the arguments of all that is about workbenches mean
   - C{component_measurement}: C files of the user's, measured; C{policy_comparison}: beside all that is hand-made, and
     as JSON; C{policy_table}: as a table, with the verdict
@@ -14,6 +16,7 @@ The C{kernelnet} command.
     C{found_source}: the file that it writes; C{search_plot}: its picture; C{worth}: whether a trace is worth it
   - C{plot_plan}, C{plotting}, C{cost_plot}: what C{bench plot} draws; C{pictures}: the look of all
   - C{record}: traces of one's own; C{inspection}: how C{bench inspect} shows that a trace is read
+  - C{mcp}: an AI agent as a trainer
   - C{demo}: the main job from nothing to a verdict; C{demo_progress}: what it shows while it runs
   - C{report}: what a hub has come to; C{hub_data}: from where; C{outcomes}: task by task; C{verdict}: in a sentence;
     C{outcome_table}: on a screen; C{report_page}, C{report_pictures}: as Markdown with pictures

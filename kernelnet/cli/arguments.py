@@ -7,7 +7,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -174,7 +174,7 @@ def tasks(
             tell(f"reading {path.name}", 0, None)
             with checkedSettings(workbench):
                 if capacities:
-                    each = [{**given, "capacity": blocksFor(workbench, path, text)} for text in capacities]
+                    each = [{**given, "capacity": blocksFor(workbench, path, text, given)} for text in capacities]
                 else:
                     each = list(workbench.tasks(path)) if several and not given else [given]
                 found += [(path, workbench.scenario(path, chosen)) for chosen in each]
@@ -221,22 +221,26 @@ def numbers(settings: Sequence[str]) -> dict[str, int]:
     return given
 
 
-def blocksFor(workbench: IWorkbench, path: Path, text: str) -> int:
-    """Blocks that ``--capacity`` says."""
-    from kernelnet.workbench.file_system.capacity import blocksOf
+def blocksFor(workbench: IWorkbench, path: Path, text: str, settings: Mapping[str, int]) -> int:
+    """Blocks that ``--capacity`` says; bytes, where C{settings} make an object cache of it."""
+    from kernelnet.workbench.file_system.capacity import blocksOf, bytesOf
 
     if text.strip().endswith("%") and not text.strip(" 0.%"):
         raise Mistake(f"--capacity {text}: a cache needs more than nothing, such as 10% or 1024")
-    blocks = footprint(workbench.scenario(path, {}))
-    if blocks is None:
+    chosen = {name: number for name, number in settings.items() if name == "bytes"}
+    whole = footprint(workbench.scenario(path, chosen))
+    if whole is None:
         raise Mistake(f"the traces of {workbench.name} have no blocks for a cache: --set has its settings")
-    return blocksOf(blocks, text)
+    return bytesOf(whole, text) if chosen.get("bytes") else blocksOf(whole, text)
 
 
 def footprint(scenario: IScenario) -> int | None:
-    """Number of distinct blocks of its trace; C{None} where it has none."""
-    distinct = getattr(getattr(getattr(scenario, "machine", None), "trace", None), "distinct", None)
-    return distinct if isinstance(distinct, int) and "capacity" in scenario.settings else None
+    """
+    Number of distinct blocks of its trace, or bytes of all objects in an object cache; C{None} where it has none.
+    """
+    trace = getattr(getattr(scenario, "machine", None), "trace", None)
+    whole = getattr(trace, "footprint" if scenario.settings.get("bytes") else "distinct", None)
+    return whole if isinstance(whole, int) and "capacity" in scenario.settings else None
 
 
 def readComponent(path: Path) -> str:

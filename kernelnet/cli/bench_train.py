@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +25,7 @@ from kernelnet.cli.arguments import (
 )
 from kernelnet.cli.common import jsonOption
 from kernelnet.cli.completion import generatorNames, workbenchNames
+from kernelnet.cli.language_models import asking, ledgerBeside, modelOptions, printCosts
 from kernelnet.cli.policy_comparison import Standing, measureBaselines, steps, toJson, unitOf
 from kernelnet.cli.policy_table import printLegend, printStanding
 from kernelnet.cli.progress import Counted, progress
@@ -91,6 +92,7 @@ Tasks = list[tuple[Path, IScenario]]
 @click.option("--plot", "picture", type=click.Path(path_type=Path), default=None, help="Draw the search, .png or .svg.")
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
 @click.option("--keep-refused", "keepRefused", is_flag=True, help="Write what the guard refused, too.")
+@modelOptions
 @jsonOption
 def train(
     *,
@@ -110,6 +112,7 @@ def train(
     picture: Path | None,
     force: bool,
     keepRefused: bool,
+    llmOptions: dict[str, Any],
     asJson: bool,
 ) -> None:
     """
@@ -153,6 +156,9 @@ def train(
                 raise Mistake(
                     f"{searchFile(out)} is there already: --resume {out} goes on with it, --force begins anew"
                 )
+            if force:
+                ledgerBeside(out).unlink(missing_ok=True)
+        generator = asking(generator, llmOptions, ledgerBeside(out))
         if picture is not None:
             checkPicture(picture, force)
         if objective == "fuel" and parent is None and saved is None:
@@ -245,6 +251,7 @@ def train(
         console.print(f"nothing was written; more {more} or another --seed may help", soft_wrap=True)
     if goesOn:
         console.print(goesOn, soft_wrap=True)
+    printCosts(ledgerBeside(out), console)
     console.print(found[-1].verdict, soft_wrap=True)
     if not trained.accepted:
         raise SystemExit(REFUSED)

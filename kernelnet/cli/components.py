@@ -16,6 +16,7 @@ from kernelnet.artifacts import Report
 from kernelnet.cli.common import cut, jsonOption, noneOf, reading, stateOption
 from kernelnet.cli.completion import aiIds, componentIds, exporterNames, workbenchNames
 from kernelnet.cli.exporters import exportComponent, exportFile
+from kernelnet.cli.observations import showObservations
 from kernelnet.cli.policy_table import settingsText
 from kernelnet.cli.tables import Column, plainConsole, printRows
 from kernelnet.hub.storage.transaction import Reader
@@ -30,6 +31,7 @@ from kernelnet.hub.views.components import (
     entries,
     entryOf,
     lineage,
+    observationsOf,
     workbenchesOf,
 )
 from kernelnet.interfaces import IWorkbench
@@ -118,8 +120,10 @@ def show(component: str, state: Path | None, asJson: bool) -> None:
     with reading(state) as reader:
         entry = _find(reader, component)
         ancestors = lineage(reader, entry)
+        observations = observationsOf(reader, entry)
     if asJson:
-        click.echo(json.dumps(describeWhole(entry, ancestors), indent=2))
+        whole = {**describeWhole(entry, ancestors), "observations": observations}
+        click.echo(json.dumps(whole, indent=2))
         return
     console = plainConsole()
     console.print(Text(plain(entry.component.id), "bold"), Text(f"of {entry.author}, {_verdict(entry)}"))
@@ -145,6 +149,7 @@ def show(component: str, state: Path | None, asJson: bool) -> None:
     tree = Tree(Text(f"{plain(entry.component.id)}  {_level(entry)}"))
     _grow(tree, ancestors)
     console.print(tree)
+    showObservations(observations)
     console.print(f"its C source: kernelnet components export {entry.digest[:12]}", soft_wrap=True)
 
 
@@ -259,6 +264,10 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
             ("compiler", manifest.compiler),
             ("generator", f"{manifest.generator}, seed {manifest.seed}" + (f", {parameters}" if parameters else "")),
         ]
+        if (origin := manifest.provenance) is not None:
+            usd = "cost unknown" if origin.usd is None else f"${origin.usd:.4f}"
+            told = f"{origin.model}, as its author says: {origin.tokens} tokens, {usd}; {origin.calls} calls by then"
+            facts.append(("written by", told + ("" if origin.spent_usd is None else f", ${origin.spent_usd:.4f}")))
     if report is not None:
         parts = report.parts or [report]
         facts += [("kind", entry.kind or "-"), *(("trained on", _task(part)) for part in parts)]

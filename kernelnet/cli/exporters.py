@@ -116,3 +116,6 @@ def _export(target: str, bench: IWorkbench, wasm: bytes, out: Path, about: Mappi
     click.echo(
         f"{out}: {manifest['abi']} for {exporter.name}, module sha256 {manifest['wasm_sha256']}; see {out / 'README'}"
     )
+    if taken := manifest.get("bytes_by_slots"):
+        sizes = (f"{size / 1e6:.1f} MB with {int(slots):,} slots" for slots, size in taken.items())
+        click.echo(f"memory that it takes: {', '.join(sizes)}")

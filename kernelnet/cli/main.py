@@ -25,7 +25,9 @@ from kernelnet.cli.deploy import deploy
 from kernelnet.cli.doctor import doctor
 from kernelnet.cli.exporters import exporters
 from kernelnet.cli.generators import generators
+from kernelnet.cli.language_models import llm
 from kernelnet.cli.listings import ais, leaderboard, patterns
+from kernelnet.cli.mcp import mcp
 from kernelnet.cli.record import record
 from kernelnet.cli.report import report
 from kernelnet.cli.sessions import sessions
@@ -116,12 +118,14 @@ def dashboard(state: Path | None, asJson: bool) -> None:
 
 main.add_command(status)
 main.add_command(generators)
+main.add_command(llm)
 main.add_command(workbenches)
 main.add_command(exporters)
 main.add_command(bench)
 main.add_command(record)
 main.add_command(components)
 main.add_command(deploy)
+main.add_command(mcp)
 main.add_command(ais)
 main.add_command(patterns)
 main.add_command(sessions)

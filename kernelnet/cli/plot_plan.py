@@ -80,10 +80,11 @@ def _plan(workbench: IWorkbench, path: Path, scenario: IScenario, name: str, val
     """One trace, with the settings of a scenario but for the one on the x axis; no name: cache sizes."""
     blocks = footprint(scenario)
     if name in ("", "capacity") and blocks is not None:
-        sizes = [blocksFor(workbench, path, value) for value in values] if name else shares(blocks)
+        sizes = [blocksFor(workbench, path, value, scenario.settings) for value in values] if name else shares(blocks)
         each = [workbench.scenario(path, {**scenario.settings, "capacity": size}) for size in sorted(set(sizes))]
         places = [100 * s.settings["capacity"] / blocks for s in each]
-        label = f"cache size, as a share of the trace's {blocks} blocks"
+        what = "bytes" if scenario.settings.get("bytes") else "blocks"
+        label = f"cache size, as a share of the trace's {blocks} {what}"
         return Plan(_title(scenario, "capacity"), label, places, each, True)
     if any(value.endswith("%") for value in values):
         raise Mistake(f"--over {name}={','.join(values)}: {name} of {workbench.name} takes whole numbers")

@@ -36,19 +36,26 @@ def compiler() -> list[str] | None:
 
 
 def build(
-    sources: Sequence[Path], library: Path, *, command: Sequence[str] | None = None, flags: Sequence[str] = ()
+    sources: Sequence[Path],
+    library: Path,
+    *,
+    command: Sequence[str] | None = None,
+    flags: Sequence[str] = (),
+    isProgram: bool = False,
 ) -> None:
     """
     Compile and link.
 
     @param command: a compiler's; otherwise that of C{compiler}.
     @param flags: such as libraries to link with, behind all else.
+    @param isProgram: it is no library, but a program.
     @raise ExportError: there is no compiler, or it failed; the text has its first error.
     """
     command = command or compiler()
     if command is None:
         raise ExportError("there is no C compiler: install gcc or clang, or pip install 'kernelnet[trainer]'")
-    full = [*command, *FLAGS, "-o", str(library), *map(str, sources), *flags, "-lm"]
+    chosen = [flag for flag in FLAGS if not (isProgram and flag == "-shared")]
+    full = [*command, *chosen, "-o", str(library), *map(str, sources), *flags, "-lm"]
     try:
         done = subprocess.run(full, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:

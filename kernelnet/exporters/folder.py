@@ -17,12 +17,11 @@ from typing import Any
 
 from kernelnet.exporters.building import FLAGS, build
 from kernelnet.exporters.errors import ExportError
-from kernelnet.exporters.plugin_cache import Policy
 from kernelnet.exporters.translation import NATIVE, VERSION, translate
 from kernelnet.interfaces import IExporter
 from kernelnet.workbench.abi import Abi
 
-__all__ = ["MANIFEST", "exportTo", "makeLibrary", "memoryTaken", "writeComponent"]
+__all__ = ["MANIFEST", "exportTo", "makeLibrary", "writeComponent"]
 
 MANIFEST = "manifest.json"
 
@@ -76,23 +75,6 @@ def writeComponent(wasm: bytes, abi: Abi, folder: Path) -> None:
     (folder / "component.h").write_text(made.header, encoding="utf-8")
     (folder / "component.c").write_text(made.source, encoding="utf-8")
     shutil.copyfile(NATIVE, folder / NATIVE.name)
-
-
-def memoryTaken(folder: Path) -> dict[str, int]:
-    """
-    Bytes that a component of a page cache takes once it is made, by the number of the cache's slots.
-
-    @param folder: has what C{writeComponent} wrote, and the files of C{eviction.c}.
-    """
-    with tempfile.TemporaryDirectory(prefix="kernelnet-memory-") as temporary:
-        library = Path(temporary, "eviction.so")
-        build([folder / "component.c", folder / "eviction.c"], library)
-        taken = {}
-        for slots in (1_000, 100_000):
-            policy = Policy(slots, 0, library)
-            taken[str(slots)] = policy.memory
-            policy.free()
-        return taken
 
 
 def makeLibrary(

@@ -7,51 +7,20 @@ from dataclasses import dataclass, field
 
 from kernelnet.exporters.errors import Untranslatable
 from kernelnet.exporters.instructions import LOADS, PREFIXED, SIMPLE, STORES
+from kernelnet.exporters.signatures import canonical, constant, cType, functionHead, isWide
 from kernelnet.exporters.wasm import TYPES, Module, Reader, readOperands
 from kernelnet.workbench.abi import Signature
 
-__all__ = ["MAX_VARIABLES", "FunctionWriter", "cType", "canonical", "constant", "functionHead"]
+__all__ = ["MAX_VARIABLES", "FunctionWriter"]
 
 MAX_VARIABLES = 4000
 """Of one function, with the depth of its stack: so that no frame of the C stack is larger than 64 KiB."""
 
 _LETTERS = {"i32": "i", "i64": "j", "f32": "f", "f64": "d"}
-_TYPES = {"i32": "u32", "i64": "u64", "f32": "f32", "f64": "f64"}
 _BLOCK, _LOOP, _IF, _ELSE, _END = 0x02, 0x03, 0x04, 0x05, 0x0B
 
+_SIZES = {"8": 1, "16": 2, "32": 4, "64": 8}
 _Operands = tuple[int, ...]
-
-
-def cType(kind: str) -> str:
-    """C type of a WebAssembly type: integers have no sign."""
-    return _TYPES[kind]
-
-
-def constant(kind: str, bits: int) -> str:
-    """C expression of a value, by its bits."""
-    if kind == "i32":
-        return f"{bits & 0xFFFFFFFF}u"
-    if kind == "i64":
-        return f"{bits & 0xFFFFFFFFFFFFFFFF}ull"
-    return f"kn_f32(0x{bits:x}u)" if kind == "f32" else f"kn_f64(0x{bits:x}ull)"
-
-
-def canonical(module: Module, kind: int) -> int:
-    """The first number of a type: types of the same shape are the same type."""
-    return module.types.index(module.types[kind])
-
-
-def functionHead(number: int, shape: Signature) -> str:
-    """
-    C{static u32 fn3(component *m, u64 l0)}.
-
-    @raise Untranslatable: it has several results.
-    """
-    if len(shape[1]) > 1:
-        raise Untranslatable("the module has a function with several results, which is not translated")
-    result = _TYPES[shape[1][0]] if shape[1] else "void"
-    parameters = "".join(f", {_TYPES[kind]} l{at}" for at, kind in enumerate(shape[0]))
-    return f"static {result} fn{number}(component *m{parameters})"
 
 
 @dataclass
@@ -89,12 +58,20 @@ class FunctionWriter:
     """
     Writes one function.
 
+    @ivar most: see `kernelnet.exporters.signatures.isWide`.
     @ivar indirect: (type, table) of each kind of call through a table in it.
+    @ivar called: functions that it calls by their numbers.
+    @ivar reached: addresses of memory that it touches, each behind the last byte, as far as the code says them.
+    @ivar isAnywhere: whether it touches addresses that the code doesn't say.
     """
 
     module: Module
     number: int
+    most: int
     indirect: set[tuple[int, int]] = field(default_factory=set)
+    called: set[int] = field(default_factory=set)
+    reached: set[int] = field(default_factory=set)
+    isAnywhere: bool = False
 
     def __post_init__(self) -> None:
         function = self.module.functions[self.number]
@@ -102,6 +79,7 @@ class FunctionWriter:
         self._shape = function.shape
         self._variables = function.shape[0] + function.locals
         self._stack: list[str] = []
+        self._known: dict[int, int] = {}  # values of the stack that are constants, by depth
         self._used: set[tuple[int, str]] = set()
         self._lines: list[str] = [""]
         self._regions = [_Region(0)]
@@ -119,6 +97,7 @@ class FunctionWriter:
                 continue
             self._regions[-1].count += 1
             self._step(code, operands)
+        isWide_ = isWide(self._shape, self.most)
         count = len(self._variables) + len(self._used)
         if count > MAX_VARIABLES:
             raise Untranslatable(
@@ -127,15 +106,20 @@ class FunctionWriter:
         # Twice what they take: a C compiler may keep copies, and what it saves of its own.
         frame = 160 + 16 * count
         self._lines[0] = f"kn_enter(m, {self._regions[0].count}, {frame});"
+        parameters = len(self._shape[0])
         declared = [
-            f"    {_TYPES[kind]} l{at} = 0;" for at, kind in enumerate(self._variables) if at >= len(self._shape[0])
+            f"    {cType(kind)} l{at} = 0;" for at, kind in enumerate(self._variables) if at >= parameters or isWide_
         ]
-        declared += [f"    {_TYPES[kind]} {_LETTERS[kind]}{at} = 0;" for at, kind in sorted(self._used)]
-        self._lines.append(f"m->stack += {frame};")
+        declared += [f"    {cType(kind)} {_LETTERS[kind]}{at} = 0;" for at, kind in sorted(self._used)]
+        if isWide_:
+            taken = (f"l{at} = ({cType(kind)})m->wide[{at}];" for at, kind in enumerate(self._shape[0]))
+            self._lines[0] += "".join(f"\n    {line}" for line in taken)
+        self._lines.append(f"kn_leave(m, {frame});")
         if self._shape[1]:
             self._lines.append(f"return {_LETTERS[self._shape[1][0]]}0;")
+        self._lines.append("KN_LEFT")
         body = "\n".join([*declared, *(f"    {line}" for line in self._lines)])
-        return f"{functionHead(self.number, self._shape)} {{\n{body}\n}}\n"
+        return f"{functionHead(self.number, self._shape, self.most)} {{\n{body}\n}}\n"
 
     # -- the stack
 
@@ -153,8 +137,21 @@ class FunctionWriter:
         return f"{_LETTERS[kind]}{at}"
 
     def _push(self, kind: str, expression: str) -> None:
+        self._known.pop(len(self._stack), None)
         self._stack.append(kind)
         self._say(f"{self._slot(len(self._stack) - 1, kind)} = {expression};")
+
+    def _constant(self, kind: str, value: int) -> None:
+        self._push(kind, constant(kind, value))
+        self._known[len(self._stack) - 1] = value
+
+    def _touch(self, offset: int, size: int) -> None:
+        """Note the address on top of the stack, which is popped next, as one that is touched."""
+        address = self._known.get(len(self._stack) - 1)
+        if address is None:
+            self.isAnywhere = True
+        else:
+            self.reached.add((address & 0xFFFFFFFF) + offset + size)
 
     def _pop(self) -> str:
         kind = self._stack.pop()
@@ -170,10 +167,12 @@ class FunctionWriter:
             self._simple(code, SIMPLE[code].takes, SIMPLE[code].gives, SIMPLE[code].expression)
         elif code in LOADS:
             load = LOADS[code]
+            self._touch(operands[1], _SIZES[load.stored[1:]])
             self._push(load.gives, f"{load.cast}kn_load_{load.stored}(m, {self._pop()}, {operands[1]}u)")
         elif code in STORES:
-            value, address = self._pop(), self._pop()
-            stored = STORES[code].stored
+            stored, value = STORES[code].stored, self._pop()
+            self._touch(operands[1], _SIZES[stored[1:]])
+            address = self._pop()
             self._say(f"kn_store_{stored}(m, {address}, {operands[1]}u, ({stored}){value});")
         else:
             _STEPS[code](self, operands)
@@ -187,6 +186,7 @@ class FunctionWriter:
             each = PREFIXED[operands[0]]
             self._simple(0xFC, each.takes, each.gives, each.expression)
             return
+        self.isAnywhere = True
         size, value, to = self._pop(), self._pop(), self._pop()
         self._say(f"kn_{'copy' if operands[0] == 10 else 'fill'}(m, {to}, {value}, {size});")
 
@@ -215,7 +215,7 @@ class FunctionWriter:
         self._say(f"m->g{operands[0]} = {self._pop()};")
 
     def _memorySize(self, operands: _Operands) -> None:
-        self._push("i32", "(u32)(m->size / KN_PAGE)")
+        self._push("i32", "kn_pages(m)")
 
     def _memoryGrow(self, operands: _Operands) -> None:
         memory = self.module.memory
@@ -223,6 +223,7 @@ class FunctionWriter:
         self._push("i32", f"kn_grow(m, {self._pop()}, {most}u)")
 
     def _call(self, operands: _Operands) -> None:
+        self.called.add(operands[0])
         self._callAs(self.module.functions[operands[0]].shape, f"fn{operands[0]}(m")
 
     def _callIndirect(self, operands: _Operands) -> None:
@@ -234,6 +235,9 @@ class FunctionWriter:
         if len(shape[1]) > 1:
             raise Untranslatable("the module has a function with several results, which is not translated")
         arguments = [self._pop() for _ in shape[0]][::-1]
+        if isWide(shape, self.most):
+            self._say("".join(f"m->wide[{at}] = {value}; " for at, value in enumerate(arguments)).rstrip())
+            arguments = []
         call = ", ".join([begin, *arguments]) + ")"
         if shape[1]:
             self._push(shape[1][0], call)
@@ -254,12 +258,18 @@ class FunctionWriter:
         label, self._labels = self._labels, self._labels + 1
         height = len(self._stack) - len(parameters)
         self._blocks.append(_Block(code, label, height, parameters, results, otherwise=code == _IF))
+        self._forget(self._blocks[-1])
         if code == _IF:
             self._say(f"if (!{condition}) goto E{label};")
         elif code == _LOOP:
             self._say(f"L{label}:;")
             self._regions.append(_Region(len(self._lines)))
             self._say("")
+
+    def _forget(self, block: _Block) -> None:
+        """Branches bring other values of what a block takes."""
+        for at in range(len(block.parameters)):
+            self._known.pop(block.height + at, None)
 
     def _else(self, operands: _Operands) -> None:
         block = self._blocks[-1]
@@ -269,6 +279,7 @@ class FunctionWriter:
         self._say(f"E{block.label}:;")
         block.otherwise = self._dead = False
         self._stack[block.height :] = block.parameters
+        self._forget(block)
 
     def _end(self, operands: _Operands) -> None:
         block = self._blocks.pop()
@@ -287,6 +298,7 @@ class FunctionWriter:
         self._stack[block.height :] = block.results
         for at, kind in enumerate(block.results, block.height):
             self._slot(at, kind)
+            self._known.pop(at, None)
 
     def _branch(self, depth: int) -> str:
         """C that goes to a block's end, or a loop's begin, with what it carries at its place."""
@@ -324,7 +336,7 @@ class FunctionWriter:
 
 
 def _constants(kind: str) -> Callable[[FunctionWriter, _Operands], None]:
-    return lambda writer, operands: writer._push(kind, constant(kind, operands[0]))
+    return lambda writer, operands: writer._constant(kind, operands[0])
 
 
 def _begins(code: int) -> Callable[[FunctionWriter, _Operands], None]:

@@ -2,7 +2,8 @@
 Instructions of WebAssembly as data: the name of each, what it takes and gives, and the C expression that computes it.
 
 A few that steer (blocks, branches, calls) or touch variables are known by name here, and are written out by
-C{translation}.  Values stand in C variables of their own width, unsigned; C{native.h} has the functions that are named.
+C{translation}.  Values stand in C variables of their own width, unsigned; C{native.h} has the functions that are named,
+and so has C{bpf.h} for a processor without numbers with a point.
 """
 
 from __future__ import annotations
@@ -46,14 +47,16 @@ class Store:
 
 
 def _comparisons(kind: str, first: int, names: tuple[str, ...]) -> dict[int, Simple]:
-    """Of integers with a sign or without, or of numbers with a point, by the end of the name."""
-    signed = {"i32": "(i32)", "i64": "(i64)"}
+    """Of integers with a sign or without, by the end of the name; or of numbers with a point."""
     operators = {"eq": "==", "ne": "!=", "lt": "<", "gt": ">", "le": "<=", "ge": ">="}
     found = {}
     for number, name in enumerate(names):
-        cast = signed[kind] if name.endswith("_s") else ""
-        operator = operators[name.removesuffix("_s").removesuffix("_u")]
-        expression = f"({cast}{{a}} {operator} {cast}{{b}})"
+        if kind[0] == "f":
+            expression = f"kn_{name}{kind[1:]}({{a}}, {{b}})"
+        else:
+            cast = f"({kind})" if name.endswith("_s") else ""
+            operator = operators[name.removesuffix("_s").removesuffix("_u")]
+            expression = f"({cast}{{a}} {operator} {cast}{{b}})"
         found[first + number] = Simple(f"{kind}.{name}", (kind, kind), "i32", expression)
     return found
 
@@ -86,26 +89,10 @@ def _integers(kind: str, first: int, bits: int) -> dict[int, Simple]:
 
 def _floats(kind: str, first: int, bits: int) -> dict[int, Simple]:
     """Arithmetic gives the one NaN of the sandbox; moving a sign gives the bits as they are."""
-    unary = {
-        "abs": f"kn_abs{bits}({{a}})",
-        "neg": f"kn_neg{bits}({{a}})",
-        "ceil": f"kn_nan{bits}(kn_ceil{bits}({{a}}))",
-        "floor": f"kn_nan{bits}(kn_floor{bits}({{a}}))",
-        "trunc": f"kn_nan{bits}(kn_trunc{bits}({{a}}))",
-        "nearest": f"kn_nan{bits}(kn_nearest{bits}({{a}}))",
-        "sqrt": f"kn_nan{bits}(kn_sqrt{bits}({{a}}))",
-    }
-    binary = {
-        "add": f"kn_nan{bits}({{a}} + {{b}})",
-        "sub": f"kn_nan{bits}({{a}} - {{b}})",
-        "mul": f"kn_nan{bits}({{a}} * {{b}})",
-        "div": f"kn_nan{bits}({{a}} / {{b}})",
-        "min": f"kn_min{bits}({{a}}, {{b}})",
-        "max": f"kn_max{bits}({{a}}, {{b}})",
-        "copysign": f"kn_copysign{bits}({{a}}, {{b}})",
-    }
-    found = [Simple(f"{kind}.{name}", (kind,), kind, text) for name, text in unary.items()]
-    found += [Simple(f"{kind}.{name}", (kind, kind), kind, text) for name, text in binary.items()]
+    unary = ("abs", "neg", "ceil", "floor", "trunc", "nearest", "sqrt")
+    binary = ("add", "sub", "mul", "div", "min", "max", "copysign")
+    found = [Simple(f"{kind}.{name}", (kind,), kind, f"kn_{name}{bits}({{a}})") for name in unary]
+    found += [Simple(f"{kind}.{name}", (kind, kind), kind, f"kn_{name}{bits}({{a}}, {{b}})") for name in binary]
     return {first + number: each for number, each in enumerate(found)}
 
 
@@ -132,13 +119,13 @@ def _conversions() -> dict[int, Simple]:
 
 def _toFloat(kind: str) -> list[tuple[str, str, str]]:
     rows = [
-        (f"{kind}.convert_{source}_{sign}", source, f"({kind}){'(' + source + ')' if sign == 's' else ''}{{a}}")
+        (f"{kind}.convert_{source}_{sign}", source, f"kn_convert_{kind}_{source}_{sign}({{a}})")
         for source in ("i32", "i64")
         for sign in "su"
     ]
     if kind == "f32":
-        return [*rows, ("f32.demote_f64", "f64", "kn_nan32((f32){a})")]
-    return [*rows, ("f64.promote_f32", "f32", "kn_nan64((f64){a})")]
+        return [*rows, ("f32.demote_f64", "f64", "kn_demote({a})")]
+    return [*rows, ("f64.promote_f32", "f32", "kn_promote({a})")]
 
 
 _INTEGER = ("eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u")

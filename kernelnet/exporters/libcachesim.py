@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from kernelnet.exporters import plugin_cache
 from kernelnet.exporters.c_library import COMPILER_NEEDED, lackingCompiler
-from kernelnet.exporters.folder import makeLibrary, memoryTaken, writeComponent
+from kernelnet.exporters.eviction import exportEviction
 from kernelnet.interfaces import IExporter
 from kernelnet.workbench.abi import Abi
 
@@ -36,11 +36,9 @@ class LibCacheSim:
         return lacking
 
     def export(self, wasm: bytes, abi: Abi, folder: Path) -> Mapping[str, Any]:
-        writeComponent(wasm, abi, folder)
-        makeLibrary(folder, "eviction.so", ["component.c", "eviction.c"], ["eviction.c", "eviction.h"])
         shutil.copyfile(plugin_cache.__file__, folder / "plugin_cache.py")
         (folder / "README").write_text(_README, encoding="utf-8")
-        return {"library": "eviction.so", "bytes_by_slots": memoryTaken(folder)}
+        return exportEviction(wasm, abi, folder, "eviction.so")
 
 
 _README = """\

@@ -35,6 +35,9 @@ typedef double f64;
 
 #define KN_PAGE 65536u
 #define KN_INSIDE static inline __attribute__((always_inline, unused))
+#define KN_FUNCTION static
+#define KN_DATA static const
+#define KN_NOTHING void
 #define KN_RARE __attribute__((noinline, cold, unused))
 
 enum {
@@ -78,6 +81,10 @@ KN_INSIDE void kn_enter(component *m, i64 fuel, i32 bytes) {
     kn_use(m, fuel);
     if (__builtin_expect((m->stack -= bytes) < 0, 0)) kn_trap(m, KN_STACK_OVERFLOW);
 }
+
+KN_INSIDE void kn_leave(component *m, i32 bytes) { m->stack += bytes; }
+
+#define KN_LEFT /* where a function goes that goes wrong: nowhere, as kn_trap has left it */
 
 /* --- memory: all that it may have is reserved at once, and taken from the system when it is written to --- */
 
@@ -136,6 +143,8 @@ KN_LOAD(i16)
 KN_LOAD(i32)
 KN_LOAD(f32)
 KN_LOAD(f64)
+
+KN_INSIDE u32 kn_pages(component *m) { return (u32)(m->size / KN_PAGE); }
 
 KN_RARE static u32 kn_grow(component *m, u32 pages, u32 most) {
     u64 before = m->size / KN_PAGE, after = before + pages;
@@ -206,11 +215,21 @@ KN_INSIDE f64 kn_f64(u64 bits) { f64 a; memcpy(&a, &bits, 8); return a; }
     KN_INSIDE f##bits kn_copysign##bits(f##bits a, f##bits b) { \
         return kn_f##bits((kn_bits##bits(a) & ~sign) | (kn_bits##bits(b) & sign)); \
     } \
-    KN_INSIDE f##bits kn_ceil##bits(f##bits a) { return __builtin_ceil##suffix(a); } \
-    KN_INSIDE f##bits kn_floor##bits(f##bits a) { return __builtin_floor##suffix(a); } \
-    KN_INSIDE f##bits kn_trunc##bits(f##bits a) { return __builtin_trunc##suffix(a); } \
-    KN_INSIDE f##bits kn_nearest##bits(f##bits a) { return __builtin_rint##suffix(a); } \
-    KN_INSIDE f##bits kn_sqrt##bits(f##bits a) { return __builtin_sqrt##suffix(a); } \
+    KN_INSIDE u32 kn_eq##bits(f##bits a, f##bits b) { return a == b; } \
+    KN_INSIDE u32 kn_ne##bits(f##bits a, f##bits b) { return a != b; } \
+    KN_INSIDE u32 kn_lt##bits(f##bits a, f##bits b) { return a < b; } \
+    KN_INSIDE u32 kn_gt##bits(f##bits a, f##bits b) { return a > b; } \
+    KN_INSIDE u32 kn_le##bits(f##bits a, f##bits b) { return a <= b; } \
+    KN_INSIDE u32 kn_ge##bits(f##bits a, f##bits b) { return a >= b; } \
+    KN_INSIDE f##bits kn_add##bits(f##bits a, f##bits b) { return kn_nan##bits(a + b); } \
+    KN_INSIDE f##bits kn_sub##bits(f##bits a, f##bits b) { return kn_nan##bits(a - b); } \
+    KN_INSIDE f##bits kn_mul##bits(f##bits a, f##bits b) { return kn_nan##bits(a * b); } \
+    KN_INSIDE f##bits kn_div##bits(f##bits a, f##bits b) { return kn_nan##bits(a / b); } \
+    KN_INSIDE f##bits kn_ceil##bits(f##bits a) { return kn_nan##bits(__builtin_ceil##suffix(a)); } \
+    KN_INSIDE f##bits kn_floor##bits(f##bits a) { return kn_nan##bits(__builtin_floor##suffix(a)); } \
+    KN_INSIDE f##bits kn_trunc##bits(f##bits a) { return kn_nan##bits(__builtin_trunc##suffix(a)); } \
+    KN_INSIDE f##bits kn_nearest##bits(f##bits a) { return kn_nan##bits(__builtin_rint##suffix(a)); } \
+    KN_INSIDE f##bits kn_sqrt##bits(f##bits a) { return kn_nan##bits(__builtin_sqrt##suffix(a)); } \
     KN_INSIDE f##bits kn_min##bits(f##bits a, f##bits b) { \
         if (a != a || b != b) return kn_f##bits(nan); \
         if (a == b) return kn_f##bits(kn_bits##bits(a) | kn_bits##bits(b)); \
@@ -220,9 +239,15 @@ KN_INSIDE f64 kn_f64(u64 bits) { f64 a; memcpy(&a, &bits, 8); return a; }
         if (a != a || b != b) return kn_f##bits(nan); \
         if (a == b) return kn_f##bits(kn_bits##bits(a) & kn_bits##bits(b)); \
         return a > b ? a : b; \
-    }
+    } \
+    KN_INSIDE f##bits kn_convert_f##bits##_i32_s(u32 a) { return (f##bits)(i32)a; } \
+    KN_INSIDE f##bits kn_convert_f##bits##_i32_u(u32 a) { return (f##bits)a; } \
+    KN_INSIDE f##bits kn_convert_f##bits##_i64_s(u64 a) { return (f##bits)(i64)a; } \
+    KN_INSIDE f##bits kn_convert_f##bits##_i64_u(u64 a) { return (f##bits)a; }
 KN_FLOATS(32, 0x7fc00000u, 0x80000000u, f)
 KN_FLOATS(64, 0x7ff8000000000000ull, 0x8000000000000000ull, )
+KN_INSIDE f32 kn_demote(f64 a) { return kn_nan32((f32)a); }
+KN_INSIDE f64 kn_promote(f32 a) { return kn_nan64((f64)a); }
 
 /* In range are the numbers between C{below} and C{above}, or C{below} itself where C{least} is >=. */
 #define KN_TRUNCATE(to, of, sign, type, least, below, above, lowest, highest) \

@@ -6,9 +6,11 @@
  * by atomic numbers.  Caches of databases in memory keep all that they are given, and have no component.
  *
  * Pins: the component may name a slot whose page is in use, or not yet written.  For the component the block goes then; its page stays
- * outside of the slots until SQLite lets it go.  So the component sees no more and no less than the bench shows it.
+ * outside of the slots until SQLite lets it go, or asks for it again, which the component sees as the request for a block that
+ * isn't there.  So it sees no more and no less than the bench shows it.
  *
- * Environment: KERNELNET_TRACE=FOLDER writes the page requests of each cache to a file of its own there; KERNELNET_REPORT=FILE
+ * Environment: KERNELNET_MEMORY=BYTES lets a component take so many, though the cache itself be smaller.
+ * KERNELNET_TRACE=FOLDER writes the page requests of each cache to a file of its own there; KERNELNET_REPORT=FILE
  * writes at the end what happened, as JSON.
  */
 #define _GNU_SOURCE
@@ -48,6 +50,7 @@ typedef struct {
 
 #define OUTSIDE 0xffffffffu /* of the slots */
 #define MOST (1u << 22)     /* slots: 16 GiB of pages of 4 KiB; a component takes memory for each */
+#define SLOT_BITS 23
 #define LITTLE (4u << 20)   /* bytes that a component may take whatever the cache's size */
 
 typedef struct page {
@@ -63,7 +66,10 @@ struct cache {
     unsigned slots, used;    /* slots that there are, and those that ever had a page */
     unsigned *spare, spares; /* slots whose block was removed */
     unsigned count, pinned;
+    unsigned highest; /* key that a page ever had */
+    unsigned long long requests;
     unsigned buckets; /* a power of two */
+    page *idle; /* memory of a page that went, for the next one; 0: none */
     page **table, **in;
     eviction *policy;
     FILE *trace;
@@ -71,6 +77,7 @@ struct cache {
 
 static struct {
     unsigned long long requests, misses, outside, caches, failures, memory;
+    unsigned long long largest; /* requests of the cache that has most, and its slots in the last SLOT_BITS bits */
 } total;
 static const char *first_failure;
 static const char *status = "not installed";
@@ -87,9 +94,9 @@ static void failed(const char *why) {
         fprintf(stderr, "kernelnet: the component of a page cache is asked no more, FIFO takes over: %s\n", why);
 }
 
-static void took(unsigned long long memory) {
-    unsigned long long most = __atomic_load_n(&total.memory, __ATOMIC_RELAXED);
-    while (memory > most && !__atomic_compare_exchange_n(&total.memory, &most, memory, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
+static void raise_(unsigned long long *most, unsigned long long to) {
+    unsigned long long before = __atomic_load_n(most, __ATOMIC_RELAXED);
+    while (to > before && !__atomic_compare_exchange_n(most, &before, to, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {}
 }
 
 static void report(void) {
@@ -99,8 +106,9 @@ static void report(void) {
     fprintf(
         file,
         "{\"requests\": %llu, \"misses\": %llu, \"pinned_victims\": %llu, \"caches\": %llu, \"failures\": %llu, "
-        "\"component_bytes\": %llu, \"failure\": %s%s%s}\n",
+        "\"component_bytes\": %llu, \"slots\": %llu, \"failure\": %s%s%s}\n",
         total.requests, total.misses, total.outside, total.caches, total.failures, total.memory,
+        total.largest & ((1u << SLOT_BITS) - 1),
         first_failure ? "\"" : "", first_failure ? first_failure : "null", first_failure ? "\"" : ""
     );
     fclose(file);
@@ -113,6 +121,12 @@ static void open_trace(cache *c, unsigned long long number) {
     if (snprintf(name, sizeof name, "%s/%ld-%llu.txt", folder, (long)getpid(), number) < (int)sizeof name)
         c->trace = fopen(name, "we");
     if (!c->trace) fprintf(stderr, "kernelnet: can't write a trace into %s\n", folder);
+}
+
+/* Bytes that a component may take whatever the size of its cache, as the user says. */
+static unsigned long long allowed(void) {
+    const char *bytes = getenv("KERNELNET_MEMORY");
+    return bytes ? strtoull(bytes, 0, 10) : 0;
 }
 
 /* --- pages by key --- */
@@ -147,6 +161,7 @@ static void grow(cache *c) {
 
 static void link_(cache *c, page *p, unsigned key) {
     if (c->count >= c->buckets) grow(c);
+    if (key > c->highest) c->highest = key;
     p->key = key;
     p->next = c->table[key & (c->buckets - 1)];
     c->table[key & (c->buckets - 1)] = p;
@@ -154,12 +169,19 @@ static void link_(cache *c, page *p, unsigned key) {
 }
 
 /* SQLite reads page and extra beyond each other by up to eight bytes, if they are one piece: so they are. */
-static page *new_page(const cache *c) {
-    page *p = malloc(sizeof *p + c->size + c->extra);
-    if (!p) return 0;
+static page *new_page(cache *c) {
+    page *p = c->idle;
+    c->idle = 0;
+    if (!p && !(p = malloc(sizeof *p + c->size + c->extra))) return 0;
     p->base.pBuf = p + 1;
     p->base.pExtra = (char *)(p + 1) + c->size;
     return p;
+}
+
+/* A full cache gives a page back for each that it takes: one is kept, and nothing is asked of malloc. */
+static void free_page(cache *c, page *p) {
+    free(c->idle);
+    c->idle = p;
 }
 
 static void look(cache *c) {
@@ -180,7 +202,7 @@ static void drop(cache *c, page *p) {
     unlink_(c, p);
     if (p->slot != OUTSIDE) vacate(c, p->slot);
     c->pinned -= p->pinned;
-    free(p);
+    free_page(c, p);
 }
 
 /* --- the component --- */
@@ -195,10 +217,16 @@ static void forget_policy(cache *c) {
     c->slots = c->used = c->spares = 0;
 }
 
+/* A component may take more as it goes on. */
+static void look_at_memory(cache *c) {
+    unsigned long long memory = eviction_memory(c->policy), own = (unsigned long long)c->slots * (c->size + c->extra + sizeof(page));
+    raise_(&total.memory, memory);
+    if (memory > LITTLE && memory > own && memory > allowed()) eviction_stop(c->policy, "it takes more memory than the cache itself");
+}
+
 /* Begin anew with as many slots as are wanted: what isn't in use goes, what is stays outside of the slots. */
 static int begin(cache *c) {
     page *p, *next;
-    unsigned long long memory, own;
     for (unsigned i = 0; i < c->buckets; i++)
         for (p = c->table[i]; p; p = next) {
             next = p->next;
@@ -214,10 +242,7 @@ static int begin(cache *c) {
         forget_policy(c);
         return 0;
     }
-    memory = eviction_memory(c->policy);
-    own = (unsigned long long)c->slots * (c->size + c->extra + sizeof(page));
-    took(memory);
-    if (memory > LITTLE && memory > own) eviction_stop(c->policy, "it takes more memory than the cache itself");
+    look_at_memory(c);
     c->told = 0;
     look(c);
     return 1;
@@ -266,9 +291,32 @@ static page *kept(cache *c, unsigned key) {
     return p;
 }
 
-static pcache_page *x_fetch(cache *c, unsigned key, int create) {
-    page *p = find(c, key), *old = 0;
+/* Put a page that is in no slot into one, as the bench does with a block that isn't resident. */
+static void admit(cache *c, page *p) {
+    page *old;
     unsigned slot;
+    if (c->spares) {
+        slot = c->spare[--c->spares];
+    } else if (c->used < c->slots) {
+        slot = c->used++;
+    } else {
+        slot = eviction_victim(c->policy, p->key);
+        old = c->in[slot];
+        if (old && old->pinned) {
+            COUNT(outside);
+            old->slot = OUTSIDE;
+        } else if (old) {
+            unlink_(c, old);
+            free_page(c, old);
+        }
+    }
+    p->slot = slot;
+    c->in[slot] = p;
+    eviction_insert(c->policy, slot, p->key);
+}
+
+static pcache_page *x_fetch(cache *c, unsigned key, int create) {
+    page *p = find(c, key);
     if (!p && !create) return 0;
     if (!c->purgeable) {
         if (!p) p = kept(c, key);
@@ -281,39 +329,21 @@ static pcache_page *x_fetch(cache *c, unsigned key, int create) {
     }
     /* SQLite writes dirty pages then, and asks again. */
     if (!p && create == 1 && c->pinned >= c->slots - c->slots / 10) return 0;
+    if (!p) {
+        /* before anything is changed: where there is no memory, nothing happened */
+        if (!(p = kept(c, key))) return 0;
+        COUNT(misses);
+    }
     if (c->trace) fprintf(c->trace, "%u\n", key);
     COUNT(requests);
-    if (p) {
-        if (p->slot != OUTSIDE) eviction_hit(c->policy, p->slot);
-        c->pinned += !p->pinned;
-        p->pinned = 1;
-    } else {
-        COUNT(misses);
-        /* before anything is changed: where there is no memory, nothing happened */
-        if (!(p = new_page(c))) return 0;
-        if (c->spares) {
-            slot = c->spare[--c->spares];
-        } else if (c->used < c->slots) {
-            slot = c->used++;
-        } else {
-            slot = eviction_victim(c->policy, key);
-            old = c->in[slot];
-            if (old && old->pinned) {
-                COUNT(outside);
-                old->slot = OUTSIDE;
-            } else if (old) {
-                unlink_(c, old);
-                free(old);
-            }
-        }
-        memset(p->base.pExtra, 0, c->extra);
-        p->slot = slot;
-        p->pinned = 1;
-        c->pinned++;
-        c->in[slot] = p;
-        link_(c, p, key);
-        eviction_insert(c->policy, slot, key);
+    if (++c->requests % 256 == 1) {
+        raise_(&total.largest, c->requests << SLOT_BITS | c->slots); /* a program may end without closing it */
+        look_at_memory(c);
     }
+    c->pinned += !p->pinned;
+    p->pinned = 1;
+    if (p->slot == OUTSIDE) admit(c, p);
+    else eviction_hit(c->policy, p->slot);
     look(c);
     return &p->base;
 }
@@ -337,13 +367,16 @@ static void x_rekey(cache *c, pcache_page *given, unsigned before, unsigned afte
     look(c);
 }
 
+/* SQLite asks for it at the end of each transaction, mostly for nothing. */
 static void x_truncate(cache *c, unsigned limit) {
     page *p, *next;
+    if (limit > c->highest) return;
     for (unsigned i = 0; i < c->buckets; i++)
         for (p = c->table[i]; p; p = next) {
             next = p->next;
             if (p->key >= limit) drop(c, p);
         }
+    c->highest = limit ? limit - 1 : 0;
 }
 
 static void x_destroy(cache *c) {
@@ -353,15 +386,19 @@ static void x_destroy(cache *c) {
             next = p->next;
             free(p);
         }
-    if (c->policy) took(eviction_memory(c->policy));
+    if (c->policy) raise_(&total.memory, eviction_memory(c->policy));
+    raise_(&total.largest, c->requests << SLOT_BITS | c->slots);
     forget_policy(c);
     if (c->trace) fclose(c->trace);
+    free(c->idle);
     free(c->table);
     free(c);
 }
 
 static void x_shrink(cache *c) {
     if (c->purgeable && c->policy) begin(c);
+    free(c->idle);
+    c->idle = 0;
 }
 
 static pcache_methods2 methods = {

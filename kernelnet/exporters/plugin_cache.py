@@ -34,7 +34,13 @@ def _library(path: Path) -> ctypes.CDLL:
 
 
 class Policy:
-    """The component, with the slots of a cache: what the hooks of a PluginCache have as their data."""
+    """
+    The component, with the slots of a cache: what the hooks of a PluginCache have as their data.
+
+    An object may be removed though the component can't be told: its slot is dead then, until the component names it.
+    Meanwhile the cache has room for one more, for which the component is asked for a slot: the object that is there
+    stays in the cache, but outside of the slots, and is the next that goes.
+    """
 
     def __init__(self, capacity: int, seed: int, library: Path) -> None:
         if not 1 <= capacity < 1 << 32:
@@ -45,33 +51,58 @@ class Policy:
             raise MemoryError("there is no memory for the component")
         self._slots: dict[int, int] = {}
         self._objects: dict[int, int] = {}
+        self._outside: dict[int, None] = {}
+        self._dead: set[int] = set()
         self._free: list[int] = list(range(capacity - 1, -1, -1))
 
     def hit(self, number: int) -> None:
-        self._library.eviction_hit(self._policy, self._slots[number])
+        if number in self._slots:
+            self._library.eviction_hit(self._policy, self._slots[number])
+        else:
+            # for the component it went when its slot was named
+            del self._outside[number]
+            self.insert(number)
 
     def evict(self, number: int) -> int:
-        """The object that goes so that another can come in."""
-        slot = self._library.eviction_victim(self._policy, number)
-        gone = self._objects.pop(slot)
-        del self._slots[gone]
-        self._free.append(slot)
+        """The object that goes so that another can come in.  @raise ValueError: objects have different sizes."""
+        if not self._outside:
+            self._vacate(number)
+        if not self._outside:
+            raise ValueError("all objects should have the same size: give readers ignore_obj_size=True")
+        gone = next(iter(self._outside))
+        del self._outside[gone]
         return gone
 
     def insert(self, number: int) -> None:
+        if not self._free:
+            self._vacate(number)
         slot = self._free.pop()
         self._slots[number], self._objects[slot] = slot, number
         self._library.eviction_insert(self._policy, slot, number)
 
+    def _vacate(self, number: int) -> None:
+        """Have the component free a slot; the object there, if there is one, is outside from then on."""
+        slot = self._library.eviction_victim(self._policy, number)
+        if slot in self._objects:
+            gone = self._objects.pop(slot)
+            del self._slots[gone]
+            self._outside[gone] = None
+            self._free.append(slot)
+        elif slot in self._dead:
+            self._dead.remove(slot)
+            self._free.append(slot)
+
     def remove(self, number: int) -> None:
-        """Take an object out.  @raise NotImplementedError: the component can't be told."""
-        if number not in self._slots:
+        """Take an object out, if it is there."""
+        self._outside.pop(number, None)
+        slot = self._slots.pop(number, None)
+        if slot is None:
             return
-        if not self._library.eviction_forget(self._policy, self._slots[number]):
-            raise NotImplementedError("nothing can be removed from the cache of a component without kn_forget")
-        slot = self._slots.pop(number)
         del self._objects[slot]
-        self._free.append(slot)
+        if self._library.eviction_forget(self._policy, slot):
+            self._free.append(slot)
+        else:
+            self._dead.add(slot)
 
     @property
     def failed(self) -> str:

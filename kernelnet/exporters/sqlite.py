@@ -11,7 +11,7 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from kernelnet.exporters.c_library import COMPILER_NEEDED, lackingCompiler
-from kernelnet.exporters.folder import makeLibrary, memoryTaken, writeComponent
+from kernelnet.exporters.eviction import exportEviction
 from kernelnet.interfaces import IExporter
 from kernelnet.workbench.abi import Abi
 
@@ -45,11 +45,8 @@ class Sqlite:
         return lacking
 
     def export(self, wasm: bytes, abi: Abi, folder: Path) -> Mapping[str, Any]:
-        writeComponent(wasm, abi, folder)
-        sources = ["component.c", "eviction.c", "pcache.c"]
-        makeLibrary(folder, LIBRARY, sources, ["eviction.c", "eviction.h", "pcache.c"], ["-DCOMPONENT_HIDDEN", "-ldl"])
         (folder / "README").write_text(_README, encoding="utf-8")
-        return {"library": LIBRARY, "bytes_by_slots": memoryTaken(folder)}
+        return exportEviction(wasm, abi, folder, LIBRARY, own=["pcache.c"], flags=["-DCOMPONENT_HIDDEN", "-ldl"])
 
 
 _README = f"""\

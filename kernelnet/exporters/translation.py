@@ -16,14 +16,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernelnet.exporters.function import FunctionWriter, constant, cType, functionHead
+from kernelnet.exporters.function import FunctionWriter
+from kernelnet.exporters.signatures import constant, cType, functionHead, isWide
 from kernelnet.exporters.wasm import Module, readModule
 from kernelnet.workbench.abi import Signature
 from kernelnet.workbench.sandbox import loadModule
 
-__all__ = ["NATIVE", "VERSION", "Translation", "translate"]
+__all__ = ["NATIVE", "VERSION", "Functions", "Translation", "dataText", "globalsText", "shapeOf", "translate"]
 
-VERSION = 1
+VERSION = 2
 """Of the translator, for manifests: it grows when the same module gives other C."""
 
 NATIVE = Path(__file__).with_name("native.h")
@@ -31,6 +32,7 @@ NATIVE = Path(__file__).with_name("native.h")
 
 _PAGE = 65536
 _MOST_PAGES = 65536
+_NEVER_WIDE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def translate(wasm: bytes, names: Iterable[str]) -> Translation:
 
 
 def _header(module: Module, names: tuple[str, ...], digest: str) -> str:
-    rows = (f"#define COMPONENT_HAS_{name} 1\n{_entryHead(name, _shape(module, name))};\n" for name in names)
+    rows = (f"#define COMPONENT_HAS_{name} 1\n{_entryHead(name, shapeOf(module, name))};\n" for name in names)
     calls = "".join(rows)
     return f"""/*
  * A component of kernelnet as C: sha256 {digest}.
@@ -104,42 +106,66 @@ uint64_t component_memory(const component *);
 """
 
 
+class Functions:
+    """
+    All functions of a module as C.
+
+    @ivar writers: who wrote each.
+    @ivar texts: each in whole, then C{dispatchers}; C{heads}: what stands before all of them.
+    """
+
+    def __init__(self, module: Module, called: Iterable[int], most: int) -> None:
+        """
+        @param called: numbers of those that are called from outside.
+        @param most: see `kernelnet.exporters.signatures.isWide`.
+        """
+        self.writers = [FunctionWriter(module, number, most) for number in range(len(module.functions))]
+        self.texts = [writer.write() for writer in self.writers]
+        outside = set(called) | ({module.start} if module.start is not None else set())
+        # What is called from outside is never made part of its caller, which sets the processor's ways around it.
+        self.heads = [
+            f"{'__attribute__((noinline)) ' if number in outside else ''}{functionHead(number, each.shape, most)};"
+            for number, each in enumerate(module.functions)
+        ]
+        self.dispatchers = _dispatchers(module, {use for writer in self.writers for use in writer.indirect}, most)
+
+
 def _source(module: Module, names: tuple[str, ...], digest: str) -> str:
-    globals_ = " ".join(f"{cType(each.type)} g{number};" for number, each in enumerate(module.globals))
-    called = {module.exports[name] for name in names} | ({module.start} if module.start is not None else set())
-    writers = [FunctionWriter(module, number) for number in range(len(module.functions))]
-    texts = [writer.write() for writer in writers]
+    functions = Functions(module, (module.exports[name] for name in names), _NEVER_WIDE)
     parts = [
         f"/* Made by kernelnet, translator {VERSION}, of the module with the sha256 {digest}: not to be edited. */",
-        f"#define KN_GLOBALS {globals_}",
+        f"#define KN_GLOBALS {globalsText(module)}",
         '#include "native.h"',
         '#include "component.h"',
-        *(_data(number, segment.data) for number, segment in enumerate(module.segments)),
+        *(dataText(number, segment.data) for number, segment in enumerate(module.segments)),
         "",
-        # What is called from outside is never made part of its caller, which sets the processor's ways around it.
-        *(
-            f"{'__attribute__((noinline)) ' if number in called else ''}{functionHead(number, each.shape)};"
-            for number, each in enumerate(module.functions)
-        ),
+        *functions.heads,
         "",
-        *_dispatchers(module, {use for writer in writers for use in writer.indirect}),
-        *texts,
+        *functions.dispatchers,
+        *functions.texts,
         _frame(module),
-        *(_entry(name, module.exports[name], _shape(module, name)) for name in names),
+        *(_entry(name, module.exports[name], shapeOf(module, name)) for name in names),
     ]
     return "\n".join(parts)
 
 
-def _shape(module: Module, name: str) -> Signature:
+def globalsText(module: Module) -> str:
+    """The module's own variables, as members of the instance."""
+    return " ".join(f"{cType(each.type)} g{number};" for number, each in enumerate(module.globals))
+
+
+def shapeOf(module: Module, name: str) -> Signature:
+    """Of an exported function."""
     return module.functions[module.exports[name]].shape
 
 
-def _data(number: int, data: bytes) -> str:
+def dataText(number: int, data: bytes) -> str:
+    """Bytes of a segment as a C array."""
     rows = [", ".join(str(byte) for byte in data[at : at + 24]) for at in range(0, len(data), 24)] or ["0"]
-    return f"static const u8 data{number}[] = {{\n    " + ",\n    ".join(rows) + ",\n};"
+    return f"KN_DATA u8 data{number}[] = {{\n    " + ",\n    ".join(rows) + ",\n};"
 
 
-def _dispatchers(module: Module, uses: set[tuple[int, int]]) -> list[str]:
+def _dispatchers(module: Module, uses: set[tuple[int, int]], most: int) -> list[str]:
     """A function for each type and table that is called through: tables never change, so it is a switch."""
     tables: list[dict[int, int | None]] = [{} for _ in module.tables]
     for segment in module.elements:
@@ -150,18 +176,21 @@ def _dispatchers(module: Module, uses: set[tuple[int, int]]) -> list[str]:
     made = []
     for kind, table in sorted(uses):
         shape = module.types[kind]
+        arguments = "m" if isWide(shape, most) else _arguments(shape)
         rows = [
-            f"    case {at}: {'return ' if shape[1] else ''}fn{function}({_arguments(shape)});"
-            + ("" if shape[1] else " return;")
+            f"    case {at}: {'return ' if shape[1] else ''}fn{function}({arguments});"
+            + ("" if shape[1] else " break;")
             for at, function in sorted(tables[table].items())
             if function is not None and module.functions[function].shape == shape
         ]
-        result = cType(shape[1][0]) if shape[1] else "void"
-        parameters = "".join(f", {cType(each)} l{number}" for number, each in enumerate(shape[0]))
+        result = cType(shape[1][0]) if shape[1] else "KN_NOTHING"
+        kinds = () if isWide(shape, most) else shape[0]
+        parameters = "".join(f", {cType(each)} l{number}" for number, each in enumerate(kinds))
         made.append(
-            f"static {result} through{kind}_{table}(component *m, u32 at{parameters}) {{\n    switch (at) {{\n"
+            f"KN_FUNCTION {result} through{kind}_{table}(component *m, u32 at{parameters}) {{\n    kn_enter(m, 0, 0);\n"
+            + "    switch (at) {\n"
             + "".join(row + "\n" for row in rows)
-            + "    default: kn_trap(m, KN_BAD_CALL);\n    }\n}\n"
+            + "    default: kn_trap(m, KN_BAD_CALL);\n    }\n    KN_LEFT\n}\n"
         )
     return made
 

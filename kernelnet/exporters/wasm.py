@@ -37,25 +37,24 @@ class Reader:
         self.at += 1
         return self.data[self.at - 1]
 
-    def unsigned(self) -> int:
-        """An unsigned LEB128."""
+    def _number(self) -> tuple[int, int]:
+        """A LEB128: its bits, seven of each byte, and their number; the topmost may be a sign."""
         value = shift = 0
         while True:
             byte = self.byte()
             value |= (byte & 0x7F) << shift
             shift += 7
             if byte < 0x80:
-                return value
+                return value, shift
+
+    def unsigned(self) -> int:
+        """An unsigned LEB128."""
+        return self._number()[0]
 
     def signed(self) -> int:
         """A signed LEB128."""
-        value = shift = 0
-        while True:
-            byte = self.byte()
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value - (1 << shift) if byte & 0x40 else value
+        value, bits = self._number()
+        return value - (1 << bits) if value >> (bits - 1) else value
 
     def take(self, size: int) -> bytes:
         self.at += size

@@ -8,6 +8,8 @@ there are any; see `kernelnet.generators.fuel_reduction.search`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
@@ -19,13 +21,14 @@ from kernelnet.generators.genetic_programming import GeneticFamily
 from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.parameter_search import VectorFamily
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
+from kernelnet.generators.templates.sized_queues import SIZED_QUEUES
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
 from kernelnet.interfaces import IComponentGenerator, IProblem
 from kernelnet.workbench.abi import rankAbiOf
 
 __all__ = ["TEMPLATES", "Search", "familiesFor", "search"]
 
-TEMPLATES = (REUSE_INTERVAL, TWO_QUEUES, DELAY_TARGET)
+TEMPLATES = (REUSE_INTERVAL, TWO_QUEUES, DELAY_TARGET, SIZED_QUEUES)
 
 
 def familiesFor(problem: IProblem) -> list[Family]:
@@ -33,7 +36,7 @@ def familiesFor(problem: IProblem) -> list[Family]:
     abi = rankAbiOf(problem)
     if abi is not None and problem.requirements.get("abi") == abi.identifier:
         return [GeneticFamily()]
-    families: list[Family] = [VectorFamily(t) for t in TEMPLATES if t.workbench == problem.workbench]
+    families: list[Family] = [VectorFamily(t) for t in TEMPLATES if t.fits(problem)]
     if abi is not None:
         families.append(GeneticFamily())
     return families
@@ -52,13 +55,15 @@ class Search:
     description = "a portfolio of genetic programming and template searches; effort goes where it pays (any bench)"
     workbenches: tuple[str, ...] = ()
 
-    def __init__(self, evaluations: int | None = None) -> None:
+    def __init__(self, evaluations: int | None = None, also: Sequence[Family] = ()) -> None:
+        """@param also: further families, beside those there are."""
         self.evaluations = evaluations
+        self._also = also
 
     def generate(self, problem: IProblem) -> Candidate | None:
         if problem.objective == "fuel" and problem.parents:
             return cheaper(problem, TEMPLATES, self.evaluations)
-        return portfolio.search(problem, familiesFor(problem), self.evaluations)
+        return portfolio.search(problem, [*familiesFor(problem), *self._also], self.evaluations)
 
 
 search = Search()

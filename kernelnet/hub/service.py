@@ -10,7 +10,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet import tcp
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
-from twisted.internet.endpoints import SSL4ServerEndpoint, TCP4ServerEndpoint, serverFromString
+from twisted.internet.endpoints import SSL4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import LoopingCall
@@ -24,6 +24,7 @@ from kernelnet.hub.auth.certificates import HubCertificates
 from kernelnet.hub.composition import Hub
 from kernelnet.hub.config import HubConfig
 from kernelnet.hub.connection.buffered_tls import BufferedTLSEndpoint
+from kernelnet.hub.connection.dual_stack import DualStackEndpoint
 from kernelnet.hub.connection.sockets import withinDescriptors
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage import disk_space
@@ -91,10 +92,10 @@ class HubService(Service):
             endpoint: IStreamServerEndpoint = serverFromString(self._reactor, port)
             return endpoint
         if self._certificates is None:
-            return TCP4ServerEndpoint(self._reactor, int(port), BACKLOG, "127.0.0.1")
+            return DualStackEndpoint(self._reactor, int(port), BACKLOG, "127.0.0.1")
         if self._config.twistedTLS:
             return SSL4ServerEndpoint(self._reactor, int(port), self._certificates.tls, BACKLOG)
-        return BufferedTLSEndpoint(TCP4ServerEndpoint(self._reactor, int(port), BACKLOG), self._certificates.tls)
+        return BufferedTLSEndpoint(DualStackEndpoint(self._reactor, int(port), BACKLOG), self._certificates.tls)
 
     def startService(self) -> None:
         super().startService()

@@ -23,7 +23,7 @@ C{certs/README.rst} explains each file and how it is made again.
 
 from kernelnet.identity.certificates import RENEW_BEFORE
 from kernelnet.identity.errors import IdentityError
-from kernelnet.identity.secret import JoinString, newToken, readToken, tokenHash, writeSecret
+from kernelnet.identity.secret import JoinString, isToken, newToken, readToken, tokenHash, writeSecret
 from kernelnet.identity.state import FilesInPlace, StateDirectory, checkAiId, defaultState
 from kernelnet.identity.tls import KeyAndChain, ReplaceableTLS, clientTLS, serverTLS, unverifiedTLS
 
@@ -38,6 +38,7 @@ __all__ = [
     "checkAiId",
     "clientTLS",
     "defaultState",
+    "isToken",
     "newToken",
     "readToken",
     "serverTLS",

@@ -12,12 +12,17 @@ from pathlib import Path
 
 from kernelnet.identity.errors import IdentityError
 
-__all__ = ["JoinString", "newToken", "readToken", "tokenHash", "writeSecret"]
+__all__ = ["JoinString", "isToken", "newToken", "readToken", "tokenHash", "writeSecret"]
 
 
 def newToken() -> str:
     """A new secret of 256 bits, URL-safe."""
     return secrets.token_urlsafe(32)
+
+
+def isToken(text: str) -> bool:
+    """Whether C{text} can be shown as a token, and be read again from a file: 1 to 1,024 visible ASCII characters."""
+    return re.fullmatch(r"[!-~]{1,1024}", text, re.ASCII) is not None
 
 
 def tokenHash(token: str) -> str:

@@ -13,7 +13,8 @@ The learning half of a trainer, without any network: traces in; patterns, compon
   - C{submission}: a source compiled, measured, and made a component with its claim
   - C{acceptance}: which candidates are published; C{significance}: whether one is better or was lucky;
     C{hindsight}: the hand-made policies that all is compared with; C{intervals}: how sure a level is;
-    C{recommendation}: what to use, and why
+    C{recommendation}: what to use, and why; C{practice}: a policy on the same variants again and again, and two of
+    them in pairs; C{ladder}: how often held-out may be looked at
   - C{verification}: whether a claim is true
 
 Use cases that commands and agents share: `submission.submit` a source, judge it (`acceptance.accept`), publish it

@@ -136,6 +136,9 @@ class Problem:
         """Let `secondsLeft` be negative from now on."""
         self._cancelled.set()
 
+    def baselineSource(self, name: str) -> str:
+        return self._scenario.workbench.baselineSource(name)
+
     def compile(self, source: str) -> bytes:
         # Written by a generator that its user chose; in the jail wherever there is one.
         return _compiled(source, self._scenario.workbench.headerPath)

@@ -13,7 +13,7 @@ from typing import Any
 
 from kernelnet.artifacts import Candidate, Component
 from kernelnet.expressions.translation import translated
-from kernelnet.interfaces import IComponentGenerator, IScenario, IWorkbench
+from kernelnet.interfaces import IComponentGenerator, IJudgedGenerator, IScenario, IWorkbench
 from kernelnet.learning.acceptance import accept
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.problem import Problem
@@ -173,7 +173,7 @@ class SearchRun:
             to be better by its score.
         @return: the component with its claim, or C{None}; and why, for people.
         """
-        return accept(
+        component, why = accept(
             self.scenario,
             candidate,
             generator=self._generator.name,
@@ -182,6 +182,9 @@ class SearchRun:
             parent=parent,
             known=known,
         )
+        if self._problem is not None and IJudgedGenerator.providedBy(self._generator):
+            self._generator.judged(self._problem, candidate, component)
+        return component, why
 
     def build(self) -> tuple[Component | None, str]:
         """

@@ -70,6 +70,7 @@ def makeComponent(
         seed=seed,
         parameters=list(candidate.parameters),
         report=measured.report,
+        provenance=candidate.provenance,
     )
     component = Component(
         id="unnamed",

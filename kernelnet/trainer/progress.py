@@ -137,7 +137,7 @@ class Progress:
             "train": _bounded(search.get("train")),
             "validation": _bounded(search.get("validation")),
             "rounds": self._rounds.rounds,
-            "sessions": [id_ for id_, s in self._sessions.sessions.items() if s.status == "active"][:16],
+            "sessions": self._sessions.workedOn()[:16],
         }
         try:
             progress = msgspec.convert(told, SearchProgress)

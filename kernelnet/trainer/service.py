@@ -36,6 +36,7 @@ from kernelnet.trainer.storage.outbox import Outbox
 from kernelnet.trainer.work.feature_requests import FEATURE, FeatureAsking, FeatureRequests
 from kernelnet.trainer.work.goal_builder import GoalBuilder
 from kernelnet.trainer.work.job_queue import JobQueue
+from kernelnet.trainer.work.observations import ObservationSending
 from kernelnet.trainer.work.publication import Publisher
 from kernelnet.trainer.work.search_rounds import SearchRounds
 from kernelnet.trainer.work.verification import MEASURE, Verification
@@ -73,6 +74,7 @@ class Trainer(Service):
     """
 
     log = Logger()
+    sessionsClass: type[Sessions] = Sessions  # which decides about invitations
 
     def __init__(
         self,
@@ -90,11 +92,9 @@ class Trainer(Service):
         self.folder = config.state.trainer(config.aiId)
         self._clock: IReactorTime = clock if clock is not None else reactor
         self._lock: int | None = None
-        self._files = FilesInPlace()
+        self._files, self._failed, self._began = FilesInPlace(), False, 0.0
         self._timers: list[Any] = []
-        self._failed = False
         self._workStopped: Deferred[Any] | None = None
-        self._began = 0.0
         aiId = config.aiId
         self.store = Store(self.folder / "trainer.db", reactor)
         self.outbox = Outbox(aiId, self.store, self._failIfRunning)
@@ -129,7 +129,7 @@ class Trainer(Service):
             selection=VerifierSelection(profile.aiId, local, knowledge, clock),
             isRunning=self._isRunning,
         )
-        self.sessions = Sessions(
+        self.sessions = self.sessionsClass(
             profile=profile,
             store=self.store,
             knowledge=knowledge,
@@ -138,6 +138,7 @@ class Trainer(Service):
             publisher=publisher,
             offers=Offers(Proposals(profile, local, knowledge).request, outbox),
             work=self._sessionWork,
+            clock=clock,
             isRunning=self._isRunning,
         )
         goals = self.goals = GoalBuilder(profile, local, knowledge, self.sessions.givenAway)
@@ -155,10 +156,24 @@ class Trainer(Service):
             clock=clock,
             isRunning=self._isRunning,
         )
-        self.worker = Worker(jobs, outbox, self.rounds.run, clock)
+        self.worker = Worker(jobs, outbox, self.round, clock)
         self.worker.registerMeasurement(MEASURE, self.verification, self.verification.rank)
+        self.registerBuilds()
+
+    def registerBuilds(self) -> None:
+        """Say who does the jobs that build for peers."""
         self.worker.registerBuild(FEATURE, self.features)
         self.worker.registerBuild(COLLABORATE, self.sessions)
+
+    def round(self) -> Awaitable[None]:
+        """One round of its own work."""
+        return self.rounds.run()
+
+    def seek(self) -> None:
+        """Ask for a collaboration if too few run."""
+        changes = Changes()
+        if self.client.isGreeted and self.sessions.seek(self.reactor.seconds(), changes):
+            self.outbox.commit(changes).addErrback(lambda _: None)  # it has ended the trainer
 
     def _composeConnection(self) -> None:
         """Compose the parts that hear and say."""
@@ -183,9 +198,11 @@ class Trainer(Service):
             features=self.features,
             sessions=self.sessions,
             sync=self.sync,
+            clock=self.reactor,
             refusal=credentials.refusal,
             fail=self.fail,
         )
+        self.observations = ObservationSending(self.folder, self.store, self.knowledge, self.outbox, self.sync.observed)
         delivery = Delivery(
             aiId=self.profile.aiId,
             dispatcher=self.dispatcher,
@@ -199,9 +216,7 @@ class Trainer(Service):
 
     def _sessionWork(self, session: Session, advance: Advance, turn: int) -> Awaitable[tuple[Component, float | None]]:
         return SessionWork(
-            session,
-            advance,
-            turn,
+            *(session, advance, turn),
             aiId=self.profile.aiId,
             local=self.local,
             knowledge=self.knowledge,
@@ -249,9 +264,10 @@ class Trainer(Service):
             benches=", ".join(self.local.workbenches),
             local=self.local,
         )
-        self._every(SEEK_EVERY, self._seek)
+        self._every(SEEK_EVERY, self.seek)
         self._every(1.0, self._writeProgress)
         self._every(TELL_EVERY, self.progress.tell)
+        self._every(ObservationSending.LOOK_EVERY, self.observations.look)
         if self.config.minutes is not None:
             remaining = max(0.0, self.config.minutes * 60 - (self.reactor.seconds() - self._began))
             self._timers.append(self.reactor.callLater(remaining, self._finish))
@@ -387,9 +403,3 @@ class Trainer(Service):
     def _failIfRunning(self, reason: str) -> None:
         if self._isRunning():
             self.fail(reason)
-
-    def _seek(self) -> None:
-        if self.client.isGreeted:
-            changes = Changes()
-            if self.sessions.seek(self.reactor.seconds(), changes):
-                self.outbox.commit(changes).addErrback(lambda _: None)  # it has ended the trainer

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.application.service import IService
 from twisted.python import usage
@@ -23,6 +24,12 @@ from kernelnet.daemon import (
     refuseSecond,
     steadyTime,
 )
+from kernelnet.generators.llm import settings as llm_settings
+from kernelnet.generators.llm.generator import modelsOf, withModels
+from kernelnet.generators.llm.ledger import FILE as LEDGER
+from kernelnet.generators.llm.ledger import LedgerError
+from kernelnet.generators.llm.settings import SettingsError
+from kernelnet.generators.llm.writer import Models
 from kernelnet.identity import IdentityError, JoinString, StateDirectory, checkAiId, defaultState, readToken
 from kernelnet.interfaces import IComponentGenerator, ILocalTrainer, ILocalTrainerMaker, IWorkbench
 from kernelnet.plugins import PluginError, find
@@ -56,6 +63,11 @@ class Options(usage.Options):
         ["client-cert", None, None, "our certificate, for a hub that asks for one (PEM)"],
         ["client-key", None, None, "its private key [in the same file]"],
         ["generator", "g", "search", "the plugin that writes components; see `kernelnet generators`"],
+        ["llm-config", None, None, "language models, in a file of mode 0600 [llm.toml in the trainer's folder]"],
+        ["llm-model", None, None, "a language model that writes structures; see `kernelnet llm --help`"],
+        ["llm-base-url", None, None, "its server, such as http://localhost:11434/v1"],
+        ["llm-budget", None, None, "USD that all its calls may cost, restarts included"],
+        ["llm-tokens", None, None, "tokens that they may take"],
         ["local-trainer", None, "integrated", "the plugin that does the learning"],
         ["jobs", "j", None, "modules that a search measures at once [one for each core]"],
         ["minutes", "m", None, "end after so many minutes [never]"],
@@ -95,7 +107,7 @@ class Options(usage.Options):
             refuse(NAME, f"{', '.join(missing)} missing: pip install 'kernelnet[trainer]'")
         try:
             self._check()
-        except (IdentityError, PluginError, ValueError, OSError) as e:
+        except (IdentityError, PluginError, SettingsError, LedgerError, ValueError, OSError) as e:
             refuse(NAME, e)
 
     def _check(self) -> None:
@@ -109,7 +121,7 @@ class Options(usage.Options):
         self["addresses"] = tuple(parseAddress(hub) for hub in self["hubs"] or ["localhost:6000"])
         self["joining"] = self._joinString()
         if self["minutes"] is not None:
-            self["minutes"] = _positive("--minutes", self["minutes"])
+            self["minutes"] = _number("--minutes", self["minutes"], float, "minutes")
         if self["seed"] is not None and not self["seed"].isdecimal():
             raise ValueError(f"--seed takes a whole number, not {self['seed']!r}")
         if self["jobs"] is not None and not (self["jobs"].isdecimal() and 1 <= int(self["jobs"]) <= MAX_JOBS):
@@ -130,9 +142,30 @@ class Options(usage.Options):
         self["directory"].open()
         folder = self["directory"].trainer(self["id"])
         who = f"a trainer {self['id']}"
+        self["models"] = self._models(folder)
         refuseSecond(NAME, who, self["directory"], f"trainers/{self['id']}/lock", folder / "trainer.pid")
         placeFiles(self, folder, "trainer")
         log_format.chooseFormat(NAME, self)
+
+    def _models(self, folder: Path) -> Models | None:
+        """Language models that are asked; C{None}: none was chosen."""
+        file = Path(self["llm-config"]) if self["llm-config"] else None
+        if file is None and (folder / llm_settings.FILE).exists():
+            file = folder / llm_settings.FILE
+        said = [self[name] for name in ("llm-model", "llm-base-url", "llm-budget", "llm-tokens")]
+        if file is None and self["generator"] != "llm" and all(one is None for one in said):
+            return None
+        model, baseUrl, budget, tokens = said
+        settings = llm_settings.chosen(
+            file,
+            model=model,
+            baseUrl=baseUrl,
+            budget=None if budget is None else _number("--llm-budget", budget, float, "USD"),
+            tokens=None if tokens is None else _number("--llm-tokens", tokens, int, "tokens"),
+        )
+        models = modelsOf(settings, folder.absolute() / LEDGER)
+        withModels(self["generator"], models)
+        return models
 
     def _joinString(self) -> JoinString | None:
         if sum(self[name] is not None for name in ("join", "join-file", "token-file")) > 1:
@@ -146,13 +179,16 @@ def _path(text: str | None) -> Path | None:
     return Path(text).absolute() if text else None
 
 
-def _positive(option: str, text: str) -> float:
+N = TypeVar("N", int, float)
+
+
+def _number(option: str, text: str, kind: Callable[[str], N], unit: str) -> N:
     try:
-        number = float(text)
+        number = kind(text)
     except ValueError:
-        number = 0.0
-    if not 0 < number < 1e6:
-        raise ValueError(f"{option} takes a number of minutes over 0, not {text!r}")
+        number = kind("0")
+    if not 0 < number < (1e6 if kind is float else 1e12):
+        raise ValueError(f"{option} takes a number of {unit} over 0, not {text!r}")
     return number
 
 
@@ -173,6 +209,8 @@ def makeService(options: Any, local: ILocalTrainer | None = None) -> IService:
     forgetLostPidFile(options, reactor)
     endInTime(reactor, END_WITHIN)
     generator = find(IComponentGenerator, options["generator"], "generator")
+    if options["models"] is not None:
+        generator = withModels(options["generator"], options["models"])
     if local is None:
         local = find(ILocalTrainerMaker, options["local-trainer"], "local trainer").make(
             options["specialization"],

@@ -73,6 +73,14 @@ class BaseScenario:
         """See `IScenario.patterns`."""
         return []
 
+    def trainStatistics(self) -> dict[str, Any]:
+        """Worker thread.  Facts about the training part, and nothing else, for who writes a policy by hand."""
+        return {}
+
+    def trainColumns(self) -> Mapping[str, Any]:
+        """Worker thread.  The training part itself: columns of whole numbers, by name, all of the same length."""
+        return {}
+
     # -- what all have in common
 
     @property

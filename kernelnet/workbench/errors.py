@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from kernelnet.artifacts import SplitScore
 from kernelnet.untrusted import plain
 
 __all__ = [
@@ -57,10 +59,19 @@ class Unmeasurable(WorkbenchError):
 
 
 class ComponentError(WorkbenchError):
-    """A component's module failed; always one of the subclasses below."""
+    """
+    A component's module failed; always one of the subclasses below.
+
+    @ivar functions: names of the functions it was in, the innermost first, as far as the module has names; C{""}: one
+        that has none, such as the driver's.
+    @ivar done: scores of the windows of the run that were over before; the one behind them is where it failed.
+    """
 
     deterministic = True
     """Whether everybody who runs the module on the same scenario with the same engine sees this failure."""
+
+    functions: tuple[str, ...] = ()
+    done: Mapping[str, SplitScore] = {}
 
 
 class InvalidModule(ComponentError):

@@ -25,7 +25,7 @@ from kernelnet.workbench._sections import MAX_ELEMENTS
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.compiler import compileOwn
 from kernelnet.workbench.engine import cores
-from kernelnet.workbench.errors import WrongExport
+from kernelnet.workbench.errors import ComponentError, WrongExport
 from kernelnet.workbench.memory import PLENTY, Arena, Layout, Memory, touched
 from kernelnet.workbench.sandbox import Limits, checkExports, guarded, loadModule
 from kernelnet.workbench.trace import SplitTrace
@@ -254,7 +254,8 @@ class Machine:
         most = self.memoryLimit(settings)
         store.set_limits(memory_size=most, table_elements=MAX_ELEMENTS)
         limits = Limits(shape.digest, windows[-1][2], limit, most, wallSeconds(limit))
-        with guarded(store, limits):
+        scores: dict[str, SplitScore] = {}
+        with _telling(scores), guarded(store, limits):
             memory.setFuel(limit)
             many = range(self.instances(settings))
             policies: list[Any] = [wasmtime.Instance(store, module, []).exports(store) for _ in many]
@@ -269,7 +270,7 @@ class Machine:
                 # Only now: the fuel of making the driver is none of the policy's.
                 memory.setFuel(left)
                 self.begin(driver, arena, settings)
-                scores, left, began = {}, limit, time.thread_time()
+                left, began = limit, time.thread_time()
                 for split, start, end in windows:
                     score, metrics = self.score(driver, arena, start, end)
                     before, left = left, memory.fuelLeft()
@@ -321,3 +322,13 @@ class Machine:
                 self._ended.notify()
             if arena is not None and not kept:
                 arena.memory.close()
+
+
+@contextlib.contextmanager
+def _telling(scores: Mapping[str, SplitScore]) -> Iterator[None]:
+    """A failure tells which windows were over before."""
+    try:
+        yield
+    except ComponentError as error:
+        error.done = scores
+        raise

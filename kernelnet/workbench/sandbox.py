@@ -46,6 +46,9 @@ MAX_MODULE = 64 << 10
 
 _KEPT_CODE = 64 << 20
 
+_MAX_FRAMES = 16
+"""Of a trap's backtrace, the innermost: a module that ran out of stack has thousands."""
+
 _lock = threading.Lock()
 _modules: OrderedDict[tuple[bytes, bool], tuple[wasmtime.Module, int]] = OrderedDict()
 """By digest, and whether fuel is counted: a module, and the bytes of its machine code."""
@@ -164,7 +167,9 @@ def guarded(store: wasmtime.Store, limits: Limits) -> Iterator[None]:
         try:
             yield
         except wasmtime.Trap as trap:
-            raise _ofTrap(trap, limits) from None
+            failed = _ofTrap(trap, limits)
+            failed.functions = tuple(oneLine(frame.func_name or "") for frame in trap.frames[:_MAX_FRAMES])
+            raise failed from None
         except wasmtime.WasmtimeError as error:
             raise _ofError(str(error), limits) from None
 

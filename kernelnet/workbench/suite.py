@@ -39,12 +39,14 @@ class Suite:
     """
 
     def __init__(self, parts: Sequence[IScenario]) -> None:
-        """@raise ValueError: fewer than two parts, or two that are the same."""
+        """@raise ValueError: fewer than two parts, two that are the same, or scores of several kinds."""
         # The order is the digests', so that everyone who has the same parts has the same suite.
         self.parts = sorted(parts, key=_identity)
         if len({_identity(part) for part in self.parts}) < max(2, len(self.parts)):
             raise ValueError("a suite takes two or more scenarios that differ")
         self.workbench = self.parts[0].workbench
+        if any(part.workbench.unit != self.workbench.unit for part in self.parts):
+            raise ValueError("a suite takes scenarios with scores of one kind")
         # With the settings, since the same traces may be several tasks, such as at several cache sizes.
         names = partsInWords([(part.trace, inWords(part.workbench, part.settings)) for part in self.parts])
         self.trace = f"{len(self.parts)} traces: {names}"[:120]

@@ -92,8 +92,7 @@ FRAMES = (
         "learning",
         "learning and measuring: no network",
         (
-            ("", "deploy", "testing"),
-            ("generators.llm",),
+            ("", "generators.llm", "deploy", "testing"),
             ("learning", "generators", "exporters", ""),
             ("expressions", "", "", "workbench.*"),
             ("", "", "workbench", ""),
@@ -103,8 +102,8 @@ FRAMES = (
         "base",
         "words that all have in common, and tools",
         (
-            ("log_format", "wire", "plugins", "workbench.words", "asyncio_bridge"),
-            ("interfaces", "", "interrupt", "daemon", "duration"),
+            ("log_format", "line_protocol", "plugins", "workbench.words", "asyncio_bridge"),
+            ("interfaces", "wire", "interrupt", "daemon", "duration"),
             ("untrusted", "", "learning.goal", "workbench.abi", "workbench.account", "identity"),
             ("", "message", "", "knowledge", ""),
             ("", "", "artifacts", "", ""),

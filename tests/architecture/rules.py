@@ -24,7 +24,7 @@ __all__ = [
     "roomOf",
 ]
 
-_BASE = ("kernelnet.wire", "kernelnet.identity", "kernelnet.duration", "kernelnet.untrusted")
+_BASE = ("kernelnet.line_protocol", "kernelnet.identity", "kernelnet.duration", "kernelnet.untrusted")
 
 BENCHES = tuple(
     f"kernelnet.workbench.{bench}" for bench in ("file_system", "network_stack", "process_manager", "security")
@@ -51,7 +51,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
     "kernelnet.workbench.words": ("kernelnet.interfaces",),
     "kernelnet.message": ("kernelnet.artifacts",),
-    "kernelnet.wire": ("kernelnet.message",),
+    "kernelnet.wire": ("kernelnet.message", "kernelnet.untrusted"),
+    "kernelnet.line_protocol": ("kernelnet.wire",),
     "kernelnet.identity": ("kernelnet.message", "kernelnet.duration"),
     "kernelnet.daemon": ("kernelnet.identity", "kernelnet.interrupt"),
     "kernelnet.log_format": ("kernelnet.daemon",),
@@ -66,7 +67,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(BENCHES, ("kernelnet.workbench",)),
     "kernelnet.expressions": ("kernelnet.workbench",),
     "kernelnet.generators": ("kernelnet.expressions",),
-    "kernelnet.generators.llm": ("kernelnet.generators",),
+    "kernelnet.generators.llm": ("kernelnet.generators", "kernelnet.identity"),
     "kernelnet.learning": (
         "kernelnet.expressions",
         "kernelnet.message",
@@ -89,8 +90,14 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.trainer.progress": ("kernelnet.trainer.messaging",),
     "kernelnet.trainer.service": ("kernelnet.trainer.progress", "kernelnet.daemon"),
     "kernelnet.trainer.api": ("kernelnet.trainer.service",),
-    "kernelnet.trainer.tap": ("kernelnet.trainer.service", "kernelnet.log_format"),
-    "kernelnet.mcp": ("kernelnet.trainer.api", "kernelnet.trainer.tap", "kernelnet.learning"),
+    "kernelnet.trainer.tap": ("kernelnet.trainer.service", "kernelnet.log_format", "kernelnet.generators.llm"),
+    "kernelnet.mcp": (
+        "kernelnet.trainer.service",
+        "kernelnet.learning",
+        "kernelnet.exporters",
+        "kernelnet.asyncio_bridge",
+        "kernelnet.plugins",
+    ),
     # The hub
     "kernelnet.hub": (),
     "kernelnet.hub.storage": _BASE,
@@ -113,6 +120,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "kernelnet.trainer.api",
         *BENCHES,
         "kernelnet.exporters",
+        "kernelnet.generators.llm",
         "kernelnet.deploy",
         "kernelnet.mcp",
         "kernelnet.interrupt",
@@ -136,6 +144,7 @@ SQLITE: tuple[tuple[str, str], ...] = (
     ("kernelnet/hub/storage/sqlite/", "behind the storage seam"),
     ("kernelnet/hub/storage/offline/", "a command's reader tells SQLite's errors from its own"),
     ("kernelnet/trainer/storage/", "the trainer's own database"),
+    ("kernelnet/generators/llm/", "the ledger of a model's calls, which a search's threads write"),
     ("kernelnet/workbench/file_system/traces/", "records what SQLite reads and writes"),
     ("kernelnet/workbench/process_manager/traces/", "records the scheduling of work that SQLite does"),
     ("kernelnet/workbench/security/traces/", "records the system calls of work that SQLite does"),

@@ -134,7 +134,7 @@ class CheckTests(SynchronousTestCase):
         """Up instead of down, in the hub and below it; across where neither stands on the other."""
         lines = checks.againstRules(made({"hub/storage/log": "from kernelnet.hub.routing.router import Router\n"}))
         self.assertFound(lines, "hub/storage/log.py:1", "kernelnet.hub.storage may not import kernelnet.hub.routing")
-        self.assertFound(lines, "it stands on kernelnet.wire, ", "tests/architecture/rules.py")
+        self.assertFound(lines, "it stands on kernelnet.line_protocol, ", "tests/architecture/rules.py")
         for source, target in (
             ("message", "kernelnet.wire"),
             ("workbench/suite", "kernelnet.learning.acceptance"),

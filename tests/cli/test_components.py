@@ -16,6 +16,7 @@ from kernelnet.generators import Candidate
 from kernelnet.learning.submission import makeComponent, submit
 from kernelnet.workbench.file_system import FileSystemWorkbench
 from tests.cli.support import CliTestCase
+from tests.hub.routing.test_observations import OBSERVATION
 from tests.hub.support import HubTestCase
 from tests.workbench.support import loop, writeTrace
 
@@ -56,6 +57,24 @@ class ComponentsTests(CliTestCase, HubTestCase):
         said = self.of("list", "--workbench", "nothere")
         self.assertEqual(said, "none of workbench 'nothere'; there are: file_system\n")
         self.assertIn("none is refuted; without --verdict", self.of("list", "--verdict", "refuted"))
+
+    def test_observations(self) -> None:
+        """Beside the verdicts stands what was seen of it at work, each word of it plain."""
+        manifest = self.component.manifest
+        assert manifest is not None
+        seen = {**OBSERVATION, "wasm_sha256": manifest.wasm_sha256, "system": NASTY}
+        self.assertNotIn("seen at work", self.of("show", self.component.id))
+        peer = self.hub.connect("AI_2")
+        peer.send(
+            "performance_report",
+            {"component_id": self.component.id, "digest": self.component.digest, "observation": seen},
+        )
+        said = self.of("show", self.component.id)
+        self.assertIn("no verdict depends on it", said)
+        self.assertIn("built-in 1,000", said)
+        self.assertNotIn("\x1b[2J", said)
+        (told,) = json.loads(self.of("show", self.component.id, "--json"))["observations"]
+        self.assertEqual((told["reporter"], told["component"]["score"]), ("AI_2", 900))
 
     def test_author(self) -> None:
         """Those of one author; where there are none it is said whom there could be some of."""

@@ -46,7 +46,7 @@ class DeployTests(CliTestCase):
         self.assertIn(trace.name, said.stderr)
         scenario = workbench.scenario(trace, {"capacity": 20})
         self.assertGreater(sum(scenario.events.values()), 5000)
-        self.assertIn("kernelnet bench train file_system --trace", said.stderr)
+        self.assertIn(f"kernelnet bench train file_system --trace {trace} --capacity 20 --out", said.stderr)
 
     def test_mistakes(self) -> None:
         """A command that isn't there or asks nothing, and a folder that is no export, are told; nothing is left."""

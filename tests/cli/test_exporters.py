@@ -50,7 +50,7 @@ class ExportersTests(CliTestCase, HubTestCase):
     def test_interface(self) -> None:
         """Every exporter provides all of the interface."""
         found = plugins.available(IExporter)
-        self.assertEqual([each.name for each in found], ["c", "libcachesim", "sqlite"])
+        self.assertEqual([each.name for each in found], ["bpf-tcp", "c", "libcachesim", "sqlite"])
         for each in found:
             verifyObject(IExporter, each)
 
@@ -119,7 +119,10 @@ class ExportersTests(CliTestCase, HubTestCase):
         self.assertEqual(sorted(path.name for path in self.folder.glob(".*")), [])
         mistakes = (
             ((self.source, "--for", "c"), "--for writes a folder"),
-            ((self.source, "--for", "no", "--out", out), "unknown exporter 'no'; there are: c, libcachesim, sqlite"),
+            (
+                (self.source, "--for", "no", "--out", out),
+                "unknown exporter 'no'; there are: bpf-tcp, c, ",
+            ),
         )
         for arguments, words in mistakes:
             self.refused(2, words, "components", "export", *arguments)

@@ -31,6 +31,7 @@ ROWS: dict[str, list[str]] = {
     "kernelnet report": ["kernelnet report"],
     "kernelnet leaderboard": ["kernelnet leaderboard", "kernelnet ais", "kernelnet patterns", "kernelnet sessions"],
     "kernelnet exporters": ["kernelnet exporters"],
+    "kernelnet deploy measure DIR": [],  # tests/deploy/sqlite/test_measurement.py
     "kernelnet deploy trace DIR -- COMMAND": [],  # tests/cli/test_deploy.py
     "kernelnet generators": ["kernelnet generators"],
     "kernelnet workbenches": ["kernelnet workbenches"],
@@ -39,6 +40,7 @@ ROWS: dict[str, list[str]] = {
     "kernelnet bench train NAME --out F.c": ["kernelnet bench train security --seconds 1 --out F.c --keep-refused"],
     "kernelnet bench plot NAME --out F.png": ["kernelnet bench plot security --out F.png"],
     "kernelnet record -- COMMAND": [],  # tests/cli/test_record.py
+    "kernelnet mcp [--local]": ["kernelnet mcp --local </dev/null"],
     "kernelnet tokens issue ID": ["kernelnet tokens issue AI_8", "kernelnet tokens issue AI_9 --token"],
     "kernelnet tokens list|rotate|revoke": [
         "kernelnet tokens list",

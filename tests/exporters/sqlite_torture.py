@@ -68,12 +68,72 @@ def work(path: Path, journal: str, pages: int, seed: int) -> str:
     return found
 
 
+def shared(path: Path) -> str:
+    """Threads that share one connection, and connections that share one cache."""
+    one = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    one.execute("PRAGMA synchronous = OFF")
+    one.execute("PRAGMA cache_size = 9")
+    one.execute("CREATE TABLE s (id INTEGER PRIMARY KEY, t TEXT)")
+
+    def write(connection: sqlite3.Connection, first: int) -> None:
+        for number in range(first, first + 60):
+            connection.execute("INSERT INTO s VALUES (?, ?)", (number, str(number) * 300))
+            connection.execute("SELECT max(t) FROM s WHERE id % 3 = 1").fetchone()
+
+    threads = [threading.Thread(target=write, args=(one, 1000 * number)) for number in range(3)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    several = [
+        sqlite3.connect(f"file:{path}?cache=shared", uri=True, isolation_level=None, check_same_thread=False)
+        for _ in range(3)
+    ]
+    for number, connection in enumerate(several):
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA cache_size = 5")
+        write(connection, 10_000 * (number + 1))
+    several[0].close()
+    write(several[1], 50_000)
+    for connection in several[1:]:
+        connection.close()
+    found = digest(one)
+    one.close()
+    return found
+
+
+def resized(path: Path) -> str:
+    """Pages of another size, a second database, a cache given in kilobytes, and a file that is mapped."""
+    one = sqlite3.connect(path, isolation_level=None)
+    one.execute("PRAGMA synchronous = OFF")
+    one.execute("PRAGMA cache_size = -40")
+    one.execute("CREATE TABLE r (id INTEGER PRIMARY KEY, t TEXT)")
+    one.execute("BEGIN")
+    one.executemany("INSERT INTO r VALUES (?, ?)", ((number, "r" * (number % 700)) for number in range(3000)))
+    one.execute("COMMIT")
+    for size in (512, 65536, 1024):
+        one.execute(f"PRAGMA page_size = {size}")
+        one.execute("VACUUM")
+        one.execute("UPDATE r SET t = t || 'y' WHERE id % 5 = 2")
+    one.execute("ATTACH ? AS other", (f"{path}2",))
+    one.execute("PRAGMA other.cache_size = 3")
+    one.execute("CREATE TABLE other.r2 AS SELECT * FROM r")
+    one.execute("PRAGMA mmap_size = 1000000")
+    one.execute("DELETE FROM r WHERE id IN (SELECT id FROM other.r2 WHERE length(t) > 350)")
+    one.execute("DETACH other")
+    found = digest(one)
+    one.close()
+    return found
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir()
     for journal in ("DELETE", "WAL"):
         for pages in (1, 2, 7, 25, 200):
             sys.stdout.write(f"{journal} {pages} {work(folder / f'{journal}{pages}.db', journal, pages, pages)}\n")
+    sys.stdout.write(f"shared {shared(folder / 'shared.db')}\n")
+    sys.stdout.write(f"resized {resized(folder / 'resized.db')}\n")
     memory = sqlite3.connect(":memory:")
     memory.execute("PRAGMA cache_size = 2")
     memory.execute("CREATE TABLE m (i INTEGER, t TEXT)")

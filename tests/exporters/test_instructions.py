@@ -9,11 +9,13 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet.exporters import bpf_translation
 from kernelnet.exporters.errors import Untranslatable
 from kernelnet.exporters.instructions import LOADS, PREFIXED, SIMPLE, STORES, Simple
 from kernelnet.exporters.translation import translate
 from kernelnet.workbench.abi import Signature
-from tests.exporters.twins import compiled, differences, oddNumbers
+from tests.exporters.bpf_twins import BpfTwin, bpfTwin
+from tests.exporters.twins import Native, compiled, differences, oddNumbers
 from tests.workbench.wasm import component, leb, sleb, vec
 
 _BITS = {"f32": "i32", "f64": "i64"}
@@ -47,7 +49,33 @@ def operands(kinds: tuple[str, ...], rng: random.Random, count: int) -> list[tup
     return found
 
 
+_ARITHMETIC = {
+    *(f"{kind}.{name}" for kind in ("f32", "f64") for name in ("add", "sub", "mul", "div", "sqrt")),
+    "f32.demote_f64",
+}
+
+
+def nearTie(kinds: tuple[str, ...], rng: random.Random) -> tuple[int, ...]:
+    """Bits of numbers with few significant bits, or almost so, whose exponents are near each other or near an end."""
+    row: list[int] = []
+    for kind in kinds:
+        bits, fraction = (32, 23) if kind == "i32" else (64, 52)
+        most = (1 << (bits - 1 - fraction)) - 1
+        if row and rng.random() < 0.6:
+            exponent = max(0, min(most, (row[0] >> fraction & most) + rng.randint(-fraction - 3, fraction + 3)))
+        else:
+            exponent = rng.choice((0, 0, 1, 2, most // 2, most - 1, rng.randrange(most), most // 2 - fraction))
+        significand = rng.getrandbits(fraction) >> (shift := rng.randrange(fraction)) << shift
+        row.append(rng.getrandbits(1) << (bits - 1) | exponent << fraction | significand ^ rng.choice((0, 0, 1)))
+    return tuple(row)
+
+
 class InstructionTests(SynchronousTestCase):
+    twin: type[Native] = Native
+
+    def library(self, wasm: bytes, shapes: dict[str, Signature]) -> Path:
+        return compiled(wasm, shapes, Path(self.mktemp()))
+
     def test_values(self) -> None:
         """All that compute and compare, on odd numbers and on random ones."""
         table = [(bytes([code]), each) for code, each in SIMPLE.items()]
@@ -61,7 +89,7 @@ class InstructionTests(SynchronousTestCase):
         named = {f"kn_{name.replace('.', '_')}": value for name, value in functions.items()}
         shapes = {name: shape for name, (shape, _) in named.items()}
         wasm = component(shapes, {name: code for name, (_, code) in named.items()})
-        library = compiled(wasm, shapes, Path(self.mktemp()))
+        library = self.library(wasm, shapes)
         for name, (kinds, _) in shapes.items():
             # each on its own where it may go wrong, which ends an instance
             mayTrap = (
@@ -70,7 +98,7 @@ class InstructionTests(SynchronousTestCase):
             rows = operands(kinds, random.Random(name), 100 if mayTrap else 400)
             batches = [[row] for row in rows] if mayTrap else [rows]
             turns = [[(name, row) for row in batch] for batch in batches]
-            _, found = differences(wasm, shapes, library, turns)
+            _, found = differences(wasm, shapes, library, turns, self.twin)
             self.assertEqual(found, [], name)
 
     def test_memory(self) -> None:
@@ -92,7 +120,7 @@ class InstructionTests(SynchronousTestCase):
         wasm = component(
             shapes, {n: c for n, (_, c) in named.items()}, memory=vec([b"\1\1\3"]), data=data, exports=[b"\6memory\2\0"]
         )
-        library = compiled(wasm, shapes, Path(self.mktemp()))
+        library = self.library(wasm, shapes)
 
         def calls(rng: random.Random) -> list[tuple[str, tuple[int, ...]]]:
             asked = []
@@ -112,9 +140,23 @@ class InstructionTests(SynchronousTestCase):
             return asked
 
         rng = random.Random(1)
-        made, found = differences(wasm, shapes, library, [calls(rng) for _ in range(100)])
+        made, found = differences(wasm, shapes, library, [calls(rng) for _ in range(100)], self.twin)
         self.assertGreater(made, 500)
         self.assertEqual(found, [])
+
+    def test_nearTies(self) -> None:
+        """Arithmetic on numbers that are near each other, near ties and near the least of numbers."""
+        table = [each for each in SIMPLE.items() if each[1].name in _ARITHMETIC]
+        self.assertEqual(len(table), len(_ARITHMETIC))
+        functions = {f"kn_{each.name.replace('.', '_')}": wrapped(each, bytes([code])) for code, each in table}
+        shapes = {name: shape for name, (shape, _) in functions.items()}
+        wasm = component(shapes, {name: code for name, (_, code) in functions.items()})
+        library = self.library(wasm, shapes)
+        for name, (kinds, _) in shapes.items():
+            rng = random.Random(name)
+            rows = [nearTie(kinds, rng) for _ in range(20_000)]
+            _, found = differences(wasm, shapes, library, [[(name, row) for row in rows]], self.twin)
+            self.assertEqual(found, [], name)
 
     def test_host(self) -> None:
         """A host that flushes subnormals to zero, and rounds down, gets the same values, and keeps its ways."""
@@ -143,6 +185,24 @@ class InstructionTests(SynchronousTestCase):
             wasm = _withTable(code)
             error = self.assertRaises(Untranslatable, translate, wasm, ["kn_x"])
             self.assertIn(name, str(error))
+
+
+class BpfInstructionTests(InstructionTests):
+    """
+    The same, in the form of the kernel's BPF machine, compiled for this one.
+
+    So its numbers with a point, made of whole ones, stand beside the hardware's.
+    """
+
+    twin = BpfTwin
+
+    def library(self, wasm: bytes, shapes: dict[str, Signature]) -> Path:
+        # All of the module's memory, so that a window's bound is none of the differences.
+        self.patch(bpf_translation, "MOST_WINDOW", 3 << 16)
+        return bpfTwin(wasm, shapes, Path(self.mktemp()))
+
+    test_host = None  # type: ignore[assignment]
+    test_refused = None  # type: ignore[assignment]
 
 
 HOST = """

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from unittest import skipUnless
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -21,6 +22,7 @@ from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.file_system import workbench
+from tests.exporters.test_sqlite import FORGETFUL
 from tests.workbench.support import mixture, writeTrace
 
 RANKS = (
@@ -86,6 +88,40 @@ class LibCacheSimTests(SynchronousTestCase):
         self.assertEqual([library.eviction_victim(policy, 7) for _ in range(2)], [0, 1])
         library.eviction_free(policy)
 
+    def test_removal(self) -> None:
+        """What is removed is gone, and makes room, whether or not the component can be told; no slot is given twice."""
+        for name, wasm in (
+            ("arc, which can't be told", workbench.baselineModule("arc")),
+            ("with kn_forget", compileC(FORGETFUL % "", workbench.headerPath, trusted=True)),
+            ("rank", toWasm(parse("-age", workbench.abis[1].features), workbench.abis[1])),
+        ):
+            policies: list[plugin_cache.Policy] = []
+            cache = plugin_cache.cache(20, library=self.exported(wasm) / "eviction.so", policies=policies)
+            request, rng, count, there = self.request(), random.Random(3), 0, set[int]()
+            for number in mixture(4000, seed=5):
+                request.obj_id = number
+                count += cache.get(request)
+                there.add(number)
+                if rng.random() < 0.1:
+                    gone = rng.choice(sorted(there))
+                    cache.remove(gone)
+                    there.discard(gone)
+                    request.obj_id = gone
+                    self.assertIsNone(cache.find(request, False), name)
+                (policy,) = policies
+                self.assertLessEqual(len(policy._slots) + len(policy._outside), 20)
+                self.assertEqual(len(policy._slots) + len(policy._dead) + len(policy._free), 20)
+                self.assertEqual(set(policy._slots.values()), set(policy._objects))
+            self.assertEqual(policy.failed, "", name)
+            self.assertGreater(count, 400, name)
+
+    def request(self) -> Any:
+        import libcachesim  # type: ignore[import-untyped]
+
+        request = libcachesim.Request()
+        request.obj_size = 1
+        return request
+
     def test_program(self) -> None:
         """What is exported is complete in itself: its own program counts, in a process that knows no kernelnet."""
         out = self.exported(workbench.baselineModule("lru"))
@@ -111,11 +147,8 @@ class LibCacheSimTests(SynchronousTestCase):
             error = self.assertRaises(RuntimeError, plugin_cache.misses, requests, 40, library=library)
             self.assertIn(why, str(error))
             policies: list[plugin_cache.Policy] = []
-            import libcachesim  # type: ignore[import-untyped]
-
             cache = plugin_cache.cache(40, library=library, policies=policies)
-            request, count = libcachesim.Request(), 0
-            request.obj_size = 1
+            request, count = self.request(), 0
             for number in requests:
                 request.obj_id = number
                 count += not cache.get(request)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.exporters.building import build, compiler
@@ -23,13 +25,17 @@ from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import available
 from kernelnet.workbench.abi import Abi, Signature
 from kernelnet.workbench.compiler import compileC
-from tests.exporters.twins import compiled, differences
+from tests.exporters.batches import inEngine, together
+from tests.exporters.twins import compiled, differences, oddNumbers
 
 BENCHES = {bench.name: bench for bench in available(IWorkbench) if type(bench).__module__.startswith("kernelnet.")}
 TEMPLATES: tuple[Template, ...] = (TWO_QUEUES, REUSE_INTERVAL, DELAY_TARGET)
 
-GENERATED = 16
-"""Rank functions of each bench; every fourth goes by C, as those that are published do."""
+GENERATED = 100
+"""Rank functions of each bench; every twenty-fifth goes by C, as those that are published do."""
+
+CALLS = 6000
+"""Of each of these."""
 
 Call = tuple[str, Sequence[float]]
 
@@ -84,6 +90,18 @@ def anything(abi: Abi, names: Sequence[str]) -> Callable[[random.Random], list[C
     return calls
 
 
+def likelyAndOdd(count: int, rows: int, seed: str) -> npt.NDArray[np.float64]:
+    """Rows of arguments: as benches have them, with zeros and ones among them, and in a third of the rows any bits."""
+    rng = np.random.default_rng(list(seed.encode()))
+    found = rng.exponential(1.0, (rows, count)) * 10.0 ** rng.integers(-3, 7, (rows, count))
+    found = np.where(rng.random((rows, count)) < 0.3, rng.integers(0, 5, (rows, count)), found)
+    bits = rng.integers(0, 1 << 64, (rows, count), np.uint64, endpoint=False)
+    edges = np.array(oddNumbers(64), np.uint64)[rng.integers(0, len(oddNumbers(64)), (rows, count))]
+    odd = np.where(rng.random((rows, count)) < 0.7, edges, bits).view(np.float64)
+    isOdd = (np.arange(rows)[:, None] % 3 == 0) & (rng.random((rows, count)) < 0.5)
+    return np.ascontiguousarray(np.where(isOdd, odd, found))
+
+
 class TranslationTests(SynchronousTestCase):
     def same(self, wasm: bytes, abi: Abi, about: str, rounds: int = 12) -> None:
         """Any calls, and of a page cache those of a page cache, have the same answers."""
@@ -119,18 +137,27 @@ class TranslationTests(SynchronousTestCase):
                 self.same(wasm, bench.abiOf(wasm), template.name)
 
     def test_generated(self) -> None:
-        """Rank functions as the genetic generator draws them, of every bench."""
+        """A hundred rank functions of every bench, as the genetic generator draws them, in millions of calls."""
+        made = 0
         for bench in BENCHES.values():
             abi = next(each for each in bench.abis if each.function)
             rng = random.Random(bench.name)
             breeder = _Breeder(abi.features, rng)
-            for number in range(GENERATED):
-                tree = breeder.grown(rng.randint(1, 5))
-                if number % 4:
-                    wasm = toWasm(tree, abi)
-                else:
-                    wasm = compileC(toC(tree, abi, bench.headerPath.name), bench.headerPath, trusted=True)
-                self.same(wasm, abi, f"{bench.name}: {tree}", rounds=3)
+            trees = [breeder.grown(rng.randint(1, 6)) for _ in range(GENERATED)]
+            modules = [
+                toWasm(tree, abi)
+                if number % 25
+                else compileC(toC(tree, abi, bench.headerPath.name), bench.headerPath, trusted=True)
+                for number, tree in enumerate(trees)
+            ]
+            rows = likelyAndOdd(len(abi.features), CALLS, bench.name)
+            batch = together(modules, abi.function, len(abi.features), Path(self.mktemp()))
+            for number, (tree, wasm) in enumerate(zip(trees, modules, strict=True)):
+                ours, theirs = batch.run(number, rows), inEngine(wasm, abi.function, rows)
+                where = np.flatnonzero(ours != theirs)
+                self.assertEqual(len(where), 0, f"{bench.name}: {tree} of {rows[where[:1]]}")
+                made += len(rows)
+        self.assertGreater(made, 2_000_000)
 
     def test_written(self) -> None:
         """What the compiler makes of floats, wide switches, pointers to functions, and calls with many arguments."""

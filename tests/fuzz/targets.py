@@ -24,8 +24,9 @@ from kernelnet import wire
 from kernelnet.expressions.simplification import simplified
 from kernelnet.expressions.syntax import ARITY, ExpressionError, fromSource, parse, text, toC
 from kernelnet.expressions.wasm_codegen import toWasm
+from kernelnet.line_protocol import LineProtocol
 from kernelnet.message import MessageType, NetworkMessage
-from kernelnet.wire import LineProtocol, WireProblem
+from kernelnet.wire import WireProblem
 from kernelnet.workbench.file_system import workbench
 from tests import wire_examples
 from tests.hub.support import Client, Hub
@@ -223,6 +224,10 @@ def corpus(name: str) -> list[bytes]:
     for kind in MessageType:
         payload = getattr(wire_examples, kind.name, {})
         lines.append(wire.encode(NetworkMessage("m1", "AI_1", kind, "2026-11-22T15:00:00Z", payload, None)))
+    observed = NetworkMessage(
+        "m1", "AI_1", MessageType.PERFORMANCE_REPORT, "2026-11-22T15:00:00Z", wire_examples.OBSERVED
+    )
+    lines.append(wire.encode(observed))
     lines += [lines[-1][:-1] + b',"seq":7}', b"[" * 100, b'{"a":' * 50, b"\xff\xfe", b'"\\ud800"', b"1e999", b"9" * 40]
     if name == "decoder":
         return lines

@@ -43,7 +43,7 @@ class TemplateContract(_Case):
 
     def test_own(self) -> None:
         """The file as it is compiles without a warning, and is what its own parameters make."""
-        source = self.template.file.read_text(encoding="utf-8")
+        source = self.template.text
         report = next(self.scenarios()).measure(compiled(source, self.bench))
         self.assertEqual(set(report.splits), set(SPLITS))
 

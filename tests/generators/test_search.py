@@ -26,6 +26,7 @@ from kernelnet.learning.verification import remeasure
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import OutOfFuel
 from kernelnet.workbench.file_system import workbench
+from kernelnet.workbench.file_system.abis import ABIS
 from kernelnet.workbench.file_system.scenario import FileSystemScenario
 from tests.generators.template_contract import TemplateContract
 from tests.workbench.support import HEADER, smallScenario
@@ -38,6 +39,7 @@ class Pretended:
     """An `IProblem` whose score is a sum of parameters, so that a search takes no time."""
 
     workbench = "file_system"
+    abis = ABIS
     header = ""
     settings = {"capacity": 100}
     baselines: dict[str, int] = {}

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
+from unittest import SkipTest
 
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
@@ -35,6 +36,16 @@ from .support import HubTestCase, aPattern
 
 SECONDS = 60.0
 """How long anything may take before a test gives up."""
+
+
+def hasIPv6() -> bool:
+    """Whether the loopback has an IPv6 address."""
+    try:
+        with socket.socket(socket.AF_INET6) as made:
+            made.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 class Process:
@@ -234,6 +245,24 @@ class ServiceTests(ProcessTestCase):
             old.maximum_version = ssl.TLSVersion.TLSv1_1
         with socket.create_connection(("127.0.0.1", hub.port()), SECONDS) as plain, self.assertRaises(OSError):
             old.wrap_socket(plain)
+
+    def test_ipv6(self) -> None:
+        """A hub with the default port is there at [::1] too, by the same name and certificate, and leaves nothing."""
+        if not hasIPv6():
+            raise SkipTest("this machine has no IPv6 loopback")
+        hub = self.start()
+        where = ("::1", hub.port())
+        trust = ssl.create_default_context(cafile=str(hub.state.caCertificate))
+        with (
+            socket.create_connection(where, SECONDS) as plain,
+            trust.wrap_socket(plain, server_hostname="::1") as secure,
+        ):
+            secure.sendall(b'{"ai_id": "AI_1", "token": "wrong"}\n')
+            self.assertIn(b"bad_credentials", secure.recv(10_000))
+        self.connect(hub, "AI_1", protocol=2).next("training_sync")
+        hub.end()
+        self.assertNotIn("Traceback", hub.text)
+        self.assertRaises(OSError, socket.create_connection, where, 1)
 
     def test_twistedTLS(self) -> None:
         """With --twisted-tls all works in Twisted's own way."""

@@ -274,7 +274,7 @@ class VerifierTests(AcceptedTestCase):
             report = self.verifier(isOwn=lambda report, own=own: own).verify(component)
             self.assertIs(report.verdict, Verdict.CONFIRMED, report.reason)
             self.assertEqual((report.component_id, report.digest), (component.id, component.digest))
-            told = report.performance
+            told = report.figures
             self.assertEqual((told["score"], told["events"], told["fuel"]), (held.score, held.events, held.fuel))
             self.assertEqual(told["engine"], self.scenario.engine)
             self.assertEqual(told["development_level"], component.development_level)
@@ -299,7 +299,7 @@ class VerifierTests(AcceptedTestCase):
         component.development_level = 1.0
         report = self.verifier().verify(component)
         self.assertIs(report.verdict, Verdict.REFUTED)
-        self.assertLess(report.performance["development_level"], 1.0)
+        self.assertLess(report.figures["development_level"], 1.0)
 
     def test_notHere(self) -> None:
         """Of a workbench, or a trace, that isn't here nothing can be said."""
@@ -307,7 +307,7 @@ class VerifierTests(AcceptedTestCase):
         report = Verifier({}).verify(component)
         self.assertIs(report.verdict, Verdict.UNMEASURABLE)
         self.assertEqual(report.reason, "the workbench 'file_system' is not installed here")
-        self.assertEqual(report.performance, {})
+        self.assertEqual(report.figures, {})
         # the traces that ship
         bench = self.scenario.workbench
         report = Verifier({bench.name: bench}).verify(component)
@@ -324,7 +324,7 @@ class VerifierTests(AcceptedTestCase):
         self.patch(FileSystemScenario, "measure", measure)
         report = verifier.verify(component)
         self.assertIs(report.verdict, Verdict.UNMEASURABLE)
-        self.assertEqual((report.reason, report.performance), ("its hardware is elsewhere", {}))
+        self.assertEqual((report.reason, report.figures), ("its hardware is elsewhere", {}))
 
     def test_long(self) -> None:
         """A claim that is quoted at length doesn't make a report too long for the hub: else it would be lost."""

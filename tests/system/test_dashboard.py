@@ -14,6 +14,7 @@ import msgspec
 
 from kernelnet.artifacts import Component
 from kernelnet.hub.workbench_rules import installedRules
+from tests.hub.routing.test_observations import OBSERVATION
 from tests.hub.views.test_components import claiming
 from tests.system.browser import NoBrowser, startBrowser
 from tests.system.support import PATIENCE, RawClient, SystemTestCase, steadyPort
@@ -156,6 +157,27 @@ class DashboardTests(SystemTestCase):
         shared = {"id": component, "name": "x", "implementation": "int x;", "specialization": "general"}
         complete = {"session_id": session, "collaboration_complete": True, "transcript": steps}
         author.send("os_component_share", {"component": shared, **complete})
+
+    def test_observations(self) -> None:
+        """A component's page shows what was seen of it at work beside its verdicts, and says that it is no verdict."""
+        self.browser.get(self.link())
+        author, peer = self.speaker("AI_1"), self.speaker("AI_2")
+        shared = claiming("seen", 0.5, rules=installedRules()["file_system"])
+        author.send("os_component_share", shared)
+        digest = msgspec.convert(shared["component"], Component).digest
+        report = {"component_id": "seen", "performance": {"score": 5}, "digest": digest, "verdict": "confirmed"}
+        peer.send("performance_report", report)
+        observation = {**OBSERVATION, "hardware": "x86_64, 2 cores", "workload": EVIL}
+        observed = {"component_id": "seen", "digest": digest, "observation": observation}
+        peer.send("performance_report", observed)
+        self.go("components")
+        self.until(lambda: self.browser.execute_script("return document.querySelector('td a') !== null"))
+        self.browser.execute_script("document.querySelector('td a').click()")
+        self.shows("no verdict depends on it")
+        self.shows("sqlite, Linux 6.18, x86_64, 2 cores")
+        self.shows(EVIL)
+        self.shows("built-in 1")
+        self.assertNotIn("taken", self.browser.title)
 
     def share(self, name: str, level: float, *, capacity: int = 4, parents: tuple[str, ...] = ()) -> str:
         """AI_1 shares a component on a task; its digest."""

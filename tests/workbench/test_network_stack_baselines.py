@@ -216,6 +216,20 @@ class VegasTests(Case):
         self.assertEqual(roundOf(115), 22.0)  # 22 * 15 / 115 = 2.9
         self.assertEqual(roundOf(130), 21.0)  # 22 * 30 / 130 = 5.1
 
+    def test_once(self) -> None:
+        """A window that is made smaller after slow start takes ssthresh along: it isn't slow start again."""
+        vegas = Sender("vegas")
+        vegas.acks(1, 40, 100, before=0)
+        vegas.acks(20, 100, 100, before=0)
+        vegas.acks(1, 125, 120, before=vegas.delivered)
+        windows = []
+        for _ in range(4):
+            before = vegas.delivered
+            vegas.acks(4, 100, 125, before=0)
+            windows.append(vegas.acks(1, 125, 125, before=before))
+        # Each time 25 / 125 of it wait, which is more than 4; the first time that ends slow start.
+        self.assertEqual([windows[0] - each for each in windows], [0, 1, 2, 3])
+
     def test_link(self) -> None:
         """On a constant link 2 to 4 packets wait: 42 to 44 ms, and nothing is lost or idle."""
         held = self.steadily("vegas")

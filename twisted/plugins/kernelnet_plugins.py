@@ -7,10 +7,12 @@ interrupt.quietlyInTwistd(("kernelhub", "kerneltrainer"))
 
 from twisted.application.service import ServiceMaker
 
+from kernelnet.exporters.bpf_tcp import exporter as bpf_tcp
 from kernelnet.exporters.c_library import exporter as c_library
 from kernelnet.exporters.libcachesim import exporter as libcachesim
 from kernelnet.exporters.sqlite import exporter as sqlite
 from kernelnet.generators.genetic_programming import genetic
+from kernelnet.generators.llm.generator import llm
 from kernelnet.generators.search import search
 from kernelnet.generators.templates.two_queues import template
 from kernelnet.learning.local_trainer import IntegratedKernelTrainerMaker
@@ -20,6 +22,7 @@ from kernelnet.workbench.process_manager import workbench as process_manager
 from kernelnet.workbench.security import workbench as security
 
 __all__ = [
+    "bpf_tcp",
     "c_library",
     "file_system",
     "genetic",
@@ -27,6 +30,7 @@ __all__ = [
     "kernelhub",
     "kerneltrainer",
     "libcachesim",
+    "llm",
     "network_stack",
     "process_manager",
     "search",

@@ -6,13 +6,10 @@ import ctypes
 import sys
 from pathlib import Path
 
+from kernelnet.deploy.errors import DeployError
 from kernelnet.exporters.sqlite import LIBRARY
 
 __all__ = ["DeployError", "install"]
-
-
-class DeployError(Exception):
-    """An export can't be put to use here; the text says why, and what would be right."""
 
 
 def install(folder: str | Path) -> None:

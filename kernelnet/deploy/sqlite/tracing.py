@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tempfile
@@ -9,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernelnet.deploy.sqlite.installation import DeployError
+from kernelnet.deploy.errors import DeployError
 from kernelnet.exporters.folder import exportTo
 from kernelnet.exporters.sqlite import LIBRARY, exporter
 from kernelnet.workbench.abi import Abi
 
-__all__ = ["MAX_FILES", "CacheTrace", "Traced", "traceCommand"]
+__all__ = ["MAX_FILES", "CacheTrace", "Traced", "readTrace", "traceCommand"]
 
 MAX_FILES = 10_000
 """Maximum number of traces that are looked at when a command has ended: one for each connection that it opened."""
@@ -34,10 +35,12 @@ class Traced:
     """
     @ivar traces: of each cache that was asked for anything, the longest first.
     @ivar exitCode: the command's.
+    @ivar slots: pages of the cache that was asked most; 0: it isn't known, as the command didn't end by itself.
     """
 
     traces: Sequence[CacheTrace]
     exitCode: int
+    slots: int
 
 
 def traceCommand(wasm: bytes, abi: Abi, out: Path, command: Sequence[str]) -> Traced:
@@ -61,15 +64,17 @@ def traceCommand(wasm: bytes, abi: Abi, out: Path, command: Sequence[str]) -> Tr
             made = Path(folder, "made")
             exportTo(made, exporter, wasm, abi, {})
             preloaded = ":".join(filter(None, [str(made / LIBRARY), os.environ.get("LD_PRELOAD", "")]))
-            environment = {**os.environ, "LD_PRELOAD": preloaded, "KERNELNET_TRACE": str(out.resolve())}
-            code = _run(command, environment)
-        traces = [_read(path) for path in sorted(out.iterdir())[:MAX_FILES]]
+            report = Path(folder, "report")
+            own = {"KERNELNET_TRACE": str(out.resolve()), "KERNELNET_REPORT": str(report)}
+            code = _run(command, {**os.environ, "LD_PRELOAD": preloaded, **own})
+            slots = int(json.loads(report.read_bytes())["slots"]) if report.exists() else 0
+        traces = [readTrace(path) for path in sorted(out.iterdir())[:MAX_FILES]]
         found = sorted((each for each in traces if each.requests), key=lambda each: -each.requests)
         for each in traces:
             if not each.requests:
                 each.path.unlink()
         isKept = bool(found)
-        return Traced(found, code)
+        return Traced(found, code, slots)
     finally:
         if not isKept:
             for path in out.iterdir():
@@ -90,7 +95,8 @@ def _run(command: Sequence[str], environment: dict[str, str]) -> int:
             continue
 
 
-def _read(path: Path) -> CacheTrace:
+def readTrace(path: Path) -> CacheTrace:
+    """Count what is in a trace that the library wrote."""
     count, pages = 0, set[bytes]()
     with path.open("rb") as lines:
         for line in lines:

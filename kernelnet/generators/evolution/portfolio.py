@@ -27,13 +27,16 @@ from kernelnet.generators.evolution.finalist_selection import FINALISTS, choose
 from kernelnet.generators.evolution.search_family import Family, Metered, Scored, Scores, budget
 from kernelnet.interfaces import IProblem
 
-__all__ = ["Bandit", "search"]
+__all__ = ["Bandit", "familiesIn", "search"]
 
 EQUAL_SHARE = 0.5
 """Share of all effort that is divided equally."""
 
 UNDER_WAY = 4
 """Number of steps that are under way at once, where no family has to wait for its own."""
+
+PATIENCE = 0.25
+"""Seconds for which all families are waited for, before the search looks whether it is over."""
 
 RECENT_STEPS = 30
 """Number of a family's last steps by which it is judged what it pays."""
@@ -50,14 +53,15 @@ class Bandit:
         self.spent = [0.0] * arms
         self._last: list[deque[tuple[float, float]]] = [deque(maxlen=RECENT_STEPS) for _ in range(arms)]
 
-    def choose(self, underWay: Sequence[int] = ()) -> int:
+    def choose(self, underWay: Sequence[int] = (), among: Sequence[int] | None = None) -> int:
         """
         An arm that has less than its floor, else the one that pays most; of equals the one that has had least.
 
         @param underWay: the arms of steps whose cost isn't known yet: each counts as the last ones of its arm did.
+        @param among: those that may be chosen; C{None}: all.
         """
-        arms = range(len(self.spent))
-        spent = [self.spent[arm] + underWay.count(arm) * self._usual(arm) for arm in arms]
+        arms = range(len(self.spent)) if among is None else among
+        spent = [self.spent[arm] + underWay.count(arm) * self._usual(arm) for arm in range(len(self.spent))]
         poorest = min(arms, key=lambda arm: spent[arm])
         if spent[poorest] <= sum(spent) * EQUAL_SHARE / len(spent):
             return poorest
@@ -112,14 +116,18 @@ class _Search:
         for family in self.families:
             family.trySuggested()
 
-    def step(self, metered: Metered, clock: Callable[[], float] | None) -> None:
+    def step(self, metered: Metered, clock: Callable[[], float] | None) -> bool:
         """
         Begin as many steps as may be under way at once, and end the first.
 
         @param clock: gives seconds; C{None}: evaluations are what a step costs.
+        @return: whether there is anything left to do.
         """
         while len(self._underWay) < UNDER_WAY and not metered.over():
-            arm = self.bandit.choose([arm for arm, *_ in self._underWay])
+            able = [arm for arm, family in enumerate(self.families) if not family.waits()]
+            if not able:
+                break
+            arm = self.bandit.choose([arm for arm, *_ in self._underWay], able)
             if self._underWay and not self.families[arm].ready():
                 break
             began, before = clock() if clock is not None else 0.0, metered.evaluations
@@ -128,6 +136,9 @@ class _Search:
             self._underWay.append((arm, metered.evaluations - before, seconds, end))
         if self._underWay:
             self._end(metered, clock)
+            return True
+        # All wait: in short turns, since a search may be ended from outside.
+        return any(family.wait(PATIENCE) for family in self.families)
 
     def end(self, metered: Metered, clock: Callable[[], float] | None) -> None:
         """End all that is under way."""
@@ -158,6 +169,13 @@ class _Search:
         self.bandit.reward(arm, max(cost, 1e-3), gain)
 
 
+def familiesIn(problem: IProblem) -> Sequence[Family]:
+    """The families of the last search on a problem, or on an earlier one of its task."""
+    memory: dict[str, Any] | None = getattr(problem, "memory", None)
+    ours: _Search | None = (memory or {}).get("search")
+    return ours.families if ours is not None else ()
+
+
 def search(
     problem: IProblem,
     families: Sequence[Family],
@@ -183,7 +201,9 @@ def search(
     told = clock if evaluations is None else None
     try:
         if ours is None:
-            ours = memory["search"] = _Search(families, memory.setdefault("costs", []))
+            # By costs alone nobody can do again what came from outside.
+            costs = memory.setdefault("costs", []) if all(family.repeats for family in families) else []
+            ours = memory["search"] = _Search(families, costs)
             rng = random.Random(problem.seed)
             for family in families:
                 family.start(metered, random.Random(rng.getrandbits(64)))
@@ -193,8 +213,7 @@ def search(
             for family in ours.families:
                 family.goOn(metered)
         generation = 0
-        while families and not metered.over():
-            ours.step(metered, told)
+        while families and not metered.over() and ours.step(metered, told):
             metered.tell(generation)
             generation += 1
         ours.end(metered, told)

@@ -213,6 +213,11 @@ class Metered:
     def _shares(self, scores: Scores) -> list[float]:
         return [min(_MAX_SHARE, (s + 1) / (r + 1)) for s, r in zip(scores, self.reference, strict=True)]
 
+    @property
+    def lowest(self) -> float:
+        """Loss of the best that was measured; infinite: none was."""
+        return self._best[0] if self._best is not None else math.inf
+
     def tell(self, generation: int) -> None:
         """Tell the trainer how far the search is."""
         if self._best is None:
@@ -241,10 +246,12 @@ class Family:
 
     @ivar name: for people, and to tell families apart.
     @ivar evaluations: how many it has made.
+    @cvar repeats: whether the same seed and measurements make it do the same.
     """
 
     name = ""
     evaluations = 0
+    repeats = True
 
     def start(self, metered: Metered, rng: random.Random) -> None:
         """Begin; nothing is measured yet.  All randomness comes from C{rng}."""
@@ -256,6 +263,14 @@ class Family:
 
     def trySuggested(self) -> None:
         """Measure what the patterns of the task itself suggest, if they suggest anything; called once, at first."""
+
+    def waits(self) -> bool:
+        """Whether it has nothing to measure before something comes from outside, such as a language model's answer."""
+        return False
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until C{waits} is false, for so long at most.  @return: C{False}: it never will be."""
+        return True
 
     def ready(self) -> bool:
         """Whether the next step needs nothing of those that are under way."""

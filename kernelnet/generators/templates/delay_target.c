@@ -9,7 +9,7 @@
  */
 #include "kn_network_stack.h"
 
-/* begin parameters: replaced by kernelnet.generators.template */
+/* begin parameters: replaced by kernelnet.generators.templates */
 #define TARGET 2.0
 #define SHARE 0.1
 #define STANDING 0.0

@@ -41,7 +41,7 @@ def _summary(value: Mapping[str, float]) -> str:
 DELAY_TARGET = Template(
     "queue_target",
     "network_stack",
-    Path(__file__).with_name("delay_target.c"),
+    Path(__file__).with_name("delay_target.c").read_text(encoding="utf-8"),
     _PARAMETERS,
     _KNOWN,
     _summary,

@@ -1,26 +1,29 @@
 """
 Templates: C sources with numbers in them, which make them one policy or another; their ranges, and how they get in.
 
-A template's C file has a line C{#define NAME value} for each parameter, between the comments C{begin parameters} and
-C{end parameters}; what stands there is replaced.
+A template's C text has a line C{#define NAME value} for each parameter, between the comments C{begin parameters} and
+C{end parameters}; what stands there is replaced.  What is published says of each its range and meaning, so that
+`kernelnet.generators.templates.marked_source` can make a template of it again.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from kernelnet.generators.evolution.pattern_seeds import Numbers
+from kernelnet.interfaces import IProblem
 from kernelnet.untrusted import finite
 
-__all__ = ["Parameter", "Template", "Vector"]
+__all__ = ["BEGIN", "END", "Parameter", "Template", "Vector"]
 
 Vector = tuple[float, ...]
 """One value for each parameter of a template."""
 
-_BEGIN, _END = "/* begin parameters", "/* end parameters */\n"
+BEGIN, END = "/* begin parameters", "/* end parameters */\n"
+"""Beginning of the comment before the parameters, and the line after them."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Parameter:
     @ivar whole: it takes whole numbers only.
     @ivar zero: it switches something off when it is 0, which is worth trying often.
     @ivar meaning: for the published source.
+    @ivar log: values are drawn evenly by their logarithms; C{least} is above 0, or 0 where C{zero}.
     """
 
     name: str
@@ -38,14 +42,22 @@ class Parameter:
     whole: bool
     zero: bool
     meaning: str
+    log: bool = False
 
     def normalized(self, value: float) -> float:
-        """The nearest value that it takes; four decimals are more than any trace can tell apart."""
+        """The nearest value that it takes; four decimals, or digits, are more than any trace can tell apart."""
+        if self.log and not self.whole:
+            value = float(f"{value:.4g}")
         value = min(self.most, max(self.least, value))
-        return float(round(value)) if self.whole else round(value, 4)
+        return float(round(value)) if self.whole else value if self.log else round(value, 4)
 
     def any(self, rng: random.Random) -> float:
         """A random value."""
+        if self.log:
+            if self.zero and rng.random() < 0.5:
+                return 0.0
+            least = math.log(self.least or self.most * 1e-4)
+            return self.normalized(math.exp(rng.uniform(least, math.log(self.most))))
         if self.whole:
             return float(rng.randint(int(self.least), int(self.most)))
         if self.zero and rng.random() < 0.5:
@@ -54,9 +66,15 @@ class Parameter:
 
     def near(self, value: float, rng: random.Random) -> float:
         """A random value, mostly near C{value}."""
-        if self.whole or (self.zero and rng.random() < 0.3) or value == 0 or rng.random() < 0.2:
+        if (self.whole and not self.log) or (self.zero and rng.random() < 0.3) or value == 0 or rng.random() < 0.2:
             return 0.0 if self.zero and value and not self.whole else self.any(rng)
         return self.normalized(value * 2 ** rng.gauss(0, rng.choice((0.1, 0.7))))
+
+    def definition(self, value: float) -> str:
+        """The line of C that builds a value in, with its range and meaning in a comment."""
+        number = str(int(value)) if self.whole else repr(float(value))
+        flags = "".join(f" {word}" for word in ("whole", "log", "zero") if getattr(self, word))
+        return f"#define {self.name} {number} /* {self.least:.10g}..{self.most:.10g}{flags}: {self.meaning} */\n"
 
 
 def _nothing(kind: str, number: Numbers) -> Iterator[Sequence[float]]:
@@ -70,27 +88,34 @@ class Template:
 
     @ivar name: of the family.
     @ivar workbench: what it is for.
-    @ivar file: its C source.
+    @ivar text: its C source.
     @ivar parameters: in the order of a vector's values.
     @ivar known: vectors to begin with.
     @ivar summary: says in a line what the values, by their parameters' names, make of it.
     @ivar suggested: what the kind and the numbers of a pattern make worth trying; see
         `kernelnet.generators.evolution.pattern_seeds`.
     @ivar blockTypes: the C{type} of `kernelnet.artifacts.CodeBlock`s whose data is C{{"parameters": […]}} of this one.
+    @ivar abi: identifier of the ABI that it is written for; empty: the bench has but one of that kind.
     @ivar islands, population, offspring: see `IslandFamily`; where a measurement takes long, few are best.
     """
 
     name: str
     workbench: str
-    file: Path
+    text: str
     parameters: tuple[Parameter, ...]
     known: tuple[Vector, ...]
     summary: Callable[[Mapping[str, float]], str]
     suggested: Callable[[str, Numbers], Iterator[Sequence[float]]] = _nothing
     blockTypes: frozenset[str] = field(default_factory=frozenset)
+    abi: str = ""
     islands: int = 2
     population: int = 40
     offspring: int = 20
+
+    def fits(self, problem: IProblem) -> bool:
+        """Whether it makes components for a problem."""
+        abis = {each.identifier for each in problem.abis}
+        return problem.workbench == self.workbench and (not self.abi or self.abi in abis)
 
     def normalized(self, values: Sequence[float]) -> Vector:
         """The nearest vector within the ranges."""
@@ -105,18 +130,17 @@ class Template:
 
     def bake(self, vector: Sequence[float]) -> str:
         """The C source with the parameters built in, as it is published."""
-        lines = []
-        for parameter, value in zip(self.parameters, vector, strict=True):
-            number = str(int(value)) if parameter.whole else repr(float(value))
-            lines.append(f"#define {parameter.name} {number} /* {parameter.meaning} */\n")
-        return self._source("".join(lines))
+        lines = [parameter.definition(value) for parameter, value in zip(self.parameters, vector, strict=True)]
+        return self._source(f"{BEGIN} */\n{''.join(lines)}{END}")
 
     def tunable(self) -> str:
         """The C source that takes the parameters through C{kn_param}, so that a search compiles only once."""
         count = len(self.parameters)
         lines = [f"static f64 parameter[{count}];\n"]
         for index, parameter in enumerate(self.parameters):
-            lines.append(f"#define {parameter.name} parameter[{index}]\n")
+            # whole as where it is built in: a division by it, for one, must be of the same kind
+            number = f"((i32)parameter[{index}])" if parameter.whole else f"parameter[{index}]"
+            lines.append(f"#define {parameter.name} {number}\n")
         lines.append(
             f"\nvoid kn_param(u32 index, f64 value) {{\n    if (index < {count}) parameter[index] = value;\n}}\n"
         )
@@ -127,5 +151,5 @@ class Template:
         return self.summary(dict(zip((parameter.name for parameter in self.parameters), vector, strict=True)))
 
     def _source(self, parameters: str) -> str:
-        text = self.file.read_text(encoding="utf-8")
-        return text[: text.index(_BEGIN)] + parameters + text[text.index(_END) + len(_END) :]
+        text = self.text
+        return text[: text.index(BEGIN)] + parameters + text[text.index(END) + len(END) :]

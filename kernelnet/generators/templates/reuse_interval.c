@@ -22,7 +22,7 @@
  */
 #include "kn_file_system.h"
 
-/* begin parameters: replaced by kernelnet.generators.template */
+/* begin parameters: replaced by kernelnet.generators.templates */
 #define MEMORY 20.0
 #define PRIOR 4.0
 #define FIRST_HAZARD 0.02

@@ -9,7 +9,7 @@
  */
 #include "kn_file_system.h"
 
-/* begin parameters: replaced by kernelnet.generators.template */
+/* begin parameters: replaced by kernelnet.generators.templates */
 #define SMALL_SHARE 0.1
 #define GHOST_SHARE 0.9
 #define PROMOTE_AFTER 2

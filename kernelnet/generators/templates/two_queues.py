@@ -74,12 +74,13 @@ def _summary(value: Mapping[str, float]) -> str:
 TWO_QUEUES = Template(
     "two_queues",
     "file_system",
-    Path(__file__).with_name("two_queues.c"),
+    Path(__file__).with_name("two_queues.c").read_text(encoding="utf-8"),
     _PARAMETERS,
     _KNOWN,
     _summary,
     _suggested,
     frozenset((BLOCK_TYPE, "file_system/template")),
+    abi="file_system/full/2",
 )
 
 
@@ -99,7 +100,7 @@ class TemplateSearch:
         self.evaluations = evaluations
 
     def generate(self, problem: IProblem) -> Candidate | None:
-        return search(problem, [VectorFamily(TWO_QUEUES)], self.evaluations)
+        return search(problem, [VectorFamily(TWO_QUEUES)], self.evaluations) if TWO_QUEUES.fits(problem) else None
 
 
 template = TemplateSearch()

@@ -17,7 +17,7 @@ from kernelnet.hub.routing.directory import saveHello
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.hub.views import projections
-from kernelnet.message import ErrorClass, Hello, KnowledgeBase, MessageType, SyncRequest, TrainingSync
+from kernelnet.message import OBSERVATIONS, ErrorClass, Hello, KnowledgeBase, MessageType, SyncRequest, TrainingSync
 from kernelnet.wire import WireProblem
 
 __all__ = ["HelloWork", "sendSync"]
@@ -89,7 +89,8 @@ class HelloWork:
         after, resumed = self._whereFrom()
         if not self._again:
             connection.readSeq = after
-        answer = TrainingSync(seq=after, resumed=resumed, credential=self._credential)
+        takes = [OBSERVATIONS] if connection.version >= 2 else []
+        answer = TrainingSync(seq=after, resumed=resumed, credential=self._credential, takes=takes)
         start = None if self._again else lambda: connection.reader.start(after)
         sendSync(connection, answer, self._log, self._presence, then=start)
 

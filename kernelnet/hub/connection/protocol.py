@@ -36,6 +36,7 @@ from kernelnet.hub.connection.sockets import setUpSocket
 from kernelnet.hub.routing.payload_bounds import checkHeartbeat, checkHello
 from kernelnet.hub.routing.router import Logged
 from kernelnet.hub.storage.transaction import Work, checkLine, hubMessage
+from kernelnet.line_protocol import LineProtocol
 from kernelnet.message import (
     LOGGED,
     AiInfo,
@@ -49,7 +50,7 @@ from kernelnet.message import (
     TrainingSync,
 )
 from kernelnet.untrusted import plain
-from kernelnet.wire import LineProtocol, WireProblem
+from kernelnet.wire import WireProblem
 
 __all__ = ["HubProtocol"]
 
@@ -301,8 +302,7 @@ class HubProtocol(LineProtocol):
         self.sendPayload(messageType, wire.encodePayload(payload))
 
     def sendPayload(self, messageType: MessageType, payload: dict[str, Any]) -> None:
-        # Version 2 isn't read while it doesn't read, so what waits is bounded.  Version 1 is: it may write first
-        # and read later.  What it doesn't take meanwhile is lost to it.
+        # Version 2 isn't read while it doesn't read.  Version 1 may read later; what it doesn't take meanwhile is lost.
         if self.closing or (self.reader.paused and self.version == 1):
             return
         self.transport.write(self._line(messageType, payload) + b"\n")

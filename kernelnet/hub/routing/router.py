@@ -8,6 +8,7 @@ type                        stored in                                          g
 ``code_share``              ``shared_components`` (kind code)                  all others, or the target
 ``os_component_share``      ``shared_components``; may complete its session    all others, or the target
 ``performance_report``      ``performance_reports``; counts verdicts           all others, or the target
+– with an observation       ``observations``                                   –
 ``feature_request``         –; answered by the best stored match               the three AIs that fit best
 ``feature_response``        –                                                  the target: the requestor
 ``collaboration_request``   ``collaboration_sessions``: opens one              the AIs that are invited
@@ -27,7 +28,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from kernelnet import wire
-from kernelnet.artifacts import PerformanceReport
+from kernelnet.artifacts import Observation, PerformanceReport
 from kernelnet.hub.routing import collaboration_sessions, payload_bounds
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage.integrity import digest, digestOf
@@ -136,9 +137,10 @@ class _Share:
     The plan for a message that goes on as it came.
 
     @ivar first: what is done before it is appended, in order; each may refuse.  Only the last of them may write.
+    @ivar goesOn: whether anybody gets it.
     """
 
-    __slots__ = ("_line", "_message", "_note", "_then", "first")
+    __slots__ = ("_line", "_message", "_note", "_then", "first", "goesOn")
 
     def __init__(self, message: NetworkMessage, line: bytes, then: Then, note: tuple[str, dict[str, Any]]) -> None:
         self._message = message
@@ -146,13 +148,15 @@ class _Share:
         self._then = then
         self._note = note
         self.first: list[Callable[[Transaction], None]] = []
+        self.goesOn = True
 
     def __call__(self, transaction: Transaction) -> Event:
         for first in self.first:
             first(transaction)
         message = self._message
         target = message.target_ai
-        event = transaction.append(message, self._line, None if target is None else (target,))
+        recipients = () if not self.goesOn else None if target is None else (target,)
+        event = transaction.append(message, self._line, recipients)
         self._then(transaction, event)
         transaction.notes.append(self._note)
         return event
@@ -283,6 +287,10 @@ class Router:
         return shared
 
     def _performanceReport(self, message: NetworkMessage, report: PerformanceReport) -> Plan:
+        if wrong := projections.wrongWith(report):
+            raise WireProblem("invalid_message", f"payload: {wrong}", message.message_id)
+        if report.observation is not None:
+            return self._observation(message, report, report.observation)
         shared = self._share(
             message,
             projections.storeReport(message, report),
@@ -291,6 +299,13 @@ class Router:
             verdict=report.verdict.value if report.verdict else "own figures",
         )
         shared.first.append(partial(projections.checkReport, reporter=message.sender_id, report=report))
+        return shared
+
+    def _observation(self, message: NetworkMessage, report: PerformanceReport, observation: Observation) -> Plan:
+        """It stays here: earlier trainers would take it for a spoiled report."""
+        then = projections.storeObservation(message, report, observation)
+        shared = self._share(message, then, "observation of {id} by {ai}", id=report.component_id)
+        shared.goesOn = False
         return shared
 
     def _featureRequest(self, message: NetworkMessage, request: FeatureRequest) -> Plan:

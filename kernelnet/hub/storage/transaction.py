@@ -25,6 +25,7 @@ from kernelnet.hub.storage.statements.knowledge import (
     ReportsQueries,
 )
 from kernelnet.hub.storage.statements.log import LogQueries, Marks, MarksQueries
+from kernelnet.hub.storage.statements.observations import Observations, ObservationsQueries
 from kernelnet.hub.storage.statements.sessions import Sessions, SessionsQueries
 from kernelnet.message import HUB_ID, Hello, MessageType, NetworkMessage
 from kernelnet.wire import WireProblem, newMessageId
@@ -82,6 +83,8 @@ class Reader(Protocol):
     def components(self) -> ComponentsQueries: ...
     @property
     def reports(self) -> ReportsQueries: ...
+    @property
+    def observations(self) -> ObservationsQueries: ...
 
 
 class Transaction(ABC):
@@ -104,6 +107,7 @@ class Transaction(ABC):
     patterns: Patterns
     components: Components
     reports: Reports
+    observations: Observations
 
     def __init__(self, now: float) -> None:
         self.now = now

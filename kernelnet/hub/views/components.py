@@ -34,6 +34,7 @@ __all__ = [
     "entryAt",
     "entryOf",
     "lineage",
+    "observationsOf",
     "reportsOn",
 ]
 
@@ -194,6 +195,23 @@ def _entry(reader: Reader, stored: StoredComponent, decode: Callable[[bytes], Co
 def reportsOn(reader: Reader, digest: str, limit: int = 50) -> list[dict[str, Any]]:
     """The newest reports about these bytes, as `kernelnet.hub.views.projections.describeReport` gives them."""
     return [*map(describeReport, reader.reports.onDigest(digest, limit, MAX_REPORT))]
+
+
+def observationsOf(reader: Reader, entry: Entry, each: int = 4, limit: int = 20) -> list[dict[str, Any]]:
+    """
+    Components at work as AIs tell it, the newest first, with C{reporter} and C{timestamp}: no verdict depends on any.
+
+    One of another module, which somebody told under this digest, is left out.
+
+    @param each: the maximum number of each AI's; C{limit}: of all.
+    """
+    manifest = entry.component.manifest
+    found = []
+    for stored in reader.observations.onDigest(entry.digest, each, limit):
+        told = msgspec.json.decode(stored.body)
+        if manifest is not None and told["wasm_sha256"] == manifest.wasm_sha256:
+            found.append({**told, "reporter": stored.reporter, "timestamp": stored.timestamp})
+    return found
 
 
 class Ancestor(Struct):

@@ -13,8 +13,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
-from kernelnet.artifacts import CodeBlock, Component, Pattern, PerformanceReport, Verdict
+from kernelnet.artifacts import MAX_OBSERVATION, CodeBlock, Component, Observation, Pattern, PerformanceReport, Verdict
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.statements.knowledge import (
     ComponentKey,
@@ -27,6 +28,7 @@ from kernelnet.hub.storage.statements.knowledge import (
     StoredPattern,
     StoredReport,
 )
+from kernelnet.hub.storage.statements.observations import NewObservation, ObservationBounds
 from kernelnet.hub.storage.statements.sessions import SESSION_STATES
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.message import KnowledgeBase, NetworkMessage
@@ -35,6 +37,7 @@ from kernelnet.wire import WireProblem
 __all__ = [
     "MAX_IDS",
     "MAX_REPORT",
+    "OBSERVATIONS",
     "PAGE_BYTES",
     "Then",
     "bestMatch",
@@ -47,8 +50,10 @@ __all__ = [
     "storeCode",
     "storeComponent",
     "storeNothing",
+    "storeObservation",
     "storePattern",
     "storeReport",
+    "wrongWith",
 ]
 
 PAGE_BYTES = 128 * 1024
@@ -62,6 +67,8 @@ _COMPONENTS_EACH = 3
 MAX_REPORT = 16384
 """Bytes from which on a report is not shown."""
 
+OBSERVATIONS = ObservationBounds(each=16, total=10_000)
+"""Maximum number of observations: with `kernelnet.artifacts.MAX_OBSERVATION` bytes each they are 40 MB in all."""
 MAX_IDS = 16
 """
 Maximum number of ids under which an author has one digest, and a reporter reports on one: what a verdict is counted
@@ -133,6 +140,35 @@ def storeReport(message: NetworkMessage, report: PerformanceReport) -> Then:
     return partial(_putReport, row)
 
 
+def wrongWith(report: PerformanceReport) -> str | None:
+    """The reason why a report can't be taken; C{None}: it can."""
+    if report.observation is None:
+        return "Object missing required field `performance`" if report.performance is UNSET else None
+    if report.digest is None:
+        return "an `observation` needs the `digest` of its component"
+    if report.verdict is not None or report.performance is not UNSET:
+        return "an `observation` is no verdict: leave out `verdict` and `performance`"
+    size = len(_encode(report.observation))
+    if size > MAX_OBSERVATION:
+        return f"`observation` has {size} bytes of JSON; it may have {MAX_OBSERVATION}"
+    return None
+
+
+def storeObservation(message: NetworkMessage, report: PerformanceReport, observation: Observation) -> Then:
+    """The same for an observation, which touches neither reports nor the counts of verdicts."""
+    row = NewObservation(
+        message.sender_id,
+        report.component_id,
+        report.digest or "",
+        observation.environment.value,
+        observation.site,
+        observation.conditions,
+        message.timestamp,
+        _encode(observation),
+    )
+    return partial(_putObservation, row)
+
+
 def checkComponent(transaction: Transaction, author: str, component: Component) -> None:
     """@raise WireProblem: its author has the same bytes under too many ids already."""
     if transaction.components.idsWith(component.digest, author, component.id, MAX_IDS) == MAX_IDS:
@@ -179,6 +215,10 @@ def _putReport(row: NewReport, transaction: Transaction, event: Event) -> None:
             transaction.components.followRules(row.digest, row.reporter, event.seq)
 
 
+def _putObservation(row: NewObservation, transaction: Transaction, event: Event) -> None:
+    transaction.observations.put(event, row, OBSERVATIONS)
+
+
 def bestMatch(reader: Reader, feature: str, requestor: str) -> msgspec.Raw | None:
     """The best stored component for a feature as JSON, as its author shared it; not the requestor's own."""
     best = reader.components.best(feature, requestor)
@@ -195,6 +235,7 @@ def counts(reader: Reader) -> dict[str, Any]:
             "confirmed_components": reader.components.countConfirmed(),
             "code_blocks": kinds.get("code", 0),
             "performance_reports": reader.reports.count(),
+            "observations": reader.observations.count(),
         },
         "sessions": {state: sessions.get(state, 0) for state in SESSION_STATES},
     }

@@ -239,7 +239,8 @@ def _component(sources: Sources, name: str, arguments: Mapping[str, Any]) -> Any
             raise NotFound("there is no component of this id or digest")
         reports = components.reportsOn(reader, entry.digest)
         whole = components.describeWhole(entry, components.lineage(reader, entry))
-        return {**withWords(whole), "reports": reports}
+        observations = components.observationsOf(reader, entry)
+        return {**withWords(whole), "reports": reports, "observations": observations}
 
     return sources.log.read(read)
 

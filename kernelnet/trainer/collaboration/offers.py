@@ -9,6 +9,7 @@ from twisted.logger import Logger
 from kernelnet.message import CollaborationRequest, CollaborationType, MessageType
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.outbox import Outbox
+from kernelnet.untrusted import plain
 
 __all__ = ["SEEK_EVERY", "Offers", "Propose"]
 
@@ -76,7 +77,9 @@ class Offers:
         self._asked.add(str(request.requirements.get("component", "")))
         self._offers.append((now, request))
         self._outbox.say(MessageType.COLLABORATION_REQUEST, request, changes)
-        self.log.info("Seeking a collaboration: {type}, {what}", type=request.type.value, what=request.description)
+        self.log.info(
+            "Seeking a collaboration: {type}, {what}", type=request.type.value, what=plain(request.description, 300)
+        )
 
     def take(self, kind: CollaborationType | None) -> CollaborationRequest | None:
         """Our oldest open offer, of one type where that was told; it is open no more."""

@@ -49,8 +49,8 @@ def onTask(known: Iterable[KnownComponent], task: Mapping[str, Any]) -> list[Kno
 
     @param task: C{trace_digest} and C{settings}.
     """
-    reports = ((each, each.component.claim) for each in known)
-    wanted = task.get("trace_digest"), task.get("settings")
+    trace, wanted = task.get("trace_digest"), (task.get("trace_digest"), task.get("settings"))
+    reports = ((each, each.component.claim) for each in known if each.trace is not None and each.trace == trace)
     return [each for each, report in reports if report and (report.trace_digest, report.settings) == wanted]
 
 

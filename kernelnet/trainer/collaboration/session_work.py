@@ -178,7 +178,7 @@ class SessionWork:
         if known is None:
             raise NoResult(f"the component {digest[:10]} is not known here")
         if await self._verification.verify(known) is not Verdict.CONFIRMED:
-            raise NoResult(f"{known.component.id} was not confirmed here")
+            raise NoResult(f"{known.id} was not confirmed here")
         return known.component
 
     # -- the steps
@@ -228,7 +228,7 @@ class SessionWork:
         if ours is None or any(step.what == "start" for step in self._steps):
             return
         rival = next(iter(self._rivals(component)), None)
-        told = report.performance
+        told = report.figures
         name, level = told.get("best_in_hindsight"), told.get("best_in_hindsight_level")
         if rival is not None:
             step = stepOf(rival.source, "start", rival.component, note="the best that was known")
@@ -306,7 +306,7 @@ class SessionWork:
         best = max(found, key=self._level)
         known = next(iter(self._rivals(best)), None)
         if known is not None and known.level is not None and self._level(best) <= known.level:
-            words = f"{known.component.id}, which has a level of {known.level:.3f} on validation"
+            words = f"{known.id}, which has a level of {known.level:.3f} on validation"
             raise NoResult(f"nothing better was found than {words}")
         return best
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from twisted.internet.defer import inlineCallbacks
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from kernelnet.artifacts import Component
@@ -34,7 +35,7 @@ from kernelnet.trainer.storage.outbox import Outbox
 from kernelnet.trainer.work.job_queue import Job, JobQueue
 from kernelnet.trainer.work.publication import Publisher
 from kernelnet.trainer.work.task_partition import refutedAuthors
-from kernelnet.untrusted import isSmall, plain
+from kernelnet.untrusted import LinePace, isSmall, plain
 
 __all__ = ["COLLABORATE", "Sessions", "Work"]
 
@@ -50,8 +51,14 @@ MAX_ACCEPTED = 3
 MAX_RUNNING = 12
 """Number of running sessions with which an invitation is declined, however well it complements."""
 
+MAX_INITIATED = 12
+"""Number of running sessions of our own with which no other counts: a hub may tell of any number of partners."""
+
 MAX_ENDED = 100
 """Maximum number of sessions that have ended and are remembered."""
+
+MAX_WORD = 256
+"""Characters that are kept of a specialization's name."""
 
 STEP = 0.25
 _WORK = ("build", "measure", "improve")
@@ -88,6 +95,7 @@ class Sessions:
         publisher: Publisher,
         offers: Offers,
         work: Work,
+        clock: IReactorTime,
         isRunning: Callable[[], bool],
     ) -> None:
         self._profile = profile
@@ -98,6 +106,8 @@ class Sessions:
         self._publisher = publisher
         self.offers = offers
         self._work = work
+        self._clock = clock
+        self._pace = LinePace()
         self._isRunning = isRunning
         self.sessions: dict[str, Session] = {}
         self._ending = False
@@ -107,10 +117,24 @@ class Sessions:
         """Take up the sessions that an earlier run left."""
         for (body,) in (yield self._store.read("SELECT body FROM sessions ORDER BY rowid")):
             session = msgspec.json.decode(body, type=Session)
+            _forgetAsked(session)
             self.sessions[session.session_id] = session
 
     def active(self) -> list[Session]:
         return [s for s in self.sessions.values() if s.status == "active"]
+
+    def workedOn(self) -> list[str]:
+        """
+        Ids of the sessions that are worked on here, or whose turn comes; those first that a peer waits for.
+
+        Of what we asked for ourselves a peer is to say so.
+        """
+        ours = [s for s in self.sessions.values() if _key(s.session_id) in self._jobs]
+        return [s.session_id for s in sorted(ours, key=lambda session: session.role != "partner")]
+
+    def _tells(self, kind: str) -> bool:
+        """Whether one more line of a kind goes to the log: strangers cause as many as they like."""
+        return self._pace.admits(kind, self._clock.seconds())
 
     # -- seeking
 
@@ -143,18 +167,20 @@ class Sessions:
             peer=invitation.initiator,
             type=invitation.type,
             description=invitation.description,
-            peer_specialization=invitation.partner_specialization,
+            peer_specialization=invitation.partner_specialization[:MAX_WORD],
             requirements=invitation.requirements,
         )
         self._keep(session, changes)
         self._say(session.session_id, "accepted", "", changes)
         self._enqueue(session, changes)
-        self.log.info("Accepted {type} with {peer}", type=session.type.value, peer=session.peer)
+        if self._tells("accepted"):
+            self.log.info("Accepted {type} with {peer}", type=session.type.value, peer=session.peer)
         return session
 
     def decline(self, invitation: CollaborationInvitation, reason: str, changes: Changes) -> None:
         """Decline an invitation; nothing is kept of it."""
-        self._say(invitation.session_id, "declined", reason, changes)
+        answer = CollaborationResponse(invitation.session_id, "declined", reason)
+        self._outbox.answer(MessageType.COLLABORATION_RESPONSE, answer, changes)
 
     def _refusal(self, invitation: CollaborationInvitation) -> str | None:
         kinds = (CollaborationType.CROSS_SPECIALIZATION, CollaborationType.FEATURE_DEVELOPMENT)
@@ -174,17 +200,21 @@ class Sessions:
         session = self.sessions.get(response.session_id)
         if response.response == "accepted":
             if session is None:
+                if sum(s.role == "initiator" for s in self.active()) >= MAX_INITIATED:
+                    return
                 session = self._offered(response, response.partner or sender)
                 self._keep(session, changes)
                 if session.type is CollaborationType.CROSS_SPECIALIZATION and not self._ending:
                     self._enqueue(session, changes)
-            self.log.info("{peer} accepted collaboration {id}", peer=session.peer, id=session.session_id)
+            if self._tells("answered"):
+                self.log.info("{peer} accepted collaboration {id}", peer=session.peer, id=plain(session.session_id))
             return
         # An invitation to several runs out for all but the first to accept; that is no failure.
         quicker = response.response == "expired" and response.reason.startswith("taken by ")
         ended = "another was quicker" if quicker else response.response
         why = f" ({plain(response.reason)})" if response.reason else ""
-        self.log.info("Collaboration {id}: {ended}{why}", id=response.session_id, ended=ended, why=why)
+        if self._tells("answered"):
+            self.log.info("Collaboration {id}: {ended}{why}", id=plain(response.session_id), ended=ended, why=why)
         if session is not None and session.status == "active":
             session.status = response.response
             self._keep(session, changes)
@@ -218,7 +248,7 @@ class Sessions:
         if session is not None and session.role == "initiator" and session.peer == sender:
             session.status, session.progress = "completed", 1.0
             self._keep(session, changes)
-            self.log.info("Collaboration {id} with {peer} is completed", id=sessionId, peer=sender)
+            self.log.info("Collaboration {id} with {peer} is completed", id=plain(sessionId), peer=sender)
 
     def forgotten(self, changes: Changes) -> None:
         """The hub has another log, or we missed a part of it: nobody will tell how what runs now ends."""
@@ -317,7 +347,7 @@ class Sessions:
         self.log.info(
             "{role} of collaboration {id} with {peer}: {what}",
             role=session.role,
-            id=session.session_id,
+            id=plain(session.session_id),
             peer=session.peer,
             what=what,
         )
@@ -347,6 +377,7 @@ class Sessions:
 
     def _keep(self, session: Session, changes: Changes) -> None:
         self.sessions[session.session_id] = session
+        _forgetAsked(session)
         body = msgspec.json.encode(session).decode("utf-8")
         changes.add("REPLACE INTO sessions VALUES (?, ?)", session.session_id, body)
         ended = [id_ for id_, s in self.sessions.items() if s.status != "active"]
@@ -357,3 +388,9 @@ class Sessions:
 
 def _key(sessionId: str) -> str:
     return f"{COLLABORATE}:{sessionId}"
+
+
+def _forgetAsked(session: Session) -> None:
+    """What a stranger asked for is of no more use once a session has ended."""
+    if session.role == "partner" and session.status != "active":
+        session.requirements = {}

@@ -125,6 +125,9 @@ class HubClient:
     def received(self, batch: Sequence[NetworkMessage], connection: Connection) -> Deferred[None]:
         return self._handler.received(batch, connection)
 
+    def skipped(self) -> None:
+        self._handler.skipped()
+
     def lost(self) -> None:
         self._handler.lost()
 

@@ -52,6 +52,9 @@ class ConnectionHandler(Protocol):
         @return: fires when it is dealt with; nothing more is read before that.
         """
 
+    def skipped(self) -> None:
+        """A line of the hub was too long to be heard, and was passed over."""
+
     def lost(self) -> None:
         """The current connection has ended; another one may come."""
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime, ITCPTransport
+from twisted.internet.interfaces import IConsumer, IPushProducer, IReactorTime, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
+from kernelnet.line_protocol import LineProtocol
 from kernelnet.message import Heartbeat, MessageType, NetworkMessage
 from kernelnet.trainer.connection.interfaces import ConnectionOwner
-from kernelnet.wire import LineProtocol, WireProblem, decodeFromHub, encode, newMessage
+from kernelnet.untrusted import LinePace, plain
+from kernelnet.wire import WireProblem, decodeFromHub, encode, newMessage
 
 __all__ = ["TrainerProtocol"]
 
@@ -30,6 +35,12 @@ FIRST_WORD = 30.0
 _NOT_TAKEN = ("unknown ca", "bad certificate", "certificate expired", "certificate unknown", "certificate revoked")
 """Alerts of a hub's TLS about a client's certificate."""
 
+MAX_NONCE = 256
+"""Bytes of JSON of the longest nonce that is answered."""
+
+MAX_UNREAD = 16 << 20
+"""Bytes that the hub may leave unread, once the operating system takes no more of what we say."""
+
 
 class TrainerProtocol(LineProtocol, TimeoutMixin):
     """
@@ -39,10 +50,13 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
     @ivar heard: whether anything came that a hub says.
     @ivar closed: fires when it has ended.
 
+    The hub is a stranger, too: its lines may be of any length and number, and it may read nothing of what it asks for.
+
     @param aiId: who speaks.
     """
 
     log = Logger()
+    skipsLongLines = True
     greeted = False
     heard = False
 
@@ -51,6 +65,8 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
         self._aiId = aiId
         self._owner = owner
         self._clock = clock
+        self._pace = LinePace()
+        self._unread: int | None = None
         self.closed: Deferred[None] = Deferred()
 
     @property
@@ -67,6 +83,9 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
             transport.setTcpKeepAlive(True)
+        consumer: Any = transport
+        if IConsumer.providedBy(consumer):
+            consumer.registerProducer(_Unread(self._hubReads), True)
         self.setTimeout(FIRST_WORD)
         self.sendLines(self._owner.openingLines(self))
 
@@ -78,13 +97,15 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
                 messages.append(decodeFromHub(line))
             except WireProblem as problem:
                 # A newer hub may say what we don't know; what we do know still counts.
-                self.log.warn("the hub sent what is no message: {problem}", problem=str(problem))
+                if self._pace.admits("no message", self._clock.seconds()):
+                    self.log.warn("the hub sent what is no message: {problem}", problem=plain(str(problem), 300))
         if messages and not self.heard:
             self.heard = True
             self.setTimeout(SILENCE)
         pings = [m for m in messages if m.message_type is MessageType.HEARTBEAT and "nonce" in m.payload]
         for ping in pings:
-            self.sayNow(MessageType.HEARTBEAT, Heartbeat(reply_to=ping.payload["nonce"]))
+            if self._unread is None and len(msgspec.json.encode(ping.payload["nonce"])) <= MAX_NONCE:
+                self.sayNow(MessageType.HEARTBEAT, Heartbeat(reply_to=ping.payload["nonce"]))
         # A ping that says how far the hub has sent the log to us has its place in the order.
         batch = [m for m in messages if m.message_type is not MessageType.HEARTBEAT or "seq" in m.payload]
         if batch:
@@ -92,9 +113,7 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
 
     def _deliver(self, batch: list[NetworkMessage]) -> None:
         if not self.greeted and any(m.message_type is MessageType.TRAINING_SYNC for m in batch):
-            self.greeted = True
-            self._owner.greeted()
-            self.log.info("Connected to the hub at {peer}", peer=str(self._owner.address))
+            self._greet()
         # Nothing more is read until the batch is durable: a slow disk here slows the hub's sending, not our memory.
         self.pauseProducing()
         self._owner.handler.received(batch, self).addBoth(self._delivered)
@@ -106,6 +125,22 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
         elif self.connected:
             self.resumeProducing()
 
+    def _greet(self) -> None:
+        self.greeted = True
+        self._owner.greeted()
+        self.log.info("Connected to the hub at {peer}", peer=str(self._owner.address))
+
+    def _hubReads(self, reads: bool) -> None:
+        self._unread = None if reads else 0
+
+    def sendLines(self, lines: list[bytes]) -> None:
+        super().sendLines(lines)
+        if self._unread is not None:
+            self._unread += sum(map(len, lines))
+            if self._unread > MAX_UNREAD:
+                self.log.warn("the hub has not read the last {n} bytes; connecting anew", n=self._unread)
+                self.abort()
+
     def sayNow(self, kind: MessageType, payload: Struct) -> None:
         """Send a message that is of no use later."""
         self.sendLines([encode(newMessage(self._aiId, kind, payload))])
@@ -115,8 +150,14 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
         self._owner.comeBackLater()
 
     def lineTooLong(self) -> None:
-        self.log.error("the hub sent a line over {limit} bytes", limit=self.maxLine)
-        self.abort()
+        if self._pace.admits("too long", self._clock.seconds()):
+            self.log.error(
+                "the hub sent a line over {limit} bytes, which is skipped: what it says is lost", limit=self.maxLine
+            )
+        if not self.greeted:
+            # The answer to our hello, most likely: it knows us, and what else it says counts.
+            self._greet()
+        self._owner.handler.skipped()
 
     def timeoutConnection(self) -> None:
         seconds = SILENCE if self.heard else FIRST_WORD
@@ -125,8 +166,11 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
 
     def close(self) -> None:
         """Close in good order: what was written still goes out."""
-        if self.transport is not None:
-            self.transport.loseConnection()
+        transport: Any = self.transport
+        if IConsumer.providedBy(transport):
+            transport.unregisterProducer()  # else the end would wait for it
+        if transport is not None:
+            transport.loseConnection()
 
     def abort(self) -> None:
         transport: Any = self.transport
@@ -139,6 +183,27 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
         # TLS failures are seen here only: the factory gets a plain ConnectionDone.
         self._owner.lost(self, _refusal(reason, _outOfDate(self.transport, datetime.now(UTC))))
         self.closed.callback(None)
+
+
+@implementer(IPushProducer)
+class _Unread:
+    """
+    Is told by a transport whether the peer reads; nothing is paused here, since that peer might wait for us to read.
+
+    @param tell: called with whether it does.
+    """
+
+    def __init__(self, tell: Callable[[bool], None]) -> None:
+        self._tell = tell
+
+    def pauseProducing(self) -> None:
+        self._tell(False)
+
+    def resumeProducing(self) -> None:
+        self._tell(True)
+
+    def stopProducing(self) -> None:
+        """The connection is lost."""
 
 
 def _outOfDate(transport: Any, now: datetime) -> str:

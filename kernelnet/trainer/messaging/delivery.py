@@ -65,6 +65,9 @@ class Delivery:
         done: Deferred[None] = self._turn.run(self._deliver, list(batch), connection)
         return done
 
+    def skipped(self) -> None:
+        self._sync.skipped()
+
     def lost(self) -> None:
         self._outbox.disconnected()
 

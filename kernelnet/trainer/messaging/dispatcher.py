@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import UNSET
 from twisted.internet.defer import inlineCallbacks
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from kernelnet import message as m
@@ -21,13 +22,16 @@ from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 from kernelnet.trainer.storage.outbox import Outbox
 from kernelnet.trainer.work.feature_requests import FeatureRequests
 from kernelnet.trainer.work.verification import Verification
-from kernelnet.untrusted import plain
+from kernelnet.untrusted import LinePace, plain
 from kernelnet.wire import WireProblem, decodePayload
 
 __all__ = ["Dispatcher"]
 
 MAX_TRIES = 3
 """Number of failures after which a message is skipped."""
+
+MAX_TOLD = 16
+"""Maximum number of peers that one log line names."""
 
 
 class Dispatcher:
@@ -54,6 +58,7 @@ class Dispatcher:
         features: FeatureRequests,
         sessions: Sessions,
         sync: HubSync,
+        clock: IReactorTime,
         refusal: Callable[[str], str],
         fail: Callable[[str], None],
     ) -> None:
@@ -69,6 +74,8 @@ class Dispatcher:
         self._fail = fail
         self._tries = ("", 0)
         self._patterns: Counter[str] = Counter()
+        self._pace = LinePace()
+        self._clock = clock
         self.failed = 0
 
     @inlineCallbacks
@@ -96,29 +103,32 @@ class Dispatcher:
         for i, message in enumerate(batch):
             last = sync.cursor
             if message.seq is not UNSET:
-                if sync.cursor is not None and message.seq <= sync.cursor:
+                if sync.isRead(message.seq):
                     continue
-                sync.cursor = message.seq
+                sync.move(message.seq)
             own = Changes()
             try:
                 handler, payloadClass = self._handlers[message.message_type]
                 handler(self, message, decodePayload(message, payloadClass), own)
             except WireProblem as problem:
                 self.failed += 1
-                reason = plain(str(problem), 300)
-                self.log.warn("can't use a message of {sender}: {reason}", sender=message.sender_id, reason=reason)
+                if self._tells("unusable"):
+                    reason = plain(str(problem), 300)
+                    self.log.warn("can't use a message of {sender}: {reason}", sender=message.sender_id, reason=reason)
             except Exception:
                 tries = self._tried(message, changes)
-                self.log.failure(
-                    "handling {type} {id} of {sender} failed, try {n} of {max}",
-                    type=message.message_type.value,
-                    id=message.message_id,
-                    sender=message.sender_id,
-                    n=tries,
-                    max=MAX_TRIES,
-                )
+                if self._tells("failure"):
+                    self.log.failure(
+                        "handling {type} {id} of {sender} failed, try {n} of {max}",
+                        type=message.message_type.value,
+                        id=message.message_id,
+                        sender=message.sender_id,
+                        n=tries,
+                        max=MAX_TRIES,
+                    )
                 if tries < MAX_TRIES:
-                    sync.cursor, left = last, batch[i:]
+                    sync.move(last)
+                    left = batch[i:]
                     break
                 self.failed += 1
             else:
@@ -130,12 +140,18 @@ class Dispatcher:
         self._tellPatterns()
         return changes, left
 
+    def _tells(self, kind: str) -> bool:
+        """Whether one more line of a kind goes to the log: strangers cause as many as they like."""
+        return self._pace.admits(kind, self._clock.seconds())
+
     def _tellPatterns(self) -> None:
         """Log in one line whose patterns came with a batch: who starts shares all of its own at once."""
-        if self._patterns:
-            told = ", ".join(f"{count} from {source}" for source, count in sorted(self._patterns.items()))
+        if self._patterns and self._tells("patterns"):
+            most = self._patterns.most_common(MAX_TOLD)
+            told = ", ".join(f"{count} from {source}" for source, count in sorted(most))
+            told += f", and of {len(self._patterns) - MAX_TOLD} others" if len(self._patterns) > MAX_TOLD else ""
             self.log.info("Patterns: {told}", told=told)
-            self._patterns.clear()
+        self._patterns.clear()
 
     def _tried(self, message: NetworkMessage, changes: Changes) -> int:
         """Count one more try of C{message}, durably.  @return: how many that makes."""
@@ -154,14 +170,17 @@ class Dispatcher:
         self._knowledge.addBlock(message.sender_id, share.code, changes)
 
     def _componentShare(self, message: NetworkMessage, share: m.ComponentShare, changes: Changes) -> None:
-        self.log.info("Component {id} from {source}", id=plain(share.component.id), source=message.sender_id)
+        if self._tells("component"):
+            self.log.info("Component {id} from {source}", id=plain(share.component.id), source=message.sender_id)
         self._verification.learn(message.sender_id, share.component, changes)
         if share.session_id is not None and share.collaboration_complete:
             self._sessions.componentCame(share.session_id, message.sender_id, changes)
 
     def _performanceReport(self, message: NetworkMessage, report: m.PerformanceReport, changes: Changes) -> None:
+        if report.observation is not None:
+            return  # no hub sends one; it must not stand in the place of a verdict
         self._knowledge.addReport(message.sender_id, report, message.timestamp, changes)
-        if report.verdict is not None:
+        if report.verdict is not None and self._tells("report"):
             self.log.info(
                 "{id} was {verdict} by {reporter}",
                 id=plain(report.component_id),
@@ -172,16 +191,16 @@ class Dispatcher:
     def _featureRequest(self, message: NetworkMessage, forwarded: m.ForwardedFeatureRequest, changes: Changes) -> None:
         request = forwarded.original_request
         if not canHelpWith(request.feature, self._profile.capabilities):
-            self.log.info("can't help {ai} with {feature}", ai=forwarded.requestor, feature=plain(request.feature))
+            if self._tells("request"):
+                self.log.info("can't help {ai} with {feature}", ai=forwarded.requestor, feature=plain(request.feature))
             return
         self._features.enqueue(message.message_id, forwarded, changes)
 
     def _featureResponse(self, message: NetworkMessage, response: m.FeatureResponse, changes: Changes) -> None:
-        self.log.info(
-            "Answer to our request for {feature}: {what}",
-            feature=plain(response.original_request.feature),
-            what=plain(response.component.id if response.component is not None else response.reason or "nothing yet"),
-        )
+        if self._tells("response"):
+            what = response.component.id if response.component is not None else response.reason or "nothing yet"
+            feature = plain(response.original_request.feature)
+            self.log.info("Answer to our request for {feature}: {what}", feature=feature, what=plain(what))
         if response.component is not None:
             self._verification.learn(message.sender_id, response.component, changes)
 
@@ -204,17 +223,20 @@ class Dispatcher:
 
     def _error(self, message: NetworkMessage, error: m.WireError, changes: Changes) -> None:
         if error.code == "bad_credentials":
-            self._fail(self._refusal(error.message))
+            self._fail(self._refusal(plain(error.message, 300)))
         elif error.code == "taken_over":
-            self._fail(f"another process connected as {self._profile.aiId}: {error.message}")
+            self._fail(f"another process connected as {self._profile.aiId}: {plain(error.message, 300)}")
         elif error.code == "line_too_long":
             self._outbox.dropLongest(changes)
         elif error.class_ is ErrorClass.PERMANENT:
-            self.log.error("the hub will not take {id}: {m}", id=error.message_id, m=plain(error.message, 300))
+            if self._tells("refusal"):
+                about, why = plain(error.message_id or "what we said", 128), plain(error.message, 300)
+                self.log.error("the hub will not take {id}: {m}", id=about, m=why)
             if error.message_id is not None:
                 self._outbox.acked([error.message_id], changes)
         else:
-            self.log.warn("the hub says {code}: {m}", code=error.code, m=error.message)
+            if self._tells("error"):
+                self.log.warn("the hub says {code}: {m}", code=plain(error.code), m=plain(error.message, 300))
             if error.class_ is ErrorClass.RETRY:
                 # Coming back later sends all that is unacked again, in its order.
                 self._sync.comeBackLater()

@@ -12,7 +12,8 @@ from twisted.logger import Logger
 
 from kernelnet import artifacts as k
 from kernelnet import message as m
-from kernelnet.identity import IdentityError
+from kernelnet.artifacts import AI_ID
+from kernelnet.identity import IdentityError, isToken
 from kernelnet.message import Hello, MessageType, SyncRequest
 from kernelnet.trainer.connection.credentials import Credentials
 from kernelnet.trainer.connection.interfaces import Connection
@@ -21,11 +22,17 @@ from kernelnet.trainer.storage.database import Changes, Store
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 from kernelnet.trainer.storage.outbox import Outbox
 from kernelnet.trainer.work.verification import Verification
+from kernelnet.untrusted import plain
+from kernelnet.wire import WireProblem, isPosition
 
 __all__ = ["MAX_PAGES", "HubSync"]
 
 MAX_PAGES = 20
 """Maximum number of pages of the knowledge base that a newcomer reads: best and newest come first."""
+
+MAX_LOG_ID = 64
+MAX_PAGE_CURSOR = 256
+"""Characters that a hub takes back, see `kernelnet.message.Hello` and `kernelnet.message.SyncRequest`."""
 
 
 class HubSync:
@@ -70,7 +77,9 @@ class HubSync:
         self._page: str | None = None
         self._pages = 0
         self._synced = False
+        self._isUnsure = False
         self._reportWanted = False
+        self._takesObservations = False
 
     @inlineCallbacks
     def load(self) -> Any:
@@ -82,6 +91,10 @@ class HubSync:
 
     # -- this trainer's part
 
+    def observed(self) -> str | None:
+        """Log id of the hub that is to be told observations; C{None}: it would take them for something else."""
+        return self.logId if self._takesObservations else None
+
     def connected(self, connection: Connection) -> Hello:
         """
         A new connection: the next full C{training_sync} is the answer to our hello.
@@ -89,8 +102,9 @@ class HubSync:
         @return: the hello.
         """
         self._connection = connection
-        self._synced = False
+        self._synced = self._isUnsure = False
         self._pages = 0
+        self._takesObservations = False
         return Hello(
             specialization=self._profile.specialization,
             capabilities=self._profile.capabilities,
@@ -108,6 +122,25 @@ class HubSync:
         if self._connection is not None:
             self._connection.comeBackLater()
 
+    def isRead(self, seq: int) -> bool:
+        """Whether what the hub sends with C{seq} was taken before."""
+        return self.cursor is not None and seq <= self.cursor and not self._isUnsure
+
+    def move(self, seq: int | None) -> None:
+        """All that is for us up to C{seq} was taken."""
+        self.cursor, self._isUnsure = seq, False
+
+    def skipped(self) -> None:
+        """
+        A line of the hub was too long to be heard.  If it was the answer to our hello, we go on without it.
+
+        Which log it is, and whether it goes on where we were, nobody has told us then: so whatever is logged is taken
+        once, and the next hello asks again.
+        """
+        if not self._synced and self._connection is not None:
+            self._synced = self._isUnsure = True
+            self._outbox.connected(self._connection.sendLines)
+
     def keepCursor(self, changes: Changes) -> None:
         changes.add("REPLACE INTO meta VALUES ('cursor', ?)", str(self.cursor))
 
@@ -120,14 +153,21 @@ class HubSync:
 
     def pinged(self, beat: m.Heartbeat) -> None:
         """The hub has sent us all that is for us up to C{seq}: what is between there and us is not ours."""
-        if beat.seq is not None and self._synced and self.cursor is not None:
-            self.cursor = max(self.cursor, beat.seq)
+        if beat.seq is not None and isPosition(beat.seq) and self._synced and self.cursor is not None:
+            self.move(beat.seq if self._isUnsure else max(self.cursor, beat.seq))
             self._reportWanted = True
 
     def synced(self, sync: m.TrainingSync, changes: Changes) -> None:
-        """The answer to our hello, a page of the knowledge base, or news of who came or went."""
+        """
+        The answer to our hello, a page of the knowledge base, or news of who came or went.
+
+        @raise WireProblem: it says what no hub says, and what the next one would not take from us.
+        """
+        _check(sync)
         knowledge = self._knowledge
-        if sync.credential is not None:
+        if sync.credential is not None and not isToken(sync.credential):
+            self.log.error("the hub sent a credential that is no line of ASCII, which is not kept")
+        elif sync.credential is not None and not self._synced:
             # Before anything else: from the first use of it on, the join token is of no use to this id.
             what = "Enrolled as" if self._credentials.joining else "New credential for"
             try:
@@ -136,7 +176,7 @@ class HubSync:
                 self._fail(f"can't keep the credential in {self._credentials.path}: {e}")
                 return
             self.log.info("{what} {aiId}", what=what, aiId=self._profile.aiId)
-        knowledge.ais.update(sync.ai_info)
+        knowledge.tell(sync.ai_info)
         if sync.log_id is None:
             return  # just news of who came or went
         if sync.active_ais is not None:
@@ -147,11 +187,13 @@ class HubSync:
         following = sync.next
         if not self._synced:
             self._synced = True
+            self._takesObservations = m.OBSERVATIONS in sync.takes
             if sync.resumed:
                 following = self._page  # a newcomer whose connection was lost goes on with its reading
             else:
                 self._forgotten(changes)
-                self.logId, self.cursor = sync.log_id, sync.seq
+                self.logId = sync.log_id
+                self.move(sync.seq)
                 changes.add("REPLACE INTO meta VALUES ('log_id', ?)", self.logId)
                 self.keepCursor(changes)
             self._pages = MAX_PAGES
@@ -194,10 +236,20 @@ class HubSync:
         try:
             value = msgspec.convert(entry, cls)
         except ValueError as e:
-            self.log.debug("passed over an entry of the knowledge base: {error}", error=str(e))
+            self.log.debug("passed over an entry of the knowledge base: {error}", error=plain(str(e), 300))
             return
-        if isinstance(source, str) and source != self._profile.aiId:
+        if isinstance(source, str) and AI_ID.fullmatch(source) and source != self._profile.aiId:
             use(source, value, changes)
 
     def _addReport(self, source: str, report: m.PerformanceReport, changes: Changes) -> None:
         self._knowledge.addReport(source, report, "", changes)
+
+
+def _check(sync: m.TrainingSync) -> None:
+    """Whether a hub may have said it: what a trainer keeps of it must not shut it out from this hub or the next."""
+    if sync.log_id is not None and not (0 < len(sync.log_id) <= MAX_LOG_ID and sync.log_id.isprintable()):
+        raise WireProblem("invalid_message", f"`log_id` must be 1 to {MAX_LOG_ID} printable characters")
+    if sync.seq is not None and not isPosition(sync.seq):
+        raise WireProblem("invalid_message", "`seq` is no position in a log")
+    if sync.next is not None and len(sync.next) > MAX_PAGE_CURSOR:
+        raise WireProblem("invalid_message", f"`next` must have at most {MAX_PAGE_CURSOR} characters")

@@ -19,6 +19,13 @@ __all__ = ["Outbox"]
 WINDOW = 256
 """Maximum number of messages that are under way at once; more wait for acks."""
 
+WINDOW_BYTES = 4 << 20
+"""The same in bytes: the next message waits once there are as many."""
+
+MAX_ANSWERS = 2000
+ANSWER_ROOM = 4 << 20
+"""Messages that wait for their acks, and their bytes, with which nothing more is said that strangers cause."""
+
 Send = Callable[[list[bytes]], None]
 
 
@@ -40,6 +47,7 @@ class Outbox:
         self._broken = broken
         self._waiting: OrderedDict[str, bytes] = OrderedDict()
         self._underWay: OrderedDict[str, bytes] = OrderedDict()
+        self._bytes = self._bytesUnderWay = 0
         self._send: Send | None = None
 
     def __len__(self) -> int:
@@ -53,6 +61,17 @@ class Outbox:
         """Take up the messages that an earlier run left."""
         rows = yield self._store.read("SELECT message_id, line FROM outbox ORDER BY position")
         self._waiting = OrderedDict((messageId, bytes(line)) for messageId, line in rows)
+        self._bytes = sum(map(len, self._waiting.values()))
+
+    @property
+    def isFull(self) -> bool:
+        """Whether so much waits for its ack that nothing more is said which strangers cause, as often as they like."""
+        return len(self) >= MAX_ANSWERS or self._bytes >= ANSWER_ROOM
+
+    def answer(self, kind: MessageType, payload: Struct, changes: Changes, target: str | None = None) -> None:
+        """The same as C{say} for what strangers cause; nothing is said while it `isFull`."""
+        if not self.isFull:
+            self.say(kind, payload, changes, target)
 
     def say(self, kind: MessageType, payload: Struct, changes: Changes, target: str | None = None) -> None:
         """
@@ -89,6 +108,7 @@ class Outbox:
         for sql, parameters in changes.statements:
             if sql.startswith("INSERT INTO outbox"):
                 self._waiting[parameters[0]] = parameters[1]
+                self._bytes += len(parameters[1])
         self._pump()
 
     def connected(self, send: Send) -> None:
@@ -96,6 +116,7 @@ class Outbox:
         self._send = send
         self._waiting = OrderedDict([*self._underWay.items(), *self._waiting.items()])
         self._underWay = OrderedDict()
+        self._bytesUnderWay = 0
         self._pump()
 
     def disconnected(self) -> None:
@@ -104,9 +125,12 @@ class Outbox:
     def acked(self, messageIds: Iterable[str], changes: Changes) -> None:
         """The hub has these (or will never take them): forget them."""
         for messageId in messageIds:
-            if self._underWay.pop(messageId, None) is None:
-                self._waiting.pop(messageId, None)
-            changes.add("DELETE FROM outbox WHERE message_id = ?", messageId)
+            line = self._underWay.pop(messageId, None)
+            self._bytesUnderWay -= len(line or b"")
+            line = line or self._waiting.pop(messageId, None)
+            if line is not None:  # a hub may ack what we never said, as often as it likes
+                self._bytes -= len(line)
+                changes.add("DELETE FROM outbox WHERE message_id = ?", messageId)
         self._pump()
 
     def dropLongest(self, changes: Changes) -> None:
@@ -120,9 +144,10 @@ class Outbox:
         if self._send is None:
             return
         lines = []
-        while self._waiting and len(self._underWay) < WINDOW:
+        while self._waiting and len(self._underWay) < WINDOW and self._bytesUnderWay < WINDOW_BYTES:
             messageId, line = self._waiting.popitem(last=False)
             self._underWay[messageId] = line
+            self._bytesUnderWay += len(line)
             lines.append(line)
         if lines:
             self._send(lines)

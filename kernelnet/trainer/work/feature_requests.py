@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 
 import msgspec
 from twisted.internet.interfaces import IReactorTime
@@ -38,6 +39,9 @@ FEATURE_SECONDS = 6.0
 
 MAX_REQUESTS = 3
 """Maximum number of one peer's requests that wait; it is told that more than these won't be served."""
+
+MAX_WAITING = 60
+"""The same of all together; then of those who have most the newest is forgotten: the hub has answered it."""
 
 STALLED_ROUNDS = 3
 """Number of rounds of its own without anything better after which a trainer asks its peers."""
@@ -82,10 +86,12 @@ class FeatureRequests:
         if waiting < MAX_REQUESTS and isSmall(wanted.requirements):
             job = Job(FEATURE, request.requestor, msgspec.to_builtins(request))
             self._jobs.add(f"{FEATURE}:{messageId}", job, changes)
+            while len(all_ := self._jobs.ofKind(FEATURE)) > MAX_WAITING:
+                self._jobs.drop(_newestOfMost(all_), changes)
             return
         reason = f"{waiting} requests of yours are waiting" if waiting >= MAX_REQUESTS else "too many requirements"
         answer = FeatureResponse(original_request=FeatureRequest(wanted.feature), reason=reason)
-        self._outbox.say(MessageType.FEATURE_RESPONSE, answer, changes, target=request.requestor)
+        self._outbox.answer(MessageType.FEATURE_RESPONSE, answer, changes, target=request.requestor)
 
     async def run(self, key: str, job: Job) -> None:
         """Build for a request; the component, or why there is none, goes to who asked."""
@@ -102,12 +108,23 @@ class FeatureRequests:
                 level = (await self._local.remeasure(component)).validationLevel
         except Unmeasurable as error:
             reason = f"can't: {error}"
-        if not self._isRunning():
-            return
+        if self._isRunning():
+            await self.answer(key, job, component, level, reason)
+
+    async def answer(
+        self, key: str, job: Job, component: Component | None, level: float | None = None, reason: str = ""
+    ) -> None:
+        """
+        Answer a request by a component that passed the guard, or by the reason why there is none, and drop the job.
+
+        @param level: on validation, as measured here.
+        """
+        forwarded = msgspec.convert(job.body, ForwardedFeatureRequest)
+        request = forwarded.original_request
         changes = Changes()
         if component is None:
             response = FeatureResponse(original_request=request, reason=reason)
-            self._outbox.say(MessageType.FEATURE_RESPONSE, response, changes, target=forwarded.requestor)
+            self._outbox.answer(MessageType.FEATURE_RESPONSE, response, changes, target=forwarded.requestor)
         else:
             self.built += 1
             share = ComponentShare(
@@ -125,6 +142,13 @@ class FeatureRequests:
 
     def abandon(self, job: Job, changes: Changes) -> None:
         """Nothing more is said: the hub has answered the request itself, with the best that there was."""
+
+
+def _newestOfMost(jobs: Mapping[str, Job]) -> str:
+    """The key of the newest job of the peer that has most; of equals that of who came last."""
+    counts = Counter(job.source for job in jobs.values())
+    greedy = max(reversed(list(counts)), key=counts.__getitem__)
+    return next(key for key in reversed(list(jobs)) if jobs[key].source == greedy)
 
 
 class FeatureAsking:

@@ -65,11 +65,15 @@ class GoalBuilder:
         """For the specialization performance: the next component that it might make cheaper, each of them once."""
         if self._profile.specialization != "performance":
             return None
+        self._economized &= self._knowledge.components.keys()
         for known in self._knowledge.usable():
-            component, manifest = known.component, known.component.manifest
-            if manifest is None or manifest.report is None or component.digest in self._economized:
+            if known.task is None or known.digest in self._economized:
                 continue
-            self._economized.add(component.digest)
+            component = known.component
+            manifest = component.manifest
+            if manifest is None or manifest.report is None:
+                continue
+            self._economized.add(known.digest)
             report = manifest.report
             task = {"workbench": report.workbench, "trace_digest": report.trace_digest, "settings": report.settings}
             return Goal(manifest.workbench, seconds, objective="fuel", parents=[component], requirements=task)

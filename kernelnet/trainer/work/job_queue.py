@@ -21,6 +21,9 @@ __all__ = ["MAX_TRIES", "Job", "JobHandler", "JobQueue"]
 MAX_TRIES = 3
 """Number of failures after which a job is given up."""
 
+MAX_SERVED = 4096
+"""Number of peers of whom it is remembered when they are served next, besides those that wait."""
+
 
 class Job(NamedTuple):
     """
@@ -102,6 +105,10 @@ class JobQueue:
         key, _, _ = min((job for job in due if job[1] == source), key=lambda job: job[2])
         self._turn = max(self._turn, start[source])
         self._served[source] = self._turn + 1
+        if len(self._served) > MAX_SERVED:
+            # Who was never served counts alike, but for a turn: nobody gains by it that we forget him.
+            waiting = {job.source for job in self._jobs.values()}
+            self._served = {who: at for who, at in self._served.items() if who in waiting or at > self._turn}
         return key
 
     def took(self, source: str, seconds: float) -> None:

@@ -21,6 +21,7 @@ from kernelnet.trainer.storage.outbox import Outbox
 from kernelnet.trainer.work.feature_requests import FeatureAsking
 from kernelnet.trainer.work.goal_builder import GoalBuilder
 from kernelnet.trainer.work.publication import Publisher
+from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import Unmeasurable
 
 __all__ = ["ROUND_SECONDS", "SearchRounds"]
@@ -89,7 +90,7 @@ class SearchRounds:
             if component is not None:
                 level = (await self._local.remeasure(component)).validationLevel
         except Unmeasurable as error:
-            self.log.info("nothing built: {reason}", reason=str(error))
+            self.log.info("nothing built: {reason}", reason=plain(str(error), 300))
         if component is None and self._clock.seconds() - began < LEAST_SECONDS:
             await task.deferLater(self._clock, LEAST_SECONDS)
         if not self._isRunning():
@@ -127,10 +128,10 @@ class SearchRounds:
         validation = report.splits["validation"]
         mine = report.workbench_digest, report.trace_digest, report.settings
         for known in self._knowledge.usable(report.workbench):
-            other = known.component.claim
+            other = known.component.claim if known.trace == report.trace_digest else None
             if other is None or (other.workbench_digest, other.trace_digest, other.settings) != mine:
                 continue
-            if known.component.digest in parents or known.level is None:
+            if known.digest in parents or known.level is None:
                 continue
             # What was claimed of another engine's fuel nobody here has measured.
             isCheaper = other.engine != report.engine or other.splits["validation"].fuel > validation.fuel

@@ -63,7 +63,7 @@ class Verification:
 
     def enqueue(self, known: KnownComponent, changes: Changes) -> None:
         """Measure a claim when its time has come."""
-        digest = known.component.digest
+        digest = known.digest
         self._jobs.add(_key(digest), Job(MEASURE, known.source, digest), changes)
         # The knowledge forgets what one peer has too much of; there is nothing to measure then.
         components = self._knowledge.components
@@ -109,12 +109,12 @@ class Verification:
         """Keep the result of measuring a peer's claim again, and tell all."""
         if report.verdict is not None:
             self.verdicts[report.verdict] += 1
-            self._knowledge.judge(known.component.digest, report.verdict, changes, report.validationLevel)
+            self._knowledge.judge(known.digest, report.verdict, changes, report.validationLevel)
         self._knowledge.addReport(self._aiId, report, "", changes)
-        self._outbox.say(MessageType.PERFORMANCE_REPORT, report, changes)
+        self._outbox.answer(MessageType.PERFORMANCE_REPORT, report, changes)
         self.log.info(
             "Measured {id} of {source} again: {verdict}; {reason}",
-            id=plain(known.component.id),
+            id=plain(known.id),
             source=known.source,
             verdict=report.verdict.value if report.verdict else "?",
             reason=plain(report.reason, 300),
@@ -133,7 +133,7 @@ class Verification:
 
     def _counts(self, known: KnownComponent) -> bool:
         """Whether a measurement that has just ended says something of C{known}."""
-        return self._isRunning() and self._knowledge.components.get(known.component.digest) is known
+        return self._isRunning() and self._knowledge.components.get(known.digest) is known
 
 
 def _key(digest: str) -> str:

@@ -58,15 +58,17 @@ class VerifierSelection:
         if self._isOurs(known):
             return 1
         now = self._clock.seconds()
+        if len(self._since) > len(self._knowledge.components):  # what was forgotten meanwhile waits for nothing
+            self._since = {each: at for each, at in self._since.items() if each in self._knowledge.components}
         return 2 if now - self._since.setdefault(digest, now) >= REST_AFTER else None
 
     def isNeeded(self, known: KnownComponent) -> bool:
         """Whether it is worth measuring a claim here, now that its turn has come."""
-        digest = known.component.digest
+        digest = known.digest
         self._since.pop(digest, None)
         if self._isOurs(known) or self.isDrawn(digest, known.source):
             return True
-        reports = self._knowledge.benchmarks.get(known.component.id, {})
+        reports = self._knowledge.reportsOn(known.id)
         others = [
             report.verdict
             for aiId, report in reports.items()
@@ -76,8 +78,7 @@ class VerifierSelection:
 
     def _isOurs(self, known: KnownComponent) -> bool:
         """Whether this trainer could build on it."""
-        manifest = known.component.manifest
-        return manifest is not None and manifest.workbench in self._local.workbenches
+        return known.workbench in self._local.workbenches
 
 
 def _place(digest: str, aiId: str) -> bytes:

@@ -7,8 +7,10 @@ The workbench of page-cache eviction.
   - C{baselines/*.c}: hand-made policies; C{optimum.c}: Belady's; C{distances.c}: LRU stack distances
   - `readers`, `tables`, `layouts`, `block_traces`, `requests`: the trace formats; `sampling`: of very long ones;
     `trace`: dense numbers, digest, splits
+  - `object_cache`, `object_machine`, `object_scenario`, C{sized.c}, C{object_baselines/*.c}: the same for objects of
+    different sizes; `request_machine`: what both machines have in common
   - `capacity`: sizes of the cache, in blocks and as shares; `scenario`: one trace at one of them;
-    `patterns`: what can be learned about it
+    `patterns`: what can be learned about it; `statistics`: its training part in figures
   - `record`: a trace of what any program reads and writes, by strace; `_calls` understands what that writes
   - C{traces/}: two traces we recorded, and C{record.py}, which recorded them
 
@@ -17,18 +19,24 @@ This module imports neither numpy nor wasmtime, so that the plugin can be listed
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import hashlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
+from kernelnet.artifacts import Report
 from kernelnet.interfaces import IWorkbench
+from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.base import BaseWorkbench
-from kernelnet.workbench.errors import WorkbenchError
+from kernelnet.workbench.errors import WorkbenchError, WrongExport
 from kernelnet.workbench.file_system.abis import ABIS
 from kernelnet.workbench.file_system.capacity import DEFAULT_SHARE, MAX_CAPACITY, MIN_CAPACITY, SHARES, atMost, shareOf
+from kernelnet.workbench.file_system.object_cache import BYTES, ObjectCaches, objectCaches
+from kernelnet.workbench.file_system.object_cache import RULES as OBJECT_RULES
 
 if TYPE_CHECKING:
     from kernelnet.workbench.file_system.machine import FileSystemMachine
@@ -58,8 +66,8 @@ class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario
     """
     See `IWorkbench`.
 
-    Its only setting is C{capacity}, in blocks; by default a tenth of the trace's distinct blocks, and at least 16.
-    More than the distinct blocks would never make a policy choose.
+    Its setting C{capacity} is in blocks; by default a tenth of the trace's distinct blocks, and at least 16.  More than
+    the distinct blocks would never make a policy choose.  With C{bytes} it is an object cache's; see `object_cache`.
     """
 
     name = "file_system"
@@ -73,8 +81,14 @@ class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario
     )
     abis = ABIS
     folder = Path(__file__).parent
-    rules = RULES
+    rules = RULES + OBJECT_RULES
     baselineNames = ("fifo", "lru", "clock", "lfu", "2q", "arc", "lirs", "s3fifo", "sieve")
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """See `IWorkbench`; of all that decides scores, those of object caches too."""
+        sized = (self.folder / "sized.c").read_bytes()
+        return hashlib.sha256(super().digest.encode("ascii") + sized).hexdigest()
 
     def machine(self, path: Path) -> FileSystemMachine:
         from kernelnet.workbench.file_system.machine import FileSystemMachine
@@ -83,7 +97,9 @@ class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario
         return FileSystemMachine(loadTrace(path))
 
     def complete(self, trace: Trace, settings: Mapping[str, int]) -> dict[str, int]:
-        self.refuseUnknown(settings, ("capacity",))
+        self.refuseUnknown(settings, ("capacity", "bytes"))
+        if settings.get("bytes", 0):
+            return self._sized(settings["bytes"]).complete(trace, settings)
         most = atMost(trace.distinct)
         capacity = settings.get("capacity", min(most, max(MIN_CAPACITY, shareOf(trace.distinct, DEFAULT_SHARE))))
         if not 1 <= capacity <= most:
@@ -105,9 +121,40 @@ class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario
 
     def inWords(self, settings: Mapping[str, int]) -> str:
         """See `BaseWorkbench.inWords`: the cache's size, whose default is the trace's."""
+        if settings.get("bytes", 0):
+            return self._sized(settings["bytes"]).inWords(settings)
         return f"{settings['capacity']} blocks"
 
+    def scenarioFor(self, report: Report, paths: Iterable[str | Path]) -> FileSystemScenario:
+        """See `IWorkbench.scenarioFor`: a claim about an object cache was measured by other rules."""
+        bench = self.sized.get(report.settings.get("bytes", 0))
+        return super().scenarioFor(report, paths) if bench is None else bench.scenarioFor(report, paths)
+
+    def abiOf(self, wasm: bytes) -> Abi:
+        """See `IWorkbench.abiOf`: a module that is for object caches alone has an ABI of these."""
+        try:
+            return super().abiOf(wasm)
+        except WrongExport:
+            try:
+                return self._sized(BYTES).abiOf(wasm)
+            except WrongExport:
+                pass
+            raise
+
+    @functools.cached_property
+    def sized(self) -> dict[int, ObjectCaches]:
+        """The benches of object caches, by the setting C{bytes}."""
+        return objectCaches(lambda path: self._machine(path).objects, lambda: self.digest)
+
+    def _sized(self, mode: int) -> ObjectCaches:
+        """@raise WorkbenchError: it is no value of the setting C{bytes}."""
+        if mode not in self.sized:
+            raise WorkbenchError(f"bytes is {mode}; it should be 0, 1 (bytes missed) or 2 (requests missed)")
+        return self.sized[mode]
+
     def makeScenario(self, machine: FileSystemMachine, settings: Mapping[str, int]) -> FileSystemScenario:
+        if settings.get("bytes", 0):
+            return self._sized(settings["bytes"]).makeScenario(machine.objects, settings)
         from kernelnet.workbench.file_system.scenario import FileSystemScenario
 
         return FileSystemScenario(self, machine, settings)

@@ -24,7 +24,7 @@ import numpy as np
 from kernelnet.workbench.account import MAX_FIRST, Account
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.file_system.layouts import SECTOR
-from kernelnet.workbench.file_system.requests import PAGE, Requests
+from kernelnet.workbench.file_system.requests import PAGE, Requests, bounded
 from kernelnet.workbench.reading import shown, wholeLines
 
 __all__ = ["BLKPARSE", "FIO", "MAX_BLOCKS", "readArc", "readBlkparse", "readFio", "readVscsi"]
@@ -185,8 +185,8 @@ block number, time in microseconds.  Version 2: command, version, serial number,
 response time.  The version is the upper byte of the field.
 """
 
-_FIELDS = {1: (3, 4, 5), 2: (0, 1, 5)}
-"""Which fields are the command, the version and the block number."""
+_FIELDS = {1: (3, 4, 5, 1), 2: (0, 1, 5, 3)}
+"""Which fields are the command, the version, the block number and the length in bytes."""
 
 
 def readVscsi(path: Path, parts: Iterator[bytes], account: Account) -> Iterator[Requests]:
@@ -207,13 +207,14 @@ def readVscsi(path: Path, parts: Iterator[bytes], account: Account) -> Iterator[
             account.format = f"vscsiStats, version {version}"
         whole = len(data) // record.size * record.size
         rows = list(record.iter_unpack(data[:whole]))
-        command, _, block = _FIELDS[version]
+        command, _, block, length = _FIELDS[version]
         ids = np.array([row[block] for row in rows], np.uint64)
         writes = np.array([row[command] & 0xFF in (0x0A, 0x2A, 0x8A, 0xAA) for row in rows], np.bool_)
         for row in rows[: MAX_FIRST - len(account.first)]:
             what = "write" if row[command] & 0xFF in (0x0A, 0x2A, 0x8A, 0xAA) else "read"
             account.first.append((f"command {row[command]:#x}, block {row[block]}", f"{what} block {row[block]}"))
-        yield Requests(ids, writes)
+        sizes = bounded(np.array([row[length] for row in rows], np.uint64), account)
+        yield Requests(ids, writes, sizes=sizes)
         number += len(rows)
         rest = data[whole:]
     if record is None:

@@ -6,7 +6,18 @@ import re
 
 from kernelnet.workbench.errors import WorkbenchError
 
-__all__ = ["DEFAULT_SHARE", "MAX_CAPACITY", "MIN_CAPACITY", "SHARES", "atMost", "blocksOf", "shareOf"]
+__all__ = [
+    "DEFAULT_SHARE",
+    "MAX_CAPACITY",
+    "MIN_CAPACITY",
+    "NO_SIZES",
+    "SHARES",
+    "atMost",
+    "blocksOf",
+    "bytesInWords",
+    "bytesOf",
+    "shareOf",
+]
 
 MIN_CAPACITY = 16
 """Of those that are chosen by default: with fewer slots, luck decides."""
@@ -18,6 +29,8 @@ SHARES = ("0.1%", "1%", "10%")
 """Of the distinct blocks: what is trained at by default."""
 
 DEFAULT_SHARE = "10%"
+
+NO_SIZES = "its requests tell no sizes of objects, or one for all, so bytes should be 0: all blocks are of one size"
 
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?) ?%")
 _BLOCKS = re.compile(r"[0-9]{1,30}")
@@ -61,3 +74,26 @@ def blocksOf(distinct: int, capacity: str) -> int:
     if not 1 <= blocks <= atMost(distinct):
         raise WorkbenchError(f"capacity is {blocks}; it should be 1 to {atMost(distinct)} blocks")
     return blocks
+
+
+def bytesOf(footprint: int, capacity: str) -> int:
+    """
+    Bytes that a user means by C{"10%"} (of the bytes of all objects, at least one) or C{"1000"} (bytes).
+
+    @raise WorkbenchError: it is neither.
+    """
+    text = capacity.strip()
+    if text.endswith("%"):
+        return max(1, shareOf(footprint, text))
+    if not _BLOCKS.fullmatch(text):
+        raise WorkbenchError(f"{capacity!r} is no capacity; it should be bytes, like 1000000, or a share, like 10%")
+    return int(text)
+
+
+def bytesInWords(number: int) -> str:
+    """Bytes for people, like C{12.3 MiB}."""
+    size, units = float(number), ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
+    while size >= 1024 and len(units) > 1:
+        size /= 1024
+        units.pop(0)
+    return f"{number} B" if units[0] == "B" else f"{size:.3g} {units[0]}"

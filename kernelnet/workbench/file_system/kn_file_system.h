@@ -1,6 +1,6 @@
 /*
  * A page cache's eviction policy, in one of two ABIs: file_system/full/2 is four functions that keep what they like to know,
- * file_system/rank/1 is one function of numbers that the bench keeps.
+ * file_system/rank/1 is one function of numbers that the bench keeps.  Both have a sister for objects of different sizes.
  *
  * The cache has `capacity` slots, numbered from 0, each of which holds one block; all blocks have the same size.  The
  * bench walks a trace of requests.  Every block that is requested comes into the cache: a policy chooses what goes, not
@@ -53,13 +53,15 @@ KN_EXPORT("kn_insert") void kn_insert(u32 slot, u64 key);
 KN_EXPORT("kn_forget") void kn_forget(u32 slot);
 
 /*
- * Optional, both or none: objects of different sizes, and a cache of so many bytes.  No trace is measured so today.
+ * file_system/full_sized/1 has these two besides: objects of different sizes, and a cache of so many bytes (the bench's setting
+ * `bytes`).  A policy that has them is for blocks of one size, too: there they are not called.
  *
  *     once, right after kn_init         kn_bytes(capacity), in bytes; kn_init's capacity is then the number of slots, which is
  *                                       no less than the objects that can be resident at once: room runs out, slots don't
  *     before each request's first call  kn_size(bytes), >= 1: the resident object's at a hit, else that of the one that comes in
  *     while there is too little room    kn_victim(key) again and again: each time another resident object's slot, which is free
- *                                       at once; a slot that is free already ends the run as a broken contract
+ *                                       at once; a slot that is free already ends the run as a broken contract.  KN_NONE: the
+ *                                       object doesn't come in, and what went for it is gone
  *     once there is room                kn_insert(slot, key), into any slot that is free
  *
  * An object that is larger than the cache never comes in, and the policy isn't called.  An object keeps the size with
@@ -89,8 +91,11 @@ KN_EXPORT("kn_size") void kn_size(u32 bytes);
 KN_EXPORT("kn_rank")
 f64 kn_rank(f64 age, f64 life, f64 freq, f64 gap, f64 gap2, f64 hist, f64 ghostgap, f64 pressure);
 
-/* Optional: asked instead of kn_rank where objects have sizes; `size` is the object's, in multiples of the mean of those that are
- * resident.  No trace is measured so today. */
+/*
+ * file_system/rank_sized/1, where objects have sizes (the setting `bytes`): the lowest of those asked for goes, again and again, until
+ * there is room.  `size` is the object's, in multiples of the mean of those that are resident; "capacity" and "slots" above are the
+ * objects of the mean size of all that fit into the cache.
+ */
 KN_EXPORT("kn_rank_sized")
 f64 kn_rank_sized(f64 age, f64 life, f64 freq, f64 gap, f64 gap2, f64 hist, f64 ghostgap, f64 pressure, f64 size);
 

@@ -30,6 +30,7 @@ ID_COLUMNS = (
 """Names of the column with the id, the first that is there counts."""
 
 _SIZES = ("size", "length", "len", "bytes", "iosize", "requestsize", "reqsize", "sizebytes")
+_OBJECT_SIZES = (*_SIZES, "objsize", "objectsize", "valuesize", "valsize", "keyvaluesize")
 _SIZES_IN_SECTORS = ("sizesectors", "lengthsectors", "nrsectors", "numsectors", "sectorcount", "nsectors")
 _OPS = (
     *("op", "operation", "opcode", "optype", "opname", "rw", "rwbs", "iotype", "ioop", "readwrite"),
@@ -58,6 +59,8 @@ class Columns:
     @ivar op: what is done with it; C{written}: the values, in lower case, that tell a write besides the usual ones.
     @ivar disk: the columns that name the disk.
     @ivar count: for how many requests the row stands.
+    @ivar object: the columns that together are the bytes of an object, where rows are for no ranges; rows may lack
+        them.
     @ivar keys: whether ids may be words as well as numbers.
     """
 
@@ -70,6 +73,7 @@ class Columns:
     written: frozenset[str] = frozenset()
     disk: tuple[int, ...] = ()
     count: int | None = None
+    object: tuple[int, ...] = ()
     time: int | None = None
     keys: bool = False
 
@@ -86,7 +90,7 @@ class Columns:
         for column, meaning in ((self.op, "read or write"), (self.count, "number of requests"), (self.time, "time")):
             if column is not None:
                 what[column] = meaning
-        what |= dict.fromkeys(self.disk, "disk")
+        what |= dict.fromkeys(self.disk, "disk") | dict.fromkeys(self.object, "size of the object in bytes")
         return {name: what.get(column, "not used") for column, name in enumerate(names)}
 
 
@@ -151,13 +155,13 @@ LAYOUTS = (
         "Twitter's cache traces",
         "time,key,key size,value size,client,operation,ttl",
         (_N, r".+", _N, _N, _N, r"[a-z]{2,10}", _N),
-        Columns(1, "", op=5, time=0, keys=True),
+        Columns(1, "", op=5, time=0, keys=True, object=(2, 3)),
     ),
     _Layout(
         "IBM's object store traces",
         "time operation object size …",
         (_N, r"REST\.[A-Z]+\.[A-Z]+", r"\S+"),
-        Columns(2, "", op=1, time=0, keys=True),
+        Columns(2, "", op=1, time=0, keys=True, object=(3,)),
         blanks=True,
         more=True,
     ),
@@ -165,7 +169,7 @@ LAYOUTS = (
         "webcachesim's and AdaptSize's traces",
         "time id size …",
         (r"[0-9.]+", r"\S+", r"[0-9]+"),
-        Columns(1, "", time=0, keys=True),
+        Columns(1, "", time=0, keys=True, object=(2,)),
         blanks=True,
         more=True,
     ),
@@ -214,6 +218,7 @@ def byHeader(row: Sequence[str]) -> Columns | None:
         unit, right = 0, f"each line should have a block id in column {column + 1}"
     else:
         right = f"each line should have an offset in column {column + 1} and a size in column {size + 1}"
+    known = first(_OBJECT_SIZES) if unit == 0 else None
     disks = tuple(at for at, name in enumerate(names) if name in _DISKS and at != column)
     return Columns(
         column,
@@ -225,6 +230,7 @@ def byHeader(row: Sequence[str]) -> Columns | None:
         written=written,
         disk=disks,
         count=first(_COUNTS),
+        object=() if known is None or known == column else (known,),
         time=first(_TIMES),
         keys=names[column] in map(normalized, _KEYS),
     )

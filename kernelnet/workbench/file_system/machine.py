@@ -11,36 +11,44 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kernelnet.workbench.errors import ContractBroken
+from kernelnet.workbench.errors import ContractBroken, WorkbenchError
 from kernelnet.workbench.file_system.abis import ABIS, HEADER
-from kernelnet.workbench.file_system.capacity import atMost
+from kernelnet.workbench.file_system.capacity import NO_SIZES, atMost
+from kernelnet.workbench.file_system.object_machine import ObjectMachine
+from kernelnet.workbench.file_system.request_machine import RequestMachine
 from kernelnet.workbench.file_system.trace import Trace
-from kernelnet.workbench.machine import Arena, Layout, Machine, Memory, ownModule
+from kernelnet.workbench.machine import Arena, Layout, Memory, ownModule
 
 __all__ = ["FileSystemMachine", "optimumMisses", "stackDistances"]
 
 _HERE = Path(__file__).parent
 
 
-class FileSystemMachine(Machine):
+class FileSystemMachine(RequestMachine):
     """See `Machine`; an event is a request, and the score is misses."""
 
     abis = ABIS
-    header = HEADER
-
-    trace: Trace
 
     def __init__(self, trace: Trace) -> None:
         super().__init__(trace)
+        self._objects: ObjectMachine | None = None
         self._distinct: dict[int, int] = {end: trace.distinctBefore(end) for end in trace.ends.values()}
 
-    def fuelLimit(self, events: int, settings: Mapping[str, int]) -> int:
-        """4000 units a request and 10000 a slot, where LRU uses 60 a request and simple rank functions up to 900."""
-        return 100_000_000 + 4_000 * events + 10_000 * settings["capacity"]
+    @property
+    def objects(self) -> ObjectMachine:
+        """
+        The machine of object caches for the same trace, made once.
 
-    def memoryLimit(self, settings: Mapping[str, int]) -> int:
-        """64 MiB and 1 KiB a slot, at most 1 GiB."""
-        return min(1 << 30, (64 << 20) + 1024 * settings["capacity"])
+        @raise WorkbenchError: the trace tells no sizes.
+        """
+        if self.trace.sizes is None:
+            raise WorkbenchError(f"{self.trace.name}: {NO_SIZES}")
+        if self._objects is None:
+            self._objects = ObjectMachine(self.trace)
+        return self._objects
+
+    def slotsOf(self, settings: Mapping[str, int]) -> int:
+        return settings["capacity"]
 
     def layOut(self) -> Arena:
         layout = Layout()

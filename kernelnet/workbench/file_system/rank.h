@@ -7,9 +7,25 @@
  * eviction to the next, as Redis does, cost as much as drawing more, and gave no more.)
  *
  * An evicted block is remembered until as many more were evicted as the cache has slots.
+ *
+ * Where objects have sizes (KN_SIZED, see sized.c), "slots" are the objects of the mean size that fit into the cache, and those that
+ * are resident are drawn from.
  */
+#ifdef KN_SIZED
+KN_POLICY("kn_rank_sized")
+extern f64 kn_rank_sized(f64 age, f64 life, f64 freq, f64 gap, f64 gap2, f64 hist, f64 ghostgap, f64 pressure, f64 size);
+#define RANK(r, slot)                                                                                                   \
+    kn_rank_sized(since(r->last), since(r->came), r->freq, r->gap, r->gap2, r->hist, r->ghostgap, pressure,             \
+                  (f64)size_in[slot] * (f64)count / (f64)occupied)
+#define RESIDENTS count
+#define RESIDENT(at) order[at]
+#else
 KN_POLICY("kn_rank")
 extern f64 kn_rank(f64 age, f64 life, f64 freq, f64 gap, f64 gap2, f64 hist, f64 ghostgap, f64 pressure);
+#define RANK(r, slot) kn_rank(since(r->last), since(r->came), r->freq, r->gap, r->gap2, r->hist, r->ghostgap, pressure)
+#define RESIDENTS slots
+#define RESIDENT(at) at
+#endif
 
 #define CANDIDATES 16
 #define UNKNOWN 1e6 /* a time that there isn't: longer than any */
@@ -63,7 +79,7 @@ static u32 victim;
 /* What is not a number ranks highest; of equals the first goes. */
 static inline void consider(u32 slot) {
     const resident *r = &residents[slot];
-    f64 rank = kn_rank(since(r->last), since(r->came), r->freq, r->gap, r->gap2, r->hist, r->ghostgap, pressure);
+    f64 rank = RANK(r, slot);
     if (rank < lowest || victim == KN_NONE) {
         lowest = rank == rank ? rank : __builtin_inf();
         victim = slot;
@@ -73,14 +89,14 @@ static inline void consider(u32 slot) {
 static u32 kn_victim(u64 block) {
     lowest = __builtin_inf();
     victim = KN_NONE;
-    if (slots <= CANDIDATES) {
-        for (u32 slot = 0; slot < slots; slot++) consider(slot);
+    if (RESIDENTS <= CANDIDATES) {
+        for (u32 at = 0; at < RESIDENTS; at++) consider(RESIDENT(at));
     } else {
         for (u32 i = 0; i < CANDIDATES; i++) {
             /* The linear congruential generator of Knuth's MMIX (The Art of Computer Programming 2, 3.3.4); its upper
              * half is used. */
             seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-            consider((u32)((seed >> 32) * slots >> 32));
+            consider(RESIDENT((u32)((seed >> 32) * RESIDENTS >> 32)));
         }
     }
     const resident *r = &residents[victim];

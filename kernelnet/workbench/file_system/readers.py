@@ -35,7 +35,7 @@ from kernelnet.workbench.file_system.block_traces import (
     readFio,
     readVscsi,
 )
-from kernelnet.workbench.file_system.requests import Requests, numberOf
+from kernelnet.workbench.file_system.requests import Requests, bounded, numberOf
 from kernelnet.workbench.file_system.sampling import sample
 from kernelnet.workbench.reading import BOM, PIECE, nameOf, pieces, plainName, shown, wholeLines
 
@@ -139,7 +139,9 @@ def _oracleGeneral(path: Path, parts: Iterator[bytes], account: Account) -> Iter
     for piece in parts:
         data = rest + piece
         whole = len(data) // size * size
-        yield _noted(Requests(np.frombuffer(data[:whole], _RECORD)["id"].astype(np.uint64)), account)
+        records = np.frombuffer(data[:whole], _RECORD)
+        sizes = bounded(records["size"].astype(np.uint64), account)
+        yield _noted(Requests(records["id"].astype(np.uint64), sizes=sizes), account)
         record += whole // size
         rest = data[whole:]
     if rest:

@@ -11,10 +11,13 @@ import numpy.typing as npt
 
 from kernelnet.workbench.account import Account
 
-__all__ = ["PAGE", "Requests", "expanded", "numberOf", "numbersOf"]
+__all__ = ["MAX_SIZE", "PAGE", "Requests", "bounded", "expanded", "numberOf", "numbersOf"]
 
 PAGE = 4096
 """Bytes of a block, where a trace has ranges of bytes."""
+
+MAX_SIZE = (1 << 32) - 1
+"""Bytes of an object: what is larger counts as that much."""
 
 _ONCE = 1 << 20
 _NUMBER = re.compile(rb"[0-9]{1,20}")
@@ -25,6 +28,8 @@ class Requests:
     """
     @ivar ids: by request, the id of its block.
     @ivar writes: by request, whether the block is written; C{None} if none is, or the trace does not say.
+    @ivar sizes: by request, the bytes of its object, 1 to C{MAX_SIZE}; C{None} where blocks are of one size, or a
+        request does not tell it.
     @ivar whole: how many requests the file has, where that is known.
     @ivar oneIn: these are the requests for one in so many of its blocks; see `sampling`.
     @ivar account: how the file was read.
@@ -35,6 +40,19 @@ class Requests:
     whole: int = 0
     oneIn: int = 1
     account: Account = field(default_factory=Account)
+    sizes: npt.NDArray[np.uint32] | None = None
+
+
+def bounded(sizes: npt.NDArray[np.uint64], account: Account) -> npt.NDArray[np.uint32]:
+    """
+    Sizes as they count, 1 to C{MAX_SIZE}.
+
+    @param account: its figures tell of how many requests the size was another.
+    """
+    for name, other in (("sizes of 0, which count as 1", sizes == 0), ("sizes above 4 GiB, cut", sizes > MAX_SIZE)):
+        if count := int(np.count_nonzero(other)):
+            account.figures[name] = int(account.figures.get(name, 0)) + count
+    return np.clip(sizes, 1, MAX_SIZE).astype(np.uint32)
 
 
 def numberOf(text: bytes) -> int | None:
@@ -63,10 +81,11 @@ def expanded(
     writes: npt.NDArray[np.bool_] | None,
     *,
     isRange: bool,
+    sizes: npt.NDArray[np.uint32] | None = None,
 ) -> Iterator[Requests]:
     """Rows that stand for several requests, in bounded pieces: for the pages from the id on, or for the id again."""
     if (many == 1).all():
-        yield Requests(ids, writes)
+        yield Requests(ids, writes, sizes=sizes)
         return
     ends = np.cumsum(many)
     start = 0
@@ -78,5 +97,9 @@ def expanded(
         if isRange:
             within = np.arange(len(found)) - np.repeat(ends[start:stop] - counts - before, counts)
             found = found + within.astype(np.uint64)
-        yield Requests(found, None if writes is None else np.repeat(writes[start:stop], counts))
+        yield Requests(
+            found,
+            None if writes is None else np.repeat(writes[start:stop], counts),
+            sizes=None if sizes is None else np.repeat(sizes[start:stop], counts),
+        )
         start = stop

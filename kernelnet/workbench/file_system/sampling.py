@@ -53,14 +53,21 @@ def sample(path: Path, parts: Iterable[Requests], account: Account | None = None
         raise tooFew
     ids = np.concatenate([np.empty(0, np.uint64), *(each.ids for each in kept)])
     written = np.concatenate([np.empty(0, np.bool_), *(each.writes for each in kept if each.writes is not None)])
-    return Requests(ids, written if written.any() else None, whole, 1 << halvings, account or Account())
+    # Sizes that not all requests tell are no sizes.
+    sizes = [each.sizes for each in kept if each.sizes is not None]
+    known = np.concatenate(sizes) if ids.size and sum(map(len, sizes)) == len(ids) else None
+    return Requests(ids, written if written.any() else None, whole, 1 << halvings, account or Account(), known)
 
 
 def _taken(part: Requests, halvings: int) -> Requests:
     if not halvings:
         return part
     left = _hashed(part.ids) >> np.uint64(64 - halvings) == 0
-    return Requests(part.ids[left], None if part.writes is None else part.writes[left])
+    return Requests(
+        part.ids[left],
+        None if part.writes is None else part.writes[left],
+        sizes=None if part.sizes is None else part.sizes[left],
+    )
 
 
 def _hashed(ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from kernelnet.artifacts import Pattern
 from kernelnet.workbench.base import BaseScenario
-from kernelnet.workbench.file_system.machine import FileSystemMachine, optimumMisses
+from kernelnet.workbench.file_system.machine import optimumMisses
 from kernelnet.workbench.file_system.patterns import learnPatterns
+from kernelnet.workbench.file_system.request_machine import RequestMachine
+from kernelnet.workbench.file_system.statistics import trainColumns, trainStatistics
 
 __all__ = ["FileSystemScenario"]
 
@@ -16,7 +21,7 @@ SHORT, LONG = 200_000, 2_000_000
 class FileSystemScenario(BaseScenario):
     """See `IScenario`; the optimum is Belady's."""
 
-    machine: FileSystemMachine
+    machine: RequestMachine
 
     @property
     def variants(self) -> int:
@@ -30,3 +35,9 @@ class FileSystemScenario(BaseScenario):
 
     def learnPatterns(self) -> list[Pattern]:
         return learnPatterns(self.machine.trace, self.settings["capacity"])
+
+    def trainStatistics(self) -> dict[str, Any]:
+        return trainStatistics(self.machine.trace, self.settings["capacity"])
+
+    def trainColumns(self) -> Mapping[str, Any]:
+        return trainColumns(self.machine.trace)

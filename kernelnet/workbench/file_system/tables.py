@@ -23,7 +23,7 @@ from kernelnet.workbench.account import MAX_FIRST, Account
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.file_system import layouts
 from kernelnet.workbench.file_system.layouts import SECTOR, Columns
-from kernelnet.workbench.file_system.requests import PAGE, Requests, expanded, numberOf, numbersOf
+from kernelnet.workbench.file_system.requests import PAGE, Requests, bounded, expanded, numberOf, numbersOf
 from kernelnet.workbench.reading import shown, wholeLines
 
 __all__ = ["MAX_RANGE", "MAX_REPEAT", "WRITES", "read"]
@@ -88,6 +88,7 @@ class _Table:
         self._disks: dict[tuple[str, ...], int] = {}
         self._ops: set[str] = set()
         self._sizes = self._oddSizes = 0
+        self._lacksSize = 0
         self._areWords: bool | None = None
         self._times: tuple[str, str] | None = None
 
@@ -218,13 +219,14 @@ class _Table:
             ids = self._onDisks(ids, [cells[column] for column in columns.disk], numbers, columns)
         writes = self._written(cells[columns.op], columns) if columns.op is not None else None
         isRange = bool(columns.unit)
+        objectSizes = self._objectSizes(cells, numbers, columns)
         if columns.count is not None:
             many = self._repeats(cells[columns.count], numbers)
         if columns.time is not None:
             first = self._times[0] if self._times else cells[columns.time][0]
             self._times = first, cells[columns.time][-1]
         self._keepFirst(cells, ids, many, writes)
-        yield from expanded(ids, many, writes, isRange=isRange)
+        yield from expanded(ids, many, writes, isRange=isRange, sizes=objectSizes)
 
     def _wrong(self, at: int, numbers: Sequence[int], text: str, what: str) -> TraceError:
         assert self._columns is not None
@@ -297,6 +299,23 @@ class _Table:
             other = ids ^ disks * np.uint64(0x9E3779B97F4A7C15)
         return np.where(large, other, plain)
 
+    def _objectSizes(
+        self, cells: Sequence[Sequence[str]], numbers: Sequence[int], columns: Columns
+    ) -> npt.NDArray[np.uint32] | None:
+        """Bytes of each row's object; C{None}: a row doesn't tell it, and so the whole table has no sizes."""
+        if not columns.object or self._lacksSize:
+            return None
+        total = np.zeros(len(numbers), np.uint64)
+        for column in columns.object:
+            found = numbersOf(cells[column]) if column < len(cells) else None
+            if found is None:
+                texts = cells[column] if column < len(cells) else [""] * len(numbers)
+                bad = (at for at, cell in enumerate(texts) if numberOf(_bytes(cell.strip())) is None)
+                self._lacksSize = numbers[next(bad)]
+                return None
+            total += np.minimum(found, np.uint64(1 << 40))
+        return bounded(total, self._account)
+
     def _written(self, cells: Sequence[str], columns: Columns) -> npt.NDArray[np.bool_]:
         distinct = {cell: cell.strip().lower() for cell in set(cells)}
         if len(self._ops) < 64:
@@ -359,6 +378,8 @@ class _Table:
                 f"{op!r} has only 0 and 1, of which neither says whether it writes: all count as reads; R and W would"
                 " be understood"
             )
+        if self._lacksSize:
+            account.doubt(f"line {self._lacksSize} tells no size of its object, so no sizes are known")
         if self._sizes and self._oddSizes > 0.9 * self._sizes and columns.sizeUnit == 1 and columns.unit == 1:
             account.doubt(
                 "hardly any size is a multiple of 512, so sizes and offsets may be in sectors: name these columns"

@@ -5,7 +5,8 @@ The workbench of congestion control.
   - C{driver.c}: senders, queue, link and score, with C{full.h} or C{rank.h}; `machine` runs it with a policy
   - C{baselines/*.c}: hand-made policies
   - `readers`: mahimahi's link traces; `trace`: opportunities by millisecond, digest, splits
-  - `scenario`: one link with its queue and flows; `patterns`: what can be learned about it
+  - `scenario`: one link with its queue and flows; `patterns`: what can be learned about it; `statistics`: its
+    training part in figures
   - C{traces/}: links we recorded, and C{record.py}, which recorded them
 
 This module imports neither numpy nor wasmtime, so that the plugin can be listed without the C{[trainer]} extra.

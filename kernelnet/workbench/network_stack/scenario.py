@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from kernelnet.artifacts import Pattern
 from kernelnet.workbench.base import BaseScenario
 from kernelnet.workbench.network_stack.machine import NetworkStackMachine
 from kernelnet.workbench.network_stack.patterns import learnPatterns
+from kernelnet.workbench.network_stack.statistics import trainColumns, trainStatistics
 
 __all__ = ["NetworkStackScenario"]
 
@@ -20,3 +24,9 @@ class NetworkStackScenario(BaseScenario):
 
     def learnPatterns(self) -> list[Pattern]:
         return learnPatterns(self.machine.trace)
+
+    def trainStatistics(self) -> dict[str, Any]:
+        return trainStatistics(self.machine.trace, self.settings["rtt_ms"])
+
+    def trainColumns(self) -> Mapping[str, Any]:
+        return trainColumns(self.machine.trace)

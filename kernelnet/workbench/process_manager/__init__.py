@@ -8,7 +8,8 @@ The workbench of CPU scheduling.
   - C{baselines/*.c}: hand-made policies
   - `readers`, `ftrace`, `schedviz`: SWF, Linux's scheduler events, our own format
   - `trace`: dense numbers, digest, splits, load; `tasks`: what readers give, whatever the format
-  - `scenario`: one log with its settings; `patterns`: what can be learned about it
+  - `scenario`: one log with its settings; `patterns`: what can be learned about it; `statistics`: its training
+    part in figures
   - `record`: records the machine at hand
   - C{traces/}: two logs we recorded, and C{record.py}, which recorded them
 

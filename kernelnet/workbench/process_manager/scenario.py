@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from kernelnet.artifacts import Pattern
 from kernelnet.workbench.base import BaseScenario
 from kernelnet.workbench.process_manager.machine import ProcessManagerMachine, srptScores
 from kernelnet.workbench.process_manager.patterns import learnPatterns
+from kernelnet.workbench.process_manager.statistics import trainColumns, trainStatistics
 
 __all__ = ["ProcessManagerScenario"]
 
@@ -20,3 +24,9 @@ class ProcessManagerScenario(BaseScenario):
 
     def learnPatterns(self) -> list[Pattern]:
         return learnPatterns(self.machine.trace)
+
+    def trainStatistics(self) -> dict[str, Any]:
+        return trainStatistics(self.machine.trace)
+
+    def trainColumns(self) -> Mapping[str, Any]:
+        return trainColumns(self.machine.trace)

@@ -7,7 +7,7 @@ The workbench of intrusion detection: an anomaly score over sequences of system 
     `machine` runs both
   - C{baselines/*.c}: hand-made detectors; `detection`: how good a ranking is
   - `readers`: ADFA-LD, UNM/STIDE and our own format; `strace`: what it writes; `trace`: what is learned and what
-    tested; `scenario`; `patterns`: what can be learned about it
+    tested; `scenario`; `patterns`: what can be learned about it; `statistics`: its training part in figures
   - C{traces/}: two data sets we recorded, and C{record.py}, which recorded them
 
 This module imports neither numpy nor wasmtime, so that the plugin can be listed without the C{[trainer]} extra.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -10,6 +11,7 @@ from kernelnet.artifacts import Pattern, SplitScore
 from kernelnet.workbench.base import BaseScenario
 from kernelnet.workbench.security.machine import SecurityMachine
 from kernelnet.workbench.security.patterns import learnPatterns
+from kernelnet.workbench.security.statistics import trainColumns, trainStatistics
 from kernelnet.workbench.splits import SPLITS
 
 __all__ = ["SecurityScenario"]
@@ -29,6 +31,12 @@ class SecurityScenario(BaseScenario):
 
     def learnPatterns(self) -> list[Pattern]:
         return learnPatterns(self.machine.trace, self.machine.features())
+
+    def trainStatistics(self) -> dict[str, Any]:
+        return trainStatistics(self.machine.trace)
+
+    def trainColumns(self) -> Mapping[str, Any]:
+        return trainColumns(self.machine.trace)
 
     def measureWindows(self, wasm: bytes, split: str, count: int, parameters: Sequence[float] = ()) -> list[SplitScore]:
         """

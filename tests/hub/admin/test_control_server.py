@@ -87,6 +87,7 @@ class SocketTests(TestCase):
                     "confirmed_components": 0,
                     "code_blocks": 0,
                     "performance_reports": 0,
+                    "observations": 0,
                 },
                 "sessions": {"offered": 0, "active": 0, "completed": 0, "declined": 0, "expired": 0},
                 "limits": {

@@ -176,6 +176,7 @@ class PageTests(HubTestCase):
                     "confirmed_components": 0,
                     "code_blocks": 1,
                     "performance_reports": 1,
+                    "observations": 0,
                 },
                 "sessions": {"offered": 0, "active": 0, "completed": 0, "declined": 0, "expired": 1},
             },

@@ -8,7 +8,8 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from kernelnet.artifacts import Component, Pattern, TaskDescription, Verdict
 from kernelnet.message import CollaborationInvitation, CollaborationRequest, CollaborationType, MessageType
 from kernelnet.trainer.collaboration import sessions
-from kernelnet.trainer.collaboration.sessions import MAX_RUNNING
+from kernelnet.trainer.collaboration.sessions import MAX_INITIATED, MAX_RUNNING
+from kernelnet.trainer.storage import outbox
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.workbench.errors import Unmeasurable
 from tests.hub.support import captureLog
@@ -729,3 +730,68 @@ class WorkTests(SessionTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
         self.assertEqual([m.payload["response"] for m in self.said()], ["declined"])
         self.assertEqual(self.trainer.sessions.active(), [])
+
+
+class StrangerTests(SessionTestCase):
+    @inlineCallbacks
+    def test_partnersWithoutEnd(self) -> Any:
+        """A hub may tell of any number of partners that nobody asked for: so many sessions run, no more."""
+        for i in range(3 * MAX_INITIATED):
+            accepted = {
+                "session_id": f"s{i}",
+                "response": "accepted",
+                "partner": "AI_2",
+                "type": "cross_specialization",
+            }
+            yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="hub"))
+        self.assertEqual(len(self.trainer.sessions.sessions), MAX_INITIATED)
+        self.assertEqual((yield self.trainer.store.read("SELECT COUNT(*) FROM sessions")), [(MAX_INITIATED,)])
+        self.assertEqual((yield self.trainer.store.read("SELECT COUNT(*) FROM jobs")), [(MAX_INITIATED,)])
+
+    @inlineCallbacks
+    def test_declinesWaitForAcks(self) -> Any:
+        """Invitations that are declined fill neither the outbox nor the log, though the hub acks nothing."""
+        self.patch(outbox, "MAX_ANSWERS", 10)
+        for i in range(50):
+            yield self.invite(session=f"s{i}")
+        self.assertEqual(len(self.trainer.outbox), 10)
+
+    @inlineCallbacks
+    def test_smallParts(self) -> Any:
+        """Requirements of many small parts are too many, though their text is short; those of an end are forgotten."""
+        yield self.invite(session="s1", requirements={"x": [{}] * 3000})
+        (answer,) = self.said(T.COLLABORATION_RESPONSE)
+        self.assertEqual((answer.payload["response"], answer.payload["reason"]), ("declined", "too many requirements"))
+        yield self.invite(session="s2", requirements={"x": [{}] * 300}, partner_specialization="x" * 5000)
+        session = self.trainer.sessions.sessions["s2"]
+        self.assertEqual((len(session.requirements["x"]), len(session.peer_specialization)), (300, 256))
+        expired = {"session_id": "s2", "response": "expired", "type": "feature_development"}
+        yield self.hear(self.message(T.COLLABORATION_RESPONSE, expired, sender="hub"))
+        self.assertEqual(session.requirements, {})
+        ((body,),) = yield self.trainer.store.read("SELECT body FROM sessions")
+        self.assertLess(len(body), 500)
+
+    @inlineCallbacks
+    def test_workedOn(self) -> Any:
+        """The hub is told of sessions that are worked on or whose turn comes, not of those that we wait for."""
+        accepted = {"session_id": "own", "response": "accepted", "partner": "AI_2", "type": "feature_development"}
+        yield self.hear(self.message(T.COLLABORATION_RESPONSE, accepted, sender="hub"))
+        cross = {**accepted, "session_id": "cross", "type": "cross_specialization"}
+        yield self.hear(self.message(T.COLLABORATION_RESPONSE, cross, sender="hub"))
+        yield self.invite(session="s1")
+        self.assertEqual(self.trainer.sessions.workedOn(), ["s1", "cross"])
+        self.local.script = [None, None]
+        yield self.work("s1")
+        self.assertEqual(self.trainer.sessions.workedOn(), ["cross"])
+
+    @inlineCallbacks
+    def test_words(self) -> Any:
+        """A session's id is a stranger's word: it moves no cursor."""
+        lines = captureLog(self)
+        self.local.script = [None, None]
+        yield self.invite(session="\x1b[2J\n\u202e")
+        yield self.work("\x1b[2J\n\u202e")
+        expired = {"session_id": "\x1b[2J\u202e", "response": "expired", "type": "feature_development"}
+        yield self.hear(self.message(T.COLLABORATION_RESPONSE, expired, sender="hub"))
+        self.assertEqual([line for line in lines if not line.isprintable()], [])
+        self.assertTrue(any("[2J" in line for line in lines))

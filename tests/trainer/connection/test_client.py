@@ -60,6 +60,9 @@ class Served:
         self.told.append([message.message_type for message in batch])
         return succeed(None)
 
+    def skipped(self) -> None:
+        self.told.append("skipped")
+
     def lost(self) -> None:
         self.told.append("lost")
 

@@ -14,12 +14,15 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.message import Heartbeat, MessageType, NetworkMessage
+from kernelnet.artifacts import CodeBlock
+from kernelnet.message import CodeShare, Heartbeat, MessageType, NetworkMessage
+from kernelnet.trainer.connection import protocol
 from kernelnet.trainer.connection.addresses import GREETING, Address, AddressRotation, parseAddress
 from kernelnet.trainer.connection.protocol import FIRST_WORD, SILENCE
 from kernelnet.trainer.connection.reconnect import TrainerFactory
 from kernelnet.trainer.service import TrainerFailed
-from kernelnet.wire import encode, encodePayload, rfc3339
+from kernelnet.trainer.storage.database import Changes
+from kernelnet.wire import AUTHENTICATED_LINE, WireProblem, decodeFromHub, encode, encodePayload, rfc3339, withSeq
 from tests.trainer.support import TrainerTestCase
 
 A, B, C = (Address(name, 6000) for name in ("a.test", "b.test", "c.test"))
@@ -268,6 +271,98 @@ class ConnectionTests(TrainerTestCase):
         self.connection.dataReceived(b"{}\nnot json\n")
         self.ping(nonce=1)
         self.assertEqual(len(self.said(MessageType.HEARTBEAT)), 1)
+
+
+class StrangerTests(TrainerTestCase):
+    """The hub is a stranger to a trainer."""
+
+    def beat(self, **payload: Any) -> bytes:
+        beat = NetworkMessage("h1", "hub", MessageType.HEARTBEAT, rfc3339(0), encodePayload(Heartbeat(**payload)))
+        return encode(beat) + b"\n"
+
+    def connectOnly(self) -> None:
+        self.connect()
+        self.lines()
+
+    def test_longLine(self) -> None:
+        """A line that is too long is skipped and told of; what comes behind it is heard, in the same connection."""
+        self.connectOnly()
+        long = b"x" * (AUTHENTICATED_LINE + 1) + b"\n"
+        with capturedLogs() as logs:
+            self.connection.dataReceived(long + self.beat(nonce=1))
+        self.assertEqual([m.payload["reply_to"] for m in self.said(MessageType.HEARTBEAT)], [1])
+        self.assertFalse(self.transport.disconnecting or self.transport.disconnected)
+        said = [formatEvent(event) for event in logs]
+        self.assertEqual(sum("a line over 1048576 bytes, which is skipped" in (line or "") for line in said), 1)
+        with capturedLogs() as logs:
+            for _ in range(300):
+                self.connection.dataReceived(long)
+        self.assertLessEqual(len(logs), 100)
+
+    @inlineCallbacks
+    def test_longGreeting(self) -> Any:
+        """Where the answer to our hello is too long the trainer is not locked out: it says and hears all else."""
+        changes = Changes()
+        self.trainer.outbox.say(MessageType.CODE_SHARE, CodeShare(CodeBlock("a")), changes)
+        yield self.trainer.outbox.commit(changes)
+        self.connectOnly()
+        self.connection.dataReceived(b"x" * (AUTHENTICATED_LINE + 1) + b"\n")
+        self.assertTrue(self.connection.greeted)
+        self.assertEqual([m.payload["code"]["id"] for m in self.said(MessageType.CODE_SHARE)], ["a"])
+        pattern = {"pattern": {"id": "p1", "type": "loop", "confidence": 0.5}}
+        yield self.hear(self.message(MessageType.PATTERN_SHARE, pattern))
+        self.assertEqual(list(self.trainer.knowledge.patterns), [("AI_2", "p1")])
+
+    def test_unreadAnswers(self) -> None:
+        """While the hub reads nothing its pings are not answered; when it reads again they are."""
+        self.connectOnly()
+        producer: Any = self.transport.producer
+        producer.pauseProducing()
+        for nonce in range(1000):
+            self.connection.dataReceived(self.beat(nonce=nonce))
+        self.assertEqual(self.lines(), [])
+        producer.resumeProducing()
+        self.connection.dataReceived(self.beat(nonce=7))
+        self.assertEqual([m.payload["reply_to"] for m in self.said()], [7])
+
+    def test_neverReads(self) -> None:
+        """A hub that reads nothing and lets us say ever more is left."""
+        self.connectOnly()
+        self.patch(protocol, "MAX_UNREAD", 1000)
+        producer: Any = self.transport.producer
+        producer.pauseProducing()
+        self.connection.sendLines([b"x" * 1000])
+        self.assertFalse(self.transport.disconnected)
+        self.connection.sendLines([b"x"])
+        self.assertTrue(self.transport.disconnected)
+
+    def test_longNonce(self) -> None:
+        """A nonce comes back as it is, but for one that is longer than any that is of use."""
+        self.connectOnly()
+        for length, answered in ((protocol.MAX_NONCE - 2, 1), (protocol.MAX_NONCE - 1, 0)):
+            self.connection.dataReceived(self.beat(nonce="n" * length))
+            self.assertEqual(len(self.said()), answered, length)
+
+    def test_words(self) -> None:
+        """What the hub sends in place of a message shows in the log without what moves a cursor or turns text."""
+        self.connectOnly()
+        with capturedLogs() as logs:
+            bad = encode(NetworkMessage("h1", "hub", MessageType.HEARTBEAT, rfc3339(0), {}))
+            self.connection.dataReceived(bad.replace(b"heartbeat", "\\u001b[2J\u202e".encode()) + b"\n")
+        (said,) = [formatEvent(event) or "" for event in logs]
+        self.assertIn("the hub sent what is no message", said)
+        self.assertTrue(said.isprintable(), said)
+
+    def test_impossible(self) -> None:
+        """What no hub says is no message: a sender that is no id, a position outside of any log."""
+        good: dict[str, Any] = {"sender_id": "hub", "seq": 5}
+        for field, value in (("sender_id", "\x1b"), ("sender_id", "x" * 65), ("seq", -1), ("seq", 1 << 63)):
+            said = {**good, field: value}
+            line = encode(NetworkMessage("h", str(said["sender_id"]), MessageType.HEARTBEAT, rfc3339(0), {}))
+            problem = self.assertRaises(WireProblem, decodeFromHub, withSeq(line, said["seq"]))
+            self.assertIn(field, problem.message)
+        line = encode(NetworkMessage("h", "AI_2", MessageType.HEARTBEAT, rfc3339(0), {}))
+        self.assertEqual(decodeFromHub(withSeq(line, (1 << 63) - 1)).seq, (1 << 63) - 1)
 
 
 class AddressTests(SynchronousTestCase):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
+from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 from zope.interface import implementer
 
@@ -12,6 +13,7 @@ from kernelnet.trainer.messaging import delivery
 from kernelnet.trainer.messaging.dispatcher import Dispatcher
 from kernelnet.trainer.service import TrainerFailed
 from kernelnet.trainer.storage.database import Changes
+from tests.hub.support import captureLog
 from tests.trainer.support import TrainerTestCase, component
 
 T = MessageType
@@ -203,3 +205,68 @@ class LearningTests(TrainerTestCase):
             yield self.hear(self.message(T.ERROR, error, sender="hub", logged=False))
             failure = yield self.assertFailure(ended, TrainerFailed)
             self.assertIn("why", str(failure))
+
+
+class StrangerTests(TrainerTestCase):
+    """Words of the hub, and how many lines of the log strangers cause."""
+
+    WORDS = "\x1b[2Jend\n\u202ec" + "x" * 5000
+
+    def error(self, **more: Any) -> Any:
+        said = {"code": "busy", "message": self.WORDS, "class": "closing", **more}
+        return self.message(T.ERROR, said, sender="hub", logged=False)
+
+    @inlineCallbacks
+    def test_errors(self) -> Any:
+        """Whatever an error of the hub says, the log shows it in one line of bounded length that does nothing."""
+        lines = captureLog(self)
+        self.connect()
+        yield self.hear(self.sync())
+        for more in (
+            {},
+            {"code": self.WORDS},
+            {"class": "permanent"},
+            {"class": "permanent", "message_id": self.WORDS},
+        ):
+            yield self.hear(self.error(**more))
+        told = [line for line in lines if "the hub" in line and "end" in line]
+        self.assertEqual(len(told), 4)
+        for line in told:
+            self.assertTrue(line.isprintable(), line)
+            self.assertLess(len(line), 600)
+
+    @inlineCallbacks
+    def test_ends(self) -> Any:
+        """So does the reason with which it ends."""
+        for code in ("bad_credentials", "taken_over"):
+            reasons: list[str] = []
+            self.patch(self.trainer.dispatcher, "_fail", reasons.append)
+            self.connect()
+            yield self.hear(self.error(code=code))
+            self.assertTrue(reasons[0].isprintable() and len(reasons[0]) < 600, reasons)
+
+    @inlineCallbacks
+    def test_linesOfEachKind(self) -> Any:
+        """A flood writes a hundred lines of a kind, not one for each message."""
+        lines = captureLog(self)
+        self.connect()
+        yield self.hear(self.sync())
+        self.patch(self.trainer.dispatcher, "_clock", Clock())
+        for kind, payload in (
+            (T.PERFORMANCE_REPORT, {"component_id": "c", "performance": {}, "verdict": "confirmed"}),
+            (T.FEATURE_REQUEST, {"original_request": {"feature": "nothing of ours"}, "requestor": "AI_2"}),
+            (T.FEATURE_RESPONSE, {"original_request": {"feature": "f"}, "reason": "none"}),
+            (T.PATTERN_SHARE, {"pattern": "none"}),
+        ):
+            lines.clear()
+            yield self.hear(*(self.message(kind, payload) for _ in range(300)))
+            self.assertEqual(len(lines), 100, kind)
+        lines.clear()
+        yield self.hear(*(self.error() for _ in range(300)))
+        self.assertEqual(len(lines), 100)
+        senders = [self.message(T.PATTERN_SHARE, PATTERN, sender=f"AI_{i}") for i in range(3000)]
+        lines.clear()
+        yield self.hear(*senders)
+        (line,) = [line for line in lines if line.startswith("Patterns: ")]
+        self.assertLess(len(line), 400)
+        self.assertIn("and of 2984 others", line)

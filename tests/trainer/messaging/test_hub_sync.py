@@ -7,6 +7,8 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 
 from kernelnet.message import MessageType
 from kernelnet.trainer.storage.database import Changes
+from kernelnet.trainer.storage.knowledge_base import MAX_AI
+from tests.hub.support import captureLog
 from tests.trainer.support import TrainerTestCase, component
 
 T = MessageType
@@ -127,3 +129,108 @@ class ReadingTests(TrainerTestCase):
         self.assertEqual([k.source for k in self.trainer.knowledge.components.values()], ["AI_2"])
         self.assertEqual(list(self.trainer.knowledge.blocks), [("AI_2", "b1")])
         self.assertEqual(self.trainer.verification.unmeasured(), 1)
+
+
+class StrangerTests(TrainerTestCase):
+    """What a hub says is kept, and said again to it and to the next one: only what they take."""
+
+    def hello(self) -> dict[str, Any]:
+        self.connect()
+        payload: dict[str, Any] = json.loads(self.lines()[1])["payload"]
+        return payload
+
+    @inlineCallbacks
+    def test_credential(self) -> Any:
+        """A credential that could not be read again is not kept; the trainer goes on with what it has."""
+        lines = captureLog(self)
+        for bad in ("a\nb", "", " ", "a b", "\x1b", "ü", "x" * 1025):
+            self.connect()
+            yield self.hear(self.sync(credential=bad))
+            self.assertFalse(self.trainer.credentials.path.exists(), repr(bad))
+            self.assertTrue(self.connection.greeted or self.trainer.sync.logId == "L")
+        self.assertEqual(sum("a credential that is no line of ASCII" in line for line in lines), 7)
+        self.connect()
+        yield self.hear(self.sync(credential="x" * 1024))
+        self.assertEqual(self.trainer.credentials.token(), "x" * 1024)
+
+    @inlineCallbacks
+    def test_oneCredential(self) -> Any:
+        """A connection gives one credential at most: each is a file that is written and synced."""
+        self.connect()
+        yield self.hear(self.sync(credential="first"))
+        yield self.hear(self.sync(credential="second"))
+        self.assertEqual(self.trainer.credentials.token(), "first")
+
+    @inlineCallbacks
+    def test_unusable(self) -> Any:
+        """A log's name, a position or a page that no hub would take from us is not kept."""
+        for bad in (
+            {"log_id": "x" * 65},
+            {"log_id": "a\n"},
+            {"log_id": ""},
+            {"seq": -1},
+            {"seq": 1 << 63},
+            {"next": "c" * 257},
+        ):
+            self.connect()
+            yield self.hear(self.sync(**bad))
+            self.assertEqual((self.trainer.sync.logId, self.trainer.sync.cursor), (None, None), bad)
+            stored = yield self.trainer.store.read("SELECT key FROM meta WHERE key IN ('log_id', 'cursor', 'page')")
+            self.assertEqual(stored, [], bad)
+        self.assertEqual(self.trainer.dispatcher.failed, 6)
+        self.connect()
+        yield self.hear(self.sync(log_id="x" * 64, seq=(1 << 63) - 1, next="c" * 256))
+        hello = self.hello()
+        self.assertEqual((len(hello["log_id"]), hello["resume_after"]), (64, (1 << 63) - 1))
+
+    @inlineCallbacks
+    def test_positionOfAPing(self) -> Any:
+        """Nor does a ping move the cursor out of any log."""
+        self.connect()
+        yield self.hear(self.sync())
+        for bad in (-1, 1 << 63):
+            yield self.hear(self.message(T.HEARTBEAT, {"nonce": 1, "seq": bad}, sender="hub", logged=False))
+        self.assertEqual(self.trainer.sync.cursor, 100)
+
+    @inlineCallbacks
+    def test_whoIsThere(self) -> Any:
+        """Of who is there so many are kept, and so much of each; what is no id is nobody."""
+        known = self.trainer.knowledge
+        known._ais.most = 50
+        self.connect()
+        yield self.hear(self.sync(ai_info={"\x1b[2J": {"specialization": "security"}}))
+        yield self.hear(self.sync(ai_info={"AI_2": {"specialization": "x" * (MAX_AI + 1)}}))
+        self.assertEqual(known.ais, {})
+        for page in range(10):
+            info = {f"AI_{page}_{i}": {"specialization": "security"} for i in range(20)}
+            news = {"ai_info": info}
+            yield self.hear(self.message(T.TRAINING_SYNC, news, sender="hub", logged=False))
+        self.assertEqual(len(known.ais), 50)
+        self.assertIn("AI_9_19", known.ais)
+
+    @inlineCallbacks
+    def test_skippedGreeting(self) -> Any:
+        """After an answer that nobody could hear the log is read on, wherever it is now; the cursor is not lost."""
+        self.connect()
+        yield self.hear(self.sync(), self.message(T.PATTERN_SHARE, PATTERN))
+        self.connect()
+        self.trainer.client.skipped()
+        self.seq = 3  # another log, of which nobody has told us
+        other = {"pattern": {**PATTERN["pattern"], "id": "p2"}}
+        message = self.message(T.PATTERN_SHARE, other)
+        self.assertEqual(self.hello()["resume_after"], 101)
+        self.trainer.client.skipped()
+        yield self.hear(message)
+        self.assertIn(("AI_2", "p2"), self.trainer.knowledge.patterns)
+        self.assertEqual(self.trainer.sync.cursor, 4)
+        yield self.hear(message)
+        self.assertEqual(self.trainer.dispatcher.failed, 0)
+
+    @inlineCallbacks
+    def test_skippedLater(self) -> Any:
+        """A line that is skipped once we are in step changes nothing."""
+        self.connect()
+        yield self.hear(self.sync())
+        self.trainer.client.skipped()
+        self.assertTrue(self.trainer.sync.isRead(100))
+        self.assertFalse(self.trainer.sync.isRead(101))

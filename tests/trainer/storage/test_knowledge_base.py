@@ -8,11 +8,11 @@ import msgspec
 from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.artifacts import Component, SplitScore, Verdict
+from kernelnet.artifacts import Component, PerformanceReport, SplitScore, Verdict
 from kernelnet.message import MessageType
-from kernelnet.trainer.storage import knowledge_base
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
+from kernelnet.trainer.storage.known_component import MAX_COMPONENT, KnownComponent
 from tests.trainer.support import component, levelOf
 from tests.trainer.work.support import WorkTestCase
 
@@ -60,8 +60,7 @@ class LimitTests(WorkTestCase):
     @inlineCallbacks
     def test_nobodyCrowdsOutOthers(self) -> Any:
         """When there is too much, the peer with most loses its oldest; its work that waits goes with it."""
-        self.patch(knowledge_base, "MAX_COMPONENTS", 3)
-        self.patch(knowledge_base, "MAX_PATTERNS", 3)
+        self.trainer.knowledge.components.most = self.trainer.knowledge.patterns.kept.most = 3
         yield self.share("one", sender="AI_3")
         pattern = {"id": "one", "type": "loop", "confidence": 0.5}
         yield self.hear(self.message(T.PATTERN_SHARE, {"pattern": pattern}, sender="AI_3"))
@@ -93,3 +92,147 @@ class LimitTests(WorkTestCase):
         changes = Changes()
         self.trainer.knowledge.addComponent("AI_1", component("own"), changes)
         self.assertEqual([k.verdict for k in self.trainer.knowledge.usable("file_system")], [Verdict.CONFIRMED])
+
+
+class StrangerTests(WorkTestCase):
+    """What one stranger sends has its bounds in every store, in memory and on disk, and over a restart."""
+
+    DEEP = "[" + ",".join(["{}"] * 20_000) + "]"
+
+    def report(self, component: str, sender: str = "EVIL", **performance: Any) -> Any:
+        return self.hear(
+            self.message(T.PERFORMANCE_REPORT, {"component_id": component, "performance": performance}, sender=sender)
+        )
+
+    @inlineCallbacks
+    def test_deep(self) -> Any:
+        """What takes many times its text in memory is not kept, be it a report, a pattern or a building block."""
+        deep = msgspec.json.decode(self.DEEP)
+        yield self.report("c", x=deep)
+        pattern = {"id": "p", "type": "t", "confidence": 0.5, "data": deep}
+        yield self.hear(self.message(T.PATTERN_SHARE, {"pattern": pattern}, sender="EVIL"))
+        yield self.hear(self.message(T.CODE_SHARE, {"code": {"id": "c", "data": deep}}, sender="EVIL"))
+        made = component("c")
+        assert made.manifest is not None
+        made.manifest.parameters = [0.5] * 20_000
+        yield self.hear(self.message(T.OS_COMPONENT_SHARE, {"component": msgspec.to_builtins(made)}, sender="EVIL"))
+        known = self.trainer.knowledge
+        self.assertEqual([known.components, known.patterns, known.blocks, known.benchmarks], [{}, {}, {}, {}])
+        for table in ("components", "patterns", "blocks", "benchmarks", "jobs"):
+            self.assertEqual((yield self.trainer.store.read(f"SELECT * FROM {table}")), [], table)
+
+    @inlineCallbacks
+    def test_ofOneComponent(self) -> Any:
+        """Reports on one component are bounded as those on many are, and who reports most loses his oldest."""
+        known = self.trainer.knowledge
+        known.benchmarks.most = 10
+        yield self.report("c", sender="HONEST", level=0.5)
+        for i in range(30):
+            yield self.report(f"c{i}")
+        for i in range(30):
+            yield self.report("c", sender=f"EVIL_{i}")
+        self.assertEqual(len(known.benchmarks), 10)
+        stored = yield self.trainer.store.read("SELECT component_id, reporter FROM benchmarks ORDER BY rowid")
+        self.assertEqual(stored, list(known.benchmarks))
+        self.assertEqual(set(known._reporters), {key[0] for key in known.benchmarks})
+
+    @inlineCallbacks
+    def test_whoFillsMost(self) -> Any:
+        """An honest peer's reports stay while another one's many come, and our own whoever comes."""
+        known = self.trainer.knowledge
+        known.benchmarks.most = 20
+        changes = Changes()
+        known.addReport("AI_1", PerformanceReport("ours", {"level": 0.5}), "", changes)
+        yield self.trainer.outbox.commit(changes)
+        for i in range(5):
+            yield self.report(f"h{i}", sender="HONEST")
+        for i in range(100):
+            yield self.report(f"c{i}")
+        self.assertEqual(sum(reporter == "HONEST" for _, reporter in known.benchmarks), 5)
+        for i in range(100):
+            yield self.report(f"c{i}", sender=f"EVIL_{i}")
+        self.assertIn(("ours", "AI_1"), known.benchmarks)
+        self.assertEqual(
+            [report.body for report in known.reportsOn("ours").values()],
+            [b'{"component_id":"ours","performance":{"level":0.5}}'],
+        )
+
+    @inlineCallbacks
+    def test_room(self) -> Any:
+        """By bytes as by number: whoever takes most of the room makes it for the next."""
+        known = self.trainer.knowledge
+        known.components.room = 3 * 100_000
+        yield self.share("honest", sender="HONEST")
+        for i in range(10):
+            made = msgspec.structs.replace(component(f"evil{i}"), implementation="x" * 90_000)
+            yield self.hear(self.message(T.OS_COMPONENT_SHARE, {"component": msgspec.to_builtins(made)}, sender="EVIL"))
+        self.assertLessEqual(known.components.size, 300_000)
+        self.assertEqual(next(k.id for k in known.components.values()), "honest")
+        stored = yield self.trainer.store.read("SELECT digest FROM components ORDER BY rowid")
+        self.assertEqual([digest for (digest,) in stored], list(known.components))
+
+    @inlineCallbacks
+    def test_confirmedStay(self) -> Any:
+        """What was confirmed here is not pushed out by what wasn't, under however many names it comes."""
+        known = self.trainer.knowledge
+        known.components.most = 6
+        for i in range(3):
+            yield self.share(f"good{i}", sender="HONEST")
+        changes = Changes()
+        for each in list(known.components.values()):
+            known.judge(each.digest, Verdict.CONFIRMED, changes, 0.5)
+        yield self.trainer.outbox.commit(changes)
+        for i in range(20):
+            yield self.share(f"evil{i}", sender=f"EVIL_{i}")
+        self.assertEqual(sum(k.source == "HONEST" for k in known.components.values()), 3)
+        yield self.trainer.store.close()
+        yield self.begin()
+        self.trainer.knowledge.components.most = 6
+        self.connect()
+        yield self.hear(self.sync())
+        for i in range(20):
+            yield self.share(f"more{i}", sender=f"EVIL_{i}")
+        self.assertEqual(sum(k.source == "HONEST" for k in self.trainer.knowledge.components.values()), 3)
+
+    @inlineCallbacks
+    def test_earlierVersion(self) -> Any:
+        """What an earlier version stored without bounds is forgotten, and the rest is there, in its order."""
+        changes = Changes()
+        for i in range(200):
+            body = '{"component_id":"c","performance":{"x":1}}'.replace("1", self.DEEP if i % 2 else "1")
+            told = body.replace('"c"', f'"c{i}"')
+            changes.add("INSERT INTO benchmarks VALUES (?, ?, ?, ?)", f"c{i}", "EVIL", "", told)
+        pattern = '{"id":"p","type":"t","confidence":0,"data":1}'.replace("1", self.DEEP)
+        changes.add("INSERT INTO patterns VALUES (?, ?, ?)", "EVIL", "p", pattern)
+        yield self.trainer.store.commit(changes)
+        yield self.trainer.store.close()
+        yield self.begin()
+        known = self.trainer.knowledge
+        self.assertEqual(list(known.benchmarks), [(f"c{i}", "EVIL") for i in range(0, 200, 2)])
+        self.assertEqual(known.patterns, {})
+        self.assertEqual((yield self.trainer.store.read("SELECT COUNT(*) FROM benchmarks")), [(100,)])
+        self.assertEqual((yield self.trainer.store.read("SELECT * FROM patterns")), [])
+
+    def test_kept(self) -> None:
+        """A component is kept as its bytes, and is the same whenever it is asked for."""
+        made = component("c", expression="freq / age")
+        known = KnownComponent(made, "AI_2")
+        self.assertEqual((known.component, known.component.digest), (made, known.digest))
+        self.assertIsNot(known.component, known.component)
+        self.assertEqual((known.id, known.workbench, known.trace), ("c", "file_system", "ab" * 32))
+        plain = KnownComponent(component("d", claim=False), "AI_2")
+        self.assertEqual((plain.task, plain.trace, plain.workbench), (None, None, "file_system"))
+        # Two on one task under one version of the rules have one place.
+        self.assertEqual(known.task, KnownComponent(component("e"), "AI_3").task)
+        self.assertNotEqual(known.task, KnownComponent(component("e", trace="ef" * 32), "AI_3").task)
+
+    def test_tooLarge(self) -> None:
+        """The bounds of a component: its text, and what all but source and module takes."""
+        made = component("c")
+        empty = len(msgspec.json.encode(msgspec.structs.replace(made, implementation="")))
+        for more, isTooLarge in ((0, False), (1, True)):
+            # the claim is of the source, so both have their own digests, of one length
+            text = "x" * (MAX_COMPONENT - empty - len('"implementation":"",') + more)
+            sized = msgspec.structs.replace(made, implementation=text)
+            self.assertEqual(len(msgspec.json.encode(sized)), MAX_COMPONENT + more)
+            self.assertEqual(KnownComponent(sized, "AI_2").isTooLarge, isTooLarge)

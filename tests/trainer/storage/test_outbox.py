@@ -6,6 +6,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 
 from kernelnet.artifacts import CodeBlock
 from kernelnet.message import CodeShare, MessageType
+from kernelnet.trainer.storage import outbox
 from kernelnet.trainer.storage.database import Changes
 from tests.trainer.support import TrainerTestCase
 
@@ -100,3 +101,77 @@ class OutboxTests(TrainerTestCase):
         self.connect()
         yield self.hear(self.sync(resumed=True))
         self.assertEqual([m.payload["code"]["id"] for m in self.said(T.CODE_SHARE)], ["a", "b"])
+
+
+class BoundTests(TrainerTestCase):
+    def answer(self, count: int) -> Any:
+        changes = Changes()
+        for i in range(count):
+            self.trainer.outbox.answer(T.CODE_SHARE, CodeShare(CodeBlock(f"a{i}", data="x" * 1000)), changes)
+        return self.trainer.outbox.commit(changes)
+
+    @inlineCallbacks
+    def test_answers(self) -> Any:
+        """While a hub acks nothing, no more is said that strangers cause; what is our own is said always."""
+        self.patch(outbox, "MAX_ANSWERS", 5)
+        yield self.answer(4)
+        yield self.answer(1)
+        yield self.answer(3)
+        self.assertEqual(len(self.trainer.outbox), 5)
+        changes = Changes()
+        self.trainer.outbox.say(T.CODE_SHARE, CodeShare(CodeBlock("own")), changes)
+        yield self.trainer.outbox.commit(changes)
+        self.assertEqual(len(self.trainer.outbox), 6)
+
+    @inlineCallbacks
+    def test_bytesOfAnswers(self) -> Any:
+        """The same by their bytes; what was acked makes room."""
+        self.patch(outbox, "ANSWER_ROOM", 5000)
+        self.connect()
+        yield self.hear(self.sync())
+        for _ in range(9):
+            yield self.answer(1)
+        ids = [m.message_id for m in self.said(T.CODE_SHARE)]
+        self.assertEqual(len(ids), 5)
+        acked = [[id_, 7] for id_ in ids] * 2
+        yield self.hear(self.message(T.ACK, {"acked": acked}, sender="hub", logged=False))
+        self.assertEqual(
+            (len(self.trainer.outbox), self.trainer.outbox.isFull, self.trainer.outbox._bytes), (0, False, 0)
+        )
+        yield self.answer(1)
+        self.assertEqual(len(self.trainer.outbox), 1)
+
+    @inlineCallbacks
+    def test_restart(self) -> Any:
+        """What an earlier run left counts."""
+        self.patch(outbox, "ANSWER_ROOM", 5000)
+        yield self.answer(5)
+        yield self.trainer.store.close()
+        yield self.begin()
+        self.assertTrue(self.trainer.outbox.isFull)
+
+    @inlineCallbacks
+    def test_acksOfNothing(self) -> Any:
+        """A hub that acks what was never said makes us write nothing."""
+        self.connect()
+        yield self.hear(self.sync())
+        commits = self.commits()
+        acked = [[f"none{i}", 7] for i in range(1000)]
+        yield self.hear(self.message(T.ACK, {"acked": acked}, sender="hub", logged=False))
+        self.assertEqual([changes.statements for changes, _ in commits], [[]])
+
+    @inlineCallbacks
+    def test_window(self) -> Any:
+        """So many bytes are under way at once; acks let the next go."""
+        self.patch(outbox, "WINDOW_BYTES", 2500)
+        self.connect()
+        yield self.hear(self.sync())
+        yield self.answer(6)
+        first = [m.message_id for m in self.said(T.CODE_SHARE)]
+        self.assertEqual(len(first), 3)
+        acks = {"acked": [[id_, 7] for id_ in first[:2]]}
+        yield self.hear(self.message(T.ACK, acks, sender="hub", logged=False))
+        self.assertEqual(len(self.said(T.CODE_SHARE)), 2)
+        self.connect()
+        yield self.hear(self.sync(resumed=True))
+        self.assertEqual(len(self.said(T.CODE_SHARE)), 3)

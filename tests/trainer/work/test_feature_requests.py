@@ -7,7 +7,7 @@ from twisted.internet.defer import inlineCallbacks
 from kernelnet.learning.tasks import hasBench
 from kernelnet.message import MessageType
 from kernelnet.trainer.storage.database import Changes
-from kernelnet.trainer.work.feature_requests import FeatureAsking
+from kernelnet.trainer.work.feature_requests import FEATURE, MAX_REQUESTS, MAX_WAITING, FeatureAsking
 from tests.trainer.support import TRACE, component
 from tests.trainer.work.support import WorkTestCase
 
@@ -108,3 +108,17 @@ class FeatureRequestTests(WorkTestCase):
         yield self.trainer.outbox.commit(changes)
         (request,) = self.said(T.FEATURE_REQUEST)
         self.assertEqual(request.payload, {"feature": "file_system"})
+
+
+class StrangerTests(WorkTestCase):
+    @inlineCallbacks
+    def test_ofAllTogether(self) -> Any:
+        """Under however many names they ask, so many requests wait; of those who have most the newest goes."""
+        yield self.ask("file_system", requestor="HONEST", number=1)
+        for name in range(MAX_WAITING):
+            for number in range(MAX_REQUESTS):
+                yield self.ask("file_system", requestor=f"EVIL_{name}", number=number)
+        jobs = self.trainer.jobs.ofKind(FEATURE)
+        self.assertEqual(len(jobs), MAX_WAITING)
+        self.assertIn("HONEST", {job.source for job in jobs.values()})
+        self.assertEqual((yield self.trainer.store.read("SELECT COUNT(*) FROM jobs")), [(MAX_WAITING,)])

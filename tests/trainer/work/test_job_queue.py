@@ -9,6 +9,7 @@ from twisted.trial.unittest import TestCase
 
 from kernelnet.message import MessageType
 from kernelnet.trainer.storage.database import Changes, Store
+from kernelnet.trainer.work import job_queue
 from kernelnet.trainer.work.job_queue import MAX_TRIES, Job, JobQueue
 from tests.trainer.work.support import WorkTestCase
 
@@ -119,3 +120,16 @@ class QueueTests(TestCase):
         yield self.add(("a", Job("x", "AI_2", 1)))
         self.assertEqual([self.queue.failed("a") for _ in range(MAX_TRIES)], [False] * (MAX_TRIES - 1) + [True])
         self.assertEqual([self.queue.failed("round") for _ in range(MAX_TRIES)], [False] * MAX_TRIES)
+
+    @inlineCallbacks
+    def test_servedAreForgotten(self) -> Any:
+        """Of those who came under ever new names and whose turn is past nothing is remembered."""
+        self.patch(job_queue, "MAX_SERVED", 10)
+        yield self.add(("kept", Job("y", "WAITS", 0)))
+        for i in range(100):
+            key = f"k{i}"
+            yield self.add((key, Job("x", f"AI_{i}", i)))
+            self.assertEqual(self.queue.next(["x"]), key)
+            self.queue.took(f"AI_{i}", 1.0)
+            self.queue.drop(key, Changes())
+            self.assertLessEqual(len(self.queue._served), 11)

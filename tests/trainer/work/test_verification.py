@@ -161,7 +161,7 @@ class VerificationTests(WorkTestCase):
         remeasure = self.local.remeasure
 
         def forgetting(measured: Component) -> Deferred[PerformanceReport]:
-            del self.trainer.knowledge.components[digest]
+            self.trainer.knowledge.components.discard(digest)
             return remeasure(measured)
 
         self.patch(self.local, "remeasure", forgetting)

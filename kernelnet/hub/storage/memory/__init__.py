@@ -4,7 +4,8 @@ The engine in memory: a hub without a file, for tests, and the plainest reading 
   - `engine`: `MemoryEngine`, on a `MemoryDatabase`
   - `tables`: all rows, copied when they are changed
   - `transaction`: what reads, and what writes in one commit
-  - `log`, `access`, `sessions`, `knowledge`: the statements of `kernelnet.hub.storage.statements`, module by module
+  - `log`, `access`, `sessions`, `knowledge`, `observations`: the statements of `kernelnet.hub.storage.statements`,
+    module by module
 
 Each statement looks at all rows of its table: there is no index.
 """

@@ -17,8 +17,21 @@ from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.statements.access import StoredAi, StoredToken
 from kernelnet.hub.storage.statements.knowledge import NewPattern, NewReport, StoredComponent
 from kernelnet.hub.storage.statements.log import Mark
+from kernelnet.hub.storage.statements.observations import NewObservation
 
-__all__ = ["ComponentRow", "LogRow", "PatternRow", "ReportRow", "RulesRow", "SessionRow", "Table", "Tables", "VoiceRow"]
+__all__ = [
+    "ComponentRow",
+    "LogRow",
+    "ObservationKey",
+    "ObservationRow",
+    "PatternRow",
+    "ReportRow",
+    "RulesRow",
+    "SessionRow",
+    "Table",
+    "Tables",
+    "VoiceRow",
+]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -74,6 +87,17 @@ class ReportRow(NamedTuple):
 
     seq: int
     new: NewReport
+
+
+ObservationKey = tuple[str, str, str, str, str, str]
+"""Reporter, component id, digest, environment, site and conditions."""
+
+
+class ObservationRow(NamedTuple):
+    """The newest observation with its key."""
+
+    seq: int
+    new: NewObservation
 
 
 class SessionRow(NamedTuple):
@@ -170,6 +194,7 @@ class Tables:
     patterns: Table[tuple[str, str], PatternRow] = field(default_factory=Table)
     components: Table[tuple[str, str], ComponentRow] = field(default_factory=Table)
     reports: Table[tuple[str, str, str], ReportRow] = field(default_factory=Table)
+    observations: Table[ObservationKey, ObservationRow] = field(default_factory=Table)
     rules: Table[str, RulesRow] = field(default_factory=Table)
     voices: Table[tuple[str, str], VoiceRow] = field(default_factory=Table)
 

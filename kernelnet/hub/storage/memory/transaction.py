@@ -10,6 +10,7 @@ from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.memory.access import MemoryAis, MemoryTokens
 from kernelnet.hub.storage.memory.knowledge import MemoryComponents, MemoryPatterns, MemoryReports
 from kernelnet.hub.storage.memory.log import MemoryLog, MemoryMarks, findMessage
+from kernelnet.hub.storage.memory.observations import MemoryObservations
 from kernelnet.hub.storage.memory.sessions import MemorySessions
 from kernelnet.hub.storage.memory.tables import LogRow, Tables
 from kernelnet.hub.storage.transaction import Transaction, Work
@@ -31,6 +32,7 @@ class MemoryReader:
         self.patterns = MemoryPatterns(tables)
         self.components = MemoryComponents(tables)
         self.reports = MemoryReports(tables)
+        self.observations = MemoryObservations(tables)
 
 
 class MemoryTransaction(Transaction):
@@ -52,6 +54,7 @@ class MemoryTransaction(Transaction):
         self.patterns = MemoryPatterns(tables)
         self.components = MemoryComponents(tables)
         self.reports = MemoryReports(tables)
+        self.observations = MemoryObservations(tables)
 
     def find(self, sender: str, messageId: str) -> tuple[int, bytes] | None:
         return findMessage(self.tables, sender, messageId)

@@ -6,7 +6,8 @@ The engine on an SQLite file: the hub's own, embedded one.
   - `connection`: connections, set up so that a commit is on disk
   - `schema`, ``schema/``: the file made, and brought to the newest version
   - `transaction`: `SqliteReader`, `SqliteTransaction`, and the commit
-  - `log`, `access`, `sessions`, `knowledge`: the statements of `kernelnet.hub.storage.statements`, module by module
+  - `log`, `access`, `sessions`, `knowledge`, `observations`: the statements of `kernelnet.hub.storage.statements`,
+    module by module
   - `errors`: what SQLite's errors mean
   - `checks`: whether a file is what the hub wrote
   - `backup`: copies of it, made and gone back to

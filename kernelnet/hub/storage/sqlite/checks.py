@@ -141,7 +141,7 @@ def fullCheck(connection: sqlite3.Connection, tell: Tell = silent) -> int:
             after = checkRows(connection, after)
             if after is not None:
                 tell("checking the messages", after - first, last - first)
-        for table in ("shared_patterns", "shared_components", "performance_reports"):
+        for table in ("shared_patterns", "shared_components", "performance_reports", "observations"):
             (beyond,) = connection.execute(
                 f"SELECT COUNT(*) FROM {table}"  # noqa: S608
                 " WHERE seq > COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)"

@@ -19,6 +19,7 @@ from kernelnet.hub.storage.sqlite.access import SqliteAis, SqliteTokens
 from kernelnet.hub.storage.sqlite.errors import problemOf
 from kernelnet.hub.storage.sqlite.knowledge import SqliteComponents, SqlitePatterns, SqliteReports
 from kernelnet.hub.storage.sqlite.log import Execute, SqliteLog, SqliteMarks, findMessage, lastGiven
+from kernelnet.hub.storage.sqlite.observations import SqliteObservations
 from kernelnet.hub.storage.sqlite.sessions import SqliteSessions
 from kernelnet.hub.storage.transaction import Transaction, Work
 from kernelnet.message import NetworkMessage
@@ -48,7 +49,7 @@ def _forRows(sql: str) -> str:
 class SqliteReader:
     """A `kernelnet.hub.storage.transaction.Reader` of a connection."""
 
-    __slots__ = ("ais", "components", "log", "marks", "patterns", "reports", "sessions", "tokens")
+    __slots__ = ("ais", "components", "log", "marks", "observations", "patterns", "reports", "sessions", "tokens")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         execute: Execute = connection.execute
@@ -60,6 +61,7 @@ class SqliteReader:
         self.patterns = SqlitePatterns(execute, execute)
         self.components = SqliteComponents(execute, execute)
         self.reports = SqliteReports(execute, execute)
+        self.observations = SqliteObservations(execute)
 
 
 class _Writer:
@@ -127,6 +129,7 @@ class SqliteTransaction(Transaction):
         self.patterns = SqlitePatterns(execute, put)
         self.components = SqliteComponents(execute, put)
         self.reports = SqliteReports(execute, put)
+        self.observations = SqliteObservations(execute)
 
     def flush(self) -> None:
         """

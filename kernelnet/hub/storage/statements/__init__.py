@@ -18,4 +18,5 @@ Modules:
   - `access`: tokens, and AIs that said hello
   - `sessions`: collaborations
   - `knowledge`: patterns, components and reports
+  - `observations`: components at work, which no verdict depends on
 """

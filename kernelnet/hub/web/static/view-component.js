@@ -1,6 +1,8 @@
 import { h, level, levelWith, many, table, verdict, when } from "./dom.js";
 import { get } from "./live.js";
 
+const usd = (value) => (typeof value === "number" ? `$${value.toFixed(4)}` : "cost unknown");
+
 export function component(name, other = "") {
   return { draw: () => draw(name, other) };
 }
@@ -20,6 +22,7 @@ async function draw(name, other) {
     ["verdict", verdict(found)],
     ["what", shared.description],
     ["generator", manifest.generator],
+    ["written by", manifest.provenance && `${manifest.provenance.model}, as its author says: ${many(manifest.provenance.tokens || 0)} tokens, ${usd(manifest.provenance.usd)}; ${many(manifest.provenance.calls || 0)} calls, ${usd(manifest.provenance.spent_usd)} by then`],
     ["shared", when(found.shared)],
   ].filter(([, value]) => value);
   const splits = Object.entries(manifest.report?.splits || {});
@@ -32,6 +35,9 @@ async function draw(name, other) {
     found.lineage.length ? tree(found.lineage, found.digest) : h("p", {}, "It names no parents."),
     h("h2", {}, "Reports"),
     found.reports.length ? table([["AI", (r) => r.reporter], ["verdict", (r) => h("span", { class: r.verdict || "" }, r.verdict || "own figures")], ["score", (r) => many(r.performance.score), { number: true }], ["why", (r) => r.reason || ""], ["when", (r) => when(r.timestamp)]], found.reports) : h("p", {}, "Nobody has measured it again yet."),
+    h("h2", {}, "Seen at work"),
+    found.observations.length ? h("p", {}, "Told by those who ran it; nobody can repeat it, and no verdict depends on it.") : null,
+    found.observations.length ? table([["AI", (o) => o.reporter], ["where", (o) => [o.environment === "real" ? o.target || o.workbench : "simulator", o.system, o.hardware].filter(Boolean).join(", ")], ["what ran", (o) => [o.workload, ...Object.entries(o.settings || {}).map(([name, value]) => `${name} ${value}`)].filter(Boolean).join(", ")], ["score", (o) => many(o.component.score), { number: true }], ["simulated", (o) => many(o.component.simulated), { number: true }], ["beside", (o) => (o.beside || []).map((one) => `${one.policy} ${many(one.score)}`).join(", ")], ["unit", (o) => o.unit], ["when", (o) => when(o.timestamp)]], found.observations) : h("p", {}, "Nobody has told of it at work yet."),
   ];
   if (other) {
     const parent = await get(`/api/components/${encodeURIComponent(other)}`);

@@ -16,6 +16,7 @@ from kernelnet.hub.storage.statements.knowledge import (
     NewReport,
 )
 from kernelnet.hub.storage.statements.log import Mark
+from kernelnet.hub.storage.statements.observations import NewObservation, ObservationBounds
 from kernelnet.hub.storage.statements.sessions import NewSession
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from tests.hub.databases import InMemory, onEveryEngine
@@ -46,7 +47,7 @@ def _anyStatement(transaction: Transaction, chance: random.Random, name: str) ->
     pick = chance.choice
     ai, id_, digest, at = pick(AIS), pick(IDS), pick(DIGESTS), NOW + chance.randrange(5)
     body = b"x" * chance.randrange(5)
-    match chance.randrange(16):
+    match chance.randrange(17):
         case 0 | 1:
             message = f"m{chance.randrange(60)}"
             if transaction.find(ai, message) is None:
@@ -100,6 +101,9 @@ def _anyStatement(transaction: Transaction, chance: random.Random, name: str) ->
             transaction.ais.save(StoredAi(ai, body, pick([1, 2]), at, pick([None, 3])))
             transaction.ais.raiseReadSeq([(chance.randrange(9), pick(AIS))])
             transaction.ais.setSeen([(at + 1, pick(AIS))])
+        case 16:
+            seen = NewObservation(ai, pick(IDS), digest, pick(["real", "simulated"]), pick(IDS), pick(IDS), name, body)
+            transaction.observations.put(append(transaction, ai, name, to=[]), seen, ObservationBounds(3, 12))
         case 15:
             last = transaction.marks.last()
             mark = Mark(last.seq + 2, last.at + 1, last.bytes + 3) if last else Mark(1, NOW, 1)
@@ -150,6 +154,7 @@ def all_(reader: Reader) -> list[Any]:
         [(reader.reports.ofComponent(id_, 3, 4), reader.reports.ofComponent(id_, 9, 9)) for id_ in IDS],
         [reader.reports.confirming(digest, "a", 2, 4) for digest in DIGESTS],
         [(reader.reports.onDigest(digest, 3, 4), reader.reports.verdicts(digest, "a")) for digest in DIGESTS],
+        [(reader.observations.onDigest(digest, 2, 5), reader.observations.count()) for digest in DIGESTS],
         found,
         [*sessions.page("expired", (last.changedAt, last.id) if last else None, 3, False)],
         [sessions.openFor(ai, 2) for ai in AIS],

@@ -56,7 +56,7 @@ class ProtocolTests(EngineTestCase):
                 verify(self, protocol, getattr(reader, name))
             return len(groups)
 
-        self.assertEqual(self.ask(check), 8)
+        self.assertEqual(self.ask(check), 9)
 
     def test_transaction(self) -> None:
         """A transaction's groups have what writes, too."""
@@ -69,7 +69,7 @@ class ProtocolTests(EngineTestCase):
                 verify(self, protocol, getattr(transaction, name))
             return len(statements)
 
-        self.assertEqual(self.write(check), 8)
+        self.assertEqual(self.write(check), 9)
 
 
 STATEMENTS = "kernelnet.hub.storage.statements."

@@ -49,6 +49,7 @@ class PrepareTests(SynchronousTestCase):
                 "shared_patterns",
                 "shared_components",
                 "performance_reports",
+                "observations",
                 "collaboration_sessions",
                 "ais",
                 "tokens",

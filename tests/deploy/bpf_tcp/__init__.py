@@ -1,0 +1,1 @@
+"""Tests of kernelnet.deploy.bpf_tcp."""
