@@ -163,7 +163,12 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
 MAX_LINES = 400
 """Maximum number of lines of a module."""
 
-LONG: Mapping[str, str] = {}
+LONG: Mapping[str, str] = {
+    "kernelnet/hub/connection/protocol.py": "one state machine, from a connection's first byte to its last",
+    "kernelnet/hub/storage/event_log.py": "one sequence: what waits, is committed and is told share its fields",
+    "kernelnet/hub/storage/sqlite/knowledge.py": "the statements of one group of tables, a function each",
+    "kernelnet/hub/storage/statements/knowledge.py": "the statements of one group of tables, a promise each",
+}
 """Modules that are longer, each with the reason why it is one thing."""
 
 TYPED = frozenset({"scenario", "bench", "problem"})

@@ -19,6 +19,7 @@ from zope.interface import provider
 from kernelnet import wire
 from kernelnet.hub import composition
 from kernelnet.hub.auth import tokens
+from kernelnet.hub.connection import admission
 from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.connection.protocol import HubProtocol
 from kernelnet.hub.routing.collaboration_sessions import Limits
@@ -147,8 +148,7 @@ class Hub(composition.Hub):
             clock,
             lambda: NOON + clock.seconds(),
             limits=Limits(offered=600, active=1800),
-            # What tests do takes no time of their clock.
-            bounds=bounds or Bounds(share=1000.0),
+            bounds=bounds,
         )
         self.start()
         self._tokens: dict[str, str] = {}
@@ -243,7 +243,9 @@ class HubTestCase(SynchronousTestCase):
     databaseType: type[HubDatabase] = OnSqlite
 
     def setUp(self) -> None:
-        self.patch(group_commit, "MAX_SECONDS", 1e9)  # however busy the machine is
+        # However busy the machine is; and what tests do takes no time of their clock.
+        self.patch(group_commit, "MAX_SECONDS", 1e9)
+        self.patch(admission, "WORK_AT_ONCE", 1e9)
         self.path = Path(self.mktemp())
         self.path.mkdir(parents=True)
         self.database = self.databaseType(self.path)

@@ -5,6 +5,7 @@ The log and all else that is stored, whichever engine has it.
   - `transaction`: what may be read, and what may be written in one commit; `Work`, which is written
   - ``statements/``: the named statements, all that is asked of a database
   - `group_commit`: how an engine applies many works in one transaction
+  - `fair_queue`: whose works come next, by what those of each AI have cost
   - ``sqlite/``: the engine on an SQLite file
   - ``memory/``: the engine in memory
   - `event_log`: the durable, numbered sequence of messages, for everybody else

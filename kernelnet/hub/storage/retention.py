@@ -36,6 +36,10 @@ CHUNK = 2000
 EVERY = 60.0
 """Seconds between two rounds, and between two questions for how far an AI has read."""
 PAUSE = 0.02
+SLACK = 120.0
+"""Seconds that the clock may be set ahead at once before that is taken for a jump."""
+WAIT = 3600.0
+"""Seconds, by a clock that can't be set, after which a clock that jumped ahead is believed."""
 
 
 def newMarks(stored: MarksQueries, head: int, now: float) -> list[Mark]:
@@ -75,6 +79,8 @@ class LogRetention:
         self._clock = clock
         self._wallClock = wallClock
         self._stopped = False
+        self._believed, self._believedAt = wallClock(), clock.seconds()
+        self._jumpedAt: float | None = None
         self._job = LoopingCall(self._round)
         self._job.clock = clock
 
@@ -96,15 +102,39 @@ class LogRetention:
         done: Deferred[None] = Deferred.fromCoroutine(self._keep())
         return done.addErrback(lambda failure: self.log.failure("keeping the log failed; it goes on", failure))
 
+    def _believe(self, wall: float) -> float:
+        """
+        The time by which rows are told to be old: a clock that jumps ahead is believed once it has stayed there.
+
+        What a wrong clock removes is gone for good, and an hour later is early enough for what is really old.
+        """
+        now = self._clock.seconds()
+        expected = self._believed + now - self._believedAt
+        if wall > expected + SLACK:
+            if self._jumpedAt is None:
+                self._jumpedAt = now
+                self.log.warn(
+                    "the clock has jumped ahead by {seconds:.0f} s: nothing is removed from the log for its age by the "
+                    "new time until it has stayed so for {wait:.0f} s",
+                    seconds=wall - expected,
+                    wait=WAIT,
+                )
+            if now - self._jumpedAt < WAIT:
+                return expected
+        self._jumpedAt = None
+        self._believed, self._believedAt = wall, now
+        return wall
+
     async def _keep(self) -> None:
         source, now, head, logId = self._source, self._wallClock(), self._source.head, self._source.logId
+        believed = self._believe(now)
         read = self._readPositions()
         marks = await source.read(lambda reader: newMarks(reader.marks, head, now))
 
         def write(transaction: Transaction) -> int:
             transaction.marks.add(marks)
             transaction.ais.raiseReadSeq(read)
-            return self.policy.removable(transaction, now)
+            return self.policy.removable(transaction, believed)
 
         if not marks and not read and self.policy == RetentionPolicy():
             return

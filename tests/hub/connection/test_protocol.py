@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from kernelnet import wire
+from kernelnet.hub.connection.rate_limits import TokenBucket
 from kernelnet.hub.connection.sockets import TurnedAway
 from kernelnet.message import MessageType, NetworkMessage
 from tests.hub.databases import onEveryEngine
@@ -360,3 +361,47 @@ class LogTests(HubTestCase):
         self.assertIn("pattern x?y??", text)
         self.assertIsNone(re.search("[\u202e\x00\x1b]", text))
         self.assertEqual([line for line in seen if "\n" in line], [])
+
+
+@onEveryEngine
+class ShareTests(HubTestCase):
+    """The hub works for each AI a share of its time."""
+
+    def test_slowedDown(self) -> None:
+        """For whom the hub has worked for long is not read until it has paid; others are."""
+        evil, other = self.hub.connect("EVIL"), self.hub.connect("AI_2")
+        self.hub.admission.work = TokenBucket(0.1, 0.1)
+        self.hub.log.tellCosts({"EVIL": 0.2, "GONE": 9.0})
+        self.assertEqual([c.transport.producerState for c in (evil, other)], ["paused", "producing"])
+        self.hub.clock.advance(0.9)
+        self.assertEqual(evil.transport.producerState, "paused")
+        self.hub.clock.advance(0.2)
+        self.assertEqual(evil.transport.producerState, "producing")
+
+    def test_reconnects(self) -> None:
+        """A new connection pays what the last one owes."""
+        evil = self.hub.connect("EVIL")
+        self.hub.admission.work = TokenBucket(0.1, 0.1)
+        self.hub.log.tellCosts({"EVIL": 0.2})
+        evil.leave()
+        self.assertEqual(self.hub.client("EVIL").transport.producerState, "paused")
+
+    def test_isCharged(self) -> None:
+        """What the hub does for a message is counted for its author: reading, writing and telling it."""
+        author, other = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        self.hub.admission.work = TokenBucket(1e-6, 100.0)
+        author.send("pattern_share", aPattern(data="x" * 100_000))
+        author.send("training_sync", {})
+        left = self.hub.admission.work._level("AI_1", self.hub.clock.seconds())
+        self.assertLess(left, 100 - 100_000 * self.hub.log.BYTE_SECONDS)
+        self.assertEqual(self.hub.admission.work._level(other.aiId, self.hub.clock.seconds()), 100.0)
+
+    def test_hellos(self) -> None:
+        """A hello is answered before another one of the same connection is taken."""
+        client = self.hub.connect("AI_1")
+        self.hub.reader.held = True
+        client.hello()
+        client.hello()
+        self.assertEqual(client.errors(), ["busy"])
+        self.hub.reader.release()
+        self.assertEqual(len(client.payloads("training_sync")), 1)

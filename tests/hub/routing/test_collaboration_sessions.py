@@ -512,3 +512,56 @@ class GoneTests(HubTestCase):
             self.assertEqual(self.states(), {"active": 3, "declined": 2})
             self.later(15)
             self.assertEqual(self.states(), {"declined": 5})
+
+
+@onEveryEngine
+class BusyTests(HubTestCase):
+    """Nobody is offered, nor takes, more sessions than it can work on."""
+
+    def offer(self, initiator: Client, **fields: object) -> None:
+        initiator.send("collaboration_request", {"type": "cross_specialization", "description": "d", **fields})
+
+    def test_invited(self) -> None:
+        """Where nobody's words match three of those who are ready are invited: who completed sessions first."""
+        initiator = self.hub.connect("AI_1")
+        others = [self.hub.connect(f"C_{i}") for i in range(6)]
+        self.hub.directory.completed["C_5"] = 2
+        self.offer(initiator)
+        invited = [other.aiId for other in others if other.payloads("collaboration_request")]
+        self.assertEqual((len(invited), "C_5" in invited), (3, True))
+
+    def test_offers(self) -> None:
+        """Four offers of an AI may be open; another one is refused, and nothing is written."""
+        initiator = self.hub.connect("AI_1")
+        self.hub.connect("AI_2")
+        for _ in range(4):
+            self.offer(initiator)
+        head = self.hub.log.head
+        self.offer(initiator)
+        self.assertEqual((initiator.errors(), self.hub.log.head), (["invalid_message"], head))
+        self.hub.clock.advance(606)
+        self.offer(initiator)
+        self.assertEqual(initiator.errors(), [])
+
+    def test_active(self) -> None:
+        """Who names all words and accepts everything has three sessions; the next ones go to others."""
+        greedy = self.hub.connect("GREEDY", capabilities=["audio"])
+        self.hub.connect("HONEST", capabilities=["sound"])
+        for i in range(5):
+            initiator = self.hub.connect(f"FROM_{i}", collaboration_ready=False)
+            self.offer(initiator, seeking_expertise=["audio"])
+            for one in greedy.payloads("collaboration_request"):
+                greedy.send("collaboration_response", {"session_id": one["session_id"], "response": "accepted"})
+        self.assertEqual(len(self.hub.stored.sessions.takenBy("GREEDY", 9)), 3)
+
+    def test_accepted(self) -> None:
+        """Who was invited to more than that before gets the fourth no more when it accepts that, too."""
+        greedy = self.hub.connect("GREEDY")
+        told = []
+        for i in range(4):
+            self.offer(self.hub.connect(f"FROM_{i}", collaboration_ready=False), target_ai="GREEDY")
+        for one in greedy.payloads("collaboration_request"):
+            greedy.send("collaboration_response", {"session_id": one["session_id"], "response": "accepted"})
+        told = greedy.payloads("collaboration_response")
+        self.assertEqual([one["reason"] for one in told], ["you work on 3 sessions already"])
+        self.assertEqual(len(self.hub.stored.sessions.takenBy("GREEDY", 9)), 3)

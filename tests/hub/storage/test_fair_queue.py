@@ -23,7 +23,7 @@ class FairQueueTests(SynchronousTestCase):
             self.queue.put(work(author))
 
     def take(self, count: int = 1) -> str:
-        return "".join(one.author or "-" for one in self.queue.take(count, 10**9))  # type: ignore[attr-defined]
+        return "".join(one.author or "-" for one in self.queue.take(count, 10**9))
 
     def test_turns(self) -> None:
         """Who has sent a thousand messages and who has sent two take turns, each in its own order."""
@@ -43,7 +43,7 @@ class FairQueueTests(SynchronousTestCase):
         self.put(*"a" * 2000, *"b" * 2000)
         found = ""
         for _ in range(1100):
-            (author,) = self.take()
+            author = self.take()
             self.queue.charge(author, 0.01 if author == "a" else 0.001)
             found += author
         self.assertAlmostEqual(found.count("b") / found.count("a"), 10, delta=1)
@@ -64,7 +64,7 @@ class FairQueueTests(SynchronousTestCase):
         self.put(*"b" * 50)
         found = ""
         for _ in range(20):
-            (author,) = self.take()
+            author = self.take()
             self.queue.charge(author, 0.1)
             found += author
         self.assertIn(found.count("b"), (10, 11), found)

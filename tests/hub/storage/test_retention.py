@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.hub.storage import disk_space, retention
 from kernelnet.hub.storage.disk_space import DiskSpaceMonitor
+from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.memory.engine import MemoryEngine
+from kernelnet.hub.storage.retention import LogRetention
 from kernelnet.hub.storage.retention_policy import RetentionLimit, RetentionPolicy, parseSize
 from kernelnet.hub.tap import Options
 from tests.hub.databases import onEveryEngine
-from tests.hub.support import Client, HubTestCase, aPattern
+from tests.hub.support import NOON, Client, HubTestCase, aPattern, captureLog
 
 DAY = 86400.0
 
@@ -353,3 +357,49 @@ class FullFileTests(HubTestCase):
         self.assertEqual([m["message_type"] for m in client.received()][:1], ["training_sync"])
         self.assertEqual(self.hub.logged(), [])
         self.flushLoggedErrors()
+
+
+class JumpTests(SynchronousTestCase):
+    """A clock that jumps ahead removes nothing unless it stays there."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.ahead = 0.0
+        log = EventLog(MemoryEngine(), self.clock, lambda: NOON + self.clock.seconds())
+        self.retention = LogRetention(log, list, self.clock, self.wall, RetentionPolicy())
+
+    def wall(self) -> float:
+        return NOON + self.clock.seconds() + self.ahead
+
+    def believed(self) -> float:
+        """By how much the time that is believed is ahead."""
+        return self.retention._believe(self.wall()) - NOON - self.clock.seconds()
+
+    def test_jump(self) -> None:
+        """400 days for 70 seconds are not believed, and told of once."""
+        seen = captureLog(self)
+        self.ahead = 400 * 86400.0
+        self.assertEqual(self.believed(), 0)
+        self.clock.advance(70)
+        self.assertEqual(self.believed(), 0)
+        self.ahead = 0.0
+        self.assertEqual(self.believed(), 0)
+        self.assertEqual(len([line for line in seen if "jumped ahead by 34560000 s" in line]), 1)
+
+    def test_stays(self) -> None:
+        """A clock that stays ahead for an hour is right; one that is set back is believed at once."""
+        self.ahead = 86400.0
+        self.assertEqual(self.believed(), 0)
+        self.clock.advance(3599)
+        self.assertEqual(self.believed(), 0)
+        self.clock.advance(2)
+        self.assertEqual(self.believed(), 86400)
+        self.ahead = -5.0
+        self.assertEqual(self.believed(), -5)
+
+    def test_time(self) -> None:
+        """Time that goes by is no jump, nor is a clock that is set by a minute."""
+        for _ in range(50):
+            self.clock.advance(60)
+            self.ahead += 1
+            self.assertEqual(self.believed(), self.ahead)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from kernelnet.hub.auth import tokens
@@ -224,7 +225,7 @@ class OrderTests(EngineTestCase):
     def test_inTime(self) -> None:
         """A commit that takes long leaves its last works, not begun, for another; the first it always does."""
         self.patch(group_commit, "MAX_SECONDS", 0.0)
-        works = [FunctionWork(lambda t, name=name: append(t, "a", name)) for name in ("m1", "m2", "m3")]
+        works = [FunctionWork(partial(append, sender="a", id=name)) for name in ("m1", "m2", "m3")]
         done = self.commit(*works)
         self.assertEqual(([work.calls for work in works], len(done.costs)), ([1, 0, 0], 1))
         self.assertEqual([event.seq for event in done.committed.events], [1])
