@@ -16,9 +16,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from kernelnet.observations import Observation
+from kernelnet.untrusted import Digest
+
 __all__ = [
     "AI_ID",
-    "MAX_OBSERVATION",
     "MAX_PROGRESS",
     "SPECIALIZATIONS",
     "AiId",
@@ -27,14 +29,11 @@ __all__ = [
     "CodeBlock",
     "Component",
     "Digest",
-    "Environment",
     "Hint",
     "Level",
     "Manifest",
     "Name",
     "OSFeature",
-    "Observation",
-    "ObservedScore",
     "Pattern",
     "PerformanceReport",
     "Provenance",
@@ -58,7 +57,6 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 Text = Annotated[str, Meta(max_length=4096)]
 Words = list[Annotated[str, Meta(max_length=128)]]
-Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 SPECIALIZATIONS = (
@@ -166,10 +164,10 @@ class Provenance(Struct, frozen=True, omit_defaults=True):
 
     model: Name
     prompt: Digest
-    tokens: int = 0
-    usd: float | None = None
-    calls: int = 0
-    spent_usd: float | None = None
+    tokens: Annotated[int, Meta(ge=0, le=10**12)] = 0
+    usd: Annotated[float, Meta(ge=0, le=1e9)] | None = None
+    calls: Annotated[int, Meta(ge=0, le=10**12)] = 0
+    spent_usd: Annotated[float, Meta(ge=0, le=1e9)] | None = None
 
 
 class Manifest(Struct, omit_defaults=True):
@@ -272,72 +270,6 @@ class Candidate:
     parameters: tuple[float, ...] = ()
     note: str = ""
     provenance: Provenance | None = None
-
-
-MAX_OBSERVATION = 4096
-"""Bytes of JSON of the longest `Observation`."""
-
-Label = Annotated[str, Meta(min_length=1, max_length=64)]
-Line = Annotated[str, Meta(max_length=128)]
-Cost = Annotated[float, Meta(ge=-1e15, le=1e15)]
-
-
-class Environment(Enum):
-    """Place where a component was at work: the system that it is for, or the bench's simulator."""
-
-    REAL = "real"
-    SIMULATED = "simulated"
-
-
-class ObservedScore(Struct, frozen=True, omit_defaults=True):
-    """
-    Score of one policy there.
-
-    @ivar policy: its name; of the system's own the name that the system has for it, such as C{cubic}.
-    @ivar score: in the observation's unit; lower is better.
-    @ivar simulated: the same by the bench's simulator; C{None}: it isn't told.
-    """
-
-    policy: Label
-    score: Cost
-    simulated: Cost | None = None
-
-
-class Observation(Struct, frozen=True, omit_defaults=True):
-    """
-    A component at work, as who saw it tells it: nobody else can repeat it, and no verdict depends on it.
-
-    @ivar site: random name of the place, the teller's own for each hub.
-    @ivar wasm_sha256: of the module that was at work.
-    @ivar target: name of the exporter it was made for; C{""}: none.
-    @ivar system: name and version, such as C{Linux 6.18.44}; C{hardware}: class of the machine, no more.
-    @ivar workload: name of what ran; C{workload_digest}: as the bench names a trace by it, where it is one.
-    @ivar settings: of the bench, complete.
-    @ivar unit: of all scores.
-    @ivar beside: policies that were run the same way.
-    @ivar runs: number of runs that each score is the median of.
-    """
-
-    environment: Environment
-    site: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
-    wasm_sha256: Digest
-    workbench: Label
-    unit: Label
-    component: ObservedScore
-    beside: Annotated[list[ObservedScore], Meta(max_length=16)] = []
-    target: Annotated[str, Meta(max_length=64)] = ""
-    system: Line = ""
-    hardware: Line = ""
-    workload: Line = ""
-    workload_digest: Digest | None = None
-    settings: Annotated[dict[Label, Annotated[int, Meta(ge=-(2**53), le=2**53)]], Meta(max_length=32)] = {}
-    runs: Annotated[int, Meta(ge=1, le=10**6)] = 1
-
-    @property
-    def conditions(self) -> str:
-        """SHA-256 (hex) of what it was seen under: target, workload and settings."""
-        what = [self.workbench, self.target, self.workload, self.workload_digest, self.settings]
-        return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()
 
 
 Base64 = r"^[A-Za-z0-9+/]*={0,2}\Z"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
-__all__ = ["MAX_REQUIREMENTS", "LinePace", "finite", "isSmall", "plain", "weight"]
+__all__ = ["MAX_REQUIREMENTS", "Digest", "LinePace", "finite", "isSmall", "plain", "weight"]
+
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+"""SHA-256 in hex."""
 
 MAX_REQUIREMENTS = 16 * 1024
 """Bytes of JSON: a request or an invitation with larger requirements is refused."""

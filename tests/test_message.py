@@ -14,6 +14,7 @@ from kernelnet import artifacts as k
 from kernelnet import message as m
 from kernelnet import wire
 from kernelnet.message import MessageType
+from kernelnet.observations import Observation, ObservedScore
 from tests import wire_examples
 from tests.wire_examples import DIGEST
 
@@ -109,7 +110,8 @@ class PayloadTests(SynchronousTestCase):
         ]
         observed = wire_examples.OBSERVED  # a report has either figures or an observation
         pairs = [(c, {**observed, **e} if c is k.PerformanceReport else e) for c, e in pairs]
-        pairs += [(k.Observation, observed["observation"]), (k.ObservedScore, observed["observation"]["component"])]
+        pairs += [(Observation, observed["observation"]), (ObservedScore, observed["observation"]["component"])]
+        pairs += [(k.Provenance, wire_examples.COMPONENT["manifest"]["provenance"])]
         for cls, example in pairs:
             self.assertEqual(missing(cls, example), set(), cls.__name__)
 

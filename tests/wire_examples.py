@@ -24,6 +24,14 @@ COMPONENT: dict[str, Any] = {
         "seed": 7,
         "parameters": [0.25, 3.0],
         "parents": [DIGEST],
+        "provenance": {
+            "model": "some-model",
+            "prompt": DIGEST,
+            "tokens": 12_345,
+            "usd": 0.05,
+            "calls": 7,
+            "spent_usd": 0.31,
+        },
         "report": {
             "workbench": "file_system",
             "workbench_digest": DIGEST,

@@ -9,10 +9,10 @@ from typing import Any
 import click
 import msgspec
 
-from kernelnet.artifacts import MAX_OBSERVATION, Environment, Observation
 from kernelnet.cli.tables import Column, printRows
 from kernelnet.deploy.measurement import Measured, Measurement
 from kernelnet.identity import IdentityError, StateDirectory, checkAiId, defaultState
+from kernelnet.observations import MAX_OBSERVATION, Environment, Observation
 from kernelnet.trainer.storage.spool import NO_SITE, Spool, SpooledObservation, SpoolFull
 from kernelnet.untrusted import plain
 

@@ -37,7 +37,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.duration": (),
     "kernelnet.interrupt": (),
     "kernelnet.asyncio_bridge": (),
-    "kernelnet.artifacts": ("kernelnet.untrusted",),
+    "kernelnet.observations": ("kernelnet.untrusted",),
+    "kernelnet.artifacts": ("kernelnet.observations",),
     "kernelnet.knowledge": ("kernelnet.artifacts",),
     # values that interfaces name: they stand below these, wherever their home is
     "kernelnet.workbench.abi": (),
@@ -165,9 +166,12 @@ MAX_LINES = 400
 
 LONG: Mapping[str, str] = {
     "kernelnet/hub/connection/protocol.py": "one state machine, from a connection's first byte to its last",
+    "kernelnet/hub/routing/router.py": "one plan for each type of message",
     "kernelnet/hub/storage/event_log.py": "one sequence: what waits, is committed and is told share its fields",
     "kernelnet/hub/storage/sqlite/knowledge.py": "the statements of one group of tables, a function each",
     "kernelnet/hub/storage/statements/knowledge.py": "the statements of one group of tables, a promise each",
+    "kernelnet/hub/views/projections.py": "what follows from a message for each table",
+    "kernelnet/trainer/service.py": "the parts of a trainer put together, begun and ended",
 }
 """Modules that are longer, each with the reason why it is one thing."""
 

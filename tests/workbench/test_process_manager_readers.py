@@ -186,7 +186,8 @@ class ReaderTests(Case):
 
     def test_account(self) -> None:
         """What was read, left out and doubted goes with the trace, to whoever asks by bench inspect or bench run."""
-        lines = [f"{n} {10 * n} -1 {1 + n % 7 if n % 50 else -1} 1 -1 -1 1 9 -1 1 7 1 3 0 -1 -1 -1" for n in range(1, 201)]
+        row = "{n} {at} -1 {run} 1 -1 -1 1 9 -1 1 7 1 3 0 -1 -1 -1"
+        lines = [row.format(n=n, at=10 * n, run=1 + n % 7 if n % 50 else -1) for n in range(1, 201)]
         (self.folder / "a.swf").write_text("; MaxProcs: 4\n" + "\n".join(lines) + "\n")
         account = loadTrace(self.folder / "a.swf").account
         self.assertEqual(account.format, "jobs, in the Standard Workload Format")

@@ -28,7 +28,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from kernelnet import wire
-from kernelnet.artifacts import Observation, PerformanceReport
+from kernelnet.artifacts import PerformanceReport
 from kernelnet.hub.routing import collaboration_sessions, payload_bounds
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage.integrity import digest, digestOf
@@ -49,6 +49,7 @@ from kernelnet.message import (
     NetworkMessage,
     PatternShare,
 )
+from kernelnet.observations import Observation
 from kernelnet.untrusted import plain
 from kernelnet.wire import WireProblem
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from kernelnet.artifacts import MAX_OBSERVATION, CodeBlock, Component, Observation, Pattern, PerformanceReport, Verdict
+from kernelnet.artifacts import CodeBlock, Component, Pattern, PerformanceReport, Verdict
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.statements.knowledge import (
     ComponentKey,
@@ -32,6 +32,7 @@ from kernelnet.hub.storage.statements.observations import NewObservation, Observ
 from kernelnet.hub.storage.statements.sessions import SESSION_STATES
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.message import KnowledgeBase, NetworkMessage
+from kernelnet.observations import MAX_OBSERVATION, Observation
 from kernelnet.wire import WireProblem
 
 __all__ = [

@@ -391,6 +391,6 @@ def _key(sessionId: str) -> str:
 
 
 def _forgetAsked(session: Session) -> None:
-    """What a stranger asked for is of no more use once a session has ended."""
+    """Sessions that have ended keep nothing more of what a stranger asked for."""
     if session.role == "partner" and session.status != "active":
         session.requirements = {}

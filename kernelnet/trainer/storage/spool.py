@@ -17,7 +17,8 @@ import msgspec
 from msgspec import Struct
 from twisted.logger import Logger
 
-from kernelnet.artifacts import MAX_OBSERVATION, Digest, Name, Observation
+from kernelnet.artifacts import Digest, Name
+from kernelnet.observations import MAX_OBSERVATION, Observation
 from kernelnet.untrusted import plain
 
 __all__ = ["MAX_FILES", "NO_SITE", "Spool", "SpoolFull", "SpooledObservation"]

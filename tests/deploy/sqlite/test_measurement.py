@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from unittest import skipUnless
 
-from kernelnet.artifacts import Environment
 from kernelnet.deploy.sqlite.measurement import BUILT_IN, _Run, _spoiled
 from kernelnet.exporters.folder import exportTo
 from kernelnet.exporters.sqlite import LIBRARY, exporter
+from kernelnet.observations import Environment
 from kernelnet.trainer.storage.spool import Spool
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.file_system import workbench

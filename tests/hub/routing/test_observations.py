@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kernelnet.artifacts import MAX_OBSERVATION, Digest, Name, Text, Verdict
+from kernelnet.artifacts import Digest, Name, Text, Verdict
 from kernelnet.hub.views import components, projections
+from kernelnet.observations import MAX_OBSERVATION
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import HubTestCase
 from tests.hub.views.test_components import claiming

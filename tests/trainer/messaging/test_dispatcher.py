@@ -166,7 +166,7 @@ class LearningTests(TrainerTestCase):
         envelope = {"payload": "e30=", "payloadType": "t", "signatures": [signature]}
         told = {"component_id": "c1", "performance": {}, "verdict": "confirmed", "attestation": envelope}
         yield self.hear(self.sync(), self.message(T.PERFORMANCE_REPORT, told))
-        self.assertIsNone(self.trainer.knowledge.benchmarks["c1"]["AI_2"].attestation)
+        self.assertIsNone(self.trainer.knowledge.reportsOn("c1")["AI_2"].decoded().attestation)
 
     @inlineCallbacks
     def test_patternsInOneLine(self) -> Any:

@@ -10,7 +10,7 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import provider
 
-from kernelnet.artifacts import Environment, Observation, ObservedScore
+from kernelnet.observations import Environment, Observation, ObservedScore
 from kernelnet.trainer.storage.spool import (
     MAX_ASIDE,
     MAX_FILE,
