@@ -104,7 +104,7 @@ FRAMES = (
         (
             ("log_format", "line_protocol", "plugins", "workbench.words", "asyncio_bridge"),
             ("interfaces", "wire", "interrupt", "daemon", "duration", "attestation"),
-            ("untrusted", "", "learning.goal", "workbench.abi", "workbench.account", "identity"),
+            ("untrusted", "", "observations", "learning.goal", "workbench.abi", "workbench.account", "identity"),
             ("", "message", "", "knowledge", ""),
             ("", "", "artifacts", "", ""),
         ),
