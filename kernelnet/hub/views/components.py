@@ -27,6 +27,7 @@ __all__ = [
     "STATES",
     "Ancestor",
     "Entry",
+    "TooShort",
     "Unclear",
     "attestationsOn",
     "byOwner",
@@ -49,6 +50,10 @@ MAX_MANIFEST = 64 * 1024
 
 class Unclear(Exception):
     """Name that may mean several components; the text says why, and what would be clear."""
+
+
+class TooShort(Unclear):
+    """No component has this id, and it has too few of a digest's digits."""
 
 
 class Entry(Struct):
@@ -142,7 +147,7 @@ def entryOf(reader: Reader, name: str) -> Entry | None:
     The component of an id, or of a digest that begins so (`MIN_PREFIX` hex digits at least); of the same bytes who
     shared them first.
 
-    @raise Unclear: two authors call one so, or two digests begin so; or these are too few of a digest's digits.
+    @raise Unclear: two authors call one so, or two digests begin so; `TooShort`: it has too few of a digest's digits.
     """
     found = reader.components.named(name)
     # A stranger may call a component like another's digest; a whole digest is nobody's to take.
@@ -153,7 +158,7 @@ def entryOf(reader: Reader, name: str) -> Entry | None:
             f"{name!r} may be {len(found)} components, by id or digest: {words}; name one by more digits of its digest"
         )
     if not found and re.fullmatch(f"[0-9a-fA-F]{{1,{MIN_PREFIX - 1}}}", name):
-        raise Unclear(f"no id is {name!r}, and of a digest {MIN_PREFIX} hex digits are needed at least")
+        raise TooShort(f"no id is {name!r}, and of a digest {MIN_PREFIX} hex digits are needed at least")
     return _entry(reader, found[0]) if found else None
 
 

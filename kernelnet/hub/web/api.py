@@ -234,6 +234,8 @@ def _component(sources: Sources, name: str, arguments: Mapping[str, Any]) -> Any
     def read(reader: Reader) -> Any:
         try:
             entry = components.entryOf(reader, name)
+        except components.TooShort as error:
+            raise NotFound(str(error)) from None
         except components.Unclear as error:
             raise BadRequest(str(error)) from None
         if entry is None:

@@ -99,7 +99,7 @@ class ApiTests(WebTestCase):
         self.assertEqual(self.ask(f"/api/components/{digest[:10]}").json, found)
         self.assertEqual(self.ask("/api/components/none").code, 404)
         few = self.ask(f"/api/components/{digest[:3]}")
-        self.assertEqual(few.code, 400)
+        self.assertEqual(few.code, 404)
         self.assertIn(b"6 hex digits are needed", few.body)
 
     def test_progress(self) -> None:
