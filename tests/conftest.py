@@ -1,6 +1,7 @@
 """What holds for all tests: their order, where trial's temporary files go, and how much hypothesis tries."""
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -44,6 +45,14 @@ The demo takes a minute and all of the machine that it gets: beside it stands wh
 def pytest_xdist_auto_num_workers() -> int:
     """Half as many again as there are cores: tests of processes wait for them much of their time."""
     return max(2, len(os.sched_getaffinity(0)) * 3 // 2)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Give SIGINT and SIGTERM back: trial runs Twisted's reactor for a test that waits, and that keeps them."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) != usual:
+            signal.signal(number, usual)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -17,10 +17,8 @@ from kernelnet.cli.completion import aiIds
 from kernelnet.cli.observations import leave, spoolOf
 from kernelnet.cli.tables import Column, printRows
 from kernelnet.deploy.bpf_tcp import loading
-from kernelnet.deploy.bpf_tcp import measurement as bpf_tcp
-from kernelnet.deploy.bpf_tcp.measurement import FEWEST, MOST_SECONDS
 from kernelnet.deploy.errors import DeployError
-from kernelnet.deploy.measurement import Measurement
+from kernelnet.deploy.measurement import FEWEST, MOST_SECONDS, Measurement
 from kernelnet.deploy.sqlite import measurement as sqlite
 from kernelnet.deploy.sqlite.measurement import MAX_PAGES
 from kernelnet.deploy.sqlite.tracing import traceCommand
@@ -227,6 +225,8 @@ def _names(text: str) -> list[str]:
 def _inKernel(
     wasm: bytes, *, trace: Path | None, settings: tuple[str, ...], seconds: int, beside: str | None, runs: int
 ) -> Measurement:
+    from kernelnet.deploy.bpf_tcp import measurement as bpf_tcp
+
     return bpf_tcp.measure(
         wasm,
         network_stack,

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Measured", "Measurement"]
+__all__ = ["FEWEST", "MOST_SECONDS", "Measured", "Measurement"]
+
+FEWEST, MOST_SECONDS = 10, 600
+"""Seconds that a run may last where what it carries takes real time."""
 
 
 @dataclass(frozen=True)

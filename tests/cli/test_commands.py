@@ -31,6 +31,8 @@ NO_DATA = {
     "record": "standard output is the recorded command's",
     "bench plot": "its result is a picture",
     "deploy trace": "standard output is the command's",
+    "deploy unload": "it says what it did",
+    "mcp": "standard output is the protocol's",
     "components export": "its result is a C file; components show --json has the source",
 }
 

@@ -106,7 +106,7 @@ class ServerTests(SynchronousTestCase):
         self.refusal("there are: fifo, lru", "get_task", task=TASK, sources=["nope"])
         self.refusal("no policy: give the whole C source", "measure", task=TASK, source="hello")
         self.refusal("give the whole source", "measure", task=TASK, source="draft-0123456789ab")
-        self.refusal("there are: c, libcachesim", "export", task=TASK, source="lru", target="exe")
+        self.refusal("there are: bpf-tcp, c, libcachesim", "export", task=TASK, source="lru", target="exe")
         self.refusal("marks no numbers: put them", "tune", task=TASK, source=SOUND)
         self.refusal("marked are: SMALL_SHARE", "tune", task=TASK, source=GOOD, fixed=["SMALL"])
         self.refusal("there is no job 'x'", "get_job", job="x")

@@ -20,16 +20,13 @@ import numpy.typing as npt
 from kernelnet.deploy.bpf_tcp import loading
 from kernelnet.deploy.bpf_tcp.link import SECOND, Link, Passage, built, lost
 from kernelnet.deploy.errors import DeployError
-from kernelnet.deploy.measurement import Measured, Measurement
+from kernelnet.deploy.measurement import FEWEST, MOST_SECONDS, Measured, Measurement
 from kernelnet.exporters.bpf_tcp import exporter, makeProgram, nameOf
 from kernelnet.workbench.base import BaseWorkbench
 
-__all__ = ["FEWEST", "MOST_SECONDS", "UNIT", "Bench", "deployed", "measure"]
+__all__ = ["UNIT", "Bench", "deployed", "measure"]
 
 UNIT = "millibits lost a second"
-
-FEWEST, MOST_SECONDS = 10, 600
-"""Seconds that a run may last."""
 
 TRIES = 3
 """Runs that are made for one that counts, if the machine is disturbed."""

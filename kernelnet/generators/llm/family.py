@@ -104,9 +104,10 @@ class ModelFamily(Family):
 
     def wait(self, seconds: float) -> bool:
         """Wait until there is something to measure; C{False}: there will be nothing."""
+        idle = not self.writer.underWay  # looked at first: an answer arrives before its call has ended
         if self.writer.hasArrived():
             return True
-        if not self.writer.underWay:
+        if idle:
             return False
         self.writer.wait(seconds)
         return True

@@ -166,10 +166,10 @@ class Writer:
             # The place stays taken meanwhile: so the server is left alone for as long as it asked.
             time.sleep(again)
         with self._changed:
-            self._underWay.remove(arm)
             if written is not None:
                 self._arrived.put(written)
-            else:
+            self._underWay.remove(arm)
+            if written is None:
                 self._bandit.reward(arm, max(time.monotonic() - began, 1e-3), 0.0)
             self._changed.notify_all()
 
