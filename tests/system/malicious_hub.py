@@ -74,7 +74,8 @@ class Victim:
         self._reads.set()
         self._file = stream.makefile("rb")
         self.opening = [json.loads(self._file.readline()) for _ in range(2)]
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -113,4 +114,7 @@ class Victim:
         self._reads.set()
         with contextlib.suppress(OSError):
             self._stream.shutdown(socket.SHUT_RDWR)
+        self._reader.join(PATIENCE)
+        with contextlib.suppress(OSError):
+            self._file.close()
         self._stream.close()
