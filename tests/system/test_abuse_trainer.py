@@ -221,7 +221,7 @@ class MaliciousHubTests(SystemTestCase):
             for _ in range(2):
                 victim = self.meet(greeting)
                 # its patterns, which wait until it is greeted
-                while (message := victim.next())["message_type"] != "pattern_share":
+                while victim.next()["message_type"] != "pattern_share":
                     pass
                 victim.answers()
                 victim.close()
