@@ -103,7 +103,7 @@ class Victim:
         """Ping it until it answers: what was sent before is read by then.  @return: what it said meanwhile."""
         self._nonce += 1
         self.send([hubLine("heartbeat", {"nonce": self._nonce, "seq": 0})])
-        said = []
+        said: list[dict[str, Any]] = []
         while message := self.next():
             if message["payload"].get("reply_to") == self._nonce:
                 return said
