@@ -8,6 +8,7 @@
 # make soak    50 kills of a hub under load, 25 of trainers, 25 of both; counts what was promised (some minutes)
 # make abuse   the long forms of what a hub has to stand (a table; some minutes)
 # make fuzz    fuzzes decoder, expressions and handshake, FUZZ=600 seconds each; what it reached is kept in .fuzz/
+# make mutate  changes bounds and comparisons of hub and trainer one by one, MUTATE=3600 seconds, and prints what no test noticed
 # make bench   the hub beside mosquitto and NATS, policies beside libCacheSim; writes benchmarks/RESULTS.rst (half an hour)
 # make clean   removes .venv and all that is made
 #
@@ -18,6 +19,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 FUZZ ?= 600
+MUTATE ?= 3600
 # Classes of tests are given out whole, in the order of tests/conftest.py; -n 0 in ARGS runs one test after the other.
 SPREAD := -n auto --dist loadscope --no-loadscope-reorder
 
@@ -28,7 +30,7 @@ STALE := $(shell test -f $(VENV)/.made || exit 0; \
 	{ test -x $(BIN)/python && test "`sed -n 1p $(VENV)/.made`" = "$(CURDIR)" \
 	&& { test -z "$(ASKED)" || test "`sed -n 2p $(VENV)/.made`" = "$(ASKED)"; }; } || echo stale)
 
-.PHONY: demo test check lint docs dist screenshots soak abuse fuzz bench clean stale
+.PHONY: demo test check lint docs dist screenshots soak abuse fuzz mutate bench clean stale
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.trainer
@@ -81,13 +83,17 @@ fuzz: $(VENV)/.dev
 		rm .fuzz-$$target.log; \
 	done
 
+# What was tried is kept in .mutate/, and the next run goes on.
+mutate: $(VENV)/.dev
+	$(BIN)/python -m tests.mutation.run $(MUTATE) .mutate $(ARGS)
+
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py $(ARGS)
 	$(BIN)/python benchmarks/dashboard.py $(ARGS)
 	$(BIN)/python benchmarks/evaluation.py
 
 clean:
-	rm -rf .fuzz .fuzz-*.log $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .fuzz .fuzz-*.log .mutate $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name .git -prune -o \( -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 	rm -f twisted/plugins/dropin.cache
 

@@ -53,7 +53,7 @@ class Row:
 def table() -> list[str]:
     """The rows so far, for people."""
     lines = [
-        f"{'abuse':<44} {'hub MB before/peak/after':>26} {'ping ms median/p95/worst':>26} {'ack ms':>9}  answer",
+        f"{'abuse':<44} {'MB before/peak/after':>26} {'ping ms median/p95/worst':>26} {'ack ms':>9}  answer",
     ]
     for row in ROWS:
         memory = f"{row.before:.0f} / {row.peak:.0f} / {row.after:.0f}"
@@ -111,7 +111,7 @@ class GoodTrainer:
                     stream.close()
 
 
-class _Memory(threading.Thread):
+class Memory(threading.Thread):
     """Watches the resident memory of a process."""
 
     def __init__(self, pid: int) -> None:
@@ -210,7 +210,7 @@ class AbuseTestCase(TestCase):
         row = Row(name)
         ROWS.append(row)
         self.good.report()
-        memory = _Memory(self.hub.process.pid)
+        memory = Memory(self.hub.process.pid)
         row.before = memory.now()
         lines = len(self.hub.lines)
         memory.start()

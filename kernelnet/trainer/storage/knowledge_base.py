@@ -12,7 +12,7 @@ from msgspec import Struct
 from twisted.internet.defer import inlineCallbacks
 
 from kernelnet.artifacts import AI_ID, CodeBlock, Component, Pattern, PerformanceReport, Verdict
-from kernelnet.message import AiInfo
+from kernelnet.message import HUB_ID, AiInfo
 from kernelnet.trainer.storage.bounded_table import BoundedTable, EncodedTable
 from kernelnet.trainer.storage.database import Changes, Store
 from kernelnet.trainer.storage.known_component import KnownComponent
@@ -147,7 +147,7 @@ class KnowledgeBase:
         for aiId, info in infos.items():
             size = weight(msgspec.json.encode(info))
             if AI_ID.fullmatch(aiId) and size <= MAX_AI:
-                self._ais.put(aiId, aiId, info, size)
+                self._ais.put(aiId, HUB_ID, info, size)  # it is the hub's word: of whom it told long ago goes first
 
     def addPattern(self, source: str, pattern: Pattern, changes: Changes) -> None:
         body = msgspec.json.encode(pattern)

@@ -1,0 +1,1 @@
+"""Mutation runs: what of hub and trainer could be changed without any test noticing."""
