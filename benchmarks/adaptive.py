@@ -3,9 +3,9 @@ What an author gains who sees every verdict, and changes what he knows by heart 
 
 He holds a bit for each of the first requests of held-out, whether a block is kept, changes a run of them, claims
 again, and keeps what was judged better.  A verdict tells no more than the level, which anybody can measure himself: he
-needs no peer for it.  Begun is with what the optimum does, and with what LRU does.  C{best claim} is the best of all his
-claims; C{under other digests} is that module's mean level under fresh digests, what is left without its luck; C{LRU's
-best} the best of as many claims of the policy that he falls back to, under as many digests.
+needs no peer for it.  Begun is with what the optimum does, and with what LRU does.  C{best claim} is the best of all
+his claims; C{under other digests} is that module's mean level under fresh digests, what is left without its luck;
+C{LRU's best} the best of as many claims of the policy that he falls back to, under as many digests.
 """
 
 from __future__ import annotations
