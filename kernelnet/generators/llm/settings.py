@@ -26,9 +26,6 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
-from kernelnet.identity.errors import IdentityError
-from kernelnet.identity.secret import readToken
-
 __all__ = ["FILE", "Model", "Settings", "SettingsError", "chosen", "keyOf", "readSettings"]
 
 FILE = "llm.toml"
@@ -208,6 +205,10 @@ def keyOf(model: Model, environment: Mapping[str, str] = os.environ) -> str:
     @raise SettingsError: it is missing, or others can read it; no text of it has the key.
     """
     if model.key_file:
+        # not before: as a plugin this is loaded by every twistd, before it can be interrupted well
+        from kernelnet.identity.errors import IdentityError
+        from kernelnet.identity.secret import readToken
+
         try:
             return readToken(Path(model.key_file), "key")
         except IdentityError as error:

@@ -28,6 +28,9 @@ from kernelnet.wire import WireProblem, isPosition
 
 __all__ = ["MAX_PAGES", "HubSync"]
 
+MAX_CREDENTIALS = 8
+"""Maximum number of credentials that are kept of one connection: each is a file that is written and synced."""
+
 MAX_PAGES = 20
 """Maximum number of pages of the knowledge base that a newcomer reads: best and newest come first."""
 
@@ -81,6 +84,7 @@ class HubSync:
         self._page: str | None = None
         self._pages = 0
         self._synced = False
+        self._given = 0
         self._isUnsure = False
         self._reportWanted = False
         self._takesObservations = False
@@ -107,6 +111,7 @@ class HubSync:
         """
         self._connection = connection
         self._synced = self._isUnsure = False
+        self._given = 0
         self._pages = 0
         self._takesObservations = False
         return Hello(
@@ -172,7 +177,8 @@ class HubSync:
         knowledge = self._knowledge
         if sync.credential is not None and not isToken(sync.credential):
             self.log.error("the hub sent a credential that is no line of ASCII, which is not kept")
-        elif sync.credential is not None and not self._synced:
+        elif sync.credential is not None and self._given < MAX_CREDENTIALS:
+            self._given += 1
             # Before anything else: from the first use of it on, the join token is of no use to this id.
             what = "Enrolled as" if self._credentials.joining else "New credential for"
             try:

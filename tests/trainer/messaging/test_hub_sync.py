@@ -6,6 +6,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from kernelnet.message import MessageType
+from kernelnet.trainer.messaging.hub_sync import MAX_CREDENTIALS
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import MAX_AI
 from tests.hub.support import captureLog
@@ -154,12 +155,12 @@ class StrangerTests(TrainerTestCase):
         self.assertEqual(self.trainer.credentials.token(), "x" * 1024)
 
     @inlineCallbacks
-    def test_oneCredential(self) -> Any:
-        """A connection gives one credential at most: each is a file that is written and synced."""
+    def test_manyCredentials(self) -> Any:
+        """A connection gives some credentials, as tokens are rotated, and no more: each is a file that is written."""
         self.connect()
-        yield self.hear(self.sync(credential="first"))
-        yield self.hear(self.sync(credential="second"))
-        self.assertEqual(self.trainer.credentials.token(), "first")
+        for number in range(MAX_CREDENTIALS + 2):
+            yield self.hear(self.sync(credential=f"token{number}"))
+        self.assertEqual(self.trainer.credentials.token(), f"token{MAX_CREDENTIALS - 1}")
 
     @inlineCallbacks
     def test_unusable(self) -> Any:

@@ -46,7 +46,7 @@ class VerdictSignerTests(TrainerTestCase):
         known = self.trainer.knowledge.addComponent("AI_2", peers, Changes())
         assert known is not None
         told: list[PerformanceReport] = []
-        self.patch(self.trainer.outbox, "say", lambda type, payload, changes: told.append(payload))
+        self.patch(self.trainer.outbox, "say", lambda kind, payload, changes, target=None: told.append(payload))
         report = PerformanceReport("c1", {"score": 50}, peers.digest, Verdict.CONFIRMED)
         self.trainer.verification.recordVerdict(known, report, Changes())
         return told[-1]

@@ -61,7 +61,8 @@ class SelectionTests(TrainerTestCase):
     def test_owners(self) -> None:
         """An owner with fifty of those who are there is one witness at most, and none of what one of his claims."""
         crowd = AiInfo(specialization="security", owner="crowd")
-        self.trainer.knowledge.tell({f"AI_{n}": crowd for n in range(10, 60)})
+        there = {f"AI_{n}": crowd for n in range(10, 60)}
+        self.trainer.knowledge.ais = {**self.trainer.knowledge.ais, **there}
         drawn = []
         for known in [self.claim(n) for n in range(60)]:
             ais = [*self.trainer.knowledge.ais]
@@ -82,7 +83,7 @@ class SelectionTests(TrainerTestCase):
         other = next(s for n in range(3, 9) if not (s := self.selectionOf(f"AI_{n}")).isDrawn(digest, known.source))
         self.assertFalse(other.isNeeded(known))
         away = AiInfo(specialization="security", connected=False, owner="crowd")
-        self.trainer.knowledge.tell(dict.fromkeys(ais, away))
+        self.trainer.knowledge.ais = {**self.trainer.knowledge.ais, **dict.fromkeys(ais, away)}
         self.assertTrue(other.isNeeded(known))
 
     def test_crowd(self) -> None:

@@ -94,4 +94,5 @@ def followRules(execute: Execute, workbench: str) -> None:
         (workbench, VOICES),
     ).fetchall()
     for one in followed:
-        execute(f"UPDATE shared_components SET older_rules = {IS_OLDER} WHERE feature = ?", one)  # noqa: S608
+        of = "WHERE kind = 'component' AND feature = ?"
+        execute(f"UPDATE shared_components SET older_rules = {IS_OLDER} {of}", one)  # noqa: S608

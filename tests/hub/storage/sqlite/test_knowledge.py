@@ -35,5 +35,5 @@ class PlanTests(EngineTestCase):
         scans = [plan for plan in self.plans if plan.startswith("SCAN") and "shared_" in plan]
         scans += [plan for plan in self.plans if plan.startswith("SCAN performance_reports")]
         self.assertEqual(scans, [])
-        for index in ("components_digest", "components_feature", "components_name", "reports_digest"):
+        for index in ("components_digest", "components_feature", "components_name", "reports_voices"):
             self.assertTrue([plan for plan in self.plans if index in plan], index)
