@@ -133,17 +133,17 @@ class LongLineTests(AbuseTestCase):
 
     def test_fullLines(self) -> None:
         """Lines of exactly 1 MiB are taken, from ten at once."""
-        size = len(line("heartbeat", {"nonce": ""}, sender="BIG_0"))
+        size = len(line("heartbeat", {"nonce": "n", "more": ""}, sender="BIG_0"))
         with self.row("10 clients with lines of 1 MiB", growth=140) as row:
             clients = [self.client(f"BIG_{i}") for i in range(10)]
             for client in clients:
                 client.hello(protocol=2)
             for i, client in enumerate(clients):
-                nonce = "n" * (1024 * 1024 + 1 - size)
-                beat = line("heartbeat", {"nonce": nonce}, sender=f"BIG_{i}")
+                more = "n" * (1024 * 1024 + 1 - size)
+                beat = line("heartbeat", {"nonce": "n", "more": more}, sender=f"BIG_{i}")
                 self.assertEqual(len(beat), 1024 * 1024 + 1)
                 client._socket.sendall(beat)
-                self.assertEqual(client.receive("heartbeat")["payload"]["reply_to"], nonce)
+                self.assertEqual(client.receive("heartbeat")["payload"]["reply_to"], "n")
                 client.close()
             row.answer = "answered"
 
