@@ -184,13 +184,13 @@ class ModelFamily(Family):
         if not found:
             self._learn(structure.written, structure.hypothesis, "no numbers work: it traps or is out of fuel")
             return
-        for one in found:
-            self._keep(one, structure.written)
+        gain = max(self._keep(one, structure.written) for one in found)
         numbers = structure.template.describe(found[0].candidate.parameters)
         self._learn(
             structure.written,
             structure.hypothesis,
             f"loss {found[0].loss:.4f} after {structure.evaluations} measurements of its numbers; best {numbers}",
+            gain,
         )
 
     def _lowest(self) -> float:
@@ -234,22 +234,22 @@ class ModelFamily(Family):
             source, written.prompt.parents, note=noteOf(hypothesis, written), provenance=written.provenance
         )
         loss = self._metered.loss(scores[0])
-        self._keep(Scored(loss, scores[0], candidate), written)
-        self._learn(written, hypothesis, f"loss {loss:.4f}; it marks no numbers that could be tuned")
+        gain = self._keep(Scored(loss, scores[0], candidate), written)
+        self._learn(written, hypothesis, f"loss {loss:.4f}; it marks no numbers that could be tuned", gain)
 
-    def _keep(self, one: Scored, written: Written) -> None:
+    def _keep(self, one: Scored, written: Written) -> float:
+        """Keep one of the best.  @return: by how much it made the best better; the very first is no gain."""
         before = min((other.loss for other in self._best.values()), default=None)
         self._best.setdefault(one.scores, one)
         self._bySource[one.candidate.source] = written
-        if before is not None and one.loss < before:
-            self.writer.reward(written, before / one.loss - 1)
-        else:
-            self.writer.reward(written, 0.0)
         while len(self._best) > KEPT:
             worst = max(self._best, key=lambda scores: self._best[scores].loss)
             self._bySource.pop(self._best.pop(worst).candidate.source, None)
+        return before / one.loss - 1 if before is not None and one.loss < before else 0.0
 
-    def _learn(self, written: Written, hypothesis: str, result: str) -> None:
+    def _learn(self, written: Written, hypothesis: str, result: str, gain: float = 0.0) -> None:
+        """An answer has been looked at: who gave it is paid once, for rubbish too, which costs as much."""
+        self.writer.reward(written, gain)
         self._attempts.append(Attempt(hypothesis, result))
         self.writer.tell(written, result)
 

@@ -12,6 +12,7 @@ from kernelnet.generators.llm.answer import MAX_SOURCE, NoSource, hypothesisOf, 
 from kernelnet.generators.llm.generator import ModelsAlone, SearchWithModels, llm, modelsOf, withModels
 from kernelnet.generators.llm.ledger import ACCEPTED, Ledger
 from kernelnet.generators.llm.settings import Model, Settings, SettingsError
+from kernelnet.generators.llm.writer import Writer
 from kernelnet.generators.templates.marked_source import marked
 from kernelnet.testing import loopWithScan, makeProblem
 from tests.generators.llm.server import Reply, completion, raw, serving
@@ -135,6 +136,14 @@ class GeneratorTests(SynchronousTestCase):
         assert usd is not None
         unknown = next(call for call in Ledger(self.ledger).calls(100) if call.reserved and call.outcome != "sent")
         self.assertGreater(unknown.usd or 0, 0.01, "usage that wasn't told counts as the reserve")
+
+    def test_paidOnce(self) -> None:
+        """Each answer costs its model once, one that is no code too: or who writes rubbish would be the cheapest."""
+        paid: list[tuple[int, float]] = []
+        self.patch(Writer, "reward", lambda writer, written, gain: paid.append((written.number, gain)))
+        self.run_(completion("no code"), completion(code(RANK)), completion(code(FIXED)))
+        self.assertEqual(len(paid), 3)
+        self.assertEqual(len({number for number, _ in paid}), 3)
 
     def test_budget(self) -> None:
         """Nothing is sent that the budget can't bear, also in the next search; the search ends, and says why."""
