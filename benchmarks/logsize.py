@@ -22,7 +22,7 @@ from kernelnet.hub.routing import collaboration_sessions
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.routing.router import Logged, Router
 from kernelnet.hub.storage import sqlite
-from kernelnet.hub.storage.sqlite.log import readPage
+from kernelnet.hub.storage.sql.log import readPage
 from kernelnet.hub.storage.sqlite.transaction import commit
 
 SENDERS = 100
@@ -94,7 +94,7 @@ def resume(path: Path, runs: int) -> list[float]:
         (head,) = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
         position = head - MISSED
         while position < head:
-            position = readPage(connection, position, head, "somebody").upTo
+            position = readPage(connection.execute, position, head, "somebody").upTo
         times.append(time.process_time() - began)
     connection.close()
     return times

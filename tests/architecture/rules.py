@@ -168,7 +168,6 @@ LONG: Mapping[str, str] = {
     "kernelnet/hub/connection/protocol.py": "one state machine, from a connection's first byte to its last",
     "kernelnet/hub/routing/router.py": "one plan for each type of message",
     "kernelnet/hub/storage/event_log.py": "one sequence: what waits, is committed and is told share its fields",
-    "kernelnet/hub/storage/sqlite/knowledge.py": "the statements of one group of tables, a function each",
     "kernelnet/hub/storage/statements/knowledge.py": "the statements of one group of tables, a promise each",
     "kernelnet/hub/views/projections.py": "what follows from a message for each table",
     "kernelnet/trainer/service.py": "the parts of a trainer put together, begun and ended",

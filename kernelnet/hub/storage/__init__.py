@@ -6,6 +6,7 @@ The log and all else that is stored, whichever engine has it.
   - ``statements/``: the named statements, all that is asked of a database
   - `group_commit`: how an engine applies many works in one transaction
   - `fair_queue`: whose works come next, by what those of each AI have cost
+  - ``sql/``: these in SQL, for the engines whose databases speak it
   - ``sqlite/``: the engine on an SQLite file
   - ``memory/``: the engine in memory
   - `event_log`: the durable, numbered sequence of messages, for everybody else

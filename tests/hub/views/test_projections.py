@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from kernelnet.hub.storage.sqlite.owners import OF_REPORT
+from kernelnet.hub.storage.sql.owners import OF_REPORT
 from kernelnet.hub.views import projections
 from kernelnet.message import Hello, KnowledgeBase
 from tests.hub.databases import onEveryEngine

@@ -5,9 +5,9 @@ The engine on an SQLite file: the hub's own, embedded one.
   - `engine`: `SqliteEngine`, on two pools of connections, one of which writes
   - `connection`: connections, set up so that a commit is on disk
   - `schema`, ``schema/``: the file made, and brought to the newest version
-  - `transaction`: `SqliteReader`, `SqliteTransaction`, and the commit
-  - `log`, `access`, `owners`, `certificates`, `sessions`, `knowledge`, `observations`: the statements of
-    `kernelnet.hub.storage.statements`, module by module
+  - `transaction`: `SqliteReader`, `SqliteTransaction`, and the commit; the statements are those of
+    `kernelnet.hub.storage.sql`
+  - `log`: the numbers that the log gave
   - `errors`: what SQLite's errors mean
   - `checks`: whether a file is what the hub wrote
   - `backup`: copies of it, made and gone back to

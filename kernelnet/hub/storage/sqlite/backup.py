@@ -20,10 +20,10 @@ from urllib.parse import quote
 
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Damaged, Tell, silent
+from kernelnet.hub.storage.sql.owners import countAll
 from kernelnet.hub.storage.sqlite import checks
 from kernelnet.hub.storage.sqlite.connection import connect, connectReader
 from kernelnet.hub.storage.sqlite.errors import unusable
-from kernelnet.hub.storage.sqlite.owners import countAll
 from kernelnet.hub.storage.sqlite.schema import prepare, schemas, tooNew, versionOf
 
 __all__ = ["backUp", "examine", "headOf", "keep", "look", "prepared", "putInPlace", "replace"]

@@ -23,10 +23,11 @@ from kernelnet.hub.storage.engine import Commit, Identity, Restoration
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Tell
 from kernelnet.hub.storage.log_pages import Page
+from kernelnet.hub.storage.sql.log import readPage
 from kernelnet.hub.storage.sqlite import backup, checks, errors
 from kernelnet.hub.storage.sqlite.connection import setUpReader, setUpWriter
 from kernelnet.hub.storage.sqlite.high_water import HighWater
-from kernelnet.hub.storage.sqlite.log import lastGiven, readPage
+from kernelnet.hub.storage.sqlite.log import lastGiven
 from kernelnet.hub.storage.sqlite.schema import prepare
 from kernelnet.hub.storage.sqlite.transaction import SqliteReader, commit
 from kernelnet.hub.storage.transaction import Reader, Work
@@ -134,7 +135,7 @@ class SqliteEngine:
         return self._writer.runWithConnection(write)
 
     def page(self, after: int, upTo: int, aiId: str) -> Deferred[Page]:
-        return self._reader.runWithConnection(readPage, after, upTo, aiId)
+        return self._reader.runWithConnection(lambda connection: readPage(connection.execute, after, upTo, aiId))
 
     def read(self, function: Callable[[Reader], T]) -> Deferred[T]:
         def read(connection: sqlite3.Connection) -> T:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from kernelnet.hub.storage.sqlite.knowledge import SqliteComponents, SqliteReports
+from kernelnet.hub.storage.sql.components import SqlComponents
+from kernelnet.hub.storage.sql.reports import SqlReports
 from tests.hub.databases import OnSqlite
 from tests.hub.storage.conformance.support import EngineTestCase
 
@@ -24,8 +25,8 @@ class PlanTests(EngineTestCase):
 
     def test_noScan(self) -> None:
         """Nothing that is done for a share, a report or a feature request goes through a whole table."""
-        components = SqliteComponents(self.execute, self.execute)
-        reports = SqliteReports(self.execute, self.execute)
+        components = SqlComponents(self.execute, self.execute)
+        reports = SqlReports(self.execute, self.execute)
         components.best("fs", "a")
         components.idsWith("d", "a", "c", 16)
         components.countVerdicts("d", "a")

@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from kernelnet import wire
 from kernelnet.hub.storage import integrity, sqlite
 from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.sql.owners import SqlOwners
 from kernelnet.hub.storage.sqlite import checks
-from kernelnet.hub.storage.sqlite.owners import SqliteOwners
 from tests.hub.support import TIMESTAMP, anEvent
 
 NEWEST = max(sqlite.schemas())
@@ -132,7 +132,7 @@ class PrepareTests(SynchronousTestCase):
             self.assertEqual(value(self.path, f"SELECT MIN(voice = ai_id AND owner IS NULL) FROM {table}"), 1)
         self.assertEqual(value(self.path, "SELECT confirmed FROM shared_components"), 2)
         with closing(sqlite.connect(self.path)) as connection:
-            owners = SqliteOwners(connection.execute)
+            owners = SqlOwners(connection.execute)
             for aiId in "bc":
                 owners.set(aiId, "one")
         self.assertEqual(value(self.path, "SELECT confirmed FROM shared_components"), 1)

@@ -1,19 +1,20 @@
-"""Tokens, and AIs that said hello, in SQLite."""
+"""Tokens, and AIs that said hello,."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kernelnet.hub.storage.sqlite.log import Execute
+from kernelnet.hub.storage.sql.execution import Execute, upsert
 from kernelnet.hub.storage.statements.access import StoredAi, StoredToken
 
-__all__ = ["SqliteAis", "SqliteTokens"]
+__all__ = ["SqlAis", "SqlTokens"]
 
 _COLUMNS = "hash, ai_id, kind, created_at, expires_at, used_at, revoked_at"
 _AI_COLUMNS = "ai_id, hello, protocol, seen_at, read_seq"
+_SAVE = upsert("ais", 1, *_AI_COLUMNS.split(", "))
 
 
-class SqliteTokens:
+class SqlTokens:
     """`kernelnet.hub.storage.statements.access.Tokens`."""
 
     __slots__ = ("_execute",)
@@ -72,7 +73,7 @@ class SqliteTokens:
 
     def expireAll(self, aiId: str, until: float, now: float) -> int:
         return self._execute(
-            "UPDATE tokens SET expires_at = min(ifnull(expires_at, ?1), ?1),"
+            "UPDATE tokens SET expires_at = CASE WHEN expires_at < ?1 THEN expires_at ELSE ?1 END,"
             " kind = CASE kind WHEN 'rotated' THEN 'issued' ELSE kind END"
             " WHERE ai_id = ?2 AND kind != 'join' AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?3)",
             (until, aiId, now),
@@ -94,7 +95,7 @@ class SqliteTokens:
         ).rowcount
 
 
-class SqliteAis:
+class SqlAis:
     """`kernelnet.hub.storage.statements.access.Ais`."""
 
     __slots__ = ("_execute",)
@@ -118,7 +119,7 @@ class SqliteAis:
         return None if least is None else int(least)
 
     def save(self, ai: StoredAi) -> None:
-        self._execute(f"INSERT OR REPLACE INTO ais ({_AI_COLUMNS}) VALUES (?, ?, ?, ?, ?)", ai)  # noqa: S608
+        self._execute(_SAVE, ai)
 
     def forget(self, aiId: str) -> None:
         self._execute("DELETE FROM ais WHERE ai_id = ?", (aiId,))

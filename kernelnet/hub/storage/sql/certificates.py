@@ -1,14 +1,14 @@
-"""Certificates of signing keys in SQLite."""
+"""Certificates of signing keys."""
 
 from __future__ import annotations
 
-from kernelnet.hub.storage.sqlite.log import Execute
+from kernelnet.hub.storage.sql.execution import Execute
 from kernelnet.hub.storage.statements.certificates import StoredCertificate
 
-__all__ = ["SqliteSigningCertificates"]
+__all__ = ["SqlSigningCertificates"]
 
 
-class SqliteSigningCertificates:
+class SqlSigningCertificates:
     """`kernelnet.hub.storage.statements.certificates.SigningCertificates`."""
 
     __slots__ = ("_execute",)

@@ -1,4 +1,4 @@
-"""Collaborations in SQLite."""
+"""Collaborations."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from kernelnet.hub.storage.sqlite.log import Execute
+from kernelnet.hub.storage.sql.execution import Dialect, Execute
 from kernelnet.hub.storage.statements.sessions import NewSession, SessionOutcome, SessionRecord, SessionState
 
-__all__ = ["SqliteSessions"]
+__all__ = ["SqlSessions"]
 
 _STATE = "session_id, initiator, type, state, partner, invited, declined"
 _RECORD = (
@@ -18,13 +18,14 @@ _RECORD = (
 )
 
 
-class SqliteSessions:
+class SqlSessions:
     """`kernelnet.hub.storage.statements.sessions.Sessions`."""
 
-    __slots__ = ("_execute",)
+    __slots__ = ("_dialect", "_execute")
 
-    def __init__(self, execute: Execute) -> None:
+    def __init__(self, execute: Execute, dialect: Dialect) -> None:
         self._execute = execute
+        self._dialect = dialect
 
     def find(self, sessionId: str) -> SessionState | None:
         sql = f"SELECT {_STATE} FROM collaboration_sessions WHERE session_id = ?"  # noqa: S608
@@ -58,7 +59,7 @@ class SqliteSessions:
     def countOffers(self, initiator: str, limit: int) -> int:
         (count,) = self._execute(
             "SELECT COUNT(*) FROM (SELECT 1 FROM collaboration_sessions WHERE expires_at IS NOT NULL"
-            " AND state = 'offered' AND initiator = ? LIMIT ?)",
+            " AND state = 'offered' AND initiator = ? LIMIT ?) AS some",
             (initiator, limit),
         ).fetchone()
         return int(count)
@@ -75,10 +76,10 @@ class SqliteSessions:
         return dict(self._execute(sql).fetchall())
 
     def openFor(self, aiId: str, limit: int) -> list[bytes]:
+        invited, declined = (self._dialect.listHas.format(list=column) for column in ("invited", "declined"))
         rows = self._execute(
-            "SELECT body FROM collaboration_sessions WHERE state = 'offered' AND expires_at IS NOT NULL"
-            " AND EXISTS (SELECT 1 FROM json_each(invited) WHERE value = ?1)"
-            " AND NOT EXISTS (SELECT 1 FROM json_each(declined) WHERE value = ?1)"
+            "SELECT body FROM collaboration_sessions WHERE state = 'offered' AND expires_at IS NOT NULL"  # noqa: S608
+            f" AND {invited} AND NOT {declined}"
             " ORDER BY created_at DESC, session_id LIMIT ?2",
             (aiId, limit),
         )

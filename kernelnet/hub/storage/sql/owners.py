@@ -1,39 +1,40 @@
-"""Owners in SQLite, and votes counted by them."""
+"""Owners, and votes counted by them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from kernelnet.artifacts import Verdict
-from kernelnet.hub.storage.sqlite.log import Execute
+from kernelnet.hub.storage.sql.execution import Execute, upsert
 from kernelnet.hub.storage.statements.knowledge import VOICES
 
-__all__ = ["IS_OLDER", "OF_REPORT", "OWNER", "VOICE", "SqliteOwners", "countAll", "countVerdicts", "followRules"]
+__all__ = ["IS_OLDER", "OF_REPORT", "OWNER", "VOICE", "SqlOwners", "countAll", "countVerdicts", "followRules"]
 
 OWNER = "(SELECT owner FROM owners WHERE ai_id = ?)"
 """The owner of an AI."""
 VOICE = "COALESCE('owner ' || (SELECT owner FROM owners WHERE ai_id = ?), ?)"
 """The voice of an AI, whose id is given twice, as the columns of this name have it."""
 
-IS_OLDER = """(
+IS_OLDER = """CASE WHEN
     workbench_digest != '' AND EXISTS (
         SELECT 1 FROM workbench_rules w
         WHERE w.workbench = shared_components.feature AND w.digest != shared_components.workbench_digest
     )
-)"""
+THEN 1 ELSE 0 END"""
 OF_REPORT = "COALESCE('owner ' || r.owner, r.ai_id)"
-"""The voice of a report C{r}, in such words that SQLite takes it from an index."""
+"""The voice of a report C{r}, in such words that it is taken from an index."""
 _COUNT = f"""
     UPDATE shared_components SET older_rules = {IS_OLDER}, (confirmed, refuted) = (
         SELECT COUNT(*) FILTER (WHERE verdict = ?), COUNT(*) FILTER (WHERE verdict = ?)
-        FROM (SELECT DISTINCT {OF_REPORT}, r.verdict FROM performance_reports r
-              WHERE r.digest = shared_components.digest AND {OF_REPORT} != shared_components.voice)
+        FROM (SELECT DISTINCT {OF_REPORT} AS voice, r.verdict FROM performance_reports r
+              WHERE r.digest = shared_components.digest AND {OF_REPORT} != shared_components.voice) AS said
     )
 """  # noqa: S608
+_SET = upsert("owners", 1, "ai_id", "owner")
 _OWNED = ("shared_patterns", "shared_components", "performance_reports", "workbench_voices")
 
 
-class SqliteOwners:
+class SqlOwners:
     """`kernelnet.hub.storage.statements.owners.Owners`."""
 
     __slots__ = ("_execute",)
@@ -52,7 +53,7 @@ class SqliteOwners:
         if owner is None:
             self._execute("DELETE FROM owners WHERE ai_id = ?", (aiId,))
         else:
-            self._execute("INSERT OR REPLACE INTO owners VALUES (?, ?)", (aiId, owner))
+            self._execute(_SET, (aiId, owner))
         for table in _OWNED:
             self._execute(f"UPDATE {table} SET owner = ? WHERE ai_id = ?", (owner, aiId))  # noqa: S608
         concerned = (
@@ -84,13 +85,13 @@ def followRules(execute: Execute, workbench: str) -> None:
     """Put those rules of a workbench in force that most of the newest voices are for, unless it is installed."""
     followed: Sequence[tuple[str]] = execute(
         "INSERT INTO workbench_rules SELECT ?1, digest, 0 FROM ("
-        # of a voice that of its newest report: SQLite takes the columns of the row with the maximum
-        "SELECT digest, MAX(seq) AS seq FROM workbench_voices WHERE workbench = ?1 GROUP BY voice"
-        " ORDER BY MAX(seq) DESC LIMIT ?2)"
+        # of a voice that of its newest report
+        "SELECT digest, seq FROM (SELECT digest, seq, ROW_NUMBER() OVER (PARTITION BY voice ORDER BY seq DESC) AS place"
+        " FROM workbench_voices WHERE workbench = ?1) AS placed WHERE place = 1 ORDER BY seq DESC LIMIT ?2) AS newest"
         " GROUP BY digest ORDER BY COUNT(*) DESC,"
         " digest IN (SELECT r.digest FROM workbench_rules r WHERE r.workbench = ?1) DESC, MAX(seq) DESC LIMIT 1"
         " ON CONFLICT (workbench) DO UPDATE SET digest = excluded.digest"
-        " WHERE NOT installed AND digest != excluded.digest RETURNING workbench",
+        " WHERE workbench_rules.installed = 0 AND workbench_rules.digest != excluded.digest RETURNING workbench",
         (workbench, VOICES),
     ).fetchall()
     for one in followed:

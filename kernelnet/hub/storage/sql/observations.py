@@ -1,15 +1,18 @@
-"""Observations in SQLite."""
+"""Observations."""
 
 from __future__ import annotations
 
 from kernelnet.hub.storage.log_pages import Event
-from kernelnet.hub.storage.sqlite.log import Execute
+from kernelnet.hub.storage.sql.execution import Execute, upsert
 from kernelnet.hub.storage.statements.observations import NewObservation, ObservationBounds, StoredObservation
 
-__all__ = ["SqliteObservations"]
+__all__ = ["SqlObservations"]
+
+_KEY = ("ai_id", "component_id", "digest", "environment", "site", "conditions")
+_PUT = upsert("observations", len(_KEY), *_KEY, "seq", "timestamp", "body")
 
 
-class SqliteObservations:
+class SqlObservations:
     """`kernelnet.hub.storage.statements.observations.Observations`."""
 
     __slots__ = ("_execute",)
@@ -20,30 +23,30 @@ class SqliteObservations:
     def put(self, event: Event, observation: NewObservation, bounds: ObservationBounds) -> None:
         o = observation
         self._execute(
-            "INSERT OR REPLACE INTO observations (ai_id, component_id, digest, environment, site, conditions, seq,"
-            " timestamp, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            _PUT,
             (
                 *(o.reporter, o.componentId, o.digest, o.environment, o.site, o.conditions),
                 *(event.seq, o.timestamp, o.body),
             ),
         )
         self._execute(
-            "DELETE FROM observations WHERE rowid IN (SELECT rowid FROM observations WHERE ai_id = ? AND digest = ?"
-            " ORDER BY seq DESC LIMIT -1 OFFSET ?)",
+            "DELETE FROM observations WHERE ai_id = ?1 AND digest = ?2 AND seq NOT IN (SELECT seq FROM observations"
+            " WHERE ai_id = ?1 AND digest = ?2 ORDER BY seq DESC LIMIT ?3)",
             (o.reporter, o.digest, bounds.each),
         )
         for _ in range(self.count() - bounds.total):
             self._execute(
-                "DELETE FROM observations WHERE rowid = (SELECT rowid FROM observations WHERE ai_id ="
-                " (SELECT ai_id FROM observations GROUP BY ai_id ORDER BY COUNT(*) DESC, ai_id LIMIT 1)"
+                "DELETE FROM observations WHERE (ai_id, digest, seq) IN (SELECT ai_id, digest, seq FROM observations"
+                " WHERE ai_id = (SELECT ai_id FROM observations GROUP BY ai_id ORDER BY COUNT(*) DESC, ai_id LIMIT 1)"
                 " ORDER BY seq LIMIT 1)"
             )
 
     def onDigest(self, digest: str, each: int, limit: int) -> list[StoredObservation]:
         rows = self._execute(
-            "SELECT ai_id, timestamp, body FROM observations WHERE rowid IN (SELECT id FROM ("
-            "SELECT rowid AS id, seq, ROW_NUMBER() OVER (PARTITION BY ai_id ORDER BY seq DESC) AS place"
-            " FROM observations WHERE digest = ?) WHERE place <= ? ORDER BY seq DESC LIMIT ?) ORDER BY seq DESC",
+            "SELECT ai_id, timestamp, body FROM observations WHERE digest = ?1 AND seq IN (SELECT seq FROM ("
+            "SELECT seq, ROW_NUMBER() OVER (PARTITION BY ai_id ORDER BY seq DESC) AS place"
+            " FROM observations WHERE digest = ?1) AS placed WHERE place <= ?2 ORDER BY seq DESC LIMIT ?3)"
+            " ORDER BY seq DESC",
             (digest, each, limit),
         )
         return [*map(StoredObservation._make, rows)]
