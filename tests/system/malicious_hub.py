@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import io
 import json
 import queue
 import socket
@@ -14,7 +14,8 @@ from typing import Any
 
 from kernelnet.identity import StateDirectory
 
-from .support import PATIENCE
+from .support import PATIENCE, Process
+from .tls_stream import TLSStream
 
 GREETING = {"log_id": "L", "seq": 0, "resumed": False, "active_ais": [], "ai_info": {}, "next": None}
 
@@ -44,13 +45,13 @@ class MaliciousHub:
         self._listener.settimeout(PATIENCE)
         self.port = int(self._listener.getsockname()[1])
 
-    def accept(self) -> Victim:
-        """The next trainer that has said hello."""
+    def accept(self, process: Process) -> Victim:
+        """The next trainer that has said hello, which is that process."""
         stream, _ = self._listener.accept()
         stream.settimeout(PATIENCE)
         try:
             stream.do_handshake()
-            return Victim(stream)
+            return Victim(stream, process)
         except BaseException:
             stream.close()
             raise
@@ -64,23 +65,29 @@ class Victim:
     A trainer that took us for its hub.
 
     @ivar opening: its handshake and its hello.
+
+    @param process: it, whose log tells why it has gone.
     """
 
-    def __init__(self, stream: ssl.SSLSocket) -> None:
-        self._stream = stream
+    def __init__(self, stream: ssl.SSLSocket, process: Process) -> None:
+        self._stream = TLSStream(stream, PATIENCE, None)
+        self._process = process
         self._said: queue.Queue[bytes] = queue.Queue()
         self._nonce = 0
+        self._end = "it closed"
         self._reads = threading.Event()
         self._reads.set()
-        self._file = stream.makefile("rb")
+        self._file = io.BufferedReader(self._stream)
         self.opening = [json.loads(self._file.readline()) for _ in range(2)]
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        try:
             while self._reads.wait() and (line := self._file.readline()):
                 self._said.put(line)
+        except (OSError, ValueError) as error:
+            self._end = repr(error)
         self._said.put(b"")
 
     def deafen(self) -> None:
@@ -89,9 +96,11 @@ class Victim:
 
     def send(self, lines: Iterable[bytes]) -> None:
         """It may have gone meanwhile, of which `answers` tells."""
-        with contextlib.suppress(OSError):
+        try:
             for line in lines:
-                self._stream.sendall(line)
+                self._stream.write(line)
+        except OSError as error:
+            self._end = repr(error)
 
     def next(self) -> dict[str, Any]:
         """What it says next; nothing once it has gone."""
@@ -108,13 +117,11 @@ class Victim:
             if message["payload"].get("reply_to") == self._nonce:
                 return said
             said.append(message)
-        raise AssertionError("the trainer has gone")
+        told = "\n".join(self._process.lines[-20:])
+        raise AssertionError(f"the trainer has gone: {self._end}; its log ends:\n{told}")
 
     def close(self) -> None:
         self._reads.set()
-        with contextlib.suppress(OSError):
-            self._stream.shutdown(socket.SHUT_RDWR)
+        self._stream.hangUp()
         self._reader.join(PATIENCE)
-        with contextlib.suppress(OSError):
-            self._file.close()
-        self._stream.close()
+        self._file.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import random
@@ -22,6 +23,8 @@ from unittest import TestCase
 
 from kernelnet.hub.admin import control_client
 from kernelnet.identity import StateDirectory
+
+from .tls_stream import TLSStream
 
 PATIENCE = 60.0
 """Seconds after which what did not happen is taken not to happen; a slow machine needs many."""
@@ -240,7 +243,7 @@ class RawClient:
         context = ssl.create_default_context(cafile=str(state.caCertificate))
         raw = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self._socket = context.wrap_socket(raw, server_hostname="localhost")
-        self._file = self._socket.makefile("rwb")
+        self._file: io.BufferedRWPair = self._socket.makefile("rwb")
         self.aiId = aiId
         self.count = 0
         self.seen: list[dict[str, Any]] = []
@@ -249,6 +252,12 @@ class RawClient:
         except OSError:
             self.close()
             raise
+
+    def share(self) -> TLSStream:
+        """Before anything is heard: a stream to which one thread may write while another hears."""
+        stream = TLSStream(self._socket, PATIENCE, PATIENCE)
+        self._file = io.BufferedRWPair(stream, stream)
+        return stream
 
     def _write(self, value: dict[str, Any]) -> None:
         self.sendLines([json.dumps(value).encode()])

@@ -231,10 +231,11 @@ class DeafTests(AbuseTestCase):
         count = 60_000 if abuse.FULL else 16_000
         with self.row(f"{count:,} messages as fast as can be", growth=40) as row:
             client = self.client("HASTY")
+            stream = client.share()
             client.hello(protocol=2)
             begin = time.monotonic()
             beats = b"".join(line("heartbeat", {"nonce": i}, sender="HASTY") for i in range(count))
-            sender = threading.Thread(target=client._socket.sendall, args=(beats,))
+            sender = threading.Thread(target=stream.write, args=(beats,))
             sender.start()
             for i in range(count):
                 self.assertEqual(client.receive("heartbeat")["payload"], {"reply_to": i})

@@ -154,10 +154,11 @@ class MaliciousHubTests(SystemTestCase):
 
     def start(self, aiId: str = "AI_1") -> RestingTrainer:
         self.port = self.evil.port
-        return self.resting(aiId)
+        self.started = self.resting(aiId)
+        return self.started
 
     def meet(self, greeting: bytes | None = None) -> Victim:
-        victim = self.evil.accept()
+        victim = self.evil.accept(self.started)
         self.addCleanup(victim.close)
         victim.send([hubLine("training_sync", GREETING) if greeting is None else greeting])
         return victim
