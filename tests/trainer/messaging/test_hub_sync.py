@@ -6,7 +6,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from kernelnet.message import MessageType
-from kernelnet.trainer.messaging.hub_sync import MAX_CREDENTIALS
+from kernelnet.trainer.messaging.hub_sync import MAX_CREDENTIALS, MAX_PAGES
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import MAX_AI
 from tests.hub.support import captureLog
@@ -235,3 +235,43 @@ class StrangerTests(TrainerTestCase):
         self.trainer.client.skipped()
         self.assertTrue(self.trainer.sync.isRead(100))
         self.assertFalse(self.trainer.sync.isRead(101))
+
+    @inlineCallbacks
+    def test_pagesWithoutEnd(self) -> Any:
+        """A hub that always has a next page is asked for so many in a connection, and no more."""
+        self.connect()
+        self.lines()
+        for page in range(2 * MAX_PAGES):
+            yield self.hear(self.sync(resumed=False, next=f"c:{page}"))
+        self.assertEqual([m.payload["after"] for m in self.said(T.TRAINING_SYNC)], [f"c:{n}" for n in range(MAX_PAGES)])
+        self.assertEqual((yield self.trainer.store.read("SELECT * FROM meta WHERE key = 'page'")), [])
+
+    @inlineCallbacks
+    def test_whoIsAway(self) -> Any:
+        """Whom a full answer does not name is away, and since no time; news without names changes nobody."""
+        info = {name: {"specialization": "security", "since": "2026-11-22T12:00:00Z"} for name in ("AI_2", "AI_3")}
+        self.connect()
+        yield self.hear(self.sync(active_ais=["AI_2"], ai_info=info))
+        yield self.hear(self.sync(active_ais=None))
+        told = {aiId: (each.connected, each.since) for aiId, each in self.trainer.knowledge.ais.items()}
+        self.assertEqual(told, {"AI_2": (True, "2026-11-22T12:00:00Z"), "AI_3": (False, None)})
+
+    @inlineCallbacks
+    def test_pingWhileUnsure(self) -> Any:
+        """After a greeting that nobody could hear a ping says where the log is, be it before where we were."""
+        self.connect()
+        yield self.hear(self.sync())
+        self.connect()
+        self.trainer.client.skipped()
+        yield self.hear(self.message(T.HEARTBEAT, {"nonce": 1, "seq": 7}, sender="hub", logged=False))
+        self.assertEqual(self.trainer.sync.cursor, 7)
+        yield self.hear(self.message(T.HEARTBEAT, {"nonce": 1, "seq": 5}, sender="hub", logged=False))
+        self.assertEqual(self.trainer.sync.cursor, 7)
+
+    @inlineCallbacks
+    def test_nobodysEntries(self) -> Any:
+        """What a page has of nobody, of no id, or as our own is passed over."""
+        self.connect()
+        patterns = [{"source": source, **PATTERN["pattern"]} for source in (None, 7, "\x1b", "", "x" * 65, "AI_1")]
+        yield self.hear(self.sync(global_knowledge_base={"patterns": patterns, "components": [], "benchmarks": {}}))
+        self.assertEqual(self.trainer.knowledge.patterns, {})

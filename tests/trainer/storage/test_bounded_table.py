@@ -97,3 +97,19 @@ class BoundedTableTests(SynchronousTestCase):
         table.kept.put("a", "PEER", b"ab", 2)
         self.assertEqual((table["a"], dict(table), len(table), "a" in table), ([97, 98], {"a": [97, 98]}, 1, True))
         self.assertIsNot(table["a"], table["a"])
+
+    def test_protectedSources(self) -> None:
+        """Of what is protected, too, whose is most goes first."""
+        table: BoundedTable[str, int] = BoundedTable(4, 1000)
+        for key, source in (("a", "ONE"), ("b", "TWO"), ("c", "TWO")):
+            table.put(key, source, 0, 1)
+            table.protect(key)
+        gone = [table.put(key, "TWO", 0, 1, isProtected=True) for key in "de"]
+        self.assertEqual(gone, [[], ["b"]])
+
+    def test_fullByCountOnly(self) -> None:
+        """With as many entries as it may hold, and too many bytes, it is by bytes."""
+        table: BoundedTable[str, int] = BoundedTable(3, 100)
+        table.put("a", "MANY", 0, 1)
+        table.put("b", "MANY", 0, 1)
+        self.assertEqual(table.put("c", "LARGE", 0, 99), ["c"])

@@ -8,6 +8,7 @@ from kernelnet.artifacts import CodeBlock
 from kernelnet.message import CodeShare, MessageType
 from kernelnet.trainer.storage import outbox
 from kernelnet.trainer.storage.database import Changes
+from kernelnet.wire import AUTHENTICATED_LINE, encode, newMessage
 from tests.trainer.support import TrainerTestCase
 
 T = MessageType
@@ -175,3 +176,33 @@ class BoundTests(TrainerTestCase):
         self.connect()
         yield self.hear(self.sync(resumed=True))
         self.assertEqual(len(self.said(T.CODE_SHARE)), 3)
+
+    @inlineCallbacks
+    def test_windowOfMessages(self) -> Any:
+        """So many messages are under way at once, and not one more."""
+        self.patch(outbox, "WINDOW", 4)
+        self.connect()
+        yield self.hear(self.sync())
+        yield self.answer(7)
+        self.assertEqual(len(self.said(T.CODE_SHARE)), 4)
+
+    @inlineCallbacks
+    def test_exactly(self) -> Any:
+        """A bound is reached with exactly so many bytes."""
+        yield self.answer(2)
+        size = self.trainer.outbox._bytes
+        for room, isFull in ((size + 1, False), (size, True)):
+            self.patch(outbox, "ANSWER_ROOM", room)
+            self.assertEqual(self.trainer.outbox.isFull, isFull)
+        changes = Changes()
+        empty = len(encode(newMessage("AI_1", T.CODE_SHARE, CodeShare(CodeBlock("a", data="")))))
+        for more, said in ((0, 1), (1, 1)):
+            block = CodeBlock("a", data="x" * (AUTHENTICATED_LINE - empty + more))
+            self.trainer.outbox.say(T.CODE_SHARE, CodeShare(block), changes)
+            self.assertEqual(len(changes.statements), said, more)
+        self.patch(outbox, "WINDOW_BYTES", size)
+        self.connect()
+        yield self.hear(self.sync())
+        self.assertEqual(len(self.said(T.CODE_SHARE)), 2)
+        yield self.answer(1)
+        self.assertEqual(self.said(T.CODE_SHARE), [])
