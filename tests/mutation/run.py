@@ -10,6 +10,7 @@ time is over, the survivors are printed: a file, a line, and what was changed th
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -185,6 +186,11 @@ def report(sessions: Iterable[Path]) -> list[str]:
 def main(seconds: float, folder: Path, wanted: list[str]) -> None:
     until = time.monotonic() + seconds
     folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / "lock").open("w")  # held until the process ends: another's changes would be in our copy
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise SystemExit(f"another run uses {folder}: wait for its end, or name another folder") from None
     tree = copied(folder.resolve())
     for module in wanted or modules():
         sys.stderr.write(f"{module}: {testsOf(module)}\n")

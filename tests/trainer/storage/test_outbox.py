@@ -201,6 +201,7 @@ class BoundTests(TrainerTestCase):
             self.trainer.outbox.say(T.CODE_SHARE, CodeShare(block), changes)
             self.assertEqual(len(changes.statements), said, more)
         self.patch(outbox, "WINDOW_BYTES", size)
+        self.patch(outbox, "ANSWER_ROOM", 10 * size)
         self.connect()
         yield self.hear(self.sync())
         self.assertEqual(len(self.said(T.CODE_SHARE)), 2)
