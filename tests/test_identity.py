@@ -197,10 +197,12 @@ class WriteSecretTests(StateCase):
 
 class OpenTests(StateCase):
     def test_made(self) -> None:
-        """A missing state directory is made, 0700, with its parents."""
+        """A missing state directory is made, 0700, with its parents, which nobody else can rename it in either."""
+        self.addCleanup(os.umask, os.umask(0))
         state = StateDirectory(self.base / "a" / "b" / "state")
         state.open()
-        self.assertEqual(mode(state.path), 0o700)
+        for path in (state.path, state.path.parent, state.path.parent.parent):
+            self.assertEqual(mode(path), 0o700, path)
         state.open()
 
     def test_others(self) -> None:

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,8 @@ class Demo:
     def _start(self, name: str, *arguments: str) -> None:
         twistd = Path(sys.executable).with_name("twistd")
         program = str(twistd) if twistd.exists() else shutil.which("twistd") or "twistd"
-        with (self.state.path / f"{name}.log").open("wb") as log, self._uninterrupted():
+        path = self.state.path / f"{name}.log"
+        with open(path, "wb", opener=partial(os.open, mode=0o600)) as log, self._uninterrupted():
             # In a session of its own: Ctrl-C reaches this process alone, which ends the others in order.
             self._processes[name] = subprocess.Popen(
                 [program, "-n", *arguments],

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 
 from kernelnet.artifacts import AI_ID
@@ -94,12 +95,13 @@ class StateDirectory:
 
     def open(self) -> None:
         """
-        Make the directory if it is missing, and check that it is private.
+        Make the directory if it is missing, its parents as private, and check that it is.
 
         @raise IdentityError: it is not a directory, not ours, or others can get in.
         """
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for path in reversed([self.path, *takewhile(lambda parent: not parent.exists(), self.path.parents)]):
+                path.mkdir(mode=0o700, exist_ok=True)  # parents=True would make them for all
             status = self.path.stat()
         except (FileExistsError, NotADirectoryError):
             raise IdentityError(f"can't use the state directory {self.path}: it is not a directory") from None

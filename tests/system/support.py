@@ -131,9 +131,17 @@ class Twistd(Process):
 
     @param wrapper: a command that runs it, such as C{strace}.
     @param plugins: a folder in which it looks for plugins, too.
+    @param isDaemon: whether it goes on in the background, where it is no child of ours.
     """
 
-    def __init__(self, *arguments: str, cwd: Path, wrapper: Sequence[str] = (), plugins: Path | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        cwd: Path,
+        wrapper: Sequence[str] = (),
+        plugins: Path | None = None,
+        isDaemon: bool = False,
+    ) -> None:
         program = Path(sys.executable).with_name("twistd")
         if not program.exists():
             program = Path(shutil.which("twistd") or "twistd")
@@ -141,7 +149,9 @@ class Twistd(Process):
         if plugins is not None:
             environment["PYTHONPATH"] = str(plugins)
         super().__init__(
-            [*wrapper, str(program), "-n", *arguments], cwd=cwd, env={**environment, "PYTHONUNBUFFERED": "1"}
+            [*wrapper, str(program), *([] if isDaemon else ["-n"]), *arguments],
+            cwd=cwd,
+            env={**environment, "PYTHONUNBUFFERED": "1"},
         )
 
 
@@ -184,13 +194,15 @@ class RestingTrainer(Twistd):
     A searching one takes all of the machine that it can get, and its first second to read traces.
     """
 
-    def __init__(self, *arguments: str, cwd: Path, wrapper: Sequence[str] = ()) -> None:
+    def __init__(self, *arguments: str, cwd: Path, wrapper: Sequence[str] = (), isDaemon: bool = False) -> None:
         plugins = cwd / "resting"
         (plugins / "twisted" / "plugins").mkdir(parents=True, exist_ok=True)
         (plugins / "twisted" / "plugins" / "resting.py").write_text(RESTING)
         trace = smallTrace(plugins)
         rest = ("--generator", "resting", "--trace", str(trace))
-        super().__init__("kerneltrainer", *rest, *arguments, cwd=cwd, wrapper=wrapper, plugins=plugins)
+        super().__init__(
+            "kerneltrainer", *rest, *arguments, cwd=cwd, wrapper=wrapper, plugins=plugins, isDaemon=isDaemon
+        )
 
 
 class SystemTestCase(TestCase):

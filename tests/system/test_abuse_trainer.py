@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from kernelnet.identity import StateDirectory
+from kernelnet.trainer.storage.spool import Spool
 from kernelnet.wire import AUTHENTICATED_LINE
+from tests.trainer.storage.test_spool import SEEN
 
 from . import abuse
 from .abuse import ROWS, AbuseTestCase, Memory, Row
 from .malicious_hub import GREETING, MaliciousHub, Victim, hubLine
-from .support import RestingTrainer, SystemTestCase
+from .support import PATIENCE, RestingTrainer, SystemTestCase
 
 MEGABYTES = 40 if abuse.FULL else 12
 """Size of each flood."""
@@ -329,3 +335,42 @@ class MaliciousPeerTests(AbuseTestCase):
 
         with contextlib.closing(sqlite3.connect(path)) as database:
             return {reporter for (reporter,) in database.execute("SELECT reporter FROM benchmarks")}
+
+
+class ModesTests(SystemTestCase):
+    def test_modes(self) -> None:
+        """Whatever the umask, what trainers keep is their user's alone: in the foreground, and as daemons."""
+        self.addCleanup(os.umask, os.umask(0))
+        self.state = StateDirectory(self.folder / "new" / "state")
+        self.startHub()
+        trainer = self.resting("AI_1")
+        trainer.waitFor("Connected to the hub")
+        spool = Spool(self.state.trainer("AI_1") / "spool")
+        spool.put(SEEN)
+        spool.refuse(spool.put(SEEN), "a test")
+        folder = self.startDaemon("AI_2")
+        names = {"trainer.db", "trainer.db-wal", "lock", "credential", "signing.key", "progress.json"}
+        for path in (folder, self.state.trainer("AI_1")):
+            self.waitForFiles(path, names | ({"trainer.log", "trainer.pid"} if path is folder else {"spool"}))
+        wrong = []
+        for path in (self.state.path.parent, self.state.path, *self.state.path.rglob("*")):
+            mode = stat.S_IMODE(path.lstat().st_mode)
+            if mode & 0o077 and not path.is_symlink():
+                wrong.append(f"{path} {mode:04o}")
+        self.assertEqual(wrong, [])
+
+    def startDaemon(self, aiId: str) -> Path:
+        """A resting trainer as a daemon, which is ended after the test.  @return: its folder."""
+        where = ("--hub", f"localhost:{self.port}", "--state", str(self.state.path), "--id", aiId)
+        starting = RestingTrainer(*where, cwd=self.folder, isDaemon=True)
+        self.addCleanup(starting.close)
+        folder = self.state.trainer(aiId)
+        self.waitForFiles(folder, {"trainer.pid"})
+        self.addCleanup(os.kill, int((folder / "trainer.pid").read_text()), signal.SIGTERM)
+        return folder
+
+    def waitForFiles(self, folder: Path, names: set[str]) -> None:
+        until = time.monotonic() + PATIENCE
+        while not names <= (there := {path.name for path in folder.iterdir()}):
+            self.assertLess(time.monotonic(), until, f"{folder} holds {there}, and never {names - there}")
+            time.sleep(0.05)
