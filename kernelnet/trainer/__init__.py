@@ -10,6 +10,7 @@ From bottom to top; each imports only what stands above it in this list:
   - C{collaboration}: sessions with a peer, whose work is such a job
   - C{messaging}: what the hub's messages mean; whom the connection serves
   - C{progress}: what is shown of all this
+  - C{goodbye}: the last seconds of all this
   - C{service}: `Trainer`, which alone knows all parts and hands each the few that it needs
   - C{tap}: C{twistd kerneltrainer}, options and wiring; C{api}: the same as a Python object
   - C{training}: the old address of what is in `kernelnet.learning` now

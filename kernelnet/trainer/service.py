@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet import task
-from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
+from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -25,6 +25,7 @@ from kernelnet.trainer.connection.client import HubClient
 from kernelnet.trainer.connection.config import TrainerConfig
 from kernelnet.trainer.connection.credentials import Credentials
 from kernelnet.trainer.errors import TrainerFailed
+from kernelnet.trainer.goodbye import Goodbye
 from kernelnet.trainer.messaging.delivery import Delivery
 from kernelnet.trainer.messaging.dispatcher import Dispatcher
 from kernelnet.trainer.messaging.hub_sync import HubSync
@@ -46,18 +47,6 @@ from kernelnet.trainer.work.worker import Worker
 from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["Trainer", "TrainerConfig", "TrainerFailed"]
-
-STOP_WORK = 0.8
-"""Seconds a trainer that is stopped waits for its work to stop; what takes longer is left alone."""
-
-LAST_WORDS = 0.7
-"""Seconds it then waits for the acks of what it said; what has none by then goes out next time."""
-
-CLOSE = 0.2
-"""Seconds that its connection then has to close in order."""
-
-TIME_OVER = 8.0
-"""Seconds that a trainer whose time is over gives itself for the same: there may be no next time."""
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at whether our files are still there."""
@@ -95,7 +84,6 @@ class Trainer(Service):
         self._lock: int | None = None
         self._files, self._failed, self._began = FilesInPlace(), False, 0.0
         self._timers: list[Any] = []
-        self._workStopped: Deferred[Any] | None = None
         aiId = config.aiId
         self.store = Store(self.folder / "trainer.db", reactor)
         self.outbox = Outbox(aiId, self.store, self._failIfRunning)
@@ -103,6 +91,7 @@ class Trainer(Service):
         self.signer = VerdictSigner(self.folder, aiId)
         self._composeWork()
         self._composeConnection()
+        self._goodbye = Goodbye(self.worker, local, self.client, self.outbox, reactor)
         self.progress = Progress(
             self.folder,
             profile=self.profile,
@@ -331,27 +320,7 @@ class Trainer(Service):
         changes = Changes()
         self.sessions.end(changes)
         self.outbox.commit(changes).addErrback(lambda _: None)  # it has ended the trainer
-        goodbye = self._sayGoodbye(TIME_OVER, self.reactor.seconds() + TIME_OVER)
-        Deferred.fromCoroutine(goodbye).addBoth(lambda _: self._end(None))
-
-    async def _sayGoodbye(self, patience: float, until: float) -> None:
-        """
-        Stop working, and wait a little for the acks of what was said.
-
-        @param patience: seconds that the work has to stop.
-        @param until: when to wait no longer, by the reactor's clock.
-        """
-        if self._workStopped is None:
-            stopped = self.worker.stop()
-            local = maybeDeferred(self.local.stop)
-            local.addErrback(lambda failure: self.log.failure("stopping {local} failed", failure, local=self.local))
-            self._workStopped = DeferredList([local, stopped], consumeErrors=True)
-        # A search may not look at its clock, and a full disk keeps a loop waiting until the store is closed.
-        running = self.running
-        await self._within(patience, self._workStopped)
-        # Whoever is stopped while its time is over waits no longer than anybody who is stopped.
-        while self.running == running and self.reactor.seconds() < until and self.client.isGreeted and len(self.outbox):
-            await task.deferLater(self.reactor, 0.02)
+        Deferred.fromCoroutine(self._goodbye.atLeisure()).addBoth(lambda _: self._end(None))
 
     def fail(self, reason: object) -> None:
         """End for good, with a reason for the user."""
@@ -379,28 +348,14 @@ class Trainer(Service):
             elif timer.active():
                 timer.cancel()
         self.client.stopTrying()
-        goodbye = self._sayGoodbye(STOP_WORK, self.reactor.seconds() + STOP_WORK + LAST_WORDS)
-        yield Deferred.fromCoroutine(goodbye)
+        yield Deferred.fromCoroutine(self._goodbye.inHaste())
         self._guarded(self._writeProgress)
-        # A process that ended before would cut it, which looks to the hub as if something had gone wrong.
-        yield self._within(CLOSE, self.client.close())
+        yield self._goodbye.close()
         self.outbox.disconnected()
         yield self.store.close()
         if self._lock is not None:
             self.config.state.unlock(self._lock)
             self._lock = None
-
-    def _within(self, seconds: float, *work: Deferred[Any]) -> Deferred[None]:
-        """Fires when all of C{work} has ended, well or not, or after C{seconds}."""
-        done: Deferred[None] = Deferred()
-
-        def end(_: object) -> None:
-            if not done.called:
-                done.callback(None)
-
-        timer = self.reactor.callLater(seconds, end, None)
-        DeferredList(work, consumeErrors=True).addCallback(end)
-        return done.addBoth(lambda _: timer.cancel() if timer.active() else None)
 
     def _isRunning(self) -> bool:
         return bool(self.running)

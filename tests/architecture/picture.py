@@ -80,10 +80,10 @@ FRAMES = (
         (
             ("tap", "api"),
             ("service",),
-            ("progress", "errors"),
-            ("messaging",),
+            ("progress", "goodbye", "errors"),
+            ("messaging", "", ""),
             ("collaboration", "connection"),
-            ("work", ""),
+            ("work",),
             ("storage", "profile", "training"),
         ),
         "trainer",

@@ -90,7 +90,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.trainer.collaboration": ("kernelnet.trainer.work",),
     "kernelnet.trainer.messaging": ("kernelnet.trainer.collaboration", "kernelnet.trainer.connection"),
     "kernelnet.trainer.progress": ("kernelnet.trainer.messaging",),
-    "kernelnet.trainer.service": ("kernelnet.trainer.progress", "kernelnet.daemon"),
+    "kernelnet.trainer.goodbye": ("kernelnet.trainer.messaging",),
+    "kernelnet.trainer.service": ("kernelnet.trainer.progress", "kernelnet.trainer.goodbye", "kernelnet.daemon"),
     "kernelnet.trainer.api": ("kernelnet.trainer.service",),
     "kernelnet.trainer.tap": ("kernelnet.trainer.service", "kernelnet.log_format", "kernelnet.generators.llm"),
     "kernelnet.mcp": (
@@ -170,7 +171,6 @@ LONG: Mapping[str, str] = {
     "kernelnet/hub/storage/event_log.py": "one sequence: what waits, is committed and is told share its fields",
     "kernelnet/hub/storage/statements/knowledge.py": "the statements of one group of tables, a promise each",
     "kernelnet/hub/views/projections.py": "what follows from a message for each table",
-    "kernelnet/trainer/service.py": "the parts of a trainer put together, begun and ended",
 }
 """Modules that are longer, each with the reason why it is one thing."""
 

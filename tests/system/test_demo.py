@@ -125,6 +125,8 @@ class DemoTests(SystemTestCase):
         self.assertEqual(process.returncode, 128 + (more or (first,))[-1], output)
         left = subprocess.run(["pgrep", "-f", str(self.state.path)], capture_output=True, text=True, check=False)
         self.assertEqual(left.stdout, "")
+        logs = {path.name: path.stat().st_mode & 0o777 for path in self.state.path.glob("*.log")}
+        self.assertEqual(set(logs.values()), {0o600}, logs)
         return output
 
     def test_interrupted(self) -> None:

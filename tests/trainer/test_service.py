@@ -12,7 +12,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger
 from zope.interface import implementer
 
 from kernelnet.message import FeatureRequest, MessageType
-from kernelnet.trainer import progress, service, tap
+from kernelnet.trainer import goodbye, progress, service, tap
 from kernelnet.trainer.service import TrainerFailed
 from kernelnet.trainer.storage import database
 from kernelnet.trainer.storage.database import Changes
@@ -22,14 +22,14 @@ T = MessageType
 
 
 class StopTests(TrainerTestCase):
-    patience = service.STOP_WORK + service.LAST_WORDS + service.CLOSE
+    patience = goodbye.STOP_WORK + goodbye.LAST_WORDS + goodbye.CLOSE
 
     @inlineCallbacks
     def setUp(self) -> Any:  # type: ignore[override]
         yield super().setUp()
-        self.patch(service, "STOP_WORK", 0.05)
-        self.patch(service, "LAST_WORDS", 0.05)
-        self.patch(service, "CLOSE", 0.01)
+        self.patch(goodbye, "STOP_WORK", 0.05)
+        self.patch(goodbye, "LAST_WORDS", 0.05)
+        self.patch(goodbye, "CLOSE", 0.01)
         self.connect()
         yield self.hear(self.sync())
 
@@ -107,7 +107,7 @@ class StopTests(TrainerTestCase):
     @inlineCallbacks
     def test_neverGreeted(self) -> Any:
         """Whoever has not greeted will not acknowledge: nobody waits for that."""
-        self.patch(service, "LAST_WORDS", 60)
+        self.patch(goodbye, "LAST_WORDS", 60)
         for greeted in (False, True):
             yield self.begin()
             self.connect()
@@ -115,7 +115,7 @@ class StopTests(TrainerTestCase):
             changes = Changes()
             self.trainer.outbox.say(T.FEATURE_REQUEST, FeatureRequest("a"), changes)
             yield self.trainer.outbox.commit(changes)
-            self.patch(service, "LAST_WORDS", 0.2 if greeted else 60)
+            self.patch(goodbye, "LAST_WORDS", 0.2 if greeted else 60)
             began = reactor.seconds()
             yield self.trainer.stopService()
             self.assertEqual(reactor.seconds() - began >= 0.2, greeted)
