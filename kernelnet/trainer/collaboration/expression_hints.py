@@ -11,12 +11,13 @@ from kernelnet.artifacts import Hint
 from kernelnet.expressions.syntax import textIn
 from kernelnet.trainer.storage.knowledge_base import KnownComponent
 
-__all__ = ["MAX_HINTS", "hintsIn", "hintsOf"]
+__all__ = ["MAX_EXPRESSION", "MAX_HINTS", "hintsIn", "hintsOf"]
 
 MAX_HINTS = 8
 """Maximum number of expressions given to a search; each costs it an evaluation or some."""
 
 MAX_EXPRESSION = 1000
+"""Characters of the longest expression that is given; a hint takes no longer one."""
 
 
 def hintsOf(known: Iterable[KnownComponent]) -> list[Hint]:

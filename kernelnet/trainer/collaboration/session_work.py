@@ -44,11 +44,8 @@ STEP_SECONDS = 4.0
 CROSS_SECONDS = 8.0
 """The same of a cross specialization: rank functions of page caches take some 500 evaluations to pass the guard."""
 
-MAX_NAMED = 16
-"""Maximum number of parents that are named in a transcript."""
-
 MAX_PARENTS = 4
-"""Maximum number of components of each of the two that are begun with."""
+"""Maximum number of components of each of the two that are begun with; a transcript names them all."""
 
 _CROSS = CollaborationType.CROSS_SPECIALIZATION
 _CHEAPER = CollaborationType.PERFORMANCE_OPTIMIZATION
@@ -201,7 +198,7 @@ class SessionWork:
             what,
             component,
             objective=goal.objective,
-            parents=[parent.digest for parent in goal.parents][:MAX_NAMED],
+            parents=[parent.digest for parent in goal.parents],
             hints=self._hints,
             note=note,
             seconds=round(self._clock.seconds() - began, 3),

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import Hint
-from kernelnet.trainer.collaboration.expression_hints import hintsIn, hintsOf
+from kernelnet.trainer.collaboration.expression_hints import MAX_EXPRESSION, hintsIn, hintsOf
 from kernelnet.trainer.storage.knowledge_base import KnownComponent
 from tests.trainer.support import component
 
@@ -23,3 +23,10 @@ class HintTests(SynchronousTestCase):
         made = component("ranked", workbench="process_manager", expression="-idle")
         known = [KnownComponent(c, "AI_2") for c in (component("full"), made)]
         self.assertEqual(hintsOf(known), [Hint("AI_2", "process_manager", made.digest, "-idle")])
+
+    def test_long(self) -> None:
+        """An expression that is too long for an invitation is not given, the longest one is."""
+        for more, count in ((0, 1), (1, 0)):
+            expression = "a" * (MAX_EXPRESSION + more)
+            made = component("ranked", workbench="process_manager", expression=expression)
+            self.assertEqual(len(hintsOf([KnownComponent(made, "AI_2")])), count)

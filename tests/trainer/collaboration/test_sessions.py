@@ -8,6 +8,8 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from kernelnet.artifacts import Component, Pattern, TaskDescription, Verdict
 from kernelnet.message import CollaborationInvitation, CollaborationRequest, CollaborationType, MessageType
 from kernelnet.trainer.collaboration import sessions
+from kernelnet.trainer.collaboration.proposals import MAX_GIVEN
+from kernelnet.trainer.collaboration.session_work import MAX_PARENTS
 from kernelnet.trainer.collaboration.sessions import MAX_INITIATED, MAX_RUNNING
 from kernelnet.trainer.storage import outbox
 from kernelnet.trainer.storage.database import Changes
@@ -359,6 +361,15 @@ class SeekingTests(SessionTestCase):
         self.assertEqual(request["requirements"]["workbench"], "file_system")
 
     @inlineCallbacks
+    def test_givesAFew(self) -> Any:
+        """However many there are, the best few are given."""
+        for n in range(2 * MAX_GIVEN):
+            yield self.know("AI_1", component(f"own{n}", 20 + n, expression=f"freq + {n}"))
+        (request,) = yield self.asked("cross_specialization", 2)
+        given = [hint["expression"] for hint in request["requirements"]["hints"]]
+        self.assertEqual(given, [f"freq + {n}" for n in range(MAX_GIVEN)])
+
+    @inlineCallbacks
     def test_typeOfTheOffer(self) -> Any:
         """Of two offers the one is accepted whose type the hub tells."""
         yield self.know("AI_1", component("ranked", expression="-age"))
@@ -532,6 +543,17 @@ class WorkTests(SessionTestCase):
         goal = self.local.goals[0]
         self.assertEqual([p.id for p in goal.parents], ["own", "theirs"])
         self.assertEqual([b.id for b in goal.blocks], ["y", "x"])
+
+    @inlineCallbacks
+    def test_manyParents(self) -> Any:
+        """Of each of the two the best few are begun with, however many are known."""
+        for source, name in (("AI_1", "own"), ("AI_2", "theirs")):
+            for n in range(2 * MAX_PARENTS):
+                yield self.know(source, component(f"{name}{n}", 50 + n))
+        task = {"workbench": "file_system"}
+        yield self.complete("cross_specialization", [component("a", 40), component("b", 30)], requirements=task)
+        best = [f"{name}{n}" for name in ("own", "theirs") for n in range(MAX_PARENTS)]
+        self.assertEqual([p.id for p in self.local.goals[0].parents], best)
 
     @inlineCallbacks
     def test_crossSpecialization(self) -> Any:

@@ -8,15 +8,43 @@ import msgspec
 from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.artifacts import Component, PerformanceReport, SplitScore, Verdict
-from kernelnet.message import MessageType
+from kernelnet.artifacts import CodeBlock, Component, Pattern, PerformanceReport, SplitScore, Verdict
+from kernelnet.message import AiInfo, MessageType
+from kernelnet.trainer.storage.bounded_table import BoundedTable, EncodedTable
 from kernelnet.trainer.storage.database import Changes
-from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
+from kernelnet.trainer.storage.knowledge_base import (
+    AI_ROOM,
+    BENCHMARK_ROOM,
+    BLOCK_ROOM,
+    COMPONENT_ROOM,
+    MAX_AI,
+    MAX_AIS,
+    MAX_BENCHMARKS,
+    MAX_BLOCKS,
+    MAX_COMPONENTS,
+    MAX_ITEM,
+    MAX_PATTERNS,
+    PATTERN_ROOM,
+    ROWS,
+    KnowledgeBase,
+)
 from kernelnet.trainer.storage.known_component import MAX_COMPONENT, KnownComponent
 from tests.trainer.support import component, levelOf
 from tests.trainer.work.support import WorkTestCase
 
 T = MessageType
+
+STORES = {
+    "patterns": (MAX_PATTERNS, PATTERN_ROOM, MAX_ITEM),
+    "blocks": (MAX_BLOCKS, BLOCK_ROOM, MAX_ITEM),
+    "benchmarks": (MAX_BENCHMARKS, BENCHMARK_ROOM, MAX_ITEM),
+    "components": (MAX_COMPONENTS, COMPONENT_ROOM, MAX_COMPONENT),
+    "ais": (MAX_AIS, AI_ROOM, MAX_AI),
+}
+"""By name of a store how many entries it holds, how many bytes, and how many bytes one of them has at most."""
+
+EMPTY: dict[str, Any] = {"name": "n", "specialization": "file_system"}
+"""What else a component has."""
 
 
 def scored(name: str, validation: int, heldOut: int, trace: str = "cd") -> Component:
@@ -236,3 +264,77 @@ class StrangerTests(WorkTestCase):
             sized = msgspec.structs.replace(made, implementation=text)
             self.assertEqual(len(msgspec.json.encode(sized)), MAX_COMPONENT + more)
             self.assertEqual(KnownComponent(sized, "AI_2").isTooLarge, isTooLarge)
+
+
+class BoundTests(SynchronousTestCase):
+    """Each store holds so many entries, and so many bytes."""
+
+    def setUp(self) -> None:
+        store: Any = None
+        self.knowledge = KnowledgeBase("AI_1", store)
+
+    def put(self, table: str, number: int, text: str = "") -> None:
+        known, source, changes = self.knowledge, f"AI_{number % 7 + 2}", Changes()
+        if table == "patterns":
+            known.addPattern(source, Pattern(f"p{number}", "t", 0.5, text), changes)
+        elif table == "blocks":
+            known.addBlock(source, CodeBlock(f"b{number}", data=text), changes)
+        elif table == "benchmarks":
+            known.addReport(source, PerformanceReport(f"c{number}", {"x": text}), "", changes)
+        elif table == "components":
+            known.addComponent(source, Component(id=f"c{number}", implementation=f"{number}{text}", **EMPTY), changes)
+        else:
+            known.tell({f"AI_{number}": AiInfo("s", [text])})
+
+    def kept(self, table: str) -> BoundedTable[Any, Any]:
+        found = getattr(self.knowledge, table)
+        table_: BoundedTable[Any, Any] = found.kept if isinstance(found, EncodedTable) else found
+        return table_
+
+    def test_count(self) -> None:
+        for table, (most, _, _) in STORES.items():
+            for number in range(most + 20):
+                self.put(table, number)
+            self.assertEqual(len(self.kept(table)), most, table)
+
+    def test_room(self) -> None:
+        for table, (_, room, each) in STORES.items():
+            text = "x" * (each - 4096)
+            for number in range(room // len(text) + 3):
+                self.put(table, number, text)
+            size = self.kept(table).size
+            self.assertTrue(room - each < size <= room, f"{table} takes {size} of {room}")
+
+    def test_each(self) -> None:
+        """What is larger than any of use is not kept."""
+        for table, (_, _, each) in STORES.items():
+            self.put(table, 1, "x" * each)
+            self.assertEqual(len(self.kept(table)), 0, table)
+
+    def test_digest(self) -> None:
+        """Of a digest that a stranger claims no more is kept than a digest has."""
+        self.assertEqual(KnownComponent(component("long", trace="ab" * 500), "AI_2").trace, "ab" * 32)
+
+
+class LoadingTests(WorkTestCase):
+    @inlineCallbacks
+    def test_rows(self) -> Any:
+        """What an earlier run left is read a few rows at a time: it may be larger than what may be kept."""
+        changes = Changes()
+        for number in range(3 * ROWS):
+            body = msgspec.json.encode(CodeBlock(f"b{number}")).decode()
+            changes.add("INSERT INTO blocks VALUES (?, ?, ?)", "AI_2", f"b{number}", body)
+        yield self.trainer.store.commit(changes)
+        read = self.trainer.store.read
+        counts: list[int] = []
+
+        def counted(sql: str, *parameters: Any) -> Any:
+            return read(sql, *parameters).addCallback(count)
+
+        def count(rows: list[Any]) -> list[Any]:
+            counts.append(len(rows))
+            return rows
+
+        self.patch(self.trainer.store, "read", counted)
+        yield self.trainer.knowledge.load()
+        self.assertEqual((len(self.trainer.knowledge.blocks), max(counts)), (3 * ROWS, ROWS))

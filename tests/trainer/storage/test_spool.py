@@ -67,7 +67,7 @@ class SpoolTests(SynchronousTestCase):
         spool = path.parent
         (spool / "a.json").write_bytes(b"{")
         (spool / "b.json").write_bytes(b"[" * 5000)
-        (spool / "c.json").write_bytes(b" " * (MAX_FILE + 1))
+        (spool / "c.json").write_bytes(msgspec.json.encode(SEEN) + b" " * MAX_FILE)
         (spool / "d.json").write_bytes(msgspec.json.encode(SEEN).replace(b"real", b"\x1b[2J"))
         os.mkfifo(spool / "e.json")
         (spool / "f.json").symlink_to("/etc/passwd")

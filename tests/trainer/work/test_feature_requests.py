@@ -45,6 +45,25 @@ class FeatureRequestTests(WorkTestCase):
         yield self.settle()
         self.assertEqual(self.said(T.FEATURE_REQUEST), [])
 
+    def test_asksWhenItHasStalled(self) -> None:
+        """Who has something to build upon asks after a few rounds without anything better, and once a minute."""
+        knowledge, changes = self.trainer.knowledge, Changes()
+        knowledge.addComponent("AI_1", component("own"), changes)
+        asking = FeatureAsking(self.trainer.profile, self.local, knowledge, self.trainer.outbox, self.clock)
+
+        def asked(rounds: int, isBetter: bool = False) -> int:
+            changes = Changes()
+            for _ in range(rounds):
+                asking.roundEnded(isBetter, changes)
+            return len(changes.statements)
+
+        self.clock.advance(0)
+        self.assertEqual([asked(2), asked(1, isBetter=True), asked(2), asked(1), asked(9)], [0, 0, 0, 1, 0])
+        self.clock.advance(59)
+        self.assertEqual(asked(9), 0)
+        self.clock.advance(1)
+        self.assertEqual(asked(9), 1)
+
     @inlineCallbacks
     def test_servesARequest(self) -> Any:
         """A feature that our capabilities match is built for its requirements and sent to the requestor."""
