@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from kernelnet.hub.admin import control_client
 from kernelnet.identity import StateDirectory
-from tests.system.abuse import line
+from tests.system.abuse import flood, line
 from tests.system.support import RawClient, Twistd
 
 RATE = 10.0
@@ -86,33 +86,14 @@ class Flooding(threading.Thread):
         super().__init__(daemon=True)
         self._client = client
         self._lines = lines
-        self._ended = False
+        self._end = threading.Event()
         self.sent = 0
 
     def run(self) -> None:
-        stream = self._client._socket
-        left = memoryview(b"")
-        while not self._ended:
-            stream.setblocking(False)
-            try:
-                while stream.recv(1 << 20):
-                    pass
-            except OSError:
-                pass
-            stream.settimeout(0.02)
-            try:
-                if not left:
-                    left = memoryview(b"".join(itertools.islice(self._lines, 20)))
-                count = stream.send(left[:65536])
-                left = left[count:]
-                self.sent += count
-            except TimeoutError:
-                continue
-            except OSError:
-                return
+        _, self.sent = flood(self._client, self._lines, self._end.is_set)
 
     def end(self) -> None:
-        self._ended = True
+        self._end.set()
         self.join()
 
 
@@ -136,10 +117,10 @@ def main(seconds: float) -> None:
             good = client("GOOD")
             acks(good, 2.0)
             print(f"{'flood':<30} {'alone p50 / p99, ms':>20} {'flood p50 / p99, ms':>20} {'p99, times':>10}  taken")
-            for number, (name, flood) in enumerate(FLOODS.items()):
+            for number, (name, linesOf) in enumerate(FLOODS.items()):
                 alone = acks(good, seconds)
                 aiId = f"EVIL_{number}"
-                flooding = Flooding(client(aiId), flood(aiId))
+                flooding = Flooding(client(aiId), linesOf(aiId))
                 flooding.start()
                 found = acks(good, seconds)
                 flooding.end()

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -138,6 +138,23 @@ class Memory(threading.Thread):
         self.peak = max(self.peak, self.now())
 
 
+@contextlib.contextmanager
+def measured(name: str, pid: int) -> Iterator[Row]:
+    """A row of the table: how long it takes, and the memory of a process before it, at its worst, and after it."""
+    row = Row(name)
+    ROWS.append(row)
+    memory = Memory(pid)
+    row.before = memory.now()
+    memory.start()
+    begin = time.monotonic()
+    try:
+        yield row
+    finally:
+        row.seconds = time.monotonic() - begin
+        memory.stop()
+        row.peak, row.after = memory.peak, memory.now()
+
+
 class AbuseTestCase(TestCase):
     """
     One hub and one well-behaved trainer for all tests of a class.
@@ -207,20 +224,10 @@ class AbuseTestCase(TestCase):
         @param growth: MB by which the hub may be larger meanwhile.
         @param left: how many connections there are at the end; what is C{RawClient} and not closed counts.
         """
-        row = Row(name)
-        ROWS.append(row)
         self.good.report()
-        memory = Memory(self.hub.process.pid)
-        row.before = memory.now()
         lines = len(self.hub.lines)
-        memory.start()
-        begin = time.monotonic()
-        try:
+        with measured(name, self.hub.process.pid) as row:
             yield row
-        finally:
-            row.seconds = time.monotonic() - begin
-            memory.stop()
-            row.peak, row.after = memory.peak, memory.now()
         row.good = self.good.report()
         self.assertIsNone(self.hub.process.poll(), "the hub has ended")
         complaints = [line for line in self.hub.lines[lines:] if "Traceback" in line or "Unhandled" in line]
@@ -259,6 +266,43 @@ def line(kind: str, payload: Any, sender: str = "EVIL", id: str = "1", **fields:
     """A message as its line, with its newline."""
     message = {"message_id": id, "sender_id": sender, "message_type": kind, "timestamp": "2026-11-22T12:00:00Z"}
     return json.dumps({**message, "payload": payload, "target_ai": None, **fields}).encode() + b"\n"
+
+
+def flood(client: RawClient, lines: Iterable[bytes], isOver: Callable[[], bool]) -> tuple[int, int]:
+    """
+    Send these as fast as the hub takes them, and read all that it says.
+
+    @param isOver: whether to end before the lines do.
+    @return: number of lines that were sent whole, and of bytes.
+    """
+    stream = client._socket
+    count = size = 0
+    for block in _blocks(lines):
+        data = memoryview(b"".join(block))
+        while data and not isOver():
+            stream.settimeout(0.02)
+            with contextlib.suppress(TimeoutError):
+                sent = stream.send(data[:65536])
+                data, size = data[sent:], size + sent
+            stream.setblocking(False)
+            with contextlib.suppress(OSError):
+                while stream.recv(1 << 20):
+                    pass
+        if data:
+            break
+        count += len(block)
+    return count, size
+
+
+def _blocks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    block: list[bytes] = []
+    size = 0
+    for one in lines:
+        block.append(one)
+        size += len(one)
+        if size > 32_000:
+            yield block
+            block, size = [], 0
 
 
 def errorOf(stream: socket.socket) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from kernelnet.identity import StateDirectory
 
+from .abuse import line
 from .support import PATIENCE, Process
 from .tls_stream import TLSStream
 
@@ -22,9 +23,7 @@ GREETING = {"log_id": "L", "seq": 0, "resumed": False, "active_ais": [], "ai_inf
 
 def hubLine(kind: str, payload: Any, sender: str = "hub", seq: int | None = None, id: str = "h") -> bytes:
     """A message of the hub, or of a peer that it passes on, with its newline."""
-    message = {"message_id": id, "sender_id": sender, "message_type": kind, "timestamp": "2026-11-22T12:00:00Z"}
-    position = {} if seq is None else {"seq": seq}
-    return json.dumps({**message, "payload": payload, "target_ai": None, **position}).encode() + b"\n"
+    return line(kind, payload, sender, id, **({} if seq is None else {"seq": seq}))
 
 
 class MaliciousHub:

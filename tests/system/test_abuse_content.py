@@ -9,12 +9,12 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from . import abuse
-from .abuse import AbuseTestCase, Row, line
+from .abuse import AbuseTestCase, Row, flood, line
 from .support import RawClient
 
 SECONDS = 20.0 if abuse.FULL else 3.0
@@ -38,25 +38,8 @@ class FloodTests(AbuseTestCase):
         """
         client = self.client(aiId)
         client.hello(protocol=2, **hello)
-        stream = client._socket
-        stream.settimeout(0.2)
         end = time.monotonic() + SECONDS
-        count = 0
-        for block in _blocks(lines):
-            data = memoryview(b"".join(block))
-            while data and time.monotonic() < end:
-                with contextlib.suppress(TimeoutError):
-                    data = data[stream.send(data) :]
-                stream.setblocking(False)
-                try:
-                    while stream.recv(1 << 20):
-                        pass
-                except OSError:
-                    pass
-                stream.settimeout(0.2)
-            if data:
-                break
-            count += len(block)
+        count, _ = flood(client, lines, lambda: time.monotonic() > end)
         client.close()
         return count
 
@@ -123,17 +106,6 @@ class FloodTests(AbuseTestCase):
         lines = (line("training_sync", {}, "SYNCS", str(i)) for i in itertools.count())
         with self.row("training_sync without end", growth=60) as row:
             self.told(row, self.flood("SYNCS", lines))
-
-
-def _blocks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    block: list[bytes] = []
-    size = 0
-    for one in lines:
-        block.append(one)
-        size += len(one)
-        if size > 32_000:
-            yield block
-            block, size = [], 0
 
 
 class EndTests(AbuseTestCase):

@@ -18,7 +18,7 @@ from kernelnet.wire import AUTHENTICATED_LINE
 from tests.trainer.storage.test_spool import SEEN
 
 from . import abuse
-from .abuse import ROWS, AbuseTestCase, Memory, Row
+from .abuse import AbuseTestCase, Row, measured
 from .malicious_hub import GREETING, MaliciousHub, Victim, hubLine
 from .support import PATIENCE, RestingTrainer, SystemTestCase
 
@@ -172,18 +172,8 @@ class MaliciousHubTests(SystemTestCase):
     @contextlib.contextmanager
     def row(self, trainer: RestingTrainer, name: str) -> Iterator[Row]:
         """One kind of abuse: the trainer lives, stays small in memory and on disk, and its log is clean."""
-        row = Row(f"trainer: {name}")
-        ROWS.append(row)
-        memory = Memory(trainer.process.pid)
-        row.before = memory.now()
-        memory.start()
-        begin = time.monotonic()
-        try:
+        with measured(f"trainer: {name}", trainer.process.pid) as row:
             yield row
-        finally:
-            row.seconds = time.monotonic() - begin
-            memory.stop()
-            row.peak, row.after = memory.peak, memory.now()
         self.assertIsNone(trainer.process.poll(), "the trainer has ended:\n" + "\n".join(trainer.lines[-20:]))
         self.assertLess(row.peak - row.before, GROWTH, name)
         disk = sum(path.stat().st_size for path in self.state.trainer("AI_1").glob("trainer.db*")) / 1e6
@@ -302,26 +292,22 @@ class MaliciousPeerTests(AbuseTestCase):
         evil.receive("ack")
         for trainer in trainers:
             trainer.waitFor("Component c0 from EVIL")
-        memories = [Memory(trainer.process.pid) for trainer in trainers]
-        rows = [Row(f"trainer {n}: deep objects from a peer") for n in range(len(trainers))]
-        ROWS.extend(rows)
-        for row, memory in zip(rows, memories, strict=True):
-            row.before = memory.now()
-            memory.start()
-        begin = time.monotonic()
-        last = ""
-        for kind, payload in self.messages():
-            last = evil.send(kind, payload)
-        # all is taken or refused; then what comes behind it has come to the trainers, too
-        while last not in json.dumps(evil.next()["payload"]):
-            pass
-        evil.send("os_component_share", {"component": component(1)})
-        for trainer in trainers:
-            trainer.waitFor("Component c1 from EVIL")
+        with contextlib.ExitStack() as stack:
+            rows = [
+                stack.enter_context(measured(f"trainer {n}: deep objects from a peer", trainer.process.pid))
+                for n, trainer in enumerate(trainers)
+            ]
+            last = ""
+            for kind, payload in self.messages():
+                last = evil.send(kind, payload)
+            # all is taken or refused; then what comes behind it has come to the trainers, too
+            while last not in json.dumps(evil.next()["payload"]):
+                pass
+            evil.send("os_component_share", {"component": component(1)})
+            for trainer in trainers:
+                trainer.waitFor("Component c1 from EVIL")
         evil.close()
-        for row, memory, trainer in zip(rows, memories, trainers, strict=True):
-            memory.stop()
-            row.peak, row.after, row.seconds = memory.peak, memory.now(), time.monotonic() - begin
+        for row, trainer in zip(rows, trainers, strict=True):
             self.assertIsNone(trainer.process.poll())
             self.assertLess(row.peak - row.before, GROWTH)
             row.answer, row.passed = "goes on", True
