@@ -159,6 +159,7 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
     # a hub's, commands', and those commands that are about files of SQLite's: backup, restore, doctor
     "kernelnet.hub.storage.sqlite": ("kernelnet.hub.service", "kernelnet.hub.storage.offline", "kernelnet.cli"),
     "kernelnet.hub.storage.memory": (),
+    "kernelnet.hub.storage.postgres": ("kernelnet.hub.service", "kernelnet.hub.storage.offline"),
 }
 """Engines behind the storage seam, each with those who open databases by it; all others see C{engine.Engine} alone."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
+import psycopg
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -22,11 +23,16 @@ from kernelnet.hub.storage.errors import DatabaseBusy
 from kernelnet.hub.storage.integrity import Damaged
 from kernelnet.hub.storage.memory import MemoryDatabase, MemoryEngine
 from kernelnet.hub.storage.memory.transaction import MemoryReader
+from kernelnet.hub.storage.postgres import PostgresEngine
+from kernelnet.hub.storage.postgres import connect as connectPostgres
+from kernelnet.hub.storage.postgres.connection import Connection, setUpReader
+from kernelnet.hub.storage.postgres.transaction import PostgresReader
 from kernelnet.hub.storage.sqlite import SqliteEngine, connect, connectReader
 from kernelnet.hub.storage.sqlite.transaction import SqliteReader
 from kernelnet.hub.storage.transaction import Reader
+from tests.postgres import server
 
-__all__ = ["ENGINES", "Gate", "HubDatabase", "InMemory", "LoggedRow", "OnSqlite", "Pool", "onEveryEngine"]
+__all__ = ["ENGINES", "Gate", "HubDatabase", "InMemory", "LoggedRow", "OnPostgres", "OnSqlite", "Pool", "onEveryEngine"]
 
 T = TypeVar("T")
 
@@ -80,6 +86,20 @@ class Pool(Gate):
         self.connection.close()
 
 
+class PostgresPool(Gate):
+    """One connection to PostgreSQL."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self.connection = connection
+
+    def runWithConnection(self, func: Callable[..., T], *args: Any) -> Deferred[T]:
+        return self.run(lambda: func(self.connection, *args))
+
+    def close(self) -> None:
+        self.connection.close()
+
+
 class LoggedRow(NamedTuple):
     """A row of the log; C{recipients}: sorted; C{None}: all but the sender."""
 
@@ -95,6 +115,7 @@ class HubDatabase(ABC):
     A database for one test; each engine on it goes on where the last one ended.
 
     @cvar name: of its engine.
+    @cvar isQuick: whether ten thousand questions take some seconds only.
     @cvar makesBackups: whether its engine does, and goes back to them.
     @ivar writer: what commits of its engine go through.
     @ivar reader: what reads.
@@ -103,6 +124,7 @@ class HubDatabase(ABC):
     """
 
     name: ClassVar[str]
+    isQuick: ClassVar[bool] = True
     makesBackups: ClassVar[bool]
     full: ClassVar[Exception]
     busy: ClassVar[Exception]
@@ -176,6 +198,51 @@ class OnSqlite(HubDatabase):
         return int(count)
 
 
+class OnPostgres(HubDatabase):
+    """A database of the tests' own server."""
+
+    name = "Postgres"
+    isQuick = False
+    makesBackups = True
+    full = psycopg.errors.DiskFull("no space left on device")
+    busy = psycopg.OperationalError("the connection is lost")
+    damage = psycopg.errors.DataCorrupted("invalid page in block 7")
+    poison = psycopg.DataError("poison")
+    writer: PostgresPool
+    reader: PostgresPool
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.url = server().database()
+
+    def engine(self) -> PostgresEngine:
+        return PostgresEngine(self.url, self.folder, self._pools)
+
+    def _pools(self) -> tuple[PostgresPool, PostgresPool]:
+        reader = connectPostgres(self.url)
+        setUpReader(reader)
+        self.writer, self.reader = PostgresPool(connectPostgres(self.url)), PostgresPool(reader)
+        return self.writer, self.reader
+
+    @property
+    def stored(self) -> Reader:
+        return PostgresReader(self.reader.connection)
+
+    def logged(self) -> list[LoggedRow]:
+        rows = self.reader.connection.execute(
+            "SELECT seq, sender_id, message_id, recipients, body FROM events ORDER BY seq"
+        )
+        return [
+            LoggedRow(seq, sender, id_, None if ids is None else msgspec.json.decode(ids), body)
+            for seq, sender, id_, ids, body in rows
+        ]
+
+    @property
+    def known(self) -> int:
+        ((count,),) = self.reader.connection.execute("SELECT COUNT(*) FROM removed_keys").fetchall()
+        return int(count)
+
+
 class InMemory(HubDatabase):
     """Nothing but memory."""
 
@@ -214,7 +281,7 @@ class InMemory(HubDatabase):
         return sum(digest is not None for _, digest in self.database.tables.known.values())
 
 
-ENGINES: list[type[HubDatabase]] = [OnSqlite, InMemory]
+ENGINES: list[type[HubDatabase]] = [OnSqlite, InMemory, OnPostgres]
 """Those that conform; the first one is what tests are run on that need not be run on all."""
 
 

@@ -8,7 +8,9 @@ The log and all else that is stored, whichever engine has it.
   - `fair_queue`: whose works come next, by what those of each AI have cost
   - ``sql/``: these in SQL, for the engines whose databases speak it
   - ``sqlite/``: the engine on an SQLite file
+  - ``postgres/``: the engine on PostgreSQL
   - ``memory/``: the engine in memory
+  - `high_water`: the highest number that was given out, kept outside the database
   - `event_log`: the durable, numbered sequence of messages, for everybody else
   - `log_pages`: stretches of the log as its readers see them
   - `retention`, `retention_policy`: the log's beginning removed in time, and the options for that

@@ -20,7 +20,8 @@ from kernelnet.hub.views import projections
 from kernelnet.message import NetworkMessage
 from kernelnet.wire import WireProblem
 from tests.hub.databases import onEveryEngine
-from tests.hub.support import NOON, Client, HubTestCase, aComponent, anEvent, aPattern
+from tests.hub.storage.conformance.support import append, appends
+from tests.hub.support import NOON, Client, HubTestCase, aComponent, aPattern
 
 
 @onEveryEngine
@@ -495,7 +496,7 @@ class FollowTests(HubTestCase):
         self.hub.log.subscribe(lambda committed: told.append("after"))
         self.hub.log.subscribe(lambda committed: told.append(f"first {len(committed.events)}"), first=True)
         self.hub.writer.held = True
-        done = self.hub.log.write(lambda transaction: transaction.append(anEvent("AI_1", "a", {}), b"{}", None))
+        done = self.hub.log.write(appends("AI_1", "a"))
         done.addCallback(lambda _: told.append("settled"))
         self.hub.writer.release()
         self.assertEqual(told, ["first 1", "settled", "after"])
@@ -629,7 +630,7 @@ class NumberTests(HubTestCase):
 
         def appendAndRead(transaction: Transaction) -> list[int]:
             for i in range(3):
-                transaction.append(anEvent("AI_1", f"m{i}", aPattern()), b"{}", None)
+                append(transaction, "AI_1", f"m{i}", payload=aPattern())
             return [header.seq for header in transaction.log.headers(0, 99, 99)]
 
         self.assertEqual(self.hub.transact(appendAndRead), [1, 2, 3])
@@ -641,7 +642,7 @@ class NumberTests(HubTestCase):
         author = self.hub.connect("AI_1")
 
         def fails(transaction: Transaction) -> None:
-            transaction.append(anEvent("AI_1", "gone", aPattern()), b"{}", None)
+            append(transaction, "AI_1", "gone", payload=aPattern())
             raise self.database.poison
 
         self.hub.writer.held = True

@@ -13,7 +13,7 @@ from kernelnet.hub.storage.sql.execution import Dialect, Execute, marks, upsert
 from kernelnet.hub.storage.statements.log import Confirmation, EventHeader, Mark
 from kernelnet.message import MessageType
 
-__all__ = ["SqlLog", "SqlMarks", "findMessage", "readPage"]
+__all__ = ["SqlLog", "SqlMarks", "findMessage", "readPage", "readRows"]
 
 _HEADER = "seq, sender_id, message_type, target, timestamp"
 _ADD = upsert("log_marks", 1, "seq", "at", "bytes")
@@ -33,6 +33,16 @@ def readPage(execute: Execute, after: int, upTo: int, aiId: str) -> Page:
     if page.upTo == after:
         page.upTo = upTo  # nothing there: rows that retention removed
     return page
+
+
+def readRows(execute: Execute, after: int, upTo: int) -> list[Event]:
+    """All of the log's rows with C{after < seq <= upTo}."""
+    found = execute(
+        "SELECT seq, sender_id, recipients, body, message_type, digest, checksum FROM events"
+        " WHERE seq > ? AND seq <= ? ORDER BY seq",
+        (after, upTo),
+    )
+    return [*map(_event, found)]
 
 
 def _event(row: tuple[int, str, str | None, bytes, str, bytes, int | None]) -> Event:
@@ -71,6 +81,8 @@ class SqlLog:
         return [*map(EventHeader._make, self._execute(sql, (after, upTo, limit)))][::-1]
 
     def hasAny(self, after: int, messageTypes: Collection[str]) -> bool:
+        if not messageTypes:
+            return False
         types = marks(len(messageTypes))
         sql = f"SELECT EXISTS (SELECT 1 FROM events WHERE seq > ? AND message_type IN ({types}))"  # noqa: S608
         (found,) = self._execute(sql, (after, *messageTypes)).fetchone()
@@ -111,7 +123,7 @@ class SqlMarks:
     def measure(self, after: int, upTo: int, limit: int) -> tuple[int | None, int]:
         last, size = self._execute(
             "SELECT MAX(seq), COALESCE(SUM(size), 0) FROM (SELECT seq, length(body) AS size FROM events"
-            " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?) AS some",
+            " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?) AS those",
             (after, upTo, limit),
         ).fetchone()
         return last, int(size)
@@ -122,7 +134,7 @@ class SqlMarks:
 
     def remove(self, upTo: int, limit: int) -> int:
         (last,) = self._execute(
-            "SELECT MAX(seq) FROM (SELECT seq FROM events WHERE seq <= ? ORDER BY seq LIMIT ?) AS some", (upTo, limit)
+            "SELECT MAX(seq) FROM (SELECT seq FROM events WHERE seq <= ? ORDER BY seq LIMIT ?) AS those", (upTo, limit)
         ).fetchone()
         if last is None:
             return 0

@@ -58,7 +58,7 @@ class SqlPatterns:
 
     def best(self, type: str | None, limit: int, maxBytes: int) -> list[StoredPattern]:
         rows = self._execute(
-            f"{_PATTERN} WHERE (?1 IS NULL OR type = ?1) AND length(body) <= ?3"
+            f"{_PATTERN} WHERE (type = ?1 OR ?1 IS NULL) AND length(body) <= ?3"
             " ORDER BY confidence DESC, seq DESC LIMIT ?2",
             (type, limit, maxBytes),
         )

@@ -59,7 +59,7 @@ class SqlSessions:
     def countOffers(self, initiator: str, limit: int) -> int:
         (count,) = self._execute(
             "SELECT COUNT(*) FROM (SELECT 1 FROM collaboration_sessions WHERE expires_at IS NOT NULL"
-            " AND state = 'offered' AND initiator = ? LIMIT ?) AS some",
+            " AND state = 'offered' AND initiator = ? LIMIT ?) AS those",
             (initiator, limit),
         ).fetchone()
         return int(count)
@@ -90,7 +90,7 @@ class SqlSessions:
     ) -> Iterator[SessionRecord]:
         rows = self._execute(
             f"SELECT {_RECORD}, CASE WHEN ?5 THEN transcript END, NULL FROM collaboration_sessions"  # noqa: S608
-            " WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR (changed_at, session_id) < (?2, ?3))"
+            " WHERE (state = ?1 OR ?1 IS NULL) AND ((changed_at, session_id) < (?2, ?3) OR ?2 IS NULL)"
             " ORDER BY changed_at DESC, session_id DESC LIMIT ?4",
             (state, *(after or (None, None)), limit, transcripts),
         )

@@ -1,7 +1,6 @@
 """
 The engine on an SQLite file: the hub's own, embedded one.
 
-  - `high_water`: the highest number that was given out, kept outside the database
   - `engine`: `SqliteEngine`, on two pools of connections, one of which writes
   - `connection`: connections, set up so that a commit is on disk
   - `schema`, ``schema/``: the file made, and brought to the newest version

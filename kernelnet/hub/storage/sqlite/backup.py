@@ -26,7 +26,19 @@ from kernelnet.hub.storage.sqlite.connection import connect, connectReader
 from kernelnet.hub.storage.sqlite.errors import unusable
 from kernelnet.hub.storage.sqlite.schema import prepare, schemas, tooNew, versionOf
 
-__all__ = ["backUp", "examine", "headOf", "keep", "look", "prepared", "putInPlace", "replace"]
+__all__ = [
+    "backUp",
+    "examine",
+    "headOf",
+    "keep",
+    "look",
+    "makePrivate",
+    "prepared",
+    "putInPlace",
+    "remove",
+    "replace",
+    "sync",
+]
 
 _STEP = 4096
 """Pages, of 4 KiB each, between two words of how far a copy is."""
@@ -46,22 +58,22 @@ def backUp(source: Path, file: Path, tell: Tell = silent) -> dict[str, Any]:
         raise DatabaseError(f"there is no database {source} to back up")
     scratch = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        _makePrivate(scratch)
+        makePrivate(scratch)
         with closing(connectReader(source)) as connection, closing(sqlite3.connect(scratch)) as target:
             _copy(connection, target, tell)
             target.execute("PRAGMA journal_mode=DELETE")  # one file, whatever the source has beside it
             events = checks.fullCheck(target, tell)
-        _sync(scratch)
+        sync(scratch)
         if file.exists():
             raise DatabaseError(f"{file} is there already: give another name")
         scratch.rename(file)
-        _sync(file.parent)
+        sync(file.parent)
     except (sqlite3.Error, Damaged) as e:
         raise unusable(source, e) from None
     except OSError as e:
         raise DatabaseError(f"can't write {file}: {e.strerror}") from None
     finally:
-        _remove(scratch)
+        remove(scratch)
     return {"file": str(file), "bytes": file.stat().st_size, "events": events}
 
 
@@ -87,7 +99,7 @@ def prepared(database: Path, file: Path, tell: Tell = silent) -> Iterator[Path]:
     """
     scratch = database.parent / f".restore.{os.getpid()}.{secrets.token_hex(4)}"
     try:
-        _makePrivate(scratch)
+        makePrivate(scratch)
         with closing(_open(file)) as source, closing(sqlite3.connect(scratch)) as target:
             _copy(source, target, tell)
         try:
@@ -106,7 +118,7 @@ def prepared(database: Path, file: Path, tell: Tell = silent) -> Iterator[Path]:
     except (sqlite3.Error, OSError) as e:
         raise DatabaseError(f"can't restore {file}: {e}") from None
     finally:
-        _remove(scratch)
+        remove(scratch)
         for old in database.parent.glob(f"{scratch.name}.*"):
             old.unlink(missing_ok=True)
 
@@ -161,7 +173,7 @@ def putInPlace(scratch: Path, path: Path) -> Path | None:
     """
     with closing(sqlite3.connect(scratch)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    _sync(scratch)
+    sync(scratch)
     former: Path | None = None
     if path.exists():
         former = path.with_name(f"{path.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
@@ -170,7 +182,7 @@ def putInPlace(scratch: Path, path: Path) -> Path | None:
             with suppress(FileNotFoundError):
                 path.with_name(path.name + suffix).rename(former.with_name(former.name + suffix))
     scratch.rename(path)
-    _sync(path.parent)
+    sync(path.parent)
     return former
 
 
@@ -224,16 +236,19 @@ def examine(path: Path, tell: Tell = silent) -> dict[str, Any]:
     return {"events": events, "log_id": logId, "schema": version, "bytes": path.stat().st_size, "unclean": unclean}
 
 
-def _makePrivate(path: Path) -> None:
+def makePrivate(path: Path) -> None:
+    """Make an empty file that only its owner can read."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a database's files, if there are any."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file, or a folder's entries, on disk."""
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)

@@ -21,12 +21,12 @@ from twisted.internet.threads import deferToThread
 
 from kernelnet.hub.storage.engine import Commit, Identity, Restoration
 from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.high_water import HighWater
 from kernelnet.hub.storage.integrity import Tell
 from kernelnet.hub.storage.log_pages import Page
 from kernelnet.hub.storage.sql.log import readPage
 from kernelnet.hub.storage.sqlite import backup, checks, errors
 from kernelnet.hub.storage.sqlite.connection import setUpReader, setUpWriter
-from kernelnet.hub.storage.sqlite.high_water import HighWater
 from kernelnet.hub.storage.sqlite.log import lastGiven
 from kernelnet.hub.storage.sqlite.schema import prepare
 from kernelnet.hub.storage.sqlite.transaction import SqliteReader, commit

@@ -10,15 +10,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from kernelnet.hub.storage.engine import Engine
 from kernelnet.hub.storage.memory import MemoryEngine
 from kernelnet.hub.storage.memory.transaction import MemoryReader, MemoryTransaction
+from kernelnet.hub.storage.postgres import PostgresEngine
+from kernelnet.hub.storage.postgres.transaction import PostgresReader, PostgresTransaction
 from kernelnet.hub.storage.sqlite import SqliteEngine
 from kernelnet.hub.storage.sqlite.transaction import SqliteReader, SqliteTransaction
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from tests.hub.databases import onEveryEngine
 from tests.hub.storage.conformance.support import EngineTestCase
 
-ENGINES: tuple[type[Engine], ...] = (SqliteEngine, MemoryEngine)
-READERS: tuple[type[Reader], ...] = (SqliteReader, MemoryReader)
-TRANSACTIONS: tuple[type[Transaction], ...] = (SqliteTransaction, MemoryTransaction)
+ENGINES: tuple[type[Engine], ...] = (SqliteEngine, MemoryEngine, PostgresEngine)
+READERS: tuple[type[Reader], ...] = (SqliteReader, MemoryReader, PostgresReader)
+TRANSACTIONS: tuple[type[Transaction], ...] = (SqliteTransaction, MemoryTransaction, PostgresTransaction)
 """What the type checker finds to be what is asked for, by these assignments."""
 
 

@@ -1,0 +1,18 @@
+"""
+The engine on PostgreSQL, which the extra C{[postgres]} brings along.
+
+  - `engine`: `PostgresEngine`, on two pools of connections, one of which writes
+  - `connection`: connections, set up so that a commit is on disk, and statements executed by them
+  - `schema`, ``schema/``: the tables made, and brought to the newest version
+  - `transaction`: `PostgresReader`, `PostgresTransaction`, and the commit
+  - `errors`: the meaning of PostgreSQL's errors
+  - `checks`: whether the log's rows are what the hub wrote
+  - `backup`: copies in the form that every engine goes back to
+"""
+
+from __future__ import annotations
+
+from kernelnet.hub.storage.postgres.connection import connect
+from kernelnet.hub.storage.postgres.engine import PostgresEngine
+
+__all__ = ["PostgresEngine", "connect"]

@@ -1,0 +1,67 @@
+"""
+Checks of the log's rows.
+
+PostgreSQL itself sees to its files (``initdb --data-checksums``, ``amcheck``); these see whether the rows are what the
+hub wrote.
+"""
+
+from __future__ import annotations
+
+from kernelnet.hub.storage.integrity import Damaged, checkRow
+from kernelnet.hub.storage.postgres.connection import Connection
+
+__all__ = ["checkRows", "quickCheck", "remember"]
+
+LAST_ROWS = 1000
+"""Rows at the log's end that are read at each start."""
+SLICE = 1000
+"""Rows in one slice of a check of all rows."""
+_ROW = "seq, body, digest, recipients, checksum, sender_id, message_id, message_type, timestamp"
+
+
+def remember(connection: Connection, problem: object) -> None:
+    """Write down that the database is damaged, so that no quick check lets it pass."""
+    connection.execute(
+        "INSERT INTO meta VALUES ('damaged', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (str(problem),),
+    )
+
+
+def quickCheck(connection: Connection) -> None:
+    """
+    Check what takes well under a second, however long the log is.
+
+    @raise Damaged: it is.
+    """
+    known = connection.execute("SELECT value FROM meta WHERE key = 'damaged'").fetchone()
+    if known is not None:
+        raise Damaged(known[0])
+    (given, last) = connection.execute("SELECT given, (SELECT MAX(seq) FROM events) FROM log_head").fetchall()[0]
+    if last is not None and last > given:
+        raise Damaged(f"its log ends at {last}, but only {given} numbers were given out")
+    rows = connection.execute(f"SELECT {_ROW} FROM events ORDER BY seq DESC LIMIT {LAST_ROWS}", binary=True)  # noqa: S608
+    _check(connection, rows.fetchall())
+
+
+def checkRows(connection: Connection, after: int, limit: int | None = None) -> int | None:
+    """
+    Check up to C{limit} (C{None}: `SLICE`) rows of the log that follow C{after}.
+
+    @return: after which row to go on; C{None}: that was the last.
+    @raise Damaged: one of them is.
+    """
+    rows = connection.execute(
+        f"SELECT {_ROW} FROM events WHERE seq > $1 ORDER BY seq LIMIT $2",  # noqa: S608
+        (after, SLICE if limit is None else limit),
+        binary=True,
+    ).fetchall()
+    _check(connection, rows)
+    return int(rows[-1][0]) if rows else None
+
+
+def _check(connection: Connection, rows: list[tuple[int, bytes, bytes, str, int, str, str, str, str]]) -> None:
+    found = connection.execute("SELECT value FROM meta WHERE key = 'checksums_from'").fetchone()
+    if found is None:
+        raise Damaged("its table meta lacks checksums_from")
+    for row in rows:
+        checkRow(row, int(found[0]))

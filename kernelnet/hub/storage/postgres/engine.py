@@ -1,0 +1,264 @@
+"""
+The engine on PostgreSQL.
+
+Works are committed by the only connection that writes, one transaction after the other, each of which holds the row
+C{log_head}; what reads has two connections of its own.  One hub uses a database at a time: it holds an advisory lock.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+import psycopg
+from twisted.enterprise import adbapi
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+
+from kernelnet.hub.storage.engine import Commit, Identity, Restoration
+from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
+from kernelnet.hub.storage.high_water import HighWater
+from kernelnet.hub.storage.integrity import Tell
+from kernelnet.hub.storage.log_pages import Event, Page
+from kernelnet.hub.storage.postgres import backup, checks, errors
+from kernelnet.hub.storage.postgres.connection import (
+    ARGUMENTS,
+    Connection,
+    executing,
+    setUpReader,
+    setUpWriter,
+    withoutPassword,
+)
+from kernelnet.hub.storage.postgres.schema import prepare
+from kernelnet.hub.storage.postgres.transaction import PostgresReader, commit
+from kernelnet.hub.storage.sql.log import readPage, readRows
+from kernelnet.hub.storage.transaction import Reader, Work
+from kernelnet.wire import WireProblem
+
+__all__ = ["Pool", "PostgresEngine", "pools"]
+
+T = TypeVar("T")
+
+_LOCK = 0x6B65726F
+"""Number of the advisory lock that a hub holds."""
+
+
+class Pool(Protocol):
+    """The part of `twisted.enterprise.adbapi.ConnectionPool` that is used."""
+
+    def runWithConnection(self, func: Callable[..., T], *args: Any) -> Deferred[T]: ...
+
+    def close(self) -> None: ...
+
+
+def pools(url: str, reactor: Any) -> tuple[Pool, Pool]:
+    """The writer's connection, in a thread of its own, and two that read; a lost one is made anew when it is used."""
+
+    def pool(setUp: Callable[[Connection], None], threads: int) -> Any:
+        return adbapi.ConnectionPool(
+            "psycopg",
+            url,
+            connect_timeout=10,
+            **ARGUMENTS,
+            cp_min=1,
+            cp_max=threads,
+            cp_noisy=False,
+            cp_openfun=setUp,
+            cp_reconnect=True,
+            cp_good_sql="SELECT 1",
+            cp_reactor=reactor,
+        )
+
+    return pool(setUpWriter, 1), pool(setUpReader, 2)
+
+
+class PostgresEngine:
+    """A `kernelnet.hub.storage.engine.Engine` on the database C{url}."""
+
+    def __init__(self, url: str, folder: Path, makePools: Callable[[], tuple[Pool, Pool]]) -> None:
+        """
+        @param url: C{postgresql://…}.
+        @param folder: where copies of what was gone back from are kept, and the high-water mark.
+        @param makePools: makes the pool that writes and the one that reads, when it is opened; see `pools`.
+        """
+        self._url = url
+        self._folder = folder
+        self._makePools = makePools
+        self._pools: tuple[Pool, Pool] | None = None
+        self._isOpen = False
+        self._highWater = HighWater(folder / "postgresql")
+        self._logId = ""
+        self._told = 0
+        self._locked: Connection | None = None
+        self._reading: set[Connection] = set()
+
+    def __repr__(self) -> str:
+        return f"<PostgresEngine {withoutPassword(self._url)} {'open' if self._isOpen else 'closed'}>"
+
+    @classmethod
+    def at(cls, url: str, folder: Path, reactor: Any) -> PostgresEngine:
+        """The engine on C{url}, with threads of its own."""
+        return cls(url, folder, lambda: pools(url, reactor))
+
+    def prepare(self) -> bool:
+        return prepare(self._url)
+
+    def open(self) -> Deferred[Identity]:
+        if not self._isOpen:
+            self._pools = self._makePools()
+            self._isOpen = True
+        return self._write(self._identity)
+
+    def _identity(self, connection: Connection) -> Identity:
+        connection.execute("INSERT INTO meta VALUES ('in_use', '1') ON CONFLICT DO NOTHING")
+        found, lost = _identity(connection), 0
+        logId, head = self._highWater.read()
+        if logId == found.logId and head > found.head:
+            lost = head
+            _renew(connection, found.head)
+            found = _identity(connection)
+        self._logId, self._told = found.logId, found.head
+        self._highWater.write(found.logId, found.head)
+        return msgspec.structs.replace(found, lost=lost)
+
+    def renew(self, upTo: int) -> Deferred[Identity]:
+        def renew(connection: Connection) -> Identity:
+            _renew(connection, upTo)
+            return self._identity(connection)
+
+        return self._write(renew)
+
+    @property
+    def _writer(self) -> Pool:
+        assert self._pools is not None, "it is not open"
+        return self._pools[0]
+
+    @property
+    def _reader(self) -> Pool:
+        assert self._pools is not None, "it is not open"
+        return self._pools[1]
+
+    def _write(self, function: Callable[[Connection], T]) -> Deferred[T]:
+        """Fires with what C{function} returns for the connection that writes, and holds the hub's lock."""
+
+        def write(connection: Connection) -> T:
+            self._lock(connection)
+            return function(connection)
+
+        return self._writer.runWithConnection(write)
+
+    def _lock(self, connection: Connection) -> None:
+        if connection is self._locked and not connection.closed:
+            return
+        # The server gives it back when the connection is lost.
+        ((held,),) = connection.execute("SELECT pg_try_advisory_lock($1)", (_LOCK,)).fetchall()
+        if not held:
+            raise DatabaseBusy(f"another hub uses the database {withoutPassword(self._url)}: stop that one first")
+        self._locked = connection
+
+    def commit(self, works: Sequence[Work], now: float) -> Deferred[Commit]:
+        def write(connection: Connection) -> Commit:
+            done, after = commit(connection, works, now)
+            events = done.committed.events
+            if after > self._told:
+                # The answer to an earlier commit was lost with its connection: nobody has been told of these.
+                earlier = self._missed(connection, after)
+                committed = msgspec.structs.replace(done.committed, events=[*earlier, *events])
+                done = msgspec.structs.replace(done, committed=committed)
+            self._told = max(after, events[-1].seq if events else 0)
+            self._highWater.write(self._logId, self._told)
+            return done
+
+        return self._write(write)
+
+    def _missed(self, connection: Connection, upTo: int) -> list[Event]:
+        return readRows(executing(connection), self._told, upTo)
+
+    def page(self, after: int, upTo: int, aiId: str) -> Deferred[Page]:
+        return self._reader.runWithConnection(lambda connection: readPage(executing(connection), after, upTo, aiId))
+
+    def read(self, function: Callable[[Reader], T]) -> Deferred[T]:
+        def read(connection: Connection) -> T:
+            if not self._isOpen:
+                raise psycopg.OperationalError("the database is closed")  # nobody waits for the answer
+            self._reading.add(connection)
+            try:
+                return function(PostgresReader(connection))
+            finally:
+                self._reading.discard(connection)
+
+        return self._reader.runWithConnection(read)
+
+    def problemOf(self, error: BaseException) -> WireProblem:
+        return errors.problemOf(error)
+
+    def isDamage(self, error: BaseException) -> bool:
+        return errors.isDamage(error)
+
+    def unusable(self, error: BaseException) -> DatabaseError:
+        return errors.unusable(self._url, error)
+
+    def rememberDamage(self, error: BaseException) -> Deferred[None]:
+        return self._write(lambda connection: checks.remember(connection, error))
+
+    def checkRows(self, after: int) -> Deferred[int | None]:
+        return self._reader.runWithConnection(checks.checkRows, after)
+
+    def backUp(self, file: Path, tell: Tell) -> Deferred[dict[str, Any]]:
+        made: Deferred[dict[str, Any]] = deferToThread(backup.backUp, self._url, file, tell)
+        return made
+
+    def prepareRestore(self, file: Path, tell: Tell) -> Deferred[Restoration]:
+        made: Deferred[Restoration] = deferToThread(backup.Prepared, self._url, self._folder, file, tell)
+        return made
+
+    def replace(self, restoration: Restoration) -> Deferred[Path]:
+        assert isinstance(restoration, backup.Prepared)
+
+        def replaced(former: Path) -> Deferred[Path]:
+            done = self._write(lambda connection: backup.replace(connection, restoration.path))
+            return done.addCallback(lambda _: former)
+
+        kept: Deferred[Path] = deferToThread(backup.keep, self._url, self._folder)
+        return kept.addCallback(replaced)
+
+    def close(self) -> None:
+        # The pools stay: what comes after the end, such as the next step of long work, is never answered by them.
+        if self._pools is not None and self._isOpen:
+            self._isOpen = False
+            for connection in tuple(self._reading):
+                connection.cancel()
+            self._writer.runWithConnection(_endOrderly).addErrback(lambda _: None)
+            for pool in self._pools:
+                pool.close()
+            self._highWater.close()
+
+
+def _endOrderly(connection: Connection) -> None:
+    with suppress(psycopg.Error):  # the next hub checks all rows, and that is all
+        connection.execute("DELETE FROM meta WHERE key = 'in_use'")
+        connection.execute("SELECT pg_advisory_unlock($1)", (_LOCK,))
+
+
+def _identity(connection: Connection) -> Identity:
+    ((logId, head, first, former),) = connection.execute(
+        "SELECT (SELECT value FROM meta WHERE key = 'log_id'), given, (SELECT MIN(seq) FROM events),"
+        " (SELECT value FROM meta WHERE key = 'former_log') FROM log_head"
+    ).fetchall()
+    before, upTo = former.split() if former else ("", 0)
+    return Identity(logId, head, first or head + 1, (before, int(upTo)))
+
+
+def _renew(connection: Connection, upTo: int) -> None:
+    connection.execute("BEGIN")
+    connection.execute(
+        "INSERT INTO meta SELECT 'former_log', value || ' ' || $1::text FROM meta WHERE key = 'log_id'"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (str(upTo),),
+    )
+    connection.execute("UPDATE meta SET value = $1 WHERE key = 'log_id'", (secrets.token_hex(16),))
+    connection.execute("COMMIT")

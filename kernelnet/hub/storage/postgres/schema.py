@@ -1,0 +1,104 @@
+"""
+The hub's tables in PostgreSQL made, and brought to the newest schema.
+
+Versions are those of SQLite's files, which say what each is for: a backup of either engine fits the other.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from importlib.resources import files
+
+import psycopg
+
+from kernelnet.hub.storage.errors import DatabaseError, DatabaseTooNew
+from kernelnet.hub.storage.integrity import Damaged
+from kernelnet.hub.storage.postgres.checks import quickCheck
+from kernelnet.hub.storage.postgres.connection import Connection, connect, withoutPassword
+from kernelnet.hub.storage.postgres.errors import unusable
+
+__all__ = ["OLDEST_SERVER", "prepare", "schemas"]
+
+OLDEST_SERVER = 150000
+"""Oldest version of the server, as C{server_version_num} has it."""
+_LOCK = 0x6B65726E
+"""Number of the advisory lock that is held while tables are made."""
+
+
+def schemas() -> dict[int, str]:
+    """The SQL of each schema version; the first has all that came before it."""
+    found = {}
+    for file in (files("kernelnet.hub.storage.postgres") / "schema").iterdir():
+        if match := re.fullmatch(r"([0-9]{4})\.sql", file.name):
+            found[int(match[1])] = file.read_text("utf-8")
+    return dict(sorted(found.items()))
+
+
+def prepare(url: str) -> bool:
+    """
+    Make the tables, or bring them to the newest version, in one transaction.
+
+    @return: whether the hub that used them last did not end in order.
+    @raise DatabaseError: there is no such database, it is damaged, not ours, from a newer kernelnet, can't be written,
+        or its server forgets what it has acknowledged.
+    """
+    try:
+        with connect(url) as connection:
+            _checkServer(connection, url)
+            connection.execute("BEGIN")
+            connection.execute("SELECT pg_advisory_xact_lock($1)", (_LOCK,))
+            _bring(connection, url, schemas())
+            connection.execute("COMMIT")
+            quickCheck(connection)
+            return connection.execute("SELECT 1 FROM meta WHERE key = 'in_use'").fetchone() is not None
+    except (psycopg.Error, Damaged) as e:
+        raise unusable(url, e) from None
+
+
+def _checkServer(connection: Connection, url: str) -> None:
+    version = connection.info.server_version
+    if version < OLDEST_SERVER:
+        raise DatabaseError(f"the server of {withoutPassword(url)} is PostgreSQL {version // 10000}; 15 is the oldest")
+    for name in ("fsync", "full_page_writes"):
+        (value,) = connection.execute("SELECT current_setting($1)", (name,)).fetchone() or ("",)
+        if value != "on":
+            raise DatabaseError(
+                f"the server of {withoutPassword(url)} has {name} = {value}: it forgets what it acknowledged when the "
+                f"power fails. Set {name} = on"
+            )
+
+
+def _bring(connection: Connection, url: str, steps: dict[int, str]) -> None:
+    has, newest = _versionOf(connection, url), max(steps)
+    if has > newest:
+        raise DatabaseTooNew(
+            f"the database {withoutPassword(url)} has schema version {has}, this kernelnet knows {newest}: use a newer "
+            "kernelnet"
+        )
+    for version, sql in steps.items():
+        if version > has:
+            connection.cursor().execute(sql.encode())
+    if not has:
+        connection.execute("INSERT INTO meta VALUES ('log_id', $1), ('checksums_from', '1')", (secrets.token_hex(16),))
+    connection.execute(
+        "INSERT INTO meta VALUES ('schema_version', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (str(newest),),
+    )
+
+
+def _versionOf(connection: Connection, url: str) -> int:
+    rows = connection.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+    ).fetchall()
+    tables = {name for (name,) in rows}
+    if not tables:
+        return 0
+    row = None
+    if "meta" in tables:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    if row is None or not str(row[0]).isdecimal():
+        raise DatabaseError(
+            f"{withoutPassword(url)} is a database of something else: it has no schema_version of kernelnet"
+        )
+    return int(row[0])
