@@ -13,8 +13,8 @@ import msgspec
 
 from kernelnet.duration import parseDuration
 from kernelnet.hub.admin import control_client
-from kernelnet.hub.storage import offline
 from kernelnet.hub.storage.errors import DatabaseError, DatabaseTooNew
+from kernelnet.hub.storage.offline import databaseOf
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.identity import IdentityError, StateDirectory, defaultState
 from kernelnet.untrusted import plain
@@ -135,13 +135,17 @@ def reading(state: Path | None) -> Iterator[Reader]:
     @raise click.ClickException: there is none, it can't be read, or it is of a newer kernelnet, whose tables may mean
         something else.
     """
-    path = directory(state).database
-    if not path.exists():
-        raise click.ClickException(f"no hub has ever run in {path.parent}: give its --state")
+    path = directory(state).path
     try:
-        with offline.reading(path) as reader:
+        database = databaseOf(path)
+    except DatabaseError as error:
+        raise click.ClickException(str(error)) from None
+    if not database.exists():
+        raise click.ClickException(f"no hub has ever run in {path}: give its --state")
+    try:
+        with database.reading() as reader:
             yield reader
     except DatabaseTooNew as error:
         raise click.ClickException(str(error)) from None
     except (DatabaseError, msgspec.MsgspecError) as error:
-        raise click.ClickException(f"can't read {path}: {error}; kernelnet doctor checks it") from None
+        raise click.ClickException(f"can't read {database}: {error}; kernelnet doctor checks it") from None

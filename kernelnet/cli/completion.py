@@ -14,8 +14,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from kernelnet.cli.common import directory
-from kernelnet.hub.storage import offline
 from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.offline import databaseOf
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.interfaces import IComponentGenerator, IExporter, IWorkbench
 from kernelnet.plugins import available
@@ -44,11 +44,11 @@ def _stored(find: Callable[[Reader, str, int], list[str]]) -> Complete:
     """@param find: the names in the database that begin so, the first that many."""
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        path = directory(context.params.get("state")).database
-        if not path.exists():
-            return []
         try:
-            with offline.reading(path) as reader:
+            database = databaseOf(directory(context.params.get("state")).path)
+            if not database.exists():
+                return []
+            with database.reading() as reader:
                 found = find(reader, incomplete, _MOST)
         except DatabaseError:
             return []

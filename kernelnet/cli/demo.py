@@ -30,8 +30,8 @@ from kernelnet.cli.progress import progress
 from kernelnet.cli.report import writeReport
 from kernelnet.cli.tables import plainConsole
 from kernelnet.hub.admin import control_client
-from kernelnet.hub.storage import offline
 from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
+from kernelnet.hub.storage.offline import databaseOf
 from kernelnet.identity import IdentityError, StateDirectory
 from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import available, find
@@ -256,7 +256,7 @@ class Demo:
         if self._first is not None:
             return
         with contextlib.suppress(DatabaseBusy):  # the hub is busy with it: there is another time
-            found = firstConfirmed(self.state.database)
+            found = firstConfirmed(self.state.path)
             if found is not None:
                 at, component, by = found
                 self._first = (at - self._began).total_seconds()
@@ -312,9 +312,9 @@ class Demo:
         return [f"# {words}\n{command}" for words, command in commands]
 
 
-def firstConfirmed(database: Path) -> tuple[datetime, str, str] | None:
+def firstConfirmed(state: Path) -> tuple[datetime, str, str] | None:
     """By the hub's log: when the first component was confirmed by another AI than its author, which, and by whom."""
-    with offline.reading(database) as reader:
+    with databaseOf(state).reading() as reader:
         first = reader.log.firstConfirmation()
     return (datetime.fromisoformat(first.timestamp), first.componentId, first.reporter) if first else None
 

@@ -25,9 +25,9 @@ from kernelnet.cli.common import directory, jsonOption, stateOption
 from kernelnet.cli.progress import Tell, progress
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.auth import certificates
-from kernelnet.hub.storage import disk_space, offline
+from kernelnet.hub.storage import disk_space
 from kernelnet.hub.storage.errors import DatabaseError
-from kernelnet.hub.storage.sqlite import backup as copies
+from kernelnet.hub.storage.offline import databaseOf
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.web.server import DEFAULT_PORT
 from kernelnet.identity import IdentityError, StateDirectory
@@ -243,17 +243,18 @@ def _free(port: int) -> bool:
 
 
 def _database(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
-    if not state.database.exists():
-        yield Finding("database", "note", f"no hub has ever run in {state.path}", "twistd kernelhub starts one")
-        return
     try:
-        found = copies.examine(state.database, tell)
+        database = databaseOf(state.path)
+        if not database.exists():
+            yield Finding("database", "note", f"no hub has ever run in {state.path}", "twistd kernelhub starts one")
+            return
+        found = database.examine(tell)
     except DatabaseError as error:
         advice = "go back to a backup (kernelnet restore FILE), or move the file away: the hub then begins anew"
         yield Finding("database", "bad", str(error), advice)
         return
     text = (
-        f"{state.database} is sound: {found['events']} messages, {found['bytes']} bytes, "
+        f"{database} is sound: {found['events']} messages, {found['bytes']} bytes, "
         f"schema version {found['schema']}, log {found['log_id']}"
     )
     yield Finding("database", "good", text)
@@ -263,7 +264,7 @@ def _owners(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     if not _isThere(state):
         return
     try:
-        with offline.reading(state.database) as reader:
+        with databaseOf(state.path).reading() as reader:
             owners, ais = reader.owners.all(), _admitted(reader)
     except DatabaseError:
         return  # which the check of the database says
@@ -285,7 +286,10 @@ def _admitted(reader: Reader) -> set[str]:
 
 
 def _isThere(state: StateDirectory) -> bool:
-    return state.path.is_dir() and state.database.exists()
+    try:
+        return state.path.is_dir() and databaseOf(state.path).exists()
+    except DatabaseError:
+        return False  # which the check of the database says
 
 
 CHECKS: tuple[Callable[[StateDirectory, Tell], Iterator[Finding]], ...] = (

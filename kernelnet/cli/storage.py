@@ -13,7 +13,8 @@ from kernelnet.cli.common import directory, jsonOption, stateOption
 from kernelnet.cli.progress import Tell, progress
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.storage.errors import DatabaseError
-from kernelnet.hub.storage.sqlite import backup as copies
+from kernelnet.hub.storage.offline import databaseOf
+from kernelnet.hub.storage.sqlite.backup import look
 from kernelnet.identity import IdentityError, StateDirectory
 
 __all__ = ["backup", "restore"]
@@ -29,7 +30,7 @@ LONG = 86400.0
 def backup(file: Path, state: Path | None, asJson: bool) -> None:
     """Copy the hub's database to FILE, while the hub runs or not; FILE must not be there yet."""
     where, file = directory(state), file.absolute()
-    made = _done("backup", where, file, asJson, lambda tell: copies.backUp(where.database, file, tell))
+    made = _done("backup", where, file, asJson, lambda tell: databaseOf(where.path).backUp(file, tell))
     if asJson:
         click.echo(json.dumps(made, indent=2))
         return
@@ -71,14 +72,10 @@ def _done(
 
 
 def _restoreOffline(state: StateDirectory, file: Path, tell: Tell) -> dict[str, Any]:
-    copies.look(file)  # a mistyped name must not leave the beginnings of a hub behind
+    look(file)  # a mistyped name must not leave the beginnings of a hub behind
     state.open()
     lock = state.lock(control_client.LOCK)
     try:
-        with copies.prepared(state.database, file, tell) as scratch:
-            former = copies.putInPlace(scratch, state.database)
-        # It was checked in full before it got its place.
-        head, logId = copies.headOf(state.database)
-        return {"events": head, "log_id": logId, "former": str(former) if former else None}
+        return databaseOf(state.path).restore(file, tell)
     finally:
         state.unlock(lock)

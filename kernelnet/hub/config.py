@@ -33,6 +33,7 @@ class HubConfig:
     @ivar retention: age and size up to which the log is kept.
     @ivar minFree: bytes that must stay free on its disk.
     @ivar needsOwner: whether nobody is let in who has no owner.
+    @ivar database: address of a PostgreSQL database; C{None}: a file of SQLite's.
     """
 
     port: str
@@ -49,6 +50,7 @@ class HubConfig:
     retention: RetentionPolicy
     minFree: int
     needsOwner: bool = False
+    database: str | None = None
 
     @classmethod
     def fromOptions(cls, options: Mapping[str, Any]) -> HubConfig:
@@ -75,6 +77,7 @@ class HubConfig:
             retention=policy,
             minFree=minFree,
             needsOwner=options["owners"] == "required",
+            database=options["database"],
         )
 
     @property

@@ -28,7 +28,9 @@ from kernelnet.hub.connection.buffered_tls import BufferedTLSEndpoint
 from kernelnet.hub.connection.dual_stack import DualStackEndpoint
 from kernelnet.hub.connection.sockets import withinDescriptors
 from kernelnet.hub.routing.directory import Directory
-from kernelnet.hub.storage import disk_space
+from kernelnet.hub.storage import disk_space, offline
+from kernelnet.hub.storage.engine import Engine
+from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.sqlite import SqliteEngine
 from kernelnet.hub.web.server import Dashboard, checkWhere
@@ -74,11 +76,25 @@ class HubService(Service):
             self.log.info("made a new {made} in {state}", made=made, state=state.path)
         self._certificates = self._makeCertificates() if config.hasOwnTLS else None
         checkWhere(config.dashboard, self._certificates is not None)
-        self._engine = SqliteEngine.onFile(state.database, reactor)
+        self._engine = self._makeEngine()
         self._unclean = self._engine.prepare()
-        self._files = FilesInPlace(state.path, state.path / LOCK, state.database)
+        if config.database is not None:
+            offline.remember(state.path, config.database)
+        self._files = FilesInPlace(state.path, state.path / LOCK)
+        self._files.watch(state.database)
         # Now, since a wrong file or description is told best before anything runs.
         self._endpoint = self._makeEndpoint()
+
+    def _makeEngine(self) -> Engine:
+        url, folder = self._config.database, self._state.path
+        offline.checkChoice(folder, url)
+        if url is None:
+            return SqliteEngine.onFile(self._state.database, self._reactor)
+        try:
+            from kernelnet.hub.storage.postgres import PostgresEngine
+        except ImportError:
+            raise DatabaseError("--database takes psycopg: pip install 'kernelnet[postgres]'") from None
+        return PostgresEngine.at(url, folder, self._reactor)
 
     def _makeCertificates(self) -> HubCertificates:
         config, clientCA = self._config, None
@@ -226,7 +242,7 @@ class HubService(Service):
 
     def _failed(self, failure: Failure) -> None:
         # What the system or we ourselves say in one line needs no traceback.
-        if not failure.check(OSError, CannotListenError, IdentityError, ControlError):
+        if not failure.check(OSError, CannotListenError, IdentityError, ControlError, DatabaseError):
             self.log.failure("the hub can't start", failure)
         endWithFailure(self._reactor, f"kernelhub: {failure.getErrorMessage()}")
         self.started.errback(failure)

@@ -65,6 +65,7 @@ class Options(usage.Options):
                 "optional",
                 "optional, or required: nobody is let in without one (kernelnet tokens owner)",
             ],
+            ["database", None, None, "postgresql://USER@HOST/NAME (default: an SQLite file in the state directory)"],
             *certificates.OPTIONS,
             *disk_space.OPTIONS,
             *limits.OPTIONS,

@@ -145,7 +145,7 @@ NEVER: tuple[tuple[str, str, str], ...] = (
 
 SQLITE: tuple[tuple[str, str], ...] = (
     ("kernelnet/hub/storage/sqlite/", "behind the storage seam"),
-    ("kernelnet/hub/storage/offline/", "a command's reader tells SQLite's errors from its own"),
+    ("kernelnet/hub/storage/postgres/", "a backup is a file of SQLite's, whichever engine makes it"),
     ("kernelnet/trainer/storage/", "the trainer's own database"),
     ("kernelnet/generators/llm/", "the ledger of a model's calls, which a search's threads write"),
     ("kernelnet/workbench/file_system/traces/", "records what SQLite reads and writes"),
@@ -157,7 +157,12 @@ SQLITE: tuple[tuple[str, str], ...] = (
 
 ENGINES: Mapping[str, tuple[str, ...]] = {
     # a hub's, commands', and those commands that are about files of SQLite's: backup, restore, doctor
-    "kernelnet.hub.storage.sqlite": ("kernelnet.hub.service", "kernelnet.hub.storage.offline", "kernelnet.cli"),
+    "kernelnet.hub.storage.sqlite": (
+        "kernelnet.hub.service",
+        "kernelnet.hub.storage.offline",
+        "kernelnet.hub.storage.postgres",  # a backup is a file of SQLite's, whichever engine makes it
+        "kernelnet.cli",
+    ),
     "kernelnet.hub.storage.memory": (),
     "kernelnet.hub.storage.postgres": ("kernelnet.hub.service", "kernelnet.hub.storage.offline"),
 }

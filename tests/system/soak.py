@@ -27,8 +27,11 @@ from pathlib import Path
 from typing import Any
 
 from kernelnet.hub.admin import control_client
-from kernelnet.hub.storage.sqlite import checks
+from kernelnet.hub.storage.integrity import silent
+from kernelnet.hub.storage.offline import databaseOf
+from kernelnet.hub.storage.postgres import connect
 from kernelnet.identity import StateDirectory
+from tests.postgres import Server, server
 from tests.system.support import PATIENCE, Process, RawClient, Twistd, steadyPort
 
 WINDOW = 200
@@ -133,7 +136,12 @@ class Consumer(Peer):
 class Soak:
     """One run: a hub, its trainers, producers and one consumer."""
 
-    def __init__(self, folder: Path, seed: int, producers: int = 3, trainers: int = 2) -> None:
+    def __init__(
+        self, folder: Path, seed: int, producers: int = 3, trainers: int = 2, server: Server | None = None
+    ) -> None:
+        """@param server: has the hub's database; C{None}: a file has it."""
+        self.server = server
+        self.url = server.database() if server is not None else None
         self.folder = folder
         self.state = StateDirectory(folder / "state")
         self.random = random.Random(seed)
@@ -141,7 +149,7 @@ class Soak:
         self.acks = 0
         self._news = threading.Condition()
         self.port = steadyPort()
-        self.kills = {"hub": 0, "trainers": 0}
+        self.kills = {"hub": 0, "trainers": 0, "servers": 0}
         self._closing: list[Process] = []
         try:
             self._start(producers, trainers)
@@ -169,7 +177,8 @@ class Soak:
             self._news.notify_all()
 
     def startHub(self) -> Twistd:
-        hub = Twistd("kernelhub", "--port", str(self.port), "--state", str(self.state.path), cwd=self.folder)
+        database = ("--database", self.url) if self.url else ()
+        hub = Twistd("kernelhub", "--port", str(self.port), "--state", str(self.state.path), *database, cwd=self.folder)
         self._closing.append(hub)
         hub.waitFor("[Ll]istening on")
         return hub
@@ -184,11 +193,19 @@ class Soak:
 
     # --- killing
 
-    def run(self, hub: int, trainers: int, both: int, say: Callable[[str], object] = lambda line: None) -> None:
+    def run(
+        self,
+        hub: int,
+        trainers: int,
+        both: int,
+        servers: int = 0,
+        say: Callable[[str], object] = lambda line: None,
+    ) -> None:
         """Kill so often, each time under load."""
-        plan = [(True, False)] * hub + [(False, True)] * trainers + [(True, True)] * both
+        plan = [(True, False, False)] * hub + [(False, True, False)] * trainers + [(True, True, False)] * both
+        plan += [(False, False, True)] * servers
         self.random.shuffle(plan)
-        for i, (killsHub, killsTrainer) in enumerate(plan, 1):
+        for i, (killsHub, killsTrainer, killsServer) in enumerate(plan, 1):
             with self._news:
                 goal = self.acks + LOAD
                 if not self._news.wait_for(lambda goal=goal: self.acks >= goal, PATIENCE):  # type: ignore[misc]
@@ -202,11 +219,17 @@ class Soak:
                 self.trainers[victim].kill()
                 self.kills["trainers"] += 1
                 self.trainers[victim] = self.startTrainer(victim)
+            if killsServer:
+                assert self.server is not None
+                self.server.kill()
+                self.kills["servers"] += 1
+                time.sleep(self.random.uniform(0, 0.8))
+                self.server.start()
             if killsHub:
                 self.hub = self.startHub()
             say(
-                f"{i} of {len(plan)}: {self.kills['hub']} hubs and {self.kills['trainers']} trainers killed, "
-                f"{self.acks} acks"
+                f"{i} of {len(plan)}: {self.kills['hub']} hubs, {self.kills['trainers']} trainers and "
+                f"{self.kills['servers']} database servers killed, {self.acks} acks"
             )
 
     # --- counting
@@ -227,8 +250,7 @@ class Soak:
         for aiId, process in self.trainers.items():
             self._drained(process, max(seq for seq, sender, _, _ in log if sender != aiId))
         self.close()
-        with closing(sqlite3.connect(self.state.database)) as connection:
-            checks.fullCheck(connection)
+        databaseOf(self.state.path).examine(silent)
         return self._count(log)
 
     def _drained(self, process: Process, cursor: int) -> None:
@@ -247,6 +269,12 @@ class Soak:
 
     def _log(self) -> list[tuple[int, str, str, str]]:
         """(seq, sender, message id, name) of each pattern in the hub's log."""
+        if self.url is not None:
+            with connect(self.url) as server:
+                return server.execute(
+                    "SELECT seq, sender_id, message_id, convert_from(body, 'UTF8')::jsonb #>> '{payload,pattern,id}'"
+                    " FROM events WHERE message_type = 'pattern_share' ORDER BY seq"
+                ).fetchall()
         with closing(sqlite3.connect(self.state.database)) as connection:
             return connection.execute(
                 "SELECT seq, sender_id, message_id, json_extract(CAST(body AS TEXT), '$.payload.pattern.id')"
@@ -307,7 +335,8 @@ class Verdict:
         return "\n".join(
             [
                 *self.problems[:20],
-                f"hub killed {self.kills['hub']} times, trainers {self.kills['trainers']} times",
+                f"hub killed {self.kills['hub']} times, trainers {self.kills['trainers']} times, "
+                f"database server {self.kills['servers']} times",
                 f"messages acked {self.acked}, lost {self.lost}, duplicated {self.duplicated}, "
                 f"out of order {self.outOfOrder}",
             ]
@@ -326,6 +355,8 @@ def main() -> None:
     parser.add_argument("--trainer-kills", type=int, default=25)
     parser.add_argument("--both-kills", type=int, default=25)
     parser.add_argument("--seed", type=int, default=None, help="of the random moments [a random one]")
+    parser.add_argument("--postgres", action="store_true", help="have the database on a server, which is killed, too")
+    parser.add_argument("--server-kills", type=int, default=25, help="of that server")
     options = parser.parse_args()
     seed = random.randrange(1 << 32) if options.seed is None else options.seed
     sys.stdout.write(f"seed {seed}\n")
@@ -335,9 +366,10 @@ def main() -> None:
         sys.stdout.flush()
 
     with tempfile.TemporaryDirectory(prefix="kernelnet-soak-") as folder:
-        soak = Soak(Path(folder), seed)
+        soak = Soak(Path(folder), seed, server=server() if options.postgres else None)
         try:
-            soak.run(options.hub_kills, options.trainer_kills, options.both_kills, say)
+            servers = options.server_kills if options.postgres else 0
+            soak.run(options.hub_kills, options.trainer_kills, options.both_kills, servers, say)
             verdict = soak.finish()
         finally:
             soak.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from kernelnet.artifacts import Component
-from kernelnet.hub.storage import offline
+from kernelnet.hub.storage.sqlite.offline import OfflineSqlite
 from kernelnet.hub.views import sessions
 from kernelnet.interfaces import IWorkbench
 from kernelnet.learning.verification import remeasureAmong
@@ -83,7 +83,7 @@ class DemoTests(SystemTestCase):
 
     def explained(self) -> None:
         """The component that a session sent has the score that the last step tells, and so it measures again."""
-        with offline.reading(self.state.database) as reader:
+        with OfflineSqlite(self.state.database).reading() as reader:
             self.assertTrue(sessions.sessions(reader, None, 100))
             # On a busy machine none may be completed in so short a time.
             completed = sessions.sessions(reader, "completed", 100)

@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 from unittest import TestCase
 
+from tests.postgres import server
 from tests.system.soak import Soak
 
 
@@ -18,4 +19,17 @@ class SoakTests(TestCase):
             finally:
                 soak.close()
         self.assertTrue(verdict.isGood, str(verdict))
-        self.assertEqual(verdict.kills, {"hub": 6, "trainers": 4})
+        self.assertEqual(verdict.kills, {"hub": 6, "trainers": 4, "servers": 0})
+
+    def test_onPostgres(self) -> None:
+        """The same where a server has the database, which is killed, too."""
+        database = server()
+        with tempfile.TemporaryDirectory(prefix="kernelnet-soak-") as folder:
+            soak = Soak(Path(folder), seed=1, server=database)
+            try:
+                soak.run(hub=2, trainers=1, both=1, servers=3)
+                verdict = soak.finish()
+            finally:
+                soak.close()
+        self.assertTrue(verdict.isGood, str(verdict))
+        self.assertEqual(verdict.kills, {"hub": 3, "trainers": 2, "servers": 3})

@@ -17,9 +17,9 @@ from typing import Any
 
 from kernelnet.hub.auth.certificates import offlineRenew, offlineShow, rootDigest
 from kernelnet.hub.auth.token_commands import ControlError, checked, tokenCommand
-from kernelnet.hub.storage import offline as offlineDatabase
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Tell, silent
+from kernelnet.hub.storage.offline import databaseOf
 from kernelnet.identity import IdentityError, JoinString, StateDirectory
 
 __all__ = ["LOCK", "ControlError", "NoHub", "call", "hostsOf", "offline", "presented", "shortPath"]
@@ -106,7 +106,11 @@ def offline(state: StateDirectory, request: dict[str, Any]) -> Any:
     """
     name = str(request.get("command"))
     serve = _offlineCertificates if name.startswith("certs ") else _offlineTokens
-    if not state.database.exists():
+    try:
+        there = databaseOf(state.path).exists()
+    except DatabaseError as e:
+        raise ControlError(str(e)) from None
+    if not there:
         # A mistyped path must not become a new hub, whose tokens no other would know.
         raise NoHub(f"no hub has ever run in {state.path}: start one with twistd kernelhub, or give its --state")
     try:
@@ -123,7 +127,7 @@ def offline(state: StateDirectory, request: dict[str, Any]) -> Any:
 
 
 def _offlineTokens(state: StateDirectory, request: dict[str, Any]) -> Any:
-    result = offlineDatabase.write(state.database, tokenCommand(request), time.time())
+    result = databaseOf(state.path).write(tokenCommand(request), time.time())
     return presented(checked(result), request, lambda: rootDigest(state))
 
 

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from kernelnet.hub.storage.engine import Engine
 from kernelnet.hub.storage.retention_policy import RetentionLimit, RetentionPolicy, parseSize
+from kernelnet.message import ErrorClass
 from kernelnet.wire import WireProblem
 
 __all__ = ["MIN_FREE", "OPTIONS", "DiskSpaceMonitor", "StorageError", "checkAll", "freeBytes", "minFree", "policy"]
@@ -29,6 +30,9 @@ OPTIONS: list[list[Any]] = [
 ]
 
 PAUSE = 0.02
+"""Seconds between two slices of a check."""
+AGAIN = 1.0
+"""Seconds until a database is asked again that did not answer."""
 
 
 class StorageError(Exception):
@@ -117,7 +121,12 @@ async def checkAll(engine: Engine, head: int, clock: IReactorTime) -> int:
     after: int | None = 0
     last = 0
     while after is not None and after < head:
-        last = after
-        after = await engine.checkRows(last)
-        await deferLater(clock, PAUSE)
+        last, pause = after, PAUSE
+        try:
+            after = await engine.checkRows(last)
+        except Exception as error:
+            if engine.isDamage(error) or engine.problemOf(error).errorClass is not ErrorClass.RETRY:
+                raise
+            pause = AGAIN  # such as with a server that starts again
+        await deferLater(clock, pause)
     return after or last

@@ -31,6 +31,7 @@ from kernelnet.hub.storage.fair_queue import FairQueue
 from kernelnet.hub.storage.latency_histogram import LatencyHistogram
 from kernelnet.hub.storage.log_pages import Page, Recent
 from kernelnet.hub.storage.transaction import Note, Reader, Transaction, Work
+from kernelnet.message import ErrorClass
 from kernelnet.untrusted import plain
 from kernelnet.wire import WireProblem
 
@@ -395,11 +396,19 @@ class EventLog:
         """
         if self.remembers(after):
             return self._recent.page(after, aiId)
-        return self.engine.page(after, self.head, aiId)
+        return self.engine.page(after, self.head, aiId).addErrback(self._asProblem)
 
     def read(self, function: Callable[[Reader], T]) -> Deferred[T]:
         """Fires with what C{function} returns for what was committed; it runs in a thread."""
-        return self.engine.read(function)
+        return self.engine.read(function).addErrback(self._asProblem)
+
+    def _asProblem(self, failure: Failure) -> Failure:
+        """Such as a server that can't be reached now: who asked is told to come back; no fault of ours is logged."""
+        error = failure.value
+        if error is None or isinstance(error, WireProblem) or self.engine.isDamage(error):
+            return failure
+        problem = self.engine.problemOf(error)
+        return Failure(problem) if problem.errorClass is ErrorClass.RETRY else failure
 
     def close(self) -> None:
         """Close the engine; `drain` first."""

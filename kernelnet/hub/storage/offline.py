@@ -1,68 +1,129 @@
 """
 The hub's database read by other processes, whether a hub runs or not, and written while none does.
 
-For commands; a hub has an engine.
+For commands; a hub has an engine.  Which database it is stands in the state directory.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
-from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
-from kernelnet.hub.storage.sqlite.connection import connect, connectReader
-from kernelnet.hub.storage.sqlite.schema import prepare, schemas, tooNew, versionOf
-from kernelnet.hub.storage.sqlite.transaction import SqliteReader, SqliteTransaction
+from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.integrity import Tell
+from kernelnet.hub.storage.sqlite.offline import OfflineSqlite
 from kernelnet.hub.storage.transaction import Reader, Transaction
 
-__all__ = ["reading", "write"]
+__all__ = ["Database", "checkChoice", "databaseOf", "remember", "remembered"]
 
 T = TypeVar("T")
 
+DATABASE = "hub_data.db"
+"""SQLite's file in a state directory."""
+URL = "database.url"
+"""The file that says which database it is, where it is not that one."""
 
-@contextmanager
-def reading(path: Path) -> Iterator[Reader]:
-    """
-    A reader of the database C{path}, which is there.
 
-    @raise DatabaseTooNew: it is of a newer kernelnet.
-    @raise DatabaseBusy: it can't be read now.
-    @raise DatabaseError: it can't be read.
-    """
-    version = newest = max(schemas())
+class Database(Protocol):
+    """A hub's database, for a command.  Its C{str} is its name for eyes."""
+
+    def exists(self) -> bool:
+        """Whether a hub has ever used it."""
+
+    def reading(self) -> AbstractContextManager[Reader]:
+        """
+        A reader of it; it is there.
+
+        @raise DatabaseTooNew: it is of a newer kernelnet.
+        @raise DatabaseBusy: it can't be read now.
+        @raise DatabaseError: it can't be read.
+        """
+
+    def write(self, function: Callable[[Transaction], T], now: float) -> T:
+        """
+        The result of C{function} in one transaction; the database is made or brought up to date before.
+
+        The hub's lock must be held.
+
+        @param now: Unix seconds.
+        @raise DatabaseError: it can't be used.
+        """
+
+    def backUp(self, file: Path, tell: Tell) -> dict[str, Any]:
+        """
+        Copy it to C{file}; a hub may go on writing.
+
+        @return: C{file}, C{bytes}, C{events}.
+        @raise DatabaseError: it can't be done; nothing is left at C{file}.
+        """
+
+    def restore(self, file: Path, tell: Tell) -> dict[str, Any]:
+        """
+        Go back to the backup C{file}; the hub's lock must be held.
+
+        @return: C{events}, C{log_id}, and C{former}: where a copy of what was there before is; C{None}: nothing was.
+        @raise DatabaseError: it can't be used; nothing has changed.
+        """
+
+    def examine(self, tell: Tell) -> dict[str, Any]:
+        """
+        Check it in full.
+
+        @return: C{events}, C{log_id}, C{schema}, C{bytes}, C{unclean}.
+        @raise DatabaseError: it is damaged, not ours or missing.
+        """
+
+
+def remembered(folder: Path) -> str | None:
+    """The address of the server's database that the hub of the state directory C{folder} uses; C{None}: a file."""
     try:
-        with closing(connectReader(path)) as connection:
-            if (version := versionOf(connection, path)) > newest:
-                raise tooNew(path, version)
-            yield SqliteReader(connection)
-    except sqlite3.OperationalError as error:
-        if version < newest:  # of a table or column that came later
-            raise DatabaseError(
-                f"the database {path} has schema version {version}: start the hub once, which brings it to {newest} "
-                "and keeps a backup"
-            ) from None
-        raise DatabaseBusy(str(error)) from None
-    except sqlite3.Error as error:
-        raise DatabaseError(str(error)) from None
+        return (folder / URL).read_text("utf-8").strip() or None
+    except OSError:
+        return None
 
 
-def write(path: Path, function: Callable[[Transaction], T], now: float) -> T:
+def checkChoice(folder: Path, url: str | None) -> None:
     """
-    The result of C{function} in one transaction of the database C{path}, which is made or brought up to date before.
+    See that the hub of a state directory may use a database.
 
-    The hub's lock must be held.
-
-    @param now: Unix seconds.
-    @raise DatabaseError: it can't be used.
+    @param url: C{postgresql://…}; C{None}: SQLite's file.
+    @raise DatabaseError: it has used another one, and it would look as if all were lost.
     """
-    prepare(path)
-    with closing(connect(path)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        transaction = SqliteTransaction(connection, now)
-        result = function(transaction)
-        transaction.flush()
-        connection.execute("COMMIT")
-    return result
+    before = remembered(folder)
+    if before == url:
+        return
+    if before is not None:
+        what = f"now --database is {url}" if url else "now there is no --database"
+        raise DatabaseError(
+            f"the hub of {folder} has used {before}, and {what}: remove {folder / URL} if that is meant"
+        )
+    if (folder / DATABASE).exists():
+        raise DatabaseError(
+            f"the hub of {folder} has used {folder / DATABASE}: make a backup of it (kernelnet backup FILE), move it "
+            "away, start the hub with --database, and go back to it (kernelnet restore FILE)"
+        )
+
+
+def remember(folder: Path, url: str) -> None:
+    """Write down that the hub of a state directory uses the database at C{url}."""
+    (folder / URL).write_text(f"{url}\n", "utf-8")
+
+
+def databaseOf(folder: Path) -> Database:
+    """
+    The database of the hub of the state directory C{folder}.
+
+    @raise DatabaseError: what it takes is not installed.
+    """
+    url = remembered(folder)
+    if url is None:
+        return OfflineSqlite(folder / DATABASE)
+    try:
+        from kernelnet.hub.storage.postgres.offline import OfflinePostgres
+    except ImportError:
+        raise DatabaseError(
+            f"the hub of {folder} uses {url}, which takes psycopg: pip install 'kernelnet[postgres]'"
+        ) from None
+    return OfflinePostgres(url, folder)

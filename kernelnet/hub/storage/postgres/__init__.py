@@ -7,6 +7,7 @@ The engine on PostgreSQL, which the extra C{[postgres]} brings along.
   - `transaction`: `PostgresReader`, `PostgresTransaction`, and the commit
   - `errors`: the meaning of PostgreSQL's errors
   - `checks`: whether the log's rows are what the hub wrote
+  - `offline`: the database for commands
   - `backup`: copies in the form that every engine goes back to
 """
 

@@ -121,9 +121,13 @@ class Prepared:
             self.path = stack.enter_context(files.prepared(today, file, tell))
             self._making = stack.pop_all()
 
+    def remove(self) -> None:
+        """Remove what was made for it."""
+        self._making.close()
+
     def discard(self) -> Deferred[None]:
         """Remove what was made for it."""
-        done: Deferred[Any] = deferToThread(self._making.close)
+        done: Deferred[Any] = deferToThread(self.remove)
         return done.addCallback(lambda _: None)
 
 

@@ -7,10 +7,10 @@ hub wrote.
 
 from __future__ import annotations
 
-from kernelnet.hub.storage.integrity import Damaged, checkRow
+from kernelnet.hub.storage.integrity import Damaged, Tell, checkRow, silent
 from kernelnet.hub.storage.postgres.connection import Connection
 
-__all__ = ["checkRows", "quickCheck", "remember"]
+__all__ = ["checkRows", "fullCheck", "quickCheck", "remember"]
 
 LAST_ROWS = 1000
 """Rows at the log's end that are read at each start."""
@@ -33,14 +33,42 @@ def quickCheck(connection: Connection) -> None:
 
     @raise Damaged: it is.
     """
+    _checkEnd(connection)
+    rows = connection.execute(f"SELECT {_ROW} FROM events ORDER BY seq DESC LIMIT {LAST_ROWS}", binary=True)  # noqa: S608
+    _check(connection, rows.fetchall())
+
+
+def fullCheck(connection: Connection, tell: Tell = silent) -> int:
+    """
+    Check all rows of the log, and that what follows from it ends where it does.
+
+    @param tell: is told how far it is.
+    @return: how many rows the log has.
+    @raise Damaged: it is.
+    """
+    _checkEnd(connection)
+    ((count, first, last),) = connection.execute("SELECT COUNT(*), MIN(seq) - 1, MAX(seq) FROM events").fetchall()
+    after: int | None = first or 0
+    while after is not None:
+        after = checkRows(connection, after)
+        if after is not None:
+            tell("checking the messages", after - first, last - first)
+    for table in ("shared_patterns", "shared_components", "performance_reports", "observations"):
+        ((beyond,),) = connection.execute(
+            f"SELECT COUNT(*) FROM {table} WHERE seq > (SELECT given FROM log_head)"  # noqa: S608
+        ).fetchall()
+        if beyond:
+            raise Damaged(f"{beyond} rows of {table} come from messages that the log never had")
+    return int(count)
+
+
+def _checkEnd(connection: Connection) -> None:
     known = connection.execute("SELECT value FROM meta WHERE key = 'damaged'").fetchone()
     if known is not None:
         raise Damaged(known[0])
-    (given, last) = connection.execute("SELECT given, (SELECT MAX(seq) FROM events) FROM log_head").fetchall()[0]
+    ((given, last),) = connection.execute("SELECT given, (SELECT MAX(seq) FROM events) FROM log_head").fetchall()
     if last is not None and last > given:
         raise Damaged(f"its log ends at {last}, but only {given} numbers were given out")
-    rows = connection.execute(f"SELECT {_ROW} FROM events ORDER BY seq DESC LIMIT {LAST_ROWS}", binary=True)  # noqa: S608
-    _check(connection, rows.fetchall())
 
 
 def checkRows(connection: Connection, after: int, limit: int | None = None) -> int | None:

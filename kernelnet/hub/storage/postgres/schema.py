@@ -15,10 +15,10 @@ import psycopg
 from kernelnet.hub.storage.errors import DatabaseError, DatabaseTooNew
 from kernelnet.hub.storage.integrity import Damaged
 from kernelnet.hub.storage.postgres.checks import quickCheck
-from kernelnet.hub.storage.postgres.connection import Connection, connect, withoutPassword
+from kernelnet.hub.storage.postgres.connection import Connection, checkUrl, connect, withoutPassword
 from kernelnet.hub.storage.postgres.errors import unusable
 
-__all__ = ["OLDEST_SERVER", "prepare", "schemas"]
+__all__ = ["OLDEST_SERVER", "checkVersion", "prepare", "schemas"]
 
 OLDEST_SERVER = 150000
 """Oldest version of the server, as C{server_version_num} has it."""
@@ -43,6 +43,7 @@ def prepare(url: str) -> bool:
     @raise DatabaseError: there is no such database, it is damaged, not ours, from a newer kernelnet, can't be written,
         or its server forgets what it has acknowledged.
     """
+    checkUrl(url)
     try:
         with connect(url) as connection:
             _checkServer(connection, url)
@@ -71,11 +72,6 @@ def _checkServer(connection: Connection, url: str) -> None:
 
 def _bring(connection: Connection, url: str, steps: dict[int, str]) -> None:
     has, newest = _versionOf(connection, url), max(steps)
-    if has > newest:
-        raise DatabaseTooNew(
-            f"the database {withoutPassword(url)} has schema version {has}, this kernelnet knows {newest}: use a newer "
-            "kernelnet"
-        )
     for version, sql in steps.items():
         if version > has:
             connection.cursor().execute(sql.encode())
@@ -85,6 +81,19 @@ def _bring(connection: Connection, url: str, steps: dict[int, str]) -> None:
         "INSERT INTO meta VALUES ('schema_version', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (str(newest),),
     )
+
+
+def checkVersion(connection: Connection, url: str) -> None:
+    """
+    See that a database is of this very version.
+
+    @raise DatabaseError: it is not, or is none of a hub's.
+    """
+    if (version := _versionOf(connection, url)) != (newest := max(schemas())):
+        raise DatabaseError(
+            f"the database {withoutPassword(url)} has schema version {version}: start the hub once, which brings it to "
+            f"{newest}"
+        )
 
 
 def _versionOf(connection: Connection, url: str) -> int:
@@ -101,4 +110,9 @@ def _versionOf(connection: Connection, url: str) -> int:
         raise DatabaseError(
             f"{withoutPassword(url)} is a database of something else: it has no schema_version of kernelnet"
         )
-    return int(row[0])
+    if (version := int(row[0])) > (newest := max(schemas())):
+        raise DatabaseTooNew(
+            f"the database {withoutPassword(url)} has schema version {version}, this kernelnet knows {newest}: use a "
+            "newer kernelnet"
+        )
+    return version

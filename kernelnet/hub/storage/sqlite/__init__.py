@@ -9,6 +9,7 @@ The engine on an SQLite file: the hub's own, embedded one.
   - `log`: the numbers that the log gave
   - `errors`: what SQLite's errors mean
   - `checks`: whether a file is what the hub wrote
+  - `offline`: the file for commands
   - `backup`: copies of it, made and gone back to
 """
 

@@ -12,11 +12,11 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from kernelnet import wire
 from kernelnet.hub.auth import tokens
-from kernelnet.hub.storage import offline
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.integrity import silent
 from kernelnet.hub.storage.sqlite import SqliteEngine, connect
+from kernelnet.hub.storage.sqlite.offline import OfflineSqlite
 from kernelnet.hub.storage.transaction import Transaction
 from kernelnet.wire import WireProblem
 from tests.hub.support import NOON, anEvent
@@ -56,7 +56,7 @@ class BackupTests(TestCase):
             self.assertEqual((self.log.head, self.log.first), (1, 1))
             self.assertNotEqual(self.log.logId, logId)
             self.assertEqual(await self.log.read(lambda reader: reader.tokens.ids()), {"a", "b"})
-            with offline.reading(former) as reader:
+            with OfflineSqlite(former).reading() as reader:
                 self.assertEqual(len(reader.log.headers(0, 9, 9)), 2)
             names = {file.name for file in self.folder.iterdir() if file.suffix not in (".db-wal", ".db-shm")}
             self.assertEqual(names, {"hub_data.db", "hub_data.db-head", "copy.db", former.name})

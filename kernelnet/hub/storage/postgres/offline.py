@@ -1,0 +1,99 @@
+"""The hub's database on a server, for commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+
+from kernelnet.hub.storage.errors import DatabaseBusy
+from kernelnet.hub.storage.integrity import Damaged, Tell
+from kernelnet.hub.storage.postgres import backup, checks
+from kernelnet.hub.storage.postgres.connection import Connection, connect, setUpReader, withoutPassword
+from kernelnet.hub.storage.postgres.errors import unusable
+from kernelnet.hub.storage.postgres.schema import checkVersion, prepare
+from kernelnet.hub.storage.postgres.transaction import PostgresReader, PostgresTransaction
+from kernelnet.hub.storage.sqlite.backup import look
+from kernelnet.hub.storage.transaction import Reader, Transaction
+
+__all__ = ["OfflinePostgres"]
+
+T = TypeVar("T")
+
+
+class OfflinePostgres:
+    """A `kernelnet.hub.storage.offline.Database` on a server."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        """@param folder: where copies of what was gone back from are kept."""
+        self._url = url
+        self._folder = folder
+
+    def __str__(self) -> str:
+        return withoutPassword(self._url)
+
+    def exists(self) -> bool:
+        """Whether a hub has ever used it: one has written down that it does."""
+        return True
+
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        with self._connection() as connection:
+            setUpReader(connection)
+            yield PostgresReader(connection)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            with connect(self._url) as connection:
+                checkVersion(connection, self._url)
+                yield connection
+        except psycopg.OperationalError as error:
+            raise DatabaseBusy(" ".join(str(error).split())) from None
+        except (psycopg.Error, Damaged) as error:
+            raise unusable(self._url, error) from None
+
+    def write(self, function: Callable[[Transaction], T], now: float) -> T:
+        prepare(self._url)
+        with self._connection() as connection:
+            transaction = PostgresTransaction(connection, now)
+            transaction.begin()
+            result = function(transaction)
+            transaction.flush()
+            transaction.end()
+        return result
+
+    def backUp(self, file: Path, tell: Tell) -> dict[str, Any]:
+        return backup.backUp(self._url, file, tell)
+
+    def restore(self, file: Path, tell: Tell) -> dict[str, Any]:
+        look(file)
+        prepare(self._url)
+        made = backup.Prepared(self._url, self._folder, file, tell)
+        try:
+            former = backup.keep(self._url, self._folder)
+            with self._connection() as connection:
+                backup.replace(connection, made.path)
+                ((head, logId),) = connection.execute(
+                    "SELECT given, (SELECT value FROM meta WHERE key = 'log_id') FROM log_head"
+                ).fetchall()
+        finally:
+            made.remove()
+        return {"events": head, "log_id": logId, "former": str(former)}
+
+    def examine(self, tell: Tell) -> dict[str, Any]:
+        with self._connection() as connection:
+            unclean = connection.execute("SELECT 1 FROM meta WHERE key = 'in_use'").fetchone() is not None
+            events = checks.fullCheck(connection, tell)
+            meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+            ((size,),) = connection.execute("SELECT pg_database_size(current_database())").fetchall()
+        return {
+            "events": events,
+            "log_id": meta["log_id"],
+            "schema": int(meta["schema_version"]),
+            "bytes": size,
+            "unclean": unclean,
+        }
