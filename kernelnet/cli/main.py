@@ -33,7 +33,7 @@ from kernelnet.cli.record import record
 from kernelnet.cli.report import report
 from kernelnet.cli.sessions import sessions
 from kernelnet.cli.status import status
-from kernelnet.cli.storage import backup, restore
+from kernelnet.cli.storage import backup, migrate, restore
 from kernelnet.cli.tokens import tokens
 from kernelnet.cli.workbenches import workbenches
 from kernelnet.interrupt import INTERRUPTED, asUsual
@@ -135,6 +135,7 @@ main.add_command(leaderboard)
 main.add_command(report)
 main.add_command(backup)
 main.add_command(restore)
+main.add_command(migrate)
 main.add_command(doctor)
 main.add_command(tokens)
 main.add_command(certs)

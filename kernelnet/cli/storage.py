@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ from kernelnet.cli.common import directory, jsonOption, stateOption
 from kernelnet.cli.progress import Tell, progress
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.storage.errors import DatabaseError
-from kernelnet.hub.storage.offline import databaseOf
-from kernelnet.hub.storage.sqlite.backup import look
+from kernelnet.hub.storage.offline import databaseAt, databaseOf
+from kernelnet.hub.storage.sqlite.backup import contentOf, look
 from kernelnet.identity import IdentityError, StateDirectory
 
-__all__ = ["backup", "restore"]
+__all__ = ["backup", "migrate", "restore"]
 
 LONG = 86400.0
 """Seconds that a hub may take for a copy."""
@@ -55,6 +56,34 @@ def restore(file: Path, state: Path | None, asJson: bool) -> None:
     click.echo(f"restored {file} as log {made['log_id']}")
     if made["former"]:
         click.echo(f"what was there before is kept as {made['former']}")
+
+
+@click.command()
+@click.option("--from", "source", required=True, metavar="DATABASE", help="a hub's file, or postgresql://…")
+@click.option("--to", "target", required=True, metavar="DATABASE", help="the same; nothing may be there yet")
+def migrate(source: str, target: str) -> None:
+    """
+    Move a hub's database from an SQLite file to a PostgreSQL server, or back.
+
+    No hub may run on it.  Log, tokens and positions stay what they are, so trainers go on.  What was begun and not
+    ended leaves nothing: begin anew.
+    """
+    try:
+        with progress(False) as tell, tempfile.TemporaryDirectory(prefix="kernelnet-migrate-") as scratch:
+            first, second = Path(scratch, "from.db"), Path(scratch, "to.db")
+            old, new = databaseAt(source, Path(scratch)), databaseAt(target, Path(scratch))
+            made = old.backUp(first, tell)
+            new.take(first, tell)
+            new.backUp(second, tell)
+            before, after = contentOf(first), contentOf(second)
+        if differing := [table for table in before if before[table] != after.get(table)]:
+            raise click.ClickException(f"{new} differs from {old} in {', '.join(differing)}: don't use it")
+    except DatabaseError as e:
+        raise click.ClickException(str(e)) from None
+    rows = sum(count for count, _ in before.values())
+    click.echo(
+        f"{old} -> {new}: {made['events']} messages, {rows} rows in {len(before)} tables, the same on both sides"
+    )
 
 
 def _done(

@@ -16,7 +16,7 @@ from kernelnet.hub.storage.integrity import Tell
 from kernelnet.hub.storage.sqlite.offline import OfflineSqlite
 from kernelnet.hub.storage.transaction import Reader, Transaction
 
-__all__ = ["Database", "checkChoice", "databaseOf", "remember", "remembered"]
+__all__ = ["Database", "checkChoice", "databaseAt", "databaseOf", "remember", "remembered"]
 
 T = TypeVar("T")
 
@@ -65,6 +65,13 @@ class Database(Protocol):
 
         @return: C{events}, C{log_id}, and C{former}: where a copy of what was there before is; C{None}: nothing was.
         @raise DatabaseError: it can't be used; nothing has changed.
+        """
+
+    def take(self, file: Path, tell: Tell) -> None:
+        """
+        Become what the backup C{file} holds, with its log's identity and its tokens.
+
+        @raise DatabaseError: there is something already, or C{file} can't be used; nothing has changed.
         """
 
     def examine(self, tell: Tell) -> dict[str, Any]:
@@ -117,13 +124,20 @@ def databaseOf(folder: Path) -> Database:
 
     @raise DatabaseError: what it takes is not installed.
     """
-    url = remembered(folder)
-    if url is None:
-        return OfflineSqlite(folder / DATABASE)
+    return databaseAt(remembered(folder) or str(folder / DATABASE), folder)
+
+
+def databaseAt(where: str, folder: Path) -> Database:
+    """
+    The database at C{where}: C{postgresql://…}, or a file of SQLite's.
+
+    @param folder: where copies of what was gone back from are kept.
+    @raise DatabaseError: what it takes is not installed.
+    """
+    if "://" not in where:
+        return OfflineSqlite(Path(where))
     try:
         from kernelnet.hub.storage.postgres.offline import OfflinePostgres
     except ImportError:
-        raise DatabaseError(
-            f"the hub of {folder} uses {url}, which takes psycopg: pip install 'kernelnet[postgres]'"
-        ) from None
-    return OfflinePostgres(url, folder)
+        raise DatabaseError(f"the database {where} takes psycopg: pip install 'kernelnet[postgres]'") from None
+    return OfflinePostgres(where, folder)

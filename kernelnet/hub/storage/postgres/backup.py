@@ -148,13 +148,13 @@ def keep(url: str, folder: Path) -> Path:
     return former
 
 
-def replace(connection: Connection, scratch: Path) -> None:
+def replace(connection: Connection, scratch: Path, tell: Tell = silent) -> None:
     """Make the content of C{scratch} that of the live database: in one transaction, readers see before or after."""
     with closing(sqlite3.connect(scratch)) as source:
         connection.execute("BEGIN")
         try:
             connection.execute("SET LOCAL statement_timeout = 0")
-            _import(source, connection)
+            _import(source, connection, tell)
             connection.execute("COMMIT")
         except BaseException:
             with suppress(psycopg.Error):
@@ -162,7 +162,8 @@ def replace(connection: Connection, scratch: Path) -> None:
             raise
 
 
-def _import(source: sqlite3.Connection, target: Connection) -> None:
+def _import(source: sqlite3.Connection, target: Connection, tell: Tell) -> None:
+    (total,) = source.execute("SELECT COUNT(*) FROM events").fetchone()
     target.execute("SELECT given FROM log_head FOR UPDATE")
     target.execute("DELETE FROM meta WHERE key != 'in_use'")
     for key, value in source.execute("SELECT key, value FROM meta"):
@@ -172,8 +173,10 @@ def _import(source: sqlite3.Connection, target: Connection) -> None:
         rows = source.execute(f"SELECT {', '.join(columns)} FROM {table}")  # noqa: S608
         marks = ", ".join(f"${i + 1}" for i in range(len(columns)))
         with target.cursor() as cursor:
+            done = 0
             while some := rows.fetchmany(_ROWS):
                 if table == "events":
+                    tell("writing the messages", done := done + len(some), total)
                     some = [_withDigest(dict(zip(columns, row, strict=True))) for row in some]
                 cursor.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", some)  # noqa: S608
     (given,) = source.execute("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'events'").fetchone()

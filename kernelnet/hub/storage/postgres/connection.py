@@ -101,7 +101,7 @@ def _numbered(sql: str) -> str:
 
 
 def executing(connection: Connection) -> Execute:
-    """What executes statements of `kernelnet.hub.storage.sql` by C{connection}."""
+    """Execution of statements of `kernelnet.hub.storage.sql` by C{connection}."""
 
     def execute(sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
         return connection.execute(_numbered(sql), _storable(parameters), binary=True)

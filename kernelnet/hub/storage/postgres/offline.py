@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from kernelnet.hub.storage.errors import DatabaseBusy
+from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
 from kernelnet.hub.storage.integrity import Damaged, Tell
 from kernelnet.hub.storage.postgres import backup, checks
-from kernelnet.hub.storage.postgres.connection import Connection, connect, setUpReader, withoutPassword
+from kernelnet.hub.storage.postgres.connection import Connection, checkUrl, connect, setUpReader, withoutPassword
 from kernelnet.hub.storage.postgres.errors import unusable
 from kernelnet.hub.storage.postgres.schema import checkVersion, prepare
 from kernelnet.hub.storage.postgres.transaction import PostgresReader, PostgresTransaction
@@ -28,7 +28,11 @@ class OfflinePostgres:
     """A `kernelnet.hub.storage.offline.Database` on a server."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        """@param folder: where copies of what was gone back from are kept."""
+        """
+        @param folder: where copies of what was gone back from are kept.
+        @raise DatabaseError: C{url} is no address of a database.
+        """
+        checkUrl(url)
         self._url = url
         self._folder = folder
 
@@ -83,6 +87,17 @@ class OfflinePostgres:
         finally:
             made.remove()
         return {"events": head, "log_id": logId, "former": str(former)}
+
+    def take(self, file: Path, tell: Tell) -> None:
+        look(file)
+        prepare(self._url)
+        with self._connection() as connection:
+            ((given, tokens),) = connection.execute(
+                "SELECT given, (SELECT COUNT(*) FROM tokens) FROM log_head"
+            ).fetchall()
+            if given or tokens:
+                raise DatabaseError(f"a hub has used {self} already: give an empty database, or kernelnet restore")
+            backup.replace(connection, file, tell)
 
     def examine(self, tell: Tell) -> dict[str, Any]:
         with self._connection() as connection:

@@ -60,16 +60,21 @@ class PostgresTransaction(SqlTransaction):
         self._connection.execute(
             "UPDATE log_head SET given = GREATEST(given, COALESCE((SELECT MAX(seq) FROM events), 0))"
         )
-        notices: list[psycopg.errors.Diagnostic] = []
-        self._connection.add_notice_handler(notices.append)
+        warnings: list[str | None] = []
+
+        def heard(notice: psycopg.errors.Diagnostic) -> None:
+            if notice.severity_nonlocalized == "WARNING":  # readable within this call alone
+                warnings.append(notice.message_primary)
+
+        self._connection.add_notice_handler(heard)
         try:
             self._connection.execute("COMMIT")
         finally:
-            self._connection.remove_notice_handler(notices.append)
-        if any(notice.severity_nonlocalized == "WARNING" for notice in notices):
+            self._connection.remove_notice_handler(heard)
+        if warnings:
             # Such as a wait for a synchronous standby that was cancelled: it is here, and may be gone tomorrow.
             self._connection.close()
-            raise psycopg.OperationalError(f"the commit may not last: {notices[0].message_primary}")
+            raise psycopg.OperationalError(f"the commit may not last: {warnings[0]}")
 
     def rollBack(self) -> None:
         if self._stands:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from zlib import crc32
 
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Damaged, Tell, silent
@@ -28,6 +29,7 @@ from kernelnet.hub.storage.sqlite.schema import prepare, schemas, tooNew, versio
 
 __all__ = [
     "backUp",
+    "contentOf",
     "examine",
     "headOf",
     "keep",
@@ -199,6 +201,22 @@ def replace(path: Path, scratch: Path) -> None:
     """Make the content of C{scratch} that of the live database: in one transaction, readers see before or after."""
     with closing(sqlite3.connect(scratch)) as source, closing(connect(path)) as target:
         source.backup(target)
+
+
+def contentOf(path: Path) -> dict[str, tuple[int, int]]:
+    """By table: how many rows it has, and a checksum of their bodies, whichever engine the copy C{path} is of."""
+    found = {}
+    with closing(connectReader(path)) as connection:
+        for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            kept = ", ".join(name for name in ("seq", "body", "hello", "hash", "serial") if name in columns)
+            (count,) = connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()  # noqa: S608
+            value = 0
+            if kept and table != "sqlite_sequence":
+                for row in connection.execute(f"SELECT {kept} FROM {table} ORDER BY {kept}"):  # noqa: S608
+                    value = crc32(repr(row).encode(), value)
+            found[table] = (count, value)
+    return found
 
 
 def headOf(path: Path) -> tuple[int, str]:

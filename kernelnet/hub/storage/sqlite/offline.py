@@ -72,5 +72,14 @@ class OfflineSqlite:
         head, logId = backup.headOf(self._path)
         return {"events": head, "log_id": logId, "former": str(former) if former else None}
 
+    def take(self, file: Path, tell: Tell) -> None:
+        if self._path.exists():
+            raise DatabaseError(f"{self._path} is there already: give another name, or move it away")
+        backup.look(file)
+        try:
+            backup.backUp(file, self._path, tell)
+        except OSError as e:
+            raise DatabaseError(f"can't write {self._path}: {e.strerror}") from None
+
     def examine(self, tell: Tell) -> dict[str, Any]:
         return backup.examine(self._path, tell)

@@ -1,0 +1,74 @@
+"""A hub's database moved from a file to a server and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kernelnet.hub.auth import tokens
+from kernelnet.hub.storage import offline
+from kernelnet.hub.storage.sqlite.backup import contentOf
+from kernelnet.hub.storage.sqlite.offline import OfflineSqlite
+from kernelnet.hub.storage.statements.knowledge import NewComponent
+from kernelnet.hub.storage.transaction import Transaction
+from kernelnet.identity import StateDirectory
+from tests.cli.support import CliTestCase
+from tests.hub.storage.conformance.support import NOW, append
+from tests.postgres import server
+
+
+def used(transaction: Transaction) -> None:
+    """What a hub leaves: messages, one of which retention has removed, a component, a token."""
+    for i in range(700):
+        event = append(transaction, "AI_1", f"m{i}", payload={"n": i})
+    component = NewComponent("AI_1", "c", "component", "n", "f", "d", 0.5, "now", b"{}")
+    transaction.components.put(event, component)
+    transaction.marks.remove(1, 1)
+    tokens.issue(transaction, "AI_1")
+
+
+class MigrateTests(CliTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.url = server().database()
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir(parents=True)
+        self.file = self.folder / "hub_data.db"
+        OfflineSqlite(self.file).write(used, NOW)
+
+    def test_thereAndBack(self) -> None:
+        """Everything is on the server, under the same log id, and in the file that it is moved back to."""
+        back = self.folder / "back.db"
+        self.assertIn("699 messages", self.succeed("migrate", "--from", self.file, "--to", self.url))
+        self.succeed("migrate", "--from", self.url, "--to", back)
+        self.assertEqual(contentOf(back), contentOf(self.file))
+        found = [offline.databaseAt(str(where), self.folder).examine(lambda *_: None) for where in (self.url, back)]
+        self.assertEqual(found[0]["log_id"], found[1]["log_id"])
+        with offline.databaseAt(self.url, self.folder).reading() as reader:
+            self.assertEqual(reader.tokens.ids(), {"AI_1"})
+
+    def test_nothingIsWrittenOver(self) -> None:
+        """A database that is in use, or a file that is there, is left as it is."""
+        self.succeed("migrate", "--from", self.file, "--to", self.url)
+        for source, target, words in (
+            (self.file, self.url, "has used"),
+            (self.url, self.file, "is there already"),
+            (self.folder / "none.db", self.folder / "new.db", "there is no database"),
+            (self.file, "mysql://h/x", "give postgresql://"),
+        ):
+            self.refused(1, words, "migrate", "--from", source, "--to", target)
+
+    def test_commands(self) -> None:
+        """Commands find the database that the hub of a state directory uses, and back it up and restore it."""
+        self.succeed("migrate", "--from", self.file, "--to", self.url)
+        state, copy = self.folder / "state", self.folder / "copy.db"
+        made = StateDirectory(state)
+        made.open()
+        made.prepareHub([], datetime.fromtimestamp(NOW, UTC))
+        offline.remember(state, self.url)
+        self.assertIn("AI_1", self.succeed("tokens", "list", "--state", state))
+        self.assertIn("699 messages, checked", self.succeed("backup", copy, "--state", state))
+        self.assertIn("restored", self.succeed("restore", copy, "--state", state))
+        self.succeed("tokens", "issue", "AI_2", "--state", state)
+        with offline.databaseOf(state).reading() as reader:
+            self.assertEqual(reader.tokens.ids(), {"AI_1", "AI_2"})

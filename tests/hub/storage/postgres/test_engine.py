@@ -1,0 +1,189 @@
+"""The engine on PostgreSQL: what only a server can do to a hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import psycopg
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError, DatabaseTooNew
+from kernelnet.hub.storage.postgres import connection as connections
+from kernelnet.hub.storage.postgres import schema
+from kernelnet.hub.storage.postgres.connection import checkUrl, connect, withoutPassword
+from kernelnet.hub.storage.postgres.transaction import PostgresTransaction
+from kernelnet.hub.storage.sqlite import schemas as sqliteSchemas
+from kernelnet.hub.storage.statements.knowledge import NewPattern
+from kernelnet.hub.storage.transaction import Transaction
+from tests.hub.databases import OnPostgres, OnSqlite
+from tests.hub.storage.conformance.support import NOW, EngineTestCase, FunctionWork, append, appends
+from tests.postgres import server
+
+
+class PostgresTestCase(EngineTestCase):
+    databaseType = OnPostgres
+    database: OnPostgres
+
+    def ended(self, connection: connections.Connection) -> None:
+        """Have the server end a connection, as when it is restarted."""
+        with psycopg.connect(self.database.url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+
+
+class OneHubTests(PostgresTestCase):
+    def test_second(self) -> None:
+        """A second hub on the same database is told so; once the first has ended it may begin."""
+        second = self.database.engine()
+        second.prepare()
+        error = self.failureResultOf(second.open(), DatabaseBusy).value
+        self.assertIn("another hub uses the database", str(error))
+        second.close()
+        self.engine.close()
+        third = self.database.engine()
+        self.assertEqual(self.fired(third.open()).logId, self.identity.logId)
+        third.close()
+
+    def test_lostConnection(self) -> None:
+        """With its connection a hub has lost the right to write: it takes that anew, and not while another has it."""
+        self.append("a", "m")
+        self.ended(self.database.writer.connection)
+        self.failureResultOf(self.engine.commit([FunctionWork(appends("a", "n"))], NOW), psycopg.OperationalError)
+        self.database.writer.connection = connect(self.database.url)
+        with psycopg.connect(self.database.url, autocommit=True) as other:
+            other.execute("SELECT pg_advisory_lock(%s)", (0x6B65726F,))
+            self.failureResultOf(self.engine.commit([FunctionWork(appends("a", "n"))], NOW), DatabaseBusy)
+            other.execute("SELECT pg_advisory_unlock(%s)", (0x6B65726F,))
+        self.assertEqual(self.append("a", "n").seq, 2)
+
+
+class LostAnswerTests(PostgresTestCase):
+    def test_toldLater(self) -> None:
+        """
+        Where the answer to a commit was lost, nobody was told of it: the next commit tells of its messages, too, once.
+        """
+        end = PostgresTransaction.end
+
+        def endAndLose(transaction: PostgresTransaction) -> None:
+            end(transaction)
+            raise psycopg.OperationalError("the connection is lost")
+
+        self.append("a", "first")
+        with mock.patch.object(PostgresTransaction, "end", endAndLose):
+            works = [FunctionWork(appends("a", f"lost {i}")) for i in range(3)]
+            self.failureResultOf(self.engine.commit(works, NOW), psycopg.OperationalError)
+        done = self.commit(appends("a", "next"))
+        self.assertEqual([event.seq for event in done.committed.events], [2, 3, 4, 5])
+        done = self.commit(appends("a", "last"))
+        self.assertEqual([event.seq for event in done.committed.events], [6])
+
+    def test_mayNotLast(self) -> None:
+        """A commit that the server warns of is not acknowledged: its standby may not have it."""
+        commits = PostgresTransaction.end
+
+        def warned(transaction: PostgresTransaction) -> None:
+            transaction._connection.execute(
+                "CREATE OR REPLACE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$BEGIN RAISE WARNING 'canceling wait for synchronous replication'; RETURN NULL; END$$"
+            )
+            transaction._connection.execute(
+                "CREATE CONSTRAINT TRIGGER warns AFTER INSERT ON ais DEFERRABLE INITIALLY DEFERRED"
+                " FOR EACH ROW EXECUTE FUNCTION warn()"
+            )
+            transaction._connection.execute("INSERT INTO ais VALUES ('x', '', 1, 0, 0)")
+            commits(transaction)
+
+        with mock.patch.object(PostgresTransaction, "end", warned):
+            done = self.engine.commit([FunctionWork(appends("a", "m"))], NOW)
+        self.failureResultOf(done, psycopg.OperationalError)
+
+
+class WordTests(PostgresTestCase):
+    def test_nul(self) -> None:
+        """A word with a NUL, which PostgreSQL's texts can't have, is stored with a sign in its place."""
+
+        def put(transaction: Transaction) -> None:
+            event = append(transaction, "a", "m")
+            transaction.patterns.put(event, NewPattern("a", "p\0", "t\0", 0.5, "s", "now", b"{\0}"))
+
+        self.write(put)
+        self.assertEqual(self.ask(lambda reader: reader.patterns.types(9)), ["t\ufffd"])
+        self.assertEqual([one.body for one in self.ask(lambda reader: [*reader.patterns.after(None)])], [b"{\0}"])
+
+
+class UrlTests(SynchronousTestCase):
+    def test_password(self) -> None:
+        """A password in the address is refused, and shown nowhere."""
+        for url in ("postgresql://me:secret@h/x", "postgres://me@h/x?password=secret"):
+            with self.assertRaisesRegex(DatabaseError, "PGPASSFILE") as raised:
+                checkUrl(url)
+            self.assertNotIn("secret", str(raised.exception))
+            self.assertNotIn("secret", withoutPassword(url))
+
+    def test_other(self) -> None:
+        """What is no address of a PostgreSQL database is told, with the right form."""
+        for url in ("mysql://h/x", "hub_data.db", "host=h dbname=x"):
+            with self.assertRaisesRegex(DatabaseError, "give postgresql://"):
+                checkUrl(url)
+        with self.assertRaisesRegex(DatabaseError, "no address of a database"):
+            checkUrl("postgresql://h/x?nonsense=1")
+        checkUrl("postgresql://me@h:5432/x?sslmode=verify-full")
+
+
+class SchemaTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.url = server().database()
+
+    def columns(self, sql: str, parameters: tuple[Any, ...] = ()) -> set[tuple[str, str]]:
+        with connect(self.url) as connection:
+            return {(table, column) for table, column in connection.execute(sql, parameters).fetchall()}
+
+    def test_alike(self) -> None:
+        """Both engines have the same tables with the same columns, under the same version."""
+        schema.prepare(self.url)
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        sqlite = OnSqlite(folder)
+        engine = sqlite.engine()
+        engine.prepare()
+        self.successResultOf(engine.open())
+        self.addCleanup(engine.close)
+        connection = sqlite.writer.connection
+        tables = connection.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        ).fetchall()
+        theirs = {(table, row[1]) for (table,) in tables for row in connection.execute(f"PRAGMA table_xinfo({table})")}
+        ours = self.columns(
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+        )
+        self.assertEqual(ours - {("log_head", "given")}, theirs)
+        self.assertEqual(max(schema.schemas()), max(sqliteSchemas()))
+
+    def test_refused(self) -> None:
+        """A database of something else, of a newer kernelnet, or on a server that forgets is refused in words."""
+        with connect(self.url) as connection:
+            connection.execute("CREATE TABLE mine (x integer)")
+            with self.assertRaisesRegex(DatabaseError, "something else"):
+                schema.prepare(self.url)
+            connection.execute("DROP TABLE mine")
+            schema.prepare(self.url)
+            schema.prepare(self.url)
+            connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
+            with self.assertRaisesRegex(DatabaseTooNew, "schema version 99"):
+                schema.prepare(self.url)
+        with mock.patch.object(schema, "OLDEST_SERVER", 10**9), self.assertRaisesRegex(DatabaseError, "oldest"):
+            schema.prepare(self.url)
+
+    def test_forgets(self) -> None:
+        """A server that doesn't sync is refused: what is acknowledged would be lost with the power."""
+        asked = "SELECT current_setting($1)"
+        execute = psycopg.Connection.execute
+
+        def off(connection: Any, sql: Any, parameters: Any = None, **more: Any) -> Any:
+            if sql == asked:
+                return execute(connection, "SELECT 'off'")
+            return execute(connection, sql, parameters, **more)
+
+        with mock.patch.object(psycopg.Connection, "execute", off), self.assertRaisesRegex(DatabaseError, "fsync"):
+            schema.prepare(self.url)
