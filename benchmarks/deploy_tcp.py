@@ -138,7 +138,10 @@ def main() -> None:
         with deployed(workbench, list(modules.values())) as own:
             names = dict(zip(modules, own, strict=True))
             benches = [Bench(workbench, paths[name], {}, options.span) for name in options.links]
-            found = [onLink(bench, modules, names, program, options.runs) for bench in benches]
+            found = []
+            for bench in benches:
+                found.append(onLink(bench, modules, names, program, options.runs))
+                print(found[-1].table, flush=True)
     better = sum(each.gain < 0 for each in found)
     near = sum(abs(each.reno) <= GOAL_RENO for each in found)
     heading = "A learned congestion control in the Linux kernel"

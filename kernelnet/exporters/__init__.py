@@ -18,5 +18,7 @@ A component is exported as its own WebAssembly, translated: what runs there deci
     C{plugin_cache}, C{pcache.c}: what they put beside it
   - C{bpf_tcp}: the exporter C{bpf-tcp}, with C{bpf_tcp.c}, which the kernel calls, C{bpf_tcp_rank.h}, what flows of the
     rank ABI know, and C{bpf_kernel.h}, the kernel's types
+  - C{scx}: the exporter of that name, with C{scx.c}, the scheduler, and C{scx_kernel.h}, what it asks of the kernel
+  - C{memory}: memory that a component wants before it decides anything
   - C{errors}: what can go wrong, in sentences
 """

@@ -56,13 +56,14 @@ enum {
 typedef struct component {
     i64 fuel;
     u32 trapped, pages; /* what went wrong; pages of memory that the module has */
+    u64 high, at;       /* the address behind the last of them that is in the window; where the last access was */
     u64 wide[KN_WIDE];  /* parameters of a function that has more than there are registers for */
     KN_GLOBALS
     u8 memory[KN_WINDOW + 8] __attribute__((aligned(8))); /* from the address KN_LOW on */
 } component;
 
 KN_INSIDE void kn_fault(component *m, u32 why) {
-    if (!m->trapped) m->trapped = why;
+    m->trapped |= why & -((m->trapped - 1) >> 31); /* the first counts */
     m->fuel = 0;
 }
 
@@ -109,28 +110,49 @@ KN_INSIDE u64 kn_above(u64 x) {
 }
 KN_INSIDE u64 kn_below(u64 x) { return kn_ones(~x & (x - 1)); }
 
+/* With much memory come loops over it: an access is a function of its own then, which the verifier looks at once. */
+#if KN_WINDOW > KN_PAGE
+#define KN_ACCESS KN_SOFT
+#else
+#define KN_ACCESS KN_INSIDE
+#endif
+
 /* --- memory --- */
 
 /* Where it stands in the window; 0 if it is outside. */
 KN_INSIDE u64 kn_at(component *m, u32 address, u32 offset, u32 bytes) {
-    u64 at = (u64)address + offset, high = KN_HIGH;
-    if (KN_GROWS && (u64)m->pages * KN_PAGE < high) high = (u64)m->pages * KN_PAGE;
-    if (at < KN_LOW || at + bytes > high) {
+    u64 at = (u64)address + offset;
+    if (at < KN_LOW || at + bytes > (KN_GROWS ? m->high : KN_HIGH)) {
         kn_fault(m, KN_OUT_OF_BOUNDS);
-        return 0;
+        at = KN_LOW;
     }
-    at -= KN_LOW;
-    KN_OPAQUE(at);
+    /* By way of memory: what comes from there the verifier doesn't trace back, so that it sees that all ways are alike. */
+    *(volatile u64 *)&m->at = at - KN_LOW;
+    at = *(volatile u64 *)&m->at;
     /* Once more for the verifier, on the register that is used. */
+#if KN_WINDOW && !(KN_WINDOW & (KN_WINDOW - 1))
+    return at & (KN_WINDOW - 1);
+#else
     return at > KN_WINDOW ? 0 : at;
+#endif
+}
+
+/* So many pages; the module's memory ends with them, or with the window. */
+KN_INSIDE void kn_has(component *m, u32 pages) {
+    u64 end = (u64)pages * KN_PAGE;
+    m->pages = pages;
+    m->high = end < KN_HIGH ? end : KN_HIGH;
 }
 
 #define KN_LOAD(type) \
-    KN_INSIDE type kn_load_##type(component *m, u32 address, u32 offset) { \
+    KN_ACCESS type kn_load_##type(component *m, u32 address, u32 offset) { \
+        if (!m) return 0; \
         return *(type *)(m->memory + kn_at(m, address, offset, sizeof(type))); \
     } \
-    KN_INSIDE void kn_store_##type(component *m, u32 address, u32 offset, type value) { \
+    KN_ACCESS u32 kn_store_##type(component *m, u32 address, u32 offset, type value) { \
+        if (!m) return 0; \
         *(type *)(m->memory + kn_at(m, address, offset, sizeof(type))) = value; \
+        return 0; \
     }
 KN_LOAD(u8)
 KN_LOAD(u16)
@@ -149,7 +171,7 @@ KN_FUNCTION u32 kn_grow(component *m, u32 pages, u32 most) {
     kn_enter(m, 100, 0);
     before = m->pages;
     if ((u64)before + pages > most) return 0xffffffffu;
-    m->pages = before + pages;
+    kn_has(m, before + pages);
     return before;
     KN_LEFT
 }

@@ -17,7 +17,17 @@ from pathlib import Path
 
 from kernelnet.exporters.errors import ExportError
 
-__all__ = ["BPF_FLAGS", "BTF", "CONTROL_OF_TWO", "bpftool", "buildBpf", "controlFlags", "kernelVersion", "lackingBpf"]
+__all__ = [
+    "BPF_FLAGS",
+    "BTF",
+    "CONTROL_OF_TWO",
+    "bpftool",
+    "buildBpf",
+    "controlFlags",
+    "kernelVersion",
+    "lackingBpf",
+    "lackingClang",
+]
 
 BPF_FLAGS = (
     *("-target", "bpf", "-mcpu=v3", "-std=gnu11", "-O2", "-g", "-fno-strict-aliasing", "-fno-jump-tables"),
@@ -51,14 +61,19 @@ def _isBpfClang(clang: str) -> bool:
         return False
 
 
-def lackingBpf(least: tuple[int, int]) -> list[str]:
-    """See `kernelnet.interfaces.IExporter.missing`.  @param least: the oldest kernel."""
-    lacking = []
+def lackingClang() -> list[str]:
+    """See `kernelnet.interfaces.IExporter.missing`: what it takes to compile."""
     clang = shutil.which("clang")
     if clang is None:
-        lacking.append("there is no clang: install clang (Debian: clang)")
-    elif not _isBpfClang(clang):
-        lacking.append("clang has no BPF: install one of LLVM's own build (Debian: clang)")
+        return ["there is no clang: install clang (Debian: clang)"]
+    if not _isBpfClang(clang):
+        return ["clang has no BPF: install one of LLVM's own build (Debian: clang)"]
+    return []
+
+
+def lackingBpf(least: tuple[int, int]) -> list[str]:
+    """The same, and to load it.  @param least: the oldest kernel."""
+    lacking = lackingClang()
     if bpftool() is None:
         lacking.append("there is no bpftool: install it (Debian: bpftool)")
     if (version := kernelVersion()) < least:

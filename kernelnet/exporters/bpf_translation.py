@@ -68,11 +68,14 @@ class BpfTranslation:
     window: Window
 
 
-def translateForBpf(wasm: bytes, names: Iterable[str]) -> BpfTranslation:
+def translateForBpf(
+    wasm: bytes, names: Iterable[str], room: int = MOST_WINDOW, where: str = "a socket's memory"
+) -> BpfTranslation:
     """
     Translate a component.
 
     @param names: functions that shall be callable; those that it hasn't are left out.
+    @param room: bytes of linear memory that an instance has at most; C{where}: that is, for people.
     @raise ComponentError: the sandbox doesn't let it in.
     @raise Untranslatable: it has what isn't translated, or what the kernel never allows.
     """
@@ -81,7 +84,7 @@ def translateForBpf(wasm: bytes, names: Iterable[str]) -> BpfTranslation:
     found = tuple(name for name in names if name in module.exports)
     functions = Functions(module, (module.exports[name] for name in found), IN_REGISTERS)
     _refuseCircles(module, functions)
-    window = _window(module, functions)
+    window = _window(module, functions, room, where)
     wide = max((len(each.shape[0]) for each in module.functions), default=1)
     grows = module.memory is not None and window.high > module.memory.least * _PAGE
     digest = hashlib.sha256(wasm).hexdigest()
@@ -124,7 +127,7 @@ def _refuseCircles(module: Module, functions: Functions) -> None:
             del calls[number]
 
 
-def _window(module: Module, functions: Functions) -> Window:
+def _window(module: Module, functions: Functions, room: int, where: str) -> Window:
     """@raise Untranslatable: what stands in memory from the beginning has no room in it."""
     if module.memory is None:
         return Window(0, 0)
@@ -141,15 +144,14 @@ def _window(module: Module, functions: Functions) -> Window:
         # The stack grows downwards to the data, which our compiler puts behind it.
         starts = [start for start, _ in places] + [end - 8 for end in reached]
         starts += [each.bits for each in module.globals[:1] if each.type == "i32" and each.bits]
-        low = max(0, min(starts, default=0) - STACK)
+        low = max(0, min(starts, default=0) - STACK) if room <= _PAGE else 0
         most = module.memory.most if module.memory.most is not None else _PAGE
-        high = min(low // 16 * 16 + MOST_WINDOW, most * _PAGE)
+        high = min(low // 16 * 16 + room, most * _PAGE)
     low = max(0, low) // 16 * 16
     end = max((end for _, end in places), default=low)
-    if high > low + MOST_WINDOW or end > high:
+    if high > low + room or end > high:
         raise Untranslatable(
-            f"the module's data reaches over {max(high, end) - low} bytes;"
-            f" at most {MOST_WINDOW} are in a socket's memory"
+            f"the module's data reaches over {max(high, end) - low} bytes; at most {room} are in {where}"
         )
     return Window(low, high)
 
@@ -157,7 +159,7 @@ def _window(module: Module, functions: Functions) -> Window:
 def _beginning(module: Module, window: Window) -> str:
     """C that makes an instance of zeroed memory, as the module says: globals, data, then its start function."""
     least = module.memory.least if module.memory else 0
-    steps = [f"    m->pages = {least}u;"]
+    steps = [f"    kn_has(m, {least}u);"]
     steps += [f"    m->g{number} = {constant(each.type, each.bits)};" for number, each in enumerate(module.globals)]
     isWrong = any(
         segment.offset + len(segment.functions) > module.tables[segment.table] for segment in module.elements

@@ -24,7 +24,7 @@ from kernelnet.workbench.sandbox import loadModule
 
 __all__ = ["NATIVE", "VERSION", "Functions", "Translation", "dataText", "globalsText", "shapeOf", "translate"]
 
-VERSION = 2
+VERSION = 3
 """Of the translator, for manifests: it grows when the same module gives other C."""
 
 NATIVE = Path(__file__).with_name("native.h")

@@ -50,7 +50,7 @@ class ExportersTests(CliTestCase, HubTestCase):
     def test_interface(self) -> None:
         """Every exporter provides all of the interface."""
         found = plugins.available(IExporter)
-        self.assertEqual([each.name for each in found], ["bpf-tcp", "c", "libcachesim", "sqlite"])
+        self.assertEqual([each.name for each in found], ["bpf-tcp", "c", "libcachesim", "scx", "sqlite"])
         for each in found:
             verifyObject(IExporter, each)
 

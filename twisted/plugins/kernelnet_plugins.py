@@ -10,6 +10,7 @@ from twisted.application.service import ServiceMaker
 from kernelnet.exporters.bpf_tcp import exporter as bpf_tcp
 from kernelnet.exporters.c_library import exporter as c_library
 from kernelnet.exporters.libcachesim import exporter as libcachesim
+from kernelnet.exporters.scx import exporter as scx
 from kernelnet.exporters.sqlite import exporter as sqlite
 from kernelnet.generators.genetic_programming import genetic
 from kernelnet.generators.llm.generator import llm
@@ -33,6 +34,7 @@ __all__ = [
     "llm",
     "network_stack",
     "process_manager",
+    "scx",
     "search",
     "security",
     "sqlite",
