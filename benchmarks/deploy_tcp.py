@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,6 +113,7 @@ def onLink(bench: Bench, modules: dict[str, bytes], names: dict[str, str], progr
         f"Exported Reno beside Linux's: {difference:+.1f} %; learned beside {rival}, the best of the kernel's own here:"
         f" {gain:+.1f} %. Runs in which the link was late twice: {late} of {runs * len(rows)}."
     )
+    print(table, flush=True)
     return OnLink(table, difference, gain)
 
 
@@ -123,6 +125,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60, help="for the search")
     parser.add_argument("--span", type=int, default=30, help="seconds of a link that each runs")
     parser.add_argument("--runs", type=int, default=5, help="of each policy")
+    parser.add_argument(
+        "--at-once", type=int, default=1, help="links that run at the same time, each in namespaces of its own"
+    )
     parser.add_argument("--publish", action="store_true", help="write the section of RESULTS.rst")
     options = parser.parse_args()
     traces = [*workbench.traces(), *(sorted(options.traces.iterdir()) if options.traces.is_dir() else [])]
@@ -138,10 +143,8 @@ def main() -> None:
         with deployed(workbench, list(modules.values())) as own:
             names = dict(zip(modules, own, strict=True))
             benches = [Bench(workbench, paths[name], {}, options.span) for name in options.links]
-            found = []
-            for bench in benches:
-                found.append(onLink(bench, modules, names, program, options.runs))
-                print(found[-1].table, flush=True)
+            with ThreadPoolExecutor(options.at_once) as pool:
+                found = list(pool.map(lambda bench: onLink(bench, modules, names, program, options.runs), benches))
     better = sum(each.gain < 0 for each in found)
     near = sum(abs(each.reno) <= GOAL_RENO for each in found)
     heading = "A learned congestion control in the Linux kernel"
@@ -153,7 +156,8 @@ Exported Reno within {GOAL_RENO:.0f} % of Linux's: on {near} of {len(found)} lin
 Learned better than each of the kernel's own, on links that it was not trained on: on {better} of {len(found)};
 the goal is {GOAL_LINKS} ({reached[better >= GOAL_LINKS]}).
 
-``deploy_tcp.py --publish``, {said}, load {facts.get("Load", "?")}. Trained for {options.seconds} s on
+``deploy_tcp.py --publish``, {said}, load {facts.get("Load", "?")},
+{options.at_once} at a time of the links. Trained for {options.seconds} s on
 {", ".join(options.train)}. Medians, with the least and the most of all runs; the first second, in which a
 connection begins, isn't counted, nor is it in the simulator.
 """

@@ -45,6 +45,9 @@ __all__ = ["REFUSED", "train"]
 REFUSED = 3
 """Exit code of a search whose result did not pass the guard."""
 
+LEAST_MEMORY = (1 << 20) + (1 << 16)
+"""Bytes: a component's stack, which our compiler puts first, and a page."""
+
 SECONDS = 60.0
 A_DAY = 86400.0
 
@@ -81,6 +84,13 @@ Tasks = list[tuple[Path, IScenario]]
     default=None,
     help="What to improve: the score, or the fuel, for doing the same as --parent  [default: score]",
 )
+@click.option(
+    "--memory",
+    type=click.IntRange(LEAST_MEMORY, 1 << 30),
+    default=None,
+    metavar="BYTES",
+    help="Of linear memory at most, 1 MiB of stack among it, for where it shall run [default: what the bench allows].",
+)
 @click.option("--parent", type=click.Path(path_type=Path), default=None, help="A C file to begin from.")
 @click.option(
     "--resume",
@@ -106,6 +116,7 @@ def train(
     generatorName: str | None,
     seed: int | None,
     objective: str | None,
+    memory: int | None,
     parent: Path | None,
     resume: Path | None,
     out: Path | None,
@@ -201,8 +212,10 @@ def train(
         goesOn = ""
         try:
             try:
+                _bound(chosen, memory)
                 candidate = search.run(errors, asJson)
             finally:
+                _bound(chosen, None)
                 # At once, whatever ended it: what follows may be interrupted, too.
                 with held():
                     goesOn = _kept(search, out, errors, chosen, saved, parent=parent, source=source)
@@ -285,6 +298,15 @@ def _kept(
         errors.print(f"warning: nothing can go on with this search: {error.message}", soft_wrap=True)
         return ""
     return f"go on: kernelnet bench train {search.workbench} --resume {out} (with {beside.name} beside it)"
+
+
+def _bound(chosen: Tasks, memory: int | None) -> None:
+    """What is measured on these from now on has so many bytes at most; C{None}: what the bench allows."""
+    from kernelnet.workbench.base import BaseScenario
+
+    for _, part in chosen:
+        if isinstance(part, BaseScenario):
+            part.machine.memoryBound = memory
 
 
 def _tasks(

@@ -12,7 +12,8 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from kernelnet.exporters.bpf_building import BPF_FLAGS, BTF, CONTROL_OF_TWO, buildBpf, controlFlags, lackingBpf
-from kernelnet.exporters.bpf_translation import FILES, translateForBpf
+from kernelnet.exporters.bpf_translation import FILES, MOST_WINDOW, translateForBpf
+from kernelnet.exporters.memory import Room, refuseGreedy
 from kernelnet.interfaces import IExporter
 from kernelnet.workbench.abi import Abi
 
@@ -42,6 +43,8 @@ def makeProgram(wasm: bytes, abi: Abi, folder: Path, name: str) -> tuple[Path, i
     @raise ExportError: it can't be made of this module, or not on this machine.
     """
     made = translateForBpf(wasm, abi.required)
+    if made.window.size >= MOST_WINDOW:  # a smaller one has all that its code names
+        refuseGreedy(wasm, Room("bpf-tcp", "a socket", MOST_WINDOW, made.window.low), ())
     (folder / "component.wasm").write_bytes(wasm)
     (folder / "component.c").write_text(made.source, encoding="utf-8")
     for path in (*FILES, *(_HERE / own for own in _OWN)):

@@ -1,8 +1,9 @@
-"""Linear memory that a component wants before it decides anything, found in the sandbox: what a kernel hasn't is refused."""
+"""Linear memory that a component wants before it decides anything, found in the sandbox; too much is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import wasmtime
 
@@ -11,7 +12,7 @@ from kernelnet.workbench.engine import engine
 from kernelnet.workbench.errors import ComponentError
 from kernelnet.workbench.sandbox import Limits, guarded, loadModule
 
-__all__ = ["memoryWanted", "refuseGreedy"]
+__all__ = ["Room", "memoryWanted", "refuseGreedy"]
 
 PAGE = 65536
 MOST = 1 << 30
@@ -35,25 +36,40 @@ def memoryWanted(wasm: bytes, start: str, arguments: Sequence[float]) -> int:
         with guarded(store, Limits("", 0, FUEL, MOST, SECONDS)):
             store.set_fuel(FUEL)
             exports = wasmtime.Instance(store, module, []).exports(store)
-            if (call := exports.get(start)) is not None:
+            if isinstance(call := exports.get(start), wasmtime.Func):
                 call(store, *arguments)
-            memories = [e.name for e in module.exports if isinstance(e.type, wasmtime.MemoryType)]
-            return exports[memories[0]].data_len(store) if memories else 0
+            memories = [each for each in exports.values() if isinstance(each, wasmtime.Memory)]
+            return memories[0].data_len(store) if memories else 0
     except ComponentError as error:
         raise ExportError(f"the component doesn't start: {error}") from None
 
 
-def refuseGreedy(name: str, wasm: bytes, room: int, many: str, start: str, arguments: Sequence[float]) -> None:
+@dataclass(frozen=True)
+class Room:
+    """
+    Memory that a real system has for an instance.
+
+    @ivar exporter: its name; C{users}: for whom an instance is, such as C{4096 threads}.
+    @ivar size: bytes; C{low}: the first address that there is, of those that the component uses.
+    """
+
+    exporter: str
+    users: str
+    size: int
+    low: int = 0
+
+
+def refuseGreedy(wasm: bytes, room: Room, arguments: Sequence[float]) -> None:
     """
     Refuse what would run out of memory at once.
 
-    @param name: of the exporter; C{room}: bytes that there are; C{many}: for whom, such as C{4096 threads}.
+    @param arguments: of C{kn_init}.
     @raise ExportError: it wants more; the text has how much, and what would be right.
     """
-    wanted = memoryWanted(wasm, start, arguments)
+    wanted = memoryWanted(wasm, "kn_init", arguments) - room.low
     # Memory comes in pages, of which the last may be hardly touched.
-    if wanted - PAGE >= room:
+    if wanted - PAGE >= room.size:
         raise ExportError(
-            f"the component wants {wanted:,} bytes of memory for {many}; {name} has {room:,}:"
-            f" search for one with `kernelnet bench train … --memory {room}`"
+            f"the component wants {wanted:,} bytes of memory for {room.users}; {room.exporter} has {room.size:,}:"
+            f" search for one with `kernelnet bench train … --memory {-(room.low + room.size) // PAGE * -PAGE}`"
         )

@@ -14,7 +14,7 @@ from zope.interface import implementer
 from kernelnet.exporters.bpf_building import BPF_FLAGS, buildBpf, lackingClang
 from kernelnet.exporters.bpf_translation import FILES, translateForBpf
 from kernelnet.exporters.errors import ExportError
-from kernelnet.exporters.memory import refuseGreedy
+from kernelnet.exporters.memory import Room, refuseGreedy
 from kernelnet.interfaces import IExporter
 from kernelnet.workbench.abi import Abi
 
@@ -89,7 +89,7 @@ class Scx:
         return lackingClang()
 
     def export(self, wasm: bytes, abi: Abi, folder: Path) -> Mapping[str, Any]:
-        refuseGreedy(self.name, wasm, ROOM, f"{SLOTS} threads", "kn_init", (SLOTS, CPUS, QUANTUM))
+        refuseGreedy(wasm, Room(self.name, f"{SLOTS} threads", ROOM), (SLOTS, CPUS, QUANTUM))
         name = nameOf(wasm)
         _, size = makeScheduler(wasm, abi, folder)
         sources = " ".join(sorted(path.name for path in folder.glob("*.[ch]")))
@@ -114,9 +114,9 @@ freeze of some seconds does no harm.
     bpftool struct_ops unregister name NAME  take it out again
     SysRq-S                                  the same, from the keyboard
 
-The kernel takes it out by itself when a thread has to wait for 30 seconds, or when the component goes wrong, and says so
-in its log.  `make FLAGS=-DKN_PARTIAL` makes one for threads alone that ask for it (chrt --ext 0 COMMAND).  manifest.json
-says what the component is.
+The kernel takes it out by itself when a thread has to wait for 30 seconds, or when the component goes wrong, and says
+so in its log.  `make FLAGS=-DKN_PARTIAL` makes one for threads alone that ask for it (chrt --ext 0 COMMAND).
+manifest.json says what the component is.
 """
 
 exporter = Scx()

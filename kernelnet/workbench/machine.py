@@ -53,6 +53,9 @@ _MAX_ARENAS = 1 << 30
 
 _MAX_SHAPES = 256
 
+MOST_MEMORY = 1 << 32
+"""Bytes: a module can't name more."""
+
 
 def wallSeconds(fuel: int) -> float:
     """
@@ -111,6 +114,8 @@ class Machine:
 
     @ivar observer: told after each run of the CPU seconds that it took, and of the bytes of linear memory that the
         policies use, if they export it; C{None}: nobody is.
+    @ivar memoryBound: bytes of linear memory of an instance, if that is less than `memoryLimit`: for a search whose
+        result shall run where there is less; C{None}: no such bound.
     """
 
     abis: ClassVar[tuple[Abi, ...]]
@@ -126,6 +131,7 @@ class Machine:
         self._used = 0
         self._size = 0
         self.observer: Callable[[float, int | None], None] | None = None
+        self.memoryBound: int | None = None
         self._drivers: dict[str, wasmtime.Module] = {}
         self._shapes: OrderedDict[bytes, Shape] = OrderedDict()
 
@@ -251,7 +257,7 @@ class Machine:
     ) -> dict[str, SplitScore]:
         module, shape, driverCode = modules
         memory, store = arena.memory, arena.memory.store
-        most = self.memoryLimit(settings)
+        most = min(self.memoryLimit(settings), self.memoryBound or MOST_MEMORY)
         store.set_limits(memory_size=most, table_elements=MAX_ELEMENTS)
         limits = Limits(shape.digest, windows[-1][2], limit, most, wallSeconds(limit))
         scores: dict[str, SplitScore] = {}

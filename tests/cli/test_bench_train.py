@@ -33,6 +33,7 @@ from kernelnet.learning.saved_search import decode, searchFile
 from kernelnet.learning.search_results import SearchResults
 from kernelnet.testing import loopWithScan
 from kernelnet.workbench.base import BaseScenario
+from kernelnet.workbench.errors import ComponentError
 from kernelnet.workbench.file_system import FileSystemWorkbench, workbench
 from kernelnet.workbench.suite import Suite
 from tests.cli.support import CliTestCase
@@ -243,6 +244,27 @@ class TrainTests(TrainTestCase):
         result = self.call(*self.train(*fuel, "--force"))
         self.assertEqual(result.exit_code, 3, result.stderr)
         self.assertIn("refused: not the same as slow.c for less", result.stderr)
+
+    def test_memory(self) -> None:
+        """With --memory what takes more is no component to the search; without it, or with enough, it is one."""
+        lru = workbench.baselineSource("lru")
+        greedy = lru.replace("void kn_init(u32 capacity) {", "void kn_init(u32 capacity) { kn_alloc(6 << 20);", 1)
+        self.assertNotEqual(greedy, lru)
+        seen: list[str] = []
+
+        def generate(problem: Any) -> Candidate:
+            try:
+                problem.measure(problem.compile(greedy))
+                seen.append("")
+            except ComponentError as error:
+                seen.append(str(error))
+            return Candidate(lru, note="")
+
+        self.generators(Stub(generate))
+        for bound in ((), ("--memory", "4194304"), ("--memory", "8388608")):
+            self.assertEqual(self.call(*self.train(*bound, "--force")).exit_code, 3)
+        self.assertEqual(seen, ["", "it fails on train", ""])
+        self.refused(2, "is not in the range", *self.train("--memory", "65536"))
 
     def test_parent(self) -> None:
         """A generator gets the parent, with what is known of it on train and nothing else."""

@@ -80,6 +80,29 @@ f64 kn_rate(void) {{ return 0.0; }}
         self.assertIn("more than 512 bytes of stack", str(error))
         self.assertFalse(out.exists())
 
+    def test_tooMuchMemory(self) -> None:
+        """What wants more memory than a socket has, from the beginning or once it starts, is refused, with numbers."""
+        for state, begins in (("static f64 past[30000];", ""), ("static f64 *past;", "past = kn_alloc(240000);")):
+            source = f"""
+#include "kn_network_stack.h"
+{state}
+f64 kn_init(void) {{ {begins} return 10.0; }}
+f64 kn_ack(u32 elapsed, u32 rtt, u32 delivered, u32 inflight, f64 rate) {{
+    past[rtt % 30000] += 1.0;
+    return past[inflight % 30000];
+}}
+f64 kn_loss(u32 elapsed, u32 lost, u32 fresh, u32 inflight) {{ return 10.0; }}
+f64 kn_timeout(u32 elapsed, u32 lost) {{ return 1.0; }}
+f64 kn_rate(void) {{ return 0.0; }}
+"""
+            wasm = compileC(source, workbench.headerPath, trusted=True)
+            out = Path(self.mktemp())
+            error = self.assertRaises(ExportError, exportTo, out, exporter, wasm, FULL, {})
+            self.assertRegex(
+                str(error), r"wants [23]\d\d,\d{3} bytes of memory for a socket; bpf-tcp has 63,488: .*--memory 1114112"
+            )
+            self.assertFalse(out.exists())
+
 
 class RankTests(SynchronousTestCase):
     def test_asTheBench(self) -> None:

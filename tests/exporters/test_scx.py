@@ -25,7 +25,6 @@ from kernelnet.exporters.folder import exportTo
 from kernelnet.exporters.scx import ROOM, exporter, makeScheduler, nameOf, writeScheduler
 from kernelnet.expressions.syntax import parse
 from kernelnet.expressions.wasm_codegen import toWasm
-from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.machine import Arena
 from kernelnet.workbench.process_manager import workbench
 from kernelnet.workbench.process_manager.machine import ProcessManagerMachine
@@ -44,7 +43,8 @@ static kn_set waiting; static kn_recent *recent; static u64 *attained, *key_of, 
 void kn_init(u32 slots, u32 cpus, u64 quantum) {
     waiting = kn_set_new(slots);
     recent = kn_recent_new();
-    attained = kn_alloc(slots * 8); key_of = kn_alloc(slots * 8); turn = kn_alloc(slots * 8); came = kn_alloc(slots * 8);
+    attained = kn_alloc(slots * 8); key_of = kn_alloc(slots * 8);
+    turn = kn_alloc(slots * 8); came = kn_alloc(slots * 8);
 }
 void kn_arrive(u32 slot, u64 key, u64 group, u64 estimate, u64 elapsed) {
     now += elapsed;
@@ -68,7 +68,10 @@ u32 kn_pick(u64 elapsed) {
     return best;
 }
 void kn_ran(u32 slot, u64 ran, u64 elapsed) { now += elapsed; attained[slot] += ran; kn_set_add(&waiting, slot); }
-void kn_done(u32 slot, u64 ran, u64 elapsed) { now += elapsed; kn_recent_add(recent, key_of[slot], attained[slot] + ran); }
+void kn_done(u32 slot, u64 ran, u64 elapsed) {
+    now += elapsed;
+    kn_recent_add(recent, key_of[slot], attained[slot] + ran);
+}
 """
 """With numbers that have a point; the value is drawn."""
 
@@ -218,7 +221,7 @@ class DecisionTests(SynchronousTestCase):
         self.assertEqual(waits, bench.waits, about)
 
     def test_baselines(self) -> None:
-        """Every hand-made policy: each task waits for as long as in the bench, on two logs, with one CPU and with three."""
+        """Every hand-made policy: each task waits for as long as in the bench, on two logs, with one CPU and more."""
         for path in workbench.traces():
             trace = first(loadTrace(path), TASKS)
             for number, name in enumerate(workbench.baselineNames):
