@@ -7,8 +7,8 @@ A component is exported as its own WebAssembly, translated: what runs there deci
   - C{instructions}: each instruction as data, with its C
   - C{signatures}: types, constants and heads of functions in C
   - C{function}: the code of one function, to C
-  - C{translation}: a whole module to C; C{native.h} is what that stands on
-  - C{bpf_translation}: the same for the kernel's BPF machine, by whole numbers alone; it stands on C{bpf.h} and
+  - C{translation}: a whole module to C; C{native.h} is what that stands on, with C{ground.h}
+  - C{bpf_translation}: the same for the kernel's BPF machine, by whole numbers alone; it stands on C{bpf.h}, too, and
     C{soft_float.h}
   - C{bpf_building}: C to a program of that machine
   - C{building}: C to a shared library

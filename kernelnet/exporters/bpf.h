@@ -22,12 +22,8 @@ typedef long long i64;
 typedef u32 f32;
 typedef u64 f64;
 
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "translated components need a little-endian machine"
-#endif
+#include "ground.h"
 
-#define KN_PAGE 65536u
-#define KN_INSIDE static inline __attribute__((always_inline, unused))
 #ifdef __bpf__
 /* Weak, so that no caller knows what is in it, and leaves out parameters that it doesn't use: the verifier wants them. */
 #define KN_SOFT __attribute__((noinline, weak))
@@ -41,17 +37,6 @@ typedef u64 f64;
 #define KN_NOTHING u32 /* a global function has a result */
 /* The compiler can't know what it is from here on, and must have it in a register. */
 #define KN_OPAQUE(value) __asm__ volatile("" : "+r"(value))
-
-enum {
-    KN_FINE,
-    KN_UNREACHABLE,
-    KN_OUT_OF_BOUNDS,
-    KN_DIVIDE_BY_ZERO,
-    KN_INTEGER_OVERFLOW,
-    KN_BAD_CONVERSION,
-    KN_BAD_CALL,
-    KN_OUT_OF_FUEL,
-};
 
 typedef struct component {
     i64 fuel;
@@ -154,15 +139,7 @@ KN_INSIDE void kn_has(component *m, u32 pages) {
         *(type *)(m->memory + kn_at(m, address, offset, sizeof(type))) = value; \
         return 0; \
     }
-KN_LOAD(u8)
-KN_LOAD(u16)
-KN_LOAD(u32)
-KN_LOAD(u64)
-KN_LOAD(i8)
-KN_LOAD(i16)
-KN_LOAD(i32)
-KN_LOAD(f32)
-KN_LOAD(f64)
+KN_EACH_ACCESS(KN_LOAD)
 
 KN_INSIDE u32 kn_pages(component *m) { return m->pages; }
 
@@ -211,8 +188,6 @@ KN_FUNCTION u32 kn_copy(component *m, u32 to, u32 from, u32 bytes) {
     KN_INSIDE u##bits kn_popcnt##bits(u##bits a) { return (u##bits)kn_ones(a); } \
     KN_INSIDE u##bits kn_clz##bits(u##bits a) { return (u##bits)kn_above(a) - (64 - bits); } \
     KN_INSIDE u##bits kn_ctz##bits(u##bits a) { return a ? (u##bits)kn_below(a) : bits; } \
-    KN_INSIDE u##bits kn_rotl##bits(u##bits a, u##bits b) { return a << (b & (bits - 1)) | a >> (-b & (bits - 1)); } \
-    KN_INSIDE u##bits kn_rotr##bits(u##bits a, u##bits b) { return a >> (b & (bits - 1)) | a << (-b & (bits - 1)); } \
     KN_INSIDE u##bits kn_div_u##bits(component *m, u##bits a, u##bits b) { \
         if (b) return a / b; \
         kn_fault(m, KN_DIVIDE_BY_ZERO); \

@@ -24,7 +24,7 @@ __all__ = ["FILES", "BpfTranslation", "Window", "translateForBpf"]
 
 _HERE = Path(__file__).parent
 
-FILES = (_HERE / "bpf.h", _HERE / "soft_float.h")
+FILES = (_HERE / "bpf.h", _HERE / "ground.h", _HERE / "soft_float.h")
 """C headers that the translation includes."""
 
 IN_REGISTERS = 3
@@ -69,13 +69,14 @@ class BpfTranslation:
 
 
 def translateForBpf(
-    wasm: bytes, names: Iterable[str], room: int = MOST_WINDOW, where: str = "a socket's memory"
+    wasm: bytes, names: Iterable[str], room: int | None = None, where: str = "a socket's memory"
 ) -> BpfTranslation:
     """
     Translate a component.
 
     @param names: functions that shall be callable; those that it hasn't are left out.
-    @param room: bytes of linear memory that an instance has at most; C{where}: that is, for people.
+    @param room: bytes of linear memory that an instance has at most, C{MOST_WINDOW} if C{None}; C{where}: that is, for
+        people.
     @raise ComponentError: the sandbox doesn't let it in.
     @raise Untranslatable: it has what isn't translated, or what the kernel never allows.
     """
@@ -84,7 +85,7 @@ def translateForBpf(
     found = tuple(name for name in names if name in module.exports)
     functions = Functions(module, (module.exports[name] for name in found), IN_REGISTERS)
     _refuseCircles(module, functions)
-    window = _window(module, functions, room, where)
+    window = _window(module, functions, MOST_WINDOW if room is None else room, where)
     wide = max((len(each.shape[0]) for each in module.functions), default=1)
     grows = module.memory is not None and window.high > module.memory.least * _PAGE
     digest = hashlib.sha256(wasm).hexdigest()

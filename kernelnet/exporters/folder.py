@@ -79,7 +79,8 @@ def writeComponent(wasm: bytes, abi: Abi, folder: Path) -> None:
     (folder / "component.wasm").write_bytes(wasm)
     (folder / "component.h").write_text(made.header, encoding="utf-8")
     (folder / "component.c").write_text(made.source, encoding="utf-8")
-    shutil.copyfile(NATIVE, folder / NATIVE.name)
+    for header in NATIVE:
+        shutil.copyfile(header, folder / header.name)
 
 
 def makeLibrary(

@@ -15,9 +15,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "translated components need a little-endian machine"
-#endif
 #if FLT_EVAL_METHOD != 0 || defined(__FAST_MATH__)
 #error "translated components need IEEE arithmetic in its own width: SSE2 on x86, and no -ffast-math"
 #endif
@@ -33,24 +30,12 @@ typedef int64_t i64;
 typedef float f32;
 typedef double f64;
 
-#define KN_PAGE 65536u
-#define KN_INSIDE static inline __attribute__((always_inline, unused))
+#include "ground.h"
+
 #define KN_FUNCTION static
 #define KN_DATA static const
 #define KN_NOTHING void
 #define KN_RARE __attribute__((noinline, cold, unused))
-
-enum {
-    KN_FINE,
-    KN_UNREACHABLE,
-    KN_OUT_OF_BOUNDS,
-    KN_DIVIDE_BY_ZERO,
-    KN_INTEGER_OVERFLOW,
-    KN_BAD_CONVERSION,
-    KN_BAD_CALL,
-    KN_OUT_OF_FUEL,
-    KN_STACK_OVERFLOW,
-};
 
 #define KN_STACK (256 << 10) /* bytes of the stack that nested calls may take, by an estimate that is never too low */
 
@@ -134,15 +119,7 @@ KN_INSIDE u8 *kn_at(component *m, u32 address, u32 offset, u32 bytes) {
     KN_INSIDE void kn_store_##type(component *m, u32 address, u32 offset, type value) { \
         memcpy(kn_at(m, address, offset, sizeof value), &value, sizeof value); \
     }
-KN_LOAD(u8)
-KN_LOAD(u16)
-KN_LOAD(u32)
-KN_LOAD(u64)
-KN_LOAD(i8)
-KN_LOAD(i16)
-KN_LOAD(i32)
-KN_LOAD(f32)
-KN_LOAD(f64)
+KN_EACH_ACCESS(KN_LOAD)
 
 KN_INSIDE u32 kn_pages(component *m) { return (u32)(m->size / KN_PAGE); }
 
@@ -178,8 +155,6 @@ KN_RARE static void kn_place(component *m, u32 to, const u8 *data, u32 bytes) {
     KN_INSIDE u##bits kn_clz##bits(u##bits a) { return a ? (u##bits)clz(a) : bits; } \
     KN_INSIDE u##bits kn_ctz##bits(u##bits a) { return a ? (u##bits)ctz(a) : bits; } \
     KN_INSIDE u##bits kn_popcnt##bits(u##bits a) { return (u##bits)popcount(a); } \
-    KN_INSIDE u##bits kn_rotl##bits(u##bits a, u##bits b) { return a << (b & (bits - 1)) | a >> (-b & (bits - 1)); } \
-    KN_INSIDE u##bits kn_rotr##bits(u##bits a, u##bits b) { return a >> (b & (bits - 1)) | a << (-b & (bits - 1)); } \
     KN_INSIDE u##bits kn_div_u##bits(component *m, u##bits a, u##bits b) { \
         if (!b) kn_trap(m, KN_DIVIDE_BY_ZERO); \
         return a / b; \

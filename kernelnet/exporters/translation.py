@@ -27,8 +27,8 @@ __all__ = ["NATIVE", "VERSION", "Functions", "Translation", "dataText", "globals
 VERSION = 3
 """Of the translator, for manifests: it grows when the same module gives other C."""
 
-NATIVE = Path(__file__).with_name("native.h")
-"""C header that the translation includes."""
+NATIVE = (Path(__file__).with_name("native.h"), Path(__file__).with_name("ground.h"))
+"""C headers that the translation includes."""
 
 _PAGE = 65536
 _MOST_PAGES = 65536

@@ -54,7 +54,8 @@ def together(modules: Sequence[bytes], function: str, count: int, folder: Path) 
     @param function: takes C{count} doubles, gives one.
     """
     folder.mkdir(parents=True)
-    (folder / "native.h").write_text(NATIVE.read_text())
+    for header in NATIVE:
+        (folder / header.name).write_text(header.read_text())
     parts, globals_ = [""], ""
     for number, wasm in enumerate(modules):
         made = translate(wasm, [function])

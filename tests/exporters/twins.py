@@ -47,7 +47,8 @@ def compiled(
     folder.mkdir(parents=True)
     (folder / "component.c").write_text(made.source)
     (folder / "component.h").write_text(made.header)
-    (folder / "native.h").write_text(NATIVE.read_text())
+    for header in NATIVE:
+        (folder / header.name).write_text(header.read_text())
     build([folder / "component.c"], folder / "component.so", command=command, flags=[f"-I{folder}", *flags])
     return folder / "component.so"
 
