@@ -82,9 +82,9 @@ def onLink(bench: Bench, modules: dict[str, bytes], names: dict[str, str], progr
                 passage = link.run(control)
             late += passage.spoiled() is not None
             row.passages.append(passage)
-            print(
-                f"{bench.name} {row.name}: {lost(passage.seconds, base):.0f}, {passage.shareLate:.2%} late", flush=True
-            )
+            score = lost(passage.seconds, base)
+            why = passage.spoiled() or "counts"
+            print(f"{bench.name} {row.name}: {score:.0f}, {passage.shareLate:.2%} late; {why}", flush=True)
     table = Table(
         f"{bench.name}: {bench.seconds} s of held-out, RTT {base} ms, queue of {link.queue}; {runs} runs",
         ["policy", "millibits lost a second", "simulated", "difference", "utilisation", "mean RTT, ms"],

@@ -301,7 +301,7 @@ def _kept(
 
 
 def _bound(chosen: Tasks, memory: int | None) -> None:
-    """What is measured on these from now on has so many bytes at most; C{None}: what the bench allows."""
+    """Give all that is measured on these so many bytes at most; C{None}: as many as the bench allows."""
     from kernelnet.workbench.base import BaseScenario
 
     for _, part in chosen:
