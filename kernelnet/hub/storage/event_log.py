@@ -28,6 +28,7 @@ from twisted.python.failure import Failure
 
 from kernelnet.hub.storage.engine import Commit, Committed, Engine, Identity
 from kernelnet.hub.storage.fair_queue import FairQueue
+from kernelnet.hub.storage.group_commit import MAX_SECONDS
 from kernelnet.hub.storage.latency_histogram import LatencyHistogram
 from kernelnet.hub.storage.log_pages import Page, Recent
 from kernelnet.hub.storage.transaction import Note, Reader, Transaction, Work
@@ -279,7 +280,7 @@ class EventLog:
             return
         lost = self.findLoss()
         self.storageProblem = lost or self.findStorageProblem()
-        for work in self._waiting.take(self.MAX_BATCH, self.MAX_BATCH_BYTES):
+        for work in self._waiting.take(self.MAX_BATCH, self.MAX_BATCH_BYTES, 2 * MAX_SECONDS):
             if problem := lost or work.withdrawn():
                 self._settle(work, problem)
             else:

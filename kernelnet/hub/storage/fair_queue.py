@@ -9,6 +9,7 @@ author's last ones is taken for it.  The hub's own works go first.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from heapq import heappop, heappush
@@ -59,11 +60,14 @@ class FairQueue:
         """The bytes of its works that wait."""
         return self._sizes.get(author, 0)
 
-    def take(self, count: int, size: int) -> list[Work]:
-        """The next C{count} works at most, and no more once they have more than C{size} bytes."""
+    def take(self, count: int, size: int, seconds: float = math.inf) -> list[Work]:
+        """
+        The next C{count} works at most, and no more once they have more than C{size} bytes, or are thought to take
+        more than C{seconds}.
+        """
         taken: list[Work] = []
-        total = 0
-        while self._turns and len(taken) < count and total <= size:
+        total, expected = 0, 0.0
+        while self._turns and len(taken) < count and total <= size and expected <= seconds:
             at, _, author = heappop(self._turns)
             time = self._times.get(author, 0.0)
             if author and at < time:  # its works cost more than was thought
@@ -77,7 +81,9 @@ class FairQueue:
             self._sizes[author] -= work.size
             if author:
                 self._now = max(self._now, at)
-                self._times[author] = at + self._guesses.get(author, FIRST_GUESS)
+                guess = self._guesses.get(author, FIRST_GUESS)
+                expected += guess
+                self._times[author] = at + guess
             if queue:
                 self._wait(author, self._times[author] if author else -1.0)
             else:
