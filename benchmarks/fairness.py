@@ -140,6 +140,8 @@ def main(seconds: float, floods: dict[str, Flood]) -> None:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seconds", type=float, default=20.0, help="of each measurement (default: %(default)g)")
-    arguments.add_argument("--flood", action="append", choices=FLOODS, metavar="NAME", help=f"one of {', '.join(FLOODS)}")
+    arguments.add_argument(
+        "--flood", action="append", choices=FLOODS, metavar="NAME", help=f"one of {', '.join(FLOODS)}"
+    )
     chosen = arguments.parse_args()
     main(chosen.seconds, {name: flood for name, flood in FLOODS.items() if name in (chosen.flood or FLOODS)})
