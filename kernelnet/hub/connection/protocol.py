@@ -271,6 +271,7 @@ class HubProtocol(LineProtocol):
         beat = wire.decodePayload(message, Heartbeat)
         if beat.progress is not None:
             self._context.searches.told(self.aiId, beat.progress)
+            self._context.idleness.told(self.aiId, beat.progress)
         if beat.seq is not None:
             self.readSeq = max(self.readSeq, min(beat.seq, self.reader.position))
         if beat.nonce is not None and beat.reply_to is None:
