@@ -199,6 +199,7 @@ class Hub:
             if not (idle := self.idleness.idle(found)):
                 return None
             patience = self.idleness.patience
+            self.directory.released.update(partner for _, partner in idle)
             return self.log.write(lambda transaction: collaboration_sessions.release(transaction, idle, patience))
 
         return self.log.read(

@@ -98,7 +98,8 @@ def partners(
     """
     Whom to invite: a named target; else the AIs that serve most of C{seeking_expertise}; else all that are ready.
 
-    Those who are connected come first, then who serves more terms, who completed more sessions, who was here last.
+    Those who are connected come first, then who completed as many sessions as it left lying, who serves more terms, who
+    completed more, who was here last.
     """
     if target is not None:
         return [target] if target != initiator else []
@@ -109,7 +110,14 @@ def partners(
     return heapq.nsmallest(
         MAX_CANDIDATES,
         scores or ready,
-        key=lambda aiId: (aiId not in connected, -scores.get(aiId, 0), -completed[aiId], -ready[aiId].seenAt, aiId),
+        key=lambda aiId: (
+            aiId not in connected,
+            not directory.isReliable(aiId),
+            -scores.get(aiId, 0),
+            -completed[aiId],
+            -ready[aiId].seenAt,
+            aiId,
+        ),
     )
 
 

@@ -467,6 +467,19 @@ class GoneTests(HubTestCase):
         (told,) = self.initiator.payloads("collaboration_response")
         self.assertEqual(told["reason"], "AI_2 has worked on nothing of it for 60 s")
 
+    def test_idleInvited(self) -> None:
+        """Who left a session lying is invited after those who did not, however many words it names."""
+        others = [self.hub.connect(f"C_{i}", capabilities=["x"]) for i in range(3)]
+        self.partner.hello(capabilities=["x", "y", "z"])
+        self.begin()
+        seeking = {**FEATURE, "seeking_expertise": ["x", "y", "z"]}
+        self.initiator.send("collaboration_request", seeking)
+        self.assertEqual(len(self.partner.payloads("collaboration_request")), 1)
+        self.reportFor(70)
+        self.initiator.send("collaboration_request", seeking)
+        self.assertEqual(self.partner.payloads("collaboration_request"), [])
+        self.assertEqual([len(other.payloads("collaboration_request")) for other in others], [1, 2, 2])
+
     def test_justAccepted(self) -> None:
         """It has a minute from when it accepted, however long it has reported."""
         self.reportFor(120)
