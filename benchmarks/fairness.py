@@ -144,4 +144,4 @@ if __name__ == "__main__":
         "--flood", action="append", choices=FLOODS, metavar="NAME", help=f"one of {', '.join(FLOODS)}"
     )
     chosen = arguments.parse_args()
-    main(chosen.seconds, {name: flood for name, flood in FLOODS.items() if name in (chosen.flood or FLOODS)})
+    main(chosen.seconds, {name: linesOf for name, linesOf in FLOODS.items() if name in (chosen.flood or FLOODS)})
