@@ -97,7 +97,7 @@ class Flooding(threading.Thread):
         self.join()
 
 
-def main(seconds: float) -> None:
+def main(seconds: float, floods: dict[str, Flood]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         state = StateDirectory(Path(folder) / "state")
         hub = Twistd("kernelhub", "--port", "0", "--state", str(state.path), cwd=Path(folder))
@@ -117,7 +117,7 @@ def main(seconds: float) -> None:
             good = client("GOOD")
             acks(good, 2.0)
             print(f"{'flood':<30} {'alone p50 / p99, ms':>20} {'flood p50 / p99, ms':>20} {'p99, times':>10}  taken")
-            for number, (name, linesOf) in enumerate(FLOODS.items()):
+            for number, (name, linesOf) in enumerate(floods.items()):
                 alone = acks(good, seconds)
                 aiId = f"EVIL_{number}"
                 flooding = Flooding(client(aiId), linesOf(aiId))
@@ -140,4 +140,8 @@ def main(seconds: float) -> None:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seconds", type=float, default=20.0, help="of each measurement (default: %(default)g)")
-    main(arguments.parse_args().seconds)
+    arguments.add_argument(
+        "--flood", action="append", choices=FLOODS, metavar="NAME", help=f"one of {', '.join(FLOODS)}"
+    )
+    chosen = arguments.parse_args()
+    main(chosen.seconds, {name: linesOf for name, linesOf in FLOODS.items() if name in (chosen.flood or FLOODS)})

@@ -27,6 +27,7 @@ from kernelnet.hub.connection.connections import Connections
 from kernelnet.hub.connection.context import ConnectionContext
 from kernelnet.hub.connection.factory import HubFactory
 from kernelnet.hub.connection.fan_out import FanOut
+from kernelnet.hub.connection.idleness import Idleness
 from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.connection.liveness import Liveness
 from kernelnet.hub.connection.presence import Presence
@@ -38,6 +39,7 @@ from kernelnet.hub.routing.router import Router
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.retention import LogRetention
 from kernelnet.hub.storage.retention_policy import RetentionPolicy
+from kernelnet.hub.storage.statements.sessions import SessionState
 from kernelnet.hub.storage.transaction import Transaction
 from kernelnet.hub.web.api import Sources
 from kernelnet.hub.web.server import Dashboard
@@ -81,6 +83,7 @@ class Hub:
         certify: Certify | None = None,
     ) -> None:
         bounds = bounds or Bounds()
+        self._limits = limits = limits or Limits()
         self.log = log
         self.directory = directory
         self.clock = clock
@@ -92,6 +95,7 @@ class Hub:
         self.presence = Presence(byId, directory, clock, wallClock)
         self.searches = SearchHistory(byId, wallClock)
         self.absence = Absence(byId, clock)
+        self.idleness = Idleness(byId, clock)
         self.connections.left = self._left
         self.connections.resumed = self._expectPartners
         self.fanOut = FanOut(byId)
@@ -102,12 +106,13 @@ class Hub:
         self.admission = AdmissionControl(bounds, clock, self.authenticator)
         context = ConnectionContext(
             log=log,
-            router=Router(directory, byId.keys(), limits or Limits(), bounds.line),
+            router=Router(directory, byId.keys(), limits, bounds.line),
             admission=self.admission,
             listener=self.connections,
             presence=self.presence,
             fanOut=self.fanOut,
             searches=self.searches,
+            idleness=self.idleness,
             received=self.received,
             errors=self.errors,
             clock=clock,
@@ -133,6 +138,7 @@ class Hub:
             self._job("the sweep", self.liveness.sweep),
             self._job("forgetting limits", self.admission.sweep),
             self._job("ending sessions", self._endSessions),
+            self._job("releasing sessions", self._releaseSessions),
             self._job("forgetting searches", self.searches.sweep),
             self._job("noting who was here", lambda: self.presence.note(log)),
         ]
@@ -161,6 +167,7 @@ class Hub:
     def _left(self, aiId: str) -> None:
         self.presence.left(aiId)
         self.absence.left(aiId)
+        self.idleness.left(aiId)
 
     def _expectPartners(self) -> None:
         """Whoever works on a session has as long to come back as if it had left now."""
@@ -180,6 +187,24 @@ class Hub:
             return failure
 
         return self.log.write(end).addCallbacks(self.absence.again, failed)
+
+    def _releaseSessions(self) -> Deferred[None] | None:
+        """End those whose partners don't work on them."""
+        if not self.idleness.known:
+            return None
+        # Those that were accepted long enough ago.
+        until = self.wallClock() + self._limits.active - self.idleness.patience
+
+        def release(found: list[SessionState]) -> Deferred[None] | None:
+            if not (idle := self.idleness.idle(found)):
+                return None
+            patience = self.idleness.patience
+            self.directory.released.update(partner for _, partner in idle)
+            return self.log.write(lambda transaction: collaboration_sessions.release(transaction, idle, patience))
+
+        return self.log.read(
+            lambda reader: reader.sessions.activeUntil(until, collaboration_sessions.MAX_DUE)
+        ).addCallback(release)
 
     def controls(self, certificates: HubCertificates | None) -> ControlFactory:
         """Make the server of its control socket."""

@@ -19,7 +19,7 @@ from zope.interface import provider
 from kernelnet import wire
 from kernelnet.hub import composition
 from kernelnet.hub.auth import tokens
-from kernelnet.hub.connection import admission
+from kernelnet.hub.connection import admission, protocol
 from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.connection.protocol import HubProtocol
 from kernelnet.hub.routing.collaboration_sessions import Limits
@@ -246,6 +246,8 @@ class HubTestCase(SynchronousTestCase):
         # However busy the machine is; and what tests do takes no time of their clock.
         self.patch(group_commit, "MAX_SECONDS", 1e9)
         self.patch(admission, "WORK_AT_ONCE", 1e9)
+        self.patch(protocol, "TURN", 1e9)
+        self.patch(EventLog, "EACH", 1e9)
         self.path = Path(self.mktemp())
         self.path.mkdir(parents=True)
         self.database = self.databaseType(self.path)

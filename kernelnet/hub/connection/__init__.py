@@ -9,6 +9,7 @@ Connections of clients: let in, served, told of what is committed, and ended.
   - `presence`: who is here, and what others are told of who comes and goes
   - `search_history`: what AIs that are here tell of their searches
   - `absence`: who has been gone for so long that others should not wait for it
+  - `idleness`: who works on nothing of a session that it accepted
   - `fan_out`: what a commit means for all of them
   - `log_reader`: a connection as a reader of the log: live, or lagging behind
   - `back_pressure`: reasons for which a client is not read for a while

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from kernelnet.hub.auth.signing import Certify
 from kernelnet.hub.connection.admission import AdmissionControl
 from kernelnet.hub.connection.fan_out import FanOut
+from kernelnet.hub.connection.idleness import Idleness
 from kernelnet.hub.connection.interfaces import ConnectionListener
 from kernelnet.hub.connection.presence import Presence
 from kernelnet.hub.connection.search_history import SearchHistory
@@ -33,6 +34,7 @@ class ConnectionContext:
     @ivar presence: knows who else is here.
     @ivar fanOut: has its acks sent at the end of a commit.
     @ivar searches: is told how searches go.
+    @ivar idleness: is told what sessions are worked on.
     @ivar received: number of messages since the start, by type.
     @ivar errors: number of errors sent since the start, by code.
     @ivar wallClock: Unix seconds.
@@ -46,6 +48,7 @@ class ConnectionContext:
     presence: Presence
     fanOut: FanOut
     searches: SearchHistory
+    idleness: Idleness
     received: Counter[str]
     errors: Counter[str]
     clock: IReactorTime

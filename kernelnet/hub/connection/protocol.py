@@ -56,6 +56,8 @@ __all__ = ["HubProtocol"]
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to take the last lines before it is cut."""
+TURN = 0.002
+"""Seconds of one client's lines after which the others have their turn."""
 
 
 class HubProtocol(LineProtocol):
@@ -80,6 +82,7 @@ class HubProtocol(LineProtocol):
     lastPing = 0.0
     news: frozenset[str] = frozenset()
     _mustResend: str | None = None
+    _unread: list[bytes] | None = None
 
     def __init__(self, context: ConnectionContext) -> None:
         super().__init__()
@@ -169,9 +172,11 @@ class HubProtocol(LineProtocol):
     # --- lines in
 
     def linesReceived(self, lines: list[bytes]) -> None:
+        """As many of them as there is time for now; the others in the reactor's next turns, so that nobody waits."""
         began = perf_counter()
         works: list[Work] = []
-        for line in lines:
+        count = 0
+        for count, line in enumerate(lines, 1):  # noqa: B007
             if line.endswith(b"\r"):
                 line = line[:-1]  # noqa: PLW2901
             if not line:
@@ -185,14 +190,28 @@ class HubProtocol(LineProtocol):
             else:
                 if work is not None:
                     works.append(work)
+            if perf_counter() - began > TURN:
+                break
         log, rate = self._context.log, self._context.admission.messageRate
         log.submit(works)
         if log.mustWait(self.aiId) and "log" not in self._pressure:
             self._pressure.hold("log")
             log.whenRelieved(self.aiId, lambda: self._pressure.release("log"))
-        if not self.closing and (wait := rate.take(self.aiId, len(lines), self.lastHeard)):
+        if not self.closing and (wait := rate.take(self.aiId, count, self.lastHeard)):
             self._pressure.slowDown(wait)
+        if count < len(lines) and not self.closing:
+            self._unread = lines[count:]
+            self._pressure.hold("turn")
+            self._context.clock.callLater(0, self._nextTurn)
         self.charge(perf_counter() - began)
+
+    def _nextTurn(self) -> None:
+        """Go on with the lines that there was no time for."""
+        lines, self._unread = self._unread, None
+        if lines:
+            self.linesReceived(lines)
+        if self._unread is None:
+            self._pressure.release("turn")
 
     def _messageReceived(self, message: NetworkMessage, size: int) -> Work | None:
         if message.sender_id != self.aiId:
@@ -252,6 +271,7 @@ class HubProtocol(LineProtocol):
         beat = wire.decodePayload(message, Heartbeat)
         if beat.progress is not None:
             self._context.searches.told(self.aiId, beat.progress)
+            self._context.idleness.told(self.aiId, beat.progress)
         if beat.seq is not None:
             self.readSeq = max(self.readSeq, min(beat.seq, self.reader.position))
         if beat.nonce is not None and beat.reply_to is None:
@@ -405,6 +425,9 @@ class HubProtocol(LineProtocol):
             # We have said why, and it took that in time: how the last bytes of TLS went is no news.
             reason = Failure(error.ConnectionDone())
         self._cancelTimer()
+        while self._unread and not self.closing:  # it had said them all before it went
+            lines, self._unread = self._unread, None
+            self.linesReceived(lines)
         self._pressure.stop()
         self.closing = True
         self.reader.stopProducing()

@@ -7,6 +7,8 @@ Collaborations of two AIs, from offer to end.
        |  `--all invited declined--> declined <--the partner declined, or is gone for a minute--|
        `--time limit--> expired <--time limit--------------------------------------------------'
 
+A partner that reports how its searches go, and for a minute works on nothing of the session, has declined, too.
+
 The first accept wins; the others who were invited get ``expired``.  The initiator is told of one outcome: accepted,
 declined (by all) or expired.  A version 1 partner sends no `CollaborationResponse`: its completing share counts
 as its acceptance.
@@ -47,6 +49,7 @@ __all__ = [
     "offer",
     "openFor",
     "partners",
+    "release",
     "respond",
     "sessionId",
 ]
@@ -95,7 +98,8 @@ def partners(
     """
     Whom to invite: a named target; else the AIs that serve most of C{seeking_expertise}; else all that are ready.
 
-    Those who are connected come first, then who serves more terms, who completed more sessions, who was here last.
+    Those who are connected come first, then who completed as many sessions as it left lying, who serves more terms, who
+    completed more, who was here last.
     """
     if target is not None:
         return [target] if target != initiator else []
@@ -106,7 +110,14 @@ def partners(
     return heapq.nsmallest(
         MAX_CANDIDATES,
         scores or ready,
-        key=lambda aiId: (aiId not in connected, -scores.get(aiId, 0), -completed[aiId], -ready[aiId].seenAt, aiId),
+        key=lambda aiId: (
+            aiId not in connected,
+            not directory.isReliable(aiId),
+            -scores.get(aiId, 0),
+            -completed[aiId],
+            -ready[aiId].seenAt,
+            aiId,
+        ),
     )
 
 
@@ -282,14 +293,23 @@ def giveBack(transaction: Transaction, gone: Iterable[str], seconds: float) -> l
         taken = transaction.sessions.takenBy(aiId, left)
         reason = f"{aiId} has been gone for {seconds:g} s"
         for session in taken:
-            _addSteps(transaction, session.id, aiId, [_refusal(aiId, reason)])
-            _end(transaction, session, "declined", reason)
-            recipients = [session.initiator, aiId]
-            _tell(transaction, recipients, session.id, "declined", reason, partner=aiId, kind=session.type)
+            _decline(transaction, session, aiId, reason)
         left -= len(taken)
         if not left:
             more.append(aiId)
     return more
+
+
+def release(transaction: Transaction, idle: Iterable[tuple[str, str]], seconds: float) -> None:
+    """
+    Decline the sessions (id, partner) that their partners accepted and don't work on; both are told.
+
+    @param seconds: for how long they have not, at least.
+    """
+    for sessionId, partner in idle:
+        session = transaction.sessions.find(sessionId)
+        if session is not None and session.state == "active" and session.partner == partner:
+            _decline(transaction, session, partner, f"{partner} has worked on nothing of it for {seconds:g} s")
 
 
 def openFor(reader: Reader, aiId: str) -> list[dict[str, Any]]:
@@ -300,6 +320,14 @@ def openFor(reader: Reader, aiId: str) -> list[dict[str, Any]]:
             left -= len(invitation)
             found.append(msgspec.json.decode(invitation))
     return found
+
+
+def _decline(transaction: Transaction, session: SessionState, partner: str, reason: str) -> None:
+    """In the name of its partner."""
+    _addSteps(transaction, session.id, partner, [_refusal(partner, reason)])
+    _end(transaction, session, "declined", reason)
+    recipients = [session.initiator, partner]
+    _tell(transaction, recipients, session.id, "declined", reason, partner=partner, kind=session.type)
 
 
 def _outcome(session: SessionState) -> str:

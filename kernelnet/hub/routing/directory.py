@@ -57,6 +57,7 @@ class Directory:
     @ivar ais: those that ever said hello.
     @ivar owners: of each AI that has one.
     @ivar completed: number of sessions that each AI completed as their partner.
+    @ivar released: number of those that were taken from it since the start, since it worked on nothing of them.
     """
 
     def __init__(self) -> None:
@@ -64,6 +65,7 @@ class Directory:
         self.ais: dict[str, KnownAi] = {}
         self.owners: dict[str, str] = {}
         self.completed: Counter[str] = Counter()
+        self.released: Counter[str] = Counter()
         self._byWord: dict[str, list[_Entry]] = {}
 
     def __repr__(self) -> str:
@@ -128,6 +130,10 @@ class Directory:
         """Nobody is told any more what it said; the id stays taken."""
         if known := self.ais.pop(aiId, None):
             self._takeOut(known)
+
+    def isReliable(self, aiId: str) -> bool:
+        """Whether it has completed as many of the sessions that it accepted as were taken from it."""
+        return self.completed[aiId] >= self.released[aiId]
 
     def owned(self, aiId: str, owner: str | None) -> None:
         """The operator said whose C{aiId} is; C{None}: nobody's."""

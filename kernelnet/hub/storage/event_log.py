@@ -61,6 +61,8 @@ class EventLog:
     MAX_BATCH = 2000
     """Works in one commit."""
     MAX_BATCH_BYTES = 1024 * 1024
+    EACH = 0.003
+    """Seconds of one AI's works in one commit: whoever comes meanwhile waits for that one and for the next."""
     MAX_BACKLOG_BYTES = 64 * 1024 * 1024
     MAX_OWN_BYTES = 2 * 1024 * 1024
     """With more than this waiting of its own an AI should submit no more."""
@@ -279,7 +281,7 @@ class EventLog:
             return
         lost = self.findLoss()
         self.storageProblem = lost or self.findStorageProblem()
-        for work in self._waiting.take(self.MAX_BATCH, self.MAX_BATCH_BYTES):
+        for work in self._waiting.take(self.MAX_BATCH, self.MAX_BATCH_BYTES, self.EACH):
             if problem := lost or work.withdrawn():
                 self._settle(work, problem)
             else:

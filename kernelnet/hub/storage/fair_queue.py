@@ -9,6 +9,7 @@ author's last ones is taken for it.  The hub's own works go first.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from heapq import heappop, heappush
@@ -59,15 +60,24 @@ class FairQueue:
         """The bytes of its works that wait."""
         return self._sizes.get(author, 0)
 
-    def take(self, count: int, size: int) -> list[Work]:
-        """The next C{count} works at most, and no more once they have more than C{size} bytes."""
+    def take(self, count: int, size: int, each: float = math.inf) -> list[Work]:
+        """
+        The next C{count} works at most, and no more once they have more than C{size} bytes.
+
+        @param each: of an author no more once its works are thought to take as many seconds.
+        """
         taken: list[Work] = []
         total = 0
+        spent: dict[str, float] = {}
+        aside: list[tuple[float, int, str]] = []
         while self._turns and len(taken) < count and total <= size:
-            at, _, author = heappop(self._turns)
+            turn = at, _, author = heappop(self._turns)
             time = self._times.get(author, 0.0)
             if author and at < time:  # its works cost more than was thought
                 self._wait(author, time)
+                continue
+            if spent.get(author, 0.0) >= each:
+                aside.append(turn)
                 continue
             queue = self._queues[author]
             work = queue.popleft()
@@ -77,13 +87,17 @@ class FairQueue:
             self._sizes[author] -= work.size
             if author:
                 self._now = max(self._now, at)
-                self._times[author] = at + self._guesses.get(author, FIRST_GUESS)
+                guess = self._guesses.get(author, FIRST_GUESS)
+                spent[author] = spent.get(author, 0.0) + guess
+                self._times[author] = at + guess
             if queue:
                 self._wait(author, self._times[author] if author else -1.0)
             else:
                 del self._queues[author], self._sizes[author]
-            if author and not self._turns:
+            if author and not self._turns and not aside:
                 self._now = self._times[author]  # all is done
+        for turn in aside:
+            heappush(self._turns, turn)
         self.size -= total
         if len(self._times) > self._most:
             self._forget()

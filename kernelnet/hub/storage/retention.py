@@ -40,6 +40,8 @@ SLACK = 120.0
 """Seconds that the clock may be set ahead at once before that is taken for a jump."""
 WAIT = 3600.0
 """Seconds, by a clock that can't be set, after which a clock that jumped ahead is believed."""
+PAUSED = 86400.0
+"""Seconds that a hub may have been away, by the clock at its start, before that is taken for a jump."""
 
 
 def newMarks(stored: MarksQueries, head: int, now: float) -> list[Mark]:
@@ -81,6 +83,7 @@ class LogRetention:
         self._stopped = False
         self._believed, self._believedAt = wallClock(), clock.seconds()
         self._jumpedAt: float | None = None
+        self._compared = False
         self._job = LoopingCall(self._round)
         self._job.clock = clock
 
@@ -101,6 +104,16 @@ class LogRetention:
     def _round(self) -> Deferred[None]:
         done: Deferred[None] = Deferred.fromCoroutine(self._keep())
         return done.addErrback(lambda failure: self.log.failure("keeping the log failed; it goes on", failure))
+
+    def _compareWithLast(self, last: Mark | None) -> None:
+        """
+        The clock may have been wrong when the hub started: what it says is compared with when it was last here.
+
+        After a real pause this long nothing is lost by another hour, either.
+        """
+        self._compared = True
+        if last is not None and self._believed > last.at + PAUSED:
+            self._believed = last.at
 
     def _believe(self, wall: float) -> float:
         """
@@ -127,6 +140,8 @@ class LogRetention:
 
     async def _keep(self) -> None:
         source, now, head, logId = self._source, self._wallClock(), self._source.head, self._source.logId
+        if not self._compared:
+            self._compareWithLast(await source.read(lambda reader: reader.marks.last()))
         believed = self._believe(now)
         read = self._readPositions()
         marks = await source.read(lambda reader: newMarks(reader.marks, head, now))

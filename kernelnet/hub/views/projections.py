@@ -205,7 +205,7 @@ def _putPattern(row: NewPattern, transaction: Transaction, event: Event) -> None
 def _putComponent(row: NewComponent, transaction: Transaction, event: Event) -> None:
     transaction.components.put(event, row)
     if row.digest:
-        transaction.components.countVerdicts(row.digest, row.author)
+        transaction.components.countVerdicts(row.digest, (row.author, row.id))
 
 
 def _putReport(row: NewReport, transaction: Transaction, event: Event) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from kernelnet import wire
+from kernelnet.hub.connection import protocol
 from kernelnet.hub.connection.rate_limits import TokenBucket
 from kernelnet.hub.connection.sockets import TurnedAway
 from kernelnet.message import MessageType, NetworkMessage
@@ -405,3 +408,28 @@ class ShareTests(HubTestCase):
         self.assertEqual(client.errors(), ["busy"])
         self.hub.reader.release()
         self.assertEqual(len(client.payloads("training_sync")), 1)
+
+    def chunk(self, client: Client) -> bytes:
+        lines = [client.message("pattern_share", aPattern(), message_id=f"m{i}") for i in range(5)]
+        return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+
+    def test_turns(self) -> None:
+        """Many lines that came in one piece are dealt with in turns, in order; others have theirs in between."""
+        self.patch(protocol, "TURN", 0.0)
+        author, other = self.hub.connect("AI_1"), self.hub.connect("AI_2")
+        author.raw(self.chunk(author))
+        self.assertEqual([row.messageId for row in self.hub.logged()], ["m0"])
+        other.send("pattern_share", aPattern(), message_id="other")
+        author.raw(self.chunk(author).replace(b"m4", b"m5"))
+        for _ in range(12):
+            self.hub.clock.advance(0.01)
+        self.assertEqual([row.messageId for row in self.hub.logged()], ["m0", "other", "m1", "m2", "m3", "m4", "m5"])
+
+    def test_saidAll(self) -> None:
+        """Who says much and goes at once has said it."""
+        self.patch(protocol, "TURN", 0.0)
+        author = self.hub.connect("AI_1")
+        author.raw(self.chunk(author))
+        author.leave()
+        self.hub.clock.advance(1)
+        self.assertEqual([row.messageId for row in self.hub.logged()], [f"m{i}" for i in range(5)])

@@ -11,6 +11,7 @@ from kernelnet.hub.routing import collaboration_sessions
 from kernelnet.wire import WireProblem
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import Client, HubTestCase, aComponent
+from tests.wire_examples import SEARCH_PROGRESS
 
 FEATURE = {"type": "feature_development", "description": "page cache", "expertise_offered": ["audio"]}
 
@@ -448,6 +449,54 @@ class GoneTests(HubTestCase):
         self.assertEqual(self.states(), {"active": 1})
         back.send("os_component_share", {**aComponent(), "session_id": session, "collaboration_complete": True})
         self.assertEqual(self.states(), {"completed": 1})
+
+    def reportFor(self, seconds: float, *sessions: str) -> None:
+        for _ in range(round(seconds / 5)):
+            self.partner.send("heartbeat", {"progress": {**SEARCH_PROGRESS, "sessions": [*sessions]}})
+            self.later(5)
+
+    def test_idle(self) -> None:
+        """Who reports how its searches go, and works on nothing of a session for a minute, gives it back."""
+        session = self.begin()
+        self.reportFor(120, session)
+        self.assertEqual(self.states(), {"active": 1})
+        self.reportFor(55, "another")
+        self.assertEqual(self.states(), {"active": 1})
+        self.reportFor(15)
+        self.assertEqual(self.states(), {"declined": 1})
+        (told,) = self.initiator.payloads("collaboration_response")
+        self.assertEqual(told["reason"], "AI_2 has worked on nothing of it for 60 s")
+
+    def test_idleInvited(self) -> None:
+        """Who left a session lying is invited after those who did not, however many words it names."""
+        others = [self.hub.connect(f"C_{i}", capabilities=["x"]) for i in range(3)]
+        self.partner.hello(capabilities=["x", "y", "z"])
+        self.begin()
+        seeking = {**FEATURE, "seeking_expertise": ["x", "y", "z"]}
+        self.initiator.send("collaboration_request", seeking)
+        self.assertEqual(len(self.partner.payloads("collaboration_request")), 1)
+        self.reportFor(70)
+        self.initiator.send("collaboration_request", seeking)
+        self.assertEqual(self.partner.payloads("collaboration_request"), [])
+        self.assertEqual([len(other.payloads("collaboration_request")) for other in others], [1, 2, 2])
+
+    def test_justAccepted(self) -> None:
+        """It has a minute from when it accepted, however long it has reported."""
+        self.reportFor(120)
+        self.begin()
+        self.reportFor(55)
+        self.assertEqual(self.states(), {"active": 1})
+        self.reportFor(15)
+        self.assertEqual(self.states(), {"declined": 1})
+
+    def test_noReports(self) -> None:
+        """Who reports nothing, or not any more, has as long as any session."""
+        self.begin()
+        self.reportFor(20)
+        self.later(1700)
+        self.assertEqual(self.states(), {"active": 1})
+        self.later(100)
+        self.assertEqual(self.states(), {"expired": 1})
 
     def test_workOfTheGone(self) -> None:
         """What it finds all the same is an ordinary share."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.hub.storage.fair_queue import REMEMBERED, FairQueue
+from kernelnet.hub.storage.fair_queue import FIRST_GUESS, REMEMBERED, FairQueue
 from tests.hub.storage.test_group_commit import Appending
 
 
@@ -47,6 +47,15 @@ class FairQueueTests(SynchronousTestCase):
             self.queue.charge(author, 0.01 if author == "a" else 0.001)
             found += author
         self.assertAlmostEqual(found.count("b") / found.count("a"), 10, delta=1)
+
+    def test_each(self) -> None:
+        """Of one author no more is taken at once than it may take in seconds; others, and the hub, have their turns."""
+        self.put(*"a" * 100, "b", *[""] * 3, *"b")
+        self.assertEqual(
+            "".join(one.author or "-" for one in self.queue.take(99, 99, 10 * FIRST_GUESS)), "---abab" + "a" * 8
+        )
+        self.assertEqual("".join(one.author for one in self.queue.take(99, 99, 5 * FIRST_GUESS)), "a" * 5)
+        self.assertEqual(len(self.queue), 85)
 
     def test_afterwards(self) -> None:
         """What telling others of its messages has cost counts, too."""

@@ -14,6 +14,7 @@ from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.memory.engine import MemoryEngine
 from kernelnet.hub.storage.retention import LogRetention
 from kernelnet.hub.storage.retention_policy import RetentionLimit, RetentionPolicy, parseSize
+from kernelnet.hub.storage.statements.log import Mark
 from kernelnet.hub.tap import Options
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import NOON, Client, HubTestCase, aPattern, captureLog
@@ -365,7 +366,8 @@ class JumpTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.ahead = 0.0
-        log = EventLog(MemoryEngine(), self.clock, lambda: NOON + self.clock.seconds())
+        self.log = log = EventLog(MemoryEngine(), self.clock, lambda: NOON + self.clock.seconds())
+        log.open()
         self.retention = LogRetention(log, list, self.clock, self.wall, RetentionPolicy())
 
     def wall(self) -> float:
@@ -385,6 +387,37 @@ class JumpTests(SynchronousTestCase):
         self.ahead = 0.0
         self.assertEqual(self.believed(), 0)
         self.assertEqual(len([line for line in seen if "jumped ahead by 34560000 s" in line]), 1)
+
+    def start(self, days: float) -> None:
+        """Another hub starts in the same log, by a clock that is so far ahead."""
+        self.ahead = days * 86400.0
+        self.retention = LogRetention(self.log, list, self.clock, self.wall, RetentionPolicy())
+
+    def keep(self) -> float:
+        """A round, then how far the time that is believed is ahead."""
+        self.successResultOf(self.retention._round())
+        return self.believed()
+
+    def test_start(self) -> None:
+        """A hub that starts by a clock which is 400 days ahead says so, and believes it in an hour at the earliest."""
+        self.log.write(lambda transaction: transaction.marks.add([Mark(1, NOON, 10)]))
+        seen = captureLog(self)
+        self.start(400)
+        self.assertAlmostEqual(self.keep(), 0, delta=1)
+        self.assertEqual(len([line for line in seen if "jumped ahead by 34560000 s" in line]), 1)
+        self.clock.advance(3599)
+        self.assertAlmostEqual(self.keep(), 0, delta=1)
+        self.clock.advance(2)
+        self.assertEqual(self.keep(), 400 * 86400)
+
+    def test_pause(self) -> None:
+        """A hub that was away for an evening, or that is new, believes its clock."""
+        self.start(400)
+        self.assertEqual(self.keep(), 400 * 86400)
+        self.ahead = 0.0
+        self.log.write(lambda transaction: transaction.marks.add([Mark(1, NOON, 10)]))
+        self.start(0.9)
+        self.assertEqual(self.keep(), 0.9 * 86400)
 
     def test_stays(self) -> None:
         """A clock that stays ahead for an hour is right; one that is set back is believed at once."""

@@ -110,6 +110,26 @@ class PageTests(HubTestCase):
         self.assertEqual("".join(one["id"] for one in first.components), "ZtsrqpYo")
         self.assertEqual("".join(one["id"] for one in first.patterns), "87")
 
+    def test_manyOfOneOwner(self) -> None:
+        """45 authors of one owner claim more than anybody can: the first pages hold as much of the honest one."""
+        for i in range(45):
+            aiId = f"EVIL_{i}"
+            evil = self.hub.connect(aiId)
+            self.hub.log.write(lambda transaction, aiId=aiId: transaction.owners.set(aiId, "crowd"))
+            evil.send("os_component_share", aComponent(f"e{i}", implementation=str(i), development_level=1.7e308))
+            evil.send("pattern_share", aPattern(f"e{i}", confidence=1.0))
+        for i in range(20):
+            component = aComponent(f"honest {i}", implementation=f"h{i}", development_level=0.5)
+            self.author.send("os_component_share", component)
+            self.author.send("pattern_share", aPattern(f"honest {i}", confidence=0.5))
+        page, cursor = projections.page(self.hub.stored, None, 20)
+        self.assertGreaterEqual([one["source"] for one in page.components].count("AI_1"), 5)
+        found = [*page.components, *page.patterns]
+        page, _ = projections.page(self.hub.stored, cursor, 40)
+        found += [*page.components, *page.patterns]
+        self.assertEqual(len(found), 60)
+        self.assertGreaterEqual([one["source"] for one in found].count("AI_1"), 25)
+
     def test_meanwhile(self) -> None:
         """What is stored while somebody reads page by page keeps nothing from him that was there."""
         self.fill()

@@ -104,12 +104,12 @@ class MemoryComponents:
             component.name, component.feature, stored, component.workbenchDigest
         )
 
-    def countVerdicts(self, digest: str, author: str | None = None) -> None:
+    def countVerdicts(self, digest: str, name: tuple[str, str] | None = None) -> None:
         voice = self._tables.voice
         reports = [row.new for row in self._tables.reports.values() if row.new.digest == digest]
         judged = {(voice(report.reporter), report.verdict) for report in reports}
         for key, row in [*self._tables.components.items()]:
-            if row.stored.digest == digest and author in (None, row.stored.author):
+            if row.stored.digest == digest and name in (None, key):
                 own = voice(row.stored.author)
                 counts = Counter(verdict for reporter, verdict in judged if reporter != own)
                 confirmed, refuted = counts[Verdict.CONFIRMED.value], counts[Verdict.REFUTED.value]

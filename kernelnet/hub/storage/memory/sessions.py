@@ -30,6 +30,11 @@ class MemorySessions:
         due = sorted((at, row.id, row) for at, row in timed if at <= now)
         return [_state(row) for _, _, row in due[:limit]]
 
+    def activeUntil(self, until: float, limit: int) -> list[SessionState]:
+        active = [row for row in self._tables.sessions.values() if row.state == "active"]
+        due = sorted((row.expiresAt, row.id, row) for row in active if (row.expiresAt or 0.0) <= until)
+        return [_state(row) for _, _, row in due[:limit]]
+
     def takenBy(self, aiId: str, limit: int) -> list[SessionState]:
         found = [row for row in self._tables.sessions.values() if row.state == "active" and row.partner == aiId]
         return [_state(row) for row in sorted(found, key=lambda row: row.id)[:limit]]

@@ -65,8 +65,8 @@ class SqlComponents:
         said = c.author, c.id, c.kind, c.name, c.feature, c.digest, c.level, c.timestamp, c.body, c.workbenchDigest
         self._put(_PUT_COMPONENT, (*said, event.seq, c.author))
 
-    def countVerdicts(self, digest: str, author: str | None = None) -> None:
-        countVerdicts(self._execute, digest, author)
+    def countVerdicts(self, digest: str, name: tuple[str, str] | None = None) -> None:
+        countVerdicts(self._execute, digest, name)
 
     def setRules(self, installed: Mapping[str, str]) -> None:
         self._execute("UPDATE workbench_rules SET installed = 0")

@@ -66,9 +66,9 @@ class SqlOwners:
             followRules(self._execute, workbench)
 
 
-def countVerdicts(execute: Execute, digest: str, author: str | None = None) -> None:
-    """Count the voices on what has this digest.  @param author: on what is this AI's only; C{None}: on all."""
-    only, more = ("", ()) if author is None else (" AND ai_id = ?", (author,))
+def countVerdicts(execute: Execute, digest: str, name: tuple[str, str] | None = None) -> None:
+    """Count the voices on what has this digest.  @param name: on this (author, id) only; C{None}: on all."""
+    only, more = ("", ()) if name is None else (" AND (ai_id, component_id) = (?, ?)", name)
     execute(f"{_COUNT} WHERE digest = ?{only}", (Verdict.CONFIRMED.value, Verdict.REFUTED.value, digest, *more))
 
 

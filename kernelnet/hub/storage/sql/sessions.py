@@ -46,6 +46,14 @@ class SqlSessions:
         ).fetchall()
         return [*map(_state, rows)]
 
+    def activeUntil(self, until: float, limit: int) -> list[SessionState]:
+        rows = self._execute(
+            f"SELECT {_STATE} FROM collaboration_sessions WHERE expires_at <= ? AND state = 'active'"  # noqa: S608
+            " ORDER BY expires_at, session_id LIMIT ?",
+            (until, limit),
+        ).fetchall()
+        return [*map(_state, rows)]
+
     # What is active has a time limit, so these two look at those alone that have not ended: there is an index for them.
 
     def takenBy(self, aiId: str, limit: int) -> list[SessionState]:

@@ -320,12 +320,12 @@ class Components(ComponentsQueries, Protocol):
         It may be written later in the transaction, together with others.
         """
 
-    def countVerdicts(self, digest: str, author: str | None = None) -> None:
+    def countVerdicts(self, digest: str, name: tuple[str, str] | None = None) -> None:
         """
         Set C{confirmed} and C{refuted} of each one with this digest: how many voices (`Owners`) other than its author's
         have a report with this digest and that verdict.  A voice with reports of both counts in both.
 
-        @param author: of those by this one only; C{None}: of all.
+        @param name: of the one of this (author, id) only; C{None}: of all.
 
         C{olderRules} of each is set, too: whether it has a C{workbenchDigest}, and rules of its feature are in force
         that are not these.

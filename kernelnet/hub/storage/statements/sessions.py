@@ -102,6 +102,9 @@ class SessionsQueries(Protocol):
     def takenBy(self, aiId: str, limit: int) -> list[SessionState]:
         """The sessions in state C{active} whose partner C{aiId} is, by id; the first C{limit}."""
 
+    def activeUntil(self, until: float, limit: int) -> list[SessionState]:
+        """Those in state C{active} with C{expiresAt <= until}, by when, then by id; the first C{limit}."""
+
     def countOffers(self, initiator: str, limit: int) -> int:
         """The number of sessions in state C{offered} that C{initiator} opened, counted to C{limit}."""
 

@@ -159,18 +159,19 @@ class VerdictTests(ComponentsTestCase):
         self.assertEqual(self.counts(), {"x": (2, 0), "y": (2, 0), "z": (0, 0)})
 
     def test_ownOnly(self) -> None:
-        """Where an author is named, verdicts on the components of others are not counted."""
+        """Where one component is named, verdicts on others of this digest are not counted, be they its author's."""
         self.share("x")
+        self.share("x", author="c", digest="digest of x")
         self.share("y", author="c", digest="digest of x")
         self.sent += 1
 
         def judge(transaction: Transaction) -> None:
             event = append(transaction, "b", f"m{self.sent}")
             transaction.reports.put(event, NewReport("b", "x", "digest of x", "confirmed", "", b"{}"))
-            transaction.components.countVerdicts("digest of x", "c")
+            transaction.components.countVerdicts("digest of x", ("c", "y"))
 
         self.write(judge)
-        self.assertEqual([(one.id, one.confirmed) for one in self.query("inOrder")], [("x", 0), ("y", 1)])
+        self.assertEqual([(one.id, one.confirmed) for one in self.query("inOrder")], [("x", 0), ("x", 0), ("y", 1)])
 
     def test_idsWith(self) -> None:
         """Ids of an author with a digest are counted, to a limit; without those of others, and of other digests."""

@@ -29,7 +29,7 @@ class PlanTests(EngineTestCase):
         reports = SqlReports(self.execute, self.execute)
         components.best("fs", "a")
         components.idsWith("d", "a", "c", 16)
-        components.countVerdicts("d", "a")
+        components.countVerdicts("d", ("a", "c"))
         components.countVerdicts("d")
         components.followRules("d", "a", 1)
         reports.idsOn("d", "a", "c", 16)
