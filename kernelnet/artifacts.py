@@ -21,6 +21,7 @@ from kernelnet.untrusted import Digest
 
 __all__ = [
     "AI_ID",
+    "MAX_HYPOTHESIS",
     "MAX_PROGRESS",
     "SPECIALIZATIONS",
     "AiId",
@@ -170,12 +171,17 @@ class Provenance(Struct, frozen=True, omit_defaults=True):
     spent_usd: Annotated[float, Meta(ge=0, le=1e9)] | None = None
 
 
+MAX_HYPOTHESIS = 1000
+"""Characters of the longest hypothesis that goes with a component."""
+
+
 class Manifest(Struct, omit_defaults=True):
     """
     Origin of a component, and what its author claims of it.
 
     @ivar parents: digests of the components it was made from.
     @ivar report: the claim; without one the component is unmeasured.
+    @ivar hypothesis: why its author thought that it would be better, before it was measured.
     """
 
     source_sha256: Digest
@@ -189,6 +195,7 @@ class Manifest(Struct, omit_defaults=True):
     parents: list[Digest] = []
     report: Report | None = None
     provenance: Provenance | None = None
+    hypothesis: Annotated[str, Meta(max_length=MAX_HYPOTHESIS)] = ""
 
 
 class Component(Struct, omit_defaults=True):
@@ -263,6 +270,7 @@ class Candidate:
     @ivar parameters: numbers from which a generator of the same kind could go on; published in the manifest.
     @ivar note: what it is, in one line for people.
     @ivar provenance: of a source that a language model wrote.
+    @ivar hypothesis: why it should be better, where its author said so; at most `MAX_HYPOTHESIS` characters.
     """
 
     source: str
@@ -270,6 +278,7 @@ class Candidate:
     parameters: tuple[float, ...] = ()
     note: str = ""
     provenance: Provenance | None = None
+    hypothesis: str = ""
 
 
 Base64 = r"^[A-Za-z0-9+/]*={0,2}\Z"

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kernelnet.artifacts import Candidate, Component
+from kernelnet.artifacts import MAX_HYPOTHESIS, Candidate, Component
 from kernelnet.interfaces import IScenario
 from kernelnet.learning.acceptance import accept
 from kernelnet.learning.ladder import rungAfter
@@ -97,7 +97,7 @@ class Guard:
         scenario = task.open()
         self._count(task.name)
         work.tell(0.1, "the guard measures it on variants of the trace that its own module draws")
-        candidate = Candidate(draft.source, parents, (), note[:MAX_NOTE])
+        candidate = Candidate(draft.source, parents, (), note[:MAX_NOTE], hypothesis=note[:MAX_HYPOTHESIS])
         component, why = accept(
             scenario,
             candidate,

@@ -91,6 +91,25 @@ class Workshop:
         """The best component for a task: of those that were confirmed here, else our own last one."""
         return bestKnown(scenario, self.confirmed) or bestKnown(scenario, self.folder.components())
 
+    def parents(self, given: Sequence[str]) -> tuple[str, ...]:
+        """
+        Digests of components that a policy is built on.
+
+        @param given: digests, or their beginnings.
+        @raise AgentError: one is no component that may be built upon.
+        """
+        digests = {component.digest for component in (*self.confirmed, *self.folder.components())}
+        found = []
+        for one in given:
+            fitting = [digest for digest in digests if len(one) >= 6 and digest.startswith(one)]
+            if len(fitting) != 1:
+                raise AgentError(
+                    f"built_on: {len(fitting)} components that you may build upon, which are your own and those that"
+                    f" were confirmed here, have the digest {one[:64]!r}: give 6 digits of it at least"
+                )
+            found.append(fitting[0])
+        return tuple(dict.fromkeys(found))
+
     def lines(self, work: Work) -> list[TaskLine]:
         """All tasks."""
         found = []

@@ -213,13 +213,18 @@ class ServerTests(SynchronousTestCase):
             refused = await agent.call("submit", task=TASK, source=SOUND, hypothesis="first in, first out")
             self.assertRegex(refused["why"], "no better on validation .* hand-made policy")
             self.assertEqual((refused["held_out_level"], refused["digest"]), (None, ""))
-            accepted = await agent.call("submit", task=TASK, source=GOOD, hypothesis="newcomers prove themselves")
+            hypotheses = ["newcomers prove themselves"]
+            accepted = await agent.call("submit", task=TASK, source=GOOD, hypothesis=hypotheses[0])
             self.assertTrue(accepted["accepted"])
             self.assertAlmostEqual(accepted["held_out_level"] * 100, round(accepted["held_out_level"] * 100))
             again = await agent.call("submit", task=TASK, source=f"{GOOD}\n", hypothesis="the same once more")
             self.assertRegex(again["why"], f"known already, {accepted['component']}")
             kept = self.folder.components()
             self.assertEqual([component.description for component in kept], ["newcomers prove themselves"])
+            self.assertEqual([component.manifest.hypothesis for component in kept if component.manifest], hypotheses)
+            with self.assertRaisesRegex(Refused, "built_on: 0 components .* have the digest '0123456'"):
+                await agent.call("submit", task=TASK, source=GOOD, hypothesis="a better one", built_on=["0123456"])
+            self.assertEqual(self.workshop.parents([accepted["digest"][:8]]), (accepted["digest"],))
             facts = await agent.call("get_task", task=TASK, header=False)
             self.assertEqual(facts["best_known"][0]["digest"], accepted["digest"])
 

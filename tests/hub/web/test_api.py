@@ -102,6 +102,21 @@ class ApiTests(WebTestCase):
         self.assertEqual(few.code, 404)
         self.assertIn(b"6 hex digits are needed", few.body)
 
+    def test_hypothesis(self) -> None:
+        """What its author thought of a component stands in the lineage of what descends from it; a long one nowhere."""
+        author = self.hub.connect("AI_1")
+        share = claiming("first", 0.5)
+        share["component"]["manifest"]["hypothesis"] = "x" * 1001
+        author.send("os_component_share", share)
+        self.assertEqual(author.errors(), ["invalid_message"])
+        share["component"]["manifest"]["hypothesis"] = "newcomers <b>prove</b> themselves"
+        author.send("os_component_share", share)
+        first = self.ask("/api/components/first").json
+        self.assertEqual(first["component"]["manifest"]["hypothesis"], "newcomers <b>prove</b> themselves")
+        author.send("os_component_share", claiming("second", 0.6, [first["digest"], "9" * 64]))
+        found = self.ask("/api/components/second").json["lineage"]
+        self.assertEqual([step["hypothesis"] for step in found], ["newcomers <b>prove</b> themselves", ""])
+
     def test_progress(self) -> None:
         """For each task the steps by which what others confirmed rose, with what hand-made policies reach on it."""
         author, peer, other = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
