@@ -67,6 +67,8 @@ function timeLine(session) {
 const linked = ({ component, held }) => (held ? h("a", { href: `#/component/${encodeURIComponent(held)}` }, component) : component);
 
 function told(step) {
+  // Whatever a stranger says stands in quotation marks, and is text alone.
+  if (step.what === "note") return [`${step.by} writes: `, h("q", { class: "stranger" }, step.note)];
   const words = [`${step.by}: ${step.what}`];
   if (step.task) words.push(`on ${step.task}`);
   if (step.objective) words.push(`for ${step.objective}`);
