@@ -17,6 +17,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from kernelnet.observations import Observation
+from kernelnet.provenance import ModelCosts, Provenance
 from kernelnet.untrusted import Digest
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Hint",
     "Level",
     "Manifest",
+    "ModelCosts",
     "Name",
     "OSFeature",
     "Pattern",
@@ -151,24 +153,6 @@ class Report(Struct, frozen=True, omit_defaults=True):
     engine: str
     splits: dict[str, SplitScore]
     parts: list[Report] = []
-
-
-class Provenance(Struct, frozen=True, omit_defaults=True):
-    """
-    Language model that wrote a component's structure, as its author tells; nobody can check it.
-
-    @ivar model: its name; C{prompt}: SHA-256 of what it was asked.
-    @ivar tokens: of question and answer; 0: the server didn't say.
-    @ivar usd: by list prices; C{None}: unknown.
-    @ivar calls: number of calls that the author's trainer had made by then, and C{spent_usd} what all of them cost.
-    """
-
-    model: Name
-    prompt: Digest
-    tokens: Annotated[int, Meta(ge=0, le=10**12)] = 0
-    usd: Annotated[float, Meta(ge=0, le=1e9)] | None = None
-    calls: Annotated[int, Meta(ge=0, le=10**12)] = 0
-    spent_usd: Annotated[float, Meta(ge=0, le=1e9)] | None = None
 
 
 MAX_HYPOTHESIS = 1000
@@ -365,6 +349,7 @@ class SearchProgress(Struct, omit_defaults=True):
     @ivar train: best level on the training part of the trace as it is; C{validation}: on the validation part.
     @ivar sessions: ids of the collaboration sessions that are worked on, or whose turn comes.
     @ivar rounds: number of searches of its own that have ended since the trainer started.
+    @ivar costs: of the language models that it asks; C{None}: it asks none, or doesn't say.
     """
 
     task: TaskDescription
@@ -373,6 +358,7 @@ class SearchProgress(Struct, omit_defaults=True):
     validation: Level | None = None
     sessions: Annotated[list[Annotated[str, Meta(max_length=128)]], Meta(max_length=16)] = []
     rounds: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    costs: ModelCosts | None = None
 
 
 class Hint(Struct, omit_defaults=True):

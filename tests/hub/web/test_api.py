@@ -396,6 +396,7 @@ class ApiTests(WebTestCase):
                 peer.send("performance_report", report)
         for client, evaluations in ((author, 7), (peers[0], 5)):
             told = {"task": SEARCH_PROGRESS["task"], "evaluations": evaluations, "rounds": 2}
+            told["costs"] = {"calls": evaluations, "accepted": 1, "tokens": 100, "usd": 0.25}
             client.send("heartbeat", {"progress": told})
         text = self.ask("/metrics").body.decode()
         for line in (
@@ -403,11 +404,17 @@ class ApiTests(WebTestCase):
             'kernelnet_best_in_hindsight_level{workbench="file_system"} 0.125',
             "kernelnet_evaluations_total 12.0",
             "kernelnet_rounds_total 4.0",
+            "kernelnet_llm_calls 12.0",
+            "kernelnet_llm_accepted 2.0",
+            "kernelnet_llm_tokens 200.0",
+            "kernelnet_llm_usd 0.5",
         ):
             self.assertIn(line, text.splitlines())
         (at,) = re.findall(r"^kernelnet_last_confirmation_time_seconds (\S+)$", text, re.M)
         self.assertEqual(rfc3339(float(at))[:19], TIMESTAMP[:19])
         self.assertNotIn("stranger", text)
+        (mine,) = (ai for ai in self.ask("/api/ais").json["ais"] if ai["id"] == "AI_1")
+        self.assertEqual(mine["progress"]["costs"], {"calls": 7, "accepted": 1, "tokens": 100, "usd": 0.25})
 
     def test_metricsOfAnyClock(self) -> None:
         """Whatever timestamp the wire takes of who confirms, metrics are told; without a zone it is UTC."""

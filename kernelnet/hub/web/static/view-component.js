@@ -1,7 +1,5 @@
-import { byOwner, h, level, levelWith, many, table, verdict, when } from "./dom.js";
+import { byOwner, h, level, levelWith, many, table, usd, verdict, when } from "./dom.js";
 import { get } from "./live.js";
-
-const usd = (value) => (typeof value === "number" ? `$${value.toFixed(4)}` : "cost unknown");
 
 export function component(name, other = "") {
   return { draw: () => draw(name, other) };
