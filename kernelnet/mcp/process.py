@@ -27,7 +27,7 @@ from twisted.python.logfile import LogFile
 from kernelnet.asyncio_bridge import inReactor
 from kernelnet.identity import JoinString, StateDirectory
 from kernelnet.interfaces import IComponentGenerator
-from kernelnet.learning.local_trainer import DEFAULT_GENERATOR, IntegratedKernelTrainer
+from kernelnet.learning.local_trainer import DEFAULT_GENERATOR
 from kernelnet.learning.tasks import benchesFor
 from kernelnet.mcp import http
 from kernelnet.mcp.folder import AgentFolder
@@ -133,10 +133,10 @@ class AgentProcess:
         return codes[0] if codes else 1
 
     def _trainer(self, reactor: Any) -> AgentTrainer:
-        from kernelnet.mcp.trainer import AgentTrainer
+        from kernelnet.mcp.trainer import AgentLearning, AgentTrainer
 
         it = self._settings
-        local = IntegratedKernelTrainer(
+        local = AgentLearning(
             it.specialization,
             it.traces,
             find(IComponentGenerator, DEFAULT_GENERATOR, "generator"),
@@ -144,6 +144,7 @@ class AgentProcess:
             it.aiId,
             workbenches=self._benches,
         )
+        local.told = self._workshop.account.told
         config = TrainerConfig(
             aiId=it.aiId,
             state=it.state,

@@ -12,7 +12,7 @@ from kernelnet.artifacts import Verdict
 from kernelnet.learning.ladder import rounded
 from kernelnet.mcp.errors import AgentError
 from kernelnet.mcp.peer import Peer
-from kernelnet.mcp.trainer import MAX_INVITATIONS, AgentTrainer
+from kernelnet.mcp.trainer import MAX_INVITATIONS, REQUEST_LASTS, AgentTrainer
 from kernelnet.message import MessageType as T
 from kernelnet.trainer.connection.config import TrainerConfig
 from kernelnet.trainer.storage.database import Changes
@@ -155,6 +155,27 @@ class InvitationTests(AgentTestCase):
         share, refusal = self.said()
         self.assertEqual((share.target_ai, share.payload["original_requestor"]), ("AI_2", "AI_2"))
         self.assertEqual((refusal.target_ai, refusal.payload["reason"]), ("AI_2", "it is too hard"))
+
+    @inlineCallbacks
+    def test_requestEnds(self) -> Any:
+        """A request that the agent does not come to ends with a reason, so long after it came, restarts or not."""
+        self.trainer.wallClock = lambda: 1_000_000.0
+        request = {"original_request": {"feature": "file_system", "requirements": {}}, "requestor": "AI_2"}
+        yield self.hear(self.message(T.FEATURE_REQUEST, request))
+        yield self.do(self.trainer._expire())
+        yield self.trainer.store.close()
+        yield self.begin()
+        self.connect()
+        yield self.hear(self.sync(resumed=True))
+        self.trainer.wallClock = lambda: 1_000_000.0 + REQUEST_LASTS - 1
+        yield self.do(self.trainer._expire())
+        self.assertEqual([each.kind for each in self.peer.wishes.all()], ["feature_request"])
+        self.trainer.wallClock = lambda: 1_000_000.0 + REQUEST_LASTS
+        yield self.do(self.trainer._expire())
+        self.assertEqual(self.peer.wishes.all(), [])
+        (refusal,) = self.said(T.FEATURE_RESPONSE)
+        self.assertEqual(refusal.target_ai, "AI_2")
+        self.assertEqual(refusal.payload["reason"], "the agent did not come to it within 30 minutes")
 
     @inlineCallbacks
     def test_rests(self) -> Any:

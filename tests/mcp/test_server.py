@@ -21,7 +21,7 @@ from kernelnet.mcp.submission import MOST_AN_HOUR
 from kernelnet.mcp.tasks import TaskList
 from kernelnet.mcp.workshop import Workshop
 from kernelnet.workbench.file_system import workbench
-from tests.mcp.agent import GOOD, SOUND, TASK, Agent, Refused
+from tests.mcp.agent import CAPACITY, GOOD, SOUND, TASK, Agent, Refused
 
 _ENDLESS = SOUND.replace("u32 victim = hand;", "u32 victim = hand; for (volatile u32 i = 0; i < 100000; i++);")
 _OUTSIDE = SOUND.replace("return victim;", "return victim == 7 ? capacity : victim;")
@@ -147,6 +147,22 @@ class ServerTests(SynchronousTestCase):
             same = await agent.call("compare", task=TASK, a="lru", b="lru", split="train")
             self.assertEqual(same["mean_gain_of_a"], 0)
             self.assertIn("no difference", same["words"])
+
+        self.withAgent(work)
+
+    def test_account(self) -> None:
+        """What an agent measures and tunes is counted by task, with the best levels, as a search's is."""
+        self.assertEqual(self.workshop.account.told(), {})
+
+        async def work(agent: Agent) -> None:
+            good = await agent.call("measure", task=TASK, source=GOOD)
+            await agent.call("measure", task=TASK, source="lru")
+            told = self.workshop.account.told()
+            self.assertEqual(told["scenario"]["settings"], {"capacity": CAPACITY})
+            levels = {split: good[split]["level"] for split in ("train", "validation")}
+            self.assertEqual(told["search"], {"evaluations": 2, **levels})
+            tuned = await agent.call("tune", task=TASK, source=GOOD, seconds=60, evaluations=20)
+            self.assertEqual(self.workshop.account.told()["search"]["evaluations"], 2 + tuned["evaluations"])
 
         self.withAgent(work)
 
