@@ -12,5 +12,6 @@ is the agent.  It needs the extra C{[mcp]}.
   - C{trainer}: the trainer whose components an agent writes; C{peer}: what of it the tools show; C{wishes}: what peers
     ask of the agent
   - C{jobs}: what takes longer than a call; C{folder}: the one folder that tools read and write
+  - C{client}: for scripts, on the other side of the protocol
   - C{strangers}: peers' words, bounded and marked; C{errors}: an agent's mistakes
 """
