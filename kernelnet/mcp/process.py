@@ -10,7 +10,6 @@ thread of its own, would have every look at the trainer cross threads.)  Without
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -189,8 +188,10 @@ class AgentProcess:
             await inReactor(lambda: _stopped(trainer))
         self._log.flush()
         if not stopped.done():
-            with contextlib.suppress(BrokenPipeError):  # a client that has gone is no failure
+            try:
                 serving.result()
+            except* BrokenPipeError:  # a client that has gone is no failure; the SDK's tasks tell it in a group
+                pass
             return 0
         # The thread that reads standard input can't be woken, and would keep the process.
         sys.stderr.flush()

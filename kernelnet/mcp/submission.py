@@ -95,6 +95,10 @@ class Guard:
         @raise AgentError: too much was submitted.
         """
         scenario = task.open()
+        known = self._known(scenario) if cheaperThan is None else None
+        if known is not None and known.wasm == draft.wasm:
+            why = f"refused: this very module is known already, {known.id}; the submission doesn't count"
+            return Submitted(False, task.name, draft.name, why, self.left(task.name)), None
         self._count(task.name)
         work.tell(0.1, "the guard measures it on variants of the trace that its own module draws")
         candidate = Candidate(draft.source, parents, (), note[:MAX_NOTE], hypothesis=note[:MAX_HYPOTHESIS])
@@ -105,7 +109,7 @@ class Guard:
             seed=0,
             objective="score" if cheaperThan is None else "fuel",
             parent=cheaperThan,
-            known=None if cheaperThan is not None else self._known(scenario),
+            known=known,
         )
         left = self.left(task.name)
         if component is None:
