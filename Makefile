@@ -1,4 +1,5 @@
 # make demo    the main job on this machine: a hub and trainers that learn from a real trace
+#              (ARGS=--agent: with an agent among them, by script, which uses kernelnet mcp)
 # make test    all tests, side by side: more of them at once than there are cores, since many wait
 # make check   ruff, mypy, the documentation, all tests, 90 seconds of fuzzing: what a change must pass
 # make lint    ruff and mypy alone
@@ -33,7 +34,7 @@ STALE := $(shell test -f $(VENV)/.made || exit 0; \
 .PHONY: demo test check lint docs dist screenshots soak abuse fuzz mutate bench clean stale
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/.trainer
+demo: $(VENV)/$(if $(findstring --agent,$(ARGS)),.mcp,.trainer)
 	$(BIN)/kernelnet demo $(ARGS)
 
 test: $(VENV)/.test
@@ -112,9 +113,13 @@ $(VENV)/.trainer: $(VENV)/.made setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[trainer]'
 	@touch $@
 
+$(VENV)/.mcp: $(VENV)/.made setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mcp]'
+	@touch $(VENV)/.trainer $@
+
 $(VENV)/.test: $(VENV)/.made setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
-	@touch $(VENV)/.trainer $@
+	@touch $(VENV)/.trainer $(VENV)/.mcp $@
 
 $(VENV)/.docs: $(VENV)/.made setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
@@ -122,4 +127,4 @@ $(VENV)/.docs: $(VENV)/.made setup.cfg pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.made setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	@touch $(VENV)/.trainer $(VENV)/.test $(VENV)/.docs $@
+	@touch $(VENV)/.trainer $(VENV)/.mcp $(VENV)/.test $(VENV)/.docs $@

@@ -17,10 +17,12 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from kernelnet.observations import Observation
+from kernelnet.provenance import ModelCosts, Provenance
 from kernelnet.untrusted import Digest
 
 __all__ = [
     "AI_ID",
+    "MAX_HYPOTHESIS",
     "MAX_PROGRESS",
     "SPECIALIZATIONS",
     "AiId",
@@ -32,6 +34,7 @@ __all__ = [
     "Hint",
     "Level",
     "Manifest",
+    "ModelCosts",
     "Name",
     "OSFeature",
     "Pattern",
@@ -152,22 +155,8 @@ class Report(Struct, frozen=True, omit_defaults=True):
     parts: list[Report] = []
 
 
-class Provenance(Struct, frozen=True, omit_defaults=True):
-    """
-    Language model that wrote a component's structure, as its author tells; nobody can check it.
-
-    @ivar model: its name; C{prompt}: SHA-256 of what it was asked.
-    @ivar tokens: of question and answer; 0: the server didn't say.
-    @ivar usd: by list prices; C{None}: unknown.
-    @ivar calls: number of calls that the author's trainer had made by then, and C{spent_usd} what all of them cost.
-    """
-
-    model: Name
-    prompt: Digest
-    tokens: Annotated[int, Meta(ge=0, le=10**12)] = 0
-    usd: Annotated[float, Meta(ge=0, le=1e9)] | None = None
-    calls: Annotated[int, Meta(ge=0, le=10**12)] = 0
-    spent_usd: Annotated[float, Meta(ge=0, le=1e9)] | None = None
+MAX_HYPOTHESIS = 1000
+"""Characters of the longest hypothesis that goes with a component."""
 
 
 class Manifest(Struct, omit_defaults=True):
@@ -176,6 +165,7 @@ class Manifest(Struct, omit_defaults=True):
 
     @ivar parents: digests of the components it was made from.
     @ivar report: the claim; without one the component is unmeasured.
+    @ivar hypothesis: why its author thought that it would be better, before it was measured.
     """
 
     source_sha256: Digest
@@ -189,6 +179,7 @@ class Manifest(Struct, omit_defaults=True):
     parents: list[Digest] = []
     report: Report | None = None
     provenance: Provenance | None = None
+    hypothesis: Annotated[str, Meta(max_length=MAX_HYPOTHESIS)] = ""
 
 
 class Component(Struct, omit_defaults=True):
@@ -263,6 +254,7 @@ class Candidate:
     @ivar parameters: numbers from which a generator of the same kind could go on; published in the manifest.
     @ivar note: what it is, in one line for people.
     @ivar provenance: of a source that a language model wrote.
+    @ivar hypothesis: why it should be better, where its author said so; at most `MAX_HYPOTHESIS` characters.
     """
 
     source: str
@@ -270,6 +262,7 @@ class Candidate:
     parameters: tuple[float, ...] = ()
     note: str = ""
     provenance: Provenance | None = None
+    hypothesis: str = ""
 
 
 Base64 = r"^[A-Za-z0-9+/]*={0,2}\Z"
@@ -356,6 +349,7 @@ class SearchProgress(Struct, omit_defaults=True):
     @ivar train: best level on the training part of the trace as it is; C{validation}: on the validation part.
     @ivar sessions: ids of the collaboration sessions that are worked on, or whose turn comes.
     @ivar rounds: number of searches of its own that have ended since the trainer started.
+    @ivar costs: of the language models that it asks; C{None}: it asks none, or doesn't say.
     """
 
     task: TaskDescription
@@ -364,6 +358,7 @@ class SearchProgress(Struct, omit_defaults=True):
     validation: Level | None = None
     sessions: Annotated[list[Annotated[str, Meta(max_length=128)]], Meta(max_length=16)] = []
     rounds: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    costs: ModelCosts | None = None
 
 
 class Hint(Struct, omit_defaults=True):

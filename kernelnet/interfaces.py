@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Candidate,
         CodeBlock,
         Component,
+        ModelCosts,
         Pattern,
         PerformanceReport,
         Report,
@@ -47,6 +48,7 @@ __all__ = [
     "ILocalTrainer",
     "ILocalTrainerMaker",
     "INamed",
+    "IPaidGenerator",
     "IProblem",
     "IScenario",
     "IWorkbench",
@@ -312,6 +314,13 @@ class IJudgedGenerator(IComponentGenerator):
         """
 
 
+class IPaidGenerator(IJudgedGenerator):
+    """A generator that asks language models."""
+
+    def costs() -> ModelCosts:
+        """Any thread, at once.  Tell what all calls cost so far, in earlier runs too."""
+
+
 class ILocalTrainer(Interface):
     """The learning half of a trainer, without any network; methods return Deferreds and never block the reactor."""
 
@@ -349,7 +358,7 @@ class ILocalTrainer(Interface):
 
         C{search}, which peers are shown: C{evaluations}, the number of candidates measured on this task so far, and the
         best level on C{train} and on C{validation} of the trace as it is, or None.  C{ended}: C{scenario} and C{search}
-        of the search that ended last, or None.
+        of the search that ended last, or None.  C{costs}: a `kernelnet.artifacts.ModelCosts` as a dict, or None.
         """
 
     def stop() -> Deferred[None]:

@@ -48,6 +48,7 @@ from kernelnet.artifacts import (
     Text,
     Words,
 )
+from kernelnet.untrusted import MAX_NOTE
 
 __all__ = [
     "AI_ID",
@@ -257,15 +258,14 @@ class SessionStep(Struct, omit_defaults=True):
     One step of a collaboration session, as who did it tells it.
 
     @ivar by: who did it; C{what}: C{start} (the best that was there before, and whose it is), C{build}, C{improve},
-        C{measure} or C{send}, or C{decline}, whose C{note} says why.
+        C{measure} or C{send}; C{decline}, whose C{note} says why; C{note}, of which this is all.
     @ivar task: workbench, trace and settings that the score is about.
     @ivar note: for people.
     @ivar objective: of a build: C{score} or C{fuel}; C{parents}: digests of what it began with.
     @ivar hints: what of another bench it began with; of C{send}: what the component descends from.
     @ivar component: id of what came of it, C{None} if nothing passed the guard; C{digest}: its digest.
     @ivar score: on validation, in the workbench's unit; C{fuel}: there; C{level}: development level on held-out.
-    @ivar verdict: of a measurement.
-    @ivar seconds: how long it took.
+    @ivar verdict: of a measurement; C{seconds}: how long it took.
     """
 
     by: AiId
@@ -274,7 +274,7 @@ class SessionStep(Struct, omit_defaults=True):
     parents: Annotated[list[Digest], Meta(max_length=64)] = []
     hints: Annotated[list[Hint], Meta(max_length=16)] = []
     task: Annotated[str, Meta(max_length=256)] = ""
-    note: Annotated[str, Meta(max_length=256)] = ""
+    note: Annotated[str, Meta(max_length=MAX_NOTE)] = ""
     component: Name | None = None
     digest: Digest | None = None
     score: int | None = None
@@ -343,14 +343,14 @@ class CollaborationInvitation(Struct, omit_defaults=True):
 
 class CollaborationResponse(Struct, omit_defaults=True):
     """
-    C{accepted} or C{declined} from who was invited; C{expired} only from the hub.
+    C{accepted}, C{declined}: from who was invited; C{note}, by its C{reason}: from the two; C{expired}: from the hub.
 
     @ivar partner: (from the hub) who accepted; C{type}: (from the hub) the session's.
     @ivar transcript: of a session that is declined, the steps that were done.
     """
 
     session_id: Name
-    response: Annotated[str, Meta(pattern=r"^(accepted|declined|expired)\Z")]
+    response: Annotated[str, Meta(pattern=r"^(accepted|declined|note|expired)\Z")]
     reason: Text = ""
     partner: AiId | None = None
     type: CollaborationType | None = None

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-__all__ = ["MAX_REQUIREMENTS", "Digest", "LinePace", "finite", "isSmall", "plain", "weight"]
+__all__ = ["MAX_NOTE", "MAX_NOTES", "MAX_REQUIREMENTS", "Digest", "LinePace", "finite", "isSmall", "plain", "weight"]
 
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 """SHA-256 in hex."""
@@ -17,6 +17,12 @@ MAX_REQUIREMENTS = 16 * 1024
 
 MAX_REQUIREMENTS_WEIGHT = 16 * MAX_REQUIREMENTS
 """The same as `weight`: what has many small parts takes more than its text."""
+
+MAX_NOTE = 1000
+"""Characters of the longest note that somebody adds to a collaboration session."""
+
+MAX_NOTES = 16
+"""Number of notes that each of the two who take part may add to one session."""
 
 VALUE_BYTES = 128
 """

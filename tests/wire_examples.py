@@ -24,6 +24,7 @@ COMPONENT: dict[str, Any] = {
         "seed": 7,
         "parameters": [0.25, 3.0],
         "parents": [DIGEST],
+        "hypothesis": "newcomers prove themselves first",
         "provenance": {
             "model": "some-model",
             "prompt": DIGEST,
@@ -159,6 +160,7 @@ SEARCH_PROGRESS: dict[str, Any] = {
     "validation": -0.25,
     "sessions": ["s1"],
     "rounds": 3,
+    "costs": {"calls": 12, "accepted": 2, "tokens": 90_000, "usd": 0.375},
 }
 HEARTBEAT: dict[str, Any] = {"nonce": "n1", "reply_to": "n0", "seq": 9, "progress": SEARCH_PROGRESS}
 

@@ -12,7 +12,7 @@ import msgspec
 from rich.text import Text
 from rich.tree import Tree
 
-from kernelnet.artifacts import Report
+from kernelnet.artifacts import MAX_HYPOTHESIS, Report
 from kernelnet.cli.attestations import bundleOf, writeBundle
 from kernelnet.cli.common import cut, directory, jsonOption, noneOf, reading, stateOption, writeNew
 from kernelnet.cli.completion import aiIds, componentIds, exporterNames, workbenchNames
@@ -130,7 +130,7 @@ def show(component: str, state: Path | None, asJson: bool) -> None:
     console = plainConsole()
     console.print(Text(plain(entry.component.id), "bold"), Text(f"of {entry.author}, {_verdict(entry)}"))
     for label, value in _facts(entry):
-        console.print(Text(f"  {label:<12}", "dim").append(plain(value, 300), "not dim"), soft_wrap=True)
+        console.print(Text(f"  {label:<12}", "dim").append(plain(value, MAX_HYPOTHESIS), "not dim"), soft_wrap=True)
     report = entry.report
     if report is not None:
         columns = (
@@ -261,7 +261,11 @@ def _find(reader: Reader, name: str) -> Entry:
 
 def _facts(entry: Entry) -> list[tuple[str, str]]:
     component, manifest, report = entry.component, entry.component.manifest, entry.report
-    facts = [("digest", entry.digest), ("shared", entry.timestamp), ("what", component.description or component.title)]
+    hypothesis = manifest.hypothesis if manifest is not None else ""
+    what = component.description if component.description != hypothesis else ""
+    facts = [("digest", entry.digest), ("shared", entry.timestamp), ("what", what or component.title)]
+    if hypothesis:
+        facts.append(("hypothesis", f"“{hypothesis}”, in its author's words"))
     if manifest is not None:
         parameters = ", ".join(f"{value:g}" for value in manifest.parameters)
         facts += [
@@ -327,4 +331,7 @@ def _grow(tree: Tree, ancestors: list[Ancestor]) -> None:
         name = (
             f"{ancestor.digest[:12]} (not here)" if entry is None else f"{plain(entry.component.id)}  {_level(entry)}"
         )
-        _grow(tree.add(Text(name + gain)), ancestor.parents)
+        branch = tree.add(Text(name + gain))
+        if entry is not None and entry.component.manifest is not None and entry.component.manifest.hypothesis:
+            branch.label = Text.assemble(name + gain, f"\n“{plain(entry.component.manifest.hypothesis, 200)}”")
+        _grow(branch, ancestor.parents)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import shlex
@@ -28,7 +29,7 @@ from kernelnet.cli.outcome_table import printDetails, printOutcome
 from kernelnet.cli.outcomes import Outcome, outcomes
 from kernelnet.cli.progress import progress
 from kernelnet.cli.report import writeReport
-from kernelnet.cli.tables import plainConsole
+from kernelnet.cli.tables import Column, plainConsole, printRows
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
 from kernelnet.hub.storage.offline import databaseOf
@@ -41,6 +42,14 @@ from kernelnet.workbench.errors import WorkbenchError
 __all__ = ["Demo", "DemoError"]
 
 SPECIALIZATIONS = ("file_system", "process_manager", "networking", "performance", "security", "graphics", "general")
+
+BESIDE_AGENT = ("process_manager", "general", "graphics")
+"""
+The same beside an agent: none complements another, so they decline each other's third invitation, and the
+agent, who takes longer to answer, has some left.
+"""
+
+AGENT = "AGENT"
 
 TRACED = "file_system"
 """The workbench of the traces that a user gives."""
@@ -63,11 +72,21 @@ class Demo:
     @param traces: absolute paths; empty: the traces that ship.
     @param keep: the state directory to use; it must be new or empty.
     @param details: print every component and collaboration, too.
+    @param agent: have an agent by script among them.
     """
 
     def __init__(
-        self, minutes: float, traces: list[Path], trainers: int, keep: Path | None, details: bool = False
+        self,
+        minutes: float,
+        traces: list[Path],
+        trainers: int,
+        keep: Path | None,
+        details: bool = False,
+        *,
+        agent: bool = False,
     ) -> None:
+        if agent and importlib.util.find_spec("mcp") is None:
+            raise DemoError("--agent needs mcp: pip install 'kernelnet[mcp]'")
         try:
             for trace in traces:
                 find(IWorkbench, TRACED, "workbench").scenario(trace, {})
@@ -77,6 +96,7 @@ class Demo:
         self.details = details
         self.traces = traces
         self.ais = [f"AI_{i + 1}" for i in range(trainers)]
+        self.agent = agent
         if keep is None:
             keep = Path(tempfile.mkdtemp(prefix="kernelnet-demo-"))
         elif keep.exists() and any(keep.iterdir()):
@@ -106,7 +126,10 @@ class Demo:
             watch = control_client.call(self.state, {"command": "dashboard"})["url"]
             self.console.print(f"watch it in a browser (this address works once): {watch}", soft_wrap=True)
             for i, aiId in enumerate(self.ais):
-                self._startTrainer(aiId, SPECIALIZATIONS[i % len(SPECIALIZATIONS)], port)
+                fields = BESIDE_AGENT if self.agent else SPECIALIZATIONS
+                self._startTrainer(aiId, fields[i % len(fields)], port)
+            if self.agent:
+                self._startAgent(port)
             self._watch()
             self._stop()
             self._perhapsEnd()
@@ -145,14 +168,12 @@ class Demo:
 
     # -- processes
 
-    def _start(self, name: str, *arguments: str) -> None:
-        twistd = Path(sys.executable).with_name("twistd")
-        program = str(twistd) if twistd.exists() else shutil.which("twistd") or "twistd"
+    def _start(self, name: str, *command: str) -> None:
         path = self.state.path / f"{name}.log"
         with open(path, "wb", opener=partial(os.open, mode=0o600)) as log, self._uninterrupted():
             # In a session of its own: Ctrl-C reaches this process alone, which ends the others in order.
             self._processes[name] = subprocess.Popen(
-                [program, "-n", *arguments],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -162,7 +183,7 @@ class Demo:
 
     def _startHub(self) -> int:
         """@return: the port it listens on."""
-        self._start("hub", "kernelhub", "--port", "0", "--state", str(self.state.path))
+        self._start("hub", _program("twistd"), "-n", "kernelhub", "--port", "0", "--state", str(self.state.path))
         deadline = time.monotonic() + HUB_STARTS
         while time.monotonic() < deadline:
             self._check("hub")
@@ -173,11 +194,23 @@ class Demo:
         raise DemoError(f"the hub did not start within {HUB_STARTS:.0f} s: see {self.state.path / 'hub.log'}")
 
     def _startTrainer(self, aiId: str, specialization: str, port: int) -> None:
-        arguments = ["kerneltrainer", "--id", aiId, "--specialization", specialization]
+        arguments = [_program("twistd"), "-n", "kerneltrainer", "--id", aiId, "--specialization", specialization]
         arguments += ["--hub", f"localhost:{port}", "--state", str(self.state.path), "--minutes", str(self.minutes)]
         for trace in self.traces:
             arguments += ["--workbench", TRACED, "--trace", str(trace)]
         self._start(aiId, *arguments)
+
+    def _startAgent(self, port: int) -> None:
+        where = ["--state", str(self.state.path), "--hub", f"localhost:{port}", "--id", AGENT]
+        serve = [_program("kernelnet"), "mcp", *where, "--specialization", TRACED]
+        for trace in self.traces:
+            serve += ["--trace", str(trace)]
+        told = ["--seconds", str(self.minutes * 60), "--steps", str(self._steps)]
+        self._start(AGENT, sys.executable, "-m", "kernelnet.cli.demo_agent", *told, "--", *serve)
+
+    @property
+    def _steps(self) -> Path:
+        return self.state.path / f"{AGENT}.steps"
 
     def _check(self, name: str) -> None:
         code = self._processes[name].poll()
@@ -188,7 +221,7 @@ class Demo:
     def _stop(self) -> None:
         """End the trainers first, side by side, then the hub, which so gets their last words."""
         with self._uninterrupted():
-            for group in (self.ais, ["hub"]):
+            for group in ([*self.ais, AGENT], ["hub"]):
                 processes = {name: self._processes[name] for name in group if name in self._processes}
                 for process in processes.values():
                     process.send_signal(signal.SIGTERM)
@@ -276,6 +309,8 @@ class Demo:
             printDetails(self.console, found, completed)
         self.console.print()
         printOutcome(self.console, found, self._first)
+        if self.agent:
+            self._printAgent()
         good = [one for one in found if one.level is not None and one.level > 0]
         if len(self.ais) == 1:
             self.console.print("One trainer has no peer that could confirm its components: use --trainers 2.")
@@ -287,6 +322,13 @@ class Demo:
         for line in self._next(found, page):
             self.console.print(line, soft_wrap=True)
         return 0 if good else 1
+
+    def _printAgent(self) -> None:
+        """Say what the agent did, and what came of each step."""
+        lines = self._steps.read_text().splitlines() if self._steps.exists() else []
+        rows = [(f"{one['at']:.0f}", one["what"], plain(one["came"], 400)) for one in map(json.loads, lines)]
+        self.console.print(f"\nThe agent {AGENT} by its tools (a script; log: {self.state.path / AGENT}.log):")
+        printRows((Column("after s", right=True), Column("what it did"), Column("what came of it", least=20)), rows)
 
     def _tasks(self) -> list[TaskDescription]:
         """All that the trainers worked on, whether they found anything or not."""
@@ -317,6 +359,12 @@ def firstConfirmed(state: Path) -> tuple[datetime, str, str] | None:
     with databaseOf(state).reading() as reader:
         first = reader.log.firstConfirmation()
     return (datetime.fromisoformat(first.timestamp), first.componentId, first.reporter) if first else None
+
+
+def _program(name: str) -> str:
+    """A program of ours: beside this interpreter, else on the path."""
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.exists() else shutil.which(name) or name
 
 
 def _lastLine(path: Path) -> str:

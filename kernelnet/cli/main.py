@@ -97,12 +97,15 @@ def main() -> None:
     help="Keep database, logs and report in this folder [default: a new temporary one].",
 )
 @click.option("--details", is_flag=True, help="Print every component and collaboration, too.")
-def demo(minutes: float, traces: tuple[Path, ...], trainers: int, keep: Path | None, details: bool) -> None:
+@click.option("--agent", is_flag=True, help="Have an agent by script among them, which uses kernelnet mcp.")
+def demo(  # noqa: PLR0917
+    minutes: float, traces: tuple[Path, ...], trainers: int, keep: Path | None, details: bool, agent: bool
+) -> None:
     """Run a hub and trainers on this machine, over TLS, and show what they find."""
     from kernelnet.cli.demo import Demo, DemoError
 
     try:
-        code = Demo(minutes, [t.absolute() for t in traces], trainers, keep, details).run()
+        code = Demo(minutes, [t.absolute() for t in traces], trainers, keep, details, agent=agent).run()
     except DemoError as e:
         raise click.ClickException(str(e)) from None
     raise SystemExit(code)

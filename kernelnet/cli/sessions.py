@@ -16,7 +16,7 @@ from rich.text import Text
 from kernelnet.cli.common import jsonOption, limitOption, reading, stateOption
 from kernelnet.cli.tables import Column, plainConsole, printRows
 from kernelnet.hub.views import sessions as views
-from kernelnet.untrusted import plain
+from kernelnet.untrusted import MAX_NOTE, plain
 
 __all__ = ["completedRows", "completedTables", "sessions"]
 
@@ -133,6 +133,8 @@ def told(step: Step, task: str = "") -> str:
     """A step of a transcript in one line.  @param task: what the step before was about."""
     if step["what"] == "decline":
         return f"{step['by']} declined: {plain(step.get('note', ''))}"
+    if step["what"] == "note":
+        return f"{step['by']} writes: “{plain(step.get('note', ''), MAX_NOTE)}”"
     words = f"{step['by']}: {plain(step['what'])}" + (f" for {plain(step['objective'])}" if "objective" in step else "")
     if step.get("parents"):
         words += f" from {', '.join(digest[:10] for digest in step['parents'][:4])}"

@@ -22,9 +22,9 @@ from twisted.plugin import IPlugin
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
-from kernelnet.artifacts import Component, Pattern, PerformanceReport, TaskDescription
+from kernelnet.artifacts import Component, ModelCosts, Pattern, PerformanceReport, TaskDescription
 from kernelnet.asyncio_bridge import inReactor
-from kernelnet.interfaces import IComponentGenerator, ILocalTrainer, ILocalTrainerMaker, IWorkbench
+from kernelnet.interfaces import IComponentGenerator, ILocalTrainer, ILocalTrainerMaker, IPaidGenerator, IWorkbench
 from kernelnet.learning.demo import demo
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.search_account import SearchAccounts, TaskAccount
@@ -137,8 +137,15 @@ class IntegratedKernelTrainer:
             },
             "search": None if run is None else _told(self._account, run.measured),
             "ended": self._ended,
+            "costs": self._costs(),
             "tasks": msgspec.to_builtins(self._selection.every),
         }
+
+    def _costs(self) -> dict[str, Any] | None:
+        """Of the language models that the generator asks, if it asks any."""
+        generator = self._generator
+        costs: ModelCosts | None = generator.costs() if IPaidGenerator.providedBy(generator) else None
+        return None if costs is None else msgspec.to_builtins(costs)
 
     def stop(self) -> Deferred[None]:
         self._stopping = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from kernelnet.artifacts import Candidate, Component, Manifest, Report
+from kernelnet.artifacts import MAX_HYPOTHESIS, Candidate, Component, Manifest, Report
 from kernelnet.interfaces import IScenario
 from kernelnet.workbench.compiler import compileC, compilerVersion
 
@@ -71,6 +71,7 @@ def makeComponent(
         parameters=list(candidate.parameters),
         report=measured.report,
         provenance=candidate.provenance,
+        hypothesis=candidate.hypothesis[:MAX_HYPOTHESIS],
     )
     component = Component(
         id="unnamed",

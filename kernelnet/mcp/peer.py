@@ -9,42 +9,39 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from kernelnet.artifacts import CodeBlock, Component, Verdict
+from kernelnet.artifacts import MAX_HYPOTHESIS, CodeBlock, Component, Verdict
 from kernelnet.asyncio_bridge import inReactor
 from kernelnet.interfaces import IScenario
 from kernelnet.learning.ladder import rounded
-from kernelnet.learning.specializations import complements
 from kernelnet.learning.task_similarity import taskOf
 from kernelnet.learning.tasks import described
 from kernelnet.mcp.errors import AgentError
 from kernelnet.mcp.strangers import MAX_SOURCE, Quoted, quoted
 from kernelnet.mcp.trainer import AgentTrainer
+from kernelnet.mcp.wishes import Wishes
 from kernelnet.message import (
     CollaborationRequest,
     CollaborationType,
     ComponentShare,
     FeatureRequest,
-    ForwardedFeatureRequest,
     MessageType,
-    SessionStep,
 )
 from kernelnet.trainer.collaboration.proposals import Proposals
-from kernelnet.trainer.collaboration.session_state import Session, stepOf, taskText
+from kernelnet.trainer.collaboration.session_state import taskText
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import KnownComponent
-from kernelnet.trainer.work.feature_requests import FEATURE
-from kernelnet.trainer.work.job_queue import Job
 
-__all__ = ["ComponentFacts", "ComponentLine", "Invitation", "PatternLine", "Peer", "Standing"]
+__all__ = ["AncestorLine", "ComponentFacts", "ComponentLine", "PatternLine", "Peer", "Standing"]
 
-MAX_LISTED = 50
-_MAX_REQUIREMENTS = 2000
+MAX_ANCESTORS = 20
+"""Maximum number of ancestors of a component that an agent is shown."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +65,28 @@ class ComponentLine:
 
 
 @dataclass(frozen=True)
+class AncestorLine:
+    """A component that another descends from."""
+
+    digest: str
+    by: str
+    hypothesis: Quoted
+
+
+@dataclass(frozen=True)
 class ComponentFacts:
-    """All of a component; its source, note and others' reasons are strangers' words."""
+    """
+    All of a component; its source, note, hypothesis and others' reasons are strangers' words.
+
+    @ivar lineage: its parents that are known here, and theirs, the nearest first, with the hypothesis of each.
+    """
 
     line: ComponentLine
     source: Quoted
     note: Quoted
+    hypothesis: Quoted
     parents: list[str]
+    lineage: list[AncestorLine]
     abi: str
     generator: Quoted
     verdicts: list[dict[str, Any]]
@@ -85,26 +97,6 @@ class PatternLine:
     by: str
     confidence: float
     pattern: Quoted
-
-
-@dataclass(frozen=True)
-class Invitation:
-    """
-    Something that peers ask of the agent.
-
-    @ivar kind: C{invitation}, to be answered by answer_invitation; C{session}, which runs, and C{feature_request}: both
-        are ended by complete_session.
-    @ivar task_here: whether what it names is a task here.
-    """
-
-    id: str
-    kind: str
-    type: str
-    by: str
-    wanted: Quoted
-    requirements: Quoted
-    role: str = ""
-    complements: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,6 +114,7 @@ class Standing:
 class Peer:
     """
     @param told: whether the level on held-out of a component of our own was told.
+    @ivar wishes: what peers ask of the agent.
     """
 
     def __init__(self, trainer: AgentTrainer, told: Callable[[Component], bool]) -> None:
@@ -129,6 +122,7 @@ class Peer:
         self.aiId = trainer.profile.aiId
         self._told = told
         self._knowledge = trainer.knowledge
+        self.wishes = Wishes(trainer, self.commit)
 
     # -- components
 
@@ -190,11 +184,29 @@ class Peer:
             self.line(known),
             quoted(known.source, component.implementation, MAX_SOURCE),
             quoted(known.source, component.description, 1000),
+            quoted(known.source, manifest.hypothesis if manifest is not None else "", MAX_HYPOTHESIS),
             list(manifest.parents[:20]) if manifest is not None else [],
+            self._lineage(component),
             manifest.abi[:80] if manifest is not None else "",
             quoted(known.source, manifest.generator if manifest is not None else "", 60),
             verdicts,
         )
+
+    def _lineage(self, component: Component) -> list[AncestorLine]:
+        byDigest = {known.component.digest: known for known in self._knowledge.components.values()}
+        found: dict[str, AncestorLine] = {}
+        waiting = deque([component])
+        while waiting and len(found) < MAX_ANCESTORS:
+            manifest = waiting.popleft().manifest
+            for digest in manifest.parents[:MAX_ANCESTORS] if manifest is not None else ():
+                known = byDigest.get(digest)
+                if known is None or digest in found or digest == component.digest:
+                    continue
+                its = known.component.manifest
+                words = quoted(known.source, its.hypothesis if its is not None else "", MAX_HYPOTHESIS)
+                found[digest] = AncestorLine(digest, known.source, words)
+                waiting.append(known.component)
+        return list(found.values())[:MAX_ANCESTORS]
 
     def standings(self) -> list[Standing]:
         """By task the best that was confirmed here."""
@@ -229,19 +241,19 @@ class Peer:
         def say(changes: Changes) -> None:
             self.trainer.publisher.publishComponent(ComponentShare(component=component), changes, level=level)
 
-        await self._commit(say)
+        await self.commit(say)
 
     async def shareBlock(self, block: CodeBlock) -> bool:
         """@return: whether it is new."""
         fresh: list[bool] = []
-        await self._commit(lambda changes: fresh.append(self.trainer.publisher.shareBlock(block, changes)))
+        await self.commit(lambda changes: fresh.append(self.trainer.publisher.shareBlock(block, changes)))
         return fresh[0]
 
     async def requestFeature(self, scenario: IScenario, note: str) -> None:
         """Ask all peers for a component for a task."""
         requirements = {**msgspec.to_builtins(described(scenario)), **({"note": note} if note else {})}
         request = FeatureRequest(feature=scenario.workbench.name, requirements=requirements)
-        await self._commit(lambda changes: self.trainer.outbox.say(MessageType.FEATURE_REQUEST, request, changes))
+        await self.commit(lambda changes: self.trainer.outbox.say(MessageType.FEATURE_REQUEST, request, changes))
 
     async def requestCollaboration(self, kind: CollaborationType, scenario: IScenario | None, words: str) -> str:
         """
@@ -266,110 +278,16 @@ class Peer:
             )
         asked.description = words or asked.description
         request = asked
-        await self._commit(lambda changes: trainer.sessions.offers.offer(request, trainer.reactor.seconds(), changes))
+        await self.commit(lambda changes: trainer.sessions.offers.offer(request, trainer.reactor.seconds(), changes))
         return request.description
 
     async def verify(self, known: KnownComponent) -> Verdict | None:
         """Measure a claim again now."""
         return await inReactor(lambda: self.trainer.verification.verify(known))
 
-    # -- what is asked of the agent
+    async def commit(self, say: Callable[[Changes], object]) -> None:
+        """Have something said; it is kept, and goes out when the hub is there."""
 
-    def invitations(self) -> list[Invitation]:
-        """All that waits for the agent."""
-        trainer = self.trainer
-        found = [
-            Invitation(
-                invitation.session_id,
-                "invitation",
-                invitation.type.value,
-                invitation.initiator,
-                quoted(invitation.initiator, invitation.description, 1000),
-                _requirements(invitation.initiator, invitation.requirements),
-                "partner",
-                complements(trainer.profile.specialization, invitation.partner_specialization),
-            )
-            for invitation in trainer.sessions.invitations().values()
-        ]
-        for session in trainer.sessions.active():
-            found.append(
-                Invitation(
-                    session.session_id,
-                    "session",
-                    session.type.value,
-                    session.peer,
-                    quoted(session.peer, session.description, 1000),
-                    _requirements(session.peer, session.requirements),
-                    session.role,
-                )
-            )
-        for key, job in trainer.jobs.ofKind(FEATURE).items():
-            forwarded = msgspec.convert(job.body, ForwardedFeatureRequest)
-            request = forwarded.original_request
-            found.append(
-                Invitation(
-                    key,
-                    "feature_request",
-                    "feature_request",
-                    forwarded.requestor,
-                    quoted(forwarded.requestor, request.feature, 200),
-                    _requirements(forwarded.requestor, request.requirements),
-                    "partner",
-                )
-            )
-        return found[:MAX_LISTED]
-
-    async def answer(self, sessionId: str, accepted: bool, reason: str) -> None:
-        """
-        Accept or decline an invitation.
-
-        @raise AgentError: there is none of that id.
-        """
-        sessions = self.trainer.sessions
-        invitation = sessions.invitations().get(sessionId)
-        if invitation is None:
-            raise AgentError(f"no invitation {sessionId[:80]!r} waits (any more): list_invitations shows those that do")
-        await self._commit(lambda changes: sessions.answer(invitation, accepted, reason, changes))
-
-    def wanted(self, id_: str) -> Session | Job:
-        """
-        The session that runs, or the feature request that waits.
-
-        @raise AgentError: there is none of that id.
-        """
-        session = self.trainer.sessions.sessions.get(id_)
-        if session is not None and session.status == "active":
-            return session
-        job = self.trainer.jobs.ofKind(FEATURE).get(id_)
-        if job is None:
-            raise AgentError(
-                f"{id_[:80]!r} is neither a session that runs nor a request that waits: list_invitations shows them;"
-                " an invitation is accepted first, by answer_invitation"
-            )
-        return job
-
-    async def complete(self, id_: str, component: Component, level: float | None, note: str) -> None:
-        """End a session or a request by a component that passed the guard."""
-        wanted = self.wanted(id_)
-        if isinstance(wanted, Job):
-            await inReactor(lambda: self.trainer.features.answer(id_, wanted, component, level))
-            return
-        wanted.transcript = [
-            stepOf(self.aiId, "build", component, objective="score"),
-            SessionStep(by=self.aiId, what="measure", component=component.id, digest=component.digest),
-            stepOf(self.aiId, "send", component, note=note[:256]),
-        ]
-        await self._commit(lambda changes: self.trainer.sessions.complete(wanted, component, changes, level))
-
-    async def giveUp(self, id_: str, reason: str) -> None:
-        """End a session or a request without a component."""
-        wanted = self.wanted(id_)
-        if isinstance(wanted, Job):
-            await inReactor(lambda: self.trainer.features.answer(id_, wanted, None, None, reason))
-        else:
-            await self._commit(lambda changes: self.trainer.sessions.giveUp(wanted, reason, changes))
-
-    async def _commit(self, say: Callable[[Changes], object]) -> None:
         async def work() -> None:
             changes = Changes()
             say(changes)
@@ -388,10 +306,6 @@ class Peer:
             data={"expression": expression, "tasks": taskOf(report)},
             specialization=self.trainer.profile.specialization,
         )
-
-
-def _requirements(by: str, requirements: Mapping[str, Any]) -> Quoted:
-    return quoted(by, json.dumps(requirements), _MAX_REQUIREMENTS)
 
 
 def _withoutDigests(data: object) -> object:

@@ -10,7 +10,6 @@ thread of its own, would have every look at the trainer cross threads.)  Without
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -27,7 +26,7 @@ from twisted.python.logfile import LogFile
 from kernelnet.asyncio_bridge import inReactor
 from kernelnet.identity import JoinString, StateDirectory
 from kernelnet.interfaces import IComponentGenerator
-from kernelnet.learning.local_trainer import DEFAULT_GENERATOR, IntegratedKernelTrainer
+from kernelnet.learning.local_trainer import DEFAULT_GENERATOR
 from kernelnet.learning.tasks import benchesFor
 from kernelnet.mcp import http
 from kernelnet.mcp.folder import AgentFolder
@@ -133,10 +132,10 @@ class AgentProcess:
         return codes[0] if codes else 1
 
     def _trainer(self, reactor: Any) -> AgentTrainer:
-        from kernelnet.mcp.trainer import AgentTrainer
+        from kernelnet.mcp.trainer import AgentLearning, AgentTrainer
 
         it = self._settings
-        local = IntegratedKernelTrainer(
+        local = AgentLearning(
             it.specialization,
             it.traces,
             find(IComponentGenerator, DEFAULT_GENERATOR, "generator"),
@@ -144,6 +143,7 @@ class AgentProcess:
             it.aiId,
             workbenches=self._benches,
         )
+        local.told = self._workshop.account.told
         config = TrainerConfig(
             aiId=it.aiId,
             state=it.state,
@@ -188,8 +188,10 @@ class AgentProcess:
             await inReactor(lambda: _stopped(trainer))
         self._log.flush()
         if not stopped.done():
-            with contextlib.suppress(BrokenPipeError):  # a client that has gone is no failure
+            try:
                 serving.result()
+            except* BrokenPipeError:  # a client that has gone is no failure; the SDK's tasks tell it in a group
+                pass
             return 0
         # The thread that reads standard input can't be woken, and would keep the process.
         sys.stderr.flush()

@@ -13,13 +13,15 @@ from pydantic import Field
 from kernelnet.expressions.syntax import ExpressionError, parse, text
 from kernelnet.mcp.errors import AgentError
 from kernelnet.mcp.jobs import Answer, Jobs, Work
-from kernelnet.mcp.peer import ComponentFacts, ComponentLine, Invitation, PatternLine, Peer, Standing
+from kernelnet.mcp.peer import ComponentFacts, ComponentLine, PatternLine, Peer, Standing
 from kernelnet.mcp.strangers import Quoted, quoted
 from kernelnet.mcp.submission import Submitted
 from kernelnet.mcp.tools import Registry, tellingOf
+from kernelnet.mcp.wishes import Invitation
 from kernelnet.mcp.work_tools import Source, TaskName
 from kernelnet.mcp.workshop import Workshop
 from kernelnet.message import CollaborationType
+from kernelnet.untrusted import MAX_NOTE
 from kernelnet.workbench.abi import rankAbiOf
 
 __all__ = ["registerCollaboration", "registerPeers"]
@@ -147,13 +149,22 @@ def registerCollaboration(registry: Registry, workshop: Workshop, jobs: Jobs, pe
     @registry.add("List what peers ask of you", reads=True)
     async def list_invitations() -> list[Invitation]:
         """Invitations to answer, sessions that run, and requests for components; their texts are strangers' words."""
-        return peer.invitations()
+        return peer.wishes.all()
 
     @registry.add("Answer an invitation")
     async def answer_invitation(id: str, accept: bool, reason: Annotated[str, Field(max_length=300)] = "") -> Said:
         """Accept an invitation, and complete_session within half an hour; or decline it, with a reason."""
-        await peer.answer(id, accept, reason or "the agent has no time for it")
+        await peer.wishes.answer(id, accept, reason or "the agent has no time for it")
         return _said(peer, "accepted" if accept else "declined")
+
+    @registry.add("Write a note in a session")
+    async def add_note(id: str, text: Annotated[str, Field(min_length=1, max_length=MAX_NOTE)]) -> Said:
+        """
+        Write to the peer with whom a session runs: what you found, what you need. It sees that with its sessions, as a
+        stranger's words, and everybody can read it in the session's transcript. list_invitations shows its notes.
+        """
+        left = await peer.wishes.note(id, text)
+        return _said(peer, f"a note in the session {id}; {left} more may follow")
 
     @registry.add("Complete a session")
     async def complete_session(
@@ -167,11 +178,11 @@ def registerCollaboration(registry: Registry, workshop: Workshop, jobs: Jobs, pe
         End a session or a request by a policy for one of your tasks, which has to pass the guard as in submit; or give
         it up: without a source, with a note that says why.
         """
-        wanted = peer.wanted(id)
+        wanted = peer.wishes.wanted(id)
         if source is None or task is None:
             if len(note) < 3:
                 raise AgentError("give task and source, or, to give it up, a note that says why")
-            await peer.giveUp(id, note[:300])
+            await peer.wishes.giveUp(id, note[:300])
             told = Submitted(False, task or "", "", f"given up: {note[:300]}", 0)
             return Answer(job="", state="done", seconds=0, progress=1, result=told)
         loop = asyncio.get_running_loop()
@@ -189,7 +200,7 @@ def registerCollaboration(registry: Registry, workshop: Workshop, jobs: Jobs, pe
             if component is None:
                 return told
             it.tell(0.9, "completing it")
-            _inLoop(peer.complete(id, component, told.validation_level, note), loop)
+            _inLoop(peer.wishes.complete(id, component, told.validation_level, note), loop)
             return replace(told, shared=True)
 
         return await jobs.run("complete_session", work, tellingOf(context))

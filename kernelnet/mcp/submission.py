@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kernelnet.artifacts import Candidate, Component
+from kernelnet.artifacts import MAX_HYPOTHESIS, Candidate, Component
 from kernelnet.interfaces import IScenario
 from kernelnet.learning.acceptance import accept
 from kernelnet.learning.ladder import rungAfter
@@ -95,9 +95,13 @@ class Guard:
         @raise AgentError: too much was submitted.
         """
         scenario = task.open()
+        known = self._known(scenario) if cheaperThan is None else None
+        if known is not None and known.wasm == draft.wasm:
+            why = f"refused: this very module is known already, {known.id}; the submission doesn't count"
+            return Submitted(False, task.name, draft.name, why, self.left(task.name)), None
         self._count(task.name)
         work.tell(0.1, "the guard measures it on variants of the trace that its own module draws")
-        candidate = Candidate(draft.source, parents, (), note[:MAX_NOTE])
+        candidate = Candidate(draft.source, parents, (), note[:MAX_NOTE], hypothesis=note[:MAX_HYPOTHESIS])
         component, why = accept(
             scenario,
             candidate,
@@ -105,7 +109,7 @@ class Guard:
             seed=0,
             objective="score" if cheaperThan is None else "fuel",
             parent=cheaperThan,
-            known=None if cheaperThan is not None else self._known(scenario),
+            known=known,
         )
         left = self.left(task.name)
         if component is None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
-from kernelnet.artifacts import Component
+from kernelnet.artifacts import MAX_HYPOTHESIS, Component
 from kernelnet.mcp.jobs import Answer, Jobs, Work
 from kernelnet.mcp.measurements import Compared, Explained, Measured
 from kernelnet.mcp.submission import Submitted
@@ -150,21 +150,24 @@ def registerSubmission(registry: Registry, workshop: Workshop, jobs: Jobs, share
     async def submit(
         task: TaskName,
         source: Source,
-        hypothesis: Annotated[str, Field(min_length=10, max_length=1000)],
+        hypothesis: Annotated[str, Field(min_length=10, max_length=MAX_HYPOTHESIS)],
         context: Context,
+        built_on: Annotated[list[str] | None, Field(max_length=8)] = None,
     ) -> Answer[Submitted]:
         """
         Put a policy to the guard: on variants of the trace that its own module draws it must be better on validation
         than every hand-made policy and than what is known, not by luck. What passes becomes a component, whose claim
-        peers measure again. The hypothesis goes with it: what it does, and why it should be better. Submissions are
-        limited: compare first.
+        peers measure again. The hypothesis goes with it: what it does, and why it should be better; so do the digests
+        of the components that it is built on, as its parents. Submissions are limited: compare first.
         """
         loop = asyncio.get_running_loop()
         workshop.refresh()
+        parents = workshop.parents(built_on or ())
 
         def work(it: Work) -> Submitted:
             found = workshop.tasks.find(task)
-            told, component = workshop.guard.judge(found, workshop.draft(found, source), hypothesis, it)
+            draft = workshop.draft(found, source)
+            told, component = workshop.guard.judge(found, draft, hypothesis, it, parents=parents)
             if component is None or share is None:
                 return told
             it.tell(0.9, "sharing it")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ from kernelnet.exporters.folder import exportTo
 from kernelnet.interfaces import IExporter, IScenario, IWorkbench
 from kernelnet.learning.search_run import bestKnown
 from kernelnet.mcp import measurements, tuning
+from kernelnet.mcp.account import WorkAccount
 from kernelnet.mcp.errors import AgentError
 from kernelnet.mcp.folder import AgentFolder, Draft
 from kernelnet.mcp.jobs import Work
@@ -76,6 +76,7 @@ class Workshop:
     All of its methods but C{known} are for worker threads.
 
     @ivar confirmed: components that may be built upon, best first, as a hub's peer knows them; empty without a hub.
+    @ivar account: of what was measured.
     @ivar refresh: brings these up to date; called in the loop's thread.
     """
 
@@ -85,11 +86,30 @@ class Workshop:
         self.guard = Guard(folder, author, self.known)
         self.confirmed: Sequence[Component] = ()
         self.refresh: Callable[[], None] = lambda: None
-        self._compiling = threading.Lock()
+        self.account = WorkAccount()
 
     def known(self, scenario: IScenario) -> Component | None:
         """The best component for a task: of those that were confirmed here, else our own last one."""
         return bestKnown(scenario, self.confirmed) or bestKnown(scenario, self.folder.components())
+
+    def parents(self, given: Sequence[str]) -> tuple[str, ...]:
+        """
+        Digests of components that a policy is built on.
+
+        @param given: digests, or their beginnings.
+        @raise AgentError: one is no component that may be built upon.
+        """
+        digests = {component.digest for component in (*self.confirmed, *self.folder.components())}
+        found = []
+        for one in given:
+            fitting = [digest for digest in digests if len(one) >= 6 and digest.startswith(one)]
+            if len(fitting) != 1:
+                raise AgentError(
+                    f"built_on: {len(fitting)} components that you may build upon, which are your own and those that"
+                    f" were confirmed here, have the digest {one[:64]!r}: give 6 digits of it at least"
+                )
+            found.append(fitting[0])
+        return tuple(dict.fromkeys(found))
 
     def lines(self, work: Work) -> list[TaskLine]:
         """All tasks."""
@@ -152,7 +172,9 @@ class Workshop:
         found = self.tasks.find(task)
         draft = self.policy(found, given)
         try:
-            return measurements.measure(found, draft, work)
+            measured = measurements.measure(found, draft, work)
+            self.account.add(found.open(), 1, measured.train.level, measured.validation.level)
+            return measured
         except ComponentError as error:
             where = f"explain_failure of {draft.name} says at which event, in which function"
             raise AgentError(f"{type(error).__name__}: {error}; {where}") from None
@@ -169,6 +191,7 @@ class Workshop:
         """@param options: see `tuning.tune`."""
         found = self.tasks.find(task)
         tuned, baked = tuning.tune(found, self.draft(found, given), work, **options)
+        self.account.add(found.open(), tuned.evaluations, tuned.after.train, tuned.after.validation)
         return replace(tuned, draft=self.folder.keep(baked.source, baked.wasm).name)
 
     # -- files

@@ -125,6 +125,7 @@ class Progress:
         C{None} where the local trainer doesn't say.
         """
         status = self._local.status()
+        costs = status.get("costs")
         ended = status.get("ended")
         if ended is not None and ended != self._toldEnded:
             self._toldEnded = status = ended
@@ -138,6 +139,7 @@ class Progress:
             "validation": _bounded(search.get("validation")),
             "rounds": self._rounds.rounds,
             "sessions": self._sessions.workedOn()[:16],
+            "costs": costs,
         }
         try:
             progress = msgspec.convert(told, SearchProgress)

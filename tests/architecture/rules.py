@@ -38,7 +38,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.interrupt": (),
     "kernelnet.asyncio_bridge": (),
     "kernelnet.observations": ("kernelnet.untrusted",),
-    "kernelnet.artifacts": ("kernelnet.observations",),
+    "kernelnet.provenance": ("kernelnet.untrusted",),
+    "kernelnet.artifacts": ("kernelnet.observations", "kernelnet.provenance"),
     "kernelnet.knowledge": ("kernelnet.artifacts",),
     # values that interfaces name: they stand below these, wherever their home is
     "kernelnet.workbench.abi": (),

@@ -110,6 +110,18 @@ class ComponentsTests(CliTestCase, HubTestCase):
         whole: dict[str, Any] = json.loads(self.of("show", self.component.id, "--json"))
         self.assertEqual(whole["component"], msgspec.to_builtins(self.component))
 
+    def test_hypothesis(self) -> None:
+        """A hypothesis is shown as its author's words, with the component and in the lineage of its child."""
+        manifest = msgspec.structs.replace(self.component.manifest, hypothesis=f"it stays {NASTY}")  # type: ignore[type-var]
+        first = msgspec.structs.replace(self.component, id="first", implementation=f"{STUBBORN}\n", manifest=manifest)
+        self.share(first)
+        self.assertIn("hypothesis  “it stays */ int evil;", self.of("show", "first"))
+        child = msgspec.structs.replace(self.component.manifest, parents=[first.digest])  # type: ignore[type-var]
+        self.share(msgspec.structs.replace(self.component, id="child", implementation="int x;", manifest=child))
+        shown = self.of("show", "child")
+        self.assertIn("“it stays */ int evil;", shown)
+        self.assertNotIn("\x1b", shown)
+
     def test_export(self) -> None:
         """What is exported compiles by itself, and has the score and the fuel that were claimed, to the unit."""
         path = self.folder / "x.c"

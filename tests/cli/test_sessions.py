@@ -127,6 +127,12 @@ class SessionsTests(CliTestCase, HubTestCase):
         self.assertEqual(told({"by": "A", "what": "build"}), "A: build -> nothing passed the guard")
         self.assertEqual(told({"by": "A", "what": "measure"}), "A: measure -> nothing to measure")
 
+    def test_note(self) -> None:
+        """A note is told as its author's words, without control characters, and cut where it is long."""
+        words = told({"by": "A", "what": "note", "note": f"hello {NASTY}"})
+        self.assertEqual(words, "A writes: “hello ?[2J[red]x”")
+        self.assertLess(len(told({"by": "A", "what": "note", "note": "x" * 5000})), 1020)
+
     def test_firstConfirmed(self) -> None:
         """When the first component was confirmed by somebody else is in the hub's log."""
         database = self.hub.sqlite.path

@@ -21,7 +21,7 @@ from kernelnet.mcp.submission import MOST_AN_HOUR
 from kernelnet.mcp.tasks import TaskList
 from kernelnet.mcp.workshop import Workshop
 from kernelnet.workbench.file_system import workbench
-from tests.mcp.agent import GOOD, SOUND, TASK, Agent, Refused
+from tests.mcp.agent import CAPACITY, GOOD, LUCKY, LUCKY_TASK, SOUND, TASK, Agent, Refused
 
 _ENDLESS = SOUND.replace("u32 victim = hand;", "u32 victim = hand; for (volatile u32 i = 0; i < 100000; i++);")
 _OUTSIDE = SOUND.replace("return victim;", "return victim == 7 ? capacity : victim;")
@@ -150,6 +150,34 @@ class ServerTests(SynchronousTestCase):
 
         self.withAgent(work)
 
+    def test_refusedAsLuck(self) -> None:
+        """Of a gain that the guard refuses as luck a comparison warns before it is submitted."""
+
+        async def work(agent: Agent) -> None:
+            found = await agent.call("compare", task=LUCKY_TASK, a=LUCKY, b="s3fifo")
+            self.assertGreater(found["interval"][0], 0)
+            self.assertIn("the guard would take it for luck", found["words"])
+            refused = await agent.call("submit", task=LUCKY_TASK, source=LUCKY, hypothesis="it is luck, I think")
+            self.assertRegex(refused["why"], "refused: better .* than the hand-made policy s3fifo .* it may be luck")
+
+        self.withAgent(work)
+
+    def test_account(self) -> None:
+        """What an agent measures and tunes is counted by task, with the best levels, as a search's is."""
+        self.assertEqual(self.workshop.account.told(), {})
+
+        async def work(agent: Agent) -> None:
+            good = await agent.call("measure", task=TASK, source=GOOD)
+            await agent.call("measure", task=TASK, source="lru")
+            told = self.workshop.account.told()
+            self.assertEqual(told["scenario"]["settings"], {"capacity": CAPACITY})
+            levels = {split: good[split]["level"] for split in ("train", "validation")}
+            self.assertEqual(told["search"], {"evaluations": 2, **levels})
+            tuned = await agent.call("tune", task=TASK, source=GOOD, seconds=60, evaluations=20)
+            self.assertEqual(self.workshop.account.told()["search"]["evaluations"], 2 + tuned["evaluations"])
+
+        self.withAgent(work)
+
     def test_failures(self) -> None:
         """A failure is explained: kind, event, function, and where the fuel went."""
 
@@ -213,13 +241,19 @@ class ServerTests(SynchronousTestCase):
             refused = await agent.call("submit", task=TASK, source=SOUND, hypothesis="first in, first out")
             self.assertRegex(refused["why"], "no better on validation .* hand-made policy")
             self.assertEqual((refused["held_out_level"], refused["digest"]), (None, ""))
-            accepted = await agent.call("submit", task=TASK, source=GOOD, hypothesis="newcomers prove themselves")
+            hypotheses = ["newcomers prove themselves"]
+            accepted = await agent.call("submit", task=TASK, source=GOOD, hypothesis=hypotheses[0])
             self.assertTrue(accepted["accepted"])
             self.assertAlmostEqual(accepted["held_out_level"] * 100, round(accepted["held_out_level"] * 100))
             again = await agent.call("submit", task=TASK, source=f"{GOOD}\n", hypothesis="the same once more")
-            self.assertRegex(again["why"], f"known already, {accepted['component']}")
+            self.assertRegex(again["why"], f"known already, {accepted['component']}; the submission doesn't count")
+            self.assertEqual(again["submissions_left"], accepted["submissions_left"])
             kept = self.folder.components()
             self.assertEqual([component.description for component in kept], ["newcomers prove themselves"])
+            self.assertEqual([component.manifest.hypothesis for component in kept if component.manifest], hypotheses)
+            with self.assertRaisesRegex(Refused, "built_on: 0 components .* have the digest '0123456'"):
+                await agent.call("submit", task=TASK, source=GOOD, hypothesis="a better one", built_on=["0123456"])
+            self.assertEqual(self.workshop.parents([accepted["digest"][:8]]), (accepted["digest"],))
             facts = await agent.call("get_task", task=TASK, header=False)
             self.assertEqual(facts["best_known"][0]["digest"], accepted["digest"])
 

@@ -75,6 +75,17 @@ class DemoTests(SystemTestCase):
         self.exported(next(line for line in commands if " export " in line))
         self.explained()
 
+    def test_agent(self) -> None:
+        """With --agent the end says what an agent did by its tools, each step with what came of it."""
+        process = self.demo("--minutes", "0.4", "--trainers", "1", "--agent", "--keep", str(self.state.path))
+        output, _ = process.communicate(timeout=200)
+        told = output[output.index("The agent AGENT by its tools") :]
+        self.assertRegex(told, r"lists tasks +\d+, such as file_system/")
+        self.assertRegex(told, "submits one that doesn't compile .*error: unknown type name 'u23'")
+        self.assertRegex(told, "submits one that is worse +refused: no better on validation")
+        left = subprocess.run(["pgrep", "-f", str(self.state.path)], capture_output=True, text=True, check=False)
+        self.assertEqual(left.stdout, "")
+
     def exported(self, command: str) -> None:
         """The command that the screen tells gives a C file."""
         program = str(Path(sys.executable).with_name("kernelnet"))

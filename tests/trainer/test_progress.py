@@ -9,7 +9,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from kernelnet.artifacts import Component
+from kernelnet.artifacts import Component, ModelCosts
 from kernelnet.message import MessageType
 from tests.trainer.support import component
 from tests.trainer.work.support import WorkTestCase
@@ -110,6 +110,18 @@ class SearchTests(WorkTestCase):
         (told,) = self.tell({"evaluations": 7, "train": -1e300, "validation": float("nan")})
         self.assertEqual(told["train"], -1e6)
         self.assertNotIn("validation", told)
+
+    def test_costs(self) -> None:
+        """The hub is told what language models cost, also with what came of a search that has ended."""
+        costs = {"calls": 5, "accepted": 1, "tokens": 900, "usd": 0.25}
+        search = {"evaluations": 7, "train": 0.5, "validation": None}
+        ended = {"scenario": self.TASK, "search": search}
+        for more in ({}, {"ended": ended}):
+            status = {"scenario": self.TASK, "search": search, "costs": costs, **more}
+            self.patch(self.local, "status", lambda status=status: status)
+            told = self.trainer.progress.search()
+            assert told is not None
+            self.assertEqual(told.costs, ModelCosts(5, 1, 900, 0.25))
 
     def test_ended(self) -> None:
         """What came of a search that has ended is told once, before the one that goes on."""

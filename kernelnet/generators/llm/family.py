@@ -58,6 +58,7 @@ class _Structure(VectorFamily):
             parents=tuple(dict.fromkeys((*self._shown, *found.parents))),
             note=noteOf(self.hypothesis, self.written),
             provenance=self.written.provenance,
+            hypothesis=self.hypothesis,
         )
 
 
@@ -231,7 +232,11 @@ class ModelFamily(Family):
             self._learn(written, hypothesis, "it decides as one that you wrote before")
             return
         candidate = Candidate(
-            source, written.prompt.parents, note=noteOf(hypothesis, written), provenance=written.provenance
+            source,
+            written.prompt.parents,
+            note=noteOf(hypothesis, written),
+            provenance=written.provenance,
+            hypothesis=hypothesis,
         )
         loss = self._metered.loss(scores[0])
         gain = self._keep(Scored(loss, scores[0], candidate), written)

@@ -8,14 +8,14 @@ from pathlib import Path
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from kernelnet.artifacts import Candidate, Component
+from kernelnet.artifacts import Candidate, Component, ModelCosts
 from kernelnet.generators.evolution import portfolio
 from kernelnet.generators.llm.family import ModelFamily
 from kernelnet.generators.llm.ledger import Ledger
 from kernelnet.generators.llm.settings import Settings, SettingsError, keyOf
 from kernelnet.generators.llm.writer import Models
 from kernelnet.generators.search import Search
-from kernelnet.interfaces import IComponentGenerator, IJudgedGenerator, IProblem
+from kernelnet.interfaces import IComponentGenerator, IPaidGenerator, IProblem
 from kernelnet.workbench.compiler import canJail
 
 __all__ = ["Llm", "ModelsAlone", "SearchWithModels", "llm", "modelsOf", "withModels"]
@@ -38,7 +38,7 @@ def modelsOf(settings: Settings, ledger: Path) -> Models:
     return Models(settings, Ledger(ledger))
 
 
-def withModels(name: str, models: Models) -> IJudgedGenerator:
+def withModels(name: str, models: Models) -> IPaidGenerator:
     """
     Generator of that name with models.
 
@@ -55,6 +55,10 @@ class _Asking:
 
     def __init__(self, models: Models) -> None:
         self._models = models
+
+    def costs(self) -> ModelCosts:
+        told = self._models.ledger.latest
+        return ModelCosts(told.calls, told.accepted, told.tokens, told.usd)
 
     def judged(self, problem: IProblem, candidate: Candidate, component: Component | None) -> None:
         for family in portfolio.familiesIn(problem):
@@ -74,7 +78,7 @@ class Llm:
         raise SettingsError("no model is chosen: name one by --llm-model, or write llm.toml (kernelnet llm --help)")
 
 
-@implementer(IJudgedGenerator)
+@implementer(IPaidGenerator)
 class ModelsAlone(_Asking):
     """The generator C{llm} with its models."""
 
@@ -86,7 +90,7 @@ class ModelsAlone(_Asking):
         return portfolio.search(problem, [ModelFamily(self._models)])
 
 
-@implementer(IJudgedGenerator)
+@implementer(IPaidGenerator)
 class SearchWithModels(_Asking):
     """The generator C{search} with models as one more family."""
 

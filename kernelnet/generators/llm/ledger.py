@@ -101,6 +101,8 @@ class Ledger:
     """
     The calls in a file; from any thread, and from several processes.
 
+    @ivar latest: the sum of all calls when one was last written here; looking at it costs nothing.
+
     @raise LedgerError: the file can't be used.
     """
 
@@ -113,6 +115,7 @@ class Ledger:
         with self._open() as database:
             database.execute("PRAGMA journal_mode = WAL")
             database.executescript(_SCHEMA)
+            self.latest = _sum(database)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -160,6 +163,7 @@ class Ledger:
                     (model.name, task, prompt, tokens, usd),
                 )
                 database.execute("COMMIT")
+                self.latest = _sum(database)
             except BaseException:
                 if database.in_transaction:
                     database.execute("ROLLBACK")
@@ -180,6 +184,7 @@ class Ledger:
                 " WHERE number = ?",
                 (*tokens, usd, seconds, number),
             )
+            self.latest = _sum(database)
 
     def release(self, number: int, reason: str) -> None:
         """Write down that a call cost nothing: it never reached the server, or that refused it."""
@@ -188,21 +193,19 @@ class Ledger:
                 "UPDATE calls SET input_tokens = 0, output_tokens = 0, usd = 0, outcome = ? WHERE number = ?",
                 (reason[:200], number),
             )
+            self.latest = _sum(database)
 
     def tell(self, number: int, outcome: str) -> None:
         """Write down what became of a call."""
         with self._open() as database:
             database.execute("UPDATE calls SET outcome = ? WHERE number = ?", (outcome[:200], number))
+            self.latest = _sum(database)
 
     def totals(self) -> Totals:
         """Sum of all calls."""
         with self._open() as database:
-            calls, accepted, tokens, usd, unknown = database.execute(
-                "SELECT count(*), coalesce(sum(outcome LIKE ? || '%'), 0), coalesce(sum(tokens), 0),"
-                " coalesce(sum(cost), 0), coalesce(sum(cost IS NULL), 0) FROM counted",
-                (ACCEPTED,),
-            ).fetchone()
-        return Totals(calls, accepted, tokens, None if unknown else float(usd))
+            self.latest = _sum(database)
+        return self.latest
 
     def calls(self, last: int) -> list[Call]:
         """The C{last} calls, the newest first."""
@@ -216,3 +219,12 @@ class Ledger:
             Call(number, begun, model, task, prompt, tokens, bool(reserved), usd, seconds, outcome)
             for number, begun, model, task, prompt, tokens, reserved, usd, seconds, outcome in rows
         ]
+
+
+def _sum(database: sqlite3.Connection) -> Totals:
+    calls, accepted, tokens, usd, unknown = database.execute(
+        "SELECT count(*), coalesce(sum(outcome LIKE ? || '%'), 0), coalesce(sum(tokens), 0),"
+        " coalesce(sum(cost), 0), coalesce(sum(cost IS NULL), 0) FROM counted",
+        (ACCEPTED,),
+    ).fetchone()
+    return Totals(calls, accepted, tokens, None if unknown else float(usd))

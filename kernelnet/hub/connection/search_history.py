@@ -13,7 +13,7 @@ from collections.abc import Callable, Container
 
 from msgspec import Struct
 
-from kernelnet.artifacts import SearchProgress
+from kernelnet.artifacts import ModelCosts, SearchProgress
 
 __all__ = ["MAX_SAMPLES", "MAX_SEARCHES", "MAX_TASKS", "REMEMBERED", "Sample", "SearchHistory", "SearchSeries"]
 
@@ -140,6 +140,17 @@ class SearchHistory:
         """The search that an AI told of last."""
         mine = self._ofAi.get(aiId)
         return mine[next(reversed(mine))] if mine else None
+
+    def costs(self) -> ModelCosts:
+        """Sum of what the AIs that are remembered told last of their language models; USD of those who know them."""
+        told = [series.last.costs for aiId in self._ofAi if (series := self.lastOf(aiId)) is not None]
+        known = [costs for costs in told if costs is not None]
+        return ModelCosts(
+            sum(costs.calls for costs in known),
+            sum(costs.accepted for costs in known),
+            sum(costs.tokens for costs in known),
+            math.fsum(costs.usd for costs in known if costs.usd is not None),
+        )
 
     def newest(self, limit: int, traceDigest: str | None = None) -> list[SearchSeries]:
         """

@@ -11,7 +11,8 @@ A partner that reports how its searches go, and for a minute works on nothing of
 
 The first accept wins; the others who were invited get ``expired``.  The initiator is told of one outcome: accepted,
 declined (by all) or expired.  A version 1 partner sends no `CollaborationResponse`: its completing share counts
-as its acceptance.
+as its acceptance.  While it is active, each of the two may say some notes, which go to the other and stand in the
+transcript.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage.statements.sessions import NewSession, SessionState
@@ -37,6 +39,7 @@ from kernelnet.message import (
     NetworkMessage,
     SessionStep,
 )
+from kernelnet.untrusted import MAX_NOTE, MAX_NOTES
 from kernelnet.wire import WireProblem
 
 __all__ = [
@@ -173,12 +176,14 @@ def respond(
     transaction: Transaction, sender: str, response: CollaborationResponse, limits: Limits
 ) -> tuple[list[str], CollaborationResponse]:
     """
-    An invited AI accepts or declines.
+    An invited AI accepts or declines; or one that takes part says a note.
 
     @return: to whom the response goes on, and as what.
-    @raise WireProblem: C{invalid_message}: no such session, or not invited to it.
+    @raise WireProblem: C{invalid_message}: no such session, or not invited to it; or the note is none that it takes.
     """
     session = transaction.sessions.find(response.session_id)
+    if response.response == "note":
+        return _note(transaction, session, sender, response)
     if session is None or sender not in session.invited:
         raise _notInvited(response.session_id)
     passedOn = msgspec.structs.replace(response, partner=sender, type=CollaborationType(session.type))
@@ -207,6 +212,36 @@ def respond(
         _end(transaction, session, "declined", "by all")
         return [session.initiator], passedOn
     return [], passedOn
+
+
+class _Step(Struct):
+    """The part of a step by which a note is known."""
+
+    by: str
+    what: str
+
+
+def _note(
+    transaction: Transaction, session: SessionState | None, sender: str, response: CollaborationResponse
+) -> tuple[list[str], CollaborationResponse]:
+    """A note of one who takes part goes to the other, and into the transcript."""
+    if session is None or sender not in (session.initiator, session.partner):
+        raise WireProblem(
+            "invalid_message", f"`session_id` {response.session_id!r} is no session that you take part in"
+        )
+    if session.state != "active":
+        raise WireProblem("invalid_message", f"the session is {session.state}: a note is taken while it is active")
+    if not response.reason.strip() or len(response.reason) > MAX_NOTE:
+        raise WireProblem("invalid_message", f"payload: `reason` is the note: 1 to {MAX_NOTE} characters")
+    steps = msgspec.json.decode(transaction.sessions.transcriptOf(session.id) or b"[]", type=list[_Step])
+    if sum(step.what == "note" and step.by == sender for step in steps) >= MAX_NOTES:
+        raise WireProblem("invalid_message", f"a session takes {MAX_NOTES} notes of each of the two: yours are there")
+    _addSteps(transaction, session.id, sender, [SessionStep(by=sender, what="note", note=response.reason)])
+    other = session.partner if sender == session.initiator else session.initiator
+    passedOn = msgspec.structs.replace(
+        response, partner=session.partner, type=CollaborationType(session.type), transcript=[]
+    )
+    return [other] if other is not None else [], passedOn
 
 
 def complete(transaction: Transaction, sender: str, sessionId: str, share: ComponentShare, limits: Limits) -> None:

@@ -12,7 +12,7 @@ type                        stored in                                          g
 ``feature_request``         –; answered by the best stored match               the three AIs that fit best
 ``feature_response``        –                                                  the target: the requestor
 ``collaboration_request``   ``collaboration_sessions``: opens one              the AIs that are invited
-``collaboration_response``  ``collaboration_sessions``                         the initiator
+``collaboration_response``  ``collaboration_sessions``                         the initiator; a note: the other
 ==========================  =================================================  ==============================
 
 A method of the table below runs in the reactor's thread: it checks, and decides from the directory whom the message

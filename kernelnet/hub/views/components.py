@@ -362,5 +362,11 @@ def _describeAncestor(ancestor: Ancestor) -> dict[str, Any]:
         "author": entry.author if entry is not None else None,
         "level": entry.level if entry is not None else None,
         "gain": ancestor.gain,
+        "hypothesis": _hypothesisOf(entry) if entry is not None else "",
         "parents": [_describeAncestor(a) for a in ancestor.parents],
     }
+
+
+def _hypothesisOf(entry: Entry) -> str:
+    manifest = entry.component.manifest
+    return manifest.hypothesis if manifest is not None else ""

@@ -16,6 +16,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 
+from kernelnet.artifacts import ModelCosts
 from kernelnet.hub.admin.status import HubStatus
 from kernelnet.hub.connection.connections import Connections
 from kernelnet.hub.connection.presence import Presence
@@ -206,7 +207,15 @@ def _told(search: SearchSeries) -> dict[str, Any]:
         "train": last.train,
         "validation": last.validation,
         "sessions": last.sessions,
+        "costs": _costs(last.costs),
     }
+
+
+def _costs(told: ModelCosts | None) -> dict[str, Any] | None:
+    """An AI's language models, as it tells itself."""
+    if told is None:
+        return None
+    return {"calls": told.calls, "accepted": told.accepted, "tokens": told.tokens, "usd": told.usd}
 
 
 def _components(sources: Sources, arguments: Mapping[str, Any]) -> Any:

@@ -23,6 +23,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from kernelnet.artifacts import ModelCosts
 from kernelnet.hub.connection.search_history import SearchHistory
 from kernelnet.hub.storage.latency_histogram import BOUNDS, LatencyHistogram
 from kernelnet.hub.storage.transaction import Reader
@@ -50,12 +51,14 @@ class Learned(NamedTuple):
         is best in hindsight, or C{None}.
     @ivar confirmedAt: Unix time of the last confirmation; C{None}: there was none.
     @ivar evaluations, rounds: number of those that AIs told of since the start.
+    @ivar costs: of language models, as AIs that are remembered tell them.
     """
 
     levels: Mapping[str, tuple[float, float | None]]
     confirmedAt: float | None
     evaluations: int
     rounds: int
+    costs: ModelCosts
 
 
 def learned(reader: Reader, tasks: Iterable[Mapping[str, Any]], searches: SearchHistory, now: float) -> Learned:
@@ -74,7 +77,7 @@ def learned(reader: Reader, tasks: Iterable[Mapping[str, Any]], searches: Search
     last = reader.reports.lastConfirmation()
     # It is of who confirmed it, whose clock may be ahead.
     at = min(now, unixTime(last)) if last is not None else None
-    return Learned(levels, at, searches.evaluations, searches.rounds)
+    return Learned(levels, at, searches.evaluations, searches.rounds, searches.costs())
 
 
 def render(
@@ -129,6 +132,13 @@ class _Hub(Collector):
             ("rounds", "Searches that ended since the start, as AIs tell.", found.rounds),
         ):
             yield CounterMetricFamily(f"kernelnet_{name}", help_, value=count)
+        for name, help_, told in (
+            ("llm_calls", "Calls of language models", found.costs.calls),
+            ("llm_accepted", "Of these whose component the AI's own guard took", found.costs.accepted),
+            ("llm_tokens", "Tokens of language models", found.costs.tokens),
+            ("llm_usd", "USD of language models by list prices, where these are known", found.costs.usd or 0.0),
+        ):
+            yield GaugeMetricFamily(f"kernelnet_{name}", f"{help_}: of AIs of the last hour, as they tell.", value=told)
         if found.confirmedAt is not None:
             yield GaugeMetricFamily(
                 "kernelnet_last_confirmation_time_seconds",

@@ -22,6 +22,7 @@ class Session(Struct):
     @ivar role: C{initiator} asked; C{partner} accepted, and sends the component that completes it.
     @ivar status: C{active}, C{completed}, C{declined} or C{expired}.
     @ivar progress: 0 to 1, a quarter a step; C{transcript}: the steps that were done here.
+    @ivar notes: of both, while it is active; see `kernelnet.trainer.collaboration.notes`.
     """
 
     session_id: str
@@ -35,6 +36,7 @@ class Session(Struct):
     progress: float = 0.0
     component_id: str | None = None
     transcript: list[SessionStep] = []
+    notes: list[SessionStep] = []
 
 
 def fuelOf(component: Component) -> float:

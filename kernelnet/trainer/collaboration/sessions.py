@@ -25,6 +25,7 @@ from kernelnet.message import (
     MessageType,
     SessionStep,
 )
+from kernelnet.trainer.collaboration.notes import SessionNotes
 from kernelnet.trainer.collaboration.offers import Offers
 from kernelnet.trainer.collaboration.session_state import Session
 from kernelnet.trainer.collaboration.session_work import Advance, NoResult
@@ -111,6 +112,7 @@ class Sessions:
         self._isRunning = isRunning
         self.sessions: dict[str, Session] = {}
         self._ending = False
+        self.notes = SessionNotes(profile.aiId, self.sessions, self._keep, outbox)
 
     @inlineCallbacks
     def load(self) -> Any:
@@ -391,6 +393,7 @@ def _key(sessionId: str) -> str:
 
 
 def _forgetAsked(session: Session) -> None:
-    """Sessions that have ended keep nothing more of what a stranger asked for."""
-    if session.role == "partner" and session.status != "active":
-        session.requirements = {}
+    """Sessions that have ended keep nothing more of what a stranger asked for, or wrote."""
+    if session.status != "active":
+        session.requirements = {} if session.role == "partner" else session.requirements
+        session.notes = []

@@ -211,7 +211,10 @@ class Dispatcher:
     def _collaborationResponse(
         self, message: NetworkMessage, response: m.CollaborationResponse, changes: Changes
     ) -> None:
-        self._sessions.answered(message.sender_id, response, changes)
+        if response.response == "note":
+            self._sessions.notes.came(message.sender_id, response, changes)
+        else:
+            self._sessions.answered(message.sender_id, response, changes)
 
     def _trainingSync(self, message: NetworkMessage, sync: m.TrainingSync, changes: Changes) -> None:
         self._sync.synced(sync, changes)

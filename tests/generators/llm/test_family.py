@@ -93,6 +93,10 @@ class GeneratorTests(SynchronousTestCase):
         self.assertNotEqual(template.known[0], (1.0, 0.0), "its numbers are not as it wrote them")
         wrote = self.problem.measure(self.problem.compile(RANK)).score
         self.assertLess(self.problem.measure(self.problem.compile(candidate.source)).score, wrote)
+        costs = self.generator.costs()
+        self.assertEqual(costs.calls, len(served.requests))
+        self.assertEqual(costs.usd, Ledger(self.ledger).totals().usd)
+        self.assertIn("blocks of the loop", candidate.hypothesis)
         origin = candidate.provenance
         self.assertEqual((origin.model, origin.tokens), ("m", 150))
         self.assertAlmostEqual(origin.usd, 0.0006)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.artifacts import MAX_PROGRESS, SearchProgress
+from kernelnet.artifacts import MAX_PROGRESS, ModelCosts, SearchProgress
 from kernelnet.hub.connection import search_history
 from kernelnet.hub.connection.search_history import MAX_SAMPLES, SearchHistory
 from tests.hub.databases import onEveryEngine
@@ -91,6 +91,21 @@ class SearchHistoryTests(SynchronousTestCase):
             self.tell(ai, telling(number, rounds=number // 5))
         self.assertEqual((self.history.evaluations, self.history.rounds), (27, 3 + 1 + 1))
 
+    def test_costs(self) -> None:
+        """What AIs told last of their language models is added up; USD of those that know them."""
+        for ai, costs in (
+            ("a", {"calls": 9, "tokens": 9000, "usd": 9.0}),
+            ("a", {"calls": 10, "accepted": 2, "tokens": 10_000, "usd": 0.5}),
+            ("b", {"calls": 3, "accepted": 1, "tokens": 300}),
+            ("c", None),
+        ):
+            self.tell(ai, telling(1, costs=costs))
+        self.assertEqual(self.history.costs(), ModelCosts(13, 3, 10_300, 0.5))
+        self.here.add("b")
+        self.now += search_history.REMEMBERED
+        self.history.sweep()
+        self.assertEqual(self.history.costs(), ModelCosts(3, 1, 300, 0.0))
+
 
 @onEveryEngine
 class HeartbeatTests(HubTestCase):
@@ -121,6 +136,9 @@ class HeartbeatTests(HubTestCase):
             {**SEARCH_PROGRESS, "validation": 1e300},
             {**SEARCH_PROGRESS, "sessions": ["x"] * 17},
             {**SEARCH_PROGRESS, "task": {**task, "trace_digest": "x"}},
+            {**SEARCH_PROGRESS, "costs": {"calls": -1}},
+            {**SEARCH_PROGRESS, "costs": {"calls": 1, "usd": 1e10}},
+            {**SEARCH_PROGRESS, "costs": {"calls": 1, "tokens": 1 << 60}},
             {**SEARCH_PROGRESS, "task": {**task, "trace": "x" * MAX_PROGRESS}},
         ]
         for wrong in wrongs:

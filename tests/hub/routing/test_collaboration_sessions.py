@@ -215,6 +215,49 @@ class StateTests(HubTestCase):
         (told,) = self.initiator.payloads("collaboration_response")
         self.assertEqual((told["reason"], told.get("transcript", [])), ("no better", []))
 
+    def note(self, client: Client, session: str, text: str) -> list[str]:
+        client.received()
+        client.send("collaboration_response", {"session_id": session, "response": "note", "reason": text})
+        return [error["message"] for error in client.payloads("error")]
+
+    def test_notes(self) -> None:
+        """Each of the two writes to the other while the session is active, and stands in the transcript with it."""
+        session = self.offer()
+        (early,) = self.note(self.initiator, session, "hello?")
+        self.assertIn("the session is offered", early)
+        self.respond(self.a, session, "accepted")
+        self.initiator.received()
+        self.assertEqual(self.note(self.a, session, "which trace?"), [])
+        (told,) = self.initiator.payloads("collaboration_response")
+        self.assertEqual((told["response"], told["reason"], told["partner"]), ("note", "which trace?", "A"))
+        self.assertEqual(self.note(self.initiator, session, "the third"), [])
+        (told,) = self.a.payloads("collaboration_response")
+        self.assertEqual((told["response"], told["reason"]), ("note", "the third"))
+        self.complete(self.a, session, transcript=[{"by": "A", "what": "send"}])
+        steps = [(step["by"], step["what"], step.get("note")) for step in json.loads(self.transcript())]
+        expected = [("A", "note", "which trace?"), ("AI_1", "note", "the third"), ("A", "send", None)]
+        self.assertEqual(steps, expected)
+        (late,) = self.note(self.a, session, "and thanks")
+        self.assertIn("the session is completed", late)
+
+    def test_notesAreBounded(self) -> None:
+        """A note of who takes no part, one that is empty or long, and one more than a few, are refused with why."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        for client, text, why in (
+            (self.b, "let me in", "no session that you take part in"),
+            (self.a, " ", "1 to 1000 characters"),
+            (self.a, "x" * 1001, "1 to 1000 characters"),
+        ):
+            (told,) = self.note(client, session, text)
+            self.assertIn(why, told)
+        for _ in range(16):
+            self.assertEqual(self.note(self.a, session, "x" * 1000), [])
+        (told,) = self.note(self.a, session, "more")
+        self.assertIn("16 notes of each of the two", told)
+        self.assertEqual(self.note(self.initiator, session, "I have room"), [])
+        self.assertEqual(len(json.loads(self.transcript())), 17)
+
     def test_manySteps(self) -> None:
         """However much is added, a session's steps are bounded."""
         session = self.offer()

@@ -102,6 +102,21 @@ class ApiTests(WebTestCase):
         self.assertEqual(few.code, 404)
         self.assertIn(b"6 hex digits are needed", few.body)
 
+    def test_hypothesis(self) -> None:
+        """What its author thought of a component stands in the lineage of what descends from it; a long one nowhere."""
+        author = self.hub.connect("AI_1")
+        share = claiming("first", 0.5)
+        share["component"]["manifest"]["hypothesis"] = "x" * 1001
+        author.send("os_component_share", share)
+        self.assertEqual(author.errors(), ["invalid_message"])
+        share["component"]["manifest"]["hypothesis"] = "newcomers <b>prove</b> themselves"
+        author.send("os_component_share", share)
+        first = self.ask("/api/components/first").json
+        self.assertEqual(first["component"]["manifest"]["hypothesis"], "newcomers <b>prove</b> themselves")
+        author.send("os_component_share", claiming("second", 0.6, [first["digest"], "9" * 64]))
+        found = self.ask("/api/components/second").json["lineage"]
+        self.assertEqual([step["hypothesis"] for step in found], ["newcomers <b>prove</b> themselves", ""])
+
     def test_progress(self) -> None:
         """For each task the steps by which what others confirmed rose, with what hand-made policies reach on it."""
         author, peer, other = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
@@ -381,6 +396,7 @@ class ApiTests(WebTestCase):
                 peer.send("performance_report", report)
         for client, evaluations in ((author, 7), (peers[0], 5)):
             told = {"task": SEARCH_PROGRESS["task"], "evaluations": evaluations, "rounds": 2}
+            told["costs"] = {"calls": evaluations, "accepted": 1, "tokens": 100, "usd": 0.25}
             client.send("heartbeat", {"progress": told})
         text = self.ask("/metrics").body.decode()
         for line in (
@@ -388,11 +404,17 @@ class ApiTests(WebTestCase):
             'kernelnet_best_in_hindsight_level{workbench="file_system"} 0.125',
             "kernelnet_evaluations_total 12.0",
             "kernelnet_rounds_total 4.0",
+            "kernelnet_llm_calls 12.0",
+            "kernelnet_llm_accepted 2.0",
+            "kernelnet_llm_tokens 200.0",
+            "kernelnet_llm_usd 0.5",
         ):
             self.assertIn(line, text.splitlines())
         (at,) = re.findall(r"^kernelnet_last_confirmation_time_seconds (\S+)$", text, re.M)
         self.assertEqual(rfc3339(float(at))[:19], TIMESTAMP[:19])
         self.assertNotIn("stranger", text)
+        (mine,) = (ai for ai in self.ask("/api/ais").json["ais"] if ai["id"] == "AI_1")
+        self.assertEqual(mine["progress"]["costs"], {"calls": 7, "accepted": 1, "tokens": 100, "usd": 0.25})
 
     def test_metricsOfAnyClock(self) -> None:
         """Whatever timestamp the wire takes of who confirms, metrics are told; without a zone it is UTC."""

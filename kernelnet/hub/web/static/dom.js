@@ -53,6 +53,8 @@ export const signed = (value) => (typeof value === "number" ? `${value >= 0 ? "+
 
 export const many = (value) => (typeof value === "number" ? value.toLocaleString() : "–");
 
+export const usd = (value) => (typeof value === "number" ? `$${value.toFixed(4)}` : "cost unknown");
+
 export function when(text) {
   if (!text) return "–";
   const date = new Date(text);

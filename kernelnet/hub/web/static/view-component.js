@@ -1,7 +1,5 @@
-import { byOwner, h, level, levelWith, many, table, verdict, when } from "./dom.js";
+import { byOwner, h, level, levelWith, many, table, usd, verdict, when } from "./dom.js";
 import { get } from "./live.js";
-
-const usd = (value) => (typeof value === "number" ? `$${value.toFixed(4)}` : "cost unknown");
 
 export function component(name, other = "") {
   return { draw: () => draw(name, other) };
@@ -22,7 +20,8 @@ async function draw(name, other) {
     ["verdict", verdict(found)],
     ["confirmed by", byOwner(found, "confirmed")],
     ["refuted by", byOwner(found, "refuted")],
-    ["what", shared.description],
+    ["what", shared.description !== manifest.hypothesis && shared.description],
+    ["hypothesis", manifest.hypothesis && h("q", { class: "stranger" }, manifest.hypothesis)],
     ["generator", manifest.generator],
     ["written by", manifest.provenance && `${manifest.provenance.model}, as its author says: ${many(manifest.provenance.tokens || 0)} tokens, ${usd(manifest.provenance.usd)}; ${many(manifest.provenance.calls || 0)} calls, ${usd(manifest.provenance.spent_usd)} by then`],
     ["shared", when(found.shared)],
@@ -61,6 +60,7 @@ export function tree(ancestors, child) {
         ancestor.id ? ` of ${ancestor.author}, level ${level(ancestor.level)}` : "",
         ancestor.gain !== null ? `, the step from it gained ${ancestor.gain >= 0 ? "+" : ""}${ancestor.gain.toFixed(4)}` : "",
         ancestor.id && child ? [" ", h("a", { href: `#/component/${child}/${ancestor.digest}` }, "what changed")] : "",
+        ancestor.hypothesis ? h("div", {}, h("q", { class: "stranger" }, ancestor.hypothesis)) : "",
         ancestor.parents.length ? tree(ancestor.parents, null) : "",
       ),
     ),

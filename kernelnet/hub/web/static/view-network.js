@@ -1,4 +1,4 @@
-import { ago, empty, h, since, table, when } from "./dom.js";
+import { ago, empty, h, many, since, table, usd, when } from "./dom.js";
 import { get, messages } from "./live.js";
 import { graph } from "./graph.js";
 
@@ -27,6 +27,7 @@ async function draw() {
         ["specialization", (ai) => ai.specialization],
         ["workbenches", (ai) => ai.workbenches.join(", "), { wide: true }],
         ["state", (ai) => (ai.connected ? h("span", {}, "here for ", since(ai.since)) : h("span", { class: "unmeasured" }, "away since ", when(ai.seen)))],
+        ["models cost, as it says", (ai) => (ai.progress?.costs ? `${many(ai.progress.costs.calls)} calls, ${usd(ai.progress.costs.usd)}` : "–"), { number: true, wide: true }],
         ["behind", (ai) => (ai.behind === null ? "–" : ai.behind), { number: true, wide: true }],
       ],
       ais.slice(0, rows),

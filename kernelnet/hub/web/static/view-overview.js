@@ -1,6 +1,6 @@
 // The first glance: what was reached, who works on what, what happened last.
 import { chart, style } from "./chart.js";
-import { compared, empty, h, level, levelWith, many, signed, table, toTask, when } from "./dom.js";
+import { compared, empty, h, level, levelWith, many, signed, table, toTask, usd, when } from "./dom.js";
 import { get } from "./live.js";
 
 const ROWS = 12;
@@ -19,6 +19,7 @@ async function draw() {
     h("div", { class: "cards" },
       h("section", { class: "card" }, h("h2", {}, "Who works on what"), working(found)),
       h("section", { class: "card" }, h("h2", {}, "What happened last"), found.events.length ? h("ol", { class: "events" }, found.events.map((event) => h("li", {}, told(event)))) : h("p", {}, "Nothing worth telling yet."))),
+    ...models(found),
     ...best(tasks),
     ...gain(found),
   ].filter(Boolean);
@@ -49,6 +50,28 @@ function working({ working: those, connected }) {
     ],
     those,
   );
+}
+
+// Nobody can check it: so it says whose words these are.
+function models({ working: those }) {
+  const asking = those.filter((one) => one.costs);
+  if (!asking.length) return [];
+  const each = ({ accepted, usd: all }) => (accepted && typeof all === "number" ? usd(all / accepted) : "–");
+  return [
+    h("h2", {}, "Language models, as each AI tells itself"),
+    table(
+      [
+        ["AI", (one) => one.ai],
+        ["calls", (one) => many(one.costs.calls), { number: true }],
+        ["passed its guard", (one) => many(one.costs.accepted), { number: true }],
+        ["tokens", (one) => many(one.costs.tokens), { number: true }],
+        ["by list prices", (one) => usd(one.costs.usd), { number: true }],
+        ["for each that passed", (one) => each(one.costs), { number: true, wide: true }],
+      ],
+      asking,
+    ),
+    h("p", { class: "what" }, "In all runs of each AI. A call whose usage its server didn't tell counts as the most that it may have taken."),
+  ];
 }
 
 // Two lines: when and who, then what of it; each is cut where there is no more room.

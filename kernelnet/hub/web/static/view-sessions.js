@@ -45,7 +45,7 @@ function card(session) {
 
 // Who was at work when: a line for each, a bar for each step, as long as it took; what took no time is a mark.
 function timeLine(session) {
-  const names = [...new Set(session.transcript.map((step) => step.by))].slice(0, 4);
+  const names = [...new Set(session.transcript.filter((step) => step.what !== "note").map((step) => step.by))].slice(0, 4);
   const length = (step) => Math.max(0, Number(step.seconds) || 0);
   const whole = session.transcript.reduce((sum, step) => sum + length(step), 0) || 1;
   let begun = 0;
@@ -53,7 +53,7 @@ function timeLine(session) {
     const row = names.indexOf(step.by);
     const from = begun;
     begun += length(step);
-    if (row < 0) return null;
+    if (row < 0 || step.what === "note") return null;
     const bar = h("span", { class: `bar who${row}`, title: `${i + 1}. ${step.by}: ${step.what}, ${length(step)} s` });
     bar.style.left = `calc((100% - 3px) * ${from / whole})`;
     bar.style.width = `${(100 * length(step)) / whole}%`;
@@ -67,6 +67,8 @@ function timeLine(session) {
 const linked = ({ component, held }) => (held ? h("a", { href: `#/component/${encodeURIComponent(held)}` }, component) : component);
 
 function told(step) {
+  // Whatever a stranger says stands in quotation marks, and is text alone.
+  if (step.what === "note") return [`${step.by} writes: `, h("q", { class: "stranger" }, step.note)];
   const words = [`${step.by}: ${step.what}`];
   if (step.task) words.push(`on ${step.task}`);
   if (step.objective) words.push(`for ${step.objective}`);
