@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from kernelnet.hub.storage.sql.owners import OF_REPORT
+from kernelnet.hub.storage.transaction import Transaction
 from kernelnet.hub.views import projections
 from kernelnet.message import Hello, KnowledgeBase
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import HubTestCase, aComponent, aPattern
+
+
+def _owns(aiId: str, transaction: Transaction) -> None:
+    transaction.owners.set(aiId, "crowd")
 
 
 @onEveryEngine
@@ -115,7 +122,7 @@ class PageTests(HubTestCase):
         for i in range(45):
             aiId = f"EVIL_{i}"
             evil = self.hub.connect(aiId)
-            self.hub.log.write(lambda transaction, aiId=aiId: transaction.owners.set(aiId, "crowd"))
+            self.hub.log.write(partial(_owns, aiId))
             evil.send("os_component_share", aComponent(f"e{i}", implementation=str(i), development_level=1.7e308))
             evil.send("pattern_share", aPattern(f"e{i}", confidence=1.0))
         for i in range(20):
