@@ -19,6 +19,7 @@ from kernelnet.generators.evolution.search_family import Family
 from kernelnet.generators.fuel_reduction.search import cheaper
 from kernelnet.generators.genetic_programming import GeneticFamily
 from kernelnet.generators.templates.delay_target import DELAY_TARGET
+from kernelnet.generators.templates.kept_velocity import KEPT_VELOCITY
 from kernelnet.generators.templates.parameter_search import VectorFamily
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.sized_queues import SIZED_QUEUES
@@ -28,7 +29,7 @@ from kernelnet.workbench.abi import rankAbiOf
 
 __all__ = ["TEMPLATES", "Search", "familiesFor", "search"]
 
-TEMPLATES = (REUSE_INTERVAL, TWO_QUEUES, DELAY_TARGET, SIZED_QUEUES)
+TEMPLATES = (REUSE_INTERVAL, TWO_QUEUES, DELAY_TARGET, SIZED_QUEUES, KEPT_VELOCITY)
 
 
 def familiesFor(problem: IProblem) -> list[Family]:

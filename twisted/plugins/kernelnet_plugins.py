@@ -21,6 +21,7 @@ from kernelnet.workbench.file_system import workbench as file_system
 from kernelnet.workbench.network_stack import workbench as network_stack
 from kernelnet.workbench.process_manager import workbench as process_manager
 from kernelnet.workbench.security import workbench as security
+from kernelnet.workbench.window_manager import workbench as window_manager
 
 __all__ = [
     "bpf_tcp",
@@ -39,6 +40,7 @@ __all__ = [
     "security",
     "sqlite",
     "template",
+    "window_manager",
 ]
 
 kernelhub = ServiceMaker(
