@@ -19,6 +19,7 @@ _ARRAYS = {
     "network_stack": ("link",),
     "process_manager": ("run", "key", "group", "estimate"),
     "security": ("calls",),
+    "window_manager": ("gaps", "moves"),
 }
 """By bench, the columns of its traces."""
 
@@ -28,6 +29,8 @@ def _end(bench: str, trace: Any) -> int:
     end = int(trace.ends["train"])
     if bench == "network_stack":
         return end * 1000
+    if bench == "window_manager":
+        return int(trace.samplesBefore(end))
     return int(trace.starts[trace.learned + end]) if bench == "security" else end
 
 

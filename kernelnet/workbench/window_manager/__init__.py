@@ -4,8 +4,8 @@ The workbench of pointer prediction.
   - C{kn_window_manager.h}: the ABIs C{window_manager/full/1} and C{…/rank/1}; `abis` names what components export
   - C{driver.c}: samples, frames and score, with C{full.h} or C{rank.h}; `machine` runs it with a policy
   - C{baselines/*.c}: hand-made policies; `tuned`: the same with other numbers
-  - `readers`: files of movements, of several kinds; `movement`: what they hand over; `trace`: samples, frames, digest,
-    splits
+  - `readers`: files of movements, of several kinds, `evdev` and `flutter` among them; `movement`: what they hand over;
+    `trace`: samples, frames, digest, splits
   - `scenario`: movements and a horizon; `patterns`: what can be learned about them; `statistics`: their training
     part in figures; `regularities`: what both reckon with
   - `record`: movements of the person at this machine

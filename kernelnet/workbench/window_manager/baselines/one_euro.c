@@ -5,7 +5,7 @@
 
 /* begin parameters */
 #define LEAST_CUTOFF 1.0 /* 0.1..1000 log: mincutoff, Hz */
-#define BETA 0.0 /* 0.0001..10 log zero: by how many Hz the cutoff rises with each pixel a second */
+#define BETA 0.0 /* 0..10 log zero: by how many Hz the cutoff rises with each pixel a second */
 #define VELOCITY_CUTOFF 1.0 /* 0.1..1000 log: dcutoff, Hz */
 #define GAIN 1.0 /* 0.1..1.5: of the way that the velocity makes */
 #define ANEW 40000 /* 17000..200000 whole: microseconds between two samples, after which it begins anew */
