@@ -1,11 +1,11 @@
 """
 What a search of so many seconds reaches in pointer prediction, beside hand-made predictors whose knobs are tuned.
 
-For each trace (the bench's own, which are synthetic, and those of a folder) and each horizon: a search on its train part, guarded on
-validation by the code that a trainer calls, and measured on held-out as a claim is: on variants that follow from the
-module.  What was not accepted counts as the hand-made policy chosen on train.  Beside it, on the same variants: no
-prediction, the policy chosen on train, the one that is best on held-out in hindsight, and *tuned here*: of all hand-made
-policies with knobs, each with its knobs searched on this very train part, the one that is best there.
+For each trace (the bench's own, which are synthetic, and those of a folder) and each horizon: a search on its train
+part, guarded on validation by the code that a trainer calls, and measured on held-out as a claim is: on variants that
+follow from the module.  What was not accepted counts as the hand-made policy chosen on train.  Beside it, on the same
+variants: no prediction, the policy chosen on train, the one that is best on held-out in hindsight, and *tuned here*:
+of all hand-made policies with knobs, each with its knobs searched on this very train part, the one that is best there.
 
 C{--tune} searches the knobs that ship (C{kernelnet/workbench/window_manager/tuned.py}): those that make the mean over
 all traces and horizons of the error over that of no prediction, on train, the least; C{--general} has one search on all
@@ -51,7 +51,7 @@ def tunable() -> dict[str, Template]:
 
 
 def tuned(template: Template, scenarios: Sequence[WindowManagerScenario], tries: int, seed: int = 1) -> Vector:
-    """The vector with the least mean of the error over that of no prediction, on train, by random search near the best."""
+    """The vector whose mean error over that of no prediction is the least on train: random search near the best."""
     rng = random.Random(seed)
     wasm = compileC(template.tunable(), workbench.headerPath, trusted=True)
     holds = [scenario.reference().splits["train"].score for scenario in scenarios]
@@ -118,8 +118,8 @@ def searched(scenario: IScenario, seed: int, seconds: float, evaluations: int | 
 
 
 def tell(scenario: WindowManagerScenario, chosen: str, here: tuple[str, bytes], found: bytes, accepted: bool) -> float:
-    """A row; returns the share of the error of the best hand-made policy in hindsight, tuned here or not, that is saved."""
-    met = scenario.forModule(found)
+    """A row; returns the share of the error of the best hand-made policy in hindsight, tuned here or not, that it
+    saves.""" met = scenario.forModule(found)
     by = {name: report.splits["held_out"] for name, report in met.baselines().items()}
     pixels = {name: split.score / split.events / 1000 for name, split in by.items()}
     pixels[f"{here[0]}, tuned here"] = perFrame(met, here[1])

@@ -29,35 +29,56 @@ __all__ = ["record"]
 
 SECONDS = 10.0
 
+_MACHINE = {
+    "--sched": ("process_manager", "recordSched", "machine.sched.xz", "bursts"),
+    "--pointer": ("window_manager", "recordPointer", "mine.pointer.xz", "samples"),
+}
+"""By option, for what is recorded of the machine: bench, its recorder, the name of the trace, and what it counts."""
+
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option("--sched", is_flag=True, help="Record what this machine's CPUs run, for process_manager.")
-@click.option("--seconds", type=Seconds(1, 86400), default=None, help=f"How long, with --sched [default: {SECONDS:g}].")
+@click.option("--pointer", is_flag=True, help="Record how the mouse or finger moves, for window_manager.")
+@click.option(
+    "--seconds",
+    type=Seconds(1, 86400),
+    default=None,
+    help=f"How long, with --sched or --pointer [default: {SECONDS:g}].",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=None,
-    help="The trace to write [default: the program's name, or machine, here].",
+    help="The trace to write [default: the program's name, machine or mine, here].",
 )
 @click.option("--force", is_flag=True, help="Overwrite it if it is there.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def record(*, sched: bool, seconds: float | None, out: Path | None, force: bool, command: tuple[str, ...]) -> None:
+def record(
+    *, sched: bool, pointer: bool, seconds: float | None, out: Path | None, force: bool, command: tuple[str, ...]
+) -> None:
     """
-    Make a trace to train on: of the files that a program reads and writes, or of what runs on this machine.
+    Make a trace to train on: of the files that a program uses, of what runs on this machine, or of its pointer.
 
     \b
     kernelnet record -- COMMAND…    runs COMMAND, and writes which pages of files it reads and writes (needs strace)
     kernelnet record --sched        writes which threads get ready when, and how long they run
+    kernelnet record --pointer      writes how mouse, touchpad, pen or finger move (needs /dev/input)
     """
-    if sched and command:
-        raise Mistake("--sched records the whole machine: give either --sched or a command")
-    if not sched and not command:
-        raise Mistake("what should be recorded? kernelnet record -- COMMAND…, or kernelnet record --sched")
-    if seconds is not None and not sched:
-        raise Mistake("--seconds is for --sched: a command is recorded until it ends")
-    if sched:
-        name = "process_manager"
-        out = out or Path("machine.sched.xz")
+    wanted = [option for option, given in (("--sched", sched), ("--pointer", pointer)) if given]
+    if len(wanted) > 1:
+        raise Mistake("--sched and --pointer are two traces: give one of them")
+    if wanted and command:
+        raise Mistake(f"{wanted[0]} records the whole machine: give either {wanted[0]} or a command")
+    if not wanted and not command:
+        raise Mistake(
+            "what should be recorded? kernelnet record -- COMMAND…, kernelnet record --sched, or"
+            " kernelnet record --pointer"
+        )
+    if seconds is not None and not wanted:
+        raise Mistake("--seconds is for --sched and --pointer: a command is recorded until it ends")
+    if wanted:
+        name, function, default, counted = _MACHINE[wanted[0]]
+        out = out or Path(default)
     else:
         name = "file_system"
         if shutil.which(command[0]) is None:
@@ -68,10 +89,10 @@ def record(*, sched: bool, seconds: float | None, out: Path | None, force: bool,
     with oneLine(), _kept(out, force) as scratch:
         # Only now: the recorders need more than the base package.
         recorder = importlib.import_module(f"kernelnet.workbench.{name}.record")
-        if sched:
-            wanted = SECONDS if seconds is None else seconds
-            with progress() as tell, _ticking(tell, wanted):
-                notes = [f"{recorder.recordSched(wanted, scratch)} bursts"]
+        if wanted:
+            long = SECONDS if seconds is None else seconds
+            with progress() as tell, _ticking(tell, long):
+                notes = [f"{getattr(recorder, function)(long, scratch)} {counted}"]
         else:
             # Until it has ended the terminal is the command's.
             with ExitStack() as stack:
@@ -93,7 +114,7 @@ def record(*, sched: bool, seconds: float | None, out: Path | None, force: bool,
     click.echo(f"written: {out}, {notes[0]}", err=True)
     for note in notes[1:]:
         click.echo(note, err=True)
-    if not sched and (words := reuseText(recorded.requests, recorded.distinct)):
+    if not wanted and (words := reuseText(recorded.requests, recorded.distinct)):
         click.echo(words, err=True)
         return
     again = shlex.join(["kernelnet", "bench", "run", name, "--trace", str(out)])

@@ -45,6 +45,11 @@ class Carrier:
         """The number of the first further function, and of the type without parameters."""
         return len(self.abi.required)
 
+    @property
+    def typed(self) -> int:
+        """The number of a function that has parameters or a result."""
+        return next(number for number, shape in enumerate(self.abi.required.values()) if shape != ((), ()))
+
     def make(self, code: bytes = b"", locals_: bytes = b"\0", **sections: Any) -> bytes:
         """@param code: run at the begin of the first function; leaves nothing."""
         result = b"".join(CONSTANTS[kind] for kind in self.abi.required[self.first][1])
@@ -93,9 +98,9 @@ def at(offset: int, data: bytes) -> bytes:
     return b"\0\x41" + sleb(offset) + b"\x0b" + leb(len(data)) + data
 
 
-def element(offset: int) -> bytes:
-    """A segment of elements: function 0."""
-    return b"\0\x41" + sleb(offset) + b"\x0b\1\0"
+def element(offset: int, function: int = 0) -> bytes:
+    """A segment of elements: one function, by its number."""
+    return b"\0\x41" + sleb(offset) + b"\x0b\1" + leb(function)
 
 
 def i32(number: int) -> bytes:
@@ -231,7 +236,7 @@ TRAPS: dict[str, tuple[Callable[[Carrier], bytes], str]] = {
     "calling nothing": (lambda c: c.make(ZERO + b"\x11" + leb(c.own) + b"\0", tables=TABLE), "uninitialized"),
     "calling beyond the table": (lambda c: c.make(i32(77777) + b"\x11" + leb(c.own) + b"\0", tables=TABLE), "table"),
     "calling as another type": (
-        lambda c: c.make(ZERO + b"\x11" + leb(c.own) + b"\0", tables=TABLE, elements=vec([element(0)])),
+        lambda c: c.make(ZERO + b"\x11" + leb(c.own) + b"\0", tables=TABLE, elements=vec([element(0, c.typed)])),
         "type",
     ),
     "reading beyond a table": (_code(i32(-1) + b"\x25\0" + DROP, tables=TABLE), "table"),

@@ -1,7 +1,8 @@
 """
 A second bench of pointers, in plain Python, with all hand-made predictors: written for being read, not for being fast.
 
-It shares no code with driver.c, reader and trace: it goes through the movements in time, one microsecond clock, with lists.
+It shares no code with driver.c, reader and trace: it goes through the movements in time, one microsecond clock, with
+lists.
 """
 
 from __future__ import annotations
@@ -441,7 +442,7 @@ class Rank(Policy):
             if at and span + elapsed > 50:
                 break
             span, ways = span + elapsed, [ways[0] + dx, ways[1] + dy]
-        axes = []
+        axes: list[dict[str, Any]] = []
         for axis in (1, 2):
             v = [move[axis] / move[0] for move in back[:4]]
             points = [(0.0, 0.0)]

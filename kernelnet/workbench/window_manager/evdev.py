@@ -80,6 +80,9 @@ class Reports:
 
     def __init__(self, samples: Samples) -> None:
         self.samples = samples
+        self._begin()
+
+    def _begin(self) -> None:
         self.isAbsolute = False
         self._place: dict[int, int] = {}
         self._moved = [0, 0]
@@ -104,7 +107,7 @@ class Reports:
 
     def anew(self) -> None:
         """Another device."""
-        self.__init__(self.samples)  # type: ignore[misc]
+        self._begin()
         self.samples.lift()
 
     def _report(self, time: int) -> None:

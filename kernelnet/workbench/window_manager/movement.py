@@ -58,6 +58,9 @@ class Samples:
     _last: tuple[int, int, int] | None = None
     _begins: bool = False
 
+    def __len__(self) -> int:
+        return len(self._gaps)
+
     def lift(self) -> None:
         """The pointer is taken away: the next sample begins a movement of its own, wherever it is."""
         self._begins = True
@@ -96,7 +99,7 @@ class Samples:
         return Movement(gaps, np.array(self._moves, "<i4").reshape(-1, 2), self.account)
 
     def _append(self, gap: int, dx: int, dy: int) -> None:
-        if len(self._gaps) == MAX_SAMPLES:
+        if len(self) == MAX_SAMPLES:
             raise self.tooMany()
         if abs(dx) > FARTHEST * MILLI or abs(dy) > FARTHEST * MILLI:
             self.account.doubt(f"the pointer jumps by more than {FARTHEST} pixels: it is taken as put there anew")
