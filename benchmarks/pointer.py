@@ -118,8 +118,8 @@ def searched(scenario: IScenario, seed: int, seconds: float, evaluations: int | 
 
 
 def tell(scenario: WindowManagerScenario, chosen: str, here: tuple[str, bytes], found: bytes, accepted: bool) -> float:
-    """A row; returns the share of the error of the best hand-made policy in hindsight, tuned here or not, that it
-    saves.""" met = scenario.forModule(found)
+    """A row; returns the share of the error of the best hand-made policy in hindsight, tuned or not, that it saves."""
+    met = scenario.forModule(found)
     by = {name: report.splits["held_out"] for name, report in met.baselines().items()}
     pixels = {name: split.score / split.events / 1000 for name, split in by.items()}
     pixels[f"{here[0]}, tuned here"] = perFrame(met, here[1])

@@ -161,7 +161,7 @@ class Android(Policy):
         self.v = (dx / elapsed, dy / elapsed) if 2000 <= elapsed <= 20_000 else (0.0, 0.0)
 
     def xy(self, age: int, ahead: int) -> tuple[float, float]:
-        until = min(ahead, min(self.most, self.delta * self.share))
+        until = min(ahead, self.most, self.delta * self.share)
         return self.v[0] * until, self.v[1] * until
 
 
