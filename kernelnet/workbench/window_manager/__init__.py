@@ -45,11 +45,13 @@ splits: half = n // 2 frames that count; train [0, half - half // 5), validation
     warm pass; of a frame all samples are shown up to its time
 score: the sum over frames of floor(1000 sqrt(dx^2 + dy^2)) of answer and truth in pixels; the truth lies on the
     straight line between the samples around it; an answer that is no number is 0, and one beyond 100000 pixels is that
-fuel: at most 20000000 + 1500 a sample + 10000 a frame
+fuel: at most 20000000 + 1500 a sample + 20000 a frame
 memory: at most 16 MiB
 variants: each split in stretches of 1 to 4 s, without one in four, each up to 16 s out of place; each stretch mirrored
-    or not in either axis, and 1536 to 2731 2048ths as large; each movement changed along and across by up to 256
-2048ths modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
+    or not in either axis, 1536 to 2731 2048ths as large, and crossed by 768 2048ths of what the pointer did from
+    another moment of the split on, without its pauses, mirrored or not; before, each movement is changed along and
+    across by up to 32 2048ths
+modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """
 
 AHEAD = (16_667, 33_333)

@@ -26,8 +26,8 @@ class WindowManagerMachine(Machine):
     trace: Trace
 
     def fuelLimit(self, events: int, settings: Mapping[str, int]) -> int:
-        """1500 units a sample, and 10000 a frame: least squares of ten weights, or so."""
-        return 20_000_000 + 1_500 * self.trace.samplesBefore(events) + 10_000 * events
+        """1500 units a sample, and 20000 a frame: least squares of a dozen weights, or so."""
+        return 20_000_000 + 1_500 * self.trace.samplesBefore(events) + 20_000 * events
 
     def memoryLimit(self, settings: Mapping[str, int]) -> int:
         """16 MiB."""

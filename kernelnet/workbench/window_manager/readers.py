@@ -54,6 +54,7 @@ _OWN_RIGHT = "a line is: microseconds since the sample before, pixels right, pix
 _UNITS = {"client timestamp": 1_000_000, "time_s": 1_000_000, "time_ms": 1000, "time_us": 1}
 """By the name of a column of times: microseconds in one of its units."""
 
+_NAMES = {1_000_000: "seconds", 1000: "milliseconds", 1: "microseconds"}
 _MOVES = ("move", "drag")
 _BROKEN = 65_535
 """Balabit's data has this as a place where there was none."""
@@ -158,11 +159,11 @@ def _csv(path: Path, lines: Lines, samples: Samples) -> None:
     state = names.index("state") if "state" in names else None
     account = samples.account
     account.format = "CSV with a header"
-    account.columns = {"x": "pixels right", "y": "pixels down", unit: f"time: {1_000_000 // _UNITS[unit]} a second"}
+    account.columns = {"x": "pixels right", "y": "pixels down", unit: f"time, in {_NAMES[_UNITS[unit]]}"}
     if state is not None:
         account.columns["state"] = f"{' and '.join(_MOVES)} count"
     for number, line in rows:
-        fields = next(csv.reader([line]))
+        fields = _fields(path, number, line)
         if len(fields) <= max(at.values()):
             raise TraceError(path, number, f"{len(fields)} columns", f"there should be {len(names)}, as in the header")
         if state is not None and len(fields) > state and fields[state].strip().lower() not in _MOVES:
@@ -196,7 +197,18 @@ def _add(samples: Samples, time: int, x: float, y: float) -> None:
 
 
 def _names(header: str) -> list[str]:
-    return [name.strip().lower() for name in next(csv.reader([header]), [])]
+    """Names of columns, if it is a header; else anything."""
+    try:
+        return [name.strip().lower() for name in next(csv.reader([header]), [])]
+    except csv.Error:
+        return []
+
+
+def _fields(path: Path, number: int, line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]))
+    except csv.Error as error:
+        raise TraceError(path, number, f"no row of a CSV: {error}"[:100], "fields have commas between them") from None
 
 
 def _note(account: Account, row: str, understood: str) -> None:

@@ -41,8 +41,11 @@ WANDER = 16_000_000
 SMALLER, LARGER = 1536, 2731
 """In a variant, all movements of a stretch are longer or shorter: from so many 2048ths to so many."""
 
-SHAKEN = 256
-"""In a variant, each movement is changed along and across its direction by up to so many 2048ths of its length."""
+CROSSED = 768
+"""In a variant, to each stretch so many 2048ths of another part of the same split are added, moment by moment."""
+
+SHAKEN = 32
+"""And each movement is changed along and across its direction by up to so many 2048ths of its length."""
 
 _ONE = 2048
 
@@ -71,23 +74,23 @@ class Trace(BaseTrace):
         """
         The movements in stretches of one to four seconds, a quarter of them missing, the others a little out of order.
 
-        Each stretch is mirrored or not, larger or smaller, and each of its movements is shaken.  Frames are at other
-        times.  So neither who counts nor who looks for what he saw before knows where in the trace he is.
+        Each stretch is mirrored or not, larger or smaller, and crossed by a share of what the pointer did at another
+        time; each movement is shaken a little.  Frames are at other times.  So neither who counts nor who looks for
+        what he saw before knows where in the trace he is; but what moves still moves as smoothly, or not, as it did.
 
         @param seed: see `VariableTrace.variant`.
         """
         gaps, moves, cuts = [], [], []
         for split, start, end in self.windows("held_out"):
             first, last = self.samplesBefore(start), self.samplesBefore(end)
-            own = seed + split.encode("ascii")
-            order = _stretches(own, self.gaps[first:last], all_=False)
-            part = self._shaken(own, first, order)
-            if not len(_frames(*part, _phase(seed))):
+            own, part = seed + split.encode("ascii"), slice(first, last)
+            changed = self._shaken(own, part, _stretches(own, self.gaps[part], all_=False))
+            if not len(_frames(*changed, _phase(seed))):
                 # So few frames that none is left: all stretches, then.
-                part = self._shaken(own, first, _stretches(own, self.gaps[first:last], all_=True))
-            gaps.append(part[0])
-            moves.append(part[1])
-            cuts.append(len(part[0]))
+                changed = self._shaken(own, part, _stretches(own, self.gaps[part], all_=True))
+            gaps.append(changed[0])
+            moves.append(changed[1])
+            cuts.append(len(changed[0]))
         whole = np.concatenate(gaps), np.concatenate(moves)
         frames = _frames(*whole, _phase(seed))
         ends = np.searchsorted(frames[:, 0], np.cumsum(cuts))
@@ -101,10 +104,10 @@ class Trace(BaseTrace):
         )
 
     def _shaken(
-        self, seed: bytes, first: int, order: list[tuple[int, int]]
+        self, seed: bytes, part: slice, order: list[tuple[int, int]]
     ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
-        """Samples of stretches in their order, each stretch and each movement changed by what is drawn for it."""
-        kept = first + np.concatenate([np.arange(start, end) for start, end in order])
+        """Samples of a split's stretches in their order, each stretch and each movement changed as is drawn for it."""
+        kept = part.start + np.concatenate([np.arange(start, end) for start, end in order])
         lengths = [end - start for start, end in order]
         gaps = self.gaps[kept].copy()
         # Where a stretch begins, the pointer begins anew.
@@ -119,8 +122,47 @@ class Trace(BaseTrace):
         turned = np.stack([dx * (_ONE + along) - dy * across, dy * (_ONE + along) + dx * across], 1)
         scaled = turned * np.repeat(size[:, None] * mirrored, lengths, axis=0)
         moves = (scaled + (_ONE * _ONE >> 1)) // (_ONE * _ONE)
+        moves += _crossing(seed, self.gaps[part], self.moves[part], gaps, lengths)
         moves[begins] = 0
         return np.ascontiguousarray(gaps, "<u4"), np.ascontiguousarray(moves, "<i4")
+
+
+def _crossing(
+    seed: bytes,
+    gaps: npt.NDArray[np.uint32],
+    moves: npt.NDArray[np.int32],
+    own: npt.NDArray[np.uint32],
+    lengths: list[int],
+) -> Indices:
+    """
+    Milli-pixels that are added to the movements of each stretch: a share of what the pointer did at another time.
+
+    @param gaps, moves: of the whole split; C{own}: gaps of the stretches' samples, one after the other.
+    @param lengths: of the stretches.
+    """
+    # Round and round, and without pauses: else a stretch would stay as it was while nothing is added.
+    followed = gaps <= TRACKED
+    time = np.concatenate([[0], np.cumsum(np.tile(np.where(followed, gaps, 1), 2), dtype=np.int64)])
+    whole = int(time[len(gaps)])
+    way = np.concatenate(
+        [[[0, 0]], np.cumsum(np.tile(np.where(followed[:, None], moves, 0), (2, 1)), axis=0, dtype=np.int64)]
+    )
+    drawn = np.frombuffer(hashlib.shake_128(seed + b" crossed").digest(8 * len(lengths)), "<u4").reshape(-1, 2)
+    starts = drawn[:, 0].astype(np.int64) * whole >> 32
+    mirrored = np.where(drawn[:, 1:] >> np.arange(2, dtype=np.uint32) & 1, -CROSSED, CROSSED).astype(np.int64)
+    since = np.cumsum(own, dtype=np.int64)
+    begins = np.cumsum([0, *lengths[:-1]])
+    at = np.repeat(starts - since[begins], lengths) + since
+    at %= whole
+    before = np.searchsorted(time, at, "right") - 1
+    share = (at - time[before])[:, None]
+    span = (time[before + 1] - time[before])[:, None]
+    place = way[before] + (way[before + 1] - way[before]) * share // span
+    steps = np.diff(place, axis=0, prepend=place[:1])
+    # Where it went round, the place is the same once more.
+    steps += np.where((np.diff(at, prepend=at[:1]) < 0)[:, None], way[len(gaps)], 0)
+    steps[begins] = 0
+    return steps * np.repeat(mirrored, lengths, axis=0) // _ONE
 
 
 def _stretches(seed: bytes, gaps: npt.NDArray[np.uint32], *, all_: bool) -> list[tuple[int, int]]:
