@@ -138,6 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Pointer prediction: learned, and made by hand and tuned.")
     beside = Path(__file__).resolve().parents[2] / "shared" / "traces" / "window_manager"
     parser.add_argument("--traces", type=Path, default=beside, help="a folder of movements, besides our own")
+    parser.add_argument("--only", default="", metavar="WORD", help="traces whose name has this word")
     parser.add_argument("--seconds", type=float, default=60.0, help="for each search")
     parser.add_argument("--evaluations", type=int, help="measurements in each search, instead of seconds")
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3, 4, 5])
@@ -149,7 +150,7 @@ def main() -> None:
 
     folder = sorted(options.traces.iterdir()) if options.traces.is_dir() else []
     scenarios: list[WindowManagerScenario] = []
-    for path in [*workbench.traces(), *folder]:
+    for path in (path for path in [*workbench.traces(), *folder] if options.only in path.name):
         try:
             # A bench of its own for each trace: the plugin's keeps few in memory.
             bench = WindowManagerWorkbench()
