@@ -1,4 +1,4 @@
-"""The template of predictors that learn how much of its velocity a pointer keeps: known answers, whatever its numbers."""
+"""The template of predictors that learn how much of its velocity a pointer keeps: known answers, for any numbers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class KnownAnswers(Case):
         self.assertLess(held.metrics["p95_millipixels"], 50)
 
     def test_searched(self) -> None:
-        """A short search finds what is better than all hand-made predictors on movements that it was not searched on."""
+        """A short search finds what is better than all hand-made predictors on movements that it hasn't seen."""
         problem = Problem(self.scenario(strokes(90)), seed=1, seconds=3600.0)
         found = searchFamilies(problem, [VectorFamily(KEPT_VELOCITY)], 60)
         if found is None:

@@ -91,6 +91,7 @@ class ArchiveTests(SynchronousTestCase):
             ("network_stack", ()),
             ("process_manager", ()),
             ("security", ()),
+            ("window_manager", ()),
         ):
             told = self.program("kernelnet", "bench", "run", name, *less)
             self.assertIn("reference", told, name)

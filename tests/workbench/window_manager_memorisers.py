@@ -1,8 +1,8 @@
 """
 Predictors that know movements by heart: attacks that measuring on variants of them has to withstand.
 
-Each is made of the trace as it is, held-out part included, as whoever knows a public trace could.  Where what comes is not
-what they know, they are dead reckoning, with its knobs tuned.
+Each is made of the trace as it is, held-out part included, as whoever knows a public trace could.  Where what comes is
+not what they know, they are dead reckoning, with its knobs tuned.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ __all__ = ["byCount", "byPlace", "byShape", "fallback", "rankByTime", "rankFallb
 _GAIN = TUNED["reckon_tuned"][1]["GAIN"]
 _LONG = TUNED["reckon_tuned"][1]["ANEW"]
 
-_HEAD = """
+_HEAD = f"""
 #include "kn_window_manager.h"
 static f64 vx, vy;
-static void reckon(u32 elapsed, f64 dx, f64 dy) {
-    vx = elapsed > %(long)d ? 0.0 : dx / elapsed;
-    vy = elapsed > %(long)d ? 0.0 : dy / elapsed;
-}
-void kn_init(void) {}
-""" % {"long": _LONG}
+static void reckon(u32 elapsed, f64 dx, f64 dy) {{
+    vx = elapsed > {_LONG} ? 0.0 : dx / elapsed;
+    vy = elapsed > {_LONG} ? 0.0 : dy / elapsed;
+}}
+void kn_init(void) {{}}
+"""
 
 
 def _compiled(source: str) -> bytes:
@@ -54,7 +54,8 @@ _UNIT = 100.0
 """Steps of a table for the movement that 99 of 100 don't exceed."""
 
 _FUTURE = """
-static const signed char table[] = {%(table)s}; /* by sample: steps right and down, 250 us since the one before, less 128 */
+/* By sample: steps right and down, and how often 250 us since the one before, less 128. */
+static const signed char table[] = {%(table)s};
 enum { FIRST = %(first)d, MANY = sizeof table / 3 };
 #define STEP %(step).17g
 static f64 right(i32 at) { return table[3 * at] * STEP; }
@@ -109,7 +110,8 @@ def byPlace(trace: Trace, size: int) -> bytes:
     static i32 seen[6];
     static u32 bucket[1 << 14], chain[MANY + 1], made;
     static u32 hash(i32 a, i32 b, i32 c, i32 d, i32 e, i32 f) {{
-        u32 h = (u32)a * 73856093u ^ (u32)b * 19349663u ^ (u32)c * 83492791u ^ (u32)d * 2654435761u ^ (u32)e * 97u ^ (u32)f;
+        u32 h = (u32)a * 73856093u ^ (u32)b * 19349663u ^ (u32)c * 83492791u ^ (u32)d * 2654435761u;
+        h ^= (u32)e * 97u ^ (u32)f;
         return (h ^ h >> 15) & ((1 << 14) - 1);
     }}
     static void index_all(void) {{
@@ -169,7 +171,8 @@ def byShape(trace: Trace, size: int, *, last: int = 5, near: float = 0.01) -> by
     /* By how much faster, and by what angle, the second of two movements is than the first. */
     static u32 key(f64 ax, f64 ay, f64 bx, f64 by) {{
         f64 a = ax * ax + ay * ay, b = bx * bx + by * by, both = kn_sqrt(a * b);
-        f64 faster = 8.0 + 3.0 * (kn_lg(a) - kn_lg(b)), turn = both > 0.0 ? 7.5 + 7.5 * (ax * bx + ay * by) / both : 0.0;
+        f64 faster = 8.0 + 3.0 * (kn_lg(a) - kn_lg(b));
+        f64 turn = both > 0.0 ? 7.5 + 7.5 * (ax * bx + ay * by) / both : 0.0;
         return (u32)kn_max(0.0, kn_min(faster, 15.0)) * 16 + (u32)turn;
     }}
     static void index_all(void) {{
