@@ -162,7 +162,8 @@ def _crossing(
     # Where it went round, the place is the same once more.
     steps += np.where((np.diff(at, prepend=at[:1]) < 0)[:, None], way[len(gaps)], 0)
     steps[begins] = 0
-    return steps * np.repeat(mirrored, lengths, axis=0) // _ONE
+    crossing: Indices = steps * np.repeat(mirrored, lengths, axis=0) // _ONE
+    return crossing
 
 
 def _stretches(seed: bytes, gaps: npt.NDArray[np.uint32], *, all_: bool) -> list[tuple[int, int]]:
