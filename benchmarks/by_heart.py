@@ -18,11 +18,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import Table
 
 from kernelnet.interfaces import IScenario
-from kernelnet.workbench import network_stack, process_manager, security
+from kernelnet.workbench import network_stack, process_manager, security, window_manager
 from kernelnet.workbench.security.trace import Trace
 from tests.workbench import network_stack_memorisers as links
 from tests.workbench import process_manager_memorisers as logs
 from tests.workbench import security_memorisers as sequences
+from tests.workbench import window_manager_memorisers as pointers
 
 SIZES = {"1 KB": 1 << 10, "16 KB": 16 << 10, "64 KB": 54 << 10}
 VEGAS = "cwnd * (least - minrtt) < 3.0 * least ? cwnd + kn_aq(2.0, cwnd) : cwnd - kn_aq(2.0, cwnd)"
@@ -81,10 +82,23 @@ def _sequences(path: Path) -> tuple[IScenario, Kinds]:
     return scenario, kinds
 
 
+def _pointers(path: Path) -> tuple[IScenario, Kinds]:
+    scenario = window_manager.workbench.scenario(path)
+    trace, own = scenario.machine.trace, pointers.fallback()
+    return scenario, {
+        "number of the sample": (lambda size: pointers.byCount(trace, size), own),
+        "the last three movements": (lambda size: pointers.byPlace(trace, size), own),
+        "the shape of the last five": (lambda size: pointers.byShape(trace, size, near=0.03), own),
+        "the same, trusting what is very near": (lambda size: pointers.byShape(trace, size, near=0.003), own),
+        "number of the frame (rank)": (lambda size: pointers.rankByTime(trace, size), pointers.rankFallback()),
+    }
+
+
 BENCHES = {
     "network_stack": (network_stack.workbench, _links),
     "process_manager": (process_manager.workbench, _logs),
     "security": (security.workbench, _sequences),
+    "window_manager": (window_manager.workbench, _pointers),
 }
 
 
