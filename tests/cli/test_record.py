@@ -14,9 +14,11 @@ from unittest import mock
 from kernelnet.workbench.errors import WorkbenchError
 from tests.cli.support import CliTestCase
 from tests.workbench.support import mixture
+from tests.workbench.window_manager_support import strokes, write
 
 FILES = "kernelnet.workbench.file_system.record"
 SCHED = "kernelnet.workbench.process_manager.record"
+POINTER = "kernelnet.workbench.window_manager.record"
 
 
 class RecordTests(CliTestCase):
@@ -80,6 +82,25 @@ class RecordTests(CliTestCase):
         self.refused(2, "--seconds is for --sched", "record", "--seconds", "5", "--", "true")
         self.refused(2, "there is no program called 'no-such-program'", "record", "--", "no-such-program", "-x")
         self.refused(2, "0 is not in the range", "record", "--sched", "--seconds", "0")
+
+    def test_pointer(self) -> None:
+        """Movements of the pointer become a trace of their own bench, by its own recorder."""
+
+        def recordPointer(seconds: float, out: Path) -> int:
+            self.calls.append((seconds, out.name))
+            write(out.with_suffix(""), strokes(30))
+            out.write_bytes(lzma.compress(out.with_suffix("").read_bytes()))
+            return 1234
+
+        module = ModuleType(POINTER)
+        module.recordPointer = recordPointer  # type: ignore[attr-defined]
+        with mock.patch.dict(sys.modules, {POINTER: module}):
+            said = self.call("record", "--pointer", "--seconds", "7").stderr
+        self.assertEqual(self.calls, [(7.0, "mine.pointer.xz")])
+        self.assertIn("written: mine.pointer.xz, 1234 samples", said)
+        self.assertIn("kernelnet bench run window_manager --trace mine.pointer.xz", said)
+        self.refused(2, "are two traces", "record", "--pointer", "--sched")
+        self.refused(2, "--pointer records the whole machine", "record", "--pointer", "--", "true")
 
     def test_tooShort(self) -> None:
         """A program that hardly touches a file: what is too little, no advice to use it, and no file of no use."""
