@@ -208,7 +208,8 @@ class VariantTests(Case):
         self.assertEqual(ends[-1], len(one.frames))
         for split, start, end in one.windows("held_out"):
             had = {name: last - first for name, first, last in trace.windows("held_out")}[split]
-            self.assertTrue(0.4 * had < end - start < had, split)
+            # A quarter is missing, more or less of so few stretches; and what stood still may be crossed, and so moves.
+            self.assertTrue(0.4 * had < end - start < 1.2 * had, split)
 
     def test_near(self) -> None:
         """Movements are as long as they were, but for the stretch's size and what crosses it; pauses stay pauses."""
