@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +10,13 @@ from pathlib import Path
 from kernelnet.workbench.account import MAX_FIRST, Account
 from kernelnet.workbench.errors import TraceError
 
-__all__ = ["DEFAULT_PERIOD", "MAX_COMMITS", "MAX_FRAMES", "MAX_SURFACES", "MAX_WORK", "Frames"]
+__all__ = ["DEFAULT_PERIOD", "MAX_COMMITS", "MAX_FRAMES", "MAX_SURFACES", "MAX_WORK", "FIRST_LINE", "Frames", "writeFrames"]
 
 DEFAULT_PERIOD = 16_667
 """Microseconds: 60 Hz, as most screens have it, where a compositor's recording doesn't say."""
+
+FIRST_LINE = "# kernelnet repaint 1: begin_us cpu_us gpu_us surfaces"
+"""The first line of our own format."""
 
 MAX_FRAMES = 1 << 20
 MAX_COMMITS = 1 << 22
@@ -73,3 +77,17 @@ class Frames:
         if len(self.account.first) < MAX_FIRST:
             changed = ", ".join(f"{surface[:20]} at {at}" for surface, at in ordered[:4]) or "nobody says"
             self.account.first.append((f"frame {len(self.work)}", f"work {work} µs; changed: {changed}"))
+
+
+def writeFrames(frames: Frames, out: Path) -> None:
+    """
+    Write frames in our own format, the first at 0, surfaces as numbers in the order of first appearance; xz.
+
+    All work is written as the CPU's: what the GPU did of it counts the same.
+    """
+    lines = [FIRST_LINE, f"# period {frames.period or DEFAULT_PERIOD}"]
+    for begin, work, commits in zip(frames.begin, frames.work, frames.commits, strict=True):
+        changed = ",".join(f"{frames.surfaces[name]}@{at}" if at else str(frames.surfaces[name]) for name, at in commits)
+        lines.append(f"{begin - frames.begin[0]} {work} 0 {changed or '-'}")
+    text = "\n".join(lines) + "\n"
+    out.write_bytes(lzma.compress(text.encode("ascii"), preset=9 | lzma.PRESET_EXTREME))

@@ -16,7 +16,7 @@ from kernelnet.workbench.machine import Arena, Layout, Machine, Memory, ownModul
 __all__ = ["METRICS", "GraphicsMachine", "optimumScores"]
 
 METRICS = ("mean_latency_us", "missed_vblanks", "late_frames_permille", "mean_budget_us")
-"""What a report has besides the score, made of driver.c's C{wb_metric}."""
+"""Numbers of a report besides the score, made of driver.c's C{wb_metric}."""
 
 _COLUMNS = ("work", "refreshes", "first", "damage", "surface", "at")
 _POINTERS = (*_COLUMNS, "salt", "adapter")

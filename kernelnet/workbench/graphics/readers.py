@@ -22,11 +22,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kernelnet.workbench.errors import TraceError
-from kernelnet.workbench.graphics.frames import Frames
+from kernelnet.workbench.graphics.frames import FIRST_LINE, Frames
 from kernelnet.workbench.graphics.weston import readTimeline
 from kernelnet.workbench.reading import BOM, nameOf, opened
 
-__all__ = ["FIRST_LINE", "MAX_MICROSECONDS", "readFrames", "traceName"]
+__all__ = ["MAX_MICROSECONDS", "readFrames", "traceName"]
 
 MAX_BYTES = 1 << 30
 """Decompressed; read line by line, so that a small file which expands to much takes time only."""
@@ -34,9 +34,6 @@ MAX_BYTES = 1 << 30
 MAX_LINE = 64 << 10
 MAX_MICROSECONDS = 10**15
 """Thirty years."""
-
-FIRST_LINE = "# kernelnet repaint 1: begin_us cpu_us gpu_us surfaces"
-"""The first line of our own format."""
 
 _OWN = re.compile(r"# kernelnet (repaint|frames) 1(?::.*)?")
 _PERIOD = re.compile(r"# period ([0-9]{1,9})")

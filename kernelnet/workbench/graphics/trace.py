@@ -32,11 +32,11 @@ A compositor's recording, which tells what has changed, gets 60 Hz.
 FULL = 0.8
 """Share of a period that these nine may take."""
 
-WANDER = 64
+WANDER = 256
 """In a variant, the work of a frame is that of one which is less than so many away, among those of the same damage."""
 
 SIZE = 128
-"""And longer or shorter by up to so many 2048ths."""
+"""That and the times of commits are longer or shorter by up to so many 2048ths."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +70,8 @@ class Trace(BaseTrace):
         The session without about a fifth of its frames, begun elsewhere, and with other work.
 
         Which frames are left, and with which each split begins, is as for all benches (`BaseTrace.varied`).  Of the
-        frames of a split with the same damage the work changes places, and becomes a little longer or shorter: so
-        knowing where in the session one is tells what that damage costs about there, and no more.
+        frames of a split with the same damage the work changes places, and becomes a little longer or shorter, as the
+        times of commits do: so knowing where in the session one is tells what that damage costs about there, no more.
 
         @param seed: see `VariableTrace.variant`.
         """
@@ -79,7 +79,7 @@ class Trace(BaseTrace):
         work = self.work.astype(np.int64)
         for split, start, end in self.windows("held_out"):
             work[start:end] = work[start:end][_exchanged(self.damage[start:end], seed, split)]
-        stretched = (work * (2048 - SIZE + drawn(seed, "work", len(work), 2 * SIZE + 1)) + 1024) // 2048
+        at = np.minimum(_stretched(self.at.astype(np.int64), seed, "at"), self.period)
         many = np.diff(self.first)[kept].astype(np.int64)
         first = np.concatenate([[0], np.cumsum(many)])
         commits = np.repeat(self.first[:-1][kept].astype(np.int64) - first[:-1], many) + np.arange(first[-1])
@@ -88,12 +88,12 @@ class Trace(BaseTrace):
             digest=seed.hex(),
             ends=ends,
             turns=turns,
-            work=_column(stretched[kept]),
+            work=_column(_stretched(work, seed, "work")[kept]),
             refreshes=_column(self.refreshes[kept]),
             first=_column(first),
             damage=_column(self.damage[kept]),
             surface=_column(self.surface[commits]),
-            at=_column(self.at[commits]),
+            at=_column(at[commits]),
         )
 
 
@@ -106,6 +106,11 @@ def _exchanged(damage: Numbers, seed: bytes, split: str) -> npt.NDArray[np.int64
     other = np.empty(len(damage), np.int64)
     other[order] = order[moved]
     return other
+
+
+def _stretched(times: npt.NDArray[np.int64], seed: bytes, purpose: str) -> npt.NDArray[np.int64]:
+    """Times, each changed by up to `SIZE` 2048ths, up or down; rounded."""
+    return (times * (2048 - SIZE + drawn(seed, purpose, len(times), 2 * SIZE + 1)) + 1024) // 2048
 
 
 def _column(numbers: npt.NDArray[Any]) -> Numbers:

@@ -29,6 +29,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kernelnet.workbench.graphics.frames import writeFrames
+from kernelnet.workbench.graphics.readers import readFrames
+
 SECONDS = 300
 COMPILERS = 4
 
@@ -143,8 +146,11 @@ def main() -> None:
         sys.exit(f"python record.py {'|'.join(SESSIONS)} OUTPUT.repaint.xz")
     output = Path(sys.argv[2])
     with tempfile.TemporaryDirectory(prefix="kernelnet-record-") as folder:
-        log = output.with_name(output.name.split(".")[0] + ".timeline.log")
+        log = Path(folder, "timeline.log")
         record(SESSIONS[sys.argv[1]], Path(folder), log)
+        frames = readFrames(log)
+    writeFrames(frames, output)
+    sys.stdout.write(f"{output}: {len(frames.work)} frames, {output.stat().st_size} bytes\n")
 
 
 if __name__ == "__main__":
