@@ -29,10 +29,7 @@ class Policy(Protocol):
 
 
 def startOf(budget: float, lastCommit: int, period: int) -> int:
-    if math.isnan(budget) or budget <= 0:
-        whole = 0
-    else:
-        whole = period if budget >= period else math.floor(budget)
+    whole = math.floor(min(budget, float(period))) if budget > 0 else 0
     return max(lastCommit, period - whole)
 
 
@@ -137,7 +134,7 @@ def binOf(work: float) -> int:
     return min(103, max(0, found))
 
 
-def cheapest(one: Past, other: Past, weight: float, bins: int, period: float, miss: float) -> float:
+def cheapest(one: Past, other: Past, weight: float, bins: int, period: float, miss: float) -> float:  # noqa: PLR0917
     share = weight / other.total if other.total > 0 else 0.0
     total = one.total + share * other.total
     if not total > 0:

@@ -4,9 +4,11 @@ The workbench of repaints: when a compositor starts to paint.
   - C{kn_graphics.h}: the ABIs, C{graphics/full/1} and C{…/rank/1}; `abis` names what components export
   - C{driver.c}: frames, clock and score, with C{full.h} or C{rank.h}; C{optimum.c}; `machine` runs them
   - C{baselines/*.c}: hand-made policies, and the same with numbers that were chosen on train
-  - `frames`: what readers give, whatever the format; `readers`: recordings
+  - `frames`: what readers give, whatever the format; `readers`: our own format, and which one a file is in; `weston`:
+    Weston's timeline; `games`: PresentMon, OCAT, CapFrameX, MangoHud
   - `trace`: columns by frame and commit, digest, splits, variants
-  - `scenario`: one session with its settings
+  - `scenario`: one session with its settings; `patterns`: what can be learned about it; `statistics`: its training part
+    in figures
   - C{traces/}: sessions we recorded, and C{record.py}, which recorded them
 
 This module imports neither numpy nor wasmtime, so that the plugin can be listed without the C{[trainer]} extra.

@@ -52,8 +52,8 @@ ABIS = (
             "sum": "size",
         },
         known=(
-            # As compositors have it: mutter's maximum, KWin's mean and deviation, gamescope's rolling maximum, Chromium's
-            # percentile, Jacobson's timer;
+            # As compositors have it: mutter's maximum, KWin's mean and deviation, gamescope's rolling maximum,
+            # Chromium's percentile;
             "peak + 0.3",
             "mean + 3.0 * dev",
             "rolling + 0.5",

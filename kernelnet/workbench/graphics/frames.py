@@ -10,7 +10,16 @@ from pathlib import Path
 from kernelnet.workbench.account import MAX_FIRST, Account
 from kernelnet.workbench.errors import TraceError
 
-__all__ = ["DEFAULT_PERIOD", "MAX_COMMITS", "MAX_FRAMES", "MAX_SURFACES", "MAX_WORK", "FIRST_LINE", "Frames", "writeFrames"]
+__all__ = [
+    "DEFAULT_PERIOD",
+    "FIRST_LINE",
+    "MAX_COMMITS",
+    "MAX_FRAMES",
+    "MAX_SURFACES",
+    "MAX_WORK",
+    "Frames",
+    "writeFrames",
+]
 
 DEFAULT_PERIOD = 16_667
 """Microseconds: 60 Hz, as most screens have it, where a compositor's recording doesn't say."""
@@ -59,8 +68,7 @@ class Frames:
         if not 0 <= work <= MAX_WORK:
             self.account.skipped[f"frames of more than {MAX_WORK // 1_000_000} s, or less than none"] += 1
             return
-        last = {surface: at for surface, at in commits}
-        ordered = sorted(last.items(), key=lambda commit: commit[1])[-MAX_IN_ONE:]
+        ordered = sorted(dict(commits).items(), key=lambda commit: commit[1])[-MAX_IN_ONE:]
         for surface, _ in ordered:
             self.surfaces.setdefault(surface, len(self.surfaces))
         self.total += len(ordered)
@@ -87,7 +95,9 @@ def writeFrames(frames: Frames, out: Path) -> None:
     """
     lines = [FIRST_LINE, f"# period {frames.period or DEFAULT_PERIOD}"]
     for begin, work, commits in zip(frames.begin, frames.work, frames.commits, strict=True):
-        changed = ",".join(f"{frames.surfaces[name]}@{at}" if at else str(frames.surfaces[name]) for name, at in commits)
+        changed = ",".join(
+            f"{frames.surfaces[name]}@{at}" if at else str(frames.surfaces[name]) for name, at in commits
+        )
         lines.append(f"{begin - frames.begin[0]} {work} 0 {changed or '-'}")
     text = "\n".join(lines) + "\n"
     out.write_bytes(lzma.compress(text.encode("ascii"), preset=9 | lzma.PRESET_EXTREME))

@@ -37,7 +37,7 @@ class GraphicsMachine(Machine):
     trace: Trace
 
     def fuelLimit(self, events: int, settings: Mapping[str, int]) -> int:
-        """100000 units a frame and 5000 a commit, where hand-made policies use about 200 and the rank ABI's driver 5000."""
+        """100000 units a frame and 5000 a commit, where hand-made policies use 200 to 2000, and the rank ABI 10000."""
         return 100_000_000 + 100_000 * events + 5_000 * int(self.trace.first[events])
 
     def memoryLimit(self, settings: Mapping[str, int]) -> int:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.graphics.frames import FIRST_LINE, Frames
+from kernelnet.workbench.graphics.games import isTable, readCapture, readTable
 from kernelnet.workbench.graphics.weston import readTimeline
 from kernelnet.workbench.reading import BOM, nameOf, opened
 
@@ -31,18 +32,23 @@ __all__ = ["MAX_MICROSECONDS", "readFrames", "traceName"]
 MAX_BYTES = 1 << 30
 """Decompressed; read line by line, so that a small file which expands to much takes time only."""
 
-MAX_LINE = 64 << 10
+MAX_LINE = 64 << 20
+"""CapFrameX writes all of a capture in one line."""
+
+MAX_ROW = 64 << 10
 MAX_MICROSECONDS = 10**15
 """Thirty years."""
 
 _OWN = re.compile(r"# kernelnet (repaint|frames) 1(?::.*)?")
 _PERIOD = re.compile(r"# period ([0-9]{1,9})")
+_TIMELINE = re.compile(r"\s*\{\s*\"(?:id|T|N)\"\s*:")
+_LOOKED_AT = 3
 _WHOLE = re.compile(r"[0-9]{1,15}")
 _SURFACE = re.compile(r"([!-+.-?A-~]{1,40})(?:@([0-9]{1,9}))?")
 _RIGHT = "each line should be: begin, CPU and GPU time in microseconds, and perhaps surfaces such as 1,3@2300"
 _KNOWN = (
-    f"it should begin with {FIRST_LINE.split(':', maxsplit=1)[0]!r}, be Weston's timeline, CapFrameX's JSON, or a table of"
-    " PresentMon, OCAT, CapFrameX or MangoHud"
+    f"it should begin with {FIRST_LINE.split(':', maxsplit=1)[0]!r}, be Weston's timeline, CapFrameX's JSON, or a table"
+    " of PresentMon, OCAT, CapFrameX or MangoHud"
 )
 
 Lines = Iterator[tuple[int, str]]
@@ -62,7 +68,13 @@ def readFrames(path: Path) -> Frames:
         return _own(path, lines, match[1])
     whole = itertools.chain([(number, first)], lines)
     if first.lstrip().startswith("{"):
-        return readTimeline(path, whole)
+        # A timeline's first object is on its first line; a capture is one object, whose first word is of its own.
+        start = list(itertools.islice(whole, _LOOKED_AT))
+        text = "".join(line for _, line in start)
+        whole = itertools.chain(start, whole)
+        return readTimeline(path, whole) if _TIMELINE.match(text) else readCapture(path, whole)
+    if isTable(first):
+        return readTable(path, whole)
     raise TraceError(path, number, f"it begins with {shown(first)}", _KNOWN)
 
 
@@ -73,8 +85,10 @@ def _lines(path: Path) -> Lines:
         while line := stream.readline(MAX_LINE):
             number += 1
             total += len(line)
-            if len(line) == MAX_LINE:
-                raise TraceError(path, number, f"a line of {MAX_LINE >> 10} KiB or more", _KNOWN)
+            if len(line) == MAX_LINE or (
+                len(line) >= MAX_ROW and not (number == 1 and line.lstrip(BOM + b" ")[:1] == b"{")
+            ):
+                raise TraceError(path, number, f"a line of {MAX_ROW >> 10} KiB or more", _KNOWN)
             if total > MAX_BYTES:
                 raise TraceError(path, None, f"more than {MAX_BYTES >> 30} GiB uncompressed", "use a part of it")
             yield number, (line.removeprefix(BOM) if number == 1 else line).decode("utf-8", "replace").rstrip("\r\n")

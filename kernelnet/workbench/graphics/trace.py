@@ -19,7 +19,7 @@ from kernelnet.workbench.trace import BaseTrace, Numbers
 
 __all__ = ["MAX_REFRESHES", "MIN_FRAMES", "RATES", "Trace", "loadTrace", "makeTrace"]
 
-MIN_FRAMES = 100
+MIN_FRAMES = 50
 MAX_REFRESHES = 64
 
 RATES = (240, 165, 144, 120, 90, 75, 60, 48, 30, 20)
@@ -160,7 +160,9 @@ def makeTrace(frames: Frames, path: Path) -> Trace:
     columns = [_column(np.array(each, np.int64)) for each in (work, refreshes, first, damage, surface, at)]
     head = f"kernelnet graphics session 1\n{period} {count} {len(surface)}\n".encode("ascii")
     digest = hashlib.sha256(head + b"".join(column.tobytes() for column in columns)).hexdigest()
-    return Trace(traceName(path), digest, ends, *columns, period)
+    names = ("work", "refreshes", "first", "damage", "surface", "at")
+    by: dict[str, Any] = dict(zip(names, columns, strict=True))
+    return Trace(name=traceName(path), digest=digest, ends=ends, period=period, **by)
 
 
 def _periodOf(work: npt.NDArray[np.int64]) -> int:

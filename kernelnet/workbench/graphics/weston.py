@@ -8,10 +8,10 @@ Weston's timeline, as C{weston-debug timeline} writes it: JSON objects, one afte
   - C{core_repaint_begin}, C{core_repaint_posted}: its repaint begins, and is given to the screen;
   - C{renderer_gpu_end}: the GPU is done with it, at C{gpu}.
 
-Times are seconds and nanoseconds of the machine's monotonic clock.  A frame's commits are those since the repaint before
-began, and each is after the vblank by so much as it came later.  Of several outputs the one with the most repaints is
-read.  Objects that aren't timepoints, and other timepoints, are passed over; the last object may be cut off, as it is where
-the program was ended.
+Times are seconds and nanoseconds of the machine's monotonic clock.  A frame's commits are those since the repaint
+before began, and each is after the vblank by so much as it came later.  Of several outputs the one with the most
+repaints is read.  Objects that aren't timepoints, and other timepoints, are passed over; the last object may be cut
+off, as it is where the program was ended.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ its own, and C{weston-debug timeline} tells of each commit of a surface and each
 that, which are written in our own format.  The clients are those that come with Weston; which of them run is drawn anew
 every few seconds.
 
-- C{desk}: 2880 x 1800 with two pixels for one, a terminal in which text scrolls, and one to four other windows, 300 s.
-- C{busy}: 2560 x 1440, with compilers beside it, from second to second more or fewer of them, 300 s.
-- C{narrow}: 3840 x 2160 with two pixels for one, compositor and clients on one processor alone, 300 s.
+- C{desk}: 2880 x 1800 with two pixels for one, a terminal in which text scrolls, and one to four other windows, 600 s.
+- C{busy}: 2560 x 1440, with compilers beside it, from second to second more or fewer of them, 600 s.
+- C{narrow}: 3840 x 2160 with two pixels for one, compositor and clients on one processor alone, 600 s.
 
 All were recorded on a virtual machine of two processors that others worked on at the same time.  It takes weston and
 weston-debug (Debian: C{weston}), and cc for C{busy}.  A second recording differs.
@@ -32,7 +32,7 @@ from pathlib import Path
 from kernelnet.workbench.graphics.frames import writeFrames
 from kernelnet.workbench.graphics.readers import readFrames
 
-SECONDS = 300
+SECONDS = 600
 COMPILERS = 4
 
 TERMINAL = """#!/bin/bash
@@ -130,7 +130,8 @@ def record(session: Session, folder: Path, log: Path) -> None:
         with running("weston-debug", "timeline", "-o", str(log)), running("weston-terminal", f"--shell={terminal}"):
             if session.compilers:
                 threading.Thread(target=compileOn, args=(stop, folder), daemon=True).start()
-            until, windows = time.monotonic() + SECONDS, []
+            until = time.monotonic() + SECONDS
+            windows: list[subprocess.Popen[bytes]] = []
             while (left := until - time.monotonic()) > 0:
                 while windows and (len(windows) >= session.most or rng.random() < 0.5):
                     ended(windows.pop(rng.randrange(len(windows))))
