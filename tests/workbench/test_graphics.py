@@ -35,7 +35,7 @@ from tests.workbench.contract import BenchContract, FolderCase
 from tests.workbench.graphics_support import fixed, policy, rank, session, smallScenario, writeSession
 
 PINNED = Path(__file__).with_name("pinned_graphics.json")
-PINNED_VARIANT = ("00" * 32, {"train": 0, "validation": 0, "held_out": 0}, "")
+PINNED_VARIANT = ("00" * 32, {"train": 624, "validation": 780, "held_out": 1640}, "337963272fa9720b")
 """Of a variant: its digest, the ends of its splits, and how the digest of its columns begins."""
 
 

@@ -33,6 +33,9 @@ __all__ = ["correlationRatio", "lastCommits", "learnPatterns"]
 MIN_CORRELATION = 0.1
 SPIKE = 4
 _LEAST = 8
+_NOTHING = 1e-9
+"""A sum of squares that is rounding alone."""
+
 _INTERVAL = 16
 """Frames in an interval in which refreshes are counted."""
 
@@ -73,7 +76,7 @@ def correlationRatio(values: Numbers, groups: Numbers) -> float:
     number = np.unique(groups, return_inverse=True)[1]
     count, many = len(values), int(number.max(initial=-1)) + 1
     whole = float(((values - values.mean()) ** 2).sum()) if count else 0.0
-    if not whole or count <= many:
+    if whole <= _NOTHING or count <= many:
         return 0.0
     means = np.bincount(number, values) / np.bincount(number)
     within = float(((values - means[number]) ** 2).sum())
@@ -93,7 +96,7 @@ def _memory(trace: Trace, learn: slice, check: slice) -> list[Regularity]:
         centred = _logs(trace, window)
         centred = centred - centred.mean()
         power = float((centred**2).sum())
-        return float((centred[1:] * centred[:-1]).sum()) / power if power > 0 else 0.0
+        return float((centred[1:] * centred[:-1]).sum()) / power if power > _NOTHING else 0.0
 
     learned = correlation(learn)
     if learned < MIN_CORRELATION:
