@@ -381,7 +381,7 @@ class PatternTests(Case):
         self.assertEqual(found["late_commits"].data["median_us"], 5000)
         self.assertEqual(found["late_commits"].data["share"], 0.5)
         self.assertAlmostEqual(found["work_spikes"].data["share"], 0.1, 2)
-        still = Frames(Path("d"))
+        still = Frames(Path("d"), period=16_667)
         for at in range(1000):
             still.add(16_667 * at, 1000)
         self.assertEqual(self.learn(still), {})
