@@ -36,6 +36,7 @@ MAX_LINE = 64 << 20
 """CapFrameX writes all of a capture in one line."""
 
 MAX_ROW = 64 << 10
+MAX_LINES = 1 << 22
 MAX_MICROSECONDS = 10**15
 """Thirty years."""
 
@@ -89,8 +90,9 @@ def _lines(path: Path) -> Lines:
                 len(line) >= MAX_ROW and not (number == 1 and line.lstrip(BOM + b" ")[:1] == b"{")
             ):
                 raise TraceError(path, number, f"a line of {MAX_ROW >> 10} KiB or more", _KNOWN)
-            if total > MAX_BYTES:
-                raise TraceError(path, None, f"more than {MAX_BYTES >> 30} GiB uncompressed", "use a part of it")
+            if total > MAX_BYTES or number > MAX_LINES:
+                most = f"{MAX_BYTES >> 20} MiB uncompressed, or {MAX_LINES} lines"
+                raise TraceError(path, None, f"more than {most}", "use a part of it")
             yield number, (line.removeprefix(BOM) if number == 1 else line).decode("utf-8", "replace").rstrip("\r\n")
 
 
