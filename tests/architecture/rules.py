@@ -27,7 +27,8 @@ __all__ = [
 _BASE = ("kernelnet.line_protocol", "kernelnet.identity", "kernelnet.duration", "kernelnet.untrusted")
 
 BENCHES = tuple(
-    f"kernelnet.workbench.{bench}" for bench in ("file_system", "network_stack", "process_manager", "security")
+    f"kernelnet.workbench.{bench}"
+    for bench in ("file_system", "graphics", "network_stack", "process_manager", "security")
 )
 """Benches, which don't know each other."""
 

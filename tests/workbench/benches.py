@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kernelnet.workbench.network_stack import NetworkStackWorkbench
-from tests.workbench import network_stack_support, process_manager_support, sequences, support
+from tests.workbench import graphics_support, network_stack_support, process_manager_support, sequences, support
 
 __all__ = ["BENCHES"]
 
@@ -24,5 +24,6 @@ BENCHES: dict[str, Callable[[Path], Any]] = {
     "process_manager": process_manager_support.smallScenario,
     "network_stack": _networkStack,
     "security": sequences.smallScenario,
+    "graphics": lambda folder: graphics_support.smallScenario(folder, graphics_support.session(400)),
 }
 """By name: a function that makes the scenario in a folder."""

@@ -19,6 +19,7 @@ _ARRAYS = {
     "network_stack": ("link",),
     "process_manager": ("run", "key", "group", "estimate"),
     "security": ("calls",),
+    "graphics": ("work", "refreshes", "damage"),
 }
 """By bench, the columns of its traces."""
 
