@@ -3,8 +3,8 @@
 #include "kn_graphics.h"
 
 /* begin parameters */
-#define HISTORY 104 /* 4..400 whole log: draws that are remembered */
-#define PERCENTILE 93.75 /* 50..100: of them */
+#define HISTORY 48 /* 4..400 whole log: draws that are remembered */
+#define PERCENTILE 95.8333 /* 50..100: of them */
 #define PADDING 0.5334 /* 0..4 log zero: milliseconds besides */
 /* end parameters */
 

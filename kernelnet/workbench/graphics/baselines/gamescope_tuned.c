@@ -3,8 +3,8 @@
 #include "kn_graphics.h"
 
 /* begin parameters */
-#define DECAY 0.7287 /* 0.5..0.999: what is left of the maximum */
-#define RED_ZONE 1.821 /* 0.05..8 log: milliseconds that are left free */
+#define DECAY 0.604 /* 0.5..0.999: what is left of the maximum */
+#define RED_ZONE 2.249 /* 0.05..8 log: milliseconds that are left free */
 /* end parameters */
 
 #define FIRST 3.0

@@ -3,10 +3,10 @@
 #include "kn_graphics.h"
 
 /* begin parameters */
-#define GAIN 0.005 /* 0.005..1 log: of the mean */
-#define DEVIATION_GAIN 0.8019 /* 0.005..1 log: of the mean deviation */
-#define TIMES 2.0625 /* 0.5..8: how often that is added */
-#define MARGIN 0.4 /* 0..4 log zero: milliseconds besides */
+#define GAIN 0.02924 /* 0.005..1 log: of the mean */
+#define DEVIATION_GAIN 1.0 /* 0.005..1 log: of the mean deviation */
+#define TIMES 1.125 /* 0.5..8: how often that is added */
+#define MARGIN 1.687 /* 0..4 log zero: milliseconds besides */
 /* end parameters */
 
 static f64 period, mean, deviation;

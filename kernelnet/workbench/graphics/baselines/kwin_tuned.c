@@ -4,9 +4,9 @@
 
 /* begin parameters */
 #define MEAN_SECONDS 0.02 /* 0.02..8 log: time constant of the mean */
-#define OVER_SECONDS 2.449 /* 0.1..60 log: time constant of what exceeds it */
-#define TIMES 0.4479 /* 0.25..5: how often that is added */
-#define MARGIN 0.4 /* 0..4 log zero: milliseconds besides */
+#define OVER_SECONDS 0.1 /* 0.1..60 log: time constant of what exceeds it */
+#define TIMES 0.25 /* 0.25..5: how often that is added */
+#define MARGIN 2.249 /* 0..4 log zero: milliseconds besides */
 /* end parameters */
 
 static f64 period, mean, over, elapsed;

@@ -3,9 +3,9 @@
 #include "kn_graphics.h"
 
 /* begin parameters */
-#define MARGIN 0.3354 /* 0.05..8 log: milliseconds more than the longest */
-#define SECONDS 0.4143 /* 0.05..8 log: seconds of the short term */
-#define DOWN 0.6733 /* 0.02..1: share of the way down to the short term */
+#define MARGIN 2.249 /* 0.05..8 log: milliseconds more than the longest */
+#define SECONDS 0.05 /* 0.05..8 log: seconds of the short term */
+#define DOWN 0.9183 /* 0.02..1: share of the way down to the short term */
 /* end parameters */
 
 static f64 period, elapsed, longterm, shortterm;

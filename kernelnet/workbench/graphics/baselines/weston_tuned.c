@@ -3,7 +3,7 @@
 #include "kn_graphics.h"
 
 /* begin parameters */
-#define WINDOW 2.378 /* 0.25..16 log: milliseconds */
+#define WINDOW 3.364 /* 0.25..16 log: milliseconds */
 /* end parameters */
 
 void kn_init(u32 period, u32 miss) {}
