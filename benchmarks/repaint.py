@@ -11,9 +11,9 @@ expressions that the search begins with.  What was not accepted counts as the ha
 Microseconds a frame, and by how much the level is above that of the rival which is best in hindsight, with half of its
 95 % interval over windows (see kernelnet.learning.intervals).
 
-C{--tune} instead writes the C{*_tuned.c} of the bench: for each family, numbers in turn from the published ones on, each
-at so many steps of its range, as often as that makes it better; the mean over the shipped traces' train parts of what
-remains of the distance to the optimum.
+C{--tune} instead writes the C{*_tuned.c} of the bench: for each family, numbers in turn from the published ones on,
+each at 25 steps of its range, as often as that makes it better: less of the mean, over the train parts of the traces
+that ship, of what remains of the distance to the optimum.
 """
 
 from __future__ import annotations
@@ -154,8 +154,9 @@ def measureOn(bench: GraphicsWorkbench, path: Path, options: argparse.Namespace,
     if rows:
         means = [statistics.fmean(column) for column in zip(*rows, strict=True)]
         tell(
-            f"{scenario.trace[:18]:18} mean {means[0]:7.0f} {'':16} {means[1]:6.0f} {'':9} {means[2]:6.0f} {means[3]:6.0f}"
-            f" {means[4]:6.0f} {means[5]:6.0f} {statistics.fmean(gains):+.3f}  {accepted} of {len(rows)} accepted"
+            f"{scenario.trace[:18]:18} mean {means[0]:7.0f} {'':16} {means[1]:6.0f} {'':9} {means[2]:6.0f}"
+            f" {means[3]:6.0f} {means[4]:6.0f} {means[5]:6.0f} {statistics.fmean(gains):+.3f}"
+            f"  {accepted} of {len(rows)} accepted"
         )
 
 

@@ -42,8 +42,9 @@ class Asked:
         self._store.set_fuel(1 << 40)
         self._store.set_epoch_deadline(1 << 40)
         module = loadModule(compiled(REPAINT_BUDGET.bake(vector(**values)), workbench))
-        self._exports: Any = wasmtime.Instance(self._store, module, []).exports(self._store)
-        self._exports["kn_init"](self._store, 16_667, 50_001)
+        exports: Any = wasmtime.Instance(self._store, module, []).exports(self._store)
+        self._exports = exports
+        exports["kn_init"](self._store, 16_667, 50_001)
 
     def budget(self, *surfaces: int, refreshes: int = 1) -> float:
         answer: float = self._exports["kn_vblank"](self._store, refreshes)

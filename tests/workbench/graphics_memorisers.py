@@ -1,9 +1,9 @@
 """
 Policies that know a session by heart: attacks that measuring on variants of it has to withstand.
 
-Each is made of the trace as it is, held-out part included, as whoever knows a public trace could.  They have a byte for
-the work of each frame.  Where what comes is not what they know, they are the known expression C{fitting}, or the hand-made
-policy that they are given.
+Each is made of the trace as it is, held-out part included, as whoever knows a public trace could.  They have a byte
+for the work of each frame.  Where what comes is not what they know, they are an expression, or the hand-made policy,
+that they are given.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _STEPS = 16
 
 def _levels(trace: Trace) -> list[int]:
     work = np.maximum(trace.work.astype(np.float64), 16)
-    return np.clip(np.ceil(_STEPS * np.log2(work / 16)), 0, 255).astype(np.int64).tolist()
+    return [int(level) for level in np.clip(np.ceil(_STEPS * np.log2(work / 16)), 0, 255)]
 
 
 def _kinds(trace: Trace) -> list[int]:
     """How many surfaces change in each frame, 7 at most: what of the damage a stranger can tell, whatever the keys."""
-    return np.minimum(np.diff(trace.first), 7).astype(np.int64).tolist()
+    return [min(7, int(many)) for many in np.diff(trace.first)]
 
 
 _TABLE = """

@@ -19,7 +19,10 @@ from tests.workbench.graphics_support import SHARED, session, writeSession
 from tests.workbench.reader_support import ReaderCase
 
 OWN = "# kernelnet repaint 1: begin_us cpu_us gpu_us surfaces\n"
-V1 = "Application,ProcessID,SwapChainAddress,Dropped,TimeInSeconds,msBetweenPresents,msInPresentAPI,msUntilRenderComplete"
+V1 = (
+    "Application,ProcessID,SwapChainAddress,Dropped,TimeInSeconds,"
+    "msBetweenPresents,msInPresentAPI,msUntilRenderComplete"
+)
 V2 = "Application,ProcessID,SwapChainAddress,PresentRuntime,CPUStartTime,FrameTime,CPUBusy,CPUWait,GPUTime,GPUBusy"
 MANGO = (
     "os,cpu,gpu,ram,kernel,driver,cpuscheduler\nArch,AMD,AMD,16,6.9,mesa,\nfps,frametime,cpu_load,gpu_load,elapsed\n"

@@ -49,7 +49,7 @@ keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256("keys" | digest) | "
 fuel: at most 100000000 + 100000 a frame + 5000 a commit
 memory: at most 16 MiB
 variants: each split without about a fifth of its frames, begun elsewhere; the work of frames with the same damage
-    exchanged with that of others, up to 256 of them away; work and times of commits up to a sixteenth longer or shorter
+    exchanged with that of others, up to 16 of them away; work and times of commits up to a sixteenth longer or shorter
 modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """
 

@@ -12,8 +12,8 @@ Columns are known by their names, in whatever case; times are milliseconds:
     from when the frame before was done if that is later, to when this one was: what it did before the call nobody
     tells.
 
-Of a table of several programs, or swap chains, the one with the most frames is read.  Nothing in these formats tells what
-has changed: they leave a policy nothing but the past to go by.
+Of a table of several programs, or swap chains, the one with the most frames is read.  Nothing in these formats tells
+what has changed: they leave a policy nothing but the past to go by.
 """
 
 from __future__ import annotations

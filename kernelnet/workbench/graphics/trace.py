@@ -17,7 +17,7 @@ from kernelnet.workbench.splits import splitEnds
 from kernelnet.workbench.thinning import drawn
 from kernelnet.workbench.trace import BaseTrace, Numbers
 
-__all__ = ["MAX_REFRESHES", "MIN_FRAMES", "RATES", "Trace", "loadTrace", "makeTrace"]
+__all__ = ["MAX_REFRESHES", "MIN_FRAMES", "RATES", "WANDER", "Trace", "exchanged", "loadTrace", "makeTrace"]
 
 MIN_FRAMES = 50
 MAX_REFRESHES = 64
@@ -32,7 +32,7 @@ A compositor's recording, which tells what has changed, gets 60 Hz.
 FULL = 0.8
 """Share of a period that these nine may take."""
 
-WANDER = 256
+WANDER = 16
 """In a variant, the work of a frame is that of one which is less than so many away, among those of the same damage."""
 
 SIZE = 128
@@ -78,7 +78,7 @@ class Trace(BaseTrace):
         kept, ends, turns = self.varied(seed)
         work = self.work.astype(np.int64)
         for split, start, end in self.windows("held_out"):
-            work[start:end] = work[start:end][_exchanged(self.damage[start:end], seed, split)]
+            work[start:end] = work[start:end][exchanged(self.damage[start:end], seed, split)]
         at = np.minimum(_stretched(self.at.astype(np.int64), seed, "at"), self.period)
         many = np.diff(self.first)[kept].astype(np.int64)
         first = np.concatenate([[0], np.cumsum(many)])
@@ -97,7 +97,7 @@ class Trace(BaseTrace):
         )
 
 
-def _exchanged(damage: Numbers, seed: bytes, split: str) -> npt.NDArray[np.int64]:
+def exchanged(damage: Numbers, seed: bytes, split: str) -> npt.NDArray[np.int64]:
     """For each frame of a split the one whose work it gets: among those of its damage, less than `WANDER` away."""
     order = np.argsort(damage, kind="stable")
     # Places of a group lie together; what is drawn never takes a frame out of it, as groups are far from each other.
