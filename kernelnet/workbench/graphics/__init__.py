@@ -46,10 +46,11 @@ shown: at vblank k = max(1, ceil((start + work) / period_us))
 score: the sum of k * period_us - start + (k - 1) * (period_us * miss_percent // 100)
 keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256("keys" | digest) | "surface"); of a variant the digest is
     its seed
-fuel: at most 100000000 + 100000 a frame + 5000 a commit
+fuel: at most 100000000 + 50000 a frame + 10000 a commit
 memory: at most 16 MiB
-variants: each split without about a fifth of its frames, begun elsewhere; the work of frames with the same damage
-    exchanged with that of others, up to 16 of them away; work and times of commits up to a sixteenth longer or shorter
+variants: each split without about a fifth of its frames, begun elsewhere; what the work of a frame has to the median of
+    16 of the same damage on either side is that of another one, in runs of 16; by damage up to three eighths longer
+    or shorter; and work and times of commits up to a sixteenth
 modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """
 

@@ -37,8 +37,8 @@ class GraphicsMachine(Machine):
     trace: Trace
 
     def fuelLimit(self, events: int, settings: Mapping[str, int]) -> int:
-        """100000 units a frame and 5000 a commit, where hand-made policies use 200 to 2000, and the rank ABI 10000."""
-        return 100_000_000 + 100_000 * events + 5_000 * int(self.trace.first[events])
+        """50000 units a frame and 10000 a commit, where hand-made policies use 200 to 2000, and the rank ABI 10000."""
+        return 100_000_000 + 50_000 * events + 10_000 * int(self.trace.first[events])
 
     def memoryLimit(self, settings: Mapping[str, int]) -> int:
         return 16 << 20

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kernelnet.workbench.errors import TraceError
-from kernelnet.workbench.graphics.frames import DEFAULT_PERIOD, MAX_FRAMES, Frames
+from kernelnet.workbench.graphics.frames import DEFAULT_PERIOD, MAX_FRAMES, MAX_WORK, Frames
 from kernelnet.workbench.graphics.readers import readFrames, traceName
 from kernelnet.workbench.splits import splitEnds
 from kernelnet.workbench.thinning import drawn
 from kernelnet.workbench.trace import BaseTrace, Numbers
 
-__all__ = ["MAX_REFRESHES", "MIN_FRAMES", "RATES", "WANDER", "Trace", "exchanged", "loadTrace", "makeTrace"]
+__all__ = ["MAX_REFRESHES", "MIN_FRAMES", "RATES", "Trace", "exchanged", "loadTrace", "makeTrace"]
 
 MIN_FRAMES = 50
 MAX_REFRESHES = 64
@@ -32,11 +32,20 @@ A compositor's recording, which tells what has changed, gets 60 Hz.
 FULL = 0.8
 """Share of a period that these nine may take."""
 
-WANDER = 16
-"""In a variant, the work of a frame is that of one which is less than so many away, among those of the same damage."""
+NEAR = 16
+"""In a variant, the level of a frame's work is the median of those of so many of the same damage before and behind it."""
+
+RUN = 16
+"""Ratios to that level come in any order, in runs of so many of the same damage."""
+
+COST = 768
+"""Damage of each set costs more or less by up to so many 2048ths."""
 
 SIZE = 128
 """That and the times of commits are longer or shorter by up to so many 2048ths."""
+
+
+Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,16 +78,16 @@ class Trace(BaseTrace):
         """
         The session without about a fifth of its frames, begun elsewhere, and with other work.
 
-        Which frames are left, and with which each split begins, is as for all benches (`BaseTrace.varied`).  Of the
-        frames of a split with the same damage the work changes places, and becomes a little longer or shorter, as the
-        times of commits do: so knowing where in the session one is tells what that damage costs about there, no more.
+        Which frames are left, and with which each split begins, is as for all benches (`BaseTrace.varied`).  Besides,
+        the work is `exchanged`, and a little longer or shorter, as the times of commits are: so knowing where in the
+        session one is tells what that damage costs there, more or less, and nothing about the single frame.
 
         @param seed: see `VariableTrace.variant`.
         """
         kept, ends, turns = self.varied(seed)
         work = self.work.astype(np.int64)
         for split, start, end in self.windows("held_out"):
-            work[start:end] = work[start:end][exchanged(self.damage[start:end], seed, split)]
+            work[start:end] = exchanged(work[start:end], self.damage[start:end], seed, split)
         at = np.minimum(_stretched(self.at.astype(np.int64), seed, "at"), self.period)
         many = np.diff(self.first)[kept].astype(np.int64)
         first = np.concatenate([[0], np.cumsum(many)])
@@ -97,15 +106,47 @@ class Trace(BaseTrace):
         )
 
 
-def exchanged(damage: Numbers, seed: bytes, split: str) -> npt.NDArray[np.int64]:
-    """For each frame of a split the one whose work it gets: among those of its damage, less than `WANDER` away."""
+def exchanged(work: npt.NDArray[np.int64], damage: Numbers, seed: bytes, split: str) -> npt.NDArray[np.int64]:
+    """
+    Work of a split's frames, in which what is not about the damage comes elsewhere.
+
+    The work of a frame is a level, the median of those of the same damage around it, and a ratio to that.  Each damage
+    costs more or less by a factor of its own; its ratios are cut into runs, which come in any order.
+    """
+    level, run, order = _levels(work, damage)
+    ratio = work[order] / level
+    sets, first = np.unique(damage[order], return_index=True)
+    factor = 2048 - COST + drawn(seed, f"{split} cost", len(sets), 2 * COST + 1)
+    number = np.repeat(np.arange(len(sets)), np.diff(np.append(first, len(work))))
+    # Runs of all sets are numbered one after the other; within a set they are sorted by what is drawn for them.
+    key = drawn(seed, f"{split} runs", int(run[-1]) + 1, 1 << 31)[run]
+    moved = np.lexsort((np.arange(len(work)), key, number))
+    result = np.empty(len(work), np.int64)
+    result[order] = np.rint(level * ratio[moved] * factor[number] / 2048).astype(np.int64)
+    return np.minimum(result, MAX_WORK)
+
+
+def _levels(work: npt.NDArray[np.int64], damage: Numbers) -> tuple[npt.NDArray[np.float64], Indices, Indices]:
+    """
+    Levels of frames, the number of the run that each belongs to, and the frames, by damage and in time.
+
+    @return: level and run in the order of the third.
+    """
     order = np.argsort(damage, kind="stable")
-    # Places of a group lie together; what is drawn never takes a frame out of it, as groups are far from each other.
-    rank = np.arange(len(damage)) + WANDER * damage[order].astype(np.int64)
-    moved = np.argsort(rank + drawn(seed, f"{split} work", len(damage), WANDER), kind="stable")
-    other = np.empty(len(damage), np.int64)
-    other[order] = order[moved]
-    return other
+    starts = np.nonzero(np.diff(damage[order], prepend=damage[order[:1]] + 1))[0]
+    level = np.empty(len(work))
+    run = np.empty(len(work), np.int64)
+    runs = 0
+    for start, end in zip(starts, [*starts[1:], len(work)], strict=True):
+        own = work[order[start:end]]
+        many = len(own)
+        around = np.pad(own, NEAR, mode="reflect" if many > NEAR else "edge")
+        windows = np.lib.stride_tricks.sliding_window_view(around, 2 * NEAR + 1)
+        level[start:end] = np.maximum(np.median(windows, axis=1), 1)
+        length = max(1, min(RUN, many // 4))
+        run[start:end] = runs + np.arange(many) // length
+        runs += -(-many // length)
+    return level, run, order
 
 
 def _stretched(times: npt.NDArray[np.int64], seed: bytes, purpose: str) -> npt.NDArray[np.int64]:
