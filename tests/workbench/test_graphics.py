@@ -35,7 +35,7 @@ from tests.workbench.contract import BenchContract, FolderCase
 from tests.workbench.graphics_support import fixed, policy, rank, session, smallScenario, writeSession
 
 PINNED = Path(__file__).with_name("pinned_graphics.json")
-PINNED_VARIANT = ("00" * 32, {"train": 624, "validation": 780, "held_out": 1640}, "465ac051ed57546c")
+PINNED_VARIANT = ("00" * 32, {"train": 624, "validation": 780, "held_out": 1640}, "e0d8df8a93747d99")
 """Of a variant: its digest, the ends of its splits, and how the digest of its columns begins."""
 
 
@@ -273,30 +273,25 @@ class VariantTests(Case):
         self.assertTrue(0.7 < np.mean(kept) < 0.9, kept)
 
     def test_work(self) -> None:
-        """Damage that always takes the same takes up to three eighths more or less, and a sixteenth besides."""
+        """Damage that always takes the same takes up to a quarter more or less, and a sixteenth besides."""
         trace = self.trace()
         trace = dataclasses.replace(trace, work=10_000 * (trace.damage.astype(np.uint32) + 1))
         for number in range(5):
             variant = trace.variant(bytes([number]) * 32)
             ratio = variant.work / (10_000.0 * (variant.damage + 1))
-            self.assertLess(np.abs(ratio - 1).max(), (1 + 3 / 8) * (1 + 1 / 16) - 1 + 0.001)
+            self.assertLess(np.abs(ratio - 1).max(), (1 + 1 / 4) * (1 + 1 / 16) - 1 + 0.001)
             start, end = variant.windows("held_out")[2][1:]
             means = [ratio[start:end][variant.damage[start:end] == one].mean() for one in range(8)]
-            self.assertGreater(np.std(means), 0.1)
+            self.assertGreater(np.std(means), 0.05)
 
     def test_exchanged(self) -> None:
         """Of a damage the ratios to the level around are the same ones in another order, in runs of sixteen."""
         count = 1600
         damage = np.zeros(count, np.uint32)
-        # A level of 10000, which doubles half-way, and every fourth frame a ratio of its own above it.
-        level = np.where(np.arange(count) < count // 2, 10_000, 20_000)
+        # A level of 10000, and in every fourth frame a ratio of its own above it.
         own = np.where(np.arange(count) % 4 == 0, 2000 + np.arange(count), 1000)
-        work = level * own // 1000
-        found = exchanged(work.astype(np.int64), damage, bytes(32), "held_out")
-        self.assertEqual(found.tolist(), exchanged(work.astype(np.int64), damage, bytes(32), "held_out").tolist())
-        usual = np.median(found[: count // 2])
-        self.assertAlmostEqual(float(np.median(found[count // 2 :]) / usual), 2.0, 2)
-        ratio = np.rint(1000 * found / (usual * level / 10_000)).astype(np.int64)
+        found = exchanged(10 * own.astype(np.int64), damage, bytes(32), "held_out")
+        ratio = np.rint(1000 * found / np.median(found)).astype(np.int64)
         for one, other in zip(sorted(own), sorted(ratio), strict=True):
             self.assertLess(abs(one - other), 3)
         spikes = ratio[::4] - 2000
@@ -325,9 +320,9 @@ class VariantTests(Case):
         for path in workbench.traces():
             scenario = workbench.scenario(path)
             variants = [scenario.onVariant(number, b"any") for number in range(3)]
-            for name in ("gamescope", "kwin_tuned", "weston_tuned"):
+            for name in ("gamescope_tuned", "kwin_tuned", "mutter_tuned"):
                 level, *others = (each.developmentLevel(each.baseline(name)) for each in (scenario, *variants))
-                self.assertLess(abs(sum(others) / 3 - level), 0.1, (path.name, name))
+                self.assertLess(abs(sum(others) / 3 - level), 0.05, (path.name, name))
 
 
 class DeterminismTests(Case):

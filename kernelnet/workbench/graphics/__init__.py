@@ -49,8 +49,8 @@ keys: the n-th 8 bytes, little-endian, of SHAKE-128(SHA-256("keys" | digest) | "
 fuel: at most 100000000 + 50000 a frame + 10000 a commit
 memory: at most 16 MiB
 variants: each split without about a fifth of its frames, begun elsewhere; what the work of a frame has to the median of
-    16 of the same damage on either side is that of another one, in runs of 16; by damage up to three eighths longer
-    or shorter; and work and times of commits up to a sixteenth
+    16 of the same damage on either side is that of another one, in runs of 16; by damage up to a quarter longer or
+    shorter; and work and times of commits up to a sixteenth
 modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """
 

@@ -33,12 +33,12 @@ FULL = 0.8
 """Share of a period that these nine may take."""
 
 NEAR = 16
-"""In a variant, the level of a frame's work is the median of those of so many of the same damage before and behind it."""
+"""In a variant, the level of work is the median of that of so many frames of the same damage on either side."""
 
 RUN = 16
 """Ratios to that level come in any order, in runs of so many of the same damage."""
 
-COST = 768
+COST = 512
 """Damage of each set costs more or less by up to so many 2048ths."""
 
 SIZE = 128
