@@ -28,7 +28,7 @@ _BASE = ("kernelnet.line_protocol", "kernelnet.identity", "kernelnet.duration", 
 
 BENCHES = tuple(
     f"kernelnet.workbench.{bench}"
-    for bench in ("file_system", "network_stack", "process_manager", "security", "window_manager")
+    for bench in ("file_system", "graphics", "network_stack", "process_manager", "security", "window_manager")
 )
 """Benches, which don't know each other."""
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet.learning import tasks
 from kernelnet.learning.tasks import FALLBACK, Task, benchesFor, taskList
+from kernelnet.plugins import available
 
 
 class Bench:
@@ -50,8 +52,9 @@ class BenchTests(SynchronousTestCase):
 
     def test_own(self) -> None:
         """A specialization trains on its own workbench, or where it has none on the page cache's."""
-        for own in ("file_system", "window_manager"):
+        for own in ("file_system", "graphics", "window_manager"):
             self.assertEqual(self.names(own), [own])
+        self.patch(tasks, "available", lambda interface: [b for b in available(interface) if b.name != "graphics"])
         self.assertEqual(self.names("graphics"), [FALLBACK])
 
     def test_everywhere(self) -> None:

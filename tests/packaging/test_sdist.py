@@ -88,6 +88,7 @@ class ArchiveTests(SynchronousTestCase):
         """Each bench compiles its driver, reads a trace that ships with it, and measures."""
         for name, less in (
             ("file_system", ("--capacity", "100")),
+            ("graphics", ()),
             ("network_stack", ()),
             ("process_manager", ()),
             ("security", ()),

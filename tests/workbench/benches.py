@@ -8,6 +8,7 @@ from typing import Any
 
 from kernelnet.workbench.network_stack import NetworkStackWorkbench
 from tests.workbench import (
+    graphics_support,
     network_stack_support,
     process_manager_support,
     sequences,
@@ -31,5 +32,6 @@ BENCHES: dict[str, Callable[[Path], Any]] = {
     "network_stack": _networkStack,
     "security": sequences.smallScenario,
     "window_manager": window_manager_support.smallScenario,
+    "graphics": lambda folder: graphics_support.smallScenario(folder, graphics_support.session(400)),
 }
 """By name: a function that makes the scenario in a folder."""

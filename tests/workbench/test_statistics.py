@@ -20,6 +20,7 @@ _ARRAYS = {
     "process_manager": ("run", "key", "group", "estimate"),
     "security": ("calls",),
     "window_manager": ("gaps", "moves"),
+    "graphics": ("work", "refreshes", "damage"),
 }
 """By bench, the columns of its traces."""
 

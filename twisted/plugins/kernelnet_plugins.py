@@ -18,6 +18,7 @@ from kernelnet.generators.search import search
 from kernelnet.generators.templates.two_queues import template
 from kernelnet.learning.local_trainer import IntegratedKernelTrainerMaker
 from kernelnet.workbench.file_system import workbench as file_system
+from kernelnet.workbench.graphics import workbench as graphics
 from kernelnet.workbench.network_stack import workbench as network_stack
 from kernelnet.workbench.process_manager import workbench as process_manager
 from kernelnet.workbench.security import workbench as security
@@ -28,6 +29,7 @@ __all__ = [
     "c_library",
     "file_system",
     "genetic",
+    "graphics",
     "integrated",
     "kernelhub",
     "kerneltrainer",

@@ -9,4 +9,5 @@ Policies as C sources with parameters, and the search for their values.
   - C{sized_queues}: a template of object caches, beside its C source
   - C{delay_target}: a template of senders, beside its C source
   - C{kept_velocity}: a template of predictors of pointers, beside its C source
+  - C{repaint_budget}: a template of budgets for repaints, beside its C source, which marks its numbers itself
 """
