@@ -16,12 +16,14 @@ from kernelnet.generators.llm.generator import llm
 from kernelnet.generators.search import search
 from kernelnet.generators.templates.two_queues import template
 from kernelnet.learning.local_trainer import IntegratedKernelTrainerMaker
+from kernelnet.workbench.audio import workbench as audio
 from kernelnet.workbench.file_system import workbench as file_system
 from kernelnet.workbench.network_stack import workbench as network_stack
 from kernelnet.workbench.process_manager import workbench as process_manager
 from kernelnet.workbench.security import workbench as security
 
 __all__ = [
+    "audio",
     "bpf_tcp",
     "c_library",
     "file_system",
