@@ -2,8 +2,8 @@
 Finds the knobs of the hand-made policies of C{audio}: what stands in C{kernelnet/workbench/audio/tuned.py}.
 
 For each policy all of its grid (`kernelnet.workbench.audio.tuned.GRIDS`) is tried on the train parts of the calls that
-ship; printed is the setting with the least mean of the logarithms of the costs over all of them, and what it costs there
-beside the policy as its authors have it.
+ship; printed is the setting with the least mean of the logarithms of the costs over all of them, and what it costs
+there beside the policy as its authors have it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def main() -> None:
         _, knobs, costs = min(found, key=lambda one: one[0])
         plain = costsOf(workbench.baselineModule(policy), calls, "train")
         print(f'    "{policy}_tuned": ("{policy}", {knobs}),')
-        print(f"        # {' '.join(f'{cost:.0f}' for cost in costs)}; plain {' '.join(f'{cost:.0f}' for cost in plain)}")
+        print(
+            f"        # {' '.join(f'{cost:.0f}' for cost in costs)}; plain {' '.join(f'{cost:.0f}' for cost in plain)}"
+        )
         sys.stdout.flush()
 
 

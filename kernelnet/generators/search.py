@@ -20,6 +20,7 @@ from kernelnet.generators.fuel_reduction.search import cheaper
 from kernelnet.generators.genetic_programming import GeneticFamily
 from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.parameter_search import VectorFamily
+from kernelnet.generators.templates.playout_margin import PLAYOUT_MARGIN
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.sized_queues import SIZED_QUEUES
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
@@ -28,7 +29,7 @@ from kernelnet.workbench.abi import rankAbiOf
 
 __all__ = ["TEMPLATES", "Search", "familiesFor", "search"]
 
-TEMPLATES = (REUSE_INTERVAL, TWO_QUEUES, DELAY_TARGET, SIZED_QUEUES)
+TEMPLATES = (REUSE_INTERVAL, TWO_QUEUES, DELAY_TARGET, SIZED_QUEUES, PLAYOUT_MARGIN)
 
 
 def familiesFor(problem: IProblem) -> list[Family]:

@@ -8,4 +8,5 @@ Policies as C sources with parameters, and the search for their values.
     C{template}
   - C{sized_queues}: a template of object caches, beside its C source
   - C{delay_target}: a template of senders, beside its C source
+  - C{playout_margin}: a template of jitter buffers, beside its C source
 """

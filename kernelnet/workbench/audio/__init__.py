@@ -19,7 +19,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
@@ -47,8 +47,8 @@ score: of frames that came within 599 ms the sum, in ms, of
 optimum: the least of a split that begins with any d
 fuel: at most 100000000 + 20000 a frame
 memory: at most 16 MiB
-variants: each split in stretches of 2 to 7 s that begin at the quietest frame of a second, without one in four, each up to
-    20 s out of place, and with its transits 820 to 1279 1024ths as long
+variants: each split in stretches of 2 to 7 s that begin at the quietest frame of a second, without one in four, each
+  up to 20 s out of place, and with its transits 820 to 1279 1024ths as long
 modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """
 
@@ -72,7 +72,7 @@ class AudioWorkbench(BaseWorkbench["AudioMachine", "AudioScenario"]):
     abis = ABIS
     folder = Path(__file__).parent
     rules = RULES
-    ranges: Mapping[str, tuple[int, int, int]] = {
+    ranges: ClassVar[Mapping[str, tuple[int, int, int]]] = {
         "late_ms": (14_600, 0, 1_000_000),
         "scale_cost": (2, 0, 1000),
         "down_ms": (5, 1, 20),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,9 @@ MAX_TRANSIT = 1 << 30
 """Microseconds, some 18 minutes: what takes longer never came."""
 
 _SHORT, _LONG, _LONGEST = 15_000, 25_000, 100_000
-"""Microseconds between packets: below the first they are thinned out, above the second doubted, above the last refused."""
+"""
+Microseconds between packets: below the first they are thinned out, above the second doubted, above the last refused.
+"""
 
 _DRIFT = 1_000
 """Microseconds over all of the recording: a drift of less is none."""
@@ -83,8 +86,8 @@ def framesOf(path: Path, packets: Packets) -> npt.NDArray[np.int32]:
     """
     Transits by frame, in microseconds above the least; C{LOST} for those that never came.
 
-    Packets that are sent about each 20 ms are the frames.  Of those that come more often each that is the first of 20 ms
-    is one.
+    Packets that are sent about each 20 ms are the frames.  Of those that come more often each that is the first of 20
+    ms is one.
 
     @raise TraceError: there are too few or too many, or they are too far apart.
     """
@@ -144,7 +147,7 @@ def transitsOf(sent: Times, received: Times, packets: Packets) -> Times:
     The drift is the slope of the line below all transits that is nearest to them (Moon, Skelly and Towsley, Estimation
     and removal of clock skew from network delay measurements, INFOCOM 1999): an edge of their convex hull.
     """
-    transits = received - sent
+    transits: Times = received - sent
     if packets.oneClock:
         return transits
     slope = _skew(sent - sent[0], transits - transits.min())
@@ -153,7 +156,8 @@ def transitsOf(sent: Times, received: Times, packets: Packets) -> Times:
     packets.account.figures["drift of the clocks"] = f"{slope * 1e6:+.1f} ppm, taken out"
     if abs(slope) > _MUCH:
         packets.account.doubt(f"the clocks drift apart by {slope * 1e6:+.0f} ppm: is the clock rate right?")
-    return transits - np.round(slope * (sent - sent[0])).astype(np.int64)
+    straight: Times = transits - np.round(slope * (sent - sent[0])).astype(np.int64)
+    return straight
 
 
 def _skew(times: Times, transits: Times) -> float:
@@ -169,7 +173,7 @@ def _skew(times: Times, transits: Times) -> float:
             hull.pop()
         hull.append((x, y))
     mean = float(times.mean())
-    for (x1, y1), (x2, y2) in zip(hull, hull[1:], strict=False):
+    for (x1, y1), (x2, y2) in itertools.pairwise(hull):
         if x1 <= mean <= x2:
             return (y2 - y1) / (x2 - x1)
     return 0.0

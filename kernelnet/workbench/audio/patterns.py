@@ -17,8 +17,8 @@ regularity is gone.
     Analysis, 1970).  Data: C{period_ms}, C{correlation}.
   - C{burstiness}: of frames above the 95th percentile of the window of train, counted by seconds (see
     `kernelnet.workbench.trace_statistics`).  Data: C{dispersion}.
-  - C{phase_changes}: the mean transit of five seconds halves or doubles from one such interval to the next, in less than
-    half of them.  Data: C{changes} in the window, C{length} of a phase in frames.
+  - C{phase_changes}: the mean transit of five seconds halves or doubles from one such interval to the next, in less
+    than half of them.  Data: C{changes} in the window, C{length} of a phase in frames.
 """
 
 from __future__ import annotations

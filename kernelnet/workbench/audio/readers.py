@@ -34,7 +34,9 @@ FIRST_LINE = "# kernelnet owd 1: seq sent_us received_us"
 PER_OPPORTUNITY = 7
 """Packets of voice, of 200 bytes each with their headers, in 1500 bytes that a link delivers."""
 
-_RIGHT = "each line should be the number of a packet that came, and when it was sent and received, in whole microseconds"
+_RIGHT = (
+    "each line should be the number of a packet that came, and when it was sent and received, in whole microseconds"
+)
 _LINK = "each line should be a whole number of milliseconds, at which the link can deliver 1500 bytes"
 _KNOWN = (
     f"a file begins with {FIRST_LINE!r}, #!rtpplay1.0, {{ (irtt), names of columns (CSV), or a whole number (mahimahi)"
@@ -99,11 +101,13 @@ def _own(path: Path) -> Packets:
 
 def _link(path: Path) -> Packets:
     """
-    A packet of voice each 20 ms through a link that carries nothing else: it waits for the next opportunity, which takes
-    up to seven.
+    A packet of voice each 20 ms through a link that carries nothing else: it waits for the next opportunity, which
+    takes up to seven.
     """
     account = Account("mahimahi's: a millisecond on each line, at which the link delivers 1500 bytes")
-    account.figures["voice"] = f"each 20 ms a packet, {PER_OPPORTUNITY} in an opportunity; the link carries nothing else"
+    account.figures["voice"] = (
+        f"each 20 ms a packet, {PER_OPPORTUNITY} in an opportunity; the link carries nothing else"
+    )
     packets, last, room = Packets(account), 0, 0
     for number, line in _lines(path, _LINK):
         if not re.fullmatch(rb"[0-9]{1,12}", field := line.strip()):

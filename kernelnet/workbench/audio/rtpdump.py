@@ -1,10 +1,11 @@
 """
-Reads rtpdump's files (RTP Tools, U{https://github.com/irtlab/rtptools}, rtpdump.h), which Wireshark and WebRTC write, too.
+Reads rtpdump's files (RTP Tools, U{https://github.com/irtlab/rtptools}, rtpdump.h), which Wireshark and WebRTC write,
+too.
 
 After a line C{#!rtpplay1.0 address/port} there are 16 bytes of header, then packets: their length with these eight
 bytes, that of the packet on the wire (0: it is RTCP), and when they came, in milliseconds; then the RTP packet, or
-its beginning (RFC 3550).  When a packet was sent is its timestamp, in units of the payload's clock rate: that of RFC 3551
-for static payload types; for dynamic ones the rate at which the timestamps went on as the packets came.
+its beginning (RFC 3550).  When a packet was sent is its timestamp, in units of the payload's clock rate: that of RFC
+3551 for static payload types; for dynamic ones the rate at which the timestamps went on as the packets came.
 """
 
 from __future__ import annotations

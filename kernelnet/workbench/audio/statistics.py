@@ -56,4 +56,8 @@ def _above(came: Any, level: int) -> dict[str, float]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], came > level, [False]]).astype(np.int8)))
     lengths = edges[1::2] - edges[::2]
     found = {"share": round(float((came > level).mean()), 5), "times": len(lengths)} if len(came) else {}
-    return {**found, "median_frames": float(np.median(lengths)), "longest_frames": int(lengths.max())} if len(lengths) else found
+    return (
+        {**found, "median_frames": float(np.median(lengths)), "longest_frames": int(lengths.max())}
+        if len(lengths)
+        else found
+    )

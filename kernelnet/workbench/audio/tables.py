@@ -1,16 +1,17 @@
 """
-Reads tables (CSV; comma, semicolon or tab) whose first line names the columns: a packet's number, when it was sent, and when
-it was received.
+Reads tables (CSV; comma, semicolon or tab) whose first line names the columns: a packet's number, when it was sent,
+and when it was received.
 
 One table may have both times; or there are two files side by side, the sender's and the receiver's, which are joined by
 the number: C{call.sent.csv} and C{call.received.csv}, or with C{send}/C{recv}, C{sender}/C{receiver}, C{tx}/C{rx} in
-their place.  Either is given.  A name may end with its unit: C{sent_us}, C{time (ms)}; else the unit is the one in which
-packets are sent some milliseconds apart.  Numbers of 16 bits may begin anew.
+their place.  Either is given.  A name may end with its unit: C{sent_us}, C{time (ms)}; else the unit is the one in
+which packets are sent some milliseconds apart.  Numbers of 16 bits may begin anew.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -72,7 +73,7 @@ def readTables(path: Path) -> Packets:
     """
     account = Account("a table of packets")
     table = _read(path, account)
-    if "time" not in table.units or {"sent", "received"} <= set(table.units):
+    if {"sent", "received"} <= set(table.units):
         return _ofOne(table, account)
     sender, receiver = _pair(path)
     account.format = "two tables of packets, joined by their numbers"
@@ -112,7 +113,9 @@ def _read(path: Path, account: Account) -> _Table:
             continue
         cells = _cells(path, number, line, delimiter)
         if len(cells) <= max(columns.values()):
-            raise TraceError(path, number, f"{len(cells)} columns", f"as many as the first line: {shown(first.encode())}")
+            raise TraceError(
+                path, number, f"{len(cells)} columns", f"as many as the first line: {shown(first.encode())}"
+            )
         if not all(cells[at] for at in columns.values()):
             account.skipped["rows with an empty cell"] += 1
             continue
@@ -192,11 +195,13 @@ def _microseconds(table: _Table, at: int, kind: str, account: Account) -> list[i
     """A column of times in microseconds, by its unit or by how far packets are apart."""
     power = table.units[kind]
     if power is None:
-        steps = np.diff(np.array([float(row[2][at]) for row in table.rows])) if len(table.rows) > 1 else np.ones(1)
-        steps = np.abs(steps / np.maximum(1, np.abs(np.diff([row[0] for row in table.rows])))) if len(table.rows) > 1 else steps
-        usual = float(np.median(steps)) or 1.0
-        power = min(_SAYS, key=lambda power: abs(np.log(usual * 10.0**power / _TYPICAL)))
-        account.doubt(f"times of {table.path.name} ({kind}) are taken for {_SAYS[power]}: name the column {kind}_ms or so")
+        steps = np.abs(np.diff([float(row[2][at]) for row in table.rows]))
+        packets = np.maximum(1, np.abs(np.diff([row[0] for row in table.rows])))
+        usual = float(np.median(steps / packets)) if len(steps) else 0.0
+        power = min(_SAYS, key=lambda power: abs(math.log((usual or 1.0) * 10.0**power / _TYPICAL)))
+        account.doubt(
+            f"times of {table.path.name} ({kind}) are taken for {_SAYS[power]}: name the column {kind}_ms or so"
+        )
     found = [int(row[2][at].scaleb(power)) for row in table.rows]
     for row, time in zip(table.rows, found, strict=True):
         if abs(time) >= _MAX:
@@ -205,9 +210,6 @@ def _microseconds(table: _Table, at: int, kind: str, account: Account) -> list[i
 
 
 def _ofOne(table: _Table, account: Account) -> Packets:
-    if not {"sent", "received"} <= set(table.units):
-        sides = " and ".join(table.units)
-        raise TraceError(table.path, 1, f"of the two times there is only {sides}", _RIGHT)
     stream = _stream(table, account)
     sent, received = (_microseconds(table, at, kind, account) for at, kind in enumerate(("sent", "received")))
     chosen = [at for at, row in enumerate(table.rows) if row[1] == stream]
@@ -234,7 +236,9 @@ def _joined(sender: _Table, receiver: _Table, account: Account) -> Packets:
         else:
             account.skipped["packets received that the sender doesn't have"] += 1
     if not packets.numbers:
-        raise TraceError(receiver.path, None, "no packet has a number that the sender's has", "they should be of one call")
+        raise TraceError(
+            receiver.path, None, "no packet has a number that the sender's has", "they should be of one call"
+        )
     return packets
 
 
@@ -250,6 +254,6 @@ def _stream(table: _Table, account: Account) -> str:
 
 def _unwrapped(numbers: list[int], near: int | None = None) -> list[int]:
     """The numbers, as if they had not begun anew; larger ones than of 16 bits don't."""
-    if numbers and 0 <= min(numbers) and max(numbers) < 1 << _BITS:
+    if numbers and min(numbers) >= 0 and max(numbers) < 1 << _BITS:
         return unwrapped(numbers, _BITS, near)
     return numbers

@@ -53,10 +53,10 @@ class Trace(BaseTrace):
         The call in stretches of two to seven seconds, a quarter of which are missing, the others out of order by up to
         twenty seconds; each of them, with its transits, a little longer or shorter.
 
-        A stretch begins at the quietest frame of a second, so that transits seldom jump where two of them meet.  One that
-        is longer in both directions has the slopes that it had: no frame overtakes another that didn't before, and a queue
-        that empties does so at the link's rate.  So who adds up frames doesn't know where in the call he is, and
-        who recognises a transit doesn't know what comes next, nor when.
+        A stretch begins at the quietest frame of a second, so that transits seldom jump where two of them meet.  One
+        that is longer in both directions has the slopes that it had: no frame overtakes another that didn't before,
+        and a queue that empties does so at the link's rate.  So who adds up frames doesn't know where in the call he
+        is, and who recognises a transit doesn't know what comes next, nor when.
 
         @param seed: see `VariableTrace.variant`.
         """

@@ -1,8 +1,8 @@
 """
 Hand-made policies with knobs that are not their authors': found by a search of each one's grid on train.
 
-C{benchmarks/tune_playout.py} tries all that is in C{GRIDS} on the train parts of the calls that ship, and takes what has the
-least mean of the logarithms of the costs over all of them.  A rival at its defaults would be none.
+C{benchmarks/tune_playout.py} tries all that is in C{GRIDS} on the train parts of the calls that ship, and takes what
+has the least mean of the logarithms of the costs over all of them.  A rival at its defaults would be none.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ TUNED: Mapping[str, tuple[str, Mapping[str, float]]] = {
     "moon_tuned": ("moon", {"WINDOW": 500, "SHARE": 0.995, "HEAD": 1.5, "TAIL": 2.0}),
     "concord_tuned": ("concord", {"SHARE": 0.995, "KEPT": 0.995}),
     "neteq_tuned": ("neteq", {"SHARE": 0.95, "KEPT": 0.95, "RESAMPLED": 25, "STEP": 20.0}),
-    "nlms_tuned": ("nlms", {"TAPS": 4, "RATE": 0.1, "KEPT": 0.998002, "DEVIATIONS": 24.0}),
+    "nlms_tuned": ("nlms", {"TAPS": 2, "RATE": 0.01, "KEPT": 0.998002, "DEVIATIONS": 32.0}),
     "speex_tuned": ("speex", {"WINDOW": 300, "PRICE": 3.0}),
 }
 """By name: the plain policy, and its knobs."""

@@ -1,17 +1,17 @@
 """
 Records the one-way delays that ship with the bench: ``python record.py adsl|cable|mobile OUTPUT.xz``.
 
-A sender sends a datagram as large as one of voice (G.711, 20 ms: 172 bytes with RTP's header) each 20 ms, with the time at
-which it does so; the receiver's kernel notes when each came (C{SO_TIMESTAMPNS}).  Both are on one machine and have one
-clock: the difference is the time on the way.  The trace is the bench's own format: number, sent and received, in
-microseconds since the first was sent.
+A sender sends a datagram as large as one of voice (G.711, 20 ms: 172 bytes with RTP's header) each 20 ms, with the
+time at which it does so; the receiver's kernel notes when each came (C{SO_TIMESTAMPNS}).  Both are on one machine and
+have one clock: the difference is the time on the way.  The trace is the bench's own format: number, sent and
+received, in microseconds since the first was sent.
 
 On the way is a network namespace's cable (veth) with a shaper (tc's htb) and a queue that drops what comes when it is
 full (pfifo), which voice shares with clients that download over the kernel's own TCP.  The shaper's rate, the queue's
 length, and the clients' sizes and pauses are made; how long a packet waits, and which are lost, is the kernel's doing.
 
   - C{adsl}: 6 Mbit/s, a queue of 100 packets, three clients with pauses between downloads
-  - C{cable}: 30 Mbit/s, a queue of 600 packets, six clients
+  - C{cable}: 30 Mbit/s, a queue of 600 packets, eight clients
   - C{mobile}: one client that downloads nearly always; each 200 ms the rate goes on a random walk, by its logarithm,
     between 1 and 16 Mbit/s; a queue of 150 packets
 
@@ -35,7 +35,7 @@ from pathlib import Path
 
 SO_TIMESTAMPNS = 35
 
-SECONDS = 500
+SECONDS = 900
 FRAME = 0.02
 PAYLOAD = 172
 
@@ -61,7 +61,7 @@ class Path_:
 
 PATHS = {
     "adsl": Path_(6_000, 100, 3, 1.0, 30_000),
-    "cable": Path_(30_000, 600, 6, 1.0, 60_000),
+    "cable": Path_(30_000, 600, 8, 0.5, 100_000),
     "mobile": Path_(4_000, 150, 1, 0.2, 400_000, 1_000, 16_000),
 }
 
