@@ -32,7 +32,7 @@ WANDER = 20 * PER_SECOND
 """A stretch comes less than so many frames later or earlier than it would."""
 
 ZOOM = 1024
-SMALLEST, LARGEST = 820, 1280
+SMALLEST, LARGEST = 922, 1128
 """A stretch lasts so many 1024ths of what it did, and so do its transits."""
 
 Transits = npt.NDArray[np.int32]
