@@ -37,6 +37,9 @@ Microseconds between packets: below the first they are thinned out, above the se
 _DRIFT = 1_000
 """Microseconds over all of the recording: a drift of less is none."""
 
+_LASTS = 20_000_000
+"""Microseconds: in less nobody tells a drift from a queue."""
+
 _MUCH = 500e-6
 """Drift of clocks above which something else may be the reason."""
 
@@ -148,7 +151,7 @@ def transitsOf(sent: Times, received: Times, packets: Packets) -> Times:
     and removal of clock skew from network delay measurements, INFOCOM 1999): an edge of their convex hull.
     """
     transits: Times = received - sent
-    if packets.oneClock:
+    if packets.oneClock or sent[-1] - sent[0] < _LASTS:
         return transits
     slope = _skew(sent - sent[0], transits - transits.min())
     if abs(slope) * float(sent[-1] - sent[0]) < _DRIFT:

@@ -41,6 +41,7 @@ _LINK = "each line should be a whole number of milliseconds, at which the link c
 _KNOWN = (
     f"a file begins with {FIRST_LINE!r}, #!rtpplay1.0, {{ (irtt), names of columns (CSV), or a whole number (mahimahi)"
 )
+_NAME = FIRST_LINE.partition(":")[0].encode("ascii")
 _NUMBER = re.compile(rb"-?[0-9]{1,16}")
 _MAX_MILLISECONDS = MAX_FRAMES * FRAME // 1000
 
@@ -84,10 +85,12 @@ def _lines(path: Path, right: str) -> Iterator[tuple[int, bytes]]:
 
 def _own(path: Path) -> Packets:
     packets = Packets(Account(FIRST_LINE.removeprefix("# ")))
+    begun = False
     for number, line in _lines(path, _RIGHT):
+        if not begun and not line.strip().startswith(_NAME):
+            raise TraceError(path, number, f"it begins with {shown(line)}", _KNOWN)
+        begun = True
         if line.startswith(b"#"):
-            if not packets.numbers and not line.strip().startswith(FIRST_LINE.partition(":")[0].encode("ascii")):
-                raise TraceError(path, number, f"it begins with {shown(line)}", _KNOWN)
             continue
         fields = line.split()
         if len(fields) != 3 or not all(map(_NUMBER.fullmatch, fields)):

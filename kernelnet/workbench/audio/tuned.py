@@ -51,14 +51,14 @@ GRIDS: Mapping[str, Mapping[str, tuple[float, ...]]] = {
 
 TUNED: Mapping[str, tuple[str, Mapping[str, float]]] = {
     "fixed_tuned": ("fixed", {"DELAY": 120.0}),
-    "ramjee1_tuned": ("ramjee1", {"ALPHA": 0.99, "DEVIATIONS": 16.0}),
+    "ramjee1_tuned": ("ramjee1", {"ALPHA": 0.98, "DEVIATIONS": 12.0}),
     "ramjee2_tuned": ("ramjee2", {"ALPHA": 0.99, "BETA": 0.0, "DEVIATIONS": 1.0}),
-    "ramjee4_tuned": ("ramjee4", {"KEPT": 0.99, "DEVIATIONS": 16.0, "BEGINS": 100.0}),
+    "ramjee4_tuned": ("ramjee4", {"KEPT": 0.98, "DEVIATIONS": 8.0, "BEGINS": 20.0}),
     "moon_tuned": ("moon", {"WINDOW": 500, "SHARE": 0.995, "HEAD": 1.5, "TAIL": 2.0}),
     "concord_tuned": ("concord", {"SHARE": 0.995, "KEPT": 0.995}),
-    "neteq_tuned": ("neteq", {"SHARE": 0.95, "KEPT": 0.95, "RESAMPLED": 25, "STEP": 20.0}),
-    "nlms_tuned": ("nlms", {"TAPS": 2, "RATE": 0.01, "KEPT": 0.998002, "DEVIATIONS": 32.0}),
-    "speex_tuned": ("speex", {"WINDOW": 300, "PRICE": 3.0}),
+    "neteq_tuned": ("neteq", {"SHARE": 0.9, "KEPT": 0.995, "RESAMPLED": 25, "STEP": 20.0}),
+    "nlms_tuned": ("nlms", {"TAPS": 4, "RATE": 0.2, "KEPT": 0.9995, "DEVIATIONS": 24.0}),
+    "speex_tuned": ("speex", {"WINDOW": 1000, "PRICE": 3.0}),
 }
 """By name: the plain policy, and its knobs."""
 
