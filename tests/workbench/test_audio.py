@@ -256,18 +256,19 @@ class HostileTests(Case):
 class VariantTests(Case):
     def test_stretches(self) -> None:
         """A variant has of each split that split, most of it, about in its order, a little longer or shorter."""
-        # Each frame can be told: transits that rise by 10 ms, so that all there is about it is in them.
-        trace = made(np.arange(20_000) * 10_000 % (1 << 30))
+        # Each frame can be told: its transit is its number, in units so long that no two stretches are made to meet.
+        trace = made(np.arange(20_000) * 15_000)
         variants = [trace.variant(bytes([number]) * 32) for number in range(20)]
         for variant in variants:
             for (_, first, last), (_, start, end) in zip(
                 trace.windows("held_out"), variant.windows("held_out"), strict=True
             ):
-                part = variant.transits[start:end].astype(np.int64) / 10_000
+                part = variant.transits[start:end].astype(np.int64) / 15_000
                 self.assertTrue((part >= first * SMALLEST / ZOOM - 1).all() and (part <= last * LARGEST / ZOOM).all())
                 self.assertGreaterEqual(end - start, 1)
                 jumps = np.count_nonzero(np.abs(np.diff(part) - 1) > 0.01)
-                self.assertLessEqual(jumps, (last - first) / LEAST + 1)
+                # Where a stretch ends, and where the next begins.
+                self.assertLessEqual(jumps, 2 * (last - first) / LEAST + 2)
         share = sum(variant.ends["held_out"] for variant in variants) / (20 * 20_000)
         self.assertTrue(0.68 < share < 0.85, share)
 
@@ -276,10 +277,8 @@ class VariantTests(Case):
         saw = [max(0, 400_000 - 20_000 * (at % 60)) for at in range(10_000)]
         variant = made(saw).variant(bytes(32))
         falls = np.diff(variant.transits.astype(np.int64))
-        # Where two stretches meet, a frame may be missing between them.
-        self.assertLessEqual(np.count_nonzero(falls < -20_100), 3 + 10_000 // LEAST)
-        self.assertGreaterEqual(int(falls.min()), -45_000)
-        self.assertGreater(np.count_nonzero(falls < -19_900), 4000 * 0.6)
+        self.assertGreaterEqual(int(falls.min()), -20_100)
+        self.assertGreater(np.count_nonzero(falls < -19_900), 1000)
 
     def test_lost(self) -> None:
         """Frames that were lost are lost, about as many."""
@@ -297,8 +296,8 @@ class VariantTests(Case):
 
     def test_clock(self) -> None:
         """Who counts frames doesn't know where in the call he is: soon off by seconds, in either direction."""
-        trace = made(np.arange(20_000) * 1000)
-        at = [int(trace.variant(bytes([number]) * 32).transits[4000]) / 1000 - 4000 for number in range(40)]
+        trace = made(np.arange(20_000) * 15_000)
+        at = [int(trace.variant(bytes([number]) * 32).transits[4000]) / 15_000 - 4000 for number in range(40)]
         self.assertGreater(np.std(at), 3 * PER_SECOND)
 
     def test_short(self) -> None:
@@ -315,7 +314,7 @@ class VariantTests(Case):
                 continue  # the reference is all but the best there: levels are shares of little
             scenario = workbench.scenario(path)
             variants = [scenario.onVariant(number, b"any") for number in range(3)]
-            for name in ("fixed_tuned", "concord", "nlms_tuned"):
+            for name in ("fixed_tuned", "concord", "ramjee2_tuned"):
                 level, *others = (each.developmentLevel(each.baseline(name)) for each in (scenario, *variants))
                 self.assertLess(abs(sum(others) / 3 - level), 0.2, (path.name, name))
 

@@ -31,6 +31,9 @@ MISSING = 4
 WANDER = 20 * PER_SECOND
 """A stretch comes less than so many frames later or earlier than it would."""
 
+MOST_JOINED = 1_000_000
+"""Microseconds by which transits differ, at most, where two stretches are made to meet."""
+
 ZOOM = 1024
 SMALLEST, LARGEST = 922, 1128
 """A stretch lasts so many 1024ths of what it did, and so do its transits."""
@@ -53,7 +56,8 @@ class Trace(BaseTrace):
         The call in stretches of two to seven seconds, a quarter of which are missing, the others out of order by up to
         twenty seconds; each of them, with its transits, a little longer or shorter.
 
-        A stretch begins at the quietest frame of a second, so that transits seldom jump where two of them meet.  One
+        A stretch begins at the quietest frame of a second, and where transits differ they change by 20 ms a frame from
+        one to the other, as those of a queue do that empties, or that fills while nothing is delivered.  A stretch
         that is longer in both directions has the slopes that it had: no frame overtakes another that didn't before,
         and a queue that empties does so at the link's rate.  So who adds up frames doesn't know where in the call he
         is, and who recognises a transit doesn't know what comes next, nor when.
@@ -67,6 +71,8 @@ class Trace(BaseTrace):
             for start, end, size in _stretches(seed + split.encode("ascii"), self.transits, first, last):
                 kept.append(_zoomed(self.transits[start:end], size))
                 total += len(kept[-1])
+                if len(kept) > 1:
+                    _join(*kept[-2:])
             ends[split] = total
         return replace(self, digest=seed.hex(), ends=ends, transits=np.concatenate(kept))
 
@@ -99,6 +105,21 @@ def _zoomed(transits: Transits, size: int) -> Transits:
     following = np.where(following == LOST, here, following)
     between = (here * (size - rest) + following * rest) // size
     return np.where(here == LOST, LOST, between * size // ZOOM).astype(np.int32)
+
+
+def _join(before: Transits, behind: Transits) -> None:
+    """Raise the end of a stretch, or the beginning of the next, so that nothing overtakes where they meet."""
+    came, comes = np.flatnonzero(before != LOST), np.flatnonzero(behind != LOST)
+    if not len(came) or not len(comes):
+        return
+    first, last = int(behind[comes[0]]), int(before[came[-1]])
+    if abs(first - last) > MOST_JOINED:
+        return
+    steps = 1 + np.arange(MOST_JOINED // FRAME)
+    for part, height in ((behind, last), (before[::-1], first)):
+        ramp = (height - FRAME * steps[: len(part)]).astype(np.int32)
+        end = part[: len(ramp)]
+        np.copyto(end, np.maximum(end, ramp), where=end != LOST)
 
 
 def arrivalsOf(transits: Transits) -> npt.NDArray[np.uint32]:
