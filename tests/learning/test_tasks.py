@@ -7,7 +7,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet.learning import tasks
 from kernelnet.learning.tasks import FALLBACK, Task, benchesFor, taskList
+from kernelnet.plugins import available
 
 
 class Bench:
@@ -51,6 +53,8 @@ class BenchTests(SynchronousTestCase):
     def test_own(self) -> None:
         """A specialization trains on its own workbench, or where it has none on the page cache's."""
         self.assertEqual(self.names("file_system"), ["file_system"])
+        self.assertEqual(self.names("audio"), ["audio"])
+        self.patch(tasks, "available", lambda interface: [b for b in available(interface) if b.name != "graphics"])
         self.assertEqual(self.names("graphics"), [FALLBACK])
 
     def test_everywhere(self) -> None:

@@ -98,9 +98,9 @@ class ModuleTests(Case):
             self.assertIn(attack.words, self.fails(scenario, attack.error, attack.make(carrier), about, fuel), about)
 
     def test_enough(self) -> None:
-        """There are attacks of every kind, fifty and more, on two ABIs of each of four benches."""
+        """There are attacks of every kind, fifty and more, on two ABIs of each bench."""
         self.assertGreaterEqual(len(ATTACKS), 50)
-        self.assertEqual(len(self.carriers()), 8)
+        self.assertEqual(len(self.carriers()), 2 * len(BENCHES))
         kinds = {attack.error for attack in ATTACKS.values()}
         elsewhere = {errors.ContractBroken, errors.TimedOut, errors.NoResources}
         self.assertEqual(kinds | elsewhere, set(errors.ComponentError.__subclasses__()))
