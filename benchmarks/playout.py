@@ -3,12 +3,12 @@ What a search of so many seconds reaches in playout delay, beside every hand-mad
 
 The calls are the bench's own and those of a folder: recordings of audio, and mahimahi's links with voice alone on them.
 Those named by C{--unseen} are not trained on.  All others are trained on together, on their train parts, and guarded on
-their validation parts by the code that a trainer calls; with C{--apart} each by itself.  Measured is held-out, of what was
-not trained on the whole.  What was not accepted counts as the hand-made policy chosen on train.
+their validation parts by the code that a trainer calls; with C{--apart} each by itself.  Measured is held-out, of
+what was not trained on the whole.  What was not accepted counts as the hand-made policy chosen on train.
 
-For each call: milliseconds a frame of the reference, of the hand-made policy that was chosen on train, of the one that is
-best on this call in hindsight, of what was found (mean over the seeds, least and most), and of the optimum, which knows all
-transits.
+For each call: milliseconds a frame of the reference, of the hand-made policy that was chosen on train, of the one
+that is best on this call in hindsight, of what was found (mean over the seeds, least and most), and of the optimum,
+which knows all transits.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ def main() -> None:
     calls = [AudioWorkbench().scenario(path) for path in [*workbench.traces(), *options.traces]]
     seen = [call for call in calls if call.trace not in options.unseen]
     print(f"{len(seen)} calls, {options.seeds} seeds of {options.seconds:g} s; load {os.getloadavg()[0]:.1f}")
-    head = f"{'milliseconds a frame':31} {'fixed':>6} {'chosen on train':>20} {'in hindsight':>20}  found (least-most)  optimum"
+    head = f"{'milliseconds a frame':31} {'fixed':>6} {'chosen on train':>20} {'in hindsight':>20}"
+    head += "  found (least-most)  optimum"
     if options.apart:
         for call in seen:
             print(f"\n{head}")

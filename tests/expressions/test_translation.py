@@ -63,9 +63,7 @@ class TranslationTests(SynchronousTestCase):
 
     def test_allBenches(self) -> None:
         """Each rank ABI that ships shares terms with each other one."""
-        abis = [
-            rankOf(name) for name in ("file_system", "process_manager", "network_stack", "security", "audio")
-        ]
+        abis = [rankOf(name) for name in ("file_system", "process_manager", "network_stack", "security", "audio")]
         for theirs in abis:
             for ours in abis:
                 words = counterparts(theirs, ours)

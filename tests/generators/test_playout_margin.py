@@ -27,7 +27,6 @@ class Works(TemplateContract, SynchronousTestCase):
     bench = workbench
     template = PLAYOUT_MARGIN
 
-
     def scenarios(self) -> Iterator[AudioScenario]:
         """On calls with queues, quiet ones, and such with a dear delay."""
         folder = Path(self.mktemp())

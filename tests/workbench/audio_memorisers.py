@@ -1,10 +1,10 @@
 """
 Policies that know a call by heart: attacks that measuring on variants of it has to withstand.
 
-Each is made of the trace as it is, held-out part included, as whoever knows a public trace could: the greatest transit of
-each few frames is in a table, and the delay rises just in time for what comes.  They count frames themselves, as no ABI
-tells a number.  Where what comes is not what they know, they are the hand-made policy that they are given, or a known
-expression.
+Each is made of the trace as it is, held-out part included, as whoever knows a public trace could: the greatest
+transit of each few frames is in a table, and the delay rises just in time for what comes.  They count frames
+themselves, as no ABI tells a number.  Where what comes is not what they know, they are the hand-made policy that they
+are given, or a known expression.
 """
 
 from __future__ import annotations
@@ -154,8 +154,16 @@ def byCount(trace: Trace, size: int, base: str, *, doubt: float = 0.0) -> bytes:
     return _policy(trace, size, base, _COUNT, doubt=doubt)
 
 
-def byPlace(  # noqa: PLR0913 -- an attack has many knobs
-    trace: Trace, size: int, base: str, *, seen: int = 20, around: int = 1500, near: float = 0.25, zooms: int = 7, trusted: int = 50
+def byPlace(
+    trace: Trace,
+    size: int,
+    base: str,
+    *,
+    seen: int = 20,
+    around: int = 1500,
+    near: float = 0.25,
+    zooms: int = 7,
+    trusted: int = 50,
 ) -> bytes:
     """
     It finds its place in the call again whenever it has lost it, by what came lately, at several zooms.

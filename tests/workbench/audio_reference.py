@@ -7,7 +7,7 @@ It shares no code with driver.c, rank.h and optimum.c; where these keep counts, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 __all__ = ["ERRATIC_C", "RANK_C", "Erratic", "Fixed", "Policy", "Rank", "Result", "leastCost", "play"]

@@ -17,7 +17,7 @@ from kernelnet.workbench.audio.packets import LOST
 from kernelnet.workbench.audio.patterns import learnPatterns
 from kernelnet.workbench.audio.scenario import AudioScenario
 from kernelnet.workbench.audio.statistics import trainStatistics
-from kernelnet.workbench.audio.trace import LARGEST, LEAST, PER_SECOND, SMALLEST, ZOOM, Trace, makeTrace
+from kernelnet.workbench.audio.trace import LARGEST, PER_SECOND, SMALLEST, ZOOM, Trace, makeTrace
 from kernelnet.workbench.audio.tuned import GRIDS, TUNED, settingsOf, withKnobs
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import (
@@ -172,7 +172,7 @@ class PlayoutTests(Case):
             *((60_000, 60, 500), (60_001, late, 500), (599_000, late, 500), (599_001, 0, 1)),
             *((LOST, 0, 1), (5_000_000, 0, 1)),
         ):
-                # The first frame of all is the least, and the last one came.
+            # The first frame of all is the least, and the last one came.
             transits = [0, *[transit] * 998, 0]
             score, metrics = self.held(fixed(60), transits)
             self.assertEqual(metrics["frames_scored"], scored)
@@ -272,7 +272,9 @@ class VariantTests(Case):
         self.assertTrue(0.68 < share < 0.85, share)
 
     def test_slopes(self) -> None:
-        """What is longer has the slopes it had: a queue that empties does so by 20 ms a frame, and nothing overtakes."""
+        """
+        What is longer has the slopes it had: a queue that empties does so by 20 ms a frame, and nothing overtakes.
+        """
         saw = [max(0, 400_000 - 20_000 * (at % 60)) for at in range(10_000)]
         variant = made(saw).variant(bytes(32))
         falls = np.diff(variant.transits.astype(np.int64))

@@ -24,8 +24,9 @@ class Buffer:
         self._store.set_fuel(1 << 40)
         self._store.set_epoch_deadline(1 << 40)
         module = loadModule(workbench.baselineModule(name))
-        self._exports: Any = wasmtime.Instance(self._store, module, []).exports(self._store)
-        self._exports["kn_init"](self._store, late, 2, 5, 20, 50)
+        exports: Any = wasmtime.Instance(self._store, module, []).exports(self._store)
+        self._exports = exports
+        exports["kn_init"](self._store, late, 2, 5, 20, 50)
 
     def told(self, *milliseconds: float) -> float:
         """The delay after frames with these transits."""

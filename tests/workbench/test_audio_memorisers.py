@@ -42,7 +42,9 @@ class MemoriserTests(SynchronousTestCase):
             self.check(call, byCount(call.machine.trace, SIZES[1], BASE, doubt=0.5), own, 0.02)
 
     def test_byPlace(self) -> None:
-        """One that looks for its place in the call again when it has lost it, by what came in the last three seconds."""
+        """
+        One that looks for its place in the call again when it has lost it, by what came in the last three seconds.
+        """
         own, call = workbench.baselineModule(BASE), self.calls[1]
         for size in SIZES[1:]:
             wasm = byPlace(call.machine.trace, size, BASE, seen=30, around=500, near=0.2, zooms=1, trusted=1000)

@@ -45,7 +45,7 @@ class Case(ReaderCase):
 
 
 def own(*rows: tuple[int, int, int]) -> bytes:
-    return f"{FIRST_LINE}\n{''.join('%d %d %d' % row + chr(10) for row in rows)}".encode()
+    return "\n".join([FIRST_LINE, *(" ".join(map(str, row)) for row in rows), ""]).encode()
 
 
 class OwnTests(Case):
@@ -117,7 +117,7 @@ class OwnTests(Case):
         for path in workbench.traces():
             account = workbench.inspect(path)
             self.assertEqual(account.doubts, [])
-            self.assertGreaterEqual(account.figures["seconds"], 900)
+            self.assertGreaterEqual(int(account.figures["seconds"]), 900)
 
 
 class ClockTests(Case):
@@ -140,8 +140,8 @@ class ClockTests(Case):
 
 class RtpdumpTests(Case):
     @staticmethod
-    def packet(came: int, number: int, stamp: int, kind: int = 0, source: int = 7, payload: int = 4) -> bytes:
-        data = struct.pack(">BBHII", 0x80, kind, number % 65536, stamp % (1 << 32), source) + bytes(payload)
+    def packet(came: int, number: int, stamp: int, kind: int = 0, source: int = 7) -> bytes:
+        data = struct.pack(">BBHII", 0x80, kind, number % 65536, stamp % (1 << 32), source) + bytes(4)
         return struct.pack(">HHI", 8 + len(data), len(data), came) + data
 
     def test_plain(self) -> None:
@@ -246,7 +246,9 @@ class TableTests(Case):
         sent = "timestamp,cam,seq\n" + "".join(f"{0.02 * at:.3f},0,{(65530 + at) % 65536}\n" for at in range(20))
         sent += "0.1,1,5\n"
         came = "timestamp,cam,seq\n"
-        came += "".join(f"{7 + 0.02 * at + 0.001 * (at % 2):.3f},0,{(65530 + at) % 65536}\n" for at in range(20) if at != 8)
+        came += "".join(
+            f"{7 + 0.02 * at + 0.001 * (at % 2):.3f},0,{(65530 + at) % 65536}\n" for at in range(20) if at != 8
+        )
         (self.folder / "call.sent.csv").write_text(sent)
         (self.folder / "call.received.csv").write_text(came)
         for name in ("call.sent.csv", "call.received.csv"):

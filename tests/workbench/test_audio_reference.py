@@ -41,9 +41,7 @@ class ReferenceTests(SynchronousTestCase):
         self.addCleanup(machine.close)
         measured = machine.run(wasm, settings)
         ends = [end for _, _, end in machine.trace.windows("held_out")]
-        for split, expected in zip(
-            measured.values(), reference.play(transits, policy, ends, settings), strict=True
-        ):
+        for split, expected in zip(measured.values(), reference.play(transits, policy, ends, settings), strict=True):
             self.assertEqual((split.score, split.metrics), (expected.cost, expected.metrics), (seed, settings))
 
     def test_fixed(self) -> None:

@@ -48,7 +48,8 @@ optimum: the least of a split that begins with any d
 fuel: at most 100000000 + 20000 a frame
 memory: at most 16 MiB
 variants: each split in stretches of 2 to 7 s that begin at the quietest frame of a second, without one in four, each
-  up to 20 s out of place, and with its transits 922 to 1127 1024ths as long; where two meet that differ by 1 s at most, by 20 ms a frame
+  up to 20 s out of place, and with its transits 922 to 1127 1024ths as long; where two meet that differ by 1 s at
+  most, by 20 ms a frame
 modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """
 

@@ -170,7 +170,7 @@ def _columns(path: Path, number: int, names: list[str], table: _Table, account: 
 
 
 def _kind(name: str) -> tuple[str, int | None]:
-    """What a column is, empty if nothing of ours; and its unit, if its name ends with one."""
+    """Meaning of a column, empty if it is none of ours; and its unit, if its name ends with one."""
     words = re.findall(r"[a-zµ]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
     unit = _UNITS.get(words[-1]) if len(words) > 1 else None
     bare = "".join(words[:-1] if unit is not None else words)
