@@ -43,7 +43,7 @@ class PlayoutMarginTests(SynchronousTestCase):
 
     def delay(self, transits: object, **numbers: float) -> int:
         """Mean delay on held-out, of a policy in which all that isn't given is off."""
-        off = dict.fromkeys(("CHANGES", "AT_ONCE", "RISE", "PEAK", "LEVEL", "MARGIN", "SHOCK", "STAYS"), 0.0)
+        off = dict.fromkeys(("CHANGES", "AT_ONCE", "RISE", "PEAK", "LEVEL", "MARGIN", "SHOCK", "DRY", "STAYS"), 0.0)
         on = {"MEMORY": 500, "FADES": 100, "QUANTILE": 0.9, "FORGETS": 500, "CALM": 100, "FALLS": 20, "KNEE": 600}
         values = {**off, **on, "BEYOND": 1.0, **numbers}
         machine = AudioMachine(makeTrace(np.array(transits, np.int32), Path("made")))
@@ -65,6 +65,8 @@ class PlayoutMarginTests(SynchronousTestCase):
         rare = [90_000 if at % 100 == 0 else 10_000 for at in range(4000)]
         self.assertGreater(self.delay(rare, PEAK=1.0, FADES=30.0), self.delay(rare) + 10)
         self.assertGreater(self.delay(rare, PEAK=1.0, FADES=3000.0), 80)
+        # Who grows when the next frame isn't here has it once it is: at the last moment, and with those behind it.
+        self.assertGreater(self.delay(rare, DRY=20.0), self.delay(rare))
         # What is late makes the margin greater.
         self.assertGreater(self.delay(rare, SHOCK=50.0, CALM=50.0), self.delay(rare) + 10)
 

@@ -6,7 +6,8 @@
  *   - a share of the greatest transit lately, which fades (their second algorithm);
  *   - a share of a quantile of the last transits, of which older ones count less (Concord, IEEE Trans. Multimedia 2(2), 2000).
  *
- * After a late frame the margin is greater for a while.  The delay falls only where that is worth its price, and no faster
+ * After a late frame the margin is greater for a while.  If the next frame isn't here when it is asked for, the delay grows: it
+ * may yet come in time, and what comes behind it.  The delay falls only where that is worth its price, and no faster
  * than it may; what is above a knee counts in part.
  */
 #include "kn_audio.h"
@@ -24,6 +25,7 @@
 #define MARGIN 5.0 /* 0..60 zero: ms above all of them */
 #define SHOCK 10.0 /* 0..100 zero: ms that a late frame adds to the margin */
 #define CALM 100.0 /* 4..4000 log: frames in which that fades to a third */
+#define DRY 10.0 /* 0..60 zero: ms by which the delay grows, at least, while the next frame is not here */
 #define STAYS 4.0 /* 0..60 zero: ms that the delay stays above what is wanted */
 #define FALLS 3.0 /* 0.1..20: ms by which it falls from a frame to the next, at most */
 #define KNEE 150.0 /* 40..600: ms from which what is wanted counts in part */
@@ -37,6 +39,7 @@ static f64 lasts[LOOKS_BACK];
 static f64 last, change, peak, shock;
 static f64 keeps_change, keeps_peak, grows, keeps_shock;
 static u32 came;
+static i32 newest = -1; /* number of the newest frame, less that of the one that is asked for */
 
 static f64 third(f64 frames) { return frames / (frames + 1.0); }
 
@@ -67,6 +70,7 @@ void kn_arrive(i32 ahead, u32 transit) {
         if (by > change) change += AT_ONCE * (by - change);
     }
     peak = kn_max(x, peak * keeps_peak);
+    if (ahead > newest) newest = ahead;
     if (ahead < -1) shock += SHOCK;
     lasts[came++ % LOOKS_BACK] = last = x;
 }
@@ -88,6 +92,8 @@ f64 kn_target(u32 delay) {
     wanted += MARGIN + shock;
     if (wanted > KNEE) wanted = KNEE + BEYOND * (wanted - KNEE);
     f64 now = (f64)delay;
+    if (DRY > 0.0 && newest < 0) wanted = kn_max(wanted, now + DRY);
+    newest--; /* the next time another frame is asked for */
     if (wanted >= now) return wanted;
     if (now - wanted < STAYS) return now;
     return kn_max(wanted, now - FALLS);

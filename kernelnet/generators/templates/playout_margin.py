@@ -12,13 +12,16 @@ __all__ = ["PLAYOUT_MARGIN"]
 
 _KNOWN = (
     # by the changes alone, nearly DeLeon's and Sreenan's; by the greatest transit lately; by a quantile;
-    (32, 500, 0, 0, 0, 100, 0.9, 500, 0, 0, 0, 100, 0, 20, 600, 1),
-    (0, 500, 0, 0, 1, 100, 0.9, 500, 0, 5, 0, 100, 0, 5, 600, 1),
-    (0, 500, 0, 0, 0, 100, 0.99, 500, 1, 5, 0, 100, 0, 5, 600, 1),
+    (32, 500, 0, 0, 0, 100, 0.9, 500, 0, 0, 0, 100, 0, 0, 20, 600, 1),
+    (0, 500, 0, 0, 1, 100, 0.9, 500, 0, 5, 0, 100, 0, 0, 5, 600, 1),
+    (0, 500, 0, 0, 0, 100, 0.99, 500, 1, 5, 0, 100, 0, 0, 5, 600, 1),
+    # such that grow where nothing is here, and else hold some delay, or that of the first;
+    (0, 500, 0, 0, 0, 100, 0.9, 500, 0, 40, 0, 100, 20, 0, 5, 600, 1),
+    (12, 2000, 0, 1.5, 0, 100, 0.9, 500, 0, 5, 0, 100, 20, 0, 5, 600, 1),
+    (24, 2000, 0, 0, 0, 100, 0.9, 500, 0, 0, 0, 100, 20, 0, 20, 600, 1),
     # and such between them.
-    (24, 500, 0, 1, 1, 100, 0.95, 500, 1, 2, 10, 100, 4, 3, 150, 0.8),
-    (12, 100, 0.1, 2, 0.8, 200, 0.9, 1000, 0, 2, 20, 200, 8, 2, 200, 0.5),
-    (40, 1000, 0.02, 0, 0.7, 50, 0.95, 500, 0.5, 0, 0, 100, 2, 5, 300, 0.7),
+    (24, 500, 0, 1, 1, 100, 0.95, 500, 1, 2, 10, 100, 10, 4, 3, 150, 0.8),
+    (40, 1000, 0.02, 0, 0.7, 50, 0.95, 500, 0.5, 0, 0, 100, 0, 2, 5, 300, 0.7),
 )
 
 
@@ -26,6 +29,7 @@ def _summary(value: Mapping[str, float]) -> str:
     parts = [f"{value['CHANGES']:.0f} mean changes above the last transit"]
     parts += [f"{value['PEAK']:.0%} of the peak"] if value["PEAK"] else []
     parts += [f"{value['LEVEL']:.0%} of the {value['QUANTILE']:.2%} quantile"] if value["LEVEL"] else []
+    parts += [f"{value['DRY']:.0f} ms more a frame while the next one isn't here"] if value["DRY"] else []
     return f"keeps {', '.join(parts)}, and {value['MARGIN']:.0f} ms"
 
 
