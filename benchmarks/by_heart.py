@@ -18,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from harness import Table
 
 from kernelnet.interfaces import IScenario
-from kernelnet.workbench import network_stack, process_manager, security, window_manager
+from kernelnet.workbench import audio, network_stack, process_manager, security, window_manager
 from kernelnet.workbench.security.trace import Trace
+from tests.workbench import audio_memorisers as calls
 from tests.workbench import network_stack_memorisers as links
 from tests.workbench import process_manager_memorisers as logs
 from tests.workbench import security_memorisers as sequences
@@ -43,6 +44,21 @@ def _links(path: Path) -> tuple[IScenario, Kinds]:
         "the same, once it is sure": (lambda size: links.byTime(trace, size, best, doubt=0.5), own),
         "place found by the last 0.8 s": (lambda size: links.byPlace(trace, size, best, around=4000, near=0.15), own),
         "rate by time (rank)": (lambda size: links.rankByTime(trace, size, VEGAS), links.rankOf(VEGAS)),
+    }
+
+
+def _calls(path: Path) -> tuple[IScenario, Kinds]:
+    scenario = audio.workbench.scenario(path)
+    trace, base, rank = scenario.machine.trace, "nlms_tuned", "last + 20.0 * dev"
+    own = audio.workbench.baselineModule(base)
+    return scenario, {
+        f"transits by number ({base})": (lambda size: calls.byCount(trace, size, base), own),
+        "the same, once it is sure": (lambda size: calls.byCount(trace, size, base, doubt=0.5), own),
+        "place found by the last 3 s": (
+            lambda size: calls.byPlace(trace, size, base, seen=30, around=500, near=0.2, zooms=1, trusted=1000),
+            own,
+        ),
+        "transits by number (rank)": (lambda size: calls.rankByCount(trace, size, rank), calls.rankOf(rank)),
     }
 
 
@@ -95,6 +111,7 @@ def _pointers(path: Path) -> tuple[IScenario, Kinds]:
 
 
 BENCHES = {
+    "audio": (audio.workbench, _calls),
     "network_stack": (network_stack.workbench, _links),
     "process_manager": (process_manager.workbench, _logs),
     "security": (security.workbench, _sequences),

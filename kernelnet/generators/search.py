@@ -21,6 +21,7 @@ from kernelnet.generators.genetic_programming import GeneticFamily
 from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.kept_velocity import KEPT_VELOCITY
 from kernelnet.generators.templates.parameter_search import VectorFamily
+from kernelnet.generators.templates.playout_margin import PLAYOUT_MARGIN
 from kernelnet.generators.templates.repaint_budget import REPAINT_BUDGET
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.sized_queues import SIZED_QUEUES
@@ -30,7 +31,15 @@ from kernelnet.workbench.abi import rankAbiOf
 
 __all__ = ["TEMPLATES", "Search", "familiesFor", "search"]
 
-TEMPLATES = (REUSE_INTERVAL, TWO_QUEUES, DELAY_TARGET, SIZED_QUEUES, KEPT_VELOCITY, REPAINT_BUDGET)
+TEMPLATES = (
+    REUSE_INTERVAL,
+    TWO_QUEUES,
+    DELAY_TARGET,
+    SIZED_QUEUES,
+    KEPT_VELOCITY,
+    PLAYOUT_MARGIN,
+    REPAINT_BUDGET,
+)
 
 
 def familiesFor(problem: IProblem) -> list[Family]:

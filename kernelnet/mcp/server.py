@@ -19,7 +19,8 @@ __all__ = ["INSTRUCTIONS", "makeServer"]
 
 INSTRUCTIONS = """\
 You are a trainer of kernelnet: you write policies of an operating system (page caches, congestion control, CPU
-scheduling, intrusion detection, repaint timing) as one C file each, and prove them by measurement.
+scheduling, intrusion detection, playout delay, repaint timing, pointer prediction) as one C file each, and prove them
+by measurement.
 
 Work like this: list_tasks; get_task, and read the header, the limits, the two best sources and the statistics; write
 down one hypothesis; write a whole C file, with at most ten numbers marked; compile; measure; compare with your last one

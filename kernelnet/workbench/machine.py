@@ -72,9 +72,13 @@ def driverModule(abi: Abi, header: Path) -> bytes:
     return compileOwn(abi.driver, header, (*OWN_FLAGS, *abi.flags), abi.included)
 
 
-def ownModule(source: Path, header: Path) -> wasmtime.Module:
-    """Another trusted program of a bench, such as its optimum, ready to run by `Memory.alone`."""
-    return loadModule(compileOwn(source, header, OWN_FLAGS), own=True)
+def ownModule(source: Path, header: Path, included: tuple[Path, ...] = ()) -> wasmtime.Module:
+    """
+    Another trusted program of a bench, such as its optimum, ready to run by `Memory.alone`.
+
+    @param included: files that it includes besides the header.
+    """
+    return loadModule(compileOwn(source, header, OWN_FLAGS, included), own=True)
 
 
 def abiOf(module: wasmtime.Module, abis: Sequence[Abi]) -> tuple[Abi, frozenset[str]]:

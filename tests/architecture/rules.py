@@ -8,6 +8,7 @@ begins with.  A room stands on others, and may import those and all that they st
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 __all__ = [
     "BENCHES",
@@ -27,8 +28,8 @@ __all__ = [
 _BASE = ("kernelnet.line_protocol", "kernelnet.identity", "kernelnet.duration", "kernelnet.untrusted")
 
 BENCHES = tuple(
-    f"kernelnet.workbench.{bench}"
-    for bench in ("file_system", "graphics", "network_stack", "process_manager", "security", "window_manager")
+    f"kernelnet.workbench.{path.parent.name}"
+    for path in sorted((Path(__file__).parents[2] / "kernelnet" / "workbench").glob("*/__init__.py"))
 )
 """Benches, which don't know each other."""
 

@@ -64,7 +64,8 @@ class TranslationTests(SynchronousTestCase):
     def test_allBenches(self) -> None:
         """Each rank ABI that ships shares terms with each other one."""
         abis = [
-            rankOf(name) for name in ("file_system", "process_manager", "network_stack", "security", "window_manager")
+            rankOf(name)
+            for name in ("file_system", "process_manager", "network_stack", "security", "audio", "window_manager")
         ]
         for theirs in abis:
             for ours in abis:

@@ -52,7 +52,7 @@ class BenchTests(SynchronousTestCase):
 
     def test_own(self) -> None:
         """A specialization trains on its own workbench, or where it has none on the page cache's."""
-        for own in ("file_system", "graphics", "window_manager"):
+        for own in ("audio", "file_system", "graphics", "window_manager"):
             self.assertEqual(self.names(own), [own])
         self.patch(tasks, "available", lambda interface: [b for b in available(interface) if b.name != "graphics"])
         self.assertEqual(self.names("graphics"), [FALLBACK])

@@ -87,6 +87,7 @@ class ArchiveTests(SynchronousTestCase):
     def test_workbenches(self) -> None:
         """Each bench compiles its driver, reads a trace that ships with it, and measures."""
         for name, less in (
+            ("audio", ()),
             ("file_system", ("--capacity", "100")),
             ("graphics", ()),
             ("network_stack", ()),

@@ -8,6 +8,7 @@ from typing import Any
 
 from kernelnet.workbench.network_stack import NetworkStackWorkbench
 from tests.workbench import (
+    audio_support,
     graphics_support,
     network_stack_support,
     process_manager_support,
@@ -28,6 +29,7 @@ def _networkStack(folder: Path) -> Any:
 
 BENCHES: dict[str, Callable[[Path], Any]] = {
     "file_system": support.smallScenario,
+    "audio": audio_support.smallScenario,
     "process_manager": process_manager_support.smallScenario,
     "network_stack": _networkStack,
     "security": sequences.smallScenario,

@@ -15,6 +15,7 @@ from kernelnet.workbench.file_system import workbench
 from tests.workbench.benches import BENCHES
 
 _ARRAYS = {
+    "audio": ("transits",),
     "file_system": ("blocks",),
     "network_stack": ("link",),
     "process_manager": ("run", "key", "group", "estimate"),

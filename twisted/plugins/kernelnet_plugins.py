@@ -17,6 +17,7 @@ from kernelnet.generators.llm.generator import llm
 from kernelnet.generators.search import search
 from kernelnet.generators.templates.two_queues import template
 from kernelnet.learning.local_trainer import IntegratedKernelTrainerMaker
+from kernelnet.workbench.audio import workbench as audio
 from kernelnet.workbench.file_system import workbench as file_system
 from kernelnet.workbench.graphics import workbench as graphics
 from kernelnet.workbench.network_stack import workbench as network_stack
@@ -25,6 +26,7 @@ from kernelnet.workbench.security import workbench as security
 from kernelnet.workbench.window_manager import workbench as window_manager
 
 __all__ = [
+    "audio",
     "bpf_tcp",
     "c_library",
     "file_system",

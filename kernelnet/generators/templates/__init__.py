@@ -10,4 +10,5 @@ Policies as C sources with parameters, and the search for their values.
   - C{delay_target}: a template of senders, beside its C source
   - C{kept_velocity}: a template of predictors of pointers, beside its C source
   - C{repaint_budget}: a template of budgets for repaints, beside its C source, which marks its numbers itself
+  - C{playout_margin}: a template of jitter buffers, beside its C source
 """

@@ -24,7 +24,7 @@ class WithoutBenchTests(WorkTestCase):
         """While its feature has no workbench nobody can make it, so nobody is asked."""
         self.patch(tasks, "available", lambda interface: [b for b in available(interface) if b.name != "graphics"])
         self.assertFalse(hasBench("graphics"))
-        benches = ("file_system", "networking", "process_manager", "security", "window_manager")
+        benches = ("audio", "file_system", "networking", "process_manager", "security", "window_manager")
         for specialization in ("general", "performance", *benches):
             self.assertTrue(hasBench(specialization))
         self.local.script = [None, None, None]
@@ -47,25 +47,6 @@ class FeatureRequestTests(WorkTestCase):
         self.local.script = [component("a", 40), component("b", 30)]
         yield self.settle()
         self.assertEqual(self.said(T.FEATURE_REQUEST), [])
-
-    def test_asksWhenItHasStalled(self) -> None:
-        """Who has something to build upon asks after a few rounds without anything better, and once a minute."""
-        knowledge, changes = self.trainer.knowledge, Changes()
-        knowledge.addComponent("AI_1", component("own"), changes)
-        asking = FeatureAsking(self.trainer.profile, self.local, knowledge, self.trainer.outbox, self.clock)
-
-        def asked(rounds: int, isBetter: bool = False) -> int:
-            changes = Changes()
-            for _ in range(rounds):
-                asking.roundEnded(isBetter, changes)
-            return len(changes.statements)
-
-        self.clock.advance(0)
-        self.assertEqual([asked(2), asked(1, isBetter=True), asked(2), asked(1), asked(9)], [0, 0, 0, 1, 0])
-        self.clock.advance(59)
-        self.assertEqual(asked(9), 0)
-        self.clock.advance(1)
-        self.assertEqual(asked(9), 1)
 
     @inlineCallbacks
     def test_servesARequest(self) -> Any:
