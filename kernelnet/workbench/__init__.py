@@ -14,7 +14,8 @@ Where components are proved: strangers' code is compiled, run and scored without
   - C{memory}: what a driver walks; C{machine}: runs a policy with its driver on that; C{cost}: time and memory that it
     takes
   - C{errors}: what can go wrong, one class for each kind; C{diagnosis}: why a module fails, and where its fuel goes
-  - C{audio}, C{file_system}, C{graphics}, C{network_stack}, C{process_manager}, C{security}, C{window_manager}: the benches
+  - C{audio}, C{file_system}, C{graphics}, C{network_stack}, C{process_manager}, C{security}, C{window_manager}: the
+    benches
 
 Nothing here knows a network or a reactor, or who writes components; everything blocks, and may be called from any
 number of threads.
