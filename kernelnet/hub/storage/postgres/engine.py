@@ -25,9 +25,10 @@ from kernelnet.hub.storage.engine import Commit, Identity, Restoration
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.high_water import HighWater
 from kernelnet.hub.storage.integrity import Tell
-from kernelnet.hub.storage.log_pages import Event, Page
+from kernelnet.hub.storage.log_pages import PAGE_ROWS, Event, Page
 from kernelnet.hub.storage.postgres import backup, checks, errors
 from kernelnet.hub.storage.postgres.connection import HUB_LOCK, Connection, executing, lock, withoutPassword
+from kernelnet.hub.storage.postgres.log import endOfStretch
 from kernelnet.hub.storage.postgres.pools import READERS, Pool, pools
 from kernelnet.hub.storage.postgres.schema import prepare
 from kernelnet.hub.storage.postgres.transaction import PostgresReader, commit
@@ -141,7 +142,11 @@ class PostgresEngine:
         return readRows(executing(connection), self._told, upTo)
 
     def page(self, after: int, upTo: int, aiId: str) -> Deferred[Page]:
-        return self._ask(lambda connection: readPage(executing(connection), after, upTo, aiId))
+        def page(connection: Connection) -> Page:
+            end = endOfStretch(connection, after, PAGE_ROWS, upTo)
+            return readPage(executing(connection), after, upTo if end is None else end, aiId)
+
+        return self._ask(page)
 
     def read(self, function: Callable[[Reader], T]) -> Deferred[T]:
         return self._ask(lambda connection: function(PostgresReader(connection)))
