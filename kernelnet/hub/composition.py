@@ -250,7 +250,13 @@ class Hub:
                 job.stop()
         self.presence.stop()
         away = WireProblem("shutting_down", "the hub is going away; come back")
+
+        def refuse(_: object) -> None:
+            self.log.refuse(away)
+            # Such as a server that hangs in the middle of a commit.
+            self.log.drain().addTimeout(LAST_COMMITS, self.clock).addErrback(lambda _: self.log.giveUp(away))
+
         # None later than that: what waits still is refused, and comes again.
-        self.log.drain().addTimeout(LAST_COMMITS, self.clock).addErrback(lambda _: self.log.refuse(away))
+        self.log.drain().addTimeout(LAST_COMMITS, self.clock).addErrback(refuse)
         stopped = self.connections.stop(away)
         return stopped.addCallback(lambda _: self.presence.note(self.log))

@@ -236,7 +236,9 @@ def _note(
     steps = msgspec.json.decode(transaction.sessions.transcriptOf(session.id) or b"[]", type=list[_Step])
     if sum(step.what == "note" and step.by == sender for step in steps) >= MAX_NOTES:
         raise WireProblem("invalid_message", f"a session takes {MAX_NOTES} notes of each of the two: yours are there")
-    _addSteps(transaction, session.id, sender, [SessionStep(by=sender, what="note", note=response.reason)])
+    if not _addSteps(transaction, session.id, sender, [SessionStep(by=sender, what="note", note=response.reason)]):
+        # One that isn't there counts for nothing: there would be no bound to them.
+        raise WireProblem("invalid_message", "no more notes: the session's transcript is full")
     other = session.partner if sender == session.initiator else session.initiator
     passedOn = msgspec.structs.replace(
         response, partner=session.partner, type=CollaborationType(session.type), transcript=[]
@@ -283,24 +285,31 @@ def _refusal(sender: str, reason: str) -> SessionStep:
     return SessionStep(by=sender, what="decline", note=reason[:256])
 
 
-def _addSteps(transaction: Transaction, sessionId: str, sender: str, added: Sequence[SessionStep]) -> None:
+def _addSteps(transaction: Transaction, sessionId: str, sender: str, added: Sequence[SessionStep]) -> int:
     """
     Keep what C{sender} tells, as far as there is room.
 
     Whoever it says did its steps, it did them itself: else it could put words into others' mouths.  Only where it began
-    from may be another's.
+    from may be another's, who says nothing there.
+
+    @return: how many are kept: the first.
     """
     before = transaction.sessions.transcriptOf(sessionId)
     steps = msgspec.json.decode(before, type=list[msgspec.Raw]) if before else []
-    size = len(before or b"")
-    for step in added[: MAX_STEPS - len(steps)]:
-        own = step if step.what == "start" else msgspec.structs.replace(step, by=sender)
+    size, count = len(before or b""), len(steps)
+    for step in added[: max(0, MAX_STEPS - count)]:
+        if step.what == "start" and step.by != sender:
+            own = msgspec.structs.replace(step, note="")
+        else:
+            own = msgspec.structs.replace(step, by=sender)
         encoded = msgspec.json.encode(own)
         size += len(encoded) + 1
         if size > MAX_TRANSCRIPT:
             break
         steps.append(msgspec.Raw(encoded))
-    transaction.sessions.setTranscript(sessionId, msgspec.json.encode(steps), transaction.now)
+    if before is None or len(steps) > count:
+        transaction.sessions.setTranscript(sessionId, msgspec.json.encode(steps), transaction.now)
+    return len(steps) - count
 
 
 def expire(transaction: Transaction) -> int:

@@ -106,6 +106,7 @@ class EventLog:
         self.former = ("", 0)
         self._openedAt = 0
         self._renewed = False
+        self._over: WireProblem | None = None
         self.first = 1
         self.logId = ""
         self._toldFirst: list[Follower] = []
@@ -251,6 +252,17 @@ class EventLog:
         if not self._running:
             self._settleAll([], Committed())
 
+    def giveUp(self, problem: WireProblem) -> None:
+        """
+        Settle all with C{problem}, from now on, and wait for nothing: the database says nothing, and the hub ends.
+
+        Whether what is being committed will stand nobody knows; who sent it sends it again.
+        """
+        self._over = problem
+        self.refuse(problem)
+        if self._running:
+            self._settleAll([problem] * len(self._running), Committed())
+
     def drain(self) -> Deferred[None]:
         """Fires when all that was submitted is settled."""
         if not self._waiting and not self._running:
@@ -279,7 +291,7 @@ class EventLog:
     def _begin(self) -> None:
         if self._running or not self._waiting:
             return
-        lost = self.findLoss()
+        lost = self._over or self.findLoss()
         self.storageProblem = lost or self.findStorageProblem()
         for work in self._waiting.take(self.MAX_BATCH, self.MAX_BATCH_BYTES, self.EACH):
             if problem := lost or work.withdrawn():
@@ -294,6 +306,8 @@ class EventLog:
         done.addCallbacks(self._commitEnded, self._commitFailed).addErrback(self._unexpected)
 
     def _commitEnded(self, done: Commit) -> None:
+        if self._over is not None:
+            return
         self.commits.add(self._clock.seconds() - self._began)
         self._waiting.putBack(self._running[len(done.costs) :])
         del self._running[len(done.costs) :]
@@ -319,6 +333,8 @@ class EventLog:
 
     def _commitFailed(self, failure: Failure) -> None:
         """Nothing of the batch was written: a full disk, an I/O error."""
+        if self._over is not None:
+            return
         if lost := self.findLoss():
             self._settleAll([lost] * len(self._running), Committed())
             return

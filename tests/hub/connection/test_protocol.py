@@ -341,6 +341,21 @@ class ShutdownTests(HubTestCase):
         self.successResultOf(stopped)
         self.assertIsInstance(self.hub.factory.buildProtocol(None), TurnedAway)
 
+    def test_hangingDatabase(self) -> None:
+        """A hub goes in time also when its database says nothing: what was sent is not acked, and comes again."""
+        client = self.hub.connect("AI_1")
+        self.hub.writer.held = True
+        client.send("pattern_share", aPattern())
+        stopped = self.hub.stop()
+        self.hub.clock.pump([1.0] * 4)
+        self.assertEqual({m["message_type"] for m in client.received()}, {"error"})
+        self.assertTrue(client.closing)
+        client.leave()
+        self.successResultOf(stopped)
+        self.hub.writer.release()
+        self.assertEqual(client.received(), [])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     def test_stubborn(self) -> None:
         """A peer that doesn't take its goodbye is cut after some seconds."""
         client = self.hub.connect("AI_1")

@@ -258,6 +258,29 @@ class StateTests(HubTestCase):
         self.assertEqual(self.note(self.initiator, session, "I have room"), [])
         self.assertEqual(len(json.loads(self.transcript())), 17)
 
+    def test_noRoomForNotes(self) -> None:
+        """A note for which the transcript has no room is refused: else it would not count, and there were no bound."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        for number in range(3):
+            steps = [{"by": "AI_1", "what": "build"}] * 60
+            share = {**aComponent(f"c{number}"), "session_id": session, "transcript": steps}
+            self.initiator.send("os_component_share", share)
+        before = self.transcript()
+        (told,) = self.note(self.initiator, session, "one more")
+        self.assertIn("the session's transcript is full", told)
+        self.assertEqual(self.a.payloads("collaboration_response"), [])
+        self.assertEqual(self.transcript(), before)
+
+    def test_longNotes(self) -> None:
+        """Notes whose characters take many bytes are refused once the transcript has no room for them."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        told = [self.note(client, session, "\1" * 1000) for client in [self.a, self.initiator] for _ in range(16)]
+        refused = [why for why in told if why]
+        self.assertTrue(refused and all("is full" in why for (why,) in refused))
+        self.assertEqual(len(json.loads(self.transcript())), sum(not why for why in told))
+
     def test_manySteps(self) -> None:
         """However much is added, a session's steps are bounded."""
         session = self.offer()
@@ -285,10 +308,12 @@ class StateTests(HubTestCase):
         """What one tells in a transcript it did itself, whoever it says that did it; but where it began from."""
         session = self.offer()
         self.respond(self.a, session, "accepted")
-        told = [{"by": "B", "what": "start"}, {"by": "AI_1", "what": "send", "score": 1}]
+        told = [{"by": "B", "what": "start", "note": "mine is bad"}, {"by": "AI_1", "what": "send", "score": 1}]
+        told.append({"by": "A", "what": "start", "note": "the best here"})
         self.complete(self.a, session, transcript=told)
         body = self.transcript()
-        self.assertEqual([step["by"] for step in json.loads(body)], ["B", "A"])
+        found = [(step["by"], step.get("note")) for step in json.loads(body)]
+        self.assertEqual(found, [("B", None), ("A", None), ("A", "the best here")])
 
     def test_manyRefusals(self) -> None:
         """However many had no time for a session, what is done in it is told."""

@@ -2,9 +2,11 @@
 The engine on PostgreSQL, which the extra C{[postgres]} brings along.
 
   - `engine`: `PostgresEngine`, on two pools of connections, one of which writes
+  - `pools`: those, each with its threads
   - `connection`: connections, set up so that a commit is on disk, and statements executed by them
   - `schema`, ``schema/``: the tables made, and brought to the newest version
   - `transaction`: `PostgresReader`, `PostgresTransaction`, and the commit
+  - `log`: stretches of the log by their bytes
   - `errors`: the meaning of PostgreSQL's errors
   - `checks`: whether the log's rows are what the hub wrote
   - `offline`: the database for commands

@@ -24,13 +24,14 @@ from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Damaged, Tell, checksum, digestOf, silent
 from kernelnet.hub.storage.postgres.connection import Connection, connect
 from kernelnet.hub.storage.postgres.errors import unusable
+from kernelnet.hub.storage.postgres.log import rowsAtOnce
 from kernelnet.hub.storage.sqlite import backup as files
 from kernelnet.hub.storage.sqlite import checks, schema
 
 __all__ = ["Prepared", "backUp", "keep", "replace"]
 
 _ROWS = 500
-"""Rows that are in memory at once."""
+"""Maximum number of rows that are in memory at once."""
 _OWN = {"meta", "sqlite_sequence"}
 """Tables that are not copied row by row."""
 
@@ -86,10 +87,13 @@ def _export(source: Connection, target: sqlite3.Connection, tell: Tell) -> None:
     for table, columns in _tables(target):
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         insert = f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
-        done = 0
+        done, atOnce = 0, _ROWS
+        if "body" in columns:
+            ((largest,),) = source.execute(f"SELECT MAX(octet_length(body)) FROM {table}").fetchall()  # noqa: S608
+            atOnce = rowsAtOnce(largest, _ROWS)
         with source.cursor(f"copy_{table}", binary=True) as cursor:
             cursor.execute(f"SELECT {names} FROM {table}{' ORDER BY seq' if table == 'events' else ''}")  # noqa: S608
-            while some := cursor.fetchmany(_ROWS):
+            while some := cursor.fetchmany(atOnce):
                 target.executemany(insert, some)
                 done += len(some)
                 if table == "events":
@@ -154,6 +158,7 @@ def replace(connection: Connection, scratch: Path, tell: Tell = silent) -> None:
         connection.execute("BEGIN")
         try:
             connection.execute("SET LOCAL statement_timeout = 0")
+            connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             _import(source, connection, tell)
             connection.execute("COMMIT")
         except BaseException:
@@ -172,9 +177,13 @@ def _import(source: sqlite3.Connection, target: Connection, tell: Tell) -> None:
         target.execute(f"DELETE FROM {table}")  # noqa: S608
         rows = source.execute(f"SELECT {', '.join(columns)} FROM {table}")  # noqa: S608
         marks = ", ".join(f"${i + 1}" for i in range(len(columns)))
+        atOnce = _ROWS
+        if "body" in columns:
+            (largest,) = source.execute(f"SELECT MAX(LENGTH(body)) FROM {table}").fetchone()  # noqa: S608
+            atOnce = rowsAtOnce(largest, _ROWS)
         with target.cursor() as cursor:
             done = 0
-            while some := rows.fetchmany(_ROWS):
+            while some := rows.fetchmany(atOnce):
                 if table == "events":
                     tell("writing the messages", done := done + len(some), total)
                     some = [_withDigest(dict(zip(columns, row, strict=True))) for row in some]

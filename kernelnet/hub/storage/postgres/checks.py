@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from kernelnet.hub.storage.integrity import Damaged, Tell, checkRow, silent
 from kernelnet.hub.storage.postgres.connection import Connection
+from kernelnet.hub.storage.postgres.log import endOfStretch
 
 __all__ = ["checkRows", "fullCheck", "quickCheck", "remember"]
 
@@ -34,8 +35,12 @@ def quickCheck(connection: Connection) -> None:
     @raise Damaged: it is.
     """
     _checkEnd(connection)
-    rows = connection.execute(f"SELECT {_ROW} FROM events ORDER BY seq DESC LIMIT {LAST_ROWS}", binary=True)  # noqa: S608
-    _check(connection, rows.fetchall())
+    ((first,),) = connection.execute(
+        "SELECT MIN(seq) - 1 FROM (SELECT seq FROM events ORDER BY seq DESC LIMIT $1) AS those", (LAST_ROWS,)
+    ).fetchall()
+    after: int | None = first or 0
+    while after is not None:
+        after = checkRows(connection, after)
 
 
 def fullCheck(connection: Connection, tell: Tell = silent) -> int:
@@ -73,18 +78,21 @@ def _checkEnd(connection: Connection) -> None:
 
 def checkRows(connection: Connection, after: int, limit: int | None = None) -> int | None:
     """
-    Check up to C{limit} (C{None}: `SLICE`) rows of the log that follow C{after}.
+    Check up to C{limit} (C{None}: `SLICE`) rows of the log that follow C{after}: fewer of large ones.
 
     @return: after which row to go on; C{None}: that was the last.
     @raise Damaged: one of them is.
     """
+    end = endOfStretch(connection, after, SLICE if limit is None else limit)
+    if end is None:
+        return None
     rows = connection.execute(
-        f"SELECT {_ROW} FROM events WHERE seq > $1 ORDER BY seq LIMIT $2",  # noqa: S608
-        (after, SLICE if limit is None else limit),
+        f"SELECT {_ROW} FROM events WHERE seq > $1 AND seq <= $2 ORDER BY seq",  # noqa: S608
+        (after, end),
         binary=True,
     ).fetchall()
     _check(connection, rows)
-    return int(rows[-1][0]) if rows else None
+    return end
 
 
 def _check(connection: Connection, rows: list[tuple[int, bytes, bytes, str, int, str, str, str, str]]) -> None:

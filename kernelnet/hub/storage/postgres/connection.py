@@ -10,16 +10,18 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
 from kernelnet.hub.storage.sql.execution import Cursor, Execute, Row
 
 __all__ = [
-    "ARGUMENTS",
+    "HUB_LOCK",
     "Connection",
+    "argumentsFor",
     "checkUrl",
     "connect",
     "executeMany",
     "executing",
+    "lock",
     "setUpReader",
     "setUpWriter",
     "withoutPassword",
@@ -27,8 +29,20 @@ __all__ = [
 
 Connection = psycopg.Connection[Any]
 
-ARGUMENTS = {"autocommit": True, "cursor_factory": psycopg.RawCursor}
+HUB_LOCK = 0x6B65726F
+"""Number of the advisory lock that a hub holds, or a command that needs that none runs."""
+
+_ARGUMENTS = {"autocommit": True, "cursor_factory": psycopg.RawCursor}
 """Arguments of each connection: transactions are begun and ended by hand, parameters are bound by the server."""
+_PATIENCE = {
+    "connect_timeout": 10,
+    # A server that has vanished from the network is given up after some 20 s, not after two hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+}
+"""Seconds, and milliseconds; what the address says itself goes before."""
 
 _SETTINGS = {
     "lock_timeout": "10s",
@@ -37,6 +51,11 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": "5s",
     "client_encoding": "UTF8",
     "TimeZone": "UTC",
+    # The server sees as early that a client has vanished, and gives its locks back: the hub comes again and needs them.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "20s",
 }
 _PARAMETER = re.compile(r"\?([0-9]*)")
 
@@ -65,9 +84,15 @@ def withoutPassword(url: str) -> str:
     return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:…@", re.sub(r"(password=)[^&\s]*", r"\1…", url))
 
 
+def argumentsFor(url: str) -> dict[str, Any]:
+    """Arguments of each connection to C{url}."""
+    given = conninfo_to_dict(url)
+    return {**_ARGUMENTS, **{name: value for name, value in _PATIENCE.items() if name not in given}}
+
+
 def connect(url: str) -> Connection:
     """A writing connection whose transactions are begun and ended by hand, usable in any one thread at a time."""
-    connection: Connection = psycopg.Connection.connect(url, connect_timeout=10, **ARGUMENTS)  # type: ignore[arg-type]
+    connection: Connection = psycopg.Connection.connect(url, **argumentsFor(url))
     setUpWriter(connection)
     return connection
 
@@ -85,6 +110,17 @@ def setUpReader(connection: Connection) -> None:
 def _set(connection: Connection, settings: dict[str, str]) -> None:
     for name, value in settings.items():
         connection.execute("SELECT set_config($1, $2, false)", (name, value))
+
+
+def lock(connection: Connection, url: str) -> None:
+    """
+    Take the hub's lock for as long as C{connection} lasts.
+
+    @raise DatabaseBusy: another hub has it.
+    """
+    ((held,),) = connection.execute("SELECT pg_try_advisory_lock($1)", (HUB_LOCK,)).fetchall()
+    if not held:
+        raise DatabaseBusy(f"another hub uses the database {withoutPassword(url)}: stop that one first")
 
 
 @cache

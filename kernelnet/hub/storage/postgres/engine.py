@@ -11,69 +11,34 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import psycopg
-from twisted.enterprise import adbapi
-from twisted.internet.defer import Deferred
+from psycopg.pq import ConnStatus
+from psycopg.pq.abc import PGconn
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
 
 from kernelnet.hub.storage.engine import Commit, Identity, Restoration
-from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
+from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.high_water import HighWater
 from kernelnet.hub.storage.integrity import Tell
-from kernelnet.hub.storage.log_pages import Event, Page
+from kernelnet.hub.storage.log_pages import PAGE_ROWS, Event, Page
 from kernelnet.hub.storage.postgres import backup, checks, errors
-from kernelnet.hub.storage.postgres.connection import (
-    ARGUMENTS,
-    Connection,
-    executing,
-    setUpReader,
-    setUpWriter,
-    withoutPassword,
-)
+from kernelnet.hub.storage.postgres.connection import HUB_LOCK, Connection, executing, lock, withoutPassword
+from kernelnet.hub.storage.postgres.log import endOfStretch
+from kernelnet.hub.storage.postgres.pools import READERS, Pool, pools
 from kernelnet.hub.storage.postgres.schema import prepare
 from kernelnet.hub.storage.postgres.transaction import PostgresReader, commit
 from kernelnet.hub.storage.sql.log import readPage, readRows
 from kernelnet.hub.storage.transaction import Reader, Work
 from kernelnet.wire import WireProblem
 
-__all__ = ["Pool", "PostgresEngine", "pools"]
+__all__ = ["PostgresEngine"]
 
 T = TypeVar("T")
-
-_LOCK = 0x6B65726F
-"""Number of the advisory lock that a hub holds."""
-
-
-class Pool(Protocol):
-    """The part of `twisted.enterprise.adbapi.ConnectionPool` that is used."""
-
-    def runWithConnection(self, func: Callable[..., T], *args: Any) -> Deferred[T]: ...
-
-    def close(self) -> None: ...
-
-
-def pools(url: str, reactor: Any) -> tuple[Pool, Pool]:
-    """The writer's connection, in a thread of its own, and two that read; a lost one is made anew when it is used."""
-
-    def pool(setUp: Callable[[Connection], None], threads: int) -> Any:
-        return adbapi.ConnectionPool(
-            "psycopg",
-            url,
-            connect_timeout=10,
-            **ARGUMENTS,
-            cp_min=1,
-            cp_max=threads,
-            cp_noisy=False,
-            cp_openfun=setUp,
-            cp_reconnect=True,
-            cp_good_sql="SELECT 1",
-            cp_reactor=reactor,
-        )
-
-    return pool(setUpWriter, 1), pool(setUpReader, 2)
 
 
 class PostgresEngine:
@@ -93,8 +58,7 @@ class PostgresEngine:
         self._highWater = HighWater(folder / "postgresql")
         self._logId = ""
         self._told = 0
-        self._locked: Connection | None = None
-        self._reading: set[Connection] = set()
+        self._locked: PGconn | None = None
 
     def __repr__(self) -> str:
         return f"<PostgresEngine {withoutPassword(self._url)} {'open' if self._isOpen else 'closed'}>"
@@ -152,13 +116,12 @@ class PostgresEngine:
         return self._writer.runWithConnection(write)
 
     def _lock(self, connection: Connection) -> None:
-        if connection is self._locked and not connection.closed:
+        # The pool's connection is another object in each call, and this one of it is not.
+        if (link := connection.pgconn) is self._locked and link.status == ConnStatus.OK:
             return
         # The server gives it back when the connection is lost.
-        ((held,),) = connection.execute("SELECT pg_try_advisory_lock($1)", (_LOCK,)).fetchall()
-        if not held:
-            raise DatabaseBusy(f"another hub uses the database {withoutPassword(self._url)}: stop that one first")
-        self._locked = connection
+        lock(connection, self._url)
+        self._locked = link
 
     def commit(self, works: Sequence[Work], now: float) -> Deferred[Commit]:
         def write(connection: Connection) -> Commit:
@@ -179,19 +142,33 @@ class PostgresEngine:
         return readRows(executing(connection), self._told, upTo)
 
     def page(self, after: int, upTo: int, aiId: str) -> Deferred[Page]:
-        return self._reader.runWithConnection(lambda connection: readPage(executing(connection), after, upTo, aiId))
+        def page(connection: Connection) -> Page:
+            end = endOfStretch(connection, after, PAGE_ROWS, upTo)
+            return readPage(executing(connection), after, upTo if end is None else end, aiId)
+
+        return self._ask(page)
 
     def read(self, function: Callable[[Reader], T]) -> Deferred[T]:
-        def read(connection: Connection) -> T:
+        return self._ask(lambda connection: function(PostgresReader(connection)))
+
+    def _ask(self, function: Callable[[Connection], T], more: int = READERS) -> Deferred[T]:
+        """@param more: how often it is asked again because a connection was lost: the next may be, too."""
+        isLost = False
+
+        def ask(connection: Connection) -> T:
+            nonlocal isLost
             if not self._isOpen:
                 raise psycopg.OperationalError("the database is closed")  # nobody waits for the answer
-            self._reading.add(connection)
             try:
-                return function(PostgresReader(connection))
+                return function(connection)
             finally:
-                self._reading.discard(connection)
+                isLost = connection.closed
 
-        return self._reader.runWithConnection(read)
+        def failed(failure: Failure) -> Deferred[T]:
+            return self._ask(function, more - 1) if isLost and more and self._isOpen else fail(failure)
+
+        asked: Deferred[T] = self._reader.runWithConnection(ask).addErrback(failed)
+        return asked
 
     def problemOf(self, error: BaseException) -> WireProblem:
         return errors.problemOf(error)
@@ -206,7 +183,7 @@ class PostgresEngine:
         return self._write(lambda connection: checks.remember(connection, error))
 
     def checkRows(self, after: int) -> Deferred[int | None]:
-        return self._reader.runWithConnection(checks.checkRows, after)
+        return self._ask(lambda connection: checks.checkRows(connection, after))
 
     def backUp(self, file: Path, tell: Tell) -> Deferred[dict[str, Any]]:
         made: Deferred[dict[str, Any]] = deferToThread(backup.backUp, self._url, file, tell)
@@ -230,8 +207,6 @@ class PostgresEngine:
         # The pools stay: what comes after the end, such as the next step of long work, is never answered by them.
         if self._pools is not None and self._isOpen:
             self._isOpen = False
-            for connection in tuple(self._reading):
-                connection.cancel()
             self._writer.runWithConnection(_endOrderly).addErrback(lambda _: None)
             for pool in self._pools:
                 pool.close()
@@ -241,7 +216,7 @@ class PostgresEngine:
 def _endOrderly(connection: Connection) -> None:
     with suppress(psycopg.Error):  # the next hub checks all rows, and that is all
         connection.execute("DELETE FROM meta WHERE key = 'in_use'")
-        connection.execute("SELECT pg_advisory_unlock($1)", (_LOCK,))
+        connection.execute("SELECT pg_advisory_unlock($1)", (HUB_LOCK,))
 
 
 def _identity(connection: Connection) -> Identity:

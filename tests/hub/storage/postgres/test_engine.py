@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -10,8 +11,8 @@ import psycopg
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError, DatabaseTooNew
+from kernelnet.hub.storage.postgres import checks, schema
 from kernelnet.hub.storage.postgres import connection as connections
-from kernelnet.hub.storage.postgres import schema
 from kernelnet.hub.storage.postgres.connection import checkUrl, connect, withoutPassword
 from kernelnet.hub.storage.postgres.transaction import PostgresTransaction
 from kernelnet.hub.storage.sqlite import schemas as sqliteSchemas
@@ -110,6 +111,42 @@ class WordTests(PostgresTestCase):
         self.write(put)
         self.assertEqual(self.ask(lambda reader: reader.patterns.types(9)), ["t\ufffd"])
         self.assertEqual([one.body for one in self.ask(lambda reader: [*reader.patterns.after(None)])], [b"{\0}"])
+
+
+class BoundTests(PostgresTestCase):
+    def bytesOf(self, question: Callable[[], object]) -> int:
+        """Bytes of the largest answer that the server sent for it."""
+        most = 0
+        execute = psycopg.Connection.execute
+
+        def heard(connection: Any, *arguments: Any, **more: Any) -> Any:
+            nonlocal most
+            cursor = execute(connection, *arguments, **more)
+            result = cursor.pgresult
+            if result is not None:
+                size = sum(
+                    len(result.get_value(row, column) or b"")
+                    for row in range(result.ntuples)
+                    for column in range(result.nfields)
+                )
+                most = max(most, size)
+            return cursor
+
+        with mock.patch.object(psycopg.Connection, "execute", heard):
+            question()
+        return most
+
+    def test_largeMessages(self) -> None:
+        """Of the largest messages, of which a stranger may fill the log, few are fetched at once."""
+        for i in range(12):
+            self.append("a", f"m{i}", payload={"x": "y" * 500_000})
+        page = self.bytesOf(lambda: self.assertEqual(len(self.fired(self.engine.page(0, 12, "b")).events), 1))
+        self.assertLess(page, 1_600_000)
+        checked = self.bytesOf(lambda: self.assertIsNotNone(self.fired(self.engine.checkRows(0))))
+        self.assertLess(checked, 1_600_000)
+        self.assertLess(self.bytesOf(lambda: checks.quickCheck(self.database.reader.connection)), 1_600_000)
+        with connect(self.database.url) as connection:
+            self.assertEqual(checks.fullCheck(connection), 12)
 
 
 class UrlTests(SynchronousTestCase):
