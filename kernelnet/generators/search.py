@@ -1,9 +1,9 @@
 """
 The default generator: a portfolio of all families that there are for a bench.
 
-Genetic programming for a bench with a rank ABI, template searches where there are templates; C{evolution.portfolio}
-decides who gets how much of the time.  With the objective C{fuel} it makes confirmed components cheaper instead, if
-there are any; see `kernelnet.generators.fuel_reduction.search`.
+Genetic programming for a bench with a rank ABI, template searches where there are templates, and families that peers
+have shared as guests; C{evolution.portfolio} decides who gets how much of the time.  With the objective C{fuel} it
+makes confirmed components cheaper instead, if there are any; see `kernelnet.generators.fuel_reduction.search`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from kernelnet.generators.evolution import portfolio
 from kernelnet.generators.evolution.search_family import Family
 from kernelnet.generators.fuel_reduction.search import cheaper
 from kernelnet.generators.genetic_programming import GeneticFamily
+from kernelnet.generators.templates.adopted import guestsFor
 from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.parameter_search import VectorFamily
+from kernelnet.generators.templates.parameters import Template
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.sized_queues import SIZED_QUEUES
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
@@ -31,15 +33,20 @@ __all__ = ["TEMPLATES", "Search", "familiesFor", "search"]
 TEMPLATES = (REUSE_INTERVAL, TWO_QUEUES, DELAY_TARGET, SIZED_QUEUES)
 
 
-def familiesFor(problem: IProblem) -> list[Family]:
-    """One of each that can write for the problem's bench; for one ABI only if that is required."""
+def familiesFor(problem: IProblem, templates: Sequence[Template] = TEMPLATES, genetic: bool = True) -> list[Family]:
+    """
+    One of each that can write for the problem's bench, and peers'; for one ABI only if that is required.
+
+    @param genetic: whether genetic programming is among them.
+    """
     abi = rankAbiOf(problem)
     if abi is not None and problem.requirements.get("abi") == abi.identifier:
         return [GeneticFamily()]
-    families: list[Family] = [VectorFamily(t) for t in TEMPLATES if t.fits(problem)]
-    if abi is not None:
+    ours = [template for template in templates if template.fits(problem)]
+    families: list[Family] = [VectorFamily(template) for template in ours]
+    if abi is not None and genetic:
         families.append(GeneticFamily())
-    return families
+    return [*families, *guestsFor(problem, {each.family.digest for each in ours if each.family is not None})]
 
 
 @implementer(IPlugin, IComponentGenerator)
@@ -55,15 +62,26 @@ class Search:
     description = "a portfolio of genetic programming and template searches; effort goes where it pays (any bench)"
     workbenches: tuple[str, ...] = ()
 
-    def __init__(self, evaluations: int | None = None, also: Sequence[Family] = ()) -> None:
-        """@param also: further families, beside those there are."""
+    def __init__(
+        self,
+        evaluations: int | None = None,
+        also: Sequence[Family] = (),
+        *,
+        templates: Sequence[Template] = TEMPLATES,
+        genetic: bool = True,
+    ) -> None:
+        """
+        @param also: further families, beside those there are.
+        @param templates: those of ours that it has; C{genetic}: whether it has genetic programming.
+        """
         self.evaluations = evaluations
-        self._also = also
+        self._also, self._templates, self._genetic = also, templates, genetic
 
     def generate(self, problem: IProblem) -> Candidate | None:
         if problem.objective == "fuel" and problem.parents:
             return cheaper(problem, TEMPLATES, self.evaluations)
-        return portfolio.search(problem, [*familiesFor(problem), *self._also], self.evaluations)
+        families = familiesFor(problem, self._templates, self._genetic)
+        return portfolio.search(problem, [*families, *self._also], self.evaluations)
 
 
 search = Search()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -26,6 +27,7 @@ from kernelnet.artifacts import Component, ModelCosts, Pattern, PerformanceRepor
 from kernelnet.asyncio_bridge import inReactor
 from kernelnet.interfaces import IComponentGenerator, ILocalTrainer, ILocalTrainerMaker, IPaidGenerator, IWorkbench
 from kernelnet.learning.demo import demo
+from kernelnet.learning.family_trials import FamilyTrials
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.search_account import SearchAccounts, TaskAccount
 from kernelnet.learning.search_run import SearchMemories, SearchRun
@@ -83,6 +85,7 @@ class IntegratedKernelTrainer:
         self._pool: ThreadPool | None = None
         self._stopping = False
         self._run: SearchRun | None = None
+        self._families = FamilyTrials()
         self._accounts = SearchAccounts()
         self._account = TaskAccount()
         self._ended: dict[str, Any] | None = None
@@ -191,12 +194,13 @@ class IntegratedKernelTrainer:
         run = SearchRun(
             scenario,
             self._generator,
-            goal,
+            replace(goal, carriers=self._families.worthTrying(goal.carriers)),
             seed=seed,
             jobs=self._jobs,
             memory=memory,
             installed=self._installed,
             onProgress=found if goal.objective == "score" else lambda generation, best: None,
+            onTried=self._families.tried,
         )
         if self._run is not None:
             self._account.evaluations += self._run.measured

@@ -80,6 +80,7 @@ class SearchRun:
         results: SearchResults | None = None,
         installed: Mapping[str, IWorkbench] | None = None,
         onProgress: Callable[[int, int], object] = lambda generation, best: None,
+        onTried: Callable[[str, int, bool], None] = lambda family, evaluations, paid: None,
     ) -> None:
         """
         @param goal: its parts that say what the task is are passed over: that is C{scenario}.
@@ -88,7 +89,7 @@ class SearchRun:
         @param memory: see `IProblem.memory`.
         @param results: what was measured before, to which all is added; C{None}: nothing is kept.
         @param installed: workbenches by name, of which the goal's hints are.
-        @param onProgress: called with what the generator tells, in its thread.
+        @param onProgress, onTried: called with what the generator tells, in its thread.
         """
         self.scenario = scenario
         self.generation = 0
@@ -101,7 +102,7 @@ class SearchRun:
         self._memory = memory
         self._results = results
         self._installed = installed or {}
-        self._onProgress = onProgress
+        self._onProgress, self._onTried = onProgress, onTried
         self._cancelled = threading.Event()
         self._finishing = threading.Event()
         self._problem: Problem | None = None
@@ -130,7 +131,7 @@ class SearchRun:
         @raise WorkbenchError: a hand-made policy fails on the scenario.
         """
         goal, workbench = self._goal, self.scenario.workbench
-        parents = [c for c in goal.parents if c.manifest is not None and c.manifest.workbench == workbench.name]
+        parents = [c for c in goal.parents if _isFor(c, workbench)]
         self._problem = Problem(
             self.scenario,
             seed=self._seed,
@@ -140,11 +141,13 @@ class SearchRun:
             patterns=goal.patterns,
             parents=parents[:MAX_SEARCH_PARENTS],
             blocks=[*translated(goal.hints, workbench, self._installed), *goal.blocks],
+            carriers=[c for c in goal.carriers if _isFor(c.component, workbench)],
             requirements=goal.requirements,
             objective=goal.objective,
             memory=self._memory,
             results=self._results,
             onProgress=self._progress,
+            onTried=self._onTried,
         )
         if self._cancelled.is_set() or self._finishing.is_set():
             self._problem.cancel()
@@ -202,6 +205,10 @@ class SearchRun:
     def _progress(self, generation: int, best: int) -> None:
         self.generation, self.best = generation, best
         self._onProgress(generation, best)
+
+
+def _isFor(component: Component, workbench: IWorkbench) -> bool:
+    return component.manifest is not None and component.manifest.workbench == workbench.name
 
 
 def bestKnown(scenario: IScenario, components: Iterable[Component]) -> Component | None:

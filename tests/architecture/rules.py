@@ -38,8 +38,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.interrupt": (),
     "kernelnet.asyncio_bridge": (),
     "kernelnet.observations": ("kernelnet.untrusted",),
+    "kernelnet.families": ("kernelnet.untrusted",),
     "kernelnet.provenance": ("kernelnet.untrusted",),
-    "kernelnet.artifacts": ("kernelnet.observations", "kernelnet.provenance"),
+    "kernelnet.artifacts": ("kernelnet.observations", "kernelnet.provenance", "kernelnet.families"),
     "kernelnet.knowledge": ("kernelnet.artifacts",),
     # values that interfaces name: they stand below these, wherever their home is
     "kernelnet.workbench.abi": (),
