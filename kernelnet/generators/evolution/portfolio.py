@@ -72,7 +72,8 @@ class Bandit:
 
     def add(self) -> None:
         """One more arm, which is given some steps at once: as if it had had all but these of what is its floor."""
-        floor = sum(self.spent) * EQUAL_SHARE / (len(self.spent) + 1)
+        # The x that is an equal share of all that has been spent, x itself included.
+        floor = sum(self.spent) * EQUAL_SHARE / (len(self.spent) + 1 - EQUAL_SHARE)
         steps = [cost for last in self._last for cost, _ in last]
         usual = sum(steps) / len(steps) if steps else 0.0
         self.spent.append(max(0.0, floor - FIRST_STEPS * usual))

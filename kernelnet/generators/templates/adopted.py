@@ -145,7 +145,7 @@ def guestsFor(problem: IProblem, own: Container[str]) -> list[AdoptedFamily]:
 
     @param own: digests of the families that are there already.
     """
-    memory: dict[str, Any] | None = problem.memory
+    memory: dict[str, Any] | None = getattr(problem, "memory", None)
     allowances: dict[str, Allowance] = {} if memory is None else memory.setdefault("allowances", {})
     guests: dict[str, AdoptedFamily] = {}
     owners: list[str] = []
