@@ -245,12 +245,12 @@ class Carrier(Struct, frozen=True):
     A confirmed component of a peer's, by which its family came here.
 
     @ivar owner: of its author; where there is none, the author.
-    @ivar family: digest of what its source marks; see `kernelnet.families`.
+    @ivar family: digest of what its source marks; see `kernelnet.families`; empty: none, or nobody has looked.
     """
 
     component: Component
     owner: str
-    family: Digest
+    family: str = ""
 
 
 class Verdict(Enum):

@@ -46,6 +46,7 @@ __all__ = [
     "IComponentGenerator",
     "IExporter",
     "IJudgedGenerator",
+    "IKnowingGenerator",
     "ILocalTrainer",
     "ILocalTrainerMaker",
     "INamed",
@@ -336,6 +337,18 @@ class IPaidGenerator(IJudgedGenerator):
 
     def costs() -> ModelCosts:
         """Any thread, at once.  Tell what all calls cost so far, in earlier runs too."""
+
+
+class IKnowingGenerator(IComponentGenerator):
+    """A generator that knows, without any search, what is often good."""
+
+    def known(workbench: str, abis: Sequence[Abi]) -> Sequence[tuple[str | bytes, Candidate]]:
+        """
+        Worker thread.  Candidates for tasks of a workbench, the most promising first.
+
+        @return: each with what decides as it does: a module, or a C source that takes its C{parameters} through
+            C{kn_param}, so that many are compiled at once.
+        """
 
 
 class ILocalTrainer(Interface):

@@ -9,6 +9,7 @@ makes confirmed components cheaper instead, if there are any; see `kernelnet.gen
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from twisted.plugin import IPlugin
 from zope.interface import implementer
@@ -17,16 +18,16 @@ from kernelnet.artifacts import Candidate
 from kernelnet.generators.evolution import portfolio
 from kernelnet.generators.evolution.search_family import Family
 from kernelnet.generators.fuel_reduction.search import cheaper
-from kernelnet.generators.genetic_programming import GeneticFamily
+from kernelnet.generators.genetic_programming import GeneticFamily, knownExpressions
 from kernelnet.generators.templates.adopted import guestsFor
 from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.parameter_search import VectorFamily
-from kernelnet.generators.templates.parameters import Template
+from kernelnet.generators.templates.parameters import Template, knownSettings
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.sized_queues import SIZED_QUEUES
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
-from kernelnet.interfaces import IComponentGenerator, IProblem
-from kernelnet.workbench.abi import rankAbiOf
+from kernelnet.interfaces import IKnowingGenerator, IProblem
+from kernelnet.workbench.abi import Abi, rankAbiOf
 
 __all__ = ["TEMPLATES", "Search", "familiesFor", "search"]
 
@@ -49,7 +50,7 @@ def familiesFor(problem: IProblem, templates: Sequence[Template] = TEMPLATES, ge
     return [*families, *guestsFor(problem, {each.family.digest for each in ours if each.family is not None})]
 
 
-@implementer(IPlugin, IComponentGenerator)
+@implementer(IPlugin, IKnowingGenerator)
 class Search:
     """
     See `IComponentGenerator`.
@@ -82,6 +83,13 @@ class Search:
             return cheaper(problem, TEMPLATES, self.evaluations)
         families = familiesFor(problem, self._templates, self._genetic)
         return portfolio.search(problem, [*families, *self._also], self.evaluations)
+
+    def known(self, workbench: str, abis: Sequence[Abi]) -> list[tuple[str | bytes, Candidate]]:
+        """Settings of our templates and expressions, in turn, so that who has little time has seen all of them."""
+        families = [knownSettings(template) for template in self._templates if template.isFor(workbench, abis)]
+        if self._genetic:
+            families += [knownExpressions(workbench, abi) for abi in abis if abi.function]
+        return [setting for rank in zip_longest(*families) for setting in rank if setting is not None]
 
 
 search = Search()

@@ -22,6 +22,7 @@ class Goal(Struct):
     @ivar blocks: peers' building blocks: hints that nobody has confirmed.
     @ivar hints: expressions of other benches, which are translated.
     @ivar carriers: of peers' families that are worth a try, in the order in which they are.
+    @ivar shared: few confirmed components of peers', of whatever task, to try as they are.
     @ivar requirements: what was asked for; C{workbench}, C{trace_digest} and C{settings} in it choose the task, and
         where that trace isn't here, C{patterns} the one that is most like it.  C{abi}: for this one only.
     @ivar avoid: C{trace_digest} and C{settings} of tasks that a peer works on for us: not as long as there are others.
@@ -37,6 +38,7 @@ class Goal(Struct):
     blocks: list[CodeBlock] = []
     hints: list[Hint] = []
     carriers: list[Carrier] = []
+    shared: list[Carrier] = []
     requirements: dict[str, Any] = {}
     avoid: list[dict[str, Any]] = []
     place: int = 0

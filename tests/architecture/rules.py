@@ -179,6 +179,7 @@ LONG: Mapping[str, str] = {
     "kernelnet/hub/storage/event_log.py": "one sequence: what waits, is committed and is told share its fields",
     "kernelnet/hub/storage/statements/knowledge.py": "the statements of one group of tables, a promise each",
     "kernelnet/hub/views/projections.py": "what follows from a message for each table",
+    "kernelnet/interfaces.py": "everything a third party implements, in one place",
 }
 """Modules that are longer, each with the reason why it is one thing."""
 

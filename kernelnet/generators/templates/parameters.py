@@ -14,13 +14,14 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kernelnet.artifacts import Component
+from kernelnet.artifacts import Candidate, Component
 from kernelnet.families import BEGIN, END, Family, familyOf
 from kernelnet.generators.evolution.pattern_seeds import Numbers
 from kernelnet.interfaces import IProblem
 from kernelnet.untrusted import finite
+from kernelnet.workbench.abi import Abi
 
-__all__ = ["Parameter", "Template", "Vector"]
+__all__ = ["Parameter", "Template", "Vector", "knownSettings"]
 
 Vector = tuple[float, ...]
 """One value for each parameter of a template."""
@@ -114,8 +115,11 @@ class Template:
 
     def fits(self, problem: IProblem) -> bool:
         """Whether it makes components for a problem."""
-        abis = {each.identifier for each in problem.abis}
-        return problem.workbench == self.workbench and (not self.abi or self.abi in abis)
+        return self.isFor(problem.workbench, problem.abis)
+
+    def isFor(self, workbench: str, abis: Sequence[Abi]) -> bool:
+        """The same for all problems of a workbench with these ABIs."""
+        return workbench == self.workbench and (not self.abi or self.abi in {each.identifier for each in abis})
 
     @functools.cached_property
     def family(self) -> Family | None:
@@ -163,3 +167,10 @@ class Template:
     def _source(self, parameters: str) -> str:
         text = self.text
         return text[: text.index(BEGIN)] + parameters + text[text.index(END) + len(END) :]
+
+
+def knownSettings(template: Template) -> list[tuple[str | bytes, Candidate]]:
+    """A template's known vectors; see `kernelnet.interfaces.IKnowingGenerator`."""
+    tunable = template.tunable()
+    vectors = map(template.normalized, template.known)
+    return [(tunable, Candidate(template.bake(v), (), v, template.describe(v))) for v in vectors]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
+import math
+from itertools import islice, zip_longest
 
 from kernelnet.artifacts import Carrier, Verdict
 from kernelnet.families import familyOf
+from kernelnet.learning.known_settings import MAX_SHARED
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownComponent
 
 __all__ = ["MAX_CARRIERS", "MAX_READ", "FamilySelection"]
@@ -52,6 +54,26 @@ class FamilySelection:
             for owner, family in zip(byOwner, rank, strict=True):
                 if family is not None and len(found) < MAX_CARRIERS:
                     found.append(Carrier(first[family].component, owner, family))
+        return found
+
+    def shared(self) -> list[Carrier]:
+        """Of each workbench the best few components, owners in turn, to be tried as they are on tasks of our own."""
+        byOwner: dict[str, dict[str, list[KnownComponent]]] = {}
+        for each in self._knowledge.components.values():
+            if each.workbench is not None and each.source != self._aiId and self._isConfirmed(each):
+                owners = byOwner.setdefault(each.workbench, {})
+                owners.setdefault(self._knowledge.voice(each.source), []).append(each)
+        found: list[Carrier] = []
+        for owners in byOwner.values():
+            best = {
+                owner: sorted(theirs, key=lambda each: -(each.level if each.level is not None else -math.inf))
+                for owner, theirs in owners.items()
+            }
+            ranks = zip_longest(*best.values())
+            turns = (
+                (owner, each) for rank in ranks for owner, each in zip(best, rank, strict=True) if each is not None
+            )
+            found += [Carrier(each.component, owner) for owner, each in islice(turns, MAX_SHARED)]
         return found
 
     def _read(self) -> None:

@@ -59,6 +59,7 @@ class GoalBuilder:
             parents=[k.component for k in knowledge.usable()],
             blocks=_inTurn(knowledge.blocks)[:MAX_BLOCKS],
             carriers=self._families.carriers(),
+            shared=self._families.shared(),
             avoid=self._givenAway(),
             place=place,
             among=among,

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import Component, PerformanceReport, Verdict
+from kernelnet.learning.known_settings import MAX_SHARED
 from kernelnet.message import AiInfo
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
@@ -91,3 +92,19 @@ class SelectionTests(SynchronousTestCase):
         self.selection.carriers()
         self.assertEqual(len(self.selection._families), MAX_READ + 5)
         self.assertEqual(len(self.given()), MAX_CARRIERS)
+
+    def test_shared(self) -> None:
+        """To be tried as they are: a few of each workbench, owners in turn, each one's best first; none of our own."""
+        for number in range(9):
+            self.add(f"EVIL_{number}", component(f"evil{number}"))
+        self.add("AI_2", component("poor"))
+        self.knowledge.judge(component("poor").digest, Verdict.CONFIRMED, Changes(), 0.1)
+        self.add("AI_2", component("good"))
+        self.add("AI_3", component("refuted"), Verdict.REFUTED)
+        self.add("AI_3", component("of another", workbench="security"))
+        self.add("AI_1", component("own"))
+        given = [(carrier.component.id, carrier.owner) for carrier in self.selection.shared()]
+        self.assertEqual(given[1], ("good", "AI_2"))
+        self.assertEqual(given[3], ("poor", "AI_2"))
+        self.assertEqual(given[-1], ("of another", "AI_3"))
+        self.assertEqual([owner for _, owner in given].count("owner mallory"), MAX_SHARED - 2)
