@@ -10,15 +10,18 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from kernelnet.artifacts import Component, Manifest
+from kernelnet.artifacts import Carrier, Component, Manifest
 from kernelnet.expressions.syntax import parse, toC
-from kernelnet.interfaces import IComponentGenerator
-from kernelnet.learning import search_run
+from kernelnet.generators.search import Search
+from kernelnet.interfaces import IComponentGenerator, IScenario
+from kernelnet.learning import local_trainer, search_run
 from kernelnet.learning.goal import Goal
+from kernelnet.learning.known_settings import KNOWN, Choice
 from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.file_system import workbench
+from tests.learning.test_known_settings import sqlite
 from tests.workbench.support import baselineSource, mixture
 
 
@@ -201,3 +204,42 @@ class RoundsTests(TestCase):
         given = self.generator.given
         self.assertEqual(len({id(memory) for _, memory in given[:3] + given[-3:]}), 3)
         self.assertEqual(len(self.local._memories._memories[True]), 2)
+
+
+class KnownFirstTests(TestCase):
+    @inlineCallbacks
+    def test_once(self) -> Any:
+        """On a new task known settings come before any search, once; later what peers have shared since, once each."""
+        local = IntegratedKernelTrainer("file_system", [sqlite(Path(self.mktemp()))], Search(evaluations=8), seed=1)
+        self.addCleanup(local.stop)
+        asked: list[tuple[bool, list[Component]]] = []
+
+        def chosen(scenario: IScenario, generator: object, shared: list[Component], **options: Any) -> Choice:
+            asked.append((generator is not None, shared))
+            return Choice(None, "no", None, 0, 0, 0, 0.0)
+
+        self.patch(local_trainer, "choose", chosen)
+        yield local.start()
+        manifest = Manifest("0" * 64, "0" * 64, "file_system/full/2", "file_system")
+        peers = Component("a", wasm=b"a", manifest=manifest)
+        other = Component("b", wasm=b"b", manifest=Manifest("0" * 64, "0" * 64, "x", "security"))
+        scenario = local._selection.choose(Goal("file_system", 1.0))
+        self.patch(local._selection, "choose", lambda goal: scenario)
+        for shared in ([], [], [peers, other], [peers, other]):
+            yield local.build(Goal("file_system", 60.0, shared=[Carrier(one, "AI_2") for one in shared]))
+        self.assertEqual(asked, [(True, []), (False, [peers])])
+
+    @inlineCallbacks
+    def test_published(self) -> Any:
+        """What passes the guard is the first that is built, without a search."""
+        local = IntegratedKernelTrainer(
+            "file_system", [sqlite(Path(self.mktemp()))], Search(evaluations=8), author="me"
+        )
+        self.addCleanup(local.stop)
+        yield local.start()
+        scenario = local._selection._installed["file_system"].scenario(local._selection._traces[0], {"capacity": 30})
+        self.patch(local._selection, "choose", lambda goal: scenario)
+        component = yield local.build(Goal("file_system", 60.0))
+        self.assertEqual(component.manifest.generator, KNOWN)
+        self.assertTrue(component.id.startswith("me-"))
+        self.assertIsNone(local._run)
