@@ -26,7 +26,7 @@ from kernelnet.artifacts import Carrier, Component
 from kernelnet.generators.search import Search
 from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.learning.goal import Goal
-from kernelnet.learning.hindsight import chosenOnTrain
+from kernelnet.learning.hindsight import bestInHindsight, chosenOnTrain
 from kernelnet.learning.known_settings import Tried, choose, fewOf
 from kernelnet.learning.search_run import SearchRun
 from kernelnet.learning.significance import isSignificantlyBetter
@@ -49,6 +49,7 @@ RESAMPLES = 10_000
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "traces"
 
 ARMS = (
+    HAND := "hand-made, best on validation",
     KNOWN_ALONE := "known settings",
     BOTH := "known settings and shared ones",
     SHARED_ALONE := "shared ones alone",
@@ -62,11 +63,12 @@ ARMS = (
 INTRODUCTION = """\
 Written by ``recommend.py --publish``: on each task, by the product's own code, what a new site gets from the settings
 that ship and from at most five components that were found on other traces, each trace's its own owner's; beside what
-its own search gets. The gain is that of the level on held-out data over the hand-made policy chosen on train, which is
-left where the guard refuses; mean over tasks, with a 95 % interval by resampling tasks. A loss is a task on which it is
-less. Unguarded, the best on train and validation is taken whatever it is; below, if it is better there on validation
-than the one chosen on train; and last, if Student's test says so of every hand-made policy, on the trace as it is alone
-and not on variants. Seconds: the median of trying on one task.\
+its own search gets. The gain is that of the level on held-out data over the hand-made policy chosen on train; mean over
+tasks, with a 95 % interval by resampling tasks. A loss is a task on which it is below 0. Where the guard refuses, the
+hand-made policy that is best on validation is recommended, whose own gain is the first line. The last three lines are
+without the guard: the best on train and validation, whatever it is; the same if it is better on validation than the
+hand-made policy chosen on train, which is left otherwise; or if Student's test says so of every hand-made policy, on
+the trace as it is and not on variants. Seconds: the median of trying on one task.\
 """
 
 
@@ -91,7 +93,11 @@ class Site:
         return self.scenario.developmentLevel(self.scenario.measure(wasm))
 
     def gain(self, component: Component | None) -> float:
-        return 0.0 if component is None else self.level(component.wasm) - self.hand
+        """Of a component; without one, of what is recommended then: the hand-made policy best on validation."""
+        if component is not None:
+            return self.level(component.wasm) - self.hand
+        chosen = self.scenario.baselines()[bestInHindsight(self.scenario, "validation")]
+        return self.scenario.developmentLevel(chosen) - self.hand
 
 
 def sites(bench: IWorkbench, paths: Sequence[Path], large: int, most: int | None) -> list[Site]:
@@ -125,6 +131,7 @@ def recommendOn(site: Site, every: Sequence[Site]) -> None:
     began = time.monotonic()
     both = choose(scenario, generator, few, seconds=HOUR, jobs=jobs)
     site.trying, site.guarding = both.seconds, time.monotonic() - began - both.seconds
+    site.gains[HAND] = site.gain(None)
     site.gains[BOTH] = site.gain(both.component)
     site.gains[KNOWN_ALONE] = site.gain(choose(scenario, generator, seconds=HOUR, jobs=jobs).component)
     site.gains[SHARED_ALONE] = site.gain(choose(scenario, None, few, seconds=HOUR, jobs=jobs).component)

@@ -1,10 +1,11 @@
 """
 Known settings first: what ships, what is hand-made and the best few that others shared, tried before any search.
 
-Each is measured once, on train and validation of the trace as it is; the best there is chosen, and put to the same
-guard as whatever a search finds.  Where that refuses it, the hand-made policies are left.  So nobody's word counts:
-what a stranger claims is not looked at, and runs in the sandbox, after all that ships here, with no more fuel than it
-may need; one who shares much, under however many names, takes a part of the few places, and nobody else's.
+Each is measured once, on train and validation of the trace as it is; the best of each structure is put to the same
+guard as whatever a search finds, until one passes.  Where none does, the hand-made policies are left.  So nobody's word
+counts: what a stranger claims is not looked at, and runs in the sandbox, after the first of what ships here, with no
+more fuel than it may need; one who shares much, under however many names, takes a part of the few places, and nobody
+else's.
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ __all__ = ["FIRST", "KNOWN", "MAX_FUEL", "MAX_SHARED", "SECONDS", "Choice", "Tri
 MAX_SHARED = 5
 """Maximum number of shared components that are tried: more of them hardly gain more."""
 
+FINALISTS = 3
+"""
+Maximum number, each of another structure, that are put to the guard one after the other: it asks for more than the luck
+of the luckiest of 10,000.
+"""
+
 FIRST = 8
 """Number of settings that ship and are tried before anything shared."""
 
@@ -48,12 +55,14 @@ class Tried:
     A candidate that was measured.
 
     @ivar level: over train and validation, each by its number of events; C{score}: on validation.
+    @ivar structure: the same for those that differ in their numbers alone, of what ships.
     @ivar shared: that it is; C{None}: it ships.
     """
 
     candidate: Candidate
     level: float
     score: int
+    structure: str | bytes
     shared: Component | None = None
 
 
@@ -63,7 +72,7 @@ class Choice:
     Outcome of trying what is known on one task.
 
     @ivar component: passed the guard; C{None}: a hand-made policy is left.  C{reason}: of the guard, for people.
-    @ivar best: that was put to the guard; C{None}: nothing could be measured, or is better than what is hand-made.
+    @ivar best: that passed, or else the best; C{None}: nothing could be measured.
     @ivar tried, failed: numbers of candidates; C{shared}: of those tried, from others.
     @ivar seconds: that trying took, without the guard.
     """
@@ -122,7 +131,8 @@ def tryKnown(
         report = scenario.measure(wasm, upTo="validation", fuel=fuel, parameters=parameters)
         events = {split: report.splits[split].events for split in ("train", "validation")}
         level = sum(scenario.developmentLevel(report, split) * events[split] for split in events)
-        return Tried(candidate, level / max(1, sum(events.values())), report.splits["validation"].score, component)
+        level /= max(1, sum(events.values()))
+        return Tried(candidate, level, report.splits["validation"].score, what, component)
 
     tried: list[Tried] = []
     failed = 0
@@ -156,7 +166,7 @@ def choose(
     known: Component | None = None,
 ) -> Choice:
     """
-    Worker thread.  Try what is known, and put the best to the guard.
+    Worker thread.  Try what is known, and put the best of it to the guard.
 
     @param shared: few, the most promising first; see `fewOf`.
     @param known: see `kernelnet.learning.acceptance.accept`.
@@ -171,13 +181,22 @@ def choose(
         return Choice(None, "nothing is known that runs here", None, *counts)
     hand = bestInHindsight(scenario, "validation")
     score = scenario.baselines()[hand].splits["validation"].score
-    if best.score >= score:
-        # On variants it could hardly be otherwise, and these take longer than all that was tried.
+    # On variants it could hardly be otherwise, and these take longer than all that was tried.
+    finalists: dict[str | bytes, Tried] = {}
+    for one in tried:
+        if one.score < score:
+            finalists.setdefault(one.structure, one)
+    if not finalists:
         told = f"the best of {len(tried)} known settings is no better on validation ({best.score})"
         return Choice(None, f"{told} than the hand-made policy {hand} ({score})", best, *counts)
-    isOurs = best.shared is None
-    component, reason = accept(scenario, best.candidate, generator=KNOWN, seed=0, known=known, trusted=isOurs)
-    return Choice(component, reason, best, *counts)
+    reasons: list[str] = []
+    for one in list(finalists.values())[:FINALISTS]:
+        isOurs = one.shared is None
+        component, reason = accept(scenario, one.candidate, generator=KNOWN, seed=0, known=known, trusted=isOurs)
+        if component is not None:
+            return Choice(component, reason, one, *counts)
+        reasons.append(reason)
+    return Choice(None, reasons[0], best, *counts)
 
 
 def _asCandidate(component: Component) -> Candidate:
