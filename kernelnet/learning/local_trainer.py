@@ -39,9 +39,9 @@ from kernelnet.learning.family_trials import FamilyTrials
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.known_settings import choose, fewOf
 from kernelnet.learning.search_account import SearchAccounts, TaskAccount
-from kernelnet.learning.search_run import SearchMemories, SearchRun, bestKnown
+from kernelnet.learning.search_run import SearchMemories, SearchRun
 from kernelnet.learning.task_selection import TaskSelection
-from kernelnet.learning.tasks import benchesFor, described
+from kernelnet.learning.tasks import benchesFor, bestKnown, described
 from kernelnet.learning.verification import Verifier
 from kernelnet.plugins import available, find
 from kernelnet.workbench.engine import cores
@@ -223,6 +223,8 @@ class IntegratedKernelTrainer:
         if self._stopping:
             run.cancel()
         component, reason = run.build()
+        if not goal.requirements and not self._stopping:
+            self._selection.ended(scenario, component is not None)
         if component is not None:
             measured = scenario.measure(component.wasm, upTo="validation")
             account.found(scenario, "validation", measured.splits["validation"].score)

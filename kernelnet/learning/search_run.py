@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kernelnet.artifacts import Candidate, Component
@@ -18,8 +18,9 @@ from kernelnet.learning.acceptance import accept
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.search_results import SearchResults
+from kernelnet.learning.tasks import bestKnown
 
-__all__ = ["MAX_MEMORIES", "MAX_MEMORIES_ASKED", "MAX_SEARCH_PARENTS", "SearchMemories", "SearchRun", "bestKnown"]
+__all__ = ["MAX_MEMORIES", "MAX_MEMORIES_ASKED", "MAX_SEARCH_PARENTS", "SearchMemories", "SearchRun"]
 
 MAX_SEARCH_PARENTS = 8
 """Maximum number of confirmed components, the best, that are given to a search."""
@@ -209,17 +210,3 @@ class SearchRun:
 
 def _isFor(component: Component, workbench: IWorkbench) -> bool:
     return component.manifest is not None and component.manifest.workbench == workbench.name
-
-
-def bestKnown(scenario: IScenario, components: Iterable[Component]) -> Component | None:
-    """
-    First of the components that is for a scenario's task; C{None}: there is none.
-
-    @param components: best first, as goals have them.
-    """
-    task = scenario.workbench.digest, scenario.traceDigest, scenario.settings
-    for component in components:
-        report = component.claim
-        if report is not None and (report.workbench_digest, report.trace_digest, report.settings) == task:
-            return component
-    return None

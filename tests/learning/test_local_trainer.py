@@ -10,7 +10,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from kernelnet.artifacts import Carrier, Component, Manifest
+from kernelnet.artifacts import Carrier, Component, Manifest, Report
 from kernelnet.expressions.syntax import parse, toC
 from kernelnet.generators.search import Search
 from kernelnet.interfaces import IComponentGenerator, IScenario
@@ -141,9 +141,24 @@ class RoundsTests(TestCase):
         return [capacity for capacity, _ in self.generator.given[before:]]
 
     def test_dealt(self) -> None:
-        """Alone a trainer goes round its tasks; among others its rounds are for those that are dealt to it."""
+        """Alone a trainer goes round its tasks; among others its rounds are for those dealt to it; if all pay alike."""
+        self.patch(self.local._selection, "ended", lambda scenario, paid: None)
         self.assertEqual(sorted(self.build(3)), [20, 40, 60])
         self.assertEqual(self.build(3, place=1, among=3), [40] * 3)
+
+    def test_returns(self) -> None:
+        """Where nothing is found any more there are fewer rounds, until somebody finds something better there."""
+        self.patch(self.local._selection, "ended", self.paying(self.local._selection.ended))
+        self.assertEqual(self.build(16).count(20), 8)
+        rules, digest = self.scenario.workbench.digest, self.scenario.traceDigest
+        claim = Report("file_system", rules, "t", digest, {"capacity": 40}, "e", {})
+        manifest = Manifest("0" * 64, "0" * 64, "x", "file_system", report=claim)
+        peers = Component("news", manifest=manifest)
+        self.assertIn(40, self.build(3, parents=[peers]))
+
+    def paying(self, ended: Any) -> Any:
+        """Only the task of 20 blocks pays."""
+        return lambda scenario, paid: ended(scenario, scenario.settings["capacity"] == 20)
 
     def test_status(self) -> None:
         """The status tells what was measured on the task since the start, how good the best is, and of what ended."""
