@@ -28,7 +28,7 @@ class _Return:
 
 
 class TaskReturns:
-    """What a trainer's own searches brought, by task."""
+    """Returns of one trainer's own searches, by task."""
 
     def __init__(self) -> None:
         self._tasks: dict[Hashable, _Return] = {}
