@@ -65,9 +65,9 @@ Written by ``recommend.py --publish``: on each task, by the product's own code, 
 that ship and from at most five components that were found on other traces, each trace's its own owner's; beside what
 its own search gets. The gain is that of the level on held-out data over the hand-made policy chosen on train; mean over
 tasks, with a 95 % interval by resampling tasks. A loss is a task on which it is below 0. Where the guard refuses, the
-hand-made policy that is best on validation is recommended, whose own gain is the first line. The last three lines are
-without the guard: the best on train and validation, whatever it is; the same if it is better on validation than the
-hand-made policy chosen on train, which is left otherwise; or if Student's test says so of every hand-made policy, on
+hand-made policy chosen on train is recommended; the first line is what another would be worth, the best on validation.
+The last three lines are without the guard: the best on train and validation, whatever it is; the same if it is better
+on validation than the hand-made policy chosen on train; or if Student's test says so of every hand-made policy, on
 the trace as it is and not on variants. Seconds: the median of trying on one task.\
 """
 
@@ -93,11 +93,8 @@ class Site:
         return self.scenario.developmentLevel(self.scenario.measure(wasm))
 
     def gain(self, component: Component | None) -> float:
-        """Of a component; without one, of what is recommended then: the hand-made policy best on validation."""
-        if component is not None:
-            return self.level(component.wasm) - self.hand
-        chosen = self.scenario.baselines()[bestInHindsight(self.scenario, "validation")]
-        return self.scenario.developmentLevel(chosen) - self.hand
+        """Of a component; without one the hand-made policy chosen on train is recommended."""
+        return 0.0 if component is None else self.level(component.wasm) - self.hand
 
 
 def sites(bench: IWorkbench, paths: Sequence[Path], large: int, most: int | None) -> list[Site]:
@@ -131,7 +128,8 @@ def recommendOn(site: Site, every: Sequence[Site]) -> None:
     began = time.monotonic()
     both = choose(scenario, generator, few, seconds=HOUR, jobs=jobs)
     site.trying, site.guarding = both.seconds, time.monotonic() - began - both.seconds
-    site.gains[HAND] = site.gain(None)
+    validated = scenario.baselines()[bestInHindsight(scenario, "validation")]
+    site.gains[HAND] = scenario.developmentLevel(validated) - site.hand
     site.gains[BOTH] = site.gain(both.component)
     site.gains[KNOWN_ALONE] = site.gain(choose(scenario, generator, seconds=HOUR, jobs=jobs).component)
     site.gains[SHARED_ALONE] = site.gain(choose(scenario, None, few, seconds=HOUR, jobs=jobs).component)

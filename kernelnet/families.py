@@ -15,8 +15,6 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from kernelnet.untrusted import Digest
-
 __all__ = ["BEGIN", "END", "LINE", "MAX_PARAMETERS", "MAX_SOURCE", "Family", "Tunable", "familyOf"]
 
 BEGIN, END = "/* begin parameters", "/* end parameters */\n"
@@ -68,7 +66,7 @@ class Family(Struct, frozen=True):
     @ivar parameters: in the order of the manifest's own, which are their values.
     """
 
-    digest: Digest
+    digest: Annotated[str, Meta(min_length=64, max_length=64)]
     parameters: Annotated[list[Tunable], Meta(min_length=1, max_length=MAX_PARAMETERS)]
 
 

@@ -80,7 +80,7 @@ def recommend(
 
     Settings that ship, and the best few that others shared and somebody else has confirmed, are measured on train and
     validation of the trace.  The best is recommended if it passes the guard that searches have, too; else the
-    hand-made policy that is best on validation.  Each --trace, and each --capacity, is a task of its own.
+    hand-made policy that is best on train.  Each --trace, and each --capacity, is a task of its own.
 
     Without WORKBENCH it is the one that reads the traces.
     """
@@ -122,7 +122,8 @@ def recommend(
                     if out is not None:
                         found.component.id = plain(out.name)
                 tell("comparing", 0, None)
-                use = recommendation(scenario, found.component, kind)
+                # Validation is short: by it hand-made policies are chosen worse (benchmarks/recommend.py).
+                use = recommendation(scenario, found.component, kind, "train")
             setting = ", ".join(f"{name} {value}" for name, value in scenario.settings.items())
             heads = f"{plain(path.name)}, {setting}: tried {found.tried} settings in {found.seconds:.1f} s"
             heads += f", {found.shared} of them shared" + (f"; {found.failed} failed" if found.failed else "")

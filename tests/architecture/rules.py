@@ -38,7 +38,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.interrupt": (),
     "kernelnet.asyncio_bridge": (),
     "kernelnet.observations": ("kernelnet.untrusted",),
-    "kernelnet.families": ("kernelnet.untrusted",),
+    "kernelnet.families": (),
     "kernelnet.provenance": ("kernelnet.untrusted",),
     "kernelnet.artifacts": ("kernelnet.observations", "kernelnet.provenance", "kernelnet.families"),
     "kernelnet.knowledge": ("kernelnet.artifacts",),
