@@ -33,10 +33,10 @@ from results import publish
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from kernelnet.families import BEGIN, END
 from kernelnet.generators.llm.generator import ModelsAlone, modelsOf
 from kernelnet.generators.llm.ledger import Ledger
 from kernelnet.generators.llm.settings import Model, Settings
-from kernelnet.generators.templates.parameters import BEGIN, END
 from kernelnet.interfaces import IWorkbench
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.search_run import SearchRun

@@ -2,8 +2,9 @@
 kernelnet: trainers that build parts of an operating system together, and believe no claim unmeasured.
 
   - `kernelnet.artifacts`: values that are learned, made and claimed (C{knowledge}: their address of old);
-    `kernelnet.observations`: components at work; `kernelnet.provenance`: language models that wrote them, and what that
-    cost; `kernelnet.untrusted`: strangers' text and numbers, bounded
+    `kernelnet.families`: which are of one structure; `kernelnet.observations`: components at work;
+    `kernelnet.provenance`: language models that wrote them, and what that cost; `kernelnet.untrusted`:
+    strangers' text and numbers, bounded
   - `kernelnet.message`: what travels; `kernelnet.wire`: lines to messages and back;
     `kernelnet.line_protocol`: lines of a stream
   - `kernelnet.interfaces`: everything a third party implements; `kernelnet.plugins` finds it, `kernelnet.testing` helps

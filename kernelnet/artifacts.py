@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from kernelnet.families import Family
 from kernelnet.observations import Observation
 from kernelnet.provenance import ModelCosts, Provenance
 from kernelnet.untrusted import Digest
@@ -28,6 +29,7 @@ __all__ = [
     "AiId",
     "Attestation",
     "Candidate",
+    "Carrier",
     "CodeBlock",
     "Component",
     "Digest",
@@ -166,6 +168,7 @@ class Manifest(Struct, omit_defaults=True):
     @ivar parents: digests of the components it was made from.
     @ivar report: the claim; without one the component is unmeasured.
     @ivar hypothesis: why its author thought that it would be better, before it was measured.
+    @ivar family: what the source marks, whose values are C{parameters}; C{None}: it marks none.
     """
 
     source_sha256: Digest
@@ -180,6 +183,7 @@ class Manifest(Struct, omit_defaults=True):
     report: Report | None = None
     provenance: Provenance | None = None
     hypothesis: Annotated[str, Meta(max_length=MAX_HYPOTHESIS)] = ""
+    family: Family | None = None
 
 
 class Component(Struct, omit_defaults=True):
@@ -234,6 +238,19 @@ class Component(Struct, omit_defaults=True):
     @property
     def title(self) -> str:
         return self.name or self.component_name or self.id
+
+
+class Carrier(Struct, frozen=True):
+    """
+    A confirmed component of a peer's, by which its family came here.
+
+    @ivar owner: of its author; where there is none, the author.
+    @ivar family: digest of what its source marks; see `kernelnet.families`; empty: none, or nobody has looked.
+    """
+
+    component: Component
+    owner: str
+    family: str = ""
 
 
 class Verdict(Enum):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from kernelnet.artifacts import (
         Candidate,
+        Carrier,
         CodeBlock,
         Component,
         ModelCosts,
@@ -45,6 +46,7 @@ __all__ = [
     "IComponentGenerator",
     "IExporter",
     "IJudgedGenerator",
+    "IKnowingGenerator",
     "ILocalTrainer",
     "ILocalTrainerMaker",
     "INamed",
@@ -236,6 +238,10 @@ class IProblem(Interface):
     blocks: list[CodeBlock] = Attribute(
         "list of kernelnet.artifacts.CodeBlock of peers, in the same order: untrusted hints"
     )
+    carriers: list[Carrier] = Attribute(
+        "list of kernelnet.artifacts.Carrier: confirmed components of peers whose families a search may take in, each"
+        " a stranger's source"
+    )
     requirements: dict[str, Any] = Attribute("dict: what a requestor or partner asked for")
     baselines: dict[str, int] = Attribute("dict: name → score of each hand-made policy on train")
     objective: str = Attribute("'score', or 'fuel' (same score with less fuel)")
@@ -261,6 +267,9 @@ class IProblem(Interface):
     def compile(source: str) -> bytes:
         """C source → module bytes.  @raise CompileError: with the compiler's message."""
 
+    def compileStrangers(source: str) -> bytes:
+        """The same for a source that came from elsewhere: in the jail, and where there is none not at all."""
+
     def measure(wasm: bytes, parameters: Sequence[float] = ()) -> SplitScore:
         """
         Score a module on train.
@@ -281,6 +290,15 @@ class IProblem(Interface):
 
     def progress(generation: int, best: int) -> None:
         """Tell the trainer how far the search is: a count and the best score on train so far."""
+
+    def tried(family: str, evaluations: int, paid: bool) -> None:
+        """
+        Tell the trainer of a peer's family: those that never pay are given no more.
+
+        @param family: its digest.
+        @param evaluations: number of measurements that it had since this was told last.
+        @param paid: whether it has made the best of all better meanwhile, or is the best.
+        """
 
 
 class IComponentGenerator(INamed):
@@ -319,6 +337,18 @@ class IPaidGenerator(IJudgedGenerator):
 
     def costs() -> ModelCosts:
         """Any thread, at once.  Tell what all calls cost so far, in earlier runs too."""
+
+
+class IKnowingGenerator(IComponentGenerator):
+    """A generator that knows, without any search, what is often good."""
+
+    def known(workbench: str, abis: Sequence[Abi]) -> Sequence[tuple[str | bytes, Candidate]]:
+        """
+        Worker thread.  Candidates for tasks of a workbench, the most promising first.
+
+        @return: each with what decides as it does: a module, or a C source that takes its C{parameters} through
+            C{kn_param}, so that many are compiled at once.
+        """
 
 
 class ILocalTrainer(Interface):

@@ -25,6 +25,13 @@ COMPONENT: dict[str, Any] = {
         "parameters": [0.25, 3.0],
         "parents": [DIGEST],
         "hypothesis": "newcomers prove themselves first",
+        "family": {
+            "digest": DIGEST,
+            "parameters": [
+                {"name": "SHARE", "least": 0.0, "most": 1.0, "scale": ""},
+                {"name": "LOOKS", "least": 1.0, "most": 64.0, "scale": "whole log"},
+            ],
+        },
         "provenance": {
             "model": "some-model",
             "prompt": DIGEST,

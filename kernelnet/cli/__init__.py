@@ -15,6 +15,7 @@ The C{kernelnet} command.
     as JSON; C{policy_table}: as a table, with the verdict
   - C{bench_train}: the command of that name; C{training}: its search; C{resumption}: what it goes on with;
     C{found_source}: the file that it writes; C{search_plot}: its picture; C{worth}: whether a trace is worth it
+  - C{recommend}: what to use of all that is known; C{shared_components}: of what others shared
   - C{plot_plan}, C{plotting}, C{cost_plot}: what C{bench plot} draws; C{pictures}: the look of all
   - C{record}: traces of one's own; C{inspection}: how C{bench inspect} shows that a trace is read
   - C{mcp}: an AI agent as a trainer

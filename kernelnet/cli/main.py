@@ -29,6 +29,7 @@ from kernelnet.cli.generators import generators
 from kernelnet.cli.language_models import llm
 from kernelnet.cli.listings import ais, leaderboard, patterns
 from kernelnet.cli.mcp import mcp
+from kernelnet.cli.recommend import recommend
 from kernelnet.cli.record import record
 from kernelnet.cli.report import report
 from kernelnet.cli.sessions import sessions
@@ -136,6 +137,7 @@ main.add_command(patterns)
 main.add_command(sessions)
 main.add_command(leaderboard)
 main.add_command(report)
+main.add_command(recommend)
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(migrate)

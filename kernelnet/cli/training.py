@@ -24,6 +24,7 @@ from kernelnet.cli.search_plot import drawSearch
 from kernelnet.interfaces import IComponentGenerator, IScenario, IWorkbench
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.hindsight import bestInHindsight
+from kernelnet.learning.known_settings import SECONDS, choose
 from kernelnet.learning.local_trainer import DEFAULT_GENERATOR
 from kernelnet.learning.recommendation import recommend
 from kernelnet.learning.saved_search import SavedSearch, encode
@@ -270,16 +271,27 @@ class Search:
 
     def judge(self, candidate: Candidate | None, name: str, earlier: Component | None, quiet: bool) -> Trained:
         """
-        Put what was found to the guard.
+        Put what was found to the guard; where it refuses that, the settings that ship.
 
         @param name: of the file that it is for; C{earlier}: what it has to be better than, too.
         """
         generator = self._generator
-        if candidate is None:
-            return Trained(False, f"the generator {generator.name} had nothing to offer")
+        component, reason = None, f"the generator {generator.name} had nothing to offer"
         with progress(quiet) as tell:
-            tell("putting it to the guard", 0, None)
-            component, reason = self._run.judge(candidate, parent=self._parent, known=earlier)
+            if candidate is not None:
+                tell("putting it to the guard", 0, None)
+                component, reason = self._run.judge(candidate, parent=self._parent, known=earlier)
+            if component is None and self._objective == "score":
+                tell("trying known settings", 0, None)
+                # By a number of evaluations the result must not depend on the time.
+                seconds = SECONDS if self._budget.evaluations is None else self._budget.seconds
+                jobs = self._budget.jobs or cores()
+                known = choose(self._scenario, generator, seconds=seconds, jobs=jobs, known=earlier)
+                if known.component is not None and known.best is not None:
+                    candidate, component = known.best.candidate, known.component
+                    reason = f"{known.reason}; a known setting, since of what was found: {reason}"
+        if candidate is None:
+            return Trained(False, reason)
         if component is not None and component.manifest is not None and component.manifest.report is not None:
             measured = Measurement(component.wasm, component.manifest.abi, component.manifest.report)
             component.id = plain(name)

@@ -40,7 +40,7 @@ from kernelnet.generators.evolution.pattern_seeds import expressions
 from kernelnet.generators.evolution.portfolio import search
 from kernelnet.generators.evolution.search_family import Job
 from kernelnet.interfaces import IComponentGenerator, IProblem
-from kernelnet.workbench.abi import rankAbiOf
+from kernelnet.workbench.abi import Abi, rankAbiOf
 
 __all__ = ["Genetic", "GeneticFamily", "genetic"]
 
@@ -149,6 +149,16 @@ class GeneticFamily(IslandFamily[Tree]):
     def candidate(self, genome: Tree) -> Candidate:
         source = toC(genome, self._abi, f"kn_{self.problem.workbench}.h", "this rank was found by genetic programming")
         return Candidate(source, self._origins.get(text(genome), ()), (), f"rank: {text(genome)}"[:300])
+
+
+def knownExpressions(workbench: str, abi: Abi) -> list[tuple[str | bytes, Candidate]]:
+    """A rank ABI's known expressions; see `kernelnet.interfaces.IKnowingGenerator`."""
+    found: list[tuple[str | bytes, Candidate]] = []
+    for expression in abi.known:
+        tree = simplified(parse(expression, abi.features))
+        source = toC(tree, abi, f"kn_{workbench}.h", "this rank is known to be good")
+        found.append((toWasm(tree, abi), Candidate(source, note=f"rank: {text(tree)}"[:300])))
+    return found
 
 
 class _Breeder:

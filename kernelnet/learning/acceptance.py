@@ -33,6 +33,7 @@ def accept(
     objective: str = "score",
     parent: Component | None = None,
     known: Component | None = None,
+    trusted: bool = True,
 ) -> tuple[Component | None, str]:
     """
     Worker thread.  Guarded acceptance of what a generator wrote.
@@ -48,7 +49,7 @@ def accept(
     if objective == "fuel":
         return _acceptCheaper(scenario, candidate, parent, generator, seed)
     try:
-        wasm = compileC(candidate.source, scenario.workbench.headerPath, trusted=True)
+        wasm = compileC(candidate.source, scenario.workbench.headerPath, trusted=trusted)
         better, why = isBetter(scenario, wasm, known)
         if not better:
             return None, why
@@ -81,8 +82,9 @@ def isBetter(plain: IScenario, wasm: bytes, known: Component | None = None) -> t
         if score >= bars[rival]:
             also = "chosen on train" if rival == chosen else f"chosen on train was {chosen}"
             return False, f"no better on validation ({score}) than the hand-made policy {rival} ({bars[rival]}); {also}"
+    windows: dict[int, list[list[int]]] = {}
     for rival in rivals:
-        if not isSignificantlyBetter(scenario, wasm, modules[rival]):
+        if not isSignificantlyBetter(scenario, wasm, modules[rival], measured=windows):
             words = f"better on validation ({score}) than the hand-made policy {rival} ({bars[rival]})"
             return False, f"{words}, but not all along: it may be luck"
     best = min(rivals, key=lambda name: bars[name])

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from kernelnet.artifacts import CodeBlock, Component, Hint, Pattern
+from kernelnet.artifacts import Carrier, CodeBlock, Component, Hint, Pattern
 
 __all__ = ["Goal"]
 
@@ -21,6 +21,8 @@ class Goal(Struct):
     @ivar parents: components that this trainer has confirmed, best first; those of another workbench are passed over.
     @ivar blocks: peers' building blocks: hints that nobody has confirmed.
     @ivar hints: expressions of other benches, which are translated.
+    @ivar carriers: of peers' families that are worth a try, in the order in which they are.
+    @ivar shared: few confirmed components of peers', of whatever task, to try as they are.
     @ivar requirements: what was asked for; C{workbench}, C{trace_digest} and C{settings} in it choose the task, and
         where that trace isn't here, C{patterns} the one that is most like it.  C{abi}: for this one only.
     @ivar avoid: C{trace_digest} and C{settings} of tasks that a peer works on for us: not as long as there are others.
@@ -35,6 +37,8 @@ class Goal(Struct):
     parents: list[Component] = []
     blocks: list[CodeBlock] = []
     hints: list[Hint] = []
+    carriers: list[Carrier] = []
+    shared: list[Carrier] = []
     requirements: dict[str, Any] = {}
     avoid: list[dict[str, Any]] = []
     place: int = 0

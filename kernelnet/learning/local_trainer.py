@@ -8,6 +8,7 @@ blocks the reactor nor the other (wasmtime releases the GIL while a component ru
 from __future__ import annotations
 
 import functools
+import hashlib
 import random
 import threading
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -24,13 +26,22 @@ from zope.interface import implementer
 
 from kernelnet.artifacts import Component, ModelCosts, Pattern, PerformanceReport, TaskDescription
 from kernelnet.asyncio_bridge import inReactor
-from kernelnet.interfaces import IComponentGenerator, ILocalTrainer, ILocalTrainerMaker, IPaidGenerator, IWorkbench
+from kernelnet.interfaces import (
+    IComponentGenerator,
+    ILocalTrainer,
+    ILocalTrainerMaker,
+    IPaidGenerator,
+    IScenario,
+    IWorkbench,
+)
 from kernelnet.learning.demo import demo
+from kernelnet.learning.family_trials import FamilyTrials
 from kernelnet.learning.goal import Goal
+from kernelnet.learning.known_settings import choose, fewOf
 from kernelnet.learning.search_account import SearchAccounts, TaskAccount
 from kernelnet.learning.search_run import SearchMemories, SearchRun
 from kernelnet.learning.task_selection import TaskSelection
-from kernelnet.learning.tasks import benchesFor, described
+from kernelnet.learning.tasks import benchesFor, bestKnown, described
 from kernelnet.learning.verification import Verifier
 from kernelnet.plugins import available, find
 from kernelnet.workbench.engine import cores
@@ -83,6 +94,7 @@ class IntegratedKernelTrainer:
         self._pool: ThreadPool | None = None
         self._stopping = False
         self._run: SearchRun | None = None
+        self._families = FamilyTrials()
         self._accounts = SearchAccounts()
         self._account = TaskAccount()
         self._ended: dict[str, Any] | None = None
@@ -184,6 +196,12 @@ class IntegratedKernelTrainer:
         scenario = self._selection.choose(goal)
         memory = self._memories.of(scenario, goal)
         account = self._accounts.of(scenario)
+        if memory is not None and not goal.requirements:
+            known = self._knownFirst(scenario, goal, memory)
+            if known is not None:
+                measured = scenario.measure(known.wasm, upTo="validation")
+                account.found(scenario, "validation", measured.splits["validation"].score)
+                return self._named(known)
 
         def found(generation: int, best: int) -> None:
             account.found(scenario, "train", best)
@@ -191,12 +209,13 @@ class IntegratedKernelTrainer:
         run = SearchRun(
             scenario,
             self._generator,
-            goal,
+            replace(goal, carriers=self._families.worthTrying(goal.carriers)),
             seed=seed,
             jobs=self._jobs,
             memory=memory,
             installed=self._installed,
             onProgress=found if goal.objective == "score" else lambda generation, best: None,
+            onTried=self._families.tried,
         )
         if self._run is not None:
             self._account.evaluations += self._run.measured
@@ -204,6 +223,8 @@ class IntegratedKernelTrainer:
         if self._stopping:
             run.cancel()
         component, reason = run.build()
+        if not goal.requirements and not self._stopping:
+            self._selection.ended(scenario, component is not None)
         if component is not None:
             measured = scenario.measure(component.wasm, upTo="validation")
             account.found(scenario, "validation", measured.splits["validation"].score)
@@ -212,6 +233,27 @@ class IntegratedKernelTrainer:
             if reason:
                 self.log.info("not published: {reason}", reason=reason)
             return None
+        return self._named(component)
+
+    def _knownFirst(self, scenario: IScenario, goal: Goal, memory: dict[str, Any]) -> Component | None:
+        """Component of what is known, on a task that is new here, and of what peers shared since; C{None}: none is."""
+        tried: set[bytes] | None = memory.get("known")
+        isNew, tried = tried is None, tried or set()
+        name = scenario.workbench.name
+        few = fewOf(c for c in goal.shared if (m := c.component.manifest) is not None and m.workbench == name)
+        new = [component for component in few if hashlib.sha256(component.wasm).digest() not in tried]
+        memory["known"] = tried | {hashlib.sha256(component.wasm).digest() for component in new}
+        if self._stopping or not (isNew or new):
+            return None
+        generator = self._generator if isNew else None
+        best = bestKnown(scenario, goal.parents)
+        choice = choose(scenario, generator, new, jobs=self._jobs, known=best)
+        if choice.best is not None:
+            told = "of {tried} known settings, {shared} of them shared, in {seconds:.1f} s: {reason}"
+            self.log.info(told, tried=choice.tried, shared=choice.shared, seconds=choice.seconds, reason=choice.reason)
+        return choice.component
+
+    def _named(self, component: Component) -> Component:
         # unique among authors, and short enough for a table
         component.id = f"{self.author}-{component.digest[:10]}"
         return component

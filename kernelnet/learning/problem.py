@@ -14,7 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 from zope.interface import implementer
 
-from kernelnet.artifacts import CodeBlock, Component, Pattern, SplitScore
+from kernelnet.artifacts import Carrier, CodeBlock, Component, Pattern, SplitScore
 from kernelnet.interfaces import IProblem, IScenario
 from kernelnet.learning.search_results import SearchResults
 from kernelnet.learning.task_similarity import Likeness, tasksOfBlock, tasksOfComponent
@@ -49,9 +49,9 @@ def _ofTrain(component: Component) -> Component:
 
 
 @functools.lru_cache(maxsize=16)
-def _compiled(source: str, header: Path) -> bytes:
+def _compiled(source: str, header: Path, trusted: bool = True) -> bytes:
     """Module of a source; a template's is asked for anew with each task and round: it is always the same."""
-    return compileC(source, header, trusted=True)
+    return compileC(source, header, trusted=trusted)
 
 
 @implementer(IProblem)
@@ -73,11 +73,13 @@ class Problem:
         patterns: Iterable[Pattern] = (),
         parents: Iterable[Component] = (),
         blocks: Iterable[CodeBlock] = (),
+        carriers: Iterable[Carrier] = (),
         requirements: Mapping[str, Any] | None = None,
         objective: str = "score",
         memory: dict[str, Any] | None = None,
         results: SearchResults | None = None,
         onProgress: Callable[[int, int], None] | None = None,
+        onTried: Callable[[str, int, bool], None] | None = None,
     ) -> None:
         """
         Worker thread: the scenario's baselines are measured, if they aren't yet.
@@ -91,7 +93,7 @@ class Problem:
         @param blocks: the newest first.
         @param memory: what a generator left when it last worked on this scenario; C{None}: it is not to go on.
         @param results: what was measured before, to which all is added; C{None}: nothing is kept.
-        @param onProgress: called with what the generator tells, in its thread.
+        @param onProgress, onTried: called with what the generator tells, in its thread.
         """
         self._scenario = scenario
         self._deadline = time.monotonic() + seconds
@@ -99,7 +101,7 @@ class Problem:
         self._measured: set[bytes] = set()
         self._cancelled = threading.Event()
         self._results = results
-        self._onProgress = onProgress
+        self._onProgress, self._onTried = onProgress, onTried
         self._counter = itertools.count(1)
         self.measured = 0
         self.workbench = scenario.workbench.name
@@ -114,6 +116,7 @@ class Problem:
         likeness = Likeness(self.learned, self.patterns)
         self.parents = [_ofTrain(c) for c in likeness.nearestFirst(list(parents), tasksOfComponent)]
         self.blocks = likeness.nearestFirst(list(blocks), tasksOfBlock, MOST_BLOCKS)
+        self.carriers = [replace(c, component=_ofTrain(c.component)) for c in carriers]
         self.requirements = dict(requirements or {})
         self.baselines = {name: report.splits["train"].score for name, report in scenario.baselines().items()}
         self.objective = objective
@@ -143,6 +146,9 @@ class Problem:
         # Written by a generator that its user chose; in the jail wherever there is one.
         return _compiled(source, self._scenario.workbench.headerPath)
 
+    def compileStrangers(self, source: str) -> bytes:
+        return _compiled(source, self._scenario.workbench.headerPath, False)
+
     def measure(self, wasm: bytes, parameters: Sequence[float] = ()) -> SplitScore:
         self._count(wasm, parameters)
         return self._known(
@@ -167,3 +173,7 @@ class Problem:
     def progress(self, generation: int, best: int) -> None:
         if self._onProgress is not None:
             self._onProgress(generation, best)
+
+    def tried(self, family: str, evaluations: int, paid: bool) -> None:
+        if self._onTried is not None:
+            self._onTried(family, evaluations, paid)

@@ -38,6 +38,8 @@ class Recommendation:
     @ivar use: the policy to use; C{isLearned}: whether it is a component, or hand-made.
     @ivar rival: the hand-made policy that is best in hindsight, other than C{use}; C{None}: there is no other.
     @ivar gain: by how much higher its level is than the rival's; C{gainInterval}: of it.
+    @ivar kind: of what isn't hand-made, for people.
+    @ivar chosenOn: the split on which a hand-made policy to use was chosen.
     @ivar reference, optimum: names of what has level 0 and level 1.
     """
 
@@ -48,6 +50,8 @@ class Recommendation:
     gainInterval: Interval | None
     reference: str
     optimum: str
+    kind: str = "learned"
+    chosenOn: str = "validation"
 
     @property
     def isSure(self) -> bool:
@@ -56,7 +60,7 @@ class Recommendation:
 
     def __str__(self) -> str:
         """One line for people."""
-        kind = "learned" if self.isLearned else "hand-made, the best on validation"
+        kind = self.kind if self.isLearned else f"hand-made, the best on {self.chosenOn}"
         level = f"{levelText(self.use.level, self.use.interval)} of the way from {self.reference} to {self.optimum}"
         words = f"use {self.use.name} ({kind}): {level} on held-out"
         if self.rival is None:
@@ -75,12 +79,16 @@ class Recommendation:
         return f"{words}; {self.use.fuel:.0f} fuel an event, where {self.rival.name} takes {self.rival.fuel:.0f}"
 
 
-def recommend(scenario: IScenario, component: Component | None = None) -> Recommendation:
+def recommend(
+    scenario: IScenario, component: Component | None = None, kind: str = "learned", chosenOn: str = "validation"
+) -> Recommendation:
     """
     Worker thread.  Measure what there is for a task, and say what to use.
 
     @param scenario: the task.
     @param component: one that passed the guard there; C{None}: none did.
+    @param kind: of component it is, for people.
+    @param chosenOn: the split on which a hand-made policy is chosen, where there is no component.
     @raise kernelnet.workbench.errors.ComponentError: a policy fails.
     """
     workbench = scenario.workbench
@@ -97,7 +105,7 @@ def recommend(scenario: IScenario, component: Component | None = None) -> Recomm
         use, ours = measured(component.id, component.wasm, scenario.measure(component.wasm))
         others = list(reports)
     else:
-        chosen = bestInHindsight(scenario, "validation")
+        chosen = bestInHindsight(scenario, chosenOn)
         use, ours = measured(chosen, workbench.baselineModule(chosen), reports[chosen])
         others = [name for name in reports if name != chosen]
     best = min(sorted(others), key=lambda name: reports[name].splits["held_out"].score, default=None)
@@ -113,4 +121,6 @@ def recommend(scenario: IScenario, component: Component | None = None) -> Recomm
         interval,
         workbench.reference,
         workbench.optimumName,
+        kind,
+        chosenOn,
     )

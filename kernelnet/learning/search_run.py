@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kernelnet.artifacts import Candidate, Component
@@ -18,8 +18,9 @@ from kernelnet.learning.acceptance import accept
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.search_results import SearchResults
+from kernelnet.learning.tasks import bestKnown
 
-__all__ = ["MAX_MEMORIES", "MAX_MEMORIES_ASKED", "MAX_SEARCH_PARENTS", "SearchMemories", "SearchRun", "bestKnown"]
+__all__ = ["MAX_MEMORIES", "MAX_MEMORIES_ASKED", "MAX_SEARCH_PARENTS", "SearchMemories", "SearchRun"]
 
 MAX_SEARCH_PARENTS = 8
 """Maximum number of confirmed components, the best, that are given to a search."""
@@ -80,6 +81,7 @@ class SearchRun:
         results: SearchResults | None = None,
         installed: Mapping[str, IWorkbench] | None = None,
         onProgress: Callable[[int, int], object] = lambda generation, best: None,
+        onTried: Callable[[str, int, bool], None] = lambda family, evaluations, paid: None,
     ) -> None:
         """
         @param goal: its parts that say what the task is are passed over: that is C{scenario}.
@@ -88,7 +90,7 @@ class SearchRun:
         @param memory: see `IProblem.memory`.
         @param results: what was measured before, to which all is added; C{None}: nothing is kept.
         @param installed: workbenches by name, of which the goal's hints are.
-        @param onProgress: called with what the generator tells, in its thread.
+        @param onProgress, onTried: called with what the generator tells, in its thread.
         """
         self.scenario = scenario
         self.generation = 0
@@ -101,7 +103,7 @@ class SearchRun:
         self._memory = memory
         self._results = results
         self._installed = installed or {}
-        self._onProgress = onProgress
+        self._onProgress, self._onTried = onProgress, onTried
         self._cancelled = threading.Event()
         self._finishing = threading.Event()
         self._problem: Problem | None = None
@@ -130,7 +132,7 @@ class SearchRun:
         @raise WorkbenchError: a hand-made policy fails on the scenario.
         """
         goal, workbench = self._goal, self.scenario.workbench
-        parents = [c for c in goal.parents if c.manifest is not None and c.manifest.workbench == workbench.name]
+        parents = [c for c in goal.parents if _isFor(c, workbench)]
         self._problem = Problem(
             self.scenario,
             seed=self._seed,
@@ -140,11 +142,13 @@ class SearchRun:
             patterns=goal.patterns,
             parents=parents[:MAX_SEARCH_PARENTS],
             blocks=[*translated(goal.hints, workbench, self._installed), *goal.blocks],
+            carriers=[c for c in goal.carriers if _isFor(c.component, workbench)],
             requirements=goal.requirements,
             objective=goal.objective,
             memory=self._memory,
             results=self._results,
             onProgress=self._progress,
+            onTried=self._onTried,
         )
         if self._cancelled.is_set() or self._finishing.is_set():
             self._problem.cancel()
@@ -204,15 +208,5 @@ class SearchRun:
         self._onProgress(generation, best)
 
 
-def bestKnown(scenario: IScenario, components: Iterable[Component]) -> Component | None:
-    """
-    First of the components that is for a scenario's task; C{None}: there is none.
-
-    @param components: best first, as goals have them.
-    """
-    task = scenario.workbench.digest, scenario.traceDigest, scenario.settings
-    for component in components:
-        report = component.claim
-        if report is not None and (report.workbench_digest, report.trace_digest, report.settings) == task:
-            return component
-    return None
+def _isFor(component: Component, workbench: IWorkbench) -> bool:
+    return component.manifest is not None and component.manifest.workbench == workbench.name

@@ -65,11 +65,18 @@ def gains(ours: Sequence[int], theirs: Sequence[int]) -> list[float]:
     return [(b - a) / max(abs(a), abs(b), 1) for a, b in zip(ours, theirs, strict=True)]
 
 
-def isSignificantlyBetter(scenario: IScenario, wasm: bytes, rival: bytes, windows: int = WINDOWS) -> bool:
+def isSignificantlyBetter(
+    scenario: IScenario,
+    wasm: bytes,
+    rival: bytes,
+    windows: int = WINDOWS,
+    measured: dict[int, list[list[int]]] | None = None,
+) -> bool:
     """
     Worker thread.  Whether a module is better than its rival on validation, and not by luck.
 
     @param scenario: an `IScenario`; one without C{measureWindows} can't tell; there the sum decides.
+    @param measured: by part, scores of the module, which are kept there for its next rival.
     @raise ComponentError: a module fails.
     """
     if not hasattr(scenario, "measureWindows"):
@@ -77,9 +84,12 @@ def isSignificantlyBetter(scenario: IScenario, wasm: bytes, rival: bytes, window
     overTime: list[float] = []
     means: list[float] = []
     errors: list[float] = []
-    for part in scenario.parts if isinstance(scenario, Suite) else [scenario]:
+    measured = {} if measured is None else measured
+    for at, part in enumerate(scenario.parts if isinstance(scenario, Suite) else [scenario]):
         variants = part.variants if isinstance(part, VariantScenario) else [part]
-        ours, theirs = (_scores(variants, module, windows) for module in (wasm, rival))
+        if at not in measured:
+            measured[at] = _scores(variants, wasm, windows)
+        ours, theirs = measured[at], _scores(variants, rival, windows)
         overTime += gains(_sums(ours), _sums(theirs))
         byVariant = gains([sum(scores) for scores in ours], [sum(scores) for scores in theirs])
         means.append(statistics.fmean(byVariant))

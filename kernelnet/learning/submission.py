@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import dataclass
 
 from kernelnet.artifacts import MAX_HYPOTHESIS, Candidate, Component, Manifest, Report
+from kernelnet.families import familyOf
 from kernelnet.interfaces import IScenario
 from kernelnet.workbench.compiler import compileC, compilerVersion
 
@@ -72,6 +73,7 @@ def makeComponent(
         report=measured.report,
         provenance=candidate.provenance,
         hypothesis=candidate.hypothesis[:MAX_HYPOTHESIS],
+        family=familyOf(candidate.source),
     )
     component = Component(
         id="unnamed",

@@ -9,8 +9,9 @@ from typing import Any
 from kernelnet.artifacts import Pattern, Report, TaskDescription
 from kernelnet.interfaces import IComponentGenerator, IScenario, IWorkbench
 from kernelnet.learning.goal import Goal
+from kernelnet.learning.task_returns import TaskReturns
 from kernelnet.learning.task_rotation import dealt
-from kernelnet.learning.tasks import Task, described, taskList
+from kernelnet.learning.tasks import Task, bestKnown, described, taskList
 from kernelnet.learning.trace_matching import mostSimilar, patternsIn
 from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import Unmeasurable, WorkbenchError
@@ -45,6 +46,7 @@ class TaskSelection:
         self._generator = generator
         self._tasks: dict[str, list[Task]] = {}
         self._turn = 0
+        self._returns = TaskReturns()
 
     def __repr__(self) -> str:
         return f"<TaskSelection {self}>"
@@ -121,9 +123,16 @@ class TaskSelection:
             self._turn += 1
             tasks = self._tasksOn(benches[self._turn % len(benches)])
             scenario = tasks[dealt(self._turn // len(benches), len(tasks), goal.place, goal.among)].open()
-            if _named(scenario) not in goal.avoid:
+            if _named(scenario) in goal.avoid:
+                continue
+            best = bestKnown(scenario, goal.parents)
+            if self._returns.isDue(_keyOf(scenario), best.digest if best is not None else None):
                 break
         return scenario
+
+    def ended(self, scenario: IScenario, paid: bool) -> None:
+        """A search whose task was the next in turn has ended.  @param paid: whether it found something better."""
+        self._returns.ended(_keyOf(scenario), paid)
 
     def _benchesFor(self, goal: Goal) -> Sequence[IWorkbench]:
         """
@@ -155,6 +164,10 @@ class TaskSelection:
         if self._traces and bench.name == self.benches[0].name:
             return self._traces
         return bench.traces()
+
+
+def _keyOf(scenario: IScenario) -> tuple[str, str, tuple[tuple[str, int], ...]]:
+    return scenario.workbench.name, scenario.traceDigest, tuple(sorted(scenario.settings.items()))
 
 
 def _named(scenario: IScenario) -> dict[str, Any]:

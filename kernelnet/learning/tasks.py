@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from kernelnet.artifacts import TaskDescription
+from kernelnet.artifacts import Component, TaskDescription
 from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.learning.specializations import featureOf
 from kernelnet.plugins import available
 from kernelnet.workbench.suite import Suite
 
-__all__ = ["FALLBACK", "Task", "benchesFor", "described", "hasBench", "taskList"]
+__all__ = ["FALLBACK", "Task", "benchesFor", "bestKnown", "described", "hasBench", "taskList"]
 
 FALLBACK = "file_system"
 """The workbench of a specialization that has none of its own, and of a general trainer that was given traces."""
@@ -85,3 +85,17 @@ def taskList(bench: IWorkbench, paths: Sequence[Path]) -> list[Task]:
         if len(parts) > 1:
             tasks.append(Task(bench, parts))
     return tasks
+
+
+def bestKnown(scenario: IScenario, components: Iterable[Component]) -> Component | None:
+    """
+    First of the components that is for a scenario's task; C{None}: there is none.
+
+    @param components: best first, as goals have them.
+    """
+    task = scenario.workbench.digest, scenario.traceDigest, scenario.settings
+    for component in components:
+        report = component.claim
+        if report is not None and (report.workbench_digest, report.trace_digest, report.settings) == task:
+            return component
+    return None

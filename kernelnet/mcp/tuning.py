@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from kernelnet.artifacts import SplitScore
+from kernelnet.families import BEGIN, END
 from kernelnet.generators.evolution import portfolio
 from kernelnet.generators.templates.marked_source import EXAMPLE, MarkError, marked
 from kernelnet.generators.templates.parameter_search import VectorFamily
-from kernelnet.generators.templates.parameters import BEGIN, END, Parameter, Template, Vector
+from kernelnet.generators.templates.parameters import Parameter, Template, Vector
 from kernelnet.interfaces import IScenario
 from kernelnet.learning.practice import compared
 from kernelnet.learning.problem import Problem

@@ -13,7 +13,7 @@ from kernelnet.artifacts import Component
 from kernelnet.exporters.errors import ExportError
 from kernelnet.exporters.folder import exportTo
 from kernelnet.interfaces import IExporter, IScenario, IWorkbench
-from kernelnet.learning.search_run import bestKnown
+from kernelnet.learning.tasks import bestKnown
 from kernelnet.mcp import measurements, tuning
 from kernelnet.mcp.account import WorkAccount
 from kernelnet.mcp.errors import AgentError

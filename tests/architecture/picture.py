@@ -106,7 +106,7 @@ FRAMES = (
             ("interfaces", "wire", "interrupt", "daemon", "duration", "attestation"),
             ("untrusted", "", "observations", "learning.goal", "workbench.abi", "workbench.account", "identity"),
             ("", "message", "", "knowledge", ""),
-            ("provenance", "", "artifacts", "", ""),
+            ("provenance", "", "artifacts", "", "families"),
         ),
     ),
 )

@@ -40,8 +40,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "kernelnet.interrupt": (),
     "kernelnet.asyncio_bridge": (),
     "kernelnet.observations": ("kernelnet.untrusted",),
+    "kernelnet.families": (),
     "kernelnet.provenance": ("kernelnet.untrusted",),
-    "kernelnet.artifacts": ("kernelnet.observations", "kernelnet.provenance"),
+    "kernelnet.artifacts": ("kernelnet.observations", "kernelnet.provenance", "kernelnet.families"),
     "kernelnet.knowledge": ("kernelnet.artifacts",),
     # values that interfaces name: they stand below these, wherever their home is
     "kernelnet.workbench.abi": (),
@@ -180,6 +181,7 @@ LONG: Mapping[str, str] = {
     "kernelnet/hub/storage/event_log.py": "one sequence: what waits, is committed and is told share its fields",
     "kernelnet/hub/storage/statements/knowledge.py": "the statements of one group of tables, a promise each",
     "kernelnet/hub/views/projections.py": "what follows from a message for each table",
+    "kernelnet/interfaces.py": "everything a third party implements, in one place",
 }
 """Modules that are longer, each with the reason why it is one thing."""
 

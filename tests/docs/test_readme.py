@@ -29,6 +29,7 @@ ROWS: dict[str, list[str]] = {
         "kernelnet components export {id}",
     ],
     "kernelnet report": ["kernelnet report"],
+    "kernelnet recommend --trace FILE": ["kernelnet recommend security --alone"],
     "kernelnet leaderboard": ["kernelnet leaderboard", "kernelnet ais", "kernelnet patterns", "kernelnet sessions"],
     "kernelnet exporters": ["kernelnet exporters"],
     "kernelnet deploy measure DIR": [],  # tests/deploy/sqlite/test_measurement.py

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet.families import MAX_PARAMETERS
 from kernelnet.generators.templates.delay_target import DELAY_TARGET
-from kernelnet.generators.templates.marked_source import EXAMPLE, MAX_PARAMETERS, MarkError, marked
+from kernelnet.generators.templates.marked_source import EXAMPLE, MarkError, marked
 from kernelnet.generators.templates.parameters import Parameter
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.two_queues import TWO_QUEUES

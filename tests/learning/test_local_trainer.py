@@ -10,15 +10,18 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from kernelnet.artifacts import Component, Manifest
+from kernelnet.artifacts import Carrier, Component, Manifest, Report
 from kernelnet.expressions.syntax import parse, toC
-from kernelnet.interfaces import IComponentGenerator
-from kernelnet.learning import search_run
+from kernelnet.generators.search import Search
+from kernelnet.interfaces import IComponentGenerator, IScenario
+from kernelnet.learning import local_trainer, search_run
 from kernelnet.learning.goal import Goal
+from kernelnet.learning.known_settings import KNOWN, Choice
 from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.file_system import workbench
+from tests.learning.test_known_settings import sqlite
 from tests.workbench.support import baselineSource, mixture
 
 
@@ -138,9 +141,24 @@ class RoundsTests(TestCase):
         return [capacity for capacity, _ in self.generator.given[before:]]
 
     def test_dealt(self) -> None:
-        """Alone a trainer goes round its tasks; among others its rounds are for those that are dealt to it."""
+        """Alone a trainer goes round its tasks; among others its rounds are for those dealt to it; if all pay alike."""
+        self.patch(self.local._selection, "ended", lambda scenario, paid: None)
         self.assertEqual(sorted(self.build(3)), [20, 40, 60])
         self.assertEqual(self.build(3, place=1, among=3), [40] * 3)
+
+    def test_returns(self) -> None:
+        """Where nothing is found any more there are fewer rounds, until somebody finds something better there."""
+        self.patch(self.local._selection, "ended", self.paying(self.local._selection.ended))
+        self.assertEqual(self.build(16).count(20), 8)
+        rules, digest = self.scenario.workbench.digest, self.scenario.traceDigest
+        claim = Report("file_system", rules, "t", digest, {"capacity": 40}, "e", {})
+        manifest = Manifest("0" * 64, "0" * 64, "x", "file_system", report=claim)
+        peers = Component("news", manifest=manifest)
+        self.assertIn(40, self.build(3, parents=[peers]))
+
+    def paying(self, ended: Any) -> Any:
+        """Only the task of 20 blocks pays."""
+        return lambda scenario, paid: ended(scenario, scenario.settings["capacity"] == 20)
 
     def test_status(self) -> None:
         """The status tells what was measured on the task since the start, how good the best is, and of what ended."""
@@ -201,3 +219,42 @@ class RoundsTests(TestCase):
         given = self.generator.given
         self.assertEqual(len({id(memory) for _, memory in given[:3] + given[-3:]}), 3)
         self.assertEqual(len(self.local._memories._memories[True]), 2)
+
+
+class KnownFirstTests(TestCase):
+    @inlineCallbacks
+    def test_once(self) -> Any:
+        """On a new task known settings come before any search, once; later what peers have shared since, once each."""
+        local = IntegratedKernelTrainer("file_system", [sqlite(Path(self.mktemp()))], Search(evaluations=8), seed=1)
+        self.addCleanup(local.stop)
+        asked: list[tuple[bool, list[Component]]] = []
+
+        def chosen(scenario: IScenario, generator: object, shared: list[Component], **options: Any) -> Choice:
+            asked.append((generator is not None, shared))
+            return Choice(None, "no", None, 0, 0, 0, 0.0)
+
+        self.patch(local_trainer, "choose", chosen)
+        yield local.start()
+        manifest = Manifest("0" * 64, "0" * 64, "file_system/full/2", "file_system")
+        peers = Component("a", wasm=b"a", manifest=manifest)
+        other = Component("b", wasm=b"b", manifest=Manifest("0" * 64, "0" * 64, "x", "security"))
+        scenario = local._selection.choose(Goal("file_system", 1.0))
+        self.patch(local._selection, "choose", lambda goal: scenario)
+        for shared in ([], [], [peers, other], [peers, other]):
+            yield local.build(Goal("file_system", 60.0, shared=[Carrier(one, "AI_2") for one in shared]))
+        self.assertEqual(asked, [(True, []), (False, [peers])])
+
+    @inlineCallbacks
+    def test_published(self) -> Any:
+        """What passes the guard is the first that is built, without a search."""
+        local = IntegratedKernelTrainer(
+            "file_system", [sqlite(Path(self.mktemp()))], Search(evaluations=8), author="me"
+        )
+        self.addCleanup(local.stop)
+        yield local.start()
+        scenario = local._selection._installed["file_system"].scenario(local._selection._traces[0], {"capacity": 30})
+        self.patch(local._selection, "choose", lambda goal: scenario)
+        component = yield local.build(Goal("file_system", 60.0))
+        self.assertEqual(component.manifest.generator, KNOWN)
+        self.assertTrue(component.id.startswith("me-"))
+        self.assertIsNone(local._run)

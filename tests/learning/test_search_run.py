@@ -12,7 +12,8 @@ from zope.interface import implementer
 from kernelnet.artifacts import Candidate, Hint
 from kernelnet.interfaces import IComponentGenerator, IProblem, IWorkbench
 from kernelnet.learning.goal import Goal
-from kernelnet.learning.search_run import MAX_SEARCH_PARENTS, SearchMemories, SearchRun, bestKnown
+from kernelnet.learning.search_run import MAX_SEARCH_PARENTS, SearchMemories, SearchRun
+from kernelnet.learning.tasks import bestKnown
 from kernelnet.plugins import available
 from tests.learning.support import STUBBORN, AcceptedTestCase
 from tests.workbench.support import baselineSource

@@ -41,6 +41,9 @@ PATIENCE = 0.25
 RECENT_STEPS = 30
 """Number of a family's last steps by which it is judged what it pays."""
 
+FIRST_STEPS = 6
+"""Number of steps that a family is given at once which comes while a search goes on."""
+
 
 class Bandit:
     """
@@ -67,6 +70,15 @@ class Bandit:
             return poorest
         return max(arms, key=lambda arm: (self._pays(arm), -spent[arm]))
 
+    def add(self) -> None:
+        """One more arm, which is given some steps at once: as if it had had all but these of what is its floor."""
+        # The x that is an equal share of all that has been spent, x itself included.
+        floor = sum(self.spent) * EQUAL_SHARE / (len(self.spent) + 1 - EQUAL_SHARE)
+        steps = [cost for last in self._last for cost, _ in last]
+        usual = sum(steps) / len(steps) if steps else 0.0
+        self.spent.append(max(0.0, floor - FIRST_STEPS * usual))
+        self._last.append(deque(maxlen=RECENT_STEPS))
+
     def reward(self, arm: int, cost: float, gain: float) -> None:
         """@param cost, gain: of one step; not negative."""
         self.spent[arm] += cost
@@ -85,6 +97,9 @@ class Bandit:
 CONVERGED_AFTER = 500
 """Number of measurements without anything better after which a search has converged: the next begins afresh."""
 
+MAX_FAMILIES = 16
+"""Maximum number of families that a search has had: beyond it the next begins afresh."""
+
 MAX_MEASUREMENTS = 20_000
 """Maximum number that is remembered of a task, for the sake of memory."""
 
@@ -94,7 +109,8 @@ class _Search:
 
     def __init__(self, families: Sequence[Family], costs: list[float]) -> None:
         """@param costs: of the steps so far, in the order in which they ended; those of steps to come are appended."""
-        self.families = families
+        self.families = list(families)
+        self._gone: set[int] = set()
         self._costs, self._ended = costs, 0
         self._underWay: deque[tuple[int, int, float, Callable[[], None]]] = deque()
         self.bandit = Bandit(len(families))
@@ -104,8 +120,27 @@ class _Search:
 
     def isWorthGoingOn(self, families: Sequence[Family]) -> bool:
         """Whether it is of these families, and hasn't converged."""
-        names, ours = ([family.name for family in some] for some in (families, self.families))
-        return names == ours and self.idle < CONVERGED_AFTER and self.measured < MAX_MEASUREMENTS
+        names, ours = ([family.name for family in some if not family.isGuest] for some in (families, self.families))
+        guests = {family.name for family in [*families, *self.families] if family.isGuest}
+        return (
+            names == ours
+            and len(ours) + len(guests) <= MAX_FAMILIES
+            and self.idle < CONVERGED_AFTER
+            and self.measured < MAX_MEASUREMENTS
+        )
+
+    def receive(self, families: Sequence[Family], metered: Metered) -> None:
+        """Go on, with new guests, and without those that went; what these have found is kept."""
+        for family in self.families:
+            family.goOn(metered)
+        names = [family.name for family in self.families]
+        for family in families:
+            if family.name not in names:
+                family.start(metered, random.Random(f"{metered.problem.seed} {family.name}"))
+                self.families.append(family)
+                self.bandit.add()
+        staying = {family.name for family in families}
+        self._gone = {arm for arm, family in enumerate(self.families) if family.name not in staying}
 
     def trySuggested(self) -> None:
         """
@@ -124,7 +159,7 @@ class _Search:
         @return: whether there is anything left to do.
         """
         while len(self._underWay) < UNDER_WAY and not metered.over():
-            able = [arm for arm, family in enumerate(self.families) if not family.waits()]
+            able = [a for a, family in enumerate(self.families) if a not in self._gone and not family.waits()]
             if not able:
                 break
             arm = self.bandit.choose([arm for arm, *_ in self._underWay], able)
@@ -165,6 +200,7 @@ class _Search:
             # The very first is no gain of its family's: any other would have been first as well.
             gain = self.lowest / best[0].loss - 1 if self.lowest < math.inf else 0.0
             self.lowest, self.idle = best[0].loss, 0
+        self.families[arm].heard(gain)
         # A step that measured nothing costs something too: all of it may be known already.
         self.bandit.reward(arm, max(cost, 1e-3), gain)
 
@@ -210,8 +246,7 @@ def search(
             if not getattr(problem, "parents", ()):
                 ours.trySuggested()
         else:
-            for family in ours.families:
-                family.goOn(metered)
+            ours.receive(families, metered)
         generation = 0
         while families and not metered.over() and ours.step(metered, told):
             metered.tell(generation)
@@ -219,6 +254,9 @@ def search(
         ours.end(metered, told)
         ours.reference = metered.reference
         found: list[Scored] = [one for family in ours.families for one in family.found(FINALISTS)]
+        lowest = min((one.loss for one in found), default=math.inf)
+        for family in ours.families:
+            family.tell(bool(best := family.found(1)) and best[0].loss <= lowest)
         return choose(metered, found)
     except BaseException:
         # Steps of it may be under way for good.

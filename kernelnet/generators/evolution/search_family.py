@@ -247,11 +247,13 @@ class Family:
     @ivar name: for people, and to tell families apart.
     @ivar evaluations: how many it has made.
     @cvar repeats: whether the same seed and measurements make it do the same.
+    @cvar isGuest: whether it came from elsewhere, and may come and go while a search goes on.
     """
 
     name = ""
     evaluations = 0
     repeats = True
+    isGuest = False
 
     def start(self, metered: Metered, rng: random.Random) -> None:
         """Begin; nothing is measured yet.  All randomness comes from C{rng}."""
@@ -283,6 +285,12 @@ class Family:
         @return: ends the step, when all of it is measured; steps are ended in the order in which they were begun.
         """
         raise NotImplementedError
+
+    def heard(self, gain: float) -> None:
+        """Hear by how much the step that ended has made the best of all better: C{before / now - 1}; mostly 0."""
+
+    def tell(self, isBest: bool) -> None:
+        """Tell the trainer at the end of a search what there is to tell.  @param isBest: whether the best is of it."""
 
     def found(self, count: int) -> list[Scored]:
         """The best so far, at most C{count}, best first, and no two of the same scores."""

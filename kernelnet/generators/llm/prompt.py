@@ -16,9 +16,9 @@ from enum import StrEnum
 
 import msgspec
 
+from kernelnet.families import BEGIN, END, MAX_PARAMETERS
 from kernelnet.generators.llm.answer import Message
-from kernelnet.generators.templates.marked_source import EXAMPLE, MAX_PARAMETERS
-from kernelnet.generators.templates.parameters import BEGIN, END
+from kernelnet.generators.templates.marked_source import EXAMPLE
 from kernelnet.interfaces import IProblem
 from kernelnet.untrusted import plain
 

@@ -18,23 +18,15 @@ import math
 import re
 from collections.abc import Mapping
 
-from kernelnet.generators.templates.parameters import BEGIN, END, Parameter, Template
+from kernelnet.families import BEGIN, END, LINE, MAX_PARAMETERS
+from kernelnet.generators.templates.parameters import Parameter, Template
 
-__all__ = ["EXAMPLE", "MAX_PARAMETERS", "MarkError", "marked"]
-
-MAX_PARAMETERS = 32
-"""Maximum number of marked numbers in a source."""
+__all__ = ["EXAMPLE", "MarkError", "marked"]
 
 EXAMPLE = "#define HALF_LIFE 64.0 /* 1..4096 log: requests until a count halves */"
 """A line as it should be, for whoever got one wrong."""
 
 _MAX_MEANING = 200
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_LINE = re.compile(
-    rf"#define\s+([A-Za-z_]\w{{0,63}})\s+({_NUMBER})\s*"
-    rf"/\*\s*({_NUMBER})\s*\.\.\s*({_NUMBER})((?:[ ,]+(?:whole|log|zero))*)\s*:\s*(.*?)\s*\*/",
-    re.ASCII,
-)
 
 
 class MarkError(ValueError):
@@ -77,7 +69,7 @@ def marked(source: str, workbench: str, name: str = "marked") -> Template | None
 
 
 def _parameter(line: str, number: int) -> tuple[Parameter, float]:
-    found = _LINE.fullmatch(line)
+    found = LINE.fullmatch(line)
     if found is None:
         raise MarkError(f"line {number} is no parameter: {line[:80]!r}; one is such as {EXAMPLE}")
     name, value, least, most = found[1], *(float(text) for text in found.group(2, 3, 4))

@@ -38,7 +38,7 @@ class VectorFamily(IslandFamily[Vector]):
         template = self._template
         for component in self.problem.parents:
             vector = template.vector(component.manifest and component.manifest.parameters)
-            if vector is not None:
+            if vector is not None and template.isOf(component):
                 self._parents[component.digest] = vector
                 yield vector
         yield from self.suggested()

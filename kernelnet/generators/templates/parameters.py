@@ -8,22 +8,23 @@ C{end parameters}; what stands there is replaced.  What is published says of eac
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kernelnet.artifacts import Candidate, Component
+from kernelnet.families import BEGIN, END, Family, familyOf
 from kernelnet.generators.evolution.pattern_seeds import Numbers
 from kernelnet.interfaces import IProblem
 from kernelnet.untrusted import finite
+from kernelnet.workbench.abi import Abi
 
-__all__ = ["BEGIN", "END", "Parameter", "Template", "Vector"]
+__all__ = ["Parameter", "Template", "Vector", "knownSettings"]
 
 Vector = tuple[float, ...]
 """One value for each parameter of a template."""
-
-BEGIN, END = "/* begin parameters", "/* end parameters */\n"
-"""Beginning of the comment before the parameters, and the line after them."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,16 @@ class Template:
 
     def fits(self, problem: IProblem) -> bool:
         """Whether it makes components for a problem."""
-        abis = {each.identifier for each in problem.abis}
-        return problem.workbench == self.workbench and (not self.abi or self.abi in abis)
+        return self.isFor(problem.workbench, problem.abis)
+
+    def isFor(self, workbench: str, abis: Sequence[Abi]) -> bool:
+        """The same for all problems of a workbench with these ABIs."""
+        return workbench == self.workbench and (not self.abi or self.abi in {each.identifier for each in abis})
+
+    @functools.cached_property
+    def family(self) -> Family | None:
+        """Family of all that is made of it."""
+        return familyOf(self.bake(self.known[0]))
 
     def normalized(self, values: Sequence[float]) -> Vector:
         """The nearest vector within the ranges."""
@@ -127,6 +136,11 @@ class Template:
             return None
         found = [finite(number) for number in numbers]
         return None if None in found else self.normalized([number or 0.0 for number in found])
+
+    def isOf(self, component: Component) -> bool:
+        """Whether a component's numbers may be of this template: its source says no other names for them."""
+        family = familyOf(component.implementation)
+        return family is None or [each.name for each in family.parameters] == [each.name for each in self.parameters]
 
     def bake(self, vector: Sequence[float]) -> str:
         """The C source with the parameters built in, as it is published."""
@@ -153,3 +167,10 @@ class Template:
     def _source(self, parameters: str) -> str:
         text = self.text
         return text[: text.index(BEGIN)] + parameters + text[text.index(END) + len(END) :]
+
+
+def knownSettings(template: Template) -> list[tuple[str | bytes, Candidate]]:
+    """A template's known vectors; see `kernelnet.interfaces.IKnowingGenerator`."""
+    tunable = template.tunable()
+    vectors = map(template.normalized, template.known)
+    return [(tunable, Candidate(template.bake(v), (), v, template.describe(v))) for v in vectors]

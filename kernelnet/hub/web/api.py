@@ -25,6 +25,7 @@ from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views import components, patterns, sessions
+from kernelnet.hub.views.families import Families
 from kernelnet.hub.views.overview import overview
 from kernelnet.hub.views.progress import Progress
 from kernelnet.hub.web.task_words import withWords
@@ -58,7 +59,7 @@ class Sources:
 
     @param received: number of messages since the start, by type.
     @param wallClock: Unix seconds.
-    @ivar traffic: the last minutes of the hub; C{progress}: of the components.
+    @ivar traffic: the last minutes of the hub; C{progress}: of the components; C{families}: of these.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Sources:
             log=log, connections=connections, status=status, received=received, clock=clock, wallClock=wallClock
         )
         self.progress = Progress()
+        self.families = Families()
 
 
 def answerTo(sources: Sources, path: tuple[str, ...], arguments: Arguments) -> Deferred[Any]:
@@ -262,6 +264,11 @@ def _patterns(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     return sources.log.read(lambda reader: {"patterns": patterns.patterns(reader, kind, limit)})
 
 
+def _families(sources: Sources, arguments: Mapping[str, Any]) -> Any:
+    head = sources.log.head
+    return sources.log.read(lambda reader: {"families": sources.families.told(reader, head)})
+
+
 def _progress(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     head, searches = sources.log.head, _searches(sources, arguments)
 
@@ -340,6 +347,7 @@ _RESOURCES: dict[str, tuple[Callable[[Sources, Mapping[str, Any]], Any], dict[st
         },
     ),
     "progress": (_progress, {"trace_digest": _text, "samples": partial(_upTo, MAX_SAMPLES)}),
+    "families": (_families, {}),
     "overview": (_overview, {}),
     "patterns": (_patterns, {"type": _text, "limit": _limit}),
     "sessions": (

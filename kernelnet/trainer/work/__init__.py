@@ -6,6 +6,7 @@ The work of a trainer: rounds of its own search, and jobs that messages gave to 
   - C{job_queue}: jobs, durable, and whose turn it is
   - C{search_rounds}: the own search, and what of it is shared
   - C{goal_builder}: what a search is given of all that is known here
+  - C{family_selection}: which families of peers a search may take in
   - C{task_partition}: which part of the tasks is this trainer's own
   - C{feature_requests}: what peers ask for, and what we ask them for
   - C{verification}: peers' claims are measured again, and a verdict recorded

@@ -11,6 +11,7 @@ from kernelnet.interfaces import ILocalTrainer
 from kernelnet.learning.goal import Goal
 from kernelnet.trainer.profile import Profile
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
+from kernelnet.trainer.work.family_selection import FamilySelection
 from kernelnet.trainer.work.task_partition import placeAmong
 
 __all__ = ["MAX_BLOCKS", "MAX_PATTERNS", "GoalBuilder"]
@@ -42,6 +43,7 @@ class GoalBuilder:
         self._local = local
         self._knowledge = knowledge
         self._givenAway = givenAway
+        self._families = FamilySelection(profile.aiId, knowledge)
         self._economized: set[str] = set()
 
     def goal(self, seconds: float) -> Goal:
@@ -56,6 +58,8 @@ class GoalBuilder:
             # of all workbenches: the local trainer takes those of the task that is next
             parents=[k.component for k in knowledge.usable()],
             blocks=_inTurn(knowledge.blocks)[:MAX_BLOCKS],
+            carriers=self._families.carriers(),
+            shared=self._families.shared(),
             avoid=self._givenAway(),
             place=place,
             among=among,

@@ -137,6 +137,35 @@ class ApiTests(WebTestCase):
         self.assertEqual((task["chosen_on_train"], task["chosen_on_train_level"]), ("arc", 0.1))
         self.assertEqual((task["best_in_hindsight"], task["best_in_hindsight_level"]), ("sieve", 0.2))
 
+    def test_families(self) -> None:
+        """By family: on how many tasks it is confirmed and the best, by its sources, whatever manifests say."""
+        family = {"digest": "9" * 64, "parameters": [{"name": "A", "least": 0, "most": 9}]}
+        author, peer, other, liar = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3, 4))
+        marks = "/* begin parameters */\n#define A %d /* 0..9: a */\n/* end parameters */\nint %s;\n"
+        for name, level, trace, source, who in (
+            ("a", 0.2, "1", marks % (1, "x"), author),
+            ("b", 0.5, "2", marks % (2, "x"), liar),
+            ("c", 0.4, "2", marks % (2, "y"), author),
+            ("d", 0.9, "3", "int unmarked;", author),
+            ("e", 0.1, "3", marks % (3, "y"), author),
+            ("f", 0.9, "1", marks % (3, "y"), author),
+        ):
+            shared = claiming(name, level, trace=trace * 64)
+            shared["component"]["implementation"] = source
+            shared["component"]["manifest"]["family"] = family
+            who.send("os_component_share", shared)
+            digest = self.ask(f"/api/components/{name}").json["digest"]
+            report = {"component_id": name, "performance": {}, "digest": digest, "verdict": "confirmed"}
+            for one in (peer, other) if name != "f" else ():
+                one.send("performance_report", report)
+        told = self.ask("/api/families").json["families"]
+        keys = ("first", "author", "components", "owners", "tasks", "best")
+        self.assertEqual(
+            [tuple(one[key] for key in keys) for one in told], [("a", "AI_1", 2, 2, 2, 2), ("c", "AI_1", 2, 1, 2, 0)]
+        )
+        self.assertNotIn("9" * 64, [one["family"] for one in told])
+        self.assertEqual(self.ask("/api/families").json["families"], told)
+
     def test_handMadeOfOthers(self) -> None:
         """Where nobody says it of the best component, what is said of the newest other counts."""
         author, *peers = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))

@@ -25,6 +25,7 @@ PATHS = (
     "/api/patterns",
     "/api/sessions",
     "/api/progress",
+    "/api/families",
     "/api/traffic",
     "/api/events",
     "/api/openapi.yaml",

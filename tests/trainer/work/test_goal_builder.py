@@ -2,13 +2,15 @@
 
 from typing import Any
 
+import msgspec
+from msgspec.structs import replace
 from twisted.internet.defer import inlineCallbacks
 
 from kernelnet.artifacts import Pattern
 from kernelnet.message import MessageType
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.work import goal_builder
-from tests.trainer.support import TRACE
+from tests.trainer.support import TRACE, component
 from tests.trainer.work.support import WorkTestCase
 
 T = MessageType
@@ -81,3 +83,22 @@ class PerformanceTests(WorkTestCase):
             cheaper.requirements, {"workbench": "file_system", "trace_digest": TRACE, "settings": {"capacity": 10}}
         )
         self.assertGreater(len(self.local.goals), 2)
+
+
+class FamilyTests(WorkTestCase):
+    @inlineCallbacks
+    def test_carried(self) -> Any:
+        """A peer's component that marks its numbers carries its family into the next search, once it is confirmed."""
+        source = "/* begin parameters */\n#define A 1 /* 0..9: a */\n/* end parameters */\nint x;\n"
+        made = replace(component("marked"), implementation=source)
+        yield self.hear(self.sync(resumed=True))
+        yield self.hear(self.message(T.OS_COMPONENT_SHARE, {"component": msgspec.to_builtins(made)}, sender="AI_3"))
+        self.local.refuted = {"lie"}
+        lie = replace(made, id="lie", implementation=source.replace("x", "y"), wasm=b"lie")
+        yield self.hear(self.message(T.OS_COMPONENT_SHARE, {"component": msgspec.to_builtins(lie)}, sender="AI_3"))
+        yield self.settle()
+        self.local.goals.clear()
+        yield self.settle()
+        (goal,) = self.local.goals
+        self.assertEqual([(one.component.id, one.owner) for one in goal.carriers], [("marked", "AI_3")])
+        self.assertEqual([one.component.id for one in goal.shared], ["marked"])

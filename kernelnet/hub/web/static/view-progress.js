@@ -1,5 +1,5 @@
 import { chart, style } from "./chart.js";
-import { empty, h, level, levelWith, taskLink } from "./dom.js";
+import { empty, h, level, levelWith, table, taskLink } from "./dom.js";
 import { get } from "./live.js";
 
 const CARDS = 24;
@@ -11,14 +11,33 @@ export function progress() {
 }
 
 async function draw() {
-  const { tasks } = await get("/api/progress");
+  const [{ tasks }, { families }] = await Promise.all([get("/api/progress"), get("/api/families")]);
   if (!tasks.length) return empty("Nothing is confirmed yet.", "Here you will see, for each trace, how far what others have confirmed has come on the way from the reference policy to the optimum.");
   const more = tasks.length > most ? h("button", { onclick: () => { most = Infinity; document.dispatchEvent(new Event("redraw")); } }, `all ${tasks.length} tasks`) : null;
   return [
     h("p", {}, "Level: share of the way from the workbench's reference policy (0) to its optimum (1) on held-out data, as those measured it who confirmed it; ± half the width of its interval."),
     h("div", { class: "cards" }, tasks.slice(0, most).map(card)),
     more,
+    ...byFamily(families),
   ].filter(Boolean);
+}
+
+function byFamily(families) {
+  if (!families.length) return [];
+  const number = { number: true };
+  const columns = [
+    ["Family", (one) => h("a", { href: `#/component/${encodeURIComponent(one.first)}` }, one.family.slice(0, 10))],
+    ["First shared by", (one) => one.author, { grow: true }],
+    ["Workbench", (one) => one.workbench, { wide: true }],
+    ["Best on tasks", (one) => one.best, number],
+    ["Confirmed on", (one) => one.tasks, number],
+    ["Owners", (one) => one.owners, number],
+  ];
+  return [
+    h("h2", {}, "By family"),
+    h("p", {}, "Sources that are the same but for their marked numbers. A peer's search takes in a family, and tunes its numbers on its own traces."),
+    table(columns, families.slice(0, CARDS)),
+  ];
 }
 
 function card(task) {

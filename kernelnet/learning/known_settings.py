@@ -1,0 +1,206 @@
+"""
+Known settings first: what ships, what is hand-made and the best few that others shared, tried before any search.
+
+Each is measured once, on train and validation of the trace as it is; the best of each structure is put to the same
+guard as whatever a search finds, until one passes.  Where none does, the hand-made policies are left.  So nobody's word
+counts: what a stranger claims is not looked at, and runs in the sandbox, after the first of what ships here, with no
+more fuel than it may need; one who shares much, under however many names, takes a part of the few places, and nobody
+else's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from kernelnet.artifacts import Candidate, Carrier, Component
+from kernelnet.interfaces import IComponentGenerator, IKnowingGenerator, IScenario
+from kernelnet.learning.acceptance import accept
+from kernelnet.learning.hindsight import bestInHindsight
+from kernelnet.workbench.compiler import compileC
+from kernelnet.workbench.errors import WorkbenchError
+
+__all__ = ["FIRST", "KNOWN", "MAX_FUEL", "MAX_SHARED", "SECONDS", "Choice", "Tried", "choose", "fewOf", "tryKnown"]
+
+MAX_SHARED = 5
+"""Maximum number of shared components that are tried: more of them hardly gain more."""
+
+FINALISTS = 3
+"""
+Maximum number, each of another structure, that are put to the guard one after the other: it asks for more than the luck
+of the luckiest of 10,000.
+"""
+
+FIRST = 8
+"""Number of settings that ship and are tried before anything shared."""
+
+SECONDS = 5.0
+"""Time for trying at most, which takes one mostly: what is not begun by then is left out."""
+
+MAX_FUEL = 30
+"""
+Fuel that what was shared may take, as a multiple of the dearest hand-made policy's: our own dearest takes ten.
+"""
+
+KNOWN = "known"
+"""Generator of a setting that ships, in manifests; of what was shared as well."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """
+    A candidate that was measured.
+
+    @ivar level: over train and validation, each by its number of events; C{score}: on validation.
+    @ivar structure: the same for those that differ in their numbers alone, of what ships.
+    @ivar shared: that it is; C{None}: it ships.
+    """
+
+    candidate: Candidate
+    level: float
+    score: int
+    structure: str | bytes
+    shared: Component | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """
+    Outcome of trying what is known on one task.
+
+    @ivar component: passed the guard; C{None}: a hand-made policy is left.  C{reason}: of the guard, for people.
+    @ivar best: that passed, or else the best; C{None}: nothing could be measured.
+    @ivar tried, failed: numbers of candidates; C{shared}: of those tried, from others.
+    @ivar seconds: that trying took, without the guard.
+    """
+
+    component: Component | None
+    reason: str
+    best: Tried | None
+    tried: int
+    failed: int
+    shared: int
+    seconds: float
+
+
+def fewOf(carriers: Iterable[Carrier], most: int = MAX_SHARED) -> list[Component]:
+    """The first of each owner, then each one's second, at most C{most}; no two of the same module."""
+    byOwner: dict[str, list[Component]] = {}
+    for carrier in carriers:
+        byOwner.setdefault(carrier.owner, []).append(carrier.component)
+    modules: dict[bytes, Component] = {}
+    for rank in zip_longest(*byOwner.values()):
+        for component in filter(None, rank):
+            modules.setdefault(component.wasm, component)
+    return list(modules.values())[:most]
+
+
+def tryKnown(
+    scenario: IScenario,
+    generator: IComponentGenerator | None,
+    shared: Sequence[Component] = (),
+    *,
+    seconds: float = SECONDS,
+    jobs: int = 1,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[list[Tried], int]:
+    """
+    Worker thread.  Measure what ships, then what was shared, on train and validation.
+
+    @param generator: whose known settings are tried, if it is an `IKnowingGenerator`; C{None}: only what was shared.
+    @param seconds: see `SECONDS`.
+    @return: what was measured, best first; and the number of those that failed.
+    """
+    bench = scenario.workbench
+    ours = []
+    if generator is not None and IKnowingGenerator.providedBy(generator):
+        ours = list(generator.known(bench.name, bench.abis))
+    hand = scenario.baselines().values()
+    most = MAX_FUEL * max(sum(split.fuel for split in report.splits.values()) for report in hand)
+    modules: dict[str, Future[bytes]] = {}
+
+    def measured(what: str | bytes, candidate: Candidate, component: Component | None) -> Tried | None:
+        if clock() > end:
+            return None
+        wasm = what if isinstance(what, bytes) else modules[what].result()
+        fuel = most if component is not None else None
+        parameters = () if isinstance(what, bytes) else candidate.parameters
+        report = scenario.measure(wasm, upTo="validation", fuel=fuel, parameters=parameters)
+        events = {split: report.splits[split].events for split in ("train", "validation")}
+        level = sum(scenario.developmentLevel(report, split) * events[split] for split in events)
+        level /= max(1, sum(events.values()))
+        return Tried(candidate, level, report.splits["validation"].score, what, component)
+
+    tried: list[Tried] = []
+    failed = 0
+    with ThreadPoolExecutor(jobs, "kernelnet-measuring") as pool:
+        # All of them before anything waits for one.  How long a compiler takes says nothing of a trace.
+        for source in dict.fromkeys(tunable for tunable, _ in ours if isinstance(tunable, str)):
+            modules[source] = pool.submit(compileC, source, bench.headerPath, trusted=True)
+        for future in modules.values():
+            future.exception()
+        end = clock() + seconds
+        every: list[tuple[str | bytes, Candidate, Component | None]] = [(*each, None) for each in ours]
+        # Where there is little time the first settings of each family are tried, and then what others found.
+        every[FIRST:FIRST] = [(one.wasm, _asCandidate(one), one) for one in shared if one.wasm]
+        for asked in [pool.submit(measured, *one) for one in every]:
+            try:
+                one = asked.result()
+            except WorkbenchError:
+                failed += 1
+            else:
+                tried += [one] if one is not None else []
+    return sorted(tried, key=lambda one: -one.level), failed
+
+
+def choose(
+    scenario: IScenario,
+    generator: IComponentGenerator | None,
+    shared: Sequence[Component] = (),
+    *,
+    seconds: float = SECONDS,
+    jobs: int = 1,
+    known: Component | None = None,
+) -> Choice:
+    """
+    Worker thread.  Try what is known, and put the best of it to the guard.
+
+    @param shared: few, the most promising first; see `fewOf`.
+    @param known: see `kernelnet.learning.acceptance.accept`.
+    @raise kernelnet.workbench.errors.ComponentError: a hand-made policy fails.
+    """
+    began = time.monotonic()
+    tried, failed = tryKnown(scenario, generator, shared, seconds=seconds, jobs=jobs)
+    took = time.monotonic() - began
+    counts = len(tried), failed, sum(one.shared is not None for one in tried), took
+    best = tried[0] if tried else None
+    if best is None:
+        return Choice(None, "nothing is known that runs here", None, *counts)
+    hand = bestInHindsight(scenario, "validation")
+    score = scenario.baselines()[hand].splits["validation"].score
+    # On variants it could hardly be otherwise, and these take longer than all that was tried.
+    finalists: dict[str | bytes, Tried] = {}
+    for one in tried:
+        if one.score < score:
+            finalists.setdefault(one.structure, one)
+    if not finalists:
+        told = f"the best of {len(tried)} known settings is no better on validation ({best.score})"
+        return Choice(None, f"{told} than the hand-made policy {hand} ({score})", best, *counts)
+    reasons: list[str] = []
+    for one in list(finalists.values())[:FINALISTS]:
+        isOurs = one.shared is None
+        component, reason = accept(scenario, one.candidate, generator=KNOWN, seed=0, known=known, trusted=isOurs)
+        if component is not None:
+            return Choice(component, reason, one, *counts)
+        reasons.append(reason)
+    return Choice(None, reasons[0], best, *counts)
+
+
+def _asCandidate(component: Component) -> Candidate:
+    """A shared component as a candidate for another task: it is its parent."""
+    manifest = component.manifest
+    parameters = tuple(manifest.parameters) if manifest is not None else ()
+    return Candidate(component.implementation, (component.digest,), parameters, component.description[:250])

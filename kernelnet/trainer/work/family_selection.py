@@ -1,0 +1,95 @@
+"""Peers' families that are worth a try: each owner in turn, so that who shares many takes nobody's place."""
+
+from __future__ import annotations
+
+import math
+from itertools import islice, zip_longest
+
+from kernelnet.artifacts import Carrier, Verdict
+from kernelnet.families import familyOf
+from kernelnet.learning.known_settings import MAX_SHARED
+from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownComponent
+
+__all__ = ["MAX_CARRIERS", "MAX_READ", "FamilySelection"]
+
+MAX_CARRIERS = 16
+"""Maximum number for a search, which takes in a few of them: it has forgotten some perhaps."""
+
+MAX_READ = 20
+"""Number of sources that are looked at in one go: each takes some milliseconds of the reactor's."""
+
+
+class FamilySelection:
+    """
+    Families that confirmed components of peers carry.
+
+    Confirmed is what was measured here, and what somebody has confirmed who is not of its author's owner: of a trace
+    that isn't here nothing can be measured, and a family is tried on our own.
+    """
+
+    def __init__(self, aiId: str, knowledge: KnowledgeBase) -> None:
+        self._aiId = aiId
+        self._knowledge = knowledge
+        self._families: dict[str, str | None] = {}
+
+    def carriers(self) -> list[Carrier]:
+        """Of each family the component that was the first here, owners in turn; at most `MAX_CARRIERS`."""
+        knowledge = self._knowledge
+        known = [k for k in knowledge.components.values() if k.workbench is not None and k.source != self._aiId]
+        self._read()
+        ours = {self._families.get(k.digest) for k in knowledge.components.values() if k.source == self._aiId}
+        first: dict[str, KnownComponent] = {}
+        tasks: dict[str, set[bytes | None]] = {}
+        for each in known:
+            family = self._families.get(each.digest)
+            if family is not None and self._isConfirmed(each):
+                first.setdefault(family, each)
+                tasks.setdefault(family, set()).add(each.task)
+        byOwner: dict[str, list[str]] = {}
+        # Those that did well on many tasks come first; among them those that are tuned here already.
+        for family in sorted(first, key=lambda name: (name not in ours, -len(tasks[name]))):
+            byOwner.setdefault(knowledge.voice(first[family].source), []).append(family)
+        found: list[Carrier] = []
+        for rank in zip_longest(*byOwner.values()):
+            for owner, family in zip(byOwner, rank, strict=True):
+                if family is not None and len(found) < MAX_CARRIERS:
+                    found.append(Carrier(first[family].component, owner, family))
+        return found
+
+    def shared(self) -> list[Carrier]:
+        """Of each workbench the best few components, owners in turn, to be tried as they are on tasks of our own."""
+        byOwner: dict[str, dict[str, list[KnownComponent]]] = {}
+        for each in self._knowledge.components.values():
+            if each.workbench is not None and each.source != self._aiId and self._isConfirmed(each):
+                owners = byOwner.setdefault(each.workbench, {})
+                owners.setdefault(self._knowledge.voice(each.source), []).append(each)
+        found: list[Carrier] = []
+        for owners in byOwner.values():
+            best = {
+                owner: sorted(theirs, key=lambda each: -(each.level if each.level is not None else -math.inf))
+                for owner, theirs in owners.items()
+            }
+            ranks = zip_longest(*best.values())
+            turns = (
+                (owner, each) for rank in ranks for owner, each in zip(best, rank, strict=True) if each is not None
+            )
+            found += [Carrier(each.component, owner) for owner, each in islice(turns, MAX_SHARED)]
+        return found
+
+    def _read(self) -> None:
+        """Find out the families of some that weren't looked at before."""
+        here = self._knowledge.components
+        self._families = {digest: family for digest, family in self._families.items() if digest in here}
+        for each in [k for k in here.values() if k.digest not in self._families and k.workbench is not None][:MAX_READ]:
+            family = familyOf(each.component.implementation)
+            self._families[each.digest] = family.digest if family is not None else None
+
+    def _isConfirmed(self, known: KnownComponent) -> bool:
+        if known.verdict in (Verdict.CONFIRMED, Verdict.REFUTED):
+            return known.verdict is Verdict.CONFIRMED
+        knowledge = self._knowledge
+        author = knowledge.voice(known.source)
+        return any(
+            report.verdict is Verdict.CONFIRMED and report.digest == known.digest and knowledge.voice(who) != author
+            for who, report in knowledge.reportsOn(known.id).items()
+        )
