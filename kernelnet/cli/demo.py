@@ -41,7 +41,10 @@ from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["Demo", "DemoError"]
 
-SPECIALIZATIONS = ("file_system", "process_manager", "networking", "performance", "security", "graphics", "general")
+SPECIALIZATIONS = (
+    *("file_system", "process_manager", "networking", "security", "audio", "graphics", "window_manager"),
+    *("performance", "general"),
+)
 
 BESIDE_AGENT = ("process_manager", "general", "graphics")
 """

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import wasmtime
-
 from kernelnet.exporters.errors import ExportError
-from kernelnet.workbench.engine import engine
-from kernelnet.workbench.errors import ComponentError
-from kernelnet.workbench.sandbox import Limits, guarded, loadModule
 
 __all__ = ["Room", "memoryWanted", "refuseGreedy"]
 
@@ -29,6 +24,13 @@ def memoryWanted(wasm: bytes, start: str, arguments: Sequence[float]) -> int:
     @param start: the function that is called first; C{arguments}: of it.
     @raise ExportError: it doesn't start.
     """
+    # Here: who only lists exporters needs no sandbox.
+    import wasmtime
+
+    from kernelnet.workbench.engine import engine
+    from kernelnet.workbench.errors import ComponentError
+    from kernelnet.workbench.sandbox import Limits, guarded, loadModule
+
     module = loadModule(wasm)
     store = wasmtime.Store(engine())
     store.set_limits(memory_size=MOST)
