@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.routing.session_transcripts import addSteps, countNotes, refusal
 from kernelnet.hub.storage.statements.sessions import NewSession, SessionState
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.message import (
@@ -66,10 +66,6 @@ MAX_ACTIVE = 3
 """Maximum number of sessions that an AI works on as a partner."""
 MAX_OFFERS = 4
 """Maximum number of an AI's offers that nobody has taken yet."""
-
-MAX_STEPS = 128
-MAX_TRANSCRIPT = 128 * 1024
-"""Maximum number of a session's steps, and of their bytes of JSON, that are kept: the first."""
 
 MAX_REFUSALS = 16
 """Maximum number of those who have no time for a session that its transcript tells of: there may be thousands."""
@@ -199,7 +195,7 @@ def respond(
             _tell(transaction, [sender], response.session_id, "expired", f"the session is {_outcome(session)}")
         return [], passedOn
     if session.state == "active" and session.partner == sender:
-        _addSteps(transaction, session.id, sender, [*response.transcript, _refusal(sender, response.reason)])
+        addSteps(transaction, session.id, sender, [*response.transcript, refusal(sender, response.reason)])
         _end(transaction, session, "declined", f"by {sender}")
         return [session.initiator], passedOn
     if session.state != "offered" or sender in session.declined:
@@ -207,18 +203,11 @@ def respond(
     declined = [*session.declined, sender]
     transaction.sessions.setDeclined(session.id, declined, transaction.now)
     if len(declined) <= MAX_REFUSALS:
-        _addSteps(transaction, session.id, sender, [_refusal(sender, response.reason)])
+        addSteps(transaction, session.id, sender, [refusal(sender, response.reason)])
     if set(session.invited) <= set(declined):
         _end(transaction, session, "declined", "by all")
         return [session.initiator], passedOn
     return [], passedOn
-
-
-class _Step(Struct):
-    """The part of a step by which a note is known."""
-
-    by: str
-    what: str
 
 
 def _note(
@@ -233,10 +222,9 @@ def _note(
         raise WireProblem("invalid_message", f"the session is {session.state}: a note is taken while it is active")
     if not response.reason.strip() or len(response.reason) > MAX_NOTE:
         raise WireProblem("invalid_message", f"payload: `reason` is the note: 1 to {MAX_NOTE} characters")
-    steps = msgspec.json.decode(transaction.sessions.transcriptOf(session.id) or b"[]", type=list[_Step])
-    if sum(step.what == "note" and step.by == sender for step in steps) >= MAX_NOTES:
+    if countNotes(transaction, session.id, sender) >= MAX_NOTES:
         raise WireProblem("invalid_message", f"a session takes {MAX_NOTES} notes of each of the two: yours are there")
-    if not _addSteps(transaction, session.id, sender, [SessionStep(by=sender, what="note", note=response.reason)]):
+    if not addSteps(transaction, session.id, sender, [SessionStep(by=sender, what="note", note=response.reason)]):
         # One that isn't there counts for nothing: there would be no bound to them.
         raise WireProblem("invalid_message", "no more notes: the session's transcript is full")
     other = session.partner if sender == session.initiator else session.initiator
@@ -263,7 +251,7 @@ def complete(transaction: Transaction, sender: str, sessionId: str, share: Compo
         _tell(transaction, [session.initiator], sessionId, "accepted", "", partner=sender, kind=session.type)
     if session.state == "active" and session.partner == sender:
         transaction.sessions.setComponent(sessionId, share.component.id)
-        _addSteps(transaction, sessionId, sender, share.transcript)
+        addSteps(transaction, sessionId, sender, share.transcript)
         _end(transaction, session, "completed", f"by {sender}")
         transaction.completed.append(sender)
 
@@ -278,38 +266,7 @@ def add(transaction: Transaction, sender: str, sessionId: str, share: ComponentS
     if session is None or sender not in (session.initiator, session.partner):
         return
     if session.state in ("active", "completed"):
-        _addSteps(transaction, sessionId, sender, share.transcript)
-
-
-def _refusal(sender: str, reason: str) -> SessionStep:
-    return SessionStep(by=sender, what="decline", note=reason[:256])
-
-
-def _addSteps(transaction: Transaction, sessionId: str, sender: str, added: Sequence[SessionStep]) -> int:
-    """
-    Keep what C{sender} tells, as far as there is room.
-
-    Whoever it says did its steps, it did them itself: else it could put words into others' mouths.  Only where it began
-    from may be another's, who says nothing there.
-
-    @return: how many are kept: the first.
-    """
-    before = transaction.sessions.transcriptOf(sessionId)
-    steps = msgspec.json.decode(before, type=list[msgspec.Raw]) if before else []
-    size, count = len(before or b""), len(steps)
-    for step in added[: max(0, MAX_STEPS - count)]:
-        if step.what == "start" and step.by != sender:
-            own = msgspec.structs.replace(step, note="")
-        else:
-            own = msgspec.structs.replace(step, by=sender)
-        encoded = msgspec.json.encode(own)
-        size += len(encoded) + 1
-        if size > MAX_TRANSCRIPT:
-            break
-        steps.append(msgspec.Raw(encoded))
-    if before is None or len(steps) > count:
-        transaction.sessions.setTranscript(sessionId, msgspec.json.encode(steps), transaction.now)
-    return len(steps) - count
+        addSteps(transaction, sessionId, sender, share.transcript)
 
 
 def expire(transaction: Transaction) -> int:
@@ -368,7 +325,7 @@ def openFor(reader: Reader, aiId: str) -> list[dict[str, Any]]:
 
 def _decline(transaction: Transaction, session: SessionState, partner: str, reason: str) -> None:
     """In the name of its partner."""
-    _addSteps(transaction, session.id, partner, [_refusal(partner, reason)])
+    addSteps(transaction, session.id, partner, [refusal(partner, reason)])
     _end(transaction, session, "declined", reason)
     recipients = [session.initiator, partner]
     _tell(transaction, recipients, session.id, "declined", reason, partner=partner, kind=session.type)
