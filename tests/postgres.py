@@ -11,6 +11,8 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from unittest import SkipTest
@@ -82,6 +84,24 @@ class Server:
         assert self.process is not None
         self.process.send_signal(signal.SIGQUIT)
         self.process.wait()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It does nothing, and its connections stay."""
+        import psycopg
+
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()").fetchall()
+        assert self.process is not None
+        pids = [self.process.pid, *(pid for (pid,) in rows)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in reversed(pids):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def url(self, name: str) -> str:
         """The address of the database C{name}."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from kernelnet.cli.common import directory, jsonOption, stateOption
 from kernelnet.cli.progress import Tell, progress
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.storage.errors import DatabaseError
-from kernelnet.hub.storage.offline import databaseAt, databaseOf
+from kernelnet.hub.storage.offline import Database, databaseAt, databaseOf
 from kernelnet.hub.storage.sqlite.backup import contentOf, look
 from kernelnet.identity import IdentityError, StateDirectory
 
@@ -72,18 +73,30 @@ def migrate(source: str, target: str) -> None:
         with progress(False) as tell, tempfile.TemporaryDirectory(prefix="kernelnet-migrate-") as scratch:
             first, second = Path(scratch, "from.db"), Path(scratch, "to.db")
             old, new = databaseAt(source, Path(scratch)), databaseAt(target, Path(scratch))
-            made = old.backUp(first, tell)
-            new.take(first, tell)
-            new.backUp(second, tell)
+            with _alone(source, old), _alone(target, new):
+                made = old.backUp(first, tell)
+                new.take(first, tell)
+                new.backUp(second, tell)
             before, after = contentOf(first), contentOf(second)
         if differing := [table for table in before if before[table] != after.get(table)]:
             raise click.ClickException(f"{new} differs from {old} in {', '.join(differing)}: don't use it")
-    except DatabaseError as e:
+    except (DatabaseError, IdentityError) as e:
         raise click.ClickException(str(e)) from None
     rows = sum(count for count, _ in before.values())
     click.echo(
         f"{old} -> {new}: {made['events']} messages, {rows} rows in {len(before)} tables, the same on both sides"
     )
+
+
+@contextmanager
+def _alone(where: str, database: Database) -> Iterator[None]:
+    """A time in which no hub runs on it: what that acknowledged meanwhile would be missing."""
+    state = StateDirectory(Path(where).absolute().parent)
+    with ExitStack() as stack:
+        if "://" not in where and (state.path / control_client.LOCK).exists():
+            stack.callback(state.unlock, state.lock(control_client.LOCK))
+        stack.enter_context(database.alone())
+        yield
 
 
 def _done(

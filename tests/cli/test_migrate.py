@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kernelnet.hub.admin import control_client
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.storage import offline
+from kernelnet.hub.storage.postgres.connection import HUB_LOCK, connect
 from kernelnet.hub.storage.sqlite.backup import contentOf
 from kernelnet.hub.storage.sqlite.offline import OfflineSqlite
 from kernelnet.hub.storage.statements.knowledge import NewComponent
@@ -57,6 +59,17 @@ class MigrateTests(CliTestCase):
             (self.file, "mysql://h/x", "give postgresql://"),
         ):
             self.refused(1, words, "migrate", "--from", source, "--to", target)
+
+    def test_hubRuns(self) -> None:
+        """While a hub runs on either, nothing is moved: what it acknowledges meanwhile would be missing."""
+        lock = StateDirectory(self.folder).lock(control_client.LOCK)
+        self.refused(1, "another process is using", "migrate", "--from", self.file, "--to", self.url)
+        StateDirectory.unlock(lock)
+        with connect(self.url) as connection:
+            connection.execute("SELECT pg_advisory_lock($1)", (HUB_LOCK,))
+            self.refused(1, "another hub uses", "migrate", "--from", self.file, "--to", self.url)
+            self.refused(1, "another hub uses", "migrate", "--from", self.url, "--to", self.folder / "new.db")
+        self.succeed("migrate", "--from", self.file, "--to", self.url)
 
     def test_commands(self) -> None:
         """Commands find the database that the hub of a state directory uses, and back it up and restore it."""

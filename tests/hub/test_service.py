@@ -31,6 +31,7 @@ from kernelnet.hub.admin.control_client import NoHub, call
 from kernelnet.hub.storage import sqlite
 from kernelnet.hub.tap import Options
 from kernelnet.identity import StateDirectory
+from tests.postgres import server
 
 from .support import HubTestCase, aPattern
 
@@ -344,6 +345,26 @@ class ServiceTests(ProcessTestCase):
         self.assertEqual(sorted(os.listdir(self.folder)), ["state"])
         self.assertEqual(hub.state.controlSocket.stat().st_mode & 0o777, 0o600)
         self.assertEqual((hub.state.path / "hub.pid").read_text(), str(hub.process.pid))
+
+
+class FrozenServerTests(ProcessTestCase):
+    def test_end(self) -> None:
+        """A hub whose database server hangs ends in seconds; what it could not commit it has not acknowledged."""
+        url = server().database()
+        hub = self.start("--port", "0", "--dashboard", "off", "--database", url)
+        client = self.connect(hub, "AI_1", protocol=2)
+        client.next("training_sync")
+        client.send("pattern_share", aPattern())
+        client.next("ack")
+        with server().frozen():
+            client.send("pattern_share", aPattern(), id="never")
+            time.sleep(0.5)
+            began = time.monotonic()
+            self.assertEqual(hub.end(), -signal.SIGTERM)
+            self.assertLess(time.monotonic() - began, 12)  # 6 on a machine with time
+        self.assertEqual(client.next("ack", "error")["payload"].get("code"), "shutting_down")
+        self.assertIn("hub stopped", hub.text)
+        self.assertNotIn("Traceback", hub.text)
 
 
 class TakenAwayTests(ProcessTestCase):

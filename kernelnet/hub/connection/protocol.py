@@ -177,19 +177,16 @@ class HubProtocol(LineProtocol):
         works: list[Work] = []
         count = 0
         for count, line in enumerate(lines, 1):  # noqa: B007
-            if line.endswith(b"\r"):
-                line = line[:-1]  # noqa: PLW2901
-            if not line:
-                continue
             if self.closing:
                 break
-            try:
-                work = self._messageReceived(wire.decode(line), len(line))
-            except WireProblem as problem:
-                self._refuse(problem)
-            else:
-                if work is not None:
-                    works.append(work)
+            if line and line != b"\r":
+                try:
+                    work = self._messageReceived(wire.decode(line.removesuffix(b"\r")), len(line))
+                except WireProblem as problem:
+                    self._refuse(problem)
+                else:
+                    if work is not None:
+                        works.append(work)
             if perf_counter() - began > TURN:
                 break
         log, rate = self._context.log, self._context.admission.messageRate
@@ -206,12 +203,18 @@ class HubProtocol(LineProtocol):
         self.charge(perf_counter() - began)
 
     def _nextTurn(self) -> None:
-        """Go on with the lines that there was no time for."""
-        lines, self._unread = self._unread, None
-        if lines:
-            self.linesReceived(lines)
+        self._goOn()
         if self._unread is None:
             self._pressure.release("turn")
+
+    def _goOn(self) -> None:
+        """Deal with the lines that there was no time for."""
+        lines, self._unread = self._unread, None
+        if lines:
+            try:
+                self.linesReceived(lines)
+            except Exception:
+                self.failed(Failure())  # nobody else hears of it, and it would be read no more
 
     def _messageReceived(self, message: NetworkMessage, size: int) -> Work | None:
         if message.sender_id != self.aiId:
@@ -424,10 +427,9 @@ class HubProtocol(LineProtocol):
         if self.closing and self._timer is not None:
             # We have said why, and it took that in time: how the last bytes of TLS went is no news.
             reason = Failure(error.ConnectionDone())
-        self._cancelTimer()
         while self._unread and not self.closing:  # it had said them all before it went
-            lines, self._unread = self._unread, None
-            self.linesReceived(lines)
+            self._goOn()
+        self._cancelTimer()
         self._pressure.stop()
         self.closing = True
         self.reader.stopProducing()

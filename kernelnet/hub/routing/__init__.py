@@ -5,5 +5,5 @@ Meaning of each message, and whom it concerns.
   - `payload_bounds`: how much of a payload is kept, or passed on beside what others said
   - `directory`: the AIs that are known, and which of them can do what
   - `collaboration_sessions`: collaborations, from offer to end
-  - `session_transcripts`: steps and notes that are kept of them
+  - `session_transcripts`: steps that those who take part in one tell
 """

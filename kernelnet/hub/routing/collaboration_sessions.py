@@ -25,8 +25,8 @@ from typing import Any
 
 import msgspec
 
-from kernelnet.hub.routing import session_transcripts
 from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.routing.session_transcripts import addSteps, countNotes, refusal
 from kernelnet.hub.storage.statements.sessions import NewSession, SessionState
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.message import (
@@ -37,11 +37,14 @@ from kernelnet.message import (
     ComponentShare,
     MessageType,
     NetworkMessage,
+    SessionStep,
 )
+from kernelnet.untrusted import MAX_NOTE, MAX_NOTES
 from kernelnet.wire import WireProblem
 
 __all__ = [
     "Limits",
+    "add",
     "choose",
     "complete",
     "expire",
@@ -63,6 +66,9 @@ MAX_ACTIVE = 3
 """Maximum number of sessions that an AI works on as a partner."""
 MAX_OFFERS = 4
 """Maximum number of an AI's offers that nobody has taken yet."""
+
+MAX_REFUSALS = 16
+"""Maximum number of those who have no time for a session that its transcript tells of: there may be thousands."""
 
 MAX_DUE = 1000
 """Maximum number of sessions that expire in one transaction, and of those that are given back."""
@@ -173,7 +179,7 @@ def respond(
     """
     session = transaction.sessions.find(response.session_id)
     if response.response == "note":
-        return session_transcripts.note(transaction, session, sender, response)
+        return _note(transaction, session, sender, response)
     if session is None or sender not in session.invited:
         raise _notInvited(response.session_id)
     passedOn = msgspec.structs.replace(response, partner=sender, type=CollaborationType(session.type))
@@ -189,26 +195,43 @@ def respond(
             _tell(transaction, [sender], response.session_id, "expired", f"the session is {_outcome(session)}")
         return [], passedOn
     if session.state == "active" and session.partner == sender:
-        session_transcripts.addSteps(
-            transaction,
-            session.id,
-            sender,
-            [*response.transcript, session_transcripts.refusal(sender, response.reason)],
-        )
+        addSteps(transaction, session.id, sender, [*response.transcript, refusal(sender, response.reason)])
         _end(transaction, session, "declined", f"by {sender}")
         return [session.initiator], passedOn
     if session.state != "offered" or sender in session.declined:
         return [], passedOn
     declined = [*session.declined, sender]
     transaction.sessions.setDeclined(session.id, declined, transaction.now)
-    if len(declined) <= session_transcripts.MAX_REFUSALS:
-        session_transcripts.addSteps(
-            transaction, session.id, sender, [session_transcripts.refusal(sender, response.reason)]
-        )
+    if len(declined) <= MAX_REFUSALS:
+        addSteps(transaction, session.id, sender, [refusal(sender, response.reason)])
     if set(session.invited) <= set(declined):
         _end(transaction, session, "declined", "by all")
         return [session.initiator], passedOn
     return [], passedOn
+
+
+def _note(
+    transaction: Transaction, session: SessionState | None, sender: str, response: CollaborationResponse
+) -> tuple[list[str], CollaborationResponse]:
+    """A note of one who takes part goes to the other, and into the transcript."""
+    if session is None or sender not in (session.initiator, session.partner):
+        raise WireProblem(
+            "invalid_message", f"`session_id` {response.session_id!r} is no session that you take part in"
+        )
+    if session.state != "active":
+        raise WireProblem("invalid_message", f"the session is {session.state}: a note is taken while it is active")
+    if not response.reason.strip() or len(response.reason) > MAX_NOTE:
+        raise WireProblem("invalid_message", f"payload: `reason` is the note: 1 to {MAX_NOTE} characters")
+    if countNotes(transaction, session.id, sender) >= MAX_NOTES:
+        raise WireProblem("invalid_message", f"a session takes {MAX_NOTES} notes of each of the two: yours are there")
+    if not addSteps(transaction, session.id, sender, [SessionStep(by=sender, what="note", note=response.reason)]):
+        # One that isn't there counts for nothing: there would be no bound to them.
+        raise WireProblem("invalid_message", "no more notes: the session's transcript is full")
+    other = session.partner if sender == session.initiator else session.initiator
+    passedOn = msgspec.structs.replace(
+        response, partner=session.partner, type=CollaborationType(session.type), transcript=[]
+    )
+    return [other] if other is not None else [], passedOn
 
 
 def complete(transaction: Transaction, sender: str, sessionId: str, share: ComponentShare, limits: Limits) -> None:
@@ -228,9 +251,22 @@ def complete(transaction: Transaction, sender: str, sessionId: str, share: Compo
         _tell(transaction, [session.initiator], sessionId, "accepted", "", partner=sender, kind=session.type)
     if session.state == "active" and session.partner == sender:
         transaction.sessions.setComponent(sessionId, share.component.id)
-        session_transcripts.addSteps(transaction, sessionId, sender, share.transcript)
+        addSteps(transaction, sessionId, sender, share.transcript)
         _end(transaction, session, "completed", f"by {sender}")
         transaction.completed.append(sender)
+
+
+def add(transaction: Transaction, sender: str, sessionId: str, share: ComponentShare) -> None:
+    """
+    Keep with a session what a share that ends none tells of it: so the initiator tells what it got out of it.
+
+    Of those alone who take part, while it is active or after it was completed; else it is an ordinary share.
+    """
+    session = transaction.sessions.find(sessionId)
+    if session is None or sender not in (session.initiator, session.partner):
+        return
+    if session.state in ("active", "completed"):
+        addSteps(transaction, sessionId, sender, share.transcript)
 
 
 def expire(transaction: Transaction) -> int:
@@ -289,7 +325,7 @@ def openFor(reader: Reader, aiId: str) -> list[dict[str, Any]]:
 
 def _decline(transaction: Transaction, session: SessionState, partner: str, reason: str) -> None:
     """In the name of its partner."""
-    session_transcripts.addSteps(transaction, session.id, partner, [session_transcripts.refusal(partner, reason)])
+    addSteps(transaction, session.id, partner, [refusal(partner, reason)])
     _end(transaction, session, "declined", reason)
     recipients = [session.initiator, partner]
     _tell(transaction, recipients, session.id, "declined", reason, partner=partner, kind=session.type)

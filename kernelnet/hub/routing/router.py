@@ -29,7 +29,7 @@ import msgspec
 
 from kernelnet import wire
 from kernelnet.artifacts import PerformanceReport
-from kernelnet.hub.routing import collaboration_sessions, payload_bounds, session_transcripts
+from kernelnet.hub.routing import collaboration_sessions, payload_bounds
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage.integrity import digest, digestOf
 from kernelnet.hub.storage.log_pages import Event
@@ -283,7 +283,7 @@ class Router:
             )
         elif share.session_id is not None and share.transcript:
             shared.first.append(
-                partial(session_transcripts.add, sender=message.sender_id, sessionId=share.session_id, share=share)
+                partial(collaboration_sessions.add, sender=message.sender_id, sessionId=share.session_id, share=share)
             )
         return shared
 

@@ -15,6 +15,7 @@ from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Tell
 from kernelnet.hub.storage.sqlite.offline import OfflineSqlite
 from kernelnet.hub.storage.transaction import Reader, Transaction
+from kernelnet.identity.secret import writeSecret
 
 __all__ = ["Database", "checkChoice", "databaseAt", "databaseOf", "remember", "remembered"]
 
@@ -31,6 +32,13 @@ class Database(Protocol):
 
     def exists(self) -> bool:
         """Whether a hub has ever used it."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """
+        A time in which no hub uses it, on whichever machine; for a file its state directory's lock does that.
+
+        @raise DatabaseBusy: one does.
+        """
 
     def reading(self) -> AbstractContextManager[Reader]:
         """
@@ -84,11 +92,21 @@ class Database(Protocol):
 
 
 def remembered(folder: Path) -> str | None:
-    """The address of the server's database that the hub of the state directory C{folder} uses; C{None}: a file."""
+    """
+    The address of the server's database that the hub of the state directory C{folder} uses; C{None}: a file.
+
+    @raise DatabaseError: it can't be told: without it all would look lost.
+    """
+    path = folder / URL
     try:
-        return (folder / URL).read_text("utf-8").strip() or None
-    except OSError:
+        said = path.read_bytes().decode("utf-8", "replace").strip()
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as e:
+        raise DatabaseError(f"can't read {path}, which says what database the hub uses: {e.strerror}") from None
+    if "://" not in said or not said.isprintable() or "\ufffd" in said:
+        raise DatabaseError(f"{path} is spoiled: it must hold one line, postgresql://… of the hub's database")
+    return said
 
 
 def checkChoice(folder: Path, url: str | None) -> None:
@@ -114,8 +132,17 @@ def checkChoice(folder: Path, url: str | None) -> None:
 
 
 def remember(folder: Path, url: str) -> None:
-    """Write down that the hub of a state directory uses the database at C{url}."""
-    (folder / URL).write_text(f"{url}\n", "utf-8")
+    """
+    Write down that the hub of a state directory uses the database at C{url}.
+
+    @raise DatabaseError: it can't be written, and stays what it was.
+    """
+    if remembered(folder) == url:
+        return
+    try:
+        writeSecret(folder / URL, f"{url}\n".encode())
+    except OSError as e:
+        raise DatabaseError(f"can't write {folder / URL}: {e.strerror}") from None
 
 
 def databaseOf(folder: Path) -> Database:

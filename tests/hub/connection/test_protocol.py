@@ -440,6 +440,64 @@ class ShareTests(HubTestCase):
             self.hub.clock.advance(0.01)
         self.assertEqual([row.messageId for row in self.hub.logged()], ["m0", "other", "m1", "m2", "m3", "m4", "m5"])
 
+    def test_emptyLines(self) -> None:
+        """Lines with nothing in them take their time, too."""
+        self.patch(protocol, "TURN", 0.0)
+        author = self.hub.connect("AI_1")
+        author.raw(b"\n" * 9 + self.chunk(author))
+        self.assertEqual(self.hub.logged(), [])
+        self.hub.clock.pump([0.01] * 20)
+        self.assertEqual(len(self.hub.logged()), 5)
+
+    def spoiled(self) -> None:
+        """The hub fails with the third message."""
+        decode = protocol.wire.decode
+
+        def fails(line: bytes) -> NetworkMessage:
+            if b'"m2"' in line:
+                raise ZeroDivisionError("ours")
+            return decode(line)
+
+        self.patch(protocol, "TURN", 0.0)
+        self.patch(protocol.wire, "decode", fails)
+
+    def test_failingTurn(self) -> None:
+        """A connection on which the hub fails in a later turn is closed: it would be read no more."""
+        self.spoiled()
+        author = self.hub.connect("AI_1")
+        author.raw(self.chunk(author))
+        self.hub.clock.pump([0.01] * 9)
+        self.assertEqual(author.errors(), ["shutting_down"])
+        self.assertTrue(author.closing)
+        author.leave()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual([row.messageId for row in self.hub.logged()], ["m0", "m1"])
+
+    def test_failingAtTheEnd(self) -> None:
+        """One that was lost meanwhile is gone all the same."""
+        self.spoiled()
+        author = self.hub.connect("AI_1")
+        author.raw(self.chunk(author))
+        author.leave()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertNotIn("AI_1", self.hub.connections.byId)
+        self.hub.connect("AI_1")
+
+    def test_takenOver(self) -> None:
+        """What a connection had no turn for is dropped when another takes its place, which says it again."""
+        self.patch(protocol, "TURN", 0.0)
+        author = self.hub.connect("AI_1")
+        chunk = self.chunk(author)
+        author.raw(chunk)
+        again = self.hub.client("AI_1")
+        again.hello()
+        again.raw(chunk)
+        author.leave()
+        self.hub.clock.pump([0.01] * 12)
+        self.assertEqual([row.messageId for row in self.hub.logged()], [f"m{i}" for i in range(5)])
+        acked = [id_ for ack in again.payloads("ack") for id_, _ in ack["acked"]]
+        self.assertEqual(acked, [f"m{i}" for i in range(5)])
+
     def test_saidAll(self) -> None:
         """Who says much and goes at once has said it."""
         self.patch(protocol, "TURN", 0.0)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
+from urllib.parse import unquote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -66,8 +67,10 @@ def checkUrl(url: str) -> None:
 
     @raise DatabaseError: it is none, or has a password, which everybody would see who may list processes.
     """
-    if not re.match(r"postgres(ql)?://", url):
-        raise DatabaseError(f"{url!r} is no address of a database: give postgresql://USER@HOST:PORT/NAME")
+    if not re.match(r"postgres(ql)?://", url) or " " in url or not url.isprintable():
+        raise DatabaseError(
+            f"{withoutPassword(url)!r} is no address of a database: give postgresql://USER@HOST:PORT/NAME"
+        )
     try:
         found = conninfo_to_dict(url)
     except psycopg.Error as e:
@@ -81,7 +84,11 @@ def checkUrl(url: str) -> None:
 
 def withoutPassword(url: str) -> str:
     """The address C{url} for eyes and logs."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:…@", re.sub(r"(password=)[^&\s]*", r"\1…", url))
+
+    def hidden(match: re.Match[str]) -> str:
+        return f"{match[1]}=…" if "password" in unquote(match[1]).lower() else match[0]
+
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:…@", re.sub(r"([^?&=\s]+)=[^&\s]*", hidden, url))
 
 
 def argumentsFor(url: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import psycopg
 from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
 from kernelnet.hub.storage.integrity import Damaged, Tell
 from kernelnet.hub.storage.postgres import backup, checks
-from kernelnet.hub.storage.postgres.connection import Connection, checkUrl, connect, setUpReader, withoutPassword
+from kernelnet.hub.storage.postgres.connection import Connection, checkUrl, connect, lock, setUpReader, withoutPassword
 from kernelnet.hub.storage.postgres.errors import unusable
 from kernelnet.hub.storage.postgres.schema import checkVersion, prepare
 from kernelnet.hub.storage.postgres.transaction import PostgresReader, PostgresTransaction
@@ -44,6 +44,15 @@ class OfflinePostgres:
         return True
 
     @contextmanager
+    def alone(self) -> Iterator[None]:
+        try:
+            with connect(self._url) as connection:
+                lock(connection, self._url)
+                yield
+        except psycopg.Error as error:
+            raise unusable(self._url, error) from None
+
+    @contextmanager
     def reading(self) -> Iterator[Reader]:
         with self._connection() as connection:
             setUpReader(connection)
@@ -61,7 +70,11 @@ class OfflinePostgres:
             raise unusable(self._url, error) from None
 
     def write(self, function: Callable[[Transaction], T], now: float) -> T:
-        prepare(self._url)
+        with self.alone():
+            prepare(self._url)
+            return self._write(function, now)
+
+    def _write(self, function: Callable[[Transaction], T], now: float) -> T:
         with self._connection() as connection:
             transaction = PostgresTransaction(connection, now)
             transaction.begin()
@@ -75,6 +88,10 @@ class OfflinePostgres:
 
     def restore(self, file: Path, tell: Tell) -> dict[str, Any]:
         look(file)
+        with self.alone():
+            return self._restore(file, tell)
+
+    def _restore(self, file: Path, tell: Tell) -> dict[str, Any]:
         prepare(self._url)
         made = backup.Prepared(self._url, self._folder, file, tell)
         try:

@@ -34,6 +34,10 @@ class OfflineSqlite:
         return self._path.exists()
 
     @contextmanager
+    def alone(self) -> Iterator[None]:
+        yield  # a file is of one machine
+
+    @contextmanager
     def reading(self) -> Iterator[Reader]:
         path = self._path
         version = newest = max(schemas())

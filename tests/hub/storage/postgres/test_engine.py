@@ -152,11 +152,16 @@ class BoundTests(PostgresTestCase):
 class UrlTests(SynchronousTestCase):
     def test_password(self) -> None:
         """A password in the address is refused, and shown nowhere."""
-        for url in ("postgresql://me:secret@h/x", "postgres://me@h/x?password=secret"):
+        for url in (
+            "postgresql://me:secret@h/x",
+            "postgres://me@h/x?password=secret",
+            "postgres://me@h/x?%70assword=secret",
+        ):
             with self.assertRaisesRegex(DatabaseError, "PGPASSFILE") as raised:
                 checkUrl(url)
             self.assertNotIn("secret", str(raised.exception))
             self.assertNotIn("secret", withoutPassword(url))
+        self.assertNotIn("secret", withoutPassword("postgres://me@h/x?sslmode=require&sslpassword=secret"))
 
     def test_other(self) -> None:
         """What is no address of a PostgreSQL database is told, with the right form."""
@@ -165,7 +170,11 @@ class UrlTests(SynchronousTestCase):
                 checkUrl(url)
         with self.assertRaisesRegex(DatabaseError, "no address of a database"):
             checkUrl("postgresql://h/x?nonsense=1")
+        for odd in ("\n", " ", "\0", "\udce9", "\x1b"):
+            with self.assertRaisesRegex(DatabaseError, "give postgresql://"):
+                checkUrl(f"postgresql://h/x{odd}y")
         checkUrl("postgresql://me@h:5432/x?sslmode=verify-full")
+        checkUrl("postgresql://m%20e@h/größe")
 
 
 class SchemaTests(SynchronousTestCase):

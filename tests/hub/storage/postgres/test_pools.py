@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from kernelnet.hub.storage.postgres import PostgresEngine, connect
+from kernelnet.hub.storage.postgres import PostgresEngine
 from tests.hub.storage.conformance.support import NOW, FunctionWork, appends
 from tests.postgres import server
 
@@ -36,21 +32,6 @@ class PoolTestCase(TestCase):
 
     def append(self, messageId: str) -> Deferred[Any]:
         return self.engine.commit([FunctionWork(appends("a", messageId))], NOW)
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """The server does nothing, and its connections stay."""
-        with connect(self.url) as connection:
-            rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()").fetchall()
-        assert self.server.process is not None
-        pids = [self.server.process.pid, *(pid for (pid,) in rows)]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for pid in reversed(pids):
-                os.kill(pid, signal.SIGCONT)
 
 
 class PoolTests(PoolTestCase):
@@ -90,13 +71,13 @@ class FrozenTests(PoolTestCase):
 
     async def test_close(self) -> None:
         """A hub's end waits for no server that says nothing."""
-        with self.frozen():
+        with self.server.frozen():
             self.assertLess(self.closed(), 4)
         self.flushLoggedErrors()
 
     async def test_closeAtWork(self) -> None:
         """Neither in the middle of a commit, nor of a question."""
-        with self.frozen():
+        with self.server.frozen():
             works = [
                 self.append("m"),
                 self.engine.read(lambda reader: reader.tokens.ids()),
