@@ -62,6 +62,7 @@ def searched(task: IScenario, calls: Sequence[AudioScenario], options: argparse.
             isUnseen = call.trace in options.unseen
             report = call.measure(component.wasm) if component else call.baselines()[hand]
             costs[call.trace].append(costOf(report, isUnseen))
+        print("   ", ", ".join(f"{name} {each[-1]:.1f}" for name, each in costs.items()), flush=True)
     for call in calls:
         isUnseen = call.trace in options.unseen
         by = {name: costOf(report, isUnseen) for name, report in call.baselines().items()}
