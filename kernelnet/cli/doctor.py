@@ -26,7 +26,7 @@ from kernelnet.cli.progress import Tell, progress
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.auth import certificates
 from kernelnet.hub.storage import disk_space
-from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
 from kernelnet.hub.storage.offline import databaseOf
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.web.server import DEFAULT_PORT
@@ -249,6 +249,10 @@ def _database(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
             yield Finding("database", "note", f"no hub has ever run in {state.path}", "twistd kernelhub starts one")
             return
         found = database.examine(tell)
+    except DatabaseBusy as error:
+        advice = "wait for it, or see to its server; a hub that runs goes on by itself"
+        yield Finding("database", "bad", str(error), advice)
+        return
     except DatabaseError as error:
         advice = "go back to a backup (kernelnet restore FILE), or move the file away: the hub then begins anew"
         yield Finding("database", "bad", str(error), advice)

@@ -62,7 +62,8 @@ def restore(file: Path, state: Path | None, asJson: bool) -> None:
 @click.command()
 @click.option("--from", "source", required=True, metavar="DATABASE", help="a hub's file, or postgresql://…")
 @click.option("--to", "target", required=True, metavar="DATABASE", help="the same; nothing may be there yet")
-def migrate(source: str, target: str) -> None:
+@jsonOption
+def migrate(source: str, target: str, asJson: bool) -> None:
     """
     Move a hub's database from an SQLite file to a PostgreSQL server, or back.
 
@@ -70,7 +71,7 @@ def migrate(source: str, target: str) -> None:
     ended leaves nothing: begin anew.
     """
     try:
-        with progress(False) as tell, tempfile.TemporaryDirectory(prefix="kernelnet-migrate-") as scratch:
+        with progress(asJson) as tell, tempfile.TemporaryDirectory(prefix="kernelnet-migrate-") as scratch:
             first, second = Path(scratch, "from.db"), Path(scratch, "to.db")
             old, new = databaseAt(source, Path(scratch)), databaseAt(target, Path(scratch))
             with _alone(source, old), _alone(target, new):
@@ -83,6 +84,9 @@ def migrate(source: str, target: str) -> None:
     except (DatabaseError, IdentityError) as e:
         raise click.ClickException(str(e)) from None
     rows = sum(count for count, _ in before.values())
+    if asJson:
+        click.echo(json.dumps({"from": str(old), "to": str(new), "events": made["events"], "rows": rows}, indent=2))
+        return
     click.echo(
         f"{old} -> {new}: {made['events']} messages, {rows} rows in {len(before)} tables, the same on both sides"
     )

@@ -126,8 +126,8 @@ def checkChoice(folder: Path, url: str | None) -> None:
         )
     if (folder / DATABASE).exists():
         raise DatabaseError(
-            f"the hub of {folder} has used {folder / DATABASE}: make a backup of it (kernelnet backup FILE), move it "
-            "away, start the hub with --database, and go back to it (kernelnet restore FILE)"
+            f"the hub of {folder} has used {folder / DATABASE}: move what it holds by kernelnet migrate, if that is not "
+            "done yet, and then that file away"
         )
 
 

@@ -451,7 +451,7 @@ class ShareTests(HubTestCase):
 
     def spoiled(self) -> None:
         """The hub fails with the third message."""
-        decode = protocol.wire.decode
+        decode = wire.decode
 
         def fails(line: bytes) -> NetworkMessage:
             if b'"m2"' in line:
@@ -459,7 +459,7 @@ class ShareTests(HubTestCase):
             return decode(line)
 
         self.patch(protocol, "TURN", 0.0)
-        self.patch(protocol.wire, "decode", fails)
+        self.patch(wire, "decode", fails)
 
     def test_failingTurn(self) -> None:
         """A connection on which the hub fails in a later turn is closed: it would be read no more."""

@@ -57,7 +57,7 @@ def backUp(source: Path, file: Path, tell: Tell = silent) -> dict[str, Any]:
     if file.exists():
         raise DatabaseError(f"{file} is there already: give another name")
     if not source.exists():
-        raise DatabaseError(f"there is no database {source} to back up")
+        raise DatabaseError(f"there is no database {source}")
     scratch = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         makePrivate(scratch)
