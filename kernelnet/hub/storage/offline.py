@@ -126,8 +126,8 @@ def checkChoice(folder: Path, url: str | None) -> None:
         )
     if (folder / DATABASE).exists():
         raise DatabaseError(
-            f"the hub of {folder} has used {folder / DATABASE}: move what it holds by kernelnet migrate, if that is not "
-            "done yet, and then that file away"
+            f"the hub of {folder} has used {folder / DATABASE}: move what it holds by kernelnet migrate, if "
+            "that is not done yet, and then that file away"
         )
 
 
