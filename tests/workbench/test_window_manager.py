@@ -133,6 +133,33 @@ class ByHandTests(Case):
             held = scenario.reference().splits["held_out"].score
             self.assertLessEqual(abs(held - expected), len(frames) // 100)
 
+    def test_android(self) -> None:
+        """Android's resampling goes on for half of the last gap: 4 of 8 ms, and is short by what lies beyond."""
+        scenario = self.scenario(STEADY)
+        trace = scenario.machine.trace
+        ages = trace.frames[trace.ends["validation"] :, 1].astype(int)
+        expected = sum(int(0.625 * (age + 16_667 - 4000) + 1e-6) for age in ages.tolist())
+        off = scenario.baselines()["android"].splits["held_out"].score
+        self.assertLessEqual(abs(off - expected), len(ages) // 100)
+
+    def test_steadyOthers(self) -> None:
+        """Lines, parabolas and smoothing that has settled are right about a pointer that keeps its velocity."""
+        reports = self.scenario(STEADY).baselines()
+        for name in ("line", "parabola", "kalman", "double_exponential", "reckon_tuned"):
+            found = reports[name].splits["held_out"].metrics["p95_millipixels"]
+            # A tuned gain of 0.94 is short by a sixteenth of up to 22 pixels.
+            self.assertLessEqual(found, 1200 if name.endswith("tuned") else 8, name)
+
+    def test_accelerated(self) -> None:
+        """Two pixels faster each sample: three points make the parabola that it goes on with; a line falls behind."""
+        samples: list[Sample] = []
+        for _ in range(60):
+            samples += [(300_000, 0.0, 0.0), *[(8000, 2.0 * step + 1, 0.0) for step in range(40)]]
+        held = {name: report.splits["held_out"].metrics for name, report in self.scenario(samples).baselines().items()}
+        # The truth is on straight lines between samples, a quarter of a pixel inside of the parabola at most.
+        self.assertLessEqual(held["parabola"]["median_millipixels"], 250)
+        self.assertGreater(held["reckon"]["median_millipixels"], 3000)
+
     def test_counts(self) -> None:
         """Every frame counts of a pointer that is always followed; they are 16667 us apart."""
         trace = self.scenario(STEADY).machine.trace

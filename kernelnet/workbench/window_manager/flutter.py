@@ -64,7 +64,7 @@ def readFlutter(path: Path, samples: Samples) -> None:
                 raise TraceError(path, None, f"event {found}: time goes back to {time:g} us", "it should go on")
             samples.at(round(time), x, y)
             if len(account.first) < MAX_FIRST:
-                account.first.append((f"event {found}", f"{change} at {time:g} us: {x:g} right, {y:g} down"))
+                account.first.append((f"event {found}", f"{change} at {time:.0f} us: {x:g} right, {y:g} down"))
             pointer = which if change in ("down", "move") else pointer
         if change in _GONE:
             samples.lift()
