@@ -36,6 +36,7 @@ class FairQueue:
         self._times: dict[str, float] = {}
         self._guesses: dict[str, float] = {}
         self._turns: list[tuple[float, int, str]] = []
+        self._places: dict[str, int] = {}
         self._now = 0.0
         self._count = 0
         self._most = REMEMBERED
@@ -52,9 +53,19 @@ class FairQueue:
         self._add(work).append(work)
 
     def putBack(self, works: Iterable[Work]) -> None:
-        """These were taken last and not done: have them wait before all others of their authors, in this order."""
+        """
+        These were taken last and not done: have them wait before all others of their authors, in this order.
+
+        They cost nothing yet; call it before `charge`.
+        """
+        authors = set()
         for work in reversed([*works]):
             self._add(work).appendleft(work)
+            if author := work.author:
+                self._times[author] -= self._guesses.get(author, FIRST_GUESS)
+                authors.add(author)
+        for author in sorted(authors):
+            self._wait(author, self._times[author])
 
     def sizeOf(self, author: str) -> int:
         """The bytes of its works that wait."""
@@ -71,7 +82,9 @@ class FairQueue:
         spent: dict[str, float] = {}
         aside: list[tuple[float, int, str]] = []
         while self._turns and len(taken) < count and total <= size:
-            turn = at, _, author = heappop(self._turns)
+            turn = at, place, author = heappop(self._turns)
+            if self._places.get(author) != place:  # it got another
+                continue
             time = self._times.get(author, 0.0)
             if author and at < time:  # its works cost more than was thought
                 self._wait(author, time)
@@ -93,8 +106,8 @@ class FairQueue:
             if queue:
                 self._wait(author, self._times[author] if author else -1.0)
             else:
-                del self._queues[author], self._sizes[author]
-            if author and not self._turns and not aside:
+                del self._queues[author], self._sizes[author], self._places[author]
+            if author and not self._queues:
                 self._now = self._times[author]  # all is done
         for turn in aside:
             heappush(self._turns, turn)
@@ -138,4 +151,5 @@ class FairQueue:
 
     def _wait(self, author: str, time: float) -> None:
         self._count += 1
+        self._places[author] = self._count
         heappush(self._turns, (time, self._count, author))

@@ -48,6 +48,24 @@ class FairQueueTests(SynchronousTestCase):
             found += author
         self.assertAlmostEqual(found.count("b") / found.count("a"), 10, delta=1)
 
+    def test_putBack(self) -> None:
+        """Works that were taken and not done cost nothing: all have the same time, whatever one takes."""
+        costs = {"a": 200e-6, "b": 200e-6, "c": 200e-6, "d": 200e-6, "light": 50e-6, "slow": 5e-3}
+        self.put(*(author for author in costs for _ in range(3000)))
+        had = dict.fromkeys(costs, 0.0)
+        for _ in range(60):
+            taken = self.queue.take(2000, 10**9, 0.003)
+            done, spent = 0, 0.0
+            while done < len(taken) and spent < 0.01:
+                spent += costs[taken[done].author]
+                done += 1
+            self.queue.putBack(taken[done:])
+            for one in taken[:done]:
+                self.queue.charge(one.author, costs[one.author])
+                had[one.author] += costs[one.author]
+        self.assertLess(max(had.values()) / min(had.values()), 1.3, had)
+        self.assertLess(len(self.queue._turns), 1000)
+
     def test_each(self) -> None:
         """Of one author no more is taken at once than it may take in seconds; others, and the hub, have their turns."""
         self.put(*"a" * 100, "b", *[""] * 3, *"b")
