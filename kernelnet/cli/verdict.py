@@ -40,7 +40,7 @@ def verdict(found: Sequence[Outcome], first: float | None = None) -> list[str]:
     lines = ["; ".join(parts) + "."]
     unsure = [one for one in better if not one.isSure and one.gained is not None]
     if unsure:
-        lines.append(f"{_of(len(unsure), len(better))} by less than the interval, which may be luck.")
+        lines[0] += f" {_of(len(unsure), len(better))} by less than the interval, which may be luck."
     if len(better) < len(compared):
         lines.append(f"Nothing that was learned is better elsewhere: {_handMade(compared)}.")
     if unknown := len(found) - len(compared):
