@@ -19,7 +19,7 @@ class DocumentTests(SynchronousTestCase):
         wanted = config["options"]["install_requires"].split("\n")
         for extra in config["options.extras_require"].values():
             wanted += extra.split("\n")
-        named = {re.split(r"[ <>=~!;]", name)[0] for name in wanted if name and not name.startswith("%")}
+        named = {re.split(r"[\[ <>=~!;]", name)[0] for name in wanted if name and not name.startswith("%")}
         text = (ROOT / "docs" / "explanation" / "dependencies.rst").read_text("utf-8")
         self.assertEqual(set(re.findall(r"^([a-z][\w.-]*) {2,}\S", text, re.MULTILINE)), named)
 
