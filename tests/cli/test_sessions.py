@@ -135,15 +135,15 @@ class SessionsTests(CliTestCase, HubTestCase):
 
     def test_firstConfirmed(self) -> None:
         """When the first component was confirmed by somebody else is in the hub's log."""
-        database = self.hub.sqlite.path
-        self.assertIsNone(firstConfirmed(database))
+        state = self.hub.sqlite.path.parent
+        self.assertIsNone(firstConfirmed(state))
         digest = self.hub.rows("SELECT digest FROM shared_components")[0][0]
         report = {"component_id": "best", "performance": {}, "digest": digest}
         self.author.send("performance_report", {**report, "verdict": "confirmed"})
         self.peer.send("performance_report", {**report, "verdict": "refuted"})
-        self.assertIsNone(firstConfirmed(database))
+        self.assertIsNone(firstConfirmed(state))
         self.peer.send("performance_report", {**report, "verdict": "confirmed"})
-        found = firstConfirmed(database)
+        found = firstConfirmed(state)
         self.assertEqual(found and found[1:], ("best", "AI_2"))
         self.assertEqual(found and found[0].tzinfo, UTC)
         self.assertLess(found[0] if found else datetime.max.replace(tzinfo=UTC), datetime.now(UTC))

@@ -50,7 +50,7 @@ class MistakeTests(SystemTestCase):
         """A workbench that is not installed: the line names those that are."""
         self.port = 1
         trainer = self.trainer("AI_1", "--workbench", "coffee")
-        self.refused(trainer, "unknown workbench 'coffee'; there are: file_system")
+        self.refused(trainer, "unknown workbench 'coffee'; there are: audio, file_system")
 
     def test_dashboard(self) -> None:
         """A dashboard for strangers without TLS, or nowhere: one line each."""
