@@ -52,6 +52,7 @@ ROWS: dict[str, list[str]] = {
     "kernelnet certs show|renew": ["kernelnet certs show", "kernelnet certs renew"],
     "kernelnet verify FILE --ca ca.pem": [],  # tests/cli/test_attestations.py
     "kernelnet backup|restore FILE": ["kernelnet backup copy.db", "kernelnet restore copy.db", "kernelnet doctor"],
+    "kernelnet migrate --from A --to B": ["kernelnet migrate --from copy.db --to moved.db"],
     "twistd kernelhub --help": ["twistd kernelhub --help"],
     "twistd kerneltrainer --help": ["twistd kerneltrainer --help"],
 }
