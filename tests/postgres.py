@@ -19,6 +19,10 @@ from unittest import SkipTest
 
 __all__ = ["Server", "server"]
 
+ROOM = 2 << 30
+"""Bytes that a folder in memory must have."""
+KEPT = 16
+"""Databases, of 8 MB each, that are kept: more than a test makes."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -111,9 +115,12 @@ class Server:
         """The address of a database that is empty."""
         import psycopg
 
-        name = f"test{next(self._numbers)}"
+        number = next(self._numbers)
+        name = f"test{number}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
+            if number >= KEPT:
+                connection.execute(f"DROP DATABASE IF EXISTS test{number - KEPT} WITH (FORCE)".encode())
         return self.url(name)
 
     def _end(self) -> None:
