@@ -11,7 +11,7 @@ from kernelnet.hub.storage import offline
 from kernelnet.hub.storage.postgres.connection import HUB_LOCK, connect
 from kernelnet.hub.storage.sqlite.backup import contentOf
 from kernelnet.hub.storage.sqlite.offline import OfflineSqlite
-from kernelnet.hub.storage.statements.knowledge import NewComponent
+from kernelnet.hub.storage.statements.components import NewComponent
 from kernelnet.hub.storage.transaction import Transaction
 from kernelnet.identity import StateDirectory
 from tests.cli.support import CliTestCase

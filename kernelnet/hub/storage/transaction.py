@@ -17,17 +17,12 @@ from kernelnet import wire
 from kernelnet.hub.storage.log_pages import Event, isNewOnly
 from kernelnet.hub.storage.statements.access import Ais, AisQueries, Tokens, TokensQueries
 from kernelnet.hub.storage.statements.certificates import SigningCertificates, SigningCertificatesQueries
-from kernelnet.hub.storage.statements.knowledge import (
-    Components,
-    ComponentsQueries,
-    Patterns,
-    PatternsQueries,
-    Reports,
-    ReportsQueries,
-)
+from kernelnet.hub.storage.statements.components import Components, ComponentsQueries
 from kernelnet.hub.storage.statements.log import LogQueries, Marks, MarksQueries
 from kernelnet.hub.storage.statements.observations import Observations, ObservationsQueries
 from kernelnet.hub.storage.statements.owners import Owners, OwnersQueries
+from kernelnet.hub.storage.statements.patterns import Patterns, PatternsQueries
+from kernelnet.hub.storage.statements.reports import Reports, ReportsQueries
 from kernelnet.hub.storage.statements.sessions import Sessions, SessionsQueries
 from kernelnet.message import HUB_ID, Hello, MessageType, NetworkMessage
 from kernelnet.wire import WireProblem, newMessageId

@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Struct
 
 from kernelnet.artifacts import Attestation, Component, Manifest, PerformanceReport, Report, Verdict
-from kernelnet.hub.storage.statements.knowledge import COMPONENT_SORTS as SORTS
-from kernelnet.hub.storage.statements.knowledge import COMPONENT_STATES as STATES
-from kernelnet.hub.storage.statements.knowledge import MIN_PREFIX, ComponentKey, StoredComponent
+from kernelnet.hub.storage.statements.components import COMPONENT_SORTS as SORTS
+from kernelnet.hub.storage.statements.components import COMPONENT_STATES as STATES
+from kernelnet.hub.storage.statements.components import MIN_PREFIX, ComponentKey, StoredComponent
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views.confirmations import Confirmation, confirmation, handMade
 from kernelnet.hub.views.projections import MAX_REPORT, describeReport

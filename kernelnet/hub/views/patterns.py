@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from kernelnet.hub.storage.statements.knowledge import StoredPattern
+from kernelnet.hub.storage.statements.patterns import StoredPattern
 from kernelnet.hub.storage.transaction import Reader
 
 __all__ = ["distinctPatterns", "patternTypes", "patterns"]

@@ -17,18 +17,10 @@ from msgspec import UNSET
 
 from kernelnet.artifacts import CodeBlock, Component, Pattern, PerformanceReport, Verdict
 from kernelnet.hub.storage.log_pages import Event
-from kernelnet.hub.storage.statements.knowledge import (
-    ComponentKey,
-    ComponentTurn,
-    NewComponent,
-    NewPattern,
-    NewReport,
-    PatternTurn,
-    StoredComponent,
-    StoredPattern,
-    StoredReport,
-)
+from kernelnet.hub.storage.statements.components import ComponentKey, ComponentTurn, NewComponent, StoredComponent
 from kernelnet.hub.storage.statements.observations import NewObservation, ObservationBounds
+from kernelnet.hub.storage.statements.patterns import NewPattern, PatternTurn, StoredPattern
+from kernelnet.hub.storage.statements.reports import NewReport, StoredReport
 from kernelnet.hub.storage.statements.sessions import SESSION_STATES
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.message import KnowledgeBase, NetworkMessage

@@ -8,20 +8,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.memory.tables import ComponentRow, PatternRow, ReportRow, RulesRow, Tables, VoiceRow
-from kernelnet.hub.storage.statements.knowledge import (
+from kernelnet.hub.storage.statements.components import (
     LOOKS,
     MIN_PREFIX,
     VOICES,
     ComponentKey,
     ComponentTurn,
     NewComponent,
-    NewPattern,
-    NewReport,
-    PatternTurn,
     StoredComponent,
-    StoredPattern,
-    StoredReport,
 )
+from kernelnet.hub.storage.statements.patterns import NewPattern, PatternTurn, StoredPattern
+from kernelnet.hub.storage.statements.reports import NewReport, StoredReport
 
 __all__ = ["MemoryComponents", "MemoryPatterns", "MemoryReports"]
 
@@ -41,7 +38,7 @@ _STATES: dict[str, Callable[[StoredComponent], bool]] = {
 
 
 class MemoryPatterns:
-    """`kernelnet.hub.storage.statements.knowledge.Patterns`."""
+    """`kernelnet.hub.storage.statements.patterns.Patterns`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -82,7 +79,7 @@ class MemoryPatterns:
 
 
 class MemoryComponents:
-    """`kernelnet.hub.storage.statements.knowledge.Components`."""
+    """`kernelnet.hub.storage.statements.components.Components`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -276,7 +273,7 @@ def _state(one: StoredComponent) -> str:
 
 
 class MemoryReports:
-    """`kernelnet.hub.storage.statements.knowledge.Reports`."""
+    """`kernelnet.hub.storage.statements.reports.Reports`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

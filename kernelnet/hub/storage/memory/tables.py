@@ -16,9 +16,11 @@ from typing import NamedTuple, TypeVar
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.statements.access import StoredAi, StoredToken
 from kernelnet.hub.storage.statements.certificates import StoredCertificate
-from kernelnet.hub.storage.statements.knowledge import NewPattern, NewReport, StoredComponent
+from kernelnet.hub.storage.statements.components import StoredComponent
 from kernelnet.hub.storage.statements.log import Mark
 from kernelnet.hub.storage.statements.observations import NewObservation
+from kernelnet.hub.storage.statements.patterns import NewPattern
+from kernelnet.hub.storage.statements.reports import NewReport
 
 __all__ = [
     "ComponentRow",

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.sql.execution import Execute, Put, inPieces, marks, upsert
 from kernelnet.hub.storage.sql.owners import IS_OLDER, OWNER, VOICE, countVerdicts, followRules
-from kernelnet.hub.storage.statements.knowledge import (
+from kernelnet.hub.storage.statements.components import (
     LOOKS,
     MIN_PREFIX,
     ComponentKey,
@@ -52,7 +52,7 @@ _STATES = {
 
 
 class SqlComponents:
-    """`kernelnet.hub.storage.statements.knowledge.Components`."""
+    """`kernelnet.hub.storage.statements.components.Components`."""
 
     __slots__ = ("_execute", "_put")
 

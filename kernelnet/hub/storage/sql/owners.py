@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.sql.execution import Execute, upsert
-from kernelnet.hub.storage.statements.knowledge import VOICES
+from kernelnet.hub.storage.statements.components import VOICES
 
 __all__ = ["IS_OLDER", "OF_REPORT", "OWNER", "VOICE", "SqlOwners", "countAll", "countVerdicts", "followRules"]
 

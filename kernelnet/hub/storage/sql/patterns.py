@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.sql.execution import Execute, Put, upsert
 from kernelnet.hub.storage.sql.owners import OWNER
-from kernelnet.hub.storage.statements.knowledge import NewPattern, PatternTurn, StoredPattern
+from kernelnet.hub.storage.statements.patterns import NewPattern, PatternTurn, StoredPattern
 
 __all__ = ["SqlPatterns"]
 
@@ -19,7 +19,7 @@ _PATTERN = "SELECT ai_id, confidence, seq, timestamp, body FROM shared_patterns"
 
 
 class SqlPatterns:
-    """`kernelnet.hub.storage.statements.knowledge.Patterns`."""
+    """`kernelnet.hub.storage.statements.patterns.Patterns`."""
 
     __slots__ = ("_execute", "_put")
 

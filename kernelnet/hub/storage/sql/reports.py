@@ -6,7 +6,7 @@ from kernelnet.artifacts import Verdict
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.sql.execution import Execute, Put, upsert
 from kernelnet.hub.storage.sql.owners import OWNER, VOICE
-from kernelnet.hub.storage.statements.knowledge import NewReport, StoredReport
+from kernelnet.hub.storage.statements.reports import NewReport, StoredReport
 
 __all__ = ["SqlReports"]
 
@@ -18,7 +18,7 @@ _REPORT = "SELECT ai_id, verdict, timestamp, body FROM performance_reports"
 
 
 class SqlReports:
-    """`kernelnet.hub.storage.statements.knowledge.Reports`."""
+    """`kernelnet.hub.storage.statements.reports.Reports`."""
 
     __slots__ = ("_execute", "_put")
 

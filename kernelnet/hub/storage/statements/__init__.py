@@ -19,6 +19,8 @@ Modules:
   - `owners`: owners of AIs, by whom votes are counted
   - `certificates`: certificates of the keys that AIs sign their verdicts with
   - `sessions`: collaborations
-  - `knowledge`: patterns, components and reports
+  - `patterns`: patterns that were shared
+  - `components`: components and building blocks, and what verdicts say about them
+  - `reports`: reports on components
   - `observations`: components at work, which no verdict depends on
 """

@@ -9,15 +9,11 @@ from typing import Any
 from kernelnet.hub.storage.engine import Engine
 from kernelnet.hub.storage.statements.access import StoredAi, StoredToken
 from kernelnet.hub.storage.statements.certificates import StoredCertificate
-from kernelnet.hub.storage.statements.knowledge import (
-    COMPONENT_SORTS,
-    COMPONENT_STATES,
-    NewComponent,
-    NewPattern,
-    NewReport,
-)
+from kernelnet.hub.storage.statements.components import COMPONENT_SORTS, COMPONENT_STATES, NewComponent
 from kernelnet.hub.storage.statements.log import Mark
 from kernelnet.hub.storage.statements.observations import NewObservation, ObservationBounds
+from kernelnet.hub.storage.statements.patterns import NewPattern
+from kernelnet.hub.storage.statements.reports import NewReport
 from kernelnet.hub.storage.statements.sessions import NewSession
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from tests.hub.databases import InMemory, onEveryEngine

@@ -8,8 +8,10 @@ from typing import Any
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.storage import group_commit
 from kernelnet.hub.storage.statements.access import StoredAi, StoredToken
-from kernelnet.hub.storage.statements.knowledge import NewComponent, NewPattern, NewReport
+from kernelnet.hub.storage.statements.components import NewComponent
 from kernelnet.hub.storage.statements.log import Mark
+from kernelnet.hub.storage.statements.patterns import NewPattern
+from kernelnet.hub.storage.statements.reports import NewReport
 from kernelnet.hub.storage.statements.sessions import NewSession
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.message import Hello, MessageType

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kernelnet.hub.storage.log_pages import Event
-from kernelnet.hub.storage.statements.knowledge import (
+from kernelnet.hub.storage.statements.components import (
     COMPONENT_SORTS,
     COMPONENT_STATES,
     LOOKS,
@@ -14,9 +14,9 @@ from kernelnet.hub.storage.statements.knowledge import (
     ComponentsQueries,
     ComponentTurn,
     NewComponent,
-    NewReport,
     StoredComponent,
 )
+from kernelnet.hub.storage.statements.reports import NewReport
 from kernelnet.hub.storage.transaction import Transaction
 from tests.hub.databases import onEveryEngine
 from tests.hub.storage.conformance.support import EngineTestCase, append

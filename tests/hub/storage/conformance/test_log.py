@@ -7,7 +7,7 @@ from typing import Any
 from kernelnet import wire
 from kernelnet.hub.storage import integrity, log_pages
 from kernelnet.hub.storage.log_pages import Event
-from kernelnet.hub.storage.statements.knowledge import NewComponent
+from kernelnet.hub.storage.statements.components import NewComponent
 from kernelnet.hub.storage.statements.log import Confirmation, EventHeader
 from kernelnet.hub.storage.transaction import Transaction
 from kernelnet.message import MessageType

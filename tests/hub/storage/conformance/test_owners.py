@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kernelnet.hub.storage.statements.certificates import StoredCertificate
-from kernelnet.hub.storage.statements.knowledge import NewPattern, NewReport
+from kernelnet.hub.storage.statements.patterns import NewPattern
+from kernelnet.hub.storage.statements.reports import NewReport
 from kernelnet.hub.storage.transaction import Transaction
 from tests.hub.databases import onEveryEngine
 from tests.hub.storage.conformance.support import NOW, EngineTestCase, append

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernelnet.hub.storage.log_pages import Event
-from kernelnet.hub.storage.statements.knowledge import NewPattern, PatternTurn, StoredPattern
+from kernelnet.hub.storage.statements.patterns import NewPattern, PatternTurn, StoredPattern
 from kernelnet.hub.storage.transaction import Transaction
 from tests.hub.databases import onEveryEngine
 from tests.hub.storage.conformance.support import EngineTestCase, append

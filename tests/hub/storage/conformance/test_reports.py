@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernelnet.hub.storage.statements.knowledge import NewReport, StoredReport
+from kernelnet.hub.storage.statements.reports import NewReport, StoredReport
 from kernelnet.hub.storage.transaction import Transaction
 from tests.hub.databases import onEveryEngine
 from tests.hub.storage.conformance.support import EngineTestCase, append

@@ -16,7 +16,7 @@ from kernelnet.hub.storage.postgres import connection as connections
 from kernelnet.hub.storage.postgres.connection import checkUrl, connect, withoutPassword
 from kernelnet.hub.storage.postgres.transaction import PostgresTransaction
 from kernelnet.hub.storage.sqlite import schemas as sqliteSchemas
-from kernelnet.hub.storage.statements.knowledge import NewPattern
+from kernelnet.hub.storage.statements.patterns import NewPattern
 from kernelnet.hub.storage.transaction import Transaction
 from tests.hub.databases import OnPostgres, OnSqlite
 from tests.hub.storage.conformance.support import NOW, EngineTestCase, FunctionWork, append, appends

@@ -1,4 +1,4 @@
-"""Patterns, components and reports: the projections of what was shared."""
+"""Components and building blocks that were shared, and what verdicts say about them."""
 
 from __future__ import annotations
 
@@ -20,91 +20,8 @@ __all__ = [
     "Components",
     "ComponentsQueries",
     "NewComponent",
-    "NewPattern",
-    "NewReport",
-    "PatternTurn",
-    "Patterns",
-    "PatternsQueries",
-    "Reports",
-    "ReportsQueries",
     "StoredComponent",
-    "StoredPattern",
-    "StoredReport",
 ]
-
-# --- patterns
-
-
-class NewPattern(Struct, frozen=True, gc=False):
-    """A pattern that is shared by C{author}; C{body}: all of it as JSON."""
-
-    author: str
-    id: str
-    type: str
-    confidence: float
-    specialization: str
-    timestamp: str
-    body: bytes
-
-
-class StoredPattern(NamedTuple):
-    """The newest version of an author's pattern; C{seq}: of the message it came with."""
-
-    author: str
-    confidence: float
-    seq: int
-    timestamp: str
-    body: bytes
-
-
-class PatternTurn(NamedTuple):
-    """The place of a pattern where authors take turns (`PatternsQueries.inTurn`)."""
-
-    turn: int
-    confidence: float
-    seq: int
-
-
-class PatternsQueries(Protocol):
-    """Questions about patterns.  "Best first" is by confidence, then by seq, both descending."""
-
-    def after(self, key: tuple[float, int] | None) -> Iterator[StoredPattern]:
-        """All, best first; C{key}: only those with a lower (confidence, seq)."""
-
-    def inTurn(self, each: int, key: PatternTurn | None, limit: int) -> Iterator[tuple[PatternTurn, StoredPattern]]:
-        """
-        The first C{limit} where voices (`Owners`) take turns: each has its best C{each} in turn 0, the next in turn 1,
-        and so on; within a turn best first.
-
-        @param key: only those that stand behind it.
-        """
-
-    def best(self, type: str | None, limit: int, maxBytes: int) -> list[StoredPattern]:
-        """
-        The C{limit} best whose body is of C{maxBytes} at most.
-
-        @param type: of this type only; C{None}: of all.
-        """
-
-    def types(self, limit: int) -> list[str]:
-        """The types there are patterns of, each once, by id; the first C{limit}."""
-
-    def count(self) -> int:
-        """The number of them."""
-
-
-class Patterns(PatternsQueries, Protocol):
-    """Changes to patterns."""
-
-    def put(self, event: Event, pattern: NewPattern) -> None:
-        """
-        Store what came with C{event}, in the place of what the same author had under the same id.
-
-        It may be written later in the transaction, together with others.
-        """
-
-
-# --- components
 
 COMPONENT_SORTS = ("level", "confirmed", "newest")
 """
@@ -345,71 +262,4 @@ class Components(ComponentsQueries, Protocol):
         Of the `VOICES` newest (by seq) on that feature, of an owner the newest alone, those rules come in force that
         most are for; of as many those that are, else those of the newest.  But what was among the installed in the last
         `setRules` stays in force.  C{olderRules} of the components with this feature is set as by `countVerdicts`.
-        """
-
-
-# --- reports
-
-
-class NewReport(Struct, frozen=True, gc=False):
-    """
-    A report that C{reporter} made.
-
-    @ivar digest: of the component it is about; C{""} where it names none.
-    @ivar verdict: C{confirmed}, C{refuted}, C{unmeasurable}; C{None}: the author's own figures.
-    """
-
-    reporter: str
-    componentId: str
-    digest: str
-    verdict: str | None
-    timestamp: str
-    body: bytes
-
-
-class StoredReport(NamedTuple):
-    """The newest report of an AI on a component's id and digest."""
-
-    reporter: str
-    verdict: str | None
-    timestamp: str
-    body: bytes
-
-
-class ReportsQueries(Protocol):
-    """Questions about reports."""
-
-    def ofComponent(self, componentId: str, limit: int, below: int) -> list[StoredReport]:
-        """The newest C{limit} on components of this id with a body of less than C{below} bytes, by seq descending."""
-
-    def onDigest(self, digest: str, limit: int, below: int) -> list[StoredReport]:
-        """The same by digest."""
-
-    def confirming(self, digest: str, author: str, limit: int, below: int) -> list[StoredReport]:
-        """
-        Of each voice (`Owners`) but C{author}'s the newest on this digest with the verdict C{confirmed} and a body of
-        less than C{below} bytes; the newest C{limit}, by seq descending.
-        """
-
-    def idsOn(self, digest: str, reporter: str, without: str, limit: int) -> int:
-        """The number of component ids but C{without} that C{reporter} has reports with this digest on, to C{limit}."""
-
-    def verdicts(self, digest: str, author: str) -> list[tuple[str, str, str | None]]:
-        """(reporter, verdict, its owner) of those on this digest with a verdict, but of C{author}'s voice; by seq."""
-
-    def lastConfirmation(self) -> str | None:
-        """The C{timestamp} of the newest (by seq) with the verdict C{confirmed}; C{None}: there is none."""
-
-    def count(self) -> int:
-        """The number of them."""
-
-
-class Reports(ReportsQueries, Protocol):
-    """Changes to reports."""
-
-    def put(self, event: Event, report: NewReport) -> None:
-        """
-        Store what came with C{event}, in the place of what the same AI had on the same component id and digest.
-
-        It may be written later in the transaction, together with others.
         """
