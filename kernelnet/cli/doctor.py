@@ -193,7 +193,8 @@ def _certificate(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
         yield Finding("certificate", "note", str(error), "a hub that starts makes what is missing of its own")
         return
     left = shown["days_left"]
-    text = f"for {', '.join(shown['names'])}, {left} days left"
+    names, day = ", ".join(shown["names"]), shown["expires"][:10]
+    text = f"for {names}, expired on {day}" if left < 0 else f"for {names}, {left} days left"
     if left < 0:
         yield Finding("certificate", "bad", text, "trainers refuse it: kernelnet certs renew")
     elif left < LEAST_DAYS:

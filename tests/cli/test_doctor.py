@@ -119,10 +119,11 @@ class DoctorTests(CliTestCase, HubTestCase):
     def test_certificate(self) -> None:
         """A certificate that has ended is bad, one that ends soon a note; both say how to renew it."""
         for days, state, code in ((-1, "bad", 1), (5, "note", 0), (300, "good", 0)):
-            shown = {"days_left": days, "names": ["localhost"]}
+            shown = {"days_left": days, "names": ["localhost"], "expires": "2026-11-28T10:00:00Z"}
             self.patch(certificates, "offlineShow", lambda path, now, shown=shown: shown)
             found = self.found(code)["certificate"]
             self.assertEqual(found["state"], state)
+            self.assertEqual("expired on 2026-11-28" in found["text"], days < 0)
             if state != "good":
                 self.assertIn("kernelnet certs renew", found["advice"])
 

@@ -169,9 +169,9 @@ class CertificateTests(SystemTestCase):
         self.assertIn("not from the CA", line)
 
     def test_expired(self) -> None:
-        """A certificate that has expired: the same."""
+        """A certificate that has expired: the same, and since when."""
         state = self.made("expired", datetime.now(UTC) - timedelta(days=500), [])
-        self.assertIn("certificate", self.refused(state, state.caCertificate))
+        self.assertIn("its certificate expired on", self.refused(state, state.caCertificate))
 
     def test_otherName(self) -> None:
         """A certificate for another name: the same."""

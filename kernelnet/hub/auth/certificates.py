@@ -5,7 +5,7 @@ The certificate that a running hub shows: of its own CA or of the operator's PKI
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +129,8 @@ class HubCertificates:
             self._state.ownRoot.unlink(missing_ok=True)
 
     def start(self) -> None:
-        """Look once a day."""
+        """Say if its end is near, and look once a day."""
+        self._warnOfEnd()
         self._job.start(CHECK_EVERY, now=False)
 
     def stop(self) -> None:
@@ -187,13 +188,19 @@ class HubCertificates:
                     self._use(chain)
             elif self._state.renewHub(self._names, self._now(), force=False):
                 self._use(self._read())
-            left = self._chain.chain[0].not_valid_after_utc - self._now()
-            if left <= RENEW_BEFORE:
-                self.log.warn("the hub's certificate is good for {days} more days only", days=left.days)
+            self._warnOfEnd()
         except (IdentityError, OSError) as e:
             self.log.error("the hub's certificate could not be renewed: {e}", e=e)
         except Exception:
             self.log.failure("looking at the hub's certificate failed; it goes on")
+
+    def _warnOfEnd(self) -> None:
+        until = self._chain.chain[0].not_valid_after_utc
+        left = until - self._now()
+        if left <= timedelta(0):
+            self.log.error("the hub's certificate expired on {until:%Y-%m-%d}: trainers refuse it", until=until)
+        elif left <= RENEW_BEFORE:
+            self.log.warn("the hub's certificate is good for {days} more days only", days=left.days)
 
 
 def rootDigest(state: StateDirectory) -> str:

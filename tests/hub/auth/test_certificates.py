@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -163,6 +164,21 @@ class OwnPKITests(CertificatesCase):
         self.assertNotIn("more days only", "\n".join(self.seen))
         self.days(2)
         self.assertIn("more days only", "\n".join(self.seen))
+
+    def test_warnedAtStart(self) -> None:
+        """A hub that starts when the end is near says so at once."""
+        self.path = self.root.issue("hub", days=5)
+        self.certificates(own=self.own())
+        self.assertIn("good for 5 more days only", "\n".join(self.seen))
+
+    def test_expired(self) -> None:
+        """One that has expired: a hub does not start with it, one that runs says so; both name the day."""
+        self.path = self.root.issue("hub", days=5)
+        day = f"{x509.load_pem_x509_certificate(self.path.read_bytes()).not_valid_after_utc:%Y-%m-%d}"
+        self.certificates(own=self.own())
+        self.days(6)
+        self.assertIn(f"expired on {day}", "\n".join(self.seen))
+        self.assertIn(f"expired on {day}", str(self.assertRaises(IdentityError, self.certificates, own=self.own())))
 
     def test_root(self) -> None:
         """Its root is left for trainers of the same user, and taken away when the hub has its own CA again."""
