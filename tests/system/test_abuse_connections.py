@@ -120,6 +120,24 @@ class FloodTests(AbuseTestCase):
                     pass
             row.answer = "served"
 
+    def test_handshakesAtOnce(self) -> None:
+        """Who opens many connections first, and begins TLS on all at the same moment: who is connected is served."""
+        count = 1500  # with the 4,000 that may be unauthenticated it takes more memory: docs/reference/limits.rst
+        with self.row(f"{count} ClientHellos at once", growth=100) as row:
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = self.context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+            with contextlib.suppress(ssl.SSLWantReadError):
+                tls.do_handshake()
+            clientHello = outgoing.read()
+            sockets = [self.tcp(f"127.0.3.{i % 10 + 1}") for i in range(count)]
+            for each in sockets:
+                each.send(clientHello)
+            time.sleep(2)
+            for each in sockets:
+                each.close()
+            row.answer = "served"
+        self.assertLess(row.good["ping"]["worst"], 1000)
+
 
 class FullTests(AbuseTestCase):
     options = ("--max-connections", "120", "--max-connections-per-address", "40", "--max-unauthenticated", "100")
