@@ -11,9 +11,9 @@ expressions that the search begins with.  What was not accepted counts as the ha
 Microseconds a frame, and by how much the level is above that of the rival which is best in hindsight, with half of its
 95 % interval over windows (see kernelnet.learning.intervals).
 
-C{--tune} instead writes the C{*_tuned.c} of the bench: for each family, numbers in turn from the published ones on,
-each at 25 steps of its range, as often as that makes it better: less of the mean, over the train parts of the traces
-that ship, of what remains of the distance to the optimum.
+C{--tune} instead prints what C{kernelnet/workbench/graphics/tuned.py} has: for each family, numbers in turn from the
+published ones on, each at 25 steps of its range, as often as that makes it better: less of the mean, over the train
+parts of the traces that ship, of what remains of the distance to the optimum.
 """
 
 from __future__ import annotations
@@ -90,15 +90,8 @@ def tune() -> None:
     scenarios = [GraphicsWorkbench().scenario(path) for path in workbench.traces()]
     for name, template in families().items():
         vector, left = tuned(template, scenarios)
-        numbers = ", ".join(f"{p.name} {value:g}" for p, value in zip(template.parameters, vector, strict=True))
-        head = (
-            f"/* {name}.c with numbers that were chosen on the train parts of the traces that ship, by\n"
-            " * benchmarks/repaint.py --tune; what it is stands there. */\n"
-        )
-        source = template.bake(vector)
-        body = source[source.index("#include") :]
-        (workbench.folder / "baselines" / f"{name}_tuned.c").write_text(head + body, encoding="utf-8")
-        print(f"{name:10} {left:.4f} of the distance remains: {numbers}", flush=True)
+        numbers = dict(zip((p.name for p in template.parameters), vector, strict=True))
+        print(f'    "{name}_tuned": ("{name}", {numbers}),  # {left:.4f} of the distance remains', flush=True)
 
 
 def ratio(report: Report) -> float:
@@ -169,7 +162,7 @@ def main() -> None:
     parser.add_argument("--evaluations", type=int, help="measurements of each search, instead of seconds")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--period", type=int, help="microseconds between two vblanks, instead of each recording's")
-    parser.add_argument("--tune", action="store_true", help="choose the numbers of the bench's *_tuned.c anew")
+    parser.add_argument("--tune", action="store_true", help="choose the numbers of the tuned policies anew")
     options = parser.parse_args()
     if options.tune:
         tune()

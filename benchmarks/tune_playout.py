@@ -15,8 +15,9 @@ from pathlib import Path
 
 from kernelnet.workbench.audio import AudioWorkbench, workbench
 from kernelnet.workbench.audio.scenario import AudioScenario
-from kernelnet.workbench.audio.tuned import GRIDS, settingsOf, withKnobs
+from kernelnet.workbench.audio.tuned import GRIDS, settingsOf
 from kernelnet.workbench.compiler import compileC
+from kernelnet.workbench.tuned import withNumbers
 
 __all__ = ["costsOf", "main"]
 
@@ -34,7 +35,7 @@ def main() -> None:
         source = (workbench.folder / "baselines" / f"{policy}.c").read_text(encoding="utf-8")
         found: list[tuple[float, dict[str, float], list[float]]] = []
         for knobs in settingsOf(policy):
-            wasm = compileC(withKnobs(source, knobs), workbench.headerPath, trusted=True)
+            wasm = compileC(withNumbers(source, knobs), workbench.headerPath, trusted=True)
             costs = costsOf(wasm, calls, "train")
             found.append((statistics.fmean(math.log(cost) for cost in costs), knobs, costs))
         _, knobs, costs = min(found, key=lambda one: one[0])

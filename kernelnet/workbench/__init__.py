@@ -3,7 +3,7 @@ Where components are proved: strangers' code is compiled, run and scored without
 
   - C{base}: what benches and their scenarios have in common; C{suite}: several scenarios as one task; C{variants}: a
     scenario as one module meets it, C{thinning}: what a variant leaves out, and its order; C{reports}: what was
-    measured; C{words}: tasks in words
+    measured; C{words}: tasks in words; C{tuned}: hand-made policies with other numbers
   - C{abi}: what a component of one kind exports; C{kn.h}: the C library of components
   - C{trace}: what traces of all benches have in common; C{splits}: their parts in time; C{reading}: trace files;
     C{account}: how one was understood; C{trace_statistics}: regularities that several benches look for

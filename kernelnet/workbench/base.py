@@ -22,10 +22,11 @@ from kernelnet.artifacts import Pattern, Report, SplitScore
 from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.account import Account
-from kernelnet.workbench.compiler import LIBRARY, compileOwn
+from kernelnet.workbench.compiler import LIBRARY, compileOwnText
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
 from kernelnet.workbench.reports import added, levelOf, reportOf
 from kernelnet.workbench.splits import SPLITS, splitEnds
+from kernelnet.workbench.tuned import Tuned, withNumbers
 from kernelnet.workbench.variants import KeptVariants, VariantScenario
 from kernelnet.workbench.words import allInWords
 
@@ -184,7 +185,8 @@ class BaseWorkbench(Generic[M, S]):
 
     @cvar folder: where the bench's header, C{baselines/*.c} and C{traces/} are.
     @cvar rules: what decides a score besides drivers and headers; part of the digest.
-    @cvar baselineNames: the hand-made policies; each is a file in C{baselines/}.
+    @cvar baselineNames: the hand-made policies; each is a file in C{baselines/}, or one of C{tuned}.
+    @cvar tuned: those of them that are others with other numbers.
     @cvar variants: number of variants of a trace that a claim is measured on; part of the digest.
     @cvar ranges: the bench's settings, by name: default, least, most.
     """
@@ -199,6 +201,7 @@ class BaseWorkbench(Generic[M, S]):
     folder: ClassVar[Path]
     rules: ClassVar[str]
     baselineNames: ClassVar[tuple[str, ...]]
+    tuned: ClassVar[Tuned] = {}
     formats: ClassVar[str]
     variants: ClassVar[int] = 8
     ranges: ClassVar[Mapping[str, tuple[int, int, int]]] = {}
@@ -288,11 +291,12 @@ class BaseWorkbench(Generic[M, S]):
 
     def baselineSource(self, name: str) -> str:
         """A hand-made policy's C source."""
-        return (self.folder / "baselines" / f"{name}.c").read_text(encoding="utf-8")
+        policy, numbers = self.tuned.get(name, (name, {}))
+        return withNumbers((self.folder / "baselines" / f"{policy}.c").read_text(encoding="utf-8"), numbers)
 
     def baselineModule(self, name: str) -> bytes:
         """A hand-made policy, compiled."""
-        return compileOwn(self.folder / "baselines" / f"{name}.c", self.headerPath)
+        return compileOwnText(self.baselineSource(name), self.headerPath)
 
     def traces(self) -> list[Path]:
         return sorted(path for path in (self.folder / "traces").glob("*.xz"))

@@ -176,7 +176,11 @@ def compileOwn(source: Path, header: Path, flags: tuple[str, ...] = (), also: tu
 
     @raise CompileError: see `compileC`.
     """
-    text = source.read_text(encoding="utf-8")
+    return compileOwnText(source.read_text(encoding="utf-8"), header, flags, also)
+
+
+def compileOwnText(text: str, header: Path, flags: tuple[str, ...] = (), also: tuple[Path, ...] = ()) -> bytes:
+    """Compile C of this package: see `compileOwn`."""
     files = [path.read_bytes() for path in (LIBRARY, header, *also)]
     key = hashlib.sha256(repr((text, files, flags)).encode("utf-8")).hexdigest()
     with _ownLock:

@@ -18,7 +18,7 @@ from kernelnet.workbench.audio.patterns import learnPatterns
 from kernelnet.workbench.audio.scenario import AudioScenario
 from kernelnet.workbench.audio.statistics import trainStatistics
 from kernelnet.workbench.audio.trace import LARGEST, PER_SECOND, SMALLEST, ZOOM, Trace, makeTrace
-from kernelnet.workbench.audio.tuned import GRIDS, TUNED, settingsOf, withKnobs
+from kernelnet.workbench.audio.tuned import GRIDS, TUNED, settingsOf
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import (
     InvalidModule,
@@ -139,17 +139,10 @@ class WorkbenchTests(Case):
 
 class TunedTests(Case):
     def test_knobs(self) -> None:
-        """A tuned policy is the plain one with numbers of its grid, and another policy."""
+        """The numbers of each tuned policy are of its grid."""
         self.assertEqual({plain for plain, _ in TUNED.values()}, set(GRIDS))
         for name, (plain, knobs) in TUNED.items():
             self.assertIn(dict(knobs), list(settingsOf(plain)), name)
-            for knob, value in knobs.items():
-                self.assertIn(f"#define {knob} {value!r}", workbench.baselineSource(name))
-            self.assertNotEqual(workbench.baselineModule(name), workbench.baselineModule(plain))
-
-    def test_unknown(self) -> None:
-        """A knob that isn't there is no knob."""
-        self.assertRaises(ValueError, withKnobs, workbench.baselineSource("fixed"), {"COLOUR": 1.0})
 
 
 class PlayoutTests(Case):

@@ -205,19 +205,6 @@ class WorkbenchTests(Case):
         parts = scenario.measureWindows(wasm, "train", 7)
         self.assertEqual(sum(part.score for part in parts), scenario.measure(wasm).splits["train"].score)
 
-    def test_tuned(self) -> None:
-        """What was chosen on train is the published policy with other numbers, and nothing else."""
-        families = [name for name in workbench.baselineNames if f"{name}_tuned" in workbench.baselineNames]
-        self.assertEqual(len(families), (len(workbench.baselineNames) - 1) // 2)
-
-        def rest(name: str) -> list[str]:
-            source = workbench.baselineSource(name)
-            return [line for line in source[source.index("#include") :].split("\n") if "#define" not in line]
-
-        for name in families:
-            self.assertEqual(rest(name), rest(f"{name}_tuned"), name)
-            self.assertNotEqual(workbench.baselineModule(name), workbench.baselineModule(f"{name}_tuned"), name)
-
 
 class HostileTests(Case):
     def test_typed(self) -> None:

@@ -19,7 +19,7 @@ from kernelnet.workbench.window_manager.machine import METRICS
 from kernelnet.workbench.window_manager.patterns import learnPatterns
 from kernelnet.workbench.window_manager.scenario import WindowManagerScenario
 from kernelnet.workbench.window_manager.trace import MAX_AHEAD, TRACKED, loadTrace
-from kernelnet.workbench.window_manager.tuned import TUNED, withNumbers
+from kernelnet.workbench.window_manager.tuned import TUNED
 from tests.workbench.contract import BenchContract, FolderCase
 from tests.workbench.window_manager_support import Sample, policy, rank, smallScenario, strokes, write
 
@@ -93,15 +93,6 @@ class WorkbenchTests(Case):
         """The numbers of the rules are those of the code."""
         for number in (16_667, TRACKED, MAX_AHEAD, 200_000):
             self.assertIn(str(number), workbench.rules)
-
-    def test_tuned(self) -> None:
-        """A tuned policy is its file with other numbers; a number that isn't there is an error."""
-        for name, (base, numbers) in TUNED.items():
-            source = workbench.baselineSource(name)
-            for knob, value in numbers.items():
-                self.assertIn(f"#define {knob} {value!r} ", source)
-            self.assertEqual(len(source.splitlines()), len(workbench.baselineSource(base).splitlines()))
-        self.assertRaises(ValueError, withNumbers, workbench.baselineSource("reckon"), {"COLOUR": 1})
 
     def test_bound(self) -> None:
         """The optimum is a bound, nothing; no policy, made by hand or drawn, is below it."""

@@ -16,7 +16,6 @@ This module imports neither numpy nor wasmtime, so that the plugin can be listed
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -26,9 +25,8 @@ from zope.interface import implementer
 
 from kernelnet.interfaces import IWorkbench
 from kernelnet.workbench.audio.abis import ABIS
-from kernelnet.workbench.audio.tuned import TUNED, withKnobs
+from kernelnet.workbench.audio.tuned import TUNED
 from kernelnet.workbench.base import BaseWorkbench
-from kernelnet.workbench.compiler import compileC
 
 if TYPE_CHECKING:
     from kernelnet.workbench.audio.machine import AudioMachine
@@ -84,21 +82,13 @@ class AudioWorkbench(BaseWorkbench["AudioMachine", "AudioScenario"]):
         *("fixed", "ramjee1", "ramjee2", "ramjee4", "moon", "concord", "neteq", "nlms", "speex"),
         *TUNED,
     )
+    tuned = TUNED
 
     def machine(self, path: Path) -> AudioMachine:
         from kernelnet.workbench.audio.machine import AudioMachine
         from kernelnet.workbench.audio.trace import loadTrace
 
         return AudioMachine(loadTrace(path))
-
-    def baselineSource(self, name: str) -> str:
-        """See `BaseWorkbench.baselineSource`; a tuned one's is the plain one's with other numbers."""
-        plain, knobs = TUNED.get(name, (name, {}))
-        return withKnobs(super().baselineSource(plain), knobs)
-
-    def baselineModule(self, name: str) -> bytes:
-        """See `BaseWorkbench.baselineModule`."""
-        return _compiled(self.baselineSource(name), self.headerPath)
 
     def inWords(self, settings: Mapping[str, int]) -> str:
         """See `BaseWorkbench.inWords`."""
@@ -116,11 +106,6 @@ class AudioWorkbench(BaseWorkbench["AudioMachine", "AudioScenario"]):
         from kernelnet.workbench.audio.scenario import AudioScenario
 
         return AudioScenario(self, machine, settings)
-
-
-@functools.cache
-def _compiled(source: str, header: Path) -> bytes:
-    return compileC(source, header, trusted=True)
 
 
 workbench = AudioWorkbench()

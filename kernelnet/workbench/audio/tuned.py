@@ -8,10 +8,11 @@ has the least mean of the logarithms of the costs over all of them.  A rival at 
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping
 
-__all__ = ["GRIDS", "TUNED", "settingsOf", "withKnobs"]
+from kernelnet.workbench.tuned import Tuned
+
+__all__ = ["GRIDS", "TUNED", "settingsOf"]
 
 GRIDS: Mapping[str, Mapping[str, tuple[float, ...]]] = {
     "fixed": {"DELAY": (20.0, 30.0, 40.0, 50.0, 60.0, 80.0, 100.0, 120.0, 140.0, 160.0, 180.0, 200.0, 250.0, 300.0)},
@@ -49,7 +50,7 @@ GRIDS: Mapping[str, Mapping[str, tuple[float, ...]]] = {
 }
 """Values tried, by policy and knob."""
 
-TUNED: Mapping[str, tuple[str, Mapping[str, float]]] = {
+TUNED: Tuned = {
     "fixed_tuned": ("fixed", {"DELAY": 120.0}),
     "ramjee1_tuned": ("ramjee1", {"ALPHA": 0.98, "DEVIATIONS": 12.0}),
     "ramjee2_tuned": ("ramjee2", {"ALPHA": 0.99, "BETA": 0.0, "DEVIATIONS": 1.0}),
@@ -60,7 +61,6 @@ TUNED: Mapping[str, tuple[str, Mapping[str, float]]] = {
     "nlms_tuned": ("nlms", {"TAPS": 4, "RATE": 0.2, "KEPT": 0.9995, "DEVIATIONS": 24.0}),
     "speex_tuned": ("speex", {"WINDOW": 1000, "PRICE": 3.0}),
 }
-"""By name: the plain policy, and its knobs."""
 
 
 def settingsOf(policy: str) -> Iterator[dict[str, float]]:
@@ -68,16 +68,3 @@ def settingsOf(policy: str) -> Iterator[dict[str, float]]:
     grid = GRIDS[policy]
     for values in itertools.product(*grid.values()):
         yield dict(zip(grid, values, strict=True))
-
-
-def withKnobs(source: str, knobs: Mapping[str, float]) -> str:
-    """
-    A policy's source with other numbers.
-
-    @raise ValueError: it has no such knob.
-    """
-    for name, value in knobs.items():
-        source, found = re.subn(rf"^(#define {name} )\S+", rf"\g<1>{value!r}", source, flags=re.MULTILINE)
-        if not found:
-            raise ValueError(f"there is no knob {name}")
-    return source

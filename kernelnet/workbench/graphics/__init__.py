@@ -3,7 +3,7 @@ The workbench of repaints: when a compositor starts to paint.
 
   - C{kn_graphics.h}: the ABIs, C{graphics/full/1} and C{…/rank/1}; `abis` names what components export
   - C{driver.c}: frames, clock and score, with C{full.h} or C{rank.h}; C{optimum.c}; `machine` runs them
-  - C{baselines/*.c}: hand-made policies, and the same with numbers that were chosen on train
+  - C{baselines/*.c}: hand-made policies; `tuned`: the same with numbers that were chosen on train
   - `frames`: what readers give, whatever the format; `readers`: our own format, and which one a file is in; `weston`:
     Weston's timeline; `games`: PresentMon, OCAT, CapFrameX, MangoHud
   - `trace`: columns by frame and commit, digest, splits, variants
@@ -27,6 +27,7 @@ from kernelnet.interfaces import IWorkbench
 from kernelnet.workbench.base import BaseWorkbench
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.graphics.abis import ABIS
+from kernelnet.workbench.graphics.tuned import TUNED
 
 if TYPE_CHECKING:
     from kernelnet.workbench.graphics.machine import GraphicsMachine
@@ -54,9 +55,6 @@ variants: each split without about a fifth of its frames, begun elsewhere; what 
 modules: at most 64 KiB, 64 exports, 4 tables of 10000 elements
 """
 
-_FAMILIES = ("weston", "mutter", "kwin", "gamescope", "chromium", "jacobson", "aimd")
-"""Hand-made policies with numbers: as published, and as chosen on train."""
-
 PERIOD = (1000, 1_000_000)
 MISS_PERCENT = 300
 MAX_MISS = 10_000
@@ -81,7 +79,8 @@ class GraphicsWorkbench(BaseWorkbench["GraphicsMachine", "GraphicsScenario"]):
     abis = ABIS
     folder = Path(__file__).parent
     rules = RULES
-    baselineNames = ("vblank", *_FAMILIES, *(f"{family}_tuned" for family in _FAMILIES))
+    baselineNames = ("vblank", "weston", "mutter", "kwin", "gamescope", "chromium", "jacobson", "aimd", *TUNED)
+    tuned = TUNED
 
     def machine(self, path: Path) -> GraphicsMachine:
         from kernelnet.workbench.graphics.machine import GraphicsMachine

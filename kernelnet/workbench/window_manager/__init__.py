@@ -16,7 +16,6 @@ This module imports neither numpy nor wasmtime, so that the plugin can be listed
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +26,7 @@ from zope.interface import implementer
 from kernelnet.interfaces import IWorkbench
 from kernelnet.workbench.base import BaseWorkbench
 from kernelnet.workbench.window_manager.abis import ABIS
-from kernelnet.workbench.window_manager.tuned import TUNED, withNumbers
+from kernelnet.workbench.window_manager.tuned import TUNED
 
 if TYPE_CHECKING:
     from kernelnet.workbench.window_manager.machine import WindowManagerMachine
@@ -82,6 +81,8 @@ class WindowManagerWorkbench(BaseWorkbench["WindowManagerMachine", "WindowManage
     )
     ranges = {"ahead_us": (AHEAD[0], 1000, AHEAD[1])}
 
+    tuned = TUNED
+
     def machine(self, path: Path) -> WindowManagerMachine:
         from kernelnet.workbench.window_manager.machine import WindowManagerMachine
         from kernelnet.workbench.window_manager.trace import loadTrace
@@ -97,17 +98,6 @@ class WindowManagerWorkbench(BaseWorkbench["WindowManagerMachine", "WindowManage
         ahead = settings["ahead_us"]
         return "" if ahead == AHEAD[0] else f"{ahead / 1000:g} ms ahead"
 
-    def baselineSource(self, name: str) -> str:
-        """A hand-made policy's C source; of a tuned one with its numbers."""
-        if name not in TUNED:
-            return super().baselineSource(name)
-        base, numbers = TUNED[name]
-        return withNumbers(super().baselineSource(base), numbers)
-
-    def baselineModule(self, name: str) -> bytes:
-        """A hand-made policy, compiled."""
-        return _tuned(name) if name in TUNED else super().baselineModule(name)
-
     def makeScenario(self, machine: WindowManagerMachine, settings: Mapping[str, int]) -> WindowManagerScenario:
         from kernelnet.workbench.window_manager.scenario import WindowManagerScenario
 
@@ -116,10 +106,3 @@ class WindowManagerWorkbench(BaseWorkbench["WindowManagerMachine", "WindowManage
 
 workbench = WindowManagerWorkbench()
 """The plugin."""
-
-
-@functools.cache
-def _tuned(name: str) -> bytes:
-    from kernelnet.workbench.compiler import compileC
-
-    return compileC(workbench.baselineSource(name), workbench.headerPath, trusted=True)

@@ -8,12 +8,11 @@ training parts of several users and devices at two horizons, of the error over t
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from kernelnet.workbench.tuned import Tuned
 
-__all__ = ["TUNED", "withNumbers"]
+__all__ = ["TUNED"]
 
-TUNED: Mapping[str, tuple[str, Mapping[str, float]]] = {
+TUNED: Tuned = {
     "reckon_tuned": ("reckon", {"GAIN": 0.9404, "ANEW": 56207}),
     "android_tuned": ("android", {"MOST": 45983.7422, "SHARE": 4.0}),
     "line_tuned": ("line", {"SAMPLES": 2, "GAIN": 0.9378}),
@@ -28,17 +27,3 @@ TUNED: Mapping[str, tuple[str, Mapping[str, float]]] = {
         {"LEAST_CUTOFF": 145.3, "BETA": 0.0, "VELOCITY_CUTOFF": 173.8, "GAIN": 0.9779, "ANEW": 125936},
     ),
 }
-"""By name: the hand-made policy, and its numbers."""
-
-
-def withNumbers(source: str, numbers: Mapping[str, float]) -> str:
-    """
-    A source with other numbers.
-
-    @raise ValueError: it has no such number.
-    """
-    for name, value in numbers.items():
-        source, found = re.subn(rf"^(#define {name} )\S+", rf"\g<1>{value!r}", source, flags=re.MULTILINE)
-        if found != 1:
-            raise ValueError(f"the source has no number {name}")
-    return source
