@@ -67,6 +67,7 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
         self._clock = clock
         self._pace = LinePace()
         self._unread: int | None = None
+        self._owed: Any = None
         self.closed: Deferred[None] = Deferred()
 
     @property
@@ -104,12 +105,19 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
             self.setTimeout(SILENCE)
         pings = [m for m in messages if m.message_type is MessageType.HEARTBEAT and "nonce" in m.payload]
         for ping in pings:
-            if self._unread is None and len(msgspec.json.encode(ping.payload["nonce"])) <= MAX_NONCE:
-                self.sayNow(MessageType.HEARTBEAT, Heartbeat(reply_to=ping.payload["nonce"]))
+            self._answer(ping.payload["nonce"])
         # A ping that says how far the hub has sent the log to us has its place in the order.
         batch = [m for m in messages if m.message_type is not MessageType.HEARTBEAT or "seq" in m.payload]
         if batch:
             self._deliver(batch)
+
+    def _answer(self, nonce: Any) -> None:
+        if len(msgspec.json.encode(nonce)) > MAX_NONCE:
+            return
+        if self._unread is None:
+            self.sayNow(MessageType.HEARTBEAT, Heartbeat(reply_to=nonce))
+        else:
+            self._owed = nonce  # the last one alone, once the hub reads again
 
     def _deliver(self, batch: list[NetworkMessage]) -> None:
         if not self.greeted and any(m.message_type is MessageType.TRAINING_SYNC for m in batch):
@@ -132,6 +140,9 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
 
     def _hubReads(self, reads: bool) -> None:
         self._unread = None if reads else 0
+        if reads and self._owed is not None:
+            owed, self._owed = self._owed, None
+            self._answer(owed)
 
     def sendLines(self, lines: list[bytes]) -> None:
         super().sendLines(lines)

@@ -314,7 +314,7 @@ class StrangerTests(TrainerTestCase):
         self.assertEqual(list(self.trainer.knowledge.patterns), [("AI_2", "p1")])
 
     def test_unreadAnswers(self) -> None:
-        """While the hub reads nothing its pings are not answered; when it reads again they are."""
+        """While the hub reads nothing its pings are not answered; when it reads again the last one is."""
         self.connectOnly()
         producer: Any = self.transport.producer
         producer.pauseProducing()
@@ -323,7 +323,10 @@ class StrangerTests(TrainerTestCase):
         self.assertEqual(self.lines(), [])
         producer.resumeProducing()
         self.connection.dataReceived(self.beat(nonce=7))
-        self.assertEqual([m.payload["reply_to"] for m in self.said()], [7])
+        self.assertEqual([m.payload["reply_to"] for m in self.said()], [999, 7])
+        producer.pauseProducing()
+        producer.resumeProducing()
+        self.assertEqual(self.lines(), [])
 
     def test_neverReads(self) -> None:
         """A hub that reads nothing and lets us say ever more is left."""
