@@ -25,6 +25,9 @@ SEEK_EVERY = 10.0
 OFFER_LASTS = 60.0
 """Seconds after which an offer that nobody answered no longer counts."""
 
+MAX_REST = 80.0
+"""Seconds of the longest rest after an offer that all declined; the first is `SEEK_EVERY`, each next twice as long."""
+
 
 class Offers:
     """
@@ -41,6 +44,8 @@ class Offers:
         self._offers: list[tuple[float, CollaborationRequest]] = []
         self._sought = 0
         self._asked: set[str] = set()
+        self._rest = SEEK_EVERY
+        self._restUntil = 0.0
 
     def open(self) -> list[CollaborationRequest]:
         """Those that nobody has answered, as far as it is known."""
@@ -55,12 +60,13 @@ class Offers:
         Ask for a collaboration if fewer than `MAX_SOUGHT` of ours run or are on offer.
 
         The types take turns; one that is on offer or runs already, or that there is nothing to ask of, is passed over.
+        Peers who had no time are left in peace for a while.
 
         @param running: the types of our sessions that run.
         @return: whether one was asked for.
         """
         ours = [*running, *(offer.type for offer in self.open())]
-        if len(ours) >= MAX_SOUGHT:
+        if len(ours) >= MAX_SOUGHT or now < self._restUntil:
             return False
         kinds = list(CollaborationType)
         for _ in kinds:
@@ -81,16 +87,23 @@ class Offers:
             "Seeking a collaboration: {type}, {what}", type=request.type.value, what=plain(request.description, 300)
         )
 
-    def take(self, kind: CollaborationType | None) -> CollaborationRequest | None:
-        """Our oldest open offer, of one type where that was told; it is open no more."""
+    def accepted(self, kind: CollaborationType | None) -> CollaborationRequest | None:
+        """Somebody takes our oldest open offer, of one type where that was told; it is open no more."""
+        self._rest = SEEK_EVERY
+        self._restUntil = 0.0
+        return self._take(kind)
+
+    def declined(self, kind: CollaborationType | None, now: float) -> None:
+        """Nobody had time for our oldest offer of a type: it is open no more, and may be asked again after a rest."""
+        offer = self._take(kind)
+        if offer is not None:
+            self._asked.discard(str(offer.requirements.get("component", "")))
+            self._restUntil = now + self._rest
+            self._rest = min(2 * self._rest, MAX_REST)
+
+    def _take(self, kind: CollaborationType | None) -> CollaborationRequest | None:
         for at, offer in self._offers:
             if kind in (None, offer.type):
                 self._offers.remove((at, offer))
                 return offer
         return None
-
-    def declined(self, kind: CollaborationType | None) -> None:
-        """Nobody had time for our oldest offer of a type: it is open no more, and may be asked again."""
-        offer = self.take(kind)
-        if offer is not None:
-            self._asked.discard(str(offer.requirements.get("component", "")))

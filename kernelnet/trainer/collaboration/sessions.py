@@ -222,11 +222,11 @@ class Sessions:
             self._keep(session, changes)
             self._jobs.drop(_key(session.session_id), changes)
         elif session is None:
-            self.offers.declined(response.type)
+            self.offers.declined(response.type, self._clock.seconds())
 
     def _offered(self, response: CollaborationResponse, peer: str) -> Session:
         """The session that came of one of our offers."""
-        offer = self.offers.take(response.type)
+        offer = self.offers.accepted(response.type)
         kind = response.type or (offer.type if offer is not None else CollaborationType.FEATURE_DEVELOPMENT)
         asked = offer.requirements if offer is not None else {}
         return Session(response.session_id, "initiator", peer, kind, requirements=asked)

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from kernelnet.message import CollaborationRequest, CollaborationType
-from kernelnet.trainer.collaboration.offers import MAX_SOUGHT, OFFER_LASTS, Offers
+from kernelnet.trainer.collaboration.offers import MAX_REST, MAX_SOUGHT, OFFER_LASTS, SEEK_EVERY, Offers
 from kernelnet.trainer.storage.database import Changes, Store
 from kernelnet.trainer.storage.outbox import Outbox
 
@@ -59,24 +59,46 @@ class OffersTests(TestCase):
         self.offers.expire(OFFER_LASTS)
         self.assertEqual(self.kinds(), [])
 
-    def test_take(self) -> None:
+    def test_accepted(self) -> None:
         """The offer of the type that was told is taken, else the oldest; each once."""
         for _ in range(2):
             self.seek(0.0)
-        taken = self.offers.take(CROSS)
+        taken = self.offers.accepted(CROSS)
         self.assertEqual(taken.type if taken is not None else None, CROSS)
-        self.assertIsNone(self.offers.take(CROSS))
-        taken = self.offers.take(None)
+        self.assertIsNone(self.offers.accepted(CROSS))
+        taken = self.offers.accepted(None)
         self.assertEqual(taken.type if taken is not None else None, DEVELOPMENT)
 
     def test_onceEach(self) -> None:
         """A component is asked for once, unless nobody had time for it."""
         self.nothing = {DEVELOPMENT, CROSS}
         self.assertTrue(self.seek(0.0))
-        self.offers.take(CHEAPER)
+        self.offers.accepted(CHEAPER)
         self.assertFalse(self.seek(1.0))
         self.nothing = set()
         self.offers.offer(CollaborationRequest(CHEAPER, requirements={"component": "c"}), 2.0, Changes())
-        self.offers.declined(CHEAPER)
+        self.offers.declined(CHEAPER, 3.0)
         self.nothing = {DEVELOPMENT, CROSS}
-        self.assertTrue(self.seek(3.0))
+        self.assertTrue(self.seek(3.0 + SEEK_EVERY))
+
+    def test_rests(self) -> None:
+        """Peers who had no time are asked again after a rest, ever later up to a bound; one who has ends that."""
+        now, rests = 0.0, []
+        for _ in range(6):
+            self.assertTrue(self.seek(now))
+            self.offers.declined(None, now)
+            began = now
+            while self.seek(now) is False and now < began + 1000:
+                now += 5.0
+            rests.append(now - began)
+            self.offers.expire(now + OFFER_LASTS)
+        self.assertEqual(rests[0], SEEK_EVERY)
+        self.assertEqual(rests[-1], MAX_REST)
+        self.assertEqual(rests, sorted(rests))
+        now += MAX_REST
+        self.assertTrue(self.seek(now))
+        self.offers.accepted(None)
+        self.assertTrue(self.seek(now))
+        self.offers.declined(None, now)
+        self.assertFalse(self.seek(now + SEEK_EVERY - 1))
+        self.assertTrue(self.seek(now + SEEK_EVERY))

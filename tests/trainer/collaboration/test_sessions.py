@@ -272,7 +272,7 @@ class SeekingTests(SessionTestCase):
         yield self.know("AI_1", best)
         for number in range(2):
             self.trainer.sessions.offers._sought = 2
-            yield self.seek(number * 10.0)
+            yield self.seek(self.trainer.reactor.seconds() + number * 10.0)
             (request,) = self.said(T.COLLABORATION_REQUEST)
             self.assertEqual(request.payload["requirements"]["component"], best.digest)
             gone = {"session_id": f"s{number}", "response": "declined", "type": "performance_optimization"}
