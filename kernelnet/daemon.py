@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,6 +30,7 @@ from kernelnet.identity import IdentityError, StateDirectory
 from kernelnet.interrupt import INTERRUPTED
 
 __all__ = [
+    "ServiceOptions",
     "collectRarely",
     "endIfInterrupted",
     "endInTime",
@@ -48,6 +50,32 @@ log = Logger(namespace="kernelnet")
 def refuse(service: str, reason: object) -> NoReturn:
     """End before anything has started: one line on stderr, exit code 1 (C{UsageError} would print all options too)."""
     raise SystemExit(f"twistd {service}: {reason}")
+
+
+class ServiceOptions(usage.Options):
+    """
+    Options of a service, of which a mistake is told in one line, where Twisted would print all options before it.
+
+    @cvar service: its name, as twistd knows it.
+    """
+
+    service: str
+
+    def parseOptions(self, options: list[str] | None = None) -> None:
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            refuse(self.service, f"{error}{self._meant(str(error))}; all of them: twistd {self.service} --help")
+
+    def parseArgs(self, *words: str) -> None:
+        if words:
+            raise usage.UsageError(f"it takes options alone, not {words[0]!r}")
+
+    def _meant(self, error: str) -> str:
+        option = next((word for word in error.split() if word.startswith("--")), "")
+        known = [f"--{name.rstrip('=')}" for name in self.longOpt]
+        near = get_close_matches(option, known, 1)
+        return f" (did you mean {near[0]}?)" if "not recognized" in error and near else ""
 
 
 def withNumbers(service: str, parameters: Iterable[Sequence[Any]]) -> list[list[Any]]:

@@ -8,10 +8,9 @@ import socket
 from ipaddress import ip_address
 from pathlib import Path
 
-from twisted.python import usage
-
 from kernelnet import interrupt, log_format
 from kernelnet.daemon import (
+    ServiceOptions,
     collectRarely,
     endIfInterrupted,
     forgetLostPidFile,
@@ -35,7 +34,7 @@ from kernelnet.identity import IdentityError, StateDirectory, defaultState
 __all__ = ["Options", "makeService"]
 
 
-class Options(usage.Options):
+class Options(ServiceOptions):
     """
     Options of ``twistd kernelhub``.
 
@@ -44,6 +43,7 @@ class Options(usage.Options):
 
     config: HubConfig
 
+    service = "kernelhub"
     synopsis = "[options]"
     longdesc = "The hub that kernelnet trainers connect to.  A fresh state directory gets all that is needed."
     optParameters = withNumbers(

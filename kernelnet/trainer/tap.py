@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from kernelnet import interrupt, log_format
 from kernelnet.artifacts import SPECIALIZATIONS
 from kernelnet.daemon import (
+    ServiceOptions,
     endIfInterrupted,
     endInTime,
     endWithFailure,
@@ -45,9 +46,10 @@ MAX_JOBS = 1024
 EXTRA = ("wasmtime", "ziglang", "numpy")
 
 
-class Options(usage.Options):
+class Options(ServiceOptions):
     """Options of C{twistd kerneltrainer}."""
 
+    service = NAME
     synopsis = "[options] --id AI_1"
     longdesc = (
         "A trainer learns from workload traces, builds components, shares them through a hub and measures its "

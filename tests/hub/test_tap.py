@@ -55,6 +55,18 @@ class OptionsTests(SynchronousTestCase):
                 pattern = rf"\Atwistd kernelhub: --{name} takes a (whole )?number such as [\d.]+, not {value!r}\Z"
                 self.assertRegex(str(caught.exception.code), pattern)
 
+    def test_mistyped(self) -> None:
+        """A mistyped option is told in one line, with the one that was meant."""
+        for arguments, words in (
+            (["--prot", "6000"], "option --prot not recognized (did you mean --port?)"),
+            (["--zzzzzz"], "option --zzzzzz not recognized"),
+            (["--port"], "option --port requires argument"),
+            (["6000"], "it takes options alone, not '6000'"),
+        ):
+            with self.assertRaises(SystemExit) as caught:
+                Options().parseOptions(arguments)
+            self.assertEqual(caught.exception.code, f"twistd kernelhub: {words}; all of them: twistd kernelhub --help")
+
     def test_plaintextOnLoopback(self) -> None:
         """Loopback endpoints may be plaintext."""
         for port in ("0", "6000", "tcp:6000:interface=127.0.0.1", r"tcp6:6000:interface=\:\:1", "unix:/tmp/x"):
