@@ -130,6 +130,7 @@ class MistakeTests(SystemTestCase):
     def test_foreignFolder(self) -> None:
         """A folder of something else is not taken over, and nobody is told to change it; an empty one is fine."""
         self.state.path.mkdir()
+        self.state.path.chmod(0o755)  # whatever the umask
         (self.state.path / "mine").touch()
         where = ("kernelhub", "--port", "0", "--state", str(self.state.path))
         self.refused(self.twistd(*where), "give a new or an empty one")
