@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -27,6 +28,7 @@ class JobsTests(SynchronousTestCase):
         state.mkdir(mode=0o700, parents=True)
         options = tap.Options()
         options.parseOptions(["--id", "AI_1", "--state", str(state), *more])
+        self.addCleanup(os.umask, os.umask(0o077))  # as the service sets it for its process
         tap.makeService(options)
         return made[0]
 
