@@ -1,7 +1,7 @@
 # make demo    the main job on this machine: a hub and trainers that learn from a real trace
 #              (ARGS=--agent: with an agent among them, by script, which uses kernelnet mcp)
 # make test    all tests, side by side: more of them at once than there are cores, since many wait
-# make check   ruff, mypy, the documentation, all tests, 90 seconds of fuzzing: what a change must pass
+# make check   ruff, mypy, the documentation, all tests, 45 seconds of fuzzing: what a change must pass
 # make lint    ruff and mypy alone
 # make docs    the documentation as pages, build/docs/index.html
 # make dist    wheel and sdist, dist/
@@ -45,7 +45,7 @@ check: $(VENV)/.dev
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory test
-	@$(MAKE) --no-print-directory fuzz FUZZ=30
+	@$(MAKE) --no-print-directory fuzz FUZZ=15
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

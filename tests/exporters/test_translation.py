@@ -103,7 +103,7 @@ def likelyAndOdd(count: int, rows: int, seed: str) -> npt.NDArray[np.float64]:
 
 
 class TranslationTests(SynchronousTestCase):
-    def same(self, wasm: bytes, abi: Abi, about: str, rounds: int = 12) -> None:
+    def same(self, wasm: bytes, abi: Abi, about: str, rounds: int = 8) -> None:
         """Any calls, and of a page cache those of a page cache, have the same answers."""
         names = translate(wasm, functions(abi)).names
         library = compiled(wasm, functions(abi), Path(self.mktemp()))
