@@ -33,6 +33,7 @@ class HubConfig:
     @ivar retention: age and size up to which the log is kept.
     @ivar minFree: bytes that must stay free on its disk.
     @ivar needsOwner: whether nobody is let in who has no owner.
+    @ivar node: name of this hub among those that use the database.
     @ivar database: address of a PostgreSQL database; C{None}: a file of SQLite's.
     """
 
@@ -51,6 +52,7 @@ class HubConfig:
     minFree: int
     needsOwner: bool = False
     database: str | None = None
+    node: str = "hub"
 
     @classmethod
     def fromOptions(cls, options: Mapping[str, Any]) -> HubConfig:
@@ -78,6 +80,7 @@ class HubConfig:
             minFree=minFree,
             needsOwner=options["owners"] == "required",
             database=options["database"],
+            node=options["node"],
         )
 
     @property

@@ -94,7 +94,7 @@ class HubService(Service):
             from kernelnet.hub.storage.postgres import PostgresEngine
         except ImportError:
             raise DatabaseError("--database takes psycopg: pip install 'kernelnet[postgres]'") from None
-        return PostgresEngine.at(url, folder, self._reactor)
+        return PostgresEngine.at(url, folder, self._reactor, self._config.node)
 
     def _makeCertificates(self) -> HubCertificates:
         config, clientCA = self._config, None

@@ -66,6 +66,7 @@ class Options(ServiceOptions):
                 "optional, or required: nobody is let in without one (kernelnet tokens owner)",
             ],
             ["database", None, None, "postgresql://USER@HOST/NAME (default: an SQLite file in the state directory)"],
+            ["node", None, None, "name of this hub among those that use one --database (default: the host's name)"],
             *certificates.OPTIONS,
             *disk_space.OPTIONS,
             *limits.OPTIONS,
@@ -94,6 +95,12 @@ class Options(ServiceOptions):
                 refuse("kernelhub", f"--{name} must be a number of seconds above 0, not {self[name]:g}")
         if self["owners"] not in ("optional", "required"):
             refuse("kernelhub", f"--owners must be optional or required, not {self['owners']!r}")
+        if self["node"] is None:
+            self["node"] = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:64].lstrip(".-_") or "hub"
+        elif self["database"] is None:
+            refuse("kernelhub", "--node names one of several hubs on a --database postgresql://…; give that, too")
+        elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", self["node"]):
+            refuse("kernelhub", f"--node must be up to 64 letters, digits and ._-, not {self['node']!r}")
         try:
             self.config = HubConfig.fromOptions(self)
         except (LimitError, disk_space.StorageError, DashboardError) as e:

@@ -6,6 +6,7 @@ The engine on PostgreSQL, which the extra C{[postgres]} brings along.
   - `connection`: connections, set up so that a commit is on disk, and statements executed by them
   - `schema`, ``schema/``: the tables made, and brought to the newest version
   - `transaction`: `PostgresReader`, `PostgresTransaction`, and the commit
+  - `nodes`: the hubs that use one database: their leases, and who is connected where
   - `log`: stretches of the log by their bytes
   - `errors`: the meaning of PostgreSQL's errors
   - `checks`: whether the log's rows are what the hub wrote

@@ -23,6 +23,7 @@ __all__ = [
     "executeMany",
     "executing",
     "lock",
+    "lockShared",
     "setUpReader",
     "setUpWriter",
     "withoutPassword",
@@ -31,7 +32,9 @@ __all__ = [
 Connection = psycopg.Connection[Any]
 
 HUB_LOCK = 0x6B65726F
-"""Number of the advisory lock that a hub holds, or a command that needs that none runs."""
+"""Number of the advisory lock that hubs share, and that a command has alone which needs that none runs."""
+NODE_LOCK = 0x6B657270
+"""First number of the advisory lock that a hub holds by its name."""
 
 _ARGUMENTS = {"autocommit": True, "cursor_factory": psycopg.RawCursor}
 """Arguments of each connection: transactions are begun and ended by hand, parameters are bound by the server."""
@@ -49,7 +52,7 @@ _SETTINGS = {
     "lock_timeout": "10s",
     "statement_timeout": "60s",
     # Who holds the log's head and is frozen holds up no other node for longer.
-    "idle_in_transaction_session_timeout": "5s",
+    "idle_in_transaction_session_timeout": "3s",
     "client_encoding": "UTF8",
     "TimeZone": "UTC",
     # The server sees as early that a client has vanished, and gives its locks back: the hub comes again and needs them.
@@ -121,13 +124,32 @@ def _set(connection: Connection, settings: dict[str, str]) -> None:
 
 def lock(connection: Connection, url: str) -> None:
     """
-    Take the hub's lock for as long as C{connection} lasts.
+    Keep all hubs out for as long as C{connection} lasts.
 
-    @raise DatabaseBusy: another hub has it.
+    @raise DatabaseBusy: one uses it, or another command.
     """
     ((held,),) = connection.execute("SELECT pg_try_advisory_lock($1)", (HUB_LOCK,)).fetchall()
     if not held:
         raise DatabaseBusy(f"another hub uses the database {withoutPassword(url)}: stop that one first")
+
+
+def lockShared(connection: Connection, url: str, node: str) -> None:
+    """
+    Take a hub's locks for as long as C{connection} lasts: other hubs may use the database, too, under other names.
+
+    @raise DatabaseBusy: another hub has this name, or a command keeps all out.
+    """
+    where = withoutPassword(url)
+    ((held,),) = connection.execute("SELECT pg_try_advisory_lock_shared($1)", (HUB_LOCK,)).fetchall()
+    if not held:
+        raise DatabaseBusy(f"a command keeps all hubs from the database {where}: wait for its end")
+    ((held,),) = connection.execute("SELECT pg_try_advisory_lock($1, hashtext($2))", (NODE_LOCK, node)).fetchall()
+    if not held:
+        connection.execute("SELECT pg_advisory_unlock_shared($1)", (HUB_LOCK,))
+        raise DatabaseBusy(
+            f"another hub uses the database {where} as node {node}: stop that one first, or give this one another "
+            "--node"
+        )
 
 
 @cache

@@ -2,7 +2,8 @@
 The engine on PostgreSQL.
 
 Works are committed by the only connection that writes, one transaction after the other, each of which holds the row
-C{log_head}; what reads has two connections of its own.  One hub uses a database at a time: it holds an advisory lock.
+C{log_head}; what reads has two connections of its own.  Several hubs, called nodes, may use a database: each holds an
+advisory lock by its name.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.high_water import HighWater
 from kernelnet.hub.storage.integrity import Tell
 from kernelnet.hub.storage.log_pages import PAGE_ROWS, Event, Page
-from kernelnet.hub.storage.postgres import backup, checks, errors
-from kernelnet.hub.storage.postgres.connection import HUB_LOCK, Connection, executing, lock, withoutPassword
+from kernelnet.hub.storage.postgres import backup, checks, errors, nodes
+from kernelnet.hub.storage.postgres.connection import Connection, executing, lockShared, withoutPassword
 from kernelnet.hub.storage.postgres.log import endOfStretch
 from kernelnet.hub.storage.postgres.pools import READERS, Pool, pools
 from kernelnet.hub.storage.postgres.schema import prepare
@@ -44,15 +45,17 @@ T = TypeVar("T")
 class PostgresEngine:
     """A `kernelnet.hub.storage.engine.Engine` on the database C{url}."""
 
-    def __init__(self, url: str, folder: Path, makePools: Callable[[], tuple[Pool, Pool]]) -> None:
+    def __init__(self, url: str, folder: Path, makePools: Callable[[], tuple[Pool, Pool]], node: str = "hub") -> None:
         """
         @param url: C{postgresql://…}.
         @param folder: where copies of what was gone back from are kept, and the high-water mark.
         @param makePools: makes the pool that writes and the one that reads, when it is opened; see `pools`.
+        @param node: the name of this hub among those that use the database.
         """
         self._url = url
         self._folder = folder
         self._makePools = makePools
+        self._node = node
         self._pools: tuple[Pool, Pool] | None = None
         self._isOpen = False
         self._highWater = HighWater(folder / "postgresql")
@@ -64,9 +67,9 @@ class PostgresEngine:
         return f"<PostgresEngine {withoutPassword(self._url)} {'open' if self._isOpen else 'closed'}>"
 
     @classmethod
-    def at(cls, url: str, folder: Path, reactor: Any) -> PostgresEngine:
+    def at(cls, url: str, folder: Path, reactor: Any, node: str = "hub") -> PostgresEngine:
         """The engine on C{url}, with threads of its own."""
-        return cls(url, folder, lambda: pools(url, reactor))
+        return cls(url, folder, lambda: pools(url, reactor), node)
 
     def prepare(self) -> bool:
         return prepare(self._url)
@@ -107,7 +110,7 @@ class PostgresEngine:
         return self._pools[1]
 
     def _write(self, function: Callable[[Connection], T]) -> Deferred[T]:
-        """Fires with what C{function} returns for the connection that writes, and holds the hub's lock."""
+        """Fires with what C{function} returns for the connection that writes, and holds the hub's locks."""
 
         def write(connection: Connection) -> T:
             self._lock(connection)
@@ -120,7 +123,7 @@ class PostgresEngine:
         if (link := connection.pgconn) is self._locked and link.status == ConnStatus.OK:
             return
         # The server gives it back when the connection is lost.
-        lock(connection, self._url)
+        lockShared(connection, self._url, self._node)
         self._locked = link
 
     def commit(self, works: Sequence[Work], now: float) -> Deferred[Commit]:
@@ -207,16 +210,16 @@ class PostgresEngine:
         # The pools stay: what comes after the end, such as the next step of long work, is never answered by them.
         if self._pools is not None and self._isOpen:
             self._isOpen = False
-            self._writer.runWithConnection(_endOrderly).addErrback(lambda _: None)
+            self._writer.runWithConnection(_endOrderly, self._node).addErrback(lambda _: None)
             for pool in self._pools:
                 pool.close()
             self._highWater.close()
 
 
-def _endOrderly(connection: Connection) -> None:
+def _endOrderly(connection: Connection, node: str) -> None:
     with suppress(psycopg.Error):  # the next hub checks all rows, and that is all
-        connection.execute("DELETE FROM meta WHERE key = 'in_use'")
-        connection.execute("SELECT pg_advisory_unlock($1)", (HUB_LOCK,))
+        nodes.leave(connection, node)
+        connection.execute("SELECT pg_advisory_unlock_all()")
 
 
 def _identity(connection: Connection) -> Identity:

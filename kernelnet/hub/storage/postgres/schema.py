@@ -14,6 +14,7 @@ import psycopg
 
 from kernelnet.hub.storage.errors import DatabaseError, DatabaseTooNew
 from kernelnet.hub.storage.integrity import Damaged
+from kernelnet.hub.storage.postgres import nodes
 from kernelnet.hub.storage.postgres.checks import quickCheck
 from kernelnet.hub.storage.postgres.connection import Connection, checkUrl, connect, withoutPassword
 from kernelnet.hub.storage.postgres.errors import unusable
@@ -52,7 +53,7 @@ def prepare(url: str) -> bool:
             _bring(connection, url, schemas())
             connection.execute("COMMIT")
             quickCheck(connection)
-            return connection.execute("SELECT 1 FROM meta WHERE key = 'in_use'").fetchone() is not None
+            return nodes.ended(connection)
     except (psycopg.Error, Damaged) as e:
         raise unusable(url, e) from None
 

@@ -11,9 +11,10 @@ import psycopg
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError, DatabaseTooNew
-from kernelnet.hub.storage.postgres import checks, schema
+from kernelnet.hub.storage.postgres import PostgresEngine, checks, nodes, schema
 from kernelnet.hub.storage.postgres import connection as connections
 from kernelnet.hub.storage.postgres.connection import checkUrl, connect, withoutPassword
+from kernelnet.hub.storage.postgres.offline import OfflinePostgres
 from kernelnet.hub.storage.postgres.transaction import PostgresTransaction
 from kernelnet.hub.storage.sqlite import schemas as sqliteSchemas
 from kernelnet.hub.storage.statements.patterns import NewPattern
@@ -33,18 +34,48 @@ class PostgresTestCase(EngineTestCase):
             other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
 
 
-class OneHubTests(PostgresTestCase):
-    def test_second(self) -> None:
-        """A second hub on the same database is told so; once the first has ended it may begin."""
+class SeveralHubsTests(PostgresTestCase):
+    def test_sameName(self) -> None:
+        """A second hub of the same name is told so; once the first has ended it may begin."""
         second = self.database.engine()
         second.prepare()
         error = self.failureResultOf(second.open(), DatabaseBusy).value
         self.assertIn("another hub uses the database", str(error))
+        self.assertIn("as node hub", str(error))
         second.close()
         self.engine.close()
         third = self.database.engine()
         self.assertEqual(self.fired(third.open()).logId, self.identity.logId)
         third.close()
+
+    def test_otherName(self) -> None:
+        """Hubs of different names use one database; a command that needs it alone waits for the end of all."""
+        second = PostgresEngine(self.database.url, self.folder / "second", self.database._pools, "second")
+        self.assertEqual(self.fired(second.open()).logId, self.identity.logId)
+        offline = OfflinePostgres(self.database.url, self.folder)
+        with self.assertRaisesRegex(DatabaseBusy, "another hub uses"), offline.alone():
+            self.fail("it is not alone")
+        self.engine.close()
+        with self.assertRaisesRegex(DatabaseBusy, "another hub uses"), offline.alone():
+            self.fail("it is not alone")
+        second.close()
+        with offline.alone():
+            self.engine = self.database.engine()
+            error = self.failureResultOf(self.engine.open(), DatabaseBusy).value
+            self.assertIn("a command keeps all hubs", str(error))
+
+    def test_unclean(self) -> None:
+        """A node that starts beside living ones has nothing to check; after a killed one alone there is."""
+        writer = self.database.writer.connection
+        about = nodes.About("hub", "", 1.0, "1")
+        self.assertEqual(nodes.renew(writer, about, "{}"), (True, False))
+        self.assertEqual(nodes.renew(writer, about, "{}"), (False, False))
+        self.assertFalse(self.database.engine().prepare())
+        writer.execute("UPDATE nodes SET lease_until = 1")
+        self.assertTrue(self.database.engine().prepare())
+        self.assertTrue(nodes.renew(writer, about, "{}").lost)
+        self.engine.close()
+        self.assertFalse(self.database.engine().prepare())
 
     def test_lostConnection(self) -> None:
         """With its connection a hub has lost the right to write: it takes that anew, and not while another has it."""

@@ -1,0 +1,187 @@
+"""
+The hubs that use one database, called nodes: their leases, and which AI is connected to which of them.
+
+A lease is a row that its node renews every `RENEW_EVERY` seconds, by the server's clock alone.  One that is over says
+that the node is gone, or can't be heard: its AIs leave with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from kernelnet.hub.storage.postgres.connection import Connection
+
+__all__ = [
+    "LEASE",
+    "RENEW_EVERY",
+    "About",
+    "Arrived",
+    "Lease",
+    "Node",
+    "arrive",
+    "depart",
+    "elsewhere",
+    "endLost",
+    "ended",
+    "leave",
+    "nodes",
+    "renew",
+    "tryToLead",
+]
+
+LEASE = 10.0
+"""Seconds that a lease lasts."""
+RENEW_EVERY = 2.0
+
+_KEEPER_LOCK = 0x6B657271
+"""Number of the advisory lock of the node that does what one alone shall do."""
+_NOW = "extract(epoch FROM clock_timestamp())::double precision"
+
+
+class Node(NamedTuple):
+    """
+    A row of the table.
+
+    @ivar leaseUntil: Unix seconds, by the server's clock.
+    @ivar started: Unix seconds.
+    @ivar status: JSON.
+    @ivar alive: whether its lease lasts.
+    """
+
+    name: str
+    address: str
+    leaseUntil: float
+    started: float
+    version: str
+    draining: bool
+    status: str
+    alive: bool
+
+
+class About(NamedTuple):
+    """
+    A node, as it tells of itself.
+
+    @ivar address: host and port, for eyes.
+    @ivar started: Unix seconds.
+    """
+
+    name: str
+    address: str
+    started: float
+    version: str
+
+
+class Lease(NamedTuple):
+    """
+    @ivar lost: whether it had run out, or is the first: others don't count those who are here.
+    @ivar draining: whether the operator wants nobody new here.
+    """
+
+    lost: bool
+    draining: bool
+
+
+class Arrived(NamedTuple):
+    """A connection of an AI.  @ivar since: Unix seconds; C{gen}: of two the newer one has the higher."""
+
+    aiId: str
+    node: str
+    gen: int
+    since: float
+
+
+def nodes(connection: Connection) -> list[Node]:
+    """All that ever used the database, and were not forgotten, by name."""
+    found = connection.execute(
+        f"SELECT name, address, lease_until, started, version, draining <> 0, status, lease_until > {_NOW}"  # noqa: S608
+        " FROM nodes ORDER BY name"
+    )
+    return [*map(Node._make, found)]
+
+
+def renew(connection: Connection, about: About, status: str) -> Lease:
+    """Have the lease of a node last on.  @param status: JSON."""
+    ((lost,),) = connection.execute(
+        f"SELECT NOT EXISTS (SELECT 1 FROM nodes WHERE name = $1 AND started = $2 AND lease_until > {_NOW})",  # noqa: S608
+        (about.name, about.started),
+    ).fetchall()
+    ((draining,),) = connection.execute(
+        f"INSERT INTO nodes VALUES ($1, $2, {_NOW} + $3, $4, $5, 0, $6) ON CONFLICT (name) DO UPDATE SET"  # noqa: S608
+        " address = excluded.address, lease_until = excluded.lease_until, started = excluded.started,"
+        " version = excluded.version, status = excluded.status RETURNING draining <> 0",
+        (about.name, about.address, LEASE, about.started, about.version, status),
+    ).fetchall()
+    return Lease(lost, draining)
+
+
+def leave(connection: Connection, name: str) -> None:
+    """C{name} ends in order: it has nobody connected, and the database is in use only if others use it."""
+    connection.execute("DELETE FROM presence WHERE node = $1", (name,))
+    connection.execute("UPDATE nodes SET lease_until = 0 WHERE name = $1", (name,))
+    connection.execute(
+        f"DELETE FROM meta WHERE key = 'in_use' AND NOT EXISTS (SELECT 1 FROM nodes WHERE lease_until > {_NOW})"  # noqa: S608
+    )
+
+
+def ended(connection: Connection) -> bool:
+    """Whether whoever used the database did not end in order, and nobody uses it now."""
+    ((unclean,),) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'in_use')"  # noqa: S608
+        f" AND NOT EXISTS (SELECT 1 FROM nodes WHERE lease_until > {_NOW})"
+    ).fetchall()
+    return bool(unclean)
+
+
+def endLost(connection: Connection) -> list[Arrived]:
+    """Have those leave who were connected to nodes whose leases are over.  @return: them."""
+    found = connection.execute(
+        "DELETE FROM presence p WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.name = p.node"  # noqa: S608
+        f" AND n.lease_until > {_NOW}) RETURNING ai_id, node, gen, since"
+    )
+    return [*map(Arrived._make, found)]
+
+
+def tryToLead(connection: Connection) -> bool:
+    """Whether this connection is now the one that does what one node alone shall do; it stays so while it lasts."""
+    ((leads,),) = connection.execute("SELECT pg_try_advisory_lock($1)", (_KEEPER_LOCK,)).fetchall()
+    return bool(leads)
+
+
+def arrive(connection: Connection, node: str, some: Iterable[tuple[str, float]]) -> list[Arrived]:
+    """
+    C{some} AIs are connected to C{node}, since the given times.
+
+    @return: those of them who have no newer connection elsewhere.
+    """
+    ids, since = zip(*sorted(some), strict=True)
+    found = connection.execute(
+        "INSERT INTO presence SELECT ai_id, $1, nextval('presence_gen'), since"
+        " FROM unnest($2::text[], $3::double precision[]) AS those (ai_id, since)"
+        " ON CONFLICT (ai_id) DO UPDATE SET node = excluded.node, gen = excluded.gen, since = excluded.since"
+        " WHERE presence.gen < excluded.gen RETURNING ai_id, node, gen, since",
+        (node, [*ids], [*since]),
+    )
+    return [*map(Arrived._make, found)]
+
+
+def depart(connection: Connection, node: str, some: Iterable[tuple[str, int]]) -> list[Arrived]:
+    """
+    C{some} AIs have left C{node}, whose connections had the given C{gen}.
+
+    @return: those who have no newer one.
+    """
+    ids, gens = zip(*sorted(some), strict=True)
+    found = connection.execute(
+        "DELETE FROM presence p USING unnest($2::text[], $3::bigint[]) AS those (ai_id, gen)"
+        " WHERE p.ai_id = those.ai_id AND p.gen = those.gen AND p.node = $1 RETURNING p.ai_id, p.node, p.gen, p.since",
+        (node, [*ids], [*gens]),
+    )
+    return [*map(Arrived._make, found)]
+
+
+def elsewhere(connection: Connection, node: str) -> list[Arrived]:
+    """Those who are connected to other nodes than C{node}."""
+    found = connection.execute("SELECT ai_id, node, gen, since FROM presence WHERE node <> $1", (node,))
+    return [*map(Arrived._make, found)]
