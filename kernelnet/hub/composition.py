@@ -30,12 +30,14 @@ from kernelnet.hub.connection.fan_out import FanOut
 from kernelnet.hub.connection.idleness import Idleness
 from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.connection.liveness import Liveness
+from kernelnet.hub.connection.other_nodes import Everywhere, OtherNodes
 from kernelnet.hub.connection.presence import Presence
 from kernelnet.hub.connection.search_history import SearchHistory
 from kernelnet.hub.routing import collaboration_sessions
 from kernelnet.hub.routing.collaboration_sessions import Limits
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.routing.router import Router
+from kernelnet.hub.storage.cluster import Alone, Cluster
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.retention import LogRetention
 from kernelnet.hub.storage.retention_policy import RetentionPolicy
@@ -49,6 +51,8 @@ __all__ = ["Hub"]
 
 SWEEP_EVERY = 5.0
 """Seconds between two looks at connections, limits and sessions."""
+OTHERS_KNOW = 5.0
+"""Seconds after which other nodes read no more of what is about to be removed from the log."""
 LAST_COMMITS = 1.5
 """Seconds that a hub which is going away commits what came; who sent the rest hears that it was not taken."""
 
@@ -63,6 +67,7 @@ class Hub:
     @param joinHash: `kernelnet.identity.tokenHash` of the join token.
     @param wallClock: Unix seconds.
     @param needsOwner: whether nobody is let in who has no owner.
+    @param cluster: the other hubs on its database; C{None}: there are none.
     @param certify: gives certificates for the keys that verdicts are signed with; C{None}: this hub gives none.
     """
 
@@ -81,6 +86,7 @@ class Hub:
         policy: RetentionPolicy | None = None,
         needsOwner: bool = False,
         certify: Certify | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
         bounds = bounds or Bounds()
         self._limits = limits = limits or Limits()
@@ -92,21 +98,35 @@ class Hub:
         self.errors: Counter[str] = Counter()
         self.connections = Connections(log.drain)
         byId = self.connections.byId
-        self.presence = Presence(byId, directory, clock, wallClock)
+        self.cluster = cluster = cluster or Alone()
+        everywhere = Everywhere(byId, cluster.elsewhere)
+        self.presence = Presence(byId, directory, clock, wallClock, cluster.elsewhere)
         self.searches = SearchHistory(byId, wallClock)
-        self.absence = Absence(byId, clock)
+        self.absence = Absence(everywhere, clock)
         self.idleness = Idleness(byId, clock)
+        self.connections.arrived = cluster.arrived
         self.connections.left = self._left
         self.connections.resumed = self._expectPartners
         self.fanOut = FanOut(byId)
         log.subscribe(directory.follow, first=True)
         log.subscribe(self.fanOut.committed)
+        self.otherNodes = OtherNodes(
+            cluster,
+            log,
+            directory=directory,
+            connections=self.connections,
+            presence=self.presence,
+            absence=self.absence,
+        )
+        if not cluster.isAlone:
+            log.subscribe(self.otherNodes.committed)
+            log.catchUp = cluster.caughtUp
         log.tellCosts = self._charge
         self.authenticator = TokenAuthenticator(log, joinHash, wallClock, needsOwner)
         self.admission = AdmissionControl(bounds, clock, self.authenticator)
         context = ConnectionContext(
             log=log,
-            router=Router(directory, byId.keys(), limits, bounds.line),
+            router=Router(directory, everywhere, limits, bounds.line, isComplete=cluster.isAlone),
             admission=self.admission,
             listener=self.connections,
             presence=self.presence,
@@ -121,7 +141,13 @@ class Hub:
         )
         self.factory = HubFactory(context, lambda: self.connections.suspended)
         self.retention = LogRetention(
-            log, self.connections.readPositions, clock, wallClock, policy or RetentionPolicy()
+            log,
+            self.connections.readPositions,
+            clock,
+            wallClock,
+            policy or RetentionPolicy(),
+            leads=lambda: cluster.leads,
+            announce=self._announceFirst,
         )
         self.liveness = Liveness(byId, log.remembers, lambda: self.retention.asks, clock)
         self.status = HubStatus(
@@ -164,7 +190,15 @@ class Hub:
             if connection := self.connections.byId.get(aiId):
                 connection.charge(seconds)
 
+    def _announceFirst(self, first: int) -> float:
+        """Tell the other nodes, which know it by their next look at the log at the latest."""
+        if self.cluster.isAlone:
+            return 0.0
+        self.cluster.tell(first=first)
+        return OTHERS_KNOW
+
     def _left(self, aiId: str) -> None:
+        self.cluster.left(aiId)
         self.presence.left(aiId)
         self.absence.left(aiId)
         self.idleness.left(aiId)
@@ -176,10 +210,11 @@ class Hub:
 
     def _endSessions(self) -> Deferred[None]:
         """End those whose time is over, and those whose partners are gone."""
-        gone = self.absence.gone()
+        gone, leads = self.absence.gone(), self.cluster.leads
 
         def end(transaction: Transaction) -> list[str]:
-            collaboration_sessions.expire(transaction)
+            if leads:
+                collaboration_sessions.expire(transaction)
             return collaboration_sessions.giveBack(transaction, gone, self.absence.patience)
 
         def failed(failure: Failure) -> Failure:
@@ -208,7 +243,9 @@ class Hub:
 
     def controls(self, certificates: HubCertificates | None) -> ControlFactory:
         """Make the server of its control socket."""
-        return ControlFactory(self.log, self.connections, self.directory, self.status, certificates=certificates)
+        return ControlFactory(
+            self.log, self.connections, self.directory, self.status, certificates=certificates, tell=self.cluster.tell
+        )
 
     def dashboard(
         self, reactor: Any, where: tuple[str, int], tls: IOpenSSLServerConnectionCreator | None = None
@@ -234,6 +271,7 @@ class Hub:
     def start(self) -> None:
         """Begin the periodic work."""
         self._expectPartners()
+        self.cluster.start(self.otherNodes)
         for job in self._jobs:
             job.start(SWEEP_EVERY, now=False)
         self.retention.start()
@@ -259,4 +297,9 @@ class Hub:
         # None later than that: what waits still is refused, and comes again.
         self.log.drain().addTimeout(LAST_COMMITS, self.clock).addErrback(refuse)
         stopped = self.connections.stop(away)
-        return stopped.addCallback(lambda _: self.presence.note(self.log))
+
+        def noted(_: object) -> Deferred[None] | None:
+            self.cluster.stop()
+            return self.presence.note(self.log)
+
+        return stopped.addCallback(noted)

@@ -29,6 +29,7 @@ from kernelnet.hub.connection.dual_stack import DualStackEndpoint
 from kernelnet.hub.connection.sockets import withinDescriptors
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage import disk_space, offline
+from kernelnet.hub.storage.cluster import Cluster
 from kernelnet.hub.storage.engine import Engine
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.event_log import EventLog
@@ -96,6 +97,15 @@ class HubService(Service):
             raise DatabaseError("--database takes psycopg: pip install 'kernelnet[postgres]'") from None
         return PostgresEngine.at(url, folder, self._reactor, self._config.node)
 
+    def _makeCluster(self, log: EventLog) -> Cluster | None:
+        if self._config.database is None:
+            return None
+        from kernelnet.hub.storage.postgres import clusterAt
+
+        return clusterAt(
+            self._config.database, self._reactor, self._config.node, self._config.port, lambda: (log.logId, log.head)
+        )
+
     def _makeCertificates(self) -> HubCertificates:
         config, clientCA = self._config, None
         if config.requiresClientCertificate:
@@ -160,6 +170,7 @@ class HubService(Service):
             policy=config.retention,
             needsOwner=config.needsOwner,
             certify=Signing(Certifier(self._state.ca)).certify,
+            cluster=self._makeCluster(log),
         )
         self.hub = hub
         hub.status.minFree = config.minFree

@@ -98,6 +98,7 @@ class _ControlProtocol(LineOnlyReceiver):
         def present(result: Any) -> Any:
             if isinstance(result, dict) and "owner" in result:
                 self._hub.directory.owned(result["ai_id"], result["owner"])
+                self._hub.tell(owned=[(result["ai_id"], result["owner"])])
             return presented(result, request, lambda: digest)
 
         return self._hub.log.write(tokenCommand(request)).addCallback(checked).addCallback(present)
@@ -116,6 +117,8 @@ class _ControlProtocol(LineOnlyReceiver):
             if request.get("token") is not True and connection is not None and connection.mayRenew:
                 connection.send(MessageType.TRAINING_SYNC, TrainingSync(credential=result["token"]))
                 result["delivered"] = True
+            elif request.get("token") is not True and connection is None:
+                self._hub.tell(rotated=[result["ai_id"]])
             return presented(result, request, str)
 
         return self._hub.log.write(tokenCommand(request)).addCallback(checked).addCallback(rotated)
@@ -197,6 +200,7 @@ class ControlFactory(Factory):
     Serves the control socket of one hub.
 
     @param directory: of the AIs that are known.
+    @param tell: says something to all other nodes: fields of `kernelnet.hub.storage.cluster.Told`.
     @param certificates: C{None} where the hub's TLS is not its own.
     @ivar link: makes an address that signs one browser in to the dashboard; C{None}: there is no dashboard.
     """
@@ -212,12 +216,14 @@ class ControlFactory(Factory):
         status: HubStatus,
         *,
         certificates: HubCertificates | None = None,
+        tell: Callable[..., None] = lambda **what: None,
     ) -> None:
         self.log = log
         self.connections = connections
         self.directory = directory
         self.status = status
         self.certificates = certificates
+        self.tell = tell
 
     def buildProtocol(self, addr: object) -> _ControlProtocol:
         return _ControlProtocol(self)

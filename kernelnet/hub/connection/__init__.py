@@ -6,6 +6,7 @@ Connections of clients: let in, served, told of what is committed, and ended.
   - `protocol`: one connection, from its first byte to its last; `context`: the parts that it needs
   - `hello`: what a hello does, and how it is answered
   - `connections`: who is connected; how all of them are closed for a while or for good
+  - `other_nodes`: other hubs on the same database, and what their words mean here
   - `presence`: who is here, and what others are told of who comes and goes
   - `search_history`: what AIs that are here tell of their searches
   - `absence`: who has been gone for so long that others should not wait for it

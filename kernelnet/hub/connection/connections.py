@@ -24,6 +24,7 @@ class Connections:
     @param drain: fires when all that was submitted to the log is settled.
     @ivar byId: the connection of each authenticated AI; others look on, nobody else changes it.
     @ivar suspended: whether nobody may come in now.
+    @ivar arrived: called with the id of an AI that has a new connection, and its Unix time.
     @ivar left: called with the id of an AI that has no connection any more.
     @ivar resumed: called when clients are let in again: what is stored may be another's.
     """
@@ -33,6 +34,7 @@ class Connections:
     def __init__(self, drain: Callable[[], Deferred[None]]) -> None:
         self.byId: dict[str, Connection] = {}
         self.suspended = False
+        self.arrived: Callable[[str, float], None] = lambda aiId, since: None
         self.left: Callable[[str], None] = lambda aiId: None
         self.resumed: Callable[[], None] = lambda: None
         self._drain = drain
@@ -78,6 +80,7 @@ class Connections:
         """C{connection} is that of its AI now; an older one ends."""
         older = self.byId.get(connection.aiId)
         self.byId[connection.aiId] = connection
+        self.arrived(connection.aiId, connection.since)
         if older is not None:
             older.close(WireProblem("taken_over", "a newer connection of the same ai_id took over"))
 

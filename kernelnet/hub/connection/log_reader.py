@@ -147,7 +147,7 @@ class LogReader:
         @param before: lines for this connection alone (acks), which go out in the same write.
         """
         # A reader that started or resumed within this very commit has read these events already.
-        if self.live and self.position < broadcast.upTo:
+        if self.live and self.position < broadcast.upTo and not self._isTooLate():
             self.position = broadcast.upTo
             before += broadcast.render(self._sink.aiId, self._sink.version)
         if before:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 import msgspec
 from twisted.internet.defer import Deferred
@@ -16,6 +17,7 @@ from twisted.logger import Logger
 from kernelnet import wire
 from kernelnet.hub.connection.interfaces import Connection
 from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.storage.cluster import Arrival
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.transaction import checkLine, hubMessage
 from kernelnet.message import AiInfo, Hello, MessageType, TrainingSync
@@ -56,7 +58,10 @@ class Presence:
         directory: Directory,
         clock: IReactorTime,
         wallClock: Callable[[], float],
+        elsewhere: Mapping[str, Arrival] = MappingProxyType({}),
     ) -> None:
+        """@param elsewhere: AIs that are connected to other nodes."""
+        self._elsewhere = elsewhere
         self._connections = connections
         self._directory = directory
         self._clock = clock
@@ -91,14 +96,19 @@ class Presence:
 
     def left(self, aiId: str) -> None:
         """It has no connection any more."""
-        self._directory.seen(aiId, self._wallClock())
         self._departed[aiId] = self._wallClock()
+        self.changed(aiId)
+
+    def changed(self, aiId: str) -> None:
+        """It came to another node, or went from there, or from here."""
+        self._directory.seen(aiId, self._wallClock())
         self._tellOf(aiId)
 
     def seenAt(self, aiId: str) -> float:
         """Unix time at which an AI was here last, one that said hello: now, if it is connected."""
         here = self._connections.get(aiId)
-        return self._wallClock() if here is not None and here.greeted else self._directory.ais[aiId].seenAt
+        isHere = here is not None and here.greeted
+        return self._wallClock() if isHere or aiId in self._elsewhere else self._directory.ais[aiId].seenAt
 
     def note(self, log: EventLog) -> Deferred[None] | None:
         """
@@ -127,8 +137,8 @@ class Presence:
         part: dict[str, AiInfo] = {}
         size = 0
         for aiId in ids:
-            connection = self._connections.get(aiId)
-            since = _rfc3339(connection.since) if connection is not None else None
+            where = self._connections.get(aiId) or self._elsewhere.get(aiId)
+            since = _rfc3339(where.since) if where is not None else None
             if (info := self._directory.info(aiId, since)) is None:
                 continue
             cost = len(_encode(info)) + len(aiId) + 4
@@ -143,6 +153,7 @@ class Presence:
     def whoIsHere(self, limit: int = MAX_TOLD) -> tuple[list[str], dict[str, AiInfo]]:
         """Ids of those who are connected, and what is known of them and of who was here last; all bounded."""
         here = [aiId for aiId, connection in self._connections.items() if connection.greeted]
+        here += [aiId for aiId in self._elsewhere if aiId not in self._connections and aiId in self._directory.ais]
         away: list[str] = []
         if len(here) < limit:
             known = self._directory.ais

@@ -22,7 +22,7 @@ from kernelnet.hub.storage.statements.access import StoredAi
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.message import AiInfo, Hello
 
-__all__ = ["Directory", "KnownAi", "saveHello"]
+__all__ = ["Directory", "KnownAi", "heardIn", "saveHello"]
 
 MAX_WORDS = 1000
 """Maximum number of an AI's words that are known: its first."""
@@ -210,6 +210,15 @@ class Directory:
             workbenches=list(hello.workbenches),
             owner=self.owners.get(aiId),
         )
+
+
+def heardIn(reader: Reader, ids: Iterable[str]) -> Directory:
+    """The directory of what is stored of the hellos of C{ids}, and of nothing else."""
+    found = Directory()
+    for aiId in ids:
+        if (ai := reader.ais.find(aiId)) is not None:
+            found.heard(aiId, cutHello(msgspec.json.decode(ai.hello, type=Hello)), ai.seenAt)
+    return found
 
 
 def saveHello(transaction: Transaction, aiId: str, hello: Hello, readSeq: int | None) -> None:

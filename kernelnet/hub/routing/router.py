@@ -182,6 +182,26 @@ class _Made:
         return self._digest
 
 
+class _ToUnknown:
+    """The plan for a message to an AI that the directory doesn't know: another node may have enrolled it just now."""
+
+    __slots__ = ("_plan", "_target", "digest")
+
+    def __init__(self, plan: Plan, target: str) -> None:
+        self._plan = plan
+        self._target = target
+        self.digest = plan.digest
+
+    def __call__(self, transaction: Transaction) -> Event:
+        if not transaction.tokens.ofAi(self._target):
+            raise _unknown(self._target)
+        return self._plan(transaction)
+
+
+def _unknown(target: str, messageId: str | None = None) -> WireProblem:
+    return WireProblem("unknown_target", f"`target_ai` {plain(target)!r} was never enrolled", messageId)
+
+
 class Router:
     """
     @param connected: the ids that are connected now, kept up to date by who gives it.
@@ -193,7 +213,11 @@ class Router:
         connected: Collection[str],
         limits: collaboration_sessions.Limits,
         maxLine: int = wire.AUTHENTICATED_LINE,
+        *,
+        isComplete: bool = True,
     ) -> None:
+        """@param isComplete: whether the directory knows all who are enrolled; else the database is asked."""
+        self._isComplete = isComplete
         self._directory = directory
         self._connected = connected
         self._limits = limits
@@ -210,15 +234,19 @@ class Router:
         """
         cls, method = self._table[message.message_type]
         payload = wire.decodePayload(message, cls)
-        if message.target_ai is not None:
-            self._checkTarget(message, message.target_ai)
+        target = message.target_ai
+        isStrange = target is not None and self._isStrange(message, target)
         plan = method(self, message, payload)
         message.payload = {}
-        return plan
+        return _ToUnknown(plan, target) if target is not None and isStrange else plan
 
-    def _checkTarget(self, message: NetworkMessage, target: str) -> None:
-        if not self._directory.isKnown(target):
-            raise WireProblem("unknown_target", f"`target_ai` {plain(target)!r} was never enrolled", message.message_id)
+    def _isStrange(self, message: NetworkMessage, target: str) -> bool:
+        """Whether the directory doesn't know C{target}, which another node may have enrolled."""
+        if self._directory.isKnown(target):
+            return False
+        if self._isComplete:
+            raise _unknown(target, message.message_id)
+        return True
 
     def _encode(self, message: NetworkMessage) -> bytes:
         line = wire.encode(message)
@@ -359,8 +387,7 @@ class Router:
     def _collaborationRequest(self, message: NetworkMessage, request: CollaborationRequest) -> Plan:
         payload_bounds.checkRequest(request, message.message_id)
         target = message.target_ai or request.target_ai or None
-        if target is not None:
-            self._checkTarget(message, target)
+        isStrange = target is not None and self._isStrange(message, target)
         candidates = collaboration_sessions.partners(
             self._directory, self._connected, message.sender_id, request, target
         )
@@ -383,7 +410,8 @@ class Router:
             collaboration_sessions.offer(transaction, invitation, invited, self._limits)
             return event
 
-        return _Made(message, store)
+        plan = _Made(message, store)
+        return _ToUnknown(plan, target) if target is not None and isStrange else plan
 
     def _collaborationResponse(self, message: NetworkMessage, response: CollaborationResponse) -> Plan:
         if response.response == "expired":

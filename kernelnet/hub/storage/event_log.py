@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any, TypeVar
 
+import msgspec
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -29,7 +30,7 @@ from twisted.python.failure import Failure
 from kernelnet.hub.storage.engine import Commit, Committed, Engine, Identity
 from kernelnet.hub.storage.fair_queue import FairQueue
 from kernelnet.hub.storage.latency_histogram import LatencyHistogram
-from kernelnet.hub.storage.log_pages import Page, Recent
+from kernelnet.hub.storage.log_pages import Event, Page, Recent
 from kernelnet.hub.storage.transaction import Note, Reader, Transaction, Work
 from kernelnet.message import ErrorClass
 from kernelnet.untrusted import plain
@@ -55,6 +56,7 @@ class EventLog:
     @ivar whenOpened: what is written each time the log is opened, also after going back to a backup.
     @ivar findLoss: asked before and after each commit why nothing is kept of what is written.
     @ivar tellCosts: told after each commit how many seconds the hub has worked for whom.
+    @ivar catchUp: fires when the head is where the database's is, which others may write, too.
     @ivar commits: how long each commit took, from its begin until the reactor's thread had heard of it.
     """
 
@@ -103,6 +105,7 @@ class EventLog:
         self.tellCosts: Callable[[dict[str, float]], None] = lambda costs: None
         self.commits = LatencyHistogram()
         self.head = 0
+        self.catchUp: Callable[[], Deferred[None]] = lambda: succeed(None)
         self.former = ("", 0)
         self._openedAt = 0
         self._renewed = False
@@ -167,8 +170,11 @@ class EventLog:
         Once at most in a process: a copy can't take the database's place while one runs, and anybody may claim it.
         Cursors up to where this process began stay good, so nothing is lost to whoever has one.
         """
-        if self._renewed:
-            return succeed(None)
+        return self.catchUp().addCallback(lambda _: self._renew(who, after))
+
+    def _renew(self, who: str, after: int) -> Deferred[None] | None:
+        if self._renewed or after <= self.head:
+            return None
         self._renewed = True
         self._warn(f"{who} has read up to {after}, and it ends at {self.head}")
 
@@ -200,6 +206,32 @@ class EventLog:
         for followers in (self._toldFirst, self._toldLast):
             if callback in followers:
                 followers.remove(callback)
+
+    def _next(self, events: list[Event]) -> list[Event]:
+        """Those of C{events} that follow the head, which moves on; none, if others come before, which are not here."""
+        if events and events[0].seq <= self.head:
+            events = [event for event in events if event.seq > self.head]
+        if not events or events[0].seq != self.head + 1:
+            return []
+        self.head = events[-1].seq
+        self._recent.add(events)
+        return events
+
+    def follow(self, events: list[Event], first: int) -> None:
+        """
+        Move on to what the database has, whoever wrote it.
+
+        @param events: those that follow the head, or did so.
+        @param first: the first position that it has.
+        """
+        self.first = max(self.first, first)
+        if first > self.head + 1:
+            # The operator's hard limit has removed what comes next: who had not read it is told so.
+            self.head = first - 1
+            self._recent = Recent(self.RECENT_BYTES)
+            self._recent.startAfter(self.head)
+        if new := self._next(events):
+            self._tell(self._toldLast, Committed(new))
 
     def _tell(self, followers: list[Follower], committed: Committed) -> None:
         for callback in tuple(followers):
@@ -325,10 +357,8 @@ class EventLog:
                 self._log.failure("could not store {work}", Failure(error), work=self._running[i])
             if self.engine.isDamage(error):
                 self.damaged(error)
-        if events := done.committed.events:
-            self.head = events[-1].seq
-            self._recent.add(events)
-        self._settleAll(problems, done.committed)
+        committed = msgspec.structs.replace(done.committed, events=self._next(done.committed.events))
+        self._settleAll(problems, committed)
         self._writeNotes(done.notes)
 
     def _commitFailed(self, failure: Failure) -> None:

@@ -72,8 +72,18 @@ class LogRetention:
         clock: IReactorTime,
         wallClock: Callable[[], float],
         policy: RetentionPolicy,
+        *,
+        leads: Callable[[], bool] = lambda: True,
+        announce: Callable[[int], float] = lambda first: 0.0,
     ) -> None:
-        """@param readPositions: how far each version 2 AI that is connected says it has read, with its id."""
+        """
+        @param readPositions: how far each version 2 AI that is connected says it has read, with its id.
+        @param leads: whether this hub is the one that removes what may go.
+        @param announce: tells the others what is the first that is read from now on.  It returns the seconds after
+            which it may be removed.
+        """
+        self._leads = leads
+        self._announce = announce
         self.policy = policy
         self.removed = 0
         self._source = log
@@ -144,12 +154,13 @@ class LogRetention:
             self._compareWithLast(await source.read(lambda reader: reader.marks.last()))
         believed = self._believe(now)
         read = self._readPositions()
-        marks = await source.read(lambda reader: newMarks(reader.marks, head, now))
+        leads = self._leads()
+        marks = await source.read(lambda reader: newMarks(reader.marks, head, now)) if leads else []
 
         def write(transaction: Transaction) -> int:
             transaction.marks.add(marks)
             transaction.ais.raiseReadSeq(read)
-            return self.policy.removable(transaction, believed)
+            return self.policy.removable(transaction, believed) if leads else 0
 
         if not marks and not read and self.policy == RetentionPolicy():
             return
@@ -161,6 +172,8 @@ class LogRetention:
             return
         # First of all: from now on nobody begins or goes on to read what is about to go.
         source.first = upTo + 1
+        if wait := self._announce(source.first):
+            await deferLater(self._clock, wait)
         before = self.removed
         while (
             not self._stopped

@@ -104,6 +104,9 @@ class MemoryAis:
     def all(self) -> list[StoredAi]:
         return sorted(self._tables.ais.values(), key=lambda ai: ai.aiId)
 
+    def find(self, aiId: str) -> StoredAi | None:
+        return self._tables.ais.get(aiId)
+
     def protocolOf(self, aiId: str) -> int | None:
         ai = self._tables.ais.get(aiId)
         return None if ai is None else ai.protocol

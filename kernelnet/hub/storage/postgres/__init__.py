@@ -7,6 +7,7 @@ The engine on PostgreSQL, which the extra C{[postgres]} brings along.
   - `schema`, ``schema/``: the tables made, and brought to the newest version
   - `transaction`: `PostgresReader`, `PostgresTransaction`, and the commit
   - `nodes`: the hubs that use one database: their leases, and who is connected where
+  - `cluster`: a hub as one of these: what it says to the others, and hears of them; `ears`: by which connection
   - `log`: stretches of the log by their bytes
   - `errors`: the meaning of PostgreSQL's errors
   - `checks`: whether the log's rows are what the hub wrote
@@ -16,7 +17,8 @@ The engine on PostgreSQL, which the extra C{[postgres]} brings along.
 
 from __future__ import annotations
 
+from kernelnet.hub.storage.postgres.cluster import clusterAt
 from kernelnet.hub.storage.postgres.connection import connect
 from kernelnet.hub.storage.postgres.engine import PostgresEngine
 
-__all__ = ["PostgresEngine", "connect"]
+__all__ = ["PostgresEngine", "clusterAt", "connect"]

@@ -41,6 +41,9 @@ __all__ = ["PostgresEngine"]
 
 T = TypeVar("T")
 
+MISSED = 500
+"""Maximum number of others' messages that a commit brings along."""
+
 
 class PostgresEngine:
     """A `kernelnet.hub.storage.engine.Engine` on the database C{url}."""
@@ -131,7 +134,7 @@ class PostgresEngine:
             done, after = commit(connection, works, now)
             events = done.committed.events
             if after > self._told:
-                # The answer to an earlier commit was lost with its connection: nobody has been told of these.
+                # Another node wrote these, or the answer to an earlier commit was lost: nobody here was told of them.
                 earlier = self._missed(connection, after)
                 committed = msgspec.structs.replace(done.committed, events=[*earlier, *events])
                 done = msgspec.structs.replace(done, committed=committed)
@@ -142,6 +145,9 @@ class PostgresEngine:
         return self._write(write)
 
     def _missed(self, connection: Connection, upTo: int) -> list[Event]:
+        # If there are many, whoever follows the log reads them, and what was written behind them.
+        if endOfStretch(connection, self._told, MISSED, upTo) != upTo:
+            return []
         return readRows(executing(connection), self._told, upTo)
 
     def page(self, after: int, upTo: int, aiId: str) -> Deferred[Page]:

@@ -117,8 +117,7 @@ def renew(connection: Connection, about: About, status: str) -> Lease:
 
 
 def leave(connection: Connection, name: str) -> None:
-    """C{name} ends in order: it has nobody connected, and the database is in use only if others use it."""
-    connection.execute("DELETE FROM presence WHERE node = $1", (name,))
+    """C{name} ends in order: the database is in use only if others use it."""
     connection.execute("UPDATE nodes SET lease_until = 0 WHERE name = $1", (name,))
     connection.execute(
         f"DELETE FROM meta WHERE key = 'in_use' AND NOT EXISTS (SELECT 1 FROM nodes WHERE lease_until > {_NOW})"  # noqa: S608
@@ -134,11 +133,17 @@ def ended(connection: Connection) -> bool:
     return bool(unclean)
 
 
-def endLost(connection: Connection) -> list[Arrived]:
-    """Have those leave who were connected to nodes whose leases are over.  @return: them."""
+def endLost(connection: Connection, also: str) -> list[Arrived]:
+    """
+    Have those leave who were connected to nodes whose leases are over.
+
+    @param also: a node to which the same happens.
+    @return: them.
+    """
     found = connection.execute(
-        "DELETE FROM presence p WHERE NOT EXISTS (SELECT 1 FROM nodes n WHERE n.name = p.node"  # noqa: S608
-        f" AND n.lease_until > {_NOW}) RETURNING ai_id, node, gen, since"
+        "DELETE FROM presence p WHERE p.node = $1 OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.name = p.node"  # noqa: S608
+        f" AND n.lease_until > {_NOW}) RETURNING ai_id, node, gen, since",
+        (also,),
     )
     return [*map(Arrived._make, found)]
 

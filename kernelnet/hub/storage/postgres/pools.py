@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 
 from kernelnet.hub.storage.postgres.connection import Connection, argumentsFor, setUpReader, setUpWriter
 
-__all__ = ["GRACE", "READERS", "Pool", "pools"]
+__all__ = ["GRACE", "READERS", "Pool", "ownPool", "pools"]
 
 T = TypeVar("T")
 
@@ -37,6 +37,11 @@ class Pool(Protocol):
 def pools(url: str, reactor: Any) -> tuple[Pool, Pool]:
     """The writer's connection, in a thread of its own, and those that read; a lost one is made anew at its next use."""
     return _Pool(url, reactor, setUpWriter, 1, GRACE), _Pool(url, reactor, setUpReader, READERS, 0.0)
+
+
+def ownPool(url: str, reactor: Any) -> Pool:
+    """One connection, in a thread of its own, which waits for no commit: for what nodes say to each other."""
+    return _Pool(url, reactor, setUpWriter, 1, 0.0)
 
 
 class _Connection(adbapi.Connection):

@@ -106,6 +106,11 @@ class SqlAis:
     def all(self) -> list[StoredAi]:
         return [*map(StoredAi._make, self._execute(f"SELECT {_AI_COLUMNS} FROM ais ORDER BY ai_id"))]  # noqa: S608
 
+    def find(self, aiId: str) -> StoredAi | None:
+        sql = f"SELECT {_AI_COLUMNS} FROM ais WHERE ai_id = ?"  # noqa: S608
+        row = self._execute(sql, (aiId,)).fetchone()
+        return None if row is None else StoredAi._make(row)
+
     def protocolOf(self, aiId: str) -> int | None:
         row = self._execute("SELECT protocol FROM ais WHERE ai_id = ?", (aiId,)).fetchone()
         return row[0] if row else None

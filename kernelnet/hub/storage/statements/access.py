@@ -111,6 +111,9 @@ class AisQueries(Protocol):
     def all(self) -> list[StoredAi]:
         """All that ever said hello, by id."""
 
+    def find(self, aiId: str) -> StoredAi | None:
+        """The row of C{aiId}."""
+
     def protocolOf(self, aiId: str) -> int | None:
         """The version an AI speaks; C{None}: it never said hello."""
 

@@ -1,0 +1,147 @@
+"""
+The other hubs that use the same database, as one of them sees it; a hub on a file or in memory is alone.
+
+Each is a *node*.  A node tells the others who comes to it and goes, and what is to be read anew; what they write to the
+log it follows in order (`kernelnet.hub.storage.event_log.EventLog.follow`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+import msgspec
+from twisted.internet.defer import Deferred, succeed
+
+from kernelnet.hub.storage.log_pages import Event
+
+__all__ = ["Alone", "Arrival", "Cluster", "ClusterListener", "Followed", "Told"]
+
+
+class Arrival(NamedTuple):
+    """An AI that is connected to another node.  @ivar since: Unix seconds; C{gen}: of two the newer has the higher."""
+
+    node: str
+    gen: int
+    since: float
+
+
+class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    The words of one node to all others; each list has ids of AIs.
+
+    @ivar node: who says it.
+    @ivar here: (AI, gen, since) of those who are connected to it now.
+    @ivar gone: (AI, node, gen) of those whose connections have ended.
+    @ivar heard: those whose hello is to be read anew.
+    @ivar enrolled: those who were given a token; C{completed}: partners that completed a session.
+    @ivar owned: (AI, owner or C{None}).
+    @ivar revoked: those who are locked out.
+    @ivar rotated: those who get a new credential over their connection.
+    @ivar first: the first position of the log that is read from now on; 0: as before.
+    """
+
+    node: str
+    here: list[tuple[str, int, float]] = []
+    gone: list[tuple[str, str, int]] = []
+    heard: list[str] = []
+    enrolled: list[str] = []
+    completed: list[str] = []
+    owned: list[tuple[str, str | None]] = []
+    revoked: list[str] = []
+    rotated: list[str] = []
+    first: int = 0
+
+
+class Followed(NamedTuple):
+    """
+    The next rows of the log, whoever wrote them, and where it stands.
+
+    @ivar logId: tells it from any other.
+    @ivar first: its first position that can be read; C{head + 1}: there is none.
+    @ivar head: its last one.
+    """
+
+    logId: str
+    first: int
+    head: int
+    events: list[Event]
+
+
+class ClusterListener(Protocol):
+    """Whoever is told of the other nodes; called in the reactor's thread."""
+
+    def followed(self, found: Followed) -> None:
+        """There is more in the log, or it is another one."""
+
+    def superseded(self, aiId: str) -> None:
+        """C{aiId} has a newer connection, to another node."""
+
+    def came(self, aiId: str) -> None:
+        """It is connected to another node."""
+
+    def went(self, aiId: str) -> None:
+        """It is connected to no other node any more."""
+
+    def told(self, told: Told) -> None:
+        """Another node says so."""
+
+    def missed(self) -> None:
+        """Some of what others said may have been lost: all is to be read anew."""
+
+
+class Cluster(Protocol):
+    """
+    @ivar isAlone: whether there never are others.
+    @ivar leads: whether this node is the one that does what one alone shall do; what it does then another may still
+        be ending.
+    @ivar elsewhere: AIs that are connected to other nodes.
+    """
+
+    @property
+    def isAlone(self) -> bool: ...
+    @property
+    def leads(self) -> bool: ...
+    @property
+    def elsewhere(self) -> Mapping[str, Arrival]: ...
+
+    def start(self, listener: ClusterListener) -> None:
+        """Begin to tell C{listener}."""
+
+    def stop(self) -> None:
+        """Tell it nothing more, and say nothing."""
+
+    def arrived(self, aiId: str, since: float) -> None:
+        """C{aiId} has a new connection to this node."""
+
+    def left(self, aiId: str) -> None:
+        """C{aiId} has none to this node any more."""
+
+    def tell(self, **what: object) -> None:
+        """Say something to all others: fields of `Told`."""
+
+    def caughtUp(self) -> Deferred[None]:
+        """Fires when all has been followed that is in the log by now."""
+
+
+class Alone:
+    """A `Cluster` of one node."""
+
+    isAlone = True
+    leads = True
+
+    def __init__(self) -> None:
+        self.elsewhere: dict[str, Arrival] = {}
+
+    def start(self, listener: ClusterListener) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def arrived(self, aiId: str, since: float) -> None: ...
+
+    def left(self, aiId: str) -> None: ...
+
+    def tell(self, **what: object) -> None: ...
+
+    def caughtUp(self) -> Deferred[None]:
+        return succeed(None)

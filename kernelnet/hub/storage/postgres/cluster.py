@@ -1,0 +1,379 @@
+"""
+A hub as one of the nodes that use a database: what it says to the others, and hears of them.
+
+Words go by C{NOTIFY}, so a lost connection loses some: whoever connects anew reads all anew.  Nothing depends on a word
+that comes: the log is looked at each `POLL` seconds, leases each two of these.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, TypeVar
+
+import msgspec
+import psycopg
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from kernelnet.hub.storage.cluster import Arrival, ClusterListener, Followed, Told
+from kernelnet.hub.storage.log_pages import PAGE_ROWS
+from kernelnet.hub.storage.postgres import nodes
+from kernelnet.hub.storage.postgres.connection import Connection, executing
+from kernelnet.hub.storage.postgres.ears import Ears, NotifyEars, listening
+from kernelnet.hub.storage.postgres.log import endOfStretch
+from kernelnet.hub.storage.postgres.pools import Pool, ownPool
+from kernelnet.hub.storage.sql.log import readRows
+
+__all__ = ["CHANNEL", "POLL", "PostgresCluster", "clusterAt"]
+
+T = TypeVar("T")
+
+CHANNEL = "kernelnet"
+POLL = 1.0
+"""Seconds between two looks at the log, should no word come."""
+_RENEW_EACH = round(nodes.RENEW_EVERY / POLL)
+AT_ONCE = 40
+"""Ids in one word: the server takes 8,000 bytes."""
+
+_decode = msgspec.json.Decoder(Told).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class PostgresCluster:
+    """
+    A `kernelnet.hub.storage.cluster.Cluster` on a database.
+
+    @ivar draining: whether the operator wants nobody new here.
+    """
+
+    isAlone = False
+    _log = Logger(namespace="kernelnet.hub")
+
+    def __init__(
+        self,
+        pool: Pool,
+        ears: Ears,
+        clock: IReactorTime,
+        about: nodes.About,
+        position: Callable[[], tuple[str, int]],
+    ) -> None:
+        """
+        @param pool: one connection, which also shows by its locks that this node does what one alone shall do.
+        @param ears: hear what is said.
+        @param position: the log's id and head, as this node knows them.
+        """
+        self.elsewhere: dict[str, Arrival] = {}
+        self.draining = False
+        self.status: Callable[[], dict[str, Any]] = dict
+        self._pool = pool
+        self._ears = ears
+        self._about = about
+        self._clock = clock
+        self._position = position
+        self._listener: ClusterListener | None = None
+        self._here: dict[str, float] = {}
+        self._gens: dict[str, int] = {}
+        self._arrivals: dict[str, float] = {}
+        self._departures: dict[str, int] = {}
+        self._waiting: list[Deferred[None]] = []
+        self._words: list[dict[str, Any]] = []
+        self._writing = self._following = self._again = False
+        self._leading: object | None = None
+        self._renewed = 0.0
+        self._ticks = 0
+        self._job = LoopingCall(self._tick)
+        self._job.clock = clock
+
+    def __repr__(self) -> str:
+        return f"<PostgresCluster {self._about.name}, {len(self.elsewhere)} AIs elsewhere>"
+
+    @property
+    def leads(self) -> bool:
+        # Who has not heard from the server for so long has lost the lock, or will.
+        return self._leading is not None and self._clock.seconds() - self._renewed < nodes.LEASE
+
+    def start(self, listener: ClusterListener) -> None:
+        self._listener = listener
+        self._ears.start(self._heard, self._readAnew)
+        self._job.start(POLL)
+
+    def stop(self) -> None:
+        self._listener = None
+        if self._job.running:
+            self._job.stop()
+        self._ears.stop()
+        self._pool.close()
+
+    def _tick(self) -> None:
+        self._ears.hear()
+        self.follow()
+        if self._ticks % _RENEW_EACH == 0:
+            self._renew()
+        self._ticks += 1
+        self._write()
+
+    def _run(self, function: Callable[[Connection], T], done: Callable[[T], object]) -> Deferred[None]:
+        """Have C{done} called with what C{function} returns; a server that can't be reached is asked again later."""
+
+        def ended(result: T) -> None:
+            if self._listener is not None:
+                done(result)
+
+        def failed(failure: Failure) -> None:
+            if failure.check(psycopg.Error) is None:
+                self._log.failure("the other nodes can't be dealt with", failure)
+
+        asked: Deferred[T] = self._pool.runWithConnection(function)
+        return asked.addCallback(ended).addErrback(failed)
+
+    # --- the log
+
+    def follow(self) -> None:
+        if self._following:
+            self._again = True
+            return
+        self._following, self._again = True, False
+        waiting, self._waiting = self._waiting, []
+        _, head = self._position()
+
+        def followed(found: Followed) -> None:
+            assert self._listener is not None
+            self._listener.followed(found)
+            if found.events and found.events[-1].seq < found.head:
+                self._again = True
+                return
+            while waiting:
+                waiting.pop().callback(None)
+
+        def ended(_: None) -> None:
+            self._following = False
+            self._waiting += waiting
+            if self._again and self._listener is not None:
+                self.follow()
+
+        self._run(lambda connection: _follow(connection, head), followed).addCallback(ended)
+
+    def caughtUp(self) -> Deferred[None]:
+        done: Deferred[None] = Deferred()
+        self._waiting.append(done)
+        self.follow()
+        return done
+
+    # --- leases
+
+    def _renew(self) -> None:
+        status = json.dumps(self.status())
+
+        def renew(connection: Connection) -> tuple[nodes.Lease, object | None, list[nodes.Arrived]]:
+            connection.execute("BEGIN")
+            lease = nodes.renew(connection, self._about, status)
+            gone = nodes.endLost(connection, self._about.name if lease.lost else "")
+            connection.execute("COMMIT")
+            link: object | None = connection.pgconn
+            if link is not self._leading and not nodes.tryToLead(connection):
+                link = None
+            return lease, link, gone
+
+        began = self._clock.seconds()
+
+        def renewed(found: tuple[nodes.Lease, object | None, list[nodes.Arrived]]) -> None:
+            lease, self._leading, gone = found
+            self.draining = lease.draining
+            self._renewed = began
+            if lease.lost:
+                # Others count those who are here as gone.
+                self._arrivals.update(self._here)
+            if gone:
+                for lost in {one.node for one in gone} - {self._about.name}:
+                    self._log.warn("the node {node} is gone: its AIs count as away", node=lost)
+                self._say(gone=[(one.aiId, one.node, one.gen) for one in gone])
+                for one in gone:
+                    self._went(one.aiId, one.node, one.gen)
+            self._write()
+
+        self._run(renew, renewed)
+
+    # --- words
+
+    def arrived(self, aiId: str, since: float) -> None:
+        self._here[aiId] = self._arrivals[aiId] = since
+        self._writeSoon()
+
+    def left(self, aiId: str) -> None:
+        self._here.pop(aiId, None)
+        self._arrivals.pop(aiId, None)
+        if (gen := self._gens.pop(aiId, None)) is not None:
+            self._departures[aiId] = gen
+        self._writeSoon()
+
+    def tell(self, **what: object) -> None:
+        self._say(**what)
+        self._writeSoon()
+
+    def _say(self, **what: Any) -> None:
+        longest = max((len(value) for value in what.values() if isinstance(value, list)), default=0)
+        for start in range(0, longest or 1, AT_ONCE):
+            part = {k: v[start : start + AT_ONCE] if isinstance(v, list) else v for k, v in what.items()}
+            self._words.append(part)
+
+    def _writeSoon(self) -> None:
+        if not self._writing and self._listener is not None:
+            self._write()
+
+    def _write(self) -> None:
+        """Write down who came and went, and say it, and whatever else is to be said."""
+        if self._writing or not (self._arrivals or self._departures or self._words):
+            return
+        self._writing, isWritten = True, False
+        arrivals, self._arrivals = self._arrivals, {}
+        departures, self._departures = self._departures, {}
+        words, self._words = self._words, []
+        name = self._about.name
+
+        def write(connection: Connection) -> list[nodes.Arrived]:
+            connection.execute("BEGIN")
+            gone = nodes.depart(connection, name, departures.items()) if departures else []
+            here = nodes.arrive(connection, name, arrivals.items()) if arrivals else []
+            parts: list[dict[str, Any]] = [{"gone": [(a.aiId, a.node, a.gen) for a in some]} for some in _parts(gone)]
+            parts += [{"here": [(a.aiId, a.gen, a.since) for a in some]} for some in _parts(here)]
+            for part in [*words, *parts]:
+                word = _encode({"node": name, **part}).decode()
+                connection.execute("SELECT pg_notify($1, $2)", (CHANNEL, word))
+            connection.execute("COMMIT")
+            return here
+
+        def written(here: list[nodes.Arrived]) -> None:
+            nonlocal isWritten
+            isWritten = True
+            self._written(arrivals, here)
+
+        def ended(_: None) -> None:
+            self._writing = False
+            if isWritten:
+                self._writeSoon()
+                return
+            # Tried again with the next look at the log.
+            self._arrivals = {aiId: at for aiId, at in arrivals.items() if aiId in self._here} | self._arrivals
+            self._departures = departures | self._departures
+            self._words = words + self._words
+
+        self._run(write, written).addCallback(ended)
+
+    def _written(self, arrivals: dict[str, float], here: list[nodes.Arrived]) -> None:
+        for one in here:
+            if one.aiId not in self._here:  # it has left meanwhile
+                self._departures[one.aiId] = one.gen
+                continue
+            self._gens[one.aiId] = one.gen
+            other = self.elsewhere.get(one.aiId)
+            if other is not None and other.gen > one.gen:
+                self._superseded(one.aiId)
+            elif other is not None:
+                del self.elsewhere[one.aiId]
+        for aiId in arrivals.keys() - {one.aiId for one in here}:
+            self._superseded(aiId)
+
+    def _superseded(self, aiId: str) -> None:
+        if aiId in self._here and aiId not in self._arrivals and self._listener is not None:
+            self._listener.superseded(aiId)
+
+    def _heard(self, word: str) -> None:
+        if not word:
+            self.follow()
+            return
+        try:
+            told = _decode(word)
+        except msgspec.MsgspecError as e:
+            self._log.warn("a word of another node makes no sense: {reason}", reason=str(e))
+            return
+        if told.node == self._about.name or self._listener is None:
+            return
+        for aiId, gen, since in told.here:
+            self._came(aiId, Arrival(told.node, gen, since))
+        for aiId, node, gen in told.gone:
+            self._went(aiId, node, gen)
+        self._listener.told(told)
+
+    def _came(self, aiId: str, arrival: Arrival) -> None:
+        before = self.elsewhere.get(aiId)
+        mine = self._gens.get(aiId, arrival.gen)
+        if (before is not None and before.gen >= arrival.gen) or mine > arrival.gen:
+            return
+        self.elsewhere[aiId] = arrival
+        if self._listener is not None:
+            if mine < arrival.gen:
+                self._superseded(aiId)
+            self._listener.came(aiId)
+
+    def _went(self, aiId: str, node: str, gen: int) -> None:
+        if node == self._about.name:
+            if self._gens.get(aiId) == gen and aiId in self._here:
+                self._arrivals[aiId] = self._here[aiId]  # our lease had run out: say that it is here
+            return
+        other = self.elsewhere.get(aiId)
+        if other is None or other.gen > gen:
+            return
+        del self.elsewhere[aiId]
+        if self._listener is not None:
+            self._listener.went(aiId)
+
+    def _readAnew(self) -> None:
+        """The connection by which we hear is a new one."""
+
+        def found(those: list[nodes.Arrived]) -> None:
+            assert self._listener is not None
+            now = {one.aiId: one for one in those}
+            for aiId, arrival in [*self.elsewhere.items()]:
+                if aiId not in now:
+                    self._went(aiId, arrival.node, arrival.gen)
+            for one in those:
+                self._came(one.aiId, Arrival(one.node, one.gen, one.since))
+            self._listener.missed()
+            self.follow()
+
+        self._run(lambda connection: nodes.elsewhere(connection, self._about.name), found)
+
+
+def clusterAt(url: str, reactor: Any, node: str, port: str, position: Callable[[], tuple[str, int]]) -> PostgresCluster:
+    """
+    The node of that name on the database C{url}, with threads of its own.
+
+    @param port: where it listens, for eyes.
+    @param position: see `PostgresCluster`.
+    """
+
+    def connected() -> Deferred[Connection]:
+        made: Deferred[Connection] = deferToThread(listening, url, CHANNEL)
+        return made
+
+    about = nodes.About(node, f"{socket.gethostname()}:{port}", time.time(), _version())
+    return PostgresCluster(ownPool(url, reactor), NotifyEars(connected, reactor), reactor, about, position)
+
+
+def _version() -> str:
+    try:
+        return version("kernelnet")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _parts(some: list[nodes.Arrived]) -> list[list[nodes.Arrived]]:
+    return [some[start : start + AT_ONCE] for start in range(0, len(some), AT_ONCE)]
+
+
+def _follow(connection: Connection, after: int) -> Followed:
+    ((logId, first, head),) = connection.execute(
+        "SELECT (SELECT value FROM meta WHERE key = 'log_id'), (SELECT MIN(seq) FROM events), given FROM log_head"
+    ).fetchall()
+    events = []
+    if head > after and (end := endOfStretch(connection, after, PAGE_ROWS, head)) is not None:
+        events = readRows(executing(connection), after, end)
+    return Followed(logId, first or head + 1, head, events)
