@@ -25,6 +25,7 @@ from kernelnet.hub.connection.protocol import HubProtocol
 from kernelnet.hub.routing.collaboration_sessions import Limits
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage import group_commit
+from kernelnet.hub.storage.cluster import Cluster
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.identity import tokenHash
@@ -133,8 +134,17 @@ class Hub(composition.Hub):
 
     clock: Clock
 
-    def __init__(self, database: HubDatabase | Path, clock: Clock | None = None, bounds: Bounds | None = None) -> None:
-        """@param database: of a file: that in SQLite, of this name."""
+    def __init__(
+        self,
+        database: HubDatabase | Path,
+        clock: Clock | None = None,
+        bounds: Bounds | None = None,
+        makeCluster: Callable[[EventLog, Clock], Cluster] | None = None,
+    ) -> None:
+        """
+        @param database: of a file: that in SQLite, of this name.
+        @param makeCluster: makes what tells of other hubs; C{None}: there are none.
+        """
         self.database = OnSqlite(database.parent) if isinstance(database, Path) else database
         self.engine = self.database.engine()
         self.engine.prepare()
@@ -149,6 +159,7 @@ class Hub(composition.Hub):
             lambda: NOON + clock.seconds(),
             limits=Limits(offered=600, active=1800),
             bounds=bounds,
+            cluster=makeCluster(log, clock) if makeCluster is not None else None,
         )
         self.start()
         self._tokens: dict[str, str] = {}

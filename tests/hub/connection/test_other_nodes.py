@@ -1,0 +1,279 @@
+"""Several hubs on one database of a server: one log in one order, each AI in one place, one directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import psycopg
+from twisted.internet.defer import succeed
+from twisted.internet.task import Clock
+
+from kernelnet.hub.auth.token_commands import tokenCommand
+from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.postgres import PostgresEngine, connect
+from kernelnet.hub.storage.postgres import cluster as clusters
+from kernelnet.hub.storage.postgres.cluster import CHANNEL, POLL, PostgresCluster
+from kernelnet.hub.storage.postgres.ears import NotifyEars, listening
+from kernelnet.hub.storage.postgres.nodes import LEASE, About
+from tests.hub.databases import HubDatabase, OnPostgres, PostgresPool
+from tests.hub.support import Client, Hub, HubTestCase
+
+PATTERN = {"id": "p", "type": "cache", "description": "d", "confidence": 0.5}
+
+
+class NodeDatabase(OnPostgres):
+    """The database of another one, for a hub of another name."""
+
+    def __init__(self, folder: Path, url: str, name: str) -> None:
+        folder.mkdir()
+        self.folder, self.url, self.node = folder, url, name
+
+    def engine(self) -> PostgresEngine:
+        return PostgresEngine(self.url, self.folder, self._pools, self.node)
+
+
+class Node(Hub):
+    """A hub that is one of several; what it hears it hears with its next tick."""
+
+    cluster: PostgresCluster
+
+    def __init__(self, database: NodeDatabase, clock: Clock) -> None:
+        self.pool = PostgresPool(connect(database.url))
+
+        def make(log: EventLog, clock: Clock) -> PostgresCluster:
+            self.ears = NotifyEars(lambda: succeed(listening(database.url, CHANNEL)), None)
+            about = About(database.node, f"{database.node}:6000", clock.seconds(), "1")
+            return PostgresCluster(self.pool, self.ears, clock, about, lambda: (log.logId, log.head))
+
+        super().__init__(database, clock, makeCluster=make)
+
+    def dies(self) -> None:
+        """As by kill -9: nobody says anything, and its lease runs out."""
+        self.cluster.stop()
+        with psycopg.connect(self.database.url, autocommit=True) as other:  # type: ignore[attr-defined]
+            other.execute("UPDATE nodes SET lease_until = 1 WHERE name = %s", (self.cluster._about.name,))
+
+
+class NodesTestCase(HubTestCase):
+    databaseType: type[HubDatabase] = OnPostgres
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.hub.kill()
+        self.hubs.clear()
+        self.clock = Clock()
+        self.one, self.two = self.node("one"), self.node("two")
+        self.settle()
+
+    def tearDown(self) -> None:
+        for node in self.hubs:
+            node.kill()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def node(self, name: str) -> Node:
+        assert isinstance(self.database, OnPostgres)
+        node = Node(NodeDatabase(self.path / name, self.database.url, name), self.clock)
+        self.hubs.append(node)
+        return node
+
+    def settle(self) -> None:
+        """Everybody hears all that was said, also in answer."""
+        for _ in range(4):
+            self.clock.advance(POLL)
+
+    def connect(self, node: Node, aiId: str, **hello: Any) -> Client:
+        client = node.connect(aiId, **hello)
+        self.settle()
+        client.received()
+        return client
+
+
+class OrderTests(NodesTestCase):
+    def test_sharedLog(self) -> None:
+        """All AIs get all messages in one order without a hole, whichever node took them; each is acked at once."""
+        a, b = self.connect(self.one, "a"), self.connect(self.two, "b")
+        watchers = [self.connect(self.one, "w1"), self.connect(self.two, "w2")]
+        sent = []
+        for i in range(6):
+            client = (a, b)[i % 2]
+            sent.append(client.send("pattern_share", {"pattern": {**PATTERN, "id": f"p{i}"}}))
+            ((acked, seq),) = client.payloads("ack")[0]["acked"]
+            self.assertEqual((acked, seq), (sent[-1], i + 1))
+        self.settle()
+        for watcher in watchers:
+            came = watcher.received("pattern_share")
+            self.assertEqual([message["seq"] for message in came], [1, 2, 3, 4, 5, 6])
+            self.assertEqual([message["message_id"] for message in came], sent)
+        self.assertEqual((self.one.log.head, self.two.log.head), (6, 6))
+
+    def test_manyMissed(self) -> None:
+        """What was written elsewhere meanwhile is read page by page, and what was written here in its place."""
+        self.patch(clusters, "PAGE_ROWS", 3)
+        a, b, w = self.connect(self.one, "a"), self.connect(self.two, "b"), self.connect(self.two, "w")
+        with mock.patch("kernelnet.hub.storage.postgres.engine.MISSED", 5):
+            for i in range(20):
+                a.send("pattern_share", {"pattern": {**PATTERN, "id": f"p{i}"}})
+            b.send("pattern_share", {"pattern": {**PATTERN, "id": "last"}})
+        self.assertEqual(b.payloads("ack")[0]["acked"][0][1], 21)
+        self.assertEqual(w.received("pattern_share"), [])
+        self.settle()
+        self.assertEqual([message["seq"] for message in w.received("pattern_share")], [*range(1, 22)])
+
+    def test_fromFaster(self) -> None:
+        """An AI that comes from a node which is further goes on where it was, and the log keeps its id."""
+        a = self.connect(self.one, "a")
+        logId = self.two.log.logId
+        for i in range(3):
+            a.send("pattern_share", {"pattern": {**PATTERN, "id": f"p{i}"}})
+        self.assertEqual(self.two.log.head, 0)
+        w = self.two.resume("w", 2)
+        answer, *missed = w.received("training_sync", "pattern_share")
+        self.assertTrue(answer["payload"]["resumed"])
+        self.assertEqual((answer["payload"]["seq"], answer["payload"]["log_id"]), (2, logId))
+        self.assertEqual([message["seq"] for message in missed], [3])
+
+    def test_repeatedElsewhere(self) -> None:
+        """A message that was sent to one node and again to another is one message."""
+        a = self.connect(self.one, "a")
+        message = a.message("pattern_share", {"pattern": PATTERN})
+        a.line(message)
+        a.leave()
+        again = self.connect(self.two, "a")
+        again.line(message)
+        self.assertEqual(again.payloads("ack")[0]["acked"], [[message["message_id"], 1]])
+        self.assertEqual(self.one.log.head, 1)
+
+
+class WhoIsWhereTests(NodesTestCase):
+    def test_takeover(self) -> None:
+        """An AI that comes to another node is served there, and its older connection ends."""
+        older = self.connect(self.one, "a")
+        newer = self.two.connect("a")
+        self.settle()
+        self.assertEqual(older.errors(), ["taken_over"])
+        self.assertTrue(older.closing)
+        older.leave()
+        self.settle()
+        self.assertFalse(newer.closing)
+        self.assertEqual([*self.one.cluster.elsewhere], ["a"])
+        self.assertEqual([*self.two.cluster.elsewhere], [])
+
+    def test_simultaneous(self) -> None:
+        """Of two connections that come at once one stays, whoever hears of the other first."""
+        clients = [self.one.connect("a"), self.two.connect("a")]
+        self.settle()
+        self.assertEqual([client.closing for client in clients], [True, False])
+        for client, node in zip(clients, (self.one, self.two), strict=True):
+            if client.closing:
+                client.leave()
+            node.cluster._ears.hear()
+        self.settle()
+        self.assertEqual([client.closing for client in clients], [True, False])
+
+    def test_told(self) -> None:
+        """Who comes and goes is told to those on other nodes, too, and who is here to who comes."""
+        a = self.connect(self.one, "a", specialization="kernel")
+        b = self.two.connect("b")
+        self.settle()
+        news = a.payloads("training_sync")
+        self.assertTrue(any(told["ai_info"].get("b", {}).get("connected", True) for told in news), news)
+        late = self.two.client("late")
+        late.hello(2)
+        (answer,) = late.payloads("training_sync")
+        self.assertEqual(sorted(answer["active_ais"]), ["a", "b", "late"])
+        self.assertEqual(answer["ai_info"]["a"]["specialization"], "kernel")
+        b.leave()
+        self.settle()
+        news = a.payloads("training_sync")
+        self.assertFalse(news[-1]["ai_info"]["b"]["connected"])
+
+    def test_deadNode(self) -> None:
+        """Who was connected to a node that died counts as away once its lease is over; a partner's time begins."""
+        a = self.connect(self.one, "a")
+        self.connect(self.two, "b")
+        self.assertIn("b", self.one.cluster.elsewhere)
+        self.two.dies()
+        self.settle()
+        self.assertEqual([*self.one.cluster.elsewhere], [])
+        self.assertFalse(a.payloads("training_sync")[-1]["ai_info"]["b"]["connected"])
+        self.assertIn("b", self.one.absence._since)
+
+    def test_lostLease(self) -> None:
+        """A node whose lease had run out, such as one that was frozen, says again who is connected to it."""
+        self.connect(self.one, "a")
+        with psycopg.connect(self.two.database.url, autocommit=True) as other:  # type: ignore[attr-defined]
+            other.execute("UPDATE nodes SET lease_until = 1 WHERE name = 'one'")
+            other.execute("DELETE FROM presence")
+        self.two.cluster.elsewhere.clear()
+        self.clock.advance(LEASE)
+        self.settle()
+        self.assertEqual([*self.two.cluster.elsewhere], ["a"])
+
+    def test_deaf(self) -> None:
+        """A node that lost the connection it hears by knows all again once it has another one."""
+        connection = self.one.ears._connection
+        assert connection is not None
+        with psycopg.connect(self.two.database.url, autocommit=True) as other:  # type: ignore[attr-defined]
+            other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+        self.connect(self.two, "b", specialization="new")
+        self.settle()
+        self.assertEqual([*self.one.cluster.elsewhere], ["b"])
+        self.assertEqual(self.one.directory.ais["b"].hello.specialization, "new")
+
+    def test_oneLeads(self) -> None:
+        """One node alone does what one shall do; when it is gone another does."""
+        self.assertEqual((self.one.cluster.leads, self.two.cluster.leads), (True, False))
+        self.one.dies()
+        self.settle()
+        self.assertEqual(self.two.cluster.leads, True)
+
+
+class DirectoryTests(NodesTestCase):
+    def test_enrolledElsewhere(self) -> None:
+        """A target that another node has enrolled just now is known; one that nobody has is not."""
+        a = self.connect(self.one, "a")
+        self.two.issue("new")
+        self.assertFalse(self.one.directory.isKnown("new"))
+        a.send("pattern_share", {"pattern": PATTERN}, target="new")
+        self.assertEqual(len(a.payloads("ack")), 1)
+        a.send("pattern_share", {"pattern": {**PATTERN, "id": "q"}}, target="nobody")
+        self.assertEqual(a.errors(), ["unknown_target"])
+        self.settle()
+        self.assertTrue(self.one.directory.isKnown("new"))
+
+    def test_revoked(self) -> None:
+        """Who is locked out by one node is cut off by the one that it is connected to."""
+        client = self.connect(self.two, "a")
+        self.one.transact(tokenCommand({"command": "tokens revoke", "ai_id": "a"}))
+        self.settle()
+        self.assertEqual(client.errors(), ["bad_credentials"])
+        self.assertNotIn("a", self.two.directory.ais)
+
+    def test_rotated(self) -> None:
+        """A token that one node rotates reaches its AI by the one that it is connected to, and works at both."""
+        client = self.connect(self.two, "a")
+        self.one.transact(tokenCommand({"command": "tokens rotate", "ai_id": "a"}))
+        self.one.cluster.tell(rotated=["a"])
+        self.settle()
+        (token,) = [told["credential"] for told in client.payloads("training_sync") if "credential" in told]
+        other = Client(self.one, "a")
+        other.authenticate(token)
+        self.assertFalse(other.closing)
+
+    def test_otherLog(self) -> None:
+        """Where another node has gone back to a backup, everybody comes anew, to what is there now."""
+        client = self.connect(self.two, "a")
+        self.one.engine.renew(0)
+        self.settle()
+        self.settle()
+        self.assertTrue(client.closing)
+        client.leave()
+        self.settle()
+        self.assertFalse(self.two.connections.suspended)
+        self.assertNotEqual(self.two.log.logId, "")
+        with psycopg.connect(self.two.database.url) as other:  # type: ignore[attr-defined]
+            self.assertEqual(
+                other.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone(), (self.two.log.logId,)
+            )
