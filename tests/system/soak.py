@@ -13,6 +13,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import sqlite3
 import sys
@@ -38,6 +39,8 @@ WINDOW = 200
 """Messages that a producer has under way."""
 LOAD = 100
 """So many acks must have come since the last kill before the next one."""
+FROZEN = 4.0
+"""Seconds."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -61,7 +64,7 @@ class Peer(threading.Thread):
     def run(self) -> None:
         while not self.finished.is_set():
             try:
-                with closing(RawClient(self.soak.state, self.soak.port, self.aiId, self.token)) as client:
+                with closing(RawClient(self.soak.state, self.soak.anyPort(), self.aiId, self.token)) as client:
                     sync = client.hello(protocol=2, **self.cursor)
                     while "log_id" not in sync:  # news of who came or left may overtake the answer
                         sync = client.receive("training_sync")["payload"]
@@ -137,19 +140,32 @@ class Soak:
     """One run: a hub, its trainers, producers and one consumer."""
 
     def __init__(
-        self, folder: Path, seed: int, producers: int = 3, trainers: int = 2, server: Server | None = None
+        self,
+        folder: Path,
+        seed: int,
+        *,
+        producers: int = 3,
+        trainers: int = 2,
+        server: Server | None = None,
+        nodes: int = 1,
     ) -> None:
-        """@param server: has the hub's database; C{None}: a file has it."""
+        """
+        @param server: has the hub's database; C{None}: a file has it.
+        @param nodes: number of hubs on that database.
+        """
         self.server = server
         self.url = server.database() if server is not None else None
         self.folder = folder
-        self.state = StateDirectory(folder / "state")
+        self.states = [StateDirectory(folder / f"state{i or ''}") for i in range(nodes)]
+        self.state = self.states[0]
         self.random = random.Random(seed)
         self.ending = threading.Event()
         self.acks = 0
         self._news = threading.Condition()
-        self.port = steadyPort()
-        self.kills = {"hub": 0, "trainers": 0, "servers": 0}
+        self.ports = [steadyPort() for _ in range(nodes)]
+        self._turns = count()
+        self.kills = {"hub": 0, "trainers": 0, "servers": 0, "frozen": 0}
+        self.stalled = 0
         self._closing: list[Process] = []
         try:
             self._start(producers, trainers)
@@ -159,7 +175,13 @@ class Soak:
             raise
 
     def _start(self, producers: int, trainers: int) -> None:
-        self.hub = self.startHub()
+        self.hubs = [self.startHub(0)]
+        for i, state in enumerate(self.states[1:], 1):
+            # What nodes have in common: the CA, and the join token.
+            state.path.mkdir(mode=0o700)
+            for file in (self.state.caCertificate, self.state.caKey, self.state.joinToken):
+                shutil.copy2(file, state.path)
+            self.hubs.append(self.startHub(i))
         self.consumer = Consumer(self, "CONSUMER")
         self.producers = [Producer(self, f"P{i}") for i in range(producers)]
         self.trainers = {f"T{i}": self.startTrainer(f"T{i}") for i in range(trainers)}
@@ -176,15 +198,22 @@ class Soak:
             self.acks += acks
             self._news.notify_all()
 
-    def startHub(self) -> Twistd:
-        database = ("--database", self.url) if self.url else ()
-        hub = Twistd("kernelhub", "--port", str(self.port), "--state", str(self.state.path), *database, cwd=self.folder)
+    def anyPort(self) -> int:
+        """The port of a hub, each time another one's."""
+        return self.ports[next(self._turns) % len(self.ports)]
+
+    def startHub(self, i: int) -> Twistd:
+        state = self.states[i].path
+        database = ("--database", self.url, "--node", f"n{i}") if self.url else ()
+        pid = ("--pidfile", str(state / "hub.pid"))
+        hub = Twistd(*pid, "kernelhub", "--port", str(self.ports[i]), "--state", str(state), *database, cwd=self.folder)
         self._closing.append(hub)
         hub.waitFor("[Ll]istening on")
         return hub
 
     def startTrainer(self, aiId: str) -> Process:
-        arguments = ("--id", aiId, "--hub", f"localhost:{self.port}", "--state", str(self.state.path))
+        hubs = [word for port in self.ports for word in ("--hub", f"localhost:{port}")]
+        arguments = ("--id", aiId, *hubs, "--state", str(self.state.path))
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         command = [sys.executable, "-m", "tests.system.soak_trainer", *arguments]
         process = Process(command, cwd=self.folder, env=environment)
@@ -198,22 +227,32 @@ class Soak:
         hub: int,
         trainers: int,
         both: int,
+        *,
         servers: int = 0,
+        frozen: int = 0,
         say: Callable[[str], object] = lambda line: None,
     ) -> None:
-        """Kill so often, each time under load."""
+        """
+        Kill so often, each time under load.
+
+        @param frozen: number of times that a hub stands still for `FROZEN` seconds, while others go on.
+        """
         plan = [(True, False, False)] * hub + [(False, True, False)] * trainers + [(True, True, False)] * both
-        plan += [(False, False, True)] * servers
+        plan += [(False, False, True)] * servers + [(False, False, False)] * frozen
         self.random.shuffle(plan)
         for i, (killsHub, killsTrainer, killsServer) in enumerate(plan, 1):
             with self._news:
                 goal = self.acks + LOAD
                 if not self._news.wait_for(lambda goal=goal: self.acks >= goal, PATIENCE):  # type: ignore[misc]
-                    raise AssertionError("no acks come any more:\n" + "\n".join(self.hub.lines[-20:]))
+                    said = [line for hub in self.hubs for line in hub.lines[-20:]]
+                    raise AssertionError("no acks come any more:\n" + "\n".join(said))
             time.sleep(self.random.uniform(0, 0.8))
             victim = self.random.choice(sorted(self.trainers))
+            which = self.random.randrange(len(self.hubs))
+            if not (killsHub or killsTrainer or killsServer):
+                self._freeze(which)
             if killsHub:
-                self.hub.kill()
+                self.hubs[which].kill()
                 self.kills["hub"] += 1
             if killsTrainer:
                 self.trainers[victim].kill()
@@ -226,11 +265,25 @@ class Soak:
                 time.sleep(self.random.uniform(0, 0.8))
                 self.server.start()
             if killsHub:
-                self.hub = self.startHub()
+                self.hubs[which] = self.startHub(which)
             say(
-                f"{i} of {len(plan)}: {self.kills['hub']} hubs, {self.kills['trainers']} trainers and "
-                f"{self.kills['servers']} database servers killed, {self.acks} acks"
+                f"{i} of {len(plan)}: {self.kills['frozen']} frozen; {self.kills['hub']} hubs, "
+                f"{self.kills['trainers']} trainers and {self.kills['servers']} servers killed, {self.acks} acks"
             )
+
+    def _freeze(self, which: int) -> None:
+        """Have a hub stand still; the others take messages meanwhile."""
+        os.kill(self.hubs[which].process.pid, signal.SIGSTOP)
+        self.kills["frozen"] += 1
+        # What was under way to it, and a lock that it may hold, take a part of that time.
+        time.sleep(FROZEN * 0.9)
+        with self._news:
+            goal = self.acks + 1
+            if len(self.hubs) > 1:
+                goesOn = self._news.wait_for(lambda: self.acks >= goal, FROZEN)
+        os.kill(self.hubs[which].process.pid, signal.SIGCONT)
+        if len(self.hubs) > 1 and not goesOn:
+            self.stalled += 1
 
     # --- counting
 
@@ -283,6 +336,8 @@ class Soak:
 
     def _count(self, log: list[tuple[int, str, str, str]]) -> Verdict:
         verdict = Verdict(dict(self.kills))
+        if self.stalled:
+            verdict.problems.append(f"{self.stalled} times nobody went on while one hub stood still")
         place = {messageId: seq for seq, _, messageId, _ in log}
         names = [name for _, _, _, name in log]
         verdict.duplicated += len(names) - len(set(names))
@@ -336,7 +391,7 @@ class Verdict:
             [
                 *self.problems[:20],
                 f"hub killed {self.kills['hub']} times, trainers {self.kills['trainers']} times, "
-                f"database server {self.kills['servers']} times",
+                f"database server {self.kills['servers']} times, hub frozen {self.kills['frozen']} times",
                 f"messages acked {self.acked}, lost {self.lost}, duplicated {self.duplicated}, "
                 f"out of order {self.outOfOrder}",
             ]
@@ -357,7 +412,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=None, help="of the random moments [a random one]")
     parser.add_argument("--postgres", action="store_true", help="have the database on a server, which is killed, too")
     parser.add_argument("--server-kills", type=int, default=25, help="of that server")
+    parser.add_argument("--nodes", type=int, default=1, help="number of hubs on that server's database")
+    parser.add_argument("--freezes", type=int, default=0, help="of hubs, for some seconds each")
     options = parser.parse_args()
+    if options.nodes > 1 and not options.postgres:
+        parser.error("several hubs need a database on a server: --postgres")
     seed = random.randrange(1 << 32) if options.seed is None else options.seed
     sys.stdout.write(f"seed {seed}\n")
 
@@ -366,10 +425,17 @@ def main() -> None:
         sys.stdout.flush()
 
     with tempfile.TemporaryDirectory(prefix="kernelnet-soak-") as folder:
-        soak = Soak(Path(folder), seed, server=server() if options.postgres else None)
+        soak = Soak(Path(folder), seed, server=server() if options.postgres else None, nodes=options.nodes)
         try:
             servers = options.server_kills if options.postgres else 0
-            soak.run(options.hub_kills, options.trainer_kills, options.both_kills, servers, say)
+            soak.run(
+                options.hub_kills,
+                options.trainer_kills,
+                options.both_kills,
+                servers=servers,
+                frozen=options.freezes,
+                say=say,
+            )
             verdict = soak.finish()
         finally:
             soak.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -33,6 +34,8 @@ Connection = psycopg.Connection[Any]
 
 HUB_LOCK = 0x6B65726F
 """Number of the advisory lock that hubs share, and that a command has alone which needs that none runs."""
+NAME_PATIENCE = 3.0
+"""Seconds within which the server learns that a killed hub is gone, while its last statement waits for a lock."""
 NODE_LOCK = 0x6B657270
 """First number of the advisory lock that a hub holds by its name."""
 
@@ -143,7 +146,12 @@ def lockShared(connection: Connection, url: str, node: str) -> None:
     ((held,),) = connection.execute("SELECT pg_try_advisory_lock_shared($1)", (HUB_LOCK,)).fetchall()
     if not held:
         raise DatabaseBusy(f"a command keeps all hubs from the database {where}: wait for its end")
-    ((held,),) = connection.execute("SELECT pg_try_advisory_lock($1, hashtext($2))", (NODE_LOCK, node)).fetchall()
+    until = time.monotonic() + NAME_PATIENCE
+    while True:
+        ((held,),) = connection.execute("SELECT pg_try_advisory_lock($1, hashtext($2))", (NODE_LOCK, node)).fetchall()
+        if held or time.monotonic() > until:
+            break
+        time.sleep(0.1)
     if not held:
         connection.execute("SELECT pg_advisory_unlock_shared($1)", (HUB_LOCK,))
         raise DatabaseBusy(

@@ -35,6 +35,10 @@ class PostgresTestCase(EngineTestCase):
 
 
 class SeveralHubsTests(PostgresTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(connections, "NAME_PATIENCE", 0.0)
+
     def test_sameName(self) -> None:
         """A second hub of the same name is told so; once the first has ended it may begin."""
         second = self.database.engine()
