@@ -117,6 +117,7 @@ class Hub:
             connections=self.connections,
             presence=self.presence,
             absence=self.absence,
+            status=lambda: self.status.counters(),  # noqa: PLW0108  # it is made later
         )
         if not cluster.isAlone:
             log.subscribe(self.otherNodes.committed)

@@ -4,7 +4,8 @@ Other hubs on the same database, and what their words mean here: who is connecte
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -58,7 +59,10 @@ class OtherNodes:
         connections: Connections,
         presence: Presence,
         absence: Absence,
+        status: Callable[[], dict[str, Any]] = dict,
     ) -> None:
+        """@param status: counters of this node."""
+        self.status = status
         self._cluster = cluster
         self._log = log
         self._directory = directory
@@ -138,8 +142,15 @@ class OtherNodes:
         self._log.write(lambda transaction: tokens.renew(transaction, aiId)).addCallback(send).addErrback(self._failed)
 
     def missed(self) -> None:
-        read = self._log.read(Directory.load).addCallback(self._directory.replaceWith)
-        read.addErrback(self._failed)
+        self._log.read(Directory.load).addCallback(self._loaded).addErrback(self._failed)
+
+    def _loaded(self, loaded: Directory) -> None:
+        # It may be older than what was committed here meanwhile; ids stay taken for ever.
+        loaded.enrolled |= self._directory.enrolled
+        for aiId in self._connections.byId:
+            if (known := self._directory.ais.get(aiId)) is not None and aiId not in loaded.ais:
+                loaded.heard(aiId, known.hello, known.seenAt)
+        self._directory.replaceWith(loaded)
 
     def _failed(self, failure: Failure) -> None:
         if failure.check(WireProblem):

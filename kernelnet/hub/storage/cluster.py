@@ -8,7 +8,7 @@ log it follows in order (`kernelnet.hub.storage.event_log.EventLog.follow`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from twisted.internet.defer import Deferred, succeed
@@ -85,6 +85,9 @@ class ClusterListener(Protocol):
 
     def told(self, told: Told) -> None:
         """Another node says so."""
+
+    def status(self) -> dict[str, Any]:
+        """Counters of this node, for whoever asks what nodes there are; JSON-able."""
 
     def missed(self) -> None:
         """Some of what others said may have been lost: all is to be read anew."""

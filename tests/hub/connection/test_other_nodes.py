@@ -49,12 +49,6 @@ class Node(Hub):
 
         super().__init__(database, clock, makeCluster=make)
 
-    def dies(self) -> None:
-        """As by kill -9: nobody says anything, and its lease runs out."""
-        self.cluster.stop()
-        with psycopg.connect(self.database.url, autocommit=True) as other:  # type: ignore[attr-defined]
-            other.execute("UPDATE nodes SET lease_until = 1 WHERE name = %s", (self.cluster._about.name,))
-
 
 class NodesTestCase(HubTestCase):
     databaseType: type[HubDatabase] = OnPostgres
@@ -77,6 +71,13 @@ class NodesTestCase(HubTestCase):
         node = Node(NodeDatabase(self.path / name, self.database.url, name), self.clock)
         self.hubs.append(node)
         return node
+
+    def execute(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Do something in the database behind all hubs' backs."""
+        assert isinstance(self.database, OnPostgres)
+        with psycopg.connect(self.database.url, autocommit=True) as other:
+            done = other.execute(sql.encode(), parameters)
+            return done.fetchall() if done.description else []
 
     def settle(self) -> None:
         """Everybody hears all that was said, also in answer."""
@@ -194,7 +195,8 @@ class WhoIsWhereTests(NodesTestCase):
         a = self.connect(self.one, "a")
         self.connect(self.two, "b")
         self.assertIn("b", self.one.cluster.elsewhere)
-        self.two.dies()
+        self.two.cluster.stop()
+        self.execute("UPDATE nodes SET lease_until = 1 WHERE name = 'two'")
         self.settle()
         self.assertEqual([*self.one.cluster.elsewhere], [])
         self.assertFalse(a.payloads("training_sync")[-1]["ai_info"]["b"]["connected"])
@@ -203,20 +205,56 @@ class WhoIsWhereTests(NodesTestCase):
     def test_lostLease(self) -> None:
         """A node whose lease had run out, such as one that was frozen, says again who is connected to it."""
         self.connect(self.one, "a")
-        with psycopg.connect(self.two.database.url, autocommit=True) as other:  # type: ignore[attr-defined]
-            other.execute("UPDATE nodes SET lease_until = 1 WHERE name = 'one'")
-            other.execute("DELETE FROM presence")
+        self.execute("UPDATE nodes SET lease_until = 1 WHERE name = 'one'")
+        self.execute("DELETE FROM presence")
         self.two.cluster.elsewhere.clear()
         self.clock.advance(LEASE)
         self.settle()
         self.assertEqual([*self.two.cluster.elsewhere], ["a"])
 
+    def test_zombie(self) -> None:
+        """A connection to a node that was frozen doesn't come before the one that its AI has elsewhere since then."""
+        older = self.connect(self.one, "a")
+        self.one.cluster._job.stop()  # it stands still
+        self.execute("UPDATE nodes SET lease_until = 1 WHERE name = 'one'")
+        self.settle()
+        newer = self.connect(self.two, "a")
+        self.assertFalse(older.closing)
+        self.one.cluster._job.start(POLL)
+        self.settle()
+        self.assertEqual((older.closing, newer.closing), (True, False))
+
+    def test_retention(self) -> None:
+        """Before the log's beginning is removed all nodes know that it can't be read any more."""
+        a, slow = self.connect(self.one, "a"), self.connect(self.two, "slow")
+        slow.pause()
+        for i in range(3):
+            a.send("pattern_share", {"pattern": {**PATTERN, "id": f"p{i}"}})
+        self.settle()
+        self.assertGreater(self.one._announceFirst(3), 2 * POLL)
+        self.settle()
+        self.assertEqual(self.two.log.first, 3)
+        slow.resume()
+        self.assertTrue(slow.closing)
+        self.assertEqual(slow.received("pattern_share"), [])
+
+    def test_removedMeanwhile(self) -> None:
+        """Where what comes next was removed while a node heard nothing, nobody there passes over it in silence."""
+        a, w = self.connect(self.one, "a"), self.connect(self.two, "w")
+        with mock.patch.object(self.two.cluster, "follow"):
+            for i in range(3):
+                a.send("pattern_share", {"pattern": {**PATTERN, "id": f"p{i}"}})
+            self.one.transact(lambda transaction: transaction.marks.remove(2, 9))
+        self.settle()
+        self.assertEqual((self.two.log.head, self.two.log.first), (3, 3))
+        self.assertTrue(w.closing)
+        self.assertEqual(w.received("pattern_share"), [])
+
     def test_deaf(self) -> None:
         """A node that lost the connection it hears by knows all again once it has another one."""
         connection = self.one.ears._connection
         assert connection is not None
-        with psycopg.connect(self.two.database.url, autocommit=True) as other:  # type: ignore[attr-defined]
-            other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+        self.execute("SELECT pg_terminate_backend(%s)", connection.info.backend_pid)
         self.connect(self.two, "b", specialization="new")
         self.settle()
         self.assertEqual([*self.one.cluster.elsewhere], ["b"])
@@ -225,7 +263,7 @@ class WhoIsWhereTests(NodesTestCase):
     def test_oneLeads(self) -> None:
         """One node alone does what one shall do; when it is gone another does."""
         self.assertEqual((self.one.cluster.leads, self.two.cluster.leads), (True, False))
-        self.one.dies()
+        self.one.cluster.stop()
         self.settle()
         self.assertEqual(self.two.cluster.leads, True)
 
@@ -273,7 +311,4 @@ class DirectoryTests(NodesTestCase):
         self.settle()
         self.assertFalse(self.two.connections.suspended)
         self.assertNotEqual(self.two.log.logId, "")
-        with psycopg.connect(self.two.database.url) as other:  # type: ignore[attr-defined]
-            self.assertEqual(
-                other.execute("SELECT value FROM meta WHERE key = 'log_id'").fetchone(), (self.two.log.logId,)
-            )
+        self.assertEqual(self.execute("SELECT value FROM meta WHERE key = 'log_id'"), [(self.two.log.logId,)])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
@@ -72,7 +72,6 @@ class PostgresCluster:
         """
         self.elsewhere: dict[str, Arrival] = {}
         self.draining = False
-        self.status: Callable[[], dict[str, Any]] = dict
         self._pool = pool
         self._ears = ears
         self._about = about
@@ -81,7 +80,7 @@ class PostgresCluster:
         self._listener: ClusterListener | None = None
         self._here: dict[str, float] = {}
         self._gens: dict[str, int] = {}
-        self._arrivals: dict[str, float] = {}
+        self._arrivals: dict[str, tuple[float, int | None]] = {}
         self._departures: dict[str, int] = {}
         self._waiting: list[Deferred[None]] = []
         self._words: list[dict[str, Any]] = []
@@ -170,7 +169,7 @@ class PostgresCluster:
     # --- leases
 
     def _renew(self) -> None:
-        status = json.dumps(self.status())
+        status = json.dumps(self._listener.status() if self._listener is not None else {})
 
         def renew(connection: Connection) -> tuple[nodes.Lease, object | None, list[nodes.Arrived]]:
             connection.execute("BEGIN")
@@ -189,8 +188,9 @@ class PostgresCluster:
             self.draining = lease.draining
             self._renewed = began
             if lease.lost:
-                # Others count those who are here as gone.
-                self._arrivals.update(self._here)
+                # Others count those who are here as gone; who has gone to another meanwhile shall stay there.
+                for aiId in self._here.keys() - self._arrivals.keys():
+                    self._comesBack(aiId)
             if gone:
                 for lost in {one.node for one in gone} - {self._about.name}:
                     self._log.warn("the node {node} is gone: its AIs count as away", node=lost)
@@ -204,8 +204,13 @@ class PostgresCluster:
     # --- words
 
     def arrived(self, aiId: str, since: float) -> None:
-        self._here[aiId] = self._arrivals[aiId] = since
+        self._here[aiId] = since
+        self._arrivals[aiId] = since, None
         self._writeSoon()
+
+    def _comesBack(self, aiId: str) -> None:
+        """Its connection is no newer one, and is to be known again."""
+        self._arrivals[aiId] = self._here[aiId], self._gens.get(aiId)
 
     def left(self, aiId: str) -> None:
         self._here.pop(aiId, None)
@@ -241,7 +246,7 @@ class PostgresCluster:
         def write(connection: Connection) -> list[nodes.Arrived]:
             connection.execute("BEGIN")
             gone = nodes.depart(connection, name, departures.items()) if departures else []
-            here = nodes.arrive(connection, name, arrivals.items()) if arrivals else []
+            here = nodes.arrive(connection, name, [(aiId, *at) for aiId, at in arrivals.items()]) if arrivals else []
             parts: list[dict[str, Any]] = [{"gone": [(a.aiId, a.node, a.gen) for a in some]} for some in _parts(gone)]
             parts += [{"here": [(a.aiId, a.gen, a.since) for a in some]} for some in _parts(here)]
             for part in [*words, *parts]:
@@ -267,7 +272,7 @@ class PostgresCluster:
 
         self._run(write, written).addCallback(ended)
 
-    def _written(self, arrivals: dict[str, float], here: list[nodes.Arrived]) -> None:
+    def _written(self, arrivals: Iterable[str], here: list[nodes.Arrived]) -> None:
         for one in here:
             if one.aiId not in self._here:  # it has left meanwhile
                 self._departures[one.aiId] = one.gen
@@ -278,7 +283,7 @@ class PostgresCluster:
                 self._superseded(one.aiId)
             elif other is not None:
                 del self.elsewhere[one.aiId]
-        for aiId in arrivals.keys() - {one.aiId for one in here}:
+        for aiId in {*arrivals} - {one.aiId for one in here}:
             self._superseded(aiId)
 
     def _superseded(self, aiId: str) -> None:
@@ -315,8 +320,8 @@ class PostgresCluster:
 
     def _went(self, aiId: str, node: str, gen: int) -> None:
         if node == self._about.name:
-            if self._gens.get(aiId) == gen and aiId in self._here:
-                self._arrivals[aiId] = self._here[aiId]  # our lease had run out: say that it is here
+            if self._gens.get(aiId) == gen and aiId in self._here and aiId not in self._arrivals:
+                self._comesBack(aiId)  # our lease had run out
             return
         other = self.elsewhere.get(aiId)
         if other is None or other.gen > gen:

@@ -8,6 +8,7 @@ that the node is gone, or can't be heard: its AIs leave with it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import NamedTuple
 
 from kernelnet.hub.storage.postgres.connection import Connection
@@ -154,19 +155,22 @@ def tryToLead(connection: Connection) -> bool:
     return bool(leads)
 
 
-def arrive(connection: Connection, node: str, some: Iterable[tuple[str, float]]) -> list[Arrived]:
+def arrive(connection: Connection, node: str, some: Iterable[tuple[str, float, int | None]]) -> list[Arrived]:
     """
-    C{some} AIs are connected to C{node}, since the given times.
+    C{some} AIs are connected to C{node}.
+
+    @param some: (AI, since when, the C{gen} that its connection has already).
 
     @return: those of them who have no newer connection elsewhere.
     """
-    ids, since = zip(*sorted(some), strict=True)
+    # In one order on all nodes, so that no two wait for each other.
+    ids, since, gens = zip(*sorted(some, key=itemgetter(0)), strict=True)
     found = connection.execute(
-        "INSERT INTO presence SELECT ai_id, $1, nextval('presence_gen'), since"
-        " FROM unnest($2::text[], $3::double precision[]) AS those (ai_id, since)"
+        "INSERT INTO presence SELECT ai_id, $1, COALESCE(gen, nextval('presence_gen')), since"
+        " FROM unnest($2::text[], $3::double precision[], $4::bigint[]) AS those (ai_id, since, gen)"
         " ON CONFLICT (ai_id) DO UPDATE SET node = excluded.node, gen = excluded.gen, since = excluded.since"
-        " WHERE presence.gen < excluded.gen RETURNING ai_id, node, gen, since",
-        (node, [*ids], [*since]),
+        " WHERE presence.gen <= excluded.gen RETURNING ai_id, node, gen, since",
+        (node, [*ids], [*since], [*gens]),
     )
     return [*map(Arrived._make, found)]
 
