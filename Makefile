@@ -7,6 +7,7 @@
 # make dist    wheel and sdist, dist/
 # make screenshots  the documentation's pictures of the dashboard, from a real run (ten minutes)
 # make soak    50 kills of a hub under load, 25 of trainers, 25 of both; counts what was promised (some minutes)
+# make cluster-soak  the same with two hubs on one PostgreSQL, killed and frozen, and the server killed, too (some minutes)
 # make abuse   the long forms of what a hub has to stand (a table; some minutes)
 # make fuzz    fuzzes decoder, expressions and handshake, FUZZ=600 seconds each; what it reached is kept in .fuzz/
 # make mutate  changes bounds and comparisons of hub and trainer one by one, MUTATE=3600 seconds, and prints what no test noticed
@@ -31,7 +32,7 @@ STALE := $(shell test -f $(VENV)/.made || exit 0; \
 	{ test -x $(BIN)/python && test "`sed -n 1p $(VENV)/.made`" = "$(CURDIR)" \
 	&& { test -z "$(ASKED)" || test "`sed -n 2p $(VENV)/.made`" = "$(ASKED)"; }; } || echo stale)
 
-.PHONY: demo test check lint docs dist screenshots soak abuse fuzz mutate bench clean stale
+.PHONY: demo test check lint docs dist screenshots soak cluster-soak abuse fuzz mutate bench clean stale
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/$(if $(findstring --agent,$(ARGS)),.mcp,.trainer)
@@ -66,6 +67,10 @@ dist: $(VENV)/.test
 
 screenshots: $(VENV)/.test
 	$(BIN)/python -m tests.system.screenshots $(ARGS)
+
+cluster-soak: $(VENV)/.test
+	$(BIN)/python -m tests.system.soak --postgres --nodes 2 --hub-kills 20 --trainer-kills 5 --both-kills 5 --server-kills 5 \
+		--freezes 5 $(ARGS)
 
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.system.soak $(ARGS)

@@ -318,7 +318,9 @@ class Soak:
                 return
             if match and int(match[2]) > best:  # as long as it gets on it is given time
                 best, deadline = int(match[2]), time.monotonic() + PATIENCE
-        raise AssertionError(f"a trainer does not catch up with {cursor}:\n" + "\n".join(process.lines[-10:]))
+        said = [line for line in process.lines if not line.startswith("unacked=")][-20:] + process.lines[-1:]
+        said += [line for hub in self.hubs for line in hub.lines[-30:]]
+        raise AssertionError(f"a trainer does not catch up with {cursor}:\n" + "\n".join(said))
 
     def _log(self) -> list[tuple[int, str, str, str]]:
         """(seq, sender, message id, name) of each pattern in the hub's log."""

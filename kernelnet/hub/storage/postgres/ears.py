@@ -18,7 +18,7 @@ __all__ = ["Ears", "NotifyEars", "listening"]
 
 
 class Ears(Protocol):
-    """What a node hears with."""
+    """The hearing of a node."""
 
     def start(self, heard: Callable[[str], None], began: Callable[[], None]) -> None:
         """
