@@ -49,6 +49,7 @@ class Peer(threading.Thread):
     A version 2 client that connects again for as long as the soak goes on.
 
     @ivar problems: what it saw that must not be.
+    @ivar port: of the hub that it came to last.
     """
 
     def __init__(self, soak: Soak, aiId: str) -> None:
@@ -57,6 +58,7 @@ class Peer(threading.Thread):
         self.aiId = aiId
         self.token = control_client.call(soak.state, {"command": "tokens issue", "ai_id": aiId})["token"]
         self.problems: list[str] = []
+        self.port = 0
         self.finished = threading.Event()
         self.cursor: dict[str, Any] = {}
         self.first = 0
@@ -64,7 +66,8 @@ class Peer(threading.Thread):
     def run(self) -> None:
         while not self.finished.is_set():
             try:
-                with closing(RawClient(self.soak.state, self.soak.anyPort(), self.aiId, self.token)) as client:
+                self.port = self.soak.anyPort()
+                with closing(RawClient(self.soak.state, self.port, self.aiId, self.token)) as client:
                     sync = client.hello(protocol=2, **self.cursor)
                     while "log_id" not in sync:  # news of who came or left may overtake the answer
                         sync = client.receive("training_sync")["payload"]
@@ -250,7 +253,9 @@ class Soak:
             victim = self.random.choice(sorted(self.trainers))
             which = self.random.randrange(len(self.hubs))
             if not (killsHub or killsTrainer or killsServer):
-                self._freeze(which)
+                # Some producer is with another.
+                served = [producer.port for producer in self.producers]
+                self._freeze(min(range(len(self.ports)), key=lambda i: served.count(self.ports[i])))
             if killsHub:
                 self.hubs[which].kill()
                 self.kills["hub"] += 1

@@ -112,6 +112,12 @@ class PostgresCluster:
         self._pool.close()
 
     def _tick(self) -> None:
+        try:
+            self._look()
+        except Exception:
+            self._log.failure("the other nodes can't be dealt with; it goes on")
+
+    def _look(self) -> None:
         self._ears.hear()
         self.follow()
         if self._ticks % _RENEW_EACH == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Protocol
 
@@ -87,9 +88,10 @@ class NotifyEars:
             if self._stopped:
                 connection.close()
                 return
-            # Kept, since a connection that is lost tells it no more.
-            self._connection, self._fd = connection, connection.fileno()
+            self._connection = connection
             if self._reactor is not None:
+                # One of our own: libpq closes its before the reactor can let go of it.
+                self._fd = os.dup(connection.fileno())
                 self._reactor.addReader(self)
             self._began()
 
@@ -101,11 +103,13 @@ class NotifyEars:
         self._makeConnection().addCallback(connected).addErrback(failed)
 
     def _close(self) -> None:
-        if self._connection is not None:
-            if self._reactor is not None:
-                self._reactor.removeReader(self)
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._reactor is not None:
+            self._reactor.removeReader(self)
+            os.close(self._fd)
+        connection.close()
 
     def stop(self) -> None:
         self._stopped = True
