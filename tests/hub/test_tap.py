@@ -37,6 +37,8 @@ class OptionsTests(SynchronousTestCase):
             ["--insecure-plaintext", "--port", "tcp:6000:interface=0.0.0.0"],
             ["--insecure-plaintext", "--port", "tcp:6000:interface=127.0.0.1.example.com"],
             ["--insecure-plaintext", "--port", "ssl:6000"],
+            ["--node", "east"],
+            ["--node", "so/so", "--database", "postgresql://h/x"],
             ["--session-offered", "0"],
             ["--session-active", "nan"],
         ):

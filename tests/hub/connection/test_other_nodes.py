@@ -129,7 +129,8 @@ class OrderTests(NodesTestCase):
         for i in range(3):
             a.send("pattern_share", {"pattern": {**PATTERN, "id": f"p{i}"}})
         self.assertEqual(self.two.log.head, 0)
-        w = self.two.resume("w", 2)
+        with mock.patch("kernelnet.hub.storage.postgres.engine.MISSED", 0):
+            w = self.two.resume("w", 2)
         answer, *missed = w.received("training_sync", "pattern_share")
         self.assertTrue(answer["payload"]["resumed"])
         self.assertEqual((answer["payload"]["seq"], answer["payload"]["log_id"]), (2, logId))
@@ -223,6 +224,7 @@ class WhoIsWhereTests(NodesTestCase):
         self.one.cluster._job.start(POLL)
         self.settle()
         self.assertEqual((older.closing, newer.closing), (True, False))
+        self.assertEqual(self.execute("SELECT node FROM presence"), [("two",)])
 
     def test_retention(self) -> None:
         """Before the log's beginning is removed all nodes know that it can't be read any more."""

@@ -299,6 +299,7 @@ class AiTests(AccessTestCase):
             self.ask(lambda reader: reader.ais.protocolOf("x")),
         ]
         self.assertEqual(found, [2, None])
+        self.assertEqual(self.ask(lambda reader: [reader.ais.find("b"), reader.ais.find("x")]), [expected[1], None])
 
     def test_forget(self) -> None:
         """What is known of an AI goes; of one that is not known, nothing does."""

@@ -166,7 +166,7 @@ def all_(reader: Reader) -> list[Any]:
         (tokens.ids(), tokens.idsBeginning("", 3), tokens.idsBeginning("h", 3)),
         (reader.owners.all(), [reader.owners.of(ai) for ai in AIS], reader.certificates.revoked()),
         [[reader.certificates.since(ai, NOW + i) for ai in AIS] for i in range(5)],
-        (reader.ais.all(), reader.ais.leastRead(), [reader.ais.protocolOf(ai) for ai in AIS]),
+        (reader.ais.all(), reader.ais.leastRead(), [(reader.ais.protocolOf(ai), reader.ais.find(ai)) for ai in AIS]),
     ]
 
 

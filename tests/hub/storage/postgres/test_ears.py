@@ -31,6 +31,10 @@ class EarsTests(TestCase):
 
         ears = NotifyEars(lambda: deferToThread(listening, url, "kernelnet"), loop)
         self.addCleanup(ears.stop)
+
+        def isOpen() -> bool:
+            return ears._connection is not None
+
         ears.start(hears, lambda: began.callback(None))
         ears.hear()
         await began
@@ -40,7 +44,7 @@ class EarsTests(TestCase):
             word, began = Deferred(), Deferred()
             assert ears._connection is not None
             other.execute("SELECT pg_terminate_backend(%s)", (ears._connection.info.backend_pid,))
-            while ears._connection is not None:  # the reactor reads its end
+            while isOpen():  # the reactor reads its end
                 await deferToThread(lambda: None)
             ears.hear()
             await began
