@@ -92,7 +92,8 @@ class BufferedTLSTests(TestCase):
         """The hub's end and the client's, connected."""
         server = serverClass()
         factory = Factory.forProtocol(lambda: server)
-        endpoint = BufferedTLSEndpoint(TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1"), serverTLS(self.state))
+        tcp = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
+        endpoint = BufferedTLSEndpoint(tcp, serverTLS(self.state), reactor)
         port: Any = await endpoint.listen(factory)
         self.addCleanup(port.stopListening)
         client = Recorder()
