@@ -15,8 +15,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 __all__ = ["AT_ONCE", "PATIENCE", "HandshakeTurns", "Waiting"]
 
-AT_ONCE = 1000
-"""Maximum number of handshakes that are under way: 54 MB."""
+AT_ONCE = 600
+"""
+Maximum number of handshakes that are under way: 32 MB.  As many as may wait have had their turn within 7 s, which is
+less than the time to authenticate.
+"""
 PATIENCE = 1.0
 """Seconds that a handshake may take while others wait: many times the longest round trip between two continents."""
 
@@ -66,16 +69,24 @@ class HandshakeTurns:
             del self._waiting[connection]
             self._underWay[connection] = self._clock.seconds()
             connection.beginTLS()
-        if self._waiting and self._timer is None:
+        if self._waiting and self._underWay and self._timer is None:
             left = next(iter(self._underWay.values())) + PATIENCE - self._clock.seconds()
-            self._timer = self._clock.callLater(max(0.0, left), self._displace)
+            self._timer = self._clock.callLater(max(0.0, left), self._findLate)
 
-    def _displace(self) -> None:
-        self._timer = None
+    def _findLate(self) -> None:
         now = self._clock.seconds()
         late = [connection for connection, since in self._underWay.items() if since + PATIENCE <= now]
-        for connection in late[: len(self._waiting)]:
-            if self._underWay.pop(connection, None) is not None:
-                self.displaced += 1
-                connection.abortConnection()
+        # What has come of them meanwhile is read first: it may be the hub that is slow.
+        self._timer = self._clock.callLater(0, self._displace, late)
+
+    def _displace(self, late: list[Waiting]) -> None:
+        self._timer = None
+        now = self._clock.seconds()
+        there = [connection for connection in late if connection in self._underWay]
+        for connection in there[: len(self._waiting)]:
+            # It keeps its place until it is gone, with all that OpenSSL has for it.
+            del self._underWay[connection]
+            self._underWay[connection] = now
+            self.displaced += 1
+            connection.abortConnection()
         self._next()

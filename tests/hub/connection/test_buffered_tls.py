@@ -13,14 +13,16 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, c
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
+from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from kernelnet.hub.connection import buffered_tls
-from kernelnet.hub.connection.buffered_tls import BufferedTLS, BufferedTLSEndpoint
+from kernelnet.hub.connection import buffered_tls, handshake_turns
+from kernelnet.hub.connection.buffered_tls import BufferedTLS, BufferedTLSEndpoint, BufferedTLSFactory
+from kernelnet.hub.connection.handshake_turns import HandshakeTurns
 from kernelnet.identity import StateDirectory, clientTLS, serverTLS
 
 reactor: Any = _reactor
@@ -148,6 +150,24 @@ class BufferedTLSTests(TestCase):
         server, client = await self.connect(Early)
         self.assertEqual(await client.got(100_011), b"early " + b"x" * 100_000 + b" late")
         await self.close(server, client)
+
+    async def test_silent(self) -> None:
+        """Who has not spoken has no TLS object; who waits for its turn neither, and is cut when it says too much."""
+        self.patch(handshake_turns, "AT_ONCE", 0)
+        made: list[str] = []
+        turns = HandshakeTurns(Clock())
+        factory = BufferedTLSFactory(serverTLS(self.state), Factory.forProtocol(Recorder), turns)
+        factory.makeTLS = made.append
+        for words, cut in ((b"x" * 4096, False), (b"x" * 4097, True)):
+            protocol: Any = factory.buildProtocol(None)
+            transport = StringTransport()
+            protocol.makeConnection(transport)
+            for part in (words[:3000], words[3000:]):
+                protocol.dataReceived(part)
+            self.assertEqual(transport.aborting or transport.disconnecting, cut)
+            protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(made, [])
+        self.assertEqual(repr(turns), "<HandshakeTurns 0 under way, 0 waiting>")
 
     async def test_backPressure(self) -> None:
         """A producer is paused while the peer doesn't read, and goes on when it does; nothing is lost."""
