@@ -17,5 +17,6 @@ Connections of clients: let in, served, told of what is committed, and ended.
   - `limits`: how much of everything anybody may have; `rate_limits`: the counting; `admission`: both applied
   - `sockets`: options of a socket, and how many a process may have
   - `dual_stack`: the port, for IPv4 and IPv6
-  - `buffered_tls`: the port's TLS, and how what is written gets out quickly; `handshake_turns`: so many handshakes at once
+  - `buffered_tls`: the port's TLS, and how what is written gets out quickly
+  - `handshake_turns`: so many TLS handshakes at once
 """

@@ -131,6 +131,7 @@ class BufferedTLS(TLSMemoryBIOProtocol):
                 goodbye = True
             except SSL.Error:
                 end = Failure()
+                end.cleanFailure()  # its traceback has this frame, and so all of OpenSSL's: 54 KB until a collection
         if pieces and not self._aborted:
             ProtocolWrapper.dataReceived(self, b"".join(pieces))
         if goodbye and not self._lostTLSConnection:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import ssl
 import tempfile
+import weakref
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -164,10 +168,26 @@ class BufferedTLSTests(TestCase):
             protocol.makeConnection(transport)
             for part in (words[:3000], words[3000:]):
                 protocol.dataReceived(part)
-            self.assertEqual(transport.aborting or transport.disconnecting, cut)
+            self.assertEqual(transport.disconnecting, cut)
             protocol.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(made, [])
         self.assertEqual(repr(turns), "<HandshakeTurns 0 under way, 0 waiting>")
+
+    async def test_noCycle(self) -> None:
+        """What OpenSSL has for a handshake that is cut is gone at once, without a collection of garbage."""
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = ssl.create_default_context(cafile=str(self.state.caCertificate))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+        factory = BufferedTLSFactory(serverTLS(self.state), Factory.forProtocol(Protocol), HandshakeTurns(Clock()))
+        protocol: Any = factory.buildProtocol(None)
+        protocol.makeConnection(StringTransport())
+        protocol.dataReceived(outgoing.read())
+        held = weakref.ref(protocol._tlsConnection)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertIsNone(held())
 
     async def test_backPressure(self) -> None:
         """A producer is paused while the peer doesn't read, and goes on when it does; nothing is lost."""
