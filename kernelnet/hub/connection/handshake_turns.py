@@ -17,8 +17,8 @@ __all__ = ["AT_ONCE", "PATIENCE", "HandshakeTurns", "Waiting"]
 
 AT_ONCE = 1000
 """
-Maximum number of handshakes that are under way: 54 MB.  As many as may be unauthenticated have had their turn within 4 s,
-which is less than the time to authenticate.
+Maximum number of handshakes that are under way: 54 MB.  As many as may be unauthenticated have had their turn within
+4 s, which is less than the time to authenticate.
 """
 PATIENCE = 1.0
 """Seconds that a handshake may take while others wait: many times the longest round trip between two continents."""
