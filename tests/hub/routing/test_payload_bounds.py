@@ -7,6 +7,8 @@ import msgspec
 from kernelnet.hub.auth.token_commands import tokenCommand
 from kernelnet.hub.routing.payload_bounds import MAX_HELLO, MAX_REQUIREMENTS, MAX_WORDS, cutHello
 from kernelnet.hub.storage.statements.access import StoredAi
+from kernelnet.hub.views import projections
+from kernelnet.hub.views.projections import MAX_COPIES
 from kernelnet.message import Hello
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import HubTestCase, aComponent
@@ -189,6 +191,16 @@ class IdsTests(HubTestCase):
         self.assertIn("under 16 other ids", error["message"])
         self.assertEqual(other.errors(), [])
         self.assertEqual(self.hub.stored.components.countByKind(), {"component": 17})
+
+    def test_copies(self) -> None:
+        """All authors have the same bytes under so many ids together; who has it already shares it again."""
+        self.patch(projections, "MAX_COPIES", 3)
+        self.assertLessEqual(MAX_COPIES, 100)
+        clients = [self.hub.connect(f"AI_{i}") for i in range(4)]
+        for client in (*clients, clients[0]):
+            client.send("os_component_share", aComponent("c"))
+        self.assertEqual([len(client.errors()) for client in clients], [0, 0, 0, 1])
+        self.assertEqual(self.hub.stored.components.countByKind(), {"component": 3})
 
     def test_reports(self) -> None:
         """A reporter judges a digest under 16 ids, and one that it judged before once more."""
