@@ -230,7 +230,8 @@ class BufferedTLSFactory(TLSMemoryBIOFactory):
         super().__init__(options, False, wrapped)
         self.turns = turns
         # What Twisted calls for each connection as soon as it is accepted.
-        self.makeTLS, self._creatorCallable = self._creatorCallable, lambda _: _Silent()
+        silent: Any = lambda _: _Silent()  # noqa: E731
+        self.makeTLS, self._creatorCallable = self._creatorCallable, silent
 
 
 @implementer(IStreamServerEndpoint)

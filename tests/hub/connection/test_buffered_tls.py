@@ -98,8 +98,8 @@ class BufferedTLSTests(TestCase):
         """The hub's end and the client's, connected."""
         server = serverClass()
         factory = Factory.forProtocol(lambda: server)
-        tcp = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
-        endpoint = BufferedTLSEndpoint(tcp, serverTLS(self.state), reactor)
+        listening = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
+        endpoint = BufferedTLSEndpoint(listening, serverTLS(self.state), reactor)
         port: Any = await endpoint.listen(factory)
         self.addCleanup(port.stopListening)
         client = Recorder()
@@ -161,7 +161,7 @@ class BufferedTLSTests(TestCase):
         made: list[str] = []
         turns = HandshakeTurns(Clock())
         factory = BufferedTLSFactory(serverTLS(self.state), Factory.forProtocol(Recorder), turns)
-        factory.makeTLS = made.append
+        self.patch(factory, "makeTLS", made.append)
         for words, cut in ((b"x" * 4096, False), (b"x" * 4097, True)):
             protocol: Any = factory.buildProtocol(None)
             transport = StringTransport()
