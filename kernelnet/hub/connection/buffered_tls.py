@@ -33,6 +33,7 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IStreamServerEndpoint,
 )
+from twisted.internet.protocol import connectionDone
 from twisted.internet.tcp import Connection
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
@@ -88,7 +89,7 @@ class BufferedTLS(TLSMemoryBIOProtocol):
     factory: BufferedTLSFactory
 
     def dataReceived(self, data: bytes) -> None:
-        silent = self._tlsConnection
+        silent: Any = self._tlsConnection
         if not isinstance(silent, _Silent):
             super().dataReceived(data)
             if self._handshakeDone or self._lostTLSConnection:
@@ -105,12 +106,12 @@ class BufferedTLS(TLSMemoryBIOProtocol):
 
     def beginTLS(self) -> None:
         """It is its turn: begin with what has come."""
-        silent = self._tlsConnection
+        silent: Any = self._tlsConnection
         if isinstance(silent, _Silent) and not self._aborted:
             self._tlsConnection = self.factory.makeTLS(self)
             self.dataReceived(silent.said)
 
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
         self.factory.turns.leave(self)
 
