@@ -188,17 +188,27 @@ def _certificate(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     if not _isThere(state):
         return
     try:
-        shown = certificates.offlineShow(state, datetime.now(UTC))
-    except IdentityError as error:
-        yield Finding("certificate", "note", str(error), "a hub that starts makes what is missing of its own")
+        try:
+            shown = control_client.call(state, {"command": "certs show"})
+        except control_client.NoHub:
+            if state.ownRoot.exists():
+                text = "of a PKI of yours (--cert), which a hub that runs reads"
+                yield Finding("certificate", "note", text, "start the hub, and run kernelnet doctor again")
+                return
+            shown = certificates.offlineShow(state, datetime.now(UTC))
+    except (control_client.ControlError, IdentityError) as error:
+        advice = "a hub that starts without --cert makes what is missing of its own"
+        yield Finding("certificate", "note", str(error), advice)
         return
+    own = shown.get("source") == certificates.OWN_CA
     left = shown["days_left"]
-    names, day = ", ".join(shown["names"]), shown["expires"][:10]
+    names, day = plain(", ".join(shown["names"])), shown["expires"][:10]
     text = f"for {names}, expired on {day}" if left < 0 else f"for {names}, {left} days left"
+    renew = "kernelnet certs renew" if own else f"put a new one into {shown['source']}, then kernelnet certs renew"
     if left < 0:
-        yield Finding("certificate", "bad", text, "trainers refuse it: kernelnet certs renew")
+        yield Finding("certificate", "bad", text, f"trainers refuse it: {renew}")
     elif left < LEAST_DAYS:
-        yield Finding("certificate", "note", text, "kernelnet certs renew")
+        yield Finding("certificate", "note", text, renew)
     else:
         yield Finding("certificate", "good", text)
 

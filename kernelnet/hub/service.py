@@ -123,7 +123,8 @@ class HubService(Service):
             return DualStackEndpoint(self._reactor, int(port), BACKLOG, "127.0.0.1")
         if self._config.twistedTLS:
             return SSL4ServerEndpoint(self._reactor, int(port), self._certificates.tls, BACKLOG)
-        return BufferedTLSEndpoint(DualStackEndpoint(self._reactor, int(port), BACKLOG), self._certificates.tls)
+        tcp = DualStackEndpoint(self._reactor, int(port), BACKLOG)
+        return BufferedTLSEndpoint(tcp, self._certificates.tls, self._reactor)
 
     def startService(self) -> None:
         super().startService()

@@ -11,6 +11,7 @@ from typing import Any
 from unittest import mock
 
 from kernelnet.cli import doctor
+from kernelnet.cli.progress import Tell
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.auth import certificates
 from kernelnet.hub.storage import disk_space
@@ -119,13 +120,31 @@ class DoctorTests(CliTestCase, HubTestCase):
     def test_certificate(self) -> None:
         """A certificate that has ended is bad, one that ends soon a note; both say how to renew it."""
         for days, state, code in ((-1, "bad", 1), (5, "note", 0), (300, "good", 0)):
-            shown = {"days_left": days, "names": ["localhost"], "expires": "2026-11-28T10:00:00Z"}
+            shown = {
+                "days_left": days,
+                "names": ["localhost"],
+                "expires": "2026-11-28T10:00:00Z",
+                "source": certificates.OWN_CA,
+            }
             self.patch(certificates, "offlineShow", lambda path, now, shown=shown: shown)
             found = self.found(code)["certificate"]
             self.assertEqual(found["state"], state)
             self.assertEqual("expired on 2026-11-28" in found["text"], days < 0)
             if state != "good":
                 self.assertIn("kernelnet certs renew", found["advice"])
+
+    def test_ownPKI(self) -> None:
+        """Of the operator's own certificate a hub that runs is asked; while none does, nothing is said of another."""
+        state = StateDirectory(self.path)
+        tell: Tell = lambda what, done, total: None  # noqa: E731
+        state.ownRoot.write_text("")
+        (found,) = doctor._certificate(state, tell)
+        self.assertEqual((found.state, found.advice), ("note", "start the hub, and run kernelnet doctor again"))
+        shown = {"days_left": 3, "names": ["hub.example"], "expires": "2026-11-28T10:00:00Z", "source": "/pki/hub.pem"}
+        self.patch(control_client, "call", lambda where, request: shown)
+        (found,) = doctor._certificate(state, tell)
+        self.assertEqual(found.text, "for hub.example, 3 days left")
+        self.assertEqual(found.advice, "put a new one into /pki/hub.pem, then kernelnet certs renew")
 
     def test_nowhere(self) -> None:
         """Where no hub was yet, the machine is checked all the same, and nothing is made."""

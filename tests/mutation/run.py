@@ -44,6 +44,14 @@ BOUNDS = {
     "kernelnet/trainer/collaboration/sessions.py": "tests/trainer/collaboration",
     "kernelnet/hub/routing/collaboration_sessions.py": "tests/hub/routing",
     "kernelnet/hub/views/projections.py": "tests/hub/views",
+    "kernelnet/hub/routing/payload_bounds.py": "tests/hub/routing/test_payload_bounds.py",
+    "kernelnet/hub/connection/admission.py": "tests/hub/connection",
+    "kernelnet/hub/connection/search_history.py": "tests/hub/connection/test_search_history.py",
+    "kernelnet/hub/storage/fair_queue.py": "tests/hub/storage/test_fair_queue.py",
+    "kernelnet/hub/storage/group_commit.py": "tests/hub/storage/test_group_commit.py",
+    "kernelnet/hub/storage/retention_policy.py": "tests/hub/storage/test_retention.py",
+    "kernelnet/hub/storage/high_water.py": "tests/hub/storage/test_copied_back.py",
+    "kernelnet/hub/connection/fan_out.py": "tests/hub/connection/test_fan_out.py",
 }
 
 OPERATORS = (

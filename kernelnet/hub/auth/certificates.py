@@ -20,6 +20,7 @@ from kernelnet.identity.certificates import describe, digestOf, makeClientCertif
 __all__ = [
     "FLAGS",
     "OPTIONS",
+    "OWN_CA",
     "HubCertificates",
     "OwnFiles",
     "checkOptions",
@@ -38,6 +39,8 @@ OPTIONS = [
 FLAGS = [["require-client-cert", None, "refuse whoever shows no client certificate"]]
 """Of ``twistd kernelhub``."""
 
+OWN_CA = "the hub's own CA"
+"""Source of a certificate that no PKI of the operator's made."""
 CHECK_EVERY = 86400.0
 """Seconds between looks at how long the certificate is still good."""
 
@@ -150,7 +153,7 @@ class HubCertificates:
 
     def show(self) -> dict[str, Any]:
         """As `kernelnet.identity.certificates.describe`, with C{ca_digest} (or C{None}) and C{source}."""
-        return _shown(self._chain, self._now(), str(self._own.certificate) if self._own else "the hub's own CA")
+        return _shown(self._chain, self._now(), str(self._own.certificate) if self._own else OWN_CA)
 
     def renew(self, names: Sequence[str] = ()) -> dict[str, Any]:
         """
@@ -219,7 +222,7 @@ def offlineShow(state: StateDirectory, now: datetime) -> dict[str, Any]:
     @raise IdentityError: there is no certificate yet, or the hub has one of another PKI.
     """
     _refuseOwn(state)
-    return _shown(KeyAndChain.ofState(state), now, "the hub's own CA")
+    return _shown(KeyAndChain.ofState(state), now, OWN_CA)
 
 
 def offlineRenew(state: StateDirectory, names: Sequence[str], now: datetime) -> dict[str, Any]:

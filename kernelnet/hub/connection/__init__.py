@@ -19,4 +19,5 @@ Connections of clients: let in, served, told of what is committed, and ended.
   - `sockets`: options of a socket, and how many a process may have
   - `dual_stack`: the port, for IPv4 and IPv6
   - `buffered_tls`: the port's TLS, and how what is written gets out quickly
+  - `handshake_turns`: so many TLS handshakes at once
 """

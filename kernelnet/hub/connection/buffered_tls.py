@@ -15,6 +15,8 @@ Between OpenSSL and the socket stands a memory BIO, which is copied when it grow
 each record is taken out of it at once (0.25 instead of 0.28 CPU seconds with 500 subscribers), and after a large write
 it is replaced: 33 instead of 51 KB for an idle connection among 1,000, which has got a long list of who is here.
 
+OpenSSL's object is made when a connection has begun to speak and it is its turn (`HandshakeTurns`).
+
 ``--twisted-tls`` takes Twisted's own way instead.
 """
 
@@ -28,13 +30,17 @@ from twisted.internet.interfaces import (
     IListeningPort,
     IOpenSSLServerConnectionCreator,
     IProtocolFactory,
+    IReactorTime,
     IStreamServerEndpoint,
 )
+from twisted.internet.protocol import connectionDone
 from twisted.internet.tcp import Connection
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from kernelnet.hub.connection.handshake_turns import HandshakeTurns
 
 __all__ = ["BufferedTLS", "BufferedTLSEndpoint", "BufferedTLSFactory"]
 
@@ -43,6 +49,8 @@ SLICE = 64 * 1024
 _RECORD = 16 * 1024
 _SMALL = 4 * 1024
 """Bytes of a write up to which the BIO that it went through is kept."""
+_FIRST_WORDS = 4 * 1024
+"""Bytes that are kept of who waits for its turn; a ClientHello has 300 to 2,000."""
 _ROOM = SLICE + _RECORD + 1024
 """Whatever there is of a slice, one more record fits."""
 
@@ -53,14 +61,65 @@ _buffer = _ffi.new("char[]", _ROOM)
 _bytes = memoryview(_ffi.buffer(_buffer))
 
 
+class _Silent:
+    """In the place of OpenSSL's object until it is this connection's turn: what came, and what Twisted asks of one."""
+
+    def __init__(self) -> None:
+        self.said = b""
+
+    def do_handshake(self) -> None:
+        raise SSL.WantReadError
+
+    def shutdown(self) -> bool:
+        return True
+
+    def bio_shutdown(self) -> None:
+        """Nothing more will come."""
+
+    def get_peer_certificate(self) -> None:
+        """There is none yet."""
+
+    def get_alpn_proto_negotiated(self) -> bytes:
+        return b""
+
+
 class BufferedTLS(TLSMemoryBIOProtocol):
     """One connection."""
 
+    factory: BufferedTLSFactory
+
+    def dataReceived(self, data: bytes) -> None:
+        silent: Any = self._tlsConnection
+        if not isinstance(silent, _Silent):
+            super().dataReceived(data)
+            if self._handshakeDone or self._lostTLSConnection:
+                self.factory.turns.leave(self)
+        elif self._aborted:
+            return
+        elif len(silent.said) + len(data) > _FIRST_WORDS:
+            self.abortConnection()
+        elif silent.said:
+            silent.said += data
+        else:
+            silent.said = data
+            self.factory.turns.enter(self)
+
+    def beginTLS(self) -> None:
+        """It is its turn: begin with what has come."""
+        silent: Any = self._tlsConnection
+        if isinstance(silent, _Silent) and not self._aborted:
+            self._tlsConnection = self.factory.makeTLS(self)
+            self.dataReceived(silent.said)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        self.factory.turns.leave(self)
+
     def _flushReceiveBIO(self) -> None:
         """Receive all records that have come as one piece: each is small where a peer writes line by line."""
-        if self._lostTLSConnection:
-            return
         connection: Any = self._tlsConnection
+        if self._lostTLSConnection or isinstance(connection, _Silent):
+            return
         pieces: list[bytes] = []
         while (size := _lib.SSL_read(connection._ssl, _buffer, _RECORD)) > 0:
             pieces.append(_bytes[:size].tobytes())
@@ -73,6 +132,7 @@ class BufferedTLS(TLSMemoryBIOProtocol):
                 goodbye = True
             except SSL.Error:
                 end = Failure()
+                end.cleanFailure()  # its traceback has this frame, and so all of OpenSSL's: 54 KB until a collection
         if pieces and not self._aborted:
             ProtocolWrapper.dataReceived(self, b"".join(pieces))
         if goodbye and not self._lostTLSConnection:
@@ -83,6 +143,9 @@ class BufferedTLS(TLSMemoryBIOProtocol):
 
     def _write(self, data: bytes) -> None:  # what Twisted's own write(), and its buffer when OpenSSL can't go on, call
         connection: Any = self._tlsConnection
+        if isinstance(connection, _Silent):
+            self._bufferedWrite(data)
+            return
         pointer, total = _ffi.from_buffer(data), len(data)
         done = filled = 0
         while done < total and not self._lostTLSConnection:
@@ -123,6 +186,8 @@ class BufferedTLS(TLSMemoryBIOProtocol):
     def _takeOut(self) -> None:
         """All that OpenSSL has for the peer, to the socket."""
         connection: Any = self._tlsConnection
+        if isinstance(connection, _Silent):
+            return
         while (size := _lib.BIO_read(connection._from_ssl, _buffer, _ROOM)) > 0:
             self._toSocket(_bytes[:size])
             if size < _ROOM:
@@ -152,19 +217,35 @@ def _isBuffering(transport: Connection) -> bool:
 
 
 class BufferedTLSFactory(TLSMemoryBIOFactory):
-    """Wraps the hub's factory for a port."""
+    """
+    Wraps the hub's factory for a port.
+
+    @ivar turns: of its handshakes.
+    """
 
     protocol = BufferedTLS
+
+    def __init__(
+        self, options: IOpenSSLServerConnectionCreator, wrapped: IProtocolFactory, turns: HandshakeTurns
+    ) -> None:
+        super().__init__(options, False, wrapped)
+        self.turns = turns
+        # What Twisted calls for each connection as soon as it is accepted.
+        silent: Any = lambda _: _Silent()  # noqa: E731
+        self.makeTLS, self._creatorCallable = self._creatorCallable, silent
 
 
 @implementer(IStreamServerEndpoint)
 class BufferedTLSEndpoint:
     """C{tcp} with TLS on it."""
 
-    def __init__(self, tcp: IStreamServerEndpoint, options: IOpenSSLServerConnectionCreator) -> None:
+    def __init__(
+        self, tcp: IStreamServerEndpoint, options: IOpenSSLServerConnectionCreator, clock: IReactorTime
+    ) -> None:
         self._tcp = tcp
         self._options = options
+        self._turns = HandshakeTurns(clock)
 
     def listen(self, factory: IProtocolFactory) -> Deferred[IListeningPort]:
-        listening: Deferred[IListeningPort] = self._tcp.listen(BufferedTLSFactory(self._options, False, factory))
+        listening: Deferred[IListeningPort] = self._tcp.listen(BufferedTLSFactory(self._options, factory, self._turns))
         return listening

@@ -28,6 +28,7 @@ from kernelnet.observations import MAX_OBSERVATION, Observation
 from kernelnet.wire import WireProblem
 
 __all__ = [
+    "MAX_COPIES",
     "MAX_IDS",
     "MAX_REPORT",
     "OBSERVATIONS",
@@ -66,6 +67,11 @@ MAX_IDS = 16
 """
 Maximum number of ids under which an author has one digest, and a reporter reports on one: what a verdict is counted
 for.
+"""
+MAX_COPIES = 100
+"""
+Maximum number of ids under which all authors together have one digest.  Each of them has its place in the orders, which
+a verdict changes: so this is what a verdict costs at most, however many AIs share the same bytes.
 """
 
 Then = Callable[[Transaction, Event], None]
@@ -163,11 +169,17 @@ def storeObservation(message: NetworkMessage, report: PerformanceReport, observa
 
 
 def checkComponent(transaction: Transaction, author: str, component: Component) -> None:
-    """@raise WireProblem: its author has the same bytes under too many ids already."""
+    """@raise WireProblem: its author has the same bytes under too many ids already, or all authors have together."""
     if transaction.components.idsWith(component.digest, author, component.id, MAX_IDS) == MAX_IDS:
         raise WireProblem(
             "invalid_message", f"you have shared this very component under {MAX_IDS} other ids; use one of these"
         )
+    if component.digest and transaction.components.copies(component.digest, MAX_COPIES) == MAX_COPIES:
+        name = author, component.id
+        if transaction.components.digestsOf([name]).get(name) != component.digest:
+            raise WireProblem(
+                "invalid_message", f"this very component is here under {MAX_COPIES} ids already; use one of these"
+            )
 
 
 def checkReport(transaction: Transaction, reporter: str, report: PerformanceReport) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import ssl
 import tempfile
+import weakref
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,14 +17,16 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, c
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
+from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from kernelnet.hub.connection import buffered_tls
-from kernelnet.hub.connection.buffered_tls import BufferedTLS, BufferedTLSEndpoint
+from kernelnet.hub.connection import buffered_tls, handshake_turns
+from kernelnet.hub.connection.buffered_tls import BufferedTLS, BufferedTLSEndpoint, BufferedTLSFactory
+from kernelnet.hub.connection.handshake_turns import HandshakeTurns
 from kernelnet.identity import StateDirectory, clientTLS, serverTLS
 
 reactor: Any = _reactor
@@ -92,7 +98,8 @@ class BufferedTLSTests(TestCase):
         """The hub's end and the client's, connected."""
         server = serverClass()
         factory = Factory.forProtocol(lambda: server)
-        endpoint = BufferedTLSEndpoint(TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1"), serverTLS(self.state))
+        listening = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
+        endpoint = BufferedTLSEndpoint(listening, serverTLS(self.state), reactor)
         port: Any = await endpoint.listen(factory)
         self.addCleanup(port.stopListening)
         client = Recorder()
@@ -147,6 +154,40 @@ class BufferedTLSTests(TestCase):
         server, client = await self.connect(Early)
         self.assertEqual(await client.got(100_011), b"early " + b"x" * 100_000 + b" late")
         await self.close(server, client)
+
+    async def test_silent(self) -> None:
+        """Who has not spoken has no TLS object; who waits for its turn neither, and is cut when it says too much."""
+        self.patch(handshake_turns, "AT_ONCE", 0)
+        made: list[str] = []
+        turns = HandshakeTurns(Clock())
+        factory = BufferedTLSFactory(serverTLS(self.state), Factory.forProtocol(Recorder), turns)
+        self.patch(factory, "makeTLS", made.append)
+        for words, cut in ((b"x" * 4096, False), (b"x" * 4097, True)):
+            protocol: Any = factory.buildProtocol(None)
+            transport = StringTransport()
+            protocol.makeConnection(transport)
+            for part in (words[:3000], words[3000:]):
+                protocol.dataReceived(part)
+            self.assertEqual(transport.disconnecting, cut)
+            protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(made, [])
+        self.assertEqual(repr(turns), "<HandshakeTurns 0 under way, 0 waiting>")
+
+    async def test_noCycle(self) -> None:
+        """What OpenSSL has for a handshake that is cut is gone at once, without a collection of garbage."""
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = ssl.create_default_context(cafile=str(self.state.caCertificate))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+        factory = BufferedTLSFactory(serverTLS(self.state), Factory.forProtocol(Protocol), HandshakeTurns(Clock()))
+        protocol: Any = factory.buildProtocol(None)
+        protocol.makeConnection(StringTransport())
+        protocol.dataReceived(outgoing.read())
+        held = weakref.ref(protocol._tlsConnection)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertIsNone(held())
 
     async def test_backPressure(self) -> None:
         """A producer is paused while the peer doesn't read, and goes on when it does; nothing is lost."""

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Callable
 
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet.artifacts import MAX_PROGRESS
 from kernelnet.hub.auth.token_commands import tokenCommand
-from kernelnet.hub.routing.payload_bounds import MAX_HELLO, MAX_REQUIREMENTS, MAX_WORDS, cutHello
+from kernelnet.hub.routing.payload_bounds import (
+    MAX_HELLO,
+    MAX_REQUIREMENTS,
+    MAX_WORDS,
+    checkHeartbeat,
+    checkHello,
+    checkRequirements,
+    cutHello,
+)
 from kernelnet.hub.storage.statements.access import StoredAi
+from kernelnet.hub.views import projections
+from kernelnet.hub.views.projections import MAX_COPIES
 from kernelnet.message import Hello
+from kernelnet.wire import WireProblem
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import HubTestCase, aComponent
 
@@ -190,6 +205,16 @@ class IdsTests(HubTestCase):
         self.assertEqual(other.errors(), [])
         self.assertEqual(self.hub.stored.components.countByKind(), {"component": 17})
 
+    def test_copies(self) -> None:
+        """All authors have the same bytes under so many ids together; who has it already shares it again."""
+        self.patch(projections, "MAX_COPIES", 3)
+        self.assertLessEqual(MAX_COPIES, 100)
+        clients = [self.hub.connect(f"AI_{i}") for i in range(4)]
+        for client in (*clients, clients[0]):
+            client.send("os_component_share", aComponent("c"))
+        self.assertEqual([len(client.errors()) for client in clients], [0, 0, 0, 1])
+        self.assertEqual(self.hub.stored.components.countByKind(), {"component": 3})
+
     def test_reports(self) -> None:
         """A reporter judges a digest under 16 ids, and one that it judged before once more."""
         reporter = self.hub.connect("AI_1")
@@ -216,3 +241,31 @@ class IdsTests(HubTestCase):
         judge.send("os_component_share", aComponent("c2"))
         found = {(one.author, one.id): one.confirmed for one in self.hub.stored.components.inOrder()}
         self.assertEqual(found, {("AI_1", "c1"): 1, ("AI_1", "c2"): 1, ("AI_2", "c2"): 1})
+
+
+class EdgeTests(SynchronousTestCase):
+    """Each bound to the byte: what has just as much is taken, what has one more is refused."""
+
+    def edge(self, check: Callable[[str], None], limit: int, around: int) -> None:
+        """@param around: bytes of JSON that stand around the text."""
+        check("x" * (limit - around))
+        with self.assertRaises(WireProblem):
+            check("x" * (limit - around + 1))
+
+    def test_edges(self) -> None:
+        hello = Hello(capabilities=[""])
+        self.edge(
+            lambda text: checkHello(msgspec.structs.replace(hello, capabilities=[text]), ""),
+            8192,
+            len(msgspec.json.encode(hello)),
+        )
+        self.edge(lambda text: checkHeartbeat({"nonce": text}, ""), 1024, len('["",null]'))
+        self.edge(lambda text: checkHeartbeat({"progress": text}, ""), MAX_PROGRESS, len('""'))
+        self.edge(lambda text: checkRequirements({"a": text}, ""), 16384, len('{"a":""}'))
+
+    def test_cut(self) -> None:
+        """A stored hello that has just as many bytes keeps its words."""
+        hello = Hello(capabilities=[""])
+        words = ["x" * (8192 - len(msgspec.json.encode(hello)))]
+        self.assertEqual(cutHello(msgspec.structs.replace(hello, capabilities=words)).capabilities, words)
+        self.assertEqual(cutHello(msgspec.structs.replace(hello, capabilities=[words[0] + "x"])).capabilities, [])

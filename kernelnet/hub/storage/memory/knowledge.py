@@ -244,6 +244,9 @@ class MemoryComponents:
         held = [one.id for one in self._bySeq() if (one.digest, one.author) == (digest, author)]
         return min(limit, sum(one != without for one in held))
 
+    def copies(self, digest: str, limit: int) -> int:
+        return min(limit, sum(one.digest == digest for one in self._bySeq()))
+
     def heldDigests(self, digests: Collection[str]) -> set[str]:
         return {one.digest for one in self._bySeq()}.intersection(digests)
 

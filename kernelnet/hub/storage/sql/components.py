@@ -216,6 +216,14 @@ class SqlComponents:
         ).fetchone()
         return int(count)
 
+    def copies(self, digest: str, limit: int) -> int:
+        (count,) = self._execute(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM shared_components"
+            " WHERE kind = 'component' AND digest = ? LIMIT ?) AS ids",
+            (digest, limit),
+        ).fetchone()
+        return int(count)
+
     def heldDigests(self, digests: Collection[str]) -> set[str]:
         held: set[str] = set()
         for some in inPieces(digests):

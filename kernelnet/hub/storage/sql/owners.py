@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 from kernelnet.artifacts import Verdict
-from kernelnet.hub.storage.sql.execution import Execute, upsert
+from kernelnet.hub.storage.sql.execution import Execute, inPieces, marks, upsert
 from kernelnet.hub.storage.statements.components import VOICES
 
 __all__ = ["IS_OLDER", "OF_REPORT", "OWNER", "VOICE", "SqlOwners", "countAll", "countVerdicts", "followRules"]
@@ -67,9 +69,37 @@ class SqlOwners:
 
 
 def countVerdicts(execute: Execute, digest: str, name: tuple[str, str] | None = None) -> None:
-    """Count the voices on what has this digest.  @param name: on this (author, id) only; C{None}: on all."""
+    """
+    Count the voices on what has this digest: once for all of its ids, of which those are written that change.
+
+    @param name: on this (author, id) only; C{None}: on all.
+    """
+    said: set[tuple[str, str]] = {
+        (voice, verdict)
+        for voice, verdict in execute(
+            f"SELECT DISTINCT {OF_REPORT}, r.verdict FROM performance_reports r WHERE r.digest = ?",  # noqa: S608
+            (digest,),
+        )
+    }
+    whole = Counter(verdict for _, verdict in said)
     only, more = ("", ()) if name is None else (" AND (ai_id, component_id) = (?, ?)", name)
-    execute(f"{_COUNT} WHERE digest = ?{only}", (Verdict.CONFIRMED.value, Verdict.REFUTED.value, digest, *more))
+    rows = execute(
+        f"SELECT ai_id, component_id, voice, confirmed, refuted, older_rules, {IS_OLDER} FROM shared_components"  # noqa: S608
+        f" WHERE digest = ?{only}",
+        (digest, *more),
+    ).fetchall()
+    changed: dict[tuple[int, int, int], list[tuple[str, str]]] = {}
+    for aiId, componentId, voice, confirmed, refuted, wasOlder, isOlder in rows:
+        counts = [whole[one.value] - ((voice, one.value) in said) for one in (Verdict.CONFIRMED, Verdict.REFUTED)]
+        if (*counts, isOlder) != (confirmed, refuted, wasOlder):
+            changed.setdefault((counts[0], counts[1], isOlder), []).append((aiId, componentId))
+    for numbers, keys in changed.items():
+        for some in inPieces(keys):
+            execute(
+                "UPDATE shared_components SET confirmed = ?, refuted = ?, older_rules = ?"  # noqa: S608
+                f" WHERE (ai_id, component_id) IN (VALUES {marks(len(some), '(?, ?)')})",
+                [*numbers, *chain.from_iterable(some)],
+            )
 
 
 def countAll(execute: Execute) -> None:

@@ -204,6 +204,9 @@ class ComponentsQueries(Protocol):
     def idsWith(self, digest: str, author: str, without: str, limit: int) -> int:
         """The number of ids but C{without} under which C{author} has this digest, counted to C{limit}."""
 
+    def copies(self, digest: str, limit: int) -> int:
+        """The number of ids under which all authors together have this digest, counted to C{limit}."""
+
     def heldDigests(self, digests: Collection[str]) -> set[str]:
         """Which of these are digests of components (kind C{component})."""
 

@@ -180,6 +180,7 @@ class VerdictTests(ComponentsTestCase):
         self.share("w", digest="e")
         counts = [self.query("idsWith", "d", "a", id, limit) for id, limit in (("w", 9), ("x", 9), ("w", 2))]
         self.assertEqual(counts, [3, 2, 2])
+        self.assertEqual([self.query("copies", of, limit) for of, limit in (("d", 9), ("d", 3), ("e", 9))], [4, 3, 1])
 
     def test_beforeIt(self) -> None:
         """Reports that were there before the component count, too."""
