@@ -28,6 +28,7 @@ from kernelnet.artifacts import Component, ModelCosts, Pattern, PerformanceRepor
 from kernelnet.asyncio_bridge import inReactor
 from kernelnet.interfaces import (
     IComponentGenerator,
+    IKnowingGenerator,
     ILocalTrainer,
     ILocalTrainerMaker,
     IPaidGenerator,
@@ -98,6 +99,8 @@ class IntegratedKernelTrainer:
         self._accounts = SearchAccounts()
         self._account = TaskAccount()
         self._ended: dict[str, Any] | None = None
+        # What knows nothing need not be asked on all tasks.
+        self._isFirst = IKnowingGenerator.providedBy(self._generator)
 
     def __repr__(self) -> str:
         return f"<IntegratedKernelTrainer {self.author}: {self._selection}>"
@@ -194,14 +197,15 @@ class IntegratedKernelTrainer:
 
     def _build(self, goal: Goal, seed: int) -> Component | None:
         scenario = self._selection.choose(goal)
+        known = None
+        if not goal.requirements:
+            scenario, known = self._taskOrKnown(scenario, goal)
         memory = self._memories.of(scenario, goal)
         account = self._accounts.of(scenario)
-        if memory is not None and not goal.requirements:
-            known = self._knownFirst(scenario, goal, memory)
-            if known is not None:
-                measured = scenario.measure(known.wasm, upTo="validation")
-                account.found(scenario, "validation", measured.splits["validation"].score)
-                return self._named(known)
+        if known is not None:
+            measured = scenario.measure(known.wasm, upTo="validation")
+            account.found(scenario, "validation", measured.splits["validation"].score)
+            return self._named(known)
 
         def found(generation: int, best: int) -> None:
             account.found(scenario, "train", best)
@@ -234,6 +238,33 @@ class IntegratedKernelTrainer:
                 self.log.info("not published: {reason}", reason=reason)
             return None
         return self._named(component)
+
+    def _taskOrKnown(self, scenario: IScenario, goal: Goal) -> tuple[IScenario, Component | None]:
+        """
+        Task to search on, or another one and a component for it of what is known.
+
+        Before the first search all tasks have their turn, until something passes: that takes seconds, and a search on
+        one of them would keep the peers waiting for what is known on the next.
+
+        @param scenario: whose turn it is.
+        """
+        fruitless: list[IScenario] = []
+        while True:
+            memory = self._memories.of(scenario, goal)
+            if memory is None:
+                break
+            isNew = "known" not in memory
+            known = self._knownFirst(scenario, goal, memory)
+            if known is not None:
+                self._isFirst = False
+                return scenario, known
+            if not (self._isFirst and isNew) or self._stopping or len(fruitless) == len(self._selection.every):
+                break
+            fruitless.append(scenario)
+            scenario = self._selection.choose(goal)
+        self._isFirst = False
+        # To guard a generalist takes as long as to guard one of each of its traces.
+        return next((one for one in fruitless if not isinstance(one, Suite)), (fruitless or [scenario])[0]), None
 
     def _knownFirst(self, scenario: IScenario, goal: Goal, memory: dict[str, Any]) -> Component | None:
         """Component of what is known, on a task that is new here, and of what peers shared since; C{None}: none is."""
