@@ -10,7 +10,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from kernelnet.artifacts import Carrier, Component, Manifest, Report
+from kernelnet.artifacts import Carrier, Component, Manifest, Report, Verdict
 from kernelnet.expressions.syntax import parse, toC
 from kernelnet.generators.search import Search
 from kernelnet.interfaces import IComponentGenerator, IScenario
@@ -310,3 +310,11 @@ class KnownFirstTests(TestCase):
         self.assertEqual(component.manifest.generator, KNOWN)
         self.assertTrue(component.id.startswith("me-"))
         self.assertIsNone(local._run)
+        self.patch(local._verifier, "_isOwn", lambda report: True)
+        first = yield local.remeasure(component)
+        later = yield local.remeasure(component)
+        self.assertEqual((first.verdict, later.verdict), (Verdict.CONFIRMED, Verdict.CONFIRMED))
+        self.assertEqual(first.validationLevel, later.validationLevel)
+        # Before it is shared nobody asks what the hand-made ones do; who measures it again for others says it.
+        self.assertNotIn("best_in_hindsight", first.performance)
+        self.assertIn("best_in_hindsight", later.performance)
