@@ -370,7 +370,8 @@ def withoutAny(found: Sequence[Outcome]) -> list[str]:
             continue
         shared = sum(len(one.components) for one in each)
         why = f"{shared} shared, which no peer has confirmed yet" if shared else "nothing passed the guard so far"
-        lines.append(f"{plain(subject)}: nothing is confirmed on {len(each)} tasks: {why}; more --minutes may help")
+        tasks = f"{len(each)} task{'s' if len(each) > 1 else ''}"
+        lines.append(f"{plain(subject)}: nothing is confirmed on {tasks}: {why}; more --minutes may help")
     return lines
 
 
