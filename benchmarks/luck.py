@@ -25,7 +25,10 @@ from kernelnet.learning.problem import Problem
 from kernelnet.plugins import available
 from kernelnet.workbench.compiler import compileC
 
-BENCHES = ("file_system", "process_manager", "network_stack", "security")
+BENCHES = (
+    *("file_system", "process_manager", "network_stack", "security"),
+    *("audio", "graphics", "window_manager"),
+)
 TABLES = Path(__file__).with_name("tables")
 
 

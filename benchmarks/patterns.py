@@ -56,7 +56,10 @@ FIRST = (1, 2, 4, 8)
 """Of so many blocks the best is looked at."""
 
 DRAWS = 20
-BENCHES = ("file_system", "process_manager", "network_stack", "security")
+BENCHES = (
+    *("file_system", "process_manager", "network_stack", "security"),
+    *("audio", "graphics", "window_manager"),
+)
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "traces"
 
 Which = Callable[[Pattern], bool]

@@ -2,6 +2,7 @@
 The C{kernelnet} command.
 
   - C{main}: the commands; C{status}, C{generators}, C{workbenches}: those of these names
+  - C{room}: what C{workbenches --room} measures
   - C{common}: which hub is meant, and how it is asked; C{progress}: how far it is; C{completion}: what the shell offers
   - C{tables}: lists with one line a row, on narrow terminals too
   - C{tokens}, C{certs}: the groups of these names; C{storage}: the database's; C{doctor}: what is wrong, what to do

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -321,6 +321,8 @@ class Demo:
             self.console.print(
                 "Nothing that beats the reference is confirmed: give it more --minutes, or another trace."
             )
+        for line in withoutAny(found) if good else ():
+            self.console.print(line, soft_wrap=True)
         self.console.print()
         for line in self._next(found, page):
             self.console.print(line, soft_wrap=True)
@@ -355,6 +357,22 @@ class Demo:
             commands.append(("what was shared", f"kernelnet components list --state {state}"))
         commands.append(("on a trace of your own", f"kernelnet bench train {bench} --trace FILE --out policy.c"))
         return [f"# {words}\n{command}" for words, command in commands]
+
+
+def withoutAny(found: Sequence[Outcome]) -> list[str]:
+    """Lines on the fields in which nothing is confirmed, and how far each has come."""
+    fields: dict[str, list[Outcome]] = {}
+    for one in found:
+        fields.setdefault(one.subject, []).append(one)
+    lines = []
+    for subject, each in fields.items():
+        if any(one.best is not None for one in each):
+            continue
+        shared = sum(len(one.components) for one in each)
+        why = f"{shared} shared, which no peer has confirmed yet" if shared else "nothing passed the guard so far"
+        tasks = f"{len(each)} task{'s' if len(each) > 1 else ''}"
+        lines.append(f"{plain(subject)}: nothing is confirmed on {tasks}: {why}; more --minutes may help")
+    return lines
 
 
 def firstConfirmed(state: Path) -> tuple[datetime, str, str] | None:

@@ -63,6 +63,13 @@ def record(
     kernelnet record -- COMMAND…    runs COMMAND, and writes which pages of files it reads and writes (needs strace)
     kernelnet record --sched        writes which threads get ready when, and how long they run
     kernelnet record --pointer      writes how mouse, touchpad, pen or finger move (needs /dev/input)
+
+    \b
+    The others have no recorder here; they read what programs for it write:
+    audio           irtt client -i 20ms -o call.json HOST: a call takes a second machine
+    graphics        weston-debug timeline, MangoHud, PresentMon: a compositor alone knows its frames
+    network_stack   mahimahi: recording a link takes both of its ends
+    security        strace -f -o: what is an attack must be said by folders, normal/ and attack/KIND/
     """
     wanted = [option for option, given in (("--sched", sched), ("--pointer", pointer)) if given]
     if len(wanted) > 1:

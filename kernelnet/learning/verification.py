@@ -46,8 +46,12 @@ class Verifier:
         self._tracesOf = tracesOf
         self._isOwn = isOwn
 
-    def verify(self, component: Component) -> PerformanceReport:
-        """Verdict on a component's claim, with its reason and what was measured; ready to be said to all."""
+    def verify(self, component: Component, *, beside: bool = True) -> PerformanceReport:
+        """
+        Verdict on a component's claim, with its reason and what was measured; ready to be said to all.
+
+        @param beside: measure the hand-made policies beside it, too, if the task is our own.
+        """
         performance: dict[str, Any] = {}
         try:
             bench, paths = self._benchOf(component)
@@ -57,7 +61,9 @@ class Verifier:
         else:
             if report is not None:
                 scenario = scenarioOf(bench, report, paths).forModule(component.wasm)
-                performance = self._performance(component, scenario, report)
+                performance = self._performance(scenario, report)
+                if beside:
+                    performance |= self._beside(component, scenario, report)
         return PerformanceReport(
             component_id=component.id,
             performance=performance,
@@ -67,7 +73,7 @@ class Verifier:
             reason=reason[:MAX_REASON],
         )
 
-    def _performance(self, component: Component, scenario: IScenario, report: Report) -> dict[str, Any]:
+    def _performance(self, scenario: IScenario, report: Report) -> dict[str, Any]:
         """C{validation_level} is what one component is ranked among others by: their scores are of other variants."""
         held = report.splits["held_out"]
         return {
@@ -78,7 +84,6 @@ class Verifier:
             "engine": report.engine,
             "development_level": scenario.developmentLevel(report, "held_out"),
             "validation_level": scenario.developmentLevel(report, "validation"),
-            **self._beside(component, scenario, report),
         }
 
     def _beside(self, component: Component, scenario: IScenario, report: Report) -> dict[str, Any]:

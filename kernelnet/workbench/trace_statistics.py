@@ -21,6 +21,8 @@ Events here are symbols, whole numbers from 0: blocks, kinds of tasks, system ca
     similarity between communities, 1959; it is 1 for two samples of the same distribution, however small they are).
   - C{burstiness}: the index of dispersion of counts: 1 if events come independently, more if they come in bursts
     (D. R. Cox and P. A. W. Lewis, The Statistical Analysis of Series of Events, 1966).
+  - C{periodicity}: the lag at which a series correlates most with itself, where that is a peak (G. E. P. Box and G. M.
+    Jenkins, Time Series Analysis, 1970).
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ __all__ = [
     "agreement",
     "burstiness",
     "patternsOf",
+    "periodicity",
     "phaseChanges",
     "popularity",
     "transitions",
@@ -53,6 +56,8 @@ INTERVALS = 32
 _SEEN = 8
 _SYMBOLS = 16
 """Minimum number of symbols that are seen often enough for a popularity."""
+
+MIN_CORRELATION = 0.1
 
 _HALF = 0.5
 _STEEPEST = 4.0
@@ -91,6 +96,34 @@ def patternsOf(bench: str, trace: Any, found: Iterable[Regularity], common: Mapp
         for kind, data, confidence in found
     ]
     return sorted(patterns, key=lambda pattern: (-pattern.confidence, pattern.id))
+
+
+def periodicity(learn: Numbers, check: Numbers, maxLag: int, unit: int) -> tuple[dict[str, Any], float] | None:
+    """
+    Data C{period_ms}, C{correlation}, and the confidence; C{None}: there is no peak of `MIN_CORRELATION` at least.
+
+    @param learn: values at even intervals, twice as many as C{maxLag} at least; C{check}: as well.
+    @param maxLag: the longest lag that is looked at, in intervals.
+    @param unit: milliseconds of an interval.
+    """
+    learned, checked = _correlations(learn, maxLag), _correlations(check, maxLag)
+    middle = learned[2:-1]
+    peaks = (middle >= learned[1:-2]) & (middle > learned[3:]) & (middle >= MIN_CORRELATION)
+    if not peaks.any():
+        return None
+    lag = 2 + int(np.argmax(np.where(peaks, middle, -1.0)))
+    data = {"period_ms": lag * unit, "correlation": round(float(learned[lag]), 6)}
+    return data, agreement(float(learned[lag]), float(checked[lag]))
+
+
+def _correlations(series: Numbers, maxLag: int) -> Numbers:
+    """Autocorrelation by lag."""
+    # What is slower than the longest lag is no period of it.
+    slow = np.convolve(series, np.ones(maxLag) / maxLag, mode="valid")
+    series = series[maxLag // 2 :][: len(slow)] - slow
+    power = np.abs(np.fft.rfft(series, 2 * len(series))) ** 2
+    whole = np.fft.irfft(power)[: maxLag + 1]
+    return whole / whole[0] if whole[0] > 0 else np.zeros(len(whole))
 
 
 def popularity(learn: Numbers, check: Numbers) -> list[Regularity]:

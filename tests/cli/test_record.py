@@ -75,6 +75,12 @@ class RecordTests(CliTestCase):
             self.assertEqual((self.calls, out.read_text()), ([], "1\n"))
             self.assertIn("2000 requests", self.call("record", "--out", out, "--force", "true").stderr)
 
+    def test_help(self) -> None:
+        """The help says of each workbench what records for it, or why nothing here does."""
+        text = self.succeed("record", "--help")
+        for words in ("-- COMMAND…", "--sched ", "--pointer ", "audio ", "graphics ", "network_stack ", "security "):
+            self.assertIn(f"kernelnet record {words}" if words.startswith("--") else f"\n  {words}", text)
+
     def test_mistakes(self) -> None:
         """Nothing to record, too much, a program that there isn't."""
         self.refused(2, "what should be recorded?", "record")

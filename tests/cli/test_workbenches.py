@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from twisted.plugin import IPlugin
@@ -27,6 +28,14 @@ class Stranger(FileSystemWorkbench):
     __module__ = "no_such_package.elevator"
 
 
+def _small(*traces: Path) -> FileSystemWorkbench:
+    """The page cache, with other traces, and with the default settings alone."""
+    bench = FileSystemWorkbench()
+    bench.traces = lambda: list(traces)  # type: ignore[method-assign]
+    bench.tasks = lambda path: [{}]  # type: ignore[method-assign]
+    return bench
+
+
 class WorkbenchesTests(CliTestCase):
     def test_json(self) -> None:
         """As JSON each workbench has all that a component is made for and measured against."""
@@ -36,6 +45,8 @@ class WorkbenchesTests(CliTestCase):
         self.assertEqual((bench["reference"], bench["optimum"], bench["unit"]), ("lru", "belady", "misses"))
         self.assertEqual(bench["baselines"], list(workbench.baselineNames))
         self.assertIn("file_system/full/2", bench["abis"])
+        self.assertEqual(bench["tuned"], [])
+        self.assertIn("nlms_tuned", found["audio"]["tuned"])
         self.assertEqual(bench["traces"], ["compiler.txt.xz", "sqlite.txt.xz"])
         self.assertEqual(bench["formats"], workbench.formats)
         self.assertRegex(bench["package"], r"^kernelnet \d")
@@ -53,6 +64,37 @@ class WorkbenchesTests(CliTestCase):
                 assert isinstance(abi, Abi)
                 self.assertIn(abi.identifier, text)
 
+    def test_objective(self) -> None:
+        """The objective that has no bench of its own is told of beside them, and in full by its name."""
+        self.assertIn("and performance, on each of them: ", self.succeed("workbenches"))
+        text = self.succeed("workbenches", "performance")
+        self.assertIn("the same decisions", text)
+        for option in ("--room", "--json"):
+            self.refused(2, "performance is an objective, no workbench", "workbenches", "performance", option)
+
+    def test_room(self) -> None:
+        """The best hand-made policy in hindsight beside the optimum, as they are when they are measured otherwise."""
+        bench = _small(self.trace)
+        self.patch(plugins, "getPlugins", lambda interface: [bench])
+        (found,) = json.loads(self.succeed("workbenches", "--room", "--json"))
+        (room,) = found["room"]
+        scenario = bench.scenario(self.trace, {})
+        scores = {name: report.splits["held_out"].score for name, report in scenario.baselines().items()}
+        best = min(sorted(scores), key=scores.__getitem__)
+        optimum = scenario.optimum()["held_out"]
+        self.assertEqual((room["best_in_hindsight"], room["best_score"]), (best, scores[best]))
+        self.assertEqual((room["reference_score"], room["optimum_score"]), (scores["lru"], optimum))
+        self.assertAlmostEqual(room["room"], 1 - optimum / scores[best], 5)
+        self.assertAlmostEqual(room["level"], (scores["lru"] - scores[best]) / (scores["lru"] - optimum), 5)
+        text = self.succeed("workbenches", "file_system", "--room")
+        for words in ("file_system: miss ratio, from lru to belady", f"{best} {scores[best] / room['events']:.4f}"):
+            self.assertIn(words, text)
+
+    def test_noRoom(self) -> None:
+        """A bench that no trace ships with has nothing to measure."""
+        self.patch(plugins, "getPlugins", lambda interface: [_small()])
+        self.assertIn("file_system: no trace ships with it", self.succeed("workbenches", "--room"))
+
     def test_strangers(self) -> None:
         """A third party's is listed with where it comes from, and what looks like markup is none."""
         self.patch(plugins, "getPlugins", lambda interface: [Stranger(), workbench])
@@ -60,7 +102,12 @@ class WorkbenchesTests(CliTestCase):
         for word in ("[red]elevator", "[bold]moves"):
             self.assertIn(word, text)
         self.assertIn("package   no_such_package", self.succeed("workbenches", "[red]elevator"))
-        self.refused(2, "unknown workbench 'elevator'; there are: ", "workbenches", "elevator")
+        self.refused(
+            2,
+            "unknown workbench 'elevator'; there are: [red]elevator, file_system, performance",
+            "workbenches",
+            "elevator",
+        )
 
     def test_incomplete(self) -> None:
         """One that lacks something, such as what a newer kernelnet asks for, is left out, and can't be used; why."""
@@ -80,10 +127,13 @@ class WorkbenchesTests(CliTestCase):
     def test_light(self) -> None:
         """Listing them needs nothing of the trainer's extra."""
         code = (
-            "import sys\n"
+            "import contextlib, sys\n"
             "for name in ('numpy', 'wasmtime', 'ziglang', 'matplotlib'): sys.modules[name] = None\n"
-            "from kernelnet.cli import main\nmain(['workbenches'])"
+            "from kernelnet.cli import main\n\n"
+            "with contextlib.suppress(SystemExit): main(['workbenches'])\n"
+            "main(['workbenches', '--room'])"
         )
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        self.assertEqual((ran.returncode, ran.stderr), (0, ""))
+        self.assertEqual(ran.returncode, 1)
+        self.assertRegex(ran.stderr, r"^Error: \w+ is missing; pip install 'kernelnet\[trainer\]' brings it\n$")
         self.assertIn("file_system", ran.stdout)

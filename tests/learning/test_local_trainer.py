@@ -10,7 +10,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from kernelnet.artifacts import Carrier, Component, Manifest, Report
+from kernelnet.artifacts import Carrier, Component, Manifest, Report, Verdict
 from kernelnet.expressions.syntax import parse, toC
 from kernelnet.generators.search import Search
 from kernelnet.interfaces import IComponentGenerator, IScenario
@@ -18,9 +18,11 @@ from kernelnet.learning import local_trainer, search_run
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.known_settings import KNOWN, Choice
 from kernelnet.learning.local_trainer import IntegratedKernelTrainer
+from kernelnet.learning.search_run import SearchRun
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.file_system import workbench
+from kernelnet.workbench.suite import Suite
 from tests.learning.test_known_settings import sqlite
 from tests.workbench.support import baselineSource, mixture
 
@@ -245,6 +247,56 @@ class KnownFirstTests(TestCase):
         self.assertEqual(asked, [(True, []), (False, [peers])])
 
     @inlineCallbacks
+    def test_allTasks(self) -> Any:
+        """Before the first search known settings are tried on every task, until something passes; then task by task."""
+        local = IntegratedKernelTrainer("file_system", [sqlite(Path(self.mktemp()))], Search(evaluations=8), seed=1)
+        self.addCleanup(local.stop)
+        asked: list[IScenario] = []
+        searched: list[IScenario] = []
+
+        def chosen(scenario: IScenario, *arguments: object, **options: object) -> Choice:
+            asked.append(scenario)
+            return Choice(None, "no", None, 0, 0, 0, 0.0)
+
+        def build(run: SearchRun) -> tuple[None, str]:
+            searched.append(run.scenario)
+            return None, ""
+
+        self.patch(local_trainer, "choose", chosen)
+        self.patch(SearchRun, "build", build)
+        yield local.start()
+        tasks = len(local.tasks())
+        self.assertGreater(tasks, 1)
+        yield local.build(Goal("file_system", 1.0))
+        self.assertEqual((len(asked), len({id(one) for one in asked})), (tasks, tasks))
+        self.assertEqual(searched, [next(one for one in asked if not isinstance(one, Suite))])
+        yield local.build(Goal("file_system", 1.0))
+        self.assertEqual((len(asked), len(searched)), (tasks, 2))
+
+    @inlineCallbacks
+    def test_untilFound(self) -> Any:
+        """As soon as a task has something the others wait for their turn."""
+        local = IntegratedKernelTrainer("file_system", [sqlite(Path(self.mktemp()))], Search(evaluations=8), seed=1)
+        self.addCleanup(local.stop)
+        yield local.start()
+        asked: list[IScenario] = []
+
+        def chosen(scenario: IScenario, *arguments: object, **options: object) -> Choice:
+            asked.append(scenario)
+            if len(asked) != 2:
+                return Choice(None, "no", None, 0, 0, 0, 0.0)
+            wasm = workbench.baselineModule("lru")
+            return Choice(Component("a", wasm=wasm), "yes", None, 0, 0, 0, 0.0)
+
+        self.patch(local_trainer, "choose", chosen)
+        component = yield local.build(Goal("file_system", 1.0))
+        self.assertIsNotNone(component)
+        self.assertEqual(len(asked), 2)
+        self.patch(SearchRun, "build", lambda run: (None, ""))
+        yield local.build(Goal("file_system", 1.0))
+        self.assertLessEqual(len(asked), 3)
+
+    @inlineCallbacks
     def test_published(self) -> Any:
         """What passes the guard is the first that is built, without a search."""
         local = IntegratedKernelTrainer(
@@ -258,3 +310,11 @@ class KnownFirstTests(TestCase):
         self.assertEqual(component.manifest.generator, KNOWN)
         self.assertTrue(component.id.startswith("me-"))
         self.assertIsNone(local._run)
+        self.patch(local._verifier, "_isOwn", lambda report: True)
+        first = yield local.remeasure(component)
+        later = yield local.remeasure(component)
+        self.assertEqual((first.verdict, later.verdict), (Verdict.CONFIRMED, Verdict.CONFIRMED))
+        self.assertEqual(first.validationLevel, later.validationLevel)
+        # Before it is shared nobody asks what the hand-made ones do; who measures it again for others says it.
+        self.assertNotIn("best_in_hindsight", first.performance)
+        self.assertIn("best_in_hindsight", later.performance)

@@ -36,7 +36,6 @@ __all__ = ["learnPatterns"]
 SPIKE = 20_000
 """Microseconds."""
 
-MIN_CORRELATION = 0.1
 _TENTH = PER_SECOND // 10
 _MAX_LAG = 200
 _PHASE = 5 * PER_SECOND
@@ -115,26 +114,10 @@ def _means(transits: Numbers, frames: int) -> Numbers:
 
 
 def _period(learn: Numbers, check: Numbers) -> list[Regularity]:
-    def correlations(transits: Numbers) -> Numbers:
-        """The autocorrelation by lag in tenths of a second."""
-        means = _means(transits, _TENTH)
-        # What is slower than the longest lag is no period of it.
-        slow = np.convolve(means, np.ones(_MAX_LAG) / _MAX_LAG, mode="valid")
-        means = means[_MAX_LAG // 2 :][: len(slow)] - slow
-        power = np.abs(np.fft.rfft(means, 2 * len(means))) ** 2
-        whole = np.fft.irfft(power)[: _MAX_LAG + 1]
-        return whole / whole[0] if whole[0] > 0 else np.zeros(len(whole))
-
     if len(learn) < 3 * _MAX_LAG * _TENTH:
         return []
-    learned, checked = correlations(learn), correlations(check)
-    middle = learned[2:-1]
-    peaks = (middle >= learned[1:-2]) & (middle > learned[3:]) & (middle >= MIN_CORRELATION)
-    if not peaks.any():
-        return []
-    lag = 2 + int(np.argmax(np.where(peaks, middle, -1.0)))
-    data = {"period_ms": lag * 100, "correlation": round(float(learned[lag]), 6)}
-    return [("delay_period", data, agreement(float(learned[lag]), float(checked[lag])))]
+    found = trace_statistics.periodicity(_means(learn, _TENTH), _means(check, _TENTH), _MAX_LAG, 100)
+    return [("delay_period", *found)] if found is not None else []
 
 
 def _bursts(learn: Numbers, check: Numbers) -> list[Regularity]:

@@ -31,7 +31,6 @@ from kernelnet.workbench.trace_statistics import Numbers, Regularity, agreement,
 __all__ = ["learnPatterns"]
 
 OUTAGE = 200
-MIN_CORRELATION = 0.1
 _BIN = 10
 _MAX_LAG = 500
 _TENTH = 100
@@ -93,26 +92,10 @@ def _outage(learn: Numbers, check: Numbers) -> list[Regularity]:
 
 
 def _period(learn: Numbers, check: Numbers) -> list[Regularity]:
-    def correlations(link: Numbers) -> Numbers:
-        """The autocorrelation by lag in hundredths of a second."""
-        counts = _sums(link, _BIN)
-        # What is slower than the longest lag is no period of it.
-        slow = np.convolve(counts, np.ones(_MAX_LAG) / _MAX_LAG, mode="valid")
-        counts = counts[_MAX_LAG // 2 :][: len(slow)] - slow
-        power = np.abs(np.fft.rfft(counts, 2 * len(counts))) ** 2
-        whole = np.fft.irfft(power)[: _MAX_LAG + 1]
-        return whole / whole[0] if whole[0] > 0 else np.zeros(len(whole))
-
     if len(learn) < 2 * _MAX_LAG * _BIN:
         return []
-    learned, checked = correlations(learn), correlations(check)
-    middle = learned[2:-1]
-    peaks = (middle >= learned[1:-2]) & (middle > learned[3:]) & (middle >= MIN_CORRELATION)
-    if not peaks.any():
-        return []
-    lag = 2 + int(np.argmax(np.where(peaks, middle, -1.0)))
-    data = {"period_ms": lag * _BIN, "correlation": round(float(learned[lag]), 6)}
-    return [("link_period", data, agreement(float(learned[lag]), float(checked[lag])))]
+    found = trace_statistics.periodicity(_sums(learn, _BIN), _sums(check, _BIN), _MAX_LAG, _BIN)
+    return [("link_period", *found)] if found is not None else []
 
 
 def _phaseChanges(learn: Numbers, check: Numbers) -> list[Regularity]:
