@@ -64,15 +64,9 @@ MAX_REPORT = 16384
 OBSERVATIONS = ObservationBounds(each=16, total=10_000)
 """Maximum number of observations: with `kernelnet.artifacts.MAX_OBSERVATION` bytes each they are 40 MB in all."""
 MAX_IDS = 16
-"""
-Maximum number of ids under which an author has one digest, and a reporter reports on one: what a verdict is counted
-for.
-"""
+"""Maximum number of ids under which an author has one digest, and a reporter reports on one."""
 MAX_COPIES = 100
-"""
-Maximum number of ids under which all authors together have one digest.  Each of them has its place in the orders, which
-a verdict changes: so this is what a verdict costs at most, however many AIs share the same bytes.
-"""
+"""The same of all authors together: a verdict changes so many places in the orders, however many share the bytes."""
 
 Then = Callable[[Transaction, Event], None]
 """Writes what follows from the message that was appended as this event, in the engine's thread."""
@@ -174,12 +168,9 @@ def checkComponent(transaction: Transaction, author: str, component: Component) 
         raise WireProblem(
             "invalid_message", f"you have shared this very component under {MAX_IDS} other ids; use one of these"
         )
-    if component.digest and transaction.components.copies(component.digest, MAX_COPIES) == MAX_COPIES:
-        name = author, component.id
-        if transaction.components.digestsOf([name]).get(name) != component.digest:
-            raise WireProblem(
-                "invalid_message", f"this very component is here under {MAX_COPIES} ids already; use one of these"
-            )
+    name, held = (author, component.id), transaction.components
+    if held.copies(component.digest, MAX_COPIES) == MAX_COPIES and component.digest != held.digestsOf([name]).get(name):
+        raise WireProblem("invalid_message", f"this component is here under {MAX_COPIES} ids already; use one of these")
 
 
 def checkReport(transaction: Transaction, reporter: str, report: PerformanceReport) -> None:
