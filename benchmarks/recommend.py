@@ -10,6 +10,7 @@ hand-made policy chosen on train; nothing that is decided here has seen held-out
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import statistics
 import sys
@@ -78,7 +79,7 @@ class Site:
     A task, and all that is found on it.
 
     @ivar hand: level of the hand-made policy chosen on train; C{gains}: by arm.
-    @ivar trying, guarding: seconds.
+    @ivar trying, guarding: seconds; C{cpu}: of both, CPU seconds of this process and of the compilers that it ran.
     """
 
     scenario: IScenario
@@ -88,6 +89,7 @@ class Site:
     gains: dict[str, float] = field(default_factory=dict)
     trying: float = 0.0
     guarding: float = 0.0
+    cpu: float = 0.0
 
     def level(self, wasm: bytes) -> float:
         return self.scenario.developmentLevel(self.scenario.measure(wasm))
@@ -125,9 +127,10 @@ def recommendOn(site: Site, every: Sequence[Site]) -> None:
     scenario, generator, jobs = site.scenario, Search(), cores()
     others = [each for each in every if each.path != site.path and each.own is not None]
     few = fewOf(Carrier(cast(Component, each.own), each.path.name) for each in others)
-    began = time.monotonic()
+    began, before = time.monotonic(), cpuSeconds()
     both = choose(scenario, generator, few, seconds=HOUR, jobs=jobs)
     site.trying, site.guarding = both.seconds, time.monotonic() - began - both.seconds
+    site.cpu = cpuSeconds() - before
     validated = scenario.baselines()[bestInHindsight(scenario, "validation")]
     site.gains[HAND] = scenario.developmentLevel(validated) - site.hand
     site.gains[BOTH] = site.gain(both.component)
@@ -146,6 +149,12 @@ def recommendOn(site: Site, every: Sequence[Site]) -> None:
     rivals = map(scenario.workbench.baselineModule, scenario.baselines())
     isSure = isBetter and all(isSignificantlyBetter(scenario, wasm, rival) for rival in rivals)
     site.gains[STUDENT] = site.gains[UNGUARDED] if isSure else 0.0
+
+
+def cpuSeconds() -> float:
+    """That this process and its children that ended have used: what other load on the machine hardly changes."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def moduleOf(scenario: IScenario, best: Tried) -> bytes:
@@ -177,6 +186,8 @@ def table(found: Sequence[Site]) -> Table:
         shown.rows.append([arm, mean, f"{low:+.3f} to {high:+.3f}", f"{better} of {len(gains)}", str(losses), seconds])
     guard = statistics.median(site.guarding for site in found)
     shown.remarks.append(f"The guard took {guard:.1f} s besides, in the median: it measures all rivals on 16 variants.")
+    cpu = statistics.median(site.cpu for site in found)
+    shown.remarks.append(f"Trying and the guard took {cpu:.1f} s of CPU, in the median.")
     return shown
 
 

@@ -184,6 +184,10 @@ def export(*, component: str, target: str | None, attest: bool, out: Path | None
     if target is not None and out is not None and Path(component).is_file():
         exportFile(target, Path(component), out)
         return
+    if target is None and Path(component).is_file():
+        raise click.UsageError(
+            f"{component} is a file, which only --for makes something of: kernelnet exporters lists for what"
+        )
     with reading(state) as reader:
         entry = _find(reader, component)
         bundle = bundleOf(reader, entry, directory(state)) if attest else None

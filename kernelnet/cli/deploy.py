@@ -15,6 +15,7 @@ from kernelnet.cli.arguments import numbers
 from kernelnet.cli.common import jsonOption, stateOption
 from kernelnet.cli.completion import aiIds
 from kernelnet.cli.observations import leave, spoolOf
+from kernelnet.cli.progress import progress
 from kernelnet.cli.tables import Column, printRows
 from kernelnet.deploy.bpf_tcp import loading
 from kernelnet.deploy.errors import DeployError
@@ -142,7 +143,9 @@ def measure(
         if name not in options and context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
             raise click.UsageError(f"--{name.replace('_', '-')} is not for exports for {target}")
     try:
-        measurement = run(wasm, **{name: given[name] for name in options})
+        with progress(asJson) as tell:
+            tell(f"measuring in the real system, for {target}", 0, None)
+            measurement = run(wasm, **{name: given[name] for name in options})
     except (DeployError, ExportError, PluginError, WorkbenchError) as error:
         raise click.ClickException(plain(str(error), 500)) from None
     if asJson:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -73,6 +74,8 @@ def report(
     SOURCE is a state directory, whether its hub runs or not, or the address of a hub's dashboard [default: this user's
     hub].
     """
+    if out is not None and not asJson:
+        _checkWritable(out)
     token = os.environ.get("KERNELNET_TOKEN", "") if token_file is None else token_file.read(4096).strip()
     with hubData(source, token, ca) as data, progress(asJson) as tell:
         found = outcomes(
@@ -95,6 +98,18 @@ def report(
     console.print(f"written: {', '.join(map(str, written))}", soft_wrap=True)
     if not hasMatplotlib():
         console.print("without pictures: pip install 'kernelnet[plot]' brings matplotlib", soft_wrap=True)
+
+
+def _checkWritable(path: Path) -> None:
+    """
+    Before minutes of measuring; nothing is made or changed.
+
+    @raise click.ClickException: it can't be written.
+    """
+    if not path.parent.is_dir():
+        raise click.ClickException(f"can't write {path}: {path.parent} is no folder")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise click.ClickException(f"can't write {path}: {os.strerror(errno.EACCES)}")
 
 
 def writeReport(

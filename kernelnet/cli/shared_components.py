@@ -11,6 +11,8 @@ from kernelnet.artifacts import Candidate, Carrier, Component, Manifest
 from kernelnet.cli.arguments import Mistake, compiled, readComponent
 from kernelnet.cli.common import directory
 from kernelnet.cli.hub_data import HubData, Listed, hubData
+from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.offline import databaseOf
 from kernelnet.interfaces import IWorkbench
 from kernelnet.trainer.storage.database import StoreError
 from kernelnet.trainer.storage.offline import confirmedComponents
@@ -35,14 +37,14 @@ def sharedFrom(
     @raise click.ClickException: a source is none of these; one line.
     """
     if not sources:
-        if not directory(None).database.exists():
+        if not _isHub(directory(None).path):
             return []
         with hubData(None) as data:
             return list(_ofHub(data, bench, digests))
     found: list[Carrier] = []
     for source in sources:
         path = Path(source)
-        if source.startswith(("http://", "https://")) or (path / "hub_data.db").is_file():
+        if source.startswith(("http://", "https://")) or _isHub(path):
             with hubData(source, token, authority) as data:
                 found += _ofHub(data, bench, digests)
         elif (path / "trainer.db").is_file() or path.suffix == ".db":
@@ -57,6 +59,18 @@ def sharedFrom(
                 " trainer, a C file, or a folder of these"
             )
     return found
+
+
+def _isHub(path: Path) -> bool:
+    """
+    Whether it is a state directory of a hub, whose database may be a server's.
+
+    @raise click.ClickException: it is, of a database for which something is not installed.
+    """
+    try:
+        return path.is_dir() and databaseOf(path).exists()
+    except DatabaseError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _ofHub(data: HubData, bench: IWorkbench, digests: set[str]) -> Iterator[Carrier]:

@@ -119,6 +119,7 @@ class ExportersTests(CliTestCase, HubTestCase):
         self.assertEqual(sorted(path.name for path in self.folder.glob(".*")), [])
         mistakes = (
             ((self.source, "--for", "c"), "--for writes a folder"),
+            ((self.source,), "which only --for makes something of"),
             (
                 (self.source, "--for", "no", "--out", out),
                 "unknown exporter 'no'; there are: bpf-tcp, c, ",

@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import click
 import msgspec
@@ -15,12 +16,13 @@ from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import Candidate, Component
-from kernelnet.cli import main
+from kernelnet.cli import main, shared_components
 from kernelnet.cli.arguments import findWorkbench
 from kernelnet.cli.shared_components import sharedFrom
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
 from kernelnet.hub.auth import tokens
+from kernelnet.hub.storage.offline import remember
 from kernelnet.learning.submission import makeComponent, submit
 from kernelnet.trainer.storage.database import JOBS, SCHEMA, SCHEMA_VERSION
 from kernelnet.workbench.file_system import workbench
@@ -120,6 +122,16 @@ class SharedTests(CliTestCase, HubTestCase):
 
     def found(self, source: str | Path, digest: str = "") -> list[tuple[str, str]]:
         return [(one.component.id, one.owner) for one in sharedFrom((str(source),), self.bench, {digest})]
+
+    def test_server(self) -> None:
+        """A state directory whose hub's database is a server's is one of a hub."""
+        folder = self.folder / "postgres"
+        folder.mkdir()
+        remember(folder, "postgresql://localhost/kernelnet")
+        with mock.patch.object(shared_components, "hubData") as read:
+            read.return_value.__enter__.return_value.components.return_value = []
+            self.assertEqual(self.found(folder), [])
+        read.assert_called_once_with(str(folder), "", None)
 
     def test_hub(self) -> None:
         """

@@ -73,6 +73,8 @@ class ReportTests(CliTestCase, HubTestCase):
         """One line each: no hub, no file that could be written."""
         self.refused(1, "no hub has ever run", "report", self.folder)
         self.refused(1, "can't write", "report", self.path, "--as-told", "--out", self.folder / "no" / "x.md")
+        with mock.patch.object(report, "outcomes", side_effect=AssertionError("measured")):
+            self.refused(1, "is no folder", "report", self.path, "--out", self.folder / "no" / "x.md")
 
     def test_strangers(self) -> None:
         """Nothing that a stranger wrote is markup in the page, and no control character is in it."""
