@@ -144,7 +144,7 @@ class OtherNodes:
         self._log.write(lambda transaction: tokens.renew(transaction, aiId)).addCallback(send).addErrback(self._failed)
 
     def drain(self, wanted: bool) -> None:
-        """Send all who are here to other nodes, with their messages committed and acknowledged, or let them in again."""
+        """Send all to other nodes, with what they sent committed and acknowledged, or let them in again."""
         if wanted == self._drained or (wanted and self._connections.suspended):
             return
         self._drained = wanted
