@@ -17,8 +17,8 @@ import msgspec
 from kernelnet.cli.common import directory, jsonOption, stateOption, when
 from kernelnet.cli.tables import Column, printRows
 from kernelnet.hub.storage.errors import DatabaseError
-from kernelnet.hub.storage.offline import remember, remembered
-from kernelnet.hub.storage.operation import NodeRow, Operated, SharedIdentity, operatedAt
+from kernelnet.hub.storage.offline import operatedAt, remember, remembered
+from kernelnet.hub.storage.operation import NodeRow, Operated, SharedIdentity
 from kernelnet.identity import IdentityError, JoinString, StateDirectory, tokenHash, writeSecret
 from kernelnet.identity.certificates import digestOf, makeHubCertificate, readCertificates
 from kernelnet.untrusted import plain

@@ -33,7 +33,6 @@ from kernelnet.hub.storage.cluster import Cluster
 from kernelnet.hub.storage.engine import Engine
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.event_log import EventLog
-from kernelnet.hub.storage.operation import operatedAt
 from kernelnet.hub.storage.sqlite import SqliteEngine
 from kernelnet.hub.web.server import Dashboard, checkWhere
 from kernelnet.hub.workbench_rules import installedRules
@@ -104,7 +103,7 @@ class HubService(Service):
 
     def _findJoinHash(self) -> str:
         """@raise IdentityError: there is none, or the nodes of the database have another CA."""
-        shared = operatedAt(self._config.database).identity() if self._config.database is not None else None
+        shared = offline.operatedAt(self._config.database).identity() if self._config.database is not None else None
         if shared is None:
             if self._state.isNode and not self._state.joinToken.exists():
                 raise IdentityError(

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from kernelnet.hub.config import HubConfig
 from kernelnet.hub.service import HubService
 from kernelnet.hub.storage.errors import DatabaseError
-from kernelnet.hub.storage.operation import operatedAt
+from kernelnet.hub.storage.offline import operatedAt
 from kernelnet.hub.storage.postgres import nodes
 from kernelnet.hub.storage.postgres.connection import connect
 from kernelnet.hub.tap import Options

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from kernelnet.hub.storage.errors import DatabaseError
-
-__all__ = ["NodeRow", "Operated", "SharedIdentity", "operatedAt"]
+__all__ = ["NodeRow", "Operated", "SharedIdentity"]
 
 
 class SharedIdentity(NamedTuple):
@@ -64,16 +62,3 @@ class Operated(Protocol):
         @return: whether it is alive.
         @raise DatabaseError: there is no such node.
         """
-
-
-def operatedAt(url: str) -> Operated:
-    """
-    The database at C{url}.
-
-    @raise DatabaseError: it is none on a server, or what it takes is not installed.
-    """
-    try:
-        from kernelnet.hub.storage.postgres.operation import OperatedPostgres
-    except ImportError:
-        raise DatabaseError("several hubs take psycopg: pip install 'kernelnet[postgres]'") from None
-    return OperatedPostgres(url)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from unittest import mock
-from unittest import mock
 
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.hub.views import progress, sessions
