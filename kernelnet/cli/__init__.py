@@ -6,6 +6,7 @@ The C{kernelnet} command.
   - C{common}: which hub is meant, and how it is asked; C{progress}: how far it is; C{completion}: what the shell offers
   - C{tables}: lists with one line a row, on narrow terminals too
   - C{tokens}, C{certs}: the groups of these names; C{storage}: the database's; C{doctor}: what is wrong, what to do
+  - C{cluster}: the group of that name, for several hubs on one database
   - C{exporters}: the command of that name, and what C{components export --for} does; C{deploy}: the group
   - C{observations}: what was measured at work, shown and shared
   - C{attestations}: C{verify}, and what C{components export --attest} writes

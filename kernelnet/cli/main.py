@@ -20,6 +20,7 @@ import click
 from kernelnet.cli.attestations import verify
 from kernelnet.cli.bench import bench
 from kernelnet.cli.certs import certs
+from kernelnet.cli.cluster import cluster
 from kernelnet.cli.common import ask, jsonOption, stateOption
 from kernelnet.cli.components import components
 from kernelnet.cli.deploy import deploy
@@ -144,3 +145,4 @@ main.add_command(migrate)
 main.add_command(doctor)
 main.add_command(tokens)
 main.add_command(certs)
+main.add_command(cluster)

@@ -266,6 +266,7 @@ class Hub:
             received=self.received,
             clock=self.clock,
             wallClock=self.wallClock,
+            silence=lambda: self.cluster.silence,
         )
         return Dashboard(sources, self.admission.bounds, reactor, where, tls)
 
@@ -297,6 +298,7 @@ class Hub:
 
         # None later than that: what waits still is refused, and comes again.
         self.log.drain().addTimeout(LAST_COMMITS, self.clock).addErrback(refuse)
+        self.otherNodes.drain(False)
         stopped = self.connections.stop(away)
 
         def noted(_: object) -> Deferred[None] | None:

@@ -73,12 +73,16 @@ class HubService(Service):
         self.hub: Hub | None = None
         self.started: Deferred[None] = Deferred()
         self._lock: int | None = state.lock(LOCK)
-        for made in state.prepareHub(config.hosts, datetime.now(UTC), certificate=config.ownFiles is None):
+        # A node's folder has neither the authority's key nor the join token, whose hash stands in the database.
+        join = config.database is None or not state.isNode
+        needed = state.prepareHub(config.hosts, datetime.now(UTC), certificate=config.ownFiles is None, join=join)
+        for made in needed:
             self.log.info("made a new {made} in {state}", made=made, state=state.path)
         self._certificates = self._makeCertificates() if config.hasOwnTLS else None
         checkWhere(config.dashboard, self._certificates is not None)
         self._engine = self._makeEngine()
         self._unclean = self._engine.prepare()
+        self._joinHash = self._findJoinHash()
         if config.database is not None:
             offline.remember(state.path, config.database)
         self._files = FilesInPlace(state.path, state.path / LOCK)
@@ -96,6 +100,23 @@ class HubService(Service):
         except ImportError:
             raise DatabaseError("--database takes psycopg: pip install 'kernelnet[postgres]'") from None
         return PostgresEngine.at(url, folder, self._reactor, self._config.node)
+
+    def _findJoinHash(self) -> str:
+        """@raise IdentityError: there is none, or the nodes of the database have another CA."""
+        shared = offline.operatedAt(self._config.database).identity() if self._config.database is not None else None
+        if shared is None:
+            if self._state.isNode and not self._state.joinToken.exists():
+                raise IdentityError(
+                    f"neither {self._state.joinToken} nor the database says by which token trainers join: the operator "
+                    "has to prepare the database first, by kernelnet cluster init --database …"
+                )
+            return tokenHash(self._state.readJoinToken())
+        if self._config.ownFiles is None and self._state.caCertificate.read_text("utf-8") != shared.caCertificate:
+            raise IdentityError(
+                f"{self._state.caCertificate} is not the CA of the nodes on this database: start with the folder that "
+                "kernelnet cluster add-node has made"
+            )
+        return shared.joinHash
 
     def _makeCluster(self, log: EventLog) -> Cluster | None:
         if self._config.database is None:
@@ -163,7 +184,7 @@ class HubService(Service):
         hub = Hub(
             log,
             directory,
-            tokenHash(self._state.readJoinToken()),
+            self._joinHash,
             self._reactor,
             time.time,
             limits=config.sessions,

@@ -267,8 +267,14 @@ def _keyUsage(signsCertificates: bool) -> x509.KeyUsage:
     )
 
 
-def stillGood(files: CertificateFiles, ca: Path, names: Iterable[str], now: datetime) -> bool:
-    """Whether the hub certificate is there with its key, of that CA, valid for a while yet, and for all of C{names}."""
+def stillGood(
+    files: CertificateFiles, ca: Path, names: Iterable[str], now: datetime, left: timedelta = RENEW_BEFORE
+) -> bool:
+    """
+    Whether the hub certificate is there with its key, of that CA, and for all of C{names}.
+
+    @param left: how long it must be good yet.
+    """
     try:
         certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
         authority = x509.load_pem_x509_certificate(ca.read_bytes())
@@ -279,4 +285,4 @@ def stillGood(files: CertificateFiles, ca: Path, names: Iterable[str], now: date
         fits = key.public_key() == certificate.public_key()
     except Exception:  # whatever is wrong with it: it is made again
         return False
-    return fits and certificate.not_valid_after_utc - now > RENEW_BEFORE and {_alternativeName(n) for n in names} <= has
+    return fits and certificate.not_valid_after_utc - now > left and {_alternativeName(n) for n in names} <= has

@@ -6,7 +6,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 
@@ -93,6 +93,11 @@ class StateDirectory:
         ca: Path = self.caCertificate
         return own if own.exists() else ca
 
+    @property
+    def isNode(self) -> bool:
+        """Whether it is that of a node: the authority's key stays with the operator."""
+        return self.caCertificate.exists() and not self.caKey.exists()
+
     def open(self) -> None:
         """
         Make the directory if it is missing, its parents as private, and check that it is.
@@ -152,12 +157,13 @@ class StateDirectory:
         path.mkdir(mode=0o700, exist_ok=True)
         return path
 
-    def prepareHub(self, names: Sequence[str], now: datetime, certificate: bool = True) -> list[str]:
+    def prepareHub(self, names: Sequence[str], now: datetime, certificate: bool = True, join: bool = True) -> list[str]:
         """
         Make what a hub needs and is not there yet: the CA, a hub certificate for C{names}, the join token.
 
         @param names: host names and addresses besides localhost and the machine's own.
         @param certificate: whether a hub certificate is needed; the operator may have one of his own.
+        @param join: whether a join token is needed; nodes may know its hash by their database.
         @return: what was made, for the log.
         @raise IdentityError: a file that is there can't be used.
         """
@@ -167,7 +173,7 @@ class StateDirectory:
             made.append("certificate authority")
         if certificate and self.renewHub(names, now, force=False):
             made.append("hub certificate")
-        if not self.joinToken.exists():
+        if join and not self.joinToken.exists():
             writeSecret(self.joinToken, newToken().encode("ascii") + b"\n")
             made.append("join token")
         return made
@@ -180,11 +186,23 @@ class StateDirectory:
         @return: whether it was made.
         @raise IdentityError: the CA can't be used, or a name is none.
         """
+        if self.isNode:
+            self._checkNode(names, now)
+            return False
         wanted = [*certificates.ownNames(), *names]
         if not force and certificates.stillGood(self.hub, self.caCertificate, wanted, now):
             return False
         certificates.makeHubCertificate(self.hub, self.ca, wanted, now)
         return True
+
+    def _checkNode(self, names: Sequence[str], now: datetime) -> None:
+        """@raise IdentityError: the operator has to sign another certificate."""
+        if not certificates.stillGood(self.hub, self.caCertificate, names, now, timedelta(0)):
+            raise IdentityError(
+                f"the certificate in {self.path} is missing, has expired, is not of ca.pem there or is not for all "
+                "names, and the CA's key is kept elsewhere: have it signed there by kernelnet cluster add-node NAME "
+                "--host …, and copy hub.pem and hub.key here"
+            )
 
     def readJoinToken(self) -> str:
         """@raise IdentityError: there is none, so no hub has been started here yet."""

@@ -24,6 +24,7 @@ from kernelnet.wire import WireProblem
 
 __all__ = ["Everywhere", "OtherNodes"]
 
+DRAINED = WireProblem("shutting_down", "this node is being drained; another one takes you")
 REVOKED = WireProblem("bad_credentials", "your token was revoked")
 
 
@@ -70,6 +71,7 @@ class OtherNodes:
         self._presence = presence
         self._absence = absence
         self._strange = ""
+        self._drained = False
 
     def __repr__(self) -> str:
         return f"<OtherNodes {self._cluster!r}>"
@@ -88,7 +90,7 @@ class OtherNodes:
     # --- what they tell
 
     def followed(self, found: Followed) -> None:
-        if self._connections.suspended:
+        if self._connections.suspended and not self._drained:
             return
         if found.logId == self._log.logId:
             self._strange = ""
@@ -141,6 +143,18 @@ class OtherNodes:
 
         self._log.write(lambda transaction: tokens.renew(transaction, aiId)).addCallback(send).addErrback(self._failed)
 
+    def drain(self, wanted: bool) -> None:
+        """Send all to other nodes, with what they sent committed and acknowledged, or let them in again."""
+        if wanted == self._drained or (wanted and self._connections.suspended):
+            return
+        self._drained = wanted
+        if wanted:
+            self._logger.info("the operator drains this node: its AIs go to others")
+            self._connections.suspend(DRAINED).addErrback(self._failed)
+        else:
+            self._logger.info("this node is not drained any more")
+            self._connections.resume()
+
     def missed(self) -> None:
         self._log.read(Directory.load).addCallback(self._loaded).addErrback(self._failed)
 
@@ -165,9 +179,12 @@ class OtherNodes:
         done.addErrback(self._failed)
 
     async def _beginAnew(self) -> None:
-        await self._connections.suspend(WireProblem("shutting_down", "the log has become another one; come back"))
+        drained = self._drained
+        if not drained:
+            await self._connections.suspend(WireProblem("shutting_down", "the log has become another one; come back"))
         try:
             await self._log.open()
             self._directory.replaceWith(await self._log.read(Directory.load))
         finally:
-            self._connections.resume()
+            if not drained:
+                self._connections.resume()

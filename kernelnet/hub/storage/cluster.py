@@ -89,6 +89,9 @@ class ClusterListener(Protocol):
     def status(self) -> dict[str, Any]:
         """Counters of this node, for whoever asks what nodes there are; JSON-able."""
 
+    def drain(self, wanted: bool) -> None:
+        """The operator wants nobody here, or does no longer; said again and again."""
+
     def missed(self) -> None:
         """Some of what others said may have been lost: all is to be read anew."""
 
@@ -99,6 +102,7 @@ class Cluster(Protocol):
     @ivar leads: whether this node is the one that does what one alone shall do; what it does then another may still
         be ending.
     @ivar elsewhere: AIs that are connected to other nodes.
+    @ivar silence: seconds since the database has answered.
     """
 
     @property
@@ -107,6 +111,8 @@ class Cluster(Protocol):
     def leads(self) -> bool: ...
     @property
     def elsewhere(self) -> Mapping[str, Arrival]: ...
+    @property
+    def silence(self) -> float: ...
 
     def start(self, listener: ClusterListener) -> None:
         """Begin to tell C{listener}."""
@@ -132,6 +138,7 @@ class Alone:
 
     isAlone = True
     leads = True
+    silence = 0.0
 
     def __init__(self) -> None:
         self.elsewhere: dict[str, Arrival] = {}

@@ -13,11 +13,12 @@ from typing import Any, Protocol, TypeVar
 
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Tell
+from kernelnet.hub.storage.operation import Operated
 from kernelnet.hub.storage.sqlite.offline import OfflineSqlite
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.identity.secret import writeSecret
 
-__all__ = ["Database", "checkChoice", "databaseAt", "databaseOf", "remember", "remembered"]
+__all__ = ["Database", "checkChoice", "databaseAt", "databaseOf", "operatedAt", "remember", "remembered"]
 
 T = TypeVar("T")
 
@@ -168,3 +169,16 @@ def databaseAt(where: str, folder: Path) -> Database:
     except ImportError:
         raise DatabaseError(f"the database {where} takes psycopg: pip install 'kernelnet[postgres]'") from None
     return OfflinePostgres(where, folder)
+
+
+def operatedAt(url: str) -> Operated:
+    """
+    The database at C{url}.
+
+    @raise DatabaseError: it is none on a server, or what it takes is not installed.
+    """
+    try:
+        from kernelnet.hub.storage.postgres.operation import OperatedPostgres
+    except ImportError:
+        raise DatabaseError("several hubs take psycopg: pip install 'kernelnet[postgres]'") from None
+    return OperatedPostgres(url)

@@ -59,6 +59,7 @@ class Sources:
 
     @param received: number of messages since the start, by type.
     @param wallClock: Unix seconds.
+    @param silence: seconds since a server that is asked again and again has answered.
     @ivar traffic: the last minutes of the hub; C{progress}: of the components; C{families}: of these.
     """
 
@@ -74,7 +75,9 @@ class Sources:
         received: Mapping[str, int],
         clock: IReactorTime,
         wallClock: Callable[[], float],
+        silence: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        self.silence = silence
         self.log = log
         self.connections = connections
         self.directory = directory

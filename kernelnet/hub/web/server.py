@@ -38,6 +38,8 @@ __all__ = ["DEFAULT_PORT", "Dashboard", "DashboardError", "checkWhere", "parseWh
 
 DEFAULT_PORT = 6080
 MAX_URI = 4096
+SILENCE = 5.0
+"""Seconds without an answer of the database after which a node is not ready; it is asked every 2 s."""
 
 _HEADERS = (
     (
@@ -215,12 +217,23 @@ class Dashboard:
             )
             return answer.addCallback(self._encoded, request)
         if path == "/readyz":
-            problem = self.sources.log.findLoss() or self.sources.log.findStorageProblem()
-            ready = problem is None and not self.sources.log.backlogged
-            return self._text(request, 200 if ready else 503, b"ready\n" if ready else b"not ready\n")
+            why = self._whyNotReady()
+            return self._text(request, 503 if why else 200, f"not ready: {why}\n".encode() if why else b"ready\n")
         if path == "/metrics":
             return self.sources.status.fullStatus().addCallback(self._metrics, request)
         return self._static(request, "index.html" if path == "/" else path[1:])
+
+    def _whyNotReady(self) -> str:
+        log = self.sources.log
+        if problem := log.findLoss() or log.findStorageProblem():
+            return str(problem)
+        if log.backlogged:
+            return "too much waits to be committed"
+        if self.sources.connections.suspended:
+            return "this node is being drained, goes back to a backup, or ends"
+        if (silent := self.sources.silence()) > SILENCE:
+            return f"the database has not answered for {silent:.0f} s"
+        return ""
 
     def _enter(self, request: Request) -> object:
         if request.method == b"HEAD":

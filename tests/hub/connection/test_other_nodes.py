@@ -314,3 +314,36 @@ class DirectoryTests(NodesTestCase):
         self.assertFalse(self.two.connections.suspended)
         self.assertNotEqual(self.two.log.logId, "")
         self.assertEqual(self.execute("SELECT value FROM meta WHERE key = 'log_id'"), [(self.two.log.logId,)])
+
+
+class DrainTests(NodesTestCase):
+    def drain(self, wanted: bool) -> None:
+        self.execute("UPDATE nodes SET draining = %s WHERE name = 'one'", int(wanted))
+        self.settle()
+
+    def test_drained(self) -> None:
+        """Its AIs are sent away within seconds, what they sent being acked; it takes nobody until that is undone."""
+        a, b = self.connect(self.one, "a"), self.connect(self.two, "b")
+        sent = a.send("pattern_share", {"pattern": PATTERN})
+        self.drain(True)
+        answers = a.received("ack", "error")
+        self.assertEqual(answers[0]["payload"]["acked"], [[sent, 1]])
+        self.assertEqual([one["payload"]["code"] for one in answers[1:]], ["shutting_down"])
+        self.assertTrue(a.closing)
+        a.leave()
+        self.assertEqual(self.one.connections.byId.keys(), set())
+        self.assertTrue(self.one.connections.suspended)
+        self.assertEqual([m["seq"] for m in b.received("pattern_share")], [1])
+        b.send("pattern_share", {"pattern": {**PATTERN, "id": "q"}})
+        self.settle()
+        self.assertEqual(self.one.log.head, 2)
+        self.drain(False)
+        self.assertFalse(self.one.connections.suspended)
+        again = self.one.resume("a", 1)
+        self.settle()
+        self.assertEqual([m["seq"] for m in again.received("pattern_share")], [2])
+
+    def test_ends(self) -> None:
+        """A drained node ends in order, as any does."""
+        self.drain(True)
+        self.successResultOf(self.one.stop())

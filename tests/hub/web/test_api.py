@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from unittest import mock
 
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.hub.views import progress, sessions
@@ -477,7 +478,14 @@ class ApiTests(WebTestCase):
         self.assertEqual(self.ask("/readyz").code, 200)
         self.hub.log.findStorageProblem = lambda: WireProblem("storage_full", "full")
         self.assertEqual((self.ask("/readyz").code, self.ask("/livez", None).code), (503, 200))
+        self.assertEqual(self.ask("/readyz").body, b"not ready: storage_full: full\n")
         self.hub.log.findStorageProblem = lambda: None
+        self.assertEqual(self.ask("/readyz").code, 200)
+        self.hub.otherNodes.drain(True)
+        self.assertIn(b"drained", self.ask("/readyz").body)
+        self.hub.otherNodes.drain(False)
+        with mock.patch.object(self.hub.cluster, "silence", 7.0):
+            self.assertIn(b"the database has not answered for 7 s", self.ask("/readyz").body)
         self.assertEqual(self.ask("/readyz").code, 200)
         self.hub.log.findLoss = lambda: WireProblem("busy", "its files were taken away")
         self.assertEqual(self.ask("/readyz").code, 503)

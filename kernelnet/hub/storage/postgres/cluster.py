@@ -99,8 +99,13 @@ class PostgresCluster:
         # Who has not heard from the server for so long has lost the lock, or will.
         return self._leading is not None and self._clock.seconds() - self._renewed < nodes.LEASE
 
+    @property
+    def silence(self) -> float:
+        return self._clock.seconds() - self._renewed
+
     def start(self, listener: ClusterListener) -> None:
         self._listener = listener
+        self._renewed = self._clock.seconds()
         self._ears.start(self._heard, self._readAnew)
         self._job.start(POLL)
 
@@ -192,6 +197,8 @@ class PostgresCluster:
         def renewed(found: tuple[nodes.Lease, object | None, list[nodes.Arrived]]) -> None:
             lease, self._leading, gone = found
             self.draining = lease.draining
+            if self._listener is not None:
+                self._listener.drain(lease.draining)
             self._renewed = began
             if lease.lost:
                 # Others count those who are here as gone; who has gone to another meanwhile shall stay there.

@@ -28,6 +28,7 @@ __all__ = [
     "leave",
     "nodes",
     "renew",
+    "setDraining",
     "tryToLead",
 ]
 
@@ -115,6 +116,11 @@ def renew(connection: Connection, about: About, status: str) -> Lease:
         (about.name, about.address, LEASE, about.started, about.version, status),
     ).fetchall()
     return Lease(lost, draining)
+
+
+def setDraining(connection: Connection, name: str, wanted: bool) -> bool:
+    """Say whether nobody shall be connected to C{name}.  @return: whether there is such a node."""
+    return connection.execute("UPDATE nodes SET draining = $2 WHERE name = $1", (name, int(wanted))).rowcount == 1
 
 
 def leave(connection: Connection, name: str) -> None:

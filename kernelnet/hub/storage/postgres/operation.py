@@ -1,0 +1,92 @@
+"""The cluster for its operator's commands: by the database alone, so also while nodes are away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
+from kernelnet.hub.storage.integrity import Damaged
+from kernelnet.hub.storage.operation import NodeRow, SharedIdentity
+from kernelnet.hub.storage.postgres import nodes
+from kernelnet.hub.storage.postgres.connection import Connection, checkUrl, connect, withoutPassword
+from kernelnet.hub.storage.postgres.errors import unusable
+from kernelnet.hub.storage.postgres.schema import checkVersion, prepare
+
+__all__ = ["OperatedPostgres"]
+
+
+class OperatedPostgres:
+    """A `kernelnet.hub.storage.operation.Operated` on a server."""
+
+    def __init__(self, url: str) -> None:
+        """@raise DatabaseError: C{url} is no address of a database."""
+        checkUrl(url)
+        self._url = url
+
+    def __str__(self) -> str:
+        return withoutPassword(self._url)
+
+    def establish(self, identity: SharedIdentity) -> None:
+        prepare(self._url)
+        with self._connection() as connection:
+            connection.execute("BEGIN")
+            connection.execute("LOCK TABLE meta IN EXCLUSIVE MODE")
+            before = _identity(connection)
+            if before is not None and before.caCertificate != identity.caCertificate:
+                raise DatabaseError(f"{self} belongs to nodes of another CA: give the --state of that")
+            for key, value in (("join_hash", identity.joinHash), ("ca_certificate", identity.caCertificate)):
+                connection.execute(
+                    "INSERT INTO meta VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                    (key, value),
+                )
+            connection.execute("COMMIT")
+
+    def identity(self) -> SharedIdentity | None:
+        with self._connection() as connection:
+            return _identity(connection)
+
+    def nodes(self) -> list[NodeRow]:
+        with self._connection() as connection:
+            counts = dict(connection.execute("SELECT node, count(*) FROM presence GROUP BY node").fetchall())
+            return [
+                NodeRow(
+                    one.name,
+                    one.address,
+                    one.alive,
+                    one.leaseUntil,
+                    one.started,
+                    one.version,
+                    one.draining,
+                    counts.get(one.name, 0),
+                    one.status,
+                )
+                for one in nodes.nodes(connection)
+            ]
+
+    def drain(self, name: str, wanted: bool) -> bool:
+        with self._connection() as connection:
+            if not nodes.setDraining(connection, name, wanted):
+                known = ", ".join(one.name for one in nodes.nodes(connection)) or "none"
+                raise DatabaseError(f"no node is called {name!r}; there are: {known}")
+            return any(one.alive for one in nodes.nodes(connection) if one.name == name)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            with connect(self._url) as connection:
+                checkVersion(connection, self._url)
+                yield connection
+        except psycopg.OperationalError as error:
+            raise DatabaseBusy(" ".join(str(error).split())) from None
+        except (psycopg.Error, Damaged) as error:
+            raise unusable(self._url, error) from None
+
+
+def _identity(connection: Connection) -> SharedIdentity | None:
+    found = dict(
+        connection.execute("SELECT key, value FROM meta WHERE key IN ('join_hash', 'ca_certificate')").fetchall()
+    )
+    return SharedIdentity(found["join_hash"], found["ca_certificate"]) if len(found) == 2 else None
