@@ -17,7 +17,7 @@ message_type                way   payload
 ``collaboration_request``   ->    `CollaborationRequest`;  <- `CollaborationInvitation`
 ``collaboration_response``  <->   `CollaborationResponse`
 ``heartbeat``               <->   `Heartbeat`
-``payload``                 ->    reserved: always answered by ``error`` ``unsupported``
+``payload``                 <->   `kernelnet.payloads.PayloadRequest`;  <- its `PayloadAnswer`
 ``ack``                     <-    `Ack`
 ``error``                   <-    `WireError`
 ==========================  ====  =========================================================
@@ -55,6 +55,7 @@ __all__ = [
     "HUB_ID",
     "LOGGED",
     "OBSERVATIONS",
+    "PAYLOADS",
     "PROTOCOL",
     "SINCE_VERSION_2",
     "SPECIALIZATIONS",
@@ -88,6 +89,9 @@ __all__ = [
 
 PROTOCOL = 2
 """The newest protocol version this code speaks; a client that names none speaks 1."""
+
+PAYLOADS = "payloads"
+"""The word in `TrainingSync.takes` of a hub that keeps what is too large for a line."""
 
 OBSERVATIONS = "observations"
 """The word in `TrainingSync.takes` of a hub that a trainer may send a report with an observation."""

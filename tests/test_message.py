@@ -56,8 +56,8 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(set(wire.FROM_CLIENT) | set(wire.FROM_HUB), set(MessageType))
 
     def test_directions(self) -> None:
-        """Only a client says hello and payload, only the hub says ack and error."""
-        self.assertEqual(set(wire.FROM_CLIENT) - set(wire.FROM_HUB), {MessageType.HELLO, MessageType.PAYLOAD})
+        """Only a client says hello, only the hub says ack and error."""
+        self.assertEqual(set(wire.FROM_CLIENT) - set(wire.FROM_HUB), {MessageType.HELLO})
         self.assertEqual(set(wire.FROM_HUB) - set(wire.FROM_CLIENT), {MessageType.ACK, MessageType.ERROR})
 
     def test_logged(self) -> None:

@@ -190,10 +190,11 @@ FROM_CLIENT: dict[MessageType, dict[str, Any]] = {
     },
     MessageType.COLLABORATION_RESPONSE: COLLABORATION_RESPONSE,
     MessageType.HEARTBEAT: HEARTBEAT,
-    MessageType.PAYLOAD: {"anything": ["goes"]},
+    MessageType.PAYLOAD: {"step": "begin", "digest": "ab" * 32, "size": 700, "trace_digest": "cd" * 32},
 }
 
 FROM_HUB: dict[MessageType, dict[str, Any]] = {
+    MessageType.PAYLOAD: {"step": "have", "reply_to": "AI_1-1", "digest": "ab" * 32, "size": 700, "have": 0},
     MessageType.TRAINING_SYNC: {
         "global_knowledge_base": {
             "patterns": [PATTERN_SHARE["pattern"]],
