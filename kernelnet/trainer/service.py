@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from twisted.application.service import Service
 from twisted.internet import task
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -29,6 +30,8 @@ from kernelnet.trainer.goodbye import Goodbye
 from kernelnet.trainer.messaging.delivery import Delivery
 from kernelnet.trainer.messaging.dispatcher import Dispatcher
 from kernelnet.trainer.messaging.hub_sync import HubSync
+from kernelnet.trainer.messaging.payload_exchange import PayloadExchange, PayloadFailed
+from kernelnet.trainer.messaging.trace_fetching import TraceFetching, TraceReader, traceDigests
 from kernelnet.trainer.profile import Profile
 from kernelnet.trainer.progress import TELL_EVERY, Progress
 from kernelnet.trainer.storage.database import Changes, Store, StoreError
@@ -44,6 +47,7 @@ from kernelnet.trainer.work.signing import VerdictSigner
 from kernelnet.trainer.work.verification import MEASURE, Verification
 from kernelnet.trainer.work.verifier_selection import VerifierSelection
 from kernelnet.trainer.work.worker import Worker
+from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["Trainer", "TrainerConfig", "TrainerFailed"]
@@ -109,6 +113,7 @@ class Trainer(Service):
         """Compose the parts that work, by themselves and for peers."""
         profile, local, clock = self.profile, self.local, self._clock
         outbox, knowledge = self.outbox, self.knowledge
+        self.payloads = PayloadExchange(self.reactor, deferToThread)
         jobs = self.jobs = JobQueue(self.store)
         publisher = self.publisher = Publisher(profile.aiId, knowledge, outbox)
         self.verification = Verification(
@@ -120,6 +125,7 @@ class Trainer(Service):
             selection=VerifierSelection(profile.aiId, local, knowledge, clock),
             signer=self.signer,
             isRunning=self._isRunning,
+            fetch=self._traceFetching(),
         )
         self.sessions = self.sessionsClass(
             profile=profile,
@@ -152,6 +158,34 @@ class Trainer(Service):
         self.worker.registerMeasurement(MEASURE, self.verification, self.verification.rank)
         self.registerBuilds()
 
+    def _traceFetching(self) -> Callable[[str, Component], Awaitable[bool]] | None:
+        """Makes what gets the traces of peers' claims; C{None}: nothing is to, or nothing here reads them."""
+        config, reader = self.config, self.local
+        if not config.fetchTraces or not callable(getattr(reader, "addTrace", None)):
+            return None
+        return TraceFetching(
+            folder=self.folder / "fetched",
+            budget=config.fetchTraces,
+            owners=config.fetchOwners,
+            reader=cast(TraceReader, reader),
+            exchange=self.payloads,
+            knowledge=self.knowledge,
+            inThread=deferToThread,
+        ).fetch
+
+    async def _shareTraces(self) -> None:
+        """Offer the files that may leave this machine, each as the traces that the workbenches here read of it."""
+        for path in self.config.sharedTraces:
+            digests = await deferToThread(traceDigests, path, self.local.workbenches)
+            for digest in digests:
+                try:
+                    sent = await self.payloads.share(path, digest)
+                    self.log.info("Shared the trace {name}: {sent} bytes sent", name=path.name, sent=sent)
+                except (PayloadFailed, OSError) as error:
+                    self.log.error("can't share the trace {name}: {why}", name=path.name, why=plain(str(error), 300))
+            if not digests:
+                self.log.error("can't share {name}: no workbench here reads it as a trace", name=path.name)
+
     def registerBuilds(self) -> None:
         """Say who does the jobs that build for peers."""
         self.worker.registerBuild(FEATURE, self.features)
@@ -178,6 +212,7 @@ class Trainer(Service):
             outbox=self.outbox,
             verification=self.verification,
             signer=self.signer,
+            payloads=self.payloads,
             workbenches=lambda: list(self.local.workbenches),
             forgotten=self.sessions.forgotten,
             fail=self.fail,
@@ -191,6 +226,7 @@ class Trainer(Service):
             features=self.features,
             sessions=self.sessions,
             sync=self.sync,
+            payloads=self.payloads,
             clock=self.reactor,
             refusal=credentials.refusal,
             fail=self.fail,
@@ -201,6 +237,7 @@ class Trainer(Service):
             dispatcher=self.dispatcher,
             sync=self.sync,
             outbox=self.outbox,
+            payloads=self.payloads,
             clock=self._clock,
             wake=self.worker.wake,
             fail=self.fail,
@@ -265,6 +302,9 @@ class Trainer(Service):
         if self.config.minutes is not None:
             remaining = max(0.0, self.config.minutes * 60 - (self.reactor.seconds() - self._began))
             self._timers.append(self.reactor.callLater(remaining, self._finish))
+        if self.config.sharedTraces:
+            sharing = Deferred.fromCoroutine(self._shareTraces())
+            sharing.addErrback(lambda failure: self.log.failure("sharing traces failed", failure))
         await self.rounds.sharePatterns()
         if self.running:
             self.worker.start()

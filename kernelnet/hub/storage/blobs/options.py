@@ -7,7 +7,7 @@ from typing import Any
 
 from kernelnet.hub.storage.blobs.shelf import BlobBounds
 from kernelnet.hub.storage.disk_space import StorageError
-from kernelnet.hub.storage.retention_policy import parseSize
+from kernelnet.size import parseSize
 
 __all__ = ["OPTIONS", "bounds"]
 
@@ -32,4 +32,5 @@ def bounds(options: Mapping[str, Any], minFree: int) -> BlobBounds:
     days = options["blob-retain"]
     if not 0 < days <= 36500:
         raise StorageError(f"--blob-retain must be a number of days above 0, up to 36500, not {days:g}")
-    return BlobBounds(*sizes, days=days, minFree=minFree)
+    one, author, owner, total = sizes
+    return BlobBounds(one=one, author=author, owner=owner, total=total, days=days, minFree=minFree)
