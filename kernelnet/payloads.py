@@ -8,7 +8,10 @@ from msgspec import Meta, Struct
 
 from kernelnet.artifacts import AiId, Digest, Text
 
-__all__ = ["PART", "PayloadAnswer", "PayloadOffer", "PayloadRequest"]
+__all__ = ["PART", "PayloadAnswer", "PayloadOffer", "PayloadRequest", "Suffix"]
+
+Suffix = Annotated[str, Meta(pattern=r"^(\.[a-z0-9_]{1,16}){0,2}\Z")]
+"""End of a file's name, by which readers tell its format."""
 
 PART = 256 * 1024
 """Bytes of each part but the last, before base64."""
@@ -18,7 +21,7 @@ class PayloadRequest(Struct, omit_defaults=True):
     """
     One step of sending, or reading, what is too large for a line; each is answered before the next is sent.
 
-    @ivar step: C{begin} (C{digest}, C{size}, C{trace_digest}), C{part} (C{digest}, C{part}, C{data}), C{end}
+    @ivar step: C{begin} (C{digest}, C{size}, C{trace_digest}, C{suffix}), C{part} (C{digest}, C{part}, C{data}), C{end}
         (C{digest}); C{find} (C{trace_digest}, perhaps C{author}), C{get} (C{digest}, C{part}).
     @ivar digest: SHA-256 of the bytes, hex; C{size}: how many.
     @ivar trace_digest: that of the trace that is said to be in it, as reports name it.
@@ -30,6 +33,7 @@ class PayloadRequest(Struct, omit_defaults=True):
     digest: Digest | None = None
     size: Annotated[int, Meta(ge=1)] = 1
     trace_digest: Digest | None = None
+    suffix: Suffix = ""
     part: Annotated[int, Meta(ge=0, le=1 << 32)] = 0
     data: Annotated[str, Meta(max_length=400_000)] = ""
     author: AiId | None = None
@@ -41,6 +45,7 @@ class PayloadOffer(Struct):
     digest: Digest
     size: Annotated[int, Meta(ge=1)]
     author: AiId
+    suffix: Suffix = ""
 
 
 class PayloadAnswer(Struct, omit_defaults=True):

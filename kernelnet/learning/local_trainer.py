@@ -46,6 +46,7 @@ from kernelnet.learning.tasks import benchesFor, bestKnown, described
 from kernelnet.learning.verification import Verifier
 from kernelnet.plugins import available, find
 from kernelnet.workbench.engine import cores
+from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.suite import Suite
 
 __all__ = ["DEFAULT_GENERATOR", "IntegratedKernelTrainer", "IntegratedKernelTrainerMaker"]
@@ -308,7 +309,7 @@ class IntegratedKernelTrainer:
         if bench is None:
             return False
         try:
-            if bench.scenario(path).traceDigest != traceDigest:
+            if bench.scenario(path, {}).traceDigest != traceDigest:
                 return False
         except WorkbenchError:
             return False

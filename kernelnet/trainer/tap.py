@@ -77,7 +77,7 @@ class Options(ServiceOptions):
             "fetch-traces",
             None,
             "0",
-            "bytes of peers' traces that are fetched to measure their claims, such as 1GB [none]",
+            "bytes of traces fetched to measure peers' claims, such as 1GB [none]",
         ],
         ["minutes", "m", None, "end after so many minutes [never]"],
         ["seed", None, None, "a number that makes the search repeatable [random]"],

@@ -67,7 +67,7 @@ class PayloadShelf:
             if request.trace_digest is None:
                 raise BlobRefused("a find names the trace_digest")
             found = shelf.find(request.trace_digest, request.author or "")
-            offers = [PayloadOffer(each.digest, each.size, each.author) for each in found]
+            offers = [PayloadOffer(each.digest, each.size, each.author, each.suffix) for each in found]
             return PayloadAnswer("found", messageId, offers=offers)
         if (digest := request.digest) is None:
             raise BlobRefused(f"a {request.step} names the digest")
@@ -78,7 +78,7 @@ class PayloadShelf:
         if request.step == "begin":
             if request.trace_digest is None:
                 raise BlobRefused("a begin names the trace_digest of the trace in it")
-            have = shelf.begin(digest, author, owner, request.size, request.trace_digest)
+            have = shelf.begin(digest, author, owner, request.size, request.trace_digest, request.suffix)
             whole = shelf.isWhole(digest)
             return PayloadAnswer("have", messageId, digest, size=request.size, have=have, whole=whole)
         if request.step == "part":

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import os
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -89,7 +90,9 @@ class PayloadExchange:
         while True:
             await self._greeted()
             try:
-                begin = PayloadRequest("begin", digest=digest, size=size, trace_digest=traceDigest)
+                begin = PayloadRequest(
+                    "begin", digest=digest, size=size, trace_digest=traceDigest, suffix=_suffix(path)
+                )
                 answer = await self._ask(begin)
                 while not answer.whole:
                     if answer.have >= size:
@@ -125,7 +128,8 @@ class PayloadExchange:
 
     async def fetch(self, offer: PayloadOffer, path: Path) -> None:
         """
-        Read a blob into C{path}, which has it once it is whole and was checked; what is in C{path}.part is not read again.
+        Read a blob into C{path}, which has it once it is whole and was checked; what an earlier try left in
+        C{path}.part is not read again.
 
         @raise PayloadFailed: the hub has not got it, another hub is there, or its bytes are not those of its digest.
         @raise OSError: it can't be written.
@@ -172,6 +176,16 @@ class PayloadExchange:
         if answer.step == "refused":
             raise PayloadFailed(f"the hub refuses it: {answer.reason}")
         return answer
+
+
+def _suffix(path: Path) -> str:
+    """The last two suffixes: the name itself stays here."""
+    found = ""
+    for each in reversed(path.suffixes[-2:]):
+        if not re.fullmatch(r"\.[a-z0-9_]{1,16}", each.lower(), re.ASCII):
+            break
+        found = each.lower() + found
+    return found
 
 
 def _decoded(answer: PayloadAnswer) -> bytes:

@@ -32,7 +32,7 @@ def traceDigests(path: Path, workbenches: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for name in workbenches:
         with contextlib.suppress(WorkbenchError):
-            found[find(IWorkbench, name, "workbench").scenario(path).traceDigest] = None
+            found[find(IWorkbench, name, "workbench").scenario(path, {}).traceDigest] = None
     return list(found)
 
 
@@ -40,7 +40,7 @@ class TraceReader(Protocol):
     """What reads traces that came from elsewhere."""
 
     def addTrace(self, workbench: str, traceDigest: str, path: Path) -> bool:
-        """Worker thread.  Measure claims on C{path}, too, if it is read and has that digest.  @return: whether it has."""
+        """Worker thread.  Measure claims on C{path}, too.  @return: whether it is read, and has that digest."""
 
 
 class TraceFetching:
@@ -82,7 +82,7 @@ class TraceFetching:
             return False
         trace = claim.trace_digest
         for offer in await self._exchange.offers(trace, source):
-            path = self._folder / offer.digest
+            path = self._folder / f"{offer.digest}{offer.suffix}"
             if not self._mayCome(offer):
                 continue
             try:

@@ -115,10 +115,11 @@ class Verification:
     async def _measured(self, known: KnownComponent) -> PerformanceReport:
         """Measure it; if that can't be, perhaps since its trace is not here, get that and measure it again."""
         report = await self._local.remeasure(known.component)
-        if report.verdict is Verdict.UNMEASURABLE and self._fetch is not None and self._counts(known):
-            if await self._fetch(known.source, known.component):
-                report = await self._local.remeasure(known.component)
-        return report
+        fetch = self._fetch
+        if fetch is None or report.verdict is not Verdict.UNMEASURABLE or not self._counts(known):
+            return report
+        isHere = await fetch(known.source, known.component)
+        return await self._local.remeasure(known.component) if isHere else report
 
     def recordVerdict(self, known: KnownComponent, report: PerformanceReport, changes: Changes) -> None:
         """Keep the result of measuring a peer's claim again, and tell all."""

@@ -61,6 +61,7 @@ class Offer(Struct):
 
     owner: str
     trace: str
+    suffix: str = ""
 
 
 class Note(Struct):
@@ -77,6 +78,7 @@ class Found(Struct):
     digest: str
     size: int
     author: str
+    suffix: str = ""
 
 
 class _Upload(Struct):
@@ -85,6 +87,7 @@ class _Upload(Struct):
     used: float
     owner: str
     trace: str
+    suffix: str = ""
 
 
 class Shelf:
@@ -117,7 +120,9 @@ class Shelf:
                 self._uploads[digest, author] = _Upload(size, size, at, author, "")
         return self._blobs
 
-    def begin(self, digest: str, author: str, owner: str | None, size: int, trace: str) -> int:
+    def begin(  # noqa: PLR0917
+        self, digest: str, author: str, owner: str | None, size: int, trace: str, suffix: str = ""
+    ) -> int:
         """
         Make room for a blob of C{author}, or add its offer to one that is here.
 
@@ -139,7 +144,7 @@ class Shelf:
                 self._makeRoom(author, owner, size, new=0)
                 note = blobs.get(digest)  # this very one may have had to go
         if note is not None:
-            note.offers[author] = Offer(owner, trace)
+            note.offers[author] = Offer(owner, trace, suffix)
             note.used = now
             self._store.annotate(digest, msgspec.json.encode(note))
             return size
@@ -150,7 +155,7 @@ class Shelf:
         except BlobRefused:
             self._store.discard(digest, author)
             raise
-        self._uploads[key] = _Upload(size, have, now, owner, trace)
+        self._uploads[key] = _Upload(size, have, now, owner, trace, suffix)
         return have
 
     def write(self, digest: str, author: str, number: int, data: bytes) -> int:
@@ -193,7 +198,7 @@ class Shelf:
         if len(offers) >= MAX_OFFERS:
             self._drop(digest, author)
             raise BlobRefused(f"{MAX_OFFERS} offer it already")
-        offers[author] = Offer(upload.owner, upload.trace)
+        offers[author] = Offer(upload.owner, upload.trace, upload.suffix)
         note = Note(upload.size, self._wallClock(), offers)
         del self._uploads[digest, author]
         if not self._store.finish(digest, author, msgspec.json.encode(note)):
@@ -208,7 +213,7 @@ class Shelf:
     def find(self, trace: str, by: str) -> list[Found]:
         """Blobs in which C{trace} is said to be; that of the author C{by} first, no more than `MAX_FOUND`."""
         found = [
-            (author != by, -note.used, digest, Found(digest, note.size, author))
+            (author != by, -note.used, digest, Found(digest, note.size, author, offer.suffix))
             for digest, note in self._load().items()
             for author, offer in note.offers.items()
             if offer.trace == trace
