@@ -77,7 +77,7 @@ class PayloadTests(HubTestCase):
         self.assertTrue(self.ask("end", digest=DIGEST)["whole"])
         reader = self.hub.connect("AI_2")
         (offer,) = self.ask("find", reader, trace_digest=TRACE)["offers"]
-        self.assertEqual(offer, {"digest": DIGEST, "size": len(DATA), "author": "AI_1"})
+        self.assertEqual(offer, {"digest": DIGEST, "size": len(DATA), "author": "AI_1", "suffix": ""})
         got = [self.ask("get", reader, digest=DIGEST, part=number)["data"] for number in range(parts)]
         self.assertEqual(b"".join(map(base64.b64decode, got)), DATA)
 
