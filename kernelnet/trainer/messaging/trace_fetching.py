@@ -37,7 +37,7 @@ def traceDigests(path: Path, workbenches: Iterable[str]) -> list[str]:
 
 
 class TraceReader(Protocol):
-    """What reads traces that came from elsewhere."""
+    """Reader of traces that came from elsewhere."""
 
     def addTrace(self, workbench: str, traceDigest: str, path: Path) -> bool:
         """Worker thread.  Measure claims on C{path}, too.  @return: whether it is read, and has that digest."""

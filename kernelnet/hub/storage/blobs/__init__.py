@@ -1,5 +1,5 @@
 """
-What is too large for a line, by the digest of its bytes, kept beside the database.
+Blobs, too large for a line: kept beside the database, by the digest of their bytes.
 
   - `store`: the interface behind which blobs are kept
   - `memory`: blobs in memory
