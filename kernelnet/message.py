@@ -55,7 +55,6 @@ __all__ = [
     "HUB_ID",
     "LOGGED",
     "OBSERVATIONS",
-    "PAYLOADS",
     "PROTOCOL",
     "SINCE_VERSION_2",
     "SPECIALIZATIONS",
@@ -89,9 +88,6 @@ __all__ = [
 
 PROTOCOL = 2
 """The newest protocol version this code speaks; a client that names none speaks 1."""
-
-PAYLOADS = "payloads"
-"""The word in `TrainingSync.takes` of a hub that keeps what is too large for a line."""
 
 OBSERVATIONS = "observations"
 """The word in `TrainingSync.takes` of a hub that a trainer may send a report with an observation."""

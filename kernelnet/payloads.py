@@ -8,7 +8,10 @@ from msgspec import Meta, Struct
 
 from kernelnet.artifacts import AiId, Digest, Text
 
-__all__ = ["PART", "PayloadAnswer", "PayloadOffer", "PayloadRequest", "Suffix"]
+__all__ = ["PART", "PAYLOADS", "PayloadAnswer", "PayloadOffer", "PayloadRequest", "Suffix"]
+
+PAYLOADS = "payloads"
+"""The word in `kernelnet.message.TrainingSync.takes` of a hub that keeps what is too large for a line."""
 
 Suffix = Annotated[str, Meta(pattern=r"^(\.[a-z0-9_]{1,16}){0,2}\Z")]
 """End of a file's name, by which readers tell its format."""

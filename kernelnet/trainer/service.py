@@ -30,8 +30,8 @@ from kernelnet.trainer.goodbye import Goodbye
 from kernelnet.trainer.messaging.delivery import Delivery
 from kernelnet.trainer.messaging.dispatcher import Dispatcher
 from kernelnet.trainer.messaging.hub_sync import HubSync
-from kernelnet.trainer.messaging.payload_exchange import PayloadExchange, PayloadFailed
-from kernelnet.trainer.messaging.trace_fetching import TraceFetching, TraceReader, traceDigests
+from kernelnet.trainer.messaging.payload_exchange import PayloadExchange
+from kernelnet.trainer.messaging.trace_fetching import TraceFetching, TraceReader, shareTraces
 from kernelnet.trainer.profile import Profile
 from kernelnet.trainer.progress import TELL_EVERY, Progress
 from kernelnet.trainer.storage.database import Changes, Store, StoreError
@@ -47,7 +47,6 @@ from kernelnet.trainer.work.signing import VerdictSigner
 from kernelnet.trainer.work.verification import MEASURE, Verification
 from kernelnet.trainer.work.verifier_selection import VerifierSelection
 from kernelnet.trainer.work.worker import Worker
-from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["Trainer", "TrainerConfig", "TrainerFailed"]
@@ -173,19 +172,6 @@ class Trainer(Service):
             inThread=deferToThread,
         ).fetch
 
-    async def _shareTraces(self) -> None:
-        """Offer the files that may leave this machine, each as the traces that the workbenches here read of it."""
-        for path in self.config.sharedTraces:
-            digests = await deferToThread(traceDigests, path, self.local.workbenches)
-            for digest in digests:
-                try:
-                    sent = await self.payloads.share(path, digest)
-                    self.log.info("Shared the trace {name}: {sent} bytes sent", name=path.name, sent=sent)
-                except (PayloadFailed, OSError) as error:
-                    self.log.error("can't share the trace {name}: {why}", name=path.name, why=plain(str(error), 300))
-            if not digests:
-                self.log.error("can't share {name}: no workbench here reads it as a trace", name=path.name)
-
     def registerBuilds(self) -> None:
         """Say who does the jobs that build for peers."""
         self.worker.registerBuild(FEATURE, self.features)
@@ -303,7 +289,9 @@ class Trainer(Service):
             remaining = max(0.0, self.config.minutes * 60 - (self.reactor.seconds() - self._began))
             self._timers.append(self.reactor.callLater(remaining, self._finish))
         if self.config.sharedTraces:
-            sharing = Deferred.fromCoroutine(self._shareTraces())
+            sharing = Deferred.fromCoroutine(
+                shareTraces(self.config.sharedTraces, self.local.workbenches, self.payloads, deferToThread)
+            )
             sharing.addErrback(lambda failure: self.log.failure("sharing traces failed", failure))
         await self.rounds.sharePatterns()
         if self.running:

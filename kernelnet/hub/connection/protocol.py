@@ -40,7 +40,6 @@ from kernelnet.line_protocol import LineProtocol
 from kernelnet.message import (
     LOGGED,
     OBSERVATIONS,
-    PAYLOADS,
     AiInfo,
     ErrorClass,
     Handshake,
@@ -51,7 +50,7 @@ from kernelnet.message import (
     SyncRequest,
     TrainingSync,
 )
-from kernelnet.payloads import PayloadAnswer, PayloadRequest
+from kernelnet.payloads import PAYLOADS, PayloadAnswer, PayloadRequest
 from kernelnet.untrusted import plain
 from kernelnet.wire import WireProblem
 

@@ -15,6 +15,7 @@ from kernelnet import message as m
 from kernelnet.artifacts import AI_ID
 from kernelnet.identity import IdentityError, isToken
 from kernelnet.message import Hello, MessageType, SyncRequest
+from kernelnet.payloads import PAYLOADS
 from kernelnet.trainer.connection.credentials import Credentials
 from kernelnet.trainer.connection.interfaces import Connection
 from kernelnet.trainer.messaging.payload_exchange import PayloadExchange
@@ -204,7 +205,7 @@ class HubSync:
         if not self._synced:
             self._synced = True
             self._takesObservations = m.OBSERVATIONS in sync.takes
-            if m.PAYLOADS in sync.takes and (connection := self._connection) is not None:
+            if PAYLOADS in sync.takes and (connection := self._connection) is not None:
                 self._payloads.connected(lambda request: connection.sayNow(m.MessageType.PAYLOAD, request))
             if sync.resumed:
                 following = self._page  # a newcomer whose connection was lost goes on with its reading

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import lzma
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +19,9 @@ from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import WorkbenchError
 
-__all__ = ["TraceFetching", "TraceReader", "traceDigests"]
+__all__ = ["TraceFetching", "TraceReader", "shareTraces"]
+
+_log = Logger()
 
 MAX_TRIED = 1024
 """Traces of which it is remembered that nobody had them in this run."""
@@ -27,13 +29,32 @@ DECODER_MEMORY = 128 << 20
 """Bytes that decompressing a stranger's file may take."""
 
 
-def traceDigests(path: Path, workbenches: Iterable[str]) -> list[str]:
+def _traceDigests(path: Path, workbenches: Iterable[str]) -> list[str]:
     """Worker thread.  Digests of the traces that C{workbenches} read from a file, without those that read none."""
     found: dict[str, None] = {}
     for name in workbenches:
         with contextlib.suppress(WorkbenchError):
             found[find(IWorkbench, name, "workbench").scenario(path, {}).traceDigest] = None
     return list(found)
+
+
+async def shareTraces(
+    paths: Iterable[Path],
+    workbenches: Sequence[str],
+    exchange: PayloadExchange,
+    inThread: Callable[[Callable[[], list[str]]], Awaitable[list[str]]],
+) -> None:
+    """Offer the files that may leave this machine, each as the traces that C{workbenches} read of it."""
+    for path in paths:
+        digests = await inThread(lambda path=path: _traceDigests(path, workbenches))  # type: ignore[misc]
+        if not digests:
+            _log.error("can't share {name}: no workbench here reads it as a trace", name=path.name)
+        for digest in digests:
+            try:
+                sent = await exchange.share(path, digest)
+                _log.info("Shared the trace {name}: {sent} bytes sent", name=path.name, sent=sent)
+            except (PayloadFailed, OSError) as error:
+                _log.error("can't share the trace {name}: {why}", name=path.name, why=plain(str(error), 300))
 
 
 class TraceReader(Protocol):

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import Component
-from kernelnet.hub.connection.payload_shelf import PayloadShelf
+from kernelnet.hub.connection.payload_shelf import PayloadShelf, RunInThread
 from kernelnet.hub.storage.blobs.memory import MemoryBlobs
 from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
 from kernelnet.payloads import PART, PayloadOffer, PayloadRequest
@@ -34,7 +34,7 @@ class ExchangeTestCase(SynchronousTestCase):
         self.file = self.folder / "secret project.ftrace.xz"
         self.file.write_bytes(DATA)
         shelf = Shelf(MemoryBlobs(self.clock.seconds), BlobBounds(), self.clock.seconds, lambda: 10**12)
-        self.hub = PayloadShelf(shelf, maybeDeferred, lambda aiId: None)
+        self.hub = PayloadShelf(shelf, cast(RunInThread, maybeDeferred), lambda aiId: None)
         self.asked: list[PayloadRequest] = []
         self.waiting: list[Any] = []
 
