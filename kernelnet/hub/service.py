@@ -33,9 +33,9 @@ from kernelnet.hub.connection.payload_shelf import PayloadShelf
 from kernelnet.hub.connection.sockets import withinDescriptors
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage import disk_space, offline
-from kernelnet.hub.storage.cluster import Cluster
 from kernelnet.hub.storage.blobs.files import FileBlobs
 from kernelnet.hub.storage.blobs.shelf import Shelf
+from kernelnet.hub.storage.cluster import Cluster
 from kernelnet.hub.storage.engine import Engine
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.event_log import EventLog
