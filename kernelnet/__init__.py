@@ -17,7 +17,8 @@ kernelnet: trainers that build parts of an operating system together, and believ
   - `kernelnet.exporters`: what is learned, out of the simulator into real systems; `kernelnet.deploy`: put to use here
   - `kernelnet.cli`: the C{kernelnet} command, C{kernelnet.__main__}: as a process; `kernelnet.interrupt`: Ctrl-C while
     it imports; `kernelnet.daemon`, `kernelnet.log_format`: the services as processes;
-    `kernelnet.duration`: spans of time as users write them; `kernelnet.asyncio_bridge`: Deferreds under plain asyncio
+    `kernelnet.duration`, `kernelnet.size`: spans of time, and sizes, as users write them;
+    `kernelnet.payloads`: what is too large for a line; `kernelnet.asyncio_bridge`: Deferreds under plain asyncio
 
 C{docs/explanation/architecture.rst} has the whole tree, the rules who may import whom, and four walks through it.
 """

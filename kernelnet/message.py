@@ -17,7 +17,7 @@ message_type                way   payload
 ``collaboration_request``   ->    `CollaborationRequest`;  <- `CollaborationInvitation`
 ``collaboration_response``  <->   `CollaborationResponse`
 ``heartbeat``               <->   `Heartbeat`
-``payload``                 ->    reserved: always answered by ``error`` ``unsupported``
+``payload``                 ->    `PayloadRequest`;  <- `PayloadAnswer`, of version 2
 ``ack``                     <-    `Ack`
 ``error``                   <-    `WireError`
 ==========================  ====  =========================================================

@@ -39,6 +39,7 @@ from msgspec import UNSET, Struct
 
 from kernelnet import message as m
 from kernelnet.message import ErrorClass, MessageType, NetworkMessage
+from kernelnet.payloads import PayloadAnswer, PayloadRequest
 
 __all__ = [
     "AUTHENTICATED_LINE",
@@ -103,7 +104,7 @@ FROM_CLIENT: dict[MessageType, type[Struct] | None] = {
     MessageType.COLLABORATION_REQUEST: m.CollaborationRequest,
     MessageType.COLLABORATION_RESPONSE: m.CollaborationResponse,
     MessageType.HEARTBEAT: m.Heartbeat,
-    MessageType.PAYLOAD: None,
+    MessageType.PAYLOAD: PayloadRequest,
 }
 """Types that a client may send, and the class that each payload must fit."""
 
@@ -118,6 +119,7 @@ FROM_HUB: dict[MessageType, type[Struct] | None] = {
     MessageType.COLLABORATION_REQUEST: m.CollaborationInvitation,
     MessageType.COLLABORATION_RESPONSE: m.CollaborationResponse,
     MessageType.HEARTBEAT: m.Heartbeat,
+    MessageType.PAYLOAD: PayloadAnswer,
     MessageType.ACK: m.Ack,
     MessageType.ERROR: m.WireError,
 }

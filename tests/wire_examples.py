@@ -190,10 +190,31 @@ FROM_CLIENT: dict[MessageType, dict[str, Any]] = {
     },
     MessageType.COLLABORATION_RESPONSE: COLLABORATION_RESPONSE,
     MessageType.HEARTBEAT: HEARTBEAT,
-    MessageType.PAYLOAD: {"anything": ["goes"]},
+    MessageType.PAYLOAD: {
+        "step": "part",
+        "digest": "ab" * 32,
+        "size": 700,
+        "trace_digest": "cd" * 32,
+        "part": 1,
+        "data": "AAAA",
+        "author": "AI_1",
+        "suffix": ".txt.xz",
+    },
 }
 
 FROM_HUB: dict[MessageType, dict[str, Any]] = {
+    MessageType.PAYLOAD: {
+        "step": "part",
+        "reply_to": "AI_1-1",
+        "digest": "ab" * 32,
+        "size": 700,
+        "have": 700,
+        "whole": True,
+        "part": 1,
+        "data": "AAAA",
+        "offers": [{"digest": "ab" * 32, "size": 700, "author": "AI_1", "suffix": ".txt.xz"}],
+        "reason": "none",
+    },
     MessageType.TRAINING_SYNC: {
         "global_knowledge_base": {
             "patterns": [PATTERN_SHARE["pattern"]],

@@ -31,6 +31,7 @@ from kernelnet.hub.connection.idleness import Idleness
 from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.connection.liveness import Liveness
 from kernelnet.hub.connection.other_nodes import Everywhere, OtherNodes
+from kernelnet.hub.connection.payload_shelf import PayloadShelf
 from kernelnet.hub.connection.presence import Presence
 from kernelnet.hub.connection.search_history import SearchHistory
 from kernelnet.hub.routing import collaboration_sessions
@@ -69,6 +70,7 @@ class Hub:
     @param needsOwner: whether nobody is let in who has no owner.
     @param cluster: the other hubs on its database; C{None}: there are none.
     @param certify: gives certificates for the keys that verdicts are signed with; C{None}: this hub gives none.
+    @param payloads: keeps what is too large for a line; C{None}: this hub keeps none.
     """
 
     _logger = Logger(namespace="kernelnet.hub")
@@ -87,6 +89,7 @@ class Hub:
         needsOwner: bool = False,
         certify: Certify | None = None,
         cluster: Cluster | None = None,
+        payloads: PayloadShelf | None = None,
     ) -> None:
         bounds = bounds or Bounds()
         self._limits = limits = limits or Limits()
@@ -139,6 +142,7 @@ class Hub:
             clock=clock,
             wallClock=wallClock,
             certify=certify,
+            payloads=payloads,
         )
         self.factory = HubFactory(context, lambda: self.connections.suspended)
         self.retention = LogRetention(
@@ -169,6 +173,8 @@ class Hub:
             self._job("forgetting searches", self.searches.sweep),
             self._job("noting who was here", lambda: self.presence.note(log)),
         ]
+        if payloads is not None:
+            self._jobs.append(self._job("forgetting payloads", payloads.sweep))
 
     def __repr__(self) -> str:
         return f"<Hub {self.log!r} {self.connections!r}>"

@@ -5,7 +5,7 @@ Values that the options of ``twistd kernelhub`` stand for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from kernelnet.hub.auth.certificates import OwnFiles
 from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.routing.collaboration_sessions import Limits
 from kernelnet.hub.storage import disk_space
+from kernelnet.hub.storage.blobs import options as blob_options
+from kernelnet.hub.storage.blobs.shelf import BlobBounds
 from kernelnet.hub.storage.retention_policy import RetentionPolicy
 from kernelnet.hub.web.server import DEFAULT_PORT, parseWhere
 
@@ -34,6 +36,7 @@ class HubConfig:
     @ivar minFree: bytes that must stay free on its disk.
     @ivar needsOwner: whether nobody is let in who has no owner.
     @ivar node: name of this hub among those that use the database.
+    @ivar blobs: how much is kept that is too large for a line.
     @ivar database: address of a PostgreSQL database; C{None}: a file of SQLite's.
     """
 
@@ -53,6 +56,7 @@ class HubConfig:
     needsOwner: bool = False
     database: str | None = None
     node: str = "hub"
+    blobs: BlobBounds = field(default_factory=BlobBounds)
 
     @classmethod
     def fromOptions(cls, options: Mapping[str, Any]) -> HubConfig:
@@ -81,6 +85,7 @@ class HubConfig:
             needsOwner=options["owners"] == "required",
             database=options["database"],
             node=options["node"],
+            blobs=blob_options.bounds(options, minFree),
         )
 
     @property

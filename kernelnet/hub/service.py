@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet import tcp
@@ -14,8 +15,10 @@ from twisted.internet.endpoints import SSL4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
 
 from kernelnet.daemon import endWithFailure, tellSupervisor
 from kernelnet.hub.admin.control_client import LOCK, ControlError, shortPath
@@ -26,9 +29,12 @@ from kernelnet.hub.composition import Hub
 from kernelnet.hub.config import HubConfig
 from kernelnet.hub.connection.buffered_tls import BufferedTLSEndpoint
 from kernelnet.hub.connection.dual_stack import DualStackEndpoint
+from kernelnet.hub.connection.payload_shelf import PayloadShelf
 from kernelnet.hub.connection.sockets import withinDescriptors
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage import disk_space, offline
+from kernelnet.hub.storage.blobs.files import FileBlobs
+from kernelnet.hub.storage.blobs.shelf import Shelf
 from kernelnet.hub.storage.cluster import Cluster
 from kernelnet.hub.storage.engine import Engine
 from kernelnet.hub.storage.errors import DatabaseError
@@ -42,7 +48,11 @@ from kernelnet.wire import WireProblem
 
 __all__ = ["HubService"]
 
+T = TypeVar("T")
+
 BACKLOG = 1024
+PAYLOAD_LINE = 400 * 1024
+"""Bytes of a line with a part of a blob in it, at most; hubs with less for each line keep none."""
 LOOK_EVERY = 1.0
 """Seconds between two looks at whether the state directory is still there."""
 
@@ -67,6 +77,7 @@ class HubService(Service):
         self._dashboard: Dashboard | None = None
         self._eventLog: EventLog | None = None
         self._socketFolder: int | None = None
+        self._blobThread: ThreadPool | None = None
         self._stopping = False
         self._loss: WireProblem | None = None
         self._looking = LoopingCall(self._findLoss)
@@ -181,6 +192,7 @@ class HubService(Service):
                 "LimitNOFILE= allow more",
                 count=bounds.connections,
             )
+        payloads = self._makePayloads(directory)
         hub = Hub(
             log,
             directory,
@@ -193,10 +205,27 @@ class HubService(Service):
             needsOwner=config.needsOwner,
             certify=Signing(Certifier(self._state.ca)).certify,
             cluster=self._makeCluster(log),
+            payloads=payloads,
         )
         self.hub = hub
         hub.status.minFree = config.minFree
         return self._endpoint.listen(hub.factory).addCallback(self._listening, hub)
+
+    def _makePayloads(self, directory: Directory) -> PayloadShelf | None:
+        config, folder = self._config, self._state.path
+        if not config.blobs.total or config.bounds.line < PAYLOAD_LINE:
+            return None
+        shelf = Shelf(FileBlobs(folder / "blobs"), config.blobs, time.time, lambda: disk_space.freeBytes(folder))
+        self._blobThread = pool = ThreadPool(0, 1, "blobs")
+        pool.start()
+
+        def run(function: Callable[[], T]) -> Deferred[T]:
+            return deferToThreadPool(self._reactor, pool, function)
+
+        def ownerOf(aiId: str) -> str | None:
+            return directory.owners.get(aiId)  # of today: a restore makes another dict
+
+        return PayloadShelf(shelf, run, ownerOf)
 
     def _listening(self, port: IListeningPort, hub: Hub) -> Deferred[None]:
         self._port = port
@@ -305,6 +334,9 @@ class HubService(Service):
             if self._eventLog is not None:
                 self._eventLog.close()
                 self._eventLog = None
+            if self._blobThread is not None:
+                self._blobThread.stop()
+                self._blobThread = None
             if self._socketFolder is not None:
                 os.close(self._socketFolder)
             if self._lock is not None:

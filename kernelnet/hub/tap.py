@@ -27,6 +27,7 @@ from kernelnet.hub.connection import limits
 from kernelnet.hub.connection.limits import LimitError
 from kernelnet.hub.service import HubService
 from kernelnet.hub.storage import disk_space
+from kernelnet.hub.storage.blobs import options as blob_options
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.web.server import DashboardError
 from kernelnet.identity import IdentityError, StateDirectory, defaultState
@@ -69,6 +70,7 @@ class Options(ServiceOptions):
             ["node", None, None, "name of this hub among those that use one --database (default: the host's name)"],
             *certificates.OPTIONS,
             *disk_space.OPTIONS,
+            *blob_options.OPTIONS,
             *limits.OPTIONS,
             *log_format.OPTIONS,
         ],

@@ -46,6 +46,7 @@ from kernelnet.learning.tasks import benchesFor, bestKnown, described
 from kernelnet.learning.verification import Verifier
 from kernelnet.plugins import available, find
 from kernelnet.workbench.engine import cores
+from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.suite import Suite
 
 __all__ = ["DEFAULT_GENERATOR", "IntegratedKernelTrainer", "IntegratedKernelTrainerMaker"]
@@ -91,7 +92,8 @@ class IntegratedKernelTrainer:
         benches = benchesFor(specialization, bool(traces), workbenches)
         self._selection = TaskSelection(benches, self._installed, [Path(t) for t in traces], self._generator)
         self._memories = SearchMemories(self._random)
-        self._verifier = Verifier(self._installed, self._selection.tracesOf, self._selection.isOwn)
+        self._fetched: dict[str, list[Path]] = {}
+        self._verifier = Verifier(self._installed, self._tracesOf, self._selection.isOwn)
         self._pool: ThreadPool | None = None
         self._stopping = False
         self._run: SearchRun | None = None
@@ -292,6 +294,29 @@ class IntegratedKernelTrainer:
         # unique among authors, and short enough for a table
         component.id = f"{self.author}-{component.digest[:10]}"
         return component
+
+    def _tracesOf(self, bench: IWorkbench) -> list[Path]:
+        fetched = [path for path in self._fetched.get(bench.name, ()) if path.exists()]
+        return [*self._selection.tracesOf(bench), *fetched]
+
+    def addTrace(self, workbench: str, traceDigest: str, path: Path) -> bool:
+        """
+        Worker thread.  Measure claims on a trace that came from elsewhere, too; nothing else is done with it.
+
+        @return: whether C{workbench} is here and reads from the file the trace of that digest.
+        """
+        bench = self._installed.get(workbench)
+        if bench is None:
+            return False
+        try:
+            if bench.scenario(path, {}).traceDigest != traceDigest:
+                return False
+        except WorkbenchError:
+            return False
+        paths = self._fetched.setdefault(workbench, [])
+        if path not in paths:
+            paths.append(path)
+        return True
 
     def _remeasure(self, component: Component) -> PerformanceReport:
         # Who verifies tells peers of the hand-made policies; to measure these takes longer than the claim.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from twisted.application.service import Service
 from twisted.internet import task
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -29,6 +30,8 @@ from kernelnet.trainer.goodbye import Goodbye
 from kernelnet.trainer.messaging.delivery import Delivery
 from kernelnet.trainer.messaging.dispatcher import Dispatcher
 from kernelnet.trainer.messaging.hub_sync import HubSync
+from kernelnet.trainer.messaging.payload_exchange import PayloadExchange
+from kernelnet.trainer.messaging.trace_fetching import TraceFetching, TraceReader, shareTraces
 from kernelnet.trainer.profile import Profile
 from kernelnet.trainer.progress import TELL_EVERY, Progress
 from kernelnet.trainer.storage.database import Changes, Store, StoreError
@@ -109,6 +112,7 @@ class Trainer(Service):
         """Compose the parts that work, by themselves and for peers."""
         profile, local, clock = self.profile, self.local, self._clock
         outbox, knowledge = self.outbox, self.knowledge
+        self.payloads = PayloadExchange(self.reactor, deferToThread)
         jobs = self.jobs = JobQueue(self.store)
         publisher = self.publisher = Publisher(profile.aiId, knowledge, outbox)
         self.verification = Verification(
@@ -120,6 +124,7 @@ class Trainer(Service):
             selection=VerifierSelection(profile.aiId, local, knowledge, clock),
             signer=self.signer,
             isRunning=self._isRunning,
+            fetch=self._traceFetching(),
         )
         self.sessions = self.sessionsClass(
             profile=profile,
@@ -152,6 +157,21 @@ class Trainer(Service):
         self.worker.registerMeasurement(MEASURE, self.verification, self.verification.rank)
         self.registerBuilds()
 
+    def _traceFetching(self) -> Callable[[str, Component], Awaitable[bool]] | None:
+        """Makes what gets the traces of peers' claims; C{None}: nothing is to, or nothing here reads them."""
+        config, reader = self.config, self.local
+        if not config.fetchTraces or not callable(getattr(reader, "addTrace", None)):
+            return None
+        return TraceFetching(
+            folder=self.folder / "fetched",
+            budget=config.fetchTraces,
+            owners=config.fetchOwners,
+            reader=cast(TraceReader, reader),
+            exchange=self.payloads,
+            knowledge=self.knowledge,
+            inThread=deferToThread,
+        ).fetch
+
     def registerBuilds(self) -> None:
         """Say who does the jobs that build for peers."""
         self.worker.registerBuild(FEATURE, self.features)
@@ -178,6 +198,7 @@ class Trainer(Service):
             outbox=self.outbox,
             verification=self.verification,
             signer=self.signer,
+            payloads=self.payloads,
             workbenches=lambda: list(self.local.workbenches),
             forgotten=self.sessions.forgotten,
             fail=self.fail,
@@ -191,6 +212,7 @@ class Trainer(Service):
             features=self.features,
             sessions=self.sessions,
             sync=self.sync,
+            payloads=self.payloads,
             clock=self.reactor,
             refusal=credentials.refusal,
             fail=self.fail,
@@ -201,6 +223,7 @@ class Trainer(Service):
             dispatcher=self.dispatcher,
             sync=self.sync,
             outbox=self.outbox,
+            payloads=self.payloads,
             clock=self._clock,
             wake=self.worker.wake,
             fail=self.fail,
@@ -265,6 +288,11 @@ class Trainer(Service):
         if self.config.minutes is not None:
             remaining = max(0.0, self.config.minutes * 60 - (self.reactor.seconds() - self._began))
             self._timers.append(self.reactor.callLater(remaining, self._finish))
+        if self.config.sharedTraces:
+            sharing = Deferred.fromCoroutine(
+                shareTraces(self.config.sharedTraces, self.local.workbenches, self.payloads, deferToThread)
+            )
+            sharing.addErrback(lambda failure: self.log.failure("sharing traces failed", failure))
         await self.rounds.sharePatterns()
         if self.running:
             self.worker.start()

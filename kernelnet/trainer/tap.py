@@ -34,6 +34,7 @@ from kernelnet.generators.llm.writer import Models
 from kernelnet.identity import IdentityError, JoinString, StateDirectory, checkAiId, defaultState, readToken
 from kernelnet.interfaces import IComponentGenerator, ILocalTrainer, ILocalTrainerMaker, IWorkbench
 from kernelnet.plugins import PluginError, find
+from kernelnet.size import parseSize
 from kernelnet.trainer.connection.addresses import parseAddress
 
 __all__ = ["Options", "makeService"]
@@ -72,6 +73,12 @@ class Options(ServiceOptions):
         ["llm-tokens", None, None, "tokens that they may take"],
         ["local-trainer", None, "integrated", "the plugin that does the learning"],
         ["jobs", "j", None, "modules that a search measures at once [one for each core]"],
+        [
+            "fetch-traces",
+            None,
+            "0",
+            "bytes of traces fetched to measure peers' claims, such as 1GB [none]",
+        ],
         ["minutes", "m", None, "end after so many minutes [never]"],
         ["seed", None, None, "a number that makes the search repeatable [random]"],
         ["state", None, None, "state directory [$XDG_DATA_HOME/kernelnet]"],
@@ -84,6 +91,8 @@ class Options(ServiceOptions):
         super().__init__()
         self["capabilities"] = []
         self["traces"] = []
+        self["shared"] = []
+        self["owners"] = []
         self["workbenches"] = []
         self["hubs"] = []
 
@@ -102,6 +111,14 @@ class Options(ServiceOptions):
     def opt_trace(self, path: str) -> None:
         """a trace to learn from [those that ship]; may be repeated"""
         self["traces"].append(Path(path))
+
+    def opt_share_trace(self, path: str) -> None:
+        """a trace that peers may have, too: it is sent to the hub; may be repeated"""
+        self["shared"].append(Path(path))
+
+    def opt_fetch_owner(self, owner: str) -> None:
+        """fetch traces of this owner's trainers only [anybody's]; may be repeated"""
+        self["owners"].append(owner)
 
     def postOptions(self) -> None:
         missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
@@ -131,6 +148,13 @@ class Options(ServiceOptions):
         for trace in self["traces"]:
             if not trace.is_file():
                 raise ValueError(f"no trace {trace}: --trace takes a file")
+        for trace in self["shared"]:
+            if not trace.is_file():
+                raise ValueError(f"no trace {trace}: --share-trace takes a file")
+        try:
+            self["fetched"] = parseSize(self["fetch-traces"])
+        except ValueError as e:
+            raise ValueError(f"--fetch-traces takes {e}") from None
         if self["client-key"] is not None and self["client-cert"] is None:
             raise ValueError("--client-key is the key of --client-cert, which is missing")
         for name in ("token-file", "ca", "client-cert", "client-key"):
@@ -236,6 +260,9 @@ def makeService(options: Any, local: ILocalTrainer | None = None) -> IService:
         clientCertificate=_path(options["client-cert"]),
         clientKey=_path(options["client-key"]),
         minutes=options["minutes"],
+        sharedTraces=tuple(path.absolute() for path in options["shared"]),
+        fetchTraces=options["fetched"],
+        fetchOwners=tuple(options["owners"]),
     )
     trainer = Trainer(config, local, reactor, generator=options["generator"])
 

@@ -103,7 +103,7 @@ FRAMES = (
         "words that all have in common, and tools",
         (
             ("log_format", "line_protocol", "plugins", "workbench.words", "asyncio_bridge"),
-            ("interfaces", "wire", "interrupt", "daemon", "duration", "attestation"),
+            ("interfaces", "wire", "interrupt", "daemon", "duration", "size", "payloads", "attestation"),
             ("untrusted", "", "observations", "learning.goal", "workbench.abi", "workbench.account", "identity"),
             ("", "message", "", "knowledge", ""),
             ("provenance", "", "artifacts", "", "families"),

@@ -25,7 +25,7 @@ __all__ = [
     "roomOf",
 ]
 
-_BASE = ("kernelnet.line_protocol", "kernelnet.identity", "kernelnet.duration", "kernelnet.untrusted")
+_BASE = ("kernelnet.line_protocol", "kernelnet.identity", "kernelnet.duration", "kernelnet.size", "kernelnet.untrusted")
 
 BENCHES = tuple(
     f"kernelnet.workbench.{path.parent.name}"
@@ -37,6 +37,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     # The words that all parts have in common
     "kernelnet.untrusted": (),
     "kernelnet.duration": (),
+    "kernelnet.size": (),
     "kernelnet.interrupt": (),
     "kernelnet.asyncio_bridge": (),
     "kernelnet.observations": ("kernelnet.untrusted",),
@@ -55,8 +56,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "kernelnet.learning.goal",
     ),
     "kernelnet.workbench.words": ("kernelnet.interfaces",),
+    "kernelnet.payloads": ("kernelnet.artifacts",),
     "kernelnet.message": ("kernelnet.artifacts",),
-    "kernelnet.wire": ("kernelnet.message", "kernelnet.untrusted"),
+    "kernelnet.wire": ("kernelnet.message", "kernelnet.payloads", "kernelnet.untrusted"),
     "kernelnet.line_protocol": ("kernelnet.wire",),
     "kernelnet.identity": ("kernelnet.message", "kernelnet.duration"),
     "kernelnet.attestation": ("kernelnet.identity", "kernelnet.untrusted"),

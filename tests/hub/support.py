@@ -21,6 +21,7 @@ from kernelnet.hub import composition
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.connection import admission, protocol
 from kernelnet.hub.connection.limits import Bounds
+from kernelnet.hub.connection.payload_shelf import PayloadShelf
 from kernelnet.hub.connection.protocol import HubProtocol
 from kernelnet.hub.routing.collaboration_sessions import Limits
 from kernelnet.hub.routing.directory import Directory
@@ -139,6 +140,7 @@ class Hub(composition.Hub):
         database: HubDatabase | Path,
         clock: Clock | None = None,
         bounds: Bounds | None = None,
+        payloads: PayloadShelf | None = None,
         makeCluster: Callable[[EventLog, Clock], Cluster] | None = None,
     ) -> None:
         """
@@ -160,6 +162,7 @@ class Hub(composition.Hub):
             limits=Limits(offered=600, active=1800),
             bounds=bounds,
             cluster=makeCluster(log, clock) if makeCluster is not None else None,
+            payloads=payloads,
         )
         self.start()
         self._tokens: dict[str, str] = {}

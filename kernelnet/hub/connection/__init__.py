@@ -15,6 +15,7 @@ Connections of clients: let in, served, told of what is committed, and ended.
   - `log_reader`: a connection as a reader of the log: live, or lagging behind
   - `back_pressure`: reasons for which a client is not read for a while
   - `liveness`: the silent are pinged, the dead dropped
+  - `payload_shelf`: requests for what is too large for a line, answered
   - `limits`: how much of everything anybody may have; `rate_limits`: the counting; `admission`: both applied
   - `sockets`: options of a socket, and how many a process may have
   - `dual_stack`: the port, for IPv4 and IPv6

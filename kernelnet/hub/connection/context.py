@@ -15,6 +15,7 @@ from kernelnet.hub.connection.admission import AdmissionControl
 from kernelnet.hub.connection.fan_out import FanOut
 from kernelnet.hub.connection.idleness import Idleness
 from kernelnet.hub.connection.interfaces import ConnectionListener
+from kernelnet.hub.connection.payload_shelf import PayloadShelf
 from kernelnet.hub.connection.presence import Presence
 from kernelnet.hub.connection.search_history import SearchHistory
 from kernelnet.hub.routing.router import Router
@@ -39,6 +40,7 @@ class ConnectionContext:
     @ivar errors: number of errors sent since the start, by code.
     @ivar wallClock: Unix seconds.
     @ivar certify: gives certificates for signing keys; C{None}: this hub gives none.
+    @ivar payloads: keeps what is too large for a line; C{None}: this hub keeps none.
     """
 
     log: EventLog
@@ -54,3 +56,4 @@ class ConnectionContext:
     clock: IReactorTime
     wallClock: Callable[[], float]
     certify: Certify | None = None
+    payloads: PayloadShelf | None = None

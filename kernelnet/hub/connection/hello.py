@@ -4,7 +4,7 @@ The reception of a client: its hello is written down, and answered by what every
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -20,7 +20,7 @@ from kernelnet.hub.routing.directory import saveHello
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.hub.views import projections
-from kernelnet.message import OBSERVATIONS, ErrorClass, Hello, KnowledgeBase, MessageType, SyncRequest, TrainingSync
+from kernelnet.message import ErrorClass, Hello, KnowledgeBase, MessageType, SyncRequest, TrainingSync
 from kernelnet.wire import WireProblem
 
 __all__ = ["HelloWork", "sendSync"]
@@ -32,6 +32,7 @@ class HelloWork:
 
     @param again: whether it is not the first of its connection.
     @param certify: gives a certificate for the key that it signs its verdicts with; C{None}: this hub gives none.
+    @param takes: of `TrainingSync`, for version 2.
     """
 
     size = 1024
@@ -46,12 +47,14 @@ class HelloWork:
         presence: Presence,
         *,
         certify: Certify | None = None,
+        takes: Sequence[str] = (),
     ) -> None:
         self.author = connection.aiId
         self._connection = connection
         self._request, self._certify = hello.certificate_request, certify
         # It is no description of the AI: nobody else is told of it, and it is kept nowhere.
         self._hello = msgspec.structs.replace(hello, certificate_request=None)
+        self._takes = list(takes)
         self._again = again
         self._log = log
         self._presence = presence
@@ -107,7 +110,7 @@ class HelloWork:
         after, resumed = self._whereFrom()
         if not self._again:
             connection.readSeq = after
-        takes = [OBSERVATIONS] if connection.version >= 2 else []
+        takes = self._takes if connection.version >= 2 else []
         answer = TrainingSync(seq=after, resumed=resumed, credential=self._credential, takes=takes)
         answer.certificate = self._certificate
         start = None if self._again else lambda: connection.reader.start(after)

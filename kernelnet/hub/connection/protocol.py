@@ -39,6 +39,7 @@ from kernelnet.hub.storage.transaction import Work, checkLine, hubMessage
 from kernelnet.line_protocol import LineProtocol
 from kernelnet.message import (
     LOGGED,
+    OBSERVATIONS,
     AiInfo,
     ErrorClass,
     Handshake,
@@ -49,6 +50,7 @@ from kernelnet.message import (
     SyncRequest,
     TrainingSync,
 )
+from kernelnet.payloads import PAYLOADS, PayloadAnswer, PayloadRequest
 from kernelnet.untrusted import plain
 from kernelnet.wire import WireProblem
 
@@ -259,7 +261,8 @@ class HubProtocol(LineProtocol):
         self.version = version
         self.ordered = version >= 2
         context = self._context
-        return HelloWork(self, hello, again, context.log, context.presence, certify=context.certify)
+        takes = [OBSERVATIONS] if context.payloads is None else [OBSERVATIONS, PAYLOADS]
+        return HelloWork(self, hello, again, context.log, context.presence, certify=context.certify, takes=takes)
 
     def _trainingSync(self, message: NetworkMessage) -> None:
         request = wire.decodePayload(message, SyncRequest)
@@ -281,7 +284,19 @@ class HubProtocol(LineProtocol):
             self.send(MessageType.HEARTBEAT, Heartbeat(reply_to=beat.nonce))
 
     def _payload(self, message: NetworkMessage) -> None:
-        raise WireProblem("unsupported", "the type payload is reserved", message.message_id)
+        request = wire.decodePayload(message, PayloadRequest)
+        payloads = self._context.payloads
+        if self.version < 2 or payloads is None:
+            raise WireProblem("unsupported", "payloads are for version 2, and hubs that keep them", message.message_id)
+        if "payload" in self._pressure:
+            raise WireProblem("busy", "one payload at a time: wait for the answer", message.message_id)
+        self._pressure.hold("payload")
+
+        def answered(answer: PayloadAnswer) -> None:
+            self.send(MessageType.PAYLOAD, answer)
+            self._pressure.release("payload")
+
+        payloads.answer(request, message.message_id, self.aiId).addCallback(answered).addErrback(self.failed)
 
     _own: dict[MessageType, Callable[[HubProtocol, NetworkMessage], Work | None]] = {
         MessageType.HELLO: _hello,

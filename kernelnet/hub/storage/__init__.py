@@ -10,6 +10,7 @@ The log and all else that is stored, whichever engine has it.
   - ``sqlite/``: the engine on an SQLite file
   - ``postgres/``: the engine on PostgreSQL
   - ``memory/``: the engine in memory
+  - ``blobs/``: all that is too large for a line, beside the database
   - `high_water`: the highest number that was given out, kept outside the database
   - `cluster`: the other hubs that use the same database
   - `operation`: these for their operator's commands

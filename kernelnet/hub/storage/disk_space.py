@@ -14,8 +14,9 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from kernelnet.hub.storage.engine import Engine
-from kernelnet.hub.storage.retention_policy import RetentionLimit, RetentionPolicy, parseSize
+from kernelnet.hub.storage.retention_policy import RetentionLimit, RetentionPolicy
 from kernelnet.message import ErrorClass
+from kernelnet.size import parseSize
 from kernelnet.wire import WireProblem
 
 __all__ = ["MIN_FREE", "OPTIONS", "DiskSpaceMonitor", "StorageError", "checkAll", "freeBytes", "minFree", "policy"]

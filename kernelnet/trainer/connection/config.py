@@ -23,6 +23,9 @@ class TrainerConfig(Struct):
     @ivar caFile: C{None}: the CA from joining, else the state directory's.
     @ivar clientCertificate: to show to a hub that asks for one; C{clientKey}: its key, C{None}: in the same file.
     @ivar minutes: end after so long; C{None}: never.
+    @ivar sharedTraces: files that may leave this machine; no other does.
+    @ivar fetchTraces: bytes of peers' traces that are fetched and kept; 0: none is.
+    @ivar fetchOwners: of whose AIs; empty: of anybody's.
     """
 
     aiId: str
@@ -37,3 +40,6 @@ class TrainerConfig(Struct):
     clientCertificate: Path | None = None
     clientKey: Path | None = None
     minutes: float | None = None
+    sharedTraces: tuple[Path, ...] = ()
+    fetchTraces: int = 0
+    fetchOwners: tuple[str, ...] = ()

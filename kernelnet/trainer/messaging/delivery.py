@@ -18,6 +18,7 @@ from kernelnet.message import Heartbeat, MessageType, NetworkMessage
 from kernelnet.trainer.connection.interfaces import Connection
 from kernelnet.trainer.messaging.dispatcher import Dispatcher
 from kernelnet.trainer.messaging.hub_sync import HubSync
+from kernelnet.trainer.messaging.payload_exchange import PayloadExchange
 from kernelnet.trainer.storage.outbox import Outbox
 from kernelnet.wire import encode, newMessage
 
@@ -43,6 +44,7 @@ class Delivery:
         dispatcher: Dispatcher,
         sync: HubSync,
         outbox: Outbox,
+        payloads: PayloadExchange,
         clock: IReactorTime,
         wake: Callable[[], None],
         fail: Callable[[str], None],
@@ -51,6 +53,7 @@ class Delivery:
         self._dispatcher = dispatcher
         self._sync = sync
         self._outbox = outbox
+        self._payloads = payloads
         self._clock = clock
         self._wake = wake
         self._fail = fail
@@ -70,6 +73,7 @@ class Delivery:
 
     def lost(self) -> None:
         self._outbox.disconnected()
+        self._payloads.lost()
 
     def refused(self, reason: str) -> None:
         self._fail(reason)

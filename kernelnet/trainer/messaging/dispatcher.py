@@ -14,8 +14,10 @@ from twisted.logger import Logger
 from kernelnet import message as m
 from kernelnet.learning.specializations import canHelpWith
 from kernelnet.message import ErrorClass, MessageType, NetworkMessage
+from kernelnet.payloads import PayloadAnswer
 from kernelnet.trainer.collaboration.sessions import Sessions
 from kernelnet.trainer.messaging.hub_sync import HubSync
+from kernelnet.trainer.messaging.payload_exchange import PayloadExchange
 from kernelnet.trainer.profile import Profile
 from kernelnet.trainer.storage.database import Changes, Store
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
@@ -58,6 +60,7 @@ class Dispatcher:
         features: FeatureRequests,
         sessions: Sessions,
         sync: HubSync,
+        payloads: PayloadExchange,
         clock: IReactorTime,
         refusal: Callable[[str], str],
         fail: Callable[[str], None],
@@ -70,6 +73,7 @@ class Dispatcher:
         self._features = features
         self._sessions = sessions
         self._sync = sync
+        self._payloads = payloads
         self._refusal = refusal
         self._fail = fail
         self._tries = ("", 0)
@@ -245,6 +249,9 @@ class Dispatcher:
                 # Coming back later sends all that is unacked again, in its order.
                 self._sync.comeBackLater()
 
+    def _payload(self, message: NetworkMessage, answer: PayloadAnswer, changes: Changes) -> None:
+        self._payloads.answered(answer)
+
     _handlers: dict[MessageType, tuple[Any, Any]] = {
         MessageType.TRAINING_SYNC: (_trainingSync, m.TrainingSync),
         MessageType.PATTERN_SHARE: (_patternShare, m.PatternShare),
@@ -256,6 +263,7 @@ class Dispatcher:
         MessageType.COLLABORATION_REQUEST: (_invitation, m.CollaborationInvitation),
         MessageType.COLLABORATION_RESPONSE: (_collaborationResponse, m.CollaborationResponse),
         MessageType.HEARTBEAT: (_heartbeat, m.Heartbeat),
+        MessageType.PAYLOAD: (_payload, PayloadAnswer),
         MessageType.ACK: (_ack, m.Ack),
         MessageType.ERROR: (_error, m.WireError),
     }

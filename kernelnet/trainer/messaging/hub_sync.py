@@ -15,8 +15,10 @@ from kernelnet import message as m
 from kernelnet.artifacts import AI_ID
 from kernelnet.identity import IdentityError, isToken
 from kernelnet.message import Hello, MessageType, SyncRequest
+from kernelnet.payloads import PAYLOADS
 from kernelnet.trainer.connection.credentials import Credentials
 from kernelnet.trainer.connection.interfaces import Connection
+from kernelnet.trainer.messaging.payload_exchange import PayloadExchange
 from kernelnet.trainer.profile import Profile
 from kernelnet.trainer.storage.database import Changes, Store
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
@@ -65,6 +67,7 @@ class HubSync:
         verification: Verification,
         signer: VerdictSigner,
         workbenches: Callable[[], list[str]],
+        payloads: PayloadExchange,
         forgotten: Callable[[Changes], None],
         fail: Callable[[str], None],
     ) -> None:
@@ -76,6 +79,7 @@ class HubSync:
         self._verification = verification
         self._signer = signer
         self._workbenches = workbenches
+        self._payloads = payloads
         self._forgotten = forgotten
         self._fail = fail
         self._connection: Connection | None = None
@@ -201,6 +205,8 @@ class HubSync:
         if not self._synced:
             self._synced = True
             self._takesObservations = m.OBSERVATIONS in sync.takes
+            if PAYLOADS in sync.takes and (connection := self._connection) is not None:
+                self._payloads.connected(lambda request: connection.sayNow(m.MessageType.PAYLOAD, request))
             if sync.resumed:
                 following = self._page  # a newcomer whose connection was lost goes on with its reading
             else:

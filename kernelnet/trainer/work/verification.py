@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from twisted.logger import Logger
 
@@ -33,6 +33,7 @@ class Verification:
 
     @param signer: signs them.
     @param isRunning: whether the trainer is; a measurement that was cut short by its end says nothing.
+    @param fetch: gets the trace of a claim of a peer, and says whether it is here now; C{None}: nobody does.
     """
 
     log = Logger()
@@ -48,6 +49,7 @@ class Verification:
         selection: VerifierSelection,
         signer: VerdictSigner,
         isRunning: Callable[[], bool],
+        fetch: Callable[[str, Component], Awaitable[bool]] | None = None,
     ) -> None:
         self._aiId = aiId
         self._local = local
@@ -57,6 +59,7 @@ class Verification:
         self._selection = selection
         self._signer = signer
         self._isRunning = isRunning
+        self._fetch = fetch
         self.verdicts: Counter[Verdict] = Counter()
 
     def learn(self, source: str, component: Component, changes: Changes) -> None:
@@ -85,7 +88,7 @@ class Verification:
         changes = Changes()
         known = self._knowledge.components.get(job.body)
         if known is not None and known.verdict is None and self._selection.isNeeded(known):
-            report = await self._local.remeasure(known.component)
+            report = await self._measured(known)
             if not self._counts(known):
                 return  # the same bytes came with another claim meanwhile: that one is next
             self.recordVerdict(known, report, changes)
@@ -102,12 +105,21 @@ class Verification:
         @return: the verdict; C{None}: there is none, such as where the trainer ended meanwhile.
         """
         if known.verdict is None:
-            report = await self._local.remeasure(known.component)
+            report = await self._measured(known)
             if report.verdict is not None and self._counts(known):
                 changes = Changes()
                 self.recordVerdict(known, report, changes)
                 await self._outbox.commit(changes)
         return known.verdict
+
+    async def _measured(self, known: KnownComponent) -> PerformanceReport:
+        """Measure it; if that can't be, perhaps since its trace is not here, get that and measure it again."""
+        report = await self._local.remeasure(known.component)
+        fetch = self._fetch
+        if fetch is None or report.verdict is not Verdict.UNMEASURABLE or not self._counts(known):
+            return report
+        isHere = await fetch(known.source, known.component)
+        return await self._local.remeasure(known.component) if isHere else report
 
     def recordVerdict(self, known: KnownComponent, report: PerformanceReport, changes: Changes) -> None:
         """Keep the result of measuring a peer's claim again, and tell all."""

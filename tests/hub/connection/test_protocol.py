@@ -203,8 +203,8 @@ class EnvelopeTests(HubTestCase):
         self.assertIn("confidence", self.refused("invalid_message", payload=aPattern(confidence=1.5)))
 
     def test_payloadReserved(self) -> None:
-        """The type payload is unsupported until something needs it."""
-        self.refused("unsupported", message_type="payload", payload={})
+        """The type payload is unsupported by a hub that keeps none."""
+        self.refused("unsupported", message_type="payload", payload={"step": "find"})
 
     def test_closingErrors(self) -> None:
         """A line that is no JSON or no UTF-8 is answered and ends the connection; what came before it counts."""

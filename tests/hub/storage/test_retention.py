@@ -13,9 +13,10 @@ from kernelnet.hub.storage.disk_space import DiskSpaceMonitor
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.memory.engine import MemoryEngine
 from kernelnet.hub.storage.retention import LogRetention
-from kernelnet.hub.storage.retention_policy import RetentionLimit, RetentionPolicy, parseSize
+from kernelnet.hub.storage.retention_policy import RetentionLimit, RetentionPolicy
 from kernelnet.hub.storage.statements.log import Mark
 from kernelnet.hub.tap import Options
+from kernelnet.size import parseSize
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import NOON, Client, HubTestCase, aPattern, captureLog
 

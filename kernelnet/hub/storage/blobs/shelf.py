@@ -1,0 +1,330 @@
+"""
+Who offers which blob, and how much of it is taken: bounds, and what goes when they are reached.
+
+====================  =======  ======================================================================================
+bound                 default  over it
+====================  =======  ======================================================================================
+bytes of one          256 MB   refused
+bytes of an author    512 MB   what that author offers goes, least recently used first; else refused
+bytes of an owner     1 GB     the same
+bytes in all          4 GB     what those offer who offer most, if that is more than it would be itself; else refused
+offers of one blob    16       refused
+blobs of an author    64       as of its bytes
+days without use      30       the blob goes
+====================  =======  ======================================================================================
+
+Blobs that are not whole count with the size that was said at their begin.  An AI without an owner is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+import msgspec
+from msgspec import Struct
+
+from kernelnet.hub.storage.blobs.store import BlobStore
+from kernelnet.payloads import PART
+
+__all__ = ["BlobBounds", "BlobRefused", "Found", "Shelf"]
+
+MAX_FOUND = 8
+"""Blobs that are named for one trace."""
+NOTE_EVERY = 3600.0
+"""Seconds after which a use is written down again."""
+MAX_BLOBS = 64
+"""Blobs of one author."""
+MAX_OFFERS = 16
+"""Authors of one blob."""
+
+
+class BlobRefused(Exception):
+    """A blob, or a part of it, is not taken or not there; the text says why, for its author."""
+
+
+@dataclass(frozen=True)
+class BlobBounds:
+    """Bytes that the table above names, C{days} without use; C{minFree}: bytes that stay free on the disk."""
+
+    one: int = 256 * 10**6
+    author: int = 512 * 10**6
+    owner: int = 10**9
+    total: int = 4 * 10**9
+    days: float = 30.0
+    minFree: int = 0
+
+
+class Offer(Struct):
+    """Whose a blob is, and which trace is said to be in it; nobody here has read it."""
+
+    owner: str
+    trace: str
+    suffix: str = ""
+
+
+class Note(Struct):
+    """All that is known of a blob; C{used}: Unix time of its last use."""
+
+    size: int
+    used: float
+    offers: dict[str, Offer]
+
+
+class Found(Struct):
+    """A blob in which a trace is said to be."""
+
+    digest: str
+    size: int
+    author: str
+    suffix: str = ""
+
+
+class _Upload(Struct):
+    size: int
+    have: int
+    used: float
+    owner: str
+    trace: str
+    suffix: str = ""
+
+
+class Shelf:
+    """
+    The blobs of a hub.  All functions block; one thread at a time calls them.
+
+    @param wallClock: Unix seconds.
+    @param free: bytes that are free on the disk.
+    """
+
+    def __init__(
+        self, store: BlobStore, bounds: BlobBounds, wallClock: Callable[[], float], free: Callable[[], int]
+    ) -> None:
+        self._store = store
+        self._bounds = bounds
+        self._wallClock = wallClock
+        self._free = free
+        self._blobs: dict[str, Note] | None = None
+        self._uploads: dict[tuple[str, str], _Upload] = {}
+
+    def _load(self) -> dict[str, Note]:
+        if self._blobs is None:
+            self._blobs = {}
+            for digest, line in self._store.notes().items():
+                try:
+                    self._blobs[digest] = msgspec.json.decode(line, type=Note)
+                except msgspec.MsgspecError:
+                    self._store.remove(digest)  # nobody knows whose it is
+            for (digest, author), (size, at) in self._store.parts().items():
+                self._uploads[digest, author] = _Upload(size, size, at, author, "")
+        return self._blobs
+
+    def begin(  # noqa: PLR0917
+        self, digest: str, author: str, owner: str | None, size: int, trace: str, suffix: str = ""
+    ) -> int:
+        """
+        Make room for a blob of C{author}, or add its offer to one that is here.
+
+        @return: bytes that are here already; all of them: nothing else is to be sent.
+        @raise BlobRefused: it is not taken.
+        """
+        blobs, now = self._load(), self._wallClock()
+        owner = owner or author
+        if not 0 < size <= self._bounds.one:
+            raise BlobRefused(f"a blob may have 1 to {self._bounds.one:,} bytes, not {size:,}")
+        key = (digest, author)
+        note = blobs.get(digest)
+        if note is not None:
+            if note.size != size:
+                raise BlobRefused(f"the blob of that digest has {note.size:,} bytes, not {size:,}")
+            if author not in note.offers:
+                if len(note.offers) >= MAX_OFFERS:
+                    raise BlobRefused(f"{MAX_OFFERS} offer it already")
+                self._makeRoom(author, owner, size, new=0)
+                note = blobs.get(digest)  # this very one may have had to go
+        if note is not None:
+            note.offers[author] = Offer(owner, trace, suffix)
+            note.used = now
+            self._store.annotate(digest, msgspec.json.encode(note))
+            return size
+        former = self._uploads.pop(key, None)
+        have = min(former.have, size) // PART * PART if former else 0
+        try:
+            self._makeRoom(author, owner, size, new=size)
+        except BlobRefused:
+            self._store.discard(digest, author)
+            raise
+        self._uploads[key] = _Upload(size, have, now, owner, trace, suffix)
+        return have
+
+    def write(self, digest: str, author: str, number: int, data: bytes) -> int:
+        """
+        Take a part; one that is here already is not written again.
+
+        @return: bytes that are here.
+        @raise BlobRefused: it is not the next one.
+        """
+        self._load()
+        upload = self._begun(digest, author)
+        offset = number * PART
+        if offset + len(data) <= upload.have:
+            return upload.have
+        if offset != upload.have or len(data) != min(PART, upload.size - offset):
+            raise BlobRefused(
+                f"part {upload.have // PART} comes next, of {min(PART, upload.size - upload.have)} bytes; "
+                f"this is part {number}, of {len(data)}"
+            )
+        self._store.write(digest, author, offset, data)
+        upload.have += len(data)
+        upload.used = self._wallClock()
+        return upload.have
+
+    def end(self, digest: str, author: str) -> int:
+        """
+        Check a blob of which all is here, and keep it.
+
+        @return: its size; it is durable.
+        @raise BlobRefused: it is not what its digest says, which removes it, or something is missing.
+        """
+        blobs = self._load()
+        if (note := blobs.get(digest)) is not None and author in note.offers:
+            return note.size
+        upload = self._begun(digest, author)
+        if upload.have != upload.size:
+            raise BlobRefused(f"only {upload.have:,} of {upload.size:,} bytes are here")
+        # Another author may have sent the same meanwhile.
+        offers = dict(note.offers) if note is not None else {}
+        if len(offers) >= MAX_OFFERS:
+            self._drop(digest, author)
+            raise BlobRefused(f"{MAX_OFFERS} offer it already")
+        offers[author] = Offer(upload.owner, upload.trace, upload.suffix)
+        note = Note(upload.size, self._wallClock(), offers)
+        del self._uploads[digest, author]
+        if not self._store.finish(digest, author, msgspec.json.encode(note)):
+            raise BlobRefused("its bytes have another digest; they were removed")
+        blobs[digest] = note
+        return note.size
+
+    def isWhole(self, digest: str) -> bool:
+        """Whether it is here, all of it."""
+        return digest in self._load()
+
+    def find(self, trace: str, by: str) -> list[Found]:
+        """Blobs in which C{trace} is said to be; that of the author C{by} first, no more than `MAX_FOUND`."""
+        found = [
+            (author != by, -note.used, digest, Found(digest, note.size, author, offer.suffix))
+            for digest, note in self._load().items()
+            for author, offer in note.offers.items()
+            if offer.trace == trace
+        ]
+        return [entry for *_, entry in sorted(found, key=lambda row: row[:3])[:MAX_FOUND]]
+
+    def read(self, digest: str, number: int) -> tuple[int, bytes]:
+        """
+        A part of a whole blob.
+
+        @return: the size of all, and the part.
+        @raise BlobRefused: there is none.
+        """
+        note = self._load().get(digest)
+        if note is None:
+            raise BlobRefused("no such blob is here")
+        if not 0 <= number * PART < note.size:
+            raise BlobRefused(f"it has {-(-note.size // PART)} parts, from 0 on; this is {number}")
+        now = self._wallClock()
+        if now - note.used > NOTE_EVERY:
+            note.used = now
+            self._store.annotate(digest, msgspec.json.encode(note))
+        return note.size, self._store.read(digest, number * PART, PART)
+
+    def sweep(self) -> int:
+        """Remove what nobody has used for long.  @return: how many blobs."""
+        blobs, before = self._load(), self._wallClock() - self._bounds.days * 86400
+        old = [digest for digest, note in blobs.items() if note.used < before]
+        for digest in old:
+            del blobs[digest]
+            self._store.remove(digest)
+        for digest, author in [key for key, upload in self._uploads.items() if upload.used < before]:
+            self._drop(digest, author)
+        return len(old)
+
+    def count(self) -> tuple[int, int]:
+        """Blobs that are whole, and the bytes of all, also of what is not whole."""
+        blobs = self._load()
+        parts = sum(upload.have for upload in self._uploads.values())
+        return len(blobs), sum(note.size for note in blobs.values()) + parts
+
+    # --- room
+
+    def _begun(self, digest: str, author: str) -> _Upload:
+        upload = self._uploads.get((digest, author))
+        if upload is None or not upload.trace:
+            raise BlobRefused("its begin must come first")
+        return upload
+
+    def _drop(self, digest: str, author: str) -> None:
+        self._uploads.pop((digest, author), None)
+        self._store.discard(digest, author)
+
+    def _held(self, matches: Callable[[str, str], bool]) -> tuple[int, list[tuple[float, str, str]]]:
+        """Bytes and (last use, digest, author) of all that is offered or sent by whom C{matches} is true."""
+        size, entries = 0, []
+        for digest, note in self._load().items():
+            for author, offer in note.offers.items():
+                if matches(author, offer.owner):
+                    size += note.size
+                    entries.append((note.used, digest, author))
+        for (digest, author), upload in self._uploads.items():
+            if matches(author, upload.owner):
+                size += upload.size
+                entries.append((upload.used, digest, author))
+        return size, sorted(entries)
+
+    def _heldBy(self, owner: str) -> tuple[int, list[tuple[float, str, str]]]:
+        return self._held(lambda _, whose: whose == owner)
+
+    def _makeRoom(self, author: str, owner: str, size: int, new: int) -> None:
+        """Withdraw what is over the bounds once C{size} more bytes are offered, C{new} of which are not here yet."""
+        bounds = self._bounds
+        if size > min(bounds.author, bounds.owner, bounds.total):
+            self._refuse("the quota of one author, of an owner and of all")
+        if new and self._free() - new < bounds.minFree:
+            raise BlobRefused("the hub's disk is full")
+        while True:
+            held, entries = self._held(lambda who, _: who == author)
+            if held + size <= bounds.author and len(entries) < MAX_BLOBS:
+                break
+            self._withdraw(*entries[0][1:])
+        while True:
+            held, entries = self._heldBy(owner)
+            if held + size <= bounds.owner:
+                break
+            self._withdraw(*entries[0][1:])
+        while sum(self._sizes()) + new > bounds.total:
+            owners = {offer.owner for note in self._load().values() for offer in note.offers.values()}
+            owners |= {upload.owner for upload in self._uploads.values()}
+            most = max(owners, key=lambda each: self._heldBy(each)[0])
+            held, entries = self._heldBy(most)
+            own = self._heldBy(owner)[0]
+            if most != owner and held <= own + size:
+                self._refuse("what the hub keeps in all")
+            self._withdraw(*entries[0][1:])
+
+    def _sizes(self) -> list[int]:
+        return [note.size for note in self._load().values()] + [upload.size for upload in self._uploads.values()]
+
+    def _withdraw(self, digest: str, author: str) -> None:
+        if (digest, author) in self._uploads:
+            self._drop(digest, author)
+            return
+        note = self._load()[digest]
+        del note.offers[author]
+        if note.offers:
+            self._store.annotate(digest, msgspec.json.encode(note))
+        else:
+            del self._load()[digest]
+            self._store.remove(digest)
+
+    def _refuse(self, bound: str) -> NoReturn:
+        raise BlobRefused(f"it is over {bound} (--blob-quota)")

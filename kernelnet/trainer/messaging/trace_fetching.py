@@ -1,0 +1,172 @@
+"""Traces that claims are about and that are not here, fetched from peers within bounds."""
+
+from __future__ import annotations
+
+import contextlib
+import lzma
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from twisted.logger import Logger
+
+from kernelnet.artifacts import Component
+from kernelnet.interfaces import IWorkbench
+from kernelnet.payloads import PayloadOffer
+from kernelnet.plugins import find
+from kernelnet.trainer.messaging.payload_exchange import PayloadExchange, PayloadFailed
+from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
+from kernelnet.untrusted import plain
+from kernelnet.workbench.errors import WorkbenchError
+
+__all__ = ["TraceFetching", "TraceReader", "shareTraces"]
+
+_log = Logger()
+
+MAX_TRIED = 1024
+"""Traces of which it is remembered that nobody had them in this run."""
+DECODER_MEMORY = 128 << 20
+"""Bytes that decompressing a stranger's file may take."""
+
+
+def _traceDigests(path: Path, workbenches: Iterable[str]) -> list[str]:
+    """Worker thread.  Digests of the traces that C{workbenches} read from a file, without those that read none."""
+    found: dict[str, None] = {}
+    for name in workbenches:
+        with contextlib.suppress(WorkbenchError):
+            found[find(IWorkbench, name, "workbench").scenario(path, {}).traceDigest] = None
+    return list(found)
+
+
+async def shareTraces(
+    paths: Iterable[Path],
+    workbenches: Sequence[str],
+    exchange: PayloadExchange,
+    inThread: Callable[[Callable[[], list[str]]], Awaitable[list[str]]],
+) -> None:
+    """Offer the files that may leave this machine, each as the traces that C{workbenches} read of it."""
+    for path in paths:
+        digests = await inThread(lambda path=path: _traceDigests(path, workbenches))  # type: ignore[misc]
+        if not digests:
+            _log.error("can't share {name}: no workbench here reads it as a trace", name=path.name)
+        for digest in digests:
+            try:
+                sent = await exchange.share(path, digest)
+                _log.info("Shared the trace {name}: {sent} bytes sent", name=path.name, sent=sent)
+            except (PayloadFailed, OSError) as error:
+                _log.error("can't share the trace {name}: {why}", name=path.name, why=plain(str(error), 300))
+
+
+class TraceReader(Protocol):
+    """Reader of traces that came from elsewhere."""
+
+    def addTrace(self, workbench: str, traceDigest: str, path: Path) -> bool:
+        """Worker thread.  Measure claims on C{path}, too.  @return: whether it is read, and has that digest."""
+
+
+class TraceFetching:
+    """
+    @param folder: for what was fetched; C{budget}: bytes that it may have: what was fetched first goes first.
+    @param owners: from whose AIs only; empty: from anybody's.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        budget: int,
+        owners: tuple[str, ...],
+        reader: TraceReader,
+        exchange: PayloadExchange,
+        knowledge: KnowledgeBase,
+        inThread: Callable[[Callable[[], object]], Awaitable[object]],
+    ) -> None:
+        self._folder = folder
+        self._budget = budget
+        self._owners = owners
+        self._reader = reader
+        self._exchange = exchange
+        self._knowledge = knowledge
+        self._inThread = inThread
+        self._tried: dict[str, None] = {}
+
+    async def fetch(self, source: str, component: Component) -> bool:
+        """
+        Get the trace that a claim of C{source} is about.
+
+        @return: whether it is here now, so that the claim is to be measured again.
+        """
+        claim = component.manifest.report if component.manifest is not None else None
+        if claim is None or claim.parts or claim.trace_digest in self._tried:
+            return False
+        trace = claim.trace_digest
+        for offer in await self._exchange.offers(trace, source):
+            path = self._folder / f"{offer.digest}{offer.suffix}"
+            if not self._mayCome(offer):
+                continue
+            try:
+                if not path.exists():
+                    await self._inThread(lambda size=offer.size, name=path.name: self._makeRoom(size, name))  # type: ignore[misc]
+                    await self._exchange.fetch(offer, path)
+                read = await self._inThread(
+                    lambda path=path: _decodes(path) and self._reader.addTrace(claim.workbench, trace, path)  # type: ignore[misc]
+                )
+            except (PayloadFailed, OSError) as error:
+                self.log.warn("a trace of {ai} did not come: {why}", ai=offer.author, why=plain(str(error), 300))
+                continue
+            if read:
+                self.log.info(
+                    "Fetched the trace {name} of {ai}: {size} bytes",
+                    name=plain(claim.trace, 64),
+                    ai=offer.author,
+                    size=offer.size,
+                )
+                return True
+            path.unlink(missing_ok=True)
+            self.log.warn("{ai} offers what is not the trace {t}", ai=offer.author, t=trace[:12])
+        if len(self._tried) >= MAX_TRIED:
+            del self._tried[next(iter(self._tried))]
+        self._tried[trace] = None
+        return False
+
+    def _mayCome(self, offer: PayloadOffer) -> bool:
+        known = self._knowledge.ais.get(offer.author)
+        wanted = not self._owners or (known is not None and known.owner in self._owners)
+        return wanted and offer.size <= self._budget
+
+    def _makeRoom(self, size: int, name: str) -> None:
+        """Remove what was fetched first, but for what C{name} begins with, until C{size} more bytes fit."""
+        if not self._folder.is_dir():
+            return
+        files = sorted((p for p in self._folder.iterdir() if p.name != f"{name}.part"), key=lambda p: p.stat().st_mtime)
+        held = sum(path.stat().st_size for path in files)
+        for path in files:
+            if held + size <= self._budget:
+                break
+            held -= path.stat().st_size
+            path.unlink()
+
+
+def _decodes(path: Path) -> bool:
+    """Whether reading it takes little memory: an xz file itself says how much, and Python's reader has no bound."""
+    with path.open("rb") as file:
+        if file.read(6) != b"\xfd7zXZ\0":
+            return True
+        file.seek(0)
+        decoder = lzma.LZMADecompressor(lzma.FORMAT_AUTO, memlimit=DECODER_MEMORY)
+        data = b""
+        try:
+            while True:
+                if decoder.eof:
+                    data = decoder.unused_data.lstrip(b"\0") or file.read(1 << 16).lstrip(b"\0")
+                    if not data:
+                        return True
+                    decoder = lzma.LZMADecompressor(lzma.FORMAT_AUTO, memlimit=DECODER_MEMORY)
+                elif decoder.needs_input and not (data := file.read(1 << 16)):
+                    return False
+                decoder.decompress(data, max_length=1 << 20)
+                data = b""
+        except lzma.LZMAError:
+            return False

@@ -1,0 +1,118 @@
+"""Payloads through a hub's connections; `tests.hub.storage.blobs` has what is kept of them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, maybeDeferred
+
+from kernelnet.hub.connection.payload_shelf import PayloadShelf
+from kernelnet.hub.storage.blobs.files import FileBlobs
+from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
+from kernelnet.payloads import PART
+from tests.hub.support import Client, Hub, HubTestCase
+
+T = TypeVar("T")
+
+TRACE = "cd" * 32
+DATA = bytes(range(256)) * 12 * 1024 + b"the end"
+"""Three MB and some bytes."""
+DIGEST = hashlib.sha256(DATA).hexdigest()
+
+
+class PayloadTests(HubTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = Path(self.mktemp())
+        self.waiting: list[Callable[[], object]] = []
+        self.slow = False
+        self.hub.kill()
+        self.join()
+
+    def join(self) -> None:
+        """Give the hub a shelf, and let AI_1 in."""
+        shelf = Shelf(FileBlobs(self.folder), BlobBounds(), lambda: 1e9, lambda: 10**12)
+
+        def run(function: Callable[[], T]) -> Deferred[T]:
+            if not self.slow:
+                return maybeDeferred(function)
+            result: Deferred[T] = Deferred()
+            self.waiting.append(lambda: result.callback(function()))
+            return result
+
+        self.hub = Hub(self.database, payloads=PayloadShelf(shelf, run, lambda aiId: None))
+        self.hubs.append(self.hub)
+        self.client = self.hub.connect("AI_1")
+
+    def ask(self, step: str, client: Client | None = None, **fields: Any) -> dict[str, Any]:
+        client = client or self.client
+        messageId = client.send("payload", {"step": step, **fields})
+        (answer,) = client.payloads("payload")
+        self.assertEqual(answer["reply_to"], messageId)
+        return dict(answer)
+
+    def part(self, number: int) -> dict[str, Any]:
+        data = base64.b64encode(DATA[number * PART : (number + 1) * PART]).decode()
+        return self.ask("part", digest=DIGEST, part=number, data=data)
+
+    def begin(self) -> int:
+        return int(self.ask("begin", digest=DIGEST, size=len(DATA), trace_digest=TRACE).get("have", 0))
+
+    def test_killedThreeTimes(self) -> None:
+        """Some MB through a hub that is killed three times in between: no acked part is sent again, all arrives."""
+        parts = -(-len(DATA) // PART)
+        sent = 0
+        for upTo in (3, 7, 11, parts):
+            self.assertEqual(self.begin(), sent * PART)
+            for number in range(sent, upTo):
+                self.assertEqual(self.part(number)["have"], min(len(DATA), (number + 1) * PART))
+            sent = upTo
+            if upTo < parts:
+                self.hub.kill()
+                self.join()
+        self.assertTrue(self.ask("end", digest=DIGEST)["whole"])
+        reader = self.hub.connect("AI_2")
+        (offer,) = self.ask("find", reader, trace_digest=TRACE)["offers"]
+        self.assertEqual(offer, {"digest": DIGEST, "size": len(DATA), "author": "AI_1", "suffix": ""})
+        got = [self.ask("get", reader, digest=DIGEST, part=number)["data"] for number in range(parts)]
+        self.assertEqual(b"".join(map(base64.b64decode, got)), DATA)
+
+    def test_oneAtATime(self) -> None:
+        """While the disk works for a client it is not read; what it had said already is refused, not queued."""
+        self.slow = True
+        self.client.raw(
+            b"".join(
+                b'{"message_id":"m%d","sender_id":"AI_1","message_type":"payload","timestamp":"2026-11-22T15:00:00Z",'
+                b'"payload":{"step":"get","digest":"%s","part":0}}\n' % (n, DIGEST.encode())
+                for n in range(3)
+            )
+        )
+        self.assertEqual(len(self.waiting), 1)
+        self.assertEqual(self.client.errors(), ["busy", "busy"])
+        self.assertEqual(self.client.transport.producerState, "paused")
+
+    def test_refusals(self) -> None:
+        """What can't be done is answered with the reason, and the connection goes on."""
+        for fields, words in (
+            ({"step": "get", "digest": DIGEST}, "no such blob"),
+            ({"step": "end", "digest": DIGEST}, "begin must come first"),
+            ({"step": "begin", "digest": DIGEST, "size": 9}, "trace_digest"),
+            ({"step": "find"}, "trace_digest"),
+            ({"step": "part", "digest": DIGEST, "data": "!"}, "base64"),
+            ({"step": "begin", "digest": DIGEST, "size": 10**12, "trace_digest": TRACE}, "bytes"),
+        ):
+            answer = self.ask(**fields)
+            self.assertEqual(answer["step"], "refused")
+            self.assertIn(words, answer["reason"])
+        self.client.send("payload", {"step": "get", "digest": "../../etc/passwd"})
+        self.assertEqual(self.client.errors(), ["invalid_message"])
+
+    def test_versionOne(self) -> None:
+        """Version 1 has none."""
+        old = self.hub.connect("AI_9", version=1)
+        old.send("payload", {"step": "find", "trace_digest": TRACE})
+        self.assertEqual(old.errors(), ["unsupported"])

@@ -1,0 +1,147 @@
+"""What is taken of blobs, and what goes."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet.hub.storage.blobs.memory import MemoryBlobs
+from kernelnet.hub.storage.blobs.shelf import MAX_BLOBS, MAX_FOUND, MAX_OFFERS, BlobBounds, BlobRefused, Shelf
+from kernelnet.payloads import PART
+
+TRACE = "cd" * 32
+
+
+class ShelfTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.now = 1_000_000.0
+        self.disk = 10**12
+        self.store = MemoryBlobs(lambda: self.now)
+        self.shelf = self.make()
+
+    def make(self, **bounds: Any) -> Shelf:
+        return Shelf(self.store, BlobBounds(**bounds), lambda: self.now, lambda: self.disk)
+
+    def put(self, data: bytes, author: str = "AI_1", owner: str | None = None, trace: str = TRACE) -> str:
+        self.now += 1
+        digest = hashlib.sha256(data).hexdigest()
+        have = self.shelf.begin(digest, author, owner, len(data), trace)
+        for number in range(have // PART, -(-len(data) // PART) if have < len(data) else 0):
+            self.shelf.write(digest, author, number, data[number * PART : (number + 1) * PART])
+        self.assertEqual(self.shelf.end(digest, author), len(data))
+        return digest
+
+    def refused(self, words: str, function: Any, *arguments: Any) -> None:
+        self.assertIn(words, str(self.assertRaises(BlobRefused, function, *arguments)))
+
+    def here(self) -> set[str]:
+        return set(self.store.notes())
+
+    def test_parts(self) -> None:
+        """What was sent is read in parts, and found by its trace; that of a wanted author first."""
+        data = bytes(PART) + b"the rest"
+        digest = self.put(data)
+        self.assertEqual(self.shelf.read(digest, 0), (len(data), bytes(PART)))
+        self.assertEqual(self.shelf.read(digest, 1), (len(data), b"the rest"))
+        self.refused("2 parts", self.shelf.read, digest, 2)
+        other = self.put(b"other", "AI_2")
+        self.assertEqual([each.digest for each in self.shelf.find(TRACE, "AI_1")], [digest, other])
+        self.assertEqual([each.digest for each in self.shelf.find(TRACE, "")], [other, digest])
+        self.assertEqual(self.shelf.find("ef" * 32, ""), [])
+
+    def test_resumed(self) -> None:
+        """Another hub on the same store says how much is there, in whole parts, and takes the rest."""
+        data = bytes(2 * PART) + b"x"
+        digest = hashlib.sha256(data).hexdigest()
+        self.shelf.begin(digest, "AI_1", None, len(data), TRACE)
+        self.shelf.write(digest, "AI_1", 0, data[:PART])
+        self.store.write(digest, "AI_1", PART, b"cut in the middle")
+        self.shelf = self.make()
+        self.refused("begin", self.shelf.write, digest, "AI_1", 1, data[PART : 2 * PART])
+        self.assertEqual(self.shelf.begin(digest, "AI_1", None, len(data), TRACE), PART)
+        self.assertEqual(self.put(data), digest)
+        self.shelf = self.make()
+        self.assertEqual(self.shelf.begin(digest, "AI_2", None, len(data), TRACE), len(data))
+
+    def test_wrongParts(self) -> None:
+        """A part that is not the next is refused, one that is here is not written again; nor is less than all kept."""
+        digest = "ab" * 32
+        self.shelf.begin(digest, "AI_1", None, 2 * PART, TRACE)
+        self.refused("part 0 comes next", self.shelf.write, digest, "AI_1", 1, bytes(PART))
+        self.refused("part 0 comes next", self.shelf.write, digest, "AI_1", 0, b"short")
+        self.shelf.write(digest, "AI_1", 0, bytes(PART))
+        self.assertEqual(self.shelf.write(digest, "AI_1", 0, bytes(PART)), PART)
+        self.refused("only", self.shelf.end, digest, "AI_1")
+        self.refused("part 1 comes next", self.shelf.write, digest, "AI_1", 1, bytes(PART + 1))
+        self.shelf.write(digest, "AI_1", 1, bytes(PART))
+        self.refused("another digest", self.shelf.end, digest, "AI_1")
+        self.assertEqual(self.shelf.count(), (0, 0))
+
+    def test_one(self) -> None:
+        """Bytes of one are bounded."""
+        self.shelf = self.make(one=10)
+        self.put(bytes(10))
+        self.refused("1 to 10 bytes", self.put, bytes(11))
+
+    def test_author(self) -> None:
+        """An author over its quota loses what was used least recently, and nobody else does."""
+        self.shelf = self.make(author=100)
+        other = self.put(b"a" * 90, "AI_2")
+        first, second = self.put(b"b" * 50), self.put(b"c" * 50)
+        self.now += 4000
+        self.shelf.read(first, 0)
+        third = self.put(b"d" * 50)
+        self.assertEqual(self.here(), {other, first, third})
+        self.assertNotIn(second, self.here())
+
+    def test_owner(self) -> None:
+        """The same of all AIs of an owner; blobs that are not whole count as what they are to be."""
+        self.shelf = self.make(owner=100)
+        first = self.put(b"b" * 50, "AI_1", "bob")
+        self.now += 1
+        self.shelf.begin("ab" * 32, "AI_2", "bob", 50, TRACE)
+        self.assertEqual(self.here(), {first})
+        self.now += 1
+        self.shelf.begin("ac" * 32, "AI_3", "bob", 50, TRACE)
+        self.assertEqual(self.here(), set())
+
+    def test_all(self) -> None:
+        """When all is full, who has most gives way; who would have most itself is refused."""
+        self.shelf = self.make(total=100)
+        first, second = self.put(b"a" * 40, "AI_1", "bob"), self.put(b"b" * 40, "AI_2", "bob")
+        third = self.put(b"c" * 30, "AI_3")
+        self.assertEqual(self.here(), {second, third})
+        self.refused("in all", self.put, b"d" * 60, "AI_4")
+        self.assertEqual(self.here(), {second, third})
+        self.assertNotIn(first, self.here())
+
+    def test_counts(self) -> None:
+        """Blobs of an author, offers of a blob, and what is found are bounded in number."""
+        for number in range(MAX_BLOBS + 1):
+            self.put(b"%d" % number)
+        self.assertEqual(len(self.here()), MAX_BLOBS)
+        self.assertEqual(len(self.shelf.find(TRACE, "")), MAX_FOUND)
+        for number in range(MAX_OFFERS):
+            self.put(b"the same", f"AI_{number + 10}")
+        self.refused("offer it already", self.put, b"the same", "AI_9")
+
+    def test_disk(self) -> None:
+        """What the disk has no room for is not begun."""
+        self.shelf, self.disk = self.make(minFree=50), 100
+        self.refused("disk is full", self.put, bytes(51))
+        self.put(bytes(50))
+
+    def test_unused(self) -> None:
+        """What nobody has used for long goes; a read is a use, also for the next hub."""
+        first, second = self.put(b"first"), self.put(b"second")
+        self.shelf.begin("ab" * 32, "AI_1", None, 50, TRACE)
+        self.now += 20 * 86400
+        self.shelf.read(second, 0)
+        self.now += 20 * 86400
+        self.shelf = self.make()
+        self.assertEqual(self.shelf.sweep(), 1)
+        self.assertEqual(self.here(), {second})
+        self.assertNotIn(first, self.here())
+        self.assertEqual(self.store.parts(), {})

@@ -1,0 +1,189 @@
+"""A trainer's blobs on their way, to and from a shelf of a hub that loses connections."""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet.artifacts import Component
+from kernelnet.hub.connection.payload_shelf import PayloadShelf, RunInThread
+from kernelnet.hub.storage.blobs.memory import MemoryBlobs
+from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
+from kernelnet.payloads import PART, PayloadOffer, PayloadRequest
+from kernelnet.trainer.messaging import trace_fetching
+from kernelnet.trainer.messaging.payload_exchange import ANSWER_WITHIN, PayloadExchange, PayloadFailed
+from kernelnet.trainer.messaging.trace_fetching import TraceFetching
+from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
+
+TRACE = "cd" * 32
+DATA = bytes(3 * PART) + b"the end"
+
+
+class ExchangeTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir()
+        self.file = self.folder / "secret project.ftrace.xz"
+        self.file.write_bytes(DATA)
+        shelf = Shelf(MemoryBlobs(self.clock.seconds), BlobBounds(), self.clock.seconds, lambda: 10**12)
+        self.hub = PayloadShelf(shelf, cast(RunInThread, maybeDeferred), lambda aiId: None)
+        self.asked: list[PayloadRequest] = []
+        self.waiting: list[Any] = []
+
+    def exchange(self, aiId: str = "AI_1") -> PayloadExchange:
+        exchange = PayloadExchange(self.clock, maybeDeferred)
+        exchange.connected(self.say(exchange, aiId))
+        return exchange
+
+    def say(self, exchange: PayloadExchange, aiId: str = "AI_1") -> Any:
+        def say(request: PayloadRequest) -> None:
+            self.asked.append(request)
+            answer = self.successResultOf(self.hub.answer(request, "m1", aiId))
+            self.waiting.append(lambda: exchange.answered(answer))
+
+        return say
+
+    def run_(self, steps: int | None = None) -> None:
+        """Let the hub's answers arrive."""
+        while self.waiting and steps != 0:
+            self.waiting.pop(0)()
+            steps = None if steps is None else steps - 1
+
+    def shared(self) -> PayloadOffer:
+        done = Deferred.fromCoroutine(self.exchange().share(self.file, TRACE))
+        self.run_()
+        self.assertEqual(self.successResultOf(done), len(DATA))
+        digest = hashlib.sha256(self.file.read_bytes()).hexdigest()
+        return PayloadOffer(digest, len(DATA), "AI_1", ".ftrace.xz")
+
+
+class PayloadExchangeTests(ExchangeTestCase):
+    def test_resumed(self) -> None:
+        """After a lost connection no acked part is sent again; a silent hub is as good as lost."""
+        exchange = self.exchange()
+        done = Deferred.fromCoroutine(exchange.share(self.file, TRACE))
+        self.run_(3)
+        exchange.lost()
+        self.waiting.clear()
+        exchange.connected(self.say(exchange))
+        self.waiting.clear()
+        self.clock.advance(ANSWER_WITHIN)
+        exchange.connected(self.say(exchange))
+        self.run_()
+        self.assertEqual(self.successResultOf(done), 3 * PART + len(b"the end") - PART)
+        steps = [request.part for request in self.asked if request.step == "part"]
+        self.assertEqual(steps, [0, 1, 2, 3])
+
+    def test_name(self) -> None:
+        """Of a file's name nothing leaves but its suffixes."""
+        offer = self.shared()
+        exchange = self.exchange("AI_2")
+        found = Deferred.fromCoroutine(exchange.offers(TRACE, "AI_1"))
+        self.run_()
+        self.assertEqual(self.successResultOf(found), [offer])
+        self.assertNotIn("secret", repr(self.asked))
+
+    def test_fetched(self) -> None:
+        """What is fetched is the same bytes, gone on with where an earlier try ended."""
+        offer, path = self.shared(), self.folder / "fetched" / "x"
+        exchange = self.exchange("AI_2")
+        done = Deferred.fromCoroutine(exchange.fetch(offer, path))
+        self.run_(2)
+        exchange.lost()
+        self.failureResultOf(done, PayloadFailed)
+        self.waiting.clear()
+        self.asked.clear()
+        exchange.connected(self.say(exchange, "AI_2"))
+        done = Deferred.fromCoroutine(exchange.fetch(offer, path))
+        self.run_()
+        self.successResultOf(done)
+        self.assertEqual(path.read_bytes(), DATA)
+        self.assertEqual([request.part for request in self.asked], [2, 3])
+
+    def test_otherBytes(self) -> None:
+        """A hub that gives other bytes than the digest's is found out, and nothing is left of them."""
+        offer, path = self.shared(), self.folder / "fetched" / "x"
+        path.parent.mkdir()
+        path.with_name("x.part").write_bytes(b"!" * PART)
+        done = Deferred.fromCoroutine(self.exchange("AI_2").fetch(offer, path))
+        self.run_()
+        self.assertIn("digest", str(self.failureResultOf(done, PayloadFailed).value))
+        self.assertEqual(list(path.parent.iterdir()), [])
+
+
+class TraceFetchingTests(ExchangeTestCase):
+    owner: str | None = "bob"
+    isTrace = True
+
+    def fetch(self, budget: int = 10**9, owners: tuple[str, ...] = ()) -> bool:
+        ais = {"AI_1": SimpleNamespace(owner=self.owner)}
+        fetching = TraceFetching(
+            folder=self.folder / "fetched",
+            budget=budget,
+            owners=owners,
+            reader=self,
+            exchange=self.exchange("AI_2"),
+            knowledge=cast(KnowledgeBase, SimpleNamespace(ais=ais)),
+            inThread=maybeDeferred,
+        )
+        report = SimpleNamespace(parts=[], trace_digest=TRACE, trace="t", workbench="w")
+        component = SimpleNamespace(manifest=SimpleNamespace(report=report))
+        done = Deferred.fromCoroutine(fetching.fetch("AI_1", cast(Component, component)))
+        self.run_()
+        return self.successResultOf(done)
+
+    def addTrace(self, workbench: str, traceDigest: str, path: Path) -> bool:
+        self.assertEqual((workbench, traceDigest, path.read_bytes()), ("w", TRACE, DATA))
+        self.assertTrue(path.name.endswith(".ftrace.xz"))
+        return self.isTrace
+
+    def test_fetched(self) -> None:
+        """The trace of a claim comes; a second claim on it needs no part."""
+        self.shared()
+        self.assertTrue(self.fetch())
+        self.asked.clear()
+        self.assertTrue(self.fetch())
+        self.assertEqual([request.step for request in self.asked], ["find"])
+
+    def test_nobody(self) -> None:
+        """A trace that nobody offers does not come."""
+        self.assertFalse(self.fetch())
+
+    def test_otherTrace(self) -> None:
+        """A file that is not the trace that it was said to be is removed."""
+        self.shared()
+        self.isTrace = False
+        self.assertFalse(self.fetch())
+        self.assertEqual(list((self.folder / "fetched").iterdir()), [])
+
+    def test_bounds(self) -> None:
+        """What is over the budget, or another owner's, is not asked for; what was fetched first makes room."""
+        self.shared()
+        self.assertFalse(self.fetch(budget=len(DATA) - 1))
+        self.assertFalse(self.fetch(owners=("carol",)))
+        self.assertNotIn("get", [request.step for request in self.asked])
+        (self.folder / "fetched").mkdir()
+        (self.folder / "fetched" / "older").write_bytes(b"!" * 10)
+        self.assertTrue(self.fetch(budget=len(DATA) + 9, owners=("bob",)))
+        self.assertEqual(len(list((self.folder / "fetched").iterdir())), 1)
+
+    def test_decoderMemory(self) -> None:
+        """A file whose decompression would take more memory than the bound, also of its second stream, is not read."""
+        path = self.folder / "t.xz"
+        small, large = lzma.compress(bytes(1000), preset=0), lzma.compress(bytes(1000), preset=6)
+        path.write_bytes(small + b"\0" * 4 + small)
+        self.assertTrue(trace_fetching._decodes(path))
+        self.patch(trace_fetching, "DECODER_MEMORY", 4 << 20)
+        self.assertTrue(trace_fetching._decodes(path))
+        path.write_bytes(small + large)
+        self.assertFalse(trace_fetching._decodes(path))
+        path.write_bytes(small[:-9])
+        self.assertFalse(trace_fetching._decodes(path))
