@@ -84,6 +84,7 @@ class Options(ServiceOptions):
         super().__init__()
         self["capabilities"] = []
         self["traces"] = []
+        self["private-traces"] = []
         self["workbenches"] = []
         self["hubs"] = []
 
@@ -102,6 +103,10 @@ class Options(ServiceOptions):
     def opt_trace(self, path: str) -> None:
         """a trace to learn from [those that ship]; may be repeated"""
         self["traces"].append(Path(path))
+
+    def opt_private_trace(self, path: str) -> None:
+        """a trace of which nothing is told but levels of peers' components, under a random name; may be repeated"""
+        self["private-traces"].append(Path(path))
 
     def postOptions(self) -> None:
         missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
@@ -131,6 +136,11 @@ class Options(ServiceOptions):
         for trace in self["traces"]:
             if not trace.is_file():
                 raise ValueError(f"no trace {trace}: --trace takes a file")
+        for trace in self["private-traces"]:
+            if not trace.is_file():
+                raise ValueError(f"no trace {trace}: --private-trace takes a file")
+            if any(trace.samefile(one) for one in self["traces"]):
+                raise ValueError(f"{trace} is given by --trace and by --private-trace: give it by the latter alone")
         if self["client-key"] is not None and self["client-cert"] is None:
             raise ValueError("--client-key is the key of --client-cert, which is missing")
         for name in ("token-file", "ca", "client-cert", "client-key"):
@@ -145,6 +155,8 @@ class Options(ServiceOptions):
         folder = self["directory"].trainer(self["id"])
         who = f"a trainer {self['id']}"
         self["models"] = self._models(folder)
+        if self["private-traces"] and (self["models"] is not None or self["generator"] == "llm"):
+            raise ValueError("--private-trace doesn't go with language models, whose servers would be told of it")
         refuseSecond(NAME, who, self["directory"], f"trainers/{self['id']}/lock", folder / "trainer.pid")
         placeFiles(self, folder, "trainer")
         log_format.chooseFormat(NAME, self)
@@ -214,6 +226,12 @@ def makeService(options: Any, local: ILocalTrainer | None = None) -> IService:
     if options["models"] is not None:
         generator = withModels(options["generator"], options["models"])
     if local is None:
+        # Makers of third parties may be older than these.
+        later: dict[str, Any] = {}
+        if options["jobs"] is not None:
+            later["jobs"] = int(options["jobs"])
+        if options["private-traces"]:
+            later["private"] = options["private-traces"]
         local = find(ILocalTrainerMaker, options["local-trainer"], "local trainer").make(
             options["specialization"],
             options["traces"],
@@ -221,8 +239,7 @@ def makeService(options: Any, local: ILocalTrainer | None = None) -> IService:
             int(options["seed"]) if options["seed"] is not None else None,
             options["id"],
             workbenches=options["workbenches"],
-            # Makers of third parties may be older than this.
-            **({"jobs": int(options["jobs"])} if options["jobs"] is not None else {}),
+            **later,
         )
     config = TrainerConfig(
         aiId=options["id"],
