@@ -29,21 +29,23 @@ from kernelnet.asyncio_bridge import inReactor
 from kernelnet.interfaces import (
     IComponentGenerator,
     IKnowingGenerator,
-    ILocalTrainer,
     ILocalTrainerMaker,
     IPaidGenerator,
     IScenario,
+    ISiteTrainer,
     IWorkbench,
 )
 from kernelnet.learning.demo import demo
 from kernelnet.learning.family_trials import FamilyTrials
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.known_settings import choose, fewOf
+from kernelnet.learning.own_traces import OwnTraces
 from kernelnet.learning.search_account import SearchAccounts, TaskAccount
 from kernelnet.learning.search_run import SearchMemories, SearchRun
 from kernelnet.learning.task_selection import TaskSelection
 from kernelnet.learning.tasks import benchesFor, bestKnown, described
 from kernelnet.learning.verification import Verifier
+from kernelnet.observations import OwnTrace, Trial
 from kernelnet.plugins import available, find
 from kernelnet.workbench.engine import cores
 from kernelnet.workbench.errors import WorkbenchError
@@ -56,7 +58,7 @@ DEFAULT_GENERATOR = "search"
 T = TypeVar("T")
 
 
-@implementer(ILocalTrainer)
+@implementer(ISiteTrainer)
 class IntegratedKernelTrainer:
     """
     Learns patterns from traces, has a generator write components for them, guards and measures what comes of it.
@@ -68,6 +70,8 @@ class IntegratedKernelTrainer:
     @param author: goes into component ids.
     @param workbenches: names of those to train on; empty: those of the specialization.
     @param jobs: number of modules that a search measures at once; C{None}: one for each core.
+    @param private: paths of traces of which nothing is told, for the first workbench as well.
+    @raise ValueError: C{generator} asks language models, and would tell them of private traces.
     """
 
     log = Logger()
@@ -82,6 +86,7 @@ class IntegratedKernelTrainer:
         *,
         workbenches: Sequence[str] = (),
         jobs: int | None = None,
+        private: Sequence[str | Path] = (),
     ) -> None:
         self.specialization = specialization
         self.author = author
@@ -89,11 +94,21 @@ class IntegratedKernelTrainer:
         self._random = random.Random(seed)
         self._jobs = jobs or cores()
         self._installed = {bench.name: bench for bench in available(IWorkbench)}
-        benches = benchesFor(specialization, bool(traces), workbenches)
+        benches = benchesFor(specialization, bool(traces or private), workbenches)
+        if private and IPaidGenerator.providedBy(self._generator):
+            raise ValueError(
+                "a private trace and a generator that asks language models don't go together: these would be told of it"
+            )
         self._selection = TaskSelection(benches, self._installed, [Path(t) for t in traces], self._generator)
         self._memories = SearchMemories(self._random)
         self._fetched: dict[str, list[Path]] = {}
         self._verifier = Verifier(self._installed, self._tracesOf, self._selection.isOwn)
+        self._own = OwnTraces(Path(t) for t in (*traces, *private))
+        # Apart from all of the above, which others are told of.
+        hidden = [Path(t) for t in private]
+        self._private = TaskSelection(benches[:1], self._installed, hidden, self._generator) if hidden else None
+        self._privateMemories = SearchMemories(self._random)
+        self._privateRun: SearchRun | None = None
         self._pool: ThreadPool | None = None
         self._stopping = False
         self._run: SearchRun | None = None
@@ -121,10 +136,16 @@ class IntegratedKernelTrainer:
             # A generator that never looks at its time must not keep the process from ending.
             self._pool.threadFactory = functools.partial(threading.Thread, daemon=True)  # type: ignore[assignment]
             self._pool.start()
-        await self._inThread(self._selection.open)
+        await self._inThread(self._open)
 
     def start(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._start())
+
+    def _open(self) -> None:
+        self._selection.open()
+        self._own.open(self._selection.benches[0])
+        if self._private is not None:
+            self._private.open()
 
     def learn(self) -> Deferred[list[Pattern]]:
         return self._inThread(self._selection.patterns)
@@ -134,6 +155,19 @@ class IntegratedKernelTrainer:
 
     def remeasure(self, component: Component) -> Deferred[PerformanceReport]:
         return self._inThread(self._remeasure, component)
+
+    @property
+    def hasPrivate(self) -> bool:
+        return self._private is not None
+
+    def ownTraces(self) -> list[OwnTrace]:
+        return [*self._own.every]
+
+    def tryOn(self, own: OwnTrace, component: Component) -> Deferred[Trial | None]:
+        return self._inThread(self._own.tryOn, own, component)
+
+    def buildPrivately(self, goal: Goal) -> Deferred[Component | None]:
+        return self._inThread(self._buildPrivately, goal, self._random.getrandbits(31))
 
     def tasks(self) -> list[TaskDescription]:
         return list(self._selection.every)
@@ -167,8 +201,9 @@ class IntegratedKernelTrainer:
 
     def stop(self) -> Deferred[None]:
         self._stopping = True
-        if self._run is not None:
-            self._run.cancel()
+        for run in (self._run, self._privateRun):
+            if run is not None:
+                run.cancel()
         pool, self._pool = self._pool, None
         done: Deferred[None] = Deferred()
         if pool is None:
@@ -272,6 +307,32 @@ class IntegratedKernelTrainer:
         # To guard a generalist takes as long as to guard one of each of its traces.
         return next((one for one in fruitless if not isinstance(one, Suite)), (fruitless or [scenario])[0]), None
 
+    def _buildPrivately(self, goal: Goal, seed: int) -> Component | None:
+        """On a private trace: it leaves nothing in what others are told of, nor in what is built for them."""
+        if self._private is None:
+            return None
+        goal = replace(goal, feature="", requirements={}, avoid=[], place=0, among=1)
+        scenario = self._private.choose(goal)
+        memory = self._privateMemories.of(scenario, goal)
+        known = self._knownFirst(scenario, goal, memory) if memory is not None else None
+        if known is not None:
+            return self._named(known)
+        run = self._privateRun = SearchRun(
+            scenario,
+            self._generator,
+            replace(goal, carriers=self._families.worthTrying(goal.carriers)),
+            seed=seed,
+            jobs=self._jobs,
+            memory=memory,
+            installed=self._installed,
+        )
+        if self._stopping:
+            run.cancel()
+        component, _ = run.build()
+        if not self._stopping:
+            self._private.ended(scenario, component is not None)
+        return self._named(component) if component is not None else None
+
     def _knownFirst(self, scenario: IScenario, goal: Goal, memory: dict[str, Any]) -> Component | None:
         """Component of what is known, on a task that is new here, and of what peers shared since; C{None}: none is."""
         tried: set[bytes] | None = memory.get("known")
@@ -364,7 +425,8 @@ class IntegratedKernelTrainerMaker:
         *,
         workbenches: Sequence[str] = (),
         jobs: int | None = None,
+        private: Sequence[Path] = (),
     ) -> IntegratedKernelTrainer:
         return IntegratedKernelTrainer(
-            specialization, traces, generator, seed, author, workbenches=workbenches, jobs=jobs
+            specialization, traces, generator, seed, author, workbenches=workbenches, jobs=jobs, private=private
         )

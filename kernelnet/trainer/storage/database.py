@@ -20,7 +20,7 @@ from twisted.logger import Logger
 
 __all__ = ["Changes", "Store", "StoreError"]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -38,6 +38,13 @@ CREATE TABLE sessions (session_id TEXT PRIMARY KEY, body TEXT NOT NULL);
 JOBS = """
 -- work that a message asked for, and whom it is for; deleted together with saying its result
 CREATE TABLE jobs (key TEXT PRIMARY KEY, kind TEXT NOT NULL, source TEXT NOT NULL, body TEXT NOT NULL);
+"""
+
+SITES = """
+-- which components were tried on which of the user's traces: by voice of the author, whether it was told or not
+CREATE TABLE tried (trace TEXT, digest TEXT, voice TEXT NOT NULL, PRIMARY KEY (trace, digest)) WITHOUT ROWID;
+-- what was found on private traces: none of it is ever said; the level is on held-out, for people
+CREATE TABLE private_components (digest TEXT PRIMARY KEY, task TEXT NOT NULL, level REAL NOT NULL, body TEXT NOT NULL);
 """
 
 UPGRADES = {
@@ -58,6 +65,7 @@ INSERT INTO jobs
     ),
     # Components were ranked by their scores, which are measured on different variants of a trace now.
     2: ("ALTER TABLE components ADD COLUMN level REAL;",),
+    3: (SITES,),
 }
 """By version the statements that make the next one of it."""
 
@@ -109,7 +117,7 @@ class Store:
         """
         try:
             _prepare(self.path)
-        except sqlite3.Error as e:
+        except (sqlite3.Error, OSError) as e:
             raise StoreError(
                 f"can't use the trainer's database {self.path}: {e}; move it away to start afresh"
             ) from None
@@ -179,12 +187,15 @@ def _configure(connection: sqlite3.Connection) -> None:
 
 
 def _prepare(path: Path) -> None:
+    # What stands in it is for this user alone, such as the secret of which names of traces come.
+    path.touch(mode=0o600)
+    path.chmod(0o600)
     connection = sqlite3.connect(path)
     try:
         _configure(connection)
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            connection.executescript(f"BEGIN; {SCHEMA} {JOBS} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+            connection.executescript(f"BEGIN; {SCHEMA} {JOBS} {SITES} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
         elif not 0 < version <= SCHEMA_VERSION:
             raise StoreError(
                 f"{path} has schema version {version}, this kernelnet knows {SCHEMA_VERSION}: install a newer kernelnet"
