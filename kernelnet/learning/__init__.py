@@ -17,7 +17,8 @@ The learning half of a trainer, without any network: traces in; patterns, compon
     C{hindsight}: the hand-made policies that all is compared with; C{intervals}: how sure a level is;
     C{recommendation}: what to use, and why; C{practice}: a policy on the same variants again and again, and two of
     them in pairs; C{ladder}: how often held-out may be looked at
-  - C{own_traces}: the user's traces, which confirmed components are tried on
+  - C{own_traces}: the user's traces, which confirmed components are tried on; C{fetched_traces}: those
+    that came from elsewhere
   - C{known_settings}: what ships and what others shared, tried before any search
   - C{verification}: whether a claim is true
 

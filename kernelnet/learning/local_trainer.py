@@ -37,6 +37,7 @@ from kernelnet.interfaces import (
 )
 from kernelnet.learning.demo import demo
 from kernelnet.learning.family_trials import FamilyTrials
+from kernelnet.learning.fetched_traces import FetchedTraces
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.known_settings import choose, fewOf
 from kernelnet.learning.own_traces import OwnTraces
@@ -48,7 +49,6 @@ from kernelnet.learning.verification import Verifier
 from kernelnet.observations import OwnTrace, Trial
 from kernelnet.plugins import available, find
 from kernelnet.workbench.engine import cores
-from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.suite import Suite
 
 __all__ = ["DEFAULT_GENERATOR", "IntegratedKernelTrainer", "IntegratedKernelTrainerMaker"]
@@ -101,7 +101,7 @@ class IntegratedKernelTrainer:
             )
         self._selection = TaskSelection(benches, self._installed, [Path(t) for t in traces], self._generator)
         self._memories = SearchMemories(self._random)
-        self._fetched: dict[str, list[Path]] = {}
+        self._fetched = FetchedTraces(self._installed)
         self._verifier = Verifier(self._installed, self._tracesOf, self._selection.isOwn)
         self._own = OwnTraces(Path(t) for t in (*traces, *private))
         # Apart from all of the above, which others are told of.
@@ -357,27 +357,10 @@ class IntegratedKernelTrainer:
         return component
 
     def _tracesOf(self, bench: IWorkbench) -> list[Path]:
-        fetched = [path for path in self._fetched.get(bench.name, ()) if path.exists()]
-        return [*self._selection.tracesOf(bench), *fetched]
+        return [*self._selection.tracesOf(bench), *self._fetched.of(bench)]
 
     def addTrace(self, workbench: str, traceDigest: str, path: Path) -> bool:
-        """
-        Worker thread.  Measure claims on a trace that came from elsewhere, too; nothing else is done with it.
-
-        @return: whether C{workbench} is here and reads from the file the trace of that digest.
-        """
-        bench = self._installed.get(workbench)
-        if bench is None:
-            return False
-        try:
-            if bench.scenario(path, {}).traceDigest != traceDigest:
-                return False
-        except WorkbenchError:
-            return False
-        paths = self._fetched.setdefault(workbench, [])
-        if path not in paths:
-            paths.append(path)
-        return True
+        return self._fetched.add(workbench, traceDigest, path)
 
     def _remeasure(self, component: Component) -> PerformanceReport:
         # Who verifies tells peers of the hand-made policies; to measure these takes longer than the claim.

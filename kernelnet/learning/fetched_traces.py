@@ -1,0 +1,42 @@
+"""Traces that came from elsewhere: claims are measured on them, and nothing else is done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from kernelnet.interfaces import IWorkbench
+from kernelnet.workbench.errors import WorkbenchError
+
+__all__ = ["FetchedTraces"]
+
+
+class FetchedTraces:
+    """Files by workbench."""
+
+    def __init__(self, installed: Mapping[str, IWorkbench]) -> None:
+        self._installed = installed
+        self._paths: dict[str, list[Path]] = {}
+
+    def of(self, bench: IWorkbench) -> list[Path]:
+        """Those that are still there."""
+        return [path for path in self._paths.get(bench.name, ()) if path.exists()]
+
+    def add(self, workbench: str, traceDigest: str, path: Path) -> bool:
+        """
+        Worker thread.  Measure claims on this one, too.
+
+        @return: whether C{workbench} is here and reads from the file the trace of that digest.
+        """
+        bench = self._installed.get(workbench)
+        if bench is None:
+            return False
+        try:
+            if bench.scenario(path, {}).traceDigest != traceDigest:
+                return False
+        except WorkbenchError:
+            return False
+        paths = self._paths.setdefault(workbench, [])
+        if path not in paths:
+            paths.append(path)
+        return True
