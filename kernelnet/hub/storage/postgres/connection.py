@@ -21,12 +21,12 @@ __all__ = [
     "argumentsFor",
     "checkUrl",
     "connect",
-    "executeMany",
     "executing",
     "lock",
     "lockShared",
     "setUpReader",
     "setUpWriter",
+    "storable",
     "withoutPassword",
 ]
 
@@ -177,18 +177,12 @@ def executing(connection: Connection) -> Execute:
     """Execution of statements of `kernelnet.hub.storage.sql` by C{connection}."""
 
     def execute(sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
-        return connection.execute(_numbered(sql), _storable(parameters), binary=True)
+        return connection.execute(_numbered(sql), storable(parameters), binary=True)
 
     return execute
 
 
-def executeMany(connection: Connection, sql: str, rows: list[Row]) -> None:
-    """Execute C{sql} for each of C{rows}, without waiting for one before the next is sent."""
-    with connection.cursor() as cursor:
-        cursor.executemany(_numbered(sql), map(_storable, rows))
-
-
-def _storable(row: Row) -> Row:
+def storable(row: Row) -> Row:
     """C{row} without the character NUL, which a stranger's word may have and PostgreSQL's texts can't."""
     if any(type(value) is str and "\0" in value for value in row):
         return [value.replace("\0", "\ufffd") if type(value) is str else value for value in row]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import psycopg
 from psycopg.pq import TransactionStatus
 
 from kernelnet.hub.storage.engine import Commit
 from kernelnet.hub.storage.integrity import digestOf
 from kernelnet.hub.storage.log_pages import Event
-from kernelnet.hub.storage.postgres.connection import Connection, executeMany, executing
+from kernelnet.hub.storage.postgres.batch import Batch, Offset
+from kernelnet.hub.storage.postgres.connection import Connection, executing
 from kernelnet.hub.storage.postgres.errors import problemOf
 from kernelnet.hub.storage.sql import transaction as sql
 from kernelnet.hub.storage.sql.execution import Dialect
-from kernelnet.hub.storage.sql.transaction import Gathering, SqlReader, SqlTransaction
+from kernelnet.hub.storage.sql.transaction import SqlReader, SqlTransaction
 from kernelnet.hub.storage.transaction import Work
 from kernelnet.message import NetworkMessage
 
@@ -40,56 +40,53 @@ class PostgresTransaction(SqlTransaction):
     """
     A transaction on a connection.
 
-    It holds the row C{log_head} from its begin to its end: all that is written has one order, whoever writes.
+    From its first question on it holds the row C{log_head}: all that is written has one order, whoever writes.  If it
+    asks nothing, all of it is sent with the commit, and the row is held for no answer of ours.
 
-    @ivar after: the last number that was given out before it.
+    @ivar after: the last number that was given out before it, once it has begun at the server.
     """
 
     def __init__(self, connection: Connection, now: float, *, allNew: bool = False) -> None:
         """@param allNew: see `SqlTransaction`."""
-        gathering = Gathering(executing(connection), lambda sql, rows: executeMany(connection, sql, rows))
-        super().__init__(gathering, DIALECT, now, allNew=allNew)
+        self._batch = Batch(connection)
+        super().__init__(self._batch, DIALECT, now, allNew=allNew)
         self._connection = connection
-        self.after = 0
+
+    @property
+    def after(self) -> int:
+        return self._batch.after or 0
 
     def begin(self) -> None:
-        self._connection.execute("BEGIN")
-        ((self.after,),) = self._connection.execute("SELECT given FROM log_head FOR UPDATE", binary=True).fetchall()
+        """The server is told later."""
+
+    def checkAllNew(self) -> None:
+        if self._batch.after is not None:  # or else it is found out with the commit
+            self._follow()
+            super().checkAllNew()
 
     def end(self) -> None:
-        self._connection.execute(
-            "UPDATE log_head SET given = GREATEST(given, COALESCE((SELECT MAX(seq) FROM events), 0))"
-        )
-        warnings: list[str | None] = []
-
-        def heard(notice: psycopg.errors.Diagnostic) -> None:
-            if notice.severity_nonlocalized == "WARNING":  # readable within this call alone
-                warnings.append(notice.message_primary)
-
-        self._connection.add_notice_handler(heard)
-        try:
-            self._connection.execute("COMMIT")
-        finally:
-            self._connection.remove_notice_handler(heard)
-        if warnings:
-            # Such as a wait for a synchronous standby that was cancelled: it is here, and may be gone tomorrow.
-            self._connection.close()
-            raise psycopg.OperationalError(f"the commit may not last: {warnings[0]}")
+        self._batch.commit(len(self.events))
 
     def rollBack(self) -> None:
         if self._stands:
             self._connection.execute("ROLLBACK")
 
     def _lastGiven(self) -> int:
-        self.flush()
-        ((last,),) = self._connection.execute(
-            "SELECT GREATEST(given, COALESCE((SELECT MAX(seq) FROM events), 0)) FROM log_head", binary=True
-        ).fetchall()
-        return int(last)
+        after = self._batch.after
+        return Offset(len(self.events)) if after is None else after + len(self.events)
+
+    def _follow(self) -> None:
+        """Go on with positions once they are known."""
+        if type(self.head) is Offset and self._batch.after is not None:
+            self._appendedAfter = self._batch.after
+            self.head = self._batch.after + int(self.head)
 
     def _write(self, event: Event, message: NetworkMessage, digest: bytes) -> None:
+        self._follow()
         # PostgreSQL can't compute it from the line when it is asked for.
         super()._write(event, message, digest or digestOf(event.line))
+        if type(event.seq) is Offset:
+            self._batch.number(event)
 
     @property
     def _stands(self) -> bool:

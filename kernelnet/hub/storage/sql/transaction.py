@@ -27,7 +27,7 @@ from kernelnet.hub.storage.transaction import Transaction, Work
 from kernelnet.message import NetworkMessage
 from kernelnet.wire import WireProblem
 
-__all__ = ["Gathering", "Repeated", "SqlReader", "SqlTransaction", "commit"]
+__all__ = ["Gathering", "Repeated", "SqlReader", "SqlTransaction", "commit", "repeated"]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -39,6 +39,14 @@ _APPEND = (
 
 class Repeated(Exception):
     """A message was taken for a new one, and is none."""
+
+
+def repeated(after: str) -> str:
+    """Whether a message behind the position C{after}, an expression, has the key of one whose row was removed."""
+    return (
+        f"EXISTS (SELECT 1 FROM removed_keys) AND EXISTS (SELECT 1 FROM events e WHERE seq > {after}"  # noqa: S608
+        " AND EXISTS (SELECT 1 FROM removed_keys k WHERE k.sender_id = e.sender_id AND k.message_id = e.message_id))"
+    )
 
 
 class SqlReader:
@@ -138,7 +146,7 @@ class SqlTransaction(Transaction):
 
     @abstractmethod
     def begin(self) -> None:
-        """Begin it: nobody else writes until it ends."""
+        """Begin it: nobody else writes from its first question on until it ends."""
 
     @abstractmethod
     def end(self) -> None:
@@ -200,9 +208,7 @@ class SqlTransaction(Transaction):
         if not self._allNew or self.head is None:
             return
         again = self._gathering.execute(
-            "SELECT 1 WHERE EXISTS (SELECT 1 FROM removed_keys) AND EXISTS ("
-            "SELECT 1 FROM events e WHERE seq > ? AND EXISTS (SELECT 1 FROM removed_keys k"
-            " WHERE k.sender_id = e.sender_id AND k.message_id = e.message_id))",
+            f"SELECT 1 WHERE {repeated('?')}",
             (self._appendedAfter,),
         ).fetchone()
         if again is not None:

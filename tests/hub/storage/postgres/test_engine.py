@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from unittest import mock
 
@@ -115,24 +117,42 @@ class LostAnswerTests(PostgresTestCase):
         self.assertEqual([event.seq for event in done.committed.events], [6])
 
     def test_mayNotLast(self) -> None:
-        """A commit that the server warns of is not acknowledged: its standby may not have it."""
-        commits = PostgresTransaction.end
+        """
+        A commit whose wait for a synchronous standby was cancelled is not acknowledged: the row is here, and may be
+        gone tomorrow.  The connection is given up, and the next commit tells of the row.
+        """
+        self.append("a", "first")
+        pid = self.database.writer.connection.info.backend_pid
+        with psycopg.connect(self.database.url, autocommit=True) as other:
+            other.execute("SET synchronous_commit = local")
+            canceller = Thread(target=self.cancel, args=(other, pid))
+            other.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            other.execute("SELECT pg_reload_conf()")
+            try:
+                canceller.start()
+                works = [FunctionWork(appends("a", f"phantom {i}")) for i in range(2)]
+                error = self.failureResultOf(self.engine.commit(works, NOW), psycopg.OperationalError).value
+            finally:
+                canceller.join()
+                other.execute("ALTER SYSTEM RESET synchronous_standby_names")
+                other.execute("SELECT pg_reload_conf()")
+            self.assertEqual(self.engine.problemOf(error).code, "busy")
+            self.assertTrue(self.database.writer.connection.closed)
+            self.assertEqual(other.execute("SELECT given FROM log_head").fetchone(), (3,))
+        self.database.writer.connection = connect(self.database.url)
+        done = self.commit(appends("a", "next"))
+        self.assertEqual([event.seq for event in done.committed.events], [2, 3, 4])
 
-        def warned(transaction: PostgresTransaction) -> None:
-            transaction._connection.execute(
-                "CREATE OR REPLACE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS"
-                " $$BEGIN RAISE WARNING 'canceling wait for synchronous replication'; RETURN NULL; END$$"
-            )
-            transaction._connection.execute(
-                "CREATE CONSTRAINT TRIGGER warns AFTER INSERT ON ais DEFERRABLE INITIALLY DEFERRED"
-                " FOR EACH ROW EXECUTE FUNCTION warn()"
-            )
-            transaction._connection.execute("INSERT INTO ais VALUES ('x', '', 1, 0, 0)")
-            commits(transaction)
-
-        with mock.patch.object(PostgresTransaction, "end", warned):
-            done = self.engine.commit([FunctionWork(appends("a", "m"))], NOW)
-        self.failureResultOf(done, psycopg.OperationalError)
+    def cancel(self, other: psycopg.Connection[Any], pid: int) -> None:
+        """Cancel the wait of the server's process C{pid} for a standby, as soon as it does."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            cancelled = other.execute(
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = %s AND wait_event = 'SyncRep'", (pid,)
+            ).fetchone()
+            if cancelled is not None:
+                return
+            time.sleep(0.01)
 
 
 class WordTests(PostgresTestCase):
