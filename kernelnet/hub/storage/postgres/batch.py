@@ -23,7 +23,7 @@ _ARRAYS = {str: "text", bytes: "bytea", int: "bigint", float: "double precision"
 """Types of arrays, by that of what is in them."""
 _POSITION = "position"
 """The type of an array of positions, counted back from the last one that the transaction gives."""
-_ALL_NEW = f"SELECT 1 / CASE WHEN {repeated('given - ?')} THEN 0 ELSE 1 END FROM log_head"  # noqa: S608
+_ALL_NEW = f"SELECT 1 / CASE WHEN {repeated('(SELECT given FROM log_head) - ?')} THEN 0 ELSE 1 END"  # noqa: S608
 """Fails where a message is a repetition of one whose row retention has removed."""
 
 
@@ -170,9 +170,9 @@ def _fromArrays(sql: str, kinds: tuple[str, ...]) -> str:
 
     def element(_: re.Match[str]) -> str:
         i = next(names)
-        return f"log_head.given + p{i}" if kinds[i] == _POSITION else f"p{i}"
+        return f"(SELECT given FROM log_head) + p{i}" if kinds[i] == _POSITION else f"p{i}"
 
     chosen = re.sub(r"\?", element, values.removeprefix("(").removesuffix(")"))
     arrays = ", ".join(f"?::{'bigint' if kind == _POSITION else kind}[]" for kind in kinds)
     elements = ", ".join(f"p{i}" for i in range(len(kinds)))
-    return f"{head} SELECT {chosen} FROM log_head, unnest({arrays}) AS given_rows ({elements}){conflict}{changes}"  # noqa: S608
+    return f"{head} SELECT {chosen} FROM unnest({arrays}) AS given_rows ({elements}){conflict}{changes}"  # noqa: S608
