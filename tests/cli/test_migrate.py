@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.storage import offline
 from kernelnet.hub.storage.postgres.connection import HUB_LOCK, connect
+from kernelnet.hub.storage.postgres.offline import OfflinePostgres
 from kernelnet.hub.storage.sqlite.backup import contentOf
 from kernelnet.hub.storage.sqlite.offline import OfflineSqlite
 from kernelnet.hub.storage.statements.components import NewComponent
@@ -48,6 +53,22 @@ class MigrateTests(CliTestCase):
         self.assertEqual(found[0]["log_id"], found[1]["log_id"])
         with offline.databaseAt(self.url, self.folder).reading() as reader:
             self.assertEqual(reader.tokens.ids(), {"AI_1"})
+
+    def test_differs(self) -> None:
+        """What differs in any column, such as whether a token is revoked, is told by its table; a NUL is none."""
+        with closing(sqlite3.connect(self.file)) as connection:
+            connection.execute("UPDATE shared_components SET name = 'n' || char(0)")
+            connection.commit()
+        take = OfflinePostgres.take
+
+        def revoking(database: OfflinePostgres, *arguments: Any) -> None:
+            take(database, *arguments)
+            with connect(self.url) as connection:
+                connection.execute("UPDATE tokens SET revoked_at = 1")
+
+        with mock.patch.object(OfflinePostgres, "take", revoking):
+            told = self.refused(1, "don't use it", "migrate", "--from", self.file, "--to", self.url)
+        self.assertIn(f"differs from {self.file} in tokens:", told)
 
     def test_nothingIsWrittenOver(self) -> None:
         """A database that is in use, or a file that is there, is left as it is."""

@@ -155,6 +155,14 @@ class HubDatabase(ABC):
         """How many messages are known whose rows were removed."""
 
 
+def _logged(connection: sqlite3.Connection | Connection) -> list[LoggedRow]:
+    sql: Any = "SELECT seq, sender_id, message_id, recipients, body FROM events ORDER BY seq"
+    return [
+        LoggedRow(seq, sender, id_, None if ids is None else msgspec.json.decode(ids), body)
+        for seq, sender, id_, ids, body in connection.execute(sql)
+    ]
+
+
 class OnSqlite(HubDatabase):
     """A file, written without waiting for the disk."""
 
@@ -184,13 +192,7 @@ class OnSqlite(HubDatabase):
         return SqliteReader(self.reader.connection)
 
     def logged(self) -> list[LoggedRow]:
-        rows = self.reader.connection.execute(
-            "SELECT seq, sender_id, message_id, recipients, body FROM events ORDER BY seq"
-        )
-        return [
-            LoggedRow(seq, sender, id_, None if ids is None else msgspec.json.decode(ids), body)
-            for seq, sender, id_, ids, body in rows
-        ]
+        return _logged(self.reader.connection)
 
     @property
     def known(self) -> int:
@@ -229,13 +231,7 @@ class OnPostgres(HubDatabase):
         return PostgresReader(self.reader.connection)
 
     def logged(self) -> list[LoggedRow]:
-        rows = self.reader.connection.execute(
-            "SELECT seq, sender_id, message_id, recipients, body FROM events ORDER BY seq"
-        )
-        return [
-            LoggedRow(seq, sender, id_, None if ids is None else msgspec.json.decode(ids), body)
-            for seq, sender, id_, ids, body in rows
-        ]
+        return _logged(self.reader.connection)
 
     @property
     def known(self) -> int:

@@ -14,6 +14,7 @@ The log and all else that is stored, whichever engine has it.
   - `high_water`: the highest number that was given out, kept outside the database
   - `cluster`: the other hubs that use the same database
   - `operation`: these for their operator's commands
+  - `schemas`: the SQL of an engine's schema versions
   - `event_log`: the durable, numbered sequence of messages, for everybody else
   - `log_pages`: stretches of the log as its readers see them
   - `retention`, `retention_policy`: the log's beginning removed in time, and the options for that

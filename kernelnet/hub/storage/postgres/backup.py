@@ -22,7 +22,7 @@ from twisted.internet.threads import deferToThread
 
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Damaged, Tell, checksum, digestOf, silent
-from kernelnet.hub.storage.postgres.connection import Connection, connect
+from kernelnet.hub.storage.postgres.connection import Connection, connect, storable
 from kernelnet.hub.storage.postgres.errors import unusable
 from kernelnet.hub.storage.postgres.log import rowsAtOnce
 from kernelnet.hub.storage.sqlite import backup as files
@@ -173,6 +173,7 @@ def _import(source: sqlite3.Connection, target: Connection, tell: Tell) -> None:
     target.execute("DELETE FROM meta WHERE key NOT IN ('in_use', 'join_hash', 'ca_certificate')")
     for key, value in source.execute("SELECT key, value FROM meta"):
         target.execute("INSERT INTO meta VALUES ($1, $2) ON CONFLICT DO NOTHING", (key, value))
+        target.execute("INSERT INTO meta VALUES ($1, $2)", storable((key, value)))
     for table, columns in [*_tables(source)]:
         target.execute(f"DELETE FROM {table}")  # noqa: S608
         rows = source.execute(f"SELECT {', '.join(columns)} FROM {table}")  # noqa: S608
@@ -187,7 +188,7 @@ def _import(source: sqlite3.Connection, target: Connection, tell: Tell) -> None:
                 if table == "events":
                     tell("writing the messages", done := done + len(some), total)
                     some = [_withDigest(dict(zip(columns, row, strict=True))) for row in some]
-                cursor.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", some)  # noqa: S608
+                cursor.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", map(storable, some))  # noqa: S608
     (given,) = source.execute("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'events'").fetchone()
     target.execute("UPDATE log_head SET given = $1", (given,))
 

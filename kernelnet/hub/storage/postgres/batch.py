@@ -170,7 +170,7 @@ def _fromArrays(sql: str, kinds: tuple[str, ...]) -> str:
 
     def element(_: re.Match[str]) -> str:
         i = next(names)
-        return f"(SELECT given FROM log_head) + p{i}" if kinds[i] == _POSITION else f"p{i}"
+        return f"(SELECT given FROM log_head) + p{i}" if kinds[i] == _POSITION else f"p{i}"  # noqa: S608
 
     chosen = re.sub(r"\?", element, values.removeprefix("(").removesuffix(")"))
     arrays = ", ".join(f"?::{'bigint' if kind == _POSITION else kind}[]" for kind in kinds)

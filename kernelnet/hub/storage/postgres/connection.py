@@ -56,7 +56,6 @@ _SETTINGS = {
     "statement_timeout": "60s",
     # Who holds the log's head and is frozen holds up no other node for longer.
     "idle_in_transaction_session_timeout": "3s",
-    "idle_in_transaction_session_timeout": "5s",
     # To compile a statement takes some hundred milliseconds; none of ours runs long enough to earn that.
     "jit": "off",
     "client_encoding": "UTF8",

@@ -6,9 +6,7 @@ Versions are those of SQLite's files, which say what each is for: a backup of ei
 
 from __future__ import annotations
 
-import re
 import secrets
-from importlib.resources import files
 
 import psycopg
 
@@ -18,6 +16,7 @@ from kernelnet.hub.storage.postgres import nodes
 from kernelnet.hub.storage.postgres.checks import quickCheck
 from kernelnet.hub.storage.postgres.connection import Connection, checkUrl, connect, withoutPassword
 from kernelnet.hub.storage.postgres.errors import unusable
+from kernelnet.hub.storage.schemas import schemasOf
 
 __all__ = ["OLDEST_SERVER", "checkVersion", "prepare", "schemas"]
 
@@ -29,11 +28,7 @@ _LOCK = 0x6B65726E
 
 def schemas() -> dict[int, str]:
     """The SQL of each schema version; the first has all that came before it."""
-    found = {}
-    for file in (files("kernelnet.hub.storage.postgres") / "schema").iterdir():
-        if match := re.fullmatch(r"([0-9]{4})\.sql", file.name):
-            found[int(match[1])] = file.read_text("utf-8")
-    return dict(sorted(found.items()))
+    return schemasOf(__package__)
 
 
 def prepare(url: str) -> bool:

@@ -14,10 +14,10 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from zlib import crc32
 
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Damaged, Tell, silent
@@ -203,19 +203,27 @@ def replace(path: Path, scratch: Path) -> None:
         source.backup(target)
 
 
+_COMPUTED = {("events", "digest"), ("events", "checksum"), ("removed_keys", "digest")}
+"""Columns that one engine computes when they are asked for, and the other when they are written."""
+
+
 def contentOf(path: Path) -> dict[str, tuple[int, int]]:
-    """By table: how many rows it has, and a checksum of their bodies, whichever engine the copy C{path} is of."""
+    """
+    By table: how many rows it has, and a checksum of their columns, whichever engine the copy C{path} is of.
+
+    It is a sum over the rows, so their order is none of it; C{NUL} in a text counts as what PostgreSQL has instead.
+    """
     found = {}
     with closing(connectReader(path)) as connection:
         for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
-            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-            kept = ", ".join(name for name in ("seq", "body", "hello", "hash", "serial") if name in columns)
-            (count,) = connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()  # noqa: S608
-            value = 0
-            if kept and table != "sqlite_sequence":
-                for row in connection.execute(f"SELECT {kept} FROM {table} ORDER BY {kept}"):  # noqa: S608
-                    value = crc32(repr(row).encode(), value)
-            found[table] = (count, value)
+            names = sorted(row[1] for row in connection.execute(f"PRAGMA table_info({table})"))
+            kept = [name for name in names if (table, name) not in _COMPUTED]
+            count = total = 0
+            for row in connection.execute(f"SELECT {', '.join(kept)} FROM {table}"):  # noqa: S608
+                same = [value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in row]
+                count += 1
+                total += int.from_bytes(blake2b(repr(same).encode(), digest_size=8).digest())
+            found[table] = count, total % 2**64
     return found
 
 

@@ -11,11 +11,11 @@ import re
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
 from kernelnet.hub.storage.errors import DatabaseError, DatabaseTooNew
 from kernelnet.hub.storage.integrity import Damaged
+from kernelnet.hub.storage.schemas import schemasOf
 from kernelnet.hub.storage.sqlite.checks import quickCheck
 from kernelnet.hub.storage.sqlite.connection import connect
 from kernelnet.hub.storage.sqlite.errors import unusable
@@ -25,11 +25,7 @@ __all__ = ["prepare", "schemas", "tooNew", "versionOf"]
 
 def schemas() -> dict[int, str]:
     """The SQL of each schema version."""
-    found = {}
-    for file in (files("kernelnet.hub.storage.sqlite") / "schema").iterdir():
-        if match := re.fullmatch(r"([0-9]{4})\.sql", file.name):
-            found[int(match[1])] = file.read_text("utf-8")
-    return dict(sorted(found.items()))
+    return schemasOf(__package__)
 
 
 def prepare(path: Path, steps: dict[int, str] | None = None) -> None:

@@ -1,0 +1,128 @@
+"""
+Accepting and passing on: a hub on PostgreSQL beside one on SQLite, in one run.
+
+PostgreSQL is a server of the benchmark's own, fresh for each run, in a folder of C{--folder}, with fsync on; its CPU
+time is told apart from the hub's.  Accepted messages are for an AI that is away; deliveries are of messages that all
+who listen get.  Several nodes share one database, and the load goes to each in turn.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import psycopg
+from harness import AWAY, Result, Server, Table, figure, interleaved, load, machine, parser, running
+
+BIN = Path(shutil.which("initdb") or next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), "")).resolve()
+IN_FLIGHT = 16
+LISTENERS = 20
+
+
+def _cpuSeconds(pid: int) -> float:
+    """CPU time of a process with the children that it has, and those that have ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        own = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0.0
+    return own + sum(_cpuSeconds(int(child)) for child in children)
+
+
+@contextmanager
+def postgres(within: Path | None) -> Iterator[tuple[str, int]]:
+    """A running server: the address of an empty database, and its process."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kernelnet-bench-pg-", dir=within)))
+        user = "postgres" if os.geteuid() == 0 else None
+        if user is not None:
+            shutil.chown(folder, user)
+        data, address = folder / "data", f"postgresql://kernelnet@/postgres?host={folder}"
+        make = [BIN, "-D", data, "-U", "kernelnet", "--auth=trust", "--encoding=UTF8", "--no-locale"]
+        subprocess.run(make, check=True, user=user, capture_output=True, cwd=folder)
+        command = [BIN.with_name("postgres"), "-D", data, "-k", folder, "-c", "listen_addresses="]
+        process = subprocess.Popen(command, user=user, cwd=folder, stderr=subprocess.DEVNULL)
+        stack.callback(process.wait)
+        stack.callback(process.terminate)
+        for _ in range(300):
+            if subprocess.run([BIN.with_name("pg_isready"), "-q", "-h", folder], check=False).returncode == 0:
+                break
+            time.sleep(0.1)
+        yield address, process.pid
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--nodes", type=int, default=1, help="hubs on the one database")
+    options.add_argument("--folder", type=Path, help="where the servers' files are; /tmp by default")
+    options.add_argument("--messages", type=int, default=5_000, help="accepted in a run; passed on: a tenth")
+    chosen = options.parse_args()
+    if not BIN.name:
+        sys.exit("no PostgreSQL server is installed: apt install postgresql")
+    if chosen.nodes != 1:
+        sys.exit("--nodes: this version's hubs don't share a database; give 1")
+    if chosen.folder is not None:
+        os.environ["TMPDIR"] = str(chosen.folder)
+    runs, messages = (1 if chosen.quick else 3), chosen.messages
+
+    def measured(name: str) -> Result:
+        with ExitStack() as stack:
+            more: list[str] = []
+            pid = 0
+            if name == "PostgreSQL":
+                url, pid = stack.enter_context(postgres(chosen.folder))
+                more = ["--database", url]
+            server = stack.enter_context(_hub(more))
+            before = _cpuSeconds(pid) if pid else 0.0
+            accept = ("--subs", 0, "--pubs", 32, "--window", IN_FLIGHT, "--no-fanout", "--ack", "--target", AWAY)
+            found = load(server, *accept, "--msgs", messages, "--warmup", messages // 10)
+            found["server_us"] = ((_cpuSeconds(pid) - before) / (1.1 * messages) * 1e6) if pid else 0.0
+            passed = ("--subs", LISTENERS, "--pubs", 4, "--window", IN_FLIGHT, "--ack")
+            fanned = load(server, *passed, "--msgs", messages // 10, "--warmup", messages // 100)
+            found["deliveries"] = 1e6 / float(fanned["hub_cpu_s_per_M"])
+            return found
+
+    found = interleaved(["SQLite", "PostgreSQL"], runs, measured)
+    heads = [
+        "database",
+        "acks/s",
+        "ack p50, ms",
+        "ack p99, ms",
+        "hub's CPU µs / message",
+        "server's",
+        "deliveries / CPU s",
+    ]
+    table = Table(f"One hub on each database; {runs} runs of {messages:,} messages", heads)
+    for name, results in found.items():
+        figures = [figure(results, "acks_s", 0), figure(results, "ack_p50_ms"), figure(results, "ack_p99_ms")]
+        figures += [figure(results, "hub_cpu_s_per_M", 1), figure(results, "server_us", 1)]
+        table.rows.append([name, *figures, figure(results, "deliveries", 0)])
+    rates = [statistics.median(float(r["acks_s"]) for r in found[name]) for name in ("PostgreSQL", "SQLite")]
+    table.remarks.append(f"PostgreSQL's rate is {rates[0] / rates[1]:.2f} of SQLite's; load {dict(machine())['Load']}.")
+    print(table)
+
+
+@contextmanager
+def _hub(more: list[str]) -> Iterator[Server]:
+    """A hub; with C{--database} in C{more} it has the tokens that the harness put into a file."""
+    with running("kernelnet", *more) as server:
+        if more:
+            with closing(sqlite3.connect(server.state.database)) as source, psycopg.connect(more[1]) as target:
+                rows = source.execute("SELECT hash, ai_id, kind, created_at, used_at FROM tokens").fetchall()
+                sql = "INSERT INTO tokens (hash, ai_id, kind, created_at, used_at) VALUES (%s, %s, %s, %s, %s)"
+                target.cursor().executemany(sql, rows)
+        yield server
+
+
+if __name__ == "__main__":
+    main()
