@@ -3,24 +3,22 @@ Accepting and passing on: a hub on PostgreSQL beside one on SQLite, in one run.
 
 PostgreSQL is a server of the benchmark's own, fresh for each run, in a folder of C{--folder}, with fsync on; its CPU
 time is told apart from the hub's.  Accepted messages are for an AI that is away; deliveries are of messages that all
-who listen get.  Several nodes share one database, and the load goes to each in turn.
+who listen get.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import psycopg
 from harness import AWAY, Result, Server, Table, figure, interleaved, load, machine, parser, running
 
 BIN = Path(shutil.which("initdb") or next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), "")).resolve()
@@ -65,7 +63,7 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--nodes", type=int, default=1, help="hubs on the one database")
     options.add_argument("--folder", type=Path, help="where the servers' files are; /tmp by default")
-    options.add_argument("--messages", type=int, default=5_000, help="accepted in a run; passed on: a tenth")
+    options.add_argument("--messages", type=int, default=5_000, help="accepted in a run; a tenth are passed on")
     chosen = options.parse_args()
     if not BIN.name:
         sys.exit("no PostgreSQL server is installed: apt install postgresql")
@@ -76,21 +74,16 @@ def main() -> None:
     runs, messages = (1 if chosen.quick else 3), chosen.messages
 
     def measured(name: str) -> Result:
-        with ExitStack() as stack:
-            more: list[str] = []
-            pid = 0
-            if name == "PostgreSQL":
-                url, pid = stack.enter_context(postgres(chosen.folder))
-                more = ["--database", url]
-            server = stack.enter_context(_hub(more))
+        accept = ("--subs", 0, "--pubs", 32, "--window", IN_FLIGHT, "--no-fanout", "--ack", "--target", AWAY)
+        with _hub(name, chosen.folder) as (server, pid):
             before = _cpuSeconds(pid) if pid else 0.0
-            accept = ("--subs", 0, "--pubs", 32, "--window", IN_FLIGHT, "--no-fanout", "--ack", "--target", AWAY)
             found = load(server, *accept, "--msgs", messages, "--warmup", messages // 10)
             found["server_us"] = ((_cpuSeconds(pid) - before) / (1.1 * messages) * 1e6) if pid else 0.0
-            passed = ("--subs", LISTENERS, "--pubs", 4, "--window", IN_FLIGHT, "--ack")
+        passed = ("--subs", LISTENERS, "--pubs", 4, "--window", IN_FLIGHT, "--ack")
+        with _hub(name, chosen.folder) as (server, _):  # the load generator's message ids are the same each time
             fanned = load(server, *passed, "--msgs", messages // 10, "--warmup", messages // 100)
-            found["deliveries"] = 1e6 / float(fanned["hub_cpu_s_per_M"])
-            return found
+        found["deliveries"] = 1e6 / float(fanned["hub_cpu_s_per_M"])
+        return found
 
     found = interleaved(["SQLite", "PostgreSQL"], runs, measured)
     heads = [
@@ -113,15 +106,14 @@ def main() -> None:
 
 
 @contextmanager
-def _hub(more: list[str]) -> Iterator[Server]:
-    """A hub; with C{--database} in C{more} it has the tokens that the harness put into a file."""
-    with running("kernelnet", *more) as server:
-        if more:
-            with closing(sqlite3.connect(server.state.database)) as source, psycopg.connect(more[1]) as target:
-                rows = source.execute("SELECT hash, ai_id, kind, created_at, used_at FROM tokens").fetchall()
-                sql = "INSERT INTO tokens (hash, ai_id, kind, created_at, used_at) VALUES (%s, %s, %s, %s, %s)"
-                target.cursor().executemany(sql, rows)
-        yield server
+def _hub(name: str, within: Path | None) -> Iterator[tuple[Server, int]]:
+    """A hub, and the process of its database; 0: it has none."""
+    with ExitStack() as stack:
+        if name == "SQLite":
+            yield stack.enter_context(running("kernelnet")), 0
+            return
+        url, pid = stack.enter_context(postgres(within))
+        yield stack.enter_context(running("kernelnet", "--database", url)), pid
 
 
 if __name__ == "__main__":

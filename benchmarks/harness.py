@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -144,15 +144,23 @@ def pin(core: int) -> None:
 
 
 def _hub(name: str, folder: Path, state: StateDirectory, port: int, options: list[str]) -> subprocess.Popen[bytes]:
-    sqlite.prepare(state.database)
     now = time.time()
     ids = [f"p{i:04x}" for i in range(PUBLISHERS)] + [f"s{i:04x}" for i in range(SUBSCRIBERS)]
-    with sqlite3.connect(state.database) as connection:
-        connection.executemany(
-            "INSERT INTO tokens (hash, ai_id, kind, created_at, used_at) VALUES (?, ?, 'issued', ?, ?)",
-            [(tokenHash(TOKEN + id_), id_, now, now) for id_ in ids],
-        )
-    connection.close()
+    rows = [(tokenHash(TOKEN + id_), id_, now, now) for id_ in ids]
+    insert = "INSERT INTO tokens (hash, ai_id, kind, created_at, used_at) VALUES ({0}, {0}, 'issued', {0}, {0})"
+    if "--database" in options:
+        import psycopg
+
+        from kernelnet.hub.storage.postgres import schema
+
+        url = options[options.index("--database") + 1]
+        schema.prepare(url)
+        with psycopg.connect(url) as server:
+            server.cursor().executemany(insert.format("%s").encode(), rows)
+    else:
+        sqlite.prepare(state.database)
+        with closing(sqlite3.connect(state.database)) as connection, connection:
+            connection.executemany(insert.format("?"), rows)
     twistd = str(Path(sys.executable).with_name("twistd"))
     # The limit for one AI is a matter of fairness, not of speed: one publisher stands here for all.
     limits = ["--message-rate", "1000000"] if "--message-rate" in _hubOptions() else []
