@@ -46,9 +46,9 @@ def postgres(within: Path | None) -> Iterator[tuple[str, int]]:
         if user is not None:
             shutil.chown(folder, user)
         data, address = folder / "data", f"postgresql://kernelnet@/postgres?host={folder}"
-        make = [BIN, "-D", data, "-U", "kernelnet", "--auth=trust", "--encoding=UTF8", "--no-locale"]
+        make: list[str | Path] = [BIN, "-D", data, "-U", "kernelnet", "--auth=trust", "--encoding=UTF8", "--no-locale"]
         subprocess.run(make, check=True, user=user, capture_output=True, cwd=folder)
-        command = [BIN.with_name("postgres"), "-D", data, "-k", folder, "-c", "listen_addresses="]
+        command: list[str | Path] = [BIN.with_name("postgres"), "-D", data, "-k", folder, "-c", "listen_addresses="]
         process = subprocess.Popen(command, user=user, cwd=folder, stderr=subprocess.DEVNULL)
         stack.callback(process.wait)
         stack.callback(process.terminate)

@@ -59,8 +59,8 @@ class Batch(Gathering):
         self._waiting.append(event)
 
     def execute(self, sql: str, parameters: Row = ()) -> Cursor:
-        after = self._begin()
-        known = [after + int(value) if type(value) is Offset else value for value in parameters]
+        self._begin()
+        known = self._known(parameters)
         if not self._rows:
             return self._statement(sql, known)
         with self._connection.pipeline():
@@ -74,7 +74,7 @@ class Batch(Gathering):
             with self._connection.pipeline():
                 super().flush()
 
-    def _begin(self) -> int:
+    def _begin(self) -> None:
         """Begin it, and hold the log's head from now on: what is decided by what is read must stay true."""
         if self.after is None:
             with self._connection.pipeline():
@@ -82,8 +82,12 @@ class Batch(Gathering):
                 cursor = self._connection.execute("SELECT given FROM log_head FOR UPDATE", binary=True)
             ((given,),) = cursor.fetchall()
             self._know(given)
-        assert self.after is not None
-        return self.after
+
+    def _known(self, row: Row) -> Row:
+        """C{row} with positions in the place of what stood for them, once it has begun."""
+        after = self.after
+        assert after is not None
+        return [after + int(value) if type(value) is Offset else value for value in row]
 
     def _know(self, after: int) -> None:
         self.after = after
@@ -131,6 +135,9 @@ class Batch(Gathering):
             self._know(given - count)
 
     def _write(self, sql: str, rows: list[Row]) -> None:
+        if len(rows) == 1 and self.after is not None:
+            self._statement(sql, self._known(rows[0]))  # arrays of one cost more than they save
+            return
         columns = [*zip(*_lastOfEach(sql, [storable(row) for row in rows]), strict=True)]
         kinds, arrays = zip(*map(self._array, columns), strict=True)
         self._statement(_fromArrays(sql, kinds), arrays)

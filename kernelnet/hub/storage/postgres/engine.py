@@ -2,8 +2,8 @@
 The engine on PostgreSQL.
 
 Works are committed by the only connection that writes, one transaction after the other, each of which holds the row
-C{log_head}; what reads has two connections of its own.  Several hubs, called nodes, may use a database: each holds an
-advisory lock by its name.
+C{log_head} while it decides and writes; what reads has two connections of its own.  Several hubs, called nodes, may use
+a database: each holds an advisory lock by its name.
 """
 
 from __future__ import annotations
