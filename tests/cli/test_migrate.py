@@ -55,7 +55,7 @@ class MigrateTests(CliTestCase):
             self.assertEqual(reader.tokens.ids(), {"AI_1"})
 
     def test_differs(self) -> None:
-        """What differs in any column, such as whether a token is revoked, is told by its table; a NUL is none."""
+        """A difference in any column, such as whether a token is revoked, is told by its table; a NUL is none."""
         with closing(sqlite3.connect(self.file)) as connection:
             connection.execute("UPDATE shared_components SET name = 'n' || char(0)")
             connection.commit()

@@ -10,6 +10,7 @@ The engine on PostgreSQL, which the extra C{[postgres]} brings along.
   - `cluster`: a hub as one of these: what it says to the others, and hears of them; `ears`: by which connection
   - `operation`: the cluster for its operator's commands
   - `batch`: what a transaction writes, sent with few calls
+  - `batch`: statements of a transaction, sent with few calls
   - `log`: stretches of the log by their bytes
   - `errors`: the meaning of PostgreSQL's errors
   - `checks`: whether the log's rows are what the hub wrote

@@ -1,5 +1,5 @@
 """
-What a transaction writes, gathered so that the server is asked seldom.
+Statements of a transaction, gathered so that the server is asked seldom.
 
 Rows of one kind are written by one INSERT from arrays, and whatever is to be executed before a question travels with
 it.  A transaction that asks nothing is sent whole with its commit: until then it holds no lock.

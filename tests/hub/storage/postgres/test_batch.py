@@ -1,4 +1,4 @@
-"""What a transaction writes, gathered: when it holds the log's head, and how often it asks the server."""
+"""Statements of a transaction, gathered: when it holds the log's head, and how often it asks the server."""
 
 from __future__ import annotations
 
