@@ -9,7 +9,6 @@ The engine on PostgreSQL, which the extra C{[postgres]} brings along.
   - `nodes`: the hubs that use one database: their leases, and who is connected where
   - `cluster`: a hub as one of these: what it says to the others, and hears of them; `ears`: by which connection
   - `operation`: the cluster for its operator's commands
-  - `batch`: what a transaction writes, sent with few calls
   - `batch`: statements of a transaction, sent with few calls
   - `log`: stretches of the log by their bytes
   - `errors`: the meaning of PostgreSQL's errors

@@ -172,8 +172,7 @@ def _import(source: sqlite3.Connection, target: Connection, tell: Tell) -> None:
     target.execute("SELECT given FROM log_head FOR UPDATE")
     target.execute("DELETE FROM meta WHERE key NOT IN ('in_use', 'join_hash', 'ca_certificate')")
     for key, value in source.execute("SELECT key, value FROM meta"):
-        target.execute("INSERT INTO meta VALUES ($1, $2) ON CONFLICT DO NOTHING", (key, value))
-        target.execute("INSERT INTO meta VALUES ($1, $2)", storable((key, value)))
+        target.execute("INSERT INTO meta VALUES ($1, $2) ON CONFLICT DO NOTHING", storable((key, value)))
     for table, columns in [*_tables(source)]:
         target.execute(f"DELETE FROM {table}")  # noqa: S608
         rows = source.execute(f"SELECT {', '.join(columns)} FROM {table}")  # noqa: S608
