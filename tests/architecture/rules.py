@@ -183,6 +183,7 @@ LONG: Mapping[str, str] = {
     "kernelnet/hub/storage/event_log.py": "one sequence: what waits, is committed and is told share its fields",
     "kernelnet/learning/local_trainer.py": "one `ILocalTrainer`: told of, and apart from it private",
     "kernelnet/interfaces.py": "everything a third party implements, in one place",
+    "kernelnet/trainer/service.py": "one trainer, all parts put together",
 }
 """Modules that are longer, each with the reason why it is one thing."""
 
