@@ -103,9 +103,9 @@ FRAMES = (
         "words that all have in common, and tools",
         (
             ("log_format", "line_protocol", "plugins", "workbench.words", "asyncio_bridge"),
-            ("interfaces", "wire", "interrupt", "daemon", "duration", "size", "payloads", "attestation"),
+            ("interfaces", "wire", "interrupt", "daemon", "duration", "size", "attestation"),
             ("untrusted", "", "observations", "learning.goal", "workbench.abi", "workbench.account", "identity"),
-            ("", "message", "", "knowledge", ""),
+            ("", "message", "payloads", "knowledge", ""),
             ("provenance", "", "artifacts", "", "families"),
         ),
     ),
