@@ -17,6 +17,7 @@ import kernelnet
 from kernelnet.cli import bench
 from kernelnet.hub import tap
 from kernelnet.hub.connection import limits
+from kernelnet.hub.storage.blobs import options as blob_options
 from kernelnet.hub.storage import sqlite
 from kernelnet.message import LOGGED, SINCE_VERSION_2, MessageType
 from kernelnet.trainer import tap as trainerTap
@@ -79,7 +80,8 @@ class TableTests(SynchronousTestCase):
         for options, defaults in rows:
             values = re.findall(r"\d+(?:\.\d+)?", defaults)
             told.update(zip(re.findall(r"--([\w-]+)", options), map(float, values), strict=True))
-        self.assertEqual(told, {name: float(default) for name, _, default, *_ in limits.OPTIONS})
+        coded = {name: str(default) for name, _, default, *_ in limits.OPTIONS + blob_options.OPTIONS}
+        self.assertEqual(told, {name: float(default.rstrip("KMGB")) for name, default in coded.items()})
 
     def test_hubOptions(self) -> None:
         """Each option of `twistd kernelhub`; what limits has a page of its own."""

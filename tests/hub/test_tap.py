@@ -49,7 +49,7 @@ class OptionsTests(SynchronousTestCase):
     def test_noNumber(self) -> None:
         """What is no number is refused in one line: which option, what it was, what would be right."""
         names = [row[0] for row in Options.optParameters if isinstance(row[2], int | float)]
-        self.assertEqual(len(names), 14)
+        self.assertEqual(len(names), 15)
         for name in names:
             for value in ("x", "", "1,000", "0x10"):
                 with self.assertRaises(SystemExit) as caught:
