@@ -19,6 +19,7 @@ from kernelnet.hub import tap
 from kernelnet.hub.connection import limits
 from kernelnet.hub.storage.blobs import options as blob_options
 from kernelnet.hub.storage import sqlite
+from kernelnet.hub.storage.blobs import options as blob_options
 from kernelnet.message import LOGGED, SINCE_VERSION_2, MessageType
 from kernelnet.trainer import tap as trainerTap
 from kernelnet.wire import ERRORS, FROM_CLIENT, FROM_HUB
