@@ -17,7 +17,6 @@ import kernelnet
 from kernelnet.cli import bench
 from kernelnet.hub import tap
 from kernelnet.hub.connection import limits
-from kernelnet.hub.storage.blobs import options as blob_options
 from kernelnet.hub.storage import sqlite
 from kernelnet.hub.storage.blobs import options as blob_options
 from kernelnet.message import LOGGED, SINCE_VERSION_2, MessageType
