@@ -126,6 +126,7 @@ class Trainer(Service):
             selection=VerifierSelection(profile.aiId, local, knowledge, clock),
             signer=self.signer,
             isRunning=self._isRunning,
+            clock=clock,
             fetch=self._traceFetching(),
         )
         self.sessions = self.sessionsClass(
@@ -176,6 +177,7 @@ class Trainer(Service):
             exchange=self.payloads,
             knowledge=self.knowledge,
             inThread=deferToThread,
+            clock=self._clock,
         ).fetch
 
     def registerBuilds(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from kernelnet.artifacts import Component
@@ -24,7 +25,9 @@ __all__ = ["TraceFetching", "TraceReader", "shareTraces"]
 _log = Logger()
 
 MAX_TRIED = 1024
-"""Traces of which it is remembered that nobody had them in this run."""
+"""Number of traces of which it is remembered that nobody had them just now."""
+AGAIN_AFTER = 5.0
+"""Seconds after which somebody may have one."""
 DECODER_MEMORY = 128 << 20
 """Bytes that decompressing a stranger's file may take."""
 
@@ -82,6 +85,7 @@ class TraceFetching:
         exchange: PayloadExchange,
         knowledge: KnowledgeBase,
         inThread: Callable[[Callable[[], object]], Awaitable[object]],
+        clock: IReactorTime,
     ) -> None:
         self._folder = folder
         self._budget = budget
@@ -90,7 +94,8 @@ class TraceFetching:
         self._exchange = exchange
         self._knowledge = knowledge
         self._inThread = inThread
-        self._tried: dict[str, None] = {}
+        self._clock = clock
+        self._tried: dict[str, float] = {}
 
     async def fetch(self, source: str, component: Component) -> bool:
         """
@@ -99,9 +104,12 @@ class TraceFetching:
         @return: whether it is here now, so that the claim is to be measured again.
         """
         claim = component.manifest.report if component.manifest is not None else None
-        if claim is None or claim.parts or claim.trace_digest in self._tried:
+        if claim is None or claim.parts:
             return False
         trace = claim.trace_digest
+        if self._clock.seconds() < self._tried.get(trace, 0.0):
+            return False
+        self._tried.pop(trace, None)
         for offer in await self._exchange.offers(trace, source):
             path = self._folder / f"{offer.digest}{offer.suffix}"
             if not self._mayCome(offer):
@@ -128,7 +136,7 @@ class TraceFetching:
             self.log.warn("{ai} offers what is not the trace {t}", ai=offer.author, t=trace[:12])
         if len(self._tried) >= MAX_TRIED:
             del self._tried[next(iter(self._tried))]
-        self._tried[trace] = None
+        self._tried[trace] = self._clock.seconds() + AGAIN_AFTER
         return False
 
     def _mayCome(self, offer: PayloadOffer) -> bool:

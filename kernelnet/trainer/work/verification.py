@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from kernelnet.artifacts import Component, PerformanceReport, Verdict
@@ -22,6 +23,11 @@ __all__ = ["MEASURE", "Verification"]
 
 MEASURE = "measure"
 """Kind of the jobs that measure a claim; the body is the component's digest."""
+
+FETCH_TRIES = 6
+"""Number of times that a claim's trace is looked for: a claim often comes before the trace that is shared with it."""
+FETCH_AFTER = 10.0
+"""Seconds between two of these."""
 
 
 class Verification:
@@ -49,6 +55,7 @@ class Verification:
         selection: VerifierSelection,
         signer: VerdictSigner,
         isRunning: Callable[[], bool],
+        clock: IReactorTime,
         fetch: Callable[[str, Component], Awaitable[bool]] | None = None,
     ) -> None:
         self._aiId = aiId
@@ -59,7 +66,9 @@ class Verification:
         self._selection = selection
         self._signer = signer
         self._isRunning = isRunning
+        self._clock = clock
         self._fetch = fetch
+        self._sought: dict[str, tuple[int, float]] = {}
         self.verdicts: Counter[Verdict] = Counter()
 
     def learn(self, source: str, component: Component, changes: Changes) -> None:
@@ -81,7 +90,8 @@ class Verification:
 
     def rank(self, job: Job) -> int | None:
         """Order in which a claim is measured: 0 comes first; C{None}: not yet."""
-        return self._selection.rank(job.body)
+        _, due = self._sought.get(job.body, (0, 0.0))
+        return self._selection.rank(job.body) if due <= self._clock.seconds() else None
 
     async def run(self, key: str, job: Job) -> None:
         """Measure a claim if that is still needed."""
@@ -91,9 +101,22 @@ class Verification:
             report = await self._measured(known)
             if not self._counts(known):
                 return  # the same bytes came with another claim meanwhile: that one is next
+            if report.verdict is Verdict.UNMEASURABLE and self._isSoughtAgain(job.body):
+                return
             self.recordVerdict(known, report, changes)
+        self._sought.pop(job.body, None)
         self._jobs.drop(key, changes)
         await self._outbox.commit(changes)
+
+    def _isSoughtAgain(self, digest: str) -> bool:
+        """Whether the trace of a claim that can't be measured may still come, so that its turn comes again."""
+        tries = self._sought.get(digest, (0, 0.0))[0] + 1
+        if self._fetch is None or tries >= FETCH_TRIES:
+            return False
+        if len(self._sought) > len(self._knowledge.components):  # of what was forgotten meanwhile
+            self._sought = {each: at for each, at in self._sought.items() if each in self._knowledge.components}
+        self._sought[digest] = tries, self._clock.seconds() + FETCH_AFTER
+        return True
 
     def abandon(self, job: Job, changes: Changes) -> None:
         """Nobody waits for one trainer's verdict."""

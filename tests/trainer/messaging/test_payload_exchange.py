@@ -133,6 +133,7 @@ class TraceFetchingTests(ExchangeTestCase):
             exchange=self.exchange("AI_2"),
             knowledge=cast(KnowledgeBase, SimpleNamespace(ais=ais)),
             inThread=maybeDeferred,
+            clock=Clock(),
         )
         report = SimpleNamespace(parts=[], trace_digest=TRACE, trace="t", workbench="w")
         component = SimpleNamespace(manifest=SimpleNamespace(report=report))

@@ -3,11 +3,12 @@
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 
 from kernelnet.artifacts import Component, PerformanceReport, Verdict
 from kernelnet.message import MessageType
 from kernelnet.trainer.storage.database import Changes
+from kernelnet.trainer.work.verification import FETCH_TRIES
 from tests.trainer.support import component
 from tests.trainer.work.support import WorkTestCase
 
@@ -27,6 +28,33 @@ class VerificationTests(WorkTestCase):
         self.assertEqual(reports["good"]["digest"], component("good").digest)
         self.assertEqual([k.component.id for k in self.trainer.knowledge.usable("file_system")], ["good"])
         self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [])
+
+    @inlineCallbacks
+    def test_traceComesLater(self) -> Any:
+        """A claim often comes before its trace: that is looked for again, and told to be missing only in the end."""
+        asked = []
+
+        async def fetch(source: str, component: Component) -> bool:
+            asked.append(source)
+            return self.comes(len(asked))
+
+        measure = self.local.remeasure
+
+        def remeasure(component: Component) -> Deferred[PerformanceReport]:
+            if self.comes(len(asked)):
+                return measure(component)
+            return succeed(PerformanceReport(component.id, {}, component.digest, Verdict.UNMEASURABLE))
+
+        self.patch(self.local, "remeasure", remeasure)
+        self.trainer.verification._fetch = fetch
+        for name, last, verdict in (("soon", 3, "confirmed"), ("never", 99, "unmeasurable")):
+            asked.clear()
+            self.comes = last.__le__
+            yield self.share(name)
+            yield self.settle()
+            (report,) = self.said(T.PERFORMANCE_REPORT)
+            self.assertEqual(report.payload["verdict"], verdict)
+            self.assertEqual(asked, ["AI_2"] * min(last, FETCH_TRIES))
 
     @inlineCallbacks
     def test_neverBuildsOnTheUnconfirmed(self) -> Any:
