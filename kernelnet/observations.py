@@ -11,10 +11,19 @@ from msgspec import Meta, Struct
 
 from kernelnet.untrusted import Digest
 
-__all__ = ["MAX_OBSERVATION", "Environment", "Observation", "ObservedScore"]
+__all__ = ["MAX_OBSERVATION", "SITE_UNIT", "Environment", "Observation", "ObservedScore", "onSite"]
 
 MAX_OBSERVATION = 4096
 """Bytes of JSON of the longest `Observation`."""
+
+SITE_UNIT = "share of the way from optimum to reference"
+"""
+Unit of an observation on a trace of the teller's own: 1 less the level over train and validation, so that less is
+better, as of all scores.
+"""
+
+_STEPS = 100
+"""Number of values that a level may have between 0 and 1."""
 
 Label = Annotated[str, Meta(min_length=1, max_length=64)]
 Line = Annotated[str, Meta(max_length=128)]
@@ -77,3 +86,38 @@ class Observation(Struct, frozen=True, omit_defaults=True):
         """SHA-256 (hex) of what it was seen under: target, workload and settings."""
         what = [self.workbench, self.target, self.workload, self.workload_digest, self.settings]
         return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()
+
+    @property
+    def levels(self) -> tuple[float, float] | None:
+        """Level on a trace of the teller's own, and the best hand-made policy's there; C{None}: it is of another kind."""
+        if self.environment is not Environment.SIMULATED or self.unit != SITE_UNIT or len(self.beside) != 1:
+            return None
+        return _level(1 - self.component.score), _level(1 - self.beside[0].score)
+
+
+def onSite(
+    site: str, module: str, workbench: str, settings: dict[str, int], level: float, handMade: tuple[str, float]
+) -> Observation:
+    """
+    Observation on a trace of one's own, of which it tells neither name nor digest.
+
+    @param module: digest of the module.
+    @param level: over train and validation; it is told from -1 to 1, to a hundredth.
+    @param handMade: name and level of the best hand-made policy there.
+    """
+    name, best = handMade
+    return Observation(
+        environment=Environment.SIMULATED,
+        site=site,
+        wasm_sha256=module,
+        workbench=workbench,
+        unit=SITE_UNIT,
+        component=ObservedScore("component", round(1 - _level(level), 2)),
+        beside=[ObservedScore(name, round(1 - _level(best), 2))],
+        settings=settings,
+    )
+
+
+def _level(level: float) -> float:
+    """From -1 to 1, to a hundredth."""
+    return round(max(-1.0, min(1.0, level)) * _STEPS) / _STEPS

@@ -21,6 +21,7 @@ from kernelnet.hub.storage.statements.components import MIN_PREFIX, ComponentKey
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views.confirmations import Confirmation, confirmation, handMade
 from kernelnet.hub.views.projections import MAX_REPORT, describeReport
+from kernelnet.observations import SITE_UNIT, Environment
 
 __all__ = [
     "SORTS",
@@ -219,7 +220,8 @@ def observationsOf(reader: Reader, entry: Entry, each: int = 4, limit: int = 20)
     """
     Components at work as AIs tell it, the newest first, with C{reporter} and C{timestamp}: no verdict depends on any.
 
-    One of another module, which somebody told under this digest, is left out.
+    One of another module, which somebody told under this digest, is left out; and so are those on traces of the
+    tellers' own, of which no single one is told (see `kernelnet.hub.views.sites`).
 
     @param each: the maximum number of each AI's; C{limit}: of all.
     """
@@ -227,6 +229,8 @@ def observationsOf(reader: Reader, entry: Entry, each: int = 4, limit: int = 20)
     found = []
     for stored in reader.observations.onDigest(entry.digest, each, limit):
         told = msgspec.json.decode(stored.body)
+        if told["unit"] == SITE_UNIT and told["environment"] == Environment.SIMULATED.value:
+            continue
         if manifest is not None and told["wasm_sha256"] == manifest.wasm_sha256:
             found.append({**told, "reporter": stored.reporter, "timestamp": stored.timestamp})
     return found

@@ -28,6 +28,7 @@ from kernelnet.hub.views import components, patterns, sessions
 from kernelnet.hub.views.families import Families
 from kernelnet.hub.views.overview import overview
 from kernelnet.hub.views.progress import Progress
+from kernelnet.hub.views.sites import Sites
 from kernelnet.hub.web.task_words import withWords
 from kernelnet.hub.web.traffic import TrafficHistory
 from kernelnet.wire import rfc3339
@@ -60,7 +61,8 @@ class Sources:
     @param received: number of messages since the start, by type.
     @param wallClock: Unix seconds.
     @param silence: seconds since a server that is asked again and again has answered.
-    @ivar traffic: the last minutes of the hub; C{progress}: of the components; C{families}: of these.
+    @ivar traffic: the last minutes of the hub; C{progress}: of the components; C{families}: of these;
+        C{sites}: where these were tried.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Sources:
         )
         self.progress = Progress()
         self.families = Families()
+        self.sites = Sites()
 
 
 def answerTo(sources: Sources, path: tuple[str, ...], arguments: Arguments) -> Deferred[Any]:
@@ -272,6 +275,17 @@ def _families(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     return sources.log.read(lambda reader: {"families": sources.families.told(reader, head)})
 
 
+def _sites(sources: Sources, arguments: Mapping[str, Any]) -> Any:
+    head = sources.log.head
+
+    def read(reader: Reader) -> Any:
+        found = sources.sites.told(reader, head)
+        name = arguments.get("workbench")
+        return {"workbenches": [one for one in found if name in (None, one["workbench"])]}
+
+    return sources.log.read(read)
+
+
 def _progress(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     head, searches = sources.log.head, _searches(sources, arguments)
 
@@ -351,6 +365,7 @@ _RESOURCES: dict[str, tuple[Callable[[Sources, Mapping[str, Any]], Any], dict[st
     ),
     "progress": (_progress, {"trace_digest": _text, "samples": partial(_upTo, MAX_SAMPLES)}),
     "families": (_families, {}),
+    "sites": (_sites, {"workbench": _text}),
     "overview": (_overview, {}),
     "patterns": (_patterns, {"type": _text, "limit": _limit}),
     "sessions": (

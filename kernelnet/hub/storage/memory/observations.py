@@ -7,7 +7,12 @@ from collections.abc import Callable
 
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.memory.tables import ObservationKey, ObservationRow, Tables
-from kernelnet.hub.storage.statements.observations import NewObservation, ObservationBounds, StoredObservation
+from kernelnet.hub.storage.statements.observations import (
+    NewObservation,
+    ObservationBounds,
+    ReadObservation,
+    StoredObservation,
+)
 
 __all__ = ["MemoryObservations"]
 
@@ -39,6 +44,11 @@ class MemoryObservations:
             if counts[one.reporter] <= each:
                 found.append(StoredObservation(one.reporter, one.timestamp, one.body))
         return found[:limit]
+
+    def inEnvironment(self, environment: str, limit: int) -> list[ReadObservation]:
+        newest = reversed(self._bySeq(lambda one: one.environment == environment))
+        found = [self._tables.observations[key].new for key in newest]
+        return [ReadObservation(one.reporter, one.digest, one.body) for one in found[:limit]]
 
     def count(self) -> int:
         return len(self._tables.observations)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.sql.execution import Execute, upsert
-from kernelnet.hub.storage.statements.observations import NewObservation, ObservationBounds, StoredObservation
+from kernelnet.hub.storage.statements.observations import (
+    NewObservation,
+    ObservationBounds,
+    ReadObservation,
+    StoredObservation,
+)
 
 __all__ = ["SqlObservations"]
 
@@ -50,6 +55,13 @@ class SqlObservations:
             (digest, each, limit),
         )
         return [*map(StoredObservation._make, rows)]
+
+    def inEnvironment(self, environment: str, limit: int) -> list[ReadObservation]:
+        rows = self._execute(
+            "SELECT ai_id, digest, body FROM observations WHERE environment = ?1 ORDER BY seq DESC LIMIT ?2",
+            (environment, limit),
+        )
+        return [*map(ReadObservation._make, rows)]
 
     def count(self) -> int:
         (count,) = self._execute("SELECT COUNT(*) FROM observations").fetchone()

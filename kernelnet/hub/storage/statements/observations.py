@@ -8,7 +8,14 @@ from msgspec import Struct
 
 from kernelnet.hub.storage.log_pages import Event
 
-__all__ = ["NewObservation", "ObservationBounds", "Observations", "ObservationsQueries", "StoredObservation"]
+__all__ = [
+    "NewObservation",
+    "ObservationBounds",
+    "Observations",
+    "ObservationsQueries",
+    "ReadObservation",
+    "StoredObservation",
+]
 
 
 class NewObservation(Struct, frozen=True, gc=False):
@@ -39,6 +46,14 @@ class StoredObservation(NamedTuple):
     body: bytes
 
 
+class ReadObservation(NamedTuple):
+    """An observation with the digest of its component."""
+
+    reporter: str
+    digest: str
+    body: bytes
+
+
 class ObservationBounds(NamedTuple):
     """
     Maximum number of rows.
@@ -55,6 +70,9 @@ class ObservationsQueries(Protocol):
 
     def onDigest(self, digest: str, each: int, limit: int) -> list[StoredObservation]:
         """Of each AI the newest C{each} on this digest; of these the newest C{limit}, by seq descending."""
+
+    def inEnvironment(self, environment: str, limit: int) -> list[ReadObservation]:
+        """The newest C{limit} in an environment, by seq descending."""
 
     def count(self) -> int:
         """The number of them."""

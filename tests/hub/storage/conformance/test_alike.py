@@ -157,6 +157,7 @@ def all_(reader: Reader) -> list[Any]:
         [reader.reports.confirming(digest, "a", 2, 4) for digest in DIGESTS],
         [(reader.reports.onDigest(digest, 3, 4), reader.reports.verdicts(digest, "a")) for digest in DIGESTS],
         [(reader.observations.onDigest(digest, 2, 5), reader.observations.count()) for digest in DIGESTS],
+        [reader.observations.inEnvironment(where, 7) for where in ("real", "simulated")],
         found,
         [*sessions.page("expired", (last.changedAt, last.id) if last else None, 3, False)],
         [sessions.openFor(ai, 2) for ai in AIS],
