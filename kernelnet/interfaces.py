@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         TaskDescription,
     )
     from kernelnet.learning.goal import Goal
+    from kernelnet.observations import OwnTrace, Trial
     from kernelnet.workbench.abi import Abi
     from kernelnet.workbench.account import Account
 
@@ -395,6 +396,30 @@ class ILocalTrainer(Interface):
         """Cancel what runs; fires when it has ended."""
 
 
+class ISiteTrainer(ILocalTrainer):
+    """
+    A local trainer with traces of the user's own.
+
+    Of the private ones none of the other methods tells anything, nor depends on them: neither patterns, tasks and
+    status, nor verdicts, nor what C{build} makes.
+    """
+
+    hasPrivate: bool = Attribute("whether there are private traces")
+
+    def ownTraces() -> list[OwnTrace]:
+        """The traces that the user gave, private or not, as `kernelnet.observations.OwnTrace`; after C{start}."""
+
+    def tryOn(own: OwnTrace, component: Component) -> Deferred[Trial | None]:
+        """
+        Measure a component on train and validation of a trace of the user's own.
+
+        @return: fires with a `kernelnet.observations.Trial`, or None when it fails there.
+        """
+
+    def buildPrivately(goal: Goal) -> Deferred[Component | None]:
+        """The same as C{build} on the private traces, in turn: what comes of it is for this machine alone."""
+
+
 class ILocalTrainerMaker(INamed):
     """A plugin that makes `ILocalTrainer`s."""
 
@@ -410,6 +435,7 @@ class ILocalTrainerMaker(INamed):
         *,
         workbenches: Sequence[str] = (),
         jobs: int | None = None,
+        private: Sequence[Path] = (),
     ) -> ILocalTrainer:
         """
         @param workbenches: names of those to train on; empty: those of the specialization.
@@ -418,5 +444,7 @@ class ILocalTrainerMaker(INamed):
         @param seed: int, or None for a random one.
         @param author: the ai_id, for the ids of components.
         @param jobs: modules that a search measures at once; None: one for each core.  Given only where the user did.
+        @param private: paths of traces of which nothing is told; given only where there are some, and then the result
+            is an `ISiteTrainer`.
         @return: an `ILocalTrainer`.
         """

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from kernelnet.untrusted import Digest
 
-__all__ = ["MAX_OBSERVATION", "SITE_UNIT", "Environment", "Observation", "ObservedScore", "onSite"]
+__all__ = ["MAX_OBSERVATION", "SITE_UNIT", "Environment", "Observation", "ObservedScore", "OwnTrace", "Trial", "onSite"]
 
 MAX_OBSERVATION = 4096
 """Bytes of JSON of the longest `Observation`."""
@@ -89,14 +89,34 @@ class Observation(Struct, frozen=True, omit_defaults=True):
 
     @property
     def levels(self) -> tuple[float, float] | None:
-        """Level on a trace of the teller's own, and the best hand-made policy's there; C{None}: it is of another kind."""
+        """Level on a trace of the teller's own, and the best hand-made policy's; C{None}: it is of another kind."""
         if self.environment is not Environment.SIMULATED or self.unit != SITE_UNIT or len(self.beside) != 1:
             return None
         return _level(1 - self.component.score), _level(1 - self.beside[0].score)
 
 
+class OwnTrace(Struct, frozen=True):
+    """A trace that a user gave to a trainer, at the settings that components are tried at.  It leaves no machine."""
+
+    workbench: str
+    digest: str
+    settings: dict[str, int]
+
+
+class Trial(Struct, frozen=True):
+    """
+    Outcome of trying a component on such a trace.
+
+    @ivar level: over train and validation.
+    @ivar handMade: name and level of the best hand-made policy there.
+    """
+
+    level: float
+    handMade: tuple[str, float]
+
+
 def onSite(
-    site: str, module: str, workbench: str, settings: dict[str, int], level: float, handMade: tuple[str, float]
+    site: str, module: str, workbench: str, settings: dict[str, int], *, level: float, handMade: tuple[str, float]
 ) -> Observation:
     """
     Observation on a trace of one's own, of which it tells neither name nor digest.

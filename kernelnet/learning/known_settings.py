@@ -16,14 +16,27 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from kernelnet.artifacts import Candidate, Carrier, Component
+from kernelnet.artifacts import Candidate, Carrier, Component, Report
 from kernelnet.interfaces import IComponentGenerator, IKnowingGenerator, IScenario
 from kernelnet.learning.acceptance import accept
 from kernelnet.learning.hindsight import bestInHindsight
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import WorkbenchError
 
-__all__ = ["FIRST", "KNOWN", "MAX_FUEL", "MAX_SHARED", "SECONDS", "Choice", "Tried", "choose", "fewOf", "tryKnown"]
+__all__ = [
+    "FIRST",
+    "KNOWN",
+    "MAX_FUEL",
+    "MAX_SHARED",
+    "SECONDS",
+    "Choice",
+    "Tried",
+    "choose",
+    "fewOf",
+    "mostFuel",
+    "overBoth",
+    "tryKnown",
+]
 
 MAX_SHARED = 5
 """Maximum number of shared components that are tried: more of them hardly gain more."""
@@ -98,6 +111,19 @@ def fewOf(carriers: Iterable[Carrier], most: int = MAX_SHARED) -> list[Component
     return list(modules.values())[:most]
 
 
+def mostFuel(scenario: IScenario) -> int:
+    """Worker thread.  Fuel that what was shared may take on a scenario."""
+    hand = scenario.baselines().values()
+    return MAX_FUEL * max(sum(split.fuel for split in report.splits.values()) for report in hand)
+
+
+def overBoth(scenario: IScenario, report: Report) -> float:
+    """Level over train and validation, each by its number of events."""
+    events = {split: report.splits[split].events for split in ("train", "validation")}
+    level = sum(scenario.developmentLevel(report, split) * events[split] for split in events)
+    return level / max(1, sum(events.values()))
+
+
 def tryKnown(
     scenario: IScenario,
     generator: IComponentGenerator | None,
@@ -118,8 +144,7 @@ def tryKnown(
     ours = []
     if generator is not None and IKnowingGenerator.providedBy(generator):
         ours = list(generator.known(bench.name, bench.abis))
-    hand = scenario.baselines().values()
-    most = MAX_FUEL * max(sum(split.fuel for split in report.splits.values()) for report in hand)
+    most = mostFuel(scenario)
     modules: dict[str, Future[bytes]] = {}
 
     def measured(what: str | bytes, candidate: Candidate, component: Component | None) -> Tried | None:
@@ -129,9 +154,7 @@ def tryKnown(
         fuel = most if component is not None else None
         parameters = () if isinstance(what, bytes) else candidate.parameters
         report = scenario.measure(wasm, upTo="validation", fuel=fuel, parameters=parameters)
-        events = {split: report.splits[split].events for split in ("train", "validation")}
-        level = sum(scenario.developmentLevel(report, split) * events[split] for split in events)
-        level /= max(1, sum(events.values()))
+        level = overBoth(scenario, report)
         return Tried(candidate, level, report.splits["validation"].score, what, component)
 
     tried: list[Tried] = []

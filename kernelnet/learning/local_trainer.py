@@ -20,7 +20,6 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.plugin import IPlugin
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
@@ -29,34 +28,36 @@ from kernelnet.asyncio_bridge import inReactor
 from kernelnet.interfaces import (
     IComponentGenerator,
     IKnowingGenerator,
-    ILocalTrainer,
-    ILocalTrainerMaker,
     IPaidGenerator,
     IScenario,
+    ISiteTrainer,
     IWorkbench,
 )
 from kernelnet.learning.demo import demo
 from kernelnet.learning.family_trials import FamilyTrials
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.known_settings import choose, fewOf
+from kernelnet.learning.own_traces import OwnTraces
+from kernelnet.learning.private_search import PrivateSearch
 from kernelnet.learning.search_account import SearchAccounts, TaskAccount
 from kernelnet.learning.search_run import SearchMemories, SearchRun
 from kernelnet.learning.task_selection import TaskSelection
 from kernelnet.learning.tasks import benchesFor, bestKnown, described
 from kernelnet.learning.verification import Verifier
+from kernelnet.observations import OwnTrace, Trial
 from kernelnet.plugins import available, find
 from kernelnet.workbench.engine import cores
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.suite import Suite
 
-__all__ = ["DEFAULT_GENERATOR", "IntegratedKernelTrainer", "IntegratedKernelTrainerMaker"]
+__all__ = ["DEFAULT_GENERATOR", "IntegratedKernelTrainer"]
 
 DEFAULT_GENERATOR = "search"
 
 T = TypeVar("T")
 
 
-@implementer(ILocalTrainer)
+@implementer(ISiteTrainer)
 class IntegratedKernelTrainer:
     """
     Learns patterns from traces, has a generator write components for them, guards and measures what comes of it.
@@ -68,6 +69,8 @@ class IntegratedKernelTrainer:
     @param author: goes into component ids.
     @param workbenches: names of those to train on; empty: those of the specialization.
     @param jobs: number of modules that a search measures at once; C{None}: one for each core.
+    @param private: paths of traces of which nothing is told, for the first workbench as well.
+    @raise ValueError: C{generator} asks language models, and would tell them of private traces.
     """
 
     log = Logger()
@@ -82,6 +85,7 @@ class IntegratedKernelTrainer:
         *,
         workbenches: Sequence[str] = (),
         jobs: int | None = None,
+        private: Sequence[str | Path] = (),
     ) -> None:
         self.specialization = specialization
         self.author = author
@@ -89,15 +93,21 @@ class IntegratedKernelTrainer:
         self._random = random.Random(seed)
         self._jobs = jobs or cores()
         self._installed = {bench.name: bench for bench in available(IWorkbench)}
-        benches = benchesFor(specialization, bool(traces), workbenches)
+        benches = benchesFor(specialization, bool(traces or private), workbenches)
+        if private and IPaidGenerator.providedBy(self._generator):
+            raise ValueError(
+                "a private trace and a generator that asks language models don't go together: these would be told of it"
+            )
         self._selection = TaskSelection(benches, self._installed, [Path(t) for t in traces], self._generator)
         self._memories = SearchMemories(self._random)
         self._fetched: dict[str, list[Path]] = {}
         self._verifier = Verifier(self._installed, self._tracesOf, self._selection.isOwn)
+        self._own = OwnTraces(Path(t) for t in (*traces, *private))
         self._pool: ThreadPool | None = None
         self._stopping = False
         self._run: SearchRun | None = None
         self._families = FamilyTrials()
+        self._private = self._privateSearch(benches[0], [Path(t) for t in private]) if private else None
         self._accounts = SearchAccounts()
         self._account = TaskAccount()
         self._ended: dict[str, Any] | None = None
@@ -112,6 +122,17 @@ class IntegratedKernelTrainer:
     def workbenches(self) -> list[str]:
         return self._selection.workbenches
 
+    def _privateSearch(self, bench: IWorkbench, traces: list[Path]) -> PrivateSearch:
+        return PrivateSearch(
+            *(bench, traces),
+            installed=self._installed,
+            generator=self._generator,
+            families=self._families,
+            knownFirst=self._knownFirst,
+            jobs=self._jobs,
+            rng=self._random,
+        )
+
     # -- ILocalTrainer
 
     async def _start(self) -> None:
@@ -121,10 +142,16 @@ class IntegratedKernelTrainer:
             # A generator that never looks at its time must not keep the process from ending.
             self._pool.threadFactory = functools.partial(threading.Thread, daemon=True)  # type: ignore[assignment]
             self._pool.start()
-        await self._inThread(self._selection.open)
+        await self._inThread(self._open)
 
     def start(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._start())
+
+    def _open(self) -> None:
+        self._selection.open()
+        self._own.open(self._selection.benches[0])
+        if self._private is not None:
+            self._private.open()
 
     def learn(self) -> Deferred[list[Pattern]]:
         return self._inThread(self._selection.patterns)
@@ -134,6 +161,19 @@ class IntegratedKernelTrainer:
 
     def remeasure(self, component: Component) -> Deferred[PerformanceReport]:
         return self._inThread(self._remeasure, component)
+
+    @property
+    def hasPrivate(self) -> bool:
+        return self._private is not None
+
+    def ownTraces(self) -> list[OwnTrace]:
+        return [*self._own.every]
+
+    def tryOn(self, own: OwnTrace, component: Component) -> Deferred[Trial | None]:
+        return self._inThread(self._own.tryOn, own, component)
+
+    def buildPrivately(self, goal: Goal) -> Deferred[Component | None]:
+        return self._inThread(self._buildPrivately, goal, self._random.getrandbits(31))
 
     def tasks(self) -> list[TaskDescription]:
         return list(self._selection.every)
@@ -169,6 +209,8 @@ class IntegratedKernelTrainer:
         self._stopping = True
         if self._run is not None:
             self._run.cancel()
+        if self._private is not None:
+            self._private.cancel()
         pool, self._pool = self._pool, None
         done: Deferred[None] = Deferred()
         if pool is None:
@@ -272,6 +314,10 @@ class IntegratedKernelTrainer:
         # To guard a generalist takes as long as to guard one of each of its traces.
         return next((one for one in fruitless if not isinstance(one, Suite)), (fruitless or [scenario])[0]), None
 
+    def _buildPrivately(self, goal: Goal, seed: int) -> Component | None:
+        component = self._private.build(goal, seed) if self._private is not None else None
+        return self._named(component) if component is not None else None
+
     def _knownFirst(self, scenario: IScenario, goal: Goal, memory: dict[str, Any]) -> Component | None:
         """Component of what is known, on a task that is new here, and of what peers shared since; C{None}: none is."""
         tried: set[bytes] | None = memory.get("known")
@@ -345,26 +391,3 @@ def _told(account: TaskAccount, more: int) -> dict[str, Any]:
         "train": account.train,
         "validation": account.validation,
     }
-
-
-@implementer(IPlugin, ILocalTrainerMaker)
-class IntegratedKernelTrainerMaker:
-    """The plugin that makes `IntegratedKernelTrainer`s."""
-
-    name = "integrated"
-    description = "kernelnet's own: patterns, guarded search and re-measurement on the workbenches"
-
-    def make(
-        self,
-        specialization: str,
-        traces: Sequence[Path],
-        generator: IComponentGenerator,
-        seed: int | None,
-        author: str,
-        *,
-        workbenches: Sequence[str] = (),
-        jobs: int | None = None,
-    ) -> IntegratedKernelTrainer:
-        return IntegratedKernelTrainer(
-            specialization, traces, generator, seed, author, workbenches=workbenches, jobs=jobs
-        )

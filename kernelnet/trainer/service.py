@@ -41,9 +41,11 @@ from kernelnet.trainer.work.feature_requests import FEATURE, FeatureAsking, Feat
 from kernelnet.trainer.work.goal_builder import GoalBuilder
 from kernelnet.trainer.work.job_queue import JobQueue
 from kernelnet.trainer.work.observations import ObservationSending
+from kernelnet.trainer.work.private_rounds import PrivateRounds
 from kernelnet.trainer.work.publication import Publisher
 from kernelnet.trainer.work.search_rounds import SearchRounds
 from kernelnet.trainer.work.signing import VerdictSigner
+from kernelnet.trainer.work.site_trials import SiteTrials
 from kernelnet.trainer.work.verification import MEASURE, Verification
 from kernelnet.trainer.work.verifier_selection import VerifierSelection
 from kernelnet.trainer.work.worker import Worker
@@ -153,6 +155,10 @@ class Trainer(Service):
             clock=clock,
             isRunning=self._isRunning,
         )
+        self.privateRounds = PrivateRounds(
+            local=local, store=self.store, outbox=outbox, goals=goals, clock=clock, isRunning=self._isRunning
+        )
+        self._wasPrivate = False
         self.worker = Worker(jobs, outbox, self.round, clock)
         self.worker.registerMeasurement(MEASURE, self.verification, self.verification.rank)
         self.registerBuilds()
@@ -178,8 +184,9 @@ class Trainer(Service):
         self.worker.registerBuild(COLLABORATE, self.sessions)
 
     def round(self) -> Awaitable[None]:
-        """One round of its own work."""
-        return self.rounds.run()
+        """One round of its own work; where there are private traces every second one is on these."""
+        self._wasPrivate = self.privateRounds.isDue and not self._wasPrivate
+        return self.privateRounds.run() if self._wasPrivate else self.rounds.run()
 
     def seek(self) -> None:
         """Ask for a collaboration if too few run."""
@@ -218,6 +225,17 @@ class Trainer(Service):
             fail=self.fail,
         )
         self.observations = ObservationSending(self.folder, self.store, self.knowledge, self.outbox, self.sync.observed)
+        self.trials = SiteTrials(
+            self.profile.aiId,
+            local=self.local,
+            store=self.store,
+            knowledge=self.knowledge,
+            outbox=self.outbox,
+            hub=self.sync.observed,
+            isIdle=lambda: self.worker.isIdle,
+            isRunning=self._isRunning,
+            clock=self._clock,
+        )
         delivery = Delivery(
             aiId=self.profile.aiId,
             dispatcher=self.dispatcher,
@@ -285,6 +303,7 @@ class Trainer(Service):
         self._every(1.0, self._writeProgress)
         self._every(TELL_EVERY, self.progress.tell)
         self._every(ObservationSending.LOOK_EVERY, self.observations.look)
+        self._every(SiteTrials.LOOK_EVERY, self.trials.look)
         if self.config.minutes is not None:
             remaining = max(0.0, self.config.minutes * 60 - (self.reactor.seconds() - self._began))
             self._timers.append(self.reactor.callLater(remaining, self._finish))
@@ -306,6 +325,8 @@ class Trainer(Service):
             self.dispatcher.load,
             self.jobs.load,
             self.sessions.load,
+            self.trials.load,
+            self.privateRounds.load,
         ):
             await load()
             if not self.running:

@@ -93,6 +93,7 @@ class Options(ServiceOptions):
         self["traces"] = []
         self["shared"] = []
         self["owners"] = []
+        self["private-traces"] = []
         self["workbenches"] = []
         self["hubs"] = []
 
@@ -119,6 +120,10 @@ class Options(ServiceOptions):
     def opt_fetch_owner(self, owner: str) -> None:
         """fetch traces of this owner's trainers only [anybody's]; may be repeated"""
         self["owners"].append(owner)
+
+    def opt_private_trace(self, path: str) -> None:
+        """a trace of which nothing is told but levels of peers' components, under a random name; may be repeated"""
+        self["private-traces"].append(Path(path))
 
     def postOptions(self) -> None:
         missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
@@ -155,6 +160,14 @@ class Options(ServiceOptions):
             self["fetched"] = parseSize(self["fetch-traces"])
         except ValueError as e:
             raise ValueError(f"--fetch-traces takes {e}") from None
+        for trace in self["private-traces"]:
+            if not trace.is_file():
+                raise ValueError(f"no trace {trace}: --private-trace takes a file")
+            for option, others in (("--trace", self["traces"]), ("--share-trace", self["shared"])):
+                if any(trace.samefile(one) for one in others):
+                    raise ValueError(
+                        f"{trace} is given by {option} and by --private-trace: give it by the latter alone"
+                    )
         if self["client-key"] is not None and self["client-cert"] is None:
             raise ValueError("--client-key is the key of --client-cert, which is missing")
         for name in ("token-file", "ca", "client-cert", "client-key"):
@@ -169,6 +182,8 @@ class Options(ServiceOptions):
         folder = self["directory"].trainer(self["id"])
         who = f"a trainer {self['id']}"
         self["models"] = self._models(folder)
+        if self["private-traces"] and (self["models"] is not None or self["generator"] == "llm"):
+            raise ValueError("--private-trace doesn't go with language models, whose servers would be told of it")
         refuseSecond(NAME, who, self["directory"], f"trainers/{self['id']}/lock", folder / "trainer.pid")
         placeFiles(self, folder, "trainer")
         log_format.chooseFormat(NAME, self)
@@ -238,6 +253,12 @@ def makeService(options: Any, local: ILocalTrainer | None = None) -> IService:
     if options["models"] is not None:
         generator = withModels(options["generator"], options["models"])
     if local is None:
+        # Makers of third parties may be older than these.
+        later: dict[str, Any] = {}
+        if options["jobs"] is not None:
+            later["jobs"] = int(options["jobs"])
+        if options["private-traces"]:
+            later["private"] = options["private-traces"]
         local = find(ILocalTrainerMaker, options["local-trainer"], "local trainer").make(
             options["specialization"],
             options["traces"],
@@ -245,8 +266,7 @@ def makeService(options: Any, local: ILocalTrainer | None = None) -> IService:
             int(options["seed"]) if options["seed"] is not None else None,
             options["id"],
             workbenches=options["workbenches"],
-            # Makers of third parties may be older than this.
-            **({"jobs": int(options["jobs"])} if options["jobs"] is not None else {}),
+            **later,
         )
     config = TrainerConfig(
         aiId=options["id"],

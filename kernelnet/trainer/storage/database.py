@@ -20,7 +20,7 @@ from twisted.logger import Logger
 
 __all__ = ["Changes", "Store", "StoreError"]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -38,6 +38,13 @@ CREATE TABLE sessions (session_id TEXT PRIMARY KEY, body TEXT NOT NULL);
 JOBS = """
 -- work that a message asked for, and whom it is for; deleted together with saying its result
 CREATE TABLE jobs (key TEXT PRIMARY KEY, kind TEXT NOT NULL, source TEXT NOT NULL, body TEXT NOT NULL);
+"""
+
+SITES = """
+-- which components were tried on which of the user's traces: by voice of the author, whether it was told or not
+CREATE TABLE tried (trace TEXT, digest TEXT, voice TEXT NOT NULL, PRIMARY KEY (trace, digest)) WITHOUT ROWID;
+-- what was found on private traces: none of it is ever said; the level is on held-out, for people
+CREATE TABLE private_components (digest TEXT PRIMARY KEY, task TEXT NOT NULL, level REAL NOT NULL, body TEXT NOT NULL);
 """
 
 UPGRADES = {
@@ -58,6 +65,7 @@ INSERT INTO jobs
     ),
     # Components were ranked by their scores, which are measured on different variants of a trace now.
     2: ("ALTER TABLE components ADD COLUMN level REAL;",),
+    3: (SITES,),
 }
 """By version the statements that make the next one of it."""
 
@@ -184,7 +192,7 @@ def _prepare(path: Path) -> None:
         _configure(connection)
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            connection.executescript(f"BEGIN; {SCHEMA} {JOBS} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+            connection.executescript(f"BEGIN; {SCHEMA} {JOBS} {SITES} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
         elif not 0 < version <= SCHEMA_VERSION:
             raise StoreError(
                 f"{path} has schema version {version}, this kernelnet knows {SCHEMA_VERSION}: install a newer kernelnet"

@@ -11,12 +11,16 @@ from kernelnet.artifacts import Component, Verdict
 from kernelnet.trainer.storage.database import SCHEMA_VERSION, StoreError
 from kernelnet.trainer.storage.knowledge_base import MAX_COMPONENTS
 
-__all__ = ["confirmedComponents"]
+__all__ = ["PRIVATE", "confirmedComponents"]
+
+PRIVATE = "private"
+"""Author of what was found on private traces."""
 
 
 def confirmedComponents(path: Path) -> list[tuple[str, Component]]:
     """
-    Components that a trainer made or confirmed itself, each with its author, best first.
+    Components that a trainer made or confirmed itself, each with its author, best first; before all others those that
+    it found on private traces, which nobody else has.
 
     @raise StoreError: it is no trainer's database, or a newer kernelnet's.
     """
@@ -32,7 +36,8 @@ def confirmedComponents(path: Path) -> list[tuple[str, Component]]:
             "SELECT source, body FROM components WHERE verdict = ? ORDER BY level IS NULL, level DESC, rowid LIMIT ?",
             (Verdict.CONFIRMED.value, MAX_COMPONENTS),
         ).fetchall()
-        return [(source, msgspec.json.decode(body, type=Component)) for source, body in rows]
+        found = connection.execute("SELECT ?, body FROM private_components ORDER BY rowid DESC", (PRIVATE,)).fetchall()
+        return [(source, msgspec.json.decode(body, type=Component)) for source, body in found + rows]
     except (sqlite3.Error, msgspec.MsgspecError) as error:
         raise StoreError(f"can't read {path}: {error}") from None
     finally:

@@ -2,6 +2,8 @@
 The work of a trainer: rounds of its own search, and jobs that messages gave to it.
 
   - C{observations}: what was left in the spool, said to a hub that takes it
+  - C{site_trials}: confirmed components tried on the user's own traces; C{site_key}: random names of these
+  - C{private_rounds}: the search on private traces, of which nothing is said
   - C{worker}: `Worker`, which runs both in two loops, and knows of jobs only who handles their kind
   - C{job_queue}: jobs, durable, and whose turn it is
   - C{search_rounds}: the own search, and what of it is shared

@@ -56,6 +56,15 @@ class FamilySelection:
                     found.append(Carrier(first[family].component, owner, family))
         return found
 
+    def confirmed(self) -> list[KnownComponent]:
+        """All confirmed components of peers: those that carry a family first, then by level."""
+        carriers = {carrier.component.digest: place for place, carrier in enumerate(self.carriers())}
+        every = self._knowledge.components.values()
+        found = [k for k in every if k.workbench is not None and k.source != self._aiId and self._isConfirmed(k)]
+        return sorted(
+            found, key=lambda k: (carriers.get(k.digest, len(carriers)), -(-math.inf if k.level is None else k.level))
+        )
+
     def shared(self) -> list[Carrier]:
         """Of each workbench the best few components, owners in turn, to be tried as they are on tasks of our own."""
         byOwner: dict[str, dict[str, list[KnownComponent]]] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from kernelnet.trainer.storage.database import Changes, Store
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 from kernelnet.trainer.storage.outbox import Outbox
 from kernelnet.trainer.storage.spool import Spool, SpooledObservation
+from kernelnet.trainer.work.site_key import SiteKey
 from kernelnet.untrusted import plain
 
 __all__ = ["ObservationSending"]
@@ -40,9 +40,9 @@ class ObservationSending:
         self, folder: Path, store: Store, knowledge: KnowledgeBase, outbox: Outbox, hub: Callable[[], str | None]
     ) -> None:
         self._spool = Spool(folder / "spool")
-        self._store = store
         self._knowledge = knowledge
         self._outbox = outbox
+        self._key = SiteKey(store, outbox)
         self._hub = hub
         self._isBusy = False
 
@@ -66,7 +66,7 @@ class ObservationSending:
         site = None
         for path, spooled in self._spool.waiting():
             if site is None:
-                site = yield self._site(hub)
+                site = yield self._key.name(hub)
             report = self._report(spooled, site)
             if report is None:
                 self._spool.refuse(path, "its module is of no component that was shared")
@@ -95,15 +95,3 @@ class ObservationSending:
             return None
         observation = msgspec.structs.replace(spooled.observation, site=site)
         return PerformanceReport(named, digest=digest, observation=observation)
-
-    @inlineCallbacks
-    def _site(self, hub: str) -> Any:
-        """The random name of this place for one hub: two hubs can't tell that it is the same."""
-        rows = yield self._store.read("SELECT value FROM meta WHERE key = 'site_key'")
-        if rows:
-            key = rows[0][0]
-        else:
-            key, changes = secrets.token_hex(32), Changes()
-            changes.add("REPLACE INTO meta VALUES ('site_key', ?)", key)
-            yield self._outbox.commit(changes)
-        return hashlib.sha256(f"{key} {hub}".encode()).hexdigest()[:32]

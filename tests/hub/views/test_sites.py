@@ -40,7 +40,7 @@ class SitesTests(HubTestCase):
         return found
 
     def see(self, aiId: str, name: str, level: float, site: int = 0, hand: float = 0.3) -> None:
-        made = onSite(f"{site:032x}", "3" * 64, "file_system", {"capacity": 4}, level, ("lru", hand))
+        made = onSite(f"{site:032x}", "3" * 64, "file_system", {"capacity": 4}, level=level, handMade=("lru", hand))
         seen = msgspec.to_builtins(made)
         self.client(aiId).send(
             "performance_report", {"component_id": name, "digest": self.digests[name], "observation": seen}
@@ -48,6 +48,7 @@ class SitesTests(HubTestCase):
 
     def row(self, kind: str = "component", name: str = "a") -> dict[str, Any]:
         (table,) = sites.sites(self.hub.stored)
+        found: dict[str, Any]
         (found,) = [row for row in table["rows"] if row["kind"] == kind and (kind == "family" or row["first"] == name)]
         return found
 
@@ -119,5 +120,5 @@ class SitesTests(HubTestCase):
         """A level is told from -1 to 1, to a hundredth, whatever the teller says."""
         self.see("AI_1", "a", -7.123)
         self.assertEqual(self.row()["levels"], [-1.0])
-        seen = onSite("0" * 32, "3" * 64, "file_system", {}, 0.12345, ("lru", 9.0))
+        seen = onSite("0" * 32, "3" * 64, "file_system", {}, level=0.12345, handMade=("lru", 9.0))
         self.assertEqual((seen.component.score, seen.beside[0].score, seen.levels), (0.88, 0.0, (0.12, 1.0)))
