@@ -117,7 +117,7 @@ class Store:
         """
         try:
             _prepare(self.path)
-        except sqlite3.Error as e:
+        except (sqlite3.Error, OSError) as e:
             raise StoreError(
                 f"can't use the trainer's database {self.path}: {e}; move it away to start afresh"
             ) from None
@@ -187,6 +187,9 @@ def _configure(connection: sqlite3.Connection) -> None:
 
 
 def _prepare(path: Path) -> None:
+    # What stands in it is for this user alone, such as the secret of which names of traces come.
+    path.touch(mode=0o600)
+    path.chmod(0o600)
     connection = sqlite3.connect(path)
     try:
         _configure(connection)

@@ -97,9 +97,11 @@ class SiteTrials:
         if self._isBusy or self._local is None or hub is None or not self._isIdle() or self._outbox.isFull:
             return None
         began = self._clock.seconds()
-        following = self._next(self._local) if began >= self._notBefore else None
+        if began < self._notBefore:
+            return None
+        following = self._next(self._local)
         if following is None:
-            self._notBefore = max(self._notBefore, began + REST)
+            self._notBefore = began + REST
             return None
         self._isBusy = True
         done: Deferred[None] = self._try(self._local, hub, *following)

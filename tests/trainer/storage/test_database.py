@@ -58,7 +58,7 @@ class UpgradeTests(TestCase):
         for path in (old, fresh):
             self.opened(path)
         self.assertEqual(schemaOf(old), schemaOf(fresh))
-        self.assertEqual(schemaOf(old)[0], ("version", "3", ""))
+        self.assertEqual(schemaOf(old)[0], ("version", "4", ""))
 
     @inlineCallbacks
     def test_jobsGetTheirSources(self) -> Any:
