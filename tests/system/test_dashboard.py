@@ -14,6 +14,7 @@ import msgspec
 
 from kernelnet.artifacts import Component
 from kernelnet.hub.workbench_rules import installedRules
+from kernelnet.observations import onSite
 from tests.hub.routing.test_observations import OBSERVATION
 from tests.hub.views.test_components import claiming
 from tests.system.browser import NoBrowser, startBrowser
@@ -89,6 +90,7 @@ class DashboardTests(SystemTestCase):
             ("network", "AI_1"),
             ("progress", "Nothing is confirmed yet"),
             ("components", name[:39]),
+            ("sites", "Nothing was tried"),
             ("sessions", "offered: 1"),
             ("traffic", "os_component_share"),
         ):
@@ -178,6 +180,12 @@ class DashboardTests(SystemTestCase):
         self.shows(EVIL)
         self.shows("built-in 1")
         self.assertNotIn("taken", self.browser.title)
+        # What was tried on traces of their own stands with sites alone.
+        seen = onSite("7" * 32, "3" * 64, "file_system", {"capacity": 4}, level=0.57, handMade=("lru", 0.5))
+        peer.send("performance_report", {**observed, "observation": msgspec.to_builtins(seen)})
+        self.go("sites/file_system")
+        self.shows("0.57 ▲")
+        self.shows("7777")
 
     def share(self, name: str, level: float, *, capacity: int = 4, parents: tuple[str, ...] = ()) -> str:
         """AI_1 shares a component on a task; its digest."""

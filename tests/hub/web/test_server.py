@@ -26,6 +26,7 @@ PATHS = (
     "/api/sessions",
     "/api/progress",
     "/api/families",
+    "/api/sites",
     "/api/traffic",
     "/api/events",
     "/api/openapi.yaml",

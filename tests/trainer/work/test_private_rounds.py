@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.threads import deferToThread
 
@@ -59,10 +60,8 @@ class CaptureTests(TrainerTestCase):
             hashlib.sha256(wasm).hexdigest(),
             workbench.abiOf(wasm).identifier,
             "file_system",
-            report=scenario.forModule(wasm).measure(wasm),
+            report=replace(scenario.forModule(wasm).measure(wasm), trace="theirs"),
         )
-        assert manifest.report is not None
-        manifest.report.trace = "theirs"
         return Component(f"of-{scenario.trace[:3]}", implementation=source, wasm=wasm, manifest=manifest)
 
     @inlineCallbacks

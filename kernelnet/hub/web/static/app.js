@@ -7,12 +7,13 @@ import { network } from "./view-network.js";
 import { overview } from "./view-overview.js";
 import { progress } from "./view-progress.js";
 import { sessions } from "./view-sessions.js";
+import { sites } from "./view-sites.js";
 import { task } from "./view-task.js";
 import { traffic } from "./view-traffic.js";
 
 // A view is a function from the words of its address to {draw, types}: draw() gives the elements; one with types is drawn
 // anew every five seconds, and when messages of these types were logged.
-const VIEWS = { overview, task, network, progress, components, component, sessions, traffic };
+const VIEWS = { overview, task, network, progress, components, component, sites, sessions, traffic };
 // Pages that no word of the navigation leads to: below which they stand.
 const PARENTS = { component: "components", task: "overview" };
 const main = document.getElementById("view");
