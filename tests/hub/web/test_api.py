@@ -6,10 +6,13 @@ import json
 import re
 from unittest import mock
 
+import msgspec
+
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.hub.views import progress, sessions
 from kernelnet.hub.web.task_words import MAX_WORDS
 from kernelnet.hub.web.traffic import SAMPLES
+from kernelnet.observations import onSite
 from kernelnet.wire import WireProblem, rfc3339
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import TIMESTAMP, aComponent, aPattern
@@ -166,6 +169,26 @@ class ApiTests(WebTestCase):
         )
         self.assertNotIn("9" * 64, [one["family"] for one in told])
         self.assertEqual(self.ask("/api/families").json["families"], told)
+
+    def test_sites(self) -> None:
+        """Where components were tried, by workbench; anew when something was told."""
+        author, peer, other = (self.hub.connect(f"AI_{n}") for n in (1, 2, 3))
+        self.assertEqual(self.ask("/api/sites").json, {"workbenches": []})
+        author.send("os_component_share", claiming("a", 0.2))
+        digest = self.ask("/api/components/a").json["digest"]
+        report = {"component_id": "a", "performance": {}, "digest": digest, "verdict": "confirmed"}
+        peer.send("performance_report", report)
+        for number, level in enumerate((0.1, 0.4)):
+            made = onSite(
+                f"{number:032x}", "3" * 64, "file_system", {"capacity": 4}, level=level, handMade=("lru", 0.3)
+            )
+            told = {"component_id": "a", "digest": digest, "observation": msgspec.to_builtins(made)}
+            other.send("performance_report", told)
+            self.hub.clock.advance(60)
+            (table,) = self.ask("/api/sites?workbench=file_system").json["workbenches"]
+            self.assertEqual((table["known"], table["rows"][0]["tried"]), (number + 1, number + 1))
+        self.assertEqual(sorted(table["rows"][0]["levels"]), [0.1, 0.4])
+        self.assertEqual(self.ask("/api/sites?workbench=graphics").json, {"workbenches": []})
 
     def test_handMadeOfOthers(self) -> None:
         """Where nobody says it of the best component, what is said of the newest other counts."""
