@@ -66,7 +66,7 @@ class _Component(Struct):
 
 
 class _Seen(Struct):
-    """What was told of one row.  @ivar at: by site level, and the best hand-made policy's."""
+    """A row, and all that was told of it.  @ivar at: by site its level, and the best hand-made policy's."""
 
     kind: str
     name: str

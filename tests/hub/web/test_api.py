@@ -179,9 +179,8 @@ class ApiTests(WebTestCase):
         report = {"component_id": "a", "performance": {}, "digest": digest, "verdict": "confirmed"}
         peer.send("performance_report", report)
         for number, level in enumerate((0.1, 0.4)):
-            made = onSite(
-                f"{number:032x}", "3" * 64, "file_system", {"capacity": 4}, level=level, handMade=("lru", 0.3)
-            )
+            site, hand = f"{number:032x}", ("lru", 0.3)
+            made = onSite(site, "3" * 64, "file_system", {"capacity": 4}, level=level, handMade=hand)
             told = {"component_id": "a", "digest": digest, "observation": msgspec.to_builtins(made)}
             other.send("performance_report", told)
             self.hub.clock.advance(60)

@@ -64,16 +64,17 @@ class CaptureTests(TrainerTestCase):
         )
         return Component(f"of-{scenario.trace[:3]}", implementation=source, wasm=wasm, manifest=manifest)
 
+    async def rounds(self, count: int) -> None:
+        for _ in range(count):
+            await self.trainer.round()
+            self.trainer.progress.tell()
+
     @inlineCallbacks
     def test_nothingLeaves(self) -> Any:
         """All kinds of work are done, and all bytes looked at: name, digest, contents, and whatever was found there."""
         trainer = self.trainer
         yield self.real.start()
         self.connect()
-        sent = [self.transport.value()]
-        write = self.transport.write
-        self.transport.write = lambda data: (sent.append(data), write(data))
-        self.transport.writeSequence = lambda parts: self.transport.write(b"".join(parts))
         yield self.hear(self.sync(takes=["observations"]))
         self.connection.greeted = True
         yield Deferred.fromCoroutine(trainer.rounds.sharePatterns())
@@ -83,11 +84,10 @@ class CaptureTests(TrainerTestCase):
         for scenario in (open_, hidden):
             made = yield deferToThread(self.peers, scenario)
             known = trainer.knowledge.addComponent("AI_2", made, changes)
+            assert known is not None
             verdict = yield Deferred.fromCoroutine(trainer.verification.verify(known))
             self.assertIs(verdict, Verdict.CONFIRMED if scenario is open_ else Verdict.UNMEASURABLE)
-        for _ in range(4):
-            yield Deferred.fromCoroutine(trainer.round())
-            trainer.progress.tell()
+        yield Deferred.fromCoroutine(self.rounds(4))
         trainer.seek()
         trainer.rounds._asking.ask(changes)
         yield trainer.outbox.commit(changes)
@@ -98,7 +98,7 @@ class CaptureTests(TrainerTestCase):
         found = [*trainer.privateRounds.best.values()]
         self.assertTrue(found)
         self.assertIn((PRIVATE, found[0].id), [(who, one.id) for who, one in confirmedComponents(trainer.store.path)])
-        capture = b"".join(sent)
+        capture = self.transport.value()  # all that was written: nobody has taken anything out of it
         lines = [json.loads(line) for line in capture.splitlines() if line.startswith(b"{")]
         kinds = {line.get("message_type") for line in lines}
         told = [line["payload"]["observation"] for line in lines if "observation" in line.get("payload", ())]
