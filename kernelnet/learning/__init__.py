@@ -1,7 +1,8 @@
 """
 The learning half of a trainer, without any network: traces in; patterns, components and verdicts out.
 
-  - C{local_trainer}: `kernelnet.interfaces.ILocalTrainer`, all of the below in threads; C{demo}: once without a hub;
+  - C{local_trainer}: `kernelnet.interfaces.ILocalTrainer`, all of the below in threads; C{local_trainer_maker}: its
+    plugin; C{demo}: once without a hub;
     C{former_trainers}: those of authors who know an earlier C{ILocalTrainer}
   - C{specializations}: capabilities of trainers, and which complement each other
   - C{goal}: which component is to be built
@@ -17,8 +18,8 @@ The learning half of a trainer, without any network: traces in; patterns, compon
     C{hindsight}: the hand-made policies that all is compared with; C{intervals}: how sure a level is;
     C{recommendation}: what to use, and why; C{practice}: a policy on the same variants again and again, and two of
     them in pairs; C{ladder}: how often held-out may be looked at
-  - C{own_traces}: the user's traces, which confirmed components are tried on; C{fetched_traces}: those
-    that came from elsewhere
+  - C{own_traces}: the user's traces, which confirmed components are tried on;
+    C{private_search}: the search on private ones, apart; C{fetched_traces}: those that came from elsewhere
   - C{known_settings}: what ships and what others shared, tried before any search
   - C{verification}: whether a claim is true
 

@@ -20,7 +20,6 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.plugin import IPlugin
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
@@ -29,7 +28,6 @@ from kernelnet.asyncio_bridge import inReactor
 from kernelnet.interfaces import (
     IComponentGenerator,
     IKnowingGenerator,
-    ILocalTrainerMaker,
     IPaidGenerator,
     IScenario,
     ISiteTrainer,
@@ -41,6 +39,7 @@ from kernelnet.learning.fetched_traces import FetchedTraces
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.known_settings import choose, fewOf
 from kernelnet.learning.own_traces import OwnTraces
+from kernelnet.learning.private_search import PrivateSearch
 from kernelnet.learning.search_account import SearchAccounts, TaskAccount
 from kernelnet.learning.search_run import SearchMemories, SearchRun
 from kernelnet.learning.task_selection import TaskSelection
@@ -51,7 +50,7 @@ from kernelnet.plugins import available, find
 from kernelnet.workbench.engine import cores
 from kernelnet.workbench.suite import Suite
 
-__all__ = ["DEFAULT_GENERATOR", "IntegratedKernelTrainer", "IntegratedKernelTrainerMaker"]
+__all__ = ["DEFAULT_GENERATOR", "IntegratedKernelTrainer"]
 
 DEFAULT_GENERATOR = "search"
 
@@ -104,15 +103,11 @@ class IntegratedKernelTrainer:
         self._fetched = FetchedTraces(self._installed)
         self._verifier = Verifier(self._installed, self._tracesOf, self._selection.isOwn)
         self._own = OwnTraces(Path(t) for t in (*traces, *private))
-        # Apart from all of the above, which others are told of.
-        hidden = [Path(t) for t in private]
-        self._private = TaskSelection(benches[:1], self._installed, hidden, self._generator) if hidden else None
-        self._privateMemories = SearchMemories(self._random)
-        self._privateRun: SearchRun | None = None
         self._pool: ThreadPool | None = None
         self._stopping = False
         self._run: SearchRun | None = None
         self._families = FamilyTrials()
+        self._private = self._privateSearch(benches[0], [Path(t) for t in private]) if private else None
         self._accounts = SearchAccounts()
         self._account = TaskAccount()
         self._ended: dict[str, Any] | None = None
@@ -126,6 +121,17 @@ class IntegratedKernelTrainer:
     @property
     def workbenches(self) -> list[str]:
         return self._selection.workbenches
+
+    def _privateSearch(self, bench: IWorkbench, traces: list[Path]) -> PrivateSearch:
+        return PrivateSearch(
+            *(bench, traces),
+            installed=self._installed,
+            generator=self._generator,
+            families=self._families,
+            knownFirst=self._knownFirst,
+            jobs=self._jobs,
+            rng=self._random,
+        )
 
     # -- ILocalTrainer
 
@@ -201,9 +207,10 @@ class IntegratedKernelTrainer:
 
     def stop(self) -> Deferred[None]:
         self._stopping = True
-        for run in (self._run, self._privateRun):
-            if run is not None:
-                run.cancel()
+        if self._run is not None:
+            self._run.cancel()
+        if self._private is not None:
+            self._private.cancel()
         pool, self._pool = self._pool, None
         done: Deferred[None] = Deferred()
         if pool is None:
@@ -308,29 +315,7 @@ class IntegratedKernelTrainer:
         return next((one for one in fruitless if not isinstance(one, Suite)), (fruitless or [scenario])[0]), None
 
     def _buildPrivately(self, goal: Goal, seed: int) -> Component | None:
-        """On a private trace: it leaves nothing in what others are told of, nor in what is built for them."""
-        if self._private is None:
-            return None
-        goal = replace(goal, feature="", requirements={}, avoid=[], place=0, among=1)
-        scenario = self._private.choose(goal)
-        memory = self._privateMemories.of(scenario, goal)
-        known = self._knownFirst(scenario, goal, memory) if memory is not None else None
-        if known is not None:
-            return self._named(known)
-        run = self._privateRun = SearchRun(
-            scenario,
-            self._generator,
-            replace(goal, carriers=self._families.worthTrying(goal.carriers)),
-            seed=seed,
-            jobs=self._jobs,
-            memory=memory,
-            installed=self._installed,
-        )
-        if self._stopping:
-            run.cancel()
-        component, _ = run.build()
-        if not self._stopping:
-            self._private.ended(scenario, component is not None)
+        component = self._private.build(goal, seed) if self._private is not None else None
         return self._named(component) if component is not None else None
 
     def _knownFirst(self, scenario: IScenario, goal: Goal, memory: dict[str, Any]) -> Component | None:
@@ -389,27 +374,3 @@ def _told(account: TaskAccount, more: int) -> dict[str, Any]:
         "train": account.train,
         "validation": account.validation,
     }
-
-
-@implementer(IPlugin, ILocalTrainerMaker)
-class IntegratedKernelTrainerMaker:
-    """The plugin that makes `IntegratedKernelTrainer`s."""
-
-    name = "integrated"
-    description = "kernelnet's own: patterns, guarded search and re-measurement on the workbenches"
-
-    def make(
-        self,
-        specialization: str,
-        traces: Sequence[Path],
-        generator: IComponentGenerator,
-        seed: int | None,
-        author: str,
-        *,
-        workbenches: Sequence[str] = (),
-        jobs: int | None = None,
-        private: Sequence[Path] = (),
-    ) -> IntegratedKernelTrainer:
-        return IntegratedKernelTrainer(
-            specialization, traces, generator, seed, author, workbenches=workbenches, jobs=jobs, private=private
-        )

@@ -163,12 +163,11 @@ class Options(ServiceOptions):
         for trace in self["private-traces"]:
             if not trace.is_file():
                 raise ValueError(f"no trace {trace}: --private-trace takes a file")
-            if any(trace.samefile(one) for one in self["traces"]):
-                raise ValueError(f"{trace} is given by --trace and by --private-trace: give it by the latter alone")
-            if any(trace.samefile(one) for one in self["shared"]):
-                raise ValueError(
-                    f"{trace} is given by --share-trace and by --private-trace: a private one never travels"
-                )
+            for option, others in (("--trace", self["traces"]), ("--share-trace", self["shared"])):
+                if any(trace.samefile(one) for one in others):
+                    raise ValueError(
+                        f"{trace} is given by {option} and by --private-trace: give it by the latter alone"
+                    )
         if self["client-key"] is not None and self["client-cert"] is None:
             raise ValueError("--client-key is the key of --client-cert, which is missing")
         for name in ("token-file", "ca", "client-cert", "client-key"):

@@ -181,9 +181,8 @@ LONG: Mapping[str, str] = {
     "kernelnet/hub/connection/protocol.py": "one state machine, from a connection's first byte to its last",
     "kernelnet/hub/routing/router.py": "one plan for each type of message",
     "kernelnet/hub/storage/event_log.py": "one sequence: what waits, is committed and is told share its fields",
-    "kernelnet/learning/local_trainer.py": "one `ILocalTrainer`: told of, and apart from it private",
+    "kernelnet/trainer/service.py": "the one place that knows all parts, and what each of them is given",
     "kernelnet/interfaces.py": "everything a third party implements, in one place",
-    "kernelnet/trainer/service.py": "one trainer, all parts put together",
 }
 """Modules that are longer, each with the reason why it is one thing."""
 

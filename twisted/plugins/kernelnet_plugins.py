@@ -16,7 +16,7 @@ from kernelnet.generators.genetic_programming import genetic
 from kernelnet.generators.llm.generator import llm
 from kernelnet.generators.search import search
 from kernelnet.generators.templates.two_queues import template
-from kernelnet.learning.local_trainer import IntegratedKernelTrainerMaker
+from kernelnet.learning.local_trainer_maker import IntegratedKernelTrainerMaker
 from kernelnet.workbench.audio import workbench as audio
 from kernelnet.workbench.file_system import workbench as file_system
 from kernelnet.workbench.graphics import workbench as graphics

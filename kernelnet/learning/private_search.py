@@ -1,0 +1,88 @@
+"""The search on private traces, apart from all that others are told of: it leaves nothing in what is built for them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from kernelnet.artifacts import Component
+from kernelnet.interfaces import IComponentGenerator, IScenario, IWorkbench
+from kernelnet.learning.family_trials import FamilyTrials
+from kernelnet.learning.goal import Goal
+from kernelnet.learning.search_run import SearchMemories, SearchRun
+from kernelnet.learning.task_selection import TaskSelection
+
+__all__ = ["KnownFirst", "PrivateSearch"]
+
+KnownFirst = Callable[[IScenario, Goal, dict[str, Any]], Component | None]
+"""Tries what is known on a scenario, with the memory of its search; C{None}: nothing of it passes, or is new."""
+
+
+class PrivateSearch:
+    """
+    Searches on the user's private traces, in turn.
+
+    @param bench: the one that they are for.
+    @param families: is asked which families are worth a try, and told nothing.
+    """
+
+    def __init__(
+        self,
+        bench: IWorkbench,
+        traces: Sequence[Path],
+        *,
+        installed: Mapping[str, IWorkbench],
+        generator: IComponentGenerator,
+        families: FamilyTrials,
+        knownFirst: KnownFirst,
+        jobs: int,
+        rng: random.Random,
+    ) -> None:
+        self._selection = TaskSelection([bench], installed, traces, generator)
+        self._installed = installed
+        self._generator = generator
+        self._families = families
+        self._knownFirst = knownFirst
+        self._jobs = jobs
+        self._memories = SearchMemories(rng)
+        self._run: SearchRun | None = None
+        self._stopping = False
+
+    def open(self) -> None:
+        """Worker thread.  Read the traces.  @raise kernelnet.workbench.errors.TraceError: one can't be read."""
+        self._stopping = False
+        self._selection.open()
+
+    def cancel(self) -> None:
+        """From any thread: end soon, with no result."""
+        self._stopping = True
+        if self._run is not None:
+            self._run.cancel()
+
+    def build(self, goal: Goal, seed: int) -> Component | None:
+        """Worker thread.  Search on the next of them; what the goal says of tasks is passed over."""
+        goal = replace(goal, feature="", requirements={}, avoid=[], place=0, among=1)
+        scenario = self._selection.choose(goal)
+        memory = self._memories.of(scenario, goal)
+        known = self._knownFirst(scenario, goal, memory) if memory is not None else None
+        if known is not None:
+            return known
+        run = self._run = SearchRun(
+            scenario,
+            self._generator,
+            replace(goal, carriers=self._families.worthTrying(goal.carriers)),
+            seed=seed,
+            jobs=self._jobs,
+            memory=memory,
+            installed=self._installed,
+        )
+        if self._stopping:
+            run.cancel()
+        component, _ = run.build()
+        if not self._stopping:
+            self._selection.ended(scenario, component is not None)
+        return component
