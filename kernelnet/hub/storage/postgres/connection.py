@@ -114,6 +114,8 @@ def connect(url: str) -> Connection:
 
 def setUpWriter(connection: Connection) -> None:
     """A commit returns when it is on the server's disk, and on that of synchronous standbys, if there are any."""
+    # Behind an error in a pipeline psycopg takes for prepared what the server has skipped, and asks for it for good.
+    connection.prepare_threshold = None
     _set(connection, {**_SETTINGS, "synchronous_commit": "on"})
 
 
