@@ -60,19 +60,19 @@ def _operated(database: str | None, state: StateDirectory) -> Operated:
     url = database or remembered(state.path)
     if url is None:
         raise click.ClickException(
-            f"{state.path} knows of no database that hubs share: give --database postgresql://USER@HOST/NAME, or the "
+            f"{state.path} knows of no database that hubs share: give --database postgresql://…, or the "
             "--state of kernelnet cluster init or of a node"
         )
     return operatedAt(url)
 
 
 databaseOption = click.option(
-    "--database", metavar="URL", help="postgresql://USER@HOST/NAME [default: the one that --state remembers]."
+    "--database", metavar="URL", help="postgresql://… [default: the one that --state remembers]."
 )
 
 
 @cluster.command()
-@click.option("--database", required=True, metavar="URL", help="postgresql://USER@HOST/NAME, without a password.")
+@click.option("--database", required=True, metavar="URL", help="postgresql://…, without a password.")
 @stateOption
 @jsonOption
 def init(database: str, state: Path | None, asJson: bool) -> None:

@@ -33,6 +33,7 @@ NO_DATA = {
     "deploy trace": "standard output is the command's",
     "deploy unload": "it says what it did",
     "mcp": "standard output is the protocol's",
+    "cluster drain": "it says what it did",
     "components export": "its result is a C file; components show --json has the source",
 }
 

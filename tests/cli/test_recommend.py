@@ -24,7 +24,7 @@ from kernelnet.generators.templates.two_queues import TWO_QUEUES
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.storage.offline import remember
 from kernelnet.learning.submission import makeComponent, submit
-from kernelnet.trainer.storage.database import JOBS, SCHEMA, SCHEMA_VERSION
+from kernelnet.trainer.storage.database import JOBS, SCHEMA, SCHEMA_VERSION, SITES
 from kernelnet.workbench.file_system import workbench
 from tests.cli.support import CliTestCase
 from tests.hub.support import Client, HubTestCase
@@ -168,7 +168,7 @@ class SharedTests(CliTestCase, HubTestCase):
         folder = self.folder / "trainer"
         folder.mkdir()
         with closing(sqlite3.connect(folder / "trainer.db")) as database:
-            database.executescript(f"{SCHEMA}{JOBS} PRAGMA user_version={SCHEMA_VERSION};")
+            database.executescript(f"{SCHEMA}{JOBS}{SITES} PRAGMA user_version={SCHEMA_VERSION};")
             made = [self.made(number) for number in range(4)]
             for one, verdict, level in zip(
                 made, ("confirmed", "refuted", "confirmed", None), (0.1, 0.9, 0.5, None), strict=True

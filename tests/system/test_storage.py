@@ -157,7 +157,7 @@ class StorageTests(SystemTestCase):
         # one that is neither among the last thousand nor in the sample
         connection.execute("UPDATE events SET body = CAST(replace(body, 'loop', 'l00p') AS BLOB) WHERE seq = 6")
         connection.commit()
-        hub = self.startHub()
+        hub = self.twistd("kernelhub", "--port", "0", "--state", str(self.state.path))  # it may have ended when asked
         self.assertEqual(hub.end(), 1)
         hub.waitFor("is damaged: row 6 of the log.*kernelnet restore FILE")
         refused = self.twistd("kernelhub", "--port", "0", "--state", str(self.state.path))
