@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
-from kernelnet.hub.storage.integrity import Damaged, Tell
+from kernelnet.hub.storage.errors import DatabaseError
+from kernelnet.hub.storage.integrity import Tell
 from kernelnet.hub.storage.postgres import backup, checks
-from kernelnet.hub.storage.postgres.connection import Connection, checkUrl, connect, lock, setUpReader, withoutPassword
+from kernelnet.hub.storage.postgres.connection import checkUrl, connect, lock, setUpReader, withoutPassword
 from kernelnet.hub.storage.postgres.errors import unusable
-from kernelnet.hub.storage.postgres.schema import checkVersion, prepare
+from kernelnet.hub.storage.postgres.schema import connected, prepare
 from kernelnet.hub.storage.postgres.transaction import PostgresReader, PostgresTransaction
 from kernelnet.hub.storage.sqlite.backup import look
 from kernelnet.hub.storage.transaction import Reader, Transaction
@@ -54,20 +54,9 @@ class OfflinePostgres:
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
-        with self._connection() as connection:
+        with connected(self._url) as connection:
             setUpReader(connection)
             yield PostgresReader(connection)
-
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        try:
-            with connect(self._url) as connection:
-                checkVersion(connection, self._url)
-                yield connection
-        except psycopg.OperationalError as error:
-            raise DatabaseBusy(" ".join(str(error).split())) from None
-        except (psycopg.Error, Damaged) as error:
-            raise unusable(self._url, error) from None
 
     def write(self, function: Callable[[Transaction], T], now: float) -> T:
         with self.alone():
@@ -75,7 +64,7 @@ class OfflinePostgres:
             return self._write(function, now)
 
     def _write(self, function: Callable[[Transaction], T], now: float) -> T:
-        with self._connection() as connection:
+        with connected(self._url) as connection:
             transaction = PostgresTransaction(connection, now)
             transaction.begin()
             result = function(transaction)
@@ -96,7 +85,7 @@ class OfflinePostgres:
         made = backup.Prepared(self._url, self._folder, file, tell)
         try:
             former = backup.keep(self._url, self._folder)
-            with self._connection() as connection:
+            with connected(self._url) as connection:
                 backup.replace(connection, made.path)
                 ((head, logId),) = connection.execute(
                     "SELECT given, (SELECT value FROM meta WHERE key = 'log_id') FROM log_head"
@@ -108,7 +97,7 @@ class OfflinePostgres:
     def take(self, file: Path, tell: Tell) -> None:
         look(file)
         prepare(self._url)
-        with self._connection() as connection:
+        with connected(self._url) as connection:
             ((given, tokens),) = connection.execute(
                 "SELECT given, (SELECT COUNT(*) FROM tokens) FROM log_head"
             ).fetchall()
@@ -117,7 +106,7 @@ class OfflinePostgres:
             backup.replace(connection, file, tell)
 
     def examine(self, tell: Tell) -> dict[str, Any]:
-        with self._connection() as connection:
+        with connected(self._url) as connection:
             unclean = connection.execute("SELECT 1 FROM meta WHERE key = 'in_use'").fetchone() is not None
             events = checks.fullCheck(connection, tell)
             meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())

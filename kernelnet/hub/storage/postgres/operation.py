@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import psycopg
-
-from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
-from kernelnet.hub.storage.integrity import Damaged
+from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.operation import NodeRow, SharedIdentity
 from kernelnet.hub.storage.postgres import nodes
-from kernelnet.hub.storage.postgres.connection import Connection, checkUrl, connect, withoutPassword
-from kernelnet.hub.storage.postgres.errors import unusable
-from kernelnet.hub.storage.postgres.schema import checkVersion, prepare
+from kernelnet.hub.storage.postgres.connection import Connection, checkUrl, withoutPassword
+from kernelnet.hub.storage.postgres.schema import connected, prepare
 
 __all__ = ["OperatedPostgres"]
 
@@ -31,7 +24,7 @@ class OperatedPostgres:
 
     def establish(self, identity: SharedIdentity) -> None:
         prepare(self._url)
-        with self._connection() as connection:
+        with connected(self._url) as connection:
             connection.execute("BEGIN")
             connection.execute("LOCK TABLE meta IN EXCLUSIVE MODE")
             before = _identity(connection)
@@ -45,11 +38,11 @@ class OperatedPostgres:
             connection.execute("COMMIT")
 
     def identity(self) -> SharedIdentity | None:
-        with self._connection() as connection:
+        with connected(self._url) as connection:
             return _identity(connection)
 
     def nodes(self) -> list[NodeRow]:
-        with self._connection() as connection:
+        with connected(self._url) as connection:
             counts = dict(connection.execute("SELECT node, count(*) FROM presence GROUP BY node").fetchall())
             return [
                 NodeRow(
@@ -67,22 +60,11 @@ class OperatedPostgres:
             ]
 
     def drain(self, name: str, wanted: bool) -> bool:
-        with self._connection() as connection:
+        with connected(self._url) as connection:
             if not nodes.setDraining(connection, name, wanted):
                 known = ", ".join(one.name for one in nodes.nodes(connection)) or "none"
                 raise DatabaseError(f"no node is called {name!r}; there are: {known}")
             return any(one.alive for one in nodes.nodes(connection) if one.name == name)
-
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        try:
-            with connect(self._url) as connection:
-                checkVersion(connection, self._url)
-                yield connection
-        except psycopg.OperationalError as error:
-            raise DatabaseBusy(" ".join(str(error).split())) from None
-        except (psycopg.Error, Damaged) as error:
-            raise unusable(self._url, error) from None
 
 
 def _identity(connection: Connection) -> SharedIdentity | None:

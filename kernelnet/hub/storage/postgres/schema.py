@@ -7,10 +7,12 @@ Versions are those of SQLite's files, which say what each is for: a backup of ei
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 
-from kernelnet.hub.storage.errors import DatabaseError, DatabaseTooNew
+from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError, DatabaseTooNew
 from kernelnet.hub.storage.integrity import Damaged
 from kernelnet.hub.storage.postgres import nodes
 from kernelnet.hub.storage.postgres.checks import quickCheck
@@ -18,7 +20,7 @@ from kernelnet.hub.storage.postgres.connection import Connection, checkUrl, conn
 from kernelnet.hub.storage.postgres.errors import unusable
 from kernelnet.hub.storage.schemas import schemasOf
 
-__all__ = ["OLDEST_SERVER", "checkVersion", "prepare", "schemas"]
+__all__ = ["OLDEST_SERVER", "checkVersion", "connected", "prepare", "schemas"]
 
 OLDEST_SERVER = 150000
 """Oldest version of the server, as C{server_version_num} has it."""
@@ -112,3 +114,20 @@ def _versionOf(connection: Connection, url: str) -> int:
             "newer kernelnet"
         )
     return version
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """
+    Connection to a database of this schema version.
+
+    @raise DatabaseError: it can't be used; in what is within, too.
+    """
+    try:
+        with connect(url) as connection:
+            checkVersion(connection, url)
+            yield connection
+    except psycopg.OperationalError as error:
+        raise DatabaseBusy(" ".join(str(error).split())) from None
+    except (psycopg.Error, Damaged) as error:
+        raise unusable(url, error) from None
