@@ -7,5 +7,6 @@ Views of what is stored, as others are told of it: each is a function of a `kern
   - `progress`: the steps by which the best level on each task rose; `overview`: the first glance at all of them
   - `families`: of which structure the best are, and of how many owners
   - `sites`: where components and families were tried on trainers' own traces, and what came of it
+  - `kept`: these two, until they change
   - `patterns`, `sessions`, `ais`: the same for patterns, collaborations, and AIs that said hello
 """

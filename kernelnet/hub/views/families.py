@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import msgspec
@@ -10,9 +9,8 @@ from msgspec import Struct
 
 from kernelnet.families import familyOf
 from kernelnet.hub.storage.transaction import Reader
-from kernelnet.message import MessageType
 
-__all__ = ["LOOKED_AT", "MAX_FAMILIES", "Families", "families"]
+__all__ = ["LOOKED_AT", "MAX_FAMILIES", "families"]
 
 LOOKED_AT = 1000
 """Maximum number of confirmed components that are looked at, the newest: a source takes some milliseconds."""
@@ -109,24 +107,3 @@ def families(
         }
         for digest, its in ranked[:MAX_FAMILIES]
     ]
-
-
-class Families:
-    """`families`, computed anew only when the log has something that it depends on."""
-
-    _KINDS = (MessageType.OS_COMPONENT_SHARE.value, MessageType.PERFORMANCE_REPORT.value)
-
-    def __init__(self) -> None:
-        # Several readers' threads may come here at once.
-        self._kept: tuple[list[dict[str, Any]] | None, int] = (None, 0)
-        self._known: dict[str, str | None] = {}
-        self._turn = threading.Lock()
-
-    def told(self, reader: Reader, head: int) -> list[dict[str, Any]]:
-        """In a reader's thread.  @param head: the log's last position."""
-        with self._turn:
-            found, upTo = self._kept
-            if found is None or upTo > head or reader.log.hasAny(upTo, self._KINDS):
-                found = families(reader, known=self._known)
-            self._kept = found, head
-            return found

@@ -9,7 +9,6 @@ of single sites.
 
 from __future__ import annotations
 
-import threading
 from itertools import islice, zip_longest
 from statistics import median
 from typing import Any
@@ -19,10 +18,9 @@ from msgspec import Struct
 
 from kernelnet.families import familyOf
 from kernelnet.hub.storage.transaction import Reader
-from kernelnet.message import MessageType
 from kernelnet.observations import Environment, Observation
 
-__all__ = ["LOOKED_AT", "MAX_READ", "MAX_ROWS", "MAX_SITES", "MIN_OWNERS", "Sites", "sites"]
+__all__ = ["LOOKED_AT", "MAX_READ", "MAX_ROWS", "MAX_SITES", "MIN_OWNERS", "sites"]
 
 LOOKED_AT = 1000
 """Maximum number of confirmed components that are looked at, the newest."""
@@ -168,24 +166,3 @@ def _row(row: _Seen, columns: list[_Key]) -> dict[str, Any]:
         "levels": [row.at[site][0] if site in row.at else None for site in columns],
         "hand_made": [row.at[site][1] if site in row.at else None for site in columns],
     }
-
-
-class Sites:
-    """`sites`, computed anew only when the log has something that it depends on."""
-
-    _KINDS = (MessageType.OS_COMPONENT_SHARE.value, MessageType.PERFORMANCE_REPORT.value)
-
-    def __init__(self) -> None:
-        # Several readers' threads may come here at once.
-        self._kept: tuple[list[dict[str, Any]] | None, int] = (None, 0)
-        self._known: dict[str, str | None] = {}
-        self._turn = threading.Lock()
-
-    def told(self, reader: Reader, head: int) -> list[dict[str, Any]]:
-        """In a reader's thread.  @param head: the log's last position."""
-        with self._turn:
-            found, upTo = self._kept
-            if found is None or upTo > head or reader.log.hasAny(upTo, self._KINDS):
-                found = sites(reader, self._known)
-            self._kept = found, head
-            return found

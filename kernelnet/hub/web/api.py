@@ -25,10 +25,11 @@ from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views import components, patterns, sessions
-from kernelnet.hub.views.families import Families
+from kernelnet.hub.views.families import families
+from kernelnet.hub.views.kept import Kept
 from kernelnet.hub.views.overview import overview
 from kernelnet.hub.views.progress import Progress
-from kernelnet.hub.views.sites import Sites
+from kernelnet.hub.views.sites import sites
 from kernelnet.hub.web.task_words import withWords
 from kernelnet.hub.web.traffic import TrafficHistory
 from kernelnet.wire import rfc3339
@@ -93,8 +94,8 @@ class Sources:
             log=log, connections=connections, status=status, received=received, clock=clock, wallClock=wallClock
         )
         self.progress = Progress()
-        self.families = Families()
-        self.sites = Sites()
+        self.families = Kept(families)
+        self.sites = Kept(sites)
 
 
 def answerTo(sources: Sources, path: tuple[str, ...], arguments: Arguments) -> Deferred[Any]:
