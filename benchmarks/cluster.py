@@ -61,14 +61,11 @@ def postgres(within: Path | None) -> Iterator[tuple[str, int]]:
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("--nodes", type=int, default=1, help="hubs on the one database")
     options.add_argument("--folder", type=Path, help="where the servers' files are; /tmp by default")
     options.add_argument("--messages", type=int, default=5_000, help="accepted in a run; a tenth are passed on")
     chosen = options.parse_args()
     if not BIN.name:
         sys.exit("no PostgreSQL server is installed: apt install postgresql")
-    if chosen.nodes != 1:
-        sys.exit("--nodes: this version's hubs don't share a database; give 1")
     if chosen.folder is not None:
         os.environ["TMPDIR"] = str(chosen.folder)
     runs, messages = (1 if chosen.quick else 3), chosen.messages
