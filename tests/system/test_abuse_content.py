@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import itertools
@@ -9,9 +10,11 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from kernelnet.payloads import PART
 
 from . import abuse
 from .abuse import AbuseTestCase, Row, flood, line
@@ -25,6 +28,34 @@ def component(number: int, **fields: Any) -> dict[str, Any]:
     return {
         "component": {"id": f"c{number}", "name": "n", "implementation": "i", "specialization": "general", **fields}
     }
+
+
+def observation(number: int) -> dict[str, Any]:
+    """A report of how a component is at work, at a site that nobody has heard of."""
+    digest = hashlib.sha256(b"%d" % number).hexdigest()
+    seen = {
+        "environment": "simulated",
+        "site": digest[:32],
+        "wasm_sha256": digest,
+        "workbench": "file_system",
+        "unit": "distance",
+        "component": {"policy": "component", "score": 0.5},
+        "beside": [{"policy": "lru", "score": 0.6}],
+    }
+    return {"performance": {}, "component_id": f"c{number}", "observation": seen}
+
+
+def part(digest: str, number: int, data: bytes) -> dict[str, Any]:
+    return {"step": "part", "digest": digest, "part": number, "data": base64.b64encode(data).decode()}
+
+
+def begun() -> Iterator[dict[str, Any]]:
+    """Steps of blobs of eight parts, of which one is sent."""
+    data = os.urandom(PART)
+    for i in itertools.count():
+        digest = hashlib.sha256(b"%d" % i).hexdigest()
+        yield {"step": "begin", "digest": digest, "size": 8 * PART, "trace_digest": digest}
+        yield part(digest, 0, data)
 
 
 class FloodTests(AbuseTestCase):
@@ -106,6 +137,39 @@ class FloodTests(AbuseTestCase):
         lines = (line("training_sync", {}, "SYNCS", str(i)) for i in itertools.count())
         with self.row("training_sync without end", growth=60) as row:
             self.told(row, self.flood("SYNCS", lines))
+
+    def test_observations(self) -> None:
+        """Observations of ever new sites and modules are bounded an owner, and cost others nothing."""
+        lines = (line("performance_report", observation(i), "WITNESS", str(i)) for i in itertools.count())
+        with self.row("observations of ever new sites", growth=60) as row:
+            self.told(row, self.flood("WITNESS", lines))
+
+    def test_begun(self) -> None:
+        """Blobs that are begun, and never sent whole, are no more than one author may have."""
+        lines = (line("payload", step, "BEGINNER", str(i)) for i, step in enumerate(begun()))
+        with self.row("payloads begun without end", growth=60) as row:
+            self.told(row, self.flood("BEGINNER", lines))
+            blobs = sum(path.stat().st_size for path in (self.state.path / "blobs").iterdir())
+            self.assertLess(blobs, 512 * 10**6)
+
+    def test_readAgain(self) -> None:
+        """Who reads the parts of a blob without end, and asks what is there, delays nobody."""
+        data = os.urandom(4 * PART)
+        digest, text = hashlib.sha256(data).hexdigest(), "a" * 64
+        client = self.client("READER")
+        client.hello(protocol=2)
+        steps: list[dict[str, Any]] = [{"step": "begin", "digest": digest, "size": len(data), "trace_digest": text}]
+        steps += [part(digest, i, data[i * PART : (i + 1) * PART]) for i in range(4)]
+        for step in [*steps, {"step": "end", "digest": digest}]:
+            client.send("payload", step)
+            client.receive("payload")
+        client.close()
+        asked = itertools.cycle(
+            [{"step": "find", "trace_digest": text}] + [{"step": "get", "digest": digest, "part": i} for i in range(4)]
+        )
+        lines = (line("payload", step, "READER", str(i)) for i, step in enumerate(asked))
+        with self.row("a payload read again and again", growth=60) as row:
+            self.told(row, self.flood("READER", lines))
 
 
 class EndTests(AbuseTestCase):

@@ -51,15 +51,23 @@ class PayloadShelf:
     def answer(self, request: PayloadRequest, messageId: str, author: str) -> Deferred[PayloadAnswer]:
         """Do what C{author} asks.  @return: fires with the answer, also where it is a refusal."""
 
-        def refused(failure: Failure) -> PayloadAnswer:
-            reason = str(failure.value)
-            if not failure.check(BlobRefused):
-                self.log.error("a payload of {ai} failed: {reason}", ai=author, reason=failure.getErrorMessage())
-                reason = "the hub's disk failed; try again later"
+        def refused(reason: str) -> PayloadAnswer:
             return PayloadAnswer("refused", messageId, digest=request.digest, reason=reason)
 
+        def failed(failure: Failure) -> PayloadAnswer:
+            self.log.error("a payload of {ai} failed: {reason}", ai=author, reason=failure.getErrorMessage())
+            return refused("the hub's disk failed; try again later")
+
         owner = self._ownerOf(author)
-        return self._run(lambda: self._do(request, messageId, author, owner)).addErrback(refused)
+
+        def do() -> PayloadAnswer:
+            # Not left to the thread pool, whose Failure is a cycle that has the part until the collector comes.
+            try:
+                return self._do(request, messageId, author, owner)
+            except BlobRefused as problem:
+                return refused(str(problem))
+
+        return self._run(do).addErrback(failed)
 
     def _do(self, request: PayloadRequest, messageId: str, author: str, owner: str | None) -> PayloadAnswer:
         shelf = self._shelf

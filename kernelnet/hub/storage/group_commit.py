@@ -44,7 +44,7 @@ def applyAll(transaction: Transaction, works: Sequence[Work]) -> Applied:
         try:
             work.apply(transaction)
         except WireProblem as problem:
-            done.refused[i] = problem
+            done.refused[i] = _bare(problem)
         now = perf_counter()
         done.costs.append(now - before)
         before = now
@@ -80,7 +80,7 @@ def applyEach(
             work.apply(transaction)
             transaction.release()
         except Exception as error:
-            refused[i] = error
+            refused[i] = _bare(error) if isinstance(error, WireProblem) else error
             problem = problemOf(error)
             if work.source is not None and problem.errorClass is ErrorClass.RETRY:
                 held[work.source] = problem
@@ -93,3 +93,14 @@ def applyEach(
         if now - began > MAX_SECONDS and not held:
             break
     return done
+
+
+def _bare(problem: WireProblem) -> WireProblem:
+    """
+    The same without its traceback, nor what was raised before it.
+
+    Their frames have what was refused, up to a megabyte, and the commit they are of: with the problem in that commit's
+    outcome it is a cycle, which stays until the collector comes, and who is refused often would fill the memory.
+    """
+    problem.__context__ = None
+    return problem.with_traceback(None)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
 
 from kernelnet.hub.connection.payload_shelf import PayloadShelf
 from kernelnet.hub.storage.blobs.files import FileBlobs
@@ -30,6 +31,7 @@ class PayloadTests(HubTestCase):
         self.folder = Path(self.mktemp())
         self.waiting: list[Callable[[], object]] = []
         self.slow = False
+        self.failures: list[Failure] = []
         self.hub.kill()
         self.join()
 
@@ -39,7 +41,7 @@ class PayloadTests(HubTestCase):
 
         def run(function: Callable[[], T]) -> Deferred[T]:
             if not self.slow:
-                return maybeDeferred(function)
+                return maybeDeferred(function).addErrback(self.failed)
             result: Deferred[T] = Deferred()
             self.waiting.append(lambda: result.callback(function()))
             return result
@@ -47,6 +49,15 @@ class PayloadTests(HubTestCase):
         self.hub = Hub(self.database, payloads=PayloadShelf(shelf, run, lambda aiId: None))
         self.hubs.append(self.hub)
         self.client = self.hub.connect("AI_1")
+
+    def failed(self, failure: Failure) -> Failure:
+        self.failures.append(failure)
+        return failure
+
+    def test_refusedIsLetGo(self) -> None:
+        """A refusal is an answer of the thread, not its failure, which has the part until a collection."""
+        self.assertEqual(self.part(0)["step"], "refused")
+        self.assertEqual(self.failures, [])
 
     def ask(self, step: str, client: Client | None = None, **fields: Any) -> dict[str, Any]:
         client = client or self.client

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -56,6 +59,10 @@ def namesIn(reader: Reader) -> list[Any]:
     ]
 
 
+class Megabyte:
+    """A message of some size."""
+
+
 @onEveryEngine
 class AtomicityTests(EngineTestCase):
     def fails(self, error: BaseException) -> Any:
@@ -98,6 +105,32 @@ class AtomicityTests(EngineTestCase):
         self.assertEqual((sorted(done.refused), done.committed.events, done.notes), ([0, 1], [], []))
         self.assertEqual(self.ask(namesIn)[0], ["a", "b"])
         self.assertEqual(self.append("c", "m").seq, 3)
+
+    def test_refusedIsLetGo(self) -> None:
+        """Nothing of a refused work stays in memory, whatever becomes of its refusal, and without a collection."""
+        left: list[weakref.ref[Megabyte]] = []
+
+        def refuse() -> Callable[[Transaction], None]:
+            message = Megabyte()
+            left.append(weakref.ref(message))
+
+            def function(transaction: Transaction) -> None:
+                mine = message
+                try:
+                    raise KeyError(mine)
+                except KeyError:
+                    raise WireProblem("invalid_message", "no") from None
+
+            return function
+
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for others in ((), (self.fails(self.database.poison),)):  # the latter: each in a savepoint of its own
+            done = self.commit(refuse(), *others)
+            self.assertIsInstance(done.refused[0], WireProblem)
+            if others:
+                done.refused[1].__traceback__ = None  # which the log tells
+        self.assertEqual([each() for each in left], [None, None])
 
     def test_undoneReplacement(self) -> None:
         """What a failing work had put in the place of something, changed or removed is there again as it was."""
