@@ -203,7 +203,7 @@ class StormTests(AbuseTestCase):
 class DeafTests(AbuseTestCase):
     """Clients that never read, while much is shared."""
 
-    MEGABYTES = 120 if abuse.FULL else 40
+    MEGABYTES = 120 if abuse.FULL else 20
 
     def share(self, author: str) -> None:
         """Have an honest author share a lot; one of another name each time, or it would be a repetition."""

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from kernelnet.artifacts import Component, PerformanceReport, Verdict
 from kernelnet.message import MessageType
 from kernelnet.trainer.storage.database import Changes
-from kernelnet.trainer.work.verification import FETCH_TRIES
+from kernelnet.trainer.work.verification import FETCH_AFTER, FETCH_TRIES
 from tests.trainer.support import component
 from tests.trainer.work.support import WorkTestCase
 
@@ -36,6 +36,8 @@ class VerificationTests(WorkTestCase):
 
         async def fetch(source: str, component: Component) -> bool:
             asked.append(source)
+            # At once, when this is over, it is the time at which that is looked for again.
+            self.clock.callLater(0, self.clock.advance, FETCH_AFTER)
             return self.comes(len(asked))
 
         measure = self.local.remeasure
