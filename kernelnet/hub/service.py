@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -39,6 +40,7 @@ from kernelnet.hub.storage.cluster import Cluster
 from kernelnet.hub.storage.engine import Engine
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.offline import BLOBS
 from kernelnet.hub.storage.sqlite import SqliteEngine
 from kernelnet.hub.web.server import Dashboard, checkWhere
 from kernelnet.hub.workbench_rules import installedRules
@@ -215,8 +217,16 @@ class HubService(Service):
         config, folder = self._config, self._state.path
         if not config.blobs.total or config.bounds.line < PAYLOAD_LINE:
             return None
-        shelf = Shelf(FileBlobs(folder / "blobs"), config.blobs, time.time, lambda: disk_space.freeBytes(folder))
+        if config.database is None:
+            shelf = Shelf(FileBlobs(folder / BLOBS), config.blobs, time.time, lambda: disk_space.freeBytes(folder))
+        else:
+            from kernelnet.hub.storage.postgres import PostgresBlobs
+
+            # How much is free on the server's disk nobody here knows.
+            shelf = Shelf(PostgresBlobs(config.database, time.time), config.blobs, time.time, lambda: sys.maxsize)
         self._blobThread = pool = ThreadPool(0, 1, "blobs")
+        # One that waits for a server that says nothing need not end.
+        pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
         pool.start()
 
         def run(function: Callable[[], T]) -> Deferred[T]:

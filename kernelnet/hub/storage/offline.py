@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 DATABASE = "hub_data.db"
 """SQLite's file in a state directory."""
+BLOBS = "blobs"
+"""The folder beside it with what is too large for a line."""
 URL = "database.url"
 """The file that says which database it is, where it is not that one."""
 

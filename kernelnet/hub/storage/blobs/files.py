@@ -1,8 +1,9 @@
 """
-Blobs as files of a folder: C{DIGEST}, its note C{DIGEST.note}, and C{DIGEST.AUTHOR.part} of one that is not whole.
+Blobs as files of a folder: C{DIGEST} and its note C{DIGEST.note}; of one that is not whole C{DIGEST.AUTHOR.part}, and
+what is said of it in C{DIGEST.AUTHOR.begun}.
 
-A part file is not synced: after a power failure it may have holes, which the digest shows at its end; after the end of
-a process alone it has none.  What is whole was synced before it got its name, and its folder after that.
+Whatever a function wrote is synced before it returns, each part too: after a power failure none is missing that was
+acked, and one that was cut in the middle is the last one, which is sent again.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from kernelnet.hub.storage.blobs.store import Sent
+from kernelnet.payloads import PART
 
 __all__ = ["FileBlobs"]
 
 _WHOLE = re.compile(r"[0-9a-f]{64}")
-_PART = re.compile(r"([0-9a-f]{64})\.([A-Za-z0-9][A-Za-z0-9_.-]{0,63})\.part")
+_SENT = re.compile(r"([0-9a-f]{64})\.([A-Za-z0-9][A-Za-z0-9_.-]{0,63})\.(part|begun)")
 
 
 class FileBlobs:
@@ -25,85 +31,120 @@ class FileBlobs:
         self._folder = folder
         self._hashes: dict[Path, tuple[int, hashlib._Hash]] = {}
 
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        yield False  # the state directory is locked
+
+    def tidy(self) -> None:
+        names = set(self._names())
+        for name in names:
+            whole = name.removesuffix(".note")
+            if (
+                name.endswith("~")  # its writing was cut short
+                or (whole != name and whole not in names)  # it was to get its name next, and its parts are still there
+                or (_WHOLE.fullmatch(name) and f"{name}.note" not in names)  # its removal was cut short
+            ):
+                (self._folder / name).unlink()
+
     def notes(self) -> dict[str, bytes]:
-        names = os.listdir(self._folder) if self._folder.is_dir() else []
+        names = set(self._names())
+        return {
+            name: (self._folder / f"{name}.note").read_bytes()
+            for name in names
+            if _WHOLE.fullmatch(name) and f"{name}.note" in names
+        }
+
+    def sent(self) -> dict[tuple[str, str], Sent]:
         found = {}
-        for name in names:
-            if name.endswith(".note~"):
-                (self._folder / name).unlink()  # its writing was cut short
-            elif name.endswith(".note") and _WHOLE.fullmatch(name[:-5]):
-                if (self._folder / name[:-5]).exists():
-                    found[name[:-5]] = (self._folder / name).read_bytes()
-                else:  # the blob was to get its name next; its parts are still there
-                    (self._folder / name).unlink()
-        for name in names:
-            if _WHOLE.fullmatch(name) and name not in found:
-                (self._folder / name).unlink()  # its removal was cut short
+        for name in self._names():
+            if match := _SENT.fullmatch(name):
+                part, begun = self._part(match[1], match[2]), self._begun(match[1], match[2])
+                note = begun.read_bytes() if begun.exists() else b""
+                newest = max(path.stat().st_mtime for path in (part, begun) if path.exists())
+                found[match[1], match[2]] = Sent(note, self.have(match[1], match[2]), newest)
         return found
 
-    def parts(self) -> dict[tuple[str, str], tuple[int, float]]:
-        found = {}
-        for name in os.listdir(self._folder) if self._folder.is_dir() else []:
-            if match := _PART.fullmatch(name):
-                status = (self._folder / name).stat()
-                found[match[1], match[2]] = status.st_size, status.st_mtime
-        return found
+    def begin(self, digest: str, author: str, note: bytes) -> None:
+        self._put(self._begun(digest, author), note)
 
-    def write(self, digest: str, author: str, offset: int, data: bytes) -> None:
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+    def have(self, digest: str, author: str) -> int:
         path = self._part(digest, author)
+        return path.stat().st_size if path.exists() else 0
+
+    def write(self, digest: str, author: str, number: int, data: bytes) -> bool:
+        if not self._begun(digest, author).exists():
+            return False
+        path, offset = self._part(digest, author), number * PART
+        isNew = not path.exists()
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600), "wb") as file:
             file.truncate(offset)
             file.seek(offset)
             file.write(data)
-        # Hashed as it comes, so that the end of a large one doesn't take long; `finish` reads it if that was not whole.
+            file.flush()
+            os.fdatasync(file.fileno())
+        if isNew:
+            self._sync()
+        # Hashed as it comes, so that the end of a large one doesn't take long.
         length, digester = self._hashes.pop(path, (0, hashlib.sha256()))
         if length == offset:
             digester.update(data)
             self._hashes[path] = offset + len(data), digester
-
-    def finish(self, digest: str, author: str, note: bytes) -> bool:
-        path = self._part(digest, author)
-        length, digester = self._hashes.pop(path, (-1, hashlib.sha256()))
-        if not path.exists():
-            return False
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
-            if length != os.fstat(file.fileno()).st_size:
-                digester = hashlib.file_digest(file, "sha256")
-        if digester.hexdigest() != digest:
-            path.unlink()
-            return False
-        self.annotate(digest, note)
-        path.rename(self._folder / digest)
-        self._sync()
         return True
 
-    def annotate(self, digest: str, note: bytes) -> None:
-        path = self._folder / f"{digest}.note"
-        new = path.with_name(f"{path.name}~")
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(file.fileno())
-        new.rename(path)
+    def digestOf(self, digest: str, author: str) -> str:
+        path = self._part(digest, author)
+        if not path.exists():
+            return hashlib.sha256().hexdigest()
+        length, digester = self._hashes.pop(path, (-1, hashlib.sha256()))
+        with path.open("rb") as file:
+            if length != os.fstat(file.fileno()).st_size:
+                digester = hashlib.file_digest(file, "sha256")
+        return digester.hexdigest()
+
+    def finish(self, digest: str, author: str, note: bytes) -> None:
+        self.annotate(digest, note)
+        self._part(digest, author).rename(self._folder / digest)
+        self.discard(digest, author)
         self._sync()
 
-    def read(self, digest: str, offset: int, length: int) -> bytes:
-        with open(self._folder / digest, "rb") as file:
-            return os.pread(file.fileno(), length, offset)
+    def annotate(self, digest: str, note: bytes) -> None:
+        self._put(self._folder / f"{digest}.note", note)
+
+    def read(self, digest: str, number: int) -> bytes:
+        try:
+            with (self._folder / digest).open("rb") as file:
+                return os.pread(file.fileno(), PART, number * PART)
+        except FileNotFoundError:
+            return b""
 
     def discard(self, digest: str, author: str) -> None:
         path = self._part(digest, author)
         self._hashes.pop(path, None)
         path.unlink(missing_ok=True)
+        self._begun(digest, author).unlink(missing_ok=True)
 
     def remove(self, digest: str) -> None:
         (self._folder / f"{digest}.note").unlink(missing_ok=True)
         (self._folder / digest).unlink(missing_ok=True)
 
+    def _names(self) -> list[str]:
+        return os.listdir(self._folder) if self._folder.is_dir() else []
+
     def _part(self, digest: str, author: str) -> Path:
         return self._folder / f"{digest}.{author}.part"
+
+    def _begun(self, digest: str, author: str) -> Path:
+        return self._folder / f"{digest}.{author}.begun"
+
+    def _put(self, path: Path, data: bytes) -> None:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        new = path.with_name(f"{path.name}~")
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(path)
+        self._sync()
 
     def _sync(self) -> None:
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from kernelnet.hub.storage.blobs.store import Sent
+from kernelnet.payloads import PART
 
 __all__ = ["MemoryBlobs"]
 
@@ -18,33 +22,49 @@ class MemoryBlobs:
     def __init__(self, wallClock: Callable[[], float]) -> None:
         self._wallClock = wallClock
         self._whole: dict[str, tuple[bytes, bytes]] = {}
-        self._parts: dict[tuple[str, str], tuple[bytes, float]] = {}
+        self._sent: dict[tuple[str, str], tuple[bytes, bytes, float]] = {}
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        yield False
+
+    def tidy(self) -> None:
+        """There is nothing: with the process all ends."""
 
     def notes(self) -> dict[str, bytes]:
         return {digest: note for digest, (_, note) in self._whole.items()}
 
-    def parts(self) -> dict[tuple[str, str], tuple[int, float]]:
-        return {key: (len(data), at) for key, (data, at) in self._parts.items()}
+    def sent(self) -> dict[tuple[str, str], Sent]:
+        return {key: Sent(note, len(data), at) for key, (data, note, at) in self._sent.items()}
 
-    def write(self, digest: str, author: str, offset: int, data: bytes) -> None:
-        before, _ = self._parts.get((digest, author), (b"", 0.0))
-        self._parts[digest, author] = before[:offset].ljust(offset, b"\0") + data, self._wallClock()
+    def begin(self, digest: str, author: str, note: bytes) -> None:
+        data, _, _ = self._sent.get((digest, author), (b"", b"", 0.0))
+        self._sent[digest, author] = data, note, self._wallClock()
 
-    def finish(self, digest: str, author: str, note: bytes) -> bool:
-        data, _ = self._parts.pop((digest, author), (b"", 0.0))
-        if hashlib.sha256(data).hexdigest() != digest:
+    def have(self, digest: str, author: str) -> int:
+        return len(self._sent.get((digest, author), (b"",))[0])
+
+    def write(self, digest: str, author: str, number: int, data: bytes) -> bool:
+        if (digest, author) not in self._sent:
             return False
-        self._whole[digest] = data, note
+        before, note, _ = self._sent[digest, author]
+        self._sent[digest, author] = before[: number * PART] + data, note, self._wallClock()
         return True
+
+    def digestOf(self, digest: str, author: str) -> str:
+        return hashlib.sha256(self._sent[digest, author][0]).hexdigest()
+
+    def finish(self, digest: str, author: str, note: bytes) -> None:
+        self._whole[digest] = self._sent.pop((digest, author))[0], note
 
     def annotate(self, digest: str, note: bytes) -> None:
         self._whole[digest] = self._whole[digest][0], note
 
-    def read(self, digest: str, offset: int, length: int) -> bytes:
-        return self._whole[digest][0][offset : offset + length]
+    def read(self, digest: str, number: int) -> bytes:
+        return self._whole.get(digest, (b"", b""))[0][number * PART : (number + 1) * PART]
 
     def discard(self, digest: str, author: str) -> None:
-        self._parts.pop((digest, author), None)
+        self._sent.pop((digest, author), None)
 
     def remove(self, digest: str) -> None:
         self._whole.pop(digest, None)

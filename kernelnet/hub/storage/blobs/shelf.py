@@ -18,7 +18,8 @@ Blobs that are not whole count with the size that was said at their begin.  An A
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -28,7 +29,7 @@ from msgspec import Struct
 from kernelnet.hub.storage.blobs.store import BlobStore
 from kernelnet.payloads import PART
 
-__all__ = ["BlobBounds", "BlobRefused", "Found", "Shelf"]
+__all__ = ["BlobBounds", "BlobRefused", "Found", "Note", "Shelf"]
 
 MAX_FOUND = 8
 """Blobs that are named for one trace."""
@@ -81,18 +82,24 @@ class Found(Struct):
     suffix: str = ""
 
 
-class _Upload(Struct):
+class Upload(Struct):
+    """All that was said of a blob that is not whole."""
+
     size: int
-    have: int
-    used: float
     owner: str
     trace: str
     suffix: str = ""
 
 
+class _Sending(Struct):
+    upload: Upload
+    have: int
+    used: float
+
+
 class Shelf:
     """
-    The blobs of a hub.  All functions block; one thread at a time calls them.
+    The blobs of a hub, or of all hubs that have one store.  All functions block; one thread at a time calls them.
 
     @param wallClock: Unix seconds.
     @param free: bytes that are free on the disk.
@@ -105,20 +112,46 @@ class Shelf:
         self._bounds = bounds
         self._wallClock = wallClock
         self._free = free
-        self._blobs: dict[str, Note] | None = None
-        self._uploads: dict[tuple[str, str], _Upload] = {}
+        self._isTidy = False
+        self._isKnown = False
+        self._blobs: dict[str, Note] = {}
+        self._uploads: dict[tuple[str, str], _Sending] = {}
 
-    def _load(self) -> dict[str, Note]:
-        if self._blobs is None:
-            self._blobs = {}
-            for digest, line in self._store.notes().items():
-                try:
-                    self._blobs[digest] = msgspec.json.decode(line, type=Note)
-                except msgspec.MsgspecError:
-                    self._store.remove(digest)  # nobody knows whose it is
-            for (digest, author), (size, at) in self._store.parts().items():
-                self._uploads[digest, author] = _Upload(size, size, at, author, "")
-        return self._blobs
+    @contextmanager
+    def _alone(self) -> Iterator[dict[str, Note]]:
+        """A time in which nobody else changes anything, and what is known here is what is there."""
+        with self._store.alone() as hasChanged:
+            try:
+                if hasChanged or not self._isKnown:
+                    self._load()
+                yield self._blobs
+            except BlobRefused:
+                raise
+            except BaseException:
+                self._isKnown = False  # nobody knows how much of it was done
+                raise
+
+    def _load(self) -> None:
+        if not self._isTidy:
+            self._store.tidy()
+            self._isTidy = True
+        self._blobs.clear()
+        self._uploads.clear()
+        for digest, line in self._store.notes().items():
+            try:
+                self._blobs[digest] = msgspec.json.decode(line, type=Note)
+            except msgspec.MsgspecError:
+                self._store.remove(digest)  # nobody knows whose it is
+        for (digest, author), sent in self._store.sent().items():
+            if digest in self._blobs and author in self._blobs[digest].offers:
+                self._store.discard(digest, author)  # it was made whole, and that cut short
+                continue
+            try:
+                upload = msgspec.json.decode(sent.note, type=Upload)
+            except msgspec.MsgspecError:
+                upload = Upload(sent.have, author, "")  # it must be begun again
+            self._uploads[digest, author] = _Sending(upload, _inParts(sent.have, upload.size), sent.at)
+        self._isKnown = True
 
     def begin(  # noqa: PLR0917
         self, digest: str, author: str, owner: str | None, size: int, trace: str, suffix: str = ""
@@ -129,56 +162,60 @@ class Shelf:
         @return: bytes that are here already; all of them: nothing else is to be sent.
         @raise BlobRefused: it is not taken.
         """
-        blobs, now = self._load(), self._wallClock()
         owner = owner or author
         if not 0 < size <= self._bounds.one:
             raise BlobRefused(f"a blob may have 1 to {self._bounds.one:,} bytes, not {size:,}")
-        key = (digest, author)
-        note = blobs.get(digest)
-        if note is not None:
-            if note.size != size:
-                raise BlobRefused(f"the blob of that digest has {note.size:,} bytes, not {size:,}")
-            if author not in note.offers:
-                if len(note.offers) >= MAX_OFFERS:
-                    raise BlobRefused(f"{MAX_OFFERS} offer it already")
-                self._makeRoom(author, owner, size, new=0)
-                note = blobs.get(digest)  # this very one may have had to go
-        if note is not None:
-            note.offers[author] = Offer(owner, trace, suffix)
-            note.used = now
-            self._store.annotate(digest, msgspec.json.encode(note))
-            return size
-        former = self._uploads.pop(key, None)
-        have = min(former.have, size) // PART * PART if former else 0
-        try:
-            self._makeRoom(author, owner, size, new=size)
-        except BlobRefused:
-            self._store.discard(digest, author)
-            raise
-        self._uploads[key] = _Upload(size, have, now, owner, trace, suffix)
-        return have
+        with self._alone() as blobs:
+            now = self._wallClock()
+            note = blobs.get(digest)
+            if note is not None:
+                if note.size != size:
+                    raise BlobRefused(f"the blob of that digest has {note.size:,} bytes, not {size:,}")
+                if author not in note.offers:
+                    if len(note.offers) >= MAX_OFFERS:
+                        raise BlobRefused(f"{MAX_OFFERS} offer it already")
+                    self._makeRoom(author, owner, size, new=0)
+                    note = blobs.get(digest)  # this very one may have had to go
+            if note is not None:
+                note.offers[author] = Offer(owner, trace, suffix)
+                note.used = now
+                self._store.annotate(digest, msgspec.json.encode(note))
+                return size
+            self._uploads.pop((digest, author), None)
+            try:
+                self._makeRoom(author, owner, size, new=size)
+            except BlobRefused:
+                self._store.discard(digest, author)
+                raise
+            upload = Upload(size, owner, trace, suffix)
+            self._store.begin(digest, author, msgspec.json.encode(upload))
+            # As the store has it: another hub may have taken parts, or the power may have failed.
+            have = _inParts(self._store.have(digest, author), size)
+            self._uploads[digest, author] = _Sending(upload, have, now)
+            return have
 
     def write(self, digest: str, author: str, number: int, data: bytes) -> int:
         """
         Take a part; one that is here already is not written again.
 
-        @return: bytes that are here.
+        @return: bytes that are here, durably.
         @raise BlobRefused: it is not the next one.
         """
-        self._load()
-        upload = self._begun(digest, author)
-        offset = number * PART
-        if offset + len(data) <= upload.have:
-            return upload.have
-        if offset != upload.have or len(data) != min(PART, upload.size - offset):
+        sending = self._begun(digest, author)
+        offset, size = number * PART, sending.upload.size
+        if offset + len(data) <= sending.have:
+            return sending.have
+        if offset != sending.have or len(data) != min(PART, size - offset):
             raise BlobRefused(
-                f"part {upload.have // PART} comes next, of {min(PART, upload.size - upload.have)} bytes; "
+                f"part {sending.have // PART} comes next, of {min(PART, size - sending.have)} bytes; "
                 f"this is part {number}, of {len(data)}"
             )
-        self._store.write(digest, author, offset, data)
-        upload.have += len(data)
-        upload.used = self._wallClock()
-        return upload.have
+        if not self._store.write(digest, author, number, data):
+            del self._uploads[digest, author]
+            raise BlobRefused("it had to make room for others: begin again")
+        sending.have += len(data)
+        sending.used = self._wallClock()
+        return sending.have
 
     def end(self, digest: str, author: str) -> int:
         """
@@ -187,37 +224,52 @@ class Shelf:
         @return: its size; it is durable.
         @raise BlobRefused: it is not what its digest says, which removes it, or something is missing.
         """
-        blobs = self._load()
-        if (note := blobs.get(digest)) is not None and author in note.offers:
-            return note.size
-        upload = self._begun(digest, author)
-        if upload.have != upload.size:
-            raise BlobRefused(f"only {upload.have:,} of {upload.size:,} bytes are here")
-        # Another author may have sent the same meanwhile.
-        offers = dict(note.offers) if note is not None else {}
-        if len(offers) >= MAX_OFFERS:
-            self._drop(digest, author)
-            raise BlobRefused(f"{MAX_OFFERS} offer it already")
-        offers[author] = Offer(upload.owner, upload.trace, upload.suffix)
-        note = Note(upload.size, self._wallClock(), offers)
-        del self._uploads[digest, author]
-        if not self._store.finish(digest, author, msgspec.json.encode(note)):
-            raise BlobRefused("its bytes have another digest; they were removed")
-        blobs[digest] = note
-        return note.size
+        with self._alone() as blobs:
+            if (note := blobs.get(digest)) is not None and author in note.offers:
+                return note.size
+            sending = self._begun(digest, author)
+            size = sending.upload.size
+            if (have := self._store.have(digest, author)) != size:
+                raise BlobRefused(f"only {have:,} of {size:,} bytes are here")
+        # This may take a second, in which others go on; what is there doesn't change any more.
+        isSame = self._store.digestOf(digest, author) == digest
+        with self._alone() as blobs:
+            if (digest, author) not in self._uploads:
+                raise BlobRefused("it had to make room for others: begin again")
+            if not isSame:
+                self._drop(digest, author)
+                raise BlobRefused("its bytes have another digest; they were removed")
+            # Another author may have sent the same meanwhile.
+            former = blobs.get(digest)
+            offers = dict(former.offers) if former is not None else {}
+            if len(offers) >= MAX_OFFERS:
+                self._drop(digest, author)
+                raise BlobRefused(f"{MAX_OFFERS} offer it already")
+            said = sending.upload
+            offers[author] = Offer(said.owner, said.trace, said.suffix)
+            note = Note(size, self._wallClock(), offers)
+            if former is None:
+                self._store.finish(digest, author, msgspec.json.encode(note))
+            else:
+                self._store.discard(digest, author)
+                self._store.annotate(digest, msgspec.json.encode(note))
+            del self._uploads[digest, author]
+            blobs[digest] = note
+            return size
 
     def isWhole(self, digest: str) -> bool:
         """Whether it is here, all of it."""
-        return digest in self._load()
+        return digest in self._blobs
 
     def find(self, trace: str, by: str) -> list[Found]:
         """Blobs in which C{trace} is said to be; that of the author C{by} first, no more than `MAX_FOUND`."""
-        found = [
-            (author != by, -note.used, digest, Found(digest, note.size, author, offer.suffix))
-            for digest, note in self._load().items()
-            for author, offer in note.offers.items()
-            if offer.trace == trace
-        ]
+        with self._alone() as blobs:
+            found = [
+                (author != by, -note.used, digest, Found(digest, note.size, author, offer.suffix))
+                for digest, note in blobs.items()
+                for author, offer in note.offers.items()
+                if offer.trace == trace
+            ]
         return [entry for *_, entry in sorted(found, key=lambda row: row[:3])[:MAX_FOUND]]
 
     def read(self, digest: str, number: int) -> tuple[int, bytes]:
@@ -227,41 +279,50 @@ class Shelf:
         @return: the size of all, and the part.
         @raise BlobRefused: there is none.
         """
-        note = self._load().get(digest)
-        if note is None:
-            raise BlobRefused("no such blob is here")
+        note, now = self._blobs.get(digest), self._wallClock()
+        if note is None or now - note.used > NOTE_EVERY:
+            with self._alone() as blobs:
+                if (note := blobs.get(digest)) is None:
+                    raise BlobRefused("no such blob is here")
+                if now - note.used > NOTE_EVERY:
+                    note.used = now
+                    self._store.annotate(digest, msgspec.json.encode(note))
         if not 0 <= number * PART < note.size:
             raise BlobRefused(f"it has {-(-note.size // PART)} parts, from 0 on; this is {number}")
-        now = self._wallClock()
-        if now - note.used > NOTE_EVERY:
-            note.used = now
-            self._store.annotate(digest, msgspec.json.encode(note))
-        return note.size, self._store.read(digest, number * PART, PART)
+        data = self._store.read(digest, number)
+        if len(data) != min(PART, note.size - number * PART):
+            with self._alone() as blobs:
+                # Another hub has removed it; or its bytes were lost, and then it is of no use to anybody.
+                if blobs.pop(digest, None) is not None:
+                    self._store.remove(digest)
+            raise BlobRefused("no such blob is here any more")
+        return note.size, data
 
     def sweep(self) -> int:
         """Remove what nobody has used for long.  @return: how many blobs."""
-        blobs, before = self._load(), self._wallClock() - self._bounds.days * 86400
-        old = [digest for digest, note in blobs.items() if note.used < before]
-        for digest in old:
-            del blobs[digest]
-            self._store.remove(digest)
-        for digest, author in [key for key, upload in self._uploads.items() if upload.used < before]:
-            self._drop(digest, author)
+        with self._alone() as blobs:
+            before = self._wallClock() - self._bounds.days * 86400
+            old = [digest for digest, note in blobs.items() if note.used < before]
+            for digest in old:
+                del blobs[digest]
+                self._store.remove(digest)
+            for digest, author in [key for key, sending in self._uploads.items() if sending.used < before]:
+                self._drop(digest, author)
         return len(old)
 
     def count(self) -> tuple[int, int]:
         """Blobs that are whole, and the bytes of all, also of what is not whole."""
-        blobs = self._load()
-        parts = sum(upload.have for upload in self._uploads.values())
-        return len(blobs), sum(note.size for note in blobs.values()) + parts
+        with self._alone() as blobs:
+            parts = sum(sending.have for sending in self._uploads.values())
+            return len(blobs), sum(note.size for note in blobs.values()) + parts
 
     # --- room
 
-    def _begun(self, digest: str, author: str) -> _Upload:
-        upload = self._uploads.get((digest, author))
-        if upload is None or not upload.trace:
+    def _begun(self, digest: str, author: str) -> _Sending:
+        sending = self._uploads.get((digest, author))
+        if sending is None or not sending.upload.trace:
             raise BlobRefused("its begin must come first")
-        return upload
+        return sending
 
     def _drop(self, digest: str, author: str) -> None:
         self._uploads.pop((digest, author), None)
@@ -270,15 +331,15 @@ class Shelf:
     def _held(self, matches: Callable[[str, str], bool]) -> tuple[int, list[tuple[float, str, str]]]:
         """Bytes and (last use, digest, author) of all that is offered or sent by whom C{matches} is true."""
         size, entries = 0, []
-        for digest, note in self._load().items():
+        for digest, note in self._blobs.items():
             for author, offer in note.offers.items():
                 if matches(author, offer.owner):
                     size += note.size
                     entries.append((note.used, digest, author))
-        for (digest, author), upload in self._uploads.items():
-            if matches(author, upload.owner):
-                size += upload.size
-                entries.append((upload.used, digest, author))
+        for (digest, author), sending in self._uploads.items():
+            if matches(author, sending.upload.owner):
+                size += sending.upload.size
+                entries.append((sending.used, digest, author))
         return size, sorted(entries)
 
     def _heldBy(self, owner: str) -> tuple[int, list[tuple[float, str, str]]]:
@@ -302,8 +363,8 @@ class Shelf:
                 break
             self._withdraw(*entries[0][1:])
         while sum(self._sizes()) + new > bounds.total:
-            owners = {offer.owner for note in self._load().values() for offer in note.offers.values()}
-            owners |= {upload.owner for upload in self._uploads.values()}
+            owners = {offer.owner for note in self._blobs.values() for offer in note.offers.values()}
+            owners |= {sending.upload.owner for sending in self._uploads.values()}
             most = max(owners, key=lambda each: self._heldBy(each)[0])
             held, entries = self._heldBy(most)
             own = self._heldBy(owner)[0]
@@ -312,19 +373,27 @@ class Shelf:
             self._withdraw(*entries[0][1:])
 
     def _sizes(self) -> list[int]:
-        return [note.size for note in self._load().values()] + [upload.size for upload in self._uploads.values()]
+        return [
+            *(note.size for note in self._blobs.values()),
+            *(sending.upload.size for sending in self._uploads.values()),
+        ]
 
     def _withdraw(self, digest: str, author: str) -> None:
         if (digest, author) in self._uploads:
             self._drop(digest, author)
             return
-        note = self._load()[digest]
+        note = self._blobs[digest]
         del note.offers[author]
         if note.offers:
             self._store.annotate(digest, msgspec.json.encode(note))
         else:
-            del self._load()[digest]
+            del self._blobs[digest]
             self._store.remove(digest)
 
     def _refuse(self, bound: str) -> NoReturn:
         raise BlobRefused(f"it is over {bound} (--blob-quota)")
+
+
+def _inParts(have: int, size: int) -> int:
+    """Bytes of C{have} that are whole parts: the last one may be cut."""
+    return size if have >= size else have // PART * PART

@@ -10,6 +10,7 @@ The engine on PostgreSQL, which the extra C{[postgres]} brings along.
   - `cluster`: a hub as one of these: what it says to the others, and hears of them; `ears`: by which connection
   - `operation`: the cluster for its operator's commands
   - `batch`: statements of a transaction, sent with few calls
+  - `blobs`: what is too large for a line, for all nodes
   - `log`: stretches of the log by their bytes
   - `errors`: the meaning of PostgreSQL's errors
   - `checks`: whether the log's rows are what the hub wrote
@@ -19,8 +20,9 @@ The engine on PostgreSQL, which the extra C{[postgres]} brings along.
 
 from __future__ import annotations
 
+from kernelnet.hub.storage.postgres.blobs import PostgresBlobs
 from kernelnet.hub.storage.postgres.cluster import clusterAt
 from kernelnet.hub.storage.postgres.connection import connect
 from kernelnet.hub.storage.postgres.engine import PostgresEngine
 
-__all__ = ["PostgresEngine", "clusterAt", "connect"]
+__all__ = ["PostgresBlobs", "PostgresEngine", "clusterAt", "connect"]

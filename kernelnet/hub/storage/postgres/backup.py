@@ -32,8 +32,11 @@ __all__ = ["Prepared", "backUp", "keep", "replace"]
 
 _ROWS = 500
 """Maximum number of rows that are in memory at once."""
-_OWN = {"meta", "sqlite_sequence", "nodes", "presence"}
-"""Tables that are not copied row by row, or not at all: who is here is no matter of what is stored."""
+_OWN = {"meta", "sqlite_sequence", "nodes", "presence", "blobs", "blob_uploads", "blob_parts"}
+"""
+Tables that are not copied row by row, or not at all: who is here is no matter of what is stored, and blobs may be more
+than all else.
+"""
 
 
 def backUp(url: str, file: Path, tell: Tell = silent) -> dict[str, Any]:

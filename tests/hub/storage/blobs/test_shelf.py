@@ -9,7 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.hub.storage.blobs.memory import MemoryBlobs
 from kernelnet.hub.storage.blobs.shelf import MAX_BLOBS, MAX_FOUND, MAX_OFFERS, BlobBounds, BlobRefused, Shelf
+from kernelnet.hub.storage.postgres.blobs import PostgresBlobs
+from kernelnet.hub.storage.postgres.schema import prepare
 from kernelnet.payloads import PART
+from tests.postgres import server
 
 TRACE = "cd" * 32
 
@@ -57,7 +60,7 @@ class ShelfTests(SynchronousTestCase):
         digest = hashlib.sha256(data).hexdigest()
         self.shelf.begin(digest, "AI_1", None, len(data), TRACE)
         self.shelf.write(digest, "AI_1", 0, data[:PART])
-        self.store.write(digest, "AI_1", PART, b"cut in the middle")
+        self.store.write(digest, "AI_1", 1, b"cut in the middle")
         self.shelf = self.make()
         self.refused("begin", self.shelf.write, digest, "AI_1", 1, data[PART : 2 * PART])
         self.assertEqual(self.shelf.begin(digest, "AI_1", None, len(data), TRACE), PART)
@@ -144,4 +147,99 @@ class ShelfTests(SynchronousTestCase):
         self.assertEqual(self.shelf.sweep(), 1)
         self.assertEqual(self.here(), {second})
         self.assertNotIn(first, self.here())
-        self.assertEqual(self.store.parts(), {})
+        self.assertEqual(self.store.sent(), {})
+
+    def test_begunBefore(self) -> None:
+        """What is not whole counts for the owner that was said of it, and in full, for the next hub, too."""
+        self.shelf = self.make(owner=100)
+        self.shelf.begin("ab" * 32, "AI_1", "bob", 60, TRACE)
+        self.now += 1
+        self.shelf = self.make(owner=100)
+        self.shelf.begin("ac" * 32, "AI_2", "bob", 60, TRACE)
+        self.assertEqual(set(self.store.sent()), {("ac" * 32, "AI_2")})
+
+    def test_lostBytes(self) -> None:
+        """A blob whose bytes are gone, or cut, is offered no more once somebody has asked for them."""
+        digest = self.put(b"some bytes")
+        self.store._whole[digest] = b"some", self.store.notes()[digest]
+        self.refused("any more", self.shelf.read, digest, 0)
+        self.assertEqual((self.here(), self.shelf.find(TRACE, "")), (set(), []))
+
+    def test_failed(self) -> None:
+        """After a failure of the store nothing is believed that it may not have."""
+        self.patch(self.store, "annotate", self.fail_)
+        digest = self.put(b"data")
+        self.assertRaises(OSError, self.shelf.begin, digest, "AI_2", None, 4, TRACE)
+        self.assertEqual([each.author for each in self.shelf.find(TRACE, "")], ["AI_1"])
+
+    def fail_(self, *arguments: object) -> None:
+        raise OSError
+
+
+class NodesTests(SynchronousTestCase):
+    """Two hubs on one server's store."""
+
+    def setUp(self) -> None:
+        url = server().database()
+        prepare(url)
+        self.now = 1_000_000.0
+        self.stores = [PostgresBlobs(url, lambda: self.now) for _ in range(2)]
+        self.one, self.two = [
+            Shelf(store, BlobBounds(owner=100, total=150), lambda: self.now, lambda: 10**12) for store in self.stores
+        ]
+        self.addCleanup(lambda: [store.close() for store in self.stores])
+
+    def put(self, shelf: Shelf, data: bytes, author: str, owner: str | None = None) -> str:
+        self.now += 1
+        digest = hashlib.sha256(data).hexdigest()
+        if shelf.begin(digest, author, owner, len(data), TRACE) < len(data):
+            shelf.write(digest, author, 0, data)
+        self.assertEqual(shelf.end(digest, author), len(data))
+        return digest
+
+    def offers(self, shelf: Shelf) -> list[tuple[str, str]]:
+        return [(each.digest, each.author) for each in shelf.find(TRACE, "")]
+
+    def test_read(self) -> None:
+        """A blob that was sent to one is found and read at the other; who has it there sends nothing."""
+        digest = self.put(self.one, b"a" * 40, "AI_1")
+        self.assertEqual(self.two.read(digest, 0), (40, b"a" * 40))
+        self.assertEqual(self.two.begin(digest, "AI_2", None, 40, TRACE), 40)
+        self.assertEqual(self.offers(self.one), [(digest, "AI_1"), (digest, "AI_2")])
+
+    def test_quotas(self) -> None:
+        """An owner, and all together, have their bytes on all nodes, begun ones too."""
+        first = self.put(self.one, b"a" * 60, "AI_1", "bob")
+        self.put(self.one, b"c" * 50, "AI_3")
+        second = "ab" * 32
+        self.two.begin(second, "AI_2", "bob", 60, TRACE)
+        self.assertEqual(self.one.count(), (1, 50))
+        self.assertRaises(BlobRefused, self.one.read, first, 0)
+        self.now += 1
+        self.one.begin("ac" * 32, "AI_4", "bob", 70, TRACE)
+        self.assertIn("begin again", str(self.assertRaises(BlobRefused, self.two.write, second, "AI_2", 0, b"a" * 60)))
+        self.assertRaises(BlobRefused, self.two.begin, "ad" * 32, "AI_5", None, 90, TRACE)
+
+    def test_movedOn(self) -> None:
+        """Who is let in by another node goes on with what the first one took."""
+        data = bytes(PART) + b"x"
+        digest = hashlib.sha256(data).hexdigest()
+        self.one, self.two = [
+            Shelf(store, BlobBounds(), lambda: self.now, lambda: 10**12) for store in self.stores
+        ]
+        self.assertEqual(self.one.begin(digest, "AI_1", None, len(data), TRACE), 0)
+        self.one.write(digest, "AI_1", 0, data[:PART])
+        self.assertEqual(self.two.begin(digest, "AI_1", None, len(data), TRACE), PART)
+        self.two.write(digest, "AI_1", 1, data[PART:])
+        self.assertEqual(self.two.end(digest, "AI_1"), len(data))
+        self.assertEqual(self.one.read(digest, 1), (len(data), b"x"))
+
+    def test_removed(self) -> None:
+        """What one removed the other doesn't promise any more."""
+        digest = self.put(self.one, b"a" * 40, "AI_1")
+        self.two.read(digest, 0)
+        self.now += 40 * 86400
+        self.assertEqual(self.one.sweep(), 1)
+        self.now -= 40 * 86400
+        self.assertIn("any more", str(self.assertRaises(BlobRefused, self.two.read, digest, 0)))
+        self.assertEqual(self.two.count(), (0, 0))

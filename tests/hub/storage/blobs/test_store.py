@@ -10,9 +10,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.hub.storage.blobs.files import FileBlobs
 from kernelnet.hub.storage.blobs.memory import MemoryBlobs
-from kernelnet.hub.storage.blobs.store import BlobStore
+from kernelnet.hub.storage.blobs.store import BlobStore, copyBlobs
+from kernelnet.hub.storage.postgres.blobs import PostgresBlobs
+from kernelnet.hub.storage.postgres.schema import prepare
+from kernelnet.payloads import PART
+from tests.postgres import server
 
-DATA = bytes(range(256)) * 8
+DATA = bytes(range(256)) * 1024 + b"the rest"
+"""A part, and some bytes."""
 DIGEST = hashlib.sha256(DATA).hexdigest()
 
 
@@ -20,47 +25,71 @@ class Conformance:
     """Tests of a `BlobStore`."""
 
     store: BlobStore
-    test: SynchronousTestCase
+
+    def send(self, author: str = "AI_1", data: bytes = DATA) -> None:
+        self.store.begin(DIGEST, author, b"said")
+        assert self.store.write(DIGEST, author, 0, data[:PART])
+        assert self.store.write(DIGEST, author, 1, data[PART:])
 
     def test_whole(self) -> None:
         """What came in parts is there, with its note, under its digest."""
-        self.store.write(DIGEST, "AI_1", 0, DATA[:1000])
-        self.store.write(DIGEST, "AI_1", 1000, DATA[1000:])
-        assert {key: size for key, (size, _) in self.store.parts().items()} == {(DIGEST, "AI_1"): len(DATA)}
+        self.send()
+        assert {key: (sent.note, sent.have) for key, sent in self.store.sent().items()} == {
+            (DIGEST, "AI_1"): (b"said", len(DATA))
+        }
+        assert self.store.have(DIGEST, "AI_1") == len(DATA)
         assert self.store.notes() == {}
-        assert self.store.finish(DIGEST, "AI_1", b"note")
+        assert self.store.digestOf(DIGEST, "AI_1") == DIGEST
+        self.store.finish(DIGEST, "AI_1", b"note")
         assert self.store.notes() == {DIGEST: b"note"}
-        assert self.store.parts() == {}
-        assert self.store.read(DIGEST, 100, 50) == DATA[100:150]
-        assert self.store.read(DIGEST, 2000, 9999) == DATA[2000:]
+        assert self.store.sent() == {}
+        assert [self.store.read(DIGEST, number) for number in range(3)] == [DATA[:PART], DATA[PART:], b""]
         self.store.annotate(DIGEST, b"another")
         assert self.store.notes() == {DIGEST: b"another"}
         self.store.remove(DIGEST)
         assert self.store.notes() == {}
+        assert self.store.read(DIGEST, 0) == b""
 
     def test_otherDigest(self) -> None:
-        """What is not what its digest says is removed; what another author sent stays."""
-        self.store.write(DIGEST, "AI_1", 0, DATA[:-1] + b"!")
-        self.store.write(DIGEST, "AI_2", 0, DATA)
-        assert not self.store.finish(DIGEST, "AI_1", b"note")
-        assert set(self.store.parts()) == {(DIGEST, "AI_2")}
-        assert self.store.notes() == {}
-        assert self.store.finish(DIGEST, "AI_2", b"note")
+        """What is not what its digest says is told; what another author sends is apart from it."""
+        self.send(data=DATA[:-1] + b"!")
+        self.send("AI_2")
+        assert self.store.digestOf(DIGEST, "AI_1") != DIGEST
+        self.store.discard(DIGEST, "AI_1")
+        assert set(self.store.sent()) == {(DIGEST, "AI_2")}
+        assert self.store.digestOf(DIGEST, "AI_2") == DIGEST
 
-    def test_again(self) -> None:
-        """A stretch may be written again; what was behind it is gone."""
-        self.store.write(DIGEST, "AI_1", 0, b"x" * 3000)
-        self.store.write(DIGEST, "AI_1", 0, DATA[:1000])
-        self.store.write(DIGEST, "AI_1", 1000, DATA[1000:])
-        assert self.store.finish(DIGEST, "AI_1", b"")
+    def test_begunAgain(self) -> None:
+        """A second begin leaves what was sent, and takes the new word."""
+        self.store.begin(DIGEST, "AI_1", b"one")
+        self.store.write(DIGEST, "AI_1", 0, DATA[:PART])
+        self.store.begin(DIGEST, "AI_1", b"two")
+        assert self.store.sent()[DIGEST, "AI_1"][:2] == (b"two", PART)
+        assert self.store.write(DIGEST, "AI_1", 1, DATA[PART:])
+        assert self.store.digestOf(DIGEST, "AI_1") == DIGEST
 
     def test_nothing(self) -> None:
-        """What was never sent can't be finished; it may be discarded."""
-        assert not self.store.finish(DIGEST, "AI_1", b"")
+        """What was never begun, or had to go, takes no part; it may be discarded."""
+        assert not self.store.write(DIGEST, "AI_1", 0, DATA[:PART])
         self.store.discard(DIGEST, "AI_1")
-        self.store.write(DIGEST, "AI_1", 0, DATA)
+        self.send()
         self.store.discard(DIGEST, "AI_1")
-        assert self.store.parts() == {}
+        assert not self.store.write(DIGEST, "AI_1", 1, DATA[PART:])
+        assert (self.store.have(DIGEST, "AI_1"), self.store.sent()) == (0, {})
+
+    def test_copied(self) -> None:
+        """Another store gets all that is whole, once; what has lost its bytes is left."""
+        self.send()
+        self.store.finish(DIGEST, "AI_1", b"note")
+        other = MemoryBlobs(lambda: 0.0)
+        assert (copyBlobs(self.store, other), copyBlobs(self.store, other)) == (1, 0)
+        assert other.notes() == {DIGEST: b"note"}
+        self.store.remove(DIGEST)
+        assert copyBlobs(other, self.store) == 1
+        assert self.store.read(DIGEST, 1) == DATA[PART:]
+        other._whole[DIGEST] = DATA[:-1], b"note"
+        self.store.remove(DIGEST)
+        assert (copyBlobs(other, self.store), self.store.notes(), self.store.sent()) == (0, {}, {})
 
 
 class MemoryBlobsTests(Conformance, SynchronousTestCase):
@@ -75,19 +104,102 @@ class FileBlobsTests(Conformance, SynchronousTestCase):
 
     def test_private(self) -> None:
         """Nobody else may read them."""
-        self.store.write(DIGEST, "AI_1", 0, DATA)
+        self.send()
         self.store.finish(DIGEST, "AI_1", b"note")
         modes = {name: os.stat(self.folder / name).st_mode & 0o777 for name in os.listdir(self.folder)}
         self.assertEqual(modes, {DIGEST: 0o600, f"{DIGEST}.note": 0o600})
 
     def test_killed(self) -> None:
         """What another process began is gone on with; what a kill cut in two is put right."""
-        self.store.write(DIGEST, "AI_1", 0, DATA[:1000])
+        self.store.begin(DIGEST, "AI_1", b"said")
+        self.store.write(DIGEST, "AI_1", 0, DATA[:PART])
+        with (self.folder / f"{DIGEST}.AI_1.part").open("ab") as file:
+            file.write(b"cut in the middle")
         later = FileBlobs(self.folder)
-        later.write(DIGEST, "AI_1", 1000, DATA[1000:])
+        later.write(DIGEST, "AI_1", 1, DATA[PART:])
+        self.assertEqual(later.digestOf(DIGEST, "AI_1"), DIGEST)
         (self.folder / f"{DIGEST}.note").write_bytes(b"before the rename")
-        self.assertEqual(later.notes(), {})
-        self.assertTrue(later.finish(DIGEST, "AI_1", b"note"))
+        later.tidy()
+        self.assertEqual((later.notes(), set(later.sent())), ({}, {(DIGEST, "AI_1")}))
+        later.finish(DIGEST, "AI_1", b"note")
         (self.folder / f"{DIGEST}.note").unlink()
-        self.assertEqual(FileBlobs(self.folder).notes(), {})
+        (self.folder / f"{DIGEST}.note~").write_bytes(b"")
+        FileBlobs(self.folder).tidy()
         self.assertEqual(os.listdir(self.folder), [])
+
+    def test_powerFailure(self) -> None:
+        """What was taken is on the disk by then: of each part, and of its begin."""
+        synced: dict[str, int] = {}
+
+        def sync(descriptor: int) -> None:
+            name = os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")).removesuffix("~")
+            synced[name] = os.fstat(descriptor).st_size
+
+        self.patch(os, "fsync", sync)
+        self.patch(os, "fdatasync", sync)
+        self.store.begin(DIGEST, "AI_1", b"said")
+        self.assertEqual(synced, {f"{DIGEST}.AI_1.begun": 4, self.folder.name: os.stat(self.folder).st_size})
+        for number, have in enumerate((PART, len(DATA))):
+            del synced[self.folder.name]
+            self.store.write(DIGEST, "AI_1", number, DATA[number * PART : (number + 1) * PART])
+            self.assertEqual(synced[f"{DIGEST}.AI_1.part"], have)
+            self.assertEqual(self.folder.name in synced, number == 0)  # its name, once
+            synced[self.folder.name] = 0
+
+
+class PostgresBlobsTests(Conformance, SynchronousTestCase):
+    def setUp(self) -> None:
+        self.url = server().database()
+        prepare(self.url)
+        self.stores: list[PostgresBlobs] = []
+        self.store = self.node()
+        self.addCleanup(lambda: [store.close() for store in self.stores])
+
+    def node(self) -> PostgresBlobs:
+        self.stores.append(PostgresBlobs(self.url, lambda: 0.0))
+        return self.stores[-1]
+
+    def test_changes(self) -> None:
+        """A node sees that another has changed something, and not that it itself has, nor that it has only looked."""
+        one, two = self.node(), self.node()
+
+        def look(store: BlobStore, change: bool = False) -> bool:
+            with store.alone() as hasChanged:
+                if change:
+                    store.begin(DIGEST, "AI_1", b"said")
+            return hasChanged
+
+        self.assertEqual([look(one), look(two), look(one), look(two)], [True, True, False, False])
+        self.assertEqual([look(one, True), look(one), look(two), look(two)], [False, False, True, False])
+        self.assertEqual([look(two, True), look(one)], [False, True])
+
+    def test_unchanged(self) -> None:
+        """A part that is there never changes, whoever says what next; and none comes but the next."""
+        one, two = self.node(), self.node()
+        one.begin(DIGEST, "AI_1", b"said")
+        self.assertTrue(two.write(DIGEST, "AI_1", 0, DATA[:PART]))
+        self.assertTrue(one.write(DIGEST, "AI_1", 0, b"!" * PART))
+        self.assertFalse(one.write(DIGEST, "AI_1", 2, DATA[PART:]))
+        self.assertTrue(one.write(DIGEST, "AI_1", 1, DATA[PART:]))
+        self.assertEqual([one.digestOf(DIGEST, "AI_1"), two.digestOf(DIGEST, "AI_1")], [DIGEST, DIGEST])
+
+    def test_removed(self) -> None:
+        """With a blob, or what was sent of it, its parts go."""
+        self.send()
+        self.send("AI_2")
+        self.store.finish(DIGEST, "AI_1", b"note")
+        self.store.remove(DIGEST)
+        self.store.discard(DIGEST, "AI_2")
+        (store,) = self.stores
+        self.assertEqual(store._execute("SELECT COUNT(*) FROM blob_parts"), [(0,)])
+
+    def test_lost(self) -> None:
+        """After a lost connection the next question makes another; what was not committed is not there."""
+        self.send()
+        (store,) = self.stores
+        with self.assertRaises(Exception), store.alone():  # noqa: B017, PT027
+            store.finish(DIGEST, "AI_1", b"note")
+            store._execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        self.assertEqual(store.notes(), {})
+        with store.alone() as hasChanged:
+            self.assertTrue(hasChanged)

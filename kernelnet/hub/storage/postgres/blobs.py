@@ -1,0 +1,176 @@
+"""
+Blobs on a server, for all nodes that use its database: each part is a row, a C{bytea} of 256 KiB.
+
+Rows, not large objects: a part is written, and read, by one statement by its key, and goes with its blob in one
+transaction; large objects live in one catalogue of the server's for all, in pages of 2 KB, stay when what named them
+goes, and no standby that follows by logical replication gets them.  The server keeps the parts as they are
+(C{STORAGE EXTERNAL}): traces are compressed already.
+
+A part, once it is there, never changes.  What else is kept is changed under one advisory lock, within which a sequence
+counts the changes: by that each node sees whether it still knows all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+
+from kernelnet.hub.storage.blobs.store import Sent
+from kernelnet.hub.storage.postgres.connection import Connection, connect
+
+__all__ = ["PostgresBlobs"]
+
+_LOCK = 0x6B657262
+"""Number of the advisory lock that is held while it is changed what is kept."""
+_WRITE = """
+    WITH upload AS (UPDATE blob_uploads SET at = $4 WHERE digest = $1 AND ai_id = $2 RETURNING content),
+    before AS (SELECT content, (SELECT COUNT(*) FROM blob_parts p WHERE p.content = upload.content) AS n FROM upload),
+    added AS (INSERT INTO blob_parts SELECT content, $3::integer, $5::bytea FROM before WHERE n = $3::integer
+              ON CONFLICT DO NOTHING RETURNING number)
+    SELECT n, (SELECT COUNT(*) FROM added) FROM before
+"""
+_SENT = """
+    SELECT u.digest, u.ai_id, u.note, COALESCE(SUM(octet_length(p.data)), 0)::bigint, u.at
+    FROM blob_uploads u LEFT JOIN blob_parts p USING (content) GROUP BY u.digest, u.ai_id
+"""
+
+
+class PostgresBlobs:
+    """
+    A `kernelnet.hub.storage.blobs.store.BlobStore` on a connection of its own, which is made when it is needed.
+
+    @param wallClock: Unix seconds.
+    @raise psycopg.Error: (any function) the server failed; the next one tries again.
+    """
+
+    def __init__(self, url: str, wallClock: Callable[[], float]) -> None:
+        self._url = url
+        self._wallClock = wallClock
+        self._connection: Connection | None = None
+        self._hashes: dict[tuple[str, str], tuple[int, hashlib._Hash]] = {}
+        self._seen = -1
+        self._hasChanged = False
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        self._execute("BEGIN")
+        try:
+            self._execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+            ((now,),) = self._execute("SELECT last_value + is_called::int FROM blob_changes")
+            before, self._seen, self._hasChanged = self._seen, now, False
+            try:
+                yield before != now
+            except psycopg.Error:
+                raise
+            except BaseException:
+                self._commit()
+                raise
+            self._commit()
+        except psycopg.Error:
+            self._seen = -1
+            with suppress(psycopg.Error):
+                self._execute("ROLLBACK")
+            raise
+
+    def _commit(self) -> None:
+        if self._hasChanged:
+            ((self._seen,),) = self._execute("SELECT nextval('blob_changes') + 1")
+        self._execute("COMMIT")
+
+    def tidy(self) -> None:
+        """Each change is one transaction: a kill leaves nothing."""
+
+    def notes(self) -> dict[str, bytes]:
+        return dict(self._execute("SELECT digest, note FROM blobs"))
+
+    def sent(self) -> dict[tuple[str, str], Sent]:
+        return {(digest, author): Sent(*rest) for digest, author, *rest in self._execute(_SENT)}
+
+    def begin(self, digest: str, author: str, note: bytes) -> None:
+        self._change(
+            "INSERT INTO blob_uploads VALUES ($1, $2, nextval('blob_contents'), $3, $4)"
+            " ON CONFLICT (digest, ai_id) DO UPDATE SET note = excluded.note, at = excluded.at",
+            *(digest, author, note, self._wallClock()),
+        )
+
+    def have(self, digest: str, author: str) -> int:
+        ((size,),) = self._execute(
+            "SELECT COALESCE(SUM(octet_length(p.data)), 0)::bigint FROM blob_uploads JOIN blob_parts p USING (content)"
+            " WHERE digest = $1 AND ai_id = $2",
+            *(digest, author),
+        )
+        return int(size)
+
+    def write(self, digest: str, author: str, number: int, data: bytes) -> bool:
+        found = self._execute(_WRITE, digest, author, number, self._wallClock(), data)
+        if not found:
+            return False
+        ((there, added),) = found
+        # Hashed as it comes, so that the end of a large one doesn't take long.
+        next_, digester = self._hashes.pop((digest, author), (0, hashlib.sha256()))
+        if added and next_ == number:
+            digester.update(data)
+            self._hashes[digest, author] = number + 1, digester
+        return bool(added) or number < there
+
+    def digestOf(self, digest: str, author: str) -> str:
+        known, digester = self._hashes.pop((digest, author), (-1, hashlib.sha256()))
+        of = "FROM blob_uploads JOIN blob_parts p USING (content) WHERE digest = $1 AND ai_id = $2"
+        ((count,),) = self._execute(f"SELECT COUNT(*) {of}", digest, author)  # noqa: S608
+        if known != count:
+            digester = hashlib.sha256()
+            for number in range(count):
+                for (data,) in self._execute(f"SELECT p.data {of} AND number = $3", digest, author, number):  # noqa: S608
+                    digester.update(data)
+        return digester.hexdigest()
+
+    def finish(self, digest: str, author: str, note: bytes) -> None:
+        self._change(
+            "WITH upload AS (DELETE FROM blob_uploads WHERE digest = $1 AND ai_id = $2 RETURNING content)"
+            " INSERT INTO blobs SELECT $1, content, $3::bytea FROM upload",
+            *(digest, author, note),
+        )
+
+    def annotate(self, digest: str, note: bytes) -> None:
+        self._change("UPDATE blobs SET note = $2 WHERE digest = $1", digest, note)
+
+    def read(self, digest: str, number: int) -> bytes:
+        found = self._execute(
+            "SELECT p.data FROM blobs JOIN blob_parts p USING (content) WHERE digest = $1 AND number = $2",
+            *(digest, number),
+        )
+        return found[0][0] if found else b""
+
+    def discard(self, digest: str, author: str) -> None:
+        self._hashes.pop((digest, author), None)
+        self._change(
+            "WITH gone AS (DELETE FROM blob_uploads WHERE digest = $1 AND ai_id = $2 RETURNING content)"
+            " DELETE FROM blob_parts WHERE content IN (SELECT content FROM gone)",
+            *(digest, author),
+        )
+
+    def remove(self, digest: str) -> None:
+        self._change(
+            "WITH gone AS (DELETE FROM blobs WHERE digest = $1 RETURNING content)"
+            " DELETE FROM blob_parts WHERE content IN (SELECT content FROM gone)",
+            digest,
+        )
+
+    def _change(self, sql: str, *parameters: Any) -> None:
+        self._hasChanged = True
+        self._execute(sql, *parameters)
+
+    def _execute(self, sql: str, *parameters: Any) -> Sequence[Any]:
+        connection = self._connection
+        if connection is None or connection.closed:
+            self._connection = connection = connect(self._url)
+        done = connection.execute(sql.encode(), parameters, binary=True)
+        return done.fetchall() if done.description else ()
