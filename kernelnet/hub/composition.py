@@ -173,6 +173,7 @@ class Hub:
             self._job("forgetting searches", self.searches.sweep),
             self._job("noting who was here", lambda: self.presence.note(log)),
         ]
+        self._payloads = payloads
         if payloads is not None:
             self._jobs.append(self._job("forgetting payloads", payloads.sweep))
 
@@ -308,6 +309,8 @@ class Hub:
         stopped = self.connections.stop(away)
 
         def noted(_: object) -> Deferred[None] | None:
+            if self._payloads is not None:
+                self._payloads.stop()
             self.cluster.stop()
             return self.presence.note(self.log)
 

@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from threading import Thread
 from typing import Any, TypeVar
 
 from twisted.application.service import Service
@@ -36,6 +38,7 @@ from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage import disk_space, offline
 from kernelnet.hub.storage.blobs.files import FileBlobs
 from kernelnet.hub.storage.blobs.shelf import Shelf
+from kernelnet.hub.storage.blobs.store import BlobStore
 from kernelnet.hub.storage.cluster import Cluster
 from kernelnet.hub.storage.engine import Engine
 from kernelnet.hub.storage.errors import DatabaseError
@@ -55,6 +58,8 @@ T = TypeVar("T")
 BACKLOG = 1024
 PAYLOAD_LINE = 400 * 1024
 """Bytes of a line with a part of a blob in it, at most; hubs with less for each line keep none."""
+LAST_PART = 1.0
+"""Seconds that a step with a blob may still take when the hub ends; nobody was told of it."""
 LOOK_EVERY = 1.0
 """Seconds between two looks at whether the state directory is still there."""
 
@@ -80,6 +85,7 @@ class HubService(Service):
         self._eventLog: EventLog | None = None
         self._socketFolder: int | None = None
         self._blobThread: ThreadPool | None = None
+        self._blobs: BlobStore | None = None
         self._stopping = False
         self._loss: WireProblem | None = None
         self._looking = LoopingCall(self._findLoss)
@@ -217,13 +223,15 @@ class HubService(Service):
         config, folder = self._config, self._state.path
         if not config.blobs.total or config.bounds.line < PAYLOAD_LINE:
             return None
-        if config.database is None:
-            shelf = Shelf(FileBlobs(folder / BLOBS), config.blobs, time.time, lambda: disk_space.freeBytes(folder))
-        else:
+        store: BlobStore = FileBlobs(folder / BLOBS)
+        free = partial(disk_space.freeBytes, folder)
+        if config.database is not None:
             from kernelnet.hub.storage.postgres import PostgresBlobs
 
-            # How much is free on the server's disk nobody here knows.
-            shelf = Shelf(PostgresBlobs(config.database, time.time), config.blobs, time.time, lambda: sys.maxsize)
+            store = PostgresBlobs(config.database, time.time)
+            free = partial(int, sys.maxsize)  # of the server's disk nobody here knows
+        shelf = Shelf(store, config.blobs, time.time, free)
+        self._blobs = store
         self._blobThread = pool = ThreadPool(0, 1, "blobs")
         # One that waits for a server that says nothing need not end.
         pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
@@ -235,7 +243,7 @@ class HubService(Service):
         def ownerOf(aiId: str) -> str | None:
             return directory.owners.get(aiId)  # of today: a restore makes another dict
 
-        return PayloadShelf(shelf, run, ownerOf)
+        return PayloadShelf(shelf, run, ownerOf, self._reactor)
 
     def _listening(self, port: IListeningPort, hub: Hub) -> Deferred[None]:
         self._port = port
@@ -344,8 +352,11 @@ class HubService(Service):
             if self._eventLog is not None:
                 self._eventLog.close()
                 self._eventLog = None
-            if self._blobThread is not None:
-                self._blobThread.stop()
+            if (pool := self._blobThread) is not None and self._blobs is not None:
+                pool.callInThread(self._blobs.close)
+                ending = Thread(target=pool.stop, daemon=True)
+                ending.start()
+                ending.join(LAST_PART)
                 self._blobThread = None
             if self._socketFolder is not None:
                 os.close(self._socketFolder)

@@ -1,24 +1,42 @@
 """
 Requests for payloads answered: the disk's work in a thread of its own, one request at a time of each connection.
 
-All requests wait in one queue, in which each connection has at most one: they have their turns by that alone.
+All requests wait in one queue, in which each connection has at most one: they have their turns by that alone.  The next
+one's turn comes when what the last one cost is within the share of the hub's time that payloads have, all together;
+what each AI costs is within its own besides.  So neither many parts nor large ones hold up anybody's acks.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import time
+from collections import deque
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from msgspec import Raw
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from kernelnet import wire
+from kernelnet.hub.connection.rate_limits import TokenBucket
 from kernelnet.hub.storage.blobs.shelf import BlobRefused, Shelf
 from kernelnet.payloads import PayloadAnswer, PayloadOffer, PayloadRequest
+from kernelnet.wire import WireProblem
 
-__all__ = ["PayloadShelf", "RunInThread"]
+__all__ = ["MAX_WAITING", "SHARE", "Answered", "PayloadShelf", "RunInThread"]
+
+SHARE = 0.15
+"""Seconds a second that the hub works for payloads, of whatever AIs."""
+BURST = 0.01
+"""Seconds that it may work for them at once."""
+MAX_WAITING = 64 << 20
+"""Bytes of requests that wait for their turn."""
+_SLICE = 48 * 1024
+"""Bytes that are encoded at once, or others would wait for that: a multiple of three."""
 
 T = TypeVar("T")
 
@@ -27,6 +45,12 @@ class RunInThread(Protocol):
     """Runs a function behind those that were given before; what it returns fires in the reactor's thread."""
 
     def __call__(self, function: Callable[[], T]) -> Deferred[T]: ...
+
+
+class Answered(Protocol):
+    """Takes the payload of an answer, and the seconds that the thread worked for it."""
+
+    def __call__(self, payload: dict[str, Any], seconds: float, /) -> None: ...
 
 
 class PayloadShelf:
@@ -39,37 +63,110 @@ class PayloadShelf:
 
     log = Logger(namespace="kernelnet.hub")
 
-    def __init__(self, shelf: Shelf, run: RunInThread, ownerOf: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, shelf: Shelf, run: RunInThread, ownerOf: Callable[[str], str | None], clock: IReactorTime
+    ) -> None:
         self._shelf = shelf
         self._run = run
         self._ownerOf = ownerOf
+        self._clock = clock
+        self._share = TokenBucket(SHARE, BURST)
+        self._turns: deque[tuple[int, Callable[[], Deferred[None]]]] = deque()
+        self._waiting = 0
+        self._isBusy = False
+        self._isStopped = False
+        self._pause: IDelayedCall | None = None
 
     def sweep(self) -> Deferred[int]:
         """Remove what nobody has used for long.  @return: fires with how many blobs."""
         return self._run(self._shelf.sweep)
 
-    def answer(self, request: PayloadRequest, messageId: str, author: str) -> Deferred[PayloadAnswer]:
-        """Do what C{author} asks.  @return: fires with the answer, also where it is a refusal."""
+    def count(self) -> Deferred[tuple[int, int]]:
+        """Fires with how many blobs are whole, and the bytes of all."""
+        return self._run(self._shelf.count)
 
-        def refused(reason: str) -> PayloadAnswer:
-            return PayloadAnswer("refused", messageId, digest=request.digest, reason=reason)
+    def charge(self, seconds: float) -> None:
+        """The hub has worked so long for a payload in the reactor's thread: the next one comes later."""
+        self._share.take("", seconds, self._clock.seconds())
 
-        def failed(failure: Failure) -> PayloadAnswer:
+    def answer(self, request: PayloadRequest, messageId: str, author: str, answered: Answered) -> Deferred[None]:
+        """
+        Do what C{author} asks when its turn comes, and have C{answered} tell it, also of a refusal.
+
+        @return: fires when C{answered} has returned.
+        @raise WireProblem: too much waits.
+        """
+        size = len(request.data)
+        if self._waiting + size > MAX_WAITING:
+            raise WireProblem("busy", "too many payloads wait; send it again later", messageId)
+
+        def refused(reason: str) -> dict[str, Any]:
+            return wire.encodePayload(PayloadAnswer("refused", messageId, digest=request.digest, reason=reason))
+
+        def failed(failure: Failure) -> tuple[dict[str, Any], float]:
             self.log.error("a payload of {ai} failed: {reason}", ai=author, reason=failure.getErrorMessage())
-            return refused("the hub's disk failed; try again later")
+            return refused("the hub's disk failed; try again later"), 0.0
 
         owner = self._ownerOf(author)
 
-        def do() -> PayloadAnswer:
+        def do() -> dict[str, Any]:
             # Not left to the thread pool, whose Failure is a cycle that has the part until the collector comes.
             try:
                 return self._do(request, messageId, author, owner)
             except BlobRefused as problem:
                 return refused(str(problem))
 
-        return self._run(do).addErrback(failed)
+        done: Deferred[None] = Deferred()
 
-    def _do(self, request: PayloadRequest, messageId: str, author: str, owner: str | None) -> PayloadAnswer:
+        def turn() -> Deferred[None]:
+            telling = self._run(lambda: _timed(do)).addErrback(failed).addCallback(lambda said: self._told(said, answered))
+            return telling.addBoth(done.callback)
+
+        self._waiting += size
+        self._turns.append((size, turn))
+        self._next()
+        return done
+
+    def _told(self, said: tuple[dict[str, Any], float], answered: Answered) -> None:
+        payload, seconds = said
+        self.charge(seconds)
+        answered(payload, seconds)
+
+    def _next(self) -> None:
+        """Whose turn it is now, unless another's has not ended or payloads have had their share."""
+        if self._isBusy or not self._turns:
+            return
+        self._isBusy = True
+        size, turn = self._turns.popleft()
+        self._waiting -= size
+        turn().addCallback(lambda _: self._ended())
+
+    def _ended(self) -> None:
+        wait = self._share.take("", 0.0, self._clock.seconds())
+        if not wait:
+            self._goOn()
+        elif not self._isStopped:
+            self._pause = self._clock.callLater(wait, self._goOn)
+
+    def _goOn(self) -> None:
+        self._isBusy = False
+        self._next()
+
+    def stop(self) -> None:
+        """No more turns; whoever waits is told by the end of its connection."""
+        self._isStopped = True
+        self._turns.clear()
+        if self._pause is not None and self._pause.active():
+            self._pause.cancel()
+
+    def _do(self, request: PayloadRequest, messageId: str, author: str, owner: str | None) -> dict[str, Any]:
+        if request.step == "get" and request.digest is not None:
+            size, data = self._shelf.read(request.digest, request.part)
+            payload = wire.encodePayload(PayloadAnswer("part", messageId, request.digest, size=size, part=request.part))
+            return {**payload, "data": Raw(_encoded(data))}
+        return wire.encodePayload(self._done(request, messageId, author, owner))
+
+    def _done(self, request: PayloadRequest, messageId: str, author: str, owner: str | None) -> PayloadAnswer:
         shelf = self._shelf
         if request.step == "find":
             if request.trace_digest is None:
@@ -79,10 +176,6 @@ class PayloadShelf:
             return PayloadAnswer("found", messageId, offers=offers)
         if (digest := request.digest) is None:
             raise BlobRefused(f"a {request.step} names the digest")
-        if request.step == "get":
-            size, data = shelf.read(digest, request.part)
-            text = base64.b64encode(data).decode()
-            return PayloadAnswer("part", messageId, digest, size=size, part=request.part, data=text)
         if request.step == "begin":
             if request.trace_digest is None:
                 raise BlobRefused("a begin names the trace_digest of the trace in it")
@@ -97,3 +190,18 @@ class PayloadShelf:
             return PayloadAnswer("have", messageId, digest, have=shelf.write(digest, author, request.part, data))
         size = shelf.end(digest, author)
         return PayloadAnswer("have", messageId, digest, size=size, have=size, whole=True)
+
+
+def _timed(function: Callable[[], T]) -> tuple[T, float]:
+    """What C{function} returns, and the seconds for which it worked; what it waited for the disk nobody else missed."""
+    began = time.thread_time()
+    return function(), time.thread_time() - began
+
+
+def _encoded(data: bytes) -> bytes:
+    """C{data} as a string of JSON, in base64, which takes no second look at each character."""
+    pieces = [b'"']
+    for start in range(0, len(data), _SLICE):
+        pieces.append(base64.b64encode(data[start : start + _SLICE]))
+        time.sleep(0)  # whoever waits for the interpreter goes on now
+    return b"".join([*pieces, b'"'])

@@ -50,7 +50,7 @@ from kernelnet.message import (
     SyncRequest,
     TrainingSync,
 )
-from kernelnet.payloads import PAYLOADS, PayloadAnswer, PayloadRequest
+from kernelnet.payloads import PAYLOADS, PayloadRequest
 from kernelnet.untrusted import plain
 from kernelnet.wire import WireProblem
 
@@ -290,13 +290,17 @@ class HubProtocol(LineProtocol):
             raise WireProblem("unsupported", "payloads are for version 2, and hubs that keep them", message.message_id)
         if "payload" in self._pressure:
             raise WireProblem("busy", "one payload at a time: wait for the answer", message.message_id)
+
+        def answered(payload: dict[str, Any], seconds: float) -> None:
+            began = perf_counter()
+            self.sendPayload(MessageType.PAYLOAD, payload)
+            telling = perf_counter() - began
+            payloads.charge(telling)
+            self.charge(seconds + telling)
+
+        answering = payloads.answer(request, message.message_id, self.aiId, answered)
         self._pressure.hold("payload")
-
-        def answered(answer: PayloadAnswer) -> None:
-            self.send(MessageType.PAYLOAD, answer)
-            self._pressure.release("payload")
-
-        payloads.answer(request, message.message_id, self.aiId).addCallback(answered).addErrback(self.failed)
+        answering.addCallback(lambda _: self._pressure.release("payload")).addErrback(self.failed)
 
     _own: dict[MessageType, Callable[[HubProtocol, NetworkMessage], Work | None]] = {
         MessageType.HELLO: _hello,

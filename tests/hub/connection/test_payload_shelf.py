@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from kernelnet.hub.connection import payload_shelf
 from kernelnet.hub.connection.payload_shelf import PayloadShelf
 from kernelnet.hub.storage.blobs.files import FileBlobs
 from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
-from kernelnet.payloads import PART
+from kernelnet.payloads import PART, PayloadRequest
 from tests.hub.support import Client, Hub, HubTestCase
 
 T = TypeVar("T")
@@ -32,6 +34,7 @@ class PayloadTests(HubTestCase):
         self.waiting: list[Callable[[], object]] = []
         self.slow = False
         self.failures: list[Failure] = []
+        self.time = Clock()
         self.hub.kill()
         self.join()
 
@@ -43,10 +46,11 @@ class PayloadTests(HubTestCase):
             if not self.slow:
                 return maybeDeferred(function).addErrback(self.failed)
             result: Deferred[T] = Deferred()
-            self.waiting.append(lambda: result.callback(function()))
+            self.waiting.append(lambda: maybeDeferred(function).chainDeferred(result))
             return result
 
-        self.hub = Hub(self.database, payloads=PayloadShelf(shelf, run, lambda aiId: None))
+        self.payloads = PayloadShelf(shelf, run, lambda aiId: None, self.time)
+        self.hub = Hub(self.database, payloads=self.payloads)
         self.hubs.append(self.hub)
         self.client = self.hub.connect("AI_1")
 
@@ -60,6 +64,7 @@ class PayloadTests(HubTestCase):
         self.assertEqual(self.failures, [])
 
     def ask(self, step: str, client: Client | None = None, **fields: Any) -> dict[str, Any]:
+        self.time.advance(60)  # whatever was paid for is long past
         client = client or self.client
         messageId = client.send("payload", {"step": step, **fields})
         (answer,) = client.payloads("payload")
@@ -127,3 +132,40 @@ class PayloadTests(HubTestCase):
         old = self.hub.connect("AI_9", version=1)
         old.send("payload", {"step": "find", "trace_digest": TRACE})
         self.assertEqual(old.errors(), ["unsupported"])
+
+    def test_share(self) -> None:
+        """Others' turns come when the hub has worked for payloads no longer than their share; one after the other."""
+        answered: list[str] = []
+
+        def get(aiId: str) -> None:
+            def told(payload: dict[str, Any], seconds: float) -> None:
+                answered.append(aiId)
+                self.payloads.charge(3 * payload_shelf.SHARE + payload_shelf.BURST)
+
+            self.payloads.answer(PayloadRequest("get", digest=DIGEST), "m", aiId, told)
+
+        self.time.advance(60)
+        for aiId in ("AI_1", "AI_2", "AI_3"):
+            get(aiId)
+        self.assertEqual(answered, ["AI_1"])
+        self.time.advance(2.9)
+        self.assertEqual(answered, ["AI_1"])
+        self.time.advance(0.2)
+        self.assertEqual(answered, ["AI_1", "AI_2"])
+        self.payloads.stop()
+        self.assertEqual(self.time.getDelayedCalls(), [])
+
+    def test_tooMuchWaits(self) -> None:
+        """Parts that wait for their turn have a bound together, over which the next one is to come again."""
+        self.patch(payload_shelf, "MAX_WAITING", 10)
+        self.slow = True
+        for messageId in ("m0", "m1"):  # the first doesn't wait
+            self.payloads.answer(PayloadRequest("part", digest=DIGEST, data="A" * 8), messageId, "AI_1", lambda *_: None)
+        part = {"step": "part", "digest": DIGEST, "part": 0, "data": "AAAA"}
+        client = self.hub.connect("AI_2")
+        client.send("payload", part)
+        self.assertEqual(client.errors(), ["busy"])
+        self.slow = False
+        self.waiting[0]()
+        client.send("payload", part)
+        self.assertEqual(client.payloads("payload")[0]["step"], "refused")

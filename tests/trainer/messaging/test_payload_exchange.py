@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -16,7 +17,7 @@ from kernelnet.artifacts import Component
 from kernelnet.hub.connection.payload_shelf import PayloadShelf, RunInThread
 from kernelnet.hub.storage.blobs.memory import MemoryBlobs
 from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
-from kernelnet.payloads import PART, PayloadOffer, PayloadRequest
+from kernelnet.payloads import PART, PayloadAnswer, PayloadOffer, PayloadRequest
 from kernelnet.trainer.messaging import trace_fetching
 from kernelnet.trainer.messaging.payload_exchange import ANSWER_WITHIN, PayloadExchange, PayloadFailed
 from kernelnet.trainer.messaging.trace_fetching import TraceFetching
@@ -34,7 +35,8 @@ class ExchangeTestCase(SynchronousTestCase):
         self.file = self.folder / "secret project.ftrace.xz"
         self.file.write_bytes(DATA)
         shelf = Shelf(MemoryBlobs(self.clock.seconds), BlobBounds(), self.clock.seconds, lambda: 10**12)
-        self.hub = PayloadShelf(shelf, cast(RunInThread, maybeDeferred), lambda aiId: None)
+        self.hubTime = Clock()
+        self.hub = PayloadShelf(shelf, cast(RunInThread, maybeDeferred), lambda aiId: None, self.hubTime)
         self.asked: list[PayloadRequest] = []
         self.waiting: list[Any] = []
 
@@ -46,7 +48,11 @@ class ExchangeTestCase(SynchronousTestCase):
     def say(self, exchange: PayloadExchange, aiId: str = "AI_1") -> Any:
         def say(request: PayloadRequest) -> None:
             self.asked.append(request)
-            answer = self.successResultOf(self.hub.answer(request, "m1", aiId))
+            self.hubTime.advance(60)
+            self.successResultOf(self.hub.answer(request, "m1", aiId, answered))
+
+        def answered(payload: dict[str, Any], seconds: float) -> None:
+            answer = msgspec.json.decode(msgspec.json.encode(payload), type=PayloadAnswer)
             self.waiting.append(lambda: exchange.answered(answer))
 
         return say

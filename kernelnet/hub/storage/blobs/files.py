@@ -31,6 +31,9 @@ class FileBlobs:
         self._folder = folder
         self._hashes: dict[Path, tuple[int, hashlib._Hash]] = {}
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     @contextmanager
     def alone(self) -> Iterator[bool]:
         yield False  # the state directory is locked

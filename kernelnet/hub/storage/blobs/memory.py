@@ -24,6 +24,9 @@ class MemoryBlobs:
         self._whole: dict[str, tuple[bytes, bytes]] = {}
         self._sent: dict[tuple[str, str], tuple[bytes, bytes, float]] = {}
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     @contextmanager
     def alone(self) -> Iterator[bool]:
         yield False

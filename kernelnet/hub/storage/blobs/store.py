@@ -30,6 +30,9 @@ class BlobStore(Protocol):
     @raise OSError: (any function) the disk failed; of a database its own errors.
     """
 
+    def close(self) -> None:
+        """Give back what is open; asked again, it is opened again."""
+
     def alone(self) -> AbstractContextManager[bool]:
         """
         A time in which nobody else changes what is kept; whatever ends it, what was done until then stays, unless the
