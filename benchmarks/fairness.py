@@ -59,8 +59,8 @@ FLOODS: dict[str, Flood] = {
 }
 
 
-def acks(good: RawClient, seconds: float) -> list[float]:
-    """Milliseconds from sending to the ack, of each message that is sent meanwhile."""
+def acks(good: RawClient, seconds: float, rate: float = RATE) -> list[float]:
+    """Milliseconds from sending to the ack, of each message that is sent meanwhile, C{rate} a second at most."""
     found: list[float] = []
     end = time.perf_counter() + seconds
     while (begin := time.perf_counter()) < end:
@@ -70,7 +70,7 @@ def acks(good: RawClient, seconds: float) -> list[float]:
             if message["message_type"] == "ack" and any(one == id_ for one, _ in message["payload"]["acked"]):
                 break
         found.append((time.perf_counter() - begin) * 1000)
-        time.sleep(max(0.0, 1 / RATE - (time.perf_counter() - begin)))
+        time.sleep(max(0.0, 1 / rate - (time.perf_counter() - begin)))
     return found
 
 
