@@ -26,8 +26,9 @@ from kernelnet.cli.progress import Tell, progress
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.auth import certificates
 from kernelnet.hub.storage import disk_space
+from kernelnet.hub.storage.blobs import examination
 from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
-from kernelnet.hub.storage.offline import databaseOf
+from kernelnet.hub.storage.offline import databaseOf, remembered
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.web.server import DEFAULT_PORT
 from kernelnet.identity import IdentityError, StateDirectory
@@ -57,10 +58,11 @@ class Finding(Struct):
 
 @click.command()
 @stateOption
+@click.option("--mend", is_flag=True, help="Take back offers of blobs whose bytes are lost, while no hub runs.")
 @jsonOption
-def doctor(state: Path | None, asJson: bool) -> None:
+def doctor(state: Path | None, mend: bool, asJson: bool) -> None:
     """
-    Check compiler, sandbox, exporters, limits, disk, clock, hub, ports, certificate, owners and the whole database.
+    Check compiler, sandbox, exporters, limits, disk, clock, hub, ports, certificate, owners, blobs and the database.
 
     It may run while the hub does.  Exit code 1: something is bad.
     """
@@ -69,7 +71,7 @@ def doctor(state: Path | None, asJson: bool) -> None:
     console = Console(markup=False, emoji=False, highlight=False)
     for check in CHECKS:
         with progress(asJson) as tell:
-            findings = [*check(where, tell)]
+            findings = [*(_mended if mend and check is _blobs else check)(where, tell)]
         found += findings
         for finding in findings if not asJson else ():
             _show(console, finding)
@@ -275,6 +277,51 @@ def _database(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     yield Finding("database", "good", text)
 
 
+def _blobs(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
+    if not _isThere(state):
+        return
+    try:
+        with databaseOf(state.path).blobs() as store:
+            found = examination.examine(store, tell)
+    except DatabaseError as error:
+        yield Finding("blobs", "bad", str(error), "a hub that can't read them gives none of them away")
+        return
+    sending = f", {found.unfinished} not whole yet" if found.unfinished else ""
+    if found.lost:
+        some = ", ".join(f"{digest[:12]} of {'+'.join(ais) or '?'}" for digest, ais in [*found.lost.items()][:5])
+        more = ", …" if len(found.lost) > 5 else ""
+        text = f"{len(found.lost)} of {found.count} are offered, and their bytes are gone or spoiled: {some}{more}"
+        advice = "kernelnet doctor --mend takes these offers back; then their AIs can share them again"
+        yield Finding("blobs", "bad", text, advice)
+    else:
+        yield Finding("blobs", "good", f"{found.count} of {found.size:,} bytes, all as their digests say{sending}")
+
+
+def _mended(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
+    """Like `_blobs`, but what it finds lost is taken back."""
+    if not _isThere(state):
+        return
+    try:
+        lock = None if remembered(state.path) else state.lock(control_client.LOCK)
+        try:
+            with databaseOf(state.path).blobs() as store:
+                lost = examination.examine(store, tell).lost
+                examination.mend(store, lost)
+        finally:
+            if lock is not None:
+                state.unlock(lock)
+    except IdentityError:
+        advice = "stop it first; a hub takes back by itself what somebody asks for that is not there"
+        yield Finding("blobs", "bad", "a hub runs, and nothing is mended under its hands", advice)
+        return
+    except DatabaseError as error:
+        yield Finding("blobs", "bad", str(error), "a hub that can't read them gives none of them away")
+        return
+    if lost:
+        yield Finding("blobs", "note", f"offers of {len(lost)} were taken back", "their AIs can share them again")
+    yield from _blobs(state, tell)
+
+
 def _owners(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
     if not _isThere(state):
         return
@@ -318,6 +365,7 @@ CHECKS: tuple[Callable[[StateDirectory, Tell], Iterator[Finding]], ...] = (
     _ports,
     _certificate,
     _owners,
+    _blobs,
     _database,
 )
 """In this order: what is quick comes first."""

@@ -63,4 +63,6 @@ def _drawn(found: dict[str, Any], console: Console) -> Group:
             ("limits", found.get("limits", {})),
         )
     ]
+    blobs = found.get("blobs", {"count": 0, "bytes": 0})  # of a hub of an earlier version
+    lines.insert(1, f"blobs: {blobs['count']}, {blobs['bytes']:,} bytes")
     return Group(heading(title), fitted(_COLUMNS, rows, console.width), *map(Text, lines))

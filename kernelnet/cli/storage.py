@@ -14,8 +14,11 @@ import click
 from kernelnet.cli.common import directory, jsonOption, stateOption
 from kernelnet.cli.progress import Tell, progress
 from kernelnet.hub.admin import control_client
+from kernelnet.hub.storage.blobs.examination import Blobs, counted
+from kernelnet.hub.storage.blobs.files import FOLDER
+from kernelnet.hub.storage.blobs.store import copyBlobs
 from kernelnet.hub.storage.errors import DatabaseError
-from kernelnet.hub.storage.offline import Database, databaseAt, databaseOf
+from kernelnet.hub.storage.offline import Database, databaseAt, databaseOf, remembered
 from kernelnet.hub.storage.sqlite.backup import contentOf, look
 from kernelnet.identity import IdentityError, StateDirectory
 
@@ -33,10 +36,17 @@ def backup(file: Path, state: Path | None, asJson: bool) -> None:
     """Copy the hub's database to FILE, while the hub runs or not; FILE must not be there yet."""
     where, file = directory(state), file.absolute()
     made = _done("backup", where, file, asJson, lambda tell: databaseOf(where.path).backUp(file, tell))
+    blobs = _blobs(where)
     if asJson:
-        click.echo(json.dumps(made, indent=2))
+        click.echo(json.dumps({**made, "blobs_left_out": blobs.count, "blob_bytes_left_out": blobs.size}, indent=2))
         return
     click.echo(f"{made['file']}: {made['bytes']} bytes, {made['events']} messages, checked")
+    if blobs.count:
+        how = "pg_dump copies them" if remembered(where.path) else f"copy the folder {where.path / FOLDER}"
+        click.echo(
+            f"it holds none of the {blobs.count} blobs, such as shared traces ({blobs.size:,} bytes): {how}, or let "
+            "those who shared them do so again"
+        )
 
 
 @click.command()
@@ -67,8 +77,8 @@ def migrate(source: str, target: str, asJson: bool) -> None:
     """
     Move a hub's database from an SQLite file to a PostgreSQL server, or back.
 
-    No hub may run on it.  Log, tokens and positions stay what they are, so trainers go on.  What was begun and not
-    ended leaves nothing: begin anew.
+    No hub may run on it.  Log, tokens and positions stay what they are, so trainers go on; blobs are copied, too.  What
+    was begun and not ended leaves nothing: begin anew.
     """
     try:
         with progress(asJson) as tell, tempfile.TemporaryDirectory(prefix="kernelnet-migrate-") as scratch:
@@ -78,6 +88,9 @@ def migrate(source: str, target: str, asJson: bool) -> None:
                 made = old.backUp(first, tell)
                 new.take(first, tell)
                 new.backUp(second, tell)
+                with old.blobs() as left, new.blobs() as right:
+                    tell("copying blobs", 0, None)
+                    blobs = copyBlobs(left, right)
             before, after = contentOf(first), contentOf(second)
         if differing := [table for table in before if before[table] != after.get(table)]:
             raise click.ClickException(f"{new} differs from {old} in {', '.join(differing)}: don't use it")
@@ -85,10 +98,11 @@ def migrate(source: str, target: str, asJson: bool) -> None:
         raise click.ClickException(str(e)) from None
     rows = sum(count for count, _ in before.values())
     if asJson:
-        click.echo(json.dumps({"from": str(old), "to": str(new), "events": made["events"], "rows": rows}, indent=2))
+        click.echo(json.dumps({"from": str(old), "to": str(new), "events": made["events"], "rows": rows, "blobs": blobs}, indent=2))
         return
     click.echo(
         f"{old} -> {new}: {made['events']} messages, {rows} rows in {len(before)} tables, the same on both sides"
+        + (f"; {blobs} blobs" if blobs else "")
     )
 
 
@@ -101,6 +115,14 @@ def _alone(where: str, database: Database) -> Iterator[None]:
             stack.callback(state.unlock, state.lock(control_client.LOCK))
         stack.enter_context(database.alone())
         yield
+
+
+def _blobs(state: StateDirectory) -> Blobs:
+    try:
+        with databaseOf(state.path).blobs() as store:
+            return counted(store)
+    except DatabaseError as e:
+        raise click.ClickException(f"the backup is made; what else there is can't be counted: {e}") from None
 
 
 def _done(

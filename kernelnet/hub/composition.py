@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -163,6 +163,7 @@ class Hub:
             received=self.received,
             errors=self.errors,
             removed=lambda: self.retention.removed,
+            blobs=lambda: succeed((0, 0)) if payloads is None else payloads.count(),
             wallClock=wallClock,
         )
         self._jobs = [

@@ -36,14 +36,13 @@ from kernelnet.hub.connection.payload_shelf import PayloadShelf
 from kernelnet.hub.connection.sockets import withinDescriptors
 from kernelnet.hub.routing.directory import Directory
 from kernelnet.hub.storage import disk_space, offline
-from kernelnet.hub.storage.blobs.files import FileBlobs
+from kernelnet.hub.storage.blobs.files import FOLDER, FileBlobs
 from kernelnet.hub.storage.blobs.shelf import Shelf
 from kernelnet.hub.storage.blobs.store import BlobStore
 from kernelnet.hub.storage.cluster import Cluster
 from kernelnet.hub.storage.engine import Engine
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.event_log import EventLog
-from kernelnet.hub.storage.offline import BLOBS
 from kernelnet.hub.storage.sqlite import SqliteEngine
 from kernelnet.hub.web.server import Dashboard, checkWhere
 from kernelnet.hub.workbench_rules import installedRules
@@ -223,7 +222,7 @@ class HubService(Service):
         config, folder = self._config, self._state.path
         if not config.blobs.total or config.bounds.line < PAYLOAD_LINE:
             return None
-        store: BlobStore = FileBlobs(folder / BLOBS)
+        store: BlobStore = FileBlobs(folder / FOLDER)
         free = partial(disk_space.freeBytes, folder)
         if config.database is not None:
             from kernelnet.hub.storage.postgres import PostgresBlobs

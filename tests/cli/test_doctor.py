@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -15,6 +16,8 @@ from kernelnet.cli.progress import Tell
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.auth import certificates
 from kernelnet.hub.storage import disk_space
+from kernelnet.hub.storage.blobs.files import FOLDER, FileBlobs
+from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
 from kernelnet.identity import StateDirectory
 from kernelnet.workbench import compiler, sandbox
 from kernelnet.workbench.errors import CompileError, WorkbenchError
@@ -145,6 +148,30 @@ class DoctorTests(CliTestCase, HubTestCase):
         (found,) = doctor._certificate(state, tell)
         self.assertEqual(found.text, "for hub.example, 3 days left")
         self.assertEqual(found.advice, "put a new one into /pki/hub.pem, then kernelnet certs renew")
+
+    def test_blobs(self) -> None:
+        """Blobs are counted; offers whose bytes are gone or spoiled are named, and taken back, while no hub runs."""
+        store = FileBlobs(self.path / FOLDER)
+        shelf = Shelf(store, BlobBounds(), lambda: 1e9, lambda: 10**12)
+        digests = []
+        for data in (b"first", b"second", b"third"):
+            digests.append(hashlib.sha256(data).hexdigest())
+            shelf.begin(digests[-1], "AI_1", None, len(data), "cd" * 32)
+            shelf.write(digests[-1], "AI_1", 0, data)
+            if data != b"third":
+                shelf.end(digests[-1], "AI_1")
+        found = self.found()["blobs"]
+        self.assertEqual(found["text"], "2 of 11 bytes, all as their digests say, 1 not whole yet")
+        (self.path / FOLDER / digests[0]).write_bytes(b"forst")
+        found = self.found(1)["blobs"]
+        self.assertIn(f"1 of 2 are offered, and their bytes are gone or spoiled: {digests[0][:12]} of AI_1", found["text"])
+        self.assertIn("--mend", found["advice"])
+        lock = StateDirectory(self.path).lock(control_client.LOCK)
+        self.assertIn("a hub runs", self.call("doctor", "--mend", "--state", self.path).stdout)
+        StateDirectory.unlock(lock)
+        self.assertEqual(set(store.notes()), set(digests[:2]))
+        self.assertIn("offers of 1 were taken back", self.call("doctor", "--mend", "--state", self.path).stdout)
+        self.assertEqual(self.found()["blobs"]["text"], "1 of 6 bytes, all as their digests say, 1 not whole yet")
 
     def test_nowhere(self) -> None:
         """Where no hub was yet, the machine is checked all the same, and nothing is made."""

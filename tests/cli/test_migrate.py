@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from unittest import mock
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.storage import offline
+from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
+from kernelnet.hub.storage.blobs.store import BlobStore
 from kernelnet.hub.storage.postgres.connection import HUB_LOCK, connect
 from kernelnet.hub.storage.postgres.offline import OfflinePostgres
 from kernelnet.hub.storage.sqlite.backup import contentOf
@@ -34,6 +37,14 @@ def used(transaction: Transaction) -> None:
     tokens.issue(transaction, "AI_1")
 
 
+def put(store: BlobStore, data: bytes) -> None:
+    digest = hashlib.sha256(data).hexdigest()
+    shelf = Shelf(store, BlobBounds(), lambda: NOW, lambda: 10**12)
+    shelf.begin(digest, "AI_1", None, len(data), "cd" * 32)
+    shelf.write(digest, "AI_1", 0, data)
+    shelf.end(digest, "AI_1")
+
+
 class MigrateTests(CliTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -45,9 +56,17 @@ class MigrateTests(CliTestCase):
 
     def test_thereAndBack(self) -> None:
         """Everything is on the server, under the same log id, and in the file that it is moved back to."""
-        back = self.folder / "back.db"
-        self.assertIn("699 messages", self.succeed("migrate", "--from", self.file, "--to", self.url))
+        back = self.folder / "back" / "back.db"
+        with OfflineSqlite(self.file).blobs() as store:
+            put(store, b"a trace")
+            notes = store.notes()
+        told = self.succeed("migrate", "--from", self.file, "--to", self.url)
+        self.assertIn("699 messages", told)
+        self.assertIn("; 1 blobs", told)
+        back.parent.mkdir()
         self.succeed("migrate", "--from", self.url, "--to", back)
+        with OfflineSqlite(back).blobs() as store:
+            self.assertEqual((store.notes(), store.read(*notes, 0)), (notes, b"a trace"))
         self.assertEqual(contentOf(back), contentOf(self.file))
         found = [offline.databaseAt(str(where), self.folder).examine(lambda *_: None) for where in (self.url, back)]
         self.assertEqual(found[0]["log_id"], found[1]["log_id"])
@@ -103,6 +122,12 @@ class MigrateTests(CliTestCase):
         self.assertIn("AI_1", self.succeed("tokens", "list", "--state", state))
         self.assertIn("699 messages, checked", self.succeed("backup", copy, "--state", state))
         self.assertIn("restored", self.succeed("restore", copy, "--state", state))
+        with offline.databaseOf(state).blobs() as store:
+            put(store, b"a trace")
+        told = self.succeed("backup", self.folder / "another.db", "--state", state)
+        self.assertIn("it holds none of the 1 blobs, such as shared traces (7 bytes): pg_dump copies them", told)
+        self.succeed("restore", copy, "--state", state)
+        self.assertIn("1 of 7 bytes, all as their digests say", self.call("doctor", "--state", state).stdout)
         self.succeed("tokens", "issue", "AI_2", "--state", state)
         with offline.databaseOf(state).reading() as reader:
             self.assertEqual(reader.tokens.ids(), {"AI_1", "AI_2"})

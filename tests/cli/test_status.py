@@ -16,6 +16,7 @@ FOUND: dict[str, Any] = {
         for at in range(3)
     },
     "stored": {"patterns": 2},
+    "blobs": {"count": 2, "bytes": 200_000_001},
     "sessions": {},
     "messages": {"hello": 3},
 }
@@ -30,4 +31,5 @@ class StatusTests(CliTestCase):
         self.assertEqual([line[:4] for line in lines[3:6]], ["AI_0", "AI_1", "AI_2"])
         self.assertLessEqual(max(map(len, lines)), 80)
         self.assertNotIn("\x1b", "".join(lines))
-        self.assertEqual(lines[6:], ["stored: 2 patterns", "sessions: none", "messages: 3 hello", "limits: none"])
+        told = ["stored: 2 patterns", "blobs: 2, 200,000,001 bytes", "sessions: none", "messages: 3 hello", "limits: none"]
+        self.assertEqual(lines[6:], told)

@@ -12,6 +12,7 @@ key                 value
 ``known_ais``       number of AIs that ever said hello
 ``connections``     number of open sockets, with those that are not authenticated (yet)
 ``stored``          {patterns, components, confirmed_components, code_blocks, performance_reports}
+``blobs``           {count: of those that are whole, bytes: of all}: what is too large for a line
 ``sessions``        {offered, active, completed, declined, expired}
 ``messages``        {type: number that came in since the start}
 ``errors``          {code: number that was sent since the start}
@@ -47,6 +48,7 @@ class HubStatus:
     """
     @param received: number of messages since the start, by type; C{errors}: of errors sent, by code.
     @param removed: gives the number of rows that were removed from the log since the start.
+    @param blobs: gives the number of blobs, and bytes.
     @param wallClock: Unix seconds.
     @ivar startedAt: Unix seconds.
     @ivar port: TCP port that the hub listens on; C{None} for other endpoints.
@@ -63,6 +65,7 @@ class HubStatus:
         received: Counter[str],
         errors: Counter[str],
         removed: Callable[[], int],
+        blobs: Callable[[], Deferred[tuple[int, int]]],
         wallClock: Callable[[], float],
     ) -> None:
         self._log = log
@@ -72,6 +75,7 @@ class HubStatus:
         self._received = received
         self._errors = errors
         self._removed = removed
+        self._blobs = blobs
         self._wallClock = wallClock
         self.startedAt = wallClock()
         self.port: int | None = None
@@ -83,8 +87,9 @@ class HubStatus:
     def fullStatus(self) -> Deferred[dict[str, Any]]:
         """Fires with the dict described above, JSON-able."""
 
-        def gathered(counts: dict[str, Any]) -> dict[str, Any]:
+        def gathered(found: tuple[dict[str, Any], tuple[int, int]]) -> dict[str, Any]:
             known = self._directory.ais
+            counts, (blobs, size) = found
             return {
                 **self.counters(),
                 "ais": {
@@ -99,9 +104,11 @@ class HubStatus:
                 },
                 "known_ais": len(known),
                 **counts,
+                "blobs": {"count": blobs, "bytes": size},
             }
 
-        return self._log.read(projections.counts).addCallback(gathered)
+        reading = self._log.read(projections.counts)
+        return reading.addCallback(lambda counts: self._blobs().addCallback(lambda blobs: gathered((counts, blobs))))
 
     def counters(self) -> dict[str, Any]:
         """The part of it that stands in memory, and is not about single AIs."""

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from kernelnet.hub.storage.blobs.store import BlobStore
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Tell
 from kernelnet.hub.storage.operation import Operated
@@ -24,8 +25,6 @@ T = TypeVar("T")
 
 DATABASE = "hub_data.db"
 """SQLite's file in a state directory."""
-BLOBS = "blobs"
-"""The folder beside it with what is too large for a line."""
 URL = "database.url"
 """The file that says which database it is, where it is not that one."""
 
@@ -83,6 +82,13 @@ class Database(Protocol):
         Become what the backup C{file} holds, with its log's identity and its tokens.
 
         @raise DatabaseError: there is something already, or C{file} can't be used; nothing has changed.
+        """
+
+    def blobs(self) -> AbstractContextManager[BlobStore]:
+        """
+        Where a hub on it keeps what is too large for a line; changes take the hub's lock, or on a server `alone`.
+
+        @raise DatabaseError: they can't be read, or what is within it fails.
         """
 
     def examine(self, tell: Tell) -> dict[str, Any]:

@@ -91,6 +91,7 @@ class SocketTests(TestCase):
                     "performance_reports": 0,
                     "observations": 0,
                 },
+                "blobs": {"count": 0, "bytes": 0},
                 "sessions": {"offered": 0, "active": 0, "completed": 0, "declined": 0, "expired": 0},
                 "limits": {
                     "unauthenticated": 0,

@@ -133,6 +133,18 @@ class PayloadTests(HubTestCase):
         old.send("payload", {"step": "find", "trace_digest": TRACE})
         self.assertEqual(old.errors(), ["unsupported"])
 
+    def test_status(self) -> None:
+        """The hub's status counts them."""
+        data = b"a trace"
+        digest = hashlib.sha256(data).hexdigest()
+        self.ask("begin", digest=digest, size=len(data), trace_digest=TRACE)
+        self.ask("part", digest=digest, part=0, data=base64.b64encode(data).decode())
+        self.ask("end", digest=digest)
+        self.begin()
+        self.part(0)
+        status = self.successResultOf(self.hub.status.fullStatus())
+        self.assertEqual(status["blobs"], {"count": 1, "bytes": len(data) + PART})
+
     def test_share(self) -> None:
         """Others' turns come when the hub has worked for payloads no longer than their share; one after the other."""
         answered: list[str] = []

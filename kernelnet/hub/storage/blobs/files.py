@@ -12,13 +12,16 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kernelnet.hub.storage.blobs.store import Sent
 from kernelnet.payloads import PART
 
-__all__ = ["FileBlobs"]
+__all__ = ["FOLDER", "FileBlobs"]
+
+FOLDER = "blobs"
+"""Their folder in a state directory, beside the database."""
 
 _WHOLE = re.compile(r"[0-9a-f]{64}")
 _SENT = re.compile(r"([0-9a-f]{64})\.([A-Za-z0-9][A-Za-z0-9_.-]{0,63})\.(part|begun)")
@@ -50,12 +53,11 @@ class FileBlobs:
                 (self._folder / name).unlink()
 
     def notes(self) -> dict[str, bytes]:
-        names = set(self._names())
-        return {
-            name: (self._folder / f"{name}.note").read_bytes()
-            for name in names
-            if _WHOLE.fullmatch(name) and f"{name}.note" in names
-        }
+        found = {}
+        for name in filter(_WHOLE.fullmatch, self._names()):
+            with suppress(FileNotFoundError):  # it has none, or was removed just now
+                found[name] = (self._folder / f"{name}.note").read_bytes()
+        return found
 
     def sent(self) -> dict[tuple[str, str], Sent]:
         found = {}

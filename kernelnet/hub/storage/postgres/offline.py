@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
 
+from kernelnet.hub.storage.blobs.store import BlobStore
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Tell
 from kernelnet.hub.storage.postgres import backup, checks
+from kernelnet.hub.storage.postgres.blobs import PostgresBlobs
 from kernelnet.hub.storage.postgres.connection import checkUrl, connect, lock, setUpReader, withoutPassword
 from kernelnet.hub.storage.postgres.errors import unusable
 from kernelnet.hub.storage.postgres.schema import connected, prepare
@@ -104,6 +107,11 @@ class OfflinePostgres:
             if given or tokens:
                 raise DatabaseError(f"a hub has used {self} already: give an empty database, or kernelnet restore")
             backup.replace(connection, file, tell)
+
+    @contextmanager
+    def blobs(self) -> Iterator[BlobStore]:
+        with connected(self._url), closing(PostgresBlobs(self._url, time.time)) as store:
+            yield store
 
     def examine(self, tell: Tell) -> dict[str, Any]:
         with connected(self._url) as connection:

@@ -8,6 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from kernelnet.hub.storage.blobs.files import FOLDER, FileBlobs
+from kernelnet.hub.storage.blobs.store import BlobStore
 from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
 from kernelnet.hub.storage.integrity import Tell
 from kernelnet.hub.storage.sqlite import backup
@@ -84,6 +86,14 @@ class OfflineSqlite:
             backup.backUp(file, self._path, tell)
         except OSError as e:
             raise DatabaseError(f"can't write {self._path}: {e.strerror}") from None
+
+    @contextmanager
+    def blobs(self) -> Iterator[BlobStore]:
+        folder = self._path.parent / FOLDER
+        try:
+            yield FileBlobs(folder)
+        except OSError as error:
+            raise DatabaseError(f"can't read or write {error.filename or folder}: {error.strerror}") from None
 
     def examine(self, tell: Tell) -> dict[str, Any]:
         return backup.examine(self._path, tell)
