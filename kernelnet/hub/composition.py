@@ -313,6 +313,8 @@ class Hub:
             if self._payloads is not None:
                 self._payloads.stop()
             self.cluster.stop()
-            return self.presence.note(self.log)
+            noting = self.presence.note(self.log)
+            # A server that hangs takes no word of that either.
+            return noting.addTimeout(LAST_COMMITS, self.clock) if noting is not None else None
 
         return stopped.addCallback(noted)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import contextlib
 import json
 import os
@@ -349,14 +351,27 @@ class ServiceTests(ProcessTestCase):
 
 class FrozenServerTests(ProcessTestCase):
     def test_end(self) -> None:
-        """A hub whose database server hangs ends in seconds; what it could not commit it has not acknowledged."""
+        """
+        A hub whose database server hangs ends in seconds; what it could not commit it has not acknowledged.  What is
+        too large for a line it keeps there, too.
+        """
         url = server().database()
         hub = self.start("--port", "0", "--dashboard", "off", "--database", url)
         client = self.connect(hub, "AI_1", protocol=2)
         client.next("training_sync")
         client.send("pattern_share", aPattern())
         client.next("ack")
+        for step, fields in (
+            ("begin", {"size": 4, "trace_digest": "cd" * 32}),
+            ("part", {"data": base64.b64encode(b"blob").decode()}),
+            ("end", {}),
+            ("get", {}),
+        ):
+            client.send("payload", {"step": step, "digest": hashlib.sha256(b"blob").hexdigest(), **fields})
+            answer = client.next("payload")["payload"]
+        self.assertEqual(base64.b64decode(answer["data"]), b"blob")
         with server().frozen():
+            client.send("payload", {"step": "find", "trace_digest": "cd" * 32})
             client.send("pattern_share", aPattern(), id="never")
             time.sleep(0.5)
             began = time.monotonic()

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import psycopg
-from twisted.internet.defer import succeed
+from twisted.internet.defer import maybeDeferred, succeed
 from twisted.internet.task import Clock
 
 from kernelnet.hub.auth.token_commands import tokenCommand
+from kernelnet.hub.connection.payload_shelf import PayloadShelf
+from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
 from kernelnet.hub.storage.event_log import EventLog
-from kernelnet.hub.storage.postgres import PostgresEngine, connect
+from kernelnet.hub.storage.postgres import PostgresBlobs, PostgresEngine, connect
 from kernelnet.hub.storage.postgres import cluster as clusters
 from kernelnet.hub.storage.postgres.cluster import CHANNEL, POLL, PostgresCluster
 from kernelnet.hub.storage.postgres.ears import NotifyEars, listening
 from kernelnet.hub.storage.postgres.nodes import LEASE, About
+from kernelnet.payloads import PART
 from tests.hub.databases import HubDatabase, OnPostgres, PostgresPool
 from tests.hub.support import Client, Hub, HubTestCase
 
@@ -39,7 +44,7 @@ class Node(Hub):
 
     cluster: PostgresCluster
 
-    def __init__(self, database: NodeDatabase, clock: Clock) -> None:
+    def __init__(self, database: NodeDatabase, clock: Clock, payloads: PayloadShelf | None = None) -> None:
         self.pool = PostgresPool(connect(database.url))
 
         def make(log: EventLog, clock: Clock) -> PostgresCluster:
@@ -47,7 +52,7 @@ class Node(Hub):
             about = About(database.node, f"{database.node}:6000", clock.seconds(), "1")
             return PostgresCluster(self.pool, self.ears, clock, about, lambda: (log.logId, log.head))
 
-        super().__init__(database, clock, makeCluster=make)
+        super().__init__(database, clock, payloads=payloads, makeCluster=make)
 
 
 class NodesTestCase(HubTestCase):
@@ -314,6 +319,43 @@ class DirectoryTests(NodesTestCase):
         self.assertFalse(self.two.connections.suspended)
         self.assertNotEqual(self.two.log.logId, "")
         self.assertEqual(self.execute("SELECT value FROM meta WHERE key = 'log_id'"), [(self.two.log.logId,)])
+
+
+class PayloadTests(NodesTestCase):
+    def node(self, name: str) -> Node:
+        assert isinstance(self.database, OnPostgres)
+        store = PostgresBlobs(self.database.url, self.clock.seconds)
+        self.addCleanup(store.close)
+        shelf = Shelf(store, BlobBounds(), self.clock.seconds, lambda: 10**12)
+        run: Any = maybeDeferred
+        payloads = PayloadShelf(shelf, run, lambda aiId: None, self.clock)
+        node = Node(NodeDatabase(self.path / name, self.database.url, name), self.clock, payloads)
+        self.hubs.append(node)
+        return node
+
+    def ask(self, client: Client, step: str, **fields: Any) -> dict[str, Any]:
+        client.send("payload", {"step": step, **fields})
+        self.settle()
+        (answer,) = client.payloads("payload")
+        return dict(answer)
+
+    def test_elsewhere(self) -> None:
+        """A blob that was sent to one node, and begun at the other, is found and read at that one."""
+        data = bytes(PART) + b"x"
+        digest = hashlib.sha256(data).hexdigest()
+        begin = {"digest": digest, "size": len(data), "trace_digest": "cd" * 32}
+        a = self.connect(self.two, "a")
+        self.ask(a, "begin", **begin)
+        self.ask(a, "part", digest=digest, part=0, data=base64.b64encode(data[:PART]).decode())
+        a = self.connect(self.one, "a")
+        self.assertEqual(self.ask(a, "begin", **begin)["have"], PART)
+        self.ask(a, "part", digest=digest, part=1, data=base64.b64encode(b"x").decode())
+        self.assertTrue(self.ask(a, "end", digest=digest)["whole"])
+        b = self.connect(self.two, "b")
+        (offer,) = self.ask(b, "find", trace_digest="cd" * 32)["offers"]
+        self.assertEqual((offer["digest"], offer["author"]), (digest, "a"))
+        got = b"".join(base64.b64decode(self.ask(b, "get", digest=digest, part=n)["data"]) for n in range(2))
+        self.assertEqual(got, data)
 
 
 class DrainTests(NodesTestCase):
