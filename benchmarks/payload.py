@@ -246,9 +246,9 @@ A blob beside a good AI's acks
 ------------------------------
 
 Written by ``payload.py --publish``: milliseconds from a message to its ack, of an AI that sends a hundred a second at
-most, alone and beside a blob of {megabytes} MB that another one, of the lowest priority, sends or reads; the hub has one
-core, which it shares (load {load:.1f}).  Goal: p99 at most {GOAL:g} times that alone, measured before and behind it with the
-same hub: {verdict}.
+most, alone and beside a blob of {megabytes} MB that another one, of the lowest priority, sends or reads; the hub
+has one core, which it shares (load {load:.1f}).  Goal: p99 at most {GOAL:g} times that alone, measured before and
+behind it with the same hub: {verdict}.
 
 {table}
 

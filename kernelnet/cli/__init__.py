@@ -19,6 +19,7 @@ The C{kernelnet} command.
     C{found_source}: the file that it writes; C{search_plot}: its picture; C{worth}: whether a trace is worth it
   - C{recommend}: what to use of all that is known; C{shared_components}: of what others shared
   - C{plot_plan}, C{plotting}, C{cost_plot}: what C{bench plot} draws; C{pictures}: the look of all
+  - C{traces}: the group of that name, for those that peers may have
   - C{record}: traces of one's own; C{inspection}: how C{bench inspect} shows that a trace is read
   - C{mcp}: an AI agent as a trainer
   - C{demo}: the main job from nothing to a verdict; C{demo_progress}: what it shows while it runs;

@@ -37,6 +37,7 @@ from kernelnet.cli.sessions import sessions
 from kernelnet.cli.status import status
 from kernelnet.cli.storage import backup, migrate, restore
 from kernelnet.cli.tokens import tokens
+from kernelnet.cli.traces import traces
 from kernelnet.cli.workbenches import workbenches
 from kernelnet.interrupt import INTERRUPTED, asUsual
 
@@ -139,6 +140,7 @@ main.add_command(sessions)
 main.add_command(leaderboard)
 main.add_command(report)
 main.add_command(recommend)
+main.add_command(traces)
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(migrate)

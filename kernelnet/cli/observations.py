@@ -16,7 +16,7 @@ from kernelnet.observations import MAX_OBSERVATION, Environment, Observation
 from kernelnet.trainer.storage.spool import NO_SITE, Spool, SpooledObservation, SpoolFull
 from kernelnet.untrusted import plain
 
-__all__ = ["leave", "showObservations", "spoolOf"]
+__all__ = ["leave", "showObservations", "spoolOf", "trainerFolder"]
 
 
 def showObservations(observations: Sequence[Mapping[str, Any]]) -> None:
@@ -61,15 +61,25 @@ def spoolOf(aiId: str, state: Path | None) -> Spool:
 
     @raise click.ClickException: there is no such trainer.
     """
+    return Spool(trainerFolder(aiId, state, "--share") / "spool")
+
+
+def trainerFolder(aiId: str, state: Path | None, option: str) -> Path:
+    """
+    The folder of a trainer of this user.
+
+    @param option: by which it was named.
+    @raise click.ClickException: there is no such trainer.
+    """
     try:
         folder = StateDirectory(state or defaultState()).path / "trainers" / checkAiId(aiId)
     except IdentityError as error:
         raise click.ClickException(str(error)) from None
     if not folder.is_dir():
         raise click.ClickException(
-            f"there is no trainer {aiId} in {folder.parent}; --share takes the id of one that was started here"
+            f"there is no trainer {aiId} in {folder.parent}; {option} takes the id of one that was started here"
         )
-    return Spool(folder / "spool")
+    return folder
 
 
 def leave(spool: Spool, measurement: Measurement, about: Mapping[str, Any]) -> Path:

@@ -98,7 +98,11 @@ def migrate(source: str, target: str, asJson: bool) -> None:
         raise click.ClickException(str(e)) from None
     rows = sum(count for count, _ in before.values())
     if asJson:
-        click.echo(json.dumps({"from": str(old), "to": str(new), "events": made["events"], "rows": rows, "blobs": blobs}, indent=2))
+        click.echo(
+            json.dumps(
+                {"from": str(old), "to": str(new), "events": made["events"], "rows": rows, "blobs": blobs}, indent=2
+            )
+        )
         return
     click.echo(
         f"{old} -> {new}: {made['events']} messages, {rows} rows in {len(before)} tables, the same on both sides"

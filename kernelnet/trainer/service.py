@@ -31,7 +31,8 @@ from kernelnet.trainer.messaging.delivery import Delivery
 from kernelnet.trainer.messaging.dispatcher import Dispatcher
 from kernelnet.trainer.messaging.hub_sync import HubSync
 from kernelnet.trainer.messaging.payload_exchange import PayloadExchange
-from kernelnet.trainer.messaging.trace_fetching import TraceFetching, TraceReader, shareTraces
+from kernelnet.trainer.messaging.trace_fetching import TraceFetching, TraceReader
+from kernelnet.trainer.messaging.trace_sharing import TraceSharing
 from kernelnet.trainer.profile import Profile
 from kernelnet.trainer.progress import TELL_EVERY, Progress
 from kernelnet.trainer.storage.database import Changes, Store, StoreError
@@ -115,6 +116,12 @@ class Trainer(Service):
         profile, local, clock = self.profile, self.local, self._clock
         outbox, knowledge = self.outbox, self.knowledge
         self.payloads = PayloadExchange(self.reactor, deferToThread)
+        self.sharing = TraceSharing(
+            *(self.folder, self.config.privateTraces),
+            workbenches=lambda: list(local.workbenches),
+            exchange=self.payloads,
+            inThread=deferToThread,
+        )
         jobs = self.jobs = JobQueue(self.store)
         publisher = self.publisher = Publisher(profile.aiId, knowledge, outbox)
         self.verification = Verification(
@@ -309,11 +316,10 @@ class Trainer(Service):
         if self.config.minutes is not None:
             remaining = max(0.0, self.config.minutes * 60 - (self.reactor.seconds() - self._began))
             self._timers.append(self.reactor.callLater(remaining, self._finish))
-        if self.config.sharedTraces:
-            sharing = Deferred.fromCoroutine(
-                shareTraces(self.config.sharedTraces, self.local.workbenches, self.payloads, deferToThread)
-            )
-            sharing.addErrback(lambda failure: self.log.failure("sharing traces failed", failure))
+        self._every(TraceSharing.LOOK_EVERY, self.sharing.look)
+        Deferred.fromCoroutine(self.sharing.shareAll(self.config.sharedTraces)).addErrback(
+            lambda failure: self.log.failure("sharing traces failed", failure)
+        )
         await self.rounds.sharePatterns()
         if self.running:
             self.worker.start()

@@ -281,6 +281,7 @@ def makeService(options: Any, local: ILocalTrainer | None = None) -> IService:
         clientKey=_path(options["client-key"]),
         minutes=options["minutes"],
         sharedTraces=tuple(path.absolute() for path in options["shared"]),
+        privateTraces=tuple(path.absolute() for path in options["private-traces"]),
         fetchTraces=options["fetched"],
         fetchOwners=tuple(options["owners"]),
     )

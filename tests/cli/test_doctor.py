@@ -164,7 +164,9 @@ class DoctorTests(CliTestCase, HubTestCase):
         self.assertEqual(found["text"], "2 of 11 bytes, all as their digests say, 1 not whole yet")
         (self.path / FOLDER / digests[0]).write_bytes(b"forst")
         found = self.found(1)["blobs"]
-        self.assertIn(f"1 of 2 are offered, and their bytes are gone or spoiled: {digests[0][:12]} of AI_1", found["text"])
+        self.assertIn(
+            f"1 of 2 are offered, and their bytes are gone or spoiled: {digests[0][:12]} of AI_1", found["text"]
+        )
         self.assertIn("--mend", found["advice"])
         lock = StateDirectory(self.path).lock(control_client.LOCK)
         self.assertIn("a hub runs", self.call("doctor", "--mend", "--state", self.path).stdout)

@@ -31,5 +31,11 @@ class StatusTests(CliTestCase):
         self.assertEqual([line[:4] for line in lines[3:6]], ["AI_0", "AI_1", "AI_2"])
         self.assertLessEqual(max(map(len, lines)), 80)
         self.assertNotIn("\x1b", "".join(lines))
-        told = ["stored: 2 patterns", "blobs: 2, 200,000,001 bytes", "sessions: none", "messages: 3 hello", "limits: none"]
+        told = [
+            "stored: 2 patterns",
+            "blobs: 2, 200,000,001 bytes",
+            "sessions: none",
+            "messages: 3 hello",
+            "limits: none",
+        ]
         self.assertEqual(lines[6:], told)

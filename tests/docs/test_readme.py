@@ -30,6 +30,7 @@ ROWS: dict[str, list[str]] = {
     ],
     "kernelnet report": ["kernelnet report"],
     "kernelnet recommend --trace FILE": ["kernelnet recommend security --alone"],
+    "kernelnet traces share FILE --id ID": [],  # tests/cli/test_traces.py
     "kernelnet leaderboard": ["kernelnet leaderboard", "kernelnet ais", "kernelnet patterns", "kernelnet sessions"],
     "kernelnet exporters": ["kernelnet exporters"],
     "kernelnet deploy measure DIR": [],  # tests/deploy/sqlite/test_measurement.py

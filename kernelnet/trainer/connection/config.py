@@ -24,6 +24,7 @@ class TrainerConfig(Struct):
     @ivar clientCertificate: to show to a hub that asks for one; C{clientKey}: its key, C{None}: in the same file.
     @ivar minutes: end after so long; C{None}: never.
     @ivar sharedTraces: files that may leave this machine; no other does.
+    @ivar privateTraces: files that may not, whoever asks for it later.
     @ivar fetchTraces: bytes of peers' traces that are fetched and kept; 0: none is.
     @ivar fetchOwners: of whose AIs; empty: of anybody's.
     """
@@ -41,5 +42,6 @@ class TrainerConfig(Struct):
     clientKey: Path | None = None
     minutes: float | None = None
     sharedTraces: tuple[Path, ...] = ()
+    privateTraces: tuple[Path, ...] = ()
     fetchTraces: int = 0
     fetchOwners: tuple[str, ...] = ()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import lzma
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -12,17 +11,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from kernelnet.artifacts import Component
-from kernelnet.interfaces import IWorkbench
 from kernelnet.payloads import PayloadOffer
-from kernelnet.plugins import find
 from kernelnet.trainer.messaging.payload_exchange import PayloadExchange, PayloadFailed
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 from kernelnet.untrusted import plain
-from kernelnet.workbench.errors import WorkbenchError
 
-__all__ = ["TraceFetching", "TraceReader", "shareTraces"]
-
-_log = Logger()
+__all__ = ["TraceFetching", "TraceReader"]
 
 MAX_TRIED = 1024
 """Number of traces of which it is remembered that nobody had them just now."""
@@ -30,34 +24,6 @@ AGAIN_AFTER = 5.0
 """Seconds after which somebody may have one."""
 DECODER_MEMORY = 128 << 20
 """Bytes that decompressing a stranger's file may take."""
-
-
-def _traceDigests(path: Path, workbenches: Iterable[str]) -> list[str]:
-    """Worker thread.  Digests of the traces that C{workbenches} read from a file, without those that read none."""
-    found: dict[str, None] = {}
-    for name in workbenches:
-        with contextlib.suppress(WorkbenchError):
-            found[find(IWorkbench, name, "workbench").scenario(path, {}).traceDigest] = None
-    return list(found)
-
-
-async def shareTraces(
-    paths: Iterable[Path],
-    workbenches: Sequence[str],
-    exchange: PayloadExchange,
-    inThread: Callable[[Callable[[], list[str]]], Awaitable[list[str]]],
-) -> None:
-    """Offer the files that may leave this machine, each as the traces that C{workbenches} read of it."""
-    for path in paths:
-        digests = await inThread(lambda path=path: _traceDigests(path, workbenches))  # type: ignore[misc]
-        if not digests:
-            _log.error("can't share {name}: no workbench here reads it as a trace", name=path.name)
-        for digest in digests:
-            try:
-                sent = await exchange.share(path, digest)
-                _log.info("Shared the trace {name}: {sent} bytes sent", name=path.name, sent=sent)
-            except (PayloadFailed, OSError) as error:
-                _log.error("can't share the trace {name}: {why}", name=path.name, why=plain(str(error), 300))
 
 
 class TraceReader(Protocol):

@@ -1,7 +1,7 @@
 """
-The spool: a folder in which commands of the same user leave observations for a trainer, whether it runs or not.
+Spools: folders in which commands of the same user leave something for a trainer, whether it runs or not.
 
-It is bounded in files and bytes.  What is no observation is moved aside, with one line in the log.
+Each is bounded in files and bytes.  What is none of what belongs there is moved aside, with one line in the log.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -21,13 +22,15 @@ from kernelnet.artifacts import Digest, Name
 from kernelnet.observations import MAX_OBSERVATION, Observation
 from kernelnet.untrusted import plain
 
-__all__ = ["MAX_FILES", "NO_SITE", "Spool", "SpoolFull", "SpooledObservation"]
+__all__ = ["MAX_FILES", "NO_SITE", "Spool", "SpoolFolder", "SpoolFull", "SpooledObservation"]
+
+S = TypeVar("S", bound=Struct)
 
 MAX_FILES = 64
 """Number of files from which on a command leaves no more, and of which a trainer looks at once."""
 
 MAX_FILE = MAX_OBSERVATION + 1024
-"""Bytes of the longest file."""
+"""Bytes of the longest file; a path takes less, too."""
 
 MAX_ASIDE = 16
 """Number of files moved aside that are kept."""
@@ -48,19 +51,27 @@ class SpooledObservation(Struct, omit_defaults=True, forbid_unknown_fields=True)
     digest: Digest | None = None
 
 
-class Spool:
-    """@param folder: made when it is first needed."""
+class SpoolFolder(Generic[S]):
+    """
+    A spool.
+
+    @param folder: made when it is first needed.
+    @param kind: of what is left there; C{what}: its name; C{when}: when it goes.
+    """
 
     log = Logger()
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: type[S], what: str, when: str) -> None:
         self._folder = folder
+        self._kind = kind
+        self._what = what
+        self._when = when
         self._aside = folder / "refused"
         self._stuck: set[str] = set()
 
-    def put(self, spooled: SpooledObservation) -> Path:
+    def put(self, spooled: S) -> Path:
         """
-        Leave an observation, durably.
+        Leave something, durably.
 
         @raise SpoolFull: there are as many as there may be.
         @raise OSError: it can't be written.
@@ -68,8 +79,7 @@ class Spool:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         if len(self._names()) >= MAX_FILES:
             raise SpoolFull(
-                f"{self._folder} holds {MAX_FILES} observations that wait for the trainer;"
-                " it sends them once it runs and its hub takes observations"
+                f"{self._folder} holds {MAX_FILES} files that wait for the trainer, which sends them once {self._when}"
             )
         path = self._folder / f"{secrets.token_hex(8)}.json"
         made = path.with_suffix(".new")
@@ -86,12 +96,12 @@ class Spool:
             os.close(folder)
         return path
 
-    def waiting(self) -> Iterator[tuple[Path, SpooledObservation]]:
-        """The observations there, of `MAX_FILES` files at most; what is none is moved aside."""
+    def waiting(self) -> Iterator[tuple[Path, S]]:
+        """All that is there, of `MAX_FILES` files at most; what is none of it is moved aside."""
         for name in self._names():
             path = self._folder / name
             try:
-                yield path, msgspec.json.decode(_read(path), type=SpooledObservation)
+                yield path, msgspec.json.decode(_read(path), type=self._kind)
             except FileNotFoundError:
                 continue
             except (OSError, ValueError, RecursionError) as error:
@@ -110,10 +120,11 @@ class Spool:
             self._aside.mkdir(mode=0o700, exist_ok=True)
             path.rename(self._aside / path.name)
         except OSError as error:
-            self._tell(path, f"is no observation ({why}) and can't be moved aside: {error.strerror}")
+            self._tell(path, f"is no {self._what} ({why}) and can't be moved aside: {error.strerror}")
             return
         self.log.warn(
-            "{file} is no observation, and was moved to {aside}: {why}",
+            "{file} is no {what}, and was moved to {aside}: {why}",
+            what=self._what,
             file=plain(str(path), 300),
             aside=str(self._aside),
             why=plain(why, 300),
@@ -139,6 +150,13 @@ class Spool:
         if len(self._stuck) < MAX_FILES:
             self._stuck.add(path.name)
         self.log.warn("{file} {what}", file=plain(str(path), 300), what=plain(what, 400))
+
+
+class Spool(SpoolFolder[SpooledObservation]):
+    """The spool of observations in C{folder}."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, SpooledObservation, "observation", "it runs and its hub takes observations")
 
 
 def _read(path: Path) -> bytes:

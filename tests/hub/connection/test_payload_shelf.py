@@ -172,7 +172,9 @@ class PayloadTests(HubTestCase):
         self.patch(payload_shelf, "MAX_WAITING", 10)
         self.slow = True
         for messageId in ("m0", "m1"):  # the first doesn't wait
-            self.payloads.answer(PayloadRequest("part", digest=DIGEST, data="A" * 8), messageId, "AI_1", lambda *_: None)
+            self.payloads.answer(
+                PayloadRequest("part", digest=DIGEST, data="A" * 8), messageId, "AI_1", lambda *_: None
+            )
         part = {"step": "part", "digest": DIGEST, "part": 0, "data": "AAAA"}
         client = self.hub.connect("AI_2")
         client.send("payload", part)

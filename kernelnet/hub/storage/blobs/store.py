@@ -13,7 +13,7 @@ __all__ = ["BlobStore", "Sent", "copyBlobs"]
 
 
 class Sent(NamedTuple):
-    """What an author has sent of a blob that is not whole: what was said of it, bytes, Unix time of the last of them."""
+    """Bytes that an author has sent of a blob that is not whole, what was said of it, Unix time of the last of them."""
 
     note: bytes
     have: int

@@ -124,11 +124,11 @@ class PostgresBlobs:
     def digestOf(self, digest: str, author: str) -> str:
         known, digester = self._hashes.pop((digest, author), (-1, hashlib.sha256()))
         of = "FROM blob_uploads JOIN blob_parts p USING (content) WHERE digest = $1 AND ai_id = $2"
-        ((count,),) = self._execute(f"SELECT COUNT(*) {of}", digest, author)  # noqa: S608
+        ((count,),) = self._execute(f"SELECT COUNT(*) {of}", digest, author)
         if known != count:
             digester = hashlib.sha256()
             for number in range(count):
-                for (data,) in self._execute(f"SELECT p.data {of} AND number = $3", digest, author, number):  # noqa: S608
+                for (data,) in self._execute(f"SELECT p.data {of} AND number = $3", digest, author, number):
                     digester.update(data)
         return digester.hexdigest()
 

@@ -224,9 +224,7 @@ class NodesTests(SynchronousTestCase):
         """Who is let in by another node goes on with what the first one took."""
         data = bytes(PART) + b"x"
         digest = hashlib.sha256(data).hexdigest()
-        self.one, self.two = [
-            Shelf(store, BlobBounds(), lambda: self.now, lambda: 10**12) for store in self.stores
-        ]
+        self.one, self.two = [Shelf(store, BlobBounds(), lambda: self.now, lambda: 10**12) for store in self.stores]
         self.assertEqual(self.one.begin(digest, "AI_1", None, len(data), TRACE), 0)
         self.one.write(digest, "AI_1", 0, data[:PART])
         self.assertEqual(self.two.begin(digest, "AI_1", None, len(data), TRACE), PART)

@@ -197,7 +197,7 @@ class PostgresBlobsTests(Conformance, SynchronousTestCase):
         """After a lost connection the next question makes another; what was not committed is not there."""
         self.send()
         (store,) = self.stores
-        with self.assertRaises(Exception), store.alone():  # noqa: B017, PT027
+        with self.assertRaises(Exception), store.alone():  # noqa: B017
             store.finish(DIGEST, "AI_1", b"note")
             store._execute("SELECT pg_terminate_backend(pg_backend_pid())")
         self.assertEqual(store.notes(), {})
