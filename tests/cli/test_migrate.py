@@ -66,7 +66,7 @@ class MigrateTests(CliTestCase):
         back.parent.mkdir()
         self.succeed("migrate", "--from", self.url, "--to", back)
         with OfflineSqlite(back).blobs() as store:
-            self.assertEqual((store.notes(), store.read(*notes, 0)), (notes, b"a trace"))
+            self.assertEqual((store.notes(), store.read(next(iter(notes)), 0)), (notes, b"a trace"))
         self.assertEqual(contentOf(back), contentOf(self.file))
         found = [offline.databaseAt(str(where), self.folder).examine(lambda *_: None) for where in (self.url, back)]
         self.assertEqual(found[0]["log_id"], found[1]["log_id"])

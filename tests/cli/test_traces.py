@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -63,7 +64,7 @@ class ShareTests(CliTestCase):
             while answers:
                 exchange.answered(answers.pop())
 
-        self.patch(traces.time, "sleep", sleep)
+        self.patch(time, "sleep", sleep)
 
     def test_shared(self) -> None:
         """A trainer that runs sends it, and the command says when the hub has it; nothing is left of the request."""
@@ -87,12 +88,12 @@ class ShareTests(CliTestCase):
         """Each has one line, which says what is wrong."""
         nothing = self.write("nothing.txt", b"\0\1\2" * 99)
         there = ("--state", self.state.path)
-        for words, *arguments in (
-            ("there is no trainer AI_2", self.trace, "--id", "AI_2", *there),
-            ("ai_id", self.trace, "--id", "no id", *there),
-            (f"{nothing} is no trace: none of", nothing, "--id", "AI_1", *there),
+        for words, file, aiId in (
+            ("there is no trainer AI_2", self.trace, "AI_2"),
+            ("ai_id", self.trace, "no id"),
+            (f"{nothing} is no trace: none of", nothing, "AI_1"),
         ):
-            self.refused(1, words, "traces", "share", *arguments)
+            self.refused(1, words, "traces", "share", file, "--id", aiId, *there)
         self.refused(2, "does not exist", "traces", "share", "none.txt", "--id", "AI_1")
         self.refused(2, "Missing option '--id'", "traces", "share", self.trace)
         for _ in range(MAX_FILES):

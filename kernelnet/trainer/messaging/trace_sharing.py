@@ -75,10 +75,12 @@ class TraceSharing:
                 self._busy.add(request)
                 doing = Deferred.fromCoroutine(self._do(request, Path(asked.path)))
                 doing.addErrback(lambda failure: self.log.failure("sharing a trace failed", failure))
-                doing.addBoth(lambda _, request=request: self._busy.discard(request))
 
     async def _do(self, request: Path, path: Path) -> None:
-        self._requests.tell(request, await self.share(path))
+        try:
+            self._requests.tell(request, await self.share(path))
+        finally:
+            self._busy.discard(request)
 
     def _told(self, isShared: bool, path: Path, words: str) -> ShareOutcome:
         words = plain(words, 300)

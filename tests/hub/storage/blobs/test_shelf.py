@@ -187,7 +187,8 @@ class NodesTests(SynchronousTestCase):
         self.one, self.two = [
             Shelf(store, BlobBounds(owner=100, total=150), lambda: self.now, lambda: 10**12) for store in self.stores
         ]
-        self.addCleanup(lambda: [store.close() for store in self.stores])
+        for store in self.stores:
+            self.addCleanup(store.close)
 
     def put(self, shelf: Shelf, data: bytes, author: str, owner: str | None = None) -> str:
         self.now += 1

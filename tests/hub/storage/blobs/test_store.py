@@ -153,10 +153,10 @@ class PostgresBlobsTests(Conformance, SynchronousTestCase):
         prepare(self.url)
         self.stores: list[PostgresBlobs] = []
         self.store = self.node()
-        self.addCleanup(lambda: [store.close() for store in self.stores])
-
+        
     def node(self) -> PostgresBlobs:
         self.stores.append(PostgresBlobs(self.url, lambda: 0.0))
+        self.addCleanup(self.stores[-1].close)
         return self.stores[-1]
 
     def test_changes(self) -> None:
