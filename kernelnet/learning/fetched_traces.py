@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from kernelnet.artifacts import Report
 from kernelnet.interfaces import IWorkbench
-from kernelnet.workbench.errors import WorkbenchError
+from kernelnet.workbench.errors import Unmeasurable, WorkbenchError
 
 __all__ = ["FetchedTraces"]
 
@@ -40,3 +41,21 @@ class FetchedTraces:
         if path not in paths:
             paths.append(path)
         return True
+
+    def lacking(self, claim: Report, tracesOf: Callable[[IWorkbench], Sequence[Path]]) -> list[Report]:
+        """
+        Worker thread.  Those of a claim's parts, or the claim itself, that can't be measured with what is here; none where
+        no trace would help.
+
+        @param tracesOf: paths of all traces that there are for a workbench.
+        """
+        found = []
+        for part in claim.parts or [claim]:
+            bench = self._installed.get(part.workbench)
+            if bench is None or bench.digest != part.workbench_digest:
+                return []
+            try:
+                bench.scenarioFor(part, tracesOf(bench))
+            except Unmeasurable:
+                found.append(part)
+        return found

@@ -23,7 +23,7 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
-from kernelnet.artifacts import Component, ModelCosts, Pattern, PerformanceReport, TaskDescription
+from kernelnet.artifacts import Component, ModelCosts, Pattern, PerformanceReport, Report, TaskDescription
 from kernelnet.asyncio_bridge import inReactor
 from kernelnet.interfaces import (
     IComponentGenerator,
@@ -346,6 +346,9 @@ class IntegratedKernelTrainer:
 
     def addTrace(self, workbench: str, traceDigest: str, path: Path) -> bool:
         return self._fetched.add(workbench, traceDigest, path)
+
+    def lacking(self, claim: Report) -> list[Report]:
+        return self._fetched.lacking(claim, self._tracesOf)
 
     def _remeasure(self, component: Component) -> PerformanceReport:
         # Who verifies tells peers of the hand-made policies; to measure these takes longer than the claim.

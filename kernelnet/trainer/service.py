@@ -174,7 +174,8 @@ class Trainer(Service):
     def _traceFetching(self) -> Callable[[str, Component], Awaitable[bool]] | None:
         """Makes what gets the traces of peers' claims; C{None}: nothing is to, or nothing here reads them."""
         config, reader = self.config, self.local
-        if not config.fetchTraces or not callable(getattr(reader, "addTrace", None)):
+        canRead = all(callable(getattr(reader, name, None)) for name in ("addTrace", "lacking"))
+        if not config.fetchTraces or not canRead:
             return None
         return TraceFetching(
             folder=self.folder / "fetched",

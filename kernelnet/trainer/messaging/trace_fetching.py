@@ -5,23 +5,39 @@ from __future__ import annotations
 import lzma
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+import msgspec
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from kernelnet.artifacts import Component
+from kernelnet.artifacts import Component, Report
 from kernelnet.payloads import PayloadOffer
 from kernelnet.trainer.messaging.payload_exchange import PayloadExchange, PayloadFailed
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 from kernelnet.untrusted import plain
 
-__all__ = ["TraceFetching", "TraceReader"]
+__all__ = ["InThread", "TraceFetching", "TraceReader"]
+
+T = TypeVar("T")
+
+
+class InThread(Protocol):
+    """Runs what waits for the disk, or takes long."""
+
+    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]: ...
+
 
 MAX_TRIED = 1024
 """Number of traces of which it is remembered that nobody had them just now."""
 AGAIN_AFTER = 5.0
 """Seconds after which somebody may have one."""
+MAX_PARTS = 16
+"""Traces of a claim; no claim on more is measured."""
+NOTE = ".traces"
+"""Suffix of the file beside each that says what it was read as."""
+MAX_NOTED = 64
+"""Of one."""
 DECODER_MEMORY = 128 << 20
 """Bytes that decompressing a stranger's file may take."""
 
@@ -31,6 +47,9 @@ class TraceReader(Protocol):
 
     def addTrace(self, workbench: str, traceDigest: str, path: Path) -> bool:
         """Worker thread.  Measure claims on C{path}, too.  @return: whether it is read, and has that digest."""
+
+    def lacking(self, claim: Report) -> list[Report]:
+        """Worker thread.  Those of a claim's parts, or the claim itself, that can't be measured with what is here."""
 
 
 class TraceFetching:
@@ -50,7 +69,7 @@ class TraceFetching:
         reader: TraceReader,
         exchange: PayloadExchange,
         knowledge: KnowledgeBase,
-        inThread: Callable[[Callable[[], object]], Awaitable[object]],
+        inThread: InThread,
         clock: IReactorTime,
     ) -> None:
         self._folder = folder
@@ -62,17 +81,38 @@ class TraceFetching:
         self._inThread = inThread
         self._clock = clock
         self._tried: dict[str, float] = {}
+        self._kept: dict[tuple[str, str], Path] | None = None
 
     async def fetch(self, source: str, component: Component) -> bool:
         """
-        Get the trace that a claim of C{source} is about.
+        Get the traces that a claim of C{source} is about: a generalist's is about several.
 
-        @return: whether it is here now, so that the claim is to be measured again.
+        @return: whether they are here now, so that the claim is to be measured again.
         """
         claim = component.manifest.report if component.manifest is not None else None
-        if claim is None or claim.parts:
+        if claim is None or len(claim.parts) > MAX_PARTS:
             return False
-        trace = claim.trace_digest
+        if self._kept is None:
+            self._kept = await self._inThread(self._keptBefore)
+        lacking = await self._inThread(lambda: self._reader.lacking(claim))
+        needed: set[str] = set()
+        for part in lacking:
+            if not await self._get(part, source, needed):
+                return False
+        return bool(lacking)
+
+    async def _get(self, claim: Report, source: str, needed: set[str]) -> bool:
+        """
+        Get one trace.
+
+        @param needed: names of files that the same claim needs, which don't make room; this one's comes to them.
+        """
+        trace, kept = claim.trace_digest, self._kept
+        assert kept is not None
+        path = kept.pop((claim.workbench, trace), None)
+        if path is not None and path.exists() and await self._inThread(lambda: self._reads(path, claim)):
+            needed.add(path.name)
+            return True  # it was fetched by an earlier run
         if self._clock.seconds() < self._tried.get(trace, 0.0):
             return False
         self._tried.pop(trace, None)
@@ -82,11 +122,10 @@ class TraceFetching:
                 continue
             try:
                 if not path.exists():
-                    await self._inThread(lambda size=offer.size, name=path.name: self._makeRoom(size, name))  # type: ignore[misc]
+                    keep = {*needed, path.name}
+                    await self._inThread(lambda size=offer.size, keep=keep: self._makeRoom(size, keep))  # type: ignore[misc]
                     await self._exchange.fetch(offer, path)
-                read = await self._inThread(
-                    lambda path=path: _decodes(path) and self._reader.addTrace(claim.workbench, trace, path)  # type: ignore[misc]
-                )
+                read = await self._inThread(lambda path=path: self._reads(path, claim))  # type: ignore[misc]
             except (PayloadFailed, OSError) as error:
                 self.log.warn("a trace of {ai} did not come: {why}", ai=offer.author, why=plain(str(error), 300))
                 continue
@@ -97,6 +136,7 @@ class TraceFetching:
                     ai=offer.author,
                     size=offer.size,
                 )
+                needed.add(path.name)
                 return True
             path.unlink(missing_ok=True)
             self.log.warn("{ai} offers what is not the trace {t}", ai=offer.author, t=trace[:12])
@@ -105,22 +145,59 @@ class TraceFetching:
         self._tried[trace] = self._clock.seconds() + AGAIN_AFTER
         return False
 
+    def _reads(self, path: Path, claim: Report) -> bool:
+        """Worker thread.  Whether it is the trace of a claim; then it is noted as that, for later runs."""
+        if not (_decodes(path) and self._reader.addTrace(claim.workbench, claim.trace_digest, path)):
+            return False
+        note = _noteOf(path)
+        traces = [*({*_noted(note), (claim.workbench, claim.trace_digest)})]
+        note.write_bytes(msgspec.json.encode(traces[:MAX_NOTED]))
+        return True
+
+    def _keptBefore(self) -> dict[tuple[str, str], Path]:
+        """Worker thread.  Files that an earlier run fetched, by workbench and trace; each is read anew before it counts."""
+        if not self._folder.is_dir():
+            return {}
+        files = [path for path in self._folder.iterdir() if path.suffix not in {NOTE, ".part"}]
+        return {key: path for path in files for key in _noted(_noteOf(path))}
+
     def _mayCome(self, offer: PayloadOffer) -> bool:
         known = self._knowledge.ais.get(offer.author)
         wanted = not self._owners or (known is not None and known.owner in self._owners)
         return wanted and offer.size <= self._budget
 
-    def _makeRoom(self, size: int, name: str) -> None:
-        """Remove what was fetched first, but for what C{name} begins with, until C{size} more bytes fit."""
+    def _makeRoom(self, size: int, keep: set[str]) -> None:
+        """
+        Remove what was fetched first, but for what has a name of C{keep}, until C{size} more bytes fit.
+
+        @raise PayloadFailed: they don't.
+        """
         if not self._folder.is_dir():
             return
-        files = sorted((p for p in self._folder.iterdir() if p.name != f"{name}.part"), key=lambda p: p.stat().st_mtime)
-        held = sum(path.stat().st_size for path in files)
+        files = [path for path in self._folder.iterdir() if path.suffix != NOTE]
+        files = sorted((p for p in files if p.name.removesuffix(".part") not in keep), key=lambda p: p.stat().st_mtime)
+        held = sum((self._folder / name).stat().st_size for name in keep if (self._folder / name).exists())
+        held += sum(path.stat().st_size for path in files)
         for path in files:
             if held + size <= self._budget:
                 break
             held -= path.stat().st_size
             path.unlink()
+            _noteOf(path).unlink(missing_ok=True)
+        if held + size > self._budget:
+            raise PayloadFailed("all that its claim needs is more than --fetch-traces")
+
+
+def _noteOf(path: Path) -> Path:
+    return path.with_name(f"{path.name}{NOTE}")
+
+
+def _noted(note: Path) -> list[tuple[str, str]]:
+    """Workbenches and traces that a file was read as."""
+    try:
+        return msgspec.json.decode(note.read_bytes(), type=list[tuple[str, str]])
+    except (OSError, msgspec.MsgspecError):
+        return []
 
 
 def _decodes(path: Path) -> bool:

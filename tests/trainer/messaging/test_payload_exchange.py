@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,14 +14,14 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.artifacts import Component
+from kernelnet.artifacts import Component, Report
 from kernelnet.hub.connection.payload_shelf import PayloadShelf, RunInThread
 from kernelnet.hub.storage.blobs.memory import MemoryBlobs
 from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
 from kernelnet.payloads import PART, PayloadAnswer, PayloadOffer, PayloadRequest
 from kernelnet.trainer.messaging import trace_fetching
 from kernelnet.trainer.messaging.payload_exchange import ANSWER_WITHIN, PayloadExchange, PayloadFailed
-from kernelnet.trainer.messaging.trace_fetching import TraceFetching
+from kernelnet.trainer.messaging.trace_fetching import MAX_PARTS, InThread, TraceFetching
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 
 TRACE = "cd" * 32
@@ -129,36 +130,53 @@ class TraceFetchingTests(ExchangeTestCase):
     owner: str | None = "bob"
     isTrace = True
 
-    def fetch(self, budget: int = 10**9, owners: tuple[str, ...] = ()) -> bool:
+    def setUp(self) -> None:
+        super().setUp()
+        self.here: set[str] = set()
+        self.added: list[str] = []
+
+    def fetching(self, budget: int = 10**9, owners: tuple[str, ...] = ()) -> TraceFetching:
         ais = {"AI_1": SimpleNamespace(owner=self.owner)}
-        fetching = TraceFetching(
+        return TraceFetching(
             folder=self.folder / "fetched",
             budget=budget,
             owners=owners,
             reader=self,
             exchange=self.exchange("AI_2"),
             knowledge=cast(KnowledgeBase, SimpleNamespace(ais=ais)),
-            inThread=maybeDeferred,
+            inThread=cast(InThread, maybeDeferred),
             clock=Clock(),
         )
-        report = SimpleNamespace(parts=[], trace_digest=TRACE, trace="t", workbench="w")
+
+    def fetch(self, budget: int = 10**9, owners: tuple[str, ...] = (), traces: Sequence[str] = (TRACE,)) -> bool:
+        self.here.clear()  # a new trainer each time
+        parts = [SimpleNamespace(parts=[], trace_digest=one, trace="t", workbench="w") for one in traces]
+        report = parts[0] if len(parts) == 1 else SimpleNamespace(parts=parts)
         component = SimpleNamespace(manifest=SimpleNamespace(report=report))
+        fetching = self.fetching(budget, owners)
         done = Deferred.fromCoroutine(fetching.fetch("AI_1", cast(Component, component)))
         self.run_()
         return self.successResultOf(done)
 
     def addTrace(self, workbench: str, traceDigest: str, path: Path) -> bool:
-        self.assertEqual((workbench, traceDigest, path.read_bytes()), ("w", TRACE, DATA))
+        self.assertEqual((workbench, path.read_bytes()[: len(DATA)]), ("w", DATA))
         self.assertTrue(path.name.endswith(".ftrace.xz"))
+        self.added.append(traceDigest)
+        if self.isTrace:
+            self.here.add(traceDigest)
         return self.isTrace
 
+    def lacking(self, claim: Report) -> list[Report]:
+        return [part for part in claim.parts or [claim] if part.trace_digest not in self.here]
+
     def test_fetched(self) -> None:
-        """The trace of a claim comes; a second claim on it needs no part."""
+        """The trace of a claim comes; a later run has it without a hub, and reads it with the same distrust."""
         self.shared()
         self.assertTrue(self.fetch())
+        (self.folder / "fetched").joinpath("x.traces").write_bytes(b"no note")
         self.asked.clear()
         self.assertTrue(self.fetch())
-        self.assertEqual([request.step for request in self.asked], ["find"])
+        self.assertEqual((self.asked, self.added), ([], [TRACE, TRACE]))
 
     def test_nobody(self) -> None:
         """A trace that nobody offers does not come."""
@@ -180,7 +198,25 @@ class TraceFetchingTests(ExchangeTestCase):
         (self.folder / "fetched").mkdir()
         (self.folder / "fetched" / "older").write_bytes(b"!" * 10)
         self.assertTrue(self.fetch(budget=len(DATA) + 9, owners=("bob",)))
-        self.assertEqual(len(list((self.folder / "fetched").iterdir())), 1)
+        self.assertEqual(len(list((self.folder / "fetched").glob("*.xz"))), 1)
+        self.assertFalse((self.folder / "fetched" / "older").exists())
+
+    def share(self, more: bytes, trace: str) -> None:
+        self.file.write_bytes(DATA + more)
+        done = Deferred.fromCoroutine(self.exchange().share(self.file, trace))
+        self.run_()
+        self.successResultOf(done)
+
+    def test_generalist(self) -> None:
+        """A claim on several traces is measured when all of them are here, and none makes room for another."""
+        other = "ef" * 32
+        self.share(b"", TRACE)
+        self.assertFalse(self.fetch(traces=(TRACE, other)))
+        self.share(b"more", other)
+        self.assertFalse(self.fetch(traces=(TRACE, other), budget=len(DATA) + 4))
+        self.assertTrue(self.fetch(traces=(TRACE, other)))
+        self.assertEqual(len(list((self.folder / "fetched").glob("*.xz"))), 2)
+        self.assertFalse(self.fetch(traces=(TRACE,) * (MAX_PARTS + 1)))
 
     def test_decoderMemory(self) -> None:
         """A file whose decompression would take more memory than the bound, also of its second stream, is not read."""
