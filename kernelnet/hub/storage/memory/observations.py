@@ -31,9 +31,10 @@ class MemoryObservations:
         for old in mine[: max(0, len(mine) - bounds.each)]:
             del rows[old]
         while len(rows) > bounds.total:
-            counts = Counter(row.new.reporter for row in rows.values())
-            greedy = min(counts, key=lambda reporter: (-counts[reporter], reporter.encode()))
-            del rows[min((row.seq, key) for key, row in rows.items() if row.new.reporter == greedy)[1]]
+            voices = {key: self._tables.voice(row.new.reporter) for key, row in rows.items()}
+            counts = Counter(voices.values())
+            greedy = min(counts, key=lambda voice: (-counts[voice], voice.encode()))
+            del rows[min((row.seq, key) for key, row in rows.items() if voices[key] == greedy)[1]]
 
     def onDigest(self, digest: str, each: int, limit: int) -> list[StoredObservation]:
         counts: Counter[str] = Counter()

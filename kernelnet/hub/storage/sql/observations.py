@@ -16,6 +16,18 @@ __all__ = ["SqlObservations"]
 _KEY = ("ai_id", "component_id", "digest", "environment", "site", "conditions")
 _PUT = upsert("observations", len(_KEY), *_KEY, "seq", "timestamp", "body")
 
+_COUNTED = (
+    "SELECT n.ai_id, COALESCE('owner ' || o.owner, n.ai_id) AS voice, n.number FROM (SELECT ai_id, COUNT(*) AS number"
+    " FROM observations GROUP BY ai_id) AS n LEFT JOIN owners o ON o.ai_id = n.ai_id"
+)
+"""Number of the observations of each AI, with the voice that it speaks with."""
+_DROP = (
+    f"WITH counted AS ({_COUNTED}) DELETE FROM observations WHERE (ai_id, digest, seq) IN"  # noqa: S608
+    " (SELECT ai_id, digest, seq FROM observations WHERE ai_id IN (SELECT ai_id FROM counted WHERE voice ="
+    " (SELECT voice FROM counted GROUP BY voice ORDER BY SUM(number) DESC, voice LIMIT 1)) ORDER BY seq LIMIT 1)"
+)
+"""Drops the oldest of whoever has most, all AIs of an owner together."""
+
 
 class SqlObservations:
     """`kernelnet.hub.storage.statements.observations.Observations`."""
@@ -40,11 +52,7 @@ class SqlObservations:
             (o.reporter, o.digest, bounds.each),
         )
         for _ in range(self.count() - bounds.total):
-            self._execute(
-                "DELETE FROM observations WHERE (ai_id, digest, seq) IN (SELECT ai_id, digest, seq FROM observations"
-                " WHERE ai_id = (SELECT ai_id FROM observations GROUP BY ai_id ORDER BY COUNT(*) DESC, ai_id LIMIT 1)"
-                " ORDER BY seq LIMIT 1)"
-            )
+            self._execute(_DROP)
 
     def onDigest(self, digest: str, each: int, limit: int) -> list[StoredObservation]:
         rows = self._execute(

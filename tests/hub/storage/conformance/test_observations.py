@@ -82,3 +82,12 @@ class ObservationTests(EngineTestCase):
         self.assertEqual([self.onDigest(digest) for digest in "1234567"], [["1"], [], [], [], ["5"], ["6"], ["7"]])
         self.observe("c", digest="8", bounds=bounds)
         self.assertEqual([self.onDigest(digest) for digest in "15678"], [["1"], [], ["6"], ["7"], ["8"]])
+
+    def test_ownersBound(self) -> None:
+        """All AIs of an owner count as one: with many ids nobody drives others out."""
+        for aiId in ("x1", "x2", "x3"):
+            self.write(lambda transaction, aiId=aiId: transaction.owners.set(aiId, "mallory"))  # type: ignore[misc]
+        bounds = ObservationBounds(9, 4)
+        for reporter, digest in (("a", "1"), ("a", "2"), ("x1", "3"), ("x2", "4"), ("x3", "5"), ("x1", "6"), ("x2", "7")):
+            self.observe(reporter, digest=digest, bounds=bounds)
+        self.assertEqual([self.onDigest(digest) for digest in "1234567"], [["1"], ["2"], [], [], [], ["6"], ["7"]])
