@@ -7,28 +7,35 @@ import sqlite3
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import click
 import msgspec
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from kernelnet.artifacts import Candidate, Component
-from kernelnet.cli import main, shared_components
+from kernelnet.cli import main, shared_components, training
 from kernelnet.cli.arguments import findWorkbench
 from kernelnet.cli.shared_components import sharedFrom
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.storage.offline import remember
+from kernelnet.interfaces import ISiteTrainer
+from kernelnet.learning.goal import Goal
 from kernelnet.learning.submission import makeComponent, submit
+from kernelnet.observations import OwnTrace, Trial
 from kernelnet.trainer.storage.database import JOBS, SCHEMA, SCHEMA_VERSION, SITES
 from kernelnet.workbench.file_system import workbench
 from tests.cli.support import CliTestCase
 from tests.hub.support import Client, HubTestCase
 from tests.learning.test_known_settings import sqlite as beginning
+from tests.trainer.support import ScriptedLocalTrainer, TrainerTestCase
 
 LIE = """#include "kn_file_system.h"
 f64 kn_rank(f64 age, f64 life, f64 freq, f64 gap, f64 gap2, f64 hist, f64 ghostgap, f64 pressure) {
@@ -185,3 +192,56 @@ class SharedTests(CliTestCase, HubTestCase):
         with self.assertRaises(click.ClickException) as caught:
             self.found(folder)
         self.assertIn("schema version 99", caught.exception.message)
+
+
+@implementer(ISiteTrainer)
+class FindingTrainer(ScriptedLocalTrainer):
+    """Finds C{component} on a private trace."""
+
+    hasPrivate = True
+
+    def __init__(self, component: Component) -> None:
+        super().__init__()
+        self.component = component
+
+    def ownTraces(self) -> list[OwnTrace]:
+        return []
+
+    def tryOn(self, own: OwnTrace, component: Component) -> Deferred[Trial | None]:
+        return succeed(None)
+
+    def buildPrivately(self, goal: Goal) -> Deferred[Component | None]:
+        return succeed(self.component)
+
+
+class PrivateTests(TrainerTestCase):
+    """A find on a private trace, from the trainer's round to the verdict of the command."""
+
+    def begin(self) -> Any:
+        self.trace = beginning(Path(self.mktemp()))
+        scenario = workbench.scenario(self.trace, {"capacity": 30})
+        source = REUSE_INTERVAL.bake(REUSE_INTERVAL.known[3])
+        self.found = makeComponent(scenario, Candidate(source), submit(scenario, source, trusted=True))
+        self.found.id = "AI_1-found"
+        self.local: Any = FindingTrainer(self.found)
+        return super().begin()
+
+    @inlineCallbacks
+    def test_recommended(self) -> Any:
+        """It is recommended to its owner, by name, from the folder of the trainer, which runs; and told to nobody."""
+        yield Deferred.fromCoroutine(self.trainer.privateRounds.run())
+        out = self.state.path / "use.c"
+        # What ships would be found better, or the same: it is not what this is about.
+        with mock.patch.object(training, "chooseGenerator", return_value=None):
+            result = CliRunner().invoke(
+                main,
+                ["recommend", "file_system", "--trace", str(self.trace), "--capacity", "30", "--seconds", "600"]
+                + ["--from", str(self.trainer.folder), "--out", str(out), "--json"],
+            )
+        self.assertEqual(result.exit_code, 0, result.output)
+        (told,) = json.loads(result.stdout)
+        self.assertEqual((told["shared"], told["failed"], told["kind"]), (1, 0, "shared by private"))
+        self.assertEqual(told["level"], self.found.development_level)
+        self.assertRegex(told["verdict"], r"^use use\.c \(shared by private\): 0\.6\d* ")
+        self.assertEqual(out.read_text(), self.found.implementation)
+        self.assertEqual((yield self.storedOutbox()), [])

@@ -153,7 +153,7 @@ class PostgresBlobsTests(Conformance, SynchronousTestCase):
         prepare(self.url)
         self.stores: list[PostgresBlobs] = []
         self.store = self.node()
-        
+
     def node(self) -> PostgresBlobs:
         self.stores.append(PostgresBlobs(self.url, lambda: 0.0))
         self.addCleanup(self.stores[-1].close)
