@@ -44,8 +44,8 @@ class FetchedTraces:
 
     def lacking(self, claim: Report, tracesOf: Callable[[IWorkbench], Sequence[Path]]) -> list[Report]:
         """
-        Worker thread.  Those of a claim's parts, or the claim itself, that can't be measured with what is here; none where
-        no trace would help.
+        Worker thread.  Those of a claim's parts, or the claim itself, that can't be measured with what is here; none
+        where no trace would help.
 
         @param tracesOf: paths of all traces that there are for a workbench.
         """

@@ -235,8 +235,10 @@ class PrivateTests(TrainerTestCase):
         with mock.patch.object(training, "chooseGenerator", return_value=None):
             result = CliRunner().invoke(
                 main,
-                ["recommend", "file_system", "--trace", str(self.trace), "--capacity", "30", "--seconds", "600"]
-                + ["--from", str(self.trainer.folder), "--out", str(out), "--json"],
+                [
+                    *("recommend", "file_system", "--trace", str(self.trace), "--capacity", "30", "--seconds", "600"),
+                    *("--from", str(self.trainer.folder), "--out", str(out), "--json"),
+                ],
             )
         self.assertEqual(result.exit_code, 0, result.output)
         (told,) = json.loads(result.stdout)

@@ -193,7 +193,7 @@ class PayloadShelf:
 
 
 def _timed(function: Callable[[], T]) -> tuple[T, float]:
-    """What C{function} returns, and the seconds for which it worked; what it waited for the disk nobody else missed."""
+    """Result of C{function}, and the seconds for which it worked: what it waited for the disk nobody else missed."""
     began = time.thread_time()
     return function(), time.thread_time() - began
 

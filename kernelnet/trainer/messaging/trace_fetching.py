@@ -155,7 +155,7 @@ class TraceFetching:
         return True
 
     def _keptBefore(self) -> dict[tuple[str, str], Path]:
-        """Worker thread.  Files that an earlier run fetched, by workbench and trace; each is read anew before it counts."""
+        """Worker thread.  Files of earlier runs, by workbench and trace; each is read anew before it counts."""
         if not self._folder.is_dir():
             return {}
         files = [path for path in self._folder.iterdir() if path.suffix not in {NOTE, ".part"}]

@@ -86,7 +86,7 @@ class Observations(ObservationsQueries, Protocol):
         Store what came with C{event}, in the place of what the same AI had with the same component id, digest,
         environment, site and conditions; and keep the bounds.
 
-        Over C{each} the oldest (by seq) of this AI with this digest goes; over C{total} the oldest of the owner whose AIs
-        have most, an AI without one being its own; of several that of the first by voice
+        Over C{each} the oldest (by seq) of this AI with this digest goes; over C{total} the oldest of the owner whose
+        AIs have most, an AI without one being its own; of several that of the first by voice
         (`kernelnet.hub.storage.sql.owners`).
         """

@@ -88,14 +88,6 @@ class ObservationTests(EngineTestCase):
         for aiId in ("x1", "x2", "x3"):
             self.write(lambda transaction, aiId=aiId: transaction.owners.set(aiId, "mallory"))  # type: ignore[misc]
         bounds = ObservationBounds(9, 4)
-        for reporter, digest in (
-            ("a", "1"),
-            ("a", "2"),
-            ("x1", "3"),
-            ("x2", "4"),
-            ("x3", "5"),
-            ("x1", "6"),
-            ("x2", "7"),
-        ):
-            self.observe(reporter, digest=digest, bounds=bounds)
+        for digest, reporter in enumerate(("a", "a", "x1", "x2", "x3", "x1", "x2"), 1):
+            self.observe(reporter, digest=str(digest), bounds=bounds)
         self.assertEqual([self.onDigest(digest) for digest in "1234567"], [["1"], ["2"], [], [], [], ["6"], ["7"]])
