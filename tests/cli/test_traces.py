@@ -50,10 +50,11 @@ class ShareTests(CliTestCase):
         def answered(payload: dict[str, Any], seconds: float) -> None:
             answers.append(msgspec.json.decode(msgspec.json.encode(payload), type=PayloadAnswer))
 
-        def say(request: PayloadRequest) -> None:
+        def say(request: PayloadRequest) -> str:
             self.asked.append(request)
             self.time.advance(60)
             self.successResultOf(hub.answer(request, "m1", "AI_1", answered))
+            return "m1"
 
         exchange.connected(say)
         self.shelf = shelf

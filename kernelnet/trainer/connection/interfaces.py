@@ -32,8 +32,8 @@ class Connection(Protocol):
     def sendLines(self, lines: list[bytes]) -> None:
         """Send whole lines, without their newlines."""
 
-    def sayNow(self, kind: MessageType, payload: Struct) -> None:
-        """Send a message that is of no use later."""
+    def sayNow(self, kind: MessageType, payload: Struct) -> str:
+        """Send a message that is of no use later.  @return: its id."""
 
     def comeBackLater(self) -> None:
         """Close, and come back after a long pause."""

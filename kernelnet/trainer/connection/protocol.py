@@ -152,9 +152,11 @@ class TrainerProtocol(LineProtocol, TimeoutMixin):
                 self.log.warn("the hub has not read the last {n} bytes; connecting anew", n=self._unread)
                 self.abort()
 
-    def sayNow(self, kind: MessageType, payload: Struct) -> None:
-        """Send a message that is of no use later."""
-        self.sendLines([encode(newMessage(self._aiId, kind, payload))])
+    def sayNow(self, kind: MessageType, payload: Struct) -> str:
+        """Send a message that is of no use later.  @return: its id."""
+        message = newMessage(self._aiId, kind, payload)
+        self.sendLines([encode(message)])
+        return message.message_id
 
     def comeBackLater(self) -> None:
         """Close, and come back after a long pause: a hub in trouble is not helped by all its trainers at its door."""

@@ -242,7 +242,7 @@ class Dispatcher:
                 self.log.error("the hub will not take {id}: {m}", id=about, m=why)
             if error.message_id is not None:
                 self._outbox.acked([error.message_id], changes)
-        else:
+        elif not self._payloads.busy(error):
             if self._tells("error"):
                 self.log.warn("the hub says {code}: {m}", code=plain(error.code), m=plain(error.message, 300))
             if error.class_ is ErrorClass.RETRY:

@@ -13,19 +13,26 @@ from typing import TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from kernelnet.message import ErrorClass, WireError
 from kernelnet.payloads import PART, PayloadAnswer, PayloadOffer, PayloadRequest
 
 __all__ = ["PayloadExchange", "PayloadFailed"]
 
 T = TypeVar("T")
 
-Say = Callable[[PayloadRequest], None]
+Say = Callable[[PayloadRequest], str]
 InThread = Callable[[Callable[[], T]], Awaitable[T]]
 
 ANSWER_WITHIN = 60.0
 """Seconds that a hub has for an answer."""
+AGAIN_AFTER = 5.0
+"""Seconds after which a hub is asked again that was busy with others' payloads."""
+TRIES = 20
+"""Number of times that it is."""
 
 
 class PayloadFailed(Exception):
@@ -34,6 +41,10 @@ class PayloadFailed(Exception):
 
 class _Lost(Exception):
     """The connection went, or the hub doesn't answer."""
+
+
+class _Busy(Exception):
+    """The hub takes it later."""
 
 
 class PayloadExchange:
@@ -50,13 +61,14 @@ class PayloadExchange:
         self._inThread = inThread
         self._say: Say | None = None
         self._pending: Deferred[PayloadAnswer] | None = None
+        self._asked = ""
         self._waiting: list[Deferred[None]] = []
         self._lock = DeferredLock()
 
     # -- the connection
 
     def connected(self, say: Say) -> None:
-        """There is a hub that takes payloads, and C{say} sends it a request."""
+        """There is a hub that takes payloads, and C{say} sends it a request, whose id it returns."""
         self._say = say
         waiting, self._waiting = self._waiting, []
         for each in waiting:
@@ -65,15 +77,24 @@ class PayloadExchange:
     def lost(self) -> None:
         """There is none any more."""
         self._say = None
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.errback(_Lost())
+        self._end(Failure(_Lost()))
 
     def answered(self, answer: PayloadAnswer) -> None:
         """The hub's word to what was asked last; to anything else it says nothing."""
+        if answer.reply_to == self._asked:
+            self._end(answer)
+
+    def busy(self, error: WireError) -> bool:
+        """The hub has refused something for now.  @return: whether it was what was asked last, which is asked again."""
+        if self._pending is None or error.class_ is not ErrorClass.RETRY or error.message_id != self._asked:
+            return False
+        self._end(Failure(_Busy()))
+        return True
+
+    def _end(self, result: PayloadAnswer | Failure) -> None:
         pending, self._pending = self._pending, None
         if pending is not None:
-            pending.callback(answer)
+            pending.callback(result)  # a failure is one
 
     # -- what is done with it
 
@@ -158,14 +179,23 @@ class PayloadExchange:
             await waiting
 
     async def _ask(self, request: PayloadRequest) -> PayloadAnswer:
+        for _ in range(TRIES):
+            try:
+                return await self._askOnce(request)
+            except _Busy:
+                await deferLater(self._clock, AGAIN_AFTER)
+        raise _Lost
+
+    async def _askOnce(self, request: PayloadRequest) -> PayloadAnswer:
         await self._lock.acquire()
         try:
             if self._say is None:
                 raise _Lost
             pending: Deferred[PayloadAnswer] = Deferred()
             self._pending = pending
-            timer = self._clock.callLater(ANSWER_WITHIN, self.lost)
-            self._say(request)
+            # It may be that many others' turns come first; the connection has its own ways to find out that it is lost.
+            timer = self._clock.callLater(ANSWER_WITHIN, self._end, Failure(_Lost()))
+            self._asked = self._say(request)
             try:
                 answer = await pending
             finally:

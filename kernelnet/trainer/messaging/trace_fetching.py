@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -109,10 +110,10 @@ class TraceFetching:
         """
         trace, kept = claim.trace_digest, self._kept
         assert kept is not None
-        path = kept.pop((claim.workbench, trace), None)
-        if path is not None and path.exists() and await self._inThread(lambda: self._reads(path, claim)):
-            needed.add(path.name)
-            return True  # it was fetched by an earlier run
+        former = kept.pop((claim.workbench, trace), None)
+        if former is not None and former.exists() and await self._inThread(partial(self._reads, former, claim)):
+            needed.add(former.name)
+            return True  # an earlier run has fetched it
         if self._clock.seconds() < self._tried.get(trace, 0.0):
             return False
         self._tried.pop(trace, None)
@@ -122,10 +123,9 @@ class TraceFetching:
                 continue
             try:
                 if not path.exists():
-                    keep = {*needed, path.name}
-                    await self._inThread(lambda size=offer.size, keep=keep: self._makeRoom(size, keep))  # type: ignore[misc]
+                    await self._inThread(partial(self._makeRoom, offer.size, {*needed, path.name}))
                     await self._exchange.fetch(offer, path)
-                read = await self._inThread(lambda path=path: self._reads(path, claim))  # type: ignore[misc]
+                read = await self._inThread(partial(self._reads, path, claim))
             except (PayloadFailed, OSError) as error:
                 self.log.warn("a trace of {ai} did not come: {why}", ai=offer.author, why=plain(str(error), 300))
                 continue

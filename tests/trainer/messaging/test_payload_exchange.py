@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -18,9 +19,16 @@ from kernelnet.artifacts import Component, Report
 from kernelnet.hub.connection.payload_shelf import PayloadShelf, RunInThread
 from kernelnet.hub.storage.blobs.memory import MemoryBlobs
 from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
+from kernelnet.message import ErrorClass, WireError
 from kernelnet.payloads import PART, PayloadAnswer, PayloadOffer, PayloadRequest
 from kernelnet.trainer.messaging import trace_fetching
-from kernelnet.trainer.messaging.payload_exchange import ANSWER_WITHIN, PayloadExchange, PayloadFailed
+from kernelnet.trainer.messaging.payload_exchange import (
+    AGAIN_AFTER,
+    ANSWER_WITHIN,
+    TRIES,
+    PayloadExchange,
+    PayloadFailed,
+)
 from kernelnet.trainer.messaging.trace_fetching import MAX_PARTS, InThread, TraceFetching
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 
@@ -47,10 +55,12 @@ class ExchangeTestCase(SynchronousTestCase):
         return exchange
 
     def say(self, exchange: PayloadExchange, aiId: str = "AI_1") -> Any:
-        def say(request: PayloadRequest) -> None:
+        def say(request: PayloadRequest) -> str:
             self.asked.append(request)
             self.hubTime.advance(60)
-            self.successResultOf(self.hub.answer(request, "m1", aiId, answered))
+            messageId = f"m{len(self.asked)}"
+            self.successResultOf(self.hub.answer(request, messageId, aiId, answered))
+            return messageId
 
         def answered(payload: dict[str, Any], seconds: float) -> None:
             answer = msgspec.json.decode(msgspec.json.encode(payload), type=PayloadAnswer)
@@ -88,6 +98,40 @@ class PayloadExchangeTests(ExchangeTestCase):
         self.assertEqual(self.successResultOf(done), 3 * PART + len(b"the end") - PART)
         steps = [request.part for request in self.asked if request.step == "part"]
         self.assertEqual(steps, [0, 1, 2, 3])
+
+    def test_busy(self) -> None:
+        """A hub that is busy for now is asked the same again; what is about something else is another's matter."""
+        exchange = self.exchange()
+        done = Deferred.fromCoroutine(exchange.share(self.file, TRACE))
+        self.run_(2)
+        self.waiting.clear()
+        error = WireError("busy", "later", ErrorClass.RETRY, f"m{len(self.asked)}")
+        self.assertFalse(exchange.busy(replace(error, message_id="m1")))
+        self.assertFalse(exchange.busy(replace(error, class_=ErrorClass.PERMANENT)))
+        self.assertTrue(exchange.busy(error))
+        self.assertFalse(exchange.busy(error))
+        self.clock.advance(AGAIN_AFTER)
+        self.assertEqual(self.asked[-1], self.asked[-2])
+        self.run_()
+        self.successResultOf(done)
+        offers = Deferred.fromCoroutine(exchange.offers(TRACE, "AI_1"))
+        for _ in range(TRIES):
+            self.assertNoResult(offers)
+            exchange.busy(replace(error, message_id=f"m{len(self.asked)}"))
+            self.clock.advance(AGAIN_AFTER)
+        self.assertEqual(self.successResultOf(offers), [])
+
+    def test_late(self) -> None:
+        """An answer that comes after all to what was given up says nothing of what was asked since."""
+        exchange = self.exchange()
+        done = Deferred.fromCoroutine(exchange.share(self.file, TRACE))
+        late = self.waiting.pop(0)
+        self.clock.advance(ANSWER_WITHIN)
+        self.assertEqual([request.step for request in self.asked], ["begin", "begin"])
+        late()
+        self.assertEqual(len(self.asked), 2)
+        self.run_()
+        self.assertEqual(self.successResultOf(done), len(DATA))
 
     def test_name(self) -> None:
         """Of a file's name nothing leaves but its suffixes."""
