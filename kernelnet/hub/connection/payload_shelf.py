@@ -36,7 +36,7 @@ BURST = 0.01
 MAX_WAITING = 64 << 20
 """Bytes of requests that wait for their turn."""
 _SLICE = 48 * 1024
-"""Bytes that are encoded at once, or others would wait for that: a multiple of three."""
+"""Bytes that are encoded or decoded at once, or others would wait for that: a multiple of three, and of four."""
 
 T = TypeVar("T")
 
@@ -183,11 +183,8 @@ class PayloadShelf:
             whole = shelf.isWhole(digest)
             return PayloadAnswer("have", messageId, digest, size=request.size, have=have, whole=whole)
         if request.step == "part":
-            try:
-                data = base64.b64decode(request.data, validate=True)
-            except binascii.Error:
-                raise BlobRefused("the data of a part must be base64") from None
-            return PayloadAnswer("have", messageId, digest, have=shelf.write(digest, author, request.part, data))
+            have = shelf.write(digest, author, request.part, _decoded(request.data))
+            return PayloadAnswer("have", messageId, digest, have=have)
         size = shelf.end(digest, author)
         return PayloadAnswer("have", messageId, digest, size=size, have=size, whole=True)
 
@@ -205,3 +202,15 @@ def _encoded(data: bytes) -> bytes:
         pieces.append(base64.b64encode(data[start : start + _SLICE]))
         time.sleep(0)  # whoever waits for the interpreter goes on now
     return b"".join([*pieces, b'"'])
+
+
+def _decoded(text: str) -> bytes:
+    """@raise BlobRefused: it is no base64."""
+    pieces = []
+    for start in range(0, len(text), _SLICE):
+        try:
+            pieces.append(base64.b64decode(text[start : start + _SLICE], validate=True))
+        except (binascii.Error, ValueError):
+            raise BlobRefused("the data of a part must be base64") from None
+        time.sleep(0)
+    return b"".join(pieces)
