@@ -1,7 +1,7 @@
 """
 Requests for payloads answered: the disk's work in a thread of its own, one request at a time of each connection.
 
-All requests wait in one queue, in which each connection has at most one: they have their turns by that alone.  The next
+All requests wait in one queue, in which each AI has at most one: they have their turns by that alone.  The next
 one's turn comes when what the last one cost is within the share of the hub's time that payloads have, all together;
 what each AI costs is within its own besides.  So neither many parts nor large ones hold up anybody's acks.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -71,7 +70,7 @@ class PayloadShelf:
         self._ownerOf = ownerOf
         self._clock = clock
         self._share = TokenBucket(SHARE, BURST)
-        self._turns: deque[tuple[int, Callable[[], Deferred[None]]]] = deque()
+        self._turns: dict[str, tuple[int, Callable[[], Deferred[None]]]] = {}
         self._waiting = 0
         self._isBusy = False
         self._isStopped = False
@@ -119,11 +118,13 @@ class PayloadShelf:
         done: Deferred[None] = Deferred()
 
         def turn() -> Deferred[None]:
-            telling = self._run(lambda: _timed(do)).addErrback(failed).addCallback(lambda said: self._told(said, answered))
-            return telling.addBoth(done.callback)
+            doing = self._run(lambda: _timed(do)).addErrback(failed)
+            return doing.addCallback(lambda said: self._told(said, answered)).addBoth(done.callback)
 
-        self._waiting += size
-        self._turns.append((size, turn))
+        # Of a former connection of it nobody waits for the answer any more.
+        former, _ = self._turns.pop(author, (0, None))
+        self._waiting += size - former
+        self._turns[author] = size, turn
         self._next()
         return done
 
@@ -137,7 +138,7 @@ class PayloadShelf:
         if self._isBusy or not self._turns:
             return
         self._isBusy = True
-        size, turn = self._turns.popleft()
+        size, turn = self._turns.pop(next(iter(self._turns)))
         self._waiting -= size
         turn().addCallback(lambda _: self._ended())
 

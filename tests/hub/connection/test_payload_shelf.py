@@ -167,6 +167,22 @@ class PayloadTests(HubTestCase):
         self.payloads.stop()
         self.assertEqual(self.time.getDelayedCalls(), [])
 
+    def test_again(self) -> None:
+        """Of an AI that comes again and again one request waits, the newest."""
+        self.slow = True
+        answered: list[str] = []
+        for number in range(4):
+            self.payloads.answer(
+                PayloadRequest("get", digest=DIGEST, data="A" * number),
+                *(f"m{number}", "AI_1"),
+                lambda payload, _: answered.append(payload["reply_to"]),
+            )
+        self.assertEqual((len(self.payloads._turns), self.payloads._waiting), (1, 3))
+        for waits in self.waiting:  # it grows meanwhile
+            self.time.advance(60)
+            waits()
+        self.assertEqual(answered, ["m0", "m3"])
+
     def test_tooMuchWaits(self) -> None:
         """Parts that wait for their turn have a bound together, over which the next one is to come again."""
         self.patch(payload_shelf, "MAX_WAITING", 10)
