@@ -110,12 +110,12 @@ class PostgresBlobs:
         return int(size)
 
     def write(self, digest: str, author: str, number: int, data: bytes) -> bool:
+        # Hashed as it comes, so that the end of a large one doesn't take long.
+        next_, digester = self._hashes.pop((digest, author), (0, hashlib.sha256()))
         found = self._execute(_WRITE, digest, author, number, self._wallClock(), data)
         if not found:
             return False
         ((there, added),) = found
-        # Hashed as it comes, so that the end of a large one doesn't take long.
-        next_, digester = self._hashes.pop((digest, author), (0, hashlib.sha256()))
         if added and next_ == number:
             digester.update(data)
             self._hashes[digest, author] = number + 1, digester
