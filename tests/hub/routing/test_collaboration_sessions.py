@@ -8,9 +8,10 @@ from unittest import mock
 
 from kernelnet.hub.connection.protocol import HubProtocol
 from kernelnet.hub.routing import collaboration_sessions
+from kernelnet.message import CollaborationRequest, CollaborationType, Hello
 from kernelnet.wire import WireProblem
 from tests.hub.databases import onEveryEngine
-from tests.hub.support import Client, HubTestCase, aComponent
+from tests.hub.support import NOON, Client, HubTestCase, aComponent
 from tests.wire_examples import SEARCH_PROGRESS
 
 FEATURE = {"type": "feature_development", "description": "page cache", "expertise_offered": ["audio"]}
@@ -55,6 +56,14 @@ class MatchTests(HubTestCase):
         self.assertEqual(len(best), 3)
         self.assertNotIn("AWAY", best)
         self.assertNotIn("NET", best)
+
+    def test_candidates(self) -> None:
+        """However many match, a bounded number of them is looked at for who has time."""
+        for i in range(20):
+            self.hub.directory.heard(f"MORE_{i}", Hello(capabilities=["storage"], collaboration_ready=True), NOON)
+        request = CollaborationRequest(CollaborationType.FEATURE_DEVELOPMENT, seeking_expertise=["storage"])
+        found = collaboration_sessions.partners(self.hub.directory, (), "AI_1", request, None)
+        self.assertEqual(len(found), 12)
 
     def test_everybody(self) -> None:
         """When nothing is sought, or nobody has it: all that are ready."""
@@ -620,6 +629,7 @@ class GoneTests(HubTestCase):
 
     def test_many(self) -> None:
         """However many they are, a bounded number is given back at once, and the others soon after."""
+        self.assertLessEqual(collaboration_sessions.MAX_DUE, 1000)
         self.patch(collaboration_sessions, "MAX_ACTIVE", 9)
         for _ in range(5):
             self.begin()
