@@ -1,0 +1,157 @@
+"""
+Make one bound after the other a thousand times larger, and see whether a test notices::
+
+    python -m tests.mutation.bounds FOLDER [MODULE …]
+
+A bound is a number by a name in capitals: of a module, of a class, or of a call there (`Bounds(connections=…)`).  Its
+tests are those that say its name or mirror its module, then those of the module's folder; on SQLite alone.  FOLDER
+keeps a copy of the tree, in which the changes are made.  Each bound is printed with what noticed, or C{NOT HELD}.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.mutation.run import ROOT, copied, modules, testsOf
+
+FACTOR = 1000
+
+NO_BOUNDS = re.compile(
+    r"_?(\w+_)?(LOCK|VERSION|PORT|OLDEST_SERVER)|"  # names, not sizes
+    r"_?(DAY|HOUR|MiB)"  # units
+)
+
+PATIENCE = 120
+"""Seconds that the tests of one bound may take; who takes longer has noticed it."""
+
+
+class Bound(NamedTuple):
+    """
+    Number in a module.
+
+    @ivar name: C{NAME}, or C{NAME.keyword} of a call.
+    @ivar begin, end: where its text is, in bytes.
+    """
+
+    module: str
+    name: str
+    begin: int
+    end: int
+
+
+def isNumber(node: ast.expr) -> bool:
+    """Whether it is a number, or reckoned of such, maybe of other bounds."""
+    if isinstance(node, ast.Constant):
+        return type(node.value) in (int, float)
+    if isinstance(node, ast.BinOp):
+        return isNumber(node.left) and isNumber(node.right)
+    if isinstance(node, ast.Attribute):
+        return node.attr.isupper() and isinstance(node.value, ast.Name) and node.value.id.islower()
+    return isinstance(node, ast.Name) and (node.id.isupper() or node.id == "MiB")
+
+
+def isEnum(node: ast.ClassDef) -> bool:
+    return any(isinstance(base, ast.Name) and base.id.endswith("Enum") for base in node.bases)
+
+
+def bounds(module: str) -> Iterator[Bound]:
+    """Those of a module."""
+    text = (ROOT / module).read_bytes()
+    starts = [0]
+    for line in text.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+
+    def bound(name: str, node: ast.expr) -> Iterator[Bound]:
+        if isNumber(node) and not NO_BOUNDS.fullmatch(name):
+            assert node.end_lineno is not None and node.end_col_offset is not None
+            begin, end = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
+            yield Bound(module, name, begin, end)
+        elif isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg is not None and not isinstance(keyword.value, ast.Name):
+                    yield from bound(f"{name}.{keyword.arg}", keyword.value)
+
+    tree = ast.parse(text)
+    classes = [each for each in tree.body if isinstance(each, ast.ClassDef) and not isEnum(each)]
+    for statement in (*tree.body, *(one for each in classes for one in each.body)):
+        if isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            pairs = [(statement.target, statement.value)]
+        elif isinstance(statement, ast.Assign):
+            target, value = statement.targets[0], statement.value
+            pairs = [(target, value)]
+            if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+                pairs = list(zip(target.elts, value.elts, strict=True))
+        else:
+            continue
+        for target, value in pairs:
+            if isinstance(target, ast.Name) and target.id.isupper():
+                yield from bound(target.id, value)
+
+
+def stages(bound: Bound) -> list[list[str]]:
+    """Which tests are run one after the other, until one notices: the nearest first."""
+    path = Path(bound.module)
+    mirrored = Path("tests", *path.parts[1:-1], f"test_{path.name}")
+    word = re.compile(rf"\b{bound.name.partition('.')[0]}\b")
+    named = [
+        str(test.relative_to(ROOT))
+        for folder in ("hub", "trainer")
+        for test in (ROOT / "tests" / folder).rglob("test_*.py")
+        if word.search(test.read_text())
+    ]
+    near = dict.fromkeys([*([str(mirrored)] if (ROOT / mirrored).exists() else []), *named])
+    folder = [name for name in testsOf(bound.module).split() if (ROOT / name).exists()]
+    return [stage for stage in ([*near], folder) if stage]
+
+
+def noticed(tests: list[str], tree: Path) -> str:
+    """The first test that fails; empty: none does."""
+    options = ["-q", "-x", "-n0", "-p", "no:cacheprovider", "-k", "not ostgres and not OnMemory"]
+    command = [sys.executable, "-m", "pytest", *options, *tests]
+    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        run = subprocess.run(
+            command, cwd=tree, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"over {PATIENCE} s"
+    if run.returncode in (0, 5):
+        return ""
+    failed = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return failed[0].partition(" - ")[0] if failed else (run.stdout + run.stderr)[-300:]
+
+
+def enlarged(text: bytes, bound: Bound) -> bytes:
+    before, value, behind = text[: bound.begin], text[bound.begin : bound.end], text[bound.end :]
+    return b"%s%d * (%s)%s" % (before, FACTOR, value, behind)
+
+
+def main(folder: Path, wanted: list[str]) -> None:
+    tree = copied(folder.resolve())
+    missing = 0
+    for module in wanted or modules():
+        for bound in bounds(module):
+            path = tree / module
+            text = path.read_bytes()
+            path.write_bytes(
+                text[: bound.begin]
+                + f"{FACTOR} * ({text[bound.begin : bound.end].decode()})".encode()
+                + text[bound.end :]
+            )
+            why = next((found for stage in stages(bound) if (found := noticed(stage, tree))), "")
+            path.write_bytes(text)
+            missing += not why
+            sys.stdout.write(f"{module} {bound.name}: {why or 'NOT HELD'}\n")
+            sys.stdout.flush()
+    sys.stdout.write(f"{missing} bounds are not held\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
