@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -406,6 +407,35 @@ class StateTests(HubTestCase):
         self.assertEqual(self.state(), ("declined", "A"))
         self.assertEqual(self.outcomes(self.initiator), [("accepted", "A"), ("declined", "A")])
 
+    def test_again(self) -> None:
+        """Who accepts again, or declines again, changes nothing; nor does one who declines what another works on."""
+        session = self.offer()
+        for _ in range(2):
+            self.respond(self.old, session, "declined")
+        self.assertEqual(len(json.loads(self.transcript())), 1)
+        for _ in range(2):
+            self.respond(self.a, session, "accepted")
+        self.assertEqual(self.outcomes(self.a), [])
+        self.respond(self.b, session, "accepted")
+        reasons = [p["reason"] for p in self.b.payloads("collaboration_response")]
+        self.assertEqual(reasons, ["taken by A", "the session is taken by A"])
+        self.respond(self.b, session, "declined")
+        self.assertEqual(self.state(), ("active", "A"))
+        self.complete(self.a, session)
+        self.respond(self.b, session, "accepted")
+        self.assertEqual(self.b.payloads("collaboration_response")[-1]["reason"], "the session is completed")
+
+    def test_releaseOfAnother(self) -> None:
+        """Nothing is taken from who doesn't work on it any more, or never did."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        release = partial(collaboration_sessions.release, idle=[(session, "B"), ("none", "A")], seconds=60)
+        self.hub.transact(release)
+        self.assertEqual(self.state(), ("active", "A"))
+        self.complete(self.a, session)
+        self.hub.transact(partial(collaboration_sessions.release, idle=[(session, "A")], seconds=60))
+        self.assertEqual(self.state(), ("completed", "A"))
+
     def test_clientCantExpire(self) -> None:
         """Only the hub says expired."""
         session = self.offer()
@@ -674,11 +704,14 @@ class BusyTests(HubTestCase):
         """Who names all words and accepts everything has three sessions; the next ones go to others."""
         greedy = self.hub.connect("GREEDY", capabilities=["audio"])
         self.hub.connect("HONEST", capabilities=["sound"])
+        invited = 0
         for i in range(5):
             initiator = self.hub.connect(f"FROM_{i}", collaboration_ready=False)
             self.offer(initiator, seeking_expertise=["audio"])
             for one in greedy.payloads("collaboration_request"):
+                invited += 1
                 greedy.send("collaboration_response", {"session_id": one["session_id"], "response": "accepted"})
+        self.assertEqual(invited, 3)
         self.assertEqual(len(self.hub.stored.sessions.takenBy("GREEDY", 9)), 3)
 
     def test_accepted(self) -> None:
