@@ -154,6 +154,8 @@ class RequestTests(HubTestCase):
             client.send("collaboration_request", {"type": "cross_specialization", name: ["a"] * 65})
             (error,) = client.payloads("error")
             self.assertIn(f"`{name}` may have at most 64 words, not 65", error["message"])
+            client.send("collaboration_request", {"type": "cross_specialization", name: ["a"] * 64})
+            self.assertEqual(client.errors(), [])
 
     def test_nonce(self) -> None:
         """A ping is answered by what it says, so that may not be long."""
