@@ -68,7 +68,7 @@ def bounds(module: str) -> Iterator[Bound]:
     classes = [each for each in tree.body if isinstance(each, ast.ClassDef) and not isEnum(each)]
     for statement in (*tree.body, *(one for each in classes for one in each.body)):
         if isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            pairs = [(statement.target, statement.value)]
+            pairs: list[tuple[ast.expr, ast.expr]] = [(statement.target, statement.value)]
         elif isinstance(statement, ast.Assign):
             target, value = statement.targets[0], statement.value
             pairs = [(target, value)]

@@ -177,7 +177,12 @@ class FairQueueTests(SynchronousTestCase):
         self.queue = FairQueue()
         found: list[int] = []
         forget = self.queue._forget
-        self.patch(self.queue, "_forget", lambda: [found.append(len(self.queue._times)), forget()])
+
+        def noted() -> None:
+            found.append(len(self.queue._times))
+            forget()
+
+        self.patch(self.queue, "_forget", noted)
         for i in range(100):
             self.put(*[f"AI_{i}"] * 2)
             self.take()
