@@ -4,8 +4,9 @@ Make one bound after the other a thousand times larger, and see whether a test n
     python -m tests.mutation.bounds FOLDER [MODULE …]
 
 A bound is a number by a name in capitals: of a module, of a class, or of a call there (`Bounds(connections=…)`).  Its
-tests are those that say its name or mirror its module, then those of the module's folder; on SQLite alone.  FOLDER
-keeps a copy of the tree, in which the changes are made.  Each bound is printed with what noticed, or C{NOT HELD}.
+tests are those that say its name or mirror its module, then those of the module's folder, on SQLite alone; at last the
+one that compares it with the reference.  FOLDER keeps a copy of the tree, in which the changes are made.  Each bound is
+printed with what noticed, or C{NOT HELD}.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from tests.bounds import ROOT, Bound, bounds
 from tests.mutation.run import copied, modules, testsOf
 
 FACTOR = 1000
+
+TABLE = "tests/docs/test_reference.py::TableTests::test_bounds"
+"""Holds all that limits.rst tells by name; last, since it says nothing of what a bound is good for."""
 
 PATIENCE = 120
 """Seconds that the tests of one bound may take; who takes longer has noticed it."""
@@ -38,7 +42,7 @@ def stages(bound: Bound) -> list[list[str]]:
     ]
     near = dict.fromkeys([*([str(mirrored)] if (ROOT / mirrored).exists() else []), *named])
     folder = [name for name in testsOf(bound.module).split() if (ROOT / name).exists()]
-    return [stage for stage in ([*near], folder) if stage]
+    return [stage for stage in ([*near], folder, [TABLE]) if stage]
 
 
 def noticed(tests: list[str], tree: Path) -> str:
