@@ -263,14 +263,6 @@ class TokenBucket:
         self.delays += 1
         return -level / self._rate
 
-    def takeIfThere(self, who: str, now: float) -> bool:
-        """Take one, unless that would be a debt."""
-        level = self._level(who, now)
-        if level < 1:
-            return False
-        self._levels[who] = (level - 1, now)
-        return True
-
     def forget(self, now: float) -> None:
         """Drop what is as if it had never been; call it now and then."""
         for who in [who for who in self._levels if self._level(who, now) >= self._burst]:
