@@ -18,6 +18,7 @@ Blobs that are not whole count with the size that was said at their begin.  An A
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -211,13 +212,23 @@ class Shelf:
         return digest in self._load()
 
     def find(self, trace: str, by: str) -> list[Found]:
-        """Blobs in which C{trace} is said to be; that of the author C{by} first, no more than `MAX_FOUND`."""
-        found = [
-            (author != by, -note.used, digest, Found(digest, note.size, author, offer.suffix))
+        """
+        Blobs in which C{trace} is said to be, no more than `MAX_FOUND`: those of the author C{by} first.
+
+        Owners have one each before any has a second, so that nobody hides others' by what is no such trace.
+        """
+        said = sorted(
+            (-note.used, digest, author, offer.owner, offer.suffix)
             for digest, note in self._load().items()
             for author, offer in note.offers.items()
             if offer.trace == trace
-        ]
+        )
+        turns: Counter[str] = Counter()
+        found = []
+        for number, (_, digest, author, owner, suffix) in enumerate(said):
+            place = (author != by, turns[owner], number)
+            turns[owner] += 1
+            found.append((*place, Found(digest, self._load()[digest].size, author, suffix)))
         return [entry for *_, entry in sorted(found, key=lambda row: row[:3])[:MAX_FOUND]]
 
     def read(self, digest: str, number: int) -> tuple[int, bytes]:
