@@ -63,7 +63,8 @@ class AdmissionControl:
 
     def entered(self, connection: Peer) -> None:
         """It is here, and not authenticated; the oldest such may have to go."""
-        for oldest in self._limiter.entered(connection, connection.address):
+        oldest = self._limiter.entered(connection, connection.address)
+        if oldest is not None:
             if self.mayLog("displaced"):
                 self.log.warn("{peer} has to go: too many are not authenticated", peer=oldest.peer)
             oldest.abort()
