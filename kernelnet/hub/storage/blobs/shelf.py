@@ -19,7 +19,7 @@ Blobs that are not whole count with the size that was said at their begin.  An A
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -80,6 +80,26 @@ class Found(Struct):
     size: int
     author: str
     suffix: str = ""
+
+
+def found(blobs: Mapping[str, Note], trace: str, by: str) -> list[Found]:
+    """
+    Blobs in which C{trace} is said to be, no more than `MAX_FOUND`: those of the author C{by} first.
+
+    Owners have one each before any has a second, so that nobody hides others' by what is no such trace.
+    """
+    said = sorted(
+        (-note.used, digest, author, offer.owner, offer.suffix)
+        for digest, note in blobs.items()
+        for author, offer in note.offers.items()
+        if offer.trace == trace
+    )
+    turns: Counter[str] = Counter()
+    rows = []
+    for number, (_, digest, author, owner, suffix) in enumerate(said):
+        rows.append((author != by, turns[owner], number, Found(digest, blobs[digest].size, author, suffix)))
+        turns[owner] += 1
+    return [one for *_, one in sorted(rows, key=lambda row: row[:3])[:MAX_FOUND]]
 
 
 class _Upload(Struct):
@@ -212,24 +232,8 @@ class Shelf:
         return digest in self._load()
 
     def find(self, trace: str, by: str) -> list[Found]:
-        """
-        Blobs in which C{trace} is said to be, no more than `MAX_FOUND`: those of the author C{by} first.
-
-        Owners have one each before any has a second, so that nobody hides others' by what is no such trace.
-        """
-        said = sorted(
-            (-note.used, digest, author, offer.owner, offer.suffix)
-            for digest, note in self._load().items()
-            for author, offer in note.offers.items()
-            if offer.trace == trace
-        )
-        turns: Counter[str] = Counter()
-        found = []
-        for number, (_, digest, author, owner, suffix) in enumerate(said):
-            place = (author != by, turns[owner], number)
-            turns[owner] += 1
-            found.append((*place, Found(digest, self._load()[digest].size, author, suffix)))
-        return [entry for *_, entry in sorted(found, key=lambda row: row[:3])[:MAX_FOUND]]
+        """Blobs in which C{trace} is said to be, see `found`."""
+        return found(self._load(), trace, by)
 
     def read(self, digest: str, number: int) -> tuple[int, bytes]:
         """
