@@ -9,6 +9,7 @@ from unittest import mock
 
 from kernelnet.hub.connection.protocol import HubProtocol
 from kernelnet.hub.routing import collaboration_sessions
+from kernelnet.hub.views import projections
 from kernelnet.message import CollaborationRequest, CollaborationType, Hello
 from kernelnet.wire import WireProblem
 from tests.hub.databases import onEveryEngine
@@ -435,6 +436,18 @@ class StateTests(HubTestCase):
         self.complete(self.a, session)
         self.hub.transact(partial(collaboration_sessions.release, idle=[(session, "A")], seconds=60))
         self.assertEqual(self.state(), ("completed", "A"))
+
+    def test_refusedComponent(self) -> None:
+        """A component that is refused completes nothing: its partner declines then, and the initiator hears of it."""
+        self.patch(projections, "MAX_COPIES", 1)
+        self.b.send("os_component_share", aComponent())
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        self.complete(self.a, session)
+        self.assertEqual((self.a.errors(), self.state()), (["invalid_message"], ("active", "A")))
+        self.respond(self.a, session, "declined")
+        self.assertEqual(self.state(), ("declined", "A"))
+        self.assertEqual(self.outcomes(self.initiator), [("accepted", "A"), ("declined", "A")])
 
     def test_clientCantExpire(self) -> None:
         """Only the hub says expired."""
