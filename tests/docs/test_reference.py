@@ -22,6 +22,7 @@ from kernelnet.hub.storage.blobs import options as blob_options
 from kernelnet.message import LOGGED, SINCE_VERSION_2, MessageType
 from kernelnet.trainer import tap as trainerTap
 from kernelnet.wire import ERRORS, FROM_CLIENT, FROM_HUB
+from tests.bounds import Bound, bounds
 from tests.hub.views.test_components import claiming
 from tests.hub.web.support import WebTestCase
 
@@ -48,6 +49,32 @@ def described(text: str) -> set[str]:
 def taken(options: usage.Options) -> set[str]:
     """The options that a service takes itself, without Twisted's own."""
     return {name.removesuffix("=") for name in options.longOpt} - {"help", "version"}
+
+
+BOUND = re.compile(r"_?(MAX_\w+|MOST_\w+|LOOKED_AT|LOOKS|[A-Z]+_ROOM|WINDOW\w*|VOICES|AT_ONCE|REMEMBERED|[A-Z]+\.\w+)")
+"""Names that only bounds have."""
+
+UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "s": 1, "days": 86400}
+
+
+def inUnits(text: str) -> float:
+    number, _, unit = text.partition(" ")
+    return float(number.replace(",", "")) * (UNITS[unit] if unit else 1)
+
+
+def moduleOf(bound: Bound) -> str:
+    return bound.module.removesuffix(".py").replace("/", ".")
+
+
+def numberOf(bound: Bound) -> float:
+    """Value of a bound as it is when the program runs."""
+    module = importlib.import_module(moduleOf(bound))
+    first, *rest = bound.name.split(".")
+    classes = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
+    value = next(vars(holder)[first] for holder in (module, *classes) if first in vars(holder))
+    for name in rest:
+        value = getattr(value, name)
+    return float(value)
 
 
 class TableTests(SynchronousTestCase):
@@ -82,6 +109,18 @@ class TableTests(SynchronousTestCase):
             told.update(zip(re.findall(r"--([\w-]+)", options), map(float, values), strict=True))
         coded = {name: str(default) for name, _, default, *_ in limits.OPTIONS + blob_options.OPTIONS}
         self.assertEqual(told, {name: float(default.rstrip("KMGB")) for name, default in coded.items()})
+
+    def test_bounds(self) -> None:
+        """Each bound of hub and trainer by its name, with its value; all that are called so."""
+        told = dict(re.findall(r"^``((?:\w+\.)+\w+)`` {2,}(\d\S*(?: \w+)?) {2,}", page("limits"), re.MULTILINE))
+        coded = {}
+        for path in [path for part in ("hub", "trainer") for path in (ROOT / "kernelnet" / part).rglob("*.py")]:
+            for bound in bounds(str(path.relative_to(ROOT))):
+                name = f"{moduleOf(bound).split('.', 2)[2]}.{bound.name}"
+                if name in told or BOUND.fullmatch(bound.name):
+                    coded[name] = numberOf(bound)
+        values = {name: inUnits(value) for name, value in told.items()}
+        self.assertEqual([*set(values.items()) ^ set(coded.items())], [])
 
     def test_hubOptions(self) -> None:
         """Each option of `twistd kernelhub`; what limits has a page of its own."""

@@ -20,6 +20,7 @@ from kernelnet.hub.connection.rate_limits import (
     addressKey,
 )
 from kernelnet.message import Handshake
+from kernelnet.untrusted import LinePace
 from kernelnet.wire import WireProblem
 
 __all__ = ["AdmissionControl"]
@@ -45,7 +46,7 @@ class AdmissionControl:
         self._throttle: AuthThrottle[Deferred[None]] = AuthThrottle(bounds)
         self.messageRate = TokenBucket(bounds.rate, bounds.burst)
         self.work = TokenBucket(bounds.share, WORK_AT_ONCE)
-        self._logLines = TokenBucket(1.0, 100)
+        self._pace = LinePace()
 
     def __repr__(self) -> str:
         return f"<AdmissionControl {self._limiter!r} {self._throttle!r} {self.messageRate!r}>"
@@ -62,7 +63,8 @@ class AdmissionControl:
 
     def entered(self, connection: Peer) -> None:
         """It is here, and not authenticated; the oldest such may have to go."""
-        for oldest in self._limiter.entered(connection, connection.address):
+        oldest = self._limiter.entered(connection, connection.address)
+        if oldest is not None:
             if self.mayLog("displaced"):
                 self.log.warn("{peer} has to go: too many are not authenticated", peer=oldest.peer)
             oldest.abort()
@@ -118,14 +120,13 @@ class AdmissionControl:
 
     def mayLog(self, what: str) -> bool:
         """Whether one more log line about C{what} may be written: a flood must not fill the disk."""
-        return self._logLines.takeIfThere(what, self._clock.seconds())
+        return self._pace.admits(what, self._clock.seconds())
 
     def sweep(self) -> None:
         """Forget who has been quiet; call it now and then."""
         now = self._clock.seconds()
         self.messageRate.forget(now)
         self.work.forget(now)
-        self._logLines.forget(now)
 
     def counters(self) -> dict[str, int]:
         """For the status."""

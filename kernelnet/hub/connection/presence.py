@@ -135,7 +135,7 @@ class Presence:
     def infoInParts(self, ids: Iterable[str]) -> Iterator[dict[str, AiInfo]]:
         """Descriptions of those of C{ids} that ever said hello, in parts that a line has room for."""
         part: dict[str, AiInfo] = {}
-        size = 0
+        size = 1  # of an object: one more than its items, each with a comma or the end
         for aiId in ids:
             where = self._connections.get(aiId) or self._elsewhere.get(aiId)
             since = _rfc3339(where.since) if where is not None else None
@@ -144,7 +144,7 @@ class Presence:
             cost = len(_encode(info)) + len(aiId) + 4
             if part and (size + cost > MAX_INFO or len(part) == MAX_TOLD):
                 yield part
-                part, size = {}, 0
+                part, size = {}, 1
             part[aiId] = info
             size += cost
         if part:

@@ -67,26 +67,26 @@ class ConnectionLimiter(Generic[C]):
             return False
         return True
 
-    def entered(self, connection: C, address: str) -> list[C]:
+    def entered(self, connection: C, address: str) -> C | None:
         """
         C{connection} came in.
 
-        @return: those that must go for it; they count as pending no more, but as inside until they `left`.
+        @return: which one must go for it; that counts as pending no more, but as inside until it `left`.
         """
         self._inside[connection] = address
         self._byAddress[address] += 1
         self._pending[connection] = None
         ofAddress = self._pendingByAddress.setdefault(address, {})
         ofAddress[connection] = None
-        leaving = []
         if address and len(ofAddress) > self._bounds.pendingPerAddress:
-            leaving.append(next(iter(ofAddress)))
-            self.proved(leaving[-1])
-        if len(self._pending) > self._bounds.pending:
-            leaving.append(next(iter(self._pending)))
-            self.proved(leaving[-1])
-        self.displaced += len(leaving)
-        return leaving
+            oldest = next(iter(ofAddress))
+        elif len(self._pending) > self._bounds.pending:
+            oldest = next(iter(self._pending))
+        else:
+            return None
+        self.proved(oldest)
+        self.displaced += 1
+        return oldest
 
     def proved(self, connection: C) -> None:
         """It has shown who it is, or it won't any more."""
@@ -262,14 +262,6 @@ class TokenBucket:
             return 0.0
         self.delays += 1
         return -level / self._rate
-
-    def takeIfThere(self, who: str, now: float) -> bool:
-        """Take one, unless that would be a debt."""
-        level = self._level(who, now)
-        if level < 1:
-            return False
-        self._levels[who] = (level - 1, now)
-        return True
 
     def forget(self, now: float) -> None:
         """Drop what is as if it had never been; call it now and then."""

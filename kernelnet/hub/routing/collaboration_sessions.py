@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +105,7 @@ def partners(
         return [target] if target != initiator else []
     ready = {aiId: known for aiId, known in directory.ais.items() if known.hello.collaboration_ready}
     ready.pop(initiator, None)
-    scores = {aiId: n for aiId, n in directory.able(request.seeking_expertise).items() if aiId in ready}
+    scores = Counter({aiId: n for aiId, n in directory.able(request.seeking_expertise).items() if aiId in ready})
     completed = directory.completed
     return heapq.nsmallest(
         MAX_CANDIDATES,
@@ -112,7 +113,7 @@ def partners(
         key=lambda aiId: (
             aiId not in connected,
             not directory.isReliable(aiId),
-            -scores.get(aiId, 0),
+            -scores[aiId],
             -completed[aiId],
             -ready[aiId].seenAt,
             aiId,
@@ -160,7 +161,7 @@ def offer(
             "session {session} offered by {ai} to {invited} ({type})",
             session=invitation.session_id,
             ai=invitation.initiator,
-            invited=", ".join(invited[:10]),
+            invited=", ".join(invited),
             type=invitation.type.value,
         )
     else:

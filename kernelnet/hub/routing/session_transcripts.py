@@ -15,6 +15,8 @@ __all__ = ["addSteps", "countNotes", "refusal"]
 MAX_STEPS = 128
 MAX_TRANSCRIPT = 128 * 1024
 """Maximum number of a session's steps, and of their bytes of JSON, that are kept: the first."""
+MAX_REASON = 256
+"""Characters that are kept of why one has no time."""
 
 
 class _Step(Struct):
@@ -32,7 +34,7 @@ def countNotes(transaction: Transaction, sessionId: str, sender: str) -> int:
 
 def refusal(sender: str, reason: str) -> SessionStep:
     """The step of one who has no time for a session, or gives it back."""
-    return SessionStep(by=sender, what="decline", note=reason[:256])
+    return SessionStep(by=sender, what="decline", note=reason[:MAX_REASON])
 
 
 def addSteps(transaction: Transaction, sessionId: str, sender: str, added: Sequence[SessionStep]) -> int:
@@ -46,7 +48,8 @@ def addSteps(transaction: Transaction, sessionId: str, sender: str, added: Seque
     """
     before = transaction.sessions.transcriptOf(sessionId)
     steps = msgspec.json.decode(before, type=list[msgspec.Raw]) if before else []
-    size, count = len(before or b""), len(steps)
+    count = len(steps)
+    size = len(before) if before and steps else 1  # of a list: one more than its items, each with a comma or the end
     for step in added[: max(0, MAX_STEPS - count)]:
         if step.what == "start" and step.by != sender:
             own = msgspec.structs.replace(step, note="")

@@ -10,9 +10,10 @@ author's last ones is taken for it.  The hub's own works go first.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from heapq import heappop, heappush
+from itertools import count
 
 from kernelnet.hub.storage.transaction import Work
 
@@ -20,6 +21,8 @@ __all__ = ["FairQueue"]
 
 FIRST_GUESS = 50e-6
 """Seconds that a work of an author of whom nothing is known is taken to cost."""
+GAIN = 1 / 8
+"""Part of what an author's last work cost that goes into the guess of its next, as of a round trip (RFC 6298)."""
 REMEMBERED = 1000
 """Number of authors that are remembered before those who are quiet are forgotten."""
 
@@ -36,9 +39,9 @@ class FairQueue:
         self._times: dict[str, float] = {}
         self._guesses: dict[str, float] = {}
         self._turns: list[tuple[float, int, str]] = []
+        self._numbers = count()
         self._places: dict[str, int] = {}
         self._now = 0.0
-        self._count = 0
         self._most = REMEMBERED
         self._length = 0
 
@@ -65,53 +68,49 @@ class FairQueue:
                 self._times[author] -= self._guesses.get(author, FIRST_GUESS)
                 authors.add(author)
         for author in sorted(authors):
-            self._wait(author, self._times[author])
+            self._wait(author)
 
     def sizeOf(self, author: str) -> int:
         """The bytes of its works that wait."""
         return self._sizes.get(author, 0)
 
-    def take(self, count: int, size: int, each: float = math.inf) -> list[Work]:
+    def take(self, most: int, size: int, each: float = math.inf) -> list[Work]:
         """
-        The next C{count} works at most, and no more once they have more than C{size} bytes.
+        The next C{most} works at most, and no more once they have more than C{size} bytes.
 
         @param each: of an author no more once its works are thought to take as many seconds.
         """
         taken: list[Work] = []
-        total = 0
-        spent: dict[str, float] = {}
+        before = self.size
+        spent: defaultdict[str, float] = defaultdict(float)
         aside: list[tuple[float, int, str]] = []
-        while self._turns and len(taken) < count and total <= size:
+        while self._turns and len(taken) < most and before - self.size <= size:
             turn = at, place, author = heappop(self._turns)
             if self._places.get(author) != place:  # it got another
                 continue
-            time = self._times.get(author, 0.0)
-            if author and at < time:  # its works cost more than was thought
-                self._wait(author, time)
+            if at < self._timeOf(author):  # its works cost more than was thought
+                self._wait(author)
                 continue
-            if spent.get(author, 0.0) >= each:
+            if spent[author] >= each:
                 aside.append(turn)
                 continue
             queue = self._queues[author]
             work = queue.popleft()
             taken.append(work)
-            total += work.size
+            self.size -= work.size
             self._length -= 1
             self._sizes[author] -= work.size
-            if author:
-                self._now = max(self._now, at)
-                guess = self._guesses.get(author, FIRST_GUESS)
-                spent[author] = spent.get(author, 0.0) + guess
-                self._times[author] = at + guess
-            if queue:
-                self._wait(author, self._times[author] if author else -1.0)
-            else:
+            if not queue:
                 del self._queues[author], self._sizes[author], self._places[author]
-            if author and not self._queues:
-                self._now = self._times[author]  # all is done
+            if author:
+                guess = self._guesses.get(author, FIRST_GUESS)
+                spent[author] += guess
+                end = self._times[author] = at + guess
+                self._now = max(self._now, at if self._queues else end)
+            if queue:
+                self._wait(author)
         for turn in aside:
             heappush(self._turns, turn)
-        self.size -= total
         if len(self._times) > self._most:
             self._forget()
         return taken
@@ -124,16 +123,19 @@ class FairQueue:
         """
         if not author:
             return
-        guess = self._guesses.get(author, FIRST_GUESS) if taken else 0.0
-        self._times[author] = self._times.get(author, self._now) + seconds - guess
+        cost = seconds
         if taken:
-            self._guesses[author] = guess + (seconds - guess) / 8
+            guess = self._guesses.get(author, FIRST_GUESS)
+            self._guesses[author] = guess + GAIN * (seconds - guess)
+            cost -= guess
+        self._times[author] = self._times.get(author, self._now) + cost
 
     def _forget(self) -> None:
+        """Forget those who are quiet and whose turn would come no later than a newcomer's."""
         for author in [a for a, at in self._times.items() if at <= self._now and a not in self._queues]:
             del self._times[author]
             self._guesses.pop(author, None)
-        self._most = max(REMEMBERED, 2 * len(self._times))
+        self._most = max(REMEMBERED, 2 * len(self._times))  # so that it costs little however many are busy
 
     def _add(self, work: Work) -> deque[Work]:
         author = work.author
@@ -144,12 +146,16 @@ class FairQueue:
             queue = self._queues[author] = deque()
             self._sizes[author] = 0
             if author:
-                self._times[author] = max(self._now, self._times.get(author, 0.0))
-            self._wait(author, self._times[author] if author else -1.0)
+                self._times[author] = max(self._now, self._times.get(author, self._now))
+            self._wait(author)
         self._sizes[author] += work.size
         return queue
 
-    def _wait(self, author: str, time: float) -> None:
-        self._count += 1
-        self._places[author] = self._count
-        heappush(self._turns, (time, self._count, author))
+    def _timeOf(self, author: str) -> float:
+        """Its virtual time; the hub's own works are before all."""
+        return self._times[author] if author else -math.inf
+
+    def _wait(self, author: str) -> None:
+        """It has a turn at its time; one that it had before is none any more."""
+        place = self._places[author] = next(self._numbers)
+        heappush(self._turns, (self._timeOf(author), place, author))

@@ -51,8 +51,9 @@ class _LimitedConnection(ProtocolWrapper):
 
     def makeConnection(self, transport: ITransport) -> None:
         super().makeConnection(transport)
-        for other in self.factory.limiter.entered(self, _key(transport.getPeer())):
-            other.abortConnection()
+        oldest = self.factory.limiter.entered(self, _key(transport.getPeer()))
+        if oldest is not None:
+            oldest.abortConnection()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self.factory.limiter.left(self)

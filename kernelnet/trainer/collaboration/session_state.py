@@ -38,6 +38,12 @@ class Session(Struct):
     transcript: list[SessionStep] = []
     notes: list[SessionStep] = []
 
+    def forgetAsked(self) -> None:
+        """Once it has ended, keep nothing more of what a stranger asked for, or wrote."""
+        if self.status != "active":
+            self.requirements = {} if self.role == "partner" else self.requirements
+            self.notes = []
+
 
 def fuelOf(component: Component) -> float:
     """Fuel on validation, as claimed; infinite without a claim."""

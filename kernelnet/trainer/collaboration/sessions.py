@@ -119,7 +119,7 @@ class Sessions:
         """Take up the sessions that an earlier run left."""
         for (body,) in (yield self._store.read("SELECT body FROM sessions ORDER BY rowid")):
             session = msgspec.json.decode(body, type=Session)
-            _forgetAsked(session)
+            session.forgetAsked()
             self.sessions[session.session_id] = session
 
     def active(self) -> list[Session]:
@@ -335,6 +335,14 @@ class Sessions:
             session.status = "completed"
         self._ended(session, component.id, changes)
 
+    def notTaken(self, sessionId: str, reason: str, changes: Changes) -> None:
+        """The hub won't take the component that was to complete a session: who waits for it is told that none comes."""
+        session = self.sessions.get(sessionId)
+        if session is not None and session.role == "partner" and session.status == "completed":
+            session.status, session.component_id = "declined", None
+            self._answer(session, "declined", f"the hub won't take what was found: {reason}", changes)
+            self._keep(session, changes)
+
     def giveUp(self, session: Session, reason: str, changes: Changes) -> None:
         """End our part of a session without a component; the partner's word on it is that it is declined."""
         session.progress = 1.0
@@ -379,7 +387,7 @@ class Sessions:
 
     def _keep(self, session: Session, changes: Changes) -> None:
         self.sessions[session.session_id] = session
-        _forgetAsked(session)
+        session.forgetAsked()
         body = msgspec.json.encode(session).decode("utf-8")
         changes.add("REPLACE INTO sessions VALUES (?, ?)", session.session_id, body)
         ended = [id_ for id_, s in self.sessions.items() if s.status != "active"]
@@ -390,10 +398,3 @@ class Sessions:
 
 def _key(sessionId: str) -> str:
     return f"{COLLABORATE}:{sessionId}"
-
-
-def _forgetAsked(session: Session) -> None:
-    """Sessions that have ended keep nothing more of what a stranger asked for, or wrote."""
-    if session.status != "active":
-        session.requirements = {} if session.role == "partner" else session.requirements
-        session.notes = []

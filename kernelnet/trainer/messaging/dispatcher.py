@@ -235,19 +235,31 @@ class Dispatcher:
         elif error.code == "taken_over":
             self._fail(f"another process connected as {self._profile.aiId}: {plain(error.message, 300)}")
         elif error.code == "line_too_long":
-            self._outbox.dropLongest(changes)
+            self._refused(self._outbox.longest(), error, changes)
         elif error.class_ is ErrorClass.PERMANENT:
-            if self._tells("refusal"):
-                about, why = plain(error.message_id or "what we said", 128), plain(error.message, 300)
-                self.log.error("the hub will not take {id}: {m}", id=about, m=why)
-            if error.message_id is not None:
-                self._outbox.acked([error.message_id], changes)
+            self._refused(error.message_id, error, changes)
         elif not self._payloads.busy(error):
             if self._tells("error"):
                 self.log.warn("the hub says {code}: {m}", code=plain(error.code), m=plain(error.message, 300))
             if error.class_ is ErrorClass.RETRY:
                 # Coming back later sends all that is unacked again, in its order.
                 self._sync.comeBackLater()
+
+    def _refused(self, messageId: str | None, error: m.WireError, changes: Changes) -> None:
+        """
+        The hub will never take what we said.
+
+        A component stays our own, and what was measured of it is true; but it isn't shared, and completes no session.
+        """
+        about, why = plain(messageId or "what we said", 128), plain(error.message, 300)
+        said = self._outbox.refused(messageId, changes) if messageId is not None else None
+        if said is not None and said.message_type is MessageType.OS_COMPONENT_SHARE:
+            share = decodePayload(said, m.ComponentShare)
+            about = f"our component {plain(share.component.id)}, which isn't shared"
+            if share.session_id is not None:
+                self._sessions.notTaken(share.session_id, why, changes)
+        if self._tells("refusal"):
+            self.log.error("the hub will not take {about}: {m}", about=about, m=why)
 
     def _payload(self, message: NetworkMessage, answer: PayloadAnswer, changes: Changes) -> None:
         self._payloads.answered(answer)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import lzma
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import msgspec
+from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -36,7 +38,7 @@ AGAIN_AFTER = 5.0
 MAX_PARTS = 16
 """Traces of a claim; no claim on more is measured."""
 NOTE = ".traces"
-"""Suffix of the file beside each that says what it was read as."""
+"""Suffix of the file beside each that says what it was read as, and whose it was."""
 MAX_NOTED = 64
 """Of one."""
 DECODER_MEMORY = 128 << 20
@@ -53,9 +55,17 @@ class TraceReader(Protocol):
         """Worker thread.  Those of a claim's parts, or the claim itself, that can't be measured with what is here."""
 
 
+class _Note(Struct):
+    """Owner of who offered a file, and the workbenches and traces that it was read as."""
+
+    owner: str = ""
+    traces: list[tuple[str, str]] = []
+
+
 class TraceFetching:
     """
-    @param folder: for what was fetched; C{budget}: bytes that it may have: what was fetched first goes first.
+    @param folder: for what was fetched; C{budget}: bytes that it may have: of the owner who fills most of them
+        goes what was fetched first.
     @param owners: from whose AIs only; empty: from anybody's.
     """
 
@@ -111,7 +121,7 @@ class TraceFetching:
         trace, kept = claim.trace_digest, self._kept
         assert kept is not None
         former = kept.pop((claim.workbench, trace), None)
-        if former is not None and former.exists() and await self._inThread(partial(self._reads, former, claim)):
+        if former is not None and former.exists() and await self._inThread(partial(self._reads, former, claim, "")):
             needed.add(former.name)
             return True  # an earlier run has fetched it
         if self._clock.seconds() < self._tried.get(trace, 0.0):
@@ -123,9 +133,10 @@ class TraceFetching:
                 continue
             try:
                 if not path.exists():
-                    await self._inThread(partial(self._makeRoom, offer.size, {*needed, path.name}))
+                    owner = self._ownerOf(offer.author)
+                    await self._inThread(partial(self._makeRoom, offer.size, {*needed, path.name}, owner))
                     await self._exchange.fetch(offer, path)
-                read = await self._inThread(partial(self._reads, path, claim))
+                read = await self._inThread(partial(self._reads, path, claim, self._ownerOf(offer.author)))
             except (PayloadFailed, OSError) as error:
                 self.log.warn("a trace of {ai} did not come: {why}", ai=offer.author, why=plain(str(error), 300))
                 continue
@@ -138,20 +149,22 @@ class TraceFetching:
                 )
                 needed.add(path.name)
                 return True
-            path.unlink(missing_ok=True)
+            if not _noteOf(path).exists():  # nor another one
+                path.unlink(missing_ok=True)
             self.log.warn("{ai} offers what is not the trace {t}", ai=offer.author, t=trace[:12])
         if len(self._tried) >= MAX_TRIED:
             del self._tried[next(iter(self._tried))]
         self._tried[trace] = self._clock.seconds() + AGAIN_AFTER
         return False
 
-    def _reads(self, path: Path, claim: Report) -> bool:
+    def _reads(self, path: Path, claim: Report, owner: str) -> bool:
         """Worker thread.  Whether it is the trace of a claim; then it is noted as that, for later runs."""
         if not (_decodes(path) and self._reader.addTrace(claim.workbench, claim.trace_digest, path)):
             return False
         note = _noteOf(path)
-        traces = [*({*_noted(note), (claim.workbench, claim.trace_digest)})]
-        note.write_bytes(msgspec.json.encode(traces[:MAX_NOTED]))
+        noted = _noted(note)
+        traces = [*({*noted.traces, (claim.workbench, claim.trace_digest)})]
+        note.write_bytes(msgspec.json.encode(_Note(noted.owner or owner, traces[:MAX_NOTED])))
         return True
 
     def _keptBefore(self) -> dict[tuple[str, str], Path]:
@@ -159,45 +172,58 @@ class TraceFetching:
         if not self._folder.is_dir():
             return {}
         files = [path for path in self._folder.iterdir() if path.suffix not in {NOTE, ".part"}]
-        return {key: path for path in files for key in _noted(_noteOf(path))}
+        return {key: path for path in files for key in _noted(_noteOf(path)).traces}
+
+    def _ownerOf(self, author: str) -> str:
+        known = self._knowledge.ais.get(author)
+        return (known.owner if known is not None else None) or author
 
     def _mayCome(self, offer: PayloadOffer) -> bool:
         known = self._knowledge.ais.get(offer.author)
         wanted = not self._owners or (known is not None and known.owner in self._owners)
         return wanted and offer.size <= self._budget
 
-    def _makeRoom(self, size: int, keep: set[str]) -> None:
+    def _makeRoom(self, size: int, keep: set[str], owner: str) -> None:
         """
-        Remove what was fetched first, but for what has a name of C{keep}, until C{size} more bytes fit.
+        Remove what was fetched first of the owner who has most, C{owner} with C{size} more bytes, until these fit.
 
-        @raise PayloadFailed: they don't.
+        Others' has to go only where that owner has nothing else: whoever offers much takes the place of his own.
+
+        @param keep: names of files that stay.
+        @raise PayloadFailed: they don't fit.
         """
         if not self._folder.is_dir():
             return
-        files = [path for path in self._folder.iterdir() if path.suffix != NOTE]
-        files = sorted((p for p in files if p.name.removesuffix(".part") not in keep), key=lambda p: p.stat().st_mtime)
-        held = sum((self._folder / name).stat().st_size for name in keep if (self._folder / name).exists())
-        held += sum(path.stat().st_size for path in files)
-        for path in files:
-            if held + size <= self._budget:
-                break
-            held -= path.stat().st_size
+        filled = Counter({owner: size})
+        going: dict[str, list[Path]] = {}
+        for path in sorted(self._folder.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True):
+            if path.suffix == NOTE:
+                continue
+            whose = _noted(_noteOf(path)).owner
+            filled[whose] += path.stat().st_size
+            if path.name.removesuffix(".part") not in keep:
+                going.setdefault(whose, []).append(path)
+        while filled.total() > self._budget:
+            whose = max(going, key=filled.__getitem__, default=None)
+            if whose is None:
+                raise PayloadFailed("all that its claim needs is more than --fetch-traces")
+            path = going[whose].pop()
+            if not going[whose]:
+                del going[whose]
+            filled[whose] -= path.stat().st_size
             path.unlink()
             _noteOf(path).unlink(missing_ok=True)
-        if held + size > self._budget:
-            raise PayloadFailed("all that its claim needs is more than --fetch-traces")
 
 
 def _noteOf(path: Path) -> Path:
     return path.with_name(f"{path.name}{NOTE}")
 
 
-def _noted(note: Path) -> list[tuple[str, str]]:
-    """Workbenches and traces that a file was read as."""
+def _noted(note: Path) -> _Note:
     try:
-        return msgspec.json.decode(note.read_bytes(), type=list[tuple[str, str]])
+        return msgspec.json.decode(note.read_bytes(), type=_Note)
     except (OSError, msgspec.MsgspecError):
-        return []
+        return _Note()
 
 
 def _decodes(path: Path) -> bool:

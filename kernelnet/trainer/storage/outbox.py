@@ -10,9 +10,9 @@ from msgspec import Struct
 from twisted.internet.defer import inlineCallbacks
 from twisted.logger import Logger
 
-from kernelnet.message import MessageType
+from kernelnet.message import MessageType, NetworkMessage
 from kernelnet.trainer.storage.database import Changes, Store
-from kernelnet.wire import AUTHENTICATED_LINE, encode, newMessage
+from kernelnet.wire import AUTHENTICATED_LINE, decode, encode, newMessage
 
 __all__ = ["Outbox"]
 
@@ -133,12 +133,15 @@ class Outbox:
                 changes.add("DELETE FROM outbox WHERE message_id = ?", messageId)
         self._pump()
 
-    def dropLongest(self, changes: Changes) -> None:
-        """The hub closed over a line that is longer than its limit: whichever it was, the longest was."""
-        if self._underWay:
-            longest = max(self._underWay, key=lambda messageId: len(self._underWay[messageId]))
-            self.log.error("dropped {id}: the hub takes no line that long", id=longest)
-            self.acked([longest], changes)
+    def refused(self, messageId: str, changes: Changes) -> NetworkMessage | None:
+        """The hub will never take this: forget it.  @return: what was said; C{None}: it is none of ours."""
+        line = self._underWay.get(messageId) or self._waiting.get(messageId)
+        self.acked([messageId], changes)
+        return decode(line) if line is not None else None
+
+    def longest(self) -> str | None:
+        """Id of the longest line under way: the hub closed over one that is longer than its limit."""
+        return max(self._underWay, key=lambda messageId: len(self._underWay[messageId]), default=None)
 
     def _pump(self) -> None:
         if self._send is None:

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.testing import StringTransport
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
@@ -41,6 +43,15 @@ class SocketTests(TestCase):
 
     def call(self, **request: Any) -> Deferred[Any]:
         return deferToThread(call, self.state, request)
+
+    def test_longLine(self) -> None:
+        """Of a command that has no end 64 KiB are taken."""
+        for size, isCut in ((64 * 1024, False), (64 * 1024 + 1, True)):
+            transport = StringTransport()
+            protocol = self.hub.controls(self.certificates).buildProtocol(UNIXAddress(None))
+            protocol.makeConnection(transport)
+            protocol.dataReceived(b"x" * size)
+            self.assertEqual(transport.disconnecting, isCut)
 
     async def test_backup(self) -> None:
         """A hub that makes a copy says how far it is, to who asks for that; the answer comes last."""

@@ -137,6 +137,17 @@ class AdmissionTests(HubTestCase):
         self.wrong()
         self.assertEqual(len([line for line in seen if "bad_credentials" in line]), 101)
 
+    def test_logOfConnections(self) -> None:
+        """So has it of connections that are turned away, and of those that have to go."""
+        self.bound(connectionsPerAddress=120, pendingPerAddress=10)
+        seen = captureLog(self)
+        for _ in range(120):
+            self.connection()
+        for _ in range(120):
+            self.hub.factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
+        for told in ("no room for a connection from 192.0.2.1", "has to go: too many are not authenticated"):
+            self.assertEqual(len([line for line in seen if told in line]), 100, told)
+
     def test_timeAndLines(self) -> None:
         """The time to authenticate and the longest lines are options, too."""
         self.bound(authTimeout=3, handshakeLine=300, line=2000)

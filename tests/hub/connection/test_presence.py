@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from kernelnet.hub.connection import presence
 from kernelnet.message import Hello
 from tests.hub.connection.support import FakeConnection
 from tests.hub.databases import onEveryEngine
@@ -105,6 +108,38 @@ class PresenceTests(HubTestCase):
         self.hub.client("SILENT")
         (info,) = self.hub.presence.infoInParts(["AI_1", "SILENT", "NOBODY"])
         self.assertEqual({aiId: one.specialization for aiId, one in info.items()}, {"AI_1": "audio"})
+
+    def test_parts(self) -> None:
+        """A line has room for as many AIs, and bytes of what they said, as the bounds say; the next has the others."""
+        ids = [f"AI_{i}" for i in range(5)]
+        for aiId in ids:
+            self.hub.presence.noteUnwritten(aiId, Hello(specialization="audio"))
+
+        def parts() -> list[int]:
+            found = [*self.hub.presence.infoInParts(ids)]
+            self.assertEqual([aiId for part in found for aiId in part], ids)
+            return [len(part) for part in found]
+
+        (whole,) = self.hub.presence.infoInParts(ids)
+        two = len(msgspec.json.encode(dict([*whole.items()][:2])))
+        for bound, value, expected in (
+            ("MAX_TOLD", 2, [2, 2, 1]),
+            ("MAX_INFO", two, [2, 2, 1]),
+            ("MAX_INFO", two - 1, [1] * 5),
+            ("MAX_INFO", 1, [1] * 5),
+        ):
+            before = self.patch(presence, bound, value)
+            self.assertEqual(parts(), expected, (bound, value))
+            before.restore()
+
+    def test_noted(self) -> None:
+        """Who is here is written down once a minute, not at each look; also when the clock was set back."""
+        self.hub.connect("AI_1")
+        now = NOON
+        for seconds, written in ((61, True), (59, False), (1, True), (-3600, True), (5, False)):
+            now += seconds
+            self.patch(self.hub.presence, "_wallClock", lambda now=now: now)
+            self.assertEqual(self.hub.presence.note(self.hub.log) is not None, written, seconds)
 
     def test_unwritten(self) -> None:
         """A hello that the disk had no room for is known all the same."""

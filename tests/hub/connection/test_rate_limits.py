@@ -38,10 +38,10 @@ class ConnectionLimiterTests(SynchronousTestCase):
 
     def enter(self, connection: str, address: str, proved: bool = True) -> list[str]:
         self.assertTrue(self.door.admits(address))
-        leaving = self.door.entered(connection, address)
+        oldest = self.door.entered(connection, address)
         if proved:
             self.door.proved(connection)
-        return leaving
+        return [oldest] if oldest is not None else []
 
     def test_connections(self) -> None:
         """No more come in than may, of one address and in all; who leaves makes room."""
@@ -75,6 +75,13 @@ class ConnectionLimiterTests(SynchronousTestCase):
         self.assertFalse(self.door.admits("address 5"))  # 0 is still inside, until it has left
         self.door.left("0")
         self.assertEqual(self.enter("5", "address 5", False), ["1"])
+
+    def test_oneGoesForOne(self) -> None:
+        """Where an address has too many, and with it there are too many in all, one goes: that makes room for both."""
+        for name in ("b1", "b2", "a1", "a2"):
+            self.enter(name, name[0], False)
+        self.assertEqual(self.enter("a3", "a", False), ["a1"])
+        self.assertEqual((self.door.pending, self.door.displaced), (4, 1))
 
     def test_noAddress(self) -> None:
         """What has no address is limited in all only."""
@@ -138,6 +145,17 @@ class AuthThrottleTests(SynchronousTestCase):
         self.assertEqual(self.attempt(self.attempts.key("a", "AI_2"), 0), REFUSE)
         own = self.attempts.key("a", "AI_1")
         self.assertEqual([self.attempt(own, 0) for _ in range(6)], [CHECK] * 5 + [REFUSE])
+
+    def test_manyIds(self) -> None:
+        """Who guesses under ever other ids is one address."""
+        tried = [self.attempt(self.attempts.key("a", f"AI_{i}"), 0) for i in range(7)]
+        self.assertEqual(tried, [CHECK] * 5 + [REFUSE] * 2)
+
+    def test_wait(self) -> None:
+        """The wait is told in whole seconds, rounded up, one at least; a clock that goes back makes it no longer."""
+        for _ in range(5):
+            self.attempt("a", 100)
+        self.assertEqual([self.attempts.wait("a", now) for now in (100, 50, 51, 54.5, 55.9, 80)], [6, 6, 5, 2, 1, 1])
 
     def test_bounded(self) -> None:
         """However many addresses and ids come, what is kept is bounded; one that is being checked is never dropped."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 from unittest import mock
 
 from kernelnet.hub.connection.protocol import HubProtocol
 from kernelnet.hub.routing import collaboration_sessions
+from kernelnet.hub.views import projections
+from kernelnet.message import CollaborationRequest, CollaborationType, Hello
 from kernelnet.wire import WireProblem
 from tests.hub.databases import onEveryEngine
-from tests.hub.support import Client, HubTestCase, aComponent
+from tests.hub.support import NOON, Client, HubTestCase, aComponent
 from tests.wire_examples import SEARCH_PROGRESS
 
 FEATURE = {"type": "feature_development", "description": "page cache", "expertise_offered": ["audio"]}
@@ -55,6 +58,14 @@ class MatchTests(HubTestCase):
         self.assertEqual(len(best), 3)
         self.assertNotIn("AWAY", best)
         self.assertNotIn("NET", best)
+
+    def test_candidates(self) -> None:
+        """However many match, a bounded number of them is looked at for who has time."""
+        for i in range(20):
+            self.hub.directory.heard(f"MORE_{i}", Hello(capabilities=["storage"], collaboration_ready=True), NOON)
+        request = CollaborationRequest(CollaborationType.FEATURE_DEVELOPMENT, seeking_expertise=["storage"])
+        found = collaboration_sessions.partners(self.hub.directory, (), "AI_1", request, None)
+        self.assertEqual(len(found), 12)
 
     def test_everybody(self) -> None:
         """When nothing is sought, or nobody has it: all that are ready."""
@@ -397,6 +408,47 @@ class StateTests(HubTestCase):
         self.assertEqual(self.state(), ("declined", "A"))
         self.assertEqual(self.outcomes(self.initiator), [("accepted", "A"), ("declined", "A")])
 
+    def test_again(self) -> None:
+        """Who accepts again, or declines again, changes nothing; nor does one who declines what another works on."""
+        session = self.offer()
+        for _ in range(2):
+            self.respond(self.old, session, "declined")
+        self.assertEqual(len(json.loads(self.transcript())), 1)
+        for _ in range(2):
+            self.respond(self.a, session, "accepted")
+        self.assertEqual(self.outcomes(self.a), [])
+        self.respond(self.b, session, "accepted")
+        reasons = [p["reason"] for p in self.b.payloads("collaboration_response")]
+        self.assertEqual(reasons, ["taken by A", "the session is taken by A"])
+        self.respond(self.b, session, "declined")
+        self.assertEqual(self.state(), ("active", "A"))
+        self.complete(self.a, session)
+        self.respond(self.b, session, "accepted")
+        self.assertEqual(self.b.payloads("collaboration_response")[-1]["reason"], "the session is completed")
+
+    def test_releaseOfAnother(self) -> None:
+        """Nothing is taken from who doesn't work on it any more, or never did."""
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        release = partial(collaboration_sessions.release, idle=[(session, "B"), ("none", "A")], seconds=60)
+        self.hub.transact(release)
+        self.assertEqual(self.state(), ("active", "A"))
+        self.complete(self.a, session)
+        self.hub.transact(partial(collaboration_sessions.release, idle=[(session, "A")], seconds=60))
+        self.assertEqual(self.state(), ("completed", "A"))
+
+    def test_refusedComponent(self) -> None:
+        """A component that is refused completes nothing: its partner declines then, and the initiator hears of it."""
+        self.patch(projections, "MAX_COPIES", 1)
+        self.b.send("os_component_share", aComponent())
+        session = self.offer()
+        self.respond(self.a, session, "accepted")
+        self.complete(self.a, session)
+        self.assertEqual((self.a.errors(), self.state()), (["invalid_message"], ("active", "A")))
+        self.respond(self.a, session, "declined")
+        self.assertEqual(self.state(), ("declined", "A"))
+        self.assertEqual(self.outcomes(self.initiator), [("accepted", "A"), ("declined", "A")])
+
     def test_clientCantExpire(self) -> None:
         """Only the hub says expired."""
         session = self.offer()
@@ -620,6 +672,7 @@ class GoneTests(HubTestCase):
 
     def test_many(self) -> None:
         """However many they are, a bounded number is given back at once, and the others soon after."""
+        self.assertLessEqual(collaboration_sessions.MAX_DUE, 1000)
         self.patch(collaboration_sessions, "MAX_ACTIVE", 9)
         for _ in range(5):
             self.begin()
@@ -664,11 +717,14 @@ class BusyTests(HubTestCase):
         """Who names all words and accepts everything has three sessions; the next ones go to others."""
         greedy = self.hub.connect("GREEDY", capabilities=["audio"])
         self.hub.connect("HONEST", capabilities=["sound"])
+        invited = 0
         for i in range(5):
             initiator = self.hub.connect(f"FROM_{i}", collaboration_ready=False)
             self.offer(initiator, seeking_expertise=["audio"])
             for one in greedy.payloads("collaboration_request"):
+                invited += 1
                 greedy.send("collaboration_response", {"session_id": one["session_id"], "response": "accepted"})
+        self.assertEqual(invited, 3)
         self.assertEqual(len(self.hub.stored.sessions.takenBy("GREEDY", 9)), 3)
 
     def test_accepted(self) -> None:

@@ -53,6 +53,7 @@ class DirectoryTests(SynchronousTestCase):
         directory.follow(Committed(completed=["AI_4", "AI_3", "AI_4"]))
         directory.heard("AI_1", Hello(specialization="file"), NOON + 1)
         self.assertEqual(directory.ablest("file", "", ()), ["AI_4", "AI_3", "AI_1"])
+        self.assertEqual(dict(directory.completed), {"AI_4": 2, "AI_3": 1})
         self.assertEqual(directory.ablest("file", "", {"AI_2"}), ["AI_4", "AI_3", "AI_2"])
         directory.heard("AI_4", Hello(specialization="audio"), NOON + 2)
         self.assertEqual(directory.ablest("file", "", ()), ["AI_3", "AI_1", "AI_0"])
@@ -72,6 +73,26 @@ class DirectoryTests(SynchronousTestCase):
         self.assertLessEqual(len(looked), MAX_LOOKS)
         directory.heard("AI_X", Hello(specialization="file", capabilities=[f"x{i}" for i in range(5000)]), NOON)
         self.assertEqual(len(directory.ais["AI_X"].words), MAX_WORDS)
+
+    def test_looksNoFurther(self) -> None:
+        """Who has few words is looked at first, until nobody who comes later can be better than the three best."""
+        directory = self.known(
+            ONE=["file"],
+            TWO=["file", "cache"],
+            FOUR=["file", "a", "b", "c"],
+            FIVE=["file", "cache", "a", "b", "c"],
+            NINE=["file", "cache", *"abcdefg"],
+            TEN=["file", "cache", *"abcdefgh"],
+        )
+        looked: list[str] = []
+
+        class Noting(set[str]):
+            def __contains__(self, aiId: object) -> bool:
+                looked.append(str(aiId))
+                return False
+
+        self.assertEqual(directory.ablest("file cache", "", Noting()), ["ONE", "TWO", "FIVE"])
+        self.assertEqual(looked, ["ONE", "TWO", "FOUR", "FIVE"])
 
     def test_replaceWith(self) -> None:
         """It can forget all that it knew for what another one knows."""

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import MAX_PROGRESS
 from kernelnet.hub.auth.token_commands import tokenCommand
+from kernelnet.hub.routing import collaboration_sessions
 from kernelnet.hub.routing.payload_bounds import (
     MAX_HELLO,
     MAX_REQUIREMENTS,
@@ -153,6 +154,8 @@ class RequestTests(HubTestCase):
             client.send("collaboration_request", {"type": "cross_specialization", name: ["a"] * 65})
             (error,) = client.payloads("error")
             self.assertIn(f"`{name}` may have at most 64 words, not 65", error["message"])
+            client.send("collaboration_request", {"type": "cross_specialization", name: ["a"] * 64})
+            self.assertEqual(client.errors(), [])
 
     def test_nonce(self) -> None:
         """A ping is answered by what it says, so that may not be long."""
@@ -182,6 +185,17 @@ class RequestTests(HubTestCase):
         told = self.invitations()
         self.assertEqual([one for one in told if "large" in one], ["large 3", "large 2"])
         self.assertLessEqual(len(told), 18)
+
+    def test_openedToTheByte(self) -> None:
+        """An invitation that just has room is told of."""
+        self.hub.connect("AI_1").leave()
+        self.hub.connect("AI_2").send(
+            "collaboration_request", {"type": "cross_specialization", "description": "fits"}, "AI_1"
+        )
+        (invitation,) = self.hub.stored.sessions.openFor("AI_1", 9)
+        for room, told in ((len(invitation), ["fits"]), (len(invitation) - 1, [])):
+            self.patch(collaboration_sessions, "MAX_OPEN_BYTES", room)
+            self.assertEqual(self.invitations(), told)
 
     def invitations(self) -> list[str]:
         client = self.hub.client("AI_1")

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import hashlib
 
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet import wire
+from kernelnet.hub.routing.collaboration_sessions import Limits
+from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.routing.router import Router
+from kernelnet.wire import WireProblem
 from tests.hub.databases import onEveryEngine
-from tests.hub.support import HubTestCase, aComponent, aPattern
+from tests.hub.support import HubTestCase, aComponent, anEvent, aPattern
 
 SHA = hashlib.sha256
 
@@ -305,3 +312,17 @@ class SyncTests(HubTestCase):
         self.assertEqual(client.errors(), ["busy", "busy"])
         self.hub.reader.release()
         self.assertEqual(len(client.payloads("training_sync")), 1)
+
+
+class LineTests(SynchronousTestCase):
+    def test_toTheByte(self) -> None:
+        """What just fits a line with its position is passed on; a byte less room, and it is refused."""
+        sent = wire.encode(anEvent("AI_1", "m", aPattern(data="é")))
+        for room, isTaken in ((len(sent) + 32, True), (len(sent) + 31, False)):
+            router = Router(Directory(), (), Limits(), room)
+            message = anEvent("AI_1", "m", aPattern(data="é"))
+            if isTaken:
+                router.plan(message)
+            else:
+                with self.assertRaisesRegex(WireProblem, f"grows to {len(sent)} bytes .*; at most {len(sent) - 1} can"):
+                    router.plan(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet.hub.storage import fair_queue
 from kernelnet.hub.storage.fair_queue import FIRST_GUESS, REMEMBERED, FairQueue
 from tests.hub.storage.test_group_commit import Appending
 
@@ -76,11 +77,33 @@ class FairQueueTests(SynchronousTestCase):
         self.assertEqual(len(self.queue), 85)
 
     def test_afterwards(self) -> None:
-        """What telling others of its messages has cost counts, too."""
+        """What telling others of its messages has cost counts, too: in full, and it is no guess of the next."""
         self.put(*"aabbbb")
         self.assertEqual(self.take(2), "ab")
-        self.queue.charge("a", 0.001, taken=False)
-        self.assertEqual(self.take(4), "bbba")
+        self.queue.charge("a", 1.2 * FIRST_GUESS, taken=False)
+        self.assertEqual(self.take(4), "bbab")
+        self.put(*"aaaa")
+        self.queue.charge("a", 9.0, taken=False)
+        self.assertEqual(len(self.queue.take(99, 99, 2.5 * FIRST_GUESS)), 3)
+
+    def test_guess(self) -> None:
+        """Of the next work an eighth of what the last one cost is believed."""
+        self.put(*"a" * 99)
+        self.take()
+        self.queue.charge("a", 9 * FIRST_GUESS)  # makes it two
+        self.assertEqual(len(self.queue.take(99, 99, 27 * FIRST_GUESS)), 14)
+
+    def test_newcomer(self) -> None:
+        """A newcomer's turn comes with those whose turn it is, not behind what is only thought of."""
+        self.put(*"aabb")
+        self.assertEqual(self.take(), "a")
+        self.put("c")
+        self.assertEqual(self.take(3), "bca")
+        # with nobody left it begins where the last one ended
+        self.put("b")
+        self.take(9)
+        self.put(*"bd")
+        self.assertEqual(self.take(2), "bd")
 
     def test_nothingSaved(self) -> None:
         """Who was quiet for long comes next, but has no more turns than others after that."""
@@ -106,9 +129,16 @@ class FairQueueTests(SynchronousTestCase):
         """No more is taken once there are enough bytes, but one work always."""
         for size in (50, 60, 70):
             self.queue.put(work("a", size=size))
+        self.assertEqual((self.queue.size, self.queue.sizeOf("a")), (180, 180))
         self.assertEqual(len(self.queue.take(9, 100)), 2)
         self.assertEqual(len(self.queue.take(9, 1)), 1)
         self.assertEqual(self.queue.take(9, 1), [])
+        for _ in range(3):
+            self.queue.put(work("a", size=50))
+        self.assertEqual(len(self.queue.take(9, 99)), 2)
+        self.queue.put(work("a", size=50))
+        self.assertEqual(len(self.queue.take(9, 50)), 2)
+        self.assertEqual((self.queue.size, self.queue.sizeOf("a"), self.queue.sizeOf("b")), (0, 0, 0))
 
     def test_forgotten(self) -> None:
         """Authors who came and went leave nothing behind."""
@@ -118,3 +148,42 @@ class FairQueueTests(SynchronousTestCase):
             self.queue.charge(f"AI_{i}", 1e-6)
         self.assertLessEqual(len(self.queue._times), REMEMBERED + 1)
         self.assertLessEqual(len(self.queue._guesses), REMEMBERED + 1)
+
+    def test_remembered(self) -> None:
+        """So many are remembered; with one more those are forgotten whose turn is no later than a newcomer's."""
+        self.assertEqual(REMEMBERED, 1000)
+        self.patch(fair_queue, "REMEMBERED", 2)
+        self.queue = FairQueue()
+        for author, known in (("a", {"a"}), ("b", {"a", "b"}), ("c", set()), ("d", {"d"})):
+            self.put(author)
+            self.take()
+            self.assertEqual(set(self.queue._times), known)
+
+    def test_debts(self) -> None:
+        """Who has used up more than a newcomer is not forgotten, nor who still waits."""
+        self.patch(fair_queue, "REMEMBERED", 2)
+        self.queue = FairQueue()
+        self.put(*"aabc")
+        self.take()
+        self.queue.charge("a", 9.0)
+        self.take(2)
+        self.assertEqual(set(self.queue._times), {"a", "b", "c"})
+        self.put("b")
+        self.assertEqual(self.take(9), "ba")
+
+    def test_seldomForgotten(self) -> None:
+        """However many are busy, it is looked whom to forget when their number has doubled, not at each turn."""
+        self.patch(fair_queue, "REMEMBERED", 10)
+        self.queue = FairQueue()
+        found: list[int] = []
+        forget = self.queue._forget
+
+        def noted() -> None:
+            found.append(len(self.queue._times))
+            forget()
+
+        self.patch(self.queue, "_forget", noted)
+        for i in range(100):
+            self.put(*[f"AI_{i}"] * 2)
+            self.take()
+        self.assertEqual(found, [11, 23, 47, 95])

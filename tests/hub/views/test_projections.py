@@ -72,6 +72,24 @@ class PageTests(HubTestCase):
         (page,) = self.pages()
         self.assertEqual([r["reporter"] for r in page.benchmarks["c"]], ["AI_1"])
 
+    def test_largeReports(self) -> None:
+        """A report of 16 KiB and more is not shown; others are."""
+        self.author.send("os_component_share", aComponent("c"))
+        empty = len(msgspec.json.encode({"component_id": "c", "performance": {"x": ""}}))
+        for aiId, size in (("FITS", 16383), ("LARGE", 16384)):
+            performance = {"x": "x" * (size - empty)}
+            self.hub.connect(aiId).send("performance_report", {"component_id": "c", "performance": performance})
+        (page,) = self.pages()
+        self.assertEqual([r["reporter"] for r in page.benchmarks["c"]], ["FITS"])
+
+    def test_fewReports(self) -> None:
+        """Of a component's reports the newest five are shown."""
+        self.author.send("os_component_share", aComponent("c"))
+        for i in range(7):
+            self.hub.connect(f"R_{i}").send("performance_report", {"component_id": "c", "performance": {}})
+        (page,) = self.pages()
+        self.assertEqual({r["reporter"] for r in page.benchmarks["c"]}, {f"R_{i}" for i in range(2, 7)})
+
     def test_wholeSync(self) -> None:
         """A whole training_sync stays below 256 KiB with many AIs and a large knowledge base."""
         for i in range(300):

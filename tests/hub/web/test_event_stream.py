@@ -6,6 +6,9 @@ import json
 import sqlite3
 from contextlib import closing
 
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+
 from tests.hub.support import aPattern
 from tests.hub.web.support import WebTestCase
 
@@ -26,6 +29,15 @@ class EventStreamTests(WebTestCase):
         self.assertEqual(len({str(t) for t in told}), 1)
         self.assertEqual([sender for _, sender in told[0]], ["AI_1", "AI_1"])
         self.assertIn(b"text/event-stream", streams[0].value())
+
+    def test_many(self) -> None:
+        """200 streams are open at once; one more is refused, until another one ends."""
+        token = {"Authorization": f"Bearer {self.token}"}
+        streams = [self.open("/api/events", host=f"192.0.2.{i % 9}", **token) for i in range(200)]
+        self.assertEqual((len(self.dashboard.streams), self.ask("/api/events").code), (200, 503))
+        self.assertEqual(streams[-1].value().split()[1], b"200")
+        self.channels.pop(0).connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.open("/api/events", **token).value().split()[1], b"200")
 
     def test_pace(self) -> None:
         """After a quiet time a commit is told at once, then four times a second; without any nothing is read."""

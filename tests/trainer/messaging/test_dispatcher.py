@@ -2,22 +2,28 @@
 
 from typing import Any
 
-from twisted.internet.defer import inlineCallbacks
+from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 from zope.interface import implementer
 
-from kernelnet.artifacts import Verdict
-from kernelnet.message import MessageType
+from kernelnet.artifacts import Pattern, Verdict
+from kernelnet.message import ComponentShare, MessageType
 from kernelnet.trainer.messaging import delivery
 from kernelnet.trainer.messaging.dispatcher import Dispatcher
 from kernelnet.trainer.service import TrainerFailed
 from kernelnet.trainer.storage.database import Changes
 from tests.hub.support import captureLog
-from tests.trainer.support import TrainerTestCase, component
+from tests.trainer.support import TrainerTestCase, component, levelOf
 
 T = MessageType
 PATTERN = {"pattern": {"id": "p1", "type": "loop", "confidence": 0.5, "data": {"length": 3}}}
+INVITATION = {
+    "type": "feature_development",
+    "description": "help",
+    "initiator": "AI_2",
+    "partner_specialization": "audio",
+}
 
 
 def share(name: str, **more: Any) -> dict[str, Any]:
@@ -215,6 +221,75 @@ class LearningTests(TrainerTestCase):
             yield self.hear(self.message(T.ERROR, error, sender="hub", logged=False))
             failure = yield self.assertFailure(ended, TrainerFailed)
             self.assertIn("why", str(failure))
+
+
+class RefusedTests(TrainerTestCase):
+    """A component of ours that the hub won't take, such as the 101st id of one digest."""
+
+    WHY = "this component is here under 100 ids already; use one of these"
+
+    @inlineCallbacks
+    def setUp(self) -> Any:  # type: ignore[override]
+        yield super().setUp()
+        self.connect()
+        yield self.hear(self.sync(active_ais=["AI_1", "AI_2"]))
+
+    def refuse(self, messageId: str, code: str = "invalid_message") -> Any:
+        kind = "closing" if code == "line_too_long" else "permanent"
+        error = {"code": code, "message": self.WHY, "class": kind, "message_id": messageId}
+        return self.hear(self.message(T.ERROR, error, sender="hub", logged=False))
+
+    @inlineCallbacks
+    def test_ownComponent(self) -> Any:
+        """It is said once, the log tells that it isn't shared, and all that was said beside it stays."""
+        lines = captureLog(self)
+        made, changes = component("made"), Changes()
+        publisher, outbox, knowledge = self.trainer.publisher, self.trainer.outbox, self.trainer.knowledge
+        publisher.sharePattern(Pattern("before", "loop", 0.5), changes)
+        publisher.publishComponent(ComponentShare(component=made), changes, level=levelOf(made))
+        publisher.sharePattern(Pattern("behind", "loop", 0.5), changes)
+        yield outbox.commit(changes)
+        (share,) = self.said(T.OS_COMPONENT_SHARE)
+        yield self.refuse(share.message_id)
+        yield self.refuse(share.message_id)
+        self.assertEqual(self.said(), [])
+        self.assertEqual(len([line for line in lines if "our component made, which isn't shared: this" in line]), 1)
+        self.assertEqual((yield self.storedOutbox()), ["pattern_share"] * 2)
+        # what was measured is true whoever has it
+        known = knowledge.components[made.digest]
+        self.assertEqual((known.source, known.verdict, known.level), ("AI_1", Verdict.CONFIRMED, levelOf(made)))
+        # the same again is nothing new, and the next process says it no more
+        self.local.script = [component("made")]
+        yield Deferred.fromCoroutine(self.trainer.rounds.run())
+        self.assertEqual(self.said(T.OS_COMPONENT_SHARE), [])
+        yield self.trainer.store.close()
+        yield self.begin()
+        self.assertIn(made.digest, self.trainer.knowledge.components)
+        self.connect()
+        yield self.hear(self.sync(resumed=True))
+        self.assertEqual([m.payload["pattern"]["id"] for m in self.said(T.PATTERN_SHARE)], ["before", "behind"])
+
+    @inlineCallbacks
+    def test_completesNothing(self) -> Any:
+        """A session that it was to complete is declined with the reason, and nobody waits; more is not said."""
+        for number, code in enumerate(("invalid_message", "line_too_long")):
+            session = f"s{number}"
+            yield self.hear(self.message(T.COLLABORATION_REQUEST, {**INVITATION, "session_id": session}))
+            changes = Changes()
+            sessions = self.trainer.sessions
+            sessions.complete(sessions.sessions[session], component(f"made {number}"), changes)
+            yield self.trainer.outbox.commit(changes)
+            (share,) = self.said(T.OS_COMPONENT_SHARE)
+            yield self.refuse(share.message_id, code)
+            found = sessions.sessions[session]
+            self.assertEqual((found.status, found.component_id), ("declined", None))
+            (answer,) = self.said()
+            self.assertEqual((answer.payload["session_id"], answer.payload["response"]), (session, "declined"))
+            self.assertIn(self.WHY, answer.payload["reason"])
+            yield self.refuse(answer.message_id)
+            self.assertEqual(self.said(), [])
+            (kept,) = yield self.trainer.store.read("SELECT body FROM sessions WHERE session_id = ?", session)
+            self.assertIn('"status":"declined"', kept[0])
 
 
 class StrangerTests(TrainerTestCase):

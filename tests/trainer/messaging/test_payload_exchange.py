@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -244,6 +245,31 @@ class TraceFetchingTests(ExchangeTestCase):
         self.assertTrue(self.fetch(budget=len(DATA) + 9, owners=("bob",)))
         self.assertEqual(len(list((self.folder / "fetched").glob("*.xz"))), 1)
         self.assertFalse((self.folder / "fetched" / "older").exists())
+
+    def test_whoFillsMost(self) -> None:
+        """Who offers much takes the place of his own, and of others' only where he has nothing else."""
+        folder = self.folder / "fetched"
+        folder.mkdir()
+        for age, (name, owner) in enumerate((("new", "bob"), ("old", "bob"), ("oldest", "carol"))):
+            (folder / name).write_bytes(b"!" * 10)
+            os.utime(folder / name, (1e9 - age, 1e9 - age))
+            (folder / f"{name}.traces").write_bytes(msgspec.json.encode({"owner": owner, "traces": []}))
+        self.shared()
+        self.assertTrue(self.fetch(budget=len(DATA) + 20))
+        self.assertEqual({path.name for path in folder.iterdir() if len(path.name) < 9}, {"new", "oldest"})
+        (folder / "new").unlink()
+        self.share(b"more", "ef" * 32)
+        self.assertTrue(self.fetch(budget=len(DATA) + 14, traces=("ef" * 32,)))
+        self.assertEqual(sorted(path.name for path in folder.iterdir() if path.suffix == ""), ["oldest"])
+
+    def test_alsoAnother(self) -> None:
+        """A file that is one trace stays, whoever says that it is another one, too."""
+        self.shared()
+        self.assertTrue(self.fetch())
+        self.isTrace = False
+        self.share(b"", "ef" * 32)
+        self.assertFalse(self.fetch(traces=("ef" * 32,)))
+        self.assertEqual(len(list((self.folder / "fetched").glob("*.xz"))), 1)
 
     def share(self, more: bytes, trace: str) -> None:
         self.file.write_bytes(DATA + more)

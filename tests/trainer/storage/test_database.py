@@ -1,7 +1,9 @@
 """The trainer's file: all or nothing, in order, and patient with a full disk."""
 
 import json
+import os
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -117,6 +119,38 @@ class StoreTests(TestCase):
         changes.add("INSERT INTO meta VALUES ('a', '2')")
         yield self.assertFailure(store.commit(changes), sqlite3.IntegrityError)
         self.assertEqual((yield store.read("SELECT * FROM meta")), [])
+
+    @inlineCallbacks
+    def test_lastOne(self) -> Any:
+        """After one that can't be written nothing more is: a later cursor would make it look as if it had been."""
+        store = self.make()
+        wrong, later = Changes(), Changes()
+        wrong.add("INSERT INTO meta VALUES ('a', NULL)")
+        later.add("INSERT INTO meta VALUES ('cursor', '9')")
+        done = [store.commit(wrong), store.commit(later)]
+        yield self.assertFailure(done[0], sqlite3.IntegrityError)
+        yield self.assertFailure(done[1], StoreError)
+        yield self.assertFailure(store.commit(later), StoreError)
+        self.assertEqual((yield store.read("SELECT * FROM meta")), [])
+        yield store.commit(Changes())  # which is nothing
+
+    @inlineCallbacks
+    def test_durable(self) -> Any:
+        """Each commit is synced before it is said to be made."""
+        store = self.make()
+        for pragma, value in (("synchronous", 2), ("journal_mode", "wal")):
+            self.assertEqual((yield store.read(f"PRAGMA {pragma}")), [(value,)])
+
+    def test_private(self) -> None:
+        """The file is for its user alone, whatever the umask, and whatever it was before."""
+        before = os.umask(0)
+        self.addCleanup(os.umask, before)
+        path = Path(self.mktemp())
+        for _ in range(2):
+            self.make(path)
+            files = path.parent.glob(f"{path.name}*")
+            self.assertEqual({stat.S_IMODE(file.stat().st_mode) for file in files}, {0o600})
+            path.chmod(0o666)
 
     @inlineCallbacks
     def test_survives(self) -> Any:

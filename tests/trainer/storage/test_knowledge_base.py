@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import CodeBlock, Component, Pattern, PerformanceReport, SplitScore, Verdict
 from kernelnet.message import AiInfo, MessageType
+from kernelnet.trainer.storage import knowledge_base
 from kernelnet.trainer.storage.bounded_table import BoundedTable, EncodedTable
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import (
@@ -310,6 +311,39 @@ class BoundTests(SynchronousTestCase):
         for table, (_, _, each) in STORES.items():
             self.put(table, 1, "x" * each)
             self.assertEqual(len(self.kept(table)), 0, table)
+
+    def test_toTheByte(self) -> None:
+        """What weighs just as much as the bound says is kept; a byte more, and it is not, nor is it loaded again."""
+        reload = {"patterns": self.knowledge._takePattern, "benchmarks": self.knowledge._takeReport}
+        for table in ("patterns", "blocks", "benchmarks", "ais"):
+            self.put(table, 1)
+            size = self.kept(table).size
+            for room, kept in ((size, 1), (size - 1, 0)):
+                before = self.patch(knowledge_base, "MAX_AI" if table == "ais" else "MAX_ITEM", room)
+                for key in [*self.kept(table)]:
+                    self.kept(table).discard(key)
+                self.put(table, 1)
+                self.assertEqual(len(self.kept(table)), kept, table)
+                if table in reload:
+                    pattern, report = Pattern("p1", "t", 0.5, ""), PerformanceReport("c1", {"x": ""})
+                    body = msgspec.json.encode(pattern if table == "patterns" else report).decode()
+                    changes = Changes()
+                    reload[table](["AI_3", "p1", body] if table == "patterns" else ["c1", "AI_3", body], changes)
+                    self.assertEqual((len(self.kept(table)), len(changes.statements)), (kept, 1 - kept), table)
+                before.restore()
+
+    def test_ownStay(self) -> None:
+        """What is our own is not displaced by strangers, however many they are."""
+        changes = Changes()
+        for number in range(3):
+            self.knowledge.addPattern("AI_1", Pattern(f"own{number}", "t", 0.5, ""), changes)
+            self.knowledge.addBlock("AI_1", CodeBlock(f"own{number}"), changes)
+            self.knowledge.addReport("AI_1", PerformanceReport(f"own{number}", {}), "", changes)
+        for table in ("patterns", "blocks", "benchmarks"):
+            self.kept(table).most = 6
+            for number in range(70):
+                self.put(table, number)
+            self.assertEqual(sum("AI_1" in key for key in self.kept(table)), 3, table)
 
     def test_digest(self) -> None:
         """Of a digest that a stranger claims no more is kept than a digest has."""

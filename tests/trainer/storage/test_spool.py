@@ -78,6 +78,17 @@ class SpoolTests(SynchronousTestCase):
         self.assertEqual(len(self.said), 7)
         self.assertEqual([plain(line, 1000) for line in self.said], self.said)
 
+    def test_toTheByte(self) -> None:
+        """A file of just as many bytes as may be is read; one of a byte more goes aside, where nobody else looks."""
+        path = self.spool.put(SEEN)
+        body = path.read_bytes()
+        path.write_bytes(body + b" " * (MAX_FILE - len(body)))
+        self.assertEqual([seen for _, seen in self.spool.waiting()], [SEEN])
+        path.write_bytes(body + b" " * (MAX_FILE + 1 - len(body)))
+        self.assertEqual([*self.spool.waiting()], [])
+        self.assertIn(f"it has more than {MAX_FILE} bytes", self.said[0])
+        self.assertEqual((self.folder / "spool" / "refused").stat().st_mode & 0o777, 0o700)
+
     def test_asideBound(self) -> None:
         """Of what was moved aside the newest are kept."""
         self.spool.done(self.spool.put(SEEN))

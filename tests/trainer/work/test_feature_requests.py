@@ -3,6 +3,7 @@
 from typing import Any
 
 from twisted.internet.defer import inlineCallbacks
+from twisted.internet.task import Clock
 
 from kernelnet.learning import tasks
 from kernelnet.learning.tasks import hasBench
@@ -93,6 +94,22 @@ class FeatureRequestTests(WorkTestCase):
         (answer,) = self.said(T.FEATURE_RESPONSE)
         self.assertLess(len(str(answer.payload)), 1000)
         self.assertEqual((yield self.trainer.store.read("SELECT COUNT(*) FROM jobs")), [(0,)])
+
+    @inlineCallbacks
+    def test_stalled(self) -> Any:
+        """After three rounds without anything better it asks, with something there; once a minute, and then anew."""
+        clock = Clock()
+        asking = FeatureAsking(self.trainer.profile, self.local, self.trainer.knowledge, self.trainer.outbox, clock)
+        changes = Changes()
+        self.trainer.knowledge.addComponent("AI_1", component("own"), changes)
+        asked = []
+        for number, isBetter in enumerate("..!.......!......"):
+            before = len(changes.statements)
+            asking.roundEnded(isBetter == "!", changes)
+            asked += [number] * (len(changes.statements) - before)
+            clock.advance(15.0)
+        self.assertEqual(asked, [5, 9, 13])
+        yield self.trainer.outbox.commit(changes)
 
     @inlineCallbacks
     def test_namesTheTask(self) -> Any:

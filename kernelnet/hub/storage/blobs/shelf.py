@@ -18,7 +18,8 @@ Blobs that are not whole count with the size that was said at their begin.  An A
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
@@ -80,6 +81,26 @@ class Found(Struct):
     size: int
     author: str
     suffix: str = ""
+
+
+def found(blobs: Mapping[str, Note], trace: str, by: str) -> list[Found]:
+    """
+    Blobs in which C{trace} is said to be, no more than `MAX_FOUND`: those of the author C{by} first.
+
+    Owners have one each before any has a second, so that nobody hides others' by what is no such trace.
+    """
+    said = sorted(
+        (-note.used, digest, author, offer.owner, offer.suffix)
+        for digest, note in blobs.items()
+        for author, offer in note.offers.items()
+        if offer.trace == trace
+    )
+    turns: Counter[str] = Counter()
+    rows = []
+    for number, (_, digest, author, owner, suffix) in enumerate(said):
+        rows.append((author != by, turns[owner], number, Found(digest, blobs[digest].size, author, suffix)))
+        turns[owner] += 1
+    return [one for *_, one in sorted(rows, key=lambda row: row[:3])[:MAX_FOUND]]
 
 
 class Upload(Struct):
@@ -262,15 +283,9 @@ class Shelf:
         return digest in self._blobs
 
     def find(self, trace: str, by: str) -> list[Found]:
-        """Blobs in which C{trace} is said to be; that of the author C{by} first, no more than `MAX_FOUND`."""
+        """Blobs in which C{trace} is said to be, see `found`."""
         with self._alone() as blobs:
-            found = [
-                (author != by, -note.used, digest, Found(digest, note.size, author, offer.suffix))
-                for digest, note in blobs.items()
-                for author, offer in note.offers.items()
-                if offer.trace == trace
-            ]
-        return [entry for *_, entry in sorted(found, key=lambda row: row[:3])[:MAX_FOUND]]
+            return found(blobs, trace, by)
 
     def read(self, digest: str, number: int) -> tuple[int, bytes]:
         """

@@ -130,6 +130,17 @@ class ShelfTests(SynchronousTestCase):
             self.put(b"the same", f"AI_{number + 10}")
         self.refused("offer it already", self.put, b"the same", "AI_9")
 
+    def test_hidden(self) -> None:
+        """Who says of ever so many blobs that a trace is in them hides no other owner's, under however many ids."""
+        honest = self.put(b"the trace", "HONEST")
+        for number in range(20):
+            self.now += 1
+            self.put(b"%d" % number, f"EVIL_{number % 2}", "evil")
+        found = self.shelf.find(TRACE, "")
+        self.assertEqual((found[1].digest, len(found)), (honest, MAX_FOUND))
+        by = self.shelf.find(TRACE, "EVIL_0")
+        self.assertEqual([one.author for one in by], ["EVIL_0"] * MAX_FOUND)
+
     def test_disk(self) -> None:
         """What the disk has no room for is not begun."""
         self.shelf, self.disk = self.make(minFree=50), 100
