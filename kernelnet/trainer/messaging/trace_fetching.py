@@ -204,9 +204,9 @@ class TraceFetching:
             if path.name.removesuffix(".part") not in keep:
                 going.setdefault(whose, []).append(path)
         while filled.total() > self._budget:
-            whose = max(going, key=filled.__getitem__, default=None)
-            if whose is None:
+            if not going:
                 raise PayloadFailed("all that its claim needs is more than --fetch-traces")
+            whose = max(going, key=filled.__getitem__)
             path = going[whose].pop()
             if not going[whose]:
                 del going[whose]
