@@ -24,6 +24,7 @@ score is the development level on held-out data, which nothing that is decided h
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import random
 import statistics
@@ -48,7 +49,9 @@ from kernelnet.hub import tap
 from kernelnet.hub.service import HubService
 from kernelnet.identity import StateDirectory
 from kernelnet.interfaces import IScenario, IWorkbench
+from kernelnet.learning import local_trainer
 from kernelnet.learning.hindsight import chosenOnTrain
+from kernelnet.learning.known_settings import choose
 from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 from kernelnet.learning.tasks import taskList
 from kernelnet.plugins import find
@@ -180,6 +183,7 @@ def metered(self: Any, wasm: bytes, settings: Any, *arguments: Any, **options: A
 
 _run = Machine.run
 Machine.run = metered  # type: ignore[method-assign]
+local_trainer.choose = functools.partial(choose, seconds=PATIENCE)  # type: ignore[assignment]  # by no clock
 base._KEPT = 100  # no trace is read, and nothing hand-made measured, within an arm
 
 
@@ -554,6 +558,8 @@ class Comparison:
                 results[count].append(await arm(self._bench, self._paths, budget, seed, connected=True, count=count))
             self.tables = [scaling(self._bench.name, len(self._paths), results)]
             print(f"after seed {seed}\n{self.tables[0]}", file=sys.stderr, flush=True)
+            for count, several in results.items():
+                print(count, [(round(spent), round(level, 4)) for spent, level in several[-1].course], file=sys.stderr)
 
     def _prepare(self) -> None:
         for each in taskList(self._bench, self._paths):
