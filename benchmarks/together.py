@@ -183,7 +183,7 @@ def metered(self: Any, wasm: bytes, settings: Any, *arguments: Any, **options: A
 
 _run = Machine.run
 Machine.run = metered  # type: ignore[method-assign]
-local_trainer.choose = functools.partial(choose, seconds=PATIENCE)  # type: ignore[assignment]  # by no clock
+setattr(local_trainer, "choose", functools.partial(choose, seconds=PATIENCE))  # noqa: B010  # by no clock
 base._KEPT = 100  # no trace is read, and nothing hand-made measured, within an arm
 
 
@@ -477,9 +477,11 @@ def scaling(bench: str, traces: int, results: Mapping[int, list[Result]]) -> Tab
     alone = results[1]
     levels = [at(one, ALONE) for one in alone]
     needed = [reached(one, level) for one, level in zip(alone, levels, strict=True)]
+    # Where one alone has found nothing there is nothing to be reached.
+    told = [place for place, spent in enumerate(needed) if spent > 0]
     for count, several in results.items():
-        each = [reached(one, level) / count for one, level in zip(several, levels, strict=True)]
-        share = [ours / theirs if theirs else 1.0 for ours, theirs in zip(each, needed, strict=True)]
+        each = [reached(several[place], levels[place]) / count for place in told]
+        share = [ours / needed[place] for ours, place in zip(each, told, strict=True)]
         found.rows.append(
             [
                 str(count),
@@ -492,14 +494,21 @@ def scaling(bench: str, traces: int, results: Mapping[int, list[Result]]) -> Tab
         )
     found.remarks.append(
         f"{traces} traces, {len(alone)} seeds. Medians of the evaluations that each trainer makes until the level is"
-        f" reached, the mean over all tasks, that one alone has after {ALONE}; it was there after"
-        f" {statistics.median(needed):.0f} in the median, with which the others are compared, seed by seed."
+        f" reached, the mean over all tasks, that one alone has after {ALONE}, beside those after which it was there,"
+        f" seed by seed; with {len(alone) - len(told)} of the seeds one alone had found nothing, and there is nothing"
+        " to reach."
     )
+    every = [result for several in results.values() for result in several]
+    spent = {what: sum(result.spent.get(what, 0.0) for result in every) for what in KINDS}
+    shares = ", ".join(f"{what} {each / sum(spent.values()):.0%}" for what, each in spent.items())
+    found.remarks.append(f"Evaluations were for: {shares}.")
     return found
 
 
 def _orMore(values: Sequence[float], most: float, form: str = ".0f") -> str:
     """Median; where it was not reached, that it is more than what there was."""
+    if not values:
+        return "–"
     middle = statistics.median_high(values)
     return format(middle, form) if math.isfinite(middle) else f"> {most:{form}}" if math.isfinite(most) else "not there"
 
