@@ -20,6 +20,7 @@ import math
 import random
 import statistics
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -193,6 +194,7 @@ def main() -> None:
     parser.add_argument("--evaluations", type=int, default=EVALUATIONS, help="on each task in an arm")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--minutes", type=float, default=1e6, help="begin no other seed after so long")
     parser.add_argument("--settings", type=int, default=None, help="so many of each trace [default: all]")
     parser.add_argument("--all", action="store_true", help="large traces, too")
     parser.add_argument("--publish", action="store_true", help="write RESULTS.rst's section")
@@ -213,7 +215,11 @@ def main() -> None:
         vars(scenario)["measure"] = functools.cache(scenario.measure)
         vars(scenario)["measureWindows"] = functools.cache(scenario.measureWindows)
     levels: dict[str, list[list[float]]] = {arm: [] for arm in ARMS}
+    began, seeds = time.monotonic(), 0
     for seed in range(1, given.seeds + 1):
+        if seeds and time.monotonic() - began > 60 * given.minutes:
+            break
+        seeds = seed
         for arm in ARMS:
             levels[arm].append(run(arm, dealt, given.evaluations, given.rounds, seed))
             mean = statistics.fmean(levels[arm][-1])
@@ -232,7 +238,7 @@ def main() -> None:
     facts = dict(machine())
     about = (
         f"{given.workbench}: {len(dealt)} tasks of {len({scenario.trace for scenario in scenarios})} traces,"
-        f" {given.evaluations} evaluations on each in {given.rounds} rounds, {given.seeds} seeds; "
+        f" {given.evaluations} evaluations on each in {given.rounds} rounds, {seeds} seeds; "
         + "; ".join(f"{what} {facts[what]}" for what in ("CPU", "Load", "Date"))
     )
     text = "\n".join([about, "", str(whole), "", str(each)])
