@@ -164,7 +164,7 @@ class ToUseTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.scenario = workbench.scenario(sqlite(Path(self.mktemp())), {"capacity": 30})
-        self.generator = Search(genetic=False)
+        self.generator = Search(templates=[TWO_QUEUES], genetic=False)
         self.plain = self.choose()
         assert self.plain.best is not None and self.plain.component is not None, self.plain
 
