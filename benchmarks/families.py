@@ -3,9 +3,10 @@ Three sites, each with a family that the others lack: connected, alone, and with
 
 The families that come with kernelnet are taken apart: one site has ``reuse_interval``, one the templates of queues, one
 genetic programming.  The tasks of all traces are dealt among them.  A site goes round its tasks; after each round the
-connected ones have what the others' guards accepted, each as its family's carrier, as a peer's confirmed component is.
-(That it was confirmed is taken for granted here: it is true by construction, and what verdicts cost is another script's
-matter.)  Each arm has the same number of evaluations on each task.
+connected ones have what the others' guards accepted: the best few are tried as they are, as a trainer does before it
+searches, and each is its family's carrier, as a peer's confirmed component is.  (That it was confirmed is taken for
+granted here: it is true by construction, and what verdicts cost is another script's matter.)  Each arm has the same
+number of evaluations on each task; what is tried counts.
 
 The level is that on held-out data of the trace as it is, of what the guard accepted, the best on validation; where it
 accepted nothing, of the hand-made policy chosen on train.
@@ -14,10 +15,12 @@ accepted nothing, of the hand-made policy chosen on train.
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import random
 import statistics
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +30,7 @@ from harness import Table, machine
 from recommend import HOUR, LARGE, SHARED, interval
 from results import publish
 
-from kernelnet.artifacts import Carrier, Component
+from kernelnet.artifacts import Candidate, Carrier, Component
 from kernelnet.families import familyOf
 from kernelnet.generators.search import TEMPLATES, Search
 from kernelnet.generators.templates.delay_target import DELAY_TARGET
@@ -36,9 +39,11 @@ from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.sized_queues import SIZED_QUEUES
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
 from kernelnet.interfaces import IScenario, IWorkbench
+from kernelnet.learning.acceptance import accept
 from kernelnet.learning.family_trials import FamilyTrials
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.hindsight import chosenOnTrain
+from kernelnet.learning.known_settings import choose, fewOf
 from kernelnet.learning.search_run import SearchRun
 from kernelnet.plugins import find
 from kernelnet.workbench.engine import cores
@@ -59,8 +64,9 @@ ARMS = (ALONE := "alone", CONNECTED := "connected", WHOLE := "all families")
 INTRODUCTION = """\
 Written by ``families.py --publish``: three sites, with reuse_interval, with templates of queues and with genetic
 programming, each on its own third of the tasks; alone, connected (after each round every site has what the others'
-guards accepted, as a family to tune), and with all families from the start. The same evaluations on each task in each
-arm. Levels on held-out data, where the guard accepted nothing of the hand-made policy chosen on train; the mean over
+guards accepted, to be tried as it is and as a family to tune), and with all families from the start. The same
+evaluations on each task in each arm. Levels on held-out data, where the guard accepted nothing of the hand-made policy
+chosen on train; the mean over
 seeds of each task, then over tasks, with a 95 % interval by resampling tasks; the sign test is over tasks.\
 """
 
@@ -69,14 +75,35 @@ seeds of each task, then over tasks, with a 95 % interval by resampling tasks; t
 class Task:
     """
     @ivar site: name of whose it is.
-    @ivar memory: of the search on it; C{best}: what the guard accepted, with its score on validation.
+    @ivar memory: of the search on it; C{tried}: modules of others that were tried as they are.
+    @ivar best: what the guard accepted, with its score on validation.
     """
 
     scenario: IScenario
     site: int
     memory: dict[str, Any] = field(default_factory=dict)
+    tried: set[bytes] = field(default_factory=set)
     best: Component | None = None
     score: float = math.inf
+
+    def keep(self, component: Component | None) -> None:
+        """One that the guard accepted, if it is the best so far."""
+        if component is None:
+            return
+        report = self.scenario.measure(component.wasm, upTo="validation")
+        score = report.splits["validation"].score
+        if score < self.score:
+            self.best, self.score = component, score
+
+    def tryShared(self, shared: Sequence[Carrier]) -> int:
+        """The best few that others shared since, as a trainer tries them.  @return: so many were measured."""
+        new = [one for one in fewOf(shared) if one.wasm not in self.tried]
+        if not new:
+            return 0
+        self.tried.update(one.wasm for one in new)
+        choice = choose(self.scenario, None, new, seconds=HOUR, jobs=cores(), known=self.best)
+        self.keep(choice.component)
+        return len(new)
 
     def level(self) -> float:
         scenario = self.scenario
@@ -97,29 +124,48 @@ def run(arm: str, dealt: Sequence[tuple[IScenario, int]], evaluations: int, roun
             name, templates, genetic = SITES[task.site]
             generator = Search() if arm == WHOLE else Search(templates=templates, genetic=genetic)
             theirs = [one for one in shared if one.owner != name] if arm == CONNECTED else []
+            left = evaluations // rounds - task.tryShared(theirs)
             search = SearchRun(
                 task.scenario,
                 generator,
-                Goal(task.scenario.workbench.name, HOUR, carriers=trials[task.site].worthTrying(theirs)),
+                Goal(task.scenario.workbench.name, HOUR, carriers=trials[task.site].worthTrying(carriers(theirs))),
                 seed=rng.getrandbits(31),
-                evaluations=evaluations // rounds,
+                evaluations=left,
                 jobs=cores(),
                 memory=task.memory,
                 onTried=trials[task.site].tried,
             )
             candidate = search.search()
-            component = search.judge(candidate)[0] if candidate is not None else None
-            if component is None:
+            if candidate is None:
                 continue
-            report = task.scenario.measure(component.wasm, upTo="validation")
-            score = report.splits["validation"].score
-            if score < task.score:
-                task.best, task.score = component, score
-            family = familyOf(component.implementation)
-            if family is not None and family.digest not in [one.family for one in [*shared, *found]]:
-                found.append(Carrier(component, name, family.digest))
-        shared += found
+            component = judged(task.scenario, candidate)
+            task.keep(component)
+            if component is not None:
+                family = familyOf(component.implementation)
+                found.append(Carrier(component, name, family.digest if family is not None else ""))
+        # The newest first: of an owner's the last is the best that it has.
+        shared = [*reversed(found), *shared]
     return [task.level() for task in tasks]
+
+
+def carriers(shared: Sequence[Carrier]) -> list[Carrier]:
+    """Of each family the component that was the first."""
+    first: dict[str, Carrier] = {}
+    for one in reversed(shared):
+        if one.family:
+            first.setdefault(one.family, one)
+    return [*first.values()]
+
+
+_judged: dict[tuple[str, tuple[tuple[str, int], ...], str], Component | None] = {}
+
+
+def judged(scenario: IScenario, candidate: Candidate) -> Component | None:
+    """What the guard says, once of each: a search often ends with what it had a round ago, and so do several arms."""
+    key = scenario.traceDigest, tuple(scenario.settings.items()), candidate.source
+    if key not in _judged:
+        _judged[key] = accept(scenario, candidate, generator="search", seed=0)[0]
+    return _judged[key]
 
 
 def signTest(wins: int, losses: int) -> float:
@@ -148,6 +194,7 @@ def main() -> None:
     parser.add_argument("--evaluations", type=int, default=EVALUATIONS, help="on each task in an arm")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--minutes", type=float, default=1e6, help="begin no other seed after so long")
     parser.add_argument("--settings", type=int, default=None, help="so many of each trace [default: all]")
     parser.add_argument("--all", action="store_true", help="large traces, too")
     parser.add_argument("--publish", action="store_true", help="write RESULTS.rst's section")
@@ -164,8 +211,15 @@ def main() -> None:
             continue
     able = [at for at, (_, templates, genetic) in enumerate(SITES) if genetic or _fit(templates, bench)]
     dealt = [(scenario, able[at % len(able)]) for at, scenario in enumerate(scenarios)]
+    for scenario in scenarios:  # arms measure much that is the same
+        vars(scenario)["measure"] = functools.cache(scenario.measure)
+        vars(scenario)["measureWindows"] = functools.cache(scenario.measureWindows)
     levels: dict[str, list[list[float]]] = {arm: [] for arm in ARMS}
+    began, seeds = time.monotonic(), 0
     for seed in range(1, given.seeds + 1):
+        if seeds and time.monotonic() - began > 60 * given.minutes:
+            break
+        seeds = seed
         for arm in ARMS:
             levels[arm].append(run(arm, dealt, given.evaluations, given.rounds, seed))
             mean = statistics.fmean(levels[arm][-1])
@@ -184,7 +238,7 @@ def main() -> None:
     facts = dict(machine())
     about = (
         f"{given.workbench}: {len(dealt)} tasks of {len({scenario.trace for scenario in scenarios})} traces,"
-        f" {given.evaluations} evaluations on each in {given.rounds} rounds, {given.seeds} seeds; "
+        f" {given.evaluations} evaluations on each in {given.rounds} rounds, {seeds} seeds; "
         + "; ".join(f"{what} {facts[what]}" for what in ("CPU", "Load", "Date"))
     )
     text = "\n".join([about, "", str(whole), "", str(each)])

@@ -13,6 +13,9 @@ An evaluation is one pass over the training part.  Everything that is measured c
 part's events it ran: searches, guards, what is claimed in the end, and re-measuring what peers claim.  When an arm's
 evaluations are used up all its trainers stop, wherever they are.
 
+With C{--scaling} it is one, two, four and eight trainers on one hub: how many evaluations each of them makes until they
+are, in the mean over tasks, where one alone is after `ALONE`.
+
 What an arm has found on a task is the component with the best level on validation among all that its trainers' guards
 accepted (of those alone: the best of three), or the hand-made policy chosen on train when there is none; its
 score is the development level on held-out data, which nothing that is decided here has seen.
@@ -21,6 +24,7 @@ score is the development level on held-out data, which nothing that is decided h
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import random
 import statistics
@@ -28,7 +32,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -39,12 +43,15 @@ from results import publish
 from twisted.internet import task
 from twisted.internet.defer import Deferred
 
+from kernelnet.artifacts import Component
 from kernelnet.generators.search import Search
 from kernelnet.hub import tap
 from kernelnet.hub.service import HubService
 from kernelnet.identity import StateDirectory
 from kernelnet.interfaces import IScenario, IWorkbench
+from kernelnet.learning import local_trainer
 from kernelnet.learning.hindsight import chosenOnTrain
+from kernelnet.learning.known_settings import choose
 from kernelnet.learning.local_trainer import IntegratedKernelTrainer
 from kernelnet.learning.tasks import taskList
 from kernelnet.plugins import find
@@ -63,6 +70,18 @@ PLAN = ((1500, 10),)
 
 PLAN_OF_EACH = ((700, 10),)
 """The same of an arm that has one trace."""
+
+ALONE = 2000
+"""Evaluations of one trainer; where it is then, is what several are to reach."""
+
+NUMBERS = (1, 2, 4, 8)
+"""Of trainers."""
+
+MOST = 3 * ALONE // 2
+"""Evaluations of several trainers together: if they aren't there by then, they haven't reached it."""
+
+GOAL = 0.7
+"""Share of its work that each of several trainers is to save the others."""
 
 RATE = 7.5
 """
@@ -85,6 +104,12 @@ all the traces and goes round their tasks, alone from one that is drawn; each: o
 budget for each.\
 """
 
+INTRODUCTION_OF_SCALING = """\
+Written by ``together.py --scaling --publish``: one, two, four and eight trainers on one hub, all traces before each of
+them. An evaluation is a pass over train; searches, guards, claims and re-measurements all count. The goal of N trainers
+is 1 / (0.7 N) of the evaluations that one alone needs. Median and quartiles over seeds.\
+"""
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "traces"
 
 
@@ -98,6 +123,8 @@ class Meter:
 
     @ivar spent: by what they were for.
     @ivar sessions: those of searches that another trainer asked for; they are among the others.
+    @ivar trainers: number of them that work.
+    @ivar found: components that passed the guard, with the evaluations before that.
     """
 
     def __init__(self) -> None:
@@ -109,6 +136,8 @@ class Meter:
         self.sessions = 0
         self.spent: dict[str, float] = {}
         self.remeasuring = threading.local()
+        self.trainers = TRAINERS
+        self.found: list[tuple[float, Component]] = []
 
     def start(self, limit: float, over: Any = None, seek: Any = None) -> None:
         """
@@ -117,7 +146,11 @@ class Meter:
         """
         with self._lock:
             self._limit, self._over, self._seek, self._sought = limit, over, seek, 0
-            self.spent, self.sessions = {}, 0
+            self.spent, self.sessions, self.found = {}, 0, []
+
+    def keep(self, component: Component) -> None:
+        with self._lock:
+            self.found.append((sum(self.spent.values()), component))
 
     def count(self, evaluations: float) -> None:
         if threading.current_thread().name.startswith("kernelnet-measuring"):
@@ -130,7 +163,7 @@ class Meter:
             over = seek = None
             if spent >= self._limit:
                 over, self._over = self._over, None
-            elif spent >= (self._sought + 1) * TRAINERS * RATE * SEEK_EVERY:
+            elif spent >= (self._sought + 1) * self.trainers * RATE * SEEK_EVERY:
                 self._sought += 1
                 seek = self._seek
         for due in filter(None, (over, seek)):
@@ -150,6 +183,7 @@ def metered(self: Any, wasm: bytes, settings: Any, *arguments: Any, **options: A
 
 _run = Machine.run
 Machine.run = metered  # type: ignore[method-assign]
+setattr(local_trainer, "choose", functools.partial(choose, seconds=PATIENCE))  # noqa: B010  # by no clock
 base._KEPT = 100  # no trace is read, and nothing hand-made measured, within an arm
 
 
@@ -172,6 +206,10 @@ class Local(IntegratedKernelTrainer):
         if goal.requirements:
             meter.sessions += evaluations
         return super().build(replace(goal, seconds=PATIENCE))
+
+    def _named(self, component: Component) -> Component:
+        meter.keep(component)
+        return super()._named(component)
 
     def _remeasure(self, component: Any) -> Any:
         meter.remeasuring.now = True
@@ -205,28 +243,36 @@ class Brisk:
 
 @dataclass
 class Result:
-    """What one arm found: levels on held-out data by task, and what it took."""
+    """
+    What one arm found: levels on held-out data by task, and what it took.
+
+    @ivar course: after how many evaluations of all trainers which level was reached, the mean over tasks.
+    """
 
     levels: list[float] = field(default_factory=list)
+    course: list[tuple[float, float]] = field(default_factory=list)
     accepted: int = 0
     seconds: float = 0.0
     spent: dict[str, float] = field(default_factory=dict)
     sessions: int = 0
 
 
-async def arm(bench: Any, paths: Sequence[Path], budget: int, seed: int, *, connected: bool) -> Result:
-    """Run one arm until its budget is used up."""
+async def arm(
+    bench: Any, paths: Sequence[Path], budget: int, seed: int, *, connected: bool, count: int = TRAINERS
+) -> Result:
+    """Run one arm until its budget is used up.  @param count: of trainers."""
     from twisted.internet import reactor as r
 
     reactor: Any = r
     over: Deferred[None] = Deferred()
+    meter.trainers = count
     scenarios = [task.open() for task in taskList(bench, paths)]
     with tempfile.TemporaryDirectory(prefix="kernelnet-together-") as folder:
-        states = [StateDirectory(Path(folder) / str(at)) for at in range(1 if connected else TRAINERS)]
+        states = [StateDirectory(Path(folder) / str(at)) for at in range(1 if connected else count)]
         hubs = [await startHub(reactor, state) for state in states]
         trainers: list[Metered] = []
         learners: list[Local] = []
-        for at in range(TRAINERS):
+        for at in range(count):
             hub, state = (hubs[0], states[0]) if connected else (hubs[at], states[at])
             name = f"AI_{at}"
             local = Local("file_system", paths, Search(), seed * 1000 + at, name, workbenches=[bench.name])
@@ -242,7 +288,7 @@ async def arm(bench: Any, paths: Sequence[Path], budget: int, seed: int, *, conn
             trainer.startService()
         try:
             # What a hub knows of who is there it tells before a search on a new trace has measured what is hand-made.
-            while not all(isThere(trainer, TRAINERS if connected else 1) for trainer in trainers):
+            while not all(isThere(trainer, count if connected else 1) for trainer in trainers):
                 await task.deferLater(reactor, 0.02)
 
             def seek() -> None:
@@ -258,6 +304,7 @@ async def arm(bench: Any, paths: Sequence[Path], budget: int, seed: int, *, conn
             for learner in learners:
                 learner.ready.callback(None)
             await over
+            found = list(meter.found)
             result = Result(seconds=time.monotonic() - began, spent=meter.spent, sessions=meter.sessions)
         finally:
             meter.start(float("inf"))
@@ -268,7 +315,25 @@ async def arm(bench: Any, paths: Sequence[Path], budget: int, seed: int, *, conn
         own = [known for t in trainers for known in t.knowledge.components.values() if known.source == t.profile.aiId]
     result.accepted = len(own)
     result.levels = [level(scenario, own) for scenario in scenarios]
+    result.course = course(scenarios, found)
     return result
+
+
+def course(scenarios: Sequence[IScenario], found: Sequence[tuple[float, Component]]) -> list[tuple[float, float]]:
+    """After each component by how many evaluations which level was reached: of the best by validation on each task."""
+    hand = [each.developmentLevel(each.baselines()[chosenOnTrain(each)]) for each in scenarios]
+    best, levels = [-math.inf] * len(scenarios), list(hand)
+    steps = [(0.0, statistics.fmean(levels))]
+    for spent, component in sorted(found, key=lambda each: each[0]):
+        claim = component.claim
+        for at, scenario in enumerate(scenarios):
+            if claim is None or (claim.trace_digest, claim.settings) != (scenario.traceDigest, scenario.settings):
+                continue
+            validation = scenario.developmentLevel(scenario.measure(component.wasm, upTo="validation"), "validation")
+            if validation > best[at]:
+                best[at], levels[at] = validation, component.development_level or 0.0
+                steps.append((spent, statistics.fmean(levels)))
+    return steps
 
 
 def isThere(trainer: Trainer, count: int) -> bool:
@@ -395,6 +460,59 @@ def table(title: str, rows: list[Row], budget: int) -> Table:
     return found
 
 
+def reached(result: Result, level: float) -> float:
+    """Evaluations of all trainers after which a level was reached; infinite: it was not."""
+    return next((spent for spent, found in result.course if found >= level - SAME), math.inf)
+
+
+def at(result: Result, spent: float) -> float:
+    """Level after so many evaluations of all trainers."""
+    return [level for when, level in result.course if when <= spent][-1]
+
+
+def scaling(bench: str, traces: int, results: Mapping[int, list[Result]]) -> Table:
+    """@param results: by the number of trainers, of each seed one."""
+    heads = ["trainers", "evaluations of each", "of one alone", "goal", "got there", f"level at {ALONE} in all"]
+    found = Table(f"{bench}, how many evaluations several trainers save each other", heads)
+    alone = results[1]
+    levels = [at(one, ALONE) for one in alone]
+    needed = [reached(one, level) for one, level in zip(alone, levels, strict=True)]
+    # Where one alone has found nothing there is nothing to be reached.
+    told = [place for place, spent in enumerate(needed) if spent > 0]
+    for count, several in results.items():
+        each = [reached(several[place], levels[place]) / count for place in told]
+        share = [ours / needed[place] for ours, place in zip(each, told, strict=True)]
+        found.rows.append(
+            [
+                str(count),
+                _orMore(each, MOST / count),
+                "" if count == 1 else _orMore(share, math.inf, ".2f"),
+                "" if count == 1 else f"{1 / (GOAL * count):.2f}",
+                f"{sum(map(math.isfinite, each))} of {len(each)}",
+                spread([at(one, ALONE) for one in several]),
+            ]
+        )
+    found.remarks.append(
+        f"{traces} traces, {len(alone)} seeds. Medians of the evaluations that each trainer makes until the level is"
+        f" reached, the mean over all tasks, that one alone has after {ALONE}, beside those after which it was there,"
+        f" seed by seed; with {len(alone) - len(told)} of the seeds one alone had found nothing, and there is nothing"
+        " to reach."
+    )
+    every = [result for several in results.values() for result in several]
+    spent = {what: sum(result.spent.get(what, 0.0) for result in every) for what in KINDS}
+    shares = ", ".join(f"{what} {each / sum(spent.values()):.0%}" for what, each in spent.items())
+    found.remarks.append(f"Evaluations were for: {shares}.")
+    return found
+
+
+def _orMore(values: Sequence[float], most: float, form: str = ".0f") -> str:
+    """Median; where it was not reached, that it is more than what there was."""
+    if not values:
+        return "–"
+    middle = statistics.median_high(values)
+    return format(middle, form) if math.isfinite(middle) else f"> {most:{form}}" if math.isfinite(most) else "not there"
+
+
 def spending(rows: list[Row]) -> str:
     """What evaluations were for."""
     parts = []
@@ -437,11 +555,29 @@ class Comparison:
         self._deadline = time.monotonic() + 60 * minutes
         self.tables: list[Table] = []
 
-    async def run(self, plans: Sequence[tuple[str, int, int]]) -> None:
-        """@param plans: C{at-once} or C{each}, the budget, and how many seeds."""
+    async def scale(self, seeds: int) -> None:
+        """One trainer and several on one hub, all traces before each."""
+        self._prepare()
+        results: dict[int, list[Result]] = {count: [] for count in NUMBERS}
+        for seed in range(1, seeds + 1):
+            if time.monotonic() > self._deadline:
+                break
+            for count in NUMBERS:
+                budget = ALONE if count == 1 else MOST
+                results[count].append(await arm(self._bench, self._paths, budget, seed, connected=True, count=count))
+            self.tables = [scaling(self._bench.name, len(self._paths), results)]
+            print(f"after seed {seed}\n{self.tables[0]}", file=sys.stderr, flush=True)
+            for count, several in results.items():
+                print(count, [(round(spent), round(level, 4)) for spent, level in several[-1].course], file=sys.stderr)
+
+    def _prepare(self) -> None:
         for each in taskList(self._bench, self._paths):
             scenario = each.open()  # once, and outside of what is counted
             scenario.baselines(), scenario.optimum(), scenario.patterns()
+
+    async def run(self, plans: Sequence[tuple[str, int, int]]) -> None:
+        """@param plans: C{at-once} or C{each}, the budget, and how many seeds."""
+        self._prepare()
         for how, budget, seeds in plans:
             await self._run(how, budget, seeds)
 
@@ -474,6 +610,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e6, help="begin no other seed after so long")
     parser.add_argument("--all", action="store_true", help=f"traces of more than {LARGE:,} events, too")
     parser.add_argument("--quick", action="store_true", help="two seeds, the first budgets")
+    parser.add_argument("--scaling", action="store_true", help="1, 2, 4 and 8 trainers; see above")
     parser.add_argument("--publish", action="store_true", help="write the section of RESULTS.rst")
     options = parser.parse_args()
     bench = find(IWorkbench, options.workbench, "workbench")
@@ -488,7 +625,8 @@ def main() -> None:
     before = dict(machine())
     comparison = Comparison(bench, paths, options.minutes)
     try:
-        task.react(lambda _: Deferred.fromCoroutine(comparison.run(plans)))
+        work = comparison.scale(options.seeds or 10) if options.scaling else comparison.run(plans)
+        task.react(lambda _: Deferred.fromCoroutine(work))
     except SystemExit as end:
         if end.code:
             raise
@@ -497,7 +635,10 @@ def main() -> None:
     if options.publish:
         about = [f":{name}: {before[name]}" for name in ("Date", "CPU", "Python", "Load")]
         about.append(f":Took: {(time.monotonic() - began) / 60:.0f} minutes")
-        publish("together", "\n".join(["Together", "--------", "", INTRODUCTION, "", *about, "", text]))
+        name, title, told = "together", "Together", INTRODUCTION
+        if options.scaling:
+            name, title, told = "more_trainers", "More trainers", INTRODUCTION_OF_SCALING
+        publish(name, "\n".join([title, "-" * len(title), "", told, "", *about, "", text]))
 
 
 if __name__ == "__main__":

@@ -79,14 +79,16 @@ def recommend(
     Say what to use on a trace, of all that is known: without a search, and with or without a hub.
 
     Settings that ship, and the best few that others shared and somebody else has confirmed, are measured on train and
-    validation of the trace.  The best is recommended if it passes the guard that searches have, too; else the
-    hand-made policy that is best on train.  Each --trace, and each --capacity, is a task of its own.
+    validation of the trace, as the hand-made policies are.  The best is recommended: none of them was searched for on
+    this trace.  What others shared has to be better on variants of the trace, too.  Each --trace, and each --capacity,
+    is a task of its own.
 
     Without WORKBENCH it is the one that reads the traces.
     """
     from kernelnet.cli.shared_components import sharedFrom
     from kernelnet.cli.training import chooseGenerator
-    from kernelnet.learning.known_settings import choose, fewOf
+    from kernelnet.learning.known_settings import chooseToUse, fewOf
+    from kernelnet.learning.recommendation import BOTH
     from kernelnet.learning.recommendation import recommend as recommendation
     from kernelnet.workbench.engine import cores
 
@@ -112,7 +114,7 @@ def recommend(
                 tell("measuring hand-made policies", 0, None)
                 scenario.baselines()
                 tell("trying what is known", 0, None)
-                found = choose(scenario, generator, shared, seconds=seconds, jobs=cores())
+                found = chooseToUse(scenario, generator, shared, seconds=seconds, jobs=cores())
                 kind, what = "learned", ""
                 if found.component is not None and found.best is not None:
                     what = plain(found.best.candidate.note, 250)
@@ -122,8 +124,8 @@ def recommend(
                     if out is not None:
                         found.component.id = plain(out.name)
                 tell("comparing", 0, None)
-                # Validation is short: by it hand-made policies are chosen worse (benchmarks/recommend.py).
-                use = recommendation(scenario, found.component, kind, "train")
+                isOurs = found.best is not None and found.best.shared is None
+                use = recommendation(scenario, found.component, kind, BOTH, asItIs=isOurs)
             setting = ", ".join(f"{name} {value}" for name, value in scenario.settings.items())
             heads = f"{plain(path.name)}, {setting}: tried {found.tried} settings in {found.seconds:.1f} s"
             heads += f", {found.shared} of them shared" + (f"; {found.failed} failed" if found.failed else "")

@@ -71,20 +71,20 @@ def isBetter(plain: IScenario, wasm: bytes, known: Component | None = None) -> t
     ours = _onValidation(scenario, wasm)
     if known is not None and (told := _noBetterThan(scenario, ours, known)):
         return False, told
-    # On the trace as it is they were measured long ago: the hardest to beat comes first, and mostly is the last.
+    # On the trace as it is they were measured long ago: the hardest to beat comes first.  It has
+    # all its tests before the next has any: what is refused costs a third, and that is most.
     reports = plain.baselines()
     rivals = sorted(reports, key=lambda name: (reports[name].splits["validation"].score, name))
-    modules = {name: plain.workbench.baselineModule(name) for name in rivals}
     score, chosen = ours.score, chosenOnTrain(plain)
     bars: dict[str, int] = {}
+    windows: dict[int, list[list[int]]] = {}
     for rival in rivals:
-        bars[rival] = _onValidation(scenario, modules[rival]).score
+        module = plain.workbench.baselineModule(rival)
+        bars[rival] = _onValidation(scenario, module).score
         if score >= bars[rival]:
             also = "chosen on train" if rival == chosen else f"chosen on train was {chosen}"
             return False, f"no better on validation ({score}) than the hand-made policy {rival} ({bars[rival]}); {also}"
-    windows: dict[int, list[list[int]]] = {}
-    for rival in rivals:
-        if not isSignificantlyBetter(scenario, wasm, modules[rival], measured=windows):
+        if not isSignificantlyBetter(scenario, wasm, module, measured=windows):
             words = f"better on validation ({score}) than the hand-made policy {rival} ({bars[rival]})"
             return False, f"{words}, but not all along: it may be luck"
     best = min(rivals, key=lambda name: bars[name])

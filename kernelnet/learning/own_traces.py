@@ -12,7 +12,8 @@ from pathlib import Path
 
 from kernelnet.artifacts import Component
 from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.learning.known_settings import mostFuel, overBoth
+from kernelnet.learning.hindsight import levelOverBoth
+from kernelnet.learning.known_settings import mostFuel
 from kernelnet.observations import OwnTrace, Trial
 from kernelnet.workbench.errors import WorkbenchError
 
@@ -63,11 +64,11 @@ class OwnTraces:
             report = scenario.measure(component.wasm, upTo="validation", fuel=mostFuel(scenario))
         except WorkbenchError:
             return None
-        return Trial(overBoth(scenario, report), self._bestHandMade(key, scenario))
+        return Trial(levelOverBoth(scenario, report), self._bestHandMade(key, scenario))
 
     def _bestHandMade(self, key: tuple[str, str], scenario: IScenario) -> tuple[str, float]:
         if key not in self._handMade:
-            levels = {name: overBoth(scenario, report) for name, report in scenario.baselines().items()}
+            levels = {name: levelOverBoth(scenario, report) for name, report in scenario.baselines().items()}
             name = min(levels, key=lambda one: (-levels[one], one))
             self._handMade[key] = name, levels[name]
         return self._handMade[key]

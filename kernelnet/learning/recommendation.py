@@ -2,7 +2,8 @@
 Recommendation for one task: what to use, by how much it is better, how sure that is, and what it costs.
 
 What is chosen, is chosen by validation: a component that passed the guard is better there than every hand-made policy;
-without one it is the best of these.  All numbers are of held-out, which decides nothing.
+without one it is the best of these.  Of what is known without a search it is train and validation that decide.  All
+numbers are of held-out, which decides nothing.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from dataclasses import dataclass
 
 from kernelnet.artifacts import Component, Report
 from kernelnet.interfaces import IScenario
-from kernelnet.learning.hindsight import bestInHindsight
+from kernelnet.learning.hindsight import bestInHindsight, bestOverBoth
 from kernelnet.learning.intervals import CONFIDENCE, Interval, Intervals, Windows, levelText
 
-__all__ = ["Choice", "Recommendation", "recommend"]
+__all__ = ["BOTH", "Choice", "Recommendation", "recommend"]
+
+BOTH = "train and validation"
+"""See `recommend`."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Recommendation:
     @ivar rival: the hand-made policy that is best in hindsight, other than C{use}; C{None}: there is no other.
     @ivar gain: by how much higher its level is than the rival's; C{gainInterval}: of it.
     @ivar kind: of what isn't hand-made, for people.
-    @ivar chosenOn: the split on which a hand-made policy to use was chosen.
+    @ivar chosenOn: the split, or `BOTH`, on which a hand-made policy to use was chosen.
     @ivar reference, optimum: names of what has level 0 and level 1.
     """
 
@@ -80,19 +84,24 @@ class Recommendation:
 
 
 def recommend(
-    scenario: IScenario, component: Component | None = None, kind: str = "learned", chosenOn: str = "validation"
+    scenario: IScenario,
+    component: Component | None = None,
+    kind: str = "learned",
+    chosenOn: str = "validation",
+    asItIs: bool = False,
 ) -> Recommendation:
     """
     Worker thread.  Measure what there is for a task, and say what to use.
 
     @param scenario: the task.
-    @param component: one that passed the guard there; C{None}: none did.
+    @param component: one that passed the guard there, or was chosen to use; C{None}: none was.
     @param kind: of component it is, for people.
-    @param chosenOn: the split on which a hand-made policy is chosen, where there is no component.
+    @param chosenOn: the split on which a hand-made policy is chosen, where there is no component; or `BOTH`.
+    @param asItIs: measure the component on the trace as it is, and not on variants: it ships, and can't know the trace.
     @raise kernelnet.workbench.errors.ComponentError: a policy fails.
     """
     workbench = scenario.workbench
-    if component is not None:
+    if component is not None and not asItIs:
         scenario = scenario.forModule(component.wasm)
     reports = scenario.baselines()
     intervals = Intervals(scenario)
@@ -105,7 +114,7 @@ def recommend(
         use, ours = measured(component.id, component.wasm, scenario.measure(component.wasm))
         others = list(reports)
     else:
-        chosen = bestInHindsight(scenario, chosenOn)
+        chosen = bestOverBoth(scenario) if chosenOn == BOTH else bestInHindsight(scenario, chosenOn)
         use, ours = measured(chosen, workbench.baselineModule(chosen), reports[chosen])
         others = [name for name in reports if name != chosen]
     best = min(sorted(others), key=lambda name: reports[name].splits["held_out"].score, default=None)

@@ -31,11 +31,12 @@ def dealt(turn: int, tasks: int, place: int, among: int) -> int:
     @param tasks: number of tasks there are.
     @param place, among: this trainer's place among those who have the same tasks, and their number.
     """
-    place, among = place % MAX_GROUPS, min(among, MAX_GROUPS)
+    # Those of a group go round the same tasks, each from another one on: so two of them seldom search the same at once.
+    ahead, place, among = place // MAX_GROUPS, place % MAX_GROUPS, min(among, MAX_GROUPS)
     if among == 1:
         return turn % tasks
     ours = list(range(place, tasks, among)) or [place % tasks]
     others = [index for index in range(tasks) if index not in ours]
     if others and turn % OTHERS_EVERY == OTHERS_EVERY - 1:
         return others[turn // OTHERS_EVERY % len(others)]
-    return ours[(turn - turn // OTHERS_EVERY) % len(ours)]
+    return ours[(ahead + turn - turn // OTHERS_EVERY) % len(ours)]

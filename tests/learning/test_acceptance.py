@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 from kernelnet.artifacts import Candidate, Report
+from kernelnet.learning import acceptance
 from kernelnet.learning.acceptance import accept
 from kernelnet.learning.hindsight import bestInHindsight, chosenOnTrain
 from kernelnet.learning.significance import isSignificantlyBetter
@@ -111,6 +112,30 @@ class AcceptTests(AcceptedTestCase):
         self.assertIn("no better on validation", reason)
         self.assertIn(f"the hand-made policy {best} (", reason)
         self.assertIn(f"chosen on train was {chosen}", reason)
+
+    def test_refusedEarly(self) -> None:
+        """What may be luck beside the hardest rival is refused before any other one is measured."""
+        compared: list[bytes] = []
+
+        def lucky(scenario: object, wasm: bytes, rival: bytes, **options: object) -> bool:
+            compared.append(rival)
+            return False
+
+        self.patch(acceptance, "isSignificantlyBetter", lucky)
+        measured: list[bytes] = []
+        met = self.scenario.forModule(policy(STUBBORN))
+        measure = met.measure
+
+        def noted(wasm: bytes, **options: Any) -> Any:
+            measured.append(wasm)
+            return measure(wasm, **options)
+
+        self.patch(met, "measure", noted)
+        component, reason = accept(self.scenario, Candidate(STUBBORN), generator="test", seed=0)
+        self.assertIsNone(component)
+        self.assertIn("not all along", reason)
+        self.assertEqual(measured, [policy(STUBBORN), *compared])
+        self.assertEqual(compared, [policy(baselineSource(bestInHindsight(self.scenario, "validation")))])
 
     def test_broken(self) -> None:
         """What does not compile, or traps anywhere before held-out ends, is not published."""

@@ -16,8 +16,20 @@ from kernelnet.generators.search import Search
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
 from kernelnet.interfaces import IScenario
-from kernelnet.learning.known_settings import FIRST, KNOWN, MAX_SHARED, Choice, choose, fewOf, tryKnown
-from kernelnet.learning.recommendation import recommend
+from kernelnet.learning import known_settings
+from kernelnet.learning.hindsight import bestOverBoth, levelOverBoth
+from kernelnet.learning.known_settings import (
+    FIRST,
+    KNOWN,
+    MARGIN,
+    MAX_SHARED,
+    Choice,
+    choose,
+    chooseToUse,
+    fewOf,
+    tryKnown,
+)
+from kernelnet.learning.recommendation import BOTH, recommend
 from kernelnet.learning.submission import makeComponent, submit
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.file_system import workbench
@@ -145,3 +157,92 @@ class KnownTests(SynchronousTestCase):
         choice = choose(scenario, self.generator)
         self.assertIsNone(choice.component)
         self.assertIn("no better on validation", choice.reason)
+
+
+class ToUseTests(SynchronousTestCase):
+    """For one's own use train counts as validation does, and what others shared has to hold on variants."""
+
+    def setUp(self) -> None:
+        self.scenario = workbench.scenario(sqlite(Path(self.mktemp())), {"capacity": 30})
+        self.generator = Search(templates=[TWO_QUEUES], genetic=False)
+        self.plain = self.choose()
+        assert self.plain.best is not None and self.plain.component is not None, self.plain
+
+    def choose(self, *shared: Component) -> Choice:
+        return chooseToUse(self.scenario, self.generator, shared, seconds=HOUR)
+
+    def byHeart(self, component: Component, part: float = 0.5) -> Component:
+        """Let a component score on this trace, and not on its variants, as if it knew it: so much of what it has."""
+        measure = self.scenario.measure
+
+        def knowing(wasm: bytes, **options: Any) -> Any:
+            report = measure(wasm, **options)
+            if wasm != component.wasm:
+                return report
+            splits = {name: replace(split, score=int(split.score * part)) for name, split in report.splits.items()}
+            return replace(report, splits=splits)
+
+        self.patch(self.scenario, "measure", knowing)
+        return component
+
+    def test_bestOverBoth(self) -> None:
+        """It is the best over train and validation, without a claim, and the verdict is of the trace as it is."""
+        tried, _ = tryKnown(self.scenario, self.generator, seconds=HOUR)
+        assert self.plain.best is not None and self.plain.component is not None
+        self.assertEqual(self.plain.best.candidate, tried[0].candidate)
+        self.assertIsNone(self.plain.component.manifest)
+        measured = self.scenario.measure(self.plain.component.wasm)
+        self.assertEqual(levelOverBoth(self.scenario, measured), tried[0].level)
+        self.patch(self.scenario, "forModule", None)
+        use = recommend(self.scenario, self.plain.component, "a setting that ships", BOTH, asItIs=True)
+        self.assertEqual(use.use.level, self.scenario.developmentLevel(measured))
+
+    def test_hair(self) -> None:
+        """Who is better by less than `MARGIN` over both is no better: a hand-made policy is left, the best there."""
+        assert self.plain.best is not None
+        hand = bestOverBoth(self.scenario)
+        ahead = self.plain.best.level - levelOverBoth(self.scenario, self.scenario.baselines()[hand])
+        self.assertGreater(ahead, MARGIN)
+        self.patch(known_settings, "MARGIN", ahead + 1e-9)
+        choice = self.choose()
+        self.assertIsNone(choice.component)
+        self.assertIn(f"the hand-made policy {hand} ", choice.reason)
+        self.assertIn(
+            f"use {hand} (hand-made, the best on train and validation)", str(recommend(self.scenario, None, "", BOTH))
+        )
+
+    def test_shared(self) -> None:
+        """What is best of all, and holds on variants of the trace, is taken of whomever."""
+        assert self.plain.best is not None
+        theirs = shared(workbench.scenario(workbench.traces()[1], {"capacity": 55}), self.plain.best.candidate.source)
+        found = chooseToUse(self.scenario, Search(templates=[], genetic=False), [theirs], seconds=HOUR)
+        assert found.best is not None and found.component is not None, found
+        self.assertIs(found.best.shared, theirs)
+        self.assertLessEqual(found.best.level, self.plain.best.level)
+
+    def test_byHeart(self) -> None:
+        """Who knows the trace by heart, but nothing of its variants, is not recommended, in whatever number."""
+        fifo = self.byHeart(shared(self.scenario, workbench.baselineSource("fifo")), 0.1)
+        found = chooseToUse(self.scenario, None, [fifo])
+        self.assertIsNone(found.component)
+        self.assertIn("not on variants", found.reason)
+        many = fewOf(Carrier(replace(fifo, id=f"EVIL_{number}"), "owner mallory") for number in range(50))
+        found = self.choose(*many)
+        self.assertEqual((found.component, found.reason), (self.plain.component, self.plain.reason))
+
+    def test_countsByVariants(self) -> None:
+        """One that is good, and better by heart, counts for what it is worth on variants."""
+        assert self.plain.best is not None
+        good = self.byHeart(shared(self.scenario, self.plain.best.candidate.source))
+        found = chooseToUse(self.scenario, None, [good])
+        assert found.component is not None and found.best is not None, found
+        self.assertGreater(levelOverBoth(self.scenario, self.scenario.measure(good.wasm)), self.plain.best.level + 0.2)
+        self.assertLess(abs(found.best.level - self.plain.best.level), 0.05)
+
+    def test_otherSource(self) -> None:
+        """The module that counts is the one that the source makes; one that makes none is passed over."""
+        assert self.plain.component is not None
+        for source in (workbench.baselineSource("fifo"), "no C at all"):
+            liar = Component("EVIL", implementation=source, wasm=self.plain.component.wasm)
+            self.assertIsNone(chooseToUse(self.scenario, None, [liar]).component)
+            self.assertEqual(self.choose(liar).component, self.plain.component)

@@ -40,6 +40,12 @@ class DealtTests(SynchronousTestCase):
         self.assertEqual(first, [0, 1, 2, 0, 0, 1, 2])
         self.assertEqual({dealt(turn, 1, 4, 7) for turn in range(20)}, {0})
 
+    def test_groups(self) -> None:
+        """Two that have the same tasks search no task at the same time, as long as they go on alike."""
+        for turn in range(50):
+            if turn % OTHERS_EVERY != OTHERS_EVERY - 1:
+                self.assertNotEqual(dealt(turn, 12, 1, 8), dealt(turn, 12, 1 + MAX_GROUPS, 8), turn)
+
     def test_manyNames(self) -> None:
         """Whoever comes under many names leaves nobody less than a fourth of the tasks."""
         for place in (0, 11, 24):

@@ -50,7 +50,7 @@ class CaptureTests(TrainerTestCase):
         source = workbench.baselineSource(name)
         candidate = Candidate(source)
         component = makeComponent(scenario, candidate, measure(scenario, workbench.baselineModule(name)))
-        return Choice(component, "", Tried(candidate, 0.0, 0, source), 1, 0, 0, 0.0)
+        return Choice(component, "", Tried(candidate, 0.0, 0, 0, source), 1, 0, 0, 0.0)
 
     def peers(self, scenario: Any) -> Component:
         """A peer's component with a true claim on a trace, which it calls otherwise: a verdict quotes that."""
