@@ -169,7 +169,14 @@ class HubCertificates:
             self._state.renewHub([*self._names, *names], self._now(), force=True)
         elif names:
             raise IdentityError("--host: this hub's certificate comes from --cert, and its own CA can't change it")
-        self._use(self._read())
+        chain = self._read()
+        if self._own is None and self._state.isNode and digestOf(chain.chain[0]) == digestOf(self._chain.chain[0]):
+            raise IdentityError(
+                f"{self._state.hubCertificate} is the one that is in use, and this node can make none, since the CA's "
+                "key is kept elsewhere: have one signed there by kernelnet cluster add-node NAME --host … --out "
+                "FOLDER, and copy hub.pem and hub.key here before"
+            )
+        self._use(chain)
         self._names += [name for name in names if name not in self._names]
         return self.show()
 

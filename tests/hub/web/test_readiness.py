@@ -21,6 +21,7 @@ class StartingTests(SynchronousTestCase):
         (_, factory, *_), *_ = self.reactor.tcpServers
         transport = Transport()
         channel = factory.buildProtocol(transport.getPeer())
+        assert channel is not None
         channel.makeConnection(transport)
         channel.dataReceived(f"GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n".encode())
         channel.connectionLost(Failure(ConnectionDone()))
