@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import ssl
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.error import CannotListenError, ConnectionDone
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.server import Site
 
+from kernelnet.hub.web.connection_limits import LimitingFactory
 from kernelnet.hub.web.readiness import Starting
+from kernelnet.identity import KeyAndChain, ReplaceableTLS, StateDirectory
 from tests.hub.support import Transport
+
+
+class TcpTransport(Transport):
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """A site's connections ask for it."""
 
 
 class StartingTests(SynchronousTestCase):
@@ -43,6 +59,31 @@ class StartingTests(SynchronousTestCase):
         self.reactor.listenTCP = lambda *args, **options: _taken()  # type: ignore[method-assign]
         self.successResultOf(self.starting.start())
         self.successResultOf(self.starting.stop())
+
+
+class HandshakeTests(SynchronousTestCase):
+    def test_browser(self) -> None:
+        """Who offers HTTP/2 first, as browsers and curl do, gets HTTP/1.1 over TLS."""
+        state = StateDirectory(Path(self.mktemp()))
+        state.open()
+        state.prepareHub([], datetime.now(UTC))
+        factory = LimitingFactory(Site(Resource()))
+        tls = ReplaceableTLS(KeyAndChain.ofState(state).serverOptions(None))
+        server = TLSMemoryBIOFactory(tls, False, factory, Clock()).buildProtocol(None)
+        transport = TcpTransport()
+        server.makeConnection(transport)
+        context = ssl.create_default_context(cafile=str(state.caCertificate))
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        fromServer, toServer = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = context.wrap_bio(fromServer, toServer, server_hostname="localhost")
+        for _ in range(3):
+            with suppress(ssl.SSLWantReadError):
+                client.do_handshake()
+            server.dataReceived(toServer.read())
+            fromServer.write(transport.value())
+            transport.clear()
+        self.assertEqual(client.selected_alpn_protocol(), "http/1.1")
+        server.connectionLost(Failure(ConnectionDone()))
 
 
 def _taken() -> None:
