@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -77,7 +77,7 @@ class HandshakeTests(SynchronousTestCase):
         fromServer, toServer = ssl.MemoryBIO(), ssl.MemoryBIO()
         client = context.wrap_bio(fromServer, toServer, server_hostname="localhost")
         for _ in range(3):
-            with suppress(ssl.SSLWantReadError):
+            with contextlib.suppress(ssl.SSLWantReadError):
                 client.do_handshake()
             server.dataReceived(toServer.read())
             fromServer.write(transport.value())
