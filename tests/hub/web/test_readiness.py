@@ -79,7 +79,8 @@ class HandshakeTests(SynchronousTestCase):
         for _ in range(3):
             with contextlib.suppress(ssl.SSLWantReadError):
                 client.do_handshake()
-            server.dataReceived(toServer.read())
+            if said := toServer.read():
+                server.dataReceived(said)
             fromServer.write(transport.value())
             transport.clear()
         self.assertEqual(client.selected_alpn_protocol(), "http/1.1")
