@@ -30,7 +30,7 @@ GOAL = 0.9
 """Deliveries a CPU second of two nodes, beside those of one, where each has as many listeners."""
 
 
-def _cpuSeconds(pid: int) -> float:
+def cpuSeconds(pid: int) -> float:
     """CPU time of a process with the children that it has, and those that have ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -38,7 +38,7 @@ def _cpuSeconds(pid: int) -> float:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return 0.0
-    return own + sum(_cpuSeconds(int(child)) for child in children)
+    return own + sum(cpuSeconds(int(child)) for child in children)
 
 
 @contextmanager
@@ -92,9 +92,9 @@ def _hubs(count: int, within: Path | None) -> Iterator[tuple[Server, int]]:
 def _measured(count: int, messages: int, within: Path | None) -> Result:
     accept = ("--subs", 0, "--pubs", 48, "--window", IN_FLIGHT, "--no-fanout", "--ack", "--target", AWAY)
     with _hubs(count, within) as (servers, pid):
-        before = _cpuSeconds(pid) if pid else 0.0
+        before = cpuSeconds(pid) if pid else 0.0
         found = load(servers, *accept, "--msgs", messages, "--warmup", messages // 10)
-        found["server_us"] = ((_cpuSeconds(pid) - before) / (1.1 * messages) * 1e6) if pid else 0.0
+        found["server_us"] = ((cpuSeconds(pid) - before) / (1.1 * messages) * 1e6) if pid else 0.0
     # The load generator's message ids are the same each time, so each has a database of its own.
     for what, listeners in (("each", LISTENERS * max(1, count)), ("shared", LISTENERS)):
         if what == "shared" and count < 2:
