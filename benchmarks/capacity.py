@@ -75,6 +75,9 @@ def _median(function: Callable[[], object], times: int = 7) -> float:
 
 
 def memory(count: int) -> list[list[str]]:
+    """Of a part of them: each takes as much."""
+    count = min(count, 10_000)
+
     def directory() -> Directory:
         found = Directory()
         for number in range(count):

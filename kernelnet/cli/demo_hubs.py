@@ -187,7 +187,7 @@ class Nodes:
 
 
 def compared(folder: Path, ais: Iterable[str]) -> str:
-    """What the trainers have had acknowledged, looked for among what is stored."""
+    """A line on all that the trainers have had acknowledged, looked for among what is stored."""
     with databaseOf(folder).reading() as reader:
         patterns = {(one.author, _idOf(one.body)) for one in reader.patterns.after(None)}
         acked, lost = 0, list[str]()

@@ -68,7 +68,7 @@ class NodeRow(NamedTuple):
 
     @property
     def account(self) -> NodeAccount | None:
-        """What it told of itself last; C{None}: nothing that can be read."""
+        """Its own words, the last ones; C{None}: none that can be read."""
         try:
             return _decode(self.status)
         except msgspec.MsgspecError:

@@ -195,8 +195,7 @@ class Dashboard:
             return self._refuse(request, 405, "only GET is answered")
         if path == "/livez":
             return self._text(request, 200, b"alive\n")
-        if path == "/readyz" and self._session(request) is None and _bearer(request) is None:
-            # A balancer has none.
+        if path == "/readyz" and self._session(request) is None and _bearer(request) is None:  # such as a balancer
             return self._ready(request, words=False)
         if path == "/signin":
             return self._enter(request)
@@ -232,8 +231,7 @@ class Dashboard:
         return self._static(request, "index.html" if path == "/" else path[1:])
 
     def _ready(self, request: Request, words: bool) -> object:
-        problem = self.readiness.problem()
-        if problem is None:
+        if (problem := self.readiness.problem()) is None:
             return self._text(request, 200, b"ready\n")
         return self._text(request, 503, f"not ready: {problem.sentence if words else problem.word}\n".encode())
 

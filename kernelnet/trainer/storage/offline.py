@@ -23,7 +23,7 @@ PRIVATE = "private"
 
 class Acknowledged(NamedTuple):
     """
-    What a trainer keeps of its own, has said, and has an ack for.
+    Names of what a trainer keeps of its own, has said, and has an ack for.
 
     @ivar patterns: ids; C{components}: digests; C{reports}: ids of components that it has a verdict on.
     """
