@@ -88,7 +88,7 @@ def memory(count: int) -> list[list[str]]:
         return {_name(number): Arrival("east", number, 1e9 + number) for number in range(count)}
 
     known, others = directory(), elsewhere()
-    presence = Presence({}, known, Clock(), time.time, others)  # type: ignore[arg-type]
+    presence = Presence({}, known, Clock(), time.time, others)
     here, infos = presence.whoIsHere()
     answer = len(_encoded(TrainingSync(active_ais=here, ai_info=infos)))
     news = next(presence.infoInParts([_name(7)]))
