@@ -101,6 +101,16 @@ class ClusterTests(CliTestCase):
         shown = held.renew()
         self.assertNotEqual(shown["fingerprint"], "")
         self.assertRaises(IdentityError, held.renew)
+        self.refused(1, "add-node", "certs", "renew", "--state", node.path)
+
+    def test_signsNothing(self) -> None:
+        """What takes the CA's key is refused in a node's folder, with the word where it works."""
+        node = self.added("east")
+        for command in (("client", "AI_1"), ("revoked",)):
+            arguments = ("certs", *command, "--out", self.folder / "new.pem", "--state")
+            self.refused(1, "--state of kernelnet cluster init", *arguments, node.path)
+            self.succeed(*arguments, self.operator)
+            (self.folder / "new.pem").unlink()
 
     def test_password(self) -> None:
         """A password on the command line is refused, and not repeated."""
