@@ -105,7 +105,7 @@ class Cluster(Protocol):
         be ending.
     @ivar elsewhere: AIs that are connected to other nodes.
     @ivar nodes: all of them as they were some seconds ago, this one too; none: that is not known yet, or it is alone.
-    @ivar silence: seconds since the database has answered.
+    @ivar silence: seconds since the database has answered; infinite: it has not yet.
     """
 
     @property

@@ -6,6 +6,7 @@ A balancer has no token: it gets 200 or 503, and one fixed word.  Who may look g
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -52,7 +53,10 @@ class Readiness:
             return NotReady("busy", "too much waits to be committed")
         if self._connections.suspended:
             return NotReady("draining", "this node is being drained, goes back to a backup, or ends")
-        if (silent := self._silence()) > SILENCE:
+        if math.isinf(silent := self._silence()):
+            # It may be that the operator has drained this node.
+            return NotReady("starting", "this node has not heard of the others yet")
+        if silent > SILENCE:
             return NotReady("database", f"the database has not answered for {silent:.0f} s")
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -330,6 +331,15 @@ class AccountTests(NodesTestCase):
         self.assertEqual((two["state"], two["connections"], two["position"]), ("away", None, 3))
         self.assertEqual(told["total"]["nodes"], 1)
         self.assertIn('kernelnet_node_up{node="two"} 0.0', self.metrics(told))
+
+    def test_silentFirst(self) -> None:
+        """A node that the database has not answered yet may be drained, and says that it knows nothing of it."""
+        cluster = PostgresCluster(self.one.pool, self.one.ears, self.clock, About("new", "", 1.0, "1"), lambda: ("", 0))
+        self.assertEqual((cluster.silence, cluster.leads), (math.inf, False))
+        self.clock.advance(LEASE)
+        self.assertEqual(cluster.silence, math.inf)
+        self.settle()
+        self.assertLess(self.one.cluster.silence, LEASE)
 
     def test_strangeWords(self) -> None:
         """A node whose account nobody can read is there all the same."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections import Counter
 from unittest import mock
@@ -65,6 +66,8 @@ class AccessTests(WebTestCase):
         self.hub.otherNodes.drain(False)
         with mock.patch.object(self.hub.cluster, "silence", 7.0):
             self.assertEqual(self.ask("/readyz", None).body, b"not ready: database\n")
+        with mock.patch.object(self.hub.cluster, "silence", math.inf):
+            self.assertEqual(self.ask("/readyz", None).body, b"not ready: starting\n")
         with mock.patch.object(EventLog, "backlogged", True):
             self.assertEqual(self.ask("/readyz", None).body, b"not ready: busy\n")
 

@@ -7,6 +7,7 @@ that comes: the log is looked at each `POLL` seconds, leases each two of these.
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -85,7 +86,7 @@ class PostgresCluster:
         self._words: list[dict[str, Any]] = []
         self._writing = self._following = self._again = False
         self._leading: object | None = None
-        self._renewed = 0.0
+        self._renewed = -math.inf
         self._ticks = 0
         self._job = LoopingCall(self._tick)
         self._job.clock = clock
@@ -108,7 +109,6 @@ class PostgresCluster:
 
     def start(self, listener: ClusterListener) -> None:
         self._listener = listener
-        self._renewed = self._clock.seconds()
         self._ears.start(self._heard, self._readAnew)
         self._job.start(POLL)
 
