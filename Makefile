@@ -1,5 +1,6 @@
 # make demo    the main job on this machine: a hub and trainers that learn from a real trace
 #              (ARGS=--agent: with an agent among them, by script, which uses kernelnet mcp)
+# make cluster-demo  the same with two hubs on a PostgreSQL that is started for them, of which one is killed in the middle
 # make test    all tests, side by side: more of them at once than there are cores, since many wait
 # make check   ruff, mypy, the documentation, all tests, 45 seconds of fuzzing: what a change must pass
 # make lint    ruff and mypy alone
@@ -32,11 +33,14 @@ STALE := $(shell test -f $(VENV)/.made || exit 0; \
 	{ test -x $(BIN)/python && test "`sed -n 1p $(VENV)/.made`" = "$(CURDIR)" \
 	&& { test -z "$(ASKED)" || test "`sed -n 2p $(VENV)/.made`" = "$(ASKED)"; }; } || echo stale)
 
-.PHONY: demo test check lint docs dist screenshots soak cluster-soak abuse fuzz mutate bench clean stale
+.PHONY: demo cluster-demo test check lint docs dist screenshots soak cluster-soak abuse fuzz mutate bench clean stale
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/$(if $(findstring --agent,$(ARGS)),.mcp,.trainer)
 	$(BIN)/kernelnet demo $(ARGS)
+
+cluster-demo: $(VENV)/.postgres
+	$(BIN)/kernelnet demo --nodes 2 --trainers 6 $(ARGS)
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(SPREAD) $(ARGS)
@@ -122,9 +126,13 @@ $(VENV)/.mcp: $(VENV)/.made setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mcp]'
 	@touch $(VENV)/.trainer $@
 
+$(VENV)/.postgres: $(VENV)/.made setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[trainer,postgres]'
+	@touch $(VENV)/.trainer $@
+
 $(VENV)/.test: $(VENV)/.made setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
-	@touch $(VENV)/.trainer $(VENV)/.mcp $@
+	@touch $(VENV)/.trainer $(VENV)/.mcp $(VENV)/.postgres $@
 
 $(VENV)/.docs: $(VENV)/.made setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
@@ -132,4 +140,4 @@ $(VENV)/.docs: $(VENV)/.made setup.cfg pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.made setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	@touch $(VENV)/.trainer $(VENV)/.mcp $(VENV)/.test $(VENV)/.docs $@
+	@touch $(VENV)/.trainer $(VENV)/.mcp $(VENV)/.postgres $(VENV)/.test $(VENV)/.docs $@

@@ -101,13 +101,22 @@ def startable() -> list[str]:
 
 
 @contextmanager
-def running(name: str, *options: str) -> Iterator[Server]:
-    """The server C{name}, from its start to its end; C{options} are for the hub alone."""
+def running(name: str, *options: str, beside: Server | None = None) -> Iterator[Server]:
+    """
+    The server C{name}, from its start to its end; C{options} are for the hub alone.
+
+    @param beside: another hub, which uses the same database.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kernelnet-bench-")))
         state = StateDirectory(folder / "state")
         state.open()
+        if beside is not None:
+            for file in (beside.state.caCertificate, beside.state.caKey, beside.state.joinToken):
+                shutil.copy2(file, state.path)
         state.prepareHub([], datetime.now(UTC))
+        if name == "kernelnet" and beside is None:
+            _admit(state, options)
         port = _freePort()
         process = {"kernelnet": _hub, "mosquitto": _mosquitto, "jetstream": _nats, "jetstream-synced": _nats}[name](
             name, folder, state, port, list(options)
@@ -143,7 +152,8 @@ def pin(core: int) -> None:
     os.sched_setaffinity(0, {cores[min(core, len(cores) - 1)]})
 
 
-def _hub(name: str, folder: Path, state: StateDirectory, port: int, options: list[str]) -> subprocess.Popen[bytes]:
+def _admit(state: StateDirectory, options: Sequence[str]) -> None:
+    """All clients of the load generator get their tokens."""
     now = time.time()
     ids = [f"p{i:04x}" for i in range(PUBLISHERS)] + [f"s{i:04x}" for i in range(SUBSCRIBERS)]
     rows = [(tokenHash(TOKEN + id_), id_, now, now) for id_ in ids]
@@ -161,6 +171,9 @@ def _hub(name: str, folder: Path, state: StateDirectory, port: int, options: lis
         sqlite.prepare(state.database)
         with closing(sqlite3.connect(state.database)) as connection, connection:
             connection.executemany(insert.format("?"), rows)
+
+
+def _hub(name: str, folder: Path, state: StateDirectory, port: int, options: list[str]) -> subprocess.Popen[bytes]:
     twistd = str(Path(sys.executable).with_name("twistd"))
     # The limit for one AI is a matter of fairness, not of speed: one publisher stands here for all.
     limits = ["--message-rate", "1000000"] if "--message-rate" in _hubOptions() else []

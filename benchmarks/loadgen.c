@@ -4,7 +4,8 @@
 //
 // Adapters (--proto): kernelnet, mqtt0, mqtt1 (QoS 0 and 1), nats, natsjs (JetStream).  Another one is another
 // `struct adapter`.  One JSON object with the results is printed.  A message occupies its publisher's window until it
-// is delivered to all subscribers and, with --ack, acknowledged.
+// is delivered to all subscribers and, with --ack, acknowledged.  --port takes several, with commas: connections are
+// dealt out to them in turn.
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +59,7 @@ struct conn {
 
 static const char *host = "127.0.0.1", *ca = NULL, *sni = "localhost", *mode = "closed", *token = "",
                   *proto = "kernelnet", *label = "", *target = NULL;
-static int port = 6000, S = 10, P = 1, size_ = 500, W = 256, plain = 0, tls12 = 0, mesh = 0, nofan = 0, pubbatch = 0,
+static int ports[16] = {6000}, nports = 0, S = 10, P = 1, size_ = 500, W = 256, plain = 0, tls12 = 0, mesh = 0, nofan = 0, pubbatch = 0,
            slow_subs = 0;
 static double rate = 1000, tmo = 60, hold = 0, settle = 0.3;
 static uint32_t M = 10000, M0 = 1000;
@@ -496,7 +497,7 @@ static struct adapter ADS[] = {{"kernelnet", 0, 0, 1, kn_hello, kn_encode, kn_co
                                {"nats", 1, 0, 0, nats_hello, nats_encode, nats_consume},
                                {"natsjs", 1, 0, 0, nats_hello, nats_encode, nats_consume}};
 // ---- connect
-static int tcp(void) {
+static int tcp(int port) {
   int fd = socket(AF_INET, SOCK_STREAM, 0);
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
   inet_pton(AF_INET, host, &a.sin_addr);
@@ -511,7 +512,8 @@ static int tcp(void) {
   return fd;
 }
 static void open_conn(conn *c) {
-  c->fd = tcp();
+  // Listeners and publishers are dealt out apart, so that each hub has as many of either.
+  c->fd = tcp(ports[c->idx % nports]);
   struct timeval tv = {20, 0};
   setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
   if (A->pre_tls) {
@@ -741,13 +743,13 @@ static void storm(void) {
     uint64_t t0;
   } *v = calloc(storm_c, sizeof *v);
   long started = 0, fin = 0, resumed = 0, fail = 0;
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(ports[0])};
   inet_pton(AF_INET, host, &a.sin_addr);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(ctx, new_sess);
   if (resume_) {
     conn c = {0};
-    c.fd = tcp();
+    c.fd = tcp(ports[0]);
     c.ssl = SSL_new(ctx);
     SSL_set_fd(c.ssl, c.fd);
     SSL_set_tlsext_host_name(c.ssl, sni);
@@ -861,9 +863,13 @@ int main(int ac, char **av) {
     case 'h':
       host = optarg;
       break;
-    case 'p':
-      port = atoi(optarg);
-      break;
+    case 'p': {
+      char *q = strtok(optarg, ",");
+      while (q && nports < 16) {
+        ports[nports++] = atoi(q);
+        q = strtok(0, ",");
+      }
+    } break;
     case 'c':
       ca = optarg;
       break;
@@ -963,6 +969,7 @@ int main(int ac, char **av) {
   qos = !strcmp(proto, "mqtt1");
   js = !strcmp(proto, "natsjs");
   closed = !strcmp(mode, "closed");
+  nports = nports ? nports : 1;
   signal(SIGPIPE, SIG_IGN);
   ctx = SSL_CTX_new(TLS_client_method());
   SSL_CTX_set_min_proto_version(ctx, tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);

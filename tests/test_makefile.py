@@ -98,6 +98,13 @@ class MakefileTests(SynchronousTestCase):
         self.assertEqual(self.made("demo"), ["venv", "install .[trainer]", "kernelnet demo"])
         self.assertEqual(self.made("demo", "ARGS=--minutes 1"), ["kernelnet demo --minutes 1"])
 
+    def test_clusterDemo(self) -> None:
+        """C{make cluster-demo} installs the client of PostgreSQL, too, and starts two hubs and six trainers."""
+        demo = "kernelnet demo --nodes 2 --trainers 6"
+        self.assertEqual(self.made("cluster-demo"), ["venv", "install .[trainer,postgres]", demo])
+        self.assertEqual(self.made("cluster-demo", "ARGS=--minutes 1"), [f"{demo} --minutes 1"])
+        self.assertEqual(self.made("demo"), ["kernelnet demo"])
+
     def test_default(self) -> None:
         """C{make} alone is C{make demo}."""
         self.assertEqual(self.made()[-1], "kernelnet demo")

@@ -12,7 +12,7 @@ import click
 from kernelnet.cli.common import ask, directory, jsonOption, reading, stateOption, writeNew
 from kernelnet.hub.auth.certificates import offlineClient
 from kernelnet.hub.auth.signing import revokedList
-from kernelnet.identity import IdentityError, checkAiId
+from kernelnet.identity import IdentityError, StateDirectory, checkAiId
 from kernelnet.identity.signing import Certifier
 
 __all__ = ["certs"]
@@ -56,6 +56,7 @@ def renew(hosts: tuple[str, ...], state: Path | None, asJson: bool) -> None:
 @jsonOption
 def client(ai_id: str, out: Path, state: Path | None, asJson: bool) -> None:
     """Make a client certificate for AI_ID, for a hub with --require-client-cert."""
+    _refuseNode(directory(state))
     try:
         found = offlineClient(directory(state), checkAiId(ai_id), out, datetime.now(UTC))
     except IdentityError as e:
@@ -78,6 +79,7 @@ def revoked(out: Path, state: Path | None, asJson: bool) -> None:
 
     A hub may run meanwhile.  Give it to who checks verdicts, and a new one at least once a month.
     """
+    _refuseNode(directory(state))
     with reading(state) as reader:
         serials = [one.serial for one in reader.certificates.revoked()]
         try:
@@ -89,6 +91,14 @@ def revoked(out: Path, state: Path | None, asJson: bool) -> None:
         click.echo(json.dumps({"file": str(out), "revoked": serials}, indent=2))
         return
     click.echo(f"{out}: {len(serials)} revoked certificate{'s' * (len(serials) != 1)}")
+
+
+def _refuseNode(where: StateDirectory) -> None:
+    """@raise click.ClickException: it is a node's, which can sign nothing."""
+    if where.isNode:
+        raise click.ClickException(
+            f"{where.path} is a node's, and the CA's key is kept elsewhere: give the --state of kernelnet cluster init"
+        )
 
 
 def _print(found: dict[str, Any], asJson: bool) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from kernelnet.cli.common import directory, jsonOption, stateOption, when
 from kernelnet.cli.tables import Column, printRows
@@ -36,7 +35,9 @@ _COLUMNS = (
     Column("version", leave=4),
     Column("AIs", right=True),
     Column("connections", right=True, leave=1),
+    Column("messages/s", right=True, leave=1),
     Column("head", right=True, leave=1),
+    Column("behind", right=True, leave=1),
 )
 
 
@@ -174,17 +175,19 @@ def status(database: str | None, state: Path | None, asJson: bool) -> None:
         return
     rows = []
     for one in found:
-        said = _said(one)
+        said = one.account
         rows.append(
             (
                 one.name,
-                _state(one),
+                one.state,
                 plain(one.address, 80),
                 when(one.started),
                 plain(one.version, 20),
                 str(one.ais),
-                str(said.get("connections", "-")) if one.alive else "-",
-                str(said.get("head", "-")),
+                str(said.connections) if said and one.alive else "-",
+                f"{said.messages_per_second:g}" if said and one.alive else "-",
+                str(said.log.position) if said else "-",
+                str(said.behind) if said and one.alive else "-",
             )
         )
     printRows(_COLUMNS, rows, f"nodes on {operated}")
@@ -225,22 +228,12 @@ def drain(name: str, undo: bool, wait: float, database: str | None, state: Path 
     click.echo(f"{name} has no AIs any more, and takes nobody: stop it, or kernelnet cluster drain {name} --undo")
 
 
-def _state(one: NodeRow) -> str:
-    if not one.alive:
-        return "away, draining" if one.draining else "away"
-    return "draining" if one.draining else "alive"
-
-
-def _said(one: NodeRow) -> dict[str, Any]:
-    """The parts that are shown of what a node told of itself."""
-    try:
-        said = msgspec.json.decode(one.status)
-        return {"connections": int(said["connections"]), "head": int(said["log"]["position"])}
-    except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
-        return {}
-
-
 def _presented(one: NodeRow) -> dict[str, Any]:
+    said = one.account
+    told: dict[str, Any] = {}
+    if said is not None:
+        told = {"connections": said.connections, "messages_per_second": said.messages_per_second}
+        told |= {"head": said.log.position, "behind": said.behind}
     return {
         "node": one.name,
         "alive": one.alive,
@@ -250,5 +243,5 @@ def _presented(one: NodeRow) -> dict[str, Any]:
         "started": one.started,
         "version": one.version,
         "ais": one.ais,
-        **_said(one),
+        **told,
     }

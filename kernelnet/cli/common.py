@@ -14,7 +14,7 @@ import msgspec
 from kernelnet.duration import parseDuration
 from kernelnet.hub.admin import control_client
 from kernelnet.hub.storage.errors import DatabaseError, DatabaseTooNew
-from kernelnet.hub.storage.offline import databaseOf
+from kernelnet.hub.storage.offline import databaseOf, isOperators
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.identity import IdentityError, StateDirectory, defaultState
 from kernelnet.untrusted import plain
@@ -31,6 +31,14 @@ __all__ = [
     "stateOption",
     "when",
 ]
+
+_OF_NODES = {
+    "status": "kernelnet cluster status shows all nodes; or give the --state of one",
+    "dashboard": "give the --state of a node",
+    "certs show": "give the --state of a node",
+    "certs renew": "kernelnet cluster add-node NAME --host … --out FOLDER signs a node's certificate",
+}
+"""Commands about a hub, and what the operator of several does instead."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -75,11 +83,19 @@ def ask(state: Path | None, request: dict[str, Any]) -> Any:
         try:
             return control_client.call(where, request)
         except control_client.NoHub:
+            _refuseOperators(where, request["command"])
             if request["command"] in ("status", "dashboard"):
                 raise
             return control_client.offline(where, request)
     except (IdentityError, control_client.ControlError) as e:
         raise click.ClickException(str(e)) from None
+
+
+def _refuseOperators(where: StateDirectory, command: str) -> None:
+    """@raise click.ClickException: no hub runs there by its nature, and the command is about one."""
+    advice = _OF_NODES.get(command)
+    if advice is not None and isOperators(where):
+        raise click.ClickException(f"{where.path} is that of the nodes' operator, and no hub runs in it: {advice}")
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]

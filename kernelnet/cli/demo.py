@@ -5,17 +5,13 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import os
 import shlex
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +19,8 @@ import msgspec
 from rich.live import Live
 
 from kernelnet.artifacts import TaskDescription
+from kernelnet.cli.demo_hubs import Hubs, Nodes, OneHub
+from kernelnet.cli.demo_processes import DemoError, Processes, program
 from kernelnet.cli.demo_progress import progressLine, progressTable
 from kernelnet.cli.hub_data import hubData
 from kernelnet.cli.outcome_table import printDetails, printOutcome
@@ -57,7 +55,6 @@ AGENT = "AGENT"
 TRACED = "file_system"
 """The workbench of the traces that a user gives."""
 
-HUB_STARTS = 30.0
 TRAINER_ENDS = 45.0
 LINE_EVERY = 15.0
 """Seconds between two lines without a terminal."""
@@ -66,16 +63,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, C{kill}, and a terminal that is closed: the hub would run on for ever."""
 
 
-class DemoError(Exception):
-    """The demo can't go on; the text says why and where the logs are."""
-
-
 class Demo:
     """
     @param traces: absolute paths; empty: the traces that ship.
     @param keep: the state directory to use; it must be new or empty.
     @param details: print every component and collaboration, too.
     @param agent: have an agent by script among them.
+    @param nodes: number of hubs; more than one share a PostgreSQL of the demo's own, and one is killed in the middle.
     """
 
     def __init__(
@@ -87,6 +81,7 @@ class Demo:
         details: bool = False,
         *,
         agent: bool = False,
+        nodes: int = 1,
     ) -> None:
         if agent and importlib.util.find_spec("mcp") is None:
             raise DemoError("--agent needs mcp: pip install 'kernelnet[mcp]'")
@@ -106,7 +101,10 @@ class Demo:
             raise DemoError(f"{keep} is not empty: --keep takes a new folder")
         self.state = StateDirectory(keep)
         self.console = plainConsole()
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes = Processes(keep, self._uninterrupted)
+        self._hubs: Hubs = (
+            Nodes(self.state, self._processes, nodes) if nodes > 1 else OneHub(self.state, self._processes)
+        )
         self._began = datetime.now(UTC)
         self._first: float | None = None
         self._asked: int | None = None
@@ -125,29 +123,32 @@ class Demo:
         self._began = datetime.now(UTC)
         try:
             self.state.open()
-            port = self._startHub()
-            watch = control_client.call(self.state, {"command": "dashboard"})["url"]
+            self._hubs.start()
+            self._perhapsEnd()
+            watch = self._hubs.dashboard()
             self.console.print(f"watch it in a browser (this address works once): {watch}", soft_wrap=True)
             for i, aiId in enumerate(self.ais):
                 fields = BESIDE_AGENT if self.agent else SPECIALIZATIONS
-                self._startTrainer(aiId, fields[i % len(fields)], port)
+                self._startTrainer(aiId, fields[i % len(fields)], i)
             if self.agent:
-                self._startAgent(port)
+                self._startAgent()
             self._watch()
-            self._stop()
+            ended = self._stop()
             self._perhapsEnd()
-            return self._report()
+            return self._report(ended)
         except KeyboardInterrupt:
             with contextlib.suppress(OSError):  # the terminal may be gone
                 self.console.print("\nstopping …")
-            self._stop()
+            with contextlib.suppress(DatabaseError):  # it may never have begun
+                self._stop()
             with contextlib.suppress(OSError):
                 self.console.print(f"stopped; database and logs: {self.state.path}", soft_wrap=True)
             return 128 + (self._asked or signal.SIGINT)
         except (IdentityError, control_client.ControlError, WorkbenchError, DatabaseError) as e:
             raise DemoError(f"{e} (logs: {self.state.path})") from None
         finally:
-            self._stop()
+            self._processes.stop([*self.ais, AGENT])
+            self._hubs.close()
 
     # -- signals
 
@@ -163,87 +164,47 @@ class Demo:
     @contextlib.contextmanager
     def _uninterrupted(self) -> Iterator[None]:
         """A signal does not break off what is within: no process may start unnoticed, or be left while it ends."""
-        self._mustFinish = True
+        before, self._mustFinish = self._mustFinish, True
         try:
             yield
         finally:
-            self._mustFinish = False
+            self._mustFinish = before
 
     # -- processes
 
-    def _start(self, name: str, *command: str) -> None:
-        path = self.state.path / f"{name}.log"
-        with open(path, "wb", opener=partial(os.open, mode=0o600)) as log, self._uninterrupted():
-            # In a session of its own: Ctrl-C reaches this process alone, which ends the others in order.
-            self._processes[name] = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self._perhapsEnd()
-
-    def _startHub(self) -> int:
-        """@return: the port it listens on."""
-        self._start("hub", _program("twistd"), "-n", "kernelhub", "--port", "0", "--state", str(self.state.path))
-        deadline = time.monotonic() + HUB_STARTS
-        while time.monotonic() < deadline:
-            self._check("hub")
-            try:
-                return int(self._status()["port"])
-            except (control_client.ControlError, IdentityError):
-                time.sleep(0.1)
-        raise DemoError(f"the hub did not start within {HUB_STARTS:.0f} s: see {self.state.path / 'hub.log'}")
-
-    def _startTrainer(self, aiId: str, specialization: str, port: int) -> None:
-        arguments = [_program("twistd"), "-n", "kerneltrainer", "--id", aiId, "--specialization", specialization]
-        arguments += ["--hub", f"localhost:{port}", "--state", str(self.state.path), "--minutes", str(self.minutes)]
+    def _startTrainer(self, aiId: str, specialization: str, turn: int) -> None:
+        arguments = [program("twistd"), "-n", "kerneltrainer", "--id", aiId, "--specialization", specialization]
+        arguments += ["--state", str(self.state.path), "--minutes", str(self.minutes)]
+        first = turn % len(self._hubs.addresses)
+        for address in (*self._hubs.addresses[first:], *self._hubs.addresses[:first]):
+            arguments += ["--hub", address]
         for trace in self.traces:
             arguments += ["--workbench", TRACED, "--trace", str(trace)]
         self._start(aiId, *arguments)
 
-    def _startAgent(self, port: int) -> None:
-        where = ["--state", str(self.state.path), "--hub", f"localhost:{port}", "--id", AGENT]
-        serve = [_program("kernelnet"), "mcp", *where, "--specialization", TRACED]
+    def _startAgent(self) -> None:
+        where = ["--state", str(self.state.path), "--hub", self._hubs.addresses[0], "--id", AGENT]
+        serve = [program("kernelnet"), "mcp", *where, "--specialization", TRACED]
         for trace in self.traces:
             serve += ["--trace", str(trace)]
         told = ["--seconds", str(self.minutes * 60), "--steps", str(self._steps)]
         self._start(AGENT, sys.executable, "-m", "kernelnet.cli.demo_agent", *told, "--", *serve)
 
+    def _start(self, name: str, *command: str) -> None:
+        self._processes.start(name, *command)
+        self._perhapsEnd()
+
     @property
     def _steps(self) -> Path:
         return self.state.path / f"{AGENT}.steps"
 
-    def _check(self, name: str) -> None:
-        code = self._processes[name].poll()
-        if code not in (None, 0):
-            log = self.state.path / f"{name}.log"
-            raise DemoError(f"{name} ended with exit code {code}: {_lastLine(log)} (all of it: {log})")
-
-    def _stop(self) -> None:
-        """End the trainers first, side by side, then the hub, which so gets their last words."""
+    def _stop(self) -> list[str]:
+        """End the trainers first, side by side, then the hubs, which so get their last words."""
+        self._processes.stop([*self.ais, AGENT])
         with self._uninterrupted():
-            for group in ([*self.ais, AGENT], ["hub"]):
-                processes = {name: self._processes[name] for name in group if name in self._processes}
-                for process in processes.values():
-                    process.send_signal(signal.SIGTERM)
-                for name, process in processes.items():
-                    try:
-                        process.wait(20)
-                    except subprocess.TimeoutExpired:
-                        os.killpg(process.pid, signal.SIGKILL)
-                        process.wait()
-                    del self._processes[name]
-
-    def _trainers(self) -> list[subprocess.Popen[bytes]]:
-        return [self._processes[a] for a in self.ais if a in self._processes]
+            return self._hubs.stop(self.ais)
 
     # -- what is shown
-
-    def _status(self) -> dict[str, Any]:
-        status: dict[str, Any] = control_client.call(self.state, {"command": "status"})
-        return status
 
     def _progress(self) -> list[dict[str, Any]]:
         found = []
@@ -279,9 +240,10 @@ class Demo:
 
     def _running(self, until: float) -> bool:
         self._tellFirst()
-        for name in self._processes:
-            self._check(name)
-        if all(process.poll() is not None for process in self._trainers()):
+        for line in self._hubs.look(time.monotonic(), until):
+            self.console.print(line, soft_wrap=True)
+        self._processes.check()
+        if self._processes.haveEnded(self.ais):
             return False
         if time.monotonic() > until + TRAINER_ENDS:
             raise DemoError(f"a trainer did not end: see the logs in {self.state.path}")
@@ -302,7 +264,8 @@ class Demo:
                     soft_wrap=True,
                 )
 
-    def _report(self) -> int:
+    def _report(self, ended: Sequence[str]) -> int:
+        """@param ended: lines on the hubs."""
         with hubData(str(self.state.path)) as data, progress() as tell:
             tasks = self._tasks()
             found = outcomes(data, tasks, self.traces, tell=lambda done, total: tell("measuring", done, total))
@@ -322,6 +285,8 @@ class Demo:
                 "Nothing that beats the reference is confirmed: give it more --minutes, or another trace."
             )
         for line in withoutAny(found) if good else ():
+            self.console.print(line, soft_wrap=True)
+        for line in ended:
             self.console.print(line, soft_wrap=True)
         self.console.print()
         for line in self._next(found, page):
@@ -380,15 +345,3 @@ def firstConfirmed(state: Path) -> tuple[datetime, str, str] | None:
     with databaseOf(state).reading() as reader:
         first = reader.log.firstConfirmation()
     return (datetime.fromisoformat(first.timestamp), first.componentId, first.reporter) if first else None
-
-
-def _program(name: str) -> str:
-    """A program of ours: beside this interpreter, else on the path."""
-    beside = Path(sys.executable).with_name(name)
-    return str(beside) if beside.exists() else shutil.which(name) or name
-
-
-def _lastLine(path: Path) -> str:
-    lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
-    wanted = [line for line in lines if "critical" in line or "Error" in line] or lines
-    return wanted[-1] if wanted else "it said nothing"

@@ -28,7 +28,7 @@ from kernelnet.hub.auth import certificates
 from kernelnet.hub.storage import disk_space
 from kernelnet.hub.storage.blobs import examination
 from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
-from kernelnet.hub.storage.offline import databaseOf, remembered
+from kernelnet.hub.storage.offline import databaseOf, isOperators, operatedAt, remembered
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.web.server import DEFAULT_PORT
 from kernelnet.identity import IdentityError, StateDirectory
@@ -42,6 +42,8 @@ LEAST_FREE = 1 << 30
 """Bytes on the disk of the state directory below which it is worth a note."""
 LEAST_DAYS = 20
 """The same for what is left of the hub's certificate."""
+FAR_BEHIND = 10_000
+"""Messages: some seconds of all that one database takes."""
 FEW_FILES = 4096
 PORT = 6000
 """A hub's, unless it is told another."""
@@ -62,7 +64,7 @@ class Finding(Struct):
 @jsonOption
 def doctor(state: Path | None, mend: bool, asJson: bool) -> None:
     """
-    Check compiler, sandbox, exporters, limits, disk, clock, hub, ports, certificate, owners, blobs and the database.
+    Check compiler, sandbox, exporters, limits, disk, clock, hub, nodes, ports, certificate, owners, blobs, database.
 
     It may run while the hub does.  Exit code 1: something is bad.
     """
@@ -187,7 +189,7 @@ def _clock(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
 
 
 def _certificate(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
-    if not _isThere(state):
+    if not _isThere(state) or isOperators(state):
         return
     try:
         try:
@@ -216,6 +218,8 @@ def _certificate(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
 
 
 def _hub(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
+    if isOperators(state):
+        return  # no hub runs there: its nodes are looked at
     try:
         status = control_client.call(state, {"command": "status"})
     except control_client.NoHub:
@@ -224,10 +228,33 @@ def _hub(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
         advice = "its log, hub.log there or what its supervisor keeps, may say why; then start it again"
         yield Finding("hub", "bad", str(error), advice)
     else:
-        yield Finding("hub", "good", f"listens on port {status['port']}, {len(status['ais'])} AIs are connected")
+        yield Finding("hub", "good", f"listens on port {status['port']}, {status['here']} AIs are connected")
+
+
+def _nodes(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
+    """Of hubs that share a database those that are away, or far behind; by the database alone."""
+    try:
+        url = remembered(state.path)
+        found = operatedAt(url).nodes() if url is not None else []
+    except DatabaseError:
+        return  # which the check of the database says
+    away = [plain(one.name, 64) for one in found if not one.alive]
+    behind = [one.name for one in found if one.alive and one.account is not None and one.account.behind > FAR_BEHIND]
+    if away:
+        text = f"{len(away)} of {len(found)} are away: {', '.join(away[:5])}{', …' if len(away) > 5 else ''}"
+        yield Finding(
+            "nodes", "note", text, "kernelnet cluster status shows all; those that are gone for good do no harm"
+        )
+    elif found:
+        yield Finding("nodes", "good", f"all {len(found)} that share the database are there")
+    if behind:
+        text = f"more than {FAR_BEHIND:,} messages behind the log: {', '.join(behind[:5])}"
+        yield Finding("nodes", "note", text, "a node that stays so has too little CPU, or too many connections")
 
 
 def _ports(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
+    if isOperators(state):
+        return
     try:
         control_client.call(state, {"command": "status"})
         return  # its own ports are taken, and by whom they should be
@@ -362,6 +389,7 @@ CHECKS: tuple[Callable[[StateDirectory, Tell], Iterator[Finding]], ...] = (
     _disk,
     _clock,
     _hub,
+    _nodes,
     _ports,
     _certificate,
     _owners,

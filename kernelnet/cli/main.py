@@ -101,14 +101,21 @@ def main() -> None:
 )
 @click.option("--details", is_flag=True, help="Print every component and collaboration, too.")
 @click.option("--agent", is_flag=True, help="Have an agent by script among them, which uses kernelnet mcp.")
+@click.option(
+    "--nodes",
+    type=click.IntRange(1, 4),
+    default=1,
+    show_default=True,
+    help="How many hubs; several share a PostgreSQL server that is started for them, and one is killed in the middle.",
+)
 def demo(  # noqa: PLR0917
-    minutes: float, traces: tuple[Path, ...], trainers: int, keep: Path | None, details: bool, agent: bool
+    minutes: float, traces: tuple[Path, ...], trainers: int, keep: Path | None, details: bool, agent: bool, nodes: int
 ) -> None:
     """Run a hub and trainers on this machine, over TLS, and show what they find."""
     from kernelnet.cli.demo import Demo, DemoError
 
     try:
-        code = Demo(minutes, [t.absolute() for t in traces], trainers, keep, details, agent=agent).run()
+        code = Demo(minutes, [t.absolute() for t in traces], trainers, keep, details, agent=agent, nodes=nodes).run()
     except DemoError as e:
         raise click.ClickException(str(e)) from None
     raise SystemExit(code)

@@ -24,6 +24,17 @@ _COLUMNS = (
     Column("protocol", leave=2),
     Column("since", leave=3),
 )
+_NODE = Column("node", leave=4)
+_NODES = (
+    Column("node"),
+    Column("state"),
+    Column("AIs", right=True),
+    Column("connections", right=True, leave=2),
+    Column("messages/s", right=True, leave=1),
+    Column("log position", right=True, leave=3),
+    Column("behind", right=True, leave=1),
+    Column("version", leave=4),
+)
 
 
 @click.command()
@@ -49,10 +60,18 @@ def status(state: Path | None, asJson: bool, watch: bool) -> None:
 
 
 def _drawn(found: dict[str, Any], console: Console) -> Group:
+    several = len(found.get("nodes", ())) > 1
     rows = [
-        (aiId, plain(ai["specialization"]), str(ai["protocol"]), ai["since"])
+        (
+            aiId,
+            plain(ai["specialization"]),
+            "-" if ai["protocol"] is None else str(ai["protocol"]),
+            ai["since"],
+            *([plain(ai["node"], 64)] if several else []),
+        )
         for aiId, ai in sorted(found["ais"].items())
     ]
+    columns = (*_COLUMNS, _NODE) if several else _COLUMNS
     title = f"hub at port {found['port']}, log position {found['log']['position']}"
     lines = [
         f"{what}: " + (", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "none")
@@ -65,4 +84,22 @@ def _drawn(found: dict[str, Any], console: Console) -> Group:
     ]
     blobs = found.get("blobs", {"count": 0, "bytes": 0})  # of a hub of an earlier version
     lines.insert(1, f"blobs: {blobs['count']}, {blobs['bytes']:,} bytes")
-    return Group(heading(title), fitted(_COLUMNS, rows, console.width), *map(Text, lines))
+    parts: list[Any] = [heading(title), fitted(columns, rows, console.width), *map(Text, lines)]
+    if several:
+        total = found["total"]
+        if len(rows) < total["ais"]:
+            parts.insert(2, Text(f"and {total['ais'] - len(rows)} more"))
+        parts += [
+            heading(
+                f"{total['nodes']} of {len(found['nodes'])} nodes are there: {total['ais']} AIs, "
+                f"{total['connections']} connections, {total['messages_per_second']:g} messages/s"
+            ),
+            fitted(_NODES, [_node(one) for one in found["nodes"]], console.width),
+        ]
+    return Group(*parts)
+
+
+def _node(one: dict[str, Any]) -> tuple[str, ...]:
+    keys = ("ais", "connections", "messages_per_second", "position", "behind")
+    numbers = ("-" if one[key] is None else f"{one[key]:,}" for key in keys)
+    return plain(one["node"], 64), one["state"], *numbers, plain(one["version"], 20)

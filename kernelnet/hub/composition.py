@@ -160,10 +160,12 @@ class Hub:
             connections=self.connections,
             directory=directory,
             admission=self.admission,
+            cluster=cluster,
             received=self.received,
             errors=self.errors,
             removed=lambda: self.retention.removed,
             blobs=lambda: succeed((0, 0)) if payloads is None else payloads.count(),
+            clock=clock,
             wallClock=wallClock,
         )
         self._jobs = [
@@ -172,6 +174,7 @@ class Hub:
             self._job("ending sessions", self._endSessions),
             self._job("releasing sessions", self._releaseSessions),
             self._job("forgetting searches", self.searches.sweep),
+            self._job("counting messages", self.status.count),
             self._job("noting who was here", lambda: self.presence.note(log)),
         ]
         self._payloads = payloads
@@ -274,6 +277,7 @@ class Hub:
             received=self.received,
             clock=self.clock,
             wallClock=self.wallClock,
+            elsewhere=self.cluster.elsewhere,
             silence=lambda: self.cluster.silence,
         )
         return Dashboard(sources, self.admission.bounds, reactor, where, tls)

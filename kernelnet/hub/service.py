@@ -44,9 +44,10 @@ from kernelnet.hub.storage.engine import Engine
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.sqlite import SqliteEngine
-from kernelnet.hub.web.server import Dashboard, checkWhere
+from kernelnet.hub.web.readiness import Starting
+from kernelnet.hub.web.server import Dashboard, checkWhere, endpointAt
 from kernelnet.hub.workbench_rules import installedRules
-from kernelnet.identity import FilesInPlace, IdentityError, StateDirectory, tokenHash
+from kernelnet.identity import FilesInPlace, IdentityError, ReplaceableTLS, StateDirectory, tokenHash
 from kernelnet.identity.signing import Certifier
 from kernelnet.wire import WireProblem
 
@@ -81,6 +82,7 @@ class HubService(Service):
         self._port: IListeningPort | None = None
         self._control: IListeningPort | None = None
         self._dashboard: Dashboard | None = None
+        self._starting: Starting | None = None
         self._eventLog: EventLog | None = None
         self._socketFolder: int | None = None
         self._blobThread: ThreadPool | None = None
@@ -176,6 +178,11 @@ class HubService(Service):
         log.findLoss = self._findLoss
         self._looking.clock = self._reactor
         self._looking.start(LOOK_EVERY)
+        where = self._config.dashboard
+        # Nobody knows of another port that it might have.
+        if where is not None and where[1] and not self._config.anyDashboardPort:
+            self._starting = Starting(endpointAt(self._reactor, where, self._tls))
+            self._starting.start()
         started = log.open().addCallback(self._opened, log).addCallback(self._listen, log)
         started.addCallbacks(self._ready, self._failed)
 
@@ -270,8 +277,7 @@ class HubService(Service):
         where = self._config.dashboard
         if where is None:
             return succeed(None)
-        tls = self._certificates.tls if self._certificates is not None else None
-        dashboard = hub.dashboard(self._reactor, (where[0], 0) if anyPort else where, tls)
+        dashboard = hub.dashboard(self._reactor, (where[0], 0) if anyPort else where, self._tls)
 
         def opened(_: object) -> None:
             self._dashboard, controls.link = dashboard, dashboard.link
@@ -285,8 +291,15 @@ class HubService(Service):
                 return failure
             return self._openDashboard(hub, controls, anyPort=True)
 
-        result: Deferred[None] = dashboard.start().addCallbacks(opened, taken)
-        return result
+        return self._endStarting().addCallback(lambda _: dashboard.start().addCallbacks(opened, taken))
+
+    @property
+    def _tls(self) -> ReplaceableTLS | None:
+        return self._certificates.tls if self._certificates is not None else None
+
+    def _endStarting(self) -> Deferred[None]:
+        starting, self._starting = self._starting, None
+        return succeed(None) if starting is None else starting.stop()
 
     def _checkAll(self, log: EventLog) -> None:
         """After an unclean end: every row of the log, while the hub is at work; it ends when one is damaged."""
@@ -339,6 +352,7 @@ class HubService(Service):
         ports = [port for port in (self._port, self._control) if port is not None]
         self._port = self._control = None
         ending: list[Deferred[Any]] = [maybeDeferred(port.stopListening).addErrback(_close, port) for port in ports]
+        ending.append(self._endStarting())
         if self._dashboard is not None:
             ending.append(self._dashboard.stop())
             self._dashboard = None

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from twisted.internet.task import Clock
 
+from kernelnet.cli import doctor
+from kernelnet.hub.auth.certificates import HubCertificates
 from kernelnet.hub.config import HubConfig
 from kernelnet.hub.service import HubService
 from kernelnet.hub.storage.errors import DatabaseError
@@ -58,6 +62,55 @@ class ClusterTests(CliTestCase):
         self.assertEqual(self.initialised(self.operator), self.join)
         self.refused(1, "of another CA", "cluster", "init", "--database", self.url, "--state", self.folder / "other")
         self.assertEqual(operatedAt(self.url).identity(), shared)
+
+    def test_operatorsFolder(self) -> None:
+        """In the operator's folder no hub runs, and none is made there: each command says what to do instead."""
+        before = sorted(path.name for path in self.operator.iterdir())
+        for command, advice in (
+            ("status", "kernelnet cluster status"),
+            ("dashboard", "--state of a node"),
+            ("certs show", "--state of a node"),
+            ("certs renew", "kernelnet cluster add-node"),
+        ):
+            self.refused(1, advice, *command.split(), "--state", self.operator)
+        self.assertEqual(sorted(path.name for path in self.operator.iterdir()), before)
+        self.lives("east")
+        self.lives("west")
+        with connect(self.url) as connection:
+            connection.execute("UPDATE nodes SET lease_until = 1 WHERE name = 'west'")
+        found = {one["check"]: one for one in self.checks(self.operator)}
+        self.assertEqual((found["nodes"]["state"], found["nodes"]["text"]), ("note", "1 of 2 are away: west"))
+        self.assertEqual(found.keys() & {"hub", "ports", "certificate"}, set())
+
+    def checks(self, state: Path) -> list[dict[str, Any]]:
+        """What the doctor says, without what takes long."""
+        slow = (doctor._compiler, doctor._sandbox, doctor._exporters)
+        with mock.patch.object(doctor, "CHECKS", [check for check in doctor.CHECKS if check not in slow]):
+            found: list[dict[str, Any]] = json.loads(self.succeed("doctor", "--json", "--state", state))["checks"]
+        return found
+
+    def test_renewed(self) -> None:
+        """A node that can make no certificate says so, as long as it has no other than the one that is in use."""
+        node = self.added("east")
+        held = HubCertificates(node, Clock(), time.time)
+        error = self.assertRaises(IdentityError, held.renew)
+        self.assertIn("add-node", str(error))
+        other = self.added("other")
+        for name in ("hub.pem", "hub.key"):
+            (node.path / name).write_bytes((other.path / name).read_bytes())
+        shown = held.renew()
+        self.assertNotEqual(shown["fingerprint"], "")
+        self.assertRaises(IdentityError, held.renew)
+        self.refused(1, "add-node", "certs", "renew", "--state", node.path)
+
+    def test_signsNothing(self) -> None:
+        """What takes the CA's key is refused in a node's folder, with the word where it works."""
+        node = self.added("east")
+        for command in (("client", "AI_1"), ("revoked",)):
+            arguments = ("certs", *command, "--out", self.folder / "new.pem", "--state")
+            self.refused(1, "--state of kernelnet cluster init", *arguments, node.path)
+            self.succeed(*arguments, self.operator)
+            (self.folder / "new.pem").unlink()
 
     def test_password(self) -> None:
         """A password on the command line is refused, and not repeated."""

@@ -22,7 +22,33 @@ FOUND: dict[str, Any] = {
 }
 
 
+def aNode(name: str, **fields: Any) -> dict[str, Any]:
+    numbers = {"ais": 2, "connections": 3, "messages_per_second": 1234.5, "position": 7, "behind": 0}
+    return {"node": name, "state": "alive", "address": "h:6000", "version": "1.0", "started": "", **numbers, **fields}
+
+
 class StatusTests(CliTestCase):
+    def test_nodes(self) -> None:
+        """Where several hubs use one database each AI has its node, and each node a line, with dashes if it is away."""
+        away = dict.fromkeys(("connections", "messages_per_second", "behind"))
+        found = {
+            **FOUND,
+            "ais": {
+                "A": {**FOUND["ais"]["AI_0"], "node": "east"},
+                "B": {**FOUND["ais"]["AI_0"], "node": "west", "protocol": None},
+            },
+            "nodes": [aNode("east"), aNode("north", state="away", ais=0, **away), aNode("west", behind=12)],
+            "total": {"nodes": 2, "ais": 4, "connections": 6, "messages_per_second": 2469.0},
+        }
+        with mock.patch.object(status, "ask", return_value=found):
+            lines = self.succeed("status").splitlines()
+        self.assertTrue(lines[3].rstrip().endswith("east") and lines[4].rstrip().endswith("west"), lines)
+        self.assertEqual(lines[5], "and 2 more")
+        self.assertIn("2 of 3 nodes are there: 4 AIs, 6 connections, 2469 messages/s", lines)
+        self.assertRegex(lines[-3], r"^east +alive +2 +3 +1,234.5 +7 +0 ")
+        self.assertRegex(lines[-2], r"^north +away +0 +- +- +7 +- ")
+        self.assertRegex(lines[-1], r"^west +alive +2 +3 +1,234.5 +7 +12 ")
+
     def test_table(self) -> None:
         """Who is connected is one line each on 80 columns, whatever they call themselves; then what is held."""
         with mock.patch.object(status, "ask", return_value=FOUND):

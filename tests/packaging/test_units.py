@@ -33,9 +33,11 @@ class UnitTests(SynchronousTestCase):
         return ran.stdout
 
     def test_verified(self) -> None:
-        """systemd finds nothing to say about either unit but that no kernelnet is in /opt."""
+        """systemd finds nothing to say about any unit but that no kernelnet is in /opt."""
         names = {"kernelnet-hub.service": "kernelnet-hub.service"}
         names["kernelnet-trainer@.service"] = "kernelnet-trainer@AI_9.service"
+        names["kernelhub@.service"] = "kernelhub@east.service"
+        self.assertEqual(names.keys(), {path.name for path in UNITS.iterdir()})
         for name, instance in names.items():
             text = (UNITS / name).read_text("utf-8").replace("/opt/kernelnet/bin/twistd", "/bin/true")
             (self.folder / instance).write_text(text)
@@ -43,7 +45,7 @@ class UnitTests(SynchronousTestCase):
 
     def test_hardened(self) -> None:
         """The exposure is under 2.0, also of a trainer, which makes machine code and a jail."""
-        for name in ("kernelnet-hub.service", "kernelnet-trainer@.service"):
+        for name in ("kernelnet-hub.service", "kernelnet-trainer@.service", "kernelhub@.service"):
             shutil.copy(UNITS / name, self.folder)
             told = self.analyze("security", "--offline=true", str(self.folder / name))
             level = re.search(r"Overall exposure level for \S+: ([\d.]+)", told)

@@ -169,7 +169,10 @@ class HubCertificates:
             self._state.renewHub([*self._names, *names], self._now(), force=True)
         elif names:
             raise IdentityError("--host: this hub's certificate comes from --cert, and its own CA can't change it")
-        self._use(self._read())
+        chain = self._read()
+        if self._own is None and self._state.isNode and digestOf(chain.chain[0]) == digestOf(self._chain.chain[0]):
+            raise IdentityError(f"{self._state.hubCertificate} is the one that is in use, and {_NODE_MAKES_NONE}")
+        self._use(chain)
         self._names += [name for name in names if name not in self._names]
         return self.show()
 
@@ -206,6 +209,12 @@ class HubCertificates:
             self.log.warn("the hub's certificate is good for {days} more days only", days=left.days)
 
 
+_NODE_MAKES_NONE = (
+    "this node can make none, since the CA's key is kept elsewhere: have one signed there by kernelnet cluster "
+    "add-node NAME --host … --out FOLDER, and copy hub.pem and hub.key here before"
+)
+
+
 def rootDigest(state: StateDirectory) -> str:
     """
     As `HubCertificates.digest`, while no hub runs.
@@ -232,6 +241,8 @@ def offlineRenew(state: StateDirectory, names: Sequence[str], now: datetime) -> 
     @raise IdentityError: it can't be made.
     """
     _refuseOwn(state)
+    if state.isNode:
+        raise IdentityError(f"no hub runs in {state.path}, and {_NODE_MAKES_NONE}; it is read when the node starts")
     state.prepareHub(names, now)
     state.renewHub(names, now, force=True)
     return offlineShow(state, now)

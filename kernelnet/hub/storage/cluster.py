@@ -7,13 +7,14 @@ log it follows in order (`kernelnet.hub.storage.event_log.EventLog.follow`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from twisted.internet.defer import Deferred, succeed
 
 from kernelnet.hub.storage.log_pages import Event
+from kernelnet.hub.storage.operation import NodeRow
 
 __all__ = ["Alone", "Arrival", "Cluster", "ClusterListener", "Followed", "Told"]
 
@@ -98,13 +99,19 @@ class ClusterListener(Protocol):
 
 class Cluster(Protocol):
     """
+    @ivar name: of this node.
     @ivar isAlone: whether there never are others.
     @ivar leads: whether this node is the one that does what one alone shall do; what it does then another may still
         be ending.
     @ivar elsewhere: AIs that are connected to other nodes.
-    @ivar silence: seconds since the database has answered.
+    @ivar nodes: all of them as they were some seconds ago, this one too; none: that is not known yet, or it is alone.
+    @ivar silence: seconds since the database has answered; infinite: it has not yet.
     """
 
+    @property
+    def name(self) -> str: ...
+    @property
+    def nodes(self) -> Sequence[NodeRow]: ...
     @property
     def isAlone(self) -> bool: ...
     @property
@@ -136,9 +143,11 @@ class Cluster(Protocol):
 class Alone:
     """A `Cluster` of one node."""
 
+    name = "hub"
     isAlone = True
     leads = True
     silence = 0.0
+    nodes: Sequence[NodeRow] = ()
 
     def __init__(self) -> None:
         self.elsewhere: dict[str, Arrival] = {}

@@ -17,9 +17,10 @@ from kernelnet.hub.storage.integrity import Tell
 from kernelnet.hub.storage.operation import Operated
 from kernelnet.hub.storage.sqlite.offline import OfflineSqlite
 from kernelnet.hub.storage.transaction import Reader, Transaction
+from kernelnet.identity import StateDirectory
 from kernelnet.identity.secret import writeSecret
 
-__all__ = ["Database", "checkChoice", "databaseAt", "databaseOf", "operatedAt", "remember", "remembered"]
+__all__ = ["Database", "checkChoice", "databaseAt", "databaseOf", "isOperators", "operatedAt", "remember", "remembered"]
 
 T = TypeVar("T")
 
@@ -152,6 +153,12 @@ def remember(folder: Path, url: str) -> None:
         writeSecret(folder / URL, f"{url}\n".encode())
     except OSError as e:
         raise DatabaseError(f"can't write {folder / URL}: {e.strerror}") from None
+
+
+def isOperators(state: StateDirectory) -> bool:
+    """Whether it has the CA of the nodes that share a database, and no hub has ever run in it."""
+    aHubs = (state.hubKey, state.ownRoot)
+    return state.caKey.exists() and (state.path / URL).exists() and not any(file.exists() for file in aHubs)
 
 
 def databaseOf(folder: Path) -> Database:

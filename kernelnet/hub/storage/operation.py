@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-__all__ = ["NodeRow", "Operated", "SharedIdentity"]
+import msgspec
+
+__all__ = ["NodeAccount", "NodeRow", "Operated", "SharedIdentity"]
 
 
 class SharedIdentity(NamedTuple):
@@ -17,6 +19,26 @@ class SharedIdentity(NamedTuple):
 
     joinHash: str
     caCertificate: str
+
+
+class _Log(msgspec.Struct, frozen=True):
+    position: int = 0
+
+
+class NodeAccount(msgspec.Struct, frozen=True):
+    """
+    The account of a node of itself, as far as others show it; see `kernelnet.hub.admin.status`.
+
+    @ivar behind: messages that were in the log and that it had not passed on yet.
+    """
+
+    log: _Log
+    connections: int = 0
+    messages_per_second: float = 0.0
+    behind: int = 0
+
+
+_decode = msgspec.json.Decoder(NodeAccount).decode
 
 
 class NodeRow(NamedTuple):
@@ -37,6 +59,20 @@ class NodeRow(NamedTuple):
     draining: bool
     ais: int
     status: str
+
+    @property
+    def state(self) -> str:
+        """C{alive}, C{draining}, C{away}, or C{away, draining}: it takes nobody when it is back."""
+        words = [*([] if self.alive else ["away"]), *(["draining"] if self.draining else [])]
+        return ", ".join(words) or "alive"
+
+    @property
+    def account(self) -> NodeAccount | None:
+        """Its own words, the last ones; C{None}: none that can be read."""
+        try:
+            return _decode(self.status)
+        except msgspec.MsgspecError:
+            return None
 
 
 class Operated(Protocol):

@@ -2,6 +2,7 @@
 The hub's HTTP face: a status API for programs, metrics, and pages for people.
 
   - `server`: where it listens, and what every answer has in common
+  - `readiness`: whether the hub takes messages, for a balancer; also while it starts
   - `connection_limits`: which connections it keeps, and how long it waits for a request
   - `signin`: who may look: one-time links for browsers, tokens of viewers for programs
   - `api`: the resources under C{/api/}

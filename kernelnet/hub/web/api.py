@@ -11,6 +11,7 @@ import heapq
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -22,6 +23,7 @@ from kernelnet.hub.connection.connections import Connections
 from kernelnet.hub.connection.presence import Presence
 from kernelnet.hub.connection.search_history import MAX_SAMPLES, SearchHistory, SearchSeries
 from kernelnet.hub.routing.directory import Directory
+from kernelnet.hub.storage.cluster import Arrival
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.transaction import Reader
 from kernelnet.hub.views import components, patterns, sessions
@@ -61,6 +63,7 @@ class Sources:
 
     @param received: number of messages since the start, by type.
     @param wallClock: Unix seconds.
+    @param elsewhere: AIs that are connected to other nodes.
     @param silence: seconds since a server that is asked again and again has answered.
     @ivar traffic: the last minutes of the hub; C{progress}: of the components; C{families}: of these;
         C{sites}: where these were tried.
@@ -78,9 +81,11 @@ class Sources:
         received: Mapping[str, int],
         clock: IReactorTime,
         wallClock: Callable[[], float],
+        elsewhere: Mapping[str, Arrival] = MappingProxyType({}),
         silence: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.silence = silence
+        self.elsewhere = elsewhere
         self.log = log
         self.connections = connections
         self.directory = directory
@@ -96,6 +101,10 @@ class Sources:
         self.progress = Progress()
         self.families = Kept(families)
         self.sites = Kept(sites)
+
+    def isHere(self, aiId: str) -> bool:
+        """Whether an AI is connected, to whichever node."""
+        return self.connections.greeted(aiId) is not None or aiId in self.elsewhere
 
 
 def answerTo(sources: Sources, path: tuple[str, ...], arguments: Arguments) -> Deferred[Any]:
@@ -171,7 +180,7 @@ def _ais(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     known, seenAt = sources.directory.ais, sources.presence.seenAt
 
     def order(aiId: str) -> tuple[bool, float, str]:
-        return sources.connections.greeted(aiId) is not None, seenAt(aiId), aiId
+        return sources.isHere(aiId), seenAt(aiId), aiId
 
     first = heapq.nlargest(arguments.get("limit", MAX_LIMIT), known, key=order)
     return {"ais": [_ai(sources, aiId) for aiId in first], "known": len(known)}
@@ -179,6 +188,8 @@ def _ais(sources: Sources, arguments: Mapping[str, Any]) -> Any:
 
 def _ai(sources: Sources, aiId: str) -> dict[str, Any]:
     known, connection = sources.directory.ais[aiId], sources.connections.greeted(aiId)
+    other = sources.elsewhere.get(aiId)
+    where = connection or other
     search = sources.searches.lastOf(aiId)
     return {
         "id": aiId,
@@ -187,8 +198,9 @@ def _ai(sources: Sources, aiId: str) -> dict[str, Any]:
         "generators": list(known.hello.generators),
         "workbenches": list(known.hello.workbenches),
         "owner": sources.directory.owners.get(aiId),
-        "connected": connection is not None,
-        "since": rfc3339(connection.since) if connection is not None else None,
+        "connected": where is not None,
+        "node": sources.status.node if connection is not None else other.node if other is not None else None,
+        "since": rfc3339(where.since) if where is not None else None,
         "seen": rfc3339(sources.presence.seenAt(aiId)),
         "behind": sources.log.head - connection.reader.position if connection is not None else None,
         "progress": {"task": _task(search), **_told(search)} if search is not None else None,
@@ -305,7 +317,7 @@ def _searches(sources: Sources, arguments: Mapping[str, Any]) -> list[dict[str, 
         found.setdefault(key, {**described, "ais": []})["ais"].append(
             {
                 "ai": search.aiId,
-                "connected": sources.connections.greeted(search.aiId) is not None,
+                "connected": sources.isHere(search.aiId),
                 **_told(search),
                 "samples": search.samples(arguments.get("samples", 64)),
             }
@@ -319,10 +331,10 @@ def _overview(sources: Sources, arguments: Mapping[str, Any]) -> Any:
     working = []
     for aiId in sources.directory.ais:
         search = sources.searches.lastOf(aiId)
-        if sources.connections.greeted(aiId) is not None and search is not None:
+        if search is not None and sources.isHere(aiId):
             working.append({"ai": aiId, "task": _task(search), **_told(search)})
     working.sort(key=lambda one: one["at"], reverse=True)
-    here = sum(sources.connections.greeted(aiId) is not None for aiId in sources.directory.ais)
+    here = sum(map(sources.isHere, sources.directory.ais))
 
     now = rfc3339(sources.wallClock())
 

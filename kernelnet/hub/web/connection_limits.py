@@ -12,13 +12,13 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
-from twisted.internet.interfaces import IAddress, ITransport
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, ITransport
 from twisted.logger import ILogObserver, LogEvent, Logger
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request
 from twisted.web.server import Site
-from zope.interface import provider
+from zope.interface import implementer, provider
 
 from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.connection.rate_limits import ConnectionLimiter, addressKey
@@ -60,6 +60,7 @@ class _LimitedConnection(ProtocolWrapper):
         super().connectionLost(reason)
 
 
+@implementer(IProtocolNegotiationFactory)
 class LimitingFactory(WrappingFactory):
     """
     All connections to one site.
@@ -76,6 +77,12 @@ class LimitingFactory(WrappingFactory):
         makeChannel: Callable[[], Any] = _Channel
         site.protocol = makeChannel  # type: ignore[method-assign]
         site.timeOut = REQUEST_WITHIN
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """As the site has them: a browser or curl offers others, too, and without a choice its handshake fails."""
+        site: Any = self.wrappedFactory
+        found: list[bytes] = site.acceptableProtocols()
+        return found
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         return super().buildProtocol(addr) if self.limiter.admits(_key(addr)) else None

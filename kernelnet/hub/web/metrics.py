@@ -145,10 +145,11 @@ class _Hub(Collector):
                 "Unix time of the last confirmation, by the clock of who confirmed.",
                 value=found.confirmedAt,
             )
+        yield from _nodes(status["nodes"])
         yield _histogram("log_commit_seconds", "From a commit's begin to its being on disk.", self._commits)
         for name, help_, value in (
             ("start_time_seconds", "Unix time at which the hub started.", self._more["started"]),
-            ("ais_connected", "AIs that are connected.", len(status["ais"])),
+            ("ais_connected", "AIs that are connected to this hub.", status["here"]),
             ("ais_known", "AIs that ever said hello.", status["known_ais"]),
             ("connections", "Open sockets.", status["connections"]),
             ("connections_unauthenticated", "Open sockets that are not authenticated.", limits["unauthenticated"]),
@@ -160,6 +161,22 @@ class _Hub(Collector):
             ("log_full", "1 if the disk is too full for messages.", int(log["full"])),
         ):
             yield GaugeMetricFamily(f"kernelnet_{name}", help_, value=value)
+
+
+def _nodes(nodes: Iterable[Mapping[str, Any]]) -> Iterable[Metric]:
+    """The hubs that use the database: their names are the operator's; of one that is away it is told that it is."""
+    there = {one["node"]: one for one in nodes if one["connections"] is not None}
+    up = {one["node"]: int(one["node"] in there) for one in nodes}
+    yield _gauges("node_up", "1 if this hub, of those that use the database, renews its lease.", "node", up)
+    for name, help_, key in (
+        ("node_draining", "1 if the operator wants nobody there.", None),
+        ("node_ais", "AIs that are connected to it.", "ais"),
+        ("node_connections", "Its open sockets.", "connections"),
+        ("node_messages_per_second", "Messages that come in there a second.", "messages_per_second"),
+        ("node_behind", "Messages in the log that it has not passed on.", "behind"),
+    ):
+        each = {node: one[key] if key else int(one["state"] == "draining") for node, one in there.items()}
+        yield _gauges(name, help_, "node", each)
 
 
 def _histogram(name: str, help_: str, durations: LatencyHistogram) -> Metric:

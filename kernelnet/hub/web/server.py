@@ -31,15 +31,14 @@ from kernelnet.hub.web.api import BadRequest, NotFound, Sources, answerTo
 from kernelnet.hub.web.connection_limits import LimitingFactory, proved
 from kernelnet.hub.web.error_pages import isBrowser, page
 from kernelnet.hub.web.event_stream import PAGE, EventStreams
+from kernelnet.hub.web.readiness import Readiness
 from kernelnet.hub.web.response_cache import ResponseCache, maxAge
 from kernelnet.hub.web.signin import NotAllowed, SignIn, TooManyFailures
 
-__all__ = ["DEFAULT_PORT", "Dashboard", "DashboardError", "checkWhere", "parseWhere"]
+__all__ = ["DEFAULT_PORT", "Dashboard", "DashboardError", "checkWhere", "endpointAt", "parseWhere"]
 
 DEFAULT_PORT = 6080
 MAX_URI = 4096
-SILENCE = 5.0
-"""Seconds without an answer of the database after which a node is not ready; it is asked every 2 s."""
 
 _HEADERS = (
     (
@@ -95,6 +94,17 @@ def checkWhere(where: tuple[str, int] | None, hasCertificate: bool) -> None:
         )
 
 
+def endpointAt(
+    reactor: Any, where: tuple[str, int], tls: IOpenSSLServerConnectionCreator | None
+) -> IStreamServerEndpoint:
+    """The place where a hub's HTTP face listens; with TLS where others can reach it (see `checkWhere`)."""
+    address, port = where
+    if tls is not None and not ip_address(address).is_loopback:
+        return SSL4ServerEndpoint(reactor, port, tls, interface=address)
+    kind = TCP6ServerEndpoint if ":" in address else TCP4ServerEndpoint
+    return kind(reactor, port, interface=address)
+
+
 class Dashboard:
     """
     The HTTP face of one hub.
@@ -126,6 +136,7 @@ class Dashboard:
         clock = sources.clock
         self.signIn = SignIn(sources.log, bounds, clock.seconds, sources.wallClock)
         self.streams = EventStreams(sources.log, clock, sources.received)
+        self.readiness = Readiness(sources.log, sources.connections, sources.silence)
         self._responses = ResponseCache(clock.seconds)
         self.url = ""
         self.site = Site(_Root(self), requestFactory=_Request, reactor=clock)
@@ -148,12 +159,7 @@ class Dashboard:
 
     def start(self) -> Deferred[None]:
         """Fires when it listens; fails with L{CannotListenError}."""
-        endpoint: IStreamServerEndpoint
-        if self._tls is not None:
-            endpoint = SSL4ServerEndpoint(self._reactor, self._wanted, self._tls, interface=self._address)
-        else:
-            kind = TCP6ServerEndpoint if ":" in self._address else TCP4ServerEndpoint
-            endpoint = kind(self._reactor, self._wanted, interface=self._address)
+        endpoint = endpointAt(self._reactor, (self._address, self._wanted), self._tls)
 
         def listening(port: IListeningPort) -> None:
             self._port = port
@@ -189,6 +195,8 @@ class Dashboard:
             return self._refuse(request, 405, "only GET is answered")
         if path == "/livez":
             return self._text(request, 200, b"alive\n")
+        if path == "/readyz" and self._session(request) is None and _bearer(request) is None:  # such as a balancer
+            return self._ready(request, words=False)
         if path == "/signin":
             return self._enter(request)
         allowed = self.signIn.check(_host(request), self._session(request), _bearer(request))
@@ -217,23 +225,15 @@ class Dashboard:
             )
             return answer.addCallback(self._encoded, request)
         if path == "/readyz":
-            why = self._whyNotReady()
-            return self._text(request, 503 if why else 200, f"not ready: {why}\n".encode() if why else b"ready\n")
+            return self._ready(request, words=True)
         if path == "/metrics":
             return self.sources.status.fullStatus().addCallback(self._metrics, request)
         return self._static(request, "index.html" if path == "/" else path[1:])
 
-    def _whyNotReady(self) -> str:
-        log = self.sources.log
-        if problem := log.findLoss() or log.findStorageProblem():
-            return str(problem)
-        if log.backlogged:
-            return "too much waits to be committed"
-        if self.sources.connections.suspended:
-            return "this node is being drained, goes back to a backup, or ends"
-        if (silent := self.sources.silence()) > SILENCE:
-            return f"the database has not answered for {silent:.0f} s"
-        return ""
+    def _ready(self, request: Request, words: bool) -> object:
+        if (problem := self.readiness.problem()) is None:
+            return self._text(request, 200, b"ready\n")
+        return self._text(request, 503, f"not ready: {problem.sentence if words else problem.word}\n".encode())
 
     def _enter(self, request: Request) -> object:
         if request.method == b"HEAD":

@@ -131,6 +131,7 @@ class TrafficHistory:
         ``connections``  open sockets
         ``position``     the log's last number
         ``slow``         [{id, behind}] of those who are behind now, the farthest first
+        ``nodes``        the hubs that use the database, as in the hub's status
         ``now``          of the hub's status what costs nothing: version, started, messages, limits, log
         ===============  ===============================================================================
         """
@@ -158,5 +159,6 @@ class TrafficHistory:
                 for name in ("waiting", "behind", "connections", "position")
             },
             "slow": [{"id": aiId, "behind": behind} for behind, aiId in heapq.nlargest(MAX_SLOW, slow)],
+            "nodes": self._status.nodes(),
             "now": self._status.counters(),
         }

@@ -55,6 +55,7 @@ class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignor
         self._connectedFor = 0.0
         self._waiting: IDelayedCall | None = None
         self._saidThatNone = False
+        self._known: set[Address] = set()
         self.connection: TrainerProtocol | None = None
 
     def connect(self) -> None:
@@ -76,6 +77,7 @@ class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignor
         """The hub's first valid answer: only now, and not with a mere connection, an attempt has gone well."""
         self._wentWell = self.reached = True
         self._saidThatNone = False
+        self._known.add(self.address)
         self._greetedAt = self._clock.seconds()
         self._stopWaiting()
         self.wentWell()
@@ -154,6 +156,9 @@ class TrainerFactory(AddressRotation, ReconnectingClientFactory):  # type: ignor
         self._stopWaiting()
         if self.continueTrying and self._heard:
             self.log.info("Lost the hub at {address}", address=str(self.address))
+        elif self.continueTrying and self.address in self._known:
+            # Such as a node that is being drained.
+            self.log.info("The hub at {address} takes nobody now", address=str(self.address))
         elif self.continueTrying:
             self.log.warn(
                 "Lost the hub at {address} before it said what a hub says: {question}",

@@ -84,16 +84,35 @@ class SocketTests(TestCase):
                 "port": None,
                 "uptime": 10.0,
                 "started": "2027-01-15T08:00:00.000000Z",
+                "node": "hub",
+                "nodes": [
+                    {
+                        "node": "hub",
+                        "state": "alive",
+                        "address": None,
+                        "version": status["version"],
+                        "started": "2027-01-15T08:00:00.000000Z",
+                        "ais": 1,
+                        "connections": 2,
+                        "messages_per_second": 0.2,
+                        "position": 1,
+                        "behind": 0,
+                    }
+                ],
+                "total": {"nodes": 1, "ais": 1, "connections": 2, "messages_per_second": 0.2},
                 "ais": {
                     "AI_1": {
                         "specialization": "audio",
                         "capabilities": ["sound"],
                         "protocol": 2,
                         "since": "2027-01-15T08:00:00.000000Z",
+                        "node": "hub",
                     }
                 },
                 "known_ais": 1,
+                "here": 1,
                 "connections": 2,
+                "messages_per_second": 0.2,
                 "stored": {
                     "patterns": 1,
                     "components": 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -12,15 +13,20 @@ import psycopg
 from twisted.internet.defer import maybeDeferred, succeed
 from twisted.internet.task import Clock
 
+from kernelnet.artifacts import ModelCosts
+from kernelnet.hub.admin.status import COUNT_EVERY
 from kernelnet.hub.auth.token_commands import tokenCommand
+from kernelnet.hub.composition import SWEEP_EVERY
 from kernelnet.hub.connection.payload_shelf import PayloadShelf
 from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.postgres import PostgresBlobs, PostgresEngine, connect
-from kernelnet.hub.storage.postgres import cluster as clusters
+from kernelnet.hub.storage.postgres import log as postgres_log
 from kernelnet.hub.storage.postgres.cluster import CHANNEL, POLL, PostgresCluster
 from kernelnet.hub.storage.postgres.ears import NotifyEars, listening
 from kernelnet.hub.storage.postgres.nodes import LEASE, About
+from kernelnet.hub.web.api import Sources, answerTo
+from kernelnet.hub.web.metrics import Learned, render
 from kernelnet.payloads import PART
 from tests.hub.databases import HubDatabase, OnPostgres, PostgresPool
 from tests.hub.support import Client, Hub, HubTestCase
@@ -116,7 +122,7 @@ class OrderTests(NodesTestCase):
 
     def test_manyMissed(self) -> None:
         """What was written elsewhere meanwhile is read page by page, and what was written here in its place."""
-        self.patch(clusters, "PAGE_ROWS", 3)
+        self.patch(postgres_log, "PAGE_ROWS", 3)
         a, b, w = self.connect(self.one, "a"), self.connect(self.two, "b"), self.connect(self.two, "w")
         with mock.patch("kernelnet.hub.storage.postgres.engine.MISSED", 5):
             for i in range(20):
@@ -273,6 +279,82 @@ class WhoIsWhereTests(NodesTestCase):
         self.one.cluster.stop()
         self.settle()
         self.assertEqual(self.two.cluster.leads, True)
+
+
+class AccountTests(NodesTestCase):
+    def test_allNodes(self) -> None:
+        """Each node tells of all: who is connected to which, their sums, and by how much each is behind."""
+        a = self.connect(self.one, "a", specialization="kernel")
+        self.connect(self.two, "b")
+        for i in range(5):
+            a.send("pattern_share", {"pattern": {**PATTERN, "id": f"p{i}"}})
+        self.clock.advance(COUNT_EVERY - self.clock.seconds() % COUNT_EVERY)  # they have just counted
+        self.settle()
+        for node, other in ((self.one, self.two), (self.two, self.one)):
+            told = self.successResultOf(node.status.fullStatus())
+            self.assertEqual({aiId: ai["node"] for aiId, ai in told["ais"].items()}, {"a": "one", "b": "two"})
+            self.assertEqual(told["ais"]["a"]["specialization"], "kernel")
+            self.assertEqual((told["node"], told["here"], told["connections"]), (node.cluster.name, 1, 1))
+            self.assertEqual([one["node"] for one in told["nodes"]], ["one", "two"])
+            for one in told["nodes"]:
+                self.assertEqual((one["state"], one["ais"], one["connections"], one["position"]), ("alive", 1, 1, 5))
+            self.assertEqual((told["total"]["nodes"], told["total"]["ais"], told["total"]["connections"]), (2, 2, 2))
+            rates = {one["node"]: one["messages_per_second"] for one in told["nodes"]}
+            self.assertGreater(rates["one"], rates["two"])
+            self.assertEqual(told["total"]["messages_per_second"], sum(rates.values()))
+            described = self.successResultOf(answerTo(self.sources(node), ("ais",), {}))["ais"]
+            self.assertEqual(
+                {ai["id"]: (ai["connected"], ai["node"]) for ai in described}, {"a": (True, "one"), "b": (True, "two")}
+            )
+            self.assertEqual(self.successResultOf(answerTo(self.sources(node), ("overview",), {}))["connected"], 2)
+            self.assertIn(f'kernelnet_node_ais{{node="{other.cluster.name}"}} 1.0', self.metrics(told))
+
+    def test_behind(self) -> None:
+        """A node that does not follow tells by how much it is behind; one that ends is away, and counts no more."""
+        a = self.connect(self.one, "a")
+        # Its own periodic work has just been done: with what it commits comes all that was missed.
+        self.clock.advance(SWEEP_EVERY - self.clock.seconds() % SWEEP_EVERY)
+        with mock.patch.object(self.two.cluster, "follow"), mock.patch.object(self.two.cluster._ears, "hear"):
+            for i in range(3):
+                a.send("pattern_share", {"pattern": {**PATTERN, "id": f"p{i}"}})
+            self.settle()
+            (_, two) = self.one.status.nodes()
+            self.assertEqual((two["position"], two["behind"]), (0, 3))
+        self.settle()
+        (_, two) = self.one.status.nodes()
+        self.assertEqual((two["position"], two["behind"]), (3, 0))
+        self.two.cluster.stop()
+        self.execute("UPDATE nodes SET lease_until = 1 WHERE name = 'two'")
+        self.settle()
+        told = self.successResultOf(self.one.status.fullStatus())
+        (_, two) = told["nodes"]
+        self.assertEqual((two["state"], two["connections"], two["position"]), ("away", None, 3))
+        self.assertEqual(told["total"]["nodes"], 1)
+        self.assertIn('kernelnet_node_up{node="two"} 0.0', self.metrics(told))
+
+    def test_silentFirst(self) -> None:
+        """A node that the database has not answered yet may be drained, and says that it knows nothing of it."""
+        cluster = PostgresCluster(self.one.pool, self.one.ears, self.clock, About("new", "", 1.0, "1"), lambda: ("", 0))
+        self.assertEqual((cluster.silence, cluster.leads), (math.inf, False))
+        self.clock.advance(LEASE)
+        self.assertEqual(cluster.silence, math.inf)
+        self.settle()
+        self.assertLess(self.one.cluster.silence, LEASE)
+
+    def test_strangeWords(self) -> None:
+        """A node whose account nobody can read is there all the same."""
+        self.two.cluster.stop()
+        self.execute("UPDATE nodes SET status = %s, lease_until = lease_until + 99 WHERE name = 'two'", '{"log": 7}')
+        self.settle()
+        (_, two) = self.one.status.nodes()
+        self.assertEqual((two["state"], two["connections"], two["behind"]), ("alive", None, None))
+
+    def sources(self, node: Node) -> Sources:
+        return node.dashboard(self.clock, ("127.0.0.1", 0)).sources
+
+    def metrics(self, told: dict[str, Any]) -> str:
+        learned = Learned({}, None, 0, 0, ModelCosts(0, 0, 0, None))
+        return render(told, learned, startedAt=0, streams=0, slow=0, commits=self.one.log.commits).decode()
 
 
 class DirectoryTests(NodesTestCase):

@@ -8,6 +8,7 @@ from unittest import mock
 
 import msgspec
 
+from kernelnet.hub.admin.status import COUNT_EVERY
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.hub.views import progress, sessions
 from kernelnet.hub.web.task_words import MAX_WORDS
@@ -494,6 +495,24 @@ class ApiTests(WebTestCase):
         self.assertNotIn("AI_OF_MINE", text)
         count = sum(self.hub.log.commits.counts)
         self.assertIn(f'kernelnet_log_commit_seconds_bucket{{le="+Inf"}} {count}.0', text)
+
+    def test_alone(self) -> None:
+        """A hub that is alone is the one node there is, told of in the same way."""
+        self.hub.connect("AI_1").send("pattern_share", aPattern())
+        self.hub.clock.advance(COUNT_EVERY)
+        told = self.ask("/api/status").json
+        (node,) = told["nodes"]
+        self.assertEqual(
+            (node["node"], node["state"], node["ais"], node["position"], node["behind"]), ("hub", "alive", 1, 1, 0)
+        )
+        self.assertGreater(node["messages_per_second"], 0)
+        self.assertEqual(told["total"], {**told["total"], "nodes": 1, "ais": 1, "connections": node["connections"]})
+        self.assertEqual(told["ais"]["AI_1"]["node"], "hub")
+        self.assertEqual([one["node"] for one in self.ask("/api/traffic").json["nodes"]], ["hub"])
+        self.assertEqual(self.ask("/api/ais").json["ais"][0]["node"], "hub")
+        self.assertIn('kernelnet_node_up{node="hub"} 1.0', self.ask("/metrics").body.decode())
+        self.hub.clock.advance(COUNT_EVERY)
+        self.assertEqual(self.ask("/api/status").json["total"]["messages_per_second"], 0)
 
     def test_ready(self) -> None:
         """A hub that can take no messages is alive, and not ready."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections import Counter
+from unittest import mock
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
@@ -11,10 +13,12 @@ from twisted.internet.ssl import CertificateOptions
 from twisted.python.failure import Failure
 
 from kernelnet.hub.auth import tokens
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.web.connection_limits import BOUNDS, REQUEST_WITHIN
 from kernelnet.hub.web.server import DashboardError, checkWhere, parseWhere
 from kernelnet.hub.web.signin import LINK_LASTS, SESSION_LASTS
 from kernelnet.identity import ReplaceableTLS
+from kernelnet.wire import WireProblem
 from tests.hub.support import Transport
 from tests.hub.web.support import WebTestCase
 
@@ -31,7 +35,6 @@ PATHS = (
     "/api/events",
     "/api/openapi.yaml",
     "/metrics",
-    "/readyz",
     "/",
     "/app.js",
     "/nothing",
@@ -46,6 +49,27 @@ class AccessTests(WebTestCase):
             answer = self.ask(path, None)
             self.assertEqual((answer.code, set(answer.json)), (401, {"error"}), path)
             self.assertIn("Bearer", answer.headers["www-authenticate"])
+
+    def test_balancer(self) -> None:
+        """A balancer asks without a token whether messages are taken, and is told no more than one fixed word."""
+        self.assertEqual((self.ask("/readyz", None).code, self.ask("/readyz", None).body), (200, b"ready\n"))
+        self.assertEqual(self.ask("/readyz", "guess").code, 401)
+        self.hub.log.findStorageProblem = lambda: WireProblem("storage_full", "/var/secret is full")
+        self.assertEqual(
+            (self.ask("/readyz", None).code, self.ask("/readyz", None).body), (503, b"not ready: storage\n")
+        )
+        self.assertIn(b"/var/secret", self.ask("/readyz").body)
+        self.hub.log.findStorageProblem = lambda: None
+        self.hub.otherNodes.drain(True)
+        self.assertEqual(self.ask("/readyz", None, method="HEAD").code, 503)
+        self.assertEqual(self.ask("/readyz", None).body, b"not ready: draining\n")
+        self.hub.otherNodes.drain(False)
+        with mock.patch.object(self.hub.cluster, "silence", 7.0):
+            self.assertEqual(self.ask("/readyz", None).body, b"not ready: database\n")
+        with mock.patch.object(self.hub.cluster, "silence", math.inf):
+            self.assertEqual(self.ask("/readyz", None).body, b"not ready: starting\n")
+        with mock.patch.object(EventLog, "backlogged", True):
+            self.assertEqual(self.ask("/readyz", None).body, b"not ready: busy\n")
 
     def test_viewer(self) -> None:
         """A viewer's token opens all, until it is revoked; an AI's token opens nothing."""

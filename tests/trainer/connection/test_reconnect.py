@@ -209,6 +209,17 @@ class ReconnectTests(TrainerTestCase):
         self.assertEqual(formatEvent(events[-1]), "Lost the hub at a.test:6000")
         factory.stopTrying()
 
+    def test_turnedAway(self) -> None:
+        """A hub that has greeted and now ends connections at once, such as a drained node, is not taken for none."""
+        factory = self.factory()
+        factory.connect()
+        self.meet(factory, None, greeted=True)
+        self.attempts.advance(1)
+        with capturedLogs() as events:
+            self.meet(factory, None)
+        self.assertEqual(formatEvent(events[-1]), "The hub at a.test:6000 takes nobody now")
+        factory.stopTrying()
+
     def test_othersMayPass(self) -> None:
         """Any other loss, also within TLS, is no reason to end."""
         for error in (ConnectionDone(), SSL.Error([("SSL routines", "", "wrong version number")]), SSL.Error()):

@@ -7,10 +7,10 @@ that comes: the log is looked at each `POLL` seconds, leases each two of these.
 
 from __future__ import annotations
 
-import json
+import math
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
@@ -24,13 +24,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kernelnet.hub.storage.cluster import Arrival, ClusterListener, Followed, Told
-from kernelnet.hub.storage.log_pages import PAGE_ROWS
+from kernelnet.hub.storage.operation import NodeRow
 from kernelnet.hub.storage.postgres import nodes
-from kernelnet.hub.storage.postgres.connection import Connection, executing
+from kernelnet.hub.storage.postgres.connection import Connection
 from kernelnet.hub.storage.postgres.ears import Ears, NotifyEars, listening
-from kernelnet.hub.storage.postgres.log import endOfStretch
+from kernelnet.hub.storage.postgres.log import follow, headOf
 from kernelnet.hub.storage.postgres.pools import Pool, ownPool
-from kernelnet.hub.storage.sql.log import readRows
 
 __all__ = ["CHANNEL", "POLL", "PostgresCluster", "clusterAt"]
 
@@ -71,6 +70,7 @@ class PostgresCluster:
         @param position: the log's id and head, as this node knows them.
         """
         self.elsewhere: dict[str, Arrival] = {}
+        self.nodes: Sequence[NodeRow] = ()
         self.draining = False
         self._pool = pool
         self._ears = ears
@@ -86,13 +86,17 @@ class PostgresCluster:
         self._words: list[dict[str, Any]] = []
         self._writing = self._following = self._again = False
         self._leading: object | None = None
-        self._renewed = 0.0
+        self._renewed = -math.inf
         self._ticks = 0
         self._job = LoopingCall(self._tick)
         self._job.clock = clock
 
     def __repr__(self) -> str:
         return f"<PostgresCluster {self._about.name}, {len(self.elsewhere)} AIs elsewhere>"
+
+    @property
+    def name(self) -> str:
+        return self._about.name
 
     @property
     def leads(self) -> bool:
@@ -105,7 +109,6 @@ class PostgresCluster:
 
     def start(self, listener: ClusterListener) -> None:
         self._listener = listener
-        self._renewed = self._clock.seconds()
         self._ears.start(self._heard, self._readAnew)
         self._job.start(POLL)
 
@@ -169,7 +172,7 @@ class PostgresCluster:
             if self._again and self._listener is not None:
                 self.follow()
 
-        self._run(lambda connection: _follow(connection, head), followed).addCallback(ended)
+        self._run(lambda connection: follow(connection, head), followed).addCallback(ended)
 
     def caughtUp(self) -> Deferred[None]:
         done: Deferred[None] = Deferred()
@@ -180,22 +183,25 @@ class PostgresCluster:
     # --- leases
 
     def _renew(self) -> None:
-        status = json.dumps(self._listener.status() if self._listener is not None else {})
+        status = self._listener.status() if self._listener is not None else {}
 
-        def renew(connection: Connection) -> tuple[nodes.Lease, object | None, list[nodes.Arrived]]:
+        def renew(connection: Connection) -> tuple[nodes.Lease, object | None, list[nodes.Arrived], list[NodeRow]]:
             connection.execute("BEGIN")
-            lease = nodes.renew(connection, self._about, status)
+            _, position = self._position()
+            told = {**status, "behind": max(0, headOf(connection) - position)}
+            lease = nodes.renew(connection, self._about, _encode(told).decode())
             gone = nodes.endLost(connection, self._about.name if lease.lost else "")
+            known = nodes.nodes(connection)
             connection.execute("COMMIT")
             link: object | None = connection.pgconn
             if link is not self._leading and not nodes.tryToLead(connection):
                 link = None
-            return lease, link, gone
+            return lease, link, gone, known
 
         began = self._clock.seconds()
 
-        def renewed(found: tuple[nodes.Lease, object | None, list[nodes.Arrived]]) -> None:
-            lease, self._leading, gone = found
+        def renewed(found: tuple[nodes.Lease, object | None, list[nodes.Arrived], list[NodeRow]]) -> None:
+            lease, self._leading, gone, self.nodes = found
             self.draining = lease.draining
             if self._listener is not None:
                 self._listener.drain(lease.draining)
@@ -385,13 +391,3 @@ def _version() -> str:
 
 def _parts(some: list[nodes.Arrived]) -> list[list[nodes.Arrived]]:
     return [some[start : start + AT_ONCE] for start in range(0, len(some), AT_ONCE)]
-
-
-def _follow(connection: Connection, after: int) -> Followed:
-    ((logId, first, head),) = connection.execute(
-        "SELECT (SELECT value FROM meta WHERE key = 'log_id'), (SELECT MIN(seq) FROM events), given FROM log_head"
-    ).fetchall()
-    events = []
-    if head > after and (end := endOfStretch(connection, after, PAGE_ROWS, head)) is not None:
-        events = readRows(executing(connection), after, end)
-    return Followed(logId, first or head + 1, head, events)

@@ -137,7 +137,9 @@ def lock(connection: Connection, url: str) -> None:
     """
     ((held,),) = connection.execute("SELECT pg_try_advisory_lock($1)", (HUB_LOCK,)).fetchall()
     if not held:
-        raise DatabaseBusy(f"another hub uses the database {withoutPassword(url)}: stop that one first")
+        raise DatabaseBusy(
+            f"another hub uses the database {withoutPassword(url)}: give the --state of one, or stop all"
+        )
 
 
 def lockShared(connection: Connection, url: str, node: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from kernelnet.hub.storage.postgres.connection import Connection
+from kernelnet.hub.storage.cluster import Followed
+from kernelnet.hub.storage.log_pages import PAGE_ROWS
+from kernelnet.hub.storage.postgres.connection import Connection, executing
+from kernelnet.hub.storage.sql.log import readRows
 
-__all__ = ["STRETCH_BYTES", "endOfStretch", "rowsAtOnce"]
+__all__ = ["STRETCH_BYTES", "endOfStretch", "follow", "headOf", "rowsAtOnce"]
 
 STRETCH_BYTES = 1024 * 1024
 """Bytes of bodies in a stretch, and those of its last row."""
@@ -24,6 +27,23 @@ def endOfStretch(connection: Connection, after: int, rows: int, upTo: int | None
         (after, upTo, rows, STRETCH_BYTES),
     ).fetchall()
     return None if end is None else int(end)
+
+
+def headOf(connection: Connection) -> int:
+    """The last position of the log."""
+    ((head,),) = connection.execute("SELECT given FROM log_head").fetchall()
+    return int(head)
+
+
+def follow(connection: Connection, after: int) -> Followed:
+    """The next stretch after C{after}, and where the log stands."""
+    ((logId, first, head),) = connection.execute(
+        "SELECT (SELECT value FROM meta WHERE key = 'log_id'), (SELECT MIN(seq) FROM events), given FROM log_head"
+    ).fetchall()
+    events = []
+    if head > after and (end := endOfStretch(connection, after, PAGE_ROWS, head)) is not None:
+        events = readRows(executing(connection), after, end)
+    return Followed(logId, first or head + 1, head, events)
 
 
 def rowsAtOnce(largest: int | None, most: int) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import NamedTuple
 
+from kernelnet.hub.storage.operation import NodeRow
 from kernelnet.hub.storage.postgres.connection import Connection
 
 __all__ = [
@@ -19,7 +20,6 @@ __all__ = [
     "About",
     "Arrived",
     "Lease",
-    "Node",
     "arrive",
     "depart",
     "elsewhere",
@@ -35,30 +35,12 @@ __all__ = [
 LEASE = 10.0
 """Seconds that a lease lasts."""
 RENEW_EVERY = 2.0
+MOST = 200
+"""Nodes that are told of: a container that is made anew has another name each time."""
 
 _KEEPER_LOCK = 0x6B657271
 """Number of the advisory lock of the node that does what one alone shall do."""
 _NOW = "extract(epoch FROM clock_timestamp())::double precision"
-
-
-class Node(NamedTuple):
-    """
-    A row of the table.
-
-    @ivar leaseUntil: Unix seconds, by the server's clock.
-    @ivar started: Unix seconds.
-    @ivar status: JSON.
-    @ivar alive: whether its lease lasts.
-    """
-
-    name: str
-    address: str
-    leaseUntil: float
-    started: float
-    version: str
-    draining: bool
-    status: str
-    alive: bool
 
 
 class About(NamedTuple):
@@ -94,13 +76,14 @@ class Arrived(NamedTuple):
     since: float
 
 
-def nodes(connection: Connection) -> list[Node]:
-    """All that ever used the database, and were not forgotten, by name."""
+def nodes(connection: Connection) -> list[NodeRow]:
+    """All that ever used the database, and were not forgotten, by name; no more than `MOST`, those of late first."""
     found = connection.execute(
-        f"SELECT name, address, lease_until, started, version, draining <> 0, status, lease_until > {_NOW}"  # noqa: S608
-        " FROM nodes ORDER BY name"
+        f"SELECT name, address, lease_until > {_NOW}, lease_until, started, version, draining <> 0,"  # noqa: S608
+        " (SELECT COUNT(*) FROM presence WHERE node = name), status FROM nodes ORDER BY lease_until DESC LIMIT $1",
+        (MOST,),
     )
-    return [*map(Node._make, found)]
+    return sorted(map(NodeRow._make, found), key=lambda one: one.name)
 
 
 def renew(connection: Connection, about: About, status: str) -> Lease:

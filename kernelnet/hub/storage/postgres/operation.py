@@ -43,21 +43,7 @@ class OperatedPostgres:
 
     def nodes(self) -> list[NodeRow]:
         with connected(self._url) as connection:
-            counts = dict(connection.execute("SELECT node, count(*) FROM presence GROUP BY node").fetchall())
-            return [
-                NodeRow(
-                    one.name,
-                    one.address,
-                    one.alive,
-                    one.leaseUntil,
-                    one.started,
-                    one.version,
-                    one.draining,
-                    counts.get(one.name, 0),
-                    one.status,
-                )
-                for one in nodes.nodes(connection)
-            ]
+            return nodes.nodes(connection)
 
     def drain(self, name: str, wanted: bool) -> bool:
         with connected(self._url) as connection:

@@ -26,7 +26,7 @@ async function draw() {
         ["AI", (ai) => ai.id],
         ["specialization", (ai) => ai.specialization],
         ["workbenches", (ai) => ai.workbenches.join(", "), { wide: true }],
-        ["state", (ai) => (ai.connected ? h("span", {}, "here for ", since(ai.since)) : h("span", { class: "unmeasured" }, "away since ", when(ai.seen)))],
+        ["state", (ai) => (ai.connected ? h("span", { title: `connected to ${ai.node}` }, "here for ", since(ai.since)) : h("span", { class: "unmeasured" }, "away since ", when(ai.seen)))],
         ["models cost, as it says", (ai) => (ai.progress?.costs ? `${many(ai.progress.costs.calls)} calls, ${usd(ai.progress.costs.usd)}` : "–"), { number: true, wide: true }],
         ["behind", (ai) => (ai.behind === null ? "–" : ai.behind), { number: true, wide: true }],
       ],

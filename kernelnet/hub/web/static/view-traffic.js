@@ -1,5 +1,5 @@
 import { chart, style } from "./chart.js";
-import { h, since, table } from "./dom.js";
+import { h, many, since, table } from "./dom.js";
 import { get } from "./live.js";
 
 const KINDS = 8;
@@ -27,6 +27,7 @@ async function draw() {
   const { slow } = found;
   const shared = { from: found.at[0], to: found.at.at(-1) };
   return [
+    ...nodes(found.nodes, now.node),
     h("h2", {}, "Messages a second, by type"),
     found.at.length ? messages(found) : h("p", {}, "The first sample comes within five seconds."),
     h("div", { class: "cards" },
@@ -39,6 +40,31 @@ async function draw() {
     slow.length ? table([["AI", (ai) => ai.id], ["messages behind", (ai) => ai.behind, { number: true }]], slow) : h("p", {}, "Everybody who is connected has been sent everything."),
     h("h2", {}, "Messages since the start"),
     table([["type", ([type]) => type], ["received", ([, count]) => count, { number: true }]], Object.entries(now.messages)),
+  ];
+}
+
+// Where several hubs use one database: all of them; what stands below is of the one that is asked.
+function nodes(all, mine) {
+  if (all.length < 2) return [];
+  const there = all.filter((node) => node.connections !== null);
+  const sum = (key) => there.reduce((sum, node) => sum + node[key], 0);
+  return [
+    h("h2", {}, `${there.length} of ${all.length} nodes are there: ${many(sum("ais"))} AIs, ${many(sum("connections"))} connections, ${sum("messages_per_second").toFixed(1)} messages a second`),
+    table(
+      [
+        ["node", (node) => (node.node === mine ? h("strong", {}, node.node) : node.node)],
+        ["state", (node) => h("span", { class: node.state === "alive" ? null : "unmeasured" }, node.state)],
+        ["AIs", (node) => many(node.ais), { number: true }],
+        ["connections", (node) => many(node.connections), { number: true }],
+        ["messages a second", (node) => many(node.messages_per_second), { number: true }],
+        ["behind", (node) => many(node.behind), { number: true }],
+        ["up for", (node) => (node.connections === null ? "–" : since(node.started)), { wide: true }],
+        ["version", (node) => node.version, { wide: true }],
+        ["address", (node) => node.address ?? "–", { wide: true }],
+      ],
+      all,
+    ),
+    h("p", {}, `What follows is of ${mine}.`),
   ];
 }
 
