@@ -6,6 +6,7 @@ A bench's own test module says in a few lines which bench it is, and tests besid
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -29,10 +30,11 @@ __all__ = ["BenchContract", "FolderCase", "python"]
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def python(code: str) -> str:
-    """What a process of its own prints."""
+def python(code: str, **environment: str) -> str:
+    """What a process of its own prints.  @param environment: besides this process's."""
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout
+    env = {**os.environ, **environment}
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY, env=env).stdout
 
 
 class FolderCase(SynchronousTestCase):
@@ -232,7 +234,7 @@ class BenchContract(_Case):
             f"reports = {{**scenario.baselines(), 'rank': scenario.measure(bytes.fromhex({ranked.hex()!r}))}}\n"
             "print(msgspec.json.encode(reports).decode())"
         )
-        results = {python(code) for _ in range(2)}
+        results = {python(code, XDG_CACHE_HOME=str((self.folder / f"cache {at}").absolute())) for at in range(2)}
         self.assertEqual(len(results), 1)
         ours = {**scenario.baselines(), "rank": scenario.measure(ranked)}
         self.assertEqual(msgspec.json.decode(results.pop(), type=dict[str, Report]), ours)
