@@ -23,7 +23,8 @@ The C{kernelnet} command.
   - C{record}: traces of one's own; C{inspection}: how C{bench inspect} shows that a trace is read
   - C{mcp}: an AI agent as a trainer
   - C{demo}: the main job from nothing to a verdict; C{demo_progress}: what it shows while it runs;
-    C{demo_agent}: an agent in it, by script
+    C{demo_fields}: in which fields something is confirmed; C{demo_processes}: its programs; C{demo_agent}: an agent in
+    it, by script
   - C{report}: what a hub has come to; C{hub_data}: from where; C{outcomes}: task by task; C{verdict}: in a sentence;
     C{outcome_table}: on a screen; C{report_page}, C{report_pictures}: as Markdown with pictures
 """

@@ -1,10 +1,10 @@
 """
-Modules of this package's own C, kept between processes: eight trainers on one machine compile each once, not eight times.
+Modules of this package's own C, kept between processes: eight trainers on one machine compile each of them once.
 
 They lie in C{$XDG_CACHE_HOME/kernelnet/modules}, under the digest of all that they are made of.  Only what comes with
-kernelnet gets here, never a generator's or a stranger's; and only what this user wrote is read: the folder and each file
-must be his own, and writable by nobody else.  A file holds its own digest, so one that was cut off is as good as none.
-Where nothing can be kept everything is compiled anew.
+kernelnet gets here, never a generator's or a stranger's; and only what this user wrote is read: the folder and each
+file must be his own, and writable by nobody else.  A file holds its own digest, so one that was cut off is as good as
+none.  Where nothing can be kept everything is compiled anew.
 """
 
 from __future__ import annotations
