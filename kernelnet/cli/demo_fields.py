@@ -78,8 +78,8 @@ class Fields:
 
 
 def acrossLine(completed: Sequence[Mapping[str, Any]], specializations: Mapping[str, str]) -> str:
+    """
     Number of completed collaborations, and between which specializations they were; empty: none was completed.
-    How many collaborations were completed, and between which specializations; empty: none was.
 
     @param completed: sessions, as `HubData.completed` gives them.
     @param specializations: of each AI.
