@@ -1,8 +1,8 @@
 """
 Work that can wait: a search lets go before whoever proves something.
 
-A search takes all the time that it is given, on every core.  What measures a peer's claim, guards a candidate or answers
-the hub takes seconds, and others wait for it.  On a machine with more to do than cores the latter should come first.
+A search takes all the time that it is given, on every core.  What measures a peer's claim, guards a candidate or
+answers the hub takes seconds, and others wait for it.  On a machine with more to do than cores that comes first.
 """
 
 from __future__ import annotations
