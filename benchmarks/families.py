@@ -29,7 +29,7 @@ from results import publish
 
 from kernelnet.artifacts import Carrier, Component
 from kernelnet.families import familyOf
-from kernelnet.generators.search import Search
+from kernelnet.generators.search import Search, templates
 from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.parameters import Template
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL

@@ -219,7 +219,7 @@ class InstalledTests(SynchronousTestCase):
     def test_others(self) -> None:
         """A template of another package is searched on its bench, beside ours; what is none is passed over."""
         sources = Path(search_module.__file__).with_name("templates")
-        source = (sources / "two_queues.c").read_text("utf-8")
+        source = (sources / "repaint_budget.c").read_text("utf-8")
         mine = marked(source, "mine", "of_mine")
         assert mine is not None
         self.assertTrue(verifyObject(ITemplate, mine))
