@@ -271,7 +271,7 @@ class Demo:
         began = time.monotonic()
         until = began + most
         benches = {bench.name: bench for bench in available(IWorkbench)}
-        longer = f", or until each field has a confirmed component, {self.most:g} at most" if most > total else ""
+        longer = f", and on until each field has a confirmed component, {self.most:g} at most" if most > total else ""
         self.console.print(
             f"{len(self.ais)} trainers work for {self.minutes:g} minutes{longer}; database and logs: {self.state.path}",
             soft_wrap=True,
