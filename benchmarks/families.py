@@ -32,7 +32,7 @@ from results import publish
 
 from kernelnet.artifacts import Candidate, Carrier, Component
 from kernelnet.families import familyOf
-from kernelnet.generators.search import TEMPLATES, Search
+from kernelnet.generators.search import Search, templates
 from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.parameters import Template
 from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
@@ -247,8 +247,8 @@ def main() -> None:
         publish("families", "\n".join(["Families", "--------", "", INTRODUCTION, "", text]))
 
 
-def _fit(templates: Sequence[Template], bench: IWorkbench) -> bool:
-    return any(template.isFor(bench.name, bench.abis) for template in templates if template in TEMPLATES)
+def _fit(ours: Sequence[Template], bench: IWorkbench) -> bool:
+    return any(template.isFor(bench.name, bench.abis) for template in ours if template in templates())
 
 
 if __name__ == "__main__":

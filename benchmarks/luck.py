@@ -25,10 +25,7 @@ from kernelnet.learning.problem import Problem
 from kernelnet.plugins import available
 from kernelnet.workbench.compiler import compileC
 
-BENCHES = (
-    *("file_system", "process_manager", "network_stack", "security"),
-    *("audio", "graphics", "window_manager"),
-)
+BENCHES = tuple(bench.name for bench in available(IWorkbench))
 TABLES = Path(__file__).with_name("tables")
 
 
@@ -74,7 +71,7 @@ def main() -> None:
     heads = ["workbench", "trace", "policy", "as it is", "mean", "sd", "min", "max", "gain", "its sd"]
     table = Table(f"Levels of one policy over {arguments.digests} digests", heads)
     for bench in available(IWorkbench):
-        if bench.name not in (arguments.workbench or BENCHES):
+        if arguments.workbench and bench.name not in arguments.workbench:
             continue
         for path in bench.traces():
             scenario = bench.scenario(path, bench.tasks(path)[0])

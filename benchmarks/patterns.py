@@ -40,12 +40,12 @@ from kernelnet.expressions.syntax import parse, textIn
 from kernelnet.expressions.wasm_codegen import toWasm
 from kernelnet.generators.evolution import portfolio
 from kernelnet.generators.evolution.search_family import TRAIN_WINDOWS, Metered
-from kernelnet.generators.search import TEMPLATES, Search
+from kernelnet.generators.search import Search, templates
 from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.task_similarity import Likeness, taskOf, tasksOfBlock
-from kernelnet.plugins import find
+from kernelnet.plugins import available, find
 from kernelnet.workbench.abi import rankAbiOf
 from kernelnet.workbench.errors import TraceError
 
@@ -56,10 +56,7 @@ FIRST = (1, 2, 4, 8)
 """Of so many blocks the best is looked at."""
 
 DRAWS = 20
-BENCHES = (
-    *("file_system", "process_manager", "network_stack", "security"),
-    *("audio", "graphics", "window_manager"),
-)
+BENCHES = tuple(bench.name for bench in available(IWorkbench))
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "traces"
 
 Which = Callable[[Pattern], bool]
@@ -247,7 +244,7 @@ class Bench:
         found = []
         for block in blocks:
             numbers, expression = block.data["parameters"], block.data.get("expression")
-            template = next((t for t in TEMPLATES if numbers and len(t.parameters) == len(numbers)), None)
+            template = next((t for t in templates() if numbers and len(t.parameters) == len(numbers)), None)
             try:
                 if template is not None:
                     found.append(float(task.sum(problem.compile(template.tunable()), numbers)))

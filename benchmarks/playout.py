@@ -19,17 +19,29 @@ import os
 import statistics
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+
+from harness import Table
+from results import publish
 
 from kernelnet.artifacts import Component, Report
 from kernelnet.generators.search import Search
 from kernelnet.interfaces import IScenario
 from kernelnet.learning.acceptance import accept
 from kernelnet.learning.hindsight import chosenOnTrain
+from kernelnet.learning.intervals import Intervals
 from kernelnet.learning.problem import Problem
 from kernelnet.workbench.audio import AudioWorkbench, workbench
 from kernelnet.workbench.audio.scenario import AudioScenario
 from kernelnet.workbench.suite import Suite
+
+INTRODUCTION = """
+What a search reaches in playout delay, beside every hand-made policy (``benchmarks/playout.py``).  *Chosen on train* is
+the hand-made policy that is best there, *in hindsight* the one that is best on what is measured, call by call.  What
+was not accepted counts as the policy chosen on train.  A search begins with vectors that were chosen with these calls
+at hand.
+"""
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "traces"
 
@@ -50,35 +62,85 @@ def found(task: IScenario, seed: int, seconds: float) -> tuple[Component | None,
     return component, f"{candidate.note}: {'accepted' if component else 'fallback'}: {reason}"
 
 
-def searched(task: IScenario, calls: Sequence[AudioScenario], options: argparse.Namespace) -> None:
-    """Search on a task with each seed, and print what it costs on calls."""
+class Outcomes:
+    """
+    All that was found, call by call.
+
+    @ivar table: a row for each call; C{ratios}: by call, cost of the mean of the seeds over that of the best in
+        hindsight; C{better}: by call, number of seeds with less than that.
+    @ivar accepted, searches: numbers of searches; C{worse}: of what was accepted, call by call, that is below the best
+        in hindsight by more than the interval of the difference of their levels on held-out.
+    """
+
+    def __init__(self, calls: int, options: argparse.Namespace) -> None:
+        words = f"{calls} calls, {options.seeds} seeds of {options.seconds:g} s"
+        self.table = Table(words, ["milliseconds a frame", workbench.reference, "chosen on train", "in hindsight"])
+        self.table.heads += ["found (least-most)", "optimum"]
+        self.ratios: list[float] = []
+        self.better: list[int] = []
+        self.accepted = self.searches = self.worse = self.compared = 0
+
+    def sums(self, seeds: int) -> list[str]:
+        """What all of it comes to."""
+        mean = math.exp(statistics.fmean(map(math.log, self.ratios)))
+        return [
+            f"Found costs {mean:.3f} of the best hand-made policy in hindsight (geometric mean over {len(self.ratios)}"
+            f" calls), and less on {sum(self.better)} of {seeds * len(self.ratios)} calls and seeds.",
+            f"{self.accepted} of {self.searches} were accepted; of these, {self.worse} of {self.compared} on a call are"
+            " worse than the best in hindsight by more than the interval of the difference.",
+        ]
+
+
+def isWorse(call: AudioScenario, component: Component, rival: str) -> bool:
+    """Whether a component is worse on held-out than a hand-made policy by more than the interval of the difference."""
+    intervals = Intervals(call)
+    theirs = intervals.windows(workbench.baselineModule(rival), call.baselines()[rival])
+    found = intervals.difference(intervals.windows(component.wasm), theirs)
+    return found is not None and found[1] < 0
+
+
+def searched(task: IScenario, calls: Sequence[AudioScenario], options: argparse.Namespace, outcomes: Outcomes) -> None:
+    """Search on a task with each seed, and say what it costs on calls."""
     hand = chosenOnTrain(task)
     costs: dict[str, list[float]] = {call.trace: [] for call in calls}
+    by = {
+        call.trace: {name: costOf(report, call.trace in options.unseen) for name, report in call.baselines().items()}
+        for call in calls
+    }
     for seed in range(1, options.seeds + 1):
         began = time.monotonic()
         component, words = found(task, seed, options.seconds)
         print(f"seed {seed}, {time.monotonic() - began:.0f} s: {words}", flush=True)
+        outcomes.searches += 1
+        outcomes.accepted += component is not None
         for call in calls:
-            isUnseen = call.trace in options.unseen
             report = call.measure(component.wasm) if component else call.baselines()[hand]
-            costs[call.trace].append(costOf(report, isUnseen))
+            costs[call.trace].append(costOf(report, call.trace in options.unseen))
+            if component is not None:
+                rivals = by[call.trace]
+                outcomes.compared += 1
+                outcomes.worse += isWorse(call, component, min(rivals, key=lambda name: rivals[name]))
         print("   ", ", ".join(f"{name} {each[-1]:.1f}" for name, each in costs.items()), flush=True)
     for call in calls:
         isUnseen = call.trace in options.unseen
-        by = {name: costOf(report, isUnseen) for name, report in call.baselines().items()}
-        best, ours = min(by, key=lambda name: by[name]), costs[call.trace]
+        rivals = by[call.trace]
+        best, ours = min(rivals, key=lambda name: rivals[name]), costs[call.trace]
         optimum = call.optimum()
         splits = list(optimum) if isUnseen else ["held_out"]
         least = sum(optimum[split] for split in splits) / sum(call.events[split] for split in splits)
         mean = statistics.fmean(ours)
-        options.ratios.append(mean / by[best])
-        options.better.append(sum(each < by[best] for each in ours))
-        print(
-            f"{call.trace[:22] + (' (unseen)' if isUnseen else ''):31} {by[workbench.reference]:6.0f}"
-            f" {hand:>14} {by[hand]:5.0f} {best:>14} {by[best]:5.0f}"
-            f" {mean:6.1f} ({min(ours):.0f}-{max(ours):.0f}) {least:6.1f}",
-            flush=True,
-        )
+        outcomes.ratios.append(mean / rivals[best])
+        outcomes.better.append(sum(each < rivals[best] for each in ours))
+        row = [
+            call.trace + (" (unseen)" if isUnseen else ""),
+            f"{rivals[workbench.reference]:.0f}",
+            f"{hand} {rivals[hand]:.0f}",
+            f"{best} {rivals[best]:.0f}",
+            f"{mean:.0f} ({min(ours):.0f}-{max(ours):.0f})",
+            f"{least:.0f}",
+        ]
+        outcomes.table.rows.append(row)
+        print("  ".join(row), flush=True)
 
 
 def main() -> None:
@@ -92,28 +154,30 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="for each search")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--apart", action="store_true", help="train on each call by itself")
+    parser.add_argument("--publish", action="store_true", help="write it to RESULTS.rst")
     options = parser.parse_args()
-    options.ratios, options.better = [], []
+    began, load = f"{datetime.now(UTC):%Y-%m-%d %H:%M}", os.getloadavg()[0]
 
     # A bench of its own for each call: the plugin's keeps few traces in memory.
     calls = [AudioWorkbench().scenario(path) for path in [*workbench.traces(), *options.traces]]
     seen = [call for call in calls if call.trace not in options.unseen]
-    print(f"{len(seen)} calls, {options.seeds} seeds of {options.seconds:g} s; load {os.getloadavg()[0]:.1f}")
-    head = f"{'milliseconds a frame':31} {'fixed':>6} {'chosen on train':>20} {'in hindsight':>20}"
-    head += "  found (least-most)  optimum"
+    outcomes = Outcomes(len(calls), options)
     if options.apart:
         for call in seen:
-            print(f"\n{head}")
-            searched(call, [call], options)
+            searched(call, [call], options, outcomes)
     else:
-        print(head)
-        searched(Suite(seen), calls, options)
-    shares = math.exp(statistics.fmean(map(math.log, options.ratios)))
-    print(
-        f"\nfound costs {shares:.3f} of the best hand-made policy in hindsight (geometric mean over"
-        f" {len(options.ratios)} calls); less on {sum(options.better)} of {options.seeds * len(options.ratios)}"
-        f" calls and seeds; load {os.getloadavg()[0]:.1f}"
+        searched(Suite(seen), calls, options, outcomes)
+    outcomes.table.remarks += outcomes.sums(options.seeds)
+    each = "each call by itself" if options.apart else f"{len(seen)} calls at once"
+    about = (
+        f"Searches of {options.seconds:g} s on {each}, {options.seeds} seeds; measured on held-out, and of what was not"
+        f" trained on on the whole; {began} to {datetime.now(UTC):%H:%M} UTC, {os.cpu_count()} cores, load"
+        f" {load:.0f} at first and {os.getloadavg()[0]:.0f} at last."
     )
+    text = f"{about}\n\n{outcomes.table}"
+    print(f"\n{text}")
+    if options.publish:
+        publish("playout", "\n".join(["Playout delay", "-------------", "", INTRODUCTION.strip(), "", text]))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ Everything a third party implements, as zope interfaces, and what kernelnet hand
 
   - `IWorkbench`, `IScenario`: a proving ground and one task on it.  Plugin: `IWorkbench`.
   - `IComponentGenerator`: writes components; it gets an `IProblem`.  Plugin: `IComponentGenerator`.
+  - `ITemplate`: a family of policies of one workbench that the default search has.  Plugin: `ITemplate`.
   - `IExporter`: takes components out of the simulator, into a real system.  Plugin: `IExporter`.
   - `ILocalTrainer`: what a networked trainer drives; made by an `ILocalTrainerMaker`.  Plugin: the maker.
 
@@ -54,6 +55,7 @@ __all__ = [
     "IPaidGenerator",
     "IProblem",
     "IScenario",
+    "ITemplate",
     "IWorkbench",
 ]
 
@@ -319,6 +321,17 @@ class IComponentGenerator(INamed):
         @return: a `kernelnet.artifacts.Candidate`, or None when there is nothing to offer.
         @raise Exception: is logged and counted; the trainer goes on.
         """
+
+
+class ITemplate(INamed):
+    """
+    A plugin: a family of policies with numbers, which the generator C{search} has beside genetic programming.
+
+    It is a `kernelnet.generators.templates.parameters.Template`, such as
+    `kernelnet.generators.templates.marked_source.marked` makes of a C file; what is none is passed over.
+    """
+
+    workbench: str = Attribute("name of the workbench that it is for")
 
 
 class IJudgedGenerator(IComponentGenerator):

@@ -41,6 +41,14 @@ The demo takes a minute and all of the machine that it gets: beside it stands wh
 """
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A cache of its own for each run of the tests, which all of its processes share; the user's is left alone."""
+    if not hasattr(config, "workerinput"):
+        cache = tempfile.TemporaryDirectory(prefix="kernelnet-tests-cache-", ignore_cleanup_errors=True)
+        os.environ["XDG_CACHE_HOME"] = cache.name
+        config.add_cleanup(cache.cleanup)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Half as many again as there are cores: tests of processes wait for them much of their time."""

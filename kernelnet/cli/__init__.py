@@ -23,8 +23,9 @@ The C{kernelnet} command.
   - C{record}: traces of one's own; C{inspection}: how C{bench inspect} shows that a trace is read
   - C{mcp}: an AI agent as a trainer
   - C{demo}: the main job from nothing to a verdict; C{demo_progress}: what it shows while it runs;
-    C{demo_agent}: an agent in it, by script; C{demo_hubs}: its hub, or several nodes of which one is killed, with
-    C{demo_postgres}, a server of their own; C{demo_processes}: its processes
+    C{demo_fields}: in which fields something is confirmed; C{demo_agent}: an agent in it, by script; C{demo_hubs}: its
+    hub, or several nodes of which one is killed, with C{demo_postgres}, a server of their own; C{demo_processes}: its
+    processes
   - C{report}: what a hub has come to; C{hub_data}: from where; C{outcomes}: task by task; C{verdict}: in a sentence;
     C{outcome_table}: on a screen; C{report_page}, C{report_pictures}: as Markdown with pictures
 """

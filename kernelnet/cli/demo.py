@@ -19,10 +19,11 @@ import msgspec
 from rich.live import Live
 
 from kernelnet.artifacts import TaskDescription
+from kernelnet.cli.demo_fields import Fields, acrossLine, fieldsInOrder, firstConfirmed, withoutAny
 from kernelnet.cli.demo_hubs import Hubs, Nodes, OneHub
 from kernelnet.cli.demo_processes import DemoError, Processes, program
 from kernelnet.cli.demo_progress import progressLine, progressTable
-from kernelnet.cli.hub_data import hubData
+from kernelnet.cli.hub_data import StoredData, hubData
 from kernelnet.cli.outcome_table import printDetails, printOutcome
 from kernelnet.cli.outcomes import Outcome, outcomes
 from kernelnet.cli.progress import progress
@@ -33,16 +34,16 @@ from kernelnet.hub.storage.errors import DatabaseBusy, DatabaseError
 from kernelnet.hub.storage.offline import databaseOf
 from kernelnet.identity import IdentityError, StateDirectory
 from kernelnet.interfaces import IWorkbench
+from kernelnet.learning.tasks import EVERYWHERE, FALLBACK
 from kernelnet.plugins import available, find
 from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import WorkbenchError
 
 __all__ = ["Demo", "DemoError"]
 
-SPECIALIZATIONS = (
-    *("file_system", "process_manager", "networking", "security", "audio", "graphics", "window_manager"),
-    *("performance", "general"),
-)
+MINUTES = 2.0
+MOST_MINUTES = 5.0
+"""Minutes that it lasts by default, and that it may last until something is confirmed in each field."""
 
 BESIDE_AGENT = ("process_manager", "general", "graphics")
 """
@@ -52,12 +53,15 @@ agent, who takes longer to answer, has some left.
 
 AGENT = "AGENT"
 
-TRACED = "file_system"
+TRACED = FALLBACK
 """The workbench of the traces that a user gives."""
 
 TRAINER_ENDS = 45.0
 LINE_EVERY = 15.0
 """Seconds between two lines without a terminal."""
+
+FIELDS_EVERY = 2.0
+"""Seconds between two looks at what is confirmed in each field."""
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, C{kill}, and a terminal that is closed: the hub would run on for ever."""
@@ -65,6 +69,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 class Demo:
     """
+    @param minutes: to the second; C{None}: `MINUTES`, and until others have confirmed something in each field, at most
+        `MOST_MINUTES`.
     @param traces: absolute paths; empty: the traces that ship.
     @param keep: the state directory to use; it must be new or empty.
     @param details: print every component and collaboration, too.
@@ -74,7 +80,7 @@ class Demo:
 
     def __init__(
         self,
-        minutes: float,
+        minutes: float | None,
         traces: list[Path],
         trainers: int,
         keep: Path | None,
@@ -90,11 +96,16 @@ class Demo:
                 find(IWorkbench, TRACED, "workbench").scenario(trace, {})
         except WorkbenchError as e:
             raise DemoError(str(e)) from None
-        self.minutes = minutes
+        self.minutes = MINUTES if minutes is None else minutes
         self.details = details
         self.traces = traces
         self.ais = [f"AI_{i + 1}" for i in range(trainers)]
         self.agent = agent
+        # One trainer alone has no peer who could confirm anything.
+        self.most = MOST_MINUTES if minutes is None and trainers > 1 else self.minutes
+        fields = BESIDE_AGENT if agent else fieldsInOrder()
+        self.specializations = {aiId: fields[i % len(fields)] for i, aiId in enumerate(self.ais)}
+        self._fields = Fields({bench.name: bench for bench in available(IWorkbench)})
         if keep is None:
             keep = Path(tempfile.mkdtemp(prefix="kernelnet-demo-"))
         elif keep.exists() and any(keep.iterdir()):
@@ -107,6 +118,7 @@ class Demo:
         )
         self._began = datetime.now(UTC)
         self._first: float | None = None
+        self._looked = 0.0
         self._asked: int | None = None
         self._mustFinish = False
 
@@ -127,9 +139,8 @@ class Demo:
             self._perhapsEnd()
             watch = self._hubs.dashboard()
             self.console.print(f"watch it in a browser (this address works once): {watch}", soft_wrap=True)
-            for i, aiId in enumerate(self.ais):
-                fields = BESIDE_AGENT if self.agent else SPECIALIZATIONS
-                self._startTrainer(aiId, fields[i % len(fields)], i)
+            for i, (aiId, specialization) in enumerate(self.specializations.items()):
+                self._startTrainer(aiId, specialization, i)
             if self.agent:
                 self._startAgent()
             self._watch()
@@ -174,7 +185,7 @@ class Demo:
 
     def _startTrainer(self, aiId: str, specialization: str, turn: int) -> None:
         arguments = [program("twistd"), "-n", "kerneltrainer", "--id", aiId, "--specialization", specialization]
-        arguments += ["--state", str(self.state.path), "--minutes", str(self.minutes)]
+        arguments += ["--state", str(self.state.path), "--minutes", str(self.most)]
         first = turn % len(self._hubs.addresses)
         for address in (*self._hubs.addresses[first:], *self._hubs.addresses[:first]):
             arguments += ["--hub", address]
@@ -217,37 +228,62 @@ class Demo:
 
     def _watch(self) -> None:
         """Show how it goes until the trainers have ended."""
-        total = self.minutes * 60
-        until = time.monotonic() + total
+        total, most = self.minutes * 60, self.most * 60
+        began = time.monotonic()
+        until = began + most
         benches = {bench.name: bench for bench in available(IWorkbench)}
+        longer = f", and on until each field has a confirmed component, {self.most:g} at most" if most > total else ""
         self.console.print(
-            f"{len(self.ais)} trainers work for {self.minutes:g} minutes; database and logs: {self.state.path}",
+            f"{len(self.ais)} trainers work for {self.minutes:g} minutes{longer}; database and logs: {self.state.path}",
             soft_wrap=True,
         )
         if self.console.is_terminal:
             with Live(console=self.console, refresh_per_second=2, transient=True) as live:
                 while self._running(until):
-                    left = until - time.monotonic()
-                    live.update(progressTable(self._progress(), benches, left, total, self.console.width))
+                    left, of = self._left(began)
+                    live.update(progressTable(self._progress(), benches, left, of, self.console.width))
                     time.sleep(0.5)
             return
         shown = 0.0
         while self._running(until):
             if time.monotonic() - shown >= LINE_EVERY:
                 shown = time.monotonic()
-                print(progressLine(self._progress(), benches, until - shown), flush=True)
+                print(progressLine(self._progress(), benches, self._left(began)[0]), flush=True)
             time.sleep(0.5)
+
+    def _left(self, began: float) -> tuple[float, float]:
+        """Seconds that it lasts yet, of how many; once its time is over, of what it may last for the fields' sake."""
+        gone = time.monotonic() - began
+        total = self.minutes * 60
+        if gone >= total and self.most > self.minutes:
+            total = self.most * 60
+        return total - gone, total
 
     def _running(self, until: float) -> bool:
         self._tellFirst()
-        for line in self._hubs.look(time.monotonic(), until):
+        enough = until - 60 * (self.most - self.minutes)
+        for line in self._hubs.look(time.monotonic(), enough):
             self.console.print(line, soft_wrap=True)
         self._processes.check()
         if self._processes.haveEnded(self.ais):
             return False
-        if time.monotonic() > until + TRAINER_ENDS:
+        now = time.monotonic()
+        if now - self._looked >= FIELDS_EVERY:
+            self._looked = now
+            self._lookAtFields()
+        if self.most > self.minutes and now > enough and self._areAllConfirmed():
+            return False
+        if now > until + TRAINER_ENDS:
             raise DemoError(f"a trainer did not end: see the logs in {self.state.path}")
         return True
+
+    def _lookAtFields(self) -> None:
+        with contextlib.suppress(DatabaseBusy), databaseOf(self.state.path).reading() as reader:
+            seconds = (datetime.now(UTC) - self._began).total_seconds()
+            self._fields.update(self._progress(), StoredData(reader, "the demo"), seconds)
+
+    def _areAllConfirmed(self) -> bool:
+        return self._fields.areAll(sum(name not in EVERYWHERE for name in self.specializations.values()))
 
     def _tellFirst(self) -> None:
         """Say so when the first component has been confirmed, once."""
@@ -275,6 +311,8 @@ class Demo:
             printDetails(self.console, found, completed)
         self.console.print()
         printOutcome(self.console, found, self._first)
+        for line in filter(None, (self._fields.line(), acrossLine(completed, self.specializations))):
+            self.console.print(line, soft_wrap=True)
         if self.agent:
             self._printAgent()
         good = [one for one in found if one.level is not None and one.level > 0]
@@ -322,26 +360,3 @@ class Demo:
             commands.append(("what was shared", f"kernelnet components list --state {state}"))
         commands.append(("on a trace of your own", f"kernelnet bench train {bench} --trace FILE --out policy.c"))
         return [f"# {words}\n{command}" for words, command in commands]
-
-
-def withoutAny(found: Sequence[Outcome]) -> list[str]:
-    """Lines on the fields in which nothing is confirmed, and how far each has come."""
-    fields: dict[str, list[Outcome]] = {}
-    for one in found:
-        fields.setdefault(one.subject, []).append(one)
-    lines = []
-    for subject, each in fields.items():
-        if any(one.best is not None for one in each):
-            continue
-        shared = sum(len(one.components) for one in each)
-        why = f"{shared} shared, which no peer has confirmed yet" if shared else "nothing passed the guard so far"
-        tasks = f"{len(each)} task{'s' if len(each) > 1 else ''}"
-        lines.append(f"{plain(subject)}: nothing is confirmed on {tasks}: {why}; more --minutes may help")
-    return lines
-
-
-def firstConfirmed(state: Path) -> tuple[datetime, str, str] | None:
-    """By the hub's log: when the first component was confirmed by another AI than its author, which, and by whom."""
-    with databaseOf(state).reading() as reader:
-        first = reader.log.firstConfirmation()
-    return (datetime.fromisoformat(first.timestamp), first.componentId, first.reporter) if first else None

@@ -53,7 +53,7 @@ class Hubs(Protocol):
         """
         Do what is to be done in the middle.
 
-        @param now: C{time.monotonic}; C{until}: when the trainers will end.
+        @param now: C{time.monotonic}; C{until}: when the trainers have had their time.
         @return: lines on it for the user.
         """
 

@@ -94,12 +94,13 @@ def _show(console: Console, finding: Finding) -> None:
 
 
 def _compiler(state: StateDirectory, tell: Tell) -> Iterator[Finding]:
-    from kernelnet.workbench.compiler import canJail, compileOwn, compilerVersion
+    from kernelnet.workbench.compiler import canJail, compileC, compilerVersion
     from kernelnet.workbench.errors import CompileError
     from kernelnet.workbench.file_system import workbench
 
     try:
-        compileOwn(workbench.folder / "baselines" / "lru.c", workbench.headerPath)
+        # Anew, not as it may be kept: it is the compiler that is looked at.
+        compileC(workbench.baselineSource("lru"), workbench.headerPath, trusted=True)
     except CompileError as error:
         text = str(error).splitlines()[0]
         yield Finding(

@@ -84,7 +84,12 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--minutes", type=click.FloatRange(0.2, 1440), default=2.0, show_default=True, help="How long to train.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0.2, 1440),
+    default=None,
+    help="How long to train [default: 2, and until each field has a confirmed component, 5 at most].",
+)
 @click.option(
     "--trace",
     "traces",
@@ -109,7 +114,13 @@ def main() -> None:
     help="How many hubs; several share a PostgreSQL server that is started for them, and one is killed in the middle.",
 )
 def demo(  # noqa: PLR0917
-    minutes: float, traces: tuple[Path, ...], trainers: int, keep: Path | None, details: bool, agent: bool, nodes: int
+    minutes: float | None,
+    traces: tuple[Path, ...],
+    trainers: int,
+    keep: Path | None,
+    details: bool,
+    agent: bool,
+    nodes: int,
 ) -> None:
     """Run a hub and trainers on this machine, over TLS, and show what they find."""
     from kernelnet.cli.demo import Demo, DemoError

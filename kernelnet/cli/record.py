@@ -20,7 +20,11 @@ import click
 from kernelnet.cli.arguments import Mistake, Seconds, checkOut, findWorkbench, oneLine
 from kernelnet.cli.progress import Tell, progress
 from kernelnet.cli.worth import reuseText
+from kernelnet.interfaces import IWorkbench
+from kernelnet.learning.tasks import FALLBACK
+from kernelnet.plugins import available
 from kernelnet.workbench.errors import TraceError, WorkbenchError
+from kernelnet.workbench.recording import Recorder
 
 if TYPE_CHECKING:
     from kernelnet.workbench.file_system.record import Recorded
@@ -29,81 +33,86 @@ __all__ = ["record"]
 
 SECONDS = 10.0
 
-_MACHINE = {
-    "--sched": ("process_manager", "recordSched", "machine.sched.xz", "bursts"),
-    "--pointer": ("window_manager", "recordPointer", "mine.pointer.xz", "samples"),
-}
-"""By option, for what is recorded of the machine: bench, its recorder, the name of the trace, and what it counts."""
+FILES = FALLBACK
+"""The workbench of what a command does with files."""
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
-@click.option("--sched", is_flag=True, help="Record what this machine's CPUs run, for process_manager.")
-@click.option("--pointer", is_flag=True, help="Record how the mouse or finger moves, for window_manager.")
+class _Record(click.Command):
+    """With an option for each recorder that a workbench brings; they are looked for when the command is asked for."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        each = _recorders().items()
+        own = [click.Option([r.option], is_flag=True, help=f"{r.help}, for {name}.") for name, r in each]
+        return [*own, *super().get_params(ctx)]
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_help_text(ctx, formatter)
+        rows = [("kernelnet record -- COMMAND…", "runs it, and writes which pages of files it uses (needs strace)")]
+        rows += [(f"kernelnet record {r.option}", f"writes {r.writes}") for r in _recorders().values()]
+        with formatter.section("What is written"):
+            formatter.write_dl(rows)
+        others = [(b.name, words) for b in available(IWorkbench) if (words := getattr(b, "recordedBy", ""))]
+        if others:
+            with formatter.section("The others have no recorder here; they read what programs for it write"):
+                formatter.write_dl(others)
+
+
+def _recorders() -> dict[str, Recorder]:
+    """By workbench."""
+    found = {bench.name: getattr(bench, "recorder", None) for bench in available(IWorkbench)}
+    return {name: recorder for name, recorder in found.items() if isinstance(recorder, Recorder)}
+
+
+@click.command(cls=_Record, context_settings={"allow_interspersed_args": False})
 @click.option(
     "--seconds",
     type=Seconds(1, 86400),
     default=None,
-    help=f"How long, with --sched or --pointer [default: {SECONDS:g}].",
+    help=f"How long this machine is recorded [default: {SECONDS:g}].",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=None,
-    help="The trace to write [default: the program's name, machine or mine, here].",
+    help="The trace to write [default: the program's name, or the recorder's, here].",
 )
 @click.option("--force", is_flag=True, help="Overwrite it if it is there.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def record(
-    *, sched: bool, pointer: bool, seconds: float | None, out: Path | None, force: bool, command: tuple[str, ...]
-) -> None:
-    """
-    Make a trace to train on: of the files that a program uses, of what runs on this machine, or of its pointer.
-
-    \b
-    kernelnet record -- COMMAND…    runs COMMAND, and writes which pages of files it reads and writes (needs strace)
-    kernelnet record --sched        writes which threads get ready when, and how long they run
-    kernelnet record --pointer      writes how mouse, touchpad, pen or finger move (needs /dev/input)
-
-    \b
-    The others have no recorder here; they read what programs for it write:
-    audio           irtt client -i 20ms -o call.json HOST: a call takes a second machine
-    graphics        weston-debug timeline, MangoHud, PresentMon: a compositor alone knows its frames
-    network_stack   mahimahi: recording a link takes both of its ends
-    security        strace -f -o: what is an attack must be said by folders, normal/ and attack/KIND/
-    """
-    wanted = [option for option, given in (("--sched", sched), ("--pointer", pointer)) if given]
+def record(*, seconds: float | None, out: Path | None, force: bool, command: tuple[str, ...], **given: bool) -> None:
+    """Make a trace to train on: of the files that a program uses, or of this machine."""
+    recorders = _recorders()
+    options = [recorder.option for recorder in recorders.values()]
+    wanted = {name: recorder for name, recorder in recorders.items() if given.get(recorder.parameter)}
     if len(wanted) > 1:
-        raise Mistake("--sched and --pointer are two traces: give one of them")
-    if wanted and command:
-        raise Mistake(f"{wanted[0]} records the whole machine: give either {wanted[0]} or a command")
-    if not wanted and not command:
-        raise Mistake(
-            "what should be recorded? kernelnet record -- COMMAND…, kernelnet record --sched, or"
-            " kernelnet record --pointer"
-        )
-    if seconds is not None and not wanted:
-        raise Mistake("--seconds is for --sched and --pointer: a command is recorded until it ends")
-    if wanted:
-        name, function, default, counted = _MACHINE[wanted[0]]
-        out = out or Path(default)
+        several = " and ".join(recorder.option for recorder in wanted.values())
+        raise Mistake(f"{several} are different traces: give one of them")
+    [(name, recorder)] = wanted.items() or [(FILES, None)]
+    if recorder is not None and command:
+        raise Mistake(f"{recorder.option} records the whole machine: give either {recorder.option} or a command")
+    if recorder is None and not command:
+        ways = ["-- COMMAND…", *options]
+        raise Mistake(f"what should be recorded? {' or '.join(f'kernelnet record {way}' for way in ways)}")
+    if seconds is not None and recorder is None:
+        raise Mistake(f"--seconds is for {' and '.join(options)}: a command is recorded until it ends")
+    if recorder is not None:
+        out = out or Path(recorder.trace)
     else:
-        name = "file_system"
         if shutil.which(command[0]) is None:
             raise Mistake(f"there is no program called {command[0]!r}")
         out = out or Path(re.sub(r"[^\w.+-]", "_", Path(command[0]).name) + ".csv.xz")
     checkOut(out, force)
     bench = findWorkbench(name)
     with oneLine(), _kept(out, force) as scratch:
-        # Only now: the recorders need more than the base package.
-        recorder = importlib.import_module(f"kernelnet.workbench.{name}.record")
-        if wanted:
+        if recorder is not None:
             long = SECONDS if seconds is None else seconds
             with progress() as tell, _ticking(tell, long):
-                notes = [f"{getattr(recorder, function)(long, scratch)} {counted}"]
+                notes = [f"{recorder.record(long, scratch)} {recorder.counts}"]
         else:
+            # Only now: it needs more than the base package.
+            files = importlib.import_module(f"kernelnet.workbench.{FILES}.record")
             # Until it has ended the terminal is the command's.
             with ExitStack() as stack:
-                recorded = recorder.recordCommand(
+                recorded = files.recordCommand(
                     list(command), scratch, lambda: stack.enter_context(progress())("writing the trace", 0, None)
                 )
             notes = _notes(recorded)
@@ -121,7 +130,7 @@ def record(
     click.echo(f"written: {out}, {notes[0]}", err=True)
     for note in notes[1:]:
         click.echo(note, err=True)
-    if not wanted and (words := reuseText(recorded.requests, recorded.distinct)):
+    if recorder is None and (words := reuseText(recorded.requests, recorded.distinct)):
         click.echo(words, err=True)
         return
     again = shlex.join(["kernelnet", "bench", "run", name, "--trace", str(out)])

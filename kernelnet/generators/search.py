@@ -8,6 +8,7 @@ makes confirmed components cheaper instead, if there are any; see `kernelnet.gen
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from itertools import zip_longest
 
@@ -20,41 +21,32 @@ from kernelnet.generators.evolution.search_family import Family
 from kernelnet.generators.fuel_reduction.search import cheaper
 from kernelnet.generators.genetic_programming import GeneticFamily, knownExpressions
 from kernelnet.generators.templates.adopted import guestsFor
-from kernelnet.generators.templates.delay_target import DELAY_TARGET
-from kernelnet.generators.templates.kept_velocity import KEPT_VELOCITY
 from kernelnet.generators.templates.parameter_search import VectorFamily
 from kernelnet.generators.templates.parameters import Template, knownSettings
-from kernelnet.generators.templates.playout_margin import PLAYOUT_MARGIN
-from kernelnet.generators.templates.repaint_budget import REPAINT_BUDGET
-from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL
-from kernelnet.generators.templates.sized_queues import SIZED_QUEUES
-from kernelnet.generators.templates.two_queues import TWO_QUEUES
-from kernelnet.interfaces import IKnowingGenerator, IProblem
+from kernelnet.interfaces import IKnowingGenerator, IProblem, ITemplate
+from kernelnet.plugins import available
 from kernelnet.workbench.abi import Abi, rankAbiOf
 
-__all__ = ["TEMPLATES", "Search", "familiesFor", "search"]
-
-TEMPLATES = (
-    REUSE_INTERVAL,
-    TWO_QUEUES,
-    DELAY_TARGET,
-    SIZED_QUEUES,
-    KEPT_VELOCITY,
-    PLAYOUT_MARGIN,
-    REPAINT_BUDGET,
-)
+__all__ = ["Search", "familiesFor", "search", "templates"]
 
 
-def familiesFor(problem: IProblem, templates: Sequence[Template] = TEMPLATES, genetic: bool = True) -> list[Family]:
+@functools.cache
+def templates() -> tuple[Template, ...]:
+    """All templates that are installed: those that come with kernelnet, and those of other packages."""
+    return tuple(each for each in available(ITemplate) if isinstance(each, Template))
+
+
+def familiesFor(problem: IProblem, among: Sequence[Template] | None = None, genetic: bool = True) -> list[Family]:
     """
     One of each that can write for the problem's bench, and peers'; for one ABI only if that is required.
 
+    @param among: templates; C{None}: all that are installed.
     @param genetic: whether genetic programming is among them.
     """
     abi = rankAbiOf(problem)
     if abi is not None and problem.requirements.get("abi") == abi.identifier:
         return [GeneticFamily()]
-    ours = [template for template in templates if template.fits(problem)]
+    ours = [template for template in (templates() if among is None else among) if template.fits(problem)]
     families: list[Family] = [VectorFamily(template) for template in ours]
     if abi is not None and genetic:
         families.append(GeneticFamily())
@@ -79,25 +71,27 @@ class Search:
         evaluations: int | None = None,
         also: Sequence[Family] = (),
         *,
-        templates: Sequence[Template] = TEMPLATES,
+        templates: Sequence[Template] | None = None,
         genetic: bool = True,
     ) -> None:
         """
         @param also: further families, beside those there are.
-        @param templates: those of ours that it has; C{genetic}: whether it has genetic programming.
+        @param templates: those that it has; C{None}: all that are installed.
+        @param genetic: whether it has genetic programming.
         """
         self.evaluations = evaluations
         self._also, self._templates, self._genetic = also, templates, genetic
 
     def generate(self, problem: IProblem) -> Candidate | None:
         if problem.objective == "fuel" and problem.parents:
-            return cheaper(problem, TEMPLATES, self.evaluations)
+            return cheaper(problem, templates(), self.evaluations)
         families = familiesFor(problem, self._templates, self._genetic)
         return portfolio.search(problem, [*families, *self._also], self.evaluations)
 
     def known(self, workbench: str, abis: Sequence[Abi]) -> list[tuple[str | bytes, Candidate]]:
         """Settings of our templates and expressions, in turn, so that who has little time has seen all of them."""
-        families = [knownSettings(template) for template in self._templates if template.isFor(workbench, abis)]
+        among = templates() if self._templates is None else self._templates
+        families = [knownSettings(template) for template in among if template.isFor(workbench, abis)]
         if self._genetic:
             families += [knownExpressions(workbench, abi) for abi in abis if abi.function]
         return [setting for rank in zip_longest(*families) for setting in rank if setting is not None]

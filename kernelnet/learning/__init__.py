@@ -11,7 +11,7 @@ The learning half of a trainer, without any network: traces in; patterns, compon
     what did well on tasks alike
   - C{problem}: what a generator is given; C{search_run}: one search, from problem to judgement; C{search_results}: what
     it has measured, and its course; C{saved_search}: these in a file, to go on with; C{search_account}: what was
-    measured on each task, and how good the best is
+    measured on each task, and how good the best is; C{low_priority}: in which it lets others go first
   - C{family_trials}: which peers' families never paid here
   - C{submission}: a source compiled, measured, and made a component with its claim
   - C{acceptance}: which candidates are published; C{significance}: whether one is better or was lucky;

@@ -264,6 +264,7 @@ class IntegratedKernelTrainer:
             jobs=self._jobs,
             memory=memory,
             installed=self._installed,
+            yields=True,
             onProgress=found if goal.objective == "score" else lambda generation, best: None,
             onTried=self._families.tried,
         )

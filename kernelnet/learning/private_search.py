@@ -79,6 +79,7 @@ class PrivateSearch:
             jobs=self._jobs,
             memory=memory,
             installed=self._installed,
+            yields=True,
         )
         if self._stopping:
             run.cancel()

@@ -16,6 +16,7 @@ from kernelnet.expressions.translation import translated
 from kernelnet.interfaces import IComponentGenerator, IJudgedGenerator, IScenario, IWorkbench
 from kernelnet.learning.acceptance import accept
 from kernelnet.learning.goal import Goal
+from kernelnet.learning.low_priority import atLowPriority
 from kernelnet.learning.problem import Problem
 from kernelnet.learning.search_results import SearchResults
 from kernelnet.learning.tasks import bestKnown
@@ -80,6 +81,7 @@ class SearchRun:
         memory: dict[str, Any] | None = None,
         results: SearchResults | None = None,
         installed: Mapping[str, IWorkbench] | None = None,
+        yields: bool = False,
         onProgress: Callable[[int, int], object] = lambda generation, best: None,
         onTried: Callable[[str, int, bool], None] = lambda family, evaluations, paid: None,
     ) -> None:
@@ -90,6 +92,7 @@ class SearchRun:
         @param memory: see `IProblem.memory`.
         @param results: what was measured before, to which all is added; C{None}: nothing is kept.
         @param installed: workbenches by name, of which the goal's hints are.
+        @param yields: let the generator work at low priority: others wait for what else this process does.
         @param onProgress, onTried: called with what the generator tells, in its thread.
         """
         self.scenario = scenario
@@ -103,6 +106,7 @@ class SearchRun:
         self._memory = memory
         self._results = results
         self._installed = installed or {}
+        self._yields = yields
         self._onProgress, self._onTried = onProgress, onTried
         self._cancelled = threading.Event()
         self._finishing = threading.Event()
@@ -161,10 +165,12 @@ class SearchRun:
         """
         if self._problem is None:
             self.prepare()
-        assert self._problem is not None
+        problem = self._problem
+        assert problem is not None
         if self._cancelled.is_set():
             return None
-        candidate = self._generator.generate(self._problem)
+        generate = self._generator.generate
+        candidate = atLowPriority(lambda: generate(problem)) if self._yields else generate(problem)
         return None if self._cancelled.is_set() else candidate
 
     def judge(

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kernelnet.artifacts import OSFeature
 
-__all__ = ["CAPABILITIES", "COMPLEMENTARY", "canHelpWith", "capabilitiesOf", "complements", "featureOf"]
+__all__ = [
+    "CAPABILITIES",
+    "COMPLEMENTARY",
+    "canHelpWith",
+    "capabilitiesOf",
+    "complementaryOrder",
+    "complements",
+    "featureOf",
+]
 
 BASE_CAPABILITIES = ("pattern_recognition", "code_generation", "os_development")
 
@@ -62,6 +72,24 @@ def capabilitiesOf(specialization: str, extra: tuple[str, ...] = ()) -> list[str
 def complements(one: str, other: str) -> bool:
     """Whether two specializations complement each other."""
     return frozenset((one, other)) in COMPLEMENTARY
+
+
+def complementaryOrder(specializations: Iterable[str], first: str) -> list[str]:
+    """
+    An order in which each next one complements as many as possible of those before it.
+
+    @param specializations: to be put in order; of equals the one that complements most of all comes first, then the
+        one that does so here.
+    @param first: one of them.
+    """
+    left, chosen = [one for one in specializations if one != first], [first]
+    while left:
+        best = max(
+            left, key=lambda one: (sum(complements(one, c) for c in chosen), sum(one in p for p in COMPLEMENTARY))
+        )
+        left.remove(best)
+        chosen.append(best)
+    return chosen
 
 
 def canHelpWith(feature: str, capabilities: list[str]) -> bool:

@@ -13,7 +13,7 @@ from kernelnet.learning.specializations import featureOf
 from kernelnet.plugins import available
 from kernelnet.workbench.suite import Suite
 
-__all__ = ["FALLBACK", "Task", "benchesFor", "bestKnown", "described", "hasBench", "taskList"]
+__all__ = ["EVERYWHERE", "FALLBACK", "Task", "benchesFor", "bestKnown", "described", "hasBench", "taskList"]
 
 FALLBACK = "file_system"
 """The workbench of a specialization that has none of its own, and of a general trainer that was given traces."""

@@ -6,8 +6,9 @@ Where components are proved: strangers' code is compiled, run and scored without
     measured; C{words}: tasks in words; C{tuned}: hand-made policies with other numbers
   - C{abi}: what a component of one kind exports; C{kn.h}: the C library of components
   - C{trace}: what traces of all benches have in common; C{splits}: their parts in time; C{reading}: trace files;
-    C{account}: how one was understood; C{trace_statistics}: regularities that several benches look for
-  - C{compiler}: C to WebAssembly, in a jail (C{_jail})
+    C{account}: how one was understood; C{trace_statistics}: regularities that several benches look for;
+    C{recording}: what records one for a bench
+  - C{compiler}: C to WebAssembly, in a jail (C{_jail}); C{kept_modules}: of this package's own, between processes
   - C{sandbox}: the wall around strangers' modules: what is loaded, what becomes of what it does; C{_sections} counts
     what a module declares; C{translator}: modules to machine code, in a limited child (C{_cranelift}); C{engine}: the
     one that all run on, and its clock

@@ -24,6 +24,7 @@ from kernelnet.workbench.abi import Abi
 from kernelnet.workbench.account import Account
 from kernelnet.workbench.compiler import LIBRARY, compileOwnText
 from kernelnet.workbench.errors import TraceError, Unmeasurable, WorkbenchError
+from kernelnet.workbench.recording import Recorder
 from kernelnet.workbench.reports import added, levelOf, reportOf
 from kernelnet.workbench.splits import SPLITS, splitEnds
 from kernelnet.workbench.tuned import Tuned, withNumbers
@@ -187,6 +188,8 @@ class BaseWorkbench(Generic[M, S]):
     @cvar rules: what decides a score besides drivers and headers; part of the digest.
     @cvar baselineNames: the hand-made policies; each is a file in C{baselines/}, or one of C{tuned}.
     @cvar tuned: those of them that are others with other numbers.
+    @cvar recorder: what records a trace of this machine for it; C{recordedBy}: in a line, which programs write what
+        it reads, where it has none.
     @cvar variants: number of variants of a trace that a claim is measured on; part of the digest.
     @cvar ranges: the bench's settings, by name: default, least, most.
     """
@@ -203,6 +206,8 @@ class BaseWorkbench(Generic[M, S]):
     baselineNames: ClassVar[tuple[str, ...]]
     tuned: ClassVar[Tuned] = {}
     formats: ClassVar[str]
+    recorder: ClassVar[Recorder | None] = None
+    recordedBy: ClassVar[str] = ""
     variants: ClassVar[int] = 8
     ranges: ClassVar[Mapping[str, tuple[int, int, int]]] = {}
 

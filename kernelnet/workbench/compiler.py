@@ -27,6 +27,7 @@ from pathlib import Path
 
 from kernelnet.workbench import _jail
 from kernelnet.workbench.errors import CompileError
+from kernelnet.workbench.kept_modules import keep, kept
 
 __all__ = ["FLAGS", "LIBRARY", "canJail", "compileC", "compileOwn", "compilerVersion"]
 
@@ -172,7 +173,9 @@ _ownLock = threading.Lock()
 
 def compileOwn(source: Path, header: Path, flags: tuple[str, ...] = (), also: tuple[Path, ...] = ()) -> bytes:
     """
-    Compile a C file of this package, once in a process: a bench's driver, baselines and optimum.
+    Compile a C file of this package: a bench's driver, baselines and optimum.
+
+    Once in a process, and once on a machine where its user can keep files (`kernelnet.workbench.kept_modules`).
 
     @raise CompileError: see `compileC`.
     """
@@ -182,8 +185,14 @@ def compileOwn(source: Path, header: Path, flags: tuple[str, ...] = (), also: tu
 def compileOwnText(text: str, header: Path, flags: tuple[str, ...] = (), also: tuple[Path, ...] = ()) -> bytes:
     """Compile C of this package: see `compileOwn`."""
     files = [path.read_bytes() for path in (LIBRARY, header, *also)]
-    key = hashlib.sha256(repr((text, files, flags)).encode("utf-8")).hexdigest()
+    names = [path.name for path in (LIBRARY, header, *also)]
+    made = repr((compilerVersion(), FLAGS, flags, text, names, files))
+    key = hashlib.sha256(made.encode("utf-8")).hexdigest()
     with _ownLock:
         if key not in _own:
-            _own[key] = compileC(text, header, trusted=True, flags=flags, also=also)
+            wasm = kept(key)
+            if wasm is None:
+                wasm = compileC(text, header, trusted=True, flags=flags, also=also)
+                keep(key, wasm)
+            _own[key] = wasm
         return _own[key]

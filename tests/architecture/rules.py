@@ -74,7 +74,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
     **dict.fromkeys(BENCHES, ("kernelnet.workbench",)),
     "kernelnet.expressions": ("kernelnet.workbench",),
-    "kernelnet.generators": ("kernelnet.expressions",),
+    "kernelnet.generators": ("kernelnet.expressions", "kernelnet.plugins"),
     "kernelnet.generators.llm": ("kernelnet.generators", "kernelnet.identity"),
     "kernelnet.learning": (
         "kernelnet.expressions",

@@ -82,7 +82,7 @@ class DoctorTests(CliTestCase, HubTestCase):
             raise WorkbenchError("the sandbox is missing")
 
         for module, name, broken, check, words in (
-            (compiler, "compileOwn", lacks, "compiler", "pip install 'kernelnet[trainer]'"),
+            (compiler, "compileC", lacks, "compiler", "pip install 'kernelnet[trainer]'"),
             (compiler, "canJail", lambda: False, "jail", "Linux 5.13"),
             (sandbox, "loadModule", lacksSandbox, "sandbox", "trainers and `kernelnet bench` need it"),
             (resource, "getrlimit", lambda which: (1024, 1024), "limits", "ulimit -Hn"),

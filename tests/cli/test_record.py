@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 from kernelnet.workbench.errors import WorkbenchError
+from kernelnet.workbench.recording import Recorder
 from tests.cli.support import CliTestCase
 from tests.workbench.support import mixture
 from tests.workbench.window_manager_support import strokes, write
@@ -81,6 +82,24 @@ class RecordTests(CliTestCase):
         for words in ("-- COMMAND…", "--sched ", "--pointer ", "audio ", "graphics ", "network_stack ", "security "):
             self.assertIn(f"kernelnet record {words}" if words.startswith("--") else f"\n  {words}", text)
 
+    def test_others(self) -> None:
+        """A workbench of another package brings its recorder along: an option, its help, and a trace of its own."""
+        made = self.folder / "fans.csv"
+
+        def recordFans(seconds: float, out: Path) -> int:
+            made.write_text(f"{seconds:g} {out.name}")
+            raise WorkbenchError("the fans stand still")
+
+        module = ModuleType("fans")
+        module.recordFans = recordFans  # type: ignore[attr-defined]
+        recorder = Recorder("--fans", "Record fans", "how fans turn", "own.fans", "turns", "fans", "recordFans")
+        bench = SimpleNamespace(name="file_system", recorder=recorder)
+        self.patch(sys.modules["kernelnet.cli.record"], "available", lambda interface: [bench])
+        with mock.patch.dict(sys.modules, {"fans": module}):
+            self.assertRegex(self.succeed("record", "--help"), r"kernelnet record --fans +writes how fans turn")
+            self.refused(1, "the fans stand still", "record", "--fans", "--seconds", "3")
+        self.assertEqual(made.read_text(), "3 own.fans")
+
     def test_mistakes(self) -> None:
         """Nothing to record, too much, a program that there isn't."""
         self.refused(2, "what should be recorded?", "record")
@@ -105,7 +124,7 @@ class RecordTests(CliTestCase):
         self.assertEqual(self.calls, [(7.0, "mine.pointer.xz")])
         self.assertIn("written: mine.pointer.xz, 1234 samples", said)
         self.assertIn("kernelnet bench run window_manager --trace mine.pointer.xz", said)
-        self.refused(2, "are two traces", "record", "--pointer", "--sched")
+        self.refused(2, "--sched and --pointer are different traces", "record", "--pointer", "--sched")
         self.refused(2, "--pointer records the whole machine", "record", "--pointer", "--", "true")
 
     def test_tooShort(self) -> None:

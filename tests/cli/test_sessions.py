@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from kernelnet.cli.demo import firstConfirmed
+from kernelnet.cli.demo_fields import firstConfirmed
 from kernelnet.cli.sessions import completedTables, told
 from tests.cli.support import CliTestCase
 from tests.hub.support import HubTestCase

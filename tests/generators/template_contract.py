@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kernelnet.generators.search import TEMPLATES
+from kernelnet.generators.search import templates
 from kernelnet.generators.templates.parameters import Template
 from kernelnet.workbench.base import SPLITS, BaseScenario, BaseWorkbench
 from kernelnet.workbench.compiler import compileC
@@ -85,8 +85,8 @@ class TemplateContract(_Case):
 
     def test_apart(self) -> None:
         """Its vectors are told from those of all other templates by their length."""
-        self.assertIn(self.template, TEMPLATES)
-        sizes = [len(template.parameters) for template in TEMPLATES]
+        self.assertIn(self.template, templates())
+        sizes = [len(template.parameters) for template in templates()]
         self.assertEqual(len(sizes), len(set(sizes)))
 
     def test_vector(self) -> None:

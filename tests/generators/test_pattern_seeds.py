@@ -16,7 +16,7 @@ from kernelnet.generators.evolution.pattern_seeds import (
     expressions,
     suggestedBy,
 )
-from kernelnet.generators.search import TEMPLATES
+from kernelnet.generators.search import templates
 from kernelnet.generators.templates.parameter_search import VectorFamily
 from kernelnet.generators.templates.two_queues import TWO_QUEUES
 from kernelnet.workbench.file_system import workbench
@@ -45,7 +45,7 @@ class SuggestionTests(SynchronousTestCase):
                     strange = problem(Pattern("p", kind, 1.0, data))
                     for expression in expressions(strange):
                         parse(expression, rank.features)
-                    for template in TEMPLATES:
+                    for template in templates():
                         for its, number in suggestedBy(strange):
                             for vector in template.suggested(its, number):
                                 inside = zip(template.parameters, template.normalized(vector), strict=True)

@@ -16,9 +16,11 @@ from zope.interface.verify import verifyObject
 
 from kernelnet.artifacts import CodeBlock, Component, Manifest, Pattern, SplitScore
 from kernelnet.generators import Candidate
+from kernelnet.generators import search as search_module
 from kernelnet.generators.search import search
+from kernelnet.generators.templates.marked_source import marked
 from kernelnet.generators.templates.two_queues import BLOCK_TYPE, TWO_QUEUES, TemplateSearch, template
-from kernelnet.interfaces import IComponentGenerator, IProblem
+from kernelnet.interfaces import IComponentGenerator, IProblem, ITemplate
 from kernelnet.learning.acceptance import accept
 from kernelnet.learning.hindsight import chosenOnTrain
 from kernelnet.learning.problem import Problem
@@ -211,6 +213,25 @@ class SearchTests(SynchronousTestCase):
             self.generate(problem)
         self.assertEqual(learned.asked[0], first)
         self.assertNotIn(first, peers.asked)
+
+
+class InstalledTests(SynchronousTestCase):
+    def test_others(self) -> None:
+        """A template of another package is searched on its bench, beside ours; what is none is passed over."""
+        sources = Path(search_module.__file__).with_name("templates")
+        source = (sources / "repaint_budget.c").read_text("utf-8")
+        mine = marked(source, "mine", "of_mine")
+        assert mine is not None
+        self.assertTrue(verifyObject(ITemplate, mine))
+        ours = search_module.templates()
+        self.assertEqual(len(ours), len(list(sources.glob("*.c"))))
+        self.patch(search_module, "available", lambda interface: [*ours, mine, object()])
+        search_module.templates.cache_clear()
+        self.addCleanup(search_module.templates.cache_clear)
+        self.assertEqual(search_module.templates(), (*ours, mine))
+        ((tunable, _),) = search.known("mine", ())
+        self.assertEqual(tunable, mine.tunable())
+        self.assertEqual(search.known("nobody's", ()), [])
 
 
 class TemplateTests(TemplateContract, SynchronousTestCase):

@@ -6,7 +6,10 @@ A bench's own test module says in a few lines which bench it is, and tests besid
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -22,17 +25,54 @@ from kernelnet.expressions.syntax import parse, toC
 from kernelnet.interfaces import IScenario, IWorkbench
 from kernelnet.workbench.base import SPLITS, BaseScenario, BaseWorkbench
 from kernelnet.workbench.compiler import LIBRARY, compileC
-from kernelnet.workbench.errors import OutOfFuel, TraceError, Unmeasurable, WorkbenchError
+from kernelnet.workbench.errors import (
+    ComponentError,
+    ForbiddenImport,
+    InvalidModule,
+    OutOfFuel,
+    OutOfMemory,
+    StackOverflow,
+    TooLarge,
+    TraceError,
+    Trapped,
+    Unmeasurable,
+    WorkbenchError,
+    WrongExport,
+)
+from tests.workbench.attacks import ATTACKS, Carrier
+from tests.workbench.wasm import component
 
 __all__ = ["BenchContract", "FolderCase", "python"]
+
+FAILURES = (InvalidModule, ForbiddenImport, WrongExport, TooLarge, OutOfFuel, OutOfMemory, StackOverflow, Trapped)
+"""What an attack on any bench may end with; C{test_hostile} has all attacks, and times them."""
+
+LITTLE = 5_000_000
+"""Fuel that is enough to show that something never ends."""
+
+BITS = {
+    "not a number": 0x7FF8000000000000,
+    "signalling": 0x7FF0000000000001,
+    "negative, not a number": 0xFFFFFFFFFFFFFFFF,
+    "infinity": 0x7FF0000000000000,
+    "minus infinity": 0xFFF0000000000000,
+    "the greatest": 0x7FEFFFFFFFFFFFFF,
+    "the least": 0xFFEFFFFFFFFFFFFF,
+    "the smallest": 1,
+    "minus zero": 0x8000000000000000,
+    "2^63": 0x43E0000000000000,
+    "-1": 0xBFF0000000000000,
+}
+"""Numbers that a component may answer with."""
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def python(code: str) -> str:
-    """What a process of its own prints."""
+def python(code: str, **environment: str) -> str:
+    """What a process of its own prints.  @param environment: besides this process's."""
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout
+    env = {**os.environ, **environment}
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY, env=env).stdout
 
 
 class FolderCase(SynchronousTestCase):
@@ -59,6 +99,7 @@ class BenchContract(_Case):
     @cvar sources: names of the files that the drivers are made of.
     @cvar shipped: names of the traces that ship, in all of at most C{shippedBytes}.
     @cvar apart: number of different scores, at least, that the hand-made policies have on each of these.
+    @cvar kinds: number of kinds of patterns, at least, that each of them has.
     """
 
     bench: ClassVar[BaseWorkbench[Any, Any]]
@@ -68,6 +109,7 @@ class BenchContract(_Case):
     shipped: ClassVar[list[str]]
     shippedBytes = 800_000
     apart: ClassVar[int]
+    kinds = 2
 
     def small(self) -> BaseScenario:
         """The small scenario."""
@@ -119,7 +161,7 @@ class BenchContract(_Case):
     # -- what ships
 
     def test_shipped(self) -> None:
-        """Two traces ship, which are small, and on which the hand-made policies differ."""
+        """The traces that ship are small, and the hand-made policies differ on them."""
         paths = self.bench.traces()
         self.assertEqual([path.name for path in paths], self.shipped)
         self.assertLess(sum(path.stat().st_size for path in paths), self.shippedBytes)
@@ -129,11 +171,11 @@ class BenchContract(_Case):
             self.assertGreaterEqual(len(scores), self.apart)
 
     def test_shippedPatterns(self) -> None:
-        """The traces that ship have patterns of two kinds at least, with distinct ids; confidences are shares."""
+        """The traces that ship have patterns of several kinds, with distinct ids; confidences are shares."""
         for path in self.bench.traces():
             patterns = self.bench.scenario(path).patterns()
             self.assertEqual(len({pattern.id for pattern in patterns}), len(patterns))
-            self.assertGreaterEqual(len({pattern.type for pattern in patterns}), 2)
+            self.assertGreaterEqual(len({pattern.type for pattern in patterns}), self.kinds)
             for pattern in patterns:
                 self.assertTrue(0 <= pattern.confidence <= 1)
                 msgspec.json.encode(pattern)
@@ -165,8 +207,19 @@ class BenchContract(_Case):
             (replace(report, workbench_digest="0" * 64), [copy]),
             (replace(report, workbench="other"), [copy]),
             (replace(report, settings={**report.settings, "colour": 1}), [copy]),
+            *((replace(report, settings={**report.settings, name: -1}), [copy]) for name in report.settings),
         ):
             self.assertRaises(Unmeasurable, bench.scenarioFor, claim, paths)
+
+    def test_ranges(self) -> None:
+        """A setting out of its range is an error that says what it may be; what each means is in the digest."""
+        self.small()
+        for name, (default, least, most) in self.bench.ranges.items():
+            self.assertTrue(least <= default <= most, name)
+            self.assertIn(name.split("_")[0], self.bench.rules + self.bench.header)
+            for value in (least - 1, most + 1):
+                error = self.assertRaises(WorkbenchError, self.bench.scenario, self.folder / self.file, {name: value})
+                self.assertIn(f"{name} is {value}; it should be {least} to {most}", str(error))
 
     # -- measuring
 
@@ -210,6 +263,71 @@ class BenchContract(_Case):
                 closed = reference.splits[split].score - score.score
                 self.assertAlmostEqual(scenario.developmentLevel(report, split), closed / distance, msg=name)
 
+    # -- strangers' modules
+
+    def fails(self, scenario: BaseScenario, kind: type[ComponentError], wasm: bytes, about: str) -> str:
+        """A module fails in this way, in one short line, and the bench goes on as if nothing had been."""
+        error = self.assertRaises(ComponentError, scenario.measure, wasm, fuel=LITTLE)
+        self.assertIs(type(error), kind, f"{about}: {error!r}")
+        self.assertTrue(str(error).isprintable() and len(str(error)) < 500, about)
+        after = scenario.measure(self.bench.baselineModule(self.bench.reference))
+        self.assertEqual(after, scenario.reference(), about)
+        return str(error)
+
+    def test_failures(self) -> None:
+        """Each way to fail has its error, in each of the bench's ABIs."""
+        scenario = self.small()
+        for abi in self.bench.abis:
+            for kind in FAILURES:
+                name, attack = next((n, a) for n, a in ATTACKS.items() if a.error is kind and not a.once)
+                wasm, about = attack.make(Carrier(abi)), f"{name}, {abi.identifier}"
+                self.assertIn(attack.words, self.fails(scenario, kind, wasm, about), about)
+            self.fails(scenario, InvalidModule, Carrier(abi).make()[:-3], f"cut off, {abi.identifier}")
+
+    def test_functions(self) -> None:
+        """Of a function that is missing, or has another parameter or result, the name is told."""
+        scenario = self.small()
+        for abi in self.bench.abis:
+            for name, (parameters, results) in abi.required.items():
+                others = [
+                    component({**abi.required, name: ((*parameters, "i64"), results)}),
+                    component({**abi.required, name: (parameters, () if results else ("f64",))}),
+                ]
+                if len(abi.required) > 1:
+                    others.append(Carrier(abi).without(name))
+                for wasm in others:
+                    self.assertIn(name, self.fails(scenario, WrongExport, wasm, f"{abi.identifier}, {name}"))
+
+    def test_everyFunction(self) -> None:
+        """An endless loop runs out of fuel and a trap traps, in whichever function of a hand-made policy it stands."""
+        scenario = self.small()
+        source = self.bench.baselineSource(self.bench.reference)
+        for function in self.bench.abiOf(self.bench.baselineModule(self.bench.reference)).required:
+            head = re.compile(rf"\b{function}\([^)]*\) *\{{")
+            for code, kind in (("for (volatile int i = 0;; i++);", OutOfFuel), ("__builtin_trap();", Trapped)):
+                changed, count = head.subn(rf"\g<0>{code}", source)
+                self.assertEqual(count, 1, function)
+                wasm = compileC(changed, self.bench.headerPath, trusted=True)
+                self.fails(scenario, kind, wasm, function)
+
+    def test_anyNumber(self) -> None:
+        """Every floating-point number that a component answers has a meaning: the same one each time."""
+        scenario = self.small()
+        for abi in self.bench.abis:
+            answering = [name for name, (_, results) in abi.required.items() if results == ("f64",)]
+            if not answering:
+                continue
+            found = {}
+            for name, bits in BITS.items():
+                code = b"\x44" + struct.pack("<Q", bits)
+                wasm, about = component(abi.required, dict.fromkeys(answering, code)), f"{abi.identifier}: {name}"
+                report = scenario.measure(wasm)
+                self.assertEqual(scenario.measure(wasm), report, about)
+                found[name] = [split.score for split in report.splits.values()]
+                self.assertTrue(all(0 <= score < 1 << 63 for score in found[name]), about)
+            for name in ("signalling", "negative, not a number"):
+                self.assertEqual(found["not a number"], found[name], abi.identifier)
+
     # -- the same everywhere
 
     def test_threads(self) -> None:
@@ -232,7 +350,7 @@ class BenchContract(_Case):
             f"reports = {{**scenario.baselines(), 'rank': scenario.measure(bytes.fromhex({ranked.hex()!r}))}}\n"
             "print(msgspec.json.encode(reports).decode())"
         )
-        results = {python(code) for _ in range(2)}
+        results = {python(code, XDG_CACHE_HOME=str((self.folder / f"cache {at}").absolute())) for at in range(2)}
         self.assertEqual(len(results), 1)
         ours = {**scenario.baselines(), "rank": scenario.measure(ranked)}
         self.assertEqual(msgspec.json.decode(results.pop(), type=dict[str, Report]), ours)

@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import ClassVar
 
-import msgspec
 import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,13 +15,7 @@ from kernelnet.artifacts import Pattern
 from kernelnet.expressions.syntax import parse, toC
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import (
-    InvalidModule,
-    OutOfFuel,
-    OutOfMemory,
-    Trapped,
-    Unmeasurable,
     WorkbenchError,
-    WrongExport,
 )
 from kernelnet.workbench.graphics import MAX_MISS, PERIOD, GraphicsWorkbench, workbench
 from kernelnet.workbench.graphics.frames import Frames
@@ -173,21 +166,6 @@ class WorkbenchTests(Case):
         self.assertEqual(workbench.inWords({"period_us": 16_667, "miss_percent": 300}), "60 Hz")
         self.assertEqual(workbench.inWords({"period_us": 6944, "miss_percent": 0}), "144 Hz, a miss costs 0 %")
 
-    def test_rules(self) -> None:
-        """What settings mean is said in what the digest is of."""
-        for setting in ("period_us", "miss_percent"):
-            self.assertIn(setting, workbench.rules)
-
-    def test_claims(self) -> None:
-        """A report of another session, or with other settings, does not lead to this one."""
-        scenario = self.scenario(session(200), miss_percent=50)
-        report = scenario.baselines()["kwin"]
-        bench, path = scenario.workbench, self.folder / "small.repaint"
-        other = writeSession(self.folder / "other.repaint", session(200, 2))
-        self.assertRaises(Unmeasurable, bench.scenarioFor, report, [other])
-        wrong = msgspec.structs.replace(report, settings={"period_us": 1})
-        self.assertRaises(Unmeasurable, bench.scenarioFor, wrong, [path])
-
     def test_suite(self) -> None:
         """Several sessions make one task; the reference costs a million a session, and the optimum nothing."""
         one = self.scenario(session(200))
@@ -204,30 +182,6 @@ class WorkbenchTests(Case):
         wasm = workbench.baselineModule("gamescope")
         parts = scenario.measureWindows(wasm, "train", 7)
         self.assertEqual(sum(part.score for part in parts), scenario.measure(wasm).splits["train"].score)
-
-
-class HostileTests(Case):
-    def test_typed(self) -> None:
-        """Each way to fail has its error."""
-        scenario = self.scenario(session(120))
-        hog = "for (u32 i = 0; i < 64; i++) ((volatile u8 *)kn_alloc(1 << 20))[0] = 1;"
-        half = compileC('#include "kn_graphics.h"\nvoid kn_init(u32 p, u32 m) {}', workbench.headerPath, trusted=True)
-        for wasm, error in (
-            (b"\0asm", InvalidModule),
-            (policy("for (;;) kn_lg(refreshes); return 1;"), OutOfFuel),
-            (policy(commit="volatile u32 z = 0; return at / z;"), Trapped),
-            (policy(init=hog), OutOfMemory),
-            (policy("return *(volatile f64 *)0xfffffff0u;"), Trapped),
-            (half, WrongExport),
-            (rank("last")[:-3], InvalidModule),
-        ):
-            self.assertRaises(error, scenario.measure, wasm)
-
-    def test_signature(self) -> None:
-        """A kn_budget of fewer numbers is refused by its name."""
-        source = '#define KN_BENCH\n#include "kn_graphics.h"\nKN_EXPORT("kn_budget") f64 w(f64 a) { return a; }'
-        wasm = compileC(source, workbench.headerPath, trusted=True)
-        self.assertIn("kn_budget", str(self.assertRaises(WrongExport, self.scenario().measure, wasm)))
 
 
 class VariantTests(Case):

@@ -6,17 +6,14 @@ Time is CPU time, of this process and of its children, so that it does not matte
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import resource
-import struct
 import time
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest import skipUnless
 
-import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.interfaces import IScenario, IWorkbench
@@ -113,40 +110,6 @@ class ModuleTests(Case):
             except errors.ContractBroken:
                 self.assertEqual(carrier.abi.identifier, "process_manager/full/2")
 
-    def test_missing(self) -> None:
-        """Of each function that is missing the name is told."""
-        for scenario, carrier in self.carriers():
-            for name in carrier.abi.required:
-                if len(carrier.abi.required) > 1:
-                    about = f"{carrier.abi.identifier} without {name}"
-                    self.assertIn(name, self.fails(scenario, errors.WrongExport, carrier.without(name), about))
-
-    def test_shapes(self) -> None:
-        """Of each function that has another parameter or result the name is told."""
-        for scenario, carrier in self.carriers():
-            for name, (parameters, results) in carrier.abi.required.items():
-                for other in (((*parameters, "i64"), results), (parameters, () if results else ("f64",))):
-                    wasm = component({**carrier.abi.required, name: other})
-                    about = f"{carrier.abi.identifier}, another {name}"
-                    self.assertIn(name, self.fails(scenario, errors.WrongExport, wasm, about))
-
-    def test_everyFunction(self) -> None:
-        """An endless loop runs out of fuel and a trap traps, in whichever function of a hand-made policy it stands."""
-        for name in BENCHES:
-            scenario = self.scenario(name)
-            workbench = scenario.workbench
-            source = workbench.baselineSource(workbench.reference)
-            for function in workbench.abis[0].required:
-                head = re.compile(rf"\b{function}\([^)]*\) \{{")
-                for code, kind in (
-                    ("for (volatile int i = 0;; i++);", errors.OutOfFuel),
-                    ("__builtin_trap();", errors.Trapped),
-                ):
-                    changed, count = head.subn(rf"\g<0>{code}", source)
-                    self.assertEqual(count, 1, function)
-                    wasm = compiler.compileC(changed, workbench.headerPath, trusted=True)
-                    self.fails(scenario, kind, wasm, f"{name}, {function}")
-
 
 def _named(name: str) -> Any:
     def test(self: ModuleTests) -> None:
@@ -165,19 +128,6 @@ class AnswerTests(Case):
     """What a component returns is never believed."""
 
     NUMBERS: ClassVar[list[int]] = [32, 33, 255, 65536, -1, -(1 << 31), (1 << 31) - 1]
-    BITS: ClassVar[dict[str, int]] = {
-        "not a number": 0x7FF8000000000000,
-        "signalling": 0x7FF0000000000001,
-        "negative, not a number": 0xFFFFFFFFFFFFFFFF,
-        "infinity": 0x7FF0000000000000,
-        "minus infinity": 0xFFF0000000000000,
-        "the greatest": 0x7FEFFFFFFFFFFFFF,
-        "the least": 0xFFEFFFFFFFFFFFFF,
-        "the smallest": 1,
-        "minus zero": 0x8000000000000000,
-        "2^63": 0x43E0000000000000,
-        "-1": 0xBFF0000000000000,
-    }
 
     def answering(self, carrier: Carrier, code: bytes, kind: str) -> bytes:
         code_ = {name: code for name, (_, results) in carrier.abi.required.items() if results == (kind,)}
@@ -190,26 +140,6 @@ class AnswerTests(Case):
                 for number in self.NUMBERS:
                     wasm = self.answering(carrier, b"\x41" + sleb(number), "i32")
                     self.fails(scenario, errors.ContractBroken, wasm, f"{carrier.abi.identifier} answers {number}")
-
-    def test_numbers(self) -> None:
-        """Every floating-point number has a meaning: it is measured in time, and twice the same."""
-        for scenario, carrier in self.carriers():
-            if not any(results == ("f64",) for _, results in carrier.abi.required.values()):
-                continue
-            found = {}
-            for name, bits in self.BITS.items():
-                wasm = self.answering(carrier, b"\x44" + struct.pack("<Q", bits), "f64")
-                about = f"{carrier.abi.identifier} answers {name}"
-                began = cpuSeconds()
-                report = scenario.measure(wasm)
-                self.assertLess(cpuSeconds() - began, SECONDS, about)
-                self.assertEqual(scenario.measure(wasm), report, about)
-                self.assertNotIn(CANARY, json.dumps(msgspec.to_builtins(report)))
-                for split in report.splits.values():
-                    self.assertTrue(0 <= split.score < 1 << 63, about)
-                found[name] = [split.score for split in report.splits.values()]
-            self.assertEqual(found["not a number"], found["signalling"], carrier.abi.identifier)
-            self.assertEqual(found["not a number"], found["negative, not a number"], carrier.abi.identifier)
 
 
 def _array(line: str) -> str:

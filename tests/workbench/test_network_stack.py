@@ -8,7 +8,6 @@ import random
 from pathlib import Path
 from typing import ClassVar
 
-import msgspec
 import numpy as np
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,13 +15,8 @@ from kernelnet.artifacts import Pattern
 from kernelnet.expressions.syntax import parse, toC
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import (
-    InvalidModule,
-    OutOfFuel,
-    OutOfMemory,
     Trapped,
-    Unmeasurable,
     WorkbenchError,
-    WrongExport,
 )
 from kernelnet.workbench.network_stack import SETTINGS, NetworkStackWorkbench, workbench
 from kernelnet.workbench.network_stack.machine import MAX_QUEUE, MAX_RTT, METRICS
@@ -89,16 +83,6 @@ class WorkbenchTests(Case):
         """What settings mean is said in what the digest is of."""
         for setting in SETTINGS:
             self.assertIn(setting.split("_")[0], workbench.rules + workbench.header)
-
-    def test_claims(self) -> None:
-        """A report of another link, or with other settings, does not lead to this one."""
-        scenario = self.scenario(flows=2)
-        report = scenario.baselines()["vegas"]
-        bench, path = scenario.workbench, self.folder / "small.txt"
-        other = writeLink(self.folder / "other.txt", varied(seed=2))
-        self.assertRaises(Unmeasurable, bench.scenarioFor, report, [other])
-        wrong = msgspec.structs.replace(report, settings={"flows": 99})
-        self.assertRaises(Unmeasurable, bench.scenarioFor, wrong, [path])
 
     def test_suite(self) -> None:
         """Several links make one task; the reference costs a million a link, and the optimum nothing."""
@@ -209,32 +193,6 @@ class PathTests(Case):
         metrics = self.scenario([1] * 20_000, queue_packets=30).measure(fixed(500)).splits["held_out"].metrics
         self.assertEqual((metrics["p95_rtt_ms"], metrics["utilisation_permille"]), (69, 1000))
         self.assertGreater(metrics["lost_packets"], 0)
-
-
-class HostileTests(Case):
-    def test_typed(self) -> None:
-        """Each way to fail has its error."""
-        scenario = self.scenario(varied(12))
-        hog = "for (u32 i = 0; i < 64; i++) ((volatile u8 *)kn_alloc(1 << 20))[0] = 1; return 1;"
-        half = compileC(
-            '#include "kn_network_stack.h"\nf64 kn_init(void) { return 1; }', workbench.headerPath, trusted=True
-        )
-        for wasm, error in (
-            (b"\0asm", InvalidModule),
-            (policy(ack="for (;;) kn_lg(rtt); return 1;"), OutOfFuel),
-            (policy(ack="volatile u32 z = 0; return rtt / z;"), Trapped),
-            (policy(init=hog), OutOfMemory),
-            (policy(ack="return *(volatile f64 *)0xfffffff0u;"), Trapped),
-            (half, WrongExport),
-            (rank("cwnd")[:-3], InvalidModule),
-        ):
-            self.assertRaises(error, scenario.measure, wasm)
-
-    def test_signature(self) -> None:
-        """A kn_window of fewer numbers is refused by its name."""
-        source = '#define KN_BENCH\n#include "kn_network_stack.h"\nKN_EXPORT("kn_window") f64 w(f64 a) { return a; }'
-        wasm = compileC(source, workbench.headerPath, trusted=True)
-        self.assertIn("kn_window", str(self.assertRaises(WrongExport, self.scenario().measure, wasm)))
 
 
 class VariantTests(Case):

@@ -15,6 +15,13 @@ from kernelnet.exporters.sqlite import exporter as sqlite
 from kernelnet.generators.genetic_programming import genetic
 from kernelnet.generators.llm.generator import llm
 from kernelnet.generators.search import search
+from kernelnet.generators.templates.delay_target import DELAY_TARGET as delay_target
+from kernelnet.generators.templates.kept_velocity import KEPT_VELOCITY as kept_velocity
+from kernelnet.generators.templates.playout_margin import PLAYOUT_MARGIN as playout_margin
+from kernelnet.generators.templates.repaint_budget import REPAINT_BUDGET as repaint_budget
+from kernelnet.generators.templates.reuse_interval import REUSE_INTERVAL as reuse_interval
+from kernelnet.generators.templates.sized_queues import SIZED_QUEUES as sized_queues
+from kernelnet.generators.templates.two_queues import TWO_QUEUES as two_queues
 from kernelnet.generators.templates.two_queues import template
 from kernelnet.learning.local_trainer_maker import IntegratedKernelTrainerMaker
 from kernelnet.workbench.audio import workbench as audio
@@ -29,21 +36,28 @@ __all__ = [
     "audio",
     "bpf_tcp",
     "c_library",
+    "delay_target",
     "file_system",
     "genetic",
     "graphics",
     "integrated",
+    "kept_velocity",
     "kernelhub",
     "kerneltrainer",
     "libcachesim",
     "llm",
     "network_stack",
+    "playout_margin",
     "process_manager",
+    "repaint_budget",
+    "reuse_interval",
     "scx",
     "search",
     "security",
+    "sized_queues",
     "sqlite",
     "template",
+    "two_queues",
     "window_manager",
 ]
 

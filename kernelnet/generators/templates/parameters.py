@@ -14,10 +14,13 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from twisted.plugin import IPlugin
+from zope.interface import implementer
+
 from kernelnet.artifacts import Candidate, Component
 from kernelnet.families import BEGIN, END, Family, familyOf
 from kernelnet.generators.evolution.pattern_seeds import Numbers
-from kernelnet.interfaces import IProblem
+from kernelnet.interfaces import IProblem, ITemplate
 from kernelnet.untrusted import finite
 from kernelnet.workbench.abi import Abi
 
@@ -82,10 +85,11 @@ def _nothing(kind: str, number: Numbers) -> Iterator[Sequence[float]]:
     return iter(())
 
 
+@implementer(IPlugin, ITemplate)
 @dataclass(frozen=True)
 class Template:
     """
-    A C source with parameters, and all that its author tells of it.
+    A C source with parameters, and all that its author tells of it; a plugin of the default search.
 
     @ivar name: of the family.
     @ivar workbench: what it is for.
@@ -112,6 +116,11 @@ class Template:
     islands: int = 2
     population: int = 40
     offspring: int = 20
+
+    @property
+    def description(self) -> str:
+        """One line for people."""
+        return f"a family of policies for {self.workbench}, with {len(self.parameters)} numbers"
 
     def fits(self, problem: IProblem) -> bool:
         """Whether it makes components for a problem."""

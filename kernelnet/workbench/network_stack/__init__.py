@@ -75,6 +75,7 @@ class NetworkStackWorkbench(BaseWorkbench["NetworkStackMachine", "NetworkStackSc
     optimumName = "omniscient"
     unit = "millibits lost"
     ratio = "millibits lost a second"
+    recordedBy = "mahimahi: recording a link takes both of its ends"
     formats = "mahimahi link traces; compressed or not"
     abis = ABIS
     folder = Path(__file__).parent

@@ -29,6 +29,7 @@ from kernelnet.interfaces import IWorkbench
 from kernelnet.workbench.base import BaseWorkbench
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.process_manager.abis import ABIS
+from kernelnet.workbench.recording import Recorder
 from kernelnet.workbench.words import timeInWords
 
 if TYPE_CHECKING:
@@ -89,6 +90,15 @@ class ProcessManagerWorkbench(BaseWorkbench["ProcessManagerMachine", "ProcessMan
     reference = "las"
     optimumName = "srpt"
     unit = "thousandths of bounded slowdown"
+    recorder = Recorder(
+        "--sched",
+        "Record what this machine's CPUs run",
+        "which threads get ready when, and how long they run",
+        "machine.sched.xz",
+        "bursts",
+        "kernelnet.workbench.process_manager.record",
+        "recordSched",
+    )
     formats = "tasks: swf, ftrace text (.ftrace, .trace, .txt), our .sched, SchedViz .tar.gz; compressed or not"
     abis = ABIS
     folder = Path(__file__).parent

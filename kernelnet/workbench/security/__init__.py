@@ -67,6 +67,7 @@ class SecurityWorkbench(BaseWorkbench["SecurityMachine", "SecurityScenario"]):
     optimumName = "perfect"
     unit = "millionths"
     ratio = "score per sequence"
+    recordedBy = "strace -f -o: what is an attack must be said by folders, normal/ and attack/KIND/"
     formats = "system calls: ADFA-LD, UNM/STIDE or strace in a .zip or .tar; own .txt; compressed or not"
     abis = ABIS
     folder = Path(__file__).parent

@@ -25,6 +25,7 @@ from zope.interface import implementer
 
 from kernelnet.interfaces import IWorkbench
 from kernelnet.workbench.base import BaseWorkbench
+from kernelnet.workbench.recording import Recorder
 from kernelnet.workbench.window_manager.abis import ABIS
 from kernelnet.workbench.window_manager.tuned import TUNED
 
@@ -71,6 +72,15 @@ class WindowManagerWorkbench(BaseWorkbench["WindowManagerMachine", "WindowManage
     optimumName = "clairvoyant"
     unit = "milli-pixels off"
     ratio = "milli-pixels off a frame"
+    recorder = Recorder(
+        "--pointer",
+        "Record how the mouse or finger moves",
+        "how mouse, touchpad, pen or finger move (needs /dev/input)",
+        "mine.pointer.xz",
+        "samples",
+        "kernelnet.workbench.window_manager.record",
+        "recordPointer",
+    )
     formats = "pointer movements: own .pointer; balabit CSV; Flutter JSON; evtest; libinput record; compressed or not"
     abis = ABIS
     folder = Path(__file__).parent
