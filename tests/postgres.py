@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from unittest import SkipTest
 
-__all__ = ["Pair", "Server", "pair", "server"]
+__all__ = ["Pair", "Server", "freshServer", "pair", "server"]
 
 ROOM = 2 << 30
 """Bytes that a folder in memory must have."""
@@ -255,6 +255,15 @@ def pair() -> Pair:
     found = _pair(_bin())
     found.mend()
     return found
+
+
+def freshServer() -> Server:
+    """
+    A server of its own, for who may break it, and ends it.
+
+    @raise SkipTest: there can be none.
+    """
+    return Server(_bin())
 
 
 @cache

@@ -26,6 +26,7 @@ class Proxy:
         self._forwards = Event()
         self._forwards.set()
         self._open: list[socket.socket] = []
+        self._threads: list[Thread] = []
         self._port = socket.socket(socket.AF_UNIX)
         self._port.bind(str(self.folder / ".s.PGSQL.5432"))
         self._port.listen(16)
@@ -45,19 +46,18 @@ class Proxy:
                 client, _ = self._port.accept()
             except OSError:
                 return
-            Thread(target=self._serve, args=(client,), daemon=True).start()
+            self._threads.append(Thread(target=self._serve, args=(client,), daemon=True))
+            self._threads[-1].start()
 
     def _serve(self, client: socket.socket) -> None:
         self._forwards.wait()
-        server = socket.socket(socket.AF_UNIX)
-        try:
+        with client, socket.socket(socket.AF_UNIX) as server, suppress(OSError):
             server.connect(str(self._server / ".s.PGSQL.5432"))
-        except OSError:
-            client.close()
-            return
-        self._open += [client, server]
-        Thread(target=self._forward, args=(server, client), daemon=True).start()
-        self._forward(client, server)
+            self._open += [client, server]
+            back = Thread(target=self._forward, args=(server, client), daemon=True)
+            back.start()
+            self._forward(client, server)
+            back.join()
 
     def _forward(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
@@ -65,8 +65,9 @@ class Proxy:
                 self._forwards.wait()
                 target.sendall(data)
         self._forwards.wait()
-        with suppress(OSError):
-            target.shutdown(socket.SHUT_RDWR)
+        for one in (source, target):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End everything."""
@@ -76,4 +77,6 @@ class Proxy:
         for one in self._open:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
         shutil.rmtree(self.folder, ignore_errors=True)
