@@ -8,7 +8,8 @@
 # make dist    wheel and sdist, dist/
 # make screenshots  the documentation's pictures of the dashboard, from a real run (ten minutes)
 # make soak    50 kills of a hub under load, 25 of trainers, 25 of both; counts what was promised (some minutes)
-# make cluster-soak  the same with two hubs on one PostgreSQL, killed and frozen, and the server killed, too (some minutes)
+# make cluster-soak  the same with two hubs on one PostgreSQL, killed and frozen, and the server killed, too, which fails over
+#              to its standby; then with three hubs and 1,000 connections (ten minutes)
 # make abuse   the long forms of what a hub has to stand (a table; some minutes)
 # make fuzz    fuzzes decoder, expressions and handshake, FUZZ=600 seconds each; what it reached is kept in .fuzz/
 # make mutate  changes bounds and comparisons of hub and trainer one by one, MUTATE=3600 seconds, and prints what no test noticed
@@ -74,7 +75,9 @@ screenshots: $(VENV)/.test
 
 cluster-soak: $(VENV)/.test
 	$(BIN)/python -m tests.system.soak --postgres --nodes 2 --hub-kills 20 --trainer-kills 5 --both-kills 5 --server-kills 5 \
-		--freezes 5 $(ARGS)
+		--fail-overs 3 --freezes 5 $(ARGS)
+	$(BIN)/python -m tests.system.soak --postgres --nodes 3 --watchers 1000 --hub-kills 3 --trainer-kills 0 --both-kills 0 \
+		--server-kills 1 --fail-overs 2 $(ARGS)
 
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.system.soak $(ARGS)

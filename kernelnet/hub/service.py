@@ -40,7 +40,7 @@ from kernelnet.hub.storage.blobs.files import FOLDER, FileBlobs
 from kernelnet.hub.storage.blobs.shelf import Shelf
 from kernelnet.hub.storage.blobs.store import BlobStore
 from kernelnet.hub.storage.cluster import Cluster
-from kernelnet.hub.storage.engine import Engine
+from kernelnet.hub.storage.engine import Engine, Standing
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.sqlite import SqliteEngine
@@ -119,7 +119,10 @@ class HubService(Service):
             from kernelnet.hub.storage.postgres import PostgresEngine
         except ImportError:
             raise DatabaseError("--database takes psycopg: pip install 'kernelnet[postgres]'") from None
-        return PostgresEngine.at(url, folder, self._reactor, self._config.node)
+        return PostgresEngine.at(url, folder, self._reactor, self._config.node, self._standing)
+
+    def _standing(self) -> Standing | None:
+        return self._eventLog.standing if self._eventLog is not None else None
 
     def _findJoinHash(self) -> str:
         """@raise IdentityError: there is none, or the nodes of the database have another CA."""
@@ -141,11 +144,11 @@ class HubService(Service):
     def _makeCluster(self, log: EventLog) -> Cluster | None:
         if self._config.database is None:
             return None
-        from kernelnet.hub.storage.postgres import clusterAt
+        from kernelnet.hub.storage.postgres import PostgresEngine, aboutNode, clusterAt
 
-        return clusterAt(
-            self._config.database, self._reactor, self._config.node, self._config.port, lambda: (log.logId, log.head)
-        )
+        assert isinstance(self._engine, PostgresEngine)
+        about = aboutNode(self._config.node, self._config.port)
+        return clusterAt(self._config.database, self._reactor, about, lambda: log.standing, self._engine.cut)
 
     def _makeCertificates(self) -> HubCertificates:
         config, clientCA = self._config, None

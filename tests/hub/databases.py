@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
 import psycopg
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.hub.storage.engine import Engine
@@ -89,12 +89,22 @@ class Pool(Gate):
 class PostgresPool(Gate):
     """One connection to PostgreSQL."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, again: Callable[[], Connection] | None = None) -> None:
+        """@param again: makes the next one at its first use after this one was lost; C{None}: there is none."""
         super().__init__()
         self.connection = connection
+        self._again = again
 
     def runWithConnection(self, func: Callable[..., T], *args: Any) -> Deferred[T]:
+        if self.connection.closed and self._again is not None:
+            try:
+                self.connection = self._again()
+            except psycopg.Error:
+                return fail()
         return self.run(lambda: func(self.connection, *args))
+
+    def cut(self) -> None:
+        self.connection.close()
 
     def close(self) -> None:
         self.connection.close()

@@ -32,11 +32,15 @@ from kernelnet.hub.storage.integrity import silent
 from kernelnet.hub.storage.offline import databaseOf
 from kernelnet.hub.storage.postgres import connect
 from kernelnet.identity import StateDirectory
-from tests.postgres import Server, server
+from tests.postgres import Pair, Server, pair, server
 from tests.system.support import PATIENCE, Process, RawClient, Twistd, steadyPort
 
 WINDOW = 200
 """Messages that a producer has under way."""
+SLOW = 5
+"""The same while many read."""
+PAUSE = 0.2
+"""Seconds that a producer waits after each answer, then."""
 LOAD = 100
 """So many acks must have come since the last kill before the next one."""
 FROZEN = 4.0
@@ -97,7 +101,7 @@ class Producer(Peer):
         client.sendLines(self._unacked.values())
         while not (self.soak.ending.is_set() and not self._unacked):
             fresh = []
-            while len(self._unacked) < WINDOW and not self.soak.ending.is_set():
+            while len(self._unacked) < self.soak.window and not self.soak.ending.is_set():
                 self._number += 1
                 name = f"{self.aiId}-{self._number:07}"
                 pattern = {"id": name, "type": "loop", "confidence": 0.5, "data": {"number": self._number}}
@@ -112,6 +116,7 @@ class Producer(Peer):
                     if self.acked.setdefault(name, seq) != seq:
                         self.problems.append(f"{name} was acked as {self.acked[name]} and as {seq}")
                 self.soak.note(len(message["payload"]["acked"]))
+                time.sleep(self.soak.pause)
             elif message["message_type"] == "error":
                 return  # come back, and send all that is unacked again
         self.finished.set()
@@ -149,13 +154,16 @@ class Soak:
         *,
         producers: int = 3,
         trainers: int = 2,
-        server: Server | None = None,
+        server: Server | Pair | None = None,
         nodes: int = 1,
+        watchers: int = 0,
     ) -> None:
         """
         @param server: has the hub's database; C{None}: a file has it.
         @param nodes: number of hubs on that database.
+        @param watchers: number of connections that only read; with them producers say little.
         """
+        self.window, self.pause = (SLOW, PAUSE) if watchers else (WINDOW, 0.0)
         self.server = server
         self.url = server.database() if server is not None else None
         self.folder = folder
@@ -167,17 +175,17 @@ class Soak:
         self._news = threading.Condition()
         self.ports = [steadyPort() for _ in range(nodes)]
         self._turns = count()
-        self.kills = {"hub": 0, "trainers": 0, "servers": 0, "frozen": 0}
+        self.kills = {"hub": 0, "trainers": 0, "servers": 0, "fail-overs": 0, "frozen": 0}
         self.stalled = 0
         self._closing: list[Process] = []
         try:
-            self._start(producers, trainers)
+            self._start(producers, trainers, watchers)
         except BaseException:
             for process in self._closing:
                 process.close()
             raise
 
-    def _start(self, producers: int, trainers: int) -> None:
+    def _start(self, producers: int, trainers: int, watchers: int) -> None:
         self.hubs = [self.startHub(0)]
         for i, state in enumerate(self.states[1:], 1):
             # What nodes have in common: the CA, and the join token.
@@ -185,6 +193,7 @@ class Soak:
             for file in (self.state.caCertificate, self.state.caKey, self.state.joinToken):
                 shutil.copy2(file, state.path)
             self.hubs.append(self.startHub(i))
+        self.watchers = self.startWatchers(watchers) if watchers else None
         self.consumer = Consumer(self, "CONSUMER")
         self.producers = [Producer(self, f"P{i}") for i in range(producers)]
         self.trainers = {f"T{i}": self.startTrainer(f"T{i}") for i in range(trainers)}
@@ -223,6 +232,21 @@ class Soak:
         self._closing.append(process)
         return process
 
+    def startWatchers(self, number: int) -> Process:
+        """They all are connected when it returns."""
+        file = self.folder / "tokens"
+        call = control_client.call
+        ids = [f"W{i}" for i in range(number)]
+        tokens = [call(self.state, {"command": "tokens issue", "ai_id": aiId})["token"] for aiId in ids]
+        file.write_text("".join(f"{aiId} {token}\n" for aiId, token in zip(ids, tokens, strict=True)), "utf-8")
+        command = [sys.executable, "-m", "tests.system.watchers", str(self.state.path), str(file)]
+        process = Process(
+            [*command, *map(str, self.ports)], cwd=self.folder, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+        self._closing.append(process)
+        process.waitFor(f'"connected": {number},', patience=10 * PATIENCE)
+        return process
+
     # --- killing
 
     def run(
@@ -232,6 +256,7 @@ class Soak:
         both: int,
         *,
         servers: int = 0,
+        failOvers: int = 0,
         frozen: int = 0,
         say: Callable[[str], object] = lambda line: None,
     ) -> None:
@@ -240,41 +265,54 @@ class Soak:
 
         @param frozen: number of times that a hub stands still for `FROZEN` seconds, while others go on.
         """
-        plan = [(True, False, False)] * hub + [(False, True, False)] * trainers + [(True, True, False)] * both
-        plan += [(False, False, True)] * servers + [(False, False, False)] * frozen
+        plan = ["hub"] * hub + ["trainers"] * trainers + ["hub, trainers"] * both
+        plan += ["servers"] * servers + ["fail-overs"] * failOvers + ["frozen"] * frozen
         self.random.shuffle(plan)
-        for i, (killsHub, killsTrainer, killsServer) in enumerate(plan, 1):
+        for i, what in enumerate(plan, 1):
             with self._news:
                 goal = self.acks + LOAD
                 if not self._news.wait_for(lambda goal=goal: self.acks >= goal, PATIENCE):  # type: ignore[misc]
                     said = [line for hub in self.hubs for line in hub.lines[-20:]]
                     raise AssertionError("no acks come any more:\n" + "\n".join(said))
             time.sleep(self.random.uniform(0, 0.8))
-            victim = self.random.choice(sorted(self.trainers))
+            victim = self.random.choice(sorted(self.trainers) or [""])
             which = self.random.randrange(len(self.hubs))
-            if not (killsHub or killsTrainer or killsServer):
+            if what == "frozen":
                 # Some producer is with another.
                 served = [producer.port for producer in self.producers]
                 self._freeze(min(range(len(self.ports)), key=lambda i: served.count(self.ports[i])))
-            if killsHub:
+            if "hub" in what:
                 self.hubs[which].kill()
                 self.kills["hub"] += 1
-            if killsTrainer:
+            if "trainers" in what:
                 self.trainers[victim].kill()
                 self.kills["trainers"] += 1
                 self.trainers[victim] = self.startTrainer(victim)
-            if killsServer:
+            if what == "servers":
                 assert self.server is not None
                 self.server.kill()
                 self.kills["servers"] += 1
                 time.sleep(self.random.uniform(0, 0.8))
                 self.server.start()
-            if killsHub:
+            if what == "fail-overs":
+                self._failOver()
+            if "hub" in what:
                 self.hubs[which] = self.startHub(which)
             say(
                 f"{i} of {len(plan)}: {self.kills['frozen']} frozen; {self.kills['hub']} hubs, "
-                f"{self.kills['trainers']} trainers and {self.kills['servers']} servers killed, {self.acks} acks"
+                f"{self.kills['trainers']} trainers and {self.kills['servers']} servers killed, "
+                f"{self.kills['fail-overs']} fail-overs, {self.acks} acks"
             )
+
+    def _failOver(self) -> None:
+        """The primary is killed for good, its standby takes over, and gets a standby of its own."""
+        assert isinstance(self.server, Pair)
+        self.server.kill()
+        self.kills["fail-overs"] += 1
+        time.sleep(self.random.uniform(0, 0.8))
+        self.server.failOver()
+        time.sleep(self.random.uniform(0, 0.8))
+        self.server.restore()
 
     def _freeze(self, which: int) -> None:
         """Have a hub stand still; the others take messages meanwhile."""
@@ -305,11 +343,38 @@ class Soak:
             self._drained(process, 0)
         log = self._log()
         self.consumer.waitFor(log[-1][0])
+        watched = self._watched(log[-1][0])
         for aiId, process in self.trainers.items():
             self._drained(process, max(seq for seq, sender, _, _ in log if sender != aiId))
         self.close()
         databaseOf(self.state.path).examine(silent)
-        return self._count(log)
+        verdict = self._count(log)
+        self._countWatched(verdict, watched, [seq for seq, _, _, _ in log])
+        return verdict
+
+    def _watched(self, upTo: int) -> list[list[int]]:
+        """The account that each watcher gives once all have heard everything up to C{upTo}; see `watchers`."""
+        if self.watchers is None:
+            return []
+        told: dict[str, Any] = {}
+        deadline = time.monotonic() + PATIENCE
+        for index in count(len(self.watchers.lines)):
+            told = json.loads(self.watchers.line(index))
+            if all(last >= upTo for _, last, *_ in told["heard"]) or time.monotonic() > deadline:
+                break
+        return list(told["heard"])
+
+    def _countWatched(self, verdict: Verdict, watched: list[list[int]], log: list[int]) -> None:
+        for first, last, heard, wrong, strange in watched:
+            expected = sum(seq > first for seq in log)
+            verdict.watched += heard
+            verdict.lost += max(0, expected - heard + wrong)
+            verdict.duplicated += wrong
+            if last < log[-1]:
+                verdict.problems.append(f"a watcher has heard up to {last} of {log[-1]}")
+            if strange:
+                verdict.problems.append(f"a watcher could not go on where it was {strange} times")
+        verdict.watchers = len(watched)
 
     def _drained(self, process: Process, cursor: int) -> None:
         """Its outbox is empty for good, and it has heard everything up to C{cursor}."""
@@ -380,7 +445,7 @@ class Verdict:
 
     def __init__(self, kills: dict[str, int]) -> None:
         self.kills = kills
-        self.acked = self.lost = self.duplicated = self.outOfOrder = 0
+        self.acked = self.lost = self.duplicated = self.outOfOrder = self.watchers = self.watched = 0
         self.problems: list[str] = []
 
     def heard(self, heard: list[tuple[int, str]], expected: list[tuple[int, str]]) -> None:
@@ -398,9 +463,11 @@ class Verdict:
             [
                 *self.problems[:20],
                 f"hub killed {self.kills['hub']} times, trainers {self.kills['trainers']} times, "
-                f"database server {self.kills['servers']} times, hub frozen {self.kills['frozen']} times",
+                f"database server {self.kills['servers']} times, failed over {self.kills['fail-overs']} times, "
+                f"hub frozen {self.kills['frozen']} times",
                 f"messages acked {self.acked}, lost {self.lost}, duplicated {self.duplicated}, "
                 f"out of order {self.outOfOrder}",
+                *([f"{self.watchers} watchers heard {self.watched}"] if self.watchers else []),
             ]
         )
 
@@ -419,11 +486,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=None, help="of the random moments [a random one]")
     parser.add_argument("--postgres", action="store_true", help="have the database on a server, which is killed, too")
     parser.add_argument("--server-kills", type=int, default=25, help="of that server")
+    parser.add_argument(
+        "--fail-overs", type=int, default=0, help="to a synchronous standby, which that server has then"
+    )
     parser.add_argument("--nodes", type=int, default=1, help="number of hubs on that server's database")
+    parser.add_argument("--watchers", type=int, default=0, help="number of connections that only read and count")
     parser.add_argument("--freezes", type=int, default=0, help="of hubs, for some seconds each")
     options = parser.parse_args()
-    if options.nodes > 1 and not options.postgres:
-        parser.error("several hubs need a database on a server: --postgres")
+    if (options.nodes > 1 or options.fail_overs) and not options.postgres:
+        parser.error("several hubs, and fail-overs, need a database on a server: --postgres")
     seed = random.randrange(1 << 32) if options.seed is None else options.seed
     sys.stdout.write(f"seed {seed}\n")
 
@@ -432,7 +503,11 @@ def main() -> None:
         sys.stdout.flush()
 
     with tempfile.TemporaryDirectory(prefix="kernelnet-soak-") as folder:
-        soak = Soak(Path(folder), seed, server=server() if options.postgres else None, nodes=options.nodes)
+        database = None
+        if options.postgres:
+            database = pair() if options.fail_overs else server()
+        many = {"trainers": 0, "watchers": options.watchers} if options.watchers else {}
+        soak = Soak(Path(folder), seed, server=database, nodes=options.nodes, **many)
         try:
             servers = options.server_kills if options.postgres else 0
             soak.run(
@@ -440,6 +515,7 @@ def main() -> None:
                 options.trainer_kills,
                 options.both_kills,
                 servers=servers,
+                failOvers=options.fail_overs,
                 frozen=options.freezes,
                 say=say,
             )

@@ -19,7 +19,7 @@ class SoakTests(TestCase):
             finally:
                 soak.close()
         self.assertTrue(verdict.isGood, str(verdict))
-        self.assertEqual(verdict.kills, {"hub": 6, "trainers": 4, "servers": 0, "frozen": 0})
+        self.assertEqual(verdict.kills, {"hub": 6, "trainers": 4, "servers": 0, "fail-overs": 0, "frozen": 0})
 
     def test_onPostgres(self) -> None:
         """The same where a server has the database, which is killed, too."""
@@ -32,4 +32,4 @@ class SoakTests(TestCase):
             finally:
                 soak.close()
         self.assertTrue(verdict.isGood, str(verdict))
-        self.assertEqual(verdict.kills, {"hub": 3, "trainers": 2, "servers": 3, "frozen": 0})
+        self.assertEqual(verdict.kills, {"hub": 3, "trainers": 2, "servers": 3, "fail-overs": 0, "frozen": 0})

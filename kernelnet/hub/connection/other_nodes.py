@@ -17,7 +17,7 @@ from kernelnet.hub.connection.connections import Connections
 from kernelnet.hub.connection.presence import Presence
 from kernelnet.hub.routing.directory import Directory, heardIn
 from kernelnet.hub.storage.cluster import Arrival, Cluster, Followed, Told
-from kernelnet.hub.storage.engine import Committed
+from kernelnet.hub.storage.engine import Committed, Place
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.message import MessageType, TrainingSync
 from kernelnet.wire import WireProblem
@@ -99,6 +99,9 @@ class OtherNodes:
             self._strange = found.logId  # it may be of our own doing: it is looked at again
         else:
             self._begin(f"the log is {found.logId} now")
+
+    def lasts(self, upTo: Place) -> None:
+        self._log.lasts(upTo)
 
     def superseded(self, aiId: str) -> None:
         self._connections.disconnect(

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 from twisted.internet.defer import Deferred, succeed
 
+from kernelnet.hub.storage.engine import Place
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.operation import NodeRow
 
@@ -74,6 +75,9 @@ class ClusterListener(Protocol):
 
     def followed(self, found: Followed) -> None:
         """There is more in the log, or it is another one."""
+
+    def lasts(self, upTo: Place) -> None:
+        """All that was followed up to there is in the database for good."""
 
     def superseded(self, aiId: str) -> None:
         """C{aiId} has a newer connection, to another node."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
@@ -26,7 +26,7 @@ from kernelnet.hub.storage.transaction import Note, Reader, Transaction, Work
 from kernelnet.message import Hello
 from kernelnet.wire import WireProblem
 
-__all__ = ["Commit", "Committed", "Engine", "Identity", "Restoration"]
+__all__ = ["Commit", "Committed", "Engine", "Identity", "Place", "Restoration", "Standing"]
 
 T = TypeVar("T")
 
@@ -47,6 +47,26 @@ class Identity(Struct, frozen=True):
     first: int
     former: tuple[str, int] = ("", 0)
     lost: int = 0
+
+
+class Place(NamedTuple):
+    """A position in the log.  @ivar line: the message there; empty: nobody knows it."""
+
+    seq: int
+    line: bytes = b""
+
+
+class Standing(NamedTuple):
+    """
+    Where a hub stands in the log.
+
+    @ivar last: the end of what it has passed on.
+    @ivar lasting: up to where a commit has shown that it lasts; what follows may have been read before that.
+    """
+
+    logId: str
+    last: Place
+    lasting: Place
 
 
 class Committed(Struct, frozen=True):

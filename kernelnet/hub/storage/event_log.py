@@ -27,7 +27,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from kernelnet.hub.storage.engine import Commit, Committed, Engine, Identity
+from kernelnet.hub.storage.engine import Commit, Committed, Engine, Identity, Place, Standing
 from kernelnet.hub.storage.fair_queue import FairQueue
 from kernelnet.hub.storage.latency_histogram import LatencyHistogram
 from kernelnet.hub.storage.log_pages import Event, Page, Recent
@@ -50,6 +50,7 @@ class EventLog:
     @ivar head: the last committed position.
     @ivar logId: tells this log from that of any other database.
     @ivar first: the first position that can still be read.
+    @ivar standing: where it stands, replaced as a whole: other threads read it.
     @ivar damaged: called when a commit finds the database damaged.
     @ivar findStorageProblem: asked before each commit why the disk can't take messages.
     @ivar storageProblem: what it said last.
@@ -112,6 +113,7 @@ class EventLog:
         self._over: WireProblem | None = None
         self.first = 1
         self.logId = ""
+        self.standing = Standing("", Place(0), Place(0))
         self._toldFirst: list[Follower] = []
         self._toldLast: list[Follower] = []
         self._waiting = FairQueue()
@@ -140,6 +142,7 @@ class EventLog:
                 self._warn(f"this hub had given numbers up to {found.lost}, and its database ends at {found.head}")
             self._recent = Recent(self.RECENT_BYTES)
             self._recent.startAfter(self.head)
+            self.standing = Standing(self.logId, Place(self.head), Place(self.head))
 
         def failed(failure: Failure) -> None:
             # Such as a full disk, with which a hub can live.
@@ -180,6 +183,7 @@ class EventLog:
 
         def renewed(found: Identity) -> None:
             self.logId, self.former = found.logId, found.former
+            self.standing = self.standing._replace(logId=found.logId)
 
         return self.engine.renew(self._openedAt).addCallback(renewed)
 
@@ -215,6 +219,7 @@ class EventLog:
             return []
         self.head = events[-1].seq
         self._recent.add(events)
+        self.standing = self.standing._replace(last=_place(events))
         return events
 
     def follow(self, events: list[Event], first: int) -> None:
@@ -230,8 +235,14 @@ class EventLog:
             self.head = first - 1
             self._recent = Recent(self.RECENT_BYTES)
             self._recent.startAfter(self.head)
+            self.standing = self.standing._replace(last=Place(self.head))
         if new := self._next(events):
             self._tell(self._toldLast, Committed(new))
+
+    def lasts(self, upTo: Place) -> None:
+        """A commit has shown that all up to there lasts, which was passed on before."""
+        if self.standing.lasting.seq < upTo.seq <= self.head:
+            self.standing = self.standing._replace(lasting=upTo)
 
     def _tell(self, followers: list[Follower], committed: Committed) -> None:
         for callback in tuple(followers):
@@ -358,6 +369,8 @@ class EventLog:
             if self.engine.isDamage(error):
                 self.damaged(error)
         committed = msgspec.structs.replace(done.committed, events=self._next(done.committed.events))
+        if done.committed.events:
+            self.lasts(_place(done.committed.events))
         self._settleAll(problems, committed)
         self._writeNotes(done.notes)
 
@@ -461,6 +474,10 @@ class EventLog:
     def close(self) -> None:
         """Close the engine; `drain` first."""
         self.engine.close()
+
+
+def _place(events: list[Event]) -> Place:
+    return Place(events[-1].seq, events[-1].line)
 
 
 class _Call:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -19,17 +20,20 @@ from kernelnet.hub.auth.token_commands import tokenCommand
 from kernelnet.hub.composition import SWEEP_EVERY
 from kernelnet.hub.connection.payload_shelf import PayloadShelf
 from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
+from kernelnet.hub.storage.engine import Standing
 from kernelnet.hub.storage.event_log import EventLog
-from kernelnet.hub.storage.postgres import PostgresBlobs, PostgresEngine, connect
-from kernelnet.hub.storage.postgres import log as postgres_log
+from kernelnet.hub.storage.postgres import PostgresBlobs, PostgresEngine, backup, connect
+from kernelnet.hub.storage.postgres import log as logs
 from kernelnet.hub.storage.postgres.cluster import CHANNEL, POLL, PostgresCluster
+from kernelnet.hub.storage.postgres.connection import Connection, setUpReader
 from kernelnet.hub.storage.postgres.ears import NotifyEars, listening
+from kernelnet.hub.storage.postgres.link import Link
 from kernelnet.hub.storage.postgres.nodes import LEASE, About
 from kernelnet.hub.web.api import Sources, answerTo
 from kernelnet.hub.web.metrics import Learned, render
 from kernelnet.payloads import PART
 from tests.hub.databases import HubDatabase, OnPostgres, PostgresPool
-from tests.hub.support import Client, Hub, HubTestCase
+from tests.hub.support import Client, Hub, HubTestCase, captureLog
 
 PATTERN = {"id": "p", "type": "cache", "description": "d", "confidence": 0.5}
 
@@ -40,9 +44,20 @@ class NodeDatabase(OnPostgres):
     def __init__(self, folder: Path, url: str, name: str) -> None:
         folder.mkdir()
         self.folder, self.url, self.node = folder, url, name
+        self.standing: Callable[[], Standing | None] = lambda: None
+
+    def _pools(self) -> tuple[PostgresPool, PostgresPool]:
+        def reader() -> Connection:
+            connection = connect(self.url)
+            setUpReader(connection)
+            return connection
+
+        self.reader = PostgresPool(reader(), reader)
+        self.writer = PostgresPool(connect(self.url), lambda: connect(self.url))
+        return self.writer, self.reader
 
     def engine(self) -> PostgresEngine:
-        return PostgresEngine(self.url, self.folder, self._pools, self.node)
+        return PostgresEngine(self.url, self.folder, self._pools, self.node, lambda: self.standing())  # noqa: PLW0108
 
 
 class Node(Hub):
@@ -51,12 +66,13 @@ class Node(Hub):
     cluster: PostgresCluster
 
     def __init__(self, database: NodeDatabase, clock: Clock, payloads: PayloadShelf | None = None) -> None:
-        self.pool = PostgresPool(connect(database.url))
+        self.pool = PostgresPool(connect(database.url), lambda: connect(database.url))
 
         def make(log: EventLog, clock: Clock) -> PostgresCluster:
             self.ears = NotifyEars(lambda: succeed(listening(database.url, CHANNEL)), None)
             about = About(database.node, f"{database.node}:6000", clock.seconds(), "1")
-            return PostgresCluster(self.pool, self.ears, clock, about, lambda: (log.logId, log.head))
+            database.standing = lambda: log.standing
+            return PostgresCluster(Link(self.pool, lambda: log.standing), self.ears, clock, about, lambda: log.standing)
 
         super().__init__(database, clock, payloads=payloads, makeCluster=make)
 
@@ -122,7 +138,7 @@ class OrderTests(NodesTestCase):
 
     def test_manyMissed(self) -> None:
         """What was written elsewhere meanwhile is read page by page, and what was written here in its place."""
-        self.patch(postgres_log, "PAGE_ROWS", 3)
+        self.patch(logs, "PAGE_ROWS", 3)
         a, b, w = self.connect(self.one, "a"), self.connect(self.two, "b"), self.connect(self.two, "w")
         with mock.patch("kernelnet.hub.storage.postgres.engine.MISSED", 5):
             for i in range(20):
@@ -334,7 +350,9 @@ class AccountTests(NodesTestCase):
 
     def test_silentFirst(self) -> None:
         """A node that the database has not answered yet may be drained, and says that it knows nothing of it."""
-        cluster = PostgresCluster(self.one.pool, self.one.ears, self.clock, About("new", "", 1.0, "1"), lambda: ("", 0))
+        log, about = self.one.log, About("new", "", 1.0, "1")
+        link = Link(self.one.pool, lambda: log.standing)
+        cluster = PostgresCluster(link, self.one.ears, self.clock, about, lambda: log.standing)
         self.assertEqual((cluster.silence, cluster.leads), (math.inf, False))
         self.clock.advance(LEASE)
         self.assertEqual(cluster.silence, math.inf)
@@ -440,6 +458,50 @@ class PayloadTests(NodesTestCase):
         self.assertEqual(got, data)
 
 
+class RestoreTests(NodesTestCase):
+    def test_underLoad(self) -> None:
+        """
+        The database goes back to a backup while nodes take messages: what they acknowledge from then on is in what is
+        there now, once, everybody's connection ends within some looks, and who was further is told so.
+        """
+        a, b = self.connect(self.one, "a"), self.connect(self.two, "b")
+        for i in range(3):
+            a.send("pattern_share", {"pattern": {**PATTERN, "id": f"p{i}"}})
+        assert isinstance(self.database, OnPostgres)
+        url, file = self.database.url, self.path / "backup.db"
+        backup.backUp(url, file)
+        for i in range(3, 6):
+            a.send("pattern_share", {"pattern": {**PATTERN, "id": f"p{i}"}})
+        self.settle()
+        before = self.two.log.logId
+        made = backup.Prepared(url, self.path, file)
+        self.addCleanup(made.remove)
+        a.received()
+        with connect(url) as connection:
+            backup.replace(connection, made.path)
+        acked: list[str] = []
+        gone: list[str] = []
+        for i in range(12):
+            for client in (a, b, a, b):
+                client.send("pattern_share", {"pattern": {**PATTERN, "id": f"after{i}"}})
+                acked += [name for answer in client.payloads("ack") for name, _ in answer["acked"]]
+                if client.closing and client.aiId not in gone:
+                    gone.append(client.aiId)
+                    client.leave()
+            self.clock.advance(POLL)
+        self.settle()
+        self.assertEqual(sorted(gone), ["a", "b"])
+        self.assertGreater(len(acked), 2)
+        logged = self.execute("SELECT seq, message_id FROM events WHERE seq > 3 ORDER BY seq")
+        self.assertEqual(logged, [*enumerate(acked, 4)])
+        self.assertNotEqual(self.two.log.logId, before)
+        self.assertEqual(self.one.log.logId, self.two.log.logId)
+        self.assertEqual(self.one.log.head, self.two.log.head)
+        again = self.two.client("b")
+        again.hello(2, log_id=before, resume_after=6)
+        self.assertFalse(again.payloads("training_sync")[0]["resumed"])
+
+
 class DrainTests(NodesTestCase):
     def drain(self, wanted: bool) -> None:
         self.execute("UPDATE nodes SET draining = %s WHERE name = 'one'", int(wanted))
@@ -466,6 +528,21 @@ class DrainTests(NodesTestCase):
         again = self.one.resume("a", 1)
         self.settle()
         self.assertEqual([m["seq"] for m in again.received("pattern_share")], [2])
+
+    def test_tooOld(self) -> None:
+        """A node that the tables are too new for serves nobody, and says why; others go on."""
+        said = captureLog(self)
+        a, b = self.connect(self.one, "a"), self.connect(self.two, "b")
+        self.one.cluster._about = self.one.cluster._about._replace(schema=10**6)
+        self.execute("UPDATE meta SET value = '1000000' WHERE key = 'min_node_version'")
+        self.settle()
+        self.assertEqual((a.closing, b.closing), (False, True))
+        self.assertEqual(b.errors(), ["shutting_down"])
+        (line,) = [line for line in said if "too old for the database" in line]
+        self.assertIn("upgrade it", line)
+        self.assertEqual(len(a.payloads("ack", "error")), 0)
+        a.send("pattern_share", {"pattern": PATTERN})
+        self.assertEqual(len(a.payloads("ack")), 1)
 
     def test_ends(self) -> None:
         """A drained node ends in order, as any does."""

@@ -6,8 +6,10 @@ The engine on PostgreSQL, which the extra C{[postgres]} brings along.
   - `connection`: connections, set up so that a commit is on disk, and statements executed by them
   - `schema`, ``schema/``: the tables made, and brought to the newest version
   - `transaction`: `PostgresReader`, `PostgresTransaction`, and the commit
+  - `continuity`: whether the log behind a new connection is the one that was passed on
   - `nodes`: the hubs that use one database: their leases, and who is connected where
-  - `cluster`: a hub as one of these: what it says to the others, and hears of them; `ears`: by which connection
+  - `cluster`: a hub as one of these: what it says to the others, and hears of them
+  - `ears`: the connection by which it hears; `link`: the one for all else, proved and watched
   - `operation`: the cluster for its operator's commands
   - `batch`: statements of a transaction, sent with few calls
   - `blobs`: what is too large for a line, for all nodes
@@ -21,8 +23,8 @@ The engine on PostgreSQL, which the extra C{[postgres]} brings along.
 from __future__ import annotations
 
 from kernelnet.hub.storage.postgres.blobs import PostgresBlobs
-from kernelnet.hub.storage.postgres.cluster import clusterAt
+from kernelnet.hub.storage.postgres.cluster import aboutNode, clusterAt
 from kernelnet.hub.storage.postgres.connection import connect
 from kernelnet.hub.storage.postgres.engine import PostgresEngine
 
-__all__ = ["PostgresBlobs", "PostgresEngine", "clusterAt", "connect"]
+__all__ = ["PostgresBlobs", "PostgresEngine", "aboutNode", "clusterAt", "connect"]

@@ -22,7 +22,7 @@ from twisted.internet.threads import deferToThread
 
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.integrity import Damaged, Tell, checksum, digestOf, silent
-from kernelnet.hub.storage.postgres.connection import Connection, connect, storable
+from kernelnet.hub.storage.postgres.connection import Connection, connect, durably, storable
 from kernelnet.hub.storage.postgres.errors import unusable
 from kernelnet.hub.storage.postgres.log import rowsAtOnce
 from kernelnet.hub.storage.sqlite import backup as files
@@ -79,13 +79,17 @@ def backUp(url: str, file: Path, tell: Tell = silent) -> dict[str, Any]:
 
 def _export(source: Connection, target: sqlite3.Connection, tell: Tell) -> None:
     version = dict(source.execute("SELECT key, value FROM meta").fetchall()).get("schema_version")
+    if int(version or 0) > max(schema.schemas()):
+        raise DatabaseError(f"the database has schema version {version}: use the newer kernelnet of its other nodes")
     if int(version or 0) != max(schema.schemas()):
         raise DatabaseError(
             f"the database has schema version {version}: start the hub once, which brings it up to date"
         )
     (total,) = source.execute("SELECT COUNT(*) FROM events").fetchall()[0]
     target.execute("DELETE FROM meta")
-    rows = source.execute("SELECT key, value FROM meta WHERE key NOT IN ('in_use', 'damaged')").fetchall()
+    rows = source.execute(
+        "SELECT key, value FROM meta WHERE key NOT IN ('in_use', 'damaged', 'min_node_version')"
+    ).fetchall()
     target.executemany("INSERT INTO meta VALUES (?, ?)", rows)
     for table, columns in _tables(target):
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))
@@ -163,7 +167,8 @@ def replace(connection: Connection, scratch: Path, tell: Tell = silent) -> None:
             connection.execute("SET LOCAL statement_timeout = 0")
             connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             _import(source, connection, tell)
-            connection.execute("COMMIT")
+            with durably(connection):
+                connection.execute("COMMIT")
         except BaseException:
             with suppress(psycopg.Error):
                 connection.execute("ROLLBACK")
@@ -173,7 +178,7 @@ def replace(connection: Connection, scratch: Path, tell: Tell = silent) -> None:
 def _import(source: sqlite3.Connection, target: Connection, tell: Tell) -> None:
     (total,) = source.execute("SELECT COUNT(*) FROM events").fetchone()
     target.execute("SELECT given FROM log_head FOR UPDATE")
-    target.execute("DELETE FROM meta WHERE key NOT IN ('in_use', 'join_hash', 'ca_certificate')")
+    target.execute("DELETE FROM meta WHERE key NOT IN ('in_use', 'join_hash', 'ca_certificate', 'min_node_version')")
     for key, value in source.execute("SELECT key, value FROM meta"):
         target.execute("INSERT INTO meta VALUES ($1, $2) ON CONFLICT DO NOTHING", storable((key, value)))
     for table, columns in [*_tables(source)]:

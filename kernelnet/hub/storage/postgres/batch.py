@@ -10,10 +10,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-import psycopg
-
 from kernelnet.hub.storage.log_pages import Event
-from kernelnet.hub.storage.postgres.connection import Connection, executing, storable
+from kernelnet.hub.storage.postgres.connection import Connection, durably, executing, storable
 from kernelnet.hub.storage.sql.execution import Cursor, Row
 from kernelnet.hub.storage.sql.transaction import Gathering, repeated
 
@@ -102,21 +100,8 @@ class Batch(Gathering):
         @param count: number of messages that it appended.
         @raise psycopg.Error: it may not last, or can't be.
         """
-        warnings: list[str | None] = []
-
-        def heard(notice: psycopg.errors.Diagnostic) -> None:
-            if notice.severity_nonlocalized == "WARNING":  # readable within this call alone
-                warnings.append(notice.message_primary)
-
-        self._connection.add_notice_handler(heard)
-        try:
+        with durably(self._connection):
             self._send(count)
-        finally:
-            self._connection.remove_notice_handler(heard)
-        if warnings:
-            # Such as a wait for a synchronous standby that was cancelled: it is here, and may be gone tomorrow.
-            self._connection.close()
-            raise psycopg.OperationalError(f"the commit may not last: {warnings[0]}")
 
     def _send(self, count: int) -> None:
         self._count = count

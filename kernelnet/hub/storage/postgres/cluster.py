@@ -12,28 +12,27 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
-import psycopg
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from kernelnet.hub.storage.cluster import Arrival, ClusterListener, Followed, Told
+from kernelnet.hub.storage.engine import Standing
 from kernelnet.hub.storage.operation import NodeRow
 from kernelnet.hub.storage.postgres import nodes
-from kernelnet.hub.storage.postgres.connection import Connection
+from kernelnet.hub.storage.postgres.connection import Connection, durably
 from kernelnet.hub.storage.postgres.ears import Ears, NotifyEars, listening
+from kernelnet.hub.storage.postgres.link import Link, whoIsThere
 from kernelnet.hub.storage.postgres.log import follow, headOf
-from kernelnet.hub.storage.postgres.pools import Pool, ownPool
+from kernelnet.hub.storage.postgres.pools import ownPool
+from kernelnet.hub.storage.postgres.schema import schemas
 
-__all__ = ["CHANNEL", "POLL", "PostgresCluster", "clusterAt"]
-
-T = TypeVar("T")
+__all__ = ["CHANNEL", "POLL", "PostgresCluster", "aboutNode", "clusterAt"]
 
 CHANNEL = "kernelnet"
 POLL = 1.0
@@ -50,7 +49,7 @@ class PostgresCluster:
     """
     A `kernelnet.hub.storage.cluster.Cluster` on a database.
 
-    @ivar draining: whether the operator wants nobody new here.
+    @ivar draining: whether nobody new shall come here, since the operator wants that, or this node is too old.
     """
 
     isAlone = False
@@ -58,25 +57,25 @@ class PostgresCluster:
 
     def __init__(
         self,
-        pool: Pool,
+        link: Link,
         ears: Ears,
         clock: IReactorTime,
         about: nodes.About,
-        position: Callable[[], tuple[str, int]],
+        standing: Callable[[], Standing],
     ) -> None:
         """
-        @param pool: one connection, which also shows by its locks that this node does what one alone shall do.
+        @param link: its connection also shows by its locks that this node does what one alone shall do.
         @param ears: hear what is said.
-        @param position: the log's id and head, as this node knows them.
+        @param standing: where this node stands in the log.
         """
         self.elsewhere: dict[str, Arrival] = {}
         self.nodes: Sequence[NodeRow] = ()
         self.draining = False
-        self._pool = pool
+        self._link = link
         self._ears = ears
         self._about = about
         self._clock = clock
-        self._position = position
+        self._standing = standing
         self._listener: ClusterListener | None = None
         self._here: dict[str, float] = {}
         self._gens: dict[str, int] = {}
@@ -87,6 +86,7 @@ class PostgresCluster:
         self._writing = self._following = self._again = False
         self._leading: object | None = None
         self._renewed = -math.inf
+        self._began = 0.0
         self._ticks = 0
         self._job = LoopingCall(self._tick)
         self._job.clock = clock
@@ -109,7 +109,9 @@ class PostgresCluster:
 
     def start(self, listener: ClusterListener) -> None:
         self._listener = listener
+        self._began = self._clock.seconds()
         self._ears.start(self._heard, self._readAnew)
+        self._link.renewed = self._ears.renew
         self._job.start(POLL)
 
     def stop(self) -> None:
@@ -117,7 +119,7 @@ class PostgresCluster:
         if self._job.running:
             self._job.stop()
         self._ears.stop()
-        self._pool.close()
+        self._link.close()
 
     def _tick(self) -> None:
         try:
@@ -127,25 +129,12 @@ class PostgresCluster:
 
     def _look(self) -> None:
         self._ears.hear()
+        self._link.watch(min(self.silence, self._clock.seconds() - self._began))
         self.follow()
         if self._ticks % _RENEW_EACH == 0:
             self._renew()
         self._ticks += 1
         self._write()
-
-    def _run(self, function: Callable[[Connection], T], done: Callable[[T], object]) -> Deferred[None]:
-        """Have C{done} called with what C{function} returns; a server that can't be reached is asked again later."""
-
-        def ended(result: T) -> None:
-            if self._listener is not None:
-                done(result)
-
-        def failed(failure: Failure) -> None:
-            if failure.check(psycopg.Error) is None:
-                self._log.failure("the other nodes can't be dealt with", failure)
-
-        asked: Deferred[T] = self._pool.runWithConnection(function)
-        return asked.addCallback(ended).addErrback(failed)
 
     # --- the log
 
@@ -155,7 +144,7 @@ class PostgresCluster:
             return
         self._following, self._again = True, False
         waiting, self._waiting = self._waiting, []
-        _, head = self._position()
+        standing = self._standing()
 
         def followed(found: Followed) -> None:
             assert self._listener is not None
@@ -172,7 +161,7 @@ class PostgresCluster:
             if self._again and self._listener is not None:
                 self.follow()
 
-        self._run(lambda connection: follow(connection, head), followed).addCallback(ended)
+        self._link.run(lambda connection: follow(connection, standing), followed).addCallback(ended)
 
     def caughtUp(self) -> Deferred[None]:
         done: Deferred[None] = Deferred()
@@ -187,24 +176,34 @@ class PostgresCluster:
 
         def renew(connection: Connection) -> tuple[nodes.Lease, object | None, list[nodes.Arrived], list[NodeRow]]:
             connection.execute("BEGIN")
-            _, position = self._position()
-            told = {**status, "behind": max(0, headOf(connection) - position)}
+            behind = max(0, headOf(connection) - self._standing().last.seq)
+            told = {**status, "behind": behind, "schema": self._about.schema}
             lease = nodes.renew(connection, self._about, _encode(told).decode())
             gone = nodes.endLost(connection, self._about.name if lease.lost else "")
             known = nodes.nodes(connection)
-            connection.execute("COMMIT")
+            with durably(connection):
+                connection.execute("COMMIT")
             link: object | None = connection.pgconn
             if link is not self._leading and not nodes.tryToLead(connection):
                 link = None
             return lease, link, gone, known
 
-        began = self._clock.seconds()
+        began, standing = self._clock.seconds(), self._standing()
 
         def renewed(found: tuple[nodes.Lease, object | None, list[nodes.Arrived], list[NodeRow]]) -> None:
             lease, self._leading, gone, self.nodes = found
-            self.draining = lease.draining
+            tooOld = lease.oldest > self._about.schema
+            if tooOld and not self.draining:
+                self._log.error(
+                    "this node is too old for the database, whose tables are for schema version {oldest} and newer: it"
+                    " serves nobody; upgrade it",
+                    oldest=lease.oldest,
+                )
+            self.draining = lease.draining or tooOld
             if self._listener is not None:
-                self._listener.drain(lease.draining)
+                self._listener.drain(self.draining)
+                if standing.logId == self._standing().logId:
+                    self._listener.lasts(standing.last)  # it was written before this
             self._renewed = began
             if lease.lost:
                 # Others count those who are here as gone; who has gone to another meanwhile shall stay there.
@@ -218,7 +217,7 @@ class PostgresCluster:
                     self._went(one.aiId, one.node, one.gen)
             self._write()
 
-        self._run(renew, renewed)
+        self._link.run(renew, renewed)
 
     # --- words
 
@@ -289,7 +288,7 @@ class PostgresCluster:
             self._departures = departures | self._departures
             self._words = words + self._words
 
-        self._run(write, written).addCallback(ended)
+        self._link.run(write, written).addCallback(ended)
 
     def _written(self, arrivals: Iterable[str], here: list[nodes.Arrived]) -> None:
         for one in here:
@@ -363,23 +362,30 @@ class PostgresCluster:
             self._listener.missed()
             self.follow()
 
-        self._run(lambda connection: nodes.elsewhere(connection, self._about.name), found)
+        self._link.run(lambda connection: nodes.elsewhere(connection, self._about.name), found)
 
 
-def clusterAt(url: str, reactor: Any, node: str, port: str, position: Callable[[], tuple[str, int]]) -> PostgresCluster:
+def clusterAt(
+    url: str, reactor: Any, about: nodes.About, standing: Callable[[], Standing], cut: Callable[[], object]
+) -> PostgresCluster:
     """
-    The node of that name on the database C{url}, with threads of its own.
+    A node on the database C{url}, with threads of its own.
 
-    @param port: where it listens, for eyes.
-    @param position: see `PostgresCluster`.
+    @param about: see `aboutNode`.
+    @param standing, cut: see `Link`.
     """
 
     def connected() -> Deferred[Connection]:
         made: Deferred[Connection] = deferToThread(listening, url, CHANNEL)
         return made
 
-    about = nodes.About(node, f"{socket.gethostname()}:{port}", time.time(), _version())
-    return PostgresCluster(ownPool(url, reactor), NotifyEars(connected, reactor), reactor, about, position)
+    link = Link(ownPool(url, reactor), standing, lambda: whoIsThere(url, reactor), cut)
+    return PostgresCluster(link, NotifyEars(connected, reactor), reactor, about, standing)
+
+
+def aboutNode(name: str, port: str) -> nodes.About:
+    """A node of this process.  @param port: where it listens, for eyes."""
+    return nodes.About(name, f"{socket.gethostname()}:{port}", time.time(), _version(), max(schemas()))
 
 
 def _version() -> str:

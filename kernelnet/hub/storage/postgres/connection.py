@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 from urllib.parse import unquote
@@ -21,6 +22,7 @@ __all__ = [
     "argumentsFor",
     "checkUrl",
     "connect",
+    "durably",
     "executing",
     "lock",
     "lockShared",
@@ -102,7 +104,11 @@ def withoutPassword(url: str) -> str:
 def argumentsFor(url: str) -> dict[str, Any]:
     """Arguments of each connection to C{url}."""
     given = conninfo_to_dict(url)
-    return {**_ARGUMENTS, **{name: value for name, value in _PATIENCE.items() if name not in given}}
+    ours: dict[str, Any] = dict(_PATIENCE)
+    if "," in f"{given.get('host', '')}{given.get('hostaddr', '')}":
+        # Of several servers only the primary has the last commit, and takes one.
+        ours["target_session_attrs"] = "read-write"
+    return {**_ARGUMENTS, **{name: value for name, value in ours.items() if name not in given}}
 
 
 def connect(url: str) -> Connection:
@@ -122,6 +128,30 @@ def setUpWriter(connection: Connection) -> None:
 def setUpReader(connection: Connection) -> None:
     """The read connections: they see the last commit and can't write."""
     _set(connection, {**_SETTINGS, "default_transaction_read_only": "on"})
+
+
+@contextmanager
+def durably(connection: Connection) -> Iterator[None]:
+    """
+    See that a commit within lasts.
+
+    @raise psycopg.Error: it may not, such as where somebody cancelled the wait for a synchronous standby: it is here,
+        and may be gone tomorrow.  The connection is closed.
+    """
+    warnings: list[str | None] = []
+
+    def heard(notice: psycopg.errors.Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING":  # readable within this call alone
+            warnings.append(notice.message_primary)
+
+    connection.add_notice_handler(heard)
+    try:
+        yield
+    finally:
+        connection.remove_notice_handler(heard)
+    if warnings:
+        connection.close()
+        raise psycopg.OperationalError(f"the commit may not last: {warnings[0]}")
 
 
 def _set(connection: Connection, settings: dict[str, str]) -> None:

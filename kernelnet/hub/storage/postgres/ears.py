@@ -32,6 +32,9 @@ class Ears(Protocol):
     def hear(self) -> None:
         """Tell of all words that are there; connect anew, if need be."""
 
+    def renew(self) -> None:
+        """Hear by another connection from now on: the database may be on another server."""
+
     def stop(self) -> None:
         """Hear no more."""
 
@@ -110,6 +113,10 @@ class NotifyEars:
             self._reactor.removeReader(self)
             os.close(self._fd)
         connection.close()
+
+    def renew(self) -> None:
+        self._close()
+        self.hear()
 
     def stop(self) -> None:
         self._stopped = True

@@ -8,7 +8,6 @@ a database: each holds an advisory lock by its name.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,13 +21,14 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
-from kernelnet.hub.storage.engine import Commit, Identity, Restoration
+from kernelnet.hub.storage.engine import Commit, Identity, Restoration, Standing
 from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.high_water import HighWater
 from kernelnet.hub.storage.integrity import Tell
 from kernelnet.hub.storage.log_pages import PAGE_ROWS, Event, Page
 from kernelnet.hub.storage.postgres import backup, checks, errors, nodes
 from kernelnet.hub.storage.postgres.connection import Connection, executing, lockShared, withoutPassword
+from kernelnet.hub.storage.postgres.continuity import prove, renew
 from kernelnet.hub.storage.postgres.log import endOfStretch
 from kernelnet.hub.storage.postgres.pools import READERS, Pool, pools
 from kernelnet.hub.storage.postgres.schema import prepare
@@ -48,13 +48,22 @@ MISSED = 500
 class PostgresEngine:
     """A `kernelnet.hub.storage.engine.Engine` on the database C{url}."""
 
-    def __init__(self, url: str, folder: Path, makePools: Callable[[], tuple[Pool, Pool]], node: str = "hub") -> None:
+    def __init__(
+        self,
+        url: str,
+        folder: Path,
+        makePools: Callable[[], tuple[Pool, Pool]],
+        node: str = "hub",
+        standing: Callable[[], Standing | None] = lambda: None,
+    ) -> None:
         """
         @param url: C{postgresql://…}.
         @param folder: where copies of what was gone back from are kept, and the high-water mark.
         @param makePools: makes the pool that writes and the one that reads, when it is opened; see `pools`.
         @param node: the name of this hub among those that use the database.
+        @param standing: where it stands in the log; is asked in any thread.
         """
+        self._standing = standing
         self._url = url
         self._folder = folder
         self._makePools = makePools
@@ -70,9 +79,16 @@ class PostgresEngine:
         return f"<PostgresEngine {withoutPassword(self._url)} {'open' if self._isOpen else 'closed'}>"
 
     @classmethod
-    def at(cls, url: str, folder: Path, reactor: Any, node: str = "hub") -> PostgresEngine:
+    def at(
+        cls,
+        url: str,
+        folder: Path,
+        reactor: Any,
+        node: str = "hub",
+        standing: Callable[[], Standing | None] = lambda: None,
+    ) -> PostgresEngine:
         """The engine on C{url}, with threads of its own."""
-        return cls(url, folder, lambda: pools(url, reactor), node)
+        return cls(url, folder, lambda: pools(url, reactor), node, standing)
 
     def prepare(self) -> bool:
         return prepare(self._url)
@@ -89,18 +105,23 @@ class PostgresEngine:
         logId, head = self._highWater.read()
         if logId == found.logId and head > found.head:
             lost = head
-            _renew(connection, found.head)
+            self._renew(connection, found.head)
             found = _identity(connection)
         self._logId, self._told = found.logId, found.head
         self._highWater.write(found.logId, found.head)
         return msgspec.structs.replace(found, lost=lost)
 
     def renew(self, upTo: int) -> Deferred[Identity]:
-        def renew(connection: Connection) -> Identity:
-            _renew(connection, upTo)
+        def renewed(connection: Connection) -> Identity:
+            self._renew(connection, upTo)
             return self._identity(connection)
 
-        return self._write(renew)
+        return self._write(renewed)
+
+    def _renew(self, connection: Connection, upTo: int) -> None:
+        connection.execute("BEGIN")
+        renew(connection, upTo)
+        connection.execute("COMMIT")
 
     @property
     def _writer(self) -> Pool:
@@ -127,6 +148,8 @@ class PostgresEngine:
             return
         # The server gives it back when the connection is lost.
         lockShared(connection, self._url, self._node)
+        # What this hub passes on from now on lasts, and follows what it has passed on.
+        self._logId = prove(connection, self._standing)
         self._locked = link
 
     def commit(self, works: Sequence[Work], now: float) -> Deferred[Commit]:
@@ -212,6 +235,11 @@ class PostgresEngine:
         kept: Deferred[Path] = deferToThread(backup.keep, self._url, self._folder)
         return kept.addCallback(replaced)
 
+    def cut(self) -> None:
+        """Cut all connections, such as to a server that says nothing; the next work makes new ones."""
+        for pool in self._pools or ():
+            pool.cut()
+
     def close(self) -> None:
         # The pools stay: what comes after the end, such as the next step of long work, is never answered by them.
         if self._pools is not None and self._isOpen:
@@ -235,14 +263,3 @@ def _identity(connection: Connection) -> Identity:
     ).fetchall()
     before, upTo = former.split() if former else ("", 0)
     return Identity(logId, head, first or head + 1, (before, int(upTo)))
-
-
-def _renew(connection: Connection, upTo: int) -> None:
-    connection.execute("BEGIN")
-    connection.execute(
-        "INSERT INTO meta SELECT 'former_log', value || ' ' || $1::text FROM meta WHERE key = 'log_id'"
-        " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        (str(upTo),),
-    )
-    connection.execute("UPDATE meta SET value = $1 WHERE key = 'log_id'", (secrets.token_hex(16),))
-    connection.execute("COMMIT")

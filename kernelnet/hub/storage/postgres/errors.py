@@ -13,6 +13,9 @@ from kernelnet.wire import WireProblem
 
 __all__ = ["isDamage", "problemOf", "unusable"]
 
+_OF_THE_DATABASE = (psycopg.Error, ConnectionLost, DatabaseBusy, Damaged)
+_OF_THE_MESSAGE = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
+
 
 def problemOf(error: BaseException) -> WireProblem:
     """The answer of `kernelnet.hub.storage.engine.Engine.problemOf`."""
@@ -20,11 +23,13 @@ def problemOf(error: BaseException) -> WireProblem:
         return error
     if isinstance(error, (errors.DiskFull, errors.OutOfMemory)):
         return WireProblem("storage_full", "the hub's database has no room left; send it again later")
-    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, ConnectionLost, DatabaseBusy)):
-        return WireProblem("busy", f"the hub can't store it now ({_words(error)}); send it again later")
-    if isDamage(error):  # not the message's fault, so it must not be dropped
+    if isinstance(error, _OF_THE_MESSAGE) or not isinstance(error, _OF_THE_DATABASE):
+        return WireProblem("invalid_message", "the hub could not store this message; its log says why")
+    # None of it is the message's fault, so it must not be dropped: a server that is a standby now, a column that
+    # another version knows, damage.
+    if isDamage(error):
         return WireProblem("busy", f"the hub's database is in trouble ({_words(error)}); send it again later")
-    return WireProblem("invalid_message", "the hub could not store this message; its log says why")
+    return WireProblem("busy", f"the hub can't store it now ({_words(error)}); send it again later")
 
 
 def isDamage(error: BaseException) -> bool:

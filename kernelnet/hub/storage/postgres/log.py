@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import psycopg
+
 from kernelnet.hub.storage.cluster import Followed
+from kernelnet.hub.storage.engine import Standing
 from kernelnet.hub.storage.log_pages import PAGE_ROWS
 from kernelnet.hub.storage.postgres.connection import Connection, executing
 from kernelnet.hub.storage.sql.log import readRows
@@ -35,17 +38,25 @@ def headOf(connection: Connection) -> int:
     return int(head)
 
 
-def follow(connection: Connection, after: int) -> Followed:
-    """The next stretch after C{after}, and where the log stands."""
+def rowsAtOnce(largest: int | None, most: int) -> int:
+    """Number of rows of some stretches' bytes, C{most} at most.  @param largest: bytes of the largest one's body."""
+    return max(1, min(most, 8 * STRETCH_BYTES // max(1, largest or 0)))
+
+
+def follow(connection: Connection, standing: Standing) -> Followed:
+    """
+    The next rows of the log behind C{standing}.
+
+    @raise psycopg.OperationalError: the server knows less than that, so it is another one, or one that came back.
+    """
     ((logId, first, head),) = connection.execute(
         "SELECT (SELECT value FROM meta WHERE key = 'log_id'), (SELECT MIN(seq) FROM events), given FROM log_head"
     ).fetchall()
+    after = standing.last.seq
+    if logId == standing.logId and head < after:
+        connection.close()  # the next one is proved
+        raise psycopg.OperationalError(f"the log ends at {head} there, and was seen up to {after}")
     events = []
     if head > after and (end := endOfStretch(connection, after, PAGE_ROWS, head)) is not None:
         events = readRows(executing(connection), after, end)
     return Followed(logId, first or head + 1, head, events)
-
-
-def rowsAtOnce(largest: int | None, most: int) -> int:
-    """Number of rows of some stretches' bytes, C{most} at most.  @param largest: bytes of the largest one's body."""
-    return max(1, min(most, 8 * STRETCH_BYTES // max(1, largest or 0)))

@@ -15,6 +15,7 @@ from kernelnet.hub.storage.operation import NodeRow
 from kernelnet.hub.storage.postgres.connection import Connection
 
 __all__ = [
+    "FIRST_SCHEMA",
     "LEASE",
     "RENEW_EVERY",
     "About",
@@ -27,6 +28,8 @@ __all__ = [
     "ended",
     "leave",
     "nodes",
+    "olderThan",
+    "oldestNode",
     "renew",
     "setDraining",
     "tryToLead",
@@ -37,6 +40,8 @@ LEASE = 10.0
 RENEW_EVERY = 2.0
 MOST = 200
 """Nodes that are told of: a container that is made anew has another name each time."""
+FIRST_SCHEMA = 9
+"""The schema version that brought nodes."""
 
 _KEEPER_LOCK = 0x6B657271
 """Number of the advisory lock of the node that does what one alone shall do."""
@@ -49,22 +54,26 @@ class About(NamedTuple):
 
     @ivar address: host and port, for eyes.
     @ivar started: Unix seconds.
+    @ivar schema: the newest schema version that it knows.
     """
 
     name: str
     address: str
     started: float
     version: str
+    schema: int = FIRST_SCHEMA
 
 
 class Lease(NamedTuple):
     """
     @ivar lost: whether it had run out, or is the first: others don't count those who are here.
     @ivar draining: whether the operator wants nobody new here.
+    @ivar oldest: the oldest schema version whose nodes may use the tables.
     """
 
     lost: bool
     draining: bool
+    oldest: int
 
 
 class Arrived(NamedTuple):
@@ -98,7 +107,23 @@ def renew(connection: Connection, about: About, status: str) -> Lease:
         " version = excluded.version, status = excluded.status RETURNING draining <> 0",
         (about.name, about.address, LEASE, about.started, about.version, status),
     ).fetchall()
-    return Lease(lost, draining)
+    return Lease(lost, draining, oldestNode(connection, about.schema))
+
+
+def oldestNode(connection: Connection, otherwise: int) -> int:
+    """The oldest schema version whose nodes may use the tables.  @param otherwise: if nobody has said so."""
+    found = connection.execute("SELECT value FROM meta WHERE key = 'min_node_version'").fetchone()
+    return int(found[0]) if found is not None else otherwise
+
+
+def olderThan(connection: Connection, schema: int) -> list[str]:
+    """Names of the living nodes that know no schema version as new as this."""
+    found = connection.execute(
+        f"SELECT name FROM nodes WHERE lease_until > {_NOW}"  # noqa: S608
+        " AND (status::jsonb ->> 'schema')::integer < $1 ORDER BY name",
+        (schema,),
+    )
+    return [name for (name,) in found]
 
 
 def setDraining(connection: Connection, name: str, wanted: bool) -> bool:

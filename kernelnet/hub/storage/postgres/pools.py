@@ -31,6 +31,8 @@ class Pool(Protocol):
 
     def runWithConnection(self, func: Callable[..., T], *args: Any) -> Deferred[T]: ...
 
+    def cut(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -45,6 +47,11 @@ def ownPool(url: str, reactor: Any) -> Pool:
 
 
 class _Connection(adbapi.Connection):
+    def close(self) -> None:
+        # Twisted's does nothing; the next use makes a new one.
+        connection: Any = self._connection
+        connection.close()
+
     def rollback(self) -> None:
         # Twisted's writes two tracebacks for each that the server has ended.
         connection: Any = self._connection
@@ -73,7 +80,9 @@ class _Pool(adbapi.ConnectionPool):
         thread = self.threadID()
         connection: Connection | None = self.connections.get(thread)
         if connection is not None:
-            return connection
+            if not connection.closed:
+                return connection
+            self.disconnect(connection)
         self._goOn()
         connection = self.dbapi.connect(*self.connargs, **self.connkw)
         self.connections[thread] = connection  # so that it can be cut from now on
@@ -110,9 +119,13 @@ class _Pool(adbapi.ConnectionPool):
         self._ended = True
 
     def _cut(self) -> None:
-        """Whoever waits in another thread reads the end, and makes no new connection; the server sees it, too."""
+        """Have no new connections made, and cut those that are there."""
+        self._ended = True
+        self.cut()
+
+    def cut(self) -> None:
+        """Whoever waits in another thread reads the end; the server sees it, too.  The next use makes a new one."""
         with self._lock:
-            self._ended = True
             for connection in tuple(self.connections.values()):
                 with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as own:
                     own.shutdown(socket.SHUT_RDWR)

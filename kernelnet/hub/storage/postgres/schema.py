@@ -20,10 +20,16 @@ from kernelnet.hub.storage.postgres.connection import Connection, checkUrl, conn
 from kernelnet.hub.storage.postgres.errors import unusable
 from kernelnet.hub.storage.schemas import schemasOf
 
-__all__ = ["OLDEST_SERVER", "checkVersion", "connected", "prepare", "schemas"]
+__all__ = ["OLDEST_NODE", "OLDEST_SERVER", "checkVersion", "connected", "prepare", "schemas"]
 
 OLDEST_SERVER = 150000
 """Oldest version of the server, as C{server_version_num} has it."""
+OLDEST_NODE = 9
+"""
+Oldest schema version whose nodes get along with the tables of the newest one: every step since has only added what they
+leave alone.  A step that takes something away, or gives it another sense, raises this; it comes a release later than
+the one from which on nobody needs that any more.
+"""
 _LOCK = 0x6B65726E
 """Number of the advisory lock that is held while tables are made."""
 
@@ -70,24 +76,32 @@ def _checkServer(connection: Connection, url: str) -> None:
 
 def _bring(connection: Connection, url: str, steps: dict[int, str]) -> None:
     has, newest = _versionOf(connection, url), max(steps)
+    if has > newest:
+        return  # a newer node has brought it there, and gets along with this one
+    if has >= nodes.FIRST_SCHEMA and (names := nodes.olderThan(connection, OLDEST_NODE)):
+        raise DatabaseError(
+            f"{', '.join(names)} can't use the tables of this kernelnet, and would lose what they are told: drain, "
+            "stop and upgrade these nodes first"
+        )
     for version, sql in steps.items():
         if version > has:
             connection.cursor().execute(sql.encode())
     if not has:
         connection.execute("INSERT INTO meta VALUES ('log_id', $1), ('checksums_from', '1')", (secrets.token_hex(16),))
     connection.execute(
-        "INSERT INTO meta VALUES ('schema_version', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        (str(newest),),
+        "INSERT INTO meta VALUES ('schema_version', $1), ('min_node_version', $2)"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (str(newest), str(OLDEST_NODE)),
     )
 
 
 def checkVersion(connection: Connection, url: str) -> None:
     """
-    See that a database is of this very version.
+    See that a database is of this version, or of a newer one that gets along with it.
 
     @raise DatabaseError: it is not, or is none of a hub's.
     """
-    if (version := _versionOf(connection, url)) != (newest := max(schemas())):
+    if (version := _versionOf(connection, url)) < (newest := max(schemas())):
         raise DatabaseError(
             f"the database {withoutPassword(url)} has schema version {version}: start the hub once, which brings it to "
             f"{newest}"
@@ -108,7 +122,7 @@ def _versionOf(connection: Connection, url: str) -> int:
         raise DatabaseError(
             f"{withoutPassword(url)} is a database of something else: it has no schema_version of kernelnet"
         )
-    if (version := int(row[0])) > (newest := max(schemas())):
+    if (version := int(row[0])) > (newest := max(schemas())) and nodes.oldestNode(connection, version) > newest:
         raise DatabaseTooNew(
             f"the database {withoutPassword(url)} has schema version {version}, this kernelnet knows {newest}: use a "
             "newer kernelnet"

@@ -74,8 +74,8 @@ class SeveralHubsTests(PostgresTestCase):
         """A node that starts beside living ones has nothing to check; after a killed one alone there is."""
         writer = self.database.writer.connection
         about = nodes.About("hub", "", 1.0, "1")
-        self.assertEqual(nodes.renew(writer, about, "{}"), (True, False))
-        self.assertEqual(nodes.renew(writer, about, "{}"), (False, False))
+        self.assertEqual(nodes.renew(writer, about, "{}")[:2], (True, False))
+        self.assertEqual(nodes.renew(writer, about, "{}")[:2], (False, False))
         self.assertFalse(self.database.engine().prepare())
         writer.execute("UPDATE nodes SET lease_until = 1")
         self.assertTrue(self.database.engine().prepare())
@@ -129,6 +129,7 @@ class LostAnswerTests(PostgresTestCase):
             other.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
             other.execute("SELECT pg_reload_conf()")
             try:
+                self.untilItWaits(other)
                 canceller.start()
                 works = [FunctionWork(appends("a", f"phantom {i}")) for i in range(2)]
                 error = self.failureResultOf(self.engine.commit(works, NOW), psycopg.OperationalError).value
@@ -143,6 +144,24 @@ class LostAnswerTests(PostgresTestCase):
         done = self.commit(appends("a", "next"))
         self.assertEqual([event.seq for event in done.committed.events], [2, 3, 4])
 
+    def untilItWaits(self, other: psycopg.Connection[Any]) -> None:
+        """The server reads its settings anew when it has time."""
+
+        def write() -> None:
+            with psycopg.connect(self.database.url, autocommit=True) as connection:
+                connection.execute("SELECT pg_logical_emit_message(true, '', '')")
+
+        while True:
+            writer = Thread(target=write)
+            writer.start()
+            writer.join(0.2)
+            if writer.is_alive():
+                other.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+                writer.join(0.2)
+                if not writer.is_alive():
+                    return
+            writer.join()
+
     def cancel(self, other: psycopg.Connection[Any], pid: int) -> None:
         """Cancel the wait of the server's process C{pid} for a standby, as soon as it does."""
         deadline = time.monotonic() + 20
@@ -156,6 +175,20 @@ class LostAnswerTests(PostgresTestCase):
 
 
 class WordTests(PostgresTestCase):
+    def test_notTheMessages(self) -> None:
+        """What another message would have met, too, drops none: who sent it sends it again."""
+        for error in (
+            psycopg.errors.ReadOnlySqlTransaction("the server is a standby now"),
+            psycopg.errors.IdleInTransactionSessionTimeout("this hub was frozen"),
+            psycopg.errors.UndefinedColumn("another version has removed it"),
+            psycopg.errors.AdminShutdown("restarted"),
+            psycopg.errors.TooManyConnections("53300"),
+            psycopg.InterfaceError("the connection is closed"),
+        ):
+            self.assertEqual(self.engine.problemOf(error).code, "busy", repr(error))
+        tooLong = psycopg.errors.ProgramLimitExceeded("index row size exceeds 2704")
+        self.assertEqual(self.engine.problemOf(tooLong).code, "invalid_message")
+
     def test_nul(self) -> None:
         """A word with a NUL, which PostgreSQL's texts can't have, is stored with a sign in its place."""
 
@@ -270,10 +303,55 @@ class SchemaTests(SynchronousTestCase):
             connection.execute("DROP TABLE mine")
             schema.prepare(self.url)
             schema.prepare(self.url)
-            connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
+            connection.execute("UPDATE meta SET value = '99' WHERE key IN ('schema_version', 'min_node_version')")
             with self.assertRaisesRegex(DatabaseTooNew, "schema version 99"):
                 schema.prepare(self.url)
         with mock.patch.object(schema, "OLDEST_SERVER", 10**9), self.assertRaisesRegex(DatabaseError, "oldest"):
+            schema.prepare(self.url)
+
+    def version(self) -> tuple[str, str]:
+        """Schema version of the database, and the oldest whose nodes may use it."""
+        with connect(self.url) as connection:
+            found = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+        return found["schema_version"], found["min_node_version"]
+
+    def test_newerNode(self) -> None:
+        """
+        What a newer node has only added to is left as it is by an older one, which uses it, but makes no backup that
+        would lack the rest.
+        """
+        schema.prepare(self.url)
+        newest = max(schema.schemas())
+        self.assertEqual(self.version(), (str(newest), str(schema.OLDEST_NODE)))
+        with mock.patch.object(schema, "schemas", lambda: dict.fromkeys(range(8, newest + 3), "SELECT 1")):
+            schema.prepare(self.url)
+        self.assertEqual(self.version(), (str(newest + 2), str(schema.OLDEST_NODE)))
+        schema.prepare(self.url)
+        self.assertEqual(self.version(), (str(newest + 2), str(schema.OLDEST_NODE)))
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        offline = OfflinePostgres(self.url, folder)
+        self.assertEqual(offline.write(lambda transaction: append(transaction, "a", "m").seq + 0, NOW), 1)
+        with self.assertRaisesRegex(DatabaseError, "use the newer kernelnet"):
+            offline.backUp(folder / "backup.db", lambda *_: None)
+
+    def test_contracted(self) -> None:
+        """
+        A step after which older nodes can't use the tables waits until none lives; then they are refused, and told so.
+        """
+        schema.prepare(self.url)
+        newest = max(schema.schemas())
+        newer = mock.patch.multiple(schema, schemas=lambda: {newest + 1: "SELECT 1"}, OLDEST_NODE=newest + 1)
+        with connect(self.url) as connection:
+            about = nodes.About("old", "", 1.0, "1", newest)
+            nodes.renew(connection, about, f'{{"schema": {newest}}}')
+            with newer, self.assertRaisesRegex(DatabaseError, "old can't use the tables of this kernelnet"):
+                schema.prepare(self.url)
+            self.assertEqual(self.version(), (str(newest), str(schema.OLDEST_NODE)))
+            nodes.leave(connection, "old")
+        with newer:
+            schema.prepare(self.url)
+        with self.assertRaisesRegex(DatabaseTooNew, f"schema version {newest + 1}"):
             schema.prepare(self.url)
 
     def test_forgets(self) -> None:
