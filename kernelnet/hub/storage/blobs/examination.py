@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 from msgspec import Struct
 
-from kernelnet.hub.storage.blobs.shelf import Note
+from kernelnet.hub.storage.blobs.offers import Note
 from kernelnet.hub.storage.blobs.store import BlobStore
 from kernelnet.hub.storage.integrity import Tell
 

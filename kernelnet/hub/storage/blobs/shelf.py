@@ -18,8 +18,7 @@ Blobs that are not whole count with the size that was said at their begin.  An A
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
@@ -27,13 +26,12 @@ from typing import NoReturn
 import msgspec
 from msgspec import Struct
 
+from kernelnet.hub.storage.blobs.offers import Found, Note, Offer, found
 from kernelnet.hub.storage.blobs.store import BlobStore
 from kernelnet.payloads import PART
 
-__all__ = ["BlobBounds", "BlobRefused", "Found", "Note", "Shelf"]
+__all__ = ["BlobBounds", "BlobRefused", "Shelf"]
 
-MAX_FOUND = 8
-"""Blobs that are named for one trace."""
 NOTE_EVERY = 3600.0
 """Seconds after which a use is written down again."""
 MAX_BLOBS = 64
@@ -56,51 +54,6 @@ class BlobBounds:
     total: int = 4 * 10**9
     days: float = 30.0
     minFree: int = 0
-
-
-class Offer(Struct):
-    """Whose a blob is, and which trace is said to be in it; nobody here has read it."""
-
-    owner: str
-    trace: str
-    suffix: str = ""
-
-
-class Note(Struct):
-    """All that is known of a blob; C{used}: Unix time of its last use."""
-
-    size: int
-    used: float
-    offers: dict[str, Offer]
-
-
-class Found(Struct):
-    """A blob in which a trace is said to be."""
-
-    digest: str
-    size: int
-    author: str
-    suffix: str = ""
-
-
-def found(blobs: Mapping[str, Note], trace: str, by: str) -> list[Found]:
-    """
-    Blobs in which C{trace} is said to be, no more than `MAX_FOUND`: those of the author C{by} first.
-
-    Owners have one each before any has a second, so that nobody hides others' by what is no such trace.
-    """
-    said = sorted(
-        (-note.used, digest, author, offer.owner, offer.suffix)
-        for digest, note in blobs.items()
-        for author, offer in note.offers.items()
-        if offer.trace == trace
-    )
-    turns: Counter[str] = Counter()
-    rows = []
-    for number, (_, digest, author, owner, suffix) in enumerate(said):
-        rows.append((author != by, turns[owner], number, Found(digest, blobs[digest].size, author, suffix)))
-        turns[owner] += 1
-    return [one for *_, one in sorted(rows, key=lambda row: row[:3])[:MAX_FOUND]]
 
 
 class Upload(Struct):

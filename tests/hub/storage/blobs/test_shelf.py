@@ -8,7 +8,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.hub.storage.blobs.memory import MemoryBlobs
-from kernelnet.hub.storage.blobs.shelf import MAX_BLOBS, MAX_FOUND, MAX_OFFERS, BlobBounds, BlobRefused, Shelf
+from kernelnet.hub.storage.blobs.offers import MAX_FOUND
+from kernelnet.hub.storage.blobs.shelf import MAX_BLOBS, MAX_OFFERS, BlobBounds, BlobRefused, Shelf
 from kernelnet.hub.storage.postgres.blobs import PostgresBlobs
 from kernelnet.hub.storage.postgres.schema import prepare
 from kernelnet.payloads import PART
