@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -322,7 +323,10 @@ class MistakeTests(CliTestCase):
                 f"import sys; sys.modules[{missing!r}] = None\n"
                 f"from kernelnet.cli import main; main({[*RUN, '--trace', str(self.trace)]!r})"
             )
-            ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+            # Nor has such a user any modules from another time.
+            environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder / "cache")}
+            command = [sys.executable, "-c", code]
+            ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
             self.assertEqual((ran.returncode, ran.stdout), (1, ""), ran.stderr)
             self.assertEqual(len(ran.stderr.splitlines()), 1, ran.stderr)
             self.assertIn("pip install 'kernelnet[trainer]'", ran.stderr)

@@ -69,7 +69,8 @@ class TrainTestCase(CliTestCase):
 
     def generators(self, *found: Any) -> None:
         everything = {IComponentGenerator: list(found), IWorkbench: [workbench]}
-        self.patch(plugins, "getPlugins", lambda interface: everything[interface])
+        real = plugins.getPlugins
+        self.patch(plugins, "getPlugins", lambda interface: everything.get(interface) or real(interface))
 
     def train(self, *extra: str | Path) -> tuple[str | Path, ...]:
         return (*TRAIN, "--trace", self.trace, "--capacity", "32", "--seed", "1", "--out", self.out, *extra)

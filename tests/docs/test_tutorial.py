@@ -45,6 +45,7 @@ def used(folder: Path) -> None:
     hub = Hub(folder / "hub_data.db")
     author, peer = hub.connect("AI_1"), hub.connect("AI_2", specialization="security")
     for number in range(60):
+        hub.clock.advance(0.5)  # or an author has used up its share of a busy machine's time
         author.send("pattern_share", aPattern(f"p{number}"))
         author.send("os_component_share", claiming(f"AI_1-{number:010x}", 0.9 + number / 1000))
         digest = hub.rows("SELECT digest FROM shared_components WHERE component_id = ?", f"AI_1-{number:010x}")[0][0]
