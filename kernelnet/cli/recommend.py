@@ -27,7 +27,7 @@ from kernelnet.cli.tables import plainConsole
 from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import available
 from kernelnet.untrusted import plain
-from kernelnet.workbench.errors import TraceError
+from kernelnet.workbench.errors import ComponentError, TraceError
 
 __all__ = ["recommend"]
 
@@ -87,7 +87,7 @@ def recommend(
     """
     from kernelnet.cli.shared_components import sharedFrom
     from kernelnet.cli.training import chooseGenerator
-    from kernelnet.learning.known_settings import chooseToUse, fewOf
+    from kernelnet.learning.known_settings import chooseToUse, fewOf, mostFuel
     from kernelnet.learning.recommendation import BOTH
     from kernelnet.learning.recommendation import recommend as recommendation
     from kernelnet.workbench.engine import cores
@@ -113,29 +113,37 @@ def recommend(
             with progress(asJson) as tell:
                 tell("measuring hand-made policies", 0, None)
                 scenario.baselines()
-                tell("trying what is known", 0, None)
-                found = chooseToUse(scenario, generator, shared, seconds=seconds, jobs=cores())
-                kind, what = "learned", ""
-                if found.component is not None and found.best is not None:
-                    what = plain(found.best.candidate.note, 250)
-                    its = found.best.shared
-                    kind = "a setting that ships" if its is None else f"shared by {plain(owners[its.digest], 80)}"
-                    found.component.id = plain(its.id if its is not None else f"known-{found.component.digest[:10]}")
-                    if out is not None:
-                        found.component.id = plain(out.name)
-                tell("comparing", 0, None)
-                isOurs = found.best is not None and found.best.shared is None
-                use = recommendation(scenario, found.component, kind, BOTH, asItIs=isOurs)
+                among, broken, use = shared, 0, None
+                while use is None:
+                    tell("trying what is known", 0, None)
+                    found = chooseToUse(scenario, generator, among, seconds=seconds, jobs=cores())
+                    its = found.best.shared if found.best is not None else None
+                    kind, what = "learned", ""
+                    if found.component is not None and found.best is not None:
+                        what = plain(found.best.candidate.note, 250)
+                        kind = "a setting that ships" if its is None else f"shared by {plain(owners[its.digest], 80)}"
+                        name = its.id if its is not None else f"known-{found.component.digest[:10]}"
+                        found.component.id = plain(out.name if out is not None else name)
+                    tell("comparing", 0, None)
+                    try:
+                        fuel = None if its is None else mostFuel(scenario)
+                        use = recommendation(scenario, found.component, kind, BOTH, asItIs=its is None, fuel=fuel)
+                    except ComponentError:
+                        if its is None or found.component is None:
+                            raise  # it is one of ours that fails
+                        # It was no worse than others until then: a stranger's may know where held-out begins.
+                        among, broken = [one for one in among if one.digest != its.digest], broken + 1
+            failed = found.failed + broken
             setting = ", ".join(f"{name} {value}" for name, value in scenario.settings.items())
             heads = f"{plain(path.name)}, {setting}: tried {found.tried} settings in {found.seconds:.1f} s"
-            heads += f", {found.shared} of them shared" + (f"; {found.failed} failed" if found.failed else "")
+            heads += f", {found.shared} of them shared" + (f"; {failed} failed" if failed else "")
             told.append(
                 {
                     "trace": str(path),
                     "settings": dict(scenario.settings),
                     "tried": found.tried,
                     "shared": found.shared,
-                    "failed": found.failed,
+                    "failed": failed,
                     "seconds": found.seconds,
                     "reason": found.reason,
                     "use": use.use.name,

@@ -24,10 +24,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from kernelnet.artifacts import Candidate, Carrier, Component, Report
+from kernelnet.artifacts import Candidate, Carrier, Component
 from kernelnet.interfaces import IComponentGenerator, IKnowingGenerator, IScenario
 from kernelnet.learning.acceptance import accept
-from kernelnet.learning.hindsight import bestInHindsight, bestOverBoth, levelOverBoth
+from kernelnet.learning.hindsight import bestInHindsight, bestOverBoth, levelOverBoth, scoreOverBoth
 from kernelnet.learning.significance import LUCK, gains
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import CompileError, ComponentError, WorkbenchError
@@ -169,7 +169,7 @@ def tryKnown(
         parameters = () if isinstance(what, bytes) else candidate.parameters
         report = scenario.measure(wasm, upTo="validation", fuel=fuel, parameters=parameters)
         level = levelOverBoth(scenario, report)
-        return Tried(candidate, level, _bothOf(report), report.splits["validation"].score, what, component)
+        return Tried(candidate, level, scoreOverBoth(report), report.splits["validation"].score, what, component)
 
     tried: list[Tried] = []
     failed = 0
@@ -296,7 +296,7 @@ def _keptOnVariants(scenario: IScenario, wasm: bytes, hand: str, both: int) -> f
 
     @param both: its score over train and validation of the trace as it is.
     """
-    gained = gains([both], [_bothOf(scenario.baselines()[hand])])[0]
+    gained = gains([both], [scoreOverBoth(scenario.baselines()[hand])])[0]
     met, most = scenario.forModule(wasm), mostFuel(scenario)
     variants = met.variants if isinstance(met, VariantScenario) else [met]
     rival = scenario.workbench.baselineModule(hand)
@@ -305,7 +305,7 @@ def _keptOnVariants(scenario: IScenario, wasm: bytes, hand: str, both: int) -> f
         for variant in variants:
             ours = variant.measure(wasm, upTo="validation", fuel=most)
             theirs = variant.measure(rival, upTo="validation")
-            ahead += gains([_bothOf(ours)], [_bothOf(theirs)])
+            ahead += gains([scoreOverBoth(ours)], [scoreOverBoth(theirs)])
             if len(ahead) > 1 and sum(ahead) <= 0:
                 return 0.0
     except ComponentError:
@@ -313,11 +313,6 @@ def _keptOnVariants(scenario: IScenario, wasm: bytes, hand: str, both: int) -> f
     mean = statistics.fmean(ahead)
     error = statistics.stdev(ahead) / math.sqrt(len(ahead)) if len(ahead) > 1 else 0.0
     return min(1.0, mean / gained) if gained > 0 and mean > LUCK * error else 0.0
-
-
-def _bothOf(report: Report) -> int:
-    """Score over train and validation."""
-    return report.splits["train"].score + report.splits["validation"].score
 
 
 def _asCandidate(component: Component) -> Candidate:

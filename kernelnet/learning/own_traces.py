@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kernelnet.artifacts import Component
 from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.learning.hindsight import levelOverBoth
+from kernelnet.learning.hindsight import bestOverBoth, levelOverBoth
 from kernelnet.learning.known_settings import mostFuel
 from kernelnet.observations import OwnTrace, Trial
 from kernelnet.workbench.errors import WorkbenchError
@@ -68,7 +68,6 @@ class OwnTraces:
 
     def _bestHandMade(self, key: tuple[str, str], scenario: IScenario) -> tuple[str, float]:
         if key not in self._handMade:
-            levels = {name: levelOverBoth(scenario, report) for name, report in scenario.baselines().items()}
-            name = min(levels, key=lambda one: (-levels[one], one))
-            self._handMade[key] = name, levels[name]
+            name = bestOverBoth(scenario)
+            self._handMade[key] = name, levelOverBoth(scenario, scenario.baselines()[name])
         return self._handMade[key]

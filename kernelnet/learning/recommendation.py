@@ -88,7 +88,9 @@ def recommend(
     component: Component | None = None,
     kind: str = "learned",
     chosenOn: str = "validation",
+    *,
     asItIs: bool = False,
+    fuel: int | None = None,
 ) -> Recommendation:
     """
     Worker thread.  Measure what there is for a task, and say what to use.
@@ -98,6 +100,7 @@ def recommend(
     @param kind: of component it is, for people.
     @param chosenOn: the split on which a hand-made policy is chosen, where there is no component; or `BOTH`.
     @param asItIs: measure the component on the trace as it is, and not on variants: it ships, and can't know the trace.
+    @param fuel: units that the component may take; C{None}: the bench's own limit.
     @raise kernelnet.workbench.errors.ComponentError: a policy fails.
     """
     workbench = scenario.workbench
@@ -111,7 +114,7 @@ def recommend(
         return Choice(name, windows.level, intervals.level(windows), held.fuel / max(1, held.events)), windows
 
     if component is not None:
-        use, ours = measured(component.id, component.wasm, scenario.measure(component.wasm))
+        use, ours = measured(component.id, component.wasm, scenario.measure(component.wasm, fuel=fuel))
         others = list(reports)
     else:
         chosen = bestOverBoth(scenario) if chosenOn == BOTH else bestInHindsight(scenario, chosenOn)

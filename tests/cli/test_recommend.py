@@ -27,6 +27,7 @@ from kernelnet.generators.templates.two_queues import TWO_QUEUES
 from kernelnet.hub.auth import tokens
 from kernelnet.hub.storage.offline import remember
 from kernelnet.interfaces import ISiteTrainer
+from kernelnet.learning import known_settings
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.known_settings import MAX_SHARED
 from kernelnet.learning.submission import makeComponent, submit
@@ -179,6 +180,28 @@ class SharedTests(CliTestCase, HubTestCase):
             self.share(name, replace(lie, id=f"lie {number}", implementation=source, wasm=module), "EVIL_2", "EVIL_3")
         result = self.call(*arguments, "--from", self.path)
         self.assertIn(f"{MAX_SHARED} of them shared", result.stdout)
+        self.assertEqual(result.stdout.splitlines()[-1], alone)
+
+    def test_breaksLater(self) -> None:
+        """One that is good until held-out, and fails there, is left out: the rest is recommended as without it."""
+        self.patch(training, "chooseGenerator", lambda *arguments: None)  # nothing that ships is better
+        self.patch(known_settings, "MARGIN", -1.0)  # and it is chosen, whatever it is worth
+        arguments = ("recommend", "file_system", "--trace", self.trace, "--capacity", "30", "--seconds", "600")
+        alone = self.call(*arguments, "--alone").stdout.splitlines()[-1]
+        honest = self.made(0)
+        events = workbench.scenario(self.trace, {"capacity": 30}).events
+        most = events["train"] + events["validation"]
+        head = honest.implementation.index("\n", honest.implementation.index("#include")) + 1
+        counter = f"static u32 seen, most = {most};\n"
+        source = honest.implementation[:head] + counter + honest.implementation[head:]
+        for name in ("kn_hit", "kn_victim"):
+            begin = source.index("{", source.index(f"{name}(")) + 1
+            source = f"{source[:begin]} if (++seen > most) __builtin_trap(); {source[begin:]}"
+        module = compileC(source, workbench.headerPath)
+        self.share("EVIL_1", replace(honest, id="evil", implementation=source, wasm=module), "EVIL_2")
+        result = self.call(*arguments, "--from", self.path)
+        self.assertEqual(result.exit_code, 0, result.output)
+        self.assertIn("failed", result.stdout)
         self.assertEqual(result.stdout.splitlines()[-1], alone)
 
     def test_trainer(self) -> None:

@@ -42,3 +42,4 @@ class HindsightTests(SynchronousTestCase):
         self.assertEqual(bestOverBoth(scenario), "arc")
         scenario.optimum = lambda: {"train": 2000, "validation": 501}
         self.assertEqual(levelOverBoth(scenario, reports["arc"]), 0.0)
+        self.assertEqual(bestOverBoth(scenario), "arc")  # where all have that level the score tells them apart
