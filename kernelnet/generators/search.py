@@ -12,6 +12,7 @@ import functools
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from twisted.logger import Logger
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
@@ -29,11 +30,24 @@ from kernelnet.workbench.abi import Abi, rankAbiOf
 
 __all__ = ["Search", "familiesFor", "search", "templates"]
 
+_log = Logger()
+
 
 @functools.cache
 def templates() -> tuple[Template, ...]:
-    """All templates that are installed: those that come with kernelnet, and those of other packages."""
-    return tuple(each for each in available(ITemplate) if isinstance(each, Template))
+    """All templates that are installed and can be used: those that come with kernelnet, and other packages'."""
+    return tuple(each for each in available(ITemplate) if isinstance(each, Template) and _works(each))
+
+
+def _works(template: Template) -> bool:
+    """Whether a template can be read: another package's that can't must not end every search of its workbench."""
+    try:
+        return bool(knownSettings(template))
+    except Exception as error:
+        _log.error(
+            "the template {name} can't be used: {why}", name=template.name, why=f"{type(error).__name__}: {error}"
+        )
+        return False
 
 
 def familiesFor(problem: IProblem, among: Sequence[Template] | None = None, genetic: bool = True) -> list[Family]:

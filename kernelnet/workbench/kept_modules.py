@@ -15,6 +15,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 
 __all__ = ["MAX_BYTES", "MAX_KEPT", "defaultCache", "keep", "kept"]
@@ -55,7 +56,7 @@ def kept(key: str) -> bytes | None:
                 return None
             data = file.read(_DIGEST + MAX_BYTES + 1)
         digest, wasm = data[:_DIGEST], data[_DIGEST:]
-        if wasm and hashlib.sha256(wasm).digest() == digest:
+        if wasm and _digest(key, wasm) == digest:
             return wasm
     return None
 
@@ -69,7 +70,7 @@ def keep(key: str, wasm: bytes) -> None:
         descriptor, name = tempfile.mkstemp(prefix=".", dir=folder)
         try:
             with open(descriptor, "wb") as file:
-                file.write(hashlib.sha256(wasm).digest() + wasm)
+                file.write(_digest(key, wasm) + wasm)
             os.replace(name, folder / key)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -86,10 +87,16 @@ def _folder(make: bool = False) -> Path | None:
     folder = cache / "modules"
     with contextlib.suppress(OSError):
         if make:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for path in reversed([folder, *takewhile(lambda parent: not parent.exists(), folder.parents)]):
+                path.mkdir(mode=0o700, exist_ok=True)  # parents=True would make them for all
         if _isOurs(folder.lstat(), stat.S_ISDIR):
             return folder
     return None
+
+
+def _digest(key: str, wasm: bytes) -> bytes:
+    """Digest of a module under its key: as another's it is none."""
+    return hashlib.sha256(key.encode() + wasm).digest()
 
 
 def _isOurs(status: os.stat_result, isKind: Callable[[int], bool]) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 from unittest import mock
 
 import click
-from twisted.plugin import IPlugin
+from twisted.plugin import IPlugin, getPlugins
 from zope.interface import implementer
 
 from kernelnet import plugins
@@ -69,8 +69,7 @@ class TrainTestCase(CliTestCase):
 
     def generators(self, *found: Any) -> None:
         everything = {IComponentGenerator: list(found), IWorkbench: [workbench]}
-        real = plugins.getPlugins
-        self.patch(plugins, "getPlugins", lambda interface: everything.get(interface) or real(interface))
+        self.patch(plugins, "getPlugins", lambda interface: everything.get(interface) or getPlugins(interface))
 
     def train(self, *extra: str | Path) -> tuple[str | Path, ...]:
         return (*TRAIN, "--trace", self.trace, "--capacity", "32", "--seed", "1", "--out", self.out, *extra)

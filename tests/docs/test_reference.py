@@ -54,7 +54,7 @@ def taken(options: usage.Options) -> set[str]:
 BOUND = re.compile(r"_?(MAX_\w+|MOST_\w+|LOOKED_AT|LOOKS|[A-Z]+_ROOM|WINDOW\w*|VOICES|AT_ONCE|REMEMBERED|[A-Z]+\.\w+)")
 """Names that only bounds have."""
 
-UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "s": 1, "days": 86400}
+UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "s": 1, "days": 86400}
 
 
 def inUnits(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 import time
@@ -217,7 +218,7 @@ class SearchTests(SynchronousTestCase):
 
 class InstalledTests(SynchronousTestCase):
     def test_others(self) -> None:
-        """A template of another package is searched on its bench, beside ours; what is none is passed over."""
+        """Another package's template is searched on its bench, beside ours; what is none, or broken, is passed over."""
         sources = Path(search_module.__file__).with_name("templates")
         source = (sources / "repaint_budget.c").read_text("utf-8")
         mine = marked(source, "mine", "of_mine")
@@ -225,7 +226,8 @@ class InstalledTests(SynchronousTestCase):
         self.assertTrue(verifyObject(ITemplate, mine))
         ours = search_module.templates()
         self.assertEqual(len(ours), len(list(sources.glob("*.c"))))
-        self.patch(search_module, "available", lambda interface: [*ours, mine, object()])
+        useless = [dataclasses.replace(mine, known=()), dataclasses.replace(mine, text="no marks")]
+        self.patch(search_module, "available", lambda interface: [*ours, mine, object(), *useless])
         search_module.templates.cache_clear()
         self.addCleanup(search_module.templates.cache_clear)
         self.assertEqual(search_module.templates(), (*ours, mine))

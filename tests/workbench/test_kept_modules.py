@@ -19,6 +19,7 @@ class KeptTests(SynchronousTestCase):
         self.cache = Path(self.mktemp()).absolute()
         self.patch(os, "environ", {**os.environ, "XDG_CACHE_HOME": str(self.cache)})
         self.folder = self.cache / "kernelnet" / "modules"
+        self.addCleanup(os.umask, os.umask(0))
 
     def test_kept(self) -> None:
         """What was kept is found by its key, and by no other; nobody else may read or write it."""
@@ -27,7 +28,12 @@ class KeptTests(SynchronousTestCase):
         self.assertEqual(kept_modules.kept(KEY), b"module")
         self.assertIsNone(kept_modules.kept("cd" * 32))
         self.assertEqual([path.name for path in self.folder.iterdir()], [KEY])
-        self.assertEqual([path.stat().st_mode & 0o777 for path in (self.folder, self.folder / KEY)], [0o700, 0o600])
+        modes = [
+            path.stat().st_mode & 0o777 for path in (self.cache, self.folder.parent, self.folder, self.folder / KEY)
+        ]
+        self.assertEqual(modes, [0o700, 0o700, 0o700, 0o600])
+        (self.folder / KEY).rename(self.folder / ("cd" * 32))
+        self.assertIsNone(kept_modules.kept("cd" * 32))  # it is another's
 
     def test_broken(self) -> None:
         """What is cut off, longer, empty or another's bytes is as good as none."""

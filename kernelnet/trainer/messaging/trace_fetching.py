@@ -41,8 +41,12 @@ NOTE = ".traces"
 """Suffix of the file beside each that says what it was read as, and whose it was."""
 MAX_NOTED = 64
 """Of one."""
+PART_SUFFIX = ".part"
+"""Suffix of what has not come whole."""
 DECODER_MEMORY = 128 << 20
 """Bytes that decompressing a stranger's file may take."""
+MAX_DECODED = 1 << 30
+"""Bytes that one may have decompressed: it takes seconds to find that out."""
 
 
 class TraceReader(Protocol):
@@ -171,7 +175,7 @@ class TraceFetching:
         """Worker thread.  Files of earlier runs, by workbench and trace; each is read anew before it counts."""
         if not self._folder.is_dir():
             return {}
-        files = [path for path in self._folder.iterdir() if path.suffix not in {NOTE, ".part"}]
+        files = [path for path in self._folder.iterdir() if path.suffix not in {NOTE, PART_SUFFIX}]
         return {key: path for path in files for key in _noted(_noteOf(path)).traces}
 
     def _ownerOf(self, author: str) -> str:
@@ -181,7 +185,9 @@ class TraceFetching:
     def _mayCome(self, offer: PayloadOffer) -> bool:
         known = self._knowledge.ais.get(offer.author)
         wanted = not self._owners or (known is not None and known.owner in self._owners)
-        return wanted and offer.size <= self._budget
+        # Files with these names are not traces, and would count for nothing.
+        isTrace = not offer.suffix.endswith((NOTE, PART_SUFFIX))
+        return wanted and isTrace and offer.size <= self._budget
 
     def _makeRoom(self, size: int, keep: set[str], owner: str) -> None:
         """
@@ -201,7 +207,7 @@ class TraceFetching:
                 continue
             whose = _noted(_noteOf(path)).owner
             filled[whose] += path.stat().st_size
-            if path.name.removesuffix(".part") not in keep:
+            if path.name.removesuffix(PART_SUFFIX) not in keep:
                 going.setdefault(whose, []).append(path)
         while filled.total() > self._budget:
             if not going:
@@ -227,7 +233,11 @@ def _noted(note: Path) -> _Note:
 
 
 def _decodes(path: Path) -> bool:
-    """Whether reading it takes little memory: an xz file itself says how much, and Python's reader has no bound."""
+    """
+    Whether reading it takes little memory, and time: an xz file itself says how much memory, and Python's reader has no
+    bound.
+    """
+    left = MAX_DECODED
     with path.open("rb") as file:
         if file.read(6) != b"\xfd7zXZ\0":
             return True
@@ -243,7 +253,9 @@ def _decodes(path: Path) -> bool:
                     decoder = lzma.LZMADecompressor(lzma.FORMAT_AUTO, memlimit=DECODER_MEMORY)
                 elif decoder.needs_input and not (data := file.read(1 << 16)):
                     return False
-                decoder.decompress(data, max_length=1 << 20)
+                left -= len(decoder.decompress(data, max_length=1 << 20))
+                if left < 0:
+                    return False
                 data = b""
         except lzma.LZMAError:
             return False

@@ -262,6 +262,14 @@ class TraceFetchingTests(ExchangeTestCase):
         self.assertTrue(self.fetch(budget=len(DATA) + 14, traces=("ef" * 32,)))
         self.assertEqual(sorted(path.name for path in folder.iterdir() if path.suffix == ""), ["oldest"])
 
+    def test_names(self) -> None:
+        """What has the name of a note, or of a part, would count for nothing: it is not asked for."""
+        for trace, suffix in (("ab" * 32, ".traces"), ("ef" * 32, ".txt.part")):
+            self.file = self.file.rename(self.file.with_name(f"mine{suffix}"))
+            self.share(suffix.encode(), trace)
+            self.assertFalse(self.fetch(traces=(trace,)))
+        self.assertNotIn("get", [request.step for request in self.asked])
+
     def test_alsoAnother(self) -> None:
         """A file that is one trace stays, whoever says that it is another one, too."""
         self.shared()
@@ -297,6 +305,10 @@ class TraceFetchingTests(ExchangeTestCase):
         self.patch(trace_fetching, "DECODER_MEMORY", 4 << 20)
         self.assertTrue(trace_fetching._decodes(path))
         path.write_bytes(small + large)
+        self.assertFalse(trace_fetching._decodes(path))
+        path.write_bytes(lzma.compress(bytes(5 << 20), preset=0))
+        self.assertTrue(trace_fetching._decodes(path))
+        self.patch(trace_fetching, "MAX_DECODED", 4 << 20)
         self.assertFalse(trace_fetching._decodes(path))
         path.write_bytes(small[:-9])
         self.assertFalse(trace_fetching._decodes(path))
