@@ -158,8 +158,9 @@ class Demo:
         except (IdentityError, control_client.ControlError, WorkbenchError, DatabaseError) as e:
             raise DemoError(f"{e} (logs: {self.state.path})") from None
         finally:
-            self._processes.stop([*self.ais, AGENT])
-            self._hubs.close()
+            with self._uninterrupted():
+                self._processes.stop([*self.ais, AGENT])
+                self._hubs.close()
 
     # -- signals
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -50,6 +51,8 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 user=user,
+                group=None if user is None else pwd.getpwnam(user).pw_gid,
+                extra_groups=None if user is None else [],
                 cwd="/" if user is not None else None,
             )
 

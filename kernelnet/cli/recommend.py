@@ -80,8 +80,8 @@ def recommend(
 
     Settings that ship, and the best few that others shared and somebody else has confirmed, are measured on train and
     validation of the trace, as the hand-made policies are.  The best is recommended: none of them was searched for on
-    this trace.  What others shared has to be better on variants of the trace, too.  Each --trace, and each --capacity,
-    is a task of its own.
+    this trace, unless who shared it has the same one.  What others shared has to be better on variants of the trace,
+    too.  Each --trace, and each --capacity, is a task of its own.
 
     Without WORKBENCH it is the one that reads the traces.
     """

@@ -34,6 +34,7 @@ class Translator:
     def __init__(self, metered: bool = True) -> None:
         """@param metered: the code counts fuel."""
         self.metered = metered
+        self.niceness = _niceness()
         spec = importlib.util.find_spec("wasmtime")
         if spec is None or spec.origin is None:
             raise WorkbenchError("the sandbox is missing; pip install 'kernelnet[trainer]' brings it")
@@ -124,9 +125,11 @@ def translate(wasm: bytes) -> bytes:
     @return: serialized machine code, for `kernelnet.workbench.engine.engine`.
     @raise InvalidModule, CompileTooCostly: see `Translator.translate`.
     """
-    metered = isMetered()
+    metered, niceness = isMetered(), _niceness()
     with _lock:
-        translator = next((each for each in reversed(_idle) if each.metered is metered), None)
+        # One that a search has begun lets others go first for good: whoever proves something doesn't wait for it.
+        fitting = (each for each in reversed(_idle) if each.metered is metered and each.niceness <= niceness)
+        translator = next(fitting, None)
         if translator is not None:
             _idle.remove(translator)
     if translator is not None and not translator.alive():
@@ -147,10 +150,17 @@ def translate(wasm: bytes) -> bytes:
 
 def _putBack(translator: Translator) -> None:
     with _lock:
-        if len(_idle) < max(2, cores()):
-            _idle.append(translator)
+        _idle.append(translator)
+        if len(_idle) <= max(2, cores()):
             return
-    translator.close()
+        surplus = max(_idle, key=lambda each: each.niceness)
+        _idle.remove(surplus)
+    surplus.close()
+
+
+def _niceness() -> int:
+    """That of this thread, which a child begins with."""
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id() if sys.platform == "linux" else 0)
 
 
 @atexit.register

@@ -48,3 +48,23 @@ class TranslatorTests(SynchronousTestCase):
         self.assertEqual(translator._idle, [child])
         translator.closeTranslators()
         self.assertEqual((translator._idle, child.alive()), ([], False))
+
+    def test_priority(self) -> None:
+        """Who proves something waits for no child that a search has begun, and of too many such a one goes."""
+        self.patch(translator, "_idle", [])
+        self.addCleanup(translator.closeTranslators)
+        self.patch(translator, "cores", lambda: 1)
+        niceness = 5
+        self.patch(translator, "_niceness", lambda: niceness)
+        translator.translate(raw())
+        (searching,) = translator._idle
+        niceness = 0
+        translator.translate(raw())
+        searching, proving = translator._idle
+        self.assertEqual((searching.niceness, proving.niceness), (5, 0))
+        translator.translate(raw())
+        self.assertEqual(translator._idle, [searching, proving])
+        niceness = -1
+        translator.translate(raw())
+        self.assertEqual([each.niceness for each in translator._idle], [0, -1])
+        self.assertFalse(searching.alive())
