@@ -8,8 +8,6 @@ from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.statements.components import (
     COMPONENT_SORTS,
     COMPONENT_STATES,
-    LOOKS,
-    VOICES,
     ComponentKey,
     ComponentsQueries,
     ComponentTurn,
@@ -247,9 +245,9 @@ class RankTests(ComponentsTestCase):
                 new = NewComponent("a", f"own {i}", "component", "n", "looked for", "", 0.9, "", b"{}")
                 transaction.components.put(event, new)
 
-        self.write(lambda transaction: many(transaction, 0, LOOKS - 1))
+        self.write(lambda transaction: many(transaction, 0, 999))
         self.assertEqual(self.query("best", "looked for", "a").id, "z")
-        self.write(lambda transaction: many(transaction, LOOKS, 1))
+        self.write(lambda transaction: many(transaction, 1000, 1))
         self.assertIsNone(self.query("best", "looked for", "a"))
         self.assertEqual(self.query("best", "name of z", "a").id, "z")
         self.assertEqual(self.query("best", "looked for", "b").author, "a")
@@ -408,10 +406,10 @@ class RulesTests(ComponentsTestCase):
         self.assertEqual(self.query("rules"), {})
 
     def test_voicesFade(self) -> None:
-        """Who has confirmed nothing for long, while many others did, has none."""
-        for number in range(VOICES + 4):
+        """The 16 who confirmed something last have voices: who has not for long, while many others did, has none."""
+        for number in range(20):
             self.follow("a", f"old {number}")
-        for number in range(VOICES // 2):
+        for number in range(8):
             self.follow("c", f"new {number}")
         self.assertEqual(self.query("rules"), {"fs": "old"})
         self.follow("c", "one more")
