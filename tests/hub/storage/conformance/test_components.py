@@ -236,7 +236,7 @@ class RankTests(ComponentsTestCase):
         self.assertEqual((best("fs", "a"), best("fs", "b")), ("h", "f"))
 
     def test_looks(self) -> None:
-        """The best of another's is found behind a thousand of one's own, but not behind more: that would take long."""
+        """The best of another's is found behind 999 of one's own, but not behind `LOOKS` of them: that takes long."""
         self.share("z", author="b", level=0.1, feature="looked for")
 
         def many(transaction: Transaction, start: int, count: int) -> None:
@@ -406,7 +406,7 @@ class RulesTests(ComponentsTestCase):
         self.assertEqual(self.query("rules"), {})
 
     def test_voicesFade(self) -> None:
-        """The 16 who confirmed something last have voices: who has not for long, while many others did, has none."""
+        """Who has confirmed nothing for long has no voice: 16 (`VOICES`) have one, of those who did so last."""
         for number in range(20):
             self.follow("a", f"old {number}")
         for number in range(8):
@@ -437,7 +437,7 @@ class NameTests(ComponentsTestCase):
     DIGEST = "abcdef0123456789" * 4
 
     def test_named(self) -> None:
-        """By the whole id; by the first six digits of the digest or more, however they are written; by seq."""
+        """By the whole id; by six digits (`MIN_PREFIX`) or more that a digest begins with, however written; by seq."""
         self.share("y", digest=self.DIGEST)
         self.share("x", digest="abcdef9" + "0" * 57)
         self.share("abcdef", digest="1" * 64)
