@@ -390,7 +390,7 @@ class BacklogTests(HubTestCase):
         self.hub.writer.release()
 
     def test_64MiB(self) -> None:
-        """That much is 64 MiB of all together; only then who has 100 KiB of it waits."""
+        """Who has 2 MiB of its own waits; with 64 MiB of all together also who has 100 KiB of it."""
 
         class Large(FunctionWork):
             def settle(self, problem: WireProblem | None) -> None: ...
@@ -403,13 +403,17 @@ class BacklogTests(HubTestCase):
         self.hub.writer.held = True
         submit("AI_0", 1)  # is being committed, and waits no more
         submit("AI_1", 100 << 10)
-        submit("AI_2", (64 << 20) - (100 << 10))
+        submit("AI_2", 2 << 20)
+        self.assertFalse(self.hub.log.mustWait("AI_2"))
+        submit("AI_2", 1)
+        self.assertTrue(self.hub.log.mustWait("AI_2"))
+        submit("AI_2", (62 << 20) - (100 << 10) - 1)
         self.assertEqual((self.hub.log.backlogged, self.hub.log.mustWait("AI_1")), (False, False))
         submit("AI_3", 1)
         self.assertEqual((self.hub.log.backlogged, self.hub.log.mustWait("AI_1")), (True, True))
         self.assertFalse(self.hub.log.mustWait("AI_3"))
         self.hub.writer.release()
-        self.hub.clock.pump([EventLog.GATHER] * 4)
+        self.hub.clock.pump([EventLog.GATHER] * 6)
 
     def test_refused(self) -> None:
         """What waits can be refused; who sent it is told, and what is being committed goes on."""

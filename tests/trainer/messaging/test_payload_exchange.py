@@ -30,7 +30,7 @@ from kernelnet.trainer.messaging.payload_exchange import (
     PayloadExchange,
     PayloadFailed,
 )
-from kernelnet.trainer.messaging.trace_fetching import MAX_PARTS, InThread, TraceFetching
+from kernelnet.trainer.messaging.trace_fetching import InThread, TraceFetching
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 
 TRACE = "cd" * 32
@@ -304,7 +304,7 @@ class TraceFetchingTests(ExchangeTestCase):
         self.assertFalse(self.fetch(traces=(TRACE, other), budget=len(DATA) + 4))
         self.assertTrue(self.fetch(traces=(TRACE, other)))
         self.assertEqual(len(list((self.folder / "fetched").glob("*.xz"))), 2)
-        self.assertFalse(self.fetch(traces=(TRACE,) * (MAX_PARTS + 1)))
+        self.assertFalse(self.fetch(traces=(TRACE,) * 17))
 
     def test_decoderMemory(self) -> None:
         """A file whose decompression would take more memory than the bound, also of its second stream, is not read."""
