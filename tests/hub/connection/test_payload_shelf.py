@@ -17,6 +17,7 @@ from kernelnet.hub.connection.payload_shelf import PayloadShelf
 from kernelnet.hub.storage.blobs.files import FileBlobs
 from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
 from kernelnet.payloads import PART, PayloadRequest
+from kernelnet.wire import WireProblem
 from tests.hub.support import Client, Hub, HubTestCase
 
 T = TypeVar("T")
@@ -199,3 +200,13 @@ class PayloadTests(HubTestCase):
         self.waiting[0]()
         client.send("payload", part)
         self.assertEqual(client.payloads("payload")[0]["step"], "refused")
+
+    def test_64MiBWait(self) -> None:
+        """That is 64 MiB, of however many AIs."""
+        self.slow = True
+        megabyte = PayloadRequest("get", digest=DIGEST, data="A" * (1 << 20))
+        for number in range(1 + 64):  # the first doesn't wait
+            self.payloads.answer(megabyte, f"m{number}", f"AI_{number}", lambda *_: None)
+        with self.assertRaises(WireProblem) as caught:
+            self.payloads.answer(PayloadRequest("get", data="A"), "m", "one more", lambda *_: None)
+        self.assertEqual(caught.exception.code, "busy")

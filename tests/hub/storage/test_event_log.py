@@ -20,7 +20,7 @@ from kernelnet.hub.views import projections
 from kernelnet.message import NetworkMessage
 from kernelnet.wire import WireProblem
 from tests.hub.databases import onEveryEngine
-from tests.hub.storage.conformance.support import append, appends
+from tests.hub.storage.conformance.support import FunctionWork, append, appends
 from tests.hub.support import NOON, Client, HubTestCase, aComponent, aPattern
 
 
@@ -388,6 +388,32 @@ class BacklogTests(HubTestCase):
         other.send("pattern_share", aPattern())
         self.assertEqual([c.transport.producerState for c in (author, other)], ["paused", "producing"])
         self.hub.writer.release()
+
+    def test_64MiB(self) -> None:
+        """Who has 2 MiB of its own waits; with 64 MiB of all together also who has 100 KiB of it."""
+
+        class Large(FunctionWork):
+            def settle(self, problem: WireProblem | None) -> None: ...
+
+        def submit(author: str, size: int) -> None:
+            work = Large(lambda transaction: None)
+            work.author, work.size = author, size
+            self.hub.log.submit([work])
+
+        self.hub.writer.held = True
+        submit("AI_0", 1)  # is being committed, and waits no more
+        submit("AI_1", 100 << 10)
+        submit("AI_2", 2 << 20)
+        self.assertFalse(self.hub.log.mustWait("AI_2"))
+        submit("AI_2", 1)
+        self.assertTrue(self.hub.log.mustWait("AI_2"))
+        submit("AI_2", (62 << 20) - (100 << 10) - 1)
+        self.assertEqual((self.hub.log.backlogged, self.hub.log.mustWait("AI_1")), (False, False))
+        submit("AI_3", 1)
+        self.assertEqual((self.hub.log.backlogged, self.hub.log.mustWait("AI_1")), (True, True))
+        self.assertFalse(self.hub.log.mustWait("AI_3"))
+        self.hub.writer.release()
+        self.hub.clock.pump([EventLog.GATHER] * 6)
 
     def test_refused(self) -> None:
         """What waits can be refused; who sent it is told, and what is being committed goes on."""

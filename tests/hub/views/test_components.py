@@ -13,6 +13,7 @@ from kernelnet.hub.views.patterns import patterns
 from kernelnet.hub.views.progress import progress
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import Client, HubTestCase
+from tests.hub.views.support import ManyTestCase, report
 
 A, B, C = (hashlib.sha256(name.encode()).hexdigest() for name in "abc")
 
@@ -258,3 +259,16 @@ class CatalogTests(HubTestCase):
             self.assertEqual(len(found), 1)
             found, depth = found[0].parents, depth + 1
         self.assertEqual(depth, 8)
+
+
+class AttestationsBoundsTests(ManyTestCase):
+    def test_lookedThrough(self) -> None:
+        """The newest 256 that confirm it are looked through, and the newest 256 of all, so that none is forgotten."""
+        self.hub.connect("author").send("os_component_share", claiming("a", 0.5))
+        entry = components.entryOf(self.hub.stored, "a")
+        assert entry is not None
+        for verdict in ("confirmed", "refuted"):
+            self.store(*(report(f"{verdict} {n}", entry.digest, verdict) for n in range(257)))
+        _, unsigned = components.attestationsOn(self.hub.stored, entry)
+        expected = [f"{verdict} {n}" for verdict in ("confirmed", "refuted") for n in range(256, 0, -1)]
+        self.assertEqual(unsigned, expected)

@@ -9,6 +9,7 @@ from kernelnet.hub.views.components import describe, entryOf
 from kernelnet.hub.views.confirmations import Confirmation, HandMade, confirmation
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import HubTestCase
+from tests.hub.views.support import ManyTestCase, component, report
 from tests.hub.views.test_components import claiming
 
 _numbers = itertools.count()
@@ -114,3 +115,10 @@ class ConfirmationTests(HubTestCase):
         self.assertEqual((after["level_low"], after["level_high"]), (0.4, 0.6))
         self.assertEqual((after["best_in_hindsight"], after["best_in_hindsight_level"]), ("sieve", 0.25))
         self.assertEqual((after["chosen_on_train"], after["chosen_on_train_level"]), (None, None))
+
+
+class VoicesTests(ManyTestCase):
+    def test_last(self) -> None:
+        """The 16 who confirmed it last have a voice, however many there are."""
+        self.store(component("c"), *(report(f"AI_{n}", development_level=n / 100) for n in range(17)))
+        self.assertEqual(confirmation(self.hub.stored, "d", "author").level, (0.08 + 0.09) / 2)

@@ -111,3 +111,18 @@ class OverviewTests(HubTestCase):
         (task,) = [task for task in self.hub.transact(progress.progress) if task["trace_digest"] == "a" * 64]
         self.assertEqual([step["at"][11:16] for step in task["steps"]], ["08:00", "09:00", "13:00", "11:00"])
         self.assertEqual([event["component"] for event in told["events"]][:2], ["c3", "c2"])
+
+
+class OverviewBoundsTests(HubTestCase):
+    def test_points(self) -> None:
+        """However many steps there were, the gain over time has 200 points, the first and the last among them."""
+        steps = [
+            {"at": NOW, "seq": n, "level": n / 1000, "level_low": None, "author": "a", "id": f"c{n}", "digest": "d"}
+            for n in range(1, 252)
+        ]
+        task = {"workbench": "w", "trace": "t", "trace_digest": "1" * 64, "settings": {}, "older_rules": False}
+        tasks = [{**task, "best_in_hindsight_level": 0.0, "steps": steps}]
+        points = overview.overview(self.hub.stored, tasks, NOW)["gain"]
+        self.assertEqual([points[0]["median_gain"], points[-1]["median_gain"]], [0.001, 0.251])
+        self.assertEqual(len(points), 200)
+        self.assertEqual(len({point["median_gain"] for point in points}), 200)

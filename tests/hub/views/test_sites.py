@@ -10,6 +10,7 @@ from kernelnet.hub.views import components, sites
 from kernelnet.observations import onSite
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import HubTestCase
+from tests.hub.views.support import ManyTestCase, component, report
 from tests.hub.views.test_components import claiming
 
 MARKED = "/* begin parameters */\n#define A %d /* 0..9: a */\n/* end parameters */\nint f;\n"
@@ -122,3 +123,53 @@ class SitesTests(HubTestCase):
         self.assertEqual(self.row()["levels"], [-1.0])
         seen = onSite("0" * 32, "3" * 64, "file_system", {}, level=0.12345, handMade=("lru", 9.0))
         self.assertEqual((seen.component.score, seen.beside[0].score, seen.levels), (0.88, 0.0, (0.12, 1.0)))
+
+
+class SitesBoundsTests(ManyTestCase):
+    def see(self, name: str, digest: str, count: int = 1) -> None:
+        """So many AIs, whose names begin so, each tell of a component on a trace of their own."""
+        made = onSite("0" * 32, "3" * 64, "file_system", {}, level=0.4, handMade=("lru", 0.3))
+        self.hub.execute(
+            "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?5)"
+            " INSERT INTO observations"
+            " (ai_id, component_id, digest, environment, site, conditions, seq, timestamp, body) SELECT ?1 || n, 'c',"
+            " ?2, 'simulated', ?3, '', (SELECT COUNT(*) FROM observations) + n, '', ?4 FROM numbers",
+            *(name, digest, made.site, msgspec.json.encode(made), count),
+        )
+
+    def test_lookedAt(self) -> None:
+        """Of what is confirmed the newest thousand components are looked at, and no more."""
+        self.store(component("a", "tried"), report("witness", "tried"), report("witness"))
+        self.see("AI", "tried")
+        self.store(*(component(f"c{n}") for n in range(999)))
+        (table,) = sites.sites(self.hub.stored)
+        self.assertEqual([row["first"] for row in table["rows"]], ["a"])
+        self.store(component("one more"))
+        self.assertEqual(sites.sites(self.hub.stored), [])
+
+    def test_read(self) -> None:
+        """The newest 10,000 observations are read, and no more."""
+        self.store(component("a", "tried"), report("witness", "tried"))
+        self.see("AI", "tried")
+        self.see("other", "of nothing here", 9_999)
+        self.assertEqual(sites.sites(self.hub.stored)[0]["known"], 1)
+        self.see("another", "of nothing here")
+        self.assertEqual(sites.sites(self.hub.stored), [])
+
+    def test_sites(self) -> None:
+        """Of a workbench 48 sites are told, and all are counted."""
+        self.store(component("a", "tried"), report("witness", "tried"))
+        self.see("AI", "tried", 49)
+        (table,) = sites.sites(self.hub.stored)
+        self.assertEqual((table["known"], len(table["sites"])), (49, 48))
+        self.assertEqual((table["rows"][0]["tried"], len(table["rows"][0]["levels"])), (49, 48))
+
+    def test_rows(self) -> None:
+        """Of a workbench a hundred components and families are told, those first that most tried."""
+        digests = [f"d{n}" for n in range(101)]
+        for digest in digests:
+            self.store(component(digest, digest), report("witness", digest))
+            self.see("AI", digest)
+        self.see("another", "d100")
+        (table,) = sites.sites(self.hub.stored)
+        self.assertEqual((len(table["rows"]), table["rows"][0]["first"]), (100, "d100"))

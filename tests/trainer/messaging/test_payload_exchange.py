@@ -30,7 +30,7 @@ from kernelnet.trainer.messaging.payload_exchange import (
     PayloadExchange,
     PayloadFailed,
 )
-from kernelnet.trainer.messaging.trace_fetching import MAX_PARTS, InThread, TraceFetching
+from kernelnet.trainer.messaging.trace_fetching import InThread, TraceFetching
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 
 TRACE = "cd" * 32
@@ -279,6 +279,16 @@ class TraceFetchingTests(ExchangeTestCase):
         self.assertFalse(self.fetch(traces=("ef" * 32,)))
         self.assertEqual(len(list((self.folder / "fetched").glob("*.xz"))), 1)
 
+    def test_noted(self) -> None:
+        """However many traces one file is read as, 64 of them are noted with it."""
+        self.shared()
+        self.assertTrue(self.fetch())
+        (note,) = (self.folder / "fetched").glob("*.traces")
+        many = [("w", f"{number:064x}") for number in range(64)]
+        note.write_bytes(msgspec.json.encode({"owner": "bob", "traces": many}))
+        self.assertTrue(self.fetch())
+        self.assertEqual(len(msgspec.json.decode(note.read_bytes())["traces"]), 64)
+
     def share(self, more: bytes, trace: str) -> None:
         self.file.write_bytes(DATA + more)
         done = Deferred.fromCoroutine(self.exchange().share(self.file, trace))
@@ -294,7 +304,7 @@ class TraceFetchingTests(ExchangeTestCase):
         self.assertFalse(self.fetch(traces=(TRACE, other), budget=len(DATA) + 4))
         self.assertTrue(self.fetch(traces=(TRACE, other)))
         self.assertEqual(len(list((self.folder / "fetched").glob("*.xz"))), 2)
-        self.assertFalse(self.fetch(traces=(TRACE,) * (MAX_PARTS + 1)))
+        self.assertFalse(self.fetch(traces=(TRACE,) * 17))
 
     def test_decoderMemory(self) -> None:
         """A file whose decompression would take more memory than the bound, also of its second stream, is not read."""

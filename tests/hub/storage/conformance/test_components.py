@@ -8,8 +8,6 @@ from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.statements.components import (
     COMPONENT_SORTS,
     COMPONENT_STATES,
-    LOOKS,
-    VOICES,
     ComponentKey,
     ComponentsQueries,
     ComponentTurn,
@@ -238,7 +236,7 @@ class RankTests(ComponentsTestCase):
         self.assertEqual((best("fs", "a"), best("fs", "b")), ("h", "f"))
 
     def test_looks(self) -> None:
-        """The best of another's is found behind a thousand of one's own, but not behind more: that would take long."""
+        """The best of another's is found behind 999 of one's own, but not behind `LOOKS` of them: that takes long."""
         self.share("z", author="b", level=0.1, feature="looked for")
 
         def many(transaction: Transaction, start: int, count: int) -> None:
@@ -247,9 +245,9 @@ class RankTests(ComponentsTestCase):
                 new = NewComponent("a", f"own {i}", "component", "n", "looked for", "", 0.9, "", b"{}")
                 transaction.components.put(event, new)
 
-        self.write(lambda transaction: many(transaction, 0, LOOKS - 1))
+        self.write(lambda transaction: many(transaction, 0, 999))
         self.assertEqual(self.query("best", "looked for", "a").id, "z")
-        self.write(lambda transaction: many(transaction, LOOKS, 1))
+        self.write(lambda transaction: many(transaction, 1000, 1))
         self.assertIsNone(self.query("best", "looked for", "a"))
         self.assertEqual(self.query("best", "name of z", "a").id, "z")
         self.assertEqual(self.query("best", "looked for", "b").author, "a")
@@ -408,10 +406,10 @@ class RulesTests(ComponentsTestCase):
         self.assertEqual(self.query("rules"), {})
 
     def test_voicesFade(self) -> None:
-        """Who has confirmed nothing for long, while many others did, has none."""
-        for number in range(VOICES + 4):
+        """Who has confirmed nothing for long has no voice: 16 (`VOICES`) have one, of those who did so last."""
+        for number in range(20):
             self.follow("a", f"old {number}")
-        for number in range(VOICES // 2):
+        for number in range(8):
             self.follow("c", f"new {number}")
         self.assertEqual(self.query("rules"), {"fs": "old"})
         self.follow("c", "one more")
@@ -439,7 +437,7 @@ class NameTests(ComponentsTestCase):
     DIGEST = "abcdef0123456789" * 4
 
     def test_named(self) -> None:
-        """By the whole id; by the first six digits of the digest or more, however they are written; by seq."""
+        """By the whole id; by six digits (`MIN_PREFIX`) or more that a digest begins with, however written; by seq."""
         self.share("y", digest=self.DIGEST)
         self.share("x", digest="abcdef9" + "0" * 57)
         self.share("abcdef", digest="1" * 64)
