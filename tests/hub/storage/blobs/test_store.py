@@ -6,11 +6,13 @@ import hashlib
 import os
 from pathlib import Path
 
+import psycopg
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.hub.storage.blobs.files import FileBlobs
 from kernelnet.hub.storage.blobs.memory import MemoryBlobs
 from kernelnet.hub.storage.blobs.store import BlobStore, copyBlobs
+from kernelnet.hub.storage.postgres import blobs
 from kernelnet.hub.storage.postgres.blobs import PostgresBlobs
 from kernelnet.hub.storage.postgres.schema import prepare
 from kernelnet.payloads import PART
@@ -31,6 +33,11 @@ class Conformance:
         assert self.store.write(DIGEST, author, 0, data[:PART])
         assert self.store.write(DIGEST, author, 1, data[PART:])
 
+    def finish(self) -> None:
+        """Make what AI_1 sent the blob."""
+        assert self.store.digestOf(DIGEST, "AI_1") == DIGEST
+        self.store.finish(DIGEST, "AI_1", b"note")
+
     def test_whole(self) -> None:
         """What came in parts is there, with its note, under its digest."""
         self.send()
@@ -39,8 +46,7 @@ class Conformance:
         }
         assert self.store.have(DIGEST, "AI_1") == len(DATA)
         assert self.store.notes() == {}
-        assert self.store.digestOf(DIGEST, "AI_1") == DIGEST
-        self.store.finish(DIGEST, "AI_1", b"note")
+        self.finish()
         assert self.store.notes() == {DIGEST: b"note"}
         assert self.store.sent() == {}
         assert [self.store.read(DIGEST, number) for number in range(3)] == [DATA[:PART], DATA[PART:], b""]
@@ -80,7 +86,7 @@ class Conformance:
     def test_copied(self) -> None:
         """Another store gets all that is whole, once; what has lost its bytes is left."""
         self.send()
-        self.store.finish(DIGEST, "AI_1", b"note")
+        self.finish()
         other = MemoryBlobs(lambda: 0.0)
         assert (copyBlobs(self.store, other), copyBlobs(self.store, other)) == (1, 0)
         assert other.notes() == {DIGEST: b"note"}
@@ -183,11 +189,50 @@ class PostgresBlobsTests(Conformance, SynchronousTestCase):
         self.assertTrue(one.write(DIGEST, "AI_1", 1, DATA[PART:]))
         self.assertEqual([one.digestOf(DIGEST, "AI_1"), two.digestOf(DIGEST, "AI_1")], [DIGEST, DIGEST])
 
+    def test_otherBytes(self) -> None:
+        """What a node has hashed counts for those bytes alone, not for what another node let come in their place."""
+        one, two = self.node(), self.node()
+        one.begin(DIGEST, "AI_1", b"said")
+        one.write(DIGEST, "AI_1", 0, DATA[:PART])
+        two.discard(DIGEST, "AI_1")
+        two.begin(DIGEST, "AI_1", b"said")
+        two.write(DIGEST, "AI_1", 0, b"!" * PART)
+        one.write(DIGEST, "AI_1", 1, DATA[PART:])
+        self.assertNotEqual(one.digestOf(DIGEST, "AI_1"), DIGEST)
+
+    def test_changedMeanwhile(self) -> None:
+        """Only what was checked is made whole: not what another node let come in its place, nor what came behind it."""
+
+        def replace() -> None:
+            two.discard(DIGEST, "AI_1")
+            two.begin(DIGEST, "AI_1", b"said")
+            two.write(DIGEST, "AI_1", 0, b"!" * PART)
+
+        one, two = self.node(), self.node()
+        for change in (replace, lambda: two.write(DIGEST, "AI_1", 2, b"more"), lambda: two.discard(DIGEST, "AI_1")):
+            self.send()
+            self.assertEqual(one.digestOf(DIGEST, "AI_1"), DIGEST)
+            change()
+            before = two.sent()
+            with self.assertRaisesRegex(psycopg.Error, "not what was checked"), one.alone():
+                one.finish(DIGEST, "AI_1", b"note")
+            self.assertEqual((two.notes(), two.sent()), ({}, before))
+            two.discard(DIGEST, "AI_1")
+
+    def test_hashes(self) -> None:
+        """However many are begun, some are hashed as they come; of the others the end reads what there is."""
+        self.patch(blobs, "MAX_HASHES", 2)
+        (store,) = self.stores
+        for author in ("AI_1", "AI_2", "AI_3"):
+            self.send(author)
+        self.assertEqual(len(store._hashes), 2)
+        self.assertEqual([store.digestOf(DIGEST, f"AI_{n}") for n in (1, 2, 3)], [DIGEST] * 3)
+
     def test_removed(self) -> None:
         """With a blob, or what was sent of it, its parts go."""
         self.send()
         self.send("AI_2")
-        self.store.finish(DIGEST, "AI_1", b"note")
+        self.finish()
         self.store.remove(DIGEST)
         self.store.discard(DIGEST, "AI_2")
         (store,) = self.stores
@@ -198,7 +243,7 @@ class PostgresBlobsTests(Conformance, SynchronousTestCase):
         self.send()
         (store,) = self.stores
         with self.assertRaises(Exception), store.alone():  # noqa: B017
-            store.finish(DIGEST, "AI_1", b"note")
+            self.finish()
             store._execute("SELECT pg_terminate_backend(pg_backend_pid())")
         self.assertEqual(store.notes(), {})
         with store.alone() as hasChanged:
