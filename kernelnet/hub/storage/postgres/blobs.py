@@ -81,7 +81,7 @@ class PostgresBlobs:
     def _transaction(self) -> Iterator[None]:
         """A transaction, which whoever begins it commits; a failure of the server undoes it."""
         connection = self._connected()
-        self._execute("BEGIN")
+        self._execute("BEGIN ISOLATION LEVEL READ COMMITTED")
         try:
             yield
         except psycopg.Error:
@@ -187,11 +187,13 @@ class PostgresBlobs:
         return found[0][0] if found else b""
 
     def discard(self, digest: str, author: str) -> None:
-        self._change(
-            "WITH gone AS (DELETE FROM blob_uploads WHERE digest = $1 AND ai_id = $2 RETURNING content)"
-            " DELETE FROM blob_parts WHERE content IN (SELECT content FROM gone)",
-            *(digest, author),
-        )
+        with self._together():
+            # The parts in a statement of their own: one that was under way is waited for, and only seen then.
+            for (content,) in self._change(
+                "DELETE FROM blob_uploads WHERE digest = $1 AND ai_id = $2 RETURNING content", digest, author
+            ):
+                self._hashes.pop(content, None)
+                self._change("DELETE FROM blob_parts WHERE content = $1", content)
 
     def remove(self, digest: str) -> None:
         self._change(

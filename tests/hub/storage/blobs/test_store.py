@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Thread
 
 import psycopg
 from twisted.trial.unittest import SynchronousTestCase
@@ -158,7 +160,7 @@ class PostgresBlobsTests(Conformance, SynchronousTestCase):
         self.url = server().database()
         prepare(self.url)
         self.stores: list[PostgresBlobs] = []
-        self.store = self.node()
+        self.store: PostgresBlobs = self.node()
 
     def node(self) -> PostgresBlobs:
         self.stores.append(PostgresBlobs(self.url, lambda: 0.0))
@@ -227,6 +229,27 @@ class PostgresBlobsTests(Conformance, SynchronousTestCase):
             self.send(author)
         self.assertEqual(len(store._hashes), 2)
         self.assertEqual([store.digestOf(DIGEST, f"AI_{n}") for n in (1, 2, 3)], [DIGEST] * 3)
+
+    def test_partUnderWay(self) -> None:
+        """A part that another node writes while what was sent is discarded goes with it."""
+        one, two = self.node(), self.node()
+        for isAlone in (True, False):
+            one.begin(DIGEST, "AI_1", b"said")
+            two._execute("BEGIN")
+            two.write(DIGEST, "AI_1", 0, DATA[:PART])
+
+            def discard(alone: bool = isAlone) -> None:
+                with one.alone() if alone else nullcontext():
+                    one.discard(DIGEST, "AI_1")
+
+            thread = Thread(target=discard)
+            thread.start()
+            waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            while not self.store._execute(waits):
+                assert thread.is_alive()
+            two._execute("COMMIT")
+            thread.join()
+            self.assertEqual(self.store._execute("SELECT COUNT(*) FROM blob_parts"), [(0,)])
 
     def test_removed(self) -> None:
         """With a blob, or what was sent of it, its parts go."""
