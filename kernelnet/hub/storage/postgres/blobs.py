@@ -20,7 +20,7 @@ from typing import Any
 import psycopg
 
 from kernelnet.hub.storage.blobs.store import Sent
-from kernelnet.hub.storage.postgres.connection import Connection, connect
+from kernelnet.hub.storage.postgres.connection import Connection, connect, durably
 
 __all__ = ["PostgresBlobs"]
 
@@ -98,12 +98,12 @@ class PostgresBlobs:
             return
         with self._transaction():
             yield
-            self._execute("COMMIT")
+            self._durably("COMMIT")
 
     def _commit(self) -> None:
         if self._hasChanged:
             ((self._seen,),) = self._execute("SELECT nextval('blob_changes') + 1")
-        self._execute("COMMIT")
+        self._durably("COMMIT")
 
     def tidy(self) -> None:
         """Each change is one transaction: a kill leaves nothing."""
@@ -130,7 +130,7 @@ class PostgresBlobs:
         return int(size)
 
     def write(self, digest: str, author: str, number: int, data: bytes) -> bool:
-        found = self._execute(_WRITE, digest, author, number, self._wallClock(), data)
+        found = self._durably(_WRITE, digest, author, number, self._wallClock(), data)
         if not found:
             return False
         ((content, there, added),) = found
@@ -208,7 +208,12 @@ class PostgresBlobs:
 
     def _change(self, sql: str, *parameters: Any) -> Sequence[Any]:
         self._hasChanged = True
-        return self._execute(sql, *parameters)
+        return self._durably(sql, *parameters)
+
+    def _durably(self, sql: str, *parameters: Any) -> Sequence[Any]:
+        """Execute what commits, or may."""
+        with durably(self._connected()):
+            return self._execute(sql, *parameters)
 
     def _execute(self, sql: str, *parameters: Any) -> Sequence[Any]:
         done = self._connected().execute(sql.encode(), parameters, binary=True)
