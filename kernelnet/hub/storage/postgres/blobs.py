@@ -20,7 +20,7 @@ from typing import Any
 import psycopg
 
 from kernelnet.hub.storage.blobs.store import Sent
-from kernelnet.hub.storage.postgres.connection import Connection, connect, durably
+from kernelnet.hub.storage.postgres.connection import Connection, argumentsFor, cut, durably, setUpWriter
 
 __all__ = ["PostgresBlobs"]
 
@@ -61,6 +61,14 @@ class PostgresBlobs:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
+
+    def cut(self) -> None:
+        """
+        Cut the connection, such as to a server that says nothing: whoever waits for it in another thread is told so.
+        The next use makes a new one.
+        """
+        if self._connection is not None:
+            cut(self._connection)
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
@@ -224,5 +232,11 @@ class PostgresBlobs:
         if connection is None or connection.closed:
             self._hashes.clear()  # a server that has taken the place of another may give their numbers again
             self._hashed, self._seen = None, -1
-            self._connection = connection = connect(self._url)
+            connection = psycopg.Connection.connect(self._url, **argumentsFor(self._url))
+            self._connection = connection  # so that it can be cut from now on
+            try:
+                setUpWriter(connection)
+            except BaseException:
+                connection.close()
+                raise
         return connection

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from unittest import mock
 
 import psycopg
 from twisted.trial.unittest import SynchronousTestCase
@@ -16,6 +19,7 @@ from kernelnet.hub.storage.blobs.memory import MemoryBlobs
 from kernelnet.hub.storage.blobs.store import BlobStore, copyBlobs
 from kernelnet.hub.storage.postgres import blobs
 from kernelnet.hub.storage.postgres.blobs import PostgresBlobs
+from kernelnet.hub.storage.postgres.connection import Connection
 from kernelnet.hub.storage.postgres.schema import prepare
 from kernelnet.payloads import PART
 from tests.postgres import server
@@ -260,6 +264,45 @@ class PostgresBlobsTests(Conformance, SynchronousTestCase):
         self.store.discard(DIGEST, "AI_2")
         (store,) = self.stores
         self.assertEqual(store._execute("SELECT COUNT(*) FROM blob_parts"), [(0,)])
+
+    def test_cut(self) -> None:
+        """
+        Who waits for a server that says nothing, also while the connection is made, is told that it failed once that is
+        cut; the next question makes another.
+        """
+        (store,) = self.stores
+
+        def cut(isBusy: Callable[[], object]) -> None:
+            failures: list[psycopg.Error] = []
+
+            def ask() -> None:
+                try:
+                    store.notes()
+                except psycopg.Error as error:
+                    failures.append(error)
+
+            thread = Thread(target=ask, daemon=True)
+            thread.start()
+            while not isBusy():
+                assert thread.is_alive()
+            self.assertTrue(thread.is_alive())
+            store.cut()
+            thread.join(10)
+            self.assertEqual(len(failures), 1)
+
+        store.cut()  # there is none yet
+        made = Event()
+
+        def setUp(connection: Connection) -> None:
+            made.set()
+            connection.execute("SELECT pg_sleep(20)")
+
+        with mock.patch.object(blobs, "setUpWriter", setUp):
+            cut(made.wait)
+        self.assertEqual(store.notes(), {})
+        with server().frozen():
+            cut(lambda: time.sleep(0.1) or True)
+        self.assertEqual(store.notes(), {})
 
     def test_lost(self) -> None:
         """After a lost connection the next question makes another; what was not committed is not there."""
