@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from unittest import mock
@@ -272,7 +273,7 @@ class PostgresBlobsTests(Conformance, SynchronousTestCase):
         """
         (store,) = self.stores
 
-        def cut(isBusy: Callable[[], object]) -> None:
+        def cut(waitUntilBusy: Callable[[], object]) -> None:
             failures: list[psycopg.Error] = []
 
             def ask() -> None:
@@ -283,8 +284,7 @@ class PostgresBlobsTests(Conformance, SynchronousTestCase):
 
             thread = Thread(target=ask, daemon=True)
             thread.start()
-            while not isBusy():
-                assert thread.is_alive()
+            waitUntilBusy()
             self.assertTrue(thread.is_alive())
             store.cut()
             thread.join(10)
@@ -301,7 +301,7 @@ class PostgresBlobsTests(Conformance, SynchronousTestCase):
             cut(made.wait)
         self.assertEqual(store.notes(), {})
         with server().frozen():
-            cut(lambda: time.sleep(0.1) or True)
+            cut(partial(time.sleep, 0.1))
         self.assertEqual(store.notes(), {})
 
     def test_lost(self) -> None:
