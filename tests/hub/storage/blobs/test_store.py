@@ -141,7 +141,7 @@ class FileBlobsTests(Conformance, SynchronousTestCase):
         self.assertEqual(os.listdir(self.folder), [])
 
     def test_powerFailure(self) -> None:
-        """What was taken is on the disk by then: of each part, and of its begin."""
+        """What was taken is on the disk by then: of each part, and of its begin, and the folder with all."""
         synced: dict[str, int] = {}
 
         def sync(descriptor: int) -> None:
@@ -151,13 +151,31 @@ class FileBlobsTests(Conformance, SynchronousTestCase):
         self.patch(os, "fsync", sync)
         self.patch(os, "fdatasync", sync)
         self.store.begin(DIGEST, "AI_1", b"said")
-        self.assertEqual(synced, {f"{DIGEST}.AI_1.begun": 4, self.folder.name: os.stat(self.folder).st_size})
+        within = self.folder.absolute().parent
+        folders = {folder.name: os.stat(folder).st_size for folder in (self.folder, within)}
+        self.assertEqual(synced, {f"{DIGEST}.AI_1.begun": 4, **folders})
+        del synced[within.name]
         for number, have in enumerate((PART, len(DATA))):
             del synced[self.folder.name]
             self.store.write(DIGEST, "AI_1", number, DATA[number * PART : (number + 1) * PART])
             self.assertEqual(synced[f"{DIGEST}.AI_1.part"], have)
             self.assertEqual(self.folder.name in synced, number == 0)  # its name, once
             synced[self.folder.name] = 0
+        self.assertNotIn(within.name, synced)
+        FileBlobs(self.folder).begin(DIGEST, "AI_2", b"said")
+        self.assertIn(within.name, synced)  # whoever made the folder may have been killed before it was
+
+    def test_besideHub(self) -> None:
+        """What a hub makes whole or discards while it is listed is left out, or told as far as it was seen."""
+        gone = [f"{DIGEST}.{author}.{ending}" for author in ("AI_1", "AI_2") for ending in ("part", "begun")]
+        self.send()
+        (self.folder / f"{DIGEST}.AI_1.begun").unlink()
+        with mock.patch.object(os, "listdir", lambda folder: gone):
+            found = self.store.sent()
+        self.assertEqual({key: sent[:2] for key, sent in found.items()}, {(DIGEST, "AI_1"): (b"", len(DATA))})
+        self.send()
+        with mock.patch.object(Path, "read_bytes", mock.Mock(side_effect=FileNotFoundError)):
+            self.assertEqual([sent[:2] for sent in self.store.sent().values()], [(b"", len(DATA))])
 
 
 class PostgresBlobsTests(Conformance, SynchronousTestCase):
