@@ -100,7 +100,7 @@ class PostgresBlobs:
 
     @contextmanager
     def _together(self) -> Iterator[None]:
-        """What is changed within is changed as one: by what `alone` commits, or else by a commit of its own."""
+        """All changes within last as one: by what `alone` commits, or else by a commit of their own."""
         if self._connected().info.transaction_status == psycopg.pq.TransactionStatus.INTRANS:
             yield
             return
