@@ -83,7 +83,8 @@ def _drawn(found: dict[str, Any], console: Console) -> Group:
         )
     ]
     blobs = found.get("blobs", {"count": 0, "bytes": 0})  # of a hub of an earlier version
-    lines.insert(1, f"blobs: {blobs['count']}, {blobs['bytes']:,} bytes")
+    told = f"{blobs['count']}, {blobs['bytes']:,} bytes" if blobs is not None else "what keeps them says nothing"
+    lines.insert(1, f"blobs: {told}")
     parts: list[Any] = [heading(title), fitted(columns, rows, console.width), *map(Text, lines)]
     if several:
         total = found["total"]

@@ -144,11 +144,15 @@ class HubService(Service):
     def _makeCluster(self, log: EventLog) -> Cluster | None:
         if self._config.database is None:
             return None
-        from kernelnet.hub.storage.postgres import PostgresEngine, aboutNode, clusterAt
+        from kernelnet.hub.storage.postgres import PostgresBlobs, PostgresEngine, aboutNode, clusterAt
 
-        assert isinstance(self._engine, PostgresEngine)
+        def cut() -> None:
+            for one in (self._engine, self._blobs):
+                if isinstance(one, PostgresEngine | PostgresBlobs):
+                    one.cut()
+
         about = aboutNode(self._config.node, self._config.port)
-        return clusterAt(self._config.database, self._reactor, about, lambda: log.standing, self._engine.cut)
+        return clusterAt(self._config.database, self._reactor, about, lambda: log.standing, cut)
 
     def _makeCertificates(self) -> HubCertificates:
         config, clientCA = self._config, None

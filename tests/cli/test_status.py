@@ -49,6 +49,11 @@ class StatusTests(CliTestCase):
         self.assertRegex(lines[-2], r"^north +away +0 +- +- +7 +- ")
         self.assertRegex(lines[-1], r"^west +alive +2 +3 +1,234.5 +7 +12 ")
 
+    def test_unknown(self) -> None:
+        """A hub whose store of blobs says nothing has no number of them."""
+        with mock.patch.object(status, "ask", return_value={**FOUND, "blobs": None}):
+            self.assertIn("blobs: what keeps them says nothing", self.succeed("status").splitlines())
+
     def test_table(self) -> None:
         """Who is connected is one line each on 80 columns, whatever they call themselves; then what is held."""
         with mock.patch.object(status, "ask", return_value=FOUND):

@@ -22,15 +22,17 @@ from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
-from unittest import SkipTest
+from unittest import SkipTest, mock
 
+import psycopg
 from twisted.internet import reactor
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from kernelnet.hub import composition, service
 from kernelnet.hub.admin.control_client import NoHub, call
 from kernelnet.hub.storage import sqlite
+from kernelnet.hub.storage.postgres import PostgresBlobs
 from kernelnet.hub.tap import Options
 from kernelnet.identity import StateDirectory
 from tests.postgres import server
@@ -506,6 +508,33 @@ class PeriodicTests(HubTestCase):
         self.assertEqual((len(calls), self.hub.writer.calls - commits), (3, 3))
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 3)
         self.hub.writer.error = None
+
+
+class HungServerTests(SynchronousTestCase):
+    def test_cut(self) -> None:
+        """When the link to the database finds that its server hangs, what keeps the payloads waits no longer either."""
+        options = Options()
+        url = server().database()
+        options.parseOptions(["--state", self.mktemp(), "--port", "0", "--dashboard", "off", "--database", url])
+        state = StateDirectory(options["state"])
+        state.open()
+        hub = service.HubService(Clock(), state, options.config)
+        self.addCleanup(hub.stopService)
+        payloads = hub._makePayloads(mock.Mock())
+        assert payloads is not None
+        with mock.patch("kernelnet.hub.storage.postgres.clusterAt") as clusterAt:
+            hub._makeCluster(mock.Mock())
+        assert isinstance(hub._blobs, PostgresBlobs)
+        hub._blobs.notes()
+        with server().frozen():
+            waiting = threading.Thread(target=self.assertRaises, args=(psycopg.Error, hub._blobs.notes), daemon=True)
+            waiting.start()
+            waiting.join(0.1)
+            self.assertTrue(waiting.is_alive())
+            cut = clusterAt.call_args.args[-1]
+            cut()
+            waiting.join(10)
+            self.assertFalse(waiting.is_alive())
 
 
 class EarlyStopTests(TestCase):

@@ -20,7 +20,8 @@ key                 value
 ``connections``     number of open sockets, with those that are not authenticated (yet)
 ``messages_per_second``  number of messages that came in, of late
 ``stored``          {patterns, components, confirmed_components, code_blocks, performance_reports}
-``blobs``           {count: of those that are whole, bytes: of all}: what is too large for a line
+``blobs``           {count: of those that are whole, bytes: of all}: what is too large for a line; C{None} where their
+                    disk or database does not say so in time
 ``sessions``        {offered, active, completed, declined, expired}
 ``messages``        {type: number that came in since the start}
 ``errors``          {code: number that was sent since the start}
@@ -42,8 +43,10 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from kernelnet.hub.connection.admission import AdmissionControl
 from kernelnet.hub.connection.connections import Connections
@@ -59,6 +62,8 @@ __all__ = ["COUNT_EVERY", "MAX_ELSEWHERE", "HubStatus"]
 COUNT_EVERY = 5.0
 """Seconds between two counts of the messages that came in."""
 MAX_ELSEWHERE = 1000
+PATIENCE = 3.0
+"""Seconds that a status waits for the count of the blobs."""
 
 
 class HubStatus:
@@ -72,6 +77,8 @@ class HubStatus:
     @ivar port: TCP port that the hub listens on; C{None} for other endpoints.
     @ivar minFree: bytes that must be free on its disk.
     """
+
+    _logger = Logger(namespace="kernelnet.hub")
 
     def __init__(
         self,
@@ -99,6 +106,8 @@ class HubStatus:
         self._blobs = blobs
         self._clock = clock
         self._wallClock = wallClock
+        self._awaiting: list[Deferred[tuple[int, int] | None]] = []
+        self._isCounting = False
         self._counted = clock.seconds(), 0
         self._rate = 0.0
         self.startedAt = wallClock()
@@ -111,8 +120,7 @@ class HubStatus:
     def fullStatus(self) -> Deferred[dict[str, Any]]:
         """Fires with the dict described above, JSON-able."""
 
-        def gathered(found: tuple[dict[str, Any], tuple[int, int]]) -> dict[str, Any]:
-            counts, (blobs, size) = found
+        def gathered(counts: dict[str, Any], blobs: tuple[int, int] | None) -> dict[str, Any]:
             nodes = self.nodes()
             return {
                 **self.counters(),
@@ -121,11 +129,37 @@ class HubStatus:
                 "ais": self._ais(),
                 "known_ais": len(self._directory.ais),
                 **counts,
-                "blobs": {"count": blobs, "bytes": size},
+                "blobs": None if blobs is None else dict(zip(("count", "bytes"), blobs, strict=True)),
             }
 
         reading = self._log.read(projections.counts)
-        return reading.addCallback(lambda counts: self._blobs().addCallback(lambda blobs: gathered((counts, blobs))))
+        return reading.addCallback(lambda counts: self._countBlobs().addCallback(lambda blobs: gathered(counts, blobs)))
+
+    def _countBlobs(self) -> Deferred[tuple[int, int] | None]:
+        """
+        Count the blobs, once for all who ask meanwhile: however often somebody looks, one count waits for a store that
+        hangs.
+
+        @return: fires with C{None} if the store fails, or says nothing in time.
+        """
+
+        def counted(found: tuple[int, int] | Failure) -> None:
+            self._isCounting = False
+            if isinstance(found, Failure):
+                self._logger.error("can't count the blobs: {reason}", reason=found.getErrorMessage())
+            awaiting, self._awaiting = self._awaiting, []
+            for one in awaiting:
+                one.callback(None if isinstance(found, Failure) else found)
+
+        def late(failure: Failure) -> None:
+            failure.trap(TimeoutError)
+
+        waiting: Deferred[tuple[int, int] | None] = Deferred(self._awaiting.remove)
+        self._awaiting.append(waiting)
+        if not self._isCounting:
+            self._isCounting = True
+            self._blobs().addBoth(counted)
+        return waiting.addTimeout(PATIENCE, self._clock).addErrback(late)
 
     def _ais(self) -> dict[str, Any]:
         here = {

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest import mock
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from kernelnet.hub.admin.status import PATIENCE
 from kernelnet.hub.connection import payload_shelf
 from kernelnet.hub.connection.payload_shelf import PayloadShelf
 from kernelnet.hub.storage.blobs.files import FileBlobs
@@ -145,6 +148,32 @@ class PayloadTests(HubTestCase):
         self.part(0)
         status = self.successResultOf(self.hub.status.fullStatus())
         self.assertEqual(status["blobs"], {"count": 1, "bytes": len(data) + PART})
+
+    def test_statusOfHungStore(self) -> None:
+        """Where the store says nothing the status goes without it, in time; one count waits, however many ask."""
+        self.slow = True
+        asked = [self.hub.status.fullStatus() for _ in range(3)]
+        self.assertEqual(len(self.waiting), 1)
+        self.hub.clock.advance(PATIENCE - 0.1)
+        for one in asked:
+            self.assertNoResult(one)
+        self.hub.clock.advance(0.1)
+        self.assertEqual([self.successResultOf(one)["blobs"] for one in asked], [None] * 3)
+        self.hub.status.fullStatus()
+        self.assertEqual(len(self.waiting), 1)
+        later = self.hub.status.fullStatus()
+        self.waiting.pop()()
+        self.assertEqual(self.successResultOf(later)["blobs"], {"count": 0, "bytes": 0})
+        asked = [self.hub.status.fullStatus()]
+        self.waiting.pop()()
+        self.assertEqual(self.successResultOf(asked[0])["blobs"], {"count": 0, "bytes": 0})
+
+    def test_statusOfBrokenStore(self) -> None:
+        """Where the store fails the status goes without it."""
+        self.folder.mkdir()
+        self.patch(os, "listdir", mock.Mock(side_effect=OSError("no disk")))
+        status = self.successResultOf(self.hub.status.fullStatus())
+        self.assertIsNone(status["blobs"])
 
     def test_share(self) -> None:
         """Others' turns come when the hub has worked for payloads no longer than their share; one after the other."""

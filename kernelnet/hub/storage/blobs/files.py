@@ -33,6 +33,7 @@ class FileBlobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._hashes: dict[Path, tuple[int, hashlib._Hash]] = {}
+        self._isFolderSynced = False
 
     def close(self) -> None:
         """Nothing is open."""
@@ -60,13 +61,17 @@ class FileBlobs:
         return found
 
     def sent(self) -> dict[tuple[str, str], Sent]:
-        found = {}
-        for name in self._names():
-            if match := _SENT.fullmatch(name):
-                part, begun = self._part(match[1], match[2]), self._begun(match[1], match[2])
-                note = begun.read_bytes() if begun.exists() else b""
-                newest = max(path.stat().st_mtime for path in (part, begun) if path.exists())
-                found[match[1], match[2]] = Sent(note, self.have(match[1], match[2]), newest)
+        found: dict[tuple[str, str], Sent] = {}
+        for match in filter(None, map(_SENT.fullmatch, self._names())):
+            key, path = (match[1], match[2]), self._folder / match[0]
+            note, have, at = found.get(key, (b"", 0, 0.0))
+            with suppress(FileNotFoundError):  # a hub that runs beside has made it whole or discarded it just now
+                status = path.stat()
+                if match[3] == "begun":
+                    note = path.read_bytes()
+                else:
+                    have = status.st_size
+                found[key] = Sent(note, have, max(at, status.st_mtime))
         return found
 
     def begin(self, digest: str, author: str, note: bytes) -> None:
@@ -143,6 +148,10 @@ class FileBlobs:
 
     def _put(self, path: Path, data: bytes) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
+        if not self._isFolderSynced:
+            # Also where it is there already: whoever made it may have ended before this.
+            self._sync(self._folder.parent)
+            self._isFolderSynced = True
         new = path.with_name(f"{path.name}~")
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(data)
@@ -151,9 +160,10 @@ class FileBlobs:
         new.rename(path)
         self._sync()
 
-    def _sync(self) -> None:
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+    def _sync(self, folder: Path | None = None) -> None:
+        """See that the names in C{folder}, or else that of the blobs, last."""
+        descriptor = os.open(folder or self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            os.fsync(folder)
+            os.fsync(descriptor)
         finally:
-            os.close(folder)
+            os.close(descriptor)

@@ -20,10 +20,12 @@ from typing import Any
 import psycopg
 
 from kernelnet.hub.storage.blobs.store import Sent
-from kernelnet.hub.storage.postgres.connection import Connection, connect
+from kernelnet.hub.storage.postgres.connection import Connection, argumentsFor, cut, durably, setUpWriter
 
 __all__ = ["PostgresBlobs"]
 
+MAX_HASHES = 256
+"""Contents that are hashed as they come; what comes of others is read again at its end."""
 _LOCK = 0x6B657262
 """Number of the advisory lock that is held while it is changed what is kept."""
 _WRITE = """
@@ -31,7 +33,7 @@ _WRITE = """
     before AS (SELECT content, (SELECT COUNT(*) FROM blob_parts p WHERE p.content = upload.content) AS n FROM upload),
     added AS (INSERT INTO blob_parts SELECT content, $3::integer, $5::bytea FROM before WHERE n = $3::integer
               ON CONFLICT DO NOTHING RETURNING number)
-    SELECT n, (SELECT COUNT(*) FROM added) FROM before
+    SELECT content, n, (SELECT COUNT(*) FROM added) FROM before
 """
 _SENT = """
     SELECT u.digest, u.ai_id, u.note, COALESCE(SUM(octet_length(p.data)), 0)::bigint, u.at
@@ -51,7 +53,8 @@ class PostgresBlobs:
         self._url = url
         self._wallClock = wallClock
         self._connection: Connection | None = None
-        self._hashes: dict[tuple[str, str], tuple[int, hashlib._Hash]] = {}
+        self._hashes: dict[int, tuple[int, hashlib._Hash]] = {}
+        self._hashed: tuple[str, str, int, int] | None = None
         self._seen = -1
         self._hasChanged = False
 
@@ -59,10 +62,17 @@ class PostgresBlobs:
         if self._connection is not None:
             self._connection.close()
 
+    def cut(self) -> None:
+        """
+        Cut the connection, such as to a server that says nothing: whoever waits for it in another thread is told so.
+        The next use makes a new one.
+        """
+        if self._connection is not None:
+            cut(self._connection)
+
     @contextmanager
     def alone(self) -> Iterator[bool]:
-        self._execute("BEGIN")
-        try:
+        with self._transaction():
             self._execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
             ((now,),) = self._execute("SELECT last_value + is_called::int FROM blob_changes")
             before, self._seen, self._hasChanged = self._seen, now, False
@@ -74,16 +84,34 @@ class PostgresBlobs:
                 self._commit()
                 raise
             self._commit()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """A transaction, which whoever begins it commits; a failure of the server undoes it."""
+        connection = self._connected()
+        self._execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+        try:
+            yield
         except psycopg.Error:
             self._seen = -1
             with suppress(psycopg.Error):
-                self._execute("ROLLBACK")
+                connection.execute("ROLLBACK")
             raise
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """All changes within last as one: by what `alone` commits, or else by a commit of their own."""
+        if self._connected().info.transaction_status == psycopg.pq.TransactionStatus.INTRANS:
+            yield
+            return
+        with self._transaction():
+            yield
+            self._durably("COMMIT")
 
     def _commit(self) -> None:
         if self._hasChanged:
             ((self._seen,),) = self._execute("SELECT nextval('blob_changes') + 1")
-        self._execute("COMMIT")
+        self._durably("COMMIT")
 
     def tidy(self) -> None:
         """Each change is one transaction: a kill leaves nothing."""
@@ -110,34 +138,51 @@ class PostgresBlobs:
         return int(size)
 
     def write(self, digest: str, author: str, number: int, data: bytes) -> bool:
-        # Hashed as it comes, so that the end of a large one doesn't take long.
-        next_, digester = self._hashes.pop((digest, author), (0, hashlib.sha256()))
-        found = self._execute(_WRITE, digest, author, number, self._wallClock(), data)
+        found = self._durably(_WRITE, digest, author, number, self._wallClock(), data)
         if not found:
             return False
-        ((there, added),) = found
-        if added and next_ == number:
-            digester.update(data)
-            self._hashes[digest, author] = number + 1, digester
+        ((content, there, added),) = found
+        if added:
+            # Hashed as it comes, so that the end of a large one doesn't take long; by its content, which no other ever
+            # has: of the same digest and author another node may have let other bytes go meanwhile.
+            next_, digester = self._hashes.pop(content, (0, hashlib.sha256()))
+            if next_ == number:
+                digester.update(data)
+                self._hashes[content] = number + 1, digester
+            if len(self._hashes) > MAX_HASHES:
+                del self._hashes[next(iter(self._hashes))]
         return bool(added) or number < there
 
     def digestOf(self, digest: str, author: str) -> str:
-        known, digester = self._hashes.pop((digest, author), (-1, hashlib.sha256()))
-        of = "FROM blob_uploads JOIN blob_parts p USING (content) WHERE digest = $1 AND ai_id = $2"
-        ((count,),) = self._execute(f"SELECT COUNT(*) {of}", digest, author)
-        if known != count:
-            digester = hashlib.sha256()
+        self._hashed = None
+        digester = hashlib.sha256()
+        found = self._execute("SELECT content FROM blob_uploads WHERE digest = $1 AND ai_id = $2", digest, author)
+        if not found:
+            return digester.hexdigest()
+        ((content,),) = found
+        count = self._count(content)
+        known, sofar = self._hashes.pop(content, (-1, digester))
+        if known == count:
+            digester = sofar
+        else:
+            of = "SELECT data FROM blob_parts WHERE content = $1 AND number = $2"
             for number in range(count):
-                for (data,) in self._execute(f"SELECT p.data {of} AND number = $3", digest, author, number):
+                for (data,) in self._execute(of, content, number):
                     digester.update(data)
+        self._hashed = digest, author, content, count
         return digester.hexdigest()
 
     def finish(self, digest: str, author: str, note: bytes) -> None:
-        self._change(
-            "WITH upload AS (DELETE FROM blob_uploads WHERE digest = $1 AND ai_id = $2 RETURNING content)"
-            " INSERT INTO blobs SELECT $1, content, $3::bytea FROM upload",
-            *(digest, author, note),
-        )
+        with self._together():
+            # The count comes behind it: a part that was under way is waited for, and seen then.
+            sent = self._change(
+                "DELETE FROM blob_uploads WHERE digest = $1 AND ai_id = $2 RETURNING content", digest, author
+            )
+            if [(digest, author, content, self._count(content)) for (content,) in sent] != [self._hashed]:
+                raise psycopg.OperationalError("what is there of it now is not what was checked: ask for its end again")
+            ((content,),) = sent
+            self._change("INSERT INTO blobs VALUES ($1, $2, $3)", digest, content, note)
+        self._hashed = None
 
     def annotate(self, digest: str, note: bytes) -> None:
         self._change("UPDATE blobs SET note = $2 WHERE digest = $1", digest, note)
@@ -150,12 +195,13 @@ class PostgresBlobs:
         return found[0][0] if found else b""
 
     def discard(self, digest: str, author: str) -> None:
-        self._hashes.pop((digest, author), None)
-        self._change(
-            "WITH gone AS (DELETE FROM blob_uploads WHERE digest = $1 AND ai_id = $2 RETURNING content)"
-            " DELETE FROM blob_parts WHERE content IN (SELECT content FROM gone)",
-            *(digest, author),
-        )
+        with self._together():
+            # The parts in a statement of their own: one that was under way is waited for, and only seen then.
+            for (content,) in self._change(
+                "DELETE FROM blob_uploads WHERE digest = $1 AND ai_id = $2 RETURNING content", digest, author
+            ):
+                self._hashes.pop(content, None)
+                self._change("DELETE FROM blob_parts WHERE content = $1", content)
 
     def remove(self, digest: str) -> None:
         self._change(
@@ -164,13 +210,33 @@ class PostgresBlobs:
             digest,
         )
 
-    def _change(self, sql: str, *parameters: Any) -> None:
+    def _count(self, content: int) -> int:
+        ((count,),) = self._execute("SELECT COUNT(*) FROM blob_parts WHERE content = $1", content)
+        return int(count)
+
+    def _change(self, sql: str, *parameters: Any) -> Sequence[Any]:
         self._hasChanged = True
-        self._execute(sql, *parameters)
+        return self._durably(sql, *parameters)
+
+    def _durably(self, sql: str, *parameters: Any) -> Sequence[Any]:
+        """Execute what commits, or may."""
+        with durably(self._connected()):
+            return self._execute(sql, *parameters)
 
     def _execute(self, sql: str, *parameters: Any) -> Sequence[Any]:
+        done = self._connected().execute(sql.encode(), parameters, binary=True)
+        return done.fetchall() if done.description else ()
+
+    def _connected(self) -> Connection:
         connection = self._connection
         if connection is None or connection.closed:
-            self._connection = connection = connect(self._url)
-        done = connection.execute(sql.encode(), parameters, binary=True)
-        return done.fetchall() if done.description else ()
+            self._hashes.clear()  # a server that has taken the place of another may give their numbers again
+            self._hashed, self._seen = None, -1
+            connection = psycopg.Connection.connect(self._url, **argumentsFor(self._url))
+            self._connection = connection  # so that it can be cut from now on
+            try:
+                setUpWriter(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return connection

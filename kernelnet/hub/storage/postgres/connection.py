@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 from urllib.parse import unquote
@@ -22,6 +24,7 @@ __all__ = [
     "argumentsFor",
     "checkUrl",
     "connect",
+    "cut",
     "durably",
     "executing",
     "lock",
@@ -128,6 +131,12 @@ def setUpWriter(connection: Connection) -> None:
 def setUpReader(connection: Connection) -> None:
     """The read connections: they see the last commit and can't write."""
     _set(connection, {**_SETTINGS, "default_transaction_read_only": "on"})
+
+
+def cut(connection: Connection) -> None:
+    """Have who waits for it in another thread read its end; the server sees that, too."""
+    with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as own:
+        own.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

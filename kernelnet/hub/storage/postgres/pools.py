@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from threading import Lock, Thread, Timer
 from typing import Any, Protocol, TypeVar
@@ -14,7 +11,7 @@ import psycopg
 from twisted.enterprise import adbapi
 from twisted.internet.defer import Deferred
 
-from kernelnet.hub.storage.postgres.connection import Connection, argumentsFor, setUpReader, setUpWriter
+from kernelnet.hub.storage.postgres.connection import Connection, argumentsFor, cut, setUpReader, setUpWriter
 
 __all__ = ["GRACE", "READERS", "Pool", "ownPool", "pools"]
 
@@ -124,8 +121,7 @@ class _Pool(adbapi.ConnectionPool):
         self.cut()
 
     def cut(self) -> None:
-        """Whoever waits in another thread reads the end; the server sees it, too.  The next use makes a new one."""
+        """Whoever waits in another thread reads the end.  The next use makes a new one."""
         with self._lock:
             for connection in tuple(self.connections.values()):
-                with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as own:
-                    own.shutdown(socket.SHUT_RDWR)
+                cut(connection)

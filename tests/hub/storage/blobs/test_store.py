@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from threading import Event, Thread
+from unittest import mock
 
+import psycopg
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.hub.storage.blobs.files import FileBlobs
 from kernelnet.hub.storage.blobs.memory import MemoryBlobs
 from kernelnet.hub.storage.blobs.store import BlobStore, copyBlobs
+from kernelnet.hub.storage.postgres import blobs
 from kernelnet.hub.storage.postgres.blobs import PostgresBlobs
+from kernelnet.hub.storage.postgres.connection import Connection
 from kernelnet.hub.storage.postgres.schema import prepare
 from kernelnet.payloads import PART
 from tests.postgres import server
@@ -31,6 +40,11 @@ class Conformance:
         assert self.store.write(DIGEST, author, 0, data[:PART])
         assert self.store.write(DIGEST, author, 1, data[PART:])
 
+    def finish(self) -> None:
+        """Make what AI_1 sent the blob."""
+        assert self.store.digestOf(DIGEST, "AI_1") == DIGEST
+        self.store.finish(DIGEST, "AI_1", b"note")
+
     def test_whole(self) -> None:
         """What came in parts is there, with its note, under its digest."""
         self.send()
@@ -39,8 +53,7 @@ class Conformance:
         }
         assert self.store.have(DIGEST, "AI_1") == len(DATA)
         assert self.store.notes() == {}
-        assert self.store.digestOf(DIGEST, "AI_1") == DIGEST
-        self.store.finish(DIGEST, "AI_1", b"note")
+        self.finish()
         assert self.store.notes() == {DIGEST: b"note"}
         assert self.store.sent() == {}
         assert [self.store.read(DIGEST, number) for number in range(3)] == [DATA[:PART], DATA[PART:], b""]
@@ -80,7 +93,7 @@ class Conformance:
     def test_copied(self) -> None:
         """Another store gets all that is whole, once; what has lost its bytes is left."""
         self.send()
-        self.store.finish(DIGEST, "AI_1", b"note")
+        self.finish()
         other = MemoryBlobs(lambda: 0.0)
         assert (copyBlobs(self.store, other), copyBlobs(self.store, other)) == (1, 0)
         assert other.notes() == {DIGEST: b"note"}
@@ -128,7 +141,7 @@ class FileBlobsTests(Conformance, SynchronousTestCase):
         self.assertEqual(os.listdir(self.folder), [])
 
     def test_powerFailure(self) -> None:
-        """What was taken is on the disk by then: of each part, and of its begin."""
+        """What was taken is on the disk by then: of each part, and of its begin, and the folder with all."""
         synced: dict[str, int] = {}
 
         def sync(descriptor: int) -> None:
@@ -138,13 +151,31 @@ class FileBlobsTests(Conformance, SynchronousTestCase):
         self.patch(os, "fsync", sync)
         self.patch(os, "fdatasync", sync)
         self.store.begin(DIGEST, "AI_1", b"said")
-        self.assertEqual(synced, {f"{DIGEST}.AI_1.begun": 4, self.folder.name: os.stat(self.folder).st_size})
+        within = self.folder.absolute().parent
+        folders = {folder.name: os.stat(folder).st_size for folder in (self.folder, within)}
+        self.assertEqual(synced, {f"{DIGEST}.AI_1.begun": 4, **folders})
+        del synced[within.name]
         for number, have in enumerate((PART, len(DATA))):
             del synced[self.folder.name]
             self.store.write(DIGEST, "AI_1", number, DATA[number * PART : (number + 1) * PART])
             self.assertEqual(synced[f"{DIGEST}.AI_1.part"], have)
             self.assertEqual(self.folder.name in synced, number == 0)  # its name, once
             synced[self.folder.name] = 0
+        self.assertNotIn(within.name, synced)
+        FileBlobs(self.folder).begin(DIGEST, "AI_2", b"said")
+        self.assertIn(within.name, synced)  # whoever made the folder may have been killed before it was
+
+    def test_besideHub(self) -> None:
+        """What a hub makes whole or discards while it is listed is left out, or told as far as it was seen."""
+        gone = [f"{DIGEST}.{author}.{ending}" for author in ("AI_1", "AI_2") for ending in ("part", "begun")]
+        self.send()
+        (self.folder / f"{DIGEST}.AI_1.begun").unlink()
+        with mock.patch.object(os, "listdir", lambda folder: gone):
+            found = self.store.sent()
+        self.assertEqual({key: sent[:2] for key, sent in found.items()}, {(DIGEST, "AI_1"): (b"", len(DATA))})
+        self.send()
+        with mock.patch.object(Path, "read_bytes", mock.Mock(side_effect=FileNotFoundError)):
+            self.assertEqual([sent[:2] for sent in self.store.sent().values()], [(b"", len(DATA))])
 
 
 class PostgresBlobsTests(Conformance, SynchronousTestCase):
@@ -152,7 +183,7 @@ class PostgresBlobsTests(Conformance, SynchronousTestCase):
         self.url = server().database()
         prepare(self.url)
         self.stores: list[PostgresBlobs] = []
-        self.store = self.node()
+        self.store: PostgresBlobs = self.node()
 
     def node(self) -> PostgresBlobs:
         self.stores.append(PostgresBlobs(self.url, lambda: 0.0))
@@ -183,22 +214,120 @@ class PostgresBlobsTests(Conformance, SynchronousTestCase):
         self.assertTrue(one.write(DIGEST, "AI_1", 1, DATA[PART:]))
         self.assertEqual([one.digestOf(DIGEST, "AI_1"), two.digestOf(DIGEST, "AI_1")], [DIGEST, DIGEST])
 
+    def test_otherBytes(self) -> None:
+        """What a node has hashed counts for those bytes alone, not for what another node let come in their place."""
+        one, two = self.node(), self.node()
+        one.begin(DIGEST, "AI_1", b"said")
+        one.write(DIGEST, "AI_1", 0, DATA[:PART])
+        two.discard(DIGEST, "AI_1")
+        two.begin(DIGEST, "AI_1", b"said")
+        two.write(DIGEST, "AI_1", 0, b"!" * PART)
+        one.write(DIGEST, "AI_1", 1, DATA[PART:])
+        self.assertNotEqual(one.digestOf(DIGEST, "AI_1"), DIGEST)
+
+    def test_changedMeanwhile(self) -> None:
+        """Only what was checked is made whole: not what another node let come in its place, nor what came behind it."""
+
+        def replace() -> None:
+            two.discard(DIGEST, "AI_1")
+            two.begin(DIGEST, "AI_1", b"said")
+            two.write(DIGEST, "AI_1", 0, b"!" * PART)
+
+        one, two = self.node(), self.node()
+        for change in (replace, lambda: two.write(DIGEST, "AI_1", 2, b"more"), lambda: two.discard(DIGEST, "AI_1")):
+            self.send()
+            self.assertEqual(one.digestOf(DIGEST, "AI_1"), DIGEST)
+            change()
+            before = two.sent()
+            with self.assertRaisesRegex(psycopg.Error, "not what was checked"), one.alone():
+                one.finish(DIGEST, "AI_1", b"note")
+            self.assertEqual((two.notes(), two.sent()), ({}, before))
+            two.discard(DIGEST, "AI_1")
+
+    def test_hashes(self) -> None:
+        """However many are begun, some are hashed as they come; of the others the end reads what there is."""
+        self.patch(blobs, "MAX_HASHES", 2)
+        (store,) = self.stores
+        for author in ("AI_1", "AI_2", "AI_3"):
+            self.send(author)
+        self.assertEqual(len(store._hashes), 2)
+        self.assertEqual([store.digestOf(DIGEST, f"AI_{n}") for n in (1, 2, 3)], [DIGEST] * 3)
+
+    def test_partUnderWay(self) -> None:
+        """A part that another node writes while what was sent is discarded goes with it."""
+        one, two = self.node(), self.node()
+        for isAlone in (True, False):
+            one.begin(DIGEST, "AI_1", b"said")
+            two._execute("BEGIN")
+            two.write(DIGEST, "AI_1", 0, DATA[:PART])
+
+            def discard(alone: bool = isAlone) -> None:
+                with one.alone() if alone else nullcontext():
+                    one.discard(DIGEST, "AI_1")
+
+            thread = Thread(target=discard)
+            thread.start()
+            waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            while not self.store._execute(waits):
+                assert thread.is_alive()
+            two._execute("COMMIT")
+            thread.join()
+            self.assertEqual(self.store._execute("SELECT COUNT(*) FROM blob_parts"), [(0,)])
+
     def test_removed(self) -> None:
         """With a blob, or what was sent of it, its parts go."""
         self.send()
         self.send("AI_2")
-        self.store.finish(DIGEST, "AI_1", b"note")
+        self.finish()
         self.store.remove(DIGEST)
         self.store.discard(DIGEST, "AI_2")
         (store,) = self.stores
         self.assertEqual(store._execute("SELECT COUNT(*) FROM blob_parts"), [(0,)])
+
+    def test_cut(self) -> None:
+        """
+        Who waits for a server that says nothing, also while the connection is made, is told that it failed once that is
+        cut; the next question makes another.
+        """
+        (store,) = self.stores
+
+        def cut(waitUntilBusy: Callable[[], object]) -> None:
+            failures: list[psycopg.Error] = []
+
+            def ask() -> None:
+                try:
+                    store.notes()
+                except psycopg.Error as error:
+                    failures.append(error)
+
+            thread = Thread(target=ask, daemon=True)
+            thread.start()
+            waitUntilBusy()
+            self.assertTrue(thread.is_alive())
+            store.cut()
+            thread.join(10)
+            self.assertEqual(len(failures), 1)
+
+        store.cut()  # there is none yet
+        made = Event()
+
+        def setUp(connection: Connection) -> None:
+            made.set()
+            connection.execute("SELECT pg_sleep(20)")
+
+        with mock.patch.object(blobs, "setUpWriter", setUp):
+            cut(made.wait)
+        self.assertEqual(store.notes(), {})
+        with server().frozen():
+            cut(partial(time.sleep, 0.1))
+        self.assertEqual(store.notes(), {})
 
     def test_lost(self) -> None:
         """After a lost connection the next question makes another; what was not committed is not there."""
         self.send()
         (store,) = self.stores
         with self.assertRaises(Exception), store.alone():  # noqa: B017
-            store.finish(DIGEST, "AI_1", b"note")
+            self.finish()
             store._execute("SELECT pg_terminate_backend(pg_backend_pid())")
         self.assertEqual(store.notes(), {})
         with store.alone() as hasChanged:

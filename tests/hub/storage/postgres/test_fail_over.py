@@ -16,6 +16,7 @@ from twisted.trial.unittest import TestCase
 from kernelnet.hub.storage.engine import Place, Standing
 from kernelnet.hub.storage.postgres import PostgresEngine
 from kernelnet.hub.storage.postgres import connection as connections
+from kernelnet.hub.storage.postgres.blobs import PostgresBlobs
 from kernelnet.hub.storage.postgres.connection import argumentsFor, connect
 from kernelnet.hub.storage.postgres.continuity import prove
 from kernelnet.hub.storage.postgres.link import Link
@@ -151,6 +152,28 @@ class StandbyAwayTests(PairTestCase):
         await self.waits(again)
         self.pair.standby.start()
         self.assertEqual(await again, 2)
+
+    async def test_payload(self) -> None:
+        """What is kept of a blob, by a commit that somebody let go without the standby's word, is not told as kept."""
+        store, digest = PostgresBlobs(self.url, time.time), "ab" * 32
+        self.addCleanup(store.close)
+
+        def begin(author: str) -> None:
+            with store.alone():
+                store.begin(digest, author, b"said")
+
+        begin("AI_1")
+        self.pair.standby.kill()
+        for change in (lambda: store.write(digest, "AI_1", 0, b"part"), lambda: begin("AI_2")):
+            cancelled: Deferred[object] = deferToThread(change)
+            await self.waits(cancelled)
+            self.cancelWait()
+            with self.assertRaisesRegex(psycopg.OperationalError, "may not last"):
+                await cancelled
+        again = deferToThread(store.write, digest, "AI_1", 0, b"part")
+        await self.waits(again)
+        self.pair.standby.start()
+        self.assertTrue(await again)
 
     def cancelWait(self) -> None:
         self.pair.primary.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
