@@ -124,6 +124,9 @@ class Shelf:
                 upload = msgspec.json.decode(sent.note, type=Upload)
             except msgspec.MsgspecError:
                 upload = Upload(sent.have, author, "")  # it must be begun again
+            if sent.have > upload.size:
+                self._store.discard(digest, author)  # it would count as less than it is
+                continue
             self._uploads[digest, author] = _Sending(upload, _inParts(sent.have, upload.size), sent.at)
         self._isKnown = True
 
@@ -156,6 +159,8 @@ class Shelf:
                 self._store.annotate(digest, msgspec.json.encode(note))
                 return size
             self._uploads.pop((digest, author), None)
+            if self._store.have(digest, author) > size:
+                self._store.discard(digest, author)  # begun as a smaller one, it would count as less than it is
             try:
                 self._makeRoom(author, owner, size, new=size)
             except BlobRefused:

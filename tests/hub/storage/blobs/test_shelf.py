@@ -83,6 +83,18 @@ class ShelfTests(SynchronousTestCase):
         self.refused("another digest", self.shelf.end, digest, "AI_1")
         self.assertEqual(self.shelf.count(), (0, 0))
 
+    def test_smallerAnew(self) -> None:
+        """Of what is begun anew as a smaller one nothing is kept that would not count, nor of what another hub left."""
+        digest = "ab" * 32
+        self.shelf.begin(digest, "AI_1", None, 2 * PART, TRACE)
+        self.shelf.write(digest, "AI_1", 0, bytes(PART))
+        self.assertEqual(self.shelf.begin(digest, "AI_1", None, 1, TRACE), 0)
+        self.assertEqual(self.store.have(digest, "AI_1"), 0)
+        self.store.write(digest, "AI_1", 0, bytes(PART))
+        self.shelf = self.make()
+        self.assertEqual(self.shelf.count(), (0, 0))
+        self.assertEqual(self.store.sent(), {})
+
     def test_one(self) -> None:
         """Bytes of one are bounded."""
         self.shelf = self.make(one=10)
