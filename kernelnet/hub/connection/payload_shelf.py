@@ -18,12 +18,12 @@ from msgspec import Raw
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from kernelnet import wire
 from kernelnet.hub.connection.rate_limits import TokenBucket
 from kernelnet.hub.storage.blobs.shelf import BlobRefused, Shelf
 from kernelnet.payloads import PayloadAnswer, PayloadOffer, PayloadRequest
+from kernelnet.untrusted import LinePace
 from kernelnet.wire import WireProblem
 
 __all__ = ["MAX_WAITING", "SHARE", "Answered", "PayloadShelf", "RunInThread"]
@@ -47,9 +47,9 @@ class RunInThread(Protocol):
 
 
 class Answered(Protocol):
-    """Takes the payload of an answer, and the seconds that the thread worked for it."""
+    """Takes the payload of an answer, or why there is none for now, and the seconds that the thread worked for it."""
 
-    def __call__(self, payload: dict[str, Any], seconds: float, /) -> None: ...
+    def __call__(self, answer: dict[str, Any] | WireProblem, seconds: float, /) -> None: ...
 
 
 class PayloadShelf:
@@ -72,6 +72,7 @@ class PayloadShelf:
         self._share = TokenBucket(SHARE, BURST)
         self._turns: dict[str, tuple[int, Callable[[], Deferred[None]]]] = {}
         self._waiting = 0
+        self._pace = LinePace()
         self._isBusy = False
         self._isStopped = False
         self._pause: IDelayedCall | None = None
@@ -90,7 +91,8 @@ class PayloadShelf:
 
     def answer(self, request: PayloadRequest, messageId: str, author: str, answered: Answered) -> Deferred[None]:
         """
-        Do what C{author} asks when its turn comes, and have C{answered} tell it, also of a refusal.
+        Do what C{author} asks when its turn comes, and have C{answered} tell it, also of a refusal; what the disk or the
+        database failed at is to be sent again.
 
         @return: fires when C{answered} has returned.
         @raise WireProblem: too much waits.
@@ -102,23 +104,23 @@ class PayloadShelf:
         def refused(reason: str) -> dict[str, Any]:
             return wire.encodePayload(PayloadAnswer("refused", messageId, digest=request.digest, reason=reason))
 
-        def failed(failure: Failure) -> tuple[dict[str, Any], float]:
-            self.log.error("a payload of {ai} failed: {reason}", ai=author, reason=failure.getErrorMessage())
-            return refused("the hub's disk failed; try again later"), 0.0
-
         owner = self._ownerOf(author)
 
-        def do() -> dict[str, Any]:
+        def do() -> dict[str, Any] | WireProblem:
             # Not left to the thread pool, whose Failure is a cycle that has the part until the collector comes.
             try:
                 return self._do(request, messageId, author, owner)
             except BlobRefused as problem:
                 return refused(str(problem))
+            except Exception as problem:
+                if self._pace.admits("", self._clock.seconds()):
+                    self.log.error("a payload of {ai} failed: {reason!r}", ai=author, reason=problem)
+                return WireProblem("busy", "the hub's disk failed; send it again later", messageId)
 
         done: Deferred[None] = Deferred()
 
         def turn() -> Deferred[None]:
-            doing = self._run(lambda: _timed(do)).addErrback(failed)
+            doing = self._run(lambda: _timed(do))
             return doing.addCallback(lambda said: self._told(said, answered)).addBoth(done.callback)
 
         # Of a former connection of it nobody waits for the answer any more.
@@ -128,10 +130,10 @@ class PayloadShelf:
         self._next()
         return done
 
-    def _told(self, said: tuple[dict[str, Any], float], answered: Answered) -> None:
-        payload, seconds = said
+    def _told(self, said: tuple[dict[str, Any] | WireProblem, float], answered: Answered) -> None:
+        answer, seconds = said
         self.charge(seconds)
-        answered(payload, seconds)
+        answered(answer, seconds)
 
     def _next(self) -> None:
         """Whose turn it is now, unless another's has not ended or payloads have had their share."""

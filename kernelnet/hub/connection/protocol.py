@@ -291,9 +291,12 @@ class HubProtocol(LineProtocol):
         if "payload" in self._pressure:
             raise WireProblem("busy", "one payload at a time: wait for the answer", message.message_id)
 
-        def answered(payload: dict[str, Any], seconds: float) -> None:
+        def answered(answer: dict[str, Any] | WireProblem, seconds: float) -> None:
             began = perf_counter()
-            self.sendPayload(MessageType.PAYLOAD, payload)
+            if isinstance(answer, WireProblem):
+                self._refuse(answer)
+            else:
+                self.sendPayload(MessageType.PAYLOAD, answer)
             telling = perf_counter() - began
             payloads.charge(telling)
             self.charge(seconds + telling)

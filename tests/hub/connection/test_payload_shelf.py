@@ -10,13 +10,16 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 from twisted.python.failure import Failure
+from zope.interface import provider
 
 from kernelnet.hub.connection import payload_shelf
 from kernelnet.hub.connection.payload_shelf import PayloadShelf
 from kernelnet.hub.storage.blobs.files import FileBlobs
 from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
 from kernelnet.payloads import PART, PayloadRequest
+from kernelnet.untrusted import LINES_AT_ONCE
 from tests.hub.support import Client, Hub, HubTestCase
 
 T = TypeVar("T")
@@ -126,6 +129,52 @@ class PayloadTests(HubTestCase):
             self.assertIn(words, answer["reason"])
         self.client.send("payload", {"step": "get", "digest": "../../etc/passwd"})
         self.assertEqual(self.client.errors(), ["invalid_message"])
+
+    def fail_(self, *arguments: object) -> bool:
+        raise OSError("no space left")
+
+    def test_diskFailed(self) -> None:
+        """What the disk failed at is to be sent again, and is taken then."""
+        self.begin()
+        data = base64.b64encode(DATA[:PART]).decode()
+        patch = self.patch(FileBlobs, "write", self.fail_)
+        self.client.send("payload", {"step": "part", "digest": DIGEST, "part": 0, "data": data})
+        patch.restore()
+        (error,) = self.client.payloads("error")
+        self.assertEqual((error["code"], error["class"]), ("busy", "retry"))
+        self.assertNotIn("space", error["message"])
+        self.assertEqual(self.part(0)["have"], PART)
+
+    def test_diskFailsOften(self) -> None:
+        """The time of what failed is paid for, and no flood of it fills the log."""
+        lines: list[str] = []
+
+        @provider(ILogObserver)
+        def note(event: LogEvent) -> None:
+            lines.append(formatEvent(event))
+
+        self.patch(PayloadShelf, "log", Logger(observer=note))
+        seconds = 0.0
+        self.patch(payload_shelf, "_timed", lambda function: (function(), seconds))
+        self.patch(FileBlobs, "notes", self.fail_)
+        answers: list[object] = []
+
+        def get() -> None:
+            request = PayloadRequest("get", digest=DIGEST)
+            self.payloads.answer(request, "m", "AI_1", lambda answer, _: answers.append(answer))
+
+        for _ in range(LINES_AT_ONCE + 9):
+            get()
+        self.assertEqual(len(answers), LINES_AT_ONCE + 9)
+        self.assertIn("no space left", lines[0])
+        self.assertEqual(len(lines), LINES_AT_ONCE)
+        answers.clear()
+        seconds = payload_shelf.SHARE + payload_shelf.BURST
+        get()
+        get()
+        self.assertEqual(len(answers), 1)
+        self.time.advance(1.1)
+        self.assertEqual(len(answers), 2)
 
     def test_versionOne(self) -> None:
         """Version 1 has none."""
