@@ -159,9 +159,12 @@ class Shelf:
                 self._store.annotate(digest, msgspec.json.encode(note))
                 return size
             self._uploads.pop((digest, author), None)
-            if self._store.have(digest, author) > size:
+            have = self._store.have(digest, author)
+            if have > size:
                 self._store.discard(digest, author)  # begun as a smaller one, it would count as less than it is
+                have = 0
             try:
+                self._findDisk(size - have)
                 self._makeRoom(author, owner, size, new=size)
             except BlobRefused:
                 self._store.discard(digest, author)
@@ -318,13 +321,17 @@ class Shelf:
     def _heldBy(self, owner: str) -> tuple[int, list[tuple[float, str, str]]]:
         return self._held(lambda _, whose: whose == owner)
 
+    def _findDisk(self, new: int) -> None:
+        """Refuse what the disk has no room for besides all that is begun, and was not sent yet."""
+        due = sum(sending.upload.size - sending.have for sending in self._uploads.values())
+        if self._free() - due - new < self._bounds.minFree:
+            raise BlobRefused("the hub's disk is full")
+
     def _makeRoom(self, author: str, owner: str, size: int, new: int) -> None:
         """Withdraw what is over the bounds once C{size} more bytes are offered, C{new} of which are not here yet."""
         bounds = self._bounds
         if size > min(bounds.author, bounds.owner, bounds.total):
             self._refuse("the quota of one author, of an owner and of all")
-        if new and self._free() - new < bounds.minFree:
-            raise BlobRefused("the hub's disk is full")
         while True:
             held, entries = self._held(lambda who, _: who == author)
             if held + size <= bounds.author and len(entries) < MAX_BLOBS:

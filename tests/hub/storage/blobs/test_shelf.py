@@ -160,6 +160,19 @@ class ShelfTests(SynchronousTestCase):
         self.refused("disk is full", self.put, bytes(51))
         self.put(bytes(50))
 
+    def test_diskBegun(self) -> None:
+        """What others have begun, and not sent yet, is no room; what is there of it takes none a second time."""
+        self.shelf, self.disk = self.make(minFree=50), 50 + 2 * PART
+        digest = "ab" * 32
+        self.shelf.begin(digest, "AI_1", None, 2 * PART, TRACE)
+        self.refused("disk is full", self.put, b"x", "AI_2")
+        self.shelf.write(digest, "AI_1", 0, bytes(PART))
+        self.disk -= PART
+        self.assertEqual(self.shelf.begin(digest, "AI_1", None, 2 * PART, TRACE), PART)
+        self.refused("disk is full", self.put, b"x", "AI_2")
+        self.disk += 1
+        self.put(b"x", "AI_2")
+
     def test_unused(self) -> None:
         """What nobody has used for long goes; a read is a use, also for the next hub."""
         first, second = self.put(b"first"), self.put(b"second")
