@@ -95,8 +95,10 @@ class PayloadShelf:
         database failed at is to be sent again.
 
         @return: fires when C{answered} has returned.
-        @raise WireProblem: too much waits.
+        @raise WireProblem: too much waits, or the data can't be base64.
         """
+        if not request.data.isascii():  # each character may be four bytes of memory then
+            raise WireProblem("invalid_message", "payload: `data` must be base64", messageId)
         size = len(request.data)
         if self._waiting + size > MAX_WAITING:
             raise WireProblem("busy", "too many payloads wait; send it again later", messageId)

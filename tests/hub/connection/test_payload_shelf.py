@@ -216,6 +216,13 @@ class PayloadTests(HubTestCase):
         self.payloads.stop()
         self.assertEqual(self.time.getDelayedCalls(), [])
 
+    def test_wideCharacters(self) -> None:
+        """Characters count as bytes while they wait: what has wider ones doesn't."""
+        self.slow = True
+        self.client.send("payload", {"step": "part", "digest": DIGEST, "data": "A" * 99 + "\N{PENGUIN}"})
+        self.assertEqual(self.client.errors(), ["invalid_message"])
+        self.assertEqual((self.waiting, self.payloads._waiting), ([], 0))
+
     def test_again(self) -> None:
         """Of an AI that comes again and again one request waits, the newest."""
         self.slow = True
