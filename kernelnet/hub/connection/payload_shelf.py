@@ -91,8 +91,8 @@ class PayloadShelf:
 
     def answer(self, request: PayloadRequest, messageId: str, author: str, answered: Answered) -> Deferred[None]:
         """
-        Do what C{author} asks when its turn comes, and have C{answered} tell it, also of a refusal; what the disk or the
-        database failed at is to be sent again.
+        Do what C{author} asks when its turn comes, and have C{answered} tell it, also of a refusal; what the disk or
+        the database failed at is to be sent again.
 
         @return: fires when C{answered} has returned.
         @raise WireProblem: too much waits, or the data can't be base64.

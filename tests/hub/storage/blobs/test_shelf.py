@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet.hub.storage.blobs import shelf
 from kernelnet.hub.storage.blobs.memory import MemoryBlobs
 from kernelnet.hub.storage.blobs.offers import MAX_FOUND
 from kernelnet.hub.storage.blobs.shelf import MAX_BLOBS, MAX_OFFERS, BlobBounds, BlobRefused, Shelf
@@ -142,6 +143,34 @@ class ShelfTests(SynchronousTestCase):
         for number in range(MAX_OFFERS):
             self.put(b"the same", f"AI_{number + 10}")
         self.refused("offer it already", self.put, b"the same", "AI_9")
+
+    def test_countOfOwner(self) -> None:
+        """However many AIs an owner has, their blobs together are bounded in number, also those that are being sent."""
+        self.patch(shelf, "MAX_OWNED", 5)
+        other = self.put(b"other", "AI_9")
+        digests = [self.put(b"%d" % number, f"AI_{number}", "bob") for number in range(5)]
+        self.now += 1
+        self.shelf.begin("ab" * 32, "AI_7", "bob", 1, TRACE)
+        self.assertEqual(self.here(), {other, *digests[1:]})
+
+    def test_passes(self) -> None:
+        """Room for one is made in a few passes over what is kept, however many must go and however many have some."""
+        passes = 0
+
+        class Counting(dict[Any, Any]):
+            def items(self) -> Any:
+                nonlocal passes
+                passes += 1
+                return super().items()
+
+        self.shelf = self.make(total=1200)
+        self.shelf._blobs = Counting()
+        for number in range(120):
+            self.put(b"the %6d" % number, f"AI_{number % 10}")
+        passes = 0
+        self.shelf.begin("ab" * 32, "NEW", None, 100, TRACE)
+        self.assertEqual(len(self.here()), 110)
+        self.assertLess(passes, 5)
 
     def test_hidden(self) -> None:
         """Who says of ever so many blobs that a trace is in them hides no other owner's, under however many ids."""
