@@ -1,9 +1,9 @@
 """
 Requests for payloads answered: the disk's work in a thread of its own, one request at a time of each connection.
 
-All requests wait in one queue, in which each AI has at most one: they have their turns by that alone.  The next
-one's turn comes when what the last one cost is within the share of the hub's time that payloads have, all together;
-what each AI costs is within its own besides.  So neither many parts nor large ones hold up anybody's acks.
+Of each AI at most one request waits, and owners have their turns one after the other, however many AIs they have.
+The next one's turn comes when what the last one cost is within the share of the hub's time that payloads have, all
+together; what each AI costs is within its own besides.  So neither many parts nor large ones hold up anybody's acks.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ _SLICE = 48 * 1024
 
 T = TypeVar("T")
 
+_Turn = tuple[int, Callable[[], Deferred[None]]]
+"""Bytes of a request that waits, and what does it."""
+
 
 class RunInThread(Protocol):
     """Runs a function behind those that were given before; what it returns fires in the reactor's thread."""
@@ -70,7 +73,7 @@ class PayloadShelf:
         self._ownerOf = ownerOf
         self._clock = clock
         self._share = TokenBucket(SHARE, BURST)
-        self._turns: dict[str, tuple[int, Callable[[], Deferred[None]]]] = {}
+        self._turns: dict[str, dict[str, _Turn]] = {}
         self._waiting = 0
         self._pace = LinePace()
         self._isBusy = False
@@ -126,9 +129,10 @@ class PayloadShelf:
             return doing.addCallback(lambda said: self._told(said, answered)).addBoth(done.callback)
 
         # Of a former connection of it nobody waits for the answer any more.
-        former, _ = self._turns.pop(author, (0, None))
+        turns = self._turns.setdefault(owner or author, {})
+        former, _ = turns.pop(author, (0, None))
         self._waiting += size - former
-        self._turns[author] = size, turn
+        turns[author] = size, turn
         self._next()
         return done
 
@@ -142,7 +146,11 @@ class PayloadShelf:
         if self._isBusy or not self._turns:
             return
         self._isBusy = True
-        size, turn = self._turns.pop(next(iter(self._turns)))
+        owner = next(iter(self._turns))
+        turns = self._turns.pop(owner)
+        size, turn = turns.pop(next(iter(turns)))
+        if turns:
+            self._turns[owner] = turns  # behind all others
         self._waiting -= size
         turn().addCallback(lambda _: self._ended())
 

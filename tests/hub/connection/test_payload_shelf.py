@@ -36,6 +36,7 @@ class PayloadTests(HubTestCase):
         self.folder = Path(self.mktemp())
         self.waiting: list[Callable[[], object]] = []
         self.slow = False
+        self.owners: dict[str, str] = {}
         self.failures: list[Failure] = []
         self.time = Clock()
         self.hub.kill()
@@ -52,7 +53,7 @@ class PayloadTests(HubTestCase):
             self.waiting.append(lambda: maybeDeferred(function).chainDeferred(result))
             return result
 
-        self.payloads = PayloadShelf(shelf, run, lambda aiId: None, self.time)
+        self.payloads = PayloadShelf(shelf, run, self.owners.get, self.time)
         self.hub = Hub(self.database, payloads=self.payloads)
         self.hubs.append(self.hub)
         self.client = self.hub.connect("AI_1")
@@ -222,6 +223,20 @@ class PayloadTests(HubTestCase):
         self.client.send("payload", {"step": "part", "digest": DIGEST, "data": "A" * 99 + "\N{PENGUIN}"})
         self.assertEqual(self.client.errors(), ["invalid_message"])
         self.assertEqual((self.waiting, self.payloads._waiting), ([], 0))
+
+    def test_ownersTurns(self) -> None:
+        """An owner's AIs, however many, let another's wait for one of them only."""
+        self.slow = True
+        answered: list[str] = []
+        self.owners.update(dict.fromkeys(["BOB_1", "BOB_2", "BOB_3", "BOB_4"], "bob"))
+        for aiId in (*self.owners, "AI_1", "AI_2"):
+            self.payloads.answer(
+                PayloadRequest("get", digest=DIGEST), "m", aiId, lambda _, __, aiId=aiId: answered.append(aiId)
+            )
+        for waits in self.waiting:  # it grows meanwhile
+            self.time.advance(60)
+            waits()
+        self.assertEqual(answered, ["BOB_1", "BOB_2", "AI_1", "AI_2", "BOB_3", "BOB_4"])
 
     def test_again(self) -> None:
         """Of an AI that comes again and again one request waits, the newest."""
