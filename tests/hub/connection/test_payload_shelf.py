@@ -115,6 +115,19 @@ class PayloadTests(HubTestCase):
         self.assertEqual(self.client.errors(), ["busy", "busy"])
         self.assertEqual(self.client.transport.producerState, "paused")
 
+    def test_keptWaiting(self) -> None:
+        """A client is not dropped as silent while it is not read for its payload, nor before it is read again."""
+        self.slow = True
+        self.client.send("payload", {"step": "get", "digest": DIGEST})
+        self.hub.clock.pump([5] * 30)
+        self.assertFalse(self.client.transport.aborted)
+        self.client.protocol.hold("pace")  # as what it cost may ask for
+        self.waiting[0]()
+        self.hub.clock.pump([5] * 17)
+        self.assertFalse(self.client.transport.aborted)
+        self.hub.clock.pump([5] * 2)
+        self.assertTrue(self.client.transport.aborted)
+
     def test_refusals(self) -> None:
         """What can't be done is answered with the reason, and the connection goes on."""
         for fields, words in (
