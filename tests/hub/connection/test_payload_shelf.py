@@ -213,7 +213,7 @@ class PayloadTests(HubTestCase):
         answered: list[str] = []
 
         def get(aiId: str) -> None:
-            def told(payload: dict[str, Any], seconds: float) -> None:
+            def told(answer: object, seconds: float) -> None:
                 answered.append(aiId)
                 self.payloads.charge(3 * payload_shelf.SHARE + payload_shelf.BURST)
 
