@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from twisted.internet.defer import maybeDeferred
@@ -47,7 +47,7 @@ class ShareTests(CliTestCase):
         exchange = PayloadExchange(self.clock, maybeDeferred)
         answers: list[PayloadAnswer] = []
 
-        def answered(payload: dict[str, Any], seconds: float) -> None:
+        def answered(payload: object, seconds: float) -> None:
             answers.append(msgspec.json.decode(msgspec.json.encode(payload), type=PayloadAnswer))
 
         def say(request: PayloadRequest) -> str:

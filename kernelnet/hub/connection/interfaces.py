@@ -64,6 +64,10 @@ class Connection(Peer, Protocol):
     lastPing: float
 
     @property
+    def isKeptWaiting(self) -> bool:
+        """Whether it is not read because an answer of the hub's is due: its silence tells nothing."""
+
+    @property
     def mayRenew(self) -> bool:
         """Whether a new credential can be sent to it now."""
 

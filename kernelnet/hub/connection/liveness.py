@@ -28,7 +28,7 @@ class Liveness:
     pingAfter = 30.0
     """Seconds of silence after which a peer is pinged."""
     dropAfter = 90.0
-    """Seconds of silence after which a version 2 peer is dropped."""
+    """Seconds of silence after which a version 2 peer is dropped that the hub reads."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Liveness:
 
     def _look(self, connection: Connection, now: float) -> None:
         silent = now - connection.lastHeard
-        if connection.version >= 2 and silent >= self.dropAfter:
+        if connection.version >= 2 and silent >= self.dropAfter and not connection.isKeptWaiting:
             self.log.info("{ai} dropped: silent for {silent:.0f} s", ai=connection.aiId, silent=silent)
             connection.abort()
         elif connection.version == 1 and connection.reader.paused and not self._remembers(connection.reader.position):

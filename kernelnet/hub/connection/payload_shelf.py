@@ -1,9 +1,9 @@
 """
 Requests for payloads answered: the disk's work in a thread of its own, one request at a time of each connection.
 
-All requests wait in one queue, in which each AI has at most one: they have their turns by that alone.  The next
-one's turn comes when what the last one cost is within the share of the hub's time that payloads have, all together;
-what each AI costs is within its own besides.  So neither many parts nor large ones hold up anybody's acks.
+Of each AI at most one request waits, and owners have their turns one after the other, however many AIs they have.
+The next one's turn comes when what the last one cost is within the share of the hub's time that payloads have, all
+together; what each AI costs is within its own besides.  So neither many parts nor large ones hold up anybody's acks.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from msgspec import Raw
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from kernelnet import wire
 from kernelnet.hub.connection.rate_limits import TokenBucket
 from kernelnet.hub.storage.blobs.shelf import BlobRefused, Shelf
 from kernelnet.payloads import PayloadAnswer, PayloadOffer, PayloadRequest
+from kernelnet.untrusted import LinePace
 from kernelnet.wire import WireProblem
 
 __all__ = ["MAX_WAITING", "SHARE", "Answered", "PayloadShelf", "RunInThread"]
@@ -39,6 +39,9 @@ _SLICE = 48 * 1024
 
 T = TypeVar("T")
 
+_Turn = tuple[int, Callable[[], Deferred[None]]]
+"""Bytes of a request that waits, and what does it."""
+
 
 class RunInThread(Protocol):
     """Runs a function behind those that were given before; what it returns fires in the reactor's thread."""
@@ -47,9 +50,9 @@ class RunInThread(Protocol):
 
 
 class Answered(Protocol):
-    """Takes the payload of an answer, and the seconds that the thread worked for it."""
+    """Takes the payload of an answer, or why there is none for now, and the seconds that the thread worked for it."""
 
-    def __call__(self, payload: dict[str, Any], seconds: float, /) -> None: ...
+    def __call__(self, answer: dict[str, Any] | WireProblem, seconds: float, /) -> None: ...
 
 
 class PayloadShelf:
@@ -70,8 +73,9 @@ class PayloadShelf:
         self._ownerOf = ownerOf
         self._clock = clock
         self._share = TokenBucket(SHARE, BURST)
-        self._turns: dict[str, tuple[int, Callable[[], Deferred[None]]]] = {}
+        self._turns: dict[str, dict[str, _Turn]] = {}
         self._waiting = 0
+        self._pace = LinePace()
         self._isBusy = False
         self._isStopped = False
         self._pause: IDelayedCall | None = None
@@ -90,11 +94,14 @@ class PayloadShelf:
 
     def answer(self, request: PayloadRequest, messageId: str, author: str, answered: Answered) -> Deferred[None]:
         """
-        Do what C{author} asks when its turn comes, and have C{answered} tell it, also of a refusal.
+        Do what C{author} asks when its turn comes, and have C{answered} tell it, also of a refusal; what the disk or
+        the database failed at is to be sent again.
 
         @return: fires when C{answered} has returned.
-        @raise WireProblem: too much waits.
+        @raise WireProblem: too much waits, or the data can't be base64.
         """
+        if not request.data.isascii():  # each character may be four bytes of memory then
+            raise WireProblem("invalid_message", "payload: `data` must be base64", messageId)
         size = len(request.data)
         if self._waiting + size > MAX_WAITING:
             raise WireProblem("busy", "too many payloads wait; send it again later", messageId)
@@ -102,43 +109,48 @@ class PayloadShelf:
         def refused(reason: str) -> dict[str, Any]:
             return wire.encodePayload(PayloadAnswer("refused", messageId, digest=request.digest, reason=reason))
 
-        def failed(failure: Failure) -> tuple[dict[str, Any], float]:
-            self.log.error("a payload of {ai} failed: {reason}", ai=author, reason=failure.getErrorMessage())
-            return refused("the hub's disk failed; try again later"), 0.0
-
         owner = self._ownerOf(author)
 
-        def do() -> dict[str, Any]:
+        def do() -> dict[str, Any] | WireProblem:
             # Not left to the thread pool, whose Failure is a cycle that has the part until the collector comes.
             try:
                 return self._do(request, messageId, author, owner)
             except BlobRefused as problem:
                 return refused(str(problem))
+            except Exception as problem:
+                if self._pace.admits("", self._clock.seconds()):
+                    self.log.error("a payload of {ai} failed: {reason!r}", ai=author, reason=problem)
+                return WireProblem("busy", "the hub's disk failed; send it again later", messageId)
 
         done: Deferred[None] = Deferred()
 
         def turn() -> Deferred[None]:
-            doing = self._run(lambda: _timed(do)).addErrback(failed)
+            doing = self._run(lambda: _timed(do))
             return doing.addCallback(lambda said: self._told(said, answered)).addBoth(done.callback)
 
         # Of a former connection of it nobody waits for the answer any more.
-        former, _ = self._turns.pop(author, (0, None))
+        turns = self._turns.setdefault(owner or author, {})
+        former, _ = turns.pop(author, (0, None))
         self._waiting += size - former
-        self._turns[author] = size, turn
+        turns[author] = size, turn
         self._next()
         return done
 
-    def _told(self, said: tuple[dict[str, Any], float], answered: Answered) -> None:
-        payload, seconds = said
+    def _told(self, said: tuple[dict[str, Any] | WireProblem, float], answered: Answered) -> None:
+        answer, seconds = said
         self.charge(seconds)
-        answered(payload, seconds)
+        answered(answer, seconds)
 
     def _next(self) -> None:
         """Whose turn it is now, unless another's has not ended or payloads have had their share."""
         if self._isBusy or not self._turns:
             return
         self._isBusy = True
-        size, turn = self._turns.pop(next(iter(self._turns)))
+        owner = next(iter(self._turns))
+        turns = self._turns.pop(owner)
+        size, turn = turns.pop(next(iter(turns)))
+        if turns:
+            self._turns[owner] = turns  # behind all others
         self._waiting -= size
         turn().addCallback(lambda _: self._ended())
 

@@ -112,6 +112,11 @@ class HubProtocol(LineProtocol):
         return f"<HubProtocol {self.aiId or '?'} v{self.version} {state} {self.peer}>"
 
     @property
+    def isKeptWaiting(self) -> bool:
+        """Whether it is not read because an answer of the hub's is due: its silence tells nothing."""
+        return "payload" in self._pressure
+
+    @property
     def mayRenew(self) -> bool:
         """Whether a new credential can be sent to it now."""
         return self.greeted and self.version >= 2 and not self.closing
@@ -291,16 +296,23 @@ class HubProtocol(LineProtocol):
         if "payload" in self._pressure:
             raise WireProblem("busy", "one payload at a time: wait for the answer", message.message_id)
 
-        def answered(payload: dict[str, Any], seconds: float) -> None:
+        def answered(answer: dict[str, Any] | WireProblem, seconds: float) -> None:
             began = perf_counter()
-            self.sendPayload(MessageType.PAYLOAD, payload)
+            if isinstance(answer, WireProblem):
+                self._refuse(answer)
+            else:
+                self.sendPayload(MessageType.PAYLOAD, answer)
             telling = perf_counter() - began
             payloads.charge(telling)
             self.charge(seconds + telling)
 
+        def readOn(_: None) -> None:
+            self.lastHeard = self._context.clock.seconds()  # it could not be heard: other reasons may be left
+            self._pressure.release("payload")
+
         answering = payloads.answer(request, message.message_id, self.aiId, answered)
         self._pressure.hold("payload")
-        answering.addCallback(lambda _: self._pressure.release("payload")).addErrback(self.failed)
+        answering.addCallback(readOn).addErrback(self.failed)
 
     _own: dict[MessageType, Callable[[HubProtocol, NetworkMessage], Work | None]] = {
         MessageType.HELLO: _hello,

@@ -32,6 +32,7 @@ class FakeConnection:
         self.greeted = True
         self.closing = False
         self.syncing = False
+        self.isKeptWaiting = False
         self.since = 0.0
         self.grant = Grant.OWN
         self.readSeq = 0

@@ -55,6 +55,14 @@ class LivenessTests(HubTestCase):
         told = [self.sweep(10) for _ in range(9)]
         self.assertEqual(told, [[], [], ["heartbeat"], [], [], ["heartbeat"], [], [], ["abort"]])
 
+    def test_keptWaiting(self) -> None:
+        """Who is not read, since the hub owes it an answer, is pinged and not cut."""
+        self.connection.isKeptWaiting = True
+        told = [self.sweep(30) for _ in range(5)]
+        self.assertEqual(told, [["heartbeat"]] * 5)
+        self.connection.isKeptWaiting = False
+        self.assertEqual(self.sweep(30), ["abort"])
+
     def test_asks(self) -> None:
         """Who talks all the time is pinged only where it shall be found out how far it has read, and if it is live."""
         self.assertEqual(self.sweep(40, heard=True), [])

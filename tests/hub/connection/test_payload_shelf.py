@@ -12,7 +12,9 @@ from unittest import mock
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 from twisted.python.failure import Failure
+from zope.interface import provider
 
 from kernelnet.hub.admin.status import PATIENCE
 from kernelnet.hub.connection import payload_shelf
@@ -20,6 +22,7 @@ from kernelnet.hub.connection.payload_shelf import PayloadShelf
 from kernelnet.hub.storage.blobs.files import FileBlobs
 from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
 from kernelnet.payloads import PART, PayloadRequest
+from kernelnet.untrusted import LINES_AT_ONCE
 from kernelnet.wire import WireProblem
 from tests.hub.support import Client, Hub, HubTestCase
 
@@ -37,6 +40,7 @@ class PayloadTests(HubTestCase):
         self.folder = Path(self.mktemp())
         self.waiting: list[Callable[[], object]] = []
         self.slow = False
+        self.owners: dict[str, str] = {}
         self.failures: list[Failure] = []
         self.time = Clock()
         self.hub.kill()
@@ -53,7 +57,7 @@ class PayloadTests(HubTestCase):
             self.waiting.append(lambda: maybeDeferred(function).chainDeferred(result))
             return result
 
-        self.payloads = PayloadShelf(shelf, run, lambda aiId: None, self.time)
+        self.payloads = PayloadShelf(shelf, run, self.owners.get, self.time)
         self.hub = Hub(self.database, payloads=self.payloads)
         self.hubs.append(self.hub)
         self.client = self.hub.connect("AI_1")
@@ -115,6 +119,19 @@ class PayloadTests(HubTestCase):
         self.assertEqual(self.client.errors(), ["busy", "busy"])
         self.assertEqual(self.client.transport.producerState, "paused")
 
+    def test_keptWaiting(self) -> None:
+        """A client is not dropped as silent while it is not read for its payload, nor before it is read again."""
+        self.slow = True
+        self.client.send("payload", {"step": "get", "digest": DIGEST})
+        self.hub.clock.pump([5] * 30)
+        self.assertFalse(self.client.transport.aborted)
+        self.client.protocol.hold("pace")  # as what it cost may ask for
+        self.waiting[0]()
+        self.hub.clock.pump([5] * 17)
+        self.assertFalse(self.client.transport.aborted)
+        self.hub.clock.pump([5] * 2)
+        self.assertTrue(self.client.transport.aborted)
+
     def test_refusals(self) -> None:
         """What can't be done is answered with the reason, and the connection goes on."""
         for fields, words in (
@@ -130,6 +147,52 @@ class PayloadTests(HubTestCase):
             self.assertIn(words, answer["reason"])
         self.client.send("payload", {"step": "get", "digest": "../../etc/passwd"})
         self.assertEqual(self.client.errors(), ["invalid_message"])
+
+    def fail_(self, *arguments: object) -> bool:
+        raise OSError("no space left")
+
+    def test_diskFailed(self) -> None:
+        """What the disk failed at is to be sent again, and is taken then."""
+        self.begin()
+        data = base64.b64encode(DATA[:PART]).decode()
+        patch = self.patch(FileBlobs, "write", self.fail_)
+        self.client.send("payload", {"step": "part", "digest": DIGEST, "part": 0, "data": data})
+        patch.restore()
+        (error,) = self.client.payloads("error")
+        self.assertEqual((error["code"], error["class"]), ("busy", "retry"))
+        self.assertNotIn("space", error["message"])
+        self.assertEqual(self.part(0)["have"], PART)
+
+    def test_diskFailsOften(self) -> None:
+        """The time of what failed is paid for, and no flood of it fills the log."""
+        lines: list[str] = []
+
+        @provider(ILogObserver)
+        def note(event: LogEvent) -> None:
+            lines.append(formatEvent(event))
+
+        self.patch(PayloadShelf, "log", Logger(observer=note))
+        seconds = 0.0
+        self.patch(payload_shelf, "_timed", lambda function: (function(), seconds))
+        self.patch(FileBlobs, "notes", self.fail_)
+        answers: list[object] = []
+
+        def get() -> None:
+            request = PayloadRequest("get", digest=DIGEST)
+            self.payloads.answer(request, "m", "AI_1", lambda answer, _: answers.append(answer))
+
+        for _ in range(LINES_AT_ONCE + 9):
+            get()
+        self.assertEqual(len(answers), LINES_AT_ONCE + 9)
+        self.assertIn("no space left", lines[0])
+        self.assertEqual(len(lines), LINES_AT_ONCE)
+        answers.clear()
+        seconds = payload_shelf.SHARE + payload_shelf.BURST
+        get()
+        get()
+        self.assertEqual(len(answers), 1)
+        self.time.advance(1.1)
+        self.assertEqual(len(answers), 2)
 
     def test_versionOne(self) -> None:
         """Version 1 has none."""
@@ -180,7 +243,7 @@ class PayloadTests(HubTestCase):
         answered: list[str] = []
 
         def get(aiId: str) -> None:
-            def told(payload: dict[str, Any], seconds: float) -> None:
+            def told(answer: object, seconds: float) -> None:
                 answered.append(aiId)
                 self.payloads.charge(3 * payload_shelf.SHARE + payload_shelf.BURST)
 
@@ -196,6 +259,27 @@ class PayloadTests(HubTestCase):
         self.assertEqual(answered, ["AI_1", "AI_2"])
         self.payloads.stop()
         self.assertEqual(self.time.getDelayedCalls(), [])
+
+    def test_wideCharacters(self) -> None:
+        """Characters count as bytes while they wait: what has wider ones doesn't."""
+        self.slow = True
+        self.client.send("payload", {"step": "part", "digest": DIGEST, "data": "A" * 99 + "\N{PENGUIN}"})
+        self.assertEqual(self.client.errors(), ["invalid_message"])
+        self.assertEqual((self.waiting, self.payloads._waiting), ([], 0))
+
+    def test_ownersTurns(self) -> None:
+        """An owner's AIs, however many, let another's wait for one of them only."""
+        self.slow = True
+        answered: list[str] = []
+        self.owners.update(dict.fromkeys(["BOB_1", "BOB_2", "BOB_3", "BOB_4"], "bob"))
+        for aiId in (*self.owners, "AI_1", "AI_2"):
+            self.payloads.answer(
+                PayloadRequest("get", digest=DIGEST), "m", aiId, lambda _, __, aiId=aiId: answered.append(aiId)
+            )
+        for waits in self.waiting:  # it grows meanwhile
+            self.time.advance(60)
+            waits()
+        self.assertEqual(answered, ["BOB_1", "BOB_2", "AI_1", "AI_2", "BOB_3", "BOB_4"])
 
     def test_again(self) -> None:
         """Of an AI that comes again and again one request waits, the newest."""

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet import wire
 from kernelnet.artifacts import Component, Report
 from kernelnet.hub.connection.payload_shelf import PayloadShelf, RunInThread
 from kernelnet.hub.storage.blobs.memory import MemoryBlobs
@@ -32,6 +33,7 @@ from kernelnet.trainer.messaging.payload_exchange import (
 )
 from kernelnet.trainer.messaging.trace_fetching import InThread, TraceFetching
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
+from kernelnet.wire import WireProblem
 
 TRACE = "cd" * 32
 DATA = bytes(3 * PART) + b"the end"
@@ -63,7 +65,11 @@ class ExchangeTestCase(SynchronousTestCase):
             self.successResultOf(self.hub.answer(request, messageId, aiId, answered))
             return messageId
 
-        def answered(payload: dict[str, Any], seconds: float) -> None:
+        def answered(payload: dict[str, Any] | WireProblem, seconds: float) -> None:
+            if isinstance(payload, WireProblem):
+                error = wire.problemPayload(payload)
+                self.waiting.append(lambda: exchange.busy(error))
+                return
             answer = msgspec.json.decode(msgspec.json.encode(payload), type=PayloadAnswer)
             self.waiting.append(lambda: exchange.answered(answer))
 
@@ -121,6 +127,18 @@ class PayloadExchangeTests(ExchangeTestCase):
             exchange.busy(replace(error, message_id=f"m{len(self.asked)}"))
             self.clock.advance(AGAIN_AFTER)
         self.assertEqual(self.successResultOf(offers), [])
+
+    def test_diskFailedOnce(self) -> None:
+        """A share outlives that the hub's disk, or its database, fails for a while."""
+        done = Deferred.fromCoroutine(self.exchange().share(self.file, TRACE))
+        self.run_(2)
+        failing = self.patch(MemoryBlobs, "write", lambda *arguments: 1 / 0)
+        self.run_()
+        failing.restore()
+        self.assertNoResult(done)
+        self.clock.advance(AGAIN_AFTER)
+        self.run_()
+        self.assertEqual(self.successResultOf(done), len(DATA))
 
     def test_late(self) -> None:
         """An answer that comes after all to what was given up says nothing of what was asked since."""

@@ -10,6 +10,7 @@ bytes of an owner     1 GB     the same
 bytes in all          4 GB     what those offer who offer most, if that is more than it would be itself; else refused
 offers of one blob    16       refused
 blobs of an author    64       as of its bytes
+blobs of an owner     256      the same
 days without use      30       the blob goes
 ====================  =======  ======================================================================================
 
@@ -18,10 +19,12 @@ Blobs that are not whole count with the size that was said at their begin.  An A
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NoReturn
+from heapq import heapify, heappop
+from typing import NamedTuple, NoReturn
 
 import msgspec
 from msgspec import Struct
@@ -36,6 +39,8 @@ NOTE_EVERY = 3600.0
 """Seconds after which a use is written down again."""
 MAX_BLOBS = 64
 """Blobs of one author."""
+MAX_OWNED = 256
+"""Blobs of one owner."""
 MAX_OFFERS = 16
 """Authors of one blob."""
 
@@ -69,6 +74,16 @@ class _Sending(Struct):
     upload: Upload
     have: int
     used: float
+
+
+class _Held(NamedTuple):
+    """An offer as it counts, of a blob that is whole or is being sent; the least recently used is the smallest."""
+
+    used: float
+    digest: str
+    author: str
+    owner: str
+    size: int
 
 
 class Shelf:
@@ -124,6 +139,9 @@ class Shelf:
                 upload = msgspec.json.decode(sent.note, type=Upload)
             except msgspec.MsgspecError:
                 upload = Upload(sent.have, author, "")  # it must be begun again
+            if sent.have > upload.size:
+                self._store.discard(digest, author)  # it would count as less than it is
+                continue
             self._uploads[digest, author] = _Sending(upload, _inParts(sent.have, upload.size), sent.at)
         self._isKnown = True
 
@@ -156,7 +174,12 @@ class Shelf:
                 self._store.annotate(digest, msgspec.json.encode(note))
                 return size
             self._uploads.pop((digest, author), None)
+            have = self._store.have(digest, author)
+            if have > size:
+                self._store.discard(digest, author)  # begun as a smaller one, it would count as less than it is
+                have = 0
             try:
+                self._findDisk(size - have)
                 self._makeRoom(author, owner, size, new=size)
             except BlobRefused:
                 self._store.discard(digest, author)
@@ -296,49 +319,55 @@ class Shelf:
         self._uploads.pop((digest, author), None)
         self._store.discard(digest, author)
 
-    def _held(self, matches: Callable[[str, str], bool]) -> tuple[int, list[tuple[float, str, str]]]:
-        """Bytes and (last use, digest, author) of all that is offered or sent by whom C{matches} is true."""
-        size, entries = 0, []
+    def _held(self) -> Iterator[_Held]:
         for digest, note in self._blobs.items():
             for author, offer in note.offers.items():
-                if matches(author, offer.owner):
-                    size += note.size
-                    entries.append((note.used, digest, author))
+                yield _Held(note.used, digest, author, offer.owner, note.size)
         for (digest, author), sending in self._uploads.items():
-            if matches(author, sending.upload.owner):
-                size += sending.upload.size
-                entries.append((sending.used, digest, author))
-        return size, sorted(entries)
+            yield _Held(sending.used, digest, author, sending.upload.owner, sending.upload.size)
 
-    def _heldBy(self, owner: str) -> tuple[int, list[tuple[float, str, str]]]:
-        return self._held(lambda _, whose: whose == owner)
+    def _findDisk(self, new: int) -> None:
+        """Refuse what the disk has no room for besides all that is begun, and was not sent yet."""
+        due = sum(sending.upload.size - sending.have for sending in self._uploads.values())
+        if self._free() - due - new < self._bounds.minFree:
+            raise BlobRefused("the hub's disk is full")
 
     def _makeRoom(self, author: str, owner: str, size: int, new: int) -> None:
         """Withdraw what is over the bounds once C{size} more bytes are offered, C{new} of which are not here yet."""
         bounds = self._bounds
         if size > min(bounds.author, bounds.owner, bounds.total):
             self._refuse("the quota of one author, of an owner and of all")
-        if new and self._free() - new < bounds.minFree:
-            raise BlobRefused("the hub's disk is full")
-        while True:
-            held, entries = self._held(lambda who, _: who == author)
-            if held + size <= bounds.author and len(entries) < MAX_BLOBS:
-                break
-            self._withdraw(*entries[0][1:])
-        while True:
-            held, entries = self._heldBy(owner)
-            if held + size <= bounds.owner:
-                break
-            self._withdraw(*entries[0][1:])
-        while sum(self._sizes()) + new > bounds.total:
-            owners = {offer.owner for note in self._blobs.values() for offer in note.offers.values()}
-            owners |= {sending.upload.owner for sending in self._uploads.values()}
-            most = max(owners, key=lambda each: self._heldBy(each)[0])
-            held, entries = self._heldBy(most)
-            own = self._heldBy(owner)[0]
-            if most != owner and held <= own + size:
+        self._withdrawOver(
+            bounds.author - size, MAX_BLOBS - 1, (each for each in self._held() if each.author == author)
+        )
+        self._withdrawOver(bounds.owner - size, MAX_OWNED - 1, (each for each in self._held() if each.owner == owner))
+        over = sum(self._sizes()) + new - bounds.total
+        if over <= 0:
+            return
+        sizes: Counter[str] = Counter()
+        oldest: defaultdict[str, list[_Held]] = defaultdict(list)
+        for each in self._held():
+            sizes[each.owner] += each.size
+            oldest[each.owner].append(each)
+        for heap in oldest.values():
+            heapify(heap)
+        while over > 0:
+            most = max(sizes, key=sizes.__getitem__)
+            if most != owner and sizes[most] <= sizes[owner] + size:
                 self._refuse("what the hub keeps in all")
-            self._withdraw(*entries[0][1:])
+            gone = heappop(oldest[most])
+            sizes[most] -= gone.size
+            over -= self._withdraw(gone)
+
+    def _withdrawOver(self, size: int, count: int, of: Iterable[_Held]) -> None:
+        """Withdraw what was used least recently, until no more than C{count} are left, and C{size} bytes."""
+        held = sorted(of)
+        total = sum(each.size for each in held)
+        for number, each in enumerate(held):
+            if total <= size and len(held) - number <= count:
+                return
+            self._withdraw(each)
+            total -= each.size
 
     def _sizes(self) -> list[int]:
         return [
@@ -346,17 +375,20 @@ class Shelf:
             *(sending.upload.size for sending in self._uploads.values()),
         ]
 
-    def _withdraw(self, digest: str, author: str) -> None:
-        if (digest, author) in self._uploads:
+    def _withdraw(self, held: _Held) -> int:
+        """@return: bytes that are kept no more: none where others offer the same."""
+        digest, author = held.digest, held.author
+        if (sending := self._uploads.get((digest, author))) is not None:
             self._drop(digest, author)
-            return
+            return sending.upload.size
         note = self._blobs[digest]
         del note.offers[author]
         if note.offers:
             self._store.annotate(digest, msgspec.json.encode(note))
-        else:
-            del self._blobs[digest]
-            self._store.remove(digest)
+            return 0
+        del self._blobs[digest]
+        self._store.remove(digest)
+        return note.size
 
     def _refuse(self, bound: str) -> NoReturn:
         raise BlobRefused(f"it is over {bound} (--blob-quota)")

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet.hub.storage.blobs import shelf
 from kernelnet.hub.storage.blobs.memory import MemoryBlobs
 from kernelnet.hub.storage.blobs.offers import MAX_FOUND
 from kernelnet.hub.storage.blobs.shelf import MAX_BLOBS, MAX_OFFERS, BlobBounds, BlobRefused, Shelf
@@ -83,6 +84,18 @@ class ShelfTests(SynchronousTestCase):
         self.refused("another digest", self.shelf.end, digest, "AI_1")
         self.assertEqual(self.shelf.count(), (0, 0))
 
+    def test_smallerAnew(self) -> None:
+        """Of what is begun anew as a smaller one nothing is kept that would not count, nor of what another hub left."""
+        digest = "ab" * 32
+        self.shelf.begin(digest, "AI_1", None, 2 * PART, TRACE)
+        self.shelf.write(digest, "AI_1", 0, bytes(PART))
+        self.assertEqual(self.shelf.begin(digest, "AI_1", None, 1, TRACE), 0)
+        self.assertEqual(self.store.have(digest, "AI_1"), 0)
+        self.store.write(digest, "AI_1", 0, bytes(PART))
+        self.shelf = self.make()
+        self.assertEqual(self.shelf.count(), (0, 0))
+        self.assertEqual(self.store.sent(), {})
+
     def test_one(self) -> None:
         """Bytes of one are bounded."""
         self.shelf = self.make(one=10)
@@ -131,6 +144,34 @@ class ShelfTests(SynchronousTestCase):
             self.put(b"the same", f"AI_{number + 10}")
         self.refused("offer it already", self.put, b"the same", "AI_9")
 
+    def test_countOfOwner(self) -> None:
+        """However many AIs an owner has, their blobs together are bounded in number, also those that are being sent."""
+        self.patch(shelf, "MAX_OWNED", 5)
+        other = self.put(b"other", "AI_9")
+        digests = [self.put(b"%d" % number, f"AI_{number}", "bob") for number in range(5)]
+        self.now += 1
+        self.shelf.begin("ab" * 32, "AI_7", "bob", 1, TRACE)
+        self.assertEqual(self.here(), {other, *digests[1:]})
+
+    def test_passes(self) -> None:
+        """Room for one is made in a few passes over what is kept, however many must go and however many have some."""
+        passes = 0
+
+        class Counting(dict[Any, Any]):
+            def items(self) -> Any:
+                nonlocal passes
+                passes += 1
+                return super().items()
+
+        self.shelf = self.make(total=1200)
+        self.shelf._blobs = Counting()
+        for number in range(120):
+            self.put(b"the %6d" % number, f"AI_{number % 10}")
+        passes = 0
+        self.shelf.begin("ab" * 32, "NEW", None, 100, TRACE)
+        self.assertEqual(len(self.here()), 110)
+        self.assertLess(passes, 5)
+
     def test_hidden(self) -> None:
         """Who says of ever so many blobs that a trace is in them hides no other owner's, under however many ids."""
         honest = self.put(b"the trace", "HONEST")
@@ -147,6 +188,19 @@ class ShelfTests(SynchronousTestCase):
         self.shelf, self.disk = self.make(minFree=50), 100
         self.refused("disk is full", self.put, bytes(51))
         self.put(bytes(50))
+
+    def test_diskBegun(self) -> None:
+        """What others have begun, and not sent yet, is no room; what is there of it takes none a second time."""
+        self.shelf, self.disk = self.make(minFree=50), 50 + 2 * PART
+        digest = "ab" * 32
+        self.shelf.begin(digest, "AI_1", None, 2 * PART, TRACE)
+        self.refused("disk is full", self.put, b"x", "AI_2")
+        self.shelf.write(digest, "AI_1", 0, bytes(PART))
+        self.disk -= PART
+        self.assertEqual(self.shelf.begin(digest, "AI_1", None, 2 * PART, TRACE), PART)
+        self.refused("disk is full", self.put, b"x", "AI_2")
+        self.disk += 1
+        self.put(b"x", "AI_2")
 
     def test_unused(self) -> None:
         """What nobody has used for long goes; a read is a use, also for the next hub."""
