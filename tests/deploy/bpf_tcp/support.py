@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import tempfile
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from kernelnet.workbench.network_stack import workbench
 
 __all__ = ["KernelTestCase", "whyNot"]
 
-PREFIX = "kn_t_"
-"""Beginning of names that tests load by: theirs alone are taken out."""
+PREFIX = f"kn_{os.getpid() % 1000:03}_"
+"""Beginning of names that this process's tests load by: theirs alone are taken out, and others run beside them."""
 
 
 @functools.cache
