@@ -246,11 +246,13 @@ class Carrier(Struct, frozen=True):
 
     @ivar owner: of its author; where there is none, the author.
     @ivar family: digest of what its source marks; see `kernelnet.families`; empty: none, or nobody has looked.
+    @ivar numbers: what others of the same family have for its parameters, as their manifests say.
     """
 
     component: Component
     owner: str
     family: str = ""
+    numbers: tuple[tuple[float, ...], ...] = ()
 
 
 class Verdict(Enum):

@@ -18,6 +18,7 @@ from kernelnet.generators.templates.adopted import (
     ALLOWANCE,
     MAX_GUESTS,
     MAX_GUESTS_OF_ONE,
+    POPULATION,
     AdoptedFamily,
     guestsFor,
 )
@@ -190,6 +191,26 @@ class GuestTests(SynchronousTestCase):
         assert same.manifest is not None
         with_ = replace(same, manifest=replace(same.manifest, parameters=[2.5]))
         self.assertEqual(self.startedWith(family, self.problem([guest], parents=[with_])), [(0.5,), (2.5,), (0.5,)])
+
+    def test_numbers(self) -> None:
+        """
+        What others found for a family is tried before all that comes by chance, also what comes when it is here; what
+        can't be its numbers, or comes with another family, isn't tried.
+        """
+        came = carrier(self.scenario, POOR % 0)
+        also = replace(came, numbers=((2.5,), (1.0, 2.0), (float("nan"),), (99.0,)))
+        strange = replace(carrier(self.scenario, POOR % 1, "AI_3"), numbers=((3.5,),))
+        (family,) = guestsFor(self.problem([also]), ())
+        self.assertEqual(self.startedWith(family, self.problem([also, strange])), [(0.5,), (2.5,), (4.0,), (0.5,)])
+        self.assertEqual(family.first(random.Random(1))[:3], [(0.5,), (2.5,), (4.0,)])
+        self.assertEqual(len(family.first(random.Random(1))), POPULATION)
+        self.memory.clear()
+        generator, problem = Search(templates=()), self.problem([came], 100)
+        generator.generate(problem)
+        (guest,) = (family for family in familiesIn(problem) if isinstance(family, AdoptedFamily))
+        self.assertNotIn(repr((1.2345,)), guest._known)
+        generator.generate(self.problem([replace(came, numbers=((1.2345,),))], 100))
+        self.assertIn(repr((1.2345,)), guest._known)
 
     def startedWith(self, family: AdoptedFamily, problem: Problem) -> list[tuple[float, ...]]:
         family.start(self.metered(problem), random.Random(1))

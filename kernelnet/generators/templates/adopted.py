@@ -2,9 +2,9 @@
 Families that peers have shared, as guests of a search: a stranger's structure, whose numbers are tuned here.
 
 A confirmed component whose source marks its numbers (see `kernelnet.families`) carries its family.  It is compiled in
-the jail and runs in the sandbox, as all that strangers write; it begins with the numbers that it came with, and is
-searched as a template of our own is.  The bandit gives it effort as it pays, and an owner's families together no more
-than `ALLOWANCE` measurements on a task without paying.
+the jail and runs in the sandbox, as all that strangers write; it begins with the numbers that it came with and those
+that others found for it, and is searched as a template of our own is.  The bandit gives it effort as it pays, and an
+owner's families together no more than `ALLOWANCE` measurements on a task without paying.
 """
 
 from __future__ import annotations
@@ -24,7 +24,16 @@ from kernelnet.interfaces import IProblem
 from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import WorkbenchError
 
-__all__ = ["ALLOWANCE", "MAX_GUESTS", "MAX_GUESTS_OF_ONE", "AdoptedFamily", "Allowance", "guestsFor", "templateOf"]
+__all__ = [
+    "ALLOWANCE",
+    "MAX_GUESTS",
+    "MAX_GUESTS_OF_ONE",
+    "POPULATION",
+    "AdoptedFamily",
+    "Allowance",
+    "guestsFor",
+    "templateOf",
+]
 
 MAX_GUESTS = 4
 """Maximum number of peers' families in one search; and C{MAX_GUESTS_OF_ONE} of one owner."""
@@ -83,9 +92,17 @@ class AdoptedFamily(VectorFamily):
         self._parents = {}
         self._wasm = self.problem.compileStrangers(self._template.tunable())
 
+    def first(self, rng: random.Random) -> list[Vector]:
+        # Who has little time does better with what was good elsewhere than with what comes by chance.
+        return super().first(rng)[: self.population]
+
     def worthTrying(self) -> Iterator[Vector]:
         # What was found for it elsewhere comes first: the numbers that it came with are among them.
         yield self._template.known[0]
+        for carrier in self.problem.carriers:
+            if carrier.family == self.digest:
+                found = (self._template.vector(numbers) for numbers in carrier.numbers)
+                yield from (vector for vector in found if vector is not None)
         yield from super().worthTrying()
 
     def waits(self) -> bool:

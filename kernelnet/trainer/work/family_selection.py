@@ -10,10 +10,16 @@ from kernelnet.families import familyOf
 from kernelnet.learning.known_settings import MAX_SHARED
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownComponent
 
-__all__ = ["MAX_CARRIERS", "MAX_READ", "FamilySelection"]
+__all__ = ["MAX_CARRIERS", "MAX_NUMBERS", "MAX_READ", "FamilySelection"]
 
 MAX_CARRIERS = 16
 """Maximum number for a search, which takes in a few of them: it has forgotten some perhaps."""
+
+MAX_NUMBERS = 7
+"""
+Maximum number of other settings that a family comes with, about as many as our own templates have: with the carrier's
+they are measured in one step.
+"""
 
 MAX_READ = 20
 """Number of sources that are looked at in one go: each takes some milliseconds of the reactor's."""
@@ -38,13 +44,13 @@ class FamilySelection:
         known = [k for k in knowledge.components.values() if k.workbench is not None and k.source != self._aiId]
         self._read()
         ours = {self._families.get(k.digest) for k in knowledge.components.values() if k.source == self._aiId}
-        first: dict[str, KnownComponent] = {}
-        tasks: dict[str, set[bytes | None]] = {}
+        members: dict[str, list[KnownComponent]] = {}
         for each in known:
             family = self._families.get(each.digest)
             if family is not None and self._isConfirmed(each):
-                first.setdefault(family, each)
-                tasks.setdefault(family, set()).add(each.task)
+                members.setdefault(family, []).append(each)
+        first = {family: every[0] for family, every in members.items()}
+        tasks = {family: {each.task for each in every} for family, every in members.items()}
         byOwner: dict[str, list[str]] = {}
         # Those that did well on many tasks come first; among them those that are tuned here already.
         for family in sorted(first, key=lambda name: (name not in ours, -len(tasks[name]))):
@@ -53,8 +59,23 @@ class FamilySelection:
         for rank in zip_longest(*byOwner.values()):
             for owner, family in zip(byOwner, rank, strict=True):
                 if family is not None and len(found) < MAX_CARRIERS:
-                    found.append(Carrier(first[family].component, owner, family))
+                    carrier, *others = members[family]
+                    found.append(Carrier(carrier.component, owner, family, self._numbers(others)))
         return found
+
+    def _numbers(self, others: list[KnownComponent]) -> tuple[tuple[float, ...], ...]:
+        """
+        Settings of a family's further components, at most `MAX_NUMBERS`: owners in turn, each one's newest first.
+
+        What is good for one trace is seldom the best for another, but one of several that were good somewhere is near.
+        """
+        byOwner: dict[str, list[tuple[float, ...]]] = {}
+        for each in reversed(others):
+            manifest = each.component.manifest
+            if manifest is not None and manifest.parameters:
+                byOwner.setdefault(self._knowledge.voice(each.source), []).append(tuple(manifest.parameters))
+        turns = (numbers for rank in zip_longest(*byOwner.values()) for numbers in rank if numbers is not None)
+        return tuple(islice(dict.fromkeys(turns), MAX_NUMBERS))
 
     def confirmed(self) -> list[KnownComponent]:
         """All confirmed components of peers: those that carry a family first, then by level."""

@@ -12,7 +12,7 @@ from kernelnet.learning.known_settings import MAX_SHARED
 from kernelnet.message import AiInfo
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
-from kernelnet.trainer.work.family_selection import MAX_CARRIERS, MAX_READ, FamilySelection
+from kernelnet.trainer.work.family_selection import MAX_CARRIERS, MAX_NUMBERS, MAX_READ, FamilySelection
 from tests.trainer.support import TRACE, component
 
 SOURCE = "/* begin parameters */\n#define A {value} /* 0..9: a */\n/* end parameters */\nint {name};\n"
@@ -82,6 +82,31 @@ class SelectionTests(SynchronousTestCase):
         self.assertEqual([name for name, _ in self.given()], ["thrice0", "once1"])
         self.add("AI_1", marked("once", 7))
         self.assertEqual([name for name, _ in self.given()], ["once1", "thrice0"])
+
+    def test_numbers(self) -> None:
+        """
+        A family comes with what its other confirmed components have for its numbers: owners in turn, each one's newest
+        first, so many at most; of what was refuted or is our own, nothing.
+        """
+
+        def numbered(value: int) -> Component:
+            made = marked("x", value)
+            assert made.manifest is not None
+            return replace(made, manifest=replace(made.manifest, parameters=[float(value)]))
+
+        self.add("AI_2", numbered(0))
+        self.add("AI_1", numbered(1))
+        self.add("AI_2", numbered(2), Verdict.REFUTED)
+        self.assertEqual([carrier.numbers for carrier in self.selection.carriers()], [()])
+        self.add("AI_2", numbered(3))
+        for number in range(50):
+            self.add(f"EVIL_{number}", numbered(100 + number))
+        while len(self.selection._families) < 54:
+            self.selection.carriers()
+        (carrier,) = self.selection.carriers()
+        self.assertEqual(len(carrier.numbers), MAX_NUMBERS)
+        self.assertEqual(set(carrier.numbers[:2]), {(149.0,), (3.0,)})
+        self.assertEqual(carrier.numbers[2], (148.0,))
 
     def test_readInParts(self) -> None:
         """So many sources at most are looked at in one go, and each once."""
