@@ -34,14 +34,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from harness import Table, machine
 from recommend import HOUR, LARGE, SHARED, interval
 from results import publish
 
 import kernelnet
-from kernelnet.artifacts import Candidate, Carrier, Component, Verdict
+from kernelnet.artifacts import Candidate, Carrier, Component, Report, Verdict
 from kernelnet.generators.search import Search, templates
 from kernelnet.generators.templates.delay_target import DELAY_TARGET
 from kernelnet.generators.templates.parameters import Template
@@ -176,7 +176,7 @@ class Site:
         scenario = task.scenario
         newest = [*self._knowledge.components.values()][::-1]
         # As the command has them: those of this very trace first.
-        newest.sort(key=lambda one: one.component.claim.trace_digest != scenario.traceDigest)
+        newest.sort(key=lambda one: cast(Report, one.component.claim).trace_digest != scenario.traceDigest)
         few = fewOf(Carrier(one.component, one.source) for one in newest)
         use = chooseToUse(scenario, self.generator, few, seconds=HOUR, jobs=self._jobs).component
         if use is None or (task.best is not None and task.score <= task.validation(use)):
@@ -208,7 +208,7 @@ def run(
         for task in tasks:
             for component in sites[task.site].work(task, evaluations // rounds, rng.getrandbits(31)):
                 met = task.scenario.forModule(component.wasm)
-                level = met.developmentLevel(component.claim, "validation")
+                level = met.developmentLevel(cast(Report, component.claim), "validation")
                 sites[task.site].learn(sites[task.site].name, component, level)
                 found.append((task.site, component, level))
                 task.keep(component)
@@ -242,6 +242,15 @@ def compared(ours: Sequence[float], theirs: Sequence[float], traces: Sequence[st
     return told
 
 
+def able(bench: IWorkbench) -> list[int]:
+    """The sites that have a family for a bench."""
+    fit = {template.name for template in templates() if template.isFor(bench.name, bench.abis)}
+    ranks = any(abi.function for abi in bench.abis)
+    return [
+        at for at, (_, some, genetic) in enumerate(SITES) if (genetic and ranks) or fit & {one.name for one in some}
+    ]
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is to be measured with one seed, by a process of its own."""
@@ -257,9 +266,9 @@ class Plan:
     key: str
 
     def dealt(self, bench: IWorkbench) -> list[tuple[IScenario, int]]:
-        able = [at for at, (_, some, genetic) in enumerate(SITES) if genetic or _fit(some, bench)]
+        sites = able(bench)
         return [
-            (bench.scenario(Path(path), settings), able[(at + self.seed) % len(able)])
+            (bench.scenario(Path(path), settings), sites[(at + self.seed) % len(sites)])
             for at, (path, settings) in enumerate(self.tasks)
         ]
 
@@ -329,7 +338,11 @@ def main() -> None:
     text = told(given, bench, plans)
     print(text)
     if given.publish:
-        publish("families", "\n".join(["Families", "--------", "", INTRODUCTION, "", text]))
+        name, title, words = "families", "Families", INTRODUCTION
+        if bench.name != "file_system":
+            name, title = f"families_{bench.name}", f"Families, {bench.name}"
+            words = f"As above, written by ``families.py --workbench {bench.name} --publish``."
+        publish(name, "\n".join([title, "-" * len(title), "", words, "", text]))
 
 
 def _measure(plan: Plan, until: float) -> None:
@@ -355,6 +368,8 @@ def planned(given: argparse.Namespace, bench: IWorkbench) -> list[Plan]:
             continue
     if not tasks:
         raise SystemExit(f"no traces of {given.workbench} in {folder}; name some, or --shared FOLDER")
+    if len(able(bench)) < 2:
+        raise SystemExit(f"{given.workbench} has one family only: no site lacks what another has")
     key = hashlib.sha256(json.dumps(named).encode()).hexdigest()[:16]
     rows = keptRows(given.kept, key)
     jobs = max(1, cores() // given.processes)
@@ -421,10 +436,6 @@ def _bySite(rows: Mapping[tuple[int, str], dict[str, Any]], seeds: Sequence[int]
         for site, level, before in zip(ours["sites"], ours[reading], alone[reading], strict=True):
             gains.setdefault(site, []).append(level - before)
     return ", ".join(f"{SITES[site][0]} {statistics.fmean(gains[site]):+.3f}" for site in sorted(gains))
-
-
-def _fit(ours: Sequence[Template], bench: IWorkbench) -> bool:
-    return any(template.isFor(bench.name, bench.abis) for template in ours if template in templates())
 
 
 if __name__ == "__main__":
