@@ -20,6 +20,7 @@ What a seed and an arm gave is appended to a file (``--kept``), and not measured
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import hashlib
 import json
@@ -286,7 +287,7 @@ class Plan:
             levels = run(arm, dealt, **much)
             row = {"key": self.key, "seed": self.seed, "arm": arm, "sites": [site for _, site in dealt], **levels}
             with self.kept.open("a") as file:  # a line in one go: several processes append
-                file.write(json.dumps(row) + "\n")
+                file.write(f"\n{json.dumps(row)}\n")
             means = ", ".join(f"{reading} {statistics.fmean(levels[reading]):.4f}" for reading in READINGS)
             took = time.monotonic() - began
             print(f"seed {self.seed} {arm}: {means}; {took:.0f} s", file=sys.stderr, flush=True)
@@ -306,8 +307,11 @@ def versionOf() -> str:
 
 def keptRows(kept: Path, key: str) -> dict[tuple[int, str], dict[str, Any]]:
     """What was measured before, by seed and arm."""
-    lines = kept.read_text().splitlines() if kept.exists() else []
-    rows = [row for row in map(json.loads, lines) if row["key"] == key]
+    rows = []
+    for line in kept.read_text().splitlines() if kept.exists() else []:
+        # A run that was ended while it wrote leaves a part of a line.
+        with contextlib.suppress(json.JSONDecodeError):
+            rows += [row for row in [json.loads(line)] if row["key"] == key]
     return {(row["seed"], row["arm"]): row for row in rows}
 
 
