@@ -191,6 +191,8 @@ class BaseWorkbench(Generic[M, S]):
     @cvar recorder: what records a trace of this machine for it; C{recordedBy}: in a line, which programs write what
         it reads, where it has none.
     @cvar variants: number of variants of a trace that a claim is measured on; part of the digest.
+    @cvar windowsAdd: whether the scores of a split's windows add up to the split's, but for the rounding of each: then
+        one pass tells both.
     @cvar ranges: the bench's settings, by name: default, least, most.
     """
 
@@ -209,6 +211,7 @@ class BaseWorkbench(Generic[M, S]):
     recorder: ClassVar[Recorder | None] = None
     recordedBy: ClassVar[str] = ""
     variants: ClassVar[int] = 8
+    windowsAdd: ClassVar[bool] = False
     ranges: ClassVar[Mapping[str, tuple[int, int, int]]] = {}
 
     def __init__(self) -> None:
