@@ -81,7 +81,7 @@ def isBetter(plain: IScenario, wasm: bytes, known: Component | None = None) -> t
     chosen = chosenOnTrain(plain)
     looks: dict[str, Look] = {}
     for rival, module in modules.items():
-        look, outcome = _compared(scores, wasm, module)
+        look, outcome = _compared(scores, wasm, module, mayEndEarly=rival != rivals[0])
         looks[rival] = look
         ours, bar = (scores.whole(each, look).score for each in (wasm, module))
         words = f"better on validation ({ours}) than the hand-made policy {rival} ({bar}){look}"
@@ -113,7 +113,7 @@ class Outcome(enum.Enum):
     LUCKY = enum.auto()
 
 
-def _compared(scores: ValidationScores, wasm: bytes, rival: bytes) -> tuple[Look, Outcome]:
+def _compared(scores: ValidationScores, wasm: bytes, rival: bytes, *, mayEndEarly: bool) -> tuple[Look, Outcome]:
     """
     Worker thread.  A candidate beside one rival, and how much was looked at to tell.
 
@@ -122,13 +122,16 @@ def _compared(scores: ValidationScores, wasm: bytes, rival: bytes) -> tuple[Look
     that: the boundary of J. L. Haybittle (Repeated assessment of results in clinical trials of cancer treatment,
     British Journal of Radiology 44, 1971) and R. Peto et al. (Design and analysis of randomized clinical trials
     requiring prolonged observation of each patient, I, British Journal of Cancer 34, 1976).
+
+    @param mayEndEarly: false for the hardest rival: who is no better than that one passes no more often than if all
+        variants were always looked at.
     """
     for look in scores.looks:
         if scores.whole(wasm, look).score >= scores.whole(rival, look).score:
             return look, Outcome.NO_BETTER
         if scores.hasWindows and (look.hasSpread or look.isLast):
             ours, theirs = scores.windows(wasm, look), scores.windows(rival, look)
-            if not look.isLast and isFarBehind(ours, theirs):
+            if mayEndEarly and not look.isLast and isFarBehind(ours, theirs):
                 return look, Outcome.BETTER
             if look.isLast and not isBeaten(ours, theirs):
                 return look, Outcome.LUCKY
