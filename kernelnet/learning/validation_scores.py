@@ -37,9 +37,9 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Look:
     """
-    So many of the first variants.
+    The first variants, as many as are looked at.
 
-    @ivar counts: by part; C{of}: how many each has.
+    @ivar counts: number of them by part; C{of}: number that each part has.
     """
 
     counts: tuple[int, ...]
@@ -76,14 +76,14 @@ class ValidationScores:
         self.looks = [Look(counts, of) for counts in dict.fromkeys(looks)]
 
     def windows(self, wasm: bytes, look: Look) -> Scores:
-        """How a module does on each variant, over time."""
+        """Scores of a module on each variant, over time."""
         return [
             [[window.score for window in windows] for windows in self._windowsOf(wasm, at, count)]
             for at, count in enumerate(look.counts)
         ]
 
     def splits(self, wasm: bytes, look: Look) -> Scores:
-        """How a module does on each variant, on all of validation as one window."""
+        """Scores of a module on each variant, of which all of validation is one window."""
         return [[[split.score] for split in self._splitsOf(wasm, at, count)] for at, count in enumerate(look.counts)]
 
     def whole(self, wasm: bytes, look: Look) -> SplitScore:
