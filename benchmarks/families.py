@@ -265,6 +265,7 @@ class Plan:
     arms: tuple[str, ...]
     kept: Path
     key: str
+    version: str
 
     def dealt(self, bench: IWorkbench) -> list[tuple[IScenario, int]]:
         sites = able(bench)
@@ -285,7 +286,14 @@ class Plan:
             began = time.monotonic()
             much = {"evaluations": self.evaluations, "rounds": self.rounds, "seed": self.seed, "jobs": self.jobs}
             levels = run(arm, dealt, **much)
-            row = {"key": self.key, "seed": self.seed, "arm": arm, "sites": [site for _, site in dealt], **levels}
+            row = {
+                "key": self.key,
+                "version": self.version,
+                "seed": self.seed,
+                "arm": arm,
+                "sites": [site for _, site in dealt],
+                **levels,
+            }
             with self.kept.open("a") as file:  # a line in one go: several processes append
                 file.write(f"\n{json.dumps(row)}\n")
             means = ", ".join(f"{reading} {statistics.fmean(levels[reading]):.4f}" for reading in READINGS)
@@ -305,13 +313,13 @@ def versionOf() -> str:
     return found.hexdigest()[:16]
 
 
-def keptRows(kept: Path, key: str) -> dict[tuple[int, str], dict[str, Any]]:
-    """What was measured before, by seed and arm."""
+def keptRows(kept: Path, key: str, version: str | None) -> dict[tuple[int, str], dict[str, Any]]:
+    """What was measured before, by seed and arm.  @param version: of the code; C{None}: any, the last counts."""
     rows = []
     for line in kept.read_text().splitlines() if kept.exists() else []:
         # A run that was ended while it wrote leaves a part of a line.
         with contextlib.suppress(json.JSONDecodeError):
-            rows += [row for row in [json.loads(line)] if row["key"] == key]
+            rows += [row for row in [json.loads(line)] if row["key"] == key and version in (None, row["version"])]
     return {(row["seed"], row["arm"]): row for row in rows}
 
 
@@ -328,6 +336,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=SHARED, help="folder of shared traces, by workbench")
     parser.add_argument("--processes", type=int, default=cores(), help="so many seeds at once")
     parser.add_argument("--kept", type=Path, default=Path("families.jsonl"), help="file of what was measured")
+    parser.add_argument("--older", action="store_true", help="take what older versions of the code gave, too")
     parser.add_argument("--publish", action="store_true", help="write RESULTS.rst's section")
     given = parser.parse_args()
     bench = find(IWorkbench, given.workbench, "workbench")
@@ -359,7 +368,7 @@ def planned(given: argparse.Namespace, bench: IWorkbench) -> list[Plan]:
     folder = given.shared / given.workbench
     files = sorted(path for path in folder.glob("*") if path.is_file()) if folder.is_dir() else []
     tasks: list[tuple[str, Mapping[str, int]]] = []
-    named = [versionOf(), given.evaluations, given.rounds]
+    named: list[object] = [given.evaluations, given.rounds]
     for path in given.traces or [*bench.traces(), *files]:
         try:
             scenario = bench.scenario(path, {})
@@ -375,7 +384,8 @@ def planned(given: argparse.Namespace, bench: IWorkbench) -> list[Plan]:
     if len(able(bench)) < 2:
         raise SystemExit(f"{given.workbench} has one family only: no site lacks what another has")
     key = hashlib.sha256(json.dumps(named).encode()).hexdigest()[:16]
-    rows = keptRows(given.kept, key)
+    version = versionOf()
+    rows = keptRows(given.kept, key, None if given.older else version)
     jobs = max(1, cores() // given.processes)
     return [
         Plan(
@@ -388,6 +398,7 @@ def planned(given: argparse.Namespace, bench: IWorkbench) -> list[Plan]:
             tuple(arm for arm in ARMS if (seed, arm) not in rows),
             given.kept,
             key,
+            version,
         )
         for seed in range(1, given.seeds + 1)
     ]
@@ -395,7 +406,7 @@ def planned(given: argparse.Namespace, bench: IWorkbench) -> list[Plan]:
 
 def told(given: argparse.Namespace, bench: IWorkbench, plans: Sequence[Plan]) -> str:
     """The tables, of the seeds of which all arms are there."""
-    rows = keptRows(given.kept, plans[0].key)
+    rows = keptRows(given.kept, plans[0].key, None if given.older else plans[0].version)
     seeds = [plan.seed for plan in plans if all((plan.seed, arm) in rows for arm in ARMS)]
     if not seeds:
         raise SystemExit("no seed was measured in all arms: give it more --minutes")
@@ -421,9 +432,11 @@ def told(given: argparse.Namespace, bench: IWorkbench, plans: Sequence[Plan]) ->
         name = f"{scenario.trace} {' '.join(map(str, scenario.settings.values()))}"
         each.rows.append([name, *(f"{means[reading, arm][at]:.3f}" for reading in READINGS for arm in ARMS)])
     facts = dict(machine())
+    versions = sorted({rows[seed, arm]["version"] for seed in seeds for arm in ARMS})
     about = (
         f"{given.workbench}: {len(scenarios)} tasks of {len(set(traces))} traces, {given.evaluations} evaluations on"
-        f" each in {given.rounds} rounds, seeds {', '.join(map(str, seeds))}; "
+        f" each in {given.rounds} rounds, seeds {', '.join(map(str, seeds))},"
+        f" by the code's version {' and '.join(versions)}; "
         + "; ".join(f"{what} {facts[what]}" for what in ("CPU", "Load", "Date"))
     )
     return "\n\n".join([about, *map(str, [*parts, each])])
