@@ -77,6 +77,9 @@ ARMS = (ALONE := "alone", CONNECTED := "connected", WHOLE := "all families")
 
 READINGS = (CLAIMED := "claimed", USED := "to use")
 
+KEPT = Path(__file__).with_name("families.jsonl")
+"""What was measured so far, for whoever goes on."""
+
 MEASURED = ("expressions", "families.py", "generators", "learning", "workbench", "trainer/work/family_selection.py")
 """Parts of kernelnet that decide a level: what an older version of them gave is measured again."""
 
@@ -335,7 +338,7 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="large traces, too")
     parser.add_argument("--shared", type=Path, default=SHARED, help="folder of shared traces, by workbench")
     parser.add_argument("--processes", type=int, default=cores(), help="so many seeds at once")
-    parser.add_argument("--kept", type=Path, default=Path("families.jsonl"), help="file of what was measured")
+    parser.add_argument("--kept", type=Path, default=KEPT, help="file of what was measured")
     parser.add_argument("--older", action="store_true", help="take what older versions of the code gave, too")
     parser.add_argument("--publish", action="store_true", help="write RESULTS.rst's section")
     given = parser.parse_args()
