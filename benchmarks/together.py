@@ -192,12 +192,19 @@ class Local(IntegratedKernelTrainer):
     It searches for a number of evaluations, however long that takes.
 
     @ivar ready: it begins when this has fired.
+    @ivar first: index of the task that it begins with.
     """
 
     ready: Deferred[None]
 
+    first = 0
+
     async def _start(self) -> None:
         await super()._start()
+        for candidates in self._selection._candidates.values():
+            at = self.first % len(candidates)
+            # Of equals the first is next.
+            candidates[:] = [each._replace(at=i) for i, each in enumerate(candidates[at:] + candidates[:at])]
         await self.ready
 
     def build(self, goal: Any) -> Any:
@@ -280,7 +287,7 @@ async def arm(
             learners.append(local)
             if not connected:
                 # Nobody deals them tasks: it is by chance that they don't all begin with the same.
-                local._selection._turn = random.Random(seed * 1000 + at).randrange(len(scenarios))
+                local.first = random.Random(seed * 1000 + at).randrange(len(scenarios))
             config = TrainerConfig(name, state, hubs=(Address("localhost", _port(hub)),))
             trainers.append(Metered(config, local, reactor, clock=cast(Any, Brisk(reactor))))
         for trainer in trainers:

@@ -241,10 +241,7 @@ class IntegratedKernelTrainer:
         return result
 
     def _build(self, goal: Goal, seed: int) -> Component | None:
-        scenario = self._selection.choose(goal)
-        known = None
-        if not goal.requirements:
-            scenario, known = self._taskOrKnown(scenario, goal)
+        scenario, known = self._taskOrKnown(goal)
         memory = self._memories.of(scenario, goal)
         account = self._accounts.of(scenario)
         if known is not None:
@@ -274,8 +271,6 @@ class IntegratedKernelTrainer:
         if self._stopping:
             run.cancel()
         component, reason = run.build()
-        if not goal.requirements and not self._stopping:
-            self._selection.ended(scenario, component is not None)
         if component is not None:
             measured = scenario.measure(component.wasm, upTo="validation")
             account.found(scenario, "validation", measured.splits["validation"].score)
@@ -288,41 +283,42 @@ class IntegratedKernelTrainer:
             self._unshared = component.digest
         return self._named(component)
 
-    def _taskOrKnown(self, scenario: IScenario, goal: Goal) -> tuple[IScenario, Component | None]:
+    def _taskOrKnown(self, goal: Goal) -> tuple[IScenario, Component | None]:
         """
-        Task to search on, or another one and a component for it of what is known.
+        Task to search on, or one and a component for it of what is known.
 
-        Before the first search all tasks have their turn, until something passes: that takes seconds, and a search on
-        one of them would keep the peers waiting for what is known on the next.
-
-        @param scenario: whose turn it is.
+        Before the first search what is known is tried on all tasks of a single trace that were dealt to this trainer,
+        until something passes: that takes seconds, and a search on one of them would keep the peers waiting for what is
+        known on the next.  On others' tasks they try it themselves: whoever did it after them would find the same.
         """
-        fruitless: list[IScenario] = []
-        while True:
-            memory = self._memories.of(scenario, goal)
-            if memory is None:
-                break
-            isNew = "known" not in memory
-            known = self._knownFirst(scenario, goal, memory)
-            if known is not None:
-                self._isFirst = False
+        if goal.requirements:
+            return self._selection.choose(goal), None
+        isFirst, self._isFirst = self._isFirst, False
+        for scenario in self._selection.dealt(goal) if isFirst else ():
+            if not self._stopping and (known := self._knownOn(scenario, goal, ships=True)) is not None:
                 return scenario, known
-            if not (self._isFirst and isNew) or self._stopping or len(fruitless) == len(self._selection.every):
-                break
-            fruitless.append(scenario)
-            scenario = self._selection.choose(goal)
-        self._isFirst = False
-        # To guard a generalist takes as long as to guard one of each of its traces.
-        return next((one for one in fruitless if not isinstance(one, Suite)), (fruitless or [scenario])[0]), None
+        scenario = self._selection.choose(goal)
+        return scenario, self._knownOn(scenario, goal, ships=self._selection.isDealt(scenario, goal))
+
+    def _knownOn(self, scenario: IScenario, goal: Goal, ships: bool) -> Component | None:
+        """See `_knownFirst`; where a search has no memory nothing is."""
+        memory = self._memories.of(scenario, goal)
+        return self._knownFirst(scenario, goal, memory, ships) if memory is not None else None
 
     def _buildPrivately(self, goal: Goal, seed: int) -> Component | None:
         component = self._private.build(goal, seed) if self._private is not None else None
         return self._named(component) if component is not None else None
 
-    def _knownFirst(self, scenario: IScenario, goal: Goal, memory: dict[str, Any]) -> Component | None:
-        """Component of what is known, on a task that is new here, and of what peers shared since; C{None}: none is."""
+    def _knownFirst(
+        self, scenario: IScenario, goal: Goal, memory: dict[str, Any], ships: bool = True
+    ) -> Component | None:
+        """
+        Component of what is known, on a task that is new here, and of what peers shared since; C{None}: none is.
+
+        @param ships: whether what ships is tried.
+        """
         tried: set[bytes] | None = memory.get("known")
-        isNew, tried = tried is None, tried or set()
+        isNew, tried = ships and tried is None, tried or set()
         name = scenario.workbench.name
         few = fewOf(c for c in goal.shared if (m := c.component.manifest) is not None and m.workbench == name)
         new = [component for component in few if hashlib.sha256(component.wasm).digest() not in tried]

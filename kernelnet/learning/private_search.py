@@ -50,6 +50,7 @@ class PrivateSearch:
         self._jobs = jobs
         self._memories = SearchMemories(rng)
         self._run: SearchRun | None = None
+        self._levels: dict[str, float] = {}
         self._stopping = False
 
     def open(self) -> None:
@@ -65,12 +66,13 @@ class PrivateSearch:
 
     def build(self, goal: Goal, seed: int) -> Component | None:
         """Worker thread.  Search on the next of them; what the goal says of tasks is passed over."""
-        goal = replace(goal, feature="", requirements={}, avoid=[], place=0, among=1)
+        levels = {c.digest: self._levels[c.digest] for c in goal.parents if c.digest in self._levels}
+        goal = replace(goal, feature="", requirements={}, levels=levels, avoid=[], place=0, among=1)
         scenario = self._selection.choose(goal)
         memory = self._memories.of(scenario, goal)
         known = self._knownFirst(scenario, goal, memory) if memory is not None else None
         if known is not None:
-            return known
+            return self._noted(scenario, known)
         run = self._run = SearchRun(
             scenario,
             self._generator,
@@ -84,6 +86,11 @@ class PrivateSearch:
         if self._stopping:
             run.cancel()
         component, _ = run.build()
-        if not self._stopping:
-            self._selection.ended(scenario, component is not None)
+        return self._noted(scenario, component) if component is not None else None
+
+    def _noted(self, scenario: IScenario, component: Component) -> Component:
+        """Note the level on validation of what was found."""
+        self._levels[component.digest] = scenario.developmentLevel(
+            scenario.measure(component.wasm, upTo="validation"), "validation"
+        )
         return component
