@@ -5,8 +5,8 @@ For each seed two arms get the same total of evaluations, on the same cores, fir
 then with one trace after the other:
 
 - connected: one hub and its trainers, as `twistd kernelhub` and `twistd kerneltrainer` would run them, in this process
-  (so that traces are read and hand-made policies measured once), over TLS on the loopback interface, with databases in
-  a temporary folder;
+  (so that traces are read, and hand-made policies measured on them, once; on variants each trainer measures them
+  itself), over TLS on the loopback interface, with databases in a temporary folder;
 - alone: as many trainers, each with a hub of its own, so that the overhead is the same.
 
 An evaluation is one pass over the training part.  Everything that is measured counts, as what share of the training
@@ -63,6 +63,7 @@ from kernelnet.trainer.storage.knowledge_base import KnownComponent
 from kernelnet.workbench import base
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.machine import Machine
+from kernelnet.workbench.variants import KeptVariants
 
 TRAINERS = 3
 PLAN = ((1500, 10),)
@@ -187,6 +188,31 @@ setattr(local_trainer, "choose", functools.partial(choose, seconds=PATIENCE))  #
 base._KEPT = 100  # no trace is read, and nothing hand-made measured, within an arm
 
 
+class KeptApart:
+    """Variants that each trainer keeps for itself, as it would in a process of its own; none outlive their arm."""
+
+    def __init__(self) -> None:
+        self.now = threading.local()
+        self._of: dict[object, KeptVariants] = {}
+
+    def forget(self) -> None:
+        self._of.clear()
+
+    def _ours(self) -> KeptVariants:
+        return self._of.setdefault(getattr(self.now, "trainer", None), KeptVariants())
+
+    def scenario(self, *arguments: Any) -> Any:
+        """`KeptVariants.scenario`."""
+        return self._ours().scenario(*arguments)
+
+    def machine(self, *arguments: Any) -> Any:
+        """`KeptVariants.machine`."""
+        return self._ours().machine(*arguments)
+
+
+keptApart = KeptApart()
+
+
 class Local(IntegratedKernelTrainer):
     """
     It searches for a number of evaluations, however long that takes.
@@ -214,14 +240,21 @@ class Local(IntegratedKernelTrainer):
             meter.sessions += evaluations
         return super().build(replace(goal, seconds=PATIENCE))
 
+    def _inThread(self, function: Any, *arguments: Any) -> Any:
+        def ours() -> Any:
+            keptApart.now.trainer = self
+            return function(*arguments)
+
+        return super()._inThread(ours)
+
     def _named(self, component: Component) -> Component:
         meter.keep(component)
         return super()._named(component)
 
-    def _remeasure(self, component: Any) -> Any:
+    def _remeasure(self, component: Any, beside: bool = True) -> Any:
         meter.remeasuring.now = True
         try:
-            return super()._remeasure(component)
+            return super()._remeasure(component, beside)
         finally:
             meter.remeasuring.now = False
 
@@ -273,6 +306,7 @@ async def arm(
     reactor: Any = r
     over: Deferred[None] = Deferred()
     meter.trainers = count
+    keptApart.forget()
     scenarios = [task.open() for task in taskList(bench, paths)]
     with tempfile.TemporaryDirectory(prefix="kernelnet-together-") as folder:
         states = [StateDirectory(Path(folder) / str(at)) for at in range(1 if connected else count)]
@@ -578,6 +612,7 @@ class Comparison:
                 print(count, [(round(spent), round(level, 4)) for spent, level in several[-1].course], file=sys.stderr)
 
     def _prepare(self) -> None:
+        self._bench._variants = keptApart
         for each in taskList(self._bench, self._paths):
             scenario = each.open()  # once, and outside of what is counted
             scenario.baselines(), scenario.optimum(), scenario.patterns()

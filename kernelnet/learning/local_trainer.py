@@ -31,6 +31,7 @@ from kernelnet.interfaces import (
     IPaidGenerator,
     IScenario,
     ISiteTrainer,
+    ISparingTrainer,
     IWorkbench,
 )
 from kernelnet.learning.demo import demo
@@ -57,7 +58,7 @@ DEFAULT_GENERATOR = "search"
 T = TypeVar("T")
 
 
-@implementer(ISiteTrainer)
+@implementer(ISiteTrainer, ISparingTrainer)
 class IntegratedKernelTrainer:
     """
     Learns patterns from traces, has a generator write components for them, guards and measures what comes of it.
@@ -161,6 +162,9 @@ class IntegratedKernelTrainer:
 
     def remeasure(self, component: Component) -> Deferred[PerformanceReport]:
         return self._inThread(self._remeasure, component)
+
+    def remeasureClaim(self, component: Component) -> Deferred[PerformanceReport]:
+        return self._inThread(functools.partial(self._remeasure, beside=False), component)
 
     @property
     def hasPrivate(self) -> bool:
@@ -347,9 +351,9 @@ class IntegratedKernelTrainer:
     def lacking(self, claim: Report) -> list[Report]:
         return self._fetched.lacking(claim, self._tracesOf)
 
-    def _remeasure(self, component: Component) -> PerformanceReport:
-        # Who verifies tells peers of the hand-made policies; to measure these takes longer than the claim.
-        beside = component.digest != self._unshared
+    def _remeasure(self, component: Component, beside: bool = True) -> PerformanceReport:
+        # Those who were drawn tell peers of the hand-made policies; to measure these takes longer than the claim.
+        beside = beside and component.digest != self._unshared
         self._unshared = ""
         return self._verifier.verify(component, beside=beside)
 

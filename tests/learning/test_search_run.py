@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -61,7 +62,8 @@ class SearchRunTests(AcceptedTestCase):
         memory: dict[str, Any] = {}
         reasons = []
         for name in ("fifo", "fifo", "lru", "fifo"):
-            reasons.append(self.run_(lambda _, name=name: Candidate(baselineSource(name)), memory=memory).build()[1])
+            candidate = Candidate(baselineSource(name))
+            reasons.append(self.run_(partial(lambda one, problem: one, candidate), memory=memory).build()[1])
         self.assertEqual(
             [reason.startswith("no better on validation") for reason in reasons], [True, False, True, True]
         )
