@@ -18,6 +18,7 @@ from kernelnet.daemon import (
     refuse,
     refuseSecond,
     steadyTime,
+    takeTurns,
     withNumbers,
 )
 from kernelnet.hub.admin.control_client import LOCK, ControlError
@@ -177,6 +178,7 @@ def makeService(options: Options) -> HubService:
     steadyTime(reactor)
     forgetLostPidFile(options, reactor)
     collectRarely()
+    takeTurns()
     state = StateDirectory(options["state"])
     try:
         state.open()

@@ -15,9 +15,9 @@ The learning half of a trainer, without any network: traces in; patterns, compon
   - C{family_trials}: which peers' families never paid here
   - C{submission}: a source compiled, measured, and made a component with its claim
   - C{acceptance}: which candidates are published; C{significance}: whether one is better or was lucky;
-    C{hindsight}: the hand-made policies that all is compared with; C{intervals}: how sure a level is;
-    C{recommendation}: what to use, and why; C{practice}: a policy on the same variants again and again, and two of
-    them in pairs; C{ladder}: how often held-out may be looked at
+    C{validation_scores}: by which, each measured once; C{hindsight}: the hand-made policies that all is compared with;
+    C{intervals}: how sure a level is; C{recommendation}: what to use, and why; C{practice}: a policy on the same
+    variants again and again, and two of them in pairs; C{ladder}: how often held-out may be looked at
   - C{own_traces}: the user's traces, which confirmed components are tried on;
     C{private_search}: the search on private ones, apart; C{fetched_traces}: those that came from elsewhere
   - C{known_settings}: what ships and what others shared, tried before any search

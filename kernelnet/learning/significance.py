@@ -19,13 +19,20 @@ import statistics
 from collections.abc import Sequence
 
 from kernelnet.interfaces import IScenario
-from kernelnet.workbench.suite import Suite
-from kernelnet.workbench.variants import VariantScenario
+from kernelnet.learning.validation_scores import WINDOWS, Scores, ValidationScores
 
-__all__ = ["CONFIDENCE", "LUCK", "WINDOWS", "gains", "isSignificantlyBetter", "lowerBound", "studentQuantile"]
-
-WINDOWS = 8
-"""Of validation, for each part of a suite."""
+__all__ = [
+    "CONFIDENCE",
+    "LUCK",
+    "WINDOWS",
+    "gains",
+    "isBeaten",
+    "isBehind",
+    "isFarBehind",
+    "isSignificantlyBetter",
+    "lowerBound",
+    "studentQuantile",
+]
 
 CONFIDENCE = 0.9
 """Confidence that a candidate is better, on the one side."""
@@ -36,6 +43,15 @@ LUCK = 3.85
 Standard deviations by which the greatest of 10,000 numbers is expected above their mean, if they are distributed
 normally: by G. Blom's approximation (Statistical estimates and transformed beta-variables, 1958) the quantile of
 (10,000 - 3/8) / (10,000 + 1/4), 3.84.
+"""
+
+FAR_CONFIDENCE = 0.999
+"""Confidence that a rival is far behind, on the one side."""
+
+FAR = 3
+"""
+Multiple of what `LUCK` is by Student's distribution for so few variants, by which a rival has to be far behind.  `LUCK`
+itself is no bar of four: by 7.7 standard errors of theirs one of 400 is better that is no better.
 """
 
 
@@ -52,12 +68,12 @@ def studentQuantile(confidence: float, freedom: int) -> float:
     return x + first / freedom + second / freedom**2 + third / freedom**3
 
 
-def lowerBound(values: Sequence[float]) -> float:
-    """Lower end of the interval for the mean, with `CONFIDENCE` on its side; of one value that value."""
+def lowerBound(values: Sequence[float], confidence: float = CONFIDENCE) -> float:
+    """Lower end of the interval for the mean, with a confidence on its side; of one value that value."""
     if len(values) < 2:
         return values[0] if values else 0.0
     error = statistics.stdev(values) / math.sqrt(len(values))
-    return statistics.fmean(values) - studentQuantile(CONFIDENCE, len(values) - 1) * error
+    return statistics.fmean(values) - studentQuantile(confidence, len(values) - 1) * error
 
 
 def gains(ours: Sequence[int], theirs: Sequence[int]) -> list[float]:
@@ -65,43 +81,55 @@ def gains(ours: Sequence[int], theirs: Sequence[int]) -> list[float]:
     return [(b - a) / max(abs(a), abs(b), 1) for a, b in zip(ours, theirs, strict=True)]
 
 
-def isSignificantlyBetter(
-    scenario: IScenario,
-    wasm: bytes,
-    rival: bytes,
-    windows: int = WINDOWS,
-    measured: dict[int, list[list[int]]] | None = None,
-) -> bool:
+def isSignificantlyBetter(scenario: IScenario, wasm: bytes, rival: bytes, windows: int = WINDOWS) -> bool:
     """
     Worker thread.  Whether a module is better than its rival on validation, and not by luck.
 
-    @param scenario: an `IScenario`; one without C{measureWindows} can't tell; there the sum decides.
-    @param measured: by part, scores of the module, which are kept there for its next rival.
+    @param scenario: as the module meets it; one without C{measureWindows} can't tell; there the sum decides.
     @raise ComponentError: a module fails.
     """
-    if not hasattr(scenario, "measureWindows"):
+    scores = ValidationScores(scenario, windows)
+    if not scores.hasWindows:
         return True
-    overTime: list[float] = []
-    means: list[float] = []
-    errors: list[float] = []
-    measured = {} if measured is None else measured
-    for at, part in enumerate(scenario.parts if isinstance(scenario, Suite) else [scenario]):
-        variants = part.variants if isinstance(part, VariantScenario) else [part]
-        if at not in measured:
-            measured[at] = _scores(variants, wasm, windows)
-        ours, theirs = measured[at], _scores(variants, rival, windows)
-        overTime += gains(_sums(ours), _sums(theirs))
-        byVariant = gains([sum(scores) for scores in ours], [sum(scores) for scores in theirs])
-        means.append(statistics.fmean(byVariant))
-        errors.append(statistics.variance(byVariant) / len(byVariant) if len(byVariant) > 1 else 0.0)
-    return lowerBound(overTime) > 0 and sum(means) > LUCK * math.sqrt(sum(errors))
+    ours, theirs = (scores.windows(module, scores.looks[-1]) for module in (wasm, rival))
+    return isBeaten(ours, theirs)
 
 
-def _scores(variants: Sequence[IScenario], module: bytes, windows: int) -> list[list[int]]:
-    """By variant and window of validation."""
-    return [[window.score for window in variant.measureWindows(module, "validation", windows)] for variant in variants]
+def isBeaten(ours: Scores, theirs: Scores) -> bool:
+    """Whether the gain over a rival is no luck, on all variants."""
+    luck, error = _overVariants(ours, theirs)
+    return lowerBound(_overTime(ours, theirs)) > 0 and luck > LUCK * error
 
 
-def _sums(scores: Sequence[Sequence[int]]) -> list[int]:
-    """By window, the sum over the variants."""
-    return [sum(column) for column in zip(*scores, strict=False)]
+def isFarBehind(ours: Scores, theirs: Scores) -> bool:
+    """
+    Whether a rival is beaten by so much on some of the variants that all of them could hardly say anything else.
+
+    @param ours: of a look that `Look.hasSpread`.
+    """
+    least = min(map(len, ours))
+    bound = FAR * studentQuantile(statistics.NormalDist().cdf(LUCK), least - 1)
+    luck, error = _overVariants(ours, theirs)
+    return lowerBound(_overTime(ours, theirs), FAR_CONFIDENCE) > 0 and luck > bound * error
+
+
+def isBehind(ours: Scores, theirs: Scores) -> bool:
+    """Whether we are worse than a rival on some of the variants, by more than the standard error."""
+    gain, error = _overVariants(ours, theirs)
+    return gain < -error
+
+
+def _overTime(ours: Scores, theirs: Scores) -> list[float]:
+    """Gain in each window of each part, of the sums over its variants."""
+    sums = ([[sum(column) for column in zip(*part, strict=False)] for part in scores] for scores in (ours, theirs))
+    return [gain for part in zip(*sums, strict=True) for gain in gains(*part)]
+
+
+def _overVariants(ours: Scores, theirs: Scores) -> tuple[float, float]:
+    """Sum over the parts of the mean gain on their variants, and its standard error."""
+    gain = square = 0.0
+    for part in zip(ours, theirs, strict=True):
+        byVariant = gains(*([sum(windows) for windows in scores] for scores in part))
+        gain += statistics.fmean(byVariant)
+        square += statistics.variance(byVariant) / len(byVariant) if len(byVariant) > 1 else 0.0
+    return gain, math.sqrt(square)

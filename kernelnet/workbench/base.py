@@ -186,11 +186,11 @@ class BaseWorkbench(Generic[M, S]):
 
     @cvar folder: where the bench's header, C{baselines/*.c} and C{traces/} are.
     @cvar rules: what decides a score besides drivers and headers; part of the digest.
-    @cvar baselineNames: the hand-made policies; each is a file in C{baselines/}, or one of C{tuned}.
-    @cvar tuned: those of them that are others with other numbers.
+    @cvar baselineNames: the hand-made policies: files in C{baselines/}, and C{tuned}, others with other numbers.
     @cvar recorder: what records a trace of this machine for it; C{recordedBy}: in a line, which programs write what
         it reads, where it has none.
     @cvar variants: number of variants of a trace that a claim is measured on; part of the digest.
+    @cvar windowsAdd: whether a split's score is the sum of its windows', but for their rounding: one pass tells both.
     @cvar ranges: the bench's settings, by name: default, least, most.
     """
 
@@ -209,6 +209,7 @@ class BaseWorkbench(Generic[M, S]):
     recorder: ClassVar[Recorder | None] = None
     recordedBy: ClassVar[str] = ""
     variants: ClassVar[int] = 8
+    windowsAdd: ClassVar[bool] = False
     ranges: ClassVar[Mapping[str, tuple[int, int, int]]] = {}
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from kernelnet.workbench.errors import Unmeasurable
 from kernelnet.workbench.reports import reportOf
 from kernelnet.workbench.words import inWords, partsInWords
 
-__all__ = ["MAX_PARTS", "UNIT", "Suite", "scenarioOf"]
+__all__ = ["MAX_PARTS", "UNIT", "Suite", "costOf", "scenarioOf"]
 
 MAX_PARTS = 16
 """Of a stranger's claim: more are not measured."""
@@ -105,7 +105,7 @@ class Suite:
             scores = [report.splits[split] for report in reports]
             splits[split] = SplitScore(
                 events=sum(score.events for score in scores),
-                score=sum(_cost(part, split, score.score) for part, score in zip(self.parts, scores, strict=True)),
+                score=sum(costOf(part, split, score.score) for part, score in zip(self.parts, scores, strict=True)),
                 fuel=sum(score.fuel for score in scores),
             )
         return reportOf(self, splits, reports)
@@ -115,7 +115,8 @@ def _identity(scenario: IScenario) -> str:
     return f"{scenario.traceDigest} {json.dumps(scenario.settings, sort_keys=True)}"
 
 
-def _cost(part: IScenario, split: str, score: int) -> int:
+def costOf(part: IScenario, split: str, score: int) -> int:
+    """Worker thread.  Cost of a score on one part, in the suite's unit."""
     reference, best = part.reference().splits[split].score, part.optimum()[split]
     return (score - best) * UNIT // max(reference - best, reference // 100, 1)
 

@@ -69,22 +69,22 @@ class VariantScenario:
         self, wasm: bytes, upTo: str = "held_out", fuel: int | None = None, parameters: Sequence[float] = ()
     ) -> Report:
         """See `IScenario.measure`; C{fuel} is for each variant."""
-        return self._sum(self._each(lambda it: it.measure(wasm, upTo=upTo, fuel=fuel, parameters=parameters)))
+        return self._sum(self.each(lambda it: it.measure(wasm, upTo=upTo, fuel=fuel, parameters=parameters)))
 
     def measureWindows(self, wasm: bytes, split: str, count: int, parameters: Sequence[float] = ()) -> list[SplitScore]:
         """See `IScenario.measureWindows`; the n-th windows of all variants are about the same part of the trace."""
-        each = self._each(lambda it: it.measureWindows(wasm, split, count, parameters))
+        each = self.each(lambda it: it.measureWindows(wasm, split, count, parameters))
         return [added(windows) for windows in zip(*each, strict=False)]
 
     def baselines(self) -> Mapping[str, Report]:
-        each = self._each(lambda it: it.baselines())
+        each = self.each(lambda it: it.baselines())
         return {name: self._sum([reports[name] for reports in each]) for name in each[0]}
 
     def reference(self) -> Report:
-        return self._sum(self._each(lambda it: it.reference()))
+        return self._sum(self.each(lambda it: it.reference()))
 
     def optimum(self) -> Mapping[str, int]:
-        each = self._each(lambda it: it.optimum())
+        each = self.each(lambda it: it.optimum())
         return {split: sum(optimum[split] for optimum in each) for split in each[0]}
 
     def developmentLevel(self, report: Report, split: str = "held_out") -> float:
@@ -93,15 +93,23 @@ class VariantScenario:
 
     def levels(self, wasm: bytes, split: str = "held_out") -> list[float]:
         """Worker thread.  A module's level on each of the variants: their spread is what luck may do."""
-        return self._each(lambda it: it.developmentLevel(it.measure(wasm, upTo=split), split))
+        return self.each(lambda it: it.developmentLevel(it.measure(wasm, upTo=split), split))
 
     def patterns(self) -> list[Pattern]:
         return self.plain.patterns()
 
-    def _each(self, function: Callable[[IScenario], T]) -> list[T]:
-        """Results of a function for each variant; none keeps the memory that it ran in."""
+    def first(self, count: int) -> VariantScenario:
+        """The same on its first variants alone."""
+        return VariantScenario(self.plain, self.variants[:count])
+
+    def each(self, function: Callable[[IScenario], T], start: int = 0, end: int | None = None) -> list[T]:
+        """
+        Results of a function for each variant; none keeps the memory that it ran in.
+
+        @param start: number of the first one, from 0; C{end}: of the one behind the last.
+        """
         results = []
-        for variant in self.variants:
+        for variant in self.variants[start:end]:
             results.append(function(variant))
             machine = getattr(variant, "machine", None)
             if machine is not None:

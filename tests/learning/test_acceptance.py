@@ -4,16 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
-from kernelnet.artifacts import Candidate, Report
+from kernelnet.artifacts import Candidate
 from kernelnet.learning import acceptance
-from kernelnet.learning.acceptance import accept
+from kernelnet.learning.acceptance import accept, isBetter
 from kernelnet.learning.hindsight import bestInHindsight, chosenOnTrain
 from kernelnet.learning.significance import isSignificantlyBetter
-from kernelnet.workbench.base import BaseScenario
+from kernelnet.workbench.machine import Machine
 from tests.learning.support import STUBBORN, AcceptedTestCase
 from tests.workbench.support import baselineSource, mixture, policy, smallScenario
+
+
+def noting(note: Callable[[Machine, bytes, int], object]) -> Callable[..., Any]:
+    """`Machine.run`, of each of whose runs the module, and the event before which it ends, are noted first."""
+    run = Machine.run
+
+    def noted(
+        machine: Machine,
+        wasm: bytes,
+        settings: Any,
+        parameters: Any = (),
+        upTo: str = "held_out",
+        *more: Any,
+        windows: Any = None,
+    ) -> Any:
+        note(machine, wasm, (windows or machine.trace.windows(upTo))[-1][2])
+        return run(machine, wasm, settings, parameters, upTo, *more, windows=windows)
+
+    return noted
+
+
+def splitAt(machine: Machine, end: int) -> str:
+    """The split within which a run ends."""
+    return next(split for split, _, last in machine.trace.windows("held_out") if end <= last)
 
 
 class AcceptTests(AcceptedTestCase):
@@ -49,15 +75,9 @@ class AcceptTests(AcceptedTestCase):
         self.assertIsNotNone(component, reason)
 
     def watched(self) -> set[str]:
-        """The parts up to which anything is measured from now on, on whatever variant."""
+        """The parts up to which anything is run from now on, on whatever variant."""
         looked: set[str] = set()
-        measure = BaseScenario.measure
-
-        def noting(scenario: BaseScenario, wasm: bytes, upTo: str = "held_out", *more: Any, **others: Any) -> Report:
-            looked.add(upTo)
-            return measure(scenario, wasm, upTo, *more, **others)
-
-        self.patch(BaseScenario, "measure", noting)
+        self.patch(Machine, "run", noting(lambda machine, wasm, end: looked.add(splitAt(machine, end))))
         return looked
 
     def test_accepted(self) -> None:
@@ -115,27 +135,73 @@ class AcceptTests(AcceptedTestCase):
 
     def test_refusedEarly(self) -> None:
         """What may be luck beside the hardest rival is refused before any other one is measured."""
-        compared: list[bytes] = []
-
-        def lucky(scenario: object, wasm: bytes, rival: bytes, **options: object) -> bool:
-            compared.append(rival)
-            return False
-
-        self.patch(acceptance, "isSignificantlyBetter", lucky)
-        measured: list[bytes] = []
-        met = self.scenario.forModule(policy(STUBBORN))
-        measure = met.measure
-
-        def noted(wasm: bytes, **options: Any) -> Any:
-            measured.append(wasm)
-            return measure(wasm, **options)
-
-        self.patch(met, "measure", noted)
+        self.patch(acceptance, "isFarBehind", lambda *_: False)
+        self.patch(acceptance, "isBeaten", lambda *_: False)
+        self.scenario.baselines()
+        runs = self.counted()
         component, reason = accept(self.scenario, Candidate(STUBBORN), generator="test", seed=0)
         self.assertIsNone(component)
         self.assertIn("not all along", reason)
-        self.assertEqual(measured, [policy(STUBBORN), *compared])
-        self.assertEqual(compared, [policy(baselineSource(bestInHindsight(self.scenario, "validation")))])
+        hardest = policy(baselineSource(bestInHindsight(self.scenario, "validation")))
+        self.assertEqual(runs, {policy(STUBBORN): self.variants, hardest: self.variants})
+
+    def counted(self) -> Counter[bytes]:
+        """Passes by module from now on."""
+        runs: Counter[bytes] = Counter()
+        self.patch(Machine, "run", noting(lambda machine, wasm, end: runs.update([wasm])))
+        return runs
+
+    @property
+    def variants(self) -> int:
+        return self.scenario.variants
+
+    def test_futile(self) -> None:
+        """What is no better than the hardest rival on the first quarter of the variants is refused after that."""
+        hardest = bestInHindsight(self.scenario, "validation")
+        source = baselineSource(hardest) + "\nstatic int other;\n"
+        runs = self.counted()
+        component, reason = accept(self.scenario, Candidate(source), generator="test", seed=0)
+        self.assertIsNone(component)
+        self.assertIn(f"on {self.variants // 4} of {self.variants} variants", reason)
+        self.assertEqual(set(runs.values()), {self.variants // 4})
+
+    def test_onePass(self) -> None:
+        """Nothing is measured twice to judge it, and rivals far behind on a part of the variants only."""
+        self.scenario.baselines()
+        runs = self.counted()
+        wasm = policy(STUBBORN)
+        better, reason = isBetter(self.scenario, wasm)
+        self.assertTrue(better, reason)
+        self.assertLessEqual(max(runs.values()), self.variants)
+        self.assertEqual(set(runs), {wasm, *map(self.scenario.workbench.baselineModule, self.scenario.baselines())})
+        self.assertLess(sum(runs.values()), self.variants * len(runs))
+        # The hardest is compared on all.
+        self.assertEqual(runs[policy(baselineSource(bestInHindsight(self.scenario, "validation")))], self.variants)
+        self.assertNotIn("variants", reason)  # neither of those that it names
+
+    def test_partInWords(self) -> None:
+        """A rival that was compared on a part of the variants is named beside what the candidate has on these."""
+        self.patch(acceptance, "isFarBehind", lambda *_: True)
+        self.patch(acceptance, "chosenOnTrain", lambda scenario: "fifo")
+        wasm = policy(STUBBORN)
+        better, reason = isBetter(self.scenario, wasm)
+        self.assertTrue(better, reason)
+        first = self.scenario.forModule(wasm).first(self.variants // 4)  # type: ignore[attr-defined]
+        fifo, ours = (
+            first.measure(module, upTo="validation").splits["validation"].score
+            for module in (policy(baselineSource("fifo")), wasm)
+        )
+        self.assertIn(f"fifo ({fifo} beside {ours} on {self.variants // 4} of {self.variants} variants)", reason)
+
+    def test_notFarEnough(self) -> None:
+        """A rival that isn't far behind has to be beaten on all variants, even where all others are."""
+        self.patch(acceptance, "isFarBehind", lambda *_: False)
+        self.scenario.baselines()
+        runs = self.counted()
+        better, reason = isBetter(self.scenario, policy(STUBBORN))
+        self.assertTrue(better, reason)
+        self.assertEqual(set(runs.values()), {self.variants})
+        self.assertNotIn("variants", reason)
 
     def test_broken(self) -> None:
         """What does not compile, or traps anywhere before held-out ends, is not published."""

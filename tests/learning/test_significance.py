@@ -13,7 +13,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from kernelnet.artifacts import SplitScore
 from kernelnet.generators import Candidate
 from kernelnet.learning.acceptance import accept
-from kernelnet.learning.significance import LUCK, WINDOWS, gains, isSignificantlyBetter, lowerBound, studentQuantile
+from kernelnet.learning.significance import (
+    LUCK,
+    WINDOWS,
+    gains,
+    isBeaten,
+    isFarBehind,
+    isSignificantlyBetter,
+    lowerBound,
+    studentQuantile,
+)
 from kernelnet.workbench.suite import Suite
 from kernelnet.workbench.variants import VariantScenario
 from tests.workbench.support import baselineSource, policy, smallScenario
@@ -118,6 +127,29 @@ class LuckTests(SynchronousTestCase):
         passed = sum(isSignificantlyBetter(self.drawn(0, spread, seed), b"ours", b"theirs") for seed in range(2000))
         # By the windows alone, half of them would pass.
         self.assertLess(passed, 20)
+
+    def test_farBehind(self) -> None:
+        """
+        Four variants say that a rival is far behind only by thrice the luck that Student gives as few of them.
+
+        By the luck of many, 3.85 standard errors, it would be one of 60 that is no better; by twice that one of 400.
+        """
+        rng = random.Random(3)
+        drawn = [[rng.gauss(0, 0.02) for _ in range(4)] for _ in range(5000)]
+        self.assertEqual([gain for gain in drawn if self.far(gain)], [])
+        # A mean of 0.4 with a standard error of 0.0073, 55 of them, and of half as much.
+        self.assertFalse(self.far([0.4 * part for part in (0.98, 1.02, 0.96, 1.04)]))
+        self.assertTrue(self.far([0.4 * part for part in (0.99, 1.01, 0.98, 1.02)]))
+
+    def test_farBehindOverTime(self) -> None:
+        """Over time it asks for a confidence of 0.999, where 0.9 is enough for all variants."""
+        for theirs, isFar in (([100] * 8, True), ([100, 72] * 4, False)):
+            ours, rival = [[[70] * 8] * 4], [[theirs] * 4]
+            self.assertTrue(isBeaten(ours, rival))
+            self.assertEqual(isFarBehind(ours, rival), isFar)
+
+    def far(self, gain: list[float]) -> bool:
+        return isFarBehind([[[round(1e6 * (1 - each))] * 8 for each in gain]], [[[1_000_000] * 8] * len(gain)])
 
     def luck(self, spread: float, seed: int) -> float:
         rng = random.Random(seed)

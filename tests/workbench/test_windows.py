@@ -7,7 +7,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet.interfaces import IWorkbench
 from kernelnet.learning.problem import Problem
+from kernelnet.learning.significance import WINDOWS
+from kernelnet.plugins import available
 from kernelnet.workbench.file_system import workbench
 from kernelnet.workbench.suite import Suite
 from tests.workbench.support import baselineSource, mixture, policy, smallScenario
@@ -63,3 +66,20 @@ class WindowTests(SynchronousTestCase):
 
         plain: Any = Plain()
         self.assertEqual(Problem(plain, seed=1, seconds=100).measureWindows(self.lru), [whole])
+
+
+class AddingTests(SynchronousTestCase):
+    def test_everyBench(self) -> None:
+        """Where a bench says so, the scores of windows add up to the split's, but for the rounding of each."""
+        saying = []
+        for bench in available(IWorkbench):
+            scenario = bench.scenario(bench.traces()[0], {})
+            wasm = bench.baselineModule(bench.reference)
+            whole = scenario.measure(wasm, upTo="validation").splits["validation"]
+            windows = scenario.measureWindows(wasm, "validation", WINDOWS)
+            adds = 0 <= whole.score - sum(window.score for window in windows) <= WINDOWS
+            self.assertEqual(sum(window.events for window in windows), whole.events)
+            self.assertEqual(adds, getattr(bench, "windowsAdd", False), bench.name)
+            saying += [bench.name] * adds
+        self.assertIn("file_system", saying)
+        self.assertNotIn("security", saying)

@@ -58,7 +58,7 @@ __all__ = ["HubProtocol"]
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to take the last lines before it is cut."""
-TURN = 0.002
+TURN = 0.001
 """Seconds of one client's lines after which the others have their turn."""
 
 

@@ -64,7 +64,7 @@ class EventLog:
     MAX_BATCH = 2000
     """Works in one commit."""
     MAX_BATCH_BYTES = 1024 * 1024
-    EACH = 0.003
+    EACH = 0.001
     """Seconds of one AI's works in one commit: whoever comes meanwhile waits for that one and for the next."""
     MAX_BACKLOG_BYTES = 64 * 1024 * 1024
     MAX_OWN_BYTES = 2 * 1024 * 1024

@@ -67,6 +67,7 @@ class AudioWorkbench(BaseWorkbench["AudioMachine", "AudioScenario"]):
     optimumName = "clairvoyant"
     unit = "milliseconds"
     ratio = "milliseconds a frame"
+    windowsAdd = True
     recordedBy = "irtt client -i 20ms -o call.json HOST: a call takes a second machine"
     formats = "packets: our .owd, rtpdump, irtt JSON, CSV of sent and received, mahimahi links; compressed or not"
     abis = ABIS

@@ -76,6 +76,7 @@ class FileSystemWorkbench(BaseWorkbench["FileSystemMachine", "FileSystemScenario
     optimumName = "belady"
     unit = "misses"
     ratio = "miss ratio"
+    windowsAdd = True
     formats = (
         "block ids, byte ranges or words: txt, csv, spc, lis, vscsi, blkparse, fio, oracleGeneral; compressed or not"
     )

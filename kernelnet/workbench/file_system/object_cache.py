@@ -119,6 +119,7 @@ class _BytesMissed(ObjectCaches):
     mode = BYTES
     unit = "bytes missed"
     ratio = "bytes missed a request"
+    windowsAdd = True
 
 
 class _RequestsMissed(ObjectCaches):

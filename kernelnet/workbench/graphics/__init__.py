@@ -75,6 +75,7 @@ class GraphicsWorkbench(BaseWorkbench["GraphicsMachine", "GraphicsScenario"]):
     optimumName = "clairvoyant"
     unit = "microseconds"
     ratio = "microseconds a frame"
+    windowsAdd = True
     recordedBy = "weston-debug timeline, MangoHud, PresentMon: a compositor alone knows its frames"
     formats = "our own .repaint, Weston's timeline, PresentMon, OCAT, CapFrameX, MangoHud; compressed or not"
     abis = ABIS

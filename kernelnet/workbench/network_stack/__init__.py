@@ -75,6 +75,7 @@ class NetworkStackWorkbench(BaseWorkbench["NetworkStackMachine", "NetworkStackSc
     optimumName = "omniscient"
     unit = "millibits lost"
     ratio = "millibits lost a second"
+    windowsAdd = True
     recordedBy = "mahimahi: recording a link takes both of its ends"
     formats = "mahimahi link traces; compressed or not"
     abis = ABIS

@@ -72,6 +72,7 @@ class WindowManagerWorkbench(BaseWorkbench["WindowManagerMachine", "WindowManage
     optimumName = "clairvoyant"
     unit = "milli-pixels off"
     ratio = "milli-pixels off a frame"
+    windowsAdd = True
     recorder = Recorder(
         "--pointer",
         "Record how the mouse or finger moves",
