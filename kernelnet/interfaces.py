@@ -181,6 +181,9 @@ class IScenario(Interface):
     def baselines() -> Mapping[str, Report]:
         """Worker thread.  `Report` by name of each hand-made policy, measured once and kept."""
 
+    def baseline(name: str) -> Report:
+        """Worker thread.  One of C{baselines}: nothing else is measured."""
+
     def reference() -> Report:
         """Worker thread.  `Report` of the workbench's reference policy, measured once and kept."""
 
