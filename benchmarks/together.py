@@ -107,8 +107,9 @@ budget for each.\
 
 INTRODUCTION_OF_SCALING = """\
 Written by ``together.py --scaling --publish``: one, two, four and eight trainers on one hub, all traces before each of
-them. An evaluation is a pass over train; searches, guards, claims and re-measurements all count. The goal of N trainers
-is 1 / (0.7 N) of the evaluations that one alone needs. Median and quartiles over seeds.\
+them. An evaluation is a pass over train; searches, guards, claims and re-measurements all count, on variants for each
+trainer anew, as if it had a machine of its own. The goal of N trainers is 1 / (0.7 N) of the evaluations that one alone
+needs. Median and quartiles over seeds.\
 """
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "traces"
