@@ -139,7 +139,7 @@ class Verification:
     async def _measured(self, known: KnownComponent) -> PerformanceReport:
         """Measure it; if that can't be, perhaps since its trace is not here, get that and measure it again."""
         measure = self._local.remeasure
-        if self._sparing is not None and not self._selection.isWitness(known):
+        if self._sparing is not None and not self._selection.saysMore(known):
             measure = self._sparing.remeasureClaim
         report = await measure(known.component)
         fetch = self._fetch

@@ -82,6 +82,21 @@ class VerifierSelection:
         """Whether others count on what this trainer measures: it was drawn, or too few others have said anything."""
         return self.isDrawn(known.digest, known.source) or len(self._verdicts(known)) < WITNESSES
 
+    def saysMore(self, known: KnownComponent) -> bool:
+        """
+        Whether to measure the hand-made policies beside a claim: others count on this trainer, and are enough.
+
+        What fewer than `WITNESSES` say of a hand-made policy nobody believes.
+        """
+        voice = self._knowledge.voice
+        who = {voice(self._aiId), *self._verdicts(known)} - {voice(known.source)}
+        for aiId, info in self._knowledge.ais.items():
+            if len(who) >= WITNESSES:
+                break
+            if info.connected and voice(aiId) != voice(known.source):
+                who.add(voice(aiId))
+        return len(who) >= WITNESSES and self.isWitness(known)
+
     def _verdicts(self, known: KnownComponent) -> set[str]:
         """The owners, but ours and its author's, who have measured a claim."""
         voice = self._knowledge.voice

@@ -41,7 +41,7 @@ class VerificationTests(WorkTestCase):
 
         verification = self.trainer.verification
         self.patch(verification, "_sparing", SimpleNamespace(remeasureClaim=remeasureClaim))
-        self.patch(verification._selection, "isWitness", lambda known: known.id == "drawn")
+        self.patch(verification._selection, "saysMore", lambda known: known.id == "drawn")
         for name in ("drawn", "other"):
             yield self.share(name)
         yield self.settle()

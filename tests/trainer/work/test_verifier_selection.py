@@ -127,10 +127,23 @@ class SelectionTests(TrainerTestCase):
             report = PerformanceReport(known.id, {}, known.digest, Verdict.CONFIRMED)
             self.trainer.knowledge.addReport(aiId, report, "", Changes())
             self.assertEqual(self.selection.rank(known.digest), rank)
-        self.assertFalse(self.selection.isWitness(known))
+        self.assertFalse(self.selection.isWitness(known) or self.selection.saysMore(known))
         self.assertTrue(self.selection.isNeeded(known))
         (mine, *_) = self.drawn(20, 20)
-        self.assertTrue(self.selection.isWitness(mine))
+        self.assertTrue(self.selection.isWitness(mine) and self.selection.saysMore(mine))
+
+    def test_alone(self) -> None:
+        """What one alone would say of hand-made policies it doesn't measure; with one more who is there it does."""
+        for there, more in ((2, False), (3, True)):
+            self.there(there)
+            known = self.claim(there)
+            self.assertTrue(self.selection.isWitness(known))
+            self.assertIs(self.selection.saysMore(known), more)
+        # or one who was there, and has told
+        self.there(2)
+        report = PerformanceReport(known.id, {}, known.digest, Verdict.CONFIRMED)
+        self.trainer.knowledge.addReport("AI_3", report, "", Changes())
+        self.assertTrue(self.selection.saysMore(known))
 
     def test_rest(self) -> None:
         """What is no use here waits; and is measured at last unless enough others have told."""
