@@ -219,12 +219,12 @@ class Local(IntegratedKernelTrainer):
     It searches for a number of evaluations, however long that takes.
 
     @ivar ready: it begins when this has fired.
-    @ivar first: index of the task that it begins with.
+    @ivar first: index of the task that it begins with; C{stopped}: fires when nothing of it runs any more.
     """
 
     ready: Deferred[None]
-
     first = 0
+    stopped: Deferred[None] | None = None
 
     async def _start(self) -> None:
         await super()._start()
@@ -240,6 +240,11 @@ class Local(IntegratedKernelTrainer):
         if goal.requirements:
             meter.sessions += evaluations
         return super().build(replace(goal, seconds=PATIENCE))
+
+    def stop(self) -> Deferred[None]:
+        if self.stopped is None:
+            self.stopped = super().stop()
+        return self.stopped
 
     def _inThread(self, function: Any, *arguments: Any) -> Any:
         def ours() -> Any:
@@ -352,6 +357,9 @@ async def arm(
             meter.start(float("inf"))
             for trainer in trainers:
                 await trainer.stopService()
+            # They wait for no guard that is under way; it would count in the next arm.
+            while not all(learner.stopped is not None and learner.stopped.called for learner in learners):
+                await task.deferLater(reactor, 0.02)
             for hub in hubs:
                 await hub.stopService()
         own = [known for t in trainers for known in t.knowledge.components.values() if known.source == t.profile.aiId]
