@@ -12,7 +12,7 @@ The learning half of a trainer, without any network: traces in; patterns, compon
   - C{problem}: what a generator is given; C{search_run}: one search, from problem to judgement; C{search_results}: what
     it has measured, and its course; C{saved_search}: these in a file, to go on with; C{search_account}: what was
     measured on each task, and how good the best is; C{low_priority}: in which it lets others go first
-  - C{family_trials}: which peers' families never paid here
+  - C{background_search}: those that a trainer begins of itself; C{family_trials}: which peers' families never paid here
   - C{submission}: a source compiled, measured, and made a component with its claim
   - C{acceptance}: which candidates are published; C{significance}: whether one is better or was lucky;
     C{validation_scores}: by which, each measured once; C{hindsight}: the hand-made policies that all is compared with;

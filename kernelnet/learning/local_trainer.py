@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -34,6 +33,7 @@ from kernelnet.interfaces import (
     ISparingTrainer,
     IWorkbench,
 )
+from kernelnet.learning.background_search import BackgroundSearches
 from kernelnet.learning.demo import demo
 from kernelnet.learning.family_trials import FamilyTrials
 from kernelnet.learning.fetched_traces import FetchedTraces
@@ -107,7 +107,7 @@ class IntegratedKernelTrainer:
         self._pool: ThreadPool | None = None
         self._stopping = False
         self._run: SearchRun | None = None
-        self._families = FamilyTrials()
+        self._searches = BackgroundSearches(self._generator, self._installed, FamilyTrials(), self._jobs)
         self._private = self._privateSearch(benches[0], [Path(t) for t in private]) if private else None
         self._accounts = SearchAccounts()
         self._account = TaskAccount()
@@ -124,15 +124,7 @@ class IntegratedKernelTrainer:
         return self._selection.workbenches
 
     def _privateSearch(self, bench: IWorkbench, traces: list[Path]) -> PrivateSearch:
-        return PrivateSearch(
-            *(bench, traces),
-            installed=self._installed,
-            generator=self._generator,
-            families=self._families,
-            knownFirst=self._knownFirst,
-            jobs=self._jobs,
-            rng=self._random,
-        )
+        return PrivateSearch(*(bench, traces), searches=self._searches, knownFirst=self._knownFirst, rng=self._random)
 
     # -- ILocalTrainer
 
@@ -257,17 +249,10 @@ class IntegratedKernelTrainer:
         def found(generation: int, best: int) -> None:
             account.found(scenario, "train", best)
 
-        run = SearchRun(
-            scenario,
-            self._generator,
-            replace(goal, carriers=self._families.worthTrying(goal.carriers)),
-            seed=seed,
-            jobs=self._jobs,
-            memory=memory,
-            installed=self._installed,
-            yields=True,
+        run = self._searches.begin(
+            *(scenario, goal, seed, memory),
             onProgress=found if goal.objective == "score" else lambda generation, best: None,
-            onTried=self._families.tried,
+            onTried=self._searches.families.tried,
         )
         if self._run is not None:
             self._account.evaluations += self._run.measured
