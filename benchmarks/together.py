@@ -5,8 +5,8 @@ For each seed two arms get the same total of evaluations, on the same cores, fir
 then with one trace after the other:
 
 - connected: one hub and its trainers, as `twistd kernelhub` and `twistd kerneltrainer` would run them, in this process
-  (so that traces are read and hand-made policies measured once), over TLS on the loopback interface, with databases in
-  a temporary folder;
+  (so that traces are read, and hand-made policies measured on them, once; on variants each trainer measures them
+  itself), over TLS on the loopback interface, with databases in a temporary folder;
 - alone: as many trainers, each with a hub of its own, so that the overhead is the same.
 
 An evaluation is one pass over the training part.  Everything that is measured counts, as what share of the training
@@ -63,6 +63,7 @@ from kernelnet.trainer.storage.knowledge_base import KnownComponent
 from kernelnet.workbench import base
 from kernelnet.workbench.errors import TraceError
 from kernelnet.workbench.machine import Machine
+from kernelnet.workbench.variants import KeptVariants
 
 TRAINERS = 3
 PLAN = ((1500, 10),)
@@ -106,8 +107,9 @@ budget for each.\
 
 INTRODUCTION_OF_SCALING = """\
 Written by ``together.py --scaling --publish``: one, two, four and eight trainers on one hub, all traces before each of
-them. An evaluation is a pass over train; searches, guards, claims and re-measurements all count. The goal of N trainers
-is 1 / (0.7 N) of the evaluations that one alone needs. Median and quartiles over seeds.\
+them. An evaluation is a pass over train; searches, guards, claims and re-measurements all count, on variants for each
+trainer anew, as if it had a machine of its own. The goal of N trainers is 1 / (0.7 N) of the evaluations that one alone
+needs. Median and quartiles over seeds.\
 """
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "traces"
@@ -187,17 +189,49 @@ setattr(local_trainer, "choose", functools.partial(choose, seconds=PATIENCE))  #
 base._KEPT = 100  # no trace is read, and nothing hand-made measured, within an arm
 
 
+class KeptApart:
+    """Variants that each trainer keeps for itself, as it would in a process of its own; none outlive their arm."""
+
+    def __init__(self) -> None:
+        self.now = threading.local()
+        self._of: dict[object, KeptVariants] = {}
+
+    def forget(self) -> None:
+        self._of.clear()
+
+    def _ours(self) -> KeptVariants:
+        return self._of.setdefault(getattr(self.now, "trainer", None), KeptVariants())
+
+    def scenario(self, *arguments: Any) -> Any:
+        """`KeptVariants.scenario`."""
+        return self._ours().scenario(*arguments)
+
+    def machine(self, *arguments: Any) -> Any:
+        """`KeptVariants.machine`."""
+        return self._ours().machine(*arguments)
+
+
+keptApart = KeptApart()
+
+
 class Local(IntegratedKernelTrainer):
     """
     It searches for a number of evaluations, however long that takes.
 
     @ivar ready: it begins when this has fired.
+    @ivar first: index of the task that it begins with; C{stopped}: fires when nothing of it runs any more.
     """
 
     ready: Deferred[None]
+    first = 0
+    stopped: Deferred[None] | None = None
 
     async def _start(self) -> None:
         await super()._start()
+        for candidates in self._selection._candidates.values():
+            at = self.first % len(candidates)
+            # Of equals the first is next.
+            candidates[:] = [each._replace(at=i) for i, each in enumerate(candidates[at:] + candidates[:at])]
         await self.ready
 
     def build(self, goal: Any) -> Any:
@@ -207,14 +241,26 @@ class Local(IntegratedKernelTrainer):
             meter.sessions += evaluations
         return super().build(replace(goal, seconds=PATIENCE))
 
+    def stop(self) -> Deferred[None]:
+        if self.stopped is None:
+            self.stopped = super().stop()
+        return self.stopped
+
+    def _inThread(self, function: Any, *arguments: Any) -> Any:
+        def ours() -> Any:
+            keptApart.now.trainer = self
+            return function(*arguments)
+
+        return super()._inThread(ours)
+
     def _named(self, component: Component) -> Component:
         meter.keep(component)
         return super()._named(component)
 
-    def _remeasure(self, component: Any) -> Any:
+    def _remeasure(self, component: Any, beside: bool = True) -> Any:
         meter.remeasuring.now = True
         try:
-            return super()._remeasure(component)
+            return super()._remeasure(component, beside)
         finally:
             meter.remeasuring.now = False
 
@@ -266,6 +312,7 @@ async def arm(
     reactor: Any = r
     over: Deferred[None] = Deferred()
     meter.trainers = count
+    keptApart.forget()
     scenarios = [task.open() for task in taskList(bench, paths)]
     with tempfile.TemporaryDirectory(prefix="kernelnet-together-") as folder:
         states = [StateDirectory(Path(folder) / str(at)) for at in range(1 if connected else count)]
@@ -280,7 +327,7 @@ async def arm(
             learners.append(local)
             if not connected:
                 # Nobody deals them tasks: it is by chance that they don't all begin with the same.
-                local._selection._turn = random.Random(seed * 1000 + at).randrange(len(scenarios))
+                local.first = random.Random(seed * 1000 + at).randrange(len(scenarios))
             config = TrainerConfig(name, state, hubs=(Address("localhost", _port(hub)),))
             trainers.append(Metered(config, local, reactor, clock=cast(Any, Brisk(reactor))))
         for trainer in trainers:
@@ -310,6 +357,9 @@ async def arm(
             meter.start(float("inf"))
             for trainer in trainers:
                 await trainer.stopService()
+            # They wait for no guard that is under way; it would count in the next arm.
+            while not all(learner.stopped is not None and learner.stopped.called for learner in learners):
+                await task.deferLater(reactor, 0.02)
             for hub in hubs:
                 await hub.stopService()
         own = [known for t in trainers for known in t.knowledge.components.values() if known.source == t.profile.aiId]
@@ -571,6 +621,7 @@ class Comparison:
                 print(count, [(round(spent), round(level, 4)) for spent, level in several[-1].course], file=sys.stderr)
 
     def _prepare(self) -> None:
+        self._bench._variants = keptApart
         for each in taskList(self._bench, self._paths):
             scenario = each.open()  # once, and outside of what is counted
             scenario.baselines(), scenario.optimum(), scenario.patterns()

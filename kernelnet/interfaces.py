@@ -181,6 +181,9 @@ class IScenario(Interface):
     def baselines() -> Mapping[str, Report]:
         """Worker thread.  `Report` by name of each hand-made policy, measured once and kept."""
 
+    def baseline(name: str) -> Report:
+        """Worker thread.  One of C{baselines}: nothing else is measured."""
+
     def reference() -> Report:
         """Worker thread.  `Report` of the workbench's reference policy, measured once and kept."""
 
@@ -431,6 +434,13 @@ class ISiteTrainer(ILocalTrainer):
 
     def buildPrivately(goal: Goal) -> Deferred[Component | None]:
         """The same as C{build} on the private traces, in turn: what comes of it is for this machine alone."""
+
+
+class ISparingTrainer(ILocalTrainer):
+    """A local trainer that can leave out of a re-measurement what others are told beside the verdict."""
+
+    def remeasureClaim(component: Component) -> Deferred[PerformanceReport]:
+        """The same as C{remeasure}, without the hand-made policies: these take ten times as long as the claim."""
 
 
 class ILocalTrainerMaker(INamed):

@@ -27,7 +27,7 @@ from kernelnet.cli.tables import plainConsole
 from kernelnet.interfaces import IWorkbench
 from kernelnet.plugins import available
 from kernelnet.untrusted import plain
-from kernelnet.workbench.errors import ComponentError, TraceError
+from kernelnet.workbench.errors import TraceError
 
 __all__ = ["recommend"]
 
@@ -87,9 +87,8 @@ def recommend(
     """
     from kernelnet.cli.shared_components import sharedFrom
     from kernelnet.cli.training import chooseGenerator
-    from kernelnet.learning.known_settings import chooseToUse, fewOf, mostFuel
-    from kernelnet.learning.recommendation import BOTH
-    from kernelnet.learning.recommendation import recommend as recommendation
+    from kernelnet.learning.known_settings import fewOf
+    from kernelnet.learning.recommendation import recommendKnown
     from kernelnet.workbench.engine import cores
 
     if alone and sources:
@@ -111,44 +110,29 @@ def recommend(
         generator = chooseGenerator(bench, None)
         for path, scenario in chosen:
             with progress(asJson) as tell:
-                tell("measuring hand-made policies", 0, None)
-                scenario.baselines()
-                among, broken, use = shared, 0, None
-                while use is None:
-                    tell("trying what is known", 0, None)
-                    found = chooseToUse(scenario, generator, among, seconds=seconds, jobs=cores())
-                    its = found.best.shared if found.best is not None else None
-                    kind, what = "learned", ""
-                    if found.component is not None and found.best is not None:
-                        what = plain(found.best.candidate.note, 250)
-                        kind = "a setting that ships" if its is None else f"shared by {plain(owners[its.digest], 80)}"
-                        name = its.id if its is not None else f"known-{found.component.digest[:10]}"
-                        found.component.id = plain(out.name if out is not None else name)
-                    tell("comparing", 0, None)
-                    try:
-                        fuel = None if its is None else mostFuel(scenario)
-                        use = recommendation(scenario, found.component, kind, BOTH, asItIs=its is None, fuel=fuel)
-                    except ComponentError:
-                        if its is None or found.component is None:
-                            raise  # it is one of ours that fails
-                        # It was no worse than others until then: a stranger's may know where held-out begins.
-                        among, broken = [one for one in among if one.digest != its.digest], broken + 1
-            failed = found.failed + broken
+                known = recommendKnown(
+                    *(scenario, generator, shared, owners),
+                    seconds=seconds,
+                    jobs=cores(),
+                    name=out.name if out is not None else "",
+                    tell=tell,
+                )
+            found, use = known.found, known.use
             setting = ", ".join(f"{name} {value}" for name, value in scenario.settings.items())
             heads = f"{plain(path.name)}, {setting}: tried {found.tried} settings in {found.seconds:.1f} s"
-            heads += f", {found.shared} of them shared" + (f"; {failed} failed" if failed else "")
+            heads += f", {found.shared} of them shared" + (f"; {known.failed} failed" if known.failed else "")
             told.append(
                 {
                     "trace": str(path),
                     "settings": dict(scenario.settings),
                     "tried": found.tried,
                     "shared": found.shared,
-                    "failed": failed,
+                    "failed": known.failed,
                     "seconds": found.seconds,
                     "reason": found.reason,
                     "use": use.use.name,
-                    "kind": kind if found.component is not None else "hand-made",
-                    "what": what,
+                    "kind": known.kind,
+                    "what": known.note,
                     "level": use.use.level,
                     "interval": use.use.interval,
                     "rival": use.rival.name if use.rival is not None else None,
@@ -161,8 +145,8 @@ def recommend(
             if not asJson:
                 console.print(heads, soft_wrap=True, markup=False)
                 console.print(f"  {found.reason}", soft_wrap=True, markup=False)
-                if what:
-                    console.print(f"  {use.use.name}: {what}", soft_wrap=True, markup=False)
+                if known.note:
+                    console.print(f"  {use.use.name}: {known.note}", soft_wrap=True, markup=False)
             if out is not None and found.component is not None:
                 writeFound(out, found.component.implementation.encode("utf-8", "surrogateescape"), force)
             if not asJson:

@@ -24,7 +24,7 @@ from kernelnet.learning.validation_scores import Look, ValidationScores
 from kernelnet.workbench.compiler import compileC
 from kernelnet.workbench.errors import CompileError, ComponentError
 
-__all__ = ["accept", "isBetter"]
+__all__ = ["Outcome", "accept", "compare", "isBetter"]
 
 
 def accept(
@@ -81,7 +81,7 @@ def isBetter(plain: IScenario, wasm: bytes, known: Component | None = None) -> t
     chosen = chosenOnTrain(plain)
     looks: dict[str, Look] = {}
     for rival, module in modules.items():
-        look, outcome = _compared(scores, wasm, module, mayEndEarly=rival != rivals[0])
+        look, outcome = compare(scores, wasm, module, mayEndEarly=rival != rivals[0])
         looks[rival] = look
         ours, bar = (scores.whole(each, look).score for each in (wasm, module))
         words = f"better on validation ({ours}) than the hand-made policy {rival} ({bar}){look}"
@@ -113,7 +113,7 @@ class Outcome(enum.Enum):
     LUCKY = enum.auto()
 
 
-def _compared(scores: ValidationScores, wasm: bytes, rival: bytes, *, mayEndEarly: bool) -> tuple[Look, Outcome]:
+def compare(scores: ValidationScores, wasm: bytes, rival: bytes, *, mayEndEarly: bool) -> tuple[Look, Outcome]:
     """
     Worker thread.  A candidate beside one rival, and how much was looked at to tell.
 

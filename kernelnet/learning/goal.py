@@ -19,6 +19,7 @@ class Goal(Struct):
     @ivar objective: C{"score"}, or C{"fuel"} for the same score with less fuel.
     @ivar feature: of which workbench, if there is one of that name; else this trainer's own choose.
     @ivar parents: components that this trainer has confirmed, best first; those of another workbench are passed over.
+    @ivar levels: by digest of a parent its level on validation, as measured here.
     @ivar blocks: peers' building blocks: hints that nobody has confirmed.
     @ivar hints: expressions of other benches, which are translated.
     @ivar carriers: of peers' families that are worth a try, in the order in which they are.
@@ -27,7 +28,7 @@ class Goal(Struct):
         where that trace isn't here, C{patterns} the one that is most like it.  C{abi}: for this one only.
     @ivar avoid: C{trace_digest} and C{settings} of tasks that a peer works on for us: not as long as there are others.
     @ivar place, among: our place among so many who train on the same benches; see
-        `kernelnet.learning.task_rotation`.
+        `kernelnet.learning.division_of_labour`.
     """
 
     feature: str
@@ -35,6 +36,7 @@ class Goal(Struct):
     objective: str = "score"
     patterns: list[Pattern] = []
     parents: list[Component] = []
+    levels: dict[str, float] = {}
     blocks: list[CodeBlock] = []
     hints: list[Hint] = []
     carriers: list[Carrier] = []

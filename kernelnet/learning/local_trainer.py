@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -31,8 +30,10 @@ from kernelnet.interfaces import (
     IPaidGenerator,
     IScenario,
     ISiteTrainer,
+    ISparingTrainer,
     IWorkbench,
 )
+from kernelnet.learning.background_search import BackgroundSearches
 from kernelnet.learning.demo import demo
 from kernelnet.learning.family_trials import FamilyTrials
 from kernelnet.learning.fetched_traces import FetchedTraces
@@ -57,7 +58,7 @@ DEFAULT_GENERATOR = "search"
 T = TypeVar("T")
 
 
-@implementer(ISiteTrainer)
+@implementer(ISiteTrainer, ISparingTrainer)
 class IntegratedKernelTrainer:
     """
     Learns patterns from traces, has a generator write components for them, guards and measures what comes of it.
@@ -106,7 +107,7 @@ class IntegratedKernelTrainer:
         self._pool: ThreadPool | None = None
         self._stopping = False
         self._run: SearchRun | None = None
-        self._families = FamilyTrials()
+        self._searches = BackgroundSearches(self._generator, self._installed, FamilyTrials(), self._jobs)
         self._private = self._privateSearch(benches[0], [Path(t) for t in private]) if private else None
         self._accounts = SearchAccounts()
         self._account = TaskAccount()
@@ -123,15 +124,7 @@ class IntegratedKernelTrainer:
         return self._selection.workbenches
 
     def _privateSearch(self, bench: IWorkbench, traces: list[Path]) -> PrivateSearch:
-        return PrivateSearch(
-            *(bench, traces),
-            installed=self._installed,
-            generator=self._generator,
-            families=self._families,
-            knownFirst=self._knownFirst,
-            jobs=self._jobs,
-            rng=self._random,
-        )
+        return PrivateSearch(*(bench, traces), searches=self._searches, knownFirst=self._knownFirst, rng=self._random)
 
     # -- ILocalTrainer
 
@@ -161,6 +154,9 @@ class IntegratedKernelTrainer:
 
     def remeasure(self, component: Component) -> Deferred[PerformanceReport]:
         return self._inThread(self._remeasure, component)
+
+    def remeasureClaim(self, component: Component) -> Deferred[PerformanceReport]:
+        return self._inThread(functools.partial(self._remeasure, beside=False), component)
 
     @property
     def hasPrivate(self) -> bool:
@@ -241,10 +237,7 @@ class IntegratedKernelTrainer:
         return result
 
     def _build(self, goal: Goal, seed: int) -> Component | None:
-        scenario = self._selection.choose(goal)
-        known = None
-        if not goal.requirements:
-            scenario, known = self._taskOrKnown(scenario, goal)
+        scenario, known = self._taskOrKnown(goal)
         memory = self._memories.of(scenario, goal)
         account = self._accounts.of(scenario)
         if known is not None:
@@ -256,17 +249,10 @@ class IntegratedKernelTrainer:
         def found(generation: int, best: int) -> None:
             account.found(scenario, "train", best)
 
-        run = SearchRun(
-            scenario,
-            self._generator,
-            replace(goal, carriers=self._families.worthTrying(goal.carriers)),
-            seed=seed,
-            jobs=self._jobs,
-            memory=memory,
-            installed=self._installed,
-            yields=True,
+        run = self._searches.begin(
+            *(scenario, goal, seed, memory),
             onProgress=found if goal.objective == "score" else lambda generation, best: None,
-            onTried=self._families.tried,
+            onTried=self._searches.families.tried,
         )
         if self._run is not None:
             self._account.evaluations += self._run.measured
@@ -274,8 +260,6 @@ class IntegratedKernelTrainer:
         if self._stopping:
             run.cancel()
         component, reason = run.build()
-        if not goal.requirements and not self._stopping:
-            self._selection.ended(scenario, component is not None)
         if component is not None:
             measured = scenario.measure(component.wasm, upTo="validation")
             account.found(scenario, "validation", measured.splits["validation"].score)
@@ -288,41 +272,42 @@ class IntegratedKernelTrainer:
             self._unshared = component.digest
         return self._named(component)
 
-    def _taskOrKnown(self, scenario: IScenario, goal: Goal) -> tuple[IScenario, Component | None]:
+    def _taskOrKnown(self, goal: Goal) -> tuple[IScenario, Component | None]:
         """
-        Task to search on, or another one and a component for it of what is known.
+        Task to search on, or one and a component for it of what is known.
 
-        Before the first search all tasks have their turn, until something passes: that takes seconds, and a search on
-        one of them would keep the peers waiting for what is known on the next.
-
-        @param scenario: whose turn it is.
+        Before the first search what is known is tried on all tasks of a single trace that were dealt to this trainer,
+        until something passes: that takes seconds, and a search on one of them would keep the peers waiting for what is
+        known on the next.  On others' tasks they try it themselves: whoever did it after them would find the same.
         """
-        fruitless: list[IScenario] = []
-        while True:
-            memory = self._memories.of(scenario, goal)
-            if memory is None:
-                break
-            isNew = "known" not in memory
-            known = self._knownFirst(scenario, goal, memory)
-            if known is not None:
-                self._isFirst = False
+        if goal.requirements:
+            return self._selection.choose(goal), None
+        isFirst, self._isFirst = self._isFirst, False
+        for scenario in self._selection.dealt(goal) if isFirst else ():
+            if not self._stopping and (known := self._knownOn(scenario, goal, ships=True)) is not None:
                 return scenario, known
-            if not (self._isFirst and isNew) or self._stopping or len(fruitless) == len(self._selection.every):
-                break
-            fruitless.append(scenario)
-            scenario = self._selection.choose(goal)
-        self._isFirst = False
-        # To guard a generalist takes as long as to guard one of each of its traces.
-        return next((one for one in fruitless if not isinstance(one, Suite)), (fruitless or [scenario])[0]), None
+        scenario = self._selection.choose(goal)
+        return scenario, self._knownOn(scenario, goal, ships=self._selection.isDealt(scenario, goal))
+
+    def _knownOn(self, scenario: IScenario, goal: Goal, ships: bool) -> Component | None:
+        """See `_knownFirst`; where a search has no memory nothing is."""
+        memory = self._memories.of(scenario, goal)
+        return self._knownFirst(scenario, goal, memory, ships) if memory is not None else None
 
     def _buildPrivately(self, goal: Goal, seed: int) -> Component | None:
         component = self._private.build(goal, seed) if self._private is not None else None
         return self._named(component) if component is not None else None
 
-    def _knownFirst(self, scenario: IScenario, goal: Goal, memory: dict[str, Any]) -> Component | None:
-        """Component of what is known, on a task that is new here, and of what peers shared since; C{None}: none is."""
+    def _knownFirst(
+        self, scenario: IScenario, goal: Goal, memory: dict[str, Any], ships: bool = True
+    ) -> Component | None:
+        """
+        Component of what is known, on a task that is new here, and of what peers shared since; C{None}: none is.
+
+        @param ships: whether what ships is tried.
+        """
         tried: set[bytes] | None = memory.get("known")
-        isNew, tried = tried is None, tried or set()
+        isNew, tried = ships and tried is None, tried or set()
         name = scenario.workbench.name
         few = fewOf(c for c in goal.shared if (m := c.component.manifest) is not None and m.workbench == name)
         new = [component for component in few if hashlib.sha256(component.wasm).digest() not in tried]
@@ -351,9 +336,9 @@ class IntegratedKernelTrainer:
     def lacking(self, claim: Report) -> list[Report]:
         return self._fetched.lacking(claim, self._tracesOf)
 
-    def _remeasure(self, component: Component) -> PerformanceReport:
-        # Who verifies tells peers of the hand-made policies; to measure these takes longer than the claim.
-        beside = component.digest != self._unshared
+    def _remeasure(self, component: Component, beside: bool = True) -> PerformanceReport:
+        # Those who were drawn tell peers of the hand-made policies; to measure these takes longer than the claim.
+        beside = beside and component.digest != self._unshared
         self._unshared = ""
         return self._verifier.verify(component, beside=beside)
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
 from kernelnet.artifacts import Component
-from kernelnet.interfaces import IComponentGenerator, IScenario, IWorkbench
-from kernelnet.learning.family_trials import FamilyTrials
+from kernelnet.interfaces import IScenario, IWorkbench
+from kernelnet.learning.background_search import BackgroundSearches
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.search_run import SearchMemories, SearchRun
 from kernelnet.learning.task_selection import TaskSelection
@@ -27,7 +27,7 @@ class PrivateSearch:
     Searches on the user's private traces, in turn.
 
     @param bench: the one that they are for.
-    @param families: is asked which families are worth a try, and told nothing.
+    @param searches: its families are asked which are worth a try, and told nothing.
     """
 
     def __init__(
@@ -35,21 +35,16 @@ class PrivateSearch:
         bench: IWorkbench,
         traces: Sequence[Path],
         *,
-        installed: Mapping[str, IWorkbench],
-        generator: IComponentGenerator,
-        families: FamilyTrials,
+        searches: BackgroundSearches,
         knownFirst: KnownFirst,
-        jobs: int,
         rng: random.Random,
     ) -> None:
-        self._selection = TaskSelection([bench], installed, traces, generator)
-        self._installed = installed
-        self._generator = generator
-        self._families = families
+        self._selection = TaskSelection([bench], searches.installed, traces, searches.generator)
+        self._searches = searches
         self._knownFirst = knownFirst
-        self._jobs = jobs
         self._memories = SearchMemories(rng)
         self._run: SearchRun | None = None
+        self._levels: dict[str, float] = {}
         self._stopping = False
 
     def open(self) -> None:
@@ -65,25 +60,22 @@ class PrivateSearch:
 
     def build(self, goal: Goal, seed: int) -> Component | None:
         """Worker thread.  Search on the next of them; what the goal says of tasks is passed over."""
-        goal = replace(goal, feature="", requirements={}, avoid=[], place=0, among=1)
+        self._levels = {c.digest: self._levels[c.digest] for c in goal.parents if c.digest in self._levels}
+        goal = replace(goal, feature="", requirements={}, levels=self._levels, avoid=[], place=0, among=1)
         scenario = self._selection.choose(goal)
         memory = self._memories.of(scenario, goal)
         known = self._knownFirst(scenario, goal, memory) if memory is not None else None
         if known is not None:
-            return known
-        run = self._run = SearchRun(
-            scenario,
-            self._generator,
-            replace(goal, carriers=self._families.worthTrying(goal.carriers)),
-            seed=seed,
-            jobs=self._jobs,
-            memory=memory,
-            installed=self._installed,
-            yields=True,
-        )
+            return self._noted(scenario, known)
+        run = self._run = self._searches.begin(scenario, goal, seed, memory)
         if self._stopping:
             run.cancel()
         component, _ = run.build()
-        if not self._stopping:
-            self._selection.ended(scenario, component is not None)
+        return self._noted(scenario, component) if component is not None else None
+
+    def _noted(self, scenario: IScenario, component: Component) -> Component:
+        """Note the level on validation of what was found."""
+        self._levels[component.digest] = scenario.developmentLevel(
+            scenario.measure(component.wasm, upTo="validation"), "validation"
+        )
         return component

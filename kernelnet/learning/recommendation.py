@@ -8,14 +8,19 @@ numbers are of held-out, which decides nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kernelnet.artifacts import Component, Report
-from kernelnet.interfaces import IScenario
+from kernelnet.interfaces import IComponentGenerator, IScenario
 from kernelnet.learning.hindsight import bestInHindsight, bestOverBoth
 from kernelnet.learning.intervals import CONFIDENCE, Interval, Intervals, Windows, levelText
+from kernelnet.learning.known_settings import Choice as KnownChoice
+from kernelnet.learning.known_settings import chooseToUse, mostFuel
+from kernelnet.untrusted import plain
+from kernelnet.workbench.errors import ComponentError
 
-__all__ = ["BOTH", "Choice", "Recommendation", "recommend"]
+__all__ = ["BOTH", "Choice", "KnownRecommendation", "Recommendation", "recommend", "recommendKnown"]
 
 BOTH = "train and validation"
 """See `recommend`."""
@@ -136,3 +141,66 @@ def recommend(
         kind,
         chosenOn,
     )
+
+
+@dataclass(frozen=True)
+class KnownRecommendation:
+    """
+    Recommendation of what is known, without a search.
+
+    @ivar found: of all that was tried; C{failed}: how many of it failed, then or on held-out.
+    @ivar kind, note: of the component to use, for people; C{note} is empty for a hand-made policy.
+    """
+
+    found: KnownChoice
+    use: Recommendation
+    failed: int
+    kind: str
+    note: str
+
+
+def recommendKnown(
+    scenario: IScenario,
+    generator: IComponentGenerator,
+    shared: Sequence[Component],
+    owners: Mapping[str, str],
+    *,
+    seconds: float,
+    jobs: int,
+    name: str = "",
+    tell: Callable[[str, float, float | None], object] = lambda what, done, total: None,
+) -> KnownRecommendation:
+    """
+    Worker thread.  Say what to use for a task, of what ships and what others shared.
+
+    @param shared: components of others, the most promising first; C{owners}: whose each is, by digest.
+    @param seconds: how long settings are tried at most, each time that one of them turns out to fail.
+    @param jobs: number of modules that are measured at once.
+    @param name: of the component that is chosen; empty: its own, or one by its digest.
+    @param tell: called with what is done now, and that nobody knows how much of it there is.
+    @raise kernelnet.workbench.errors.ComponentError: a policy that ships fails.
+    """
+    tell("measuring hand-made policies", 0, None)
+    scenario.baselines()
+    among, broken = list(shared), 0
+    while True:
+        tell("trying what is known", 0, None)
+        found = chooseToUse(scenario, generator, among, seconds=seconds, jobs=jobs)
+        its = found.best.shared if found.best is not None else None
+        kind, note = "hand-made", ""
+        if found.component is not None and found.best is not None:
+            note = plain(found.best.candidate.note, 250)
+            kind = "a setting that ships" if its is None else f"shared by {plain(owners[its.digest], 80)}"
+            own = its.id if its is not None else f"known-{found.component.digest[:10]}"
+            found.component.id = plain(name or own)
+        tell("comparing", 0, None)
+        try:
+            fuel = None if its is None else mostFuel(scenario)
+            use = recommend(scenario, found.component, kind, BOTH, asItIs=its is None, fuel=fuel)
+        except ComponentError:
+            if its is None or found.component is None:
+                raise  # it is one of ours that fails
+            # It was no worse than others until then: a stranger's may know where held-out begins.
+            among, broken = [one for one in among if one.digest != its.digest], broken + 1
+        else:
+            return KnownRecommendation(found, use, found.failed + broken, kind, note)

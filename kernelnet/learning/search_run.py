@@ -6,6 +6,7 @@ A run may be cancelled from any thread, and tells any how far it is.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import threading
 from collections.abc import Callable, Mapping
@@ -200,14 +201,24 @@ class SearchRun:
         """
         Worker thread.  Search, and judge by what of the goal's parents is known.
 
+        What was refused is refused again, as rivals only get better: where a search goes on without finding anything
+        better the guard, which is dear, is not asked twice.
+
         @return: the component with its claim, or C{None}; and why, for people, empty if nothing was found.
         """
         candidate = self.search()
         if candidate is None:
             return None, ""
+        memory = self._memory if self._memory is not None else {}
+        source = hashlib.sha256(candidate.source.encode()).digest()
+        if memory.get("refused") == source:
+            return None, "nothing better was found than what was refused before"
         # the one that it does the same as, if the generator took up the objective fuel
         parent = next((c for c in self._goal.parents if c.digest in candidate.parents[:1]), None)
-        return self.judge(candidate, parent=parent, known=bestKnown(self.scenario, self._goal.parents))
+        component, why = self.judge(candidate, parent=parent, known=bestKnown(self.scenario, self._goal.parents))
+        if component is None:
+            memory["refused"] = source
+        return component, why
 
     def _progress(self, generation: int, best: int) -> None:
         self.generation, self.best = generation, best

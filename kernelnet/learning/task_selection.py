@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from kernelnet.artifacts import Pattern, Report, TaskDescription
+from kernelnet.artifacts import Component, Pattern, Report, TaskDescription
 from kernelnet.interfaces import IComponentGenerator, IScenario, IWorkbench
+from kernelnet.learning.division_of_labour import Prospect, inLine, nextOf
+from kernelnet.learning.expected_gains import ExpectedGains
 from kernelnet.learning.goal import Goal
-from kernelnet.learning.task_returns import TaskReturns
-from kernelnet.learning.task_rotation import dealt
-from kernelnet.learning.tasks import Task, bestKnown, described, taskList
+from kernelnet.learning.hindsight import bestInHindsight
+from kernelnet.learning.tasks import Task, described, taskList
 from kernelnet.learning.trace_matching import mostSimilar, patternsIn
 from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import Unmeasurable, WorkbenchError
 
 __all__ = ["TaskSelection"]
+
+_Key = tuple[str, str, tuple[tuple[str, int], ...]]
+"""Digests of the rules and the trace, and the settings: claims name a task so."""
+
+
+class _Candidate(NamedTuple):
+    """
+    A task that may be next.
+
+    @ivar at: its place among those of its bench.
+    """
+
+    task: Task
+    told: TaskDescription
+    key: _Key
+    at: int
 
 
 class TaskSelection:
@@ -45,8 +62,8 @@ class TaskSelection:
         self._traces = traces
         self._generator = generator
         self._tasks: dict[str, list[Task]] = {}
-        self._turn = 0
-        self._returns = TaskReturns()
+        self._candidates: dict[str, list[_Candidate]] = {}
+        self._gains: ExpectedGains[_Key] = ExpectedGains()
 
     def __repr__(self) -> str:
         return f"<TaskSelection {self}>"
@@ -72,7 +89,7 @@ class TaskSelection:
             words = self._generator.name, ", ".join(self._generator.workbenches), ", ".join(self.workbenches)
             raise WorkbenchError("the generator {} writes for {}, not for {}".format(*words))
         self.benches = able
-        self.every = [described(task.open()) for bench in able for task in self._tasks[bench.name]]
+        self.every = [each.told for bench in able for each in self._candidatesOn(bench)]
 
     def patterns(self) -> list[Pattern]:
         """Worker thread.  Patterns of all traces."""
@@ -100,39 +117,62 @@ class TaskSelection:
 
     def choose(self, goal: Goal) -> IScenario:
         """
-        Worker thread.  The task that was asked for if it is here, else the likest by its patterns, else the next in
-        turn on that bench.
+        Worker thread.  The task that was asked for if it is here, else the likest by its patterns, else that on which a
+        search is worth most.
 
         @raise Unmeasurable: the workbench isn't here, or no trace for it, or our generator writes nothing for it.
         """
         asked = goal.requirements
         benches = self._benchesFor(goal)
-        every = [task for bench in benches for task in self._tasksOn(bench)]
+        every = [each for bench in benches for each in self._candidatesOn(bench)]
         if not every:
             raise Unmeasurable(f"there is no trace for {benches[0].name} here")
-        if asked.get("trace_digest") is not None:
-            for task in every:
-                scenario = task.open()
-                if scenario.traceDigest == asked["trace_digest"] and scenario.settings == asked.get(
-                    "settings", scenario.settings
-                ):
-                    return scenario
+        if (digest := asked.get("trace_digest")) is not None:
+            for each in every:
+                told = each.told
+                if told.trace_digest == digest and told.settings == asked.get("settings", told.settings):
+                    return each.task.open()
             if patterns := patternsIn(asked):
-                return mostSimilar([task.open() for task in every], patterns)
-        for _ in every:
-            self._turn += 1
-            tasks = self._tasksOn(benches[self._turn % len(benches)])
-            scenario = tasks[dealt(self._turn // len(benches), len(tasks), goal.place, goal.among)].open()
-            if _named(scenario) in goal.avoid:
-                continue
-            best = bestKnown(scenario, goal.parents)
-            if self._returns.isDue(_keyOf(scenario), best.digest if best is not None else None):
-                break
-        return scenario
+                return mostSimilar([each.task.open() for each in every], patterns)
+        if not asked:
+            self._learn(every, goal)
+        every = [each for each in every if _named(each.told) not in goal.avoid] or every
+        benchAt = {bench.name: at for at, bench in enumerate(benches)}
 
-    def ended(self, scenario: IScenario, paid: bool) -> None:
-        """A search whose task was the next in turn has ended.  @param paid: whether it found something better."""
-        self._returns.ended(_keyOf(scenario), paid)
+        def prospect(each: _Candidate) -> Prospect:
+            name = each.task.bench.name
+            # Candidates and their guard take as many times as long as there are traces.
+            gain = self._gains.of(each.key) / len(each.task.parts)
+            order = (each.at - goal.place) % len(self._tasks[name]), benchAt[name]
+            return Prospect(gain, inLine(each.at, goal.place, goal.among), self._gains.waited(each.key), order)
+
+        chosen = every[nextOf([prospect(each) for each in every], self._gains.searches)]
+        if not asked:
+            self._gains.searched(chosen.key)
+        return chosen.task.open()
+
+    def dealt(self, goal: Goal) -> Iterator[IScenario]:
+        """Worker thread.  The tasks of a single trace that this trainer is first in line for."""
+        for bench in self._benchesFor(goal):
+            for each in self._candidatesOn(bench):
+                if len(each.task.parts) == 1 and _isFirst(each, goal):
+                    yield each.task.open()
+
+    def isDealt(self, scenario: IScenario, goal: Goal) -> bool:
+        """Whether this trainer is first in line for a task."""
+        told = described(scenario)
+        return any(each.told == told and _isFirst(each, goal) for each in self._candidatesOn(scenario.workbench))
+
+    def _learn(self, every: Sequence[_Candidate], goal: Goal) -> None:
+        """Take in what the goal tells is known on our tasks."""
+        levels: dict[_Key, float | None] = dict.fromkeys(each.key for each in every)
+        for component in goal.parents:
+            key, level = _keyOf(component), goal.levels.get(component.digest)
+            if key is not None and key in levels and level is not None:
+                best = levels[key]
+                levels[key] = level if best is None else max(level, best)
+        tasks = {each.key: each.task for each in every}
+        self._gains.learn(levels, lambda key: _handMade(tasks[key].open()))
 
     def _benchesFor(self, goal: Goal) -> Sequence[IWorkbench]:
         """
@@ -154,6 +194,16 @@ class TaskSelection:
         names = getattr(self._generator, "workbenches", ())
         return not names or bench.name in names
 
+    def _candidatesOn(self, bench: IWorkbench) -> list[_Candidate]:
+        if bench.name not in self._candidates:
+            found = []
+            for at, task in enumerate(self._tasksOn(bench)):
+                told = described(task.open())
+                key = bench.digest, told.trace_digest, tuple(sorted(told.settings.items()))
+                found.append(_Candidate(task, told, key, at))
+            self._candidates[bench.name] = found
+        return self._candidates[bench.name]
+
     def _tasksOn(self, bench: IWorkbench) -> list[Task]:
         if bench.name not in self._tasks:
             self._tasks[bench.name] = taskList(bench, self._paths(bench))
@@ -166,10 +216,24 @@ class TaskSelection:
         return bench.traces()
 
 
-def _keyOf(scenario: IScenario) -> tuple[str, str, tuple[tuple[str, int], ...]]:
-    return scenario.workbench.name, scenario.traceDigest, tuple(sorted(scenario.settings.items()))
+def _keyOf(component: Component) -> _Key | None:
+    """Task that a component is for, as it claims; a stranger's, so anything."""
+    claim = component.claim
+    if claim is None:
+        return None
+    return claim.workbench_digest, claim.trace_digest, tuple(sorted(claim.settings.items()))
 
 
-def _named(scenario: IScenario) -> dict[str, Any]:
+def _handMade(scenario: IScenario) -> float:
+    """Level on validation of the hand-made policy that is the best there."""
+    report = scenario.baselines()[bestInHindsight(scenario, "validation")]
+    return scenario.developmentLevel(report, "validation")
+
+
+def _named(task: TaskDescription) -> dict[str, object]:
     """Words that tell tasks apart."""
-    return {"trace_digest": scenario.traceDigest, "settings": dict(scenario.settings)}
+    return {"trace_digest": task.trace_digest, "settings": task.settings}
+
+
+def _isFirst(each: _Candidate, goal: Goal) -> bool:
+    return inLine(each.at, goal.place, goal.among) == 1

@@ -13,7 +13,7 @@ from typing import Any
 
 from kernelnet.artifacts import Component, PerformanceReport, Report, Verdict
 from kernelnet.interfaces import IScenario, IWorkbench
-from kernelnet.learning.hindsight import bestInHindsight, chosenOnTrain
+from kernelnet.learning.hindsight import bestOfRunning
 from kernelnet.learning.intervals import Intervals
 from kernelnet.workbench.compiler import compileC, compilerVersion
 from kernelnet.workbench.errors import CompileError, ComponentError, OutOfFuel, Unmeasurable
@@ -99,9 +99,9 @@ class Verifier:
         interval = intervals.level(intervals.windows(component.wasm, report))
         if interval is not None:
             told["level_low"], told["level_high"] = interval
-        named = {"chosen_on_train": chosenOnTrain(scenario), "best_in_hindsight": bestInHindsight(scenario)}
-        levels = {key: scenario.developmentLevel(scenario.baselines()[name]) for key, name in named.items()}
-        told |= named | {f"{key}_level": level for key, level in levels.items()}
+        for key, split in (("chosen_on_train", "train"), ("best_in_hindsight", "held_out")):
+            told[key], best = bestOfRunning(scenario, split)
+            told[f"{key}_level"] = scenario.developmentLevel(best)
         return told
 
     def _benchOf(self, component: Component) -> tuple[IWorkbench, list[Path]]:

@@ -82,6 +82,10 @@ class Suite:
         each = [part.baselines() for part in self.parts]
         return {name: self._combined([reports[name] for reports in each]) for name in each[0]}
 
+    def baseline(self, name: str) -> Report:
+        """One of C{baselines}: nothing else is measured."""
+        return self._combined([part.baseline(name) for part in self.parts])
+
     def reference(self) -> Report:
         return self._combined([part.reference() for part in self.parts])
 

@@ -80,6 +80,10 @@ class VariantScenario:
         each = self.each(lambda it: it.baselines())
         return {name: self._sum([reports[name] for reports in each]) for name in each[0]}
 
+    def baseline(self, name: str) -> Report:
+        """One of C{baselines}: nothing else is measured."""
+        return self._sum(self.each(lambda it: it.baseline(name)))
+
     def reference(self) -> Report:
         return self._sum(self.each(lambda it: it.reference()))
 

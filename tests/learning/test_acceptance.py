@@ -67,6 +67,18 @@ class AcceptTests(AcceptedTestCase):
         component, reason = accept(self.scenario, Candidate(STUBBORN), generator="test", seed=7, known=wasted)
         self.assertIsNotNone(component, reason)
 
+    def test_knownFarBetter(self) -> None:
+        """What is clearly worse than what is known is refused after the first four variants."""
+        known = self.accepted()
+        runs = self.counted()
+        component, reason = accept(
+            self.scenario, Candidate(baselineSource("lru")), generator="test", seed=7, known=known
+        )
+        self.assertIsNone(component)
+        self.assertIn("known already", reason)
+        self.assertIn(f"on 4 of {self.variants} variants", reason)
+        self.assertEqual(runs, {known.wasm: 4, policy(baselineSource("lru")): 4})
+
     def test_knownFails(self) -> None:
         """What is known, and fails where the candidate is measured, is no bar."""
         known = self.accepted()

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.artifacts import SplitScore
-from kernelnet.learning.hindsight import bestInHindsight, bestOverBoth, chosenOnTrain, levelOverBoth
+from kernelnet.learning.hindsight import (
+    LOOK,
+    bestInHindsight,
+    bestOfRunning,
+    bestOverBoth,
+    chosenOnTrain,
+    levelOverBoth,
+)
+from kernelnet.workbench.file_system import workbench
+from kernelnet.workbench.suite import Suite
+from tests.workbench.support import mixture
 
 
 class HindsightTests(SynchronousTestCase):
@@ -43,3 +54,28 @@ class HindsightTests(SynchronousTestCase):
         scenario.optimum = lambda: {"train": 2000, "validation": 501}
         self.assertEqual(levelOverBoth(scenario, reports["arc"]), 0.0)
         self.assertEqual(bestOverBoth(scenario), "arc")  # where all have that level the score tells them apart
+
+
+class RunningTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.path = Path(self.mktemp() + ".txt")
+        self.path.write_text("".join(f"{number}\n" for number in mixture(6000)))
+
+    def test_same(self) -> None:
+        """It is the best of all, though of most no more is measured than on the first few variants."""
+        wasm = workbench.baselineModule("lru")
+        fresh = type(workbench)()
+        scenario: Any = fresh.scenario(self.path).forModule(wasm)
+        self.assertGreater(len(scenario.variants), LOOK)
+        found = {split: bestOfRunning(scenario, split) for split in ("train", "held_out")}
+        measured = [len(variant._baselines) for variant in scenario.variants]
+        self.assertEqual(measured[:LOOK], [len(workbench.baselineNames)] * LOOK)
+        self.assertLess(max(measured[LOOK:]), len(workbench.baselineNames) / 2)
+        for split, (name, report) in found.items():
+            self.assertEqual((name, report), (bestInHindsight(scenario, split), scenario.baselines()[name]))
+
+    def test_suite(self) -> None:
+        """Of several traces too."""
+        suite: Any = Suite([workbench.scenario(self.path, {"capacity": size}) for size in (30, 60)]).forModule(b"x")
+        name, report = bestOfRunning(suite, "held_out")
+        self.assertEqual((name, report), (bestInHindsight(suite), suite.baselines()[name]))

@@ -15,6 +15,7 @@ from kernelnet.expressions.syntax import parse, toC
 from kernelnet.generators.search import Search
 from kernelnet.interfaces import IComponentGenerator, IScenario
 from kernelnet.learning import local_trainer, search_run
+from kernelnet.learning.division_of_labour import LONGEST_EVERY
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.known_settings import KNOWN, Choice
 from kernelnet.learning.local_trainer import IntegratedKernelTrainer
@@ -143,24 +144,33 @@ class RoundsTests(TestCase):
         return [capacity for capacity, _ in self.generator.given[before:]]
 
     def test_dealt(self) -> None:
-        """Alone a trainer goes round its tasks; among others its rounds are for those dealt to it; if all pay alike."""
-        self.patch(self.local._selection, "ended", lambda scenario, paid: None)
+        """Alone a trainer goes round its tasks; among others it begins with those that were dealt to it."""
         self.assertEqual(sorted(self.build(3)), [20, 40, 60])
-        self.assertEqual(self.build(3, place=1, among=3), [40] * 3)
+        for place, first in enumerate((20, 40, 60)):
+            self.setUp()
+            self.assertEqual(self.build(2, place=place, among=3), [first, first])
+            # Nobody is relied upon.
+            self.assertEqual(sorted({*self.build(10, place=place, among=3)}), [20, 40, 60])
 
-    def test_returns(self) -> None:
-        """Where nothing is found any more there are fewer rounds, until somebody finds something better there."""
-        self.patch(self.local._selection, "ended", self.paying(self.local._selection.ended))
-        self.assertEqual(self.build(16).count(20), 8)
+    def peers(self, level: float) -> dict[str, Any]:
+        """A goal's knowledge of a peer's component for the task of 40 blocks, which claims that all is won."""
         rules, digest = self.scenario.workbench.digest, self.scenario.traceDigest
         claim = Report("file_system", rules, "t", digest, {"capacity": 40}, "e", {})
-        manifest = Manifest("0" * 64, "0" * 64, "x", "file_system", report=claim)
-        peers = Component("news", manifest=manifest)
-        self.assertIn(40, self.build(3, parents=[peers]))
+        component = Component("news", manifest=Manifest("0" * 64, "0" * 64, "x", "file_system", report=claim))
+        component.development_level = 1.0
+        return {"parents": [component], "levels": {component.digest: level}}
 
-    def paying(self, ended: Any) -> Any:
-        """Only the task of 20 blocks pays."""
-        return lambda scenario, paid: ended(scenario, scenario.settings["capacity"] == 20)
+    def test_pays(self) -> None:
+        """Rounds go to the task on which something better was found, by whomever, as far as it was measured here."""
+        self.build(LONGEST_EVERY)
+        self.assertEqual(self.build(3, **self.peers(0.9)), [40] * 3)
+
+    def test_liar(self) -> None:
+        """What a component claims that was not measured here steers nothing; nor one that was confirmed elsewhere."""
+        before = self.build(16)
+        self.setUp()
+        told = self.peers(0.9) | {"levels": {}}
+        self.assertEqual(self.build(6) + self.build(10, **told), before)
 
     def test_status(self) -> None:
         """The status tells what was measured on the task since the start, how good the best is, and of what ended."""
@@ -242,13 +252,14 @@ class KnownFirstTests(TestCase):
         other = Component("b", wasm=b"b", manifest=Manifest("0" * 64, "0" * 64, "x", "security"))
         scenario = local._selection.choose(Goal("file_system", 1.0))
         self.patch(local._selection, "choose", lambda goal: scenario)
+        self.patch(local._selection, "dealt", lambda goal: [scenario])
         for shared in ([], [], [peers, other], [peers, other]):
             yield local.build(Goal("file_system", 60.0, shared=[Carrier(one, "AI_2") for one in shared]))
         self.assertEqual(asked, [(True, []), (False, [peers])])
 
     @inlineCallbacks
     def test_allTasks(self) -> Any:
-        """Before the first search known settings are tried on every task, until something passes; then task by task."""
+        """Before the first search known settings are tried on every trace, until something passes; then in turn."""
         local = IntegratedKernelTrainer("file_system", [sqlite(Path(self.mktemp()))], Search(evaluations=8), seed=1)
         self.addCleanup(local.stop)
         asked: list[IScenario] = []
@@ -265,13 +276,35 @@ class KnownFirstTests(TestCase):
         self.patch(local_trainer, "choose", chosen)
         self.patch(SearchRun, "build", build)
         yield local.start()
-        tasks = len(local.tasks())
+        tasks = sum("parts" not in task.settings for task in local.tasks())
         self.assertGreater(tasks, 1)
         yield local.build(Goal("file_system", 1.0))
         self.assertEqual((len(asked), len({id(one) for one in asked})), (tasks, tasks))
-        self.assertEqual(searched, [next(one for one in asked if not isinstance(one, Suite))])
+        self.assertFalse(any(isinstance(one, Suite) for one in asked))
+        self.assertEqual(searched, asked[:1])
         yield local.build(Goal("file_system", 1.0))
         self.assertEqual((len(asked), len(searched)), (tasks, 2))
+
+    @inlineCallbacks
+    def test_othersTasks(self) -> Any:
+        """What ships is tried on tasks that were dealt to this trainer: on others' they have found the same."""
+        local = IntegratedKernelTrainer("file_system", [sqlite(Path(self.mktemp()))], Search(evaluations=8), seed=1)
+        self.addCleanup(local.stop)
+        asked: list[tuple[int, bool]] = []
+
+        def chosen(scenario: IScenario, generator: object, *arguments: object, **options: object) -> Choice:
+            asked.append((scenario.settings["capacity"], generator is not None))
+            return Choice(None, "no", None, 0, 0, 0, 0.0)
+
+        self.patch(local_trainer, "choose", chosen)
+        self.patch(SearchRun, "build", lambda run: (None, ""))
+        yield local.start()
+        tasks = [task.settings["capacity"] for task in local.tasks()]
+        self.assertEqual(len(tasks), 2)
+        peers = Component("a", wasm=b"a", manifest=Manifest("0" * 64, "0" * 64, "x", "file_system"))
+        for _ in range(8):
+            yield local.build(Goal("file_system", 60.0, shared=[Carrier(peers, "AI_2")], place=1, among=2))
+        self.assertEqual(dict(asked), {size: size == tasks[1] for size in tasks})
 
     @inlineCallbacks
     def test_untilFound(self) -> Any:
@@ -305,7 +338,7 @@ class KnownFirstTests(TestCase):
         self.addCleanup(local.stop)
         yield local.start()
         scenario = local._selection._installed["file_system"].scenario(local._selection._traces[0], {"capacity": 30})
-        self.patch(local._selection, "choose", lambda goal: scenario)
+        self.patch(local._selection, "dealt", lambda goal: [scenario])
         component = yield local.build(Goal("file_system", 60.0))
         self.assertEqual(component.manifest.generator, KNOWN)
         self.assertTrue(component.id.startswith("me-"))

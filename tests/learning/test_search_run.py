@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -55,6 +56,22 @@ class SearchRunTests(AcceptedTestCase):
         self.assertIn("no better on validation", reason)
         empty: dict[str, Candidate] = {}
         self.assertRaises(KeyError, self.run_(lambda problem: empty["x"]).build)
+
+    def test_refused(self) -> None:
+        """A search that ends with what the guard has refused the last time doesn't ask it again."""
+        memory: dict[str, Any] = {}
+        reasons = []
+        for name in ("fifo", "fifo", "lru", "fifo"):
+            candidate = Candidate(baselineSource(name))
+            reasons.append(self.run_(partial(lambda one, problem: one, candidate), memory=memory).build()[1])
+        self.assertEqual(
+            [reason.startswith("no better on validation") for reason in reasons], [True, False, True, True]
+        )
+        self.assertIn("refused before", reasons[1])
+        # what passes is put to it each time
+        for _ in range(2):
+            component, _ = self.run_(lambda problem: Candidate(STUBBORN), memory=memory).build()
+            self.assertIsNotNone(component)
 
     def test_given(self) -> None:
         """The goal's parts come to the generator: of parents only those of this bench, and not too many."""

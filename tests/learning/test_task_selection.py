@@ -12,6 +12,7 @@ from kernelnet.artifacts import CodeBlock, Hint
 from kernelnet.interfaces import IComponentGenerator, IWorkbench
 from kernelnet.learning.goal import Goal
 from kernelnet.learning.local_trainer import IntegratedKernelTrainer
+from kernelnet.learning.task_selection import TaskSelection
 from kernelnet.plugins import available
 from kernelnet.workbench.errors import Unmeasurable, WorkbenchError
 from kernelnet.workbench.file_system import workbench
@@ -42,7 +43,7 @@ class ChoosingTests(TestCase):
         traces[1].write_text("".join(f"{number % 700}\n" for number in range(12_000)))
         # another loop, which is nobody's here
         traces[2].write_text("".join(f"{number % 640}\n" for number in range(12_000)))
-        self.generator = Keeping()
+        self.traces, self.generator = traces, Keeping()
         self.local = IntegratedKernelTrainer("file_system", traces[:2], self.generator, seed=1)
         self.addCleanup(self.local.stop)
         yield self.local.start()
@@ -111,6 +112,17 @@ class ChoosingTests(TestCase):
         self.addCleanup(other.stop)
         error = yield self.assertFailure(other.start(), WorkbenchError)
         self.assertEqual(str(error), "the generator keeping writes for file_system, not for process_manager")
+
+    def test_generalist(self) -> None:
+        """A search for several traces costs as many times as much: those for each come first, and it has its turn."""
+        bench = type(workbench)()  # of its own, so that nothing is left in the plugin
+        self.patch(bench, "tasks", lambda path: [{"capacity": size} for size in (20, 40)])
+        selection = TaskSelection([bench], {bench.name: bench}, self.traces[:2], self.generator)
+        selection.open()
+        goal = Goal("file_system", 5.0)
+        found = [selection.choose(goal).settings.get("parts", 1) for _ in range(12)]
+        self.assertEqual(found[:4], [1] * 4)
+        self.assertEqual(found.count(2), 4)
 
     @inlineCallbacks
     def test_givenAway(self) -> Any:

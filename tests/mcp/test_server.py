@@ -158,7 +158,8 @@ class ServerTests(SynchronousTestCase):
             self.assertGreater(found["interval"][0], 0)
             self.assertIn("the guard would take it for luck", found["words"])
             refused = await agent.call("submit", task=LUCKY_TASK, source=LUCKY, hypothesis="it is luck, I think")
-            self.assertRegex(refused["why"], "refused: better .* than the hand-made policy s3fifo .* it may be luck")
+            # So little is it that already on a quarter of the variants there is nothing of it.
+            self.assertRegex(refused["why"], "refused: .* than the hand-made policy s3fifo .* on 2 of 8 variants")
 
         self.withAgent(work)
 

@@ -24,6 +24,7 @@ import msgspec
 
 from kernelnet.artifacts import Pattern, TaskDescription
 from kernelnet.interfaces import ILocalTrainer
+from kernelnet.learning.division_of_labour import inLine
 from kernelnet.learning.specializations import CAPABILITIES, COMPLEMENTARY
 from kernelnet.learning.trace_matching import MAX_DESCRIBED
 from kernelnet.message import CollaborationRequest, CollaborationType
@@ -31,6 +32,7 @@ from kernelnet.trainer.collaboration.expression_hints import hintsOf
 from kernelnet.trainer.collaboration.session_state import fuelOf, onTask, taskText
 from kernelnet.trainer.profile import Profile
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownComponent
+from kernelnet.trainer.work.task_partition import placeAmong
 
 __all__ = ["Proposals"]
 
@@ -71,11 +73,11 @@ class Proposals:
         )
 
     def _development(self) -> tuple[str, dict[str, Any]] | None:
-        """A component for a task that nothing is known for yet, and our own turn comes to last; else for this one."""
+        """A component for a task of ours that nothing is known for yet, the last of them; else for this one."""
         task = _told(self._local.currentTask())
         others = [
             other
-            for other in map(_told, self._local.tasks())
+            for other in self._dealt()
             if not onTask(self._knowledge.usable(), other) and other["trace_digest"] != task.get("trace_digest")
         ]
         task = (others or [task])[-1]
@@ -94,6 +96,22 @@ class Proposals:
         patterns = [msgspec.to_builtins(pattern) for pattern in described]
         more = {**({"patterns": patterns} if patterns else {}), **({"reached": reached} if reached else {})}
         return words, {**task, **more}
+
+    def _dealt(self) -> list[dict[str, Any]]:
+        """
+        Tasks that this trainer is first in line for.
+
+        Those who were dealt the others search there without being asked; and if all asked for the same one, all would
+        search the same.
+        """
+        local, knowledge = self._local, self._knowledge
+        place, among = placeAmong(self._profile.aiId, local.workbenches, knowledge.ais, knowledge.components.values())
+        byBench: dict[str, list[TaskDescription]] = {}
+        for task in local.tasks():
+            byBench.setdefault(task.workbench, []).append(task)
+        return [
+            _told(task) for tasks in byBench.values() for at, task in enumerate(tasks) if inLine(at, place, among) == 1
+        ]
 
     def _describing(self, task: Mapping[str, Any]) -> list[Pattern]:
         """Our own patterns of a task's trace, or of those that it is made of, the most confident first."""

@@ -51,12 +51,14 @@ class GoalBuilder:
         knowledge, aiId = self._knowledge, self._profile.aiId
         known = knowledge.components.values()
         place, among = placeAmong(aiId, self._local.workbenches, knowledge.ais, known)
+        usable = knowledge.usable()
         return Goal(
             feature=self._profile.feature,
             seconds=seconds,
             patterns=_ownFirst(aiId, knowledge.patterns)[:MAX_PATTERNS],
             # of all workbenches: the local trainer takes those of the task that is next
-            parents=[k.component for k in knowledge.usable()],
+            parents=[k.component for k in usable],
+            levels={k.digest: k.level for k in usable if k.level is not None},
             blocks=_inTurn(knowledge.blocks)[:MAX_BLOCKS],
             carriers=self._families.carriers(),
             shared=self._families.shared(),

@@ -1,8 +1,8 @@
 """
 Partition of the tasks among those who are there and train on the same workbenches, in the order of their ids.
 
-All know that order without a word; what comes of a place in it says `kernelnet.learning.task_rotation`.  Whose claim
-was refuted here is dealt nothing.
+All know that order without a word; what comes of a place in it says `kernelnet.learning.division_of_labour`.  Whose
+claim was refuted here is dealt nothing.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from kernelnet.artifacts import Component, PerformanceReport, Verdict
-from kernelnet.interfaces import ILocalTrainer
+from kernelnet.interfaces import ILocalTrainer, ISparingTrainer
 from kernelnet.message import MessageType
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownComponent
@@ -60,6 +60,7 @@ class Verification:
     ) -> None:
         self._aiId = aiId
         self._local = local
+        self._sparing: ISparingTrainer | None = ISparingTrainer(local, None)
         self._knowledge = knowledge
         self._outbox = outbox
         self._jobs = jobs
@@ -137,12 +138,15 @@ class Verification:
 
     async def _measured(self, known: KnownComponent) -> PerformanceReport:
         """Measure it; if that can't be, perhaps since its trace is not here, get that and measure it again."""
-        report = await self._local.remeasure(known.component)
+        measure = self._local.remeasure
+        if self._sparing is not None and not self._selection.saysMore(known):
+            measure = self._sparing.remeasureClaim
+        report = await measure(known.component)
         fetch = self._fetch
         if fetch is None or report.verdict is not Verdict.UNMEASURABLE or not self._counts(known):
             return report
         isHere = await fetch(known.source, known.component)
-        return await self._local.remeasure(known.component) if isHere else report
+        return await measure(known.component) if isHere else report
 
     def recordVerdict(self, known: KnownComponent, report: PerformanceReport, changes: Changes) -> None:
         """Keep the result of measuring a peer's claim again, and tell all."""

@@ -3,9 +3,10 @@ Selection of those who measure a claim again, and when they do.
 
 Not everybody measures everything.  Who is to measure a claim is drawn by rendezvous hashing (Thaler and Ravishankar,
 IEEE/ACM Transactions on Networking 6(1), 1998) among those who are there, so that all agree without a word:
-`WITNESSES` of different owners measure it at once.  Of the others, whoever trains on its workbench measures it next,
-since nobody builds on what he hasn't measured himself; the rest only if after `REST_AFTER` it still has fewer than
-`WITNESSES` verdicts.
+`WITNESSES` of different owners measure it at once, and the hand-made policies beside it, which takes ten times as long.
+Of the others, whoever trains on its workbench measures the claim when they have, or after `OURS_AFTER`, since nobody
+builds on what he hasn't measured himself; the rest only if after `REST_AFTER` it still has fewer than `WITNESSES`
+verdicts.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from kernelnet.artifacts import Verdict
 from kernelnet.interfaces import ILocalTrainer
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownComponent
 
-__all__ = ["REST_AFTER", "WITNESSES", "VerifierSelection"]
+__all__ = ["OURS_AFTER", "REST_AFTER", "WITNESSES", "VerifierSelection"]
 
 WITNESSES = 2
 """Number of owners besides the author's that measure a claim, however little they can do with it."""
+
+OURS_AFTER = 10.0
+"""Seconds after which those who could build on a claim measure it, whether its witnesses have or not."""
 
 REST_AFTER = 30.0
 """Seconds after which others measure what its witnesses haven't."""
@@ -58,27 +62,51 @@ class VerifierSelection:
         known = self._knowledge.components.get(digest)
         if known is None or self.isDrawn(digest, known.source):
             return 0
-        if self._isOurs(known):
+        isOurs = self._isOurs(known)
+        if isOurs and len(self._verdicts(known)) >= WITNESSES:
             return 1
         now = self._clock.seconds()
         if len(self._since) > len(self._knowledge.components):  # what was forgotten meanwhile waits for nothing
             self._since = {each: at for each, at in self._since.items() if each in self._knowledge.components}
-        return 2 if now - self._since.setdefault(digest, now) >= REST_AFTER else None
+        waited = now - self._since.setdefault(digest, now)
+        if isOurs:
+            return 1 if waited >= OURS_AFTER else None
+        return 2 if waited >= REST_AFTER else None
 
     def isNeeded(self, known: KnownComponent) -> bool:
         """Whether it is worth measuring a claim here, now that its turn has come."""
-        digest = known.digest
-        self._since.pop(digest, None)
-        if self._isOurs(known) or self.isDrawn(digest, known.source):
-            return True
+        self._since.pop(known.digest, None)
+        return self._isOurs(known) or self.isWitness(known)
+
+    def isWitness(self, known: KnownComponent) -> bool:
+        """Whether others count on what this trainer measures: it was drawn, or too few others have said anything."""
+        return self.isDrawn(known.digest, known.source) or len(self._verdicts(known)) < WITNESSES
+
+    def saysMore(self, known: KnownComponent) -> bool:
+        """
+        Whether to measure the hand-made policies beside a claim: others count on this trainer, and are enough.
+
+        What fewer than `WITNESSES` say of a hand-made policy nobody believes.
+        """
+        voice = self._knowledge.voice
+        who = {voice(self._aiId), *self._verdicts(known)} - {voice(known.source)}
+        for aiId, info in self._knowledge.ais.items():
+            if len(who) >= WITNESSES:
+                break
+            if info.connected and voice(aiId) != voice(known.source):
+                who.add(voice(aiId))
+        return len(who) >= WITNESSES and self.isWitness(known)
+
+    def _verdicts(self, known: KnownComponent) -> set[str]:
+        """The owners, but ours and its author's, who have measured a claim."""
         voice = self._knowledge.voice
         reports = self._knowledge.reportsOn(known.id)
         others = {
             voice(aiId)
             for aiId, report in reports.items()
-            if report.digest == digest and report.verdict in (Verdict.CONFIRMED, Verdict.REFUTED)
+            if report.digest == known.digest and report.verdict in (Verdict.CONFIRMED, Verdict.REFUTED)
         }
-        return len(others - {voice(known.source), voice(self._aiId)}) < WITNESSES
+        return others - {voice(known.source), voice(self._aiId)}
 
     def _isOurs(self, known: KnownComponent) -> bool:
         """Whether this trainer could build on it."""

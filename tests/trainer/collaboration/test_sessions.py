@@ -348,6 +348,26 @@ class SeekingTests(SessionTestCase):
         self.assertEqual(self.trainer.sessions.givenAway(), [])
 
     @inlineCallbacks
+    def askedBeside(self, peer: str) -> Any:
+        """The trace that is asked for beside a peer who trains on the same bench."""
+        self.local.every = [TaskDescription("file_system", digit, digit * 64, {"capacity": 10}) for digit in "abcd"]
+        self.local.current = self.local.every[0]
+        info = {peer: {"specialization": "general", "workbenches": ["file_system"]}}
+        yield self.hear(self.sync(resumed=True, active_ais=["AI_1", peer], ai_info=info))
+        (request,) = yield self.asked("feature_development", 1)
+        return request["requirements"]["trace"]
+
+    @inlineCallbacks
+    def test_asksForItsShareFirst(self) -> Any:
+        """Two who know the same ask for two tasks: each for one of those that were dealt to it."""
+        self.assertEqual((yield self.askedBeside("AI_2")), "c")
+
+    @inlineCallbacks
+    def test_asksForItsShareSecond(self) -> Any:
+        """See C{test_asksForItsShareFirst}: the other one."""
+        self.assertEqual((yield self.askedBeside("AI_0")), "d")
+
+    @inlineCallbacks
     def test_givesExpressions(self) -> Any:
         """A cross specialization gives expressions of our benches, our own first, each with its component."""
         yield self.know("AI_2", component("theirs", 10, expression="-age"))

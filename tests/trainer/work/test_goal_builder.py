@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 from twisted.internet.defer import inlineCallbacks
 
-from kernelnet.artifacts import Pattern
+from kernelnet.artifacts import Pattern, PerformanceReport, Verdict
 from kernelnet.message import MessageType
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.work import goal_builder
@@ -32,6 +32,24 @@ class GoalTests(WorkTestCase):
         self.local.goals.clear()
         yield self.settle()
         self.assertEqual([(goal.place, goal.among) for goal in self.local.goals], [(1, 2)])
+
+    @inlineCallbacks
+    def test_levels(self) -> Any:
+        """Levels are those that were measured here, of what was confirmed here: no claim counts, nor another's word."""
+        yield self.hear(self.sync(resumed=True))
+        made = {name: replace(component(name), wasm=name.encode()) for name in ("good", "bad", "unmeasured")}
+        for one in made.values():
+            one.development_level = 0.99
+        knowledge, changes = self.trainer.knowledge, Changes()
+        for name, verdict, level in (("good", Verdict.CONFIRMED, 0.4), ("bad", Verdict.REFUTED, 0.9)):
+            knowledge.addComponent("AI_3", made[name], changes)
+            knowledge.judge(made[name].digest, verdict, changes, level)
+        knowledge.addComponent("AI_3", made["unmeasured"], changes)
+        told = {"validation_level": 0.95}
+        report = PerformanceReport("unmeasured", told, made["unmeasured"].digest, Verdict.CONFIRMED)
+        knowledge.addReport("AI_4", report, "", changes)
+        yield self.trainer.outbox.commit(changes)
+        self.assertEqual(self.trainer.goals.goal(1.0).levels, {made["good"].digest: 0.4})
 
     @inlineCallbacks
     def test_newestPatterns(self) -> Any:

@@ -1,5 +1,6 @@
 """Verification: claims are measured again, and nothing is built on what was not confirmed here."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -28,6 +29,24 @@ class VerificationTests(WorkTestCase):
         self.assertEqual(reports["good"]["digest"], component("good").digest)
         self.assertEqual([k.component.id for k in self.trainer.knowledge.usable("file_system")], ["good"])
         self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [])
+
+    @inlineCallbacks
+    def test_claimAlone(self) -> Any:
+        """Where nobody counts on what else it would measure a trainer measures the claim alone; its verdict counts."""
+        alone: list[str] = []
+
+        def remeasureClaim(component: Component) -> Deferred[PerformanceReport]:
+            alone.append(component.id)
+            return succeed(PerformanceReport(component.id, {}, component.digest, Verdict.CONFIRMED))
+
+        verification = self.trainer.verification
+        self.patch(verification, "_sparing", SimpleNamespace(remeasureClaim=remeasureClaim))
+        self.patch(verification._selection, "saysMore", lambda known: known.id == "drawn")
+        for name in ("drawn", "other"):
+            yield self.share(name)
+        yield self.settle()
+        self.assertEqual((self.local.measured, alone), (["drawn"], ["other"]))
+        self.assertEqual(len(self.trainer.knowledge.usable("file_system")), 2)
 
     @inlineCallbacks
     def test_traceComesLater(self) -> Any:

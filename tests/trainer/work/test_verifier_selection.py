@@ -13,7 +13,7 @@ from kernelnet.message import AiInfo
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import KnownComponent
 from kernelnet.trainer.work import verifier_selection
-from kernelnet.trainer.work.verifier_selection import REST_AFTER, WITNESSES, VerifierSelection
+from kernelnet.trainer.work.verifier_selection import OURS_AFTER, REST_AFTER, WITNESSES, VerifierSelection
 from tests.trainer.support import TrainerTestCase, component
 
 
@@ -112,9 +112,38 @@ class SelectionTests(TrainerTestCase):
         """What this trainer could build on it measures in any case, after what it is a witness of."""
         (mine, *_), others = self.drawn(20), [self.claim(n, "file_system") for n in range(100, 120)]
         self.assertEqual(self.selection.rank(mine.component.digest), 0)
-        ranks = {self.selection.rank(known.component.digest) for known in others}
-        self.assertEqual(ranks, {0, 1})
+        self.assertEqual({self.selection.rank(known.component.digest) for known in others}, {0, None})
+        self.clock.advance(OURS_AFTER)
+        self.assertEqual({self.selection.rank(known.component.digest) for known in others}, {0, 1})
         self.assertTrue(all(map(self.selection.isNeeded, others)))
+
+    def test_witnesses(self) -> None:
+        """It does so as soon as those who were drawn have, and then nobody counts on it."""
+        known = next(
+            k for n in range(20) if not self.selection.isDrawn((k := self.claim(n, "file_system")).digest, "AI_2")
+        )
+        for aiId, rank in (("AI_3", None), ("AI_2", None), ("AI_4", 1)):
+            self.assertTrue(self.selection.isWitness(known))
+            report = PerformanceReport(known.id, {}, known.digest, Verdict.CONFIRMED)
+            self.trainer.knowledge.addReport(aiId, report, "", Changes())
+            self.assertEqual(self.selection.rank(known.digest), rank)
+        self.assertFalse(self.selection.isWitness(known) or self.selection.saysMore(known))
+        self.assertTrue(self.selection.isNeeded(known))
+        (mine, *_) = self.drawn(20, 20)
+        self.assertTrue(self.selection.isWitness(mine) and self.selection.saysMore(mine))
+
+    def test_alone(self) -> None:
+        """What one alone would say of hand-made policies it doesn't measure; with one more who is there it does."""
+        for there, more in ((2, False), (3, True)):
+            self.there(there)
+            known = self.claim(there)
+            self.assertTrue(self.selection.isWitness(known))
+            self.assertIs(self.selection.saysMore(known), more)
+        # or one who was there, and has told
+        self.there(2)
+        report = PerformanceReport(known.id, {}, known.digest, Verdict.CONFIRMED)
+        self.trainer.knowledge.addReport("AI_3", report, "", Changes())
+        self.assertTrue(self.selection.saysMore(known))
 
     def test_rest(self) -> None:
         """What is no use here waits; and is measured at last unless enough others have told."""

@@ -3,7 +3,8 @@ Blobs as files of a folder: C{DIGEST} and its note C{DIGEST.note}; of one that i
 what is said of it in C{DIGEST.AUTHOR.begun}.
 
 Whatever a function wrote is synced before it returns, each part too: after a power failure none is missing that was
-acked, and one that was cut in the middle is the last one, which is sent again.
+acked, and one that was cut in the middle is the last one, which is sent again.  So is what it removed: none is there
+again, to count against those who discarded it.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class FileBlobs:
 
     def tidy(self) -> None:
         names = set(self._names())
+        cut = []
         for name in names:
             whole = name.removesuffix(".note")
             if (
@@ -51,7 +53,8 @@ class FileBlobs:
                 or (whole != name and whole not in names)  # it was to get its name next, and its parts are still there
                 or (_WHOLE.fullmatch(name) and f"{name}.note" not in names)  # its removal was cut short
             ):
-                (self._folder / name).unlink()
+                cut.append(self._folder / name)
+        self._unlink(*cut)
 
     def notes(self) -> dict[str, bytes]:
         found = {}
@@ -113,8 +116,10 @@ class FileBlobs:
 
     def finish(self, digest: str, author: str, note: bytes) -> None:
         self.annotate(digest, note)
-        self._part(digest, author).rename(self._folder / digest)
-        self.discard(digest, author)
+        part, begun = self._part(digest, author), self._begun(digest, author)
+        self._hashes.pop(part, None)
+        part.rename(self._folder / digest)
+        begun.unlink(missing_ok=True)
         self._sync()
 
     def annotate(self, digest: str, note: bytes) -> None:
@@ -130,12 +135,10 @@ class FileBlobs:
     def discard(self, digest: str, author: str) -> None:
         path = self._part(digest, author)
         self._hashes.pop(path, None)
-        path.unlink(missing_ok=True)
-        self._begun(digest, author).unlink(missing_ok=True)
+        self._unlink(path, self._begun(digest, author))
 
     def remove(self, digest: str) -> None:
-        (self._folder / f"{digest}.note").unlink(missing_ok=True)
-        (self._folder / digest).unlink(missing_ok=True)
+        self._unlink(self._folder / f"{digest}.note", self._folder / digest)
 
     def _names(self) -> list[str]:
         return os.listdir(self._folder) if self._folder.is_dir() else []
@@ -159,6 +162,16 @@ class FileBlobs:
             os.fsync(file.fileno())
         new.rename(path)
         self._sync()
+
+    def _unlink(self, *paths: Path) -> None:
+        """Remove those that are there, so that after a power failure they are gone, too."""
+        gone = False
+        for path in paths:
+            with suppress(FileNotFoundError):
+                path.unlink()
+                gone = True
+        if gone:
+            self._sync()
 
     def _sync(self, folder: Path | None = None) -> None:
         """See that the names in C{folder}, or else that of the blobs, last."""

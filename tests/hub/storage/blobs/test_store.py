@@ -165,6 +165,33 @@ class FileBlobsTests(Conformance, SynchronousTestCase):
         FileBlobs(self.folder).begin(DIGEST, "AI_2", b"said")
         self.assertIn(within.name, synced)  # whoever made the folder may have been killed before it was
 
+    def test_powerFailureAfterRemoval(self) -> None:
+        """What was discarded, removed or tidied away is gone on the disk, too, by then; nothing costs nothing."""
+        synced: list[list[str]] = []
+
+        def sync(descriptor: int) -> None:
+            if os.path.samestat(os.fstat(descriptor), os.stat(self.folder)):
+                synced.append(sorted(os.listdir(self.folder)))
+
+        self.store.discard(DIGEST, "AI_1")  # there is no folder yet
+        self.send()
+        self.send("AI_2")
+        self.patch(os, "fsync", sync)
+        self.store.discard(DIGEST, "AI_2")
+        self.assertEqual(synced, [[f"{DIGEST}.AI_1.begun", f"{DIGEST}.AI_1.part"]])
+        self.finish()
+        self.assertEqual(synced[-1], [DIGEST, f"{DIGEST}.note"])
+        del synced[:]
+        self.store.remove(DIGEST)
+        self.assertEqual(synced, [[]])
+        self.store.remove(DIGEST)
+        self.store.discard(DIGEST, "AI_1")
+        self.store.tidy()
+        self.assertEqual(synced, [[]])
+        (self.folder / f"{DIGEST}.note~").write_bytes(b"")
+        self.store.tidy()
+        self.assertEqual(synced, [[], []])
+
     def test_besideHub(self) -> None:
         """What a hub makes whole or discards while it is listed is left out, or told as far as it was seen."""
         gone = [f"{DIGEST}.{author}.{ending}" for author in ("AI_1", "AI_2") for ending in ("part", "begun")]
