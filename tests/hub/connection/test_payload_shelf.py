@@ -239,13 +239,13 @@ class PayloadTests(HubTestCase):
         self.assertIsNone(status["blobs"])
 
     def test_share(self) -> None:
-        """Others' turns come when the hub has worked for payloads no longer than their share; one after the other."""
+        """One turn after the other; the next comes when payloads had no more than 10 ms at once, 0.15 s a second."""
         answered: list[str] = []
 
         def get(aiId: str) -> None:
             def told(answer: object, seconds: float) -> None:
                 answered.append(aiId)
-                self.payloads.charge(3 * payload_shelf.SHARE + payload_shelf.BURST)
+                self.payloads.charge(3 * 0.15 + 0.01)
 
             self.payloads.answer(PayloadRequest("get", digest=DIGEST), "m", aiId, told)
 
@@ -259,6 +259,25 @@ class PayloadTests(HubTestCase):
         self.assertEqual(answered, ["AI_1", "AI_2"])
         self.payloads.stop()
         self.assertEqual(self.time.getDelayedCalls(), [])
+
+    def test_slices(self) -> None:
+        """A part is decoded and encoded 48 KiB at once, with a moment in between for whoever waits."""
+        worked: list[int] = []
+        for name in ("b64encode", "b64decode"):
+            coded = getattr(base64, name)
+
+            def noted(data: bytes, coded: Callable[..., bytes] = coded, **options: Any) -> bytes:
+                worked.append(len(data))
+                return coded(data, **options)
+
+            self.patch(base64, name, noted)
+        self.patch(payload_shelf.time, "sleep", lambda seconds: worked.append(0))
+        data = bytes(range(256)) * 400
+        text = payload_shelf._encoded(data)
+        self.assertEqual(worked, [49152, 0, 49152, 0, 4096, 0])
+        worked.clear()
+        self.assertEqual(payload_shelf._decoded(text[1:-1].decode()), data)
+        self.assertEqual(worked, [49152, 0, 49152, 0, 136536 - 2 * 49152, 0])
 
     def test_wideCharacters(self) -> None:
         """Characters count as bytes while they wait: what has wider ones doesn't."""
