@@ -9,6 +9,7 @@ from kernelnet.artifacts import Component, Pattern, TaskDescription, Verdict
 from kernelnet.message import CollaborationInvitation, CollaborationRequest, CollaborationType, MessageType
 from kernelnet.trainer.collaboration import sessions
 from kernelnet.trainer.collaboration.proposals import MAX_GIVEN
+from kernelnet.trainer.collaboration.session_state import Session
 from kernelnet.trainer.collaboration.session_work import MAX_PARENTS
 from kernelnet.trainer.collaboration.sessions import MAX_INITIATED, MAX_RUNNING
 from kernelnet.trainer.storage import outbox
@@ -462,7 +463,16 @@ class WorkTests(SessionTestCase):
     @inlineCallbacks
     def test_fourSteps(self) -> Any:
         """Generate, measure, improve, measure again; the better result is shared, and ends the session."""
+        keep, progress = self.trainer.sessions._keep, [0.0]
+
+        def noted(session: Session, changes: Changes) -> None:
+            if session.progress != progress[-1]:
+                progress.append(session.progress)
+            keep(session, changes)
+
+        self.patch(self.trainer.sessions, "_keep", noted)
         said = yield self.complete("feature_development", [component("a", 40), component("b", 30)])
+        self.assertEqual(progress, [0, 0.25, 0.5, 0.75, 1])
         self.assertEqual(self.local.measured, ["a", "b"])
         self.assertEqual([p.id for p in self.local.goals[1].parents], ["a"])
         (share,) = said
