@@ -9,8 +9,8 @@ name, and one that has put a smaller number in its place, all see whether anybod
 is held by the table of the reference (`tests.docs.test_reference`), which is not asked here.
 
 Its tests are those that say its name or mirror its module, then those of the module's folder, then those of whoever
-uses it, on SQLite alone.  Each bound is tried in a process of its own, forked before the program was imported.  It is
-printed with the test that noticed, or C{NOT HELD}.
+uses it; on SQLite alone, unless it is PostgreSQL's.  Each bound is tried in a process of its own, forked before the
+program was imported.  It is printed with the test that noticed, or C{NOT HELD}.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ FACTOR = 1000
 PATIENCE = 120
 """Seconds that the tests of one bound may take; who takes longer has noticed it."""
 
-OPTIONS = [
-    *["-q", "-x", "-n0", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:anyio"],
-    *("-k", "not ostgres and not OnMemory"),
-]
+OPTIONS = ["-q", "-x", "-n0", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:anyio"]
+
+QUICK = ["-k", "not ostgres and not OnMemory"]
+"""Not of what is about PostgreSQL itself."""
 
 LIBRARIES = (
     *("OpenSSL.SSL", "cryptography.x509", "msgspec", "numpy", "service_identity"),
@@ -169,7 +169,8 @@ def noticed(tests: list[str], bound: Bound) -> str:
             signal.alarm(PATIENCE)
             first = _First()
             with enlarging(bound):
-                pytest.main([*OPTIONS, *tests], plugins=[first])
+                quick = QUICK if "postgres" not in bound.module else []
+                pytest.main([*OPTIONS, *quick, *tests], plugins=[first])
             os.write(writing, f"{first.name}\n".encode())
         finally:
             os._exit(0)
