@@ -7,6 +7,7 @@ import random
 from kernelnet.hub.connection.log_reader import Broadcast
 from kernelnet.hub.storage import log_pages
 from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.log_pages import Event
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import Client, Hub, HubTestCase, aPattern
 
@@ -189,6 +190,17 @@ class SlowReaderTests(HubTestCase):
             slow.resume()
         self.assertLessEqual(max(sizes), Broadcast.MAX_BYTES + 1000)
         self.assertEqual(seqs(slow), list(range(1, 13)))
+
+    def test_cut(self) -> None:
+        """A commit goes out in pieces of 256 KiB, or of one message that is larger; nothing of it is left out."""
+
+        def pieces(*sizes: int) -> list[int]:
+            events = [Event(seq, "AI_1", None, b"x" * size) for seq, size in enumerate(sizes, 1)]
+            return [piece.upTo for piece in Broadcast.of(events)]
+
+        kib = 1 << 10
+        self.assertEqual(pieces(128 * kib, 128 * kib, 1, 300 * kib, 256 * kib - 1, 1), [2, 3, 4, 6])
+        self.assertEqual(pieces(1), [1])
 
     def test_notReadEither(self) -> None:
         """A version 2 client that doesn't read is not read, so that acks can't pile up."""

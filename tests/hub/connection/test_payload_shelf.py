@@ -102,6 +102,10 @@ class PayloadTests(HubTestCase):
         reader = self.hub.connect("AI_2")
         (offer,) = self.ask("find", reader, trace_digest=TRACE)["offers"]
         self.assertEqual(offer, {"digest": DIGEST, "size": len(DATA), "author": "AI_1", "suffix": ""})
+        self.assertTrue(self.ask("begin", reader, digest=DIGEST, size=len(DATA), trace_digest=TRACE)["whole"])
+        for author in ("AI_1", "AI_2"):  # whose is asked for comes first
+            offers = self.ask("find", reader, trace_digest=TRACE, author=author)["offers"]
+            self.assertEqual((len(offers), offers[0]["author"]), (2, author))
         got = [self.ask("get", reader, digest=DIGEST, part=number)["data"] for number in range(parts)]
         self.assertEqual(b"".join(map(base64.b64decode, got)), DATA)
 
