@@ -113,7 +113,7 @@ class TraceFetchingTests(ExchangeTestCase):
         self.assertNotIn("get", [request.step for request in self.asked])
         (self.folder / "fetched").mkdir()
         (self.folder / "fetched" / "older").write_bytes(b"!" * 10)
-        self.assertTrue(self.fetch(budget=len(DATA) + 9, owners=("bob",)))
+        self.assertTrue(self.fetch(budget=len(DATA), owners=("bob",)))
         self.assertEqual(len(list((self.folder / "fetched").glob("*.xz"))), 1)
         self.assertFalse((self.folder / "fetched" / "older").exists())
 
@@ -128,7 +128,12 @@ class TraceFetchingTests(ExchangeTestCase):
         self.shared()
         self.assertTrue(self.fetch(budget=len(DATA) + 20))
         self.assertEqual({path.name for path in folder.iterdir() if len(path.name) < 9}, {"new", "oldest"})
-        (folder / "new").unlink()
+        (folder / "old").write_bytes(b"!" * 10)
+        os.utime(folder / "old", (1e9 - 1, 1e9 - 1))
+        (folder / "old.traces").write_bytes(msgspec.json.encode({"owner": "bob", "traces": []}))
+        next(folder.glob("*.xz")).unlink()
+        self.assertTrue(self.fetch(budget=len(DATA) + 10))
+        self.assertEqual({path.name for path in folder.iterdir() if len(path.name) < 9}, {"oldest"})
         self.share(b"more", "ef" * 32)
         self.assertTrue(self.fetch(budget=len(DATA) + 14, traces=("ef" * 32,)))
         self.assertEqual(sorted(path.name for path in folder.iterdir() if path.suffix == ""), ["oldest"])
@@ -156,9 +161,22 @@ class TraceFetchingTests(ExchangeTestCase):
         self.assertTrue(self.fetch())
         (note,) = (self.folder / "fetched").glob("*.traces")
         many = [("w", f"{number:064x}") for number in range(64)]
-        note.write_bytes(msgspec.json.encode({"owner": "bob", "traces": many}))
+        note.write_bytes(msgspec.json.encode({"owner": "carol", "traces": many}))
         self.assertTrue(self.fetch())
-        self.assertEqual(len(msgspec.json.decode(note.read_bytes())["traces"]), 64)
+        noted = msgspec.json.decode(note.read_bytes())
+        self.assertEqual((noted["owner"], len(noted["traces"])), ("carol", 64))
+
+    def test_whose(self) -> None:
+        """A file counts as its owner's who offered it first; an AI without an owner is its own."""
+        self.shared()
+        for owner, noted in (("bob", "bob"), ("carol", "bob"), (None, "AI_1")):
+            self.owner = owner
+            if owner is None:
+                next((self.folder / "fetched").glob("*.xz")).unlink()
+                next((self.folder / "fetched").glob("*.traces")).unlink()
+            self.assertTrue(self.fetch())
+            (note,) = (self.folder / "fetched").glob("*.traces")
+            self.assertEqual(msgspec.json.decode(note.read_bytes())["owner"], noted)
 
     def share(self, more: bytes, trace: str) -> None:
         self.file.write_bytes(DATA + more)
@@ -175,6 +193,7 @@ class TraceFetchingTests(ExchangeTestCase):
         self.assertFalse(self.fetch(traces=(TRACE, other), budget=len(DATA) + 4))
         self.assertTrue(self.fetch(traces=(TRACE, other)))
         self.assertEqual(len(list((self.folder / "fetched").glob("*.xz"))), 2)
+        self.assertTrue(self.fetch(traces=(TRACE,) * 16))
         self.assertFalse(self.fetch(traces=(TRACE,) * 17))
 
     def test_dictionary(self) -> None:
@@ -201,7 +220,8 @@ class TraceFetchingTests(ExchangeTestCase):
         self.assertFalse(trace_fetching._decodes(path))
         path.write_bytes(lzma.compress(bytes(5 << 20), preset=0))
         self.assertTrue(trace_fetching._decodes(path))
-        self.patch(trace_fetching, "MAX_DECODED", 4 << 20)
-        self.assertFalse(trace_fetching._decodes(path))
+        for most, decodes in ((5 << 20, True), ((5 << 20) - 1, False)):
+            self.patch(trace_fetching, "MAX_DECODED", most)
+            self.assertEqual(trace_fetching._decodes(path), decodes)
         path.write_bytes(small[:-9])
         self.assertFalse(trace_fetching._decodes(path))
