@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import os
+
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from kernelnet.hub.storage.blobs.memory import MemoryBlobs
 from kernelnet.message import ErrorClass, WireError
-from kernelnet.payloads import PART
+from kernelnet.payloads import PART, PayloadAnswer, PayloadOffer
 from kernelnet.trainer.messaging.payload_exchange import (
     AGAIN_AFTER,
     ANSWER_WITHIN,
+    PayloadExchange,
     PayloadFailed,
 )
 from tests.trainer.messaging.support import DATA, TRACE, ExchangeTestCase
@@ -82,6 +86,44 @@ class PayloadExchangeTests(ExchangeTestCase):
         self.assertEqual(len(self.asked), 2)
         self.run_()
         self.assertEqual(self.successResultOf(done), len(DATA))
+
+    def test_noMore(self) -> None:
+        """A hub that takes a part and has no more than before gets no other: that would never end."""
+        exchange = PayloadExchange(self.clock, maybeDeferred)
+        exchange.connected(lambda request: "m")
+        done = Deferred.fromCoroutine(exchange.share(self.file, TRACE))
+        for have in (PART, 2 * PART):
+            exchange.answered(PayloadAnswer("have", "m", have=have))
+        self.assertNoResult(done)
+        exchange.answered(PayloadAnswer("have", "m", have=2 * PART))
+        self.assertIn("no more than before", str(self.failureResultOf(done, PayloadFailed).value))
+
+    def test_wrongPart(self) -> None:
+        """What is no part, or one of another size, is not written."""
+        offer, path = PayloadOffer("ab" * 32, PART + 1, "AI_1", ""), self.folder / "fetched" / "x"
+        for step, size in (("part", 5), ("have", PART)):
+            exchange = PayloadExchange(self.clock, maybeDeferred)
+            exchange.connected(lambda request: "m")
+            done = Deferred.fromCoroutine(exchange.fetch(offer, path))
+            exchange.answered(PayloadAnswer(step, "m", data=base64.b64encode(bytes(size)).decode()))
+            self.assertIn("another size", str(self.failureResultOf(done, PayloadFailed).value))
+        self.assertFalse(path.parent.exists())
+
+    def test_private(self) -> None:
+        """What is fetched is its owner's to read, and nobody else's; whatever the umask."""
+        before = os.umask(0)
+        self.addCleanup(os.umask, before)
+        offer, path = self.shared(), self.folder / "fetched" / "x"
+        done = Deferred.fromCoroutine(self.exchange("AI_2").fetch(offer, path))
+        self.run_()
+        self.successResultOf(done)
+        self.assertEqual([one.stat().st_mode & 0o777 for one in (path.parent, path)], [0o700, 0o600])
+
+    def test_suffixes(self) -> None:
+        """Two suffixes leave at most."""
+        self.file = self.file.rename(self.folder / "a.secret.ftrace.xz")
+        Deferred.fromCoroutine(self.exchange().share(self.file, TRACE))
+        self.assertEqual(self.asked[0].suffix, ".ftrace.xz")
 
     def test_name(self) -> None:
         """Of a file's name nothing leaves but its suffixes."""
