@@ -144,7 +144,7 @@ class QueueTests(TestCase):
 
     @inlineCallbacks
     def test_servedAreRemembered(self) -> Any:
-        """Ten who were served come again before a newcomer; over that also who waits, and who had much is remembered."""
+        """Who was served comes before a newcomer; of too many those are remembered who wait, or have had much."""
         self.patch(job_queue, "MAX_SERVED", 10)
         for source in "ABCDEFGHIJ":
             yield self.serve(source)
@@ -153,6 +153,7 @@ class QueueTests(TestCase):
         self.queue.drop("new", Changes())
         # A waits still; DEAR has had much more than anybody.
         yield self.serve("DEAR", 1000.0)
+        self.patch(job_queue, "MAX_SERVED", 2)
         for source in ("ONE MORE", "AND ONE"):
             yield self.serve(source)
         self.assertNotIn("C", self.queue._served)
