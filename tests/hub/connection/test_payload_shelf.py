@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -275,7 +276,7 @@ class PayloadTests(HubTestCase):
                 return coded(data, **options)
 
             self.patch(base64, name, noted)
-        self.patch(payload_shelf.time, "sleep", lambda seconds: worked.append(0))
+        self.patch(time, "sleep", lambda seconds: worked.append(0))
         data = bytes(range(256)) * 400
         text = payload_shelf._encoded(data)
         self.assertEqual(worked, [49152, 0, 49152, 0, 4096, 0])
