@@ -62,6 +62,8 @@ def stages(bound: Bound) -> list[list[str]]:
     ]
     near = dict.fromkeys([*([str(mirrored)] if (ROOT / mirrored).exists() else []), *named])
     folder = [name for name in testsOf(bound.module).split() if (ROOT / name).exists()]
+    if len(path.parts) == 3:  # of all of a hub, or of a trainer: what is not about a part of it
+        folder = [str(test.relative_to(ROOT)) for test in (ROOT / folder[0]).glob("test_*.py")]
     users = [
         name
         for module in modules()
