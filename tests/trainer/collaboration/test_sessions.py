@@ -649,7 +649,7 @@ class WorkTests(SessionTestCase):
     def test_cheaperThanItsOwn(self) -> Any:
         """Where no component is named the second search makes the first one's cheaper, or the first one's is sent."""
         for session, second, sent in (("s1", component("b", fuel=100), "b"), ("s2", component("d", 60, fuel=100), "c")):
-            script = [component("a" if sent == "b" else "c", fuel=900), second]
+            script: list[Component | None] = [component("a" if sent == "b" else "c", fuel=900), second]
             said = yield self.complete("performance_optimization", script, session=session)
             self.assertEqual(said[-1].payload["component"]["id"], sent)
 
