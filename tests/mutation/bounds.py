@@ -106,7 +106,9 @@ class Enlarged(ast.NodeTransformer):
                         self.holders.add(each.asname or each.name)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        return node  # that a text says another number holds nothing
+        # That a text says another number holds nothing, unless it is SQL.
+        isSql = any("LIMIT" in str(part.value) for part in node.values if isinstance(part, ast.Constant))
+        return self.generic_visit(node) if isSql else node
 
     def visit_keyword(self, node: ast.keyword) -> ast.AST:
         if node.arg is not None and node.arg == self._keyword and self._isHome:
