@@ -183,6 +183,9 @@ class EnvelopeTests(CodecTests):
         ):
             self.invalid(line(timestamp=bad), "`timestamp`", "RFC 3339")
         self.invalid(line(timestamp=1764000000), "`timestamp`")
+        long = FIELDS["timestamp"].replace("Z", f".{'0' * 43}Z")
+        self.assertEqual(len(wire.decode(line(timestamp=long)).timestamp), 64)
+        self.invalid(line(timestamp=long.replace("Z", "0Z")), "`timestamp`")
 
     def test_longValueShortAnswer(self) -> None:
         """The answer to a huge bad value is short."""

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet import wire
 from kernelnet.hub.auth.tokens import Grant
+from kernelnet.hub.connection import admission
 from kernelnet.hub.connection.limits import Bounds
 from kernelnet.hub.connection.protocol import HubProtocol
 from kernelnet.hub.connection.rate_limits import (
@@ -37,6 +38,19 @@ class AdmissionTests(HubTestCase):
         errors = client.errors()
         client.leave()
         return errors
+
+    def test_workAtOnce(self) -> None:
+        """Of what the hub works for one AI it lends 0.1 s; over that the AI is read more slowly."""
+        self.patch(admission, "WORK_AT_ONCE", 0.1)  # the one that it has but in tests
+        self.bound()
+        client = self.hub.connect("AI_1")
+        self.hub.clock.advance(9)
+        client.protocol.charge(0.09)
+        self.assertEqual(client.transport.producerState, "producing")
+        client.protocol.charge(0.02)
+        self.assertEqual(client.transport.producerState, "paused")
+        self.hub.clock.advance(0.11)
+        self.assertEqual(client.transport.producerState, "producing")
 
     def test_full(self) -> None:
         """One connection too many is cut at once, before TLS; all others stay."""

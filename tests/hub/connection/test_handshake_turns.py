@@ -65,5 +65,7 @@ class HandshakeTurnsTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertFalse(any(peer.aborted for peer in peers))
         self.peers(1)
+        (call,) = self.clock.getDelayedCalls()
+        self.assertEqual(call.getTime(), self.clock.seconds())  # a reactor takes nothing that is past
         self.clock.advance(0)
         self.assertEqual(self.turns.displaced, 1)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import random
+from types import SimpleNamespace
+from typing import cast
 
-from kernelnet.hub.connection.log_reader import Broadcast
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from kernelnet.hub.connection.log_reader import Broadcast, LogReader
 from kernelnet.hub.storage import log_pages
 from kernelnet.hub.storage.event_log import EventLog
+from kernelnet.hub.storage.log_pages import Event, Page
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import Client, Hub, HubTestCase, aPattern
 
@@ -190,6 +198,17 @@ class SlowReaderTests(HubTestCase):
         self.assertLessEqual(max(sizes), Broadcast.MAX_BYTES + 1000)
         self.assertEqual(seqs(slow), list(range(1, 13)))
 
+    def test_cut(self) -> None:
+        """A commit goes out in pieces of 256 KiB, or of one message that is larger; nothing of it is left out."""
+
+        def pieces(*sizes: int) -> list[int]:
+            events = [Event(seq, "AI_1", None, b"x" * size) for seq, size in enumerate(sizes, 1)]
+            return [piece.upTo for piece in Broadcast.of(events)]
+
+        kib = 1 << 10
+        self.assertEqual(pieces(128 * kib, 128 * kib, 1, 300 * kib, 256 * kib - 1, 1), [2, 3, 4, 6])
+        self.assertEqual((pieces(1), pieces(300 * kib, 1)), ([1], [1, 2]))
+
     def test_notReadEither(self) -> None:
         """A version 2 client that doesn't read is not read, so that acks can't pile up."""
         slow = self.hub.connect("SLOW")
@@ -297,3 +316,72 @@ class RandomTests(HubTestCase):
         self.assertGreater(len(expected), 100)
         for id_ in readers:
             self.assertEqual(got[id_], expected)
+
+
+class RenderTests(SynchronousTestCase):
+    def test_whom(self) -> None:
+        """Each gets what is to all but its sender, and what is to it; version 1 without numbers, nor what is new."""
+        broadcast = Broadcast(
+            [
+                Event(1, "A", None, b'{"n":1}'),
+                Event(2, "A", frozenset("B"), b'{"n":2}'),
+                Event(3, "B", None, b'{"n":3}', newOnly=True),
+            ]
+        )
+
+        def told(aiId: str, version: int) -> list[dict[str, int]]:
+            return [json.loads(line) for line in broadcast.render(aiId, version).splitlines()]
+
+        for aiId, numbers in (("A", [3]), ("B", [1, 2]), ("C", [1, 3]), ("D", [1, 3])):
+            self.assertEqual(told(aiId, 2), [{"n": n, "seq": n} for n in numbers], aiId)
+            self.assertEqual(told(aiId, 1), [{"n": n} for n in numbers if n != 3], aiId)
+        alone = Broadcast([Event(1, "A", frozenset("B"), b"{}")])
+        self.assertEqual([alone.render(aiId, 1) for aiId in "ABC"], [b"", b"{}\n", b""])
+
+
+class FailingSink:
+    aiId, version = "B", 2
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.problems: list[str] = []
+
+    def writeLines(self, data: bytes) -> None:
+        self.data += data
+
+    def outputChanged(self, paused: bool) -> None: ...
+
+    def failed(self, failure: Failure) -> None:
+        self.problems.append(str(failure.value))
+
+
+class LatePageTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.sink = FailingSink()
+        self.page: Deferred[Page] = Deferred()
+        self.log = SimpleNamespace(head=9, first=1, page=lambda after, aiId: self.page)
+        self.reader = LogReader(self.sink, cast(EventLog, self.log))
+        self.event = Event(9, "A", None, b'{"n":1}')
+
+    def test_stopped(self) -> None:
+        """A page that comes when the connection has ended is not written."""
+        self.reader.start(3)
+        self.reader.stopProducing()
+        self.page.callback(Page([self.event], 9))
+        self.assertEqual((self.sink.data, self.reader.position), (b"", 3))
+
+    def test_removed(self) -> None:
+        """Where what comes next was removed from the log the reader is told so; where it was not it goes on."""
+        self.reader.start(3)
+        self.log.first = 5
+        self.page.callback(Page([self.event], 9))
+        self.assertEqual(len(self.sink.problems), 1)
+        self.assertEqual(self.sink.data, b"")
+
+    def test_next(self) -> None:
+        """The first that is left may be the next."""
+        self.log.first = 4
+        self.reader.start(3)
+        self.page.callback(Page([self.event], 9))
+        self.assertEqual((self.sink.data, self.sink.problems), (b'{"n":1,"seq":9}\n', []))
+        self.assertTrue(self.reader.live)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -102,6 +103,10 @@ class PayloadTests(HubTestCase):
         reader = self.hub.connect("AI_2")
         (offer,) = self.ask("find", reader, trace_digest=TRACE)["offers"]
         self.assertEqual(offer, {"digest": DIGEST, "size": len(DATA), "author": "AI_1", "suffix": ""})
+        self.assertTrue(self.ask("begin", reader, digest=DIGEST, size=len(DATA), trace_digest=TRACE)["whole"])
+        for author in ("AI_1", "AI_2"):  # whose is asked for comes first
+            offers = self.ask("find", reader, trace_digest=TRACE, author=author)["offers"]
+            self.assertEqual((len(offers), offers[0]["author"]), (2, author))
         got = [self.ask("get", reader, digest=DIGEST, part=number)["data"] for number in range(parts)]
         self.assertEqual(b"".join(map(base64.b64decode, got)), DATA)
 
@@ -239,13 +244,13 @@ class PayloadTests(HubTestCase):
         self.assertIsNone(status["blobs"])
 
     def test_share(self) -> None:
-        """Others' turns come when the hub has worked for payloads no longer than their share; one after the other."""
+        """One turn after the other; the next comes when payloads had no more than 10 ms at once, 0.15 s a second."""
         answered: list[str] = []
 
         def get(aiId: str) -> None:
             def told(answer: object, seconds: float) -> None:
                 answered.append(aiId)
-                self.payloads.charge(3 * payload_shelf.SHARE + payload_shelf.BURST)
+                self.payloads.charge(3 * 0.15 + 0.01)
 
             self.payloads.answer(PayloadRequest("get", digest=DIGEST), "m", aiId, told)
 
@@ -259,6 +264,25 @@ class PayloadTests(HubTestCase):
         self.assertEqual(answered, ["AI_1", "AI_2"])
         self.payloads.stop()
         self.assertEqual(self.time.getDelayedCalls(), [])
+
+    def test_slices(self) -> None:
+        """A part is decoded and encoded 48 KiB at once, with a moment in between for whoever waits."""
+        worked: list[int] = []
+        for name in ("b64encode", "b64decode"):
+            coded = getattr(base64, name)
+
+            def noted(data: bytes, coded: Callable[..., bytes] = coded, **options: Any) -> bytes:
+                worked.append(len(data))
+                return coded(data, **options)
+
+            self.patch(base64, name, noted)
+        self.patch(time, "sleep", lambda seconds: worked.append(0))
+        data = bytes(range(256)) * 400
+        text = payload_shelf._encoded(data)
+        self.assertEqual(worked, [49152, 0, 49152, 0, 4096, 0])
+        worked.clear()
+        self.assertEqual(payload_shelf._decoded(text[1:-1].decode()), data)
+        self.assertEqual(worked, [49152, 0, 49152, 0, 136536 - 2 * 49152, 0])
 
     def test_wideCharacters(self) -> None:
         """Characters count as bytes while they wait: what has wider ones doesn't."""

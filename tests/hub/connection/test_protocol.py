@@ -440,6 +440,17 @@ class ShareTests(HubTestCase):
             self.hub.clock.advance(0.01)
         self.assertEqual([row.messageId for row in self.hub.logged()], ["m0", "other", "m1", "m2", "m3", "m4", "m5"])
 
+    def test_turnLasts(self) -> None:
+        """A turn takes the lines of 1 ms."""
+        author = self.hub.connect("AI_1")
+        now = iter(range(1000))
+        self.patch(protocol, "perf_counter", lambda: next(now) * 0.00035)
+        self.patch(protocol, "TURN", 0.001)  # the one that it has but in tests
+        author.raw(self.chunk(author))
+        self.assertEqual(len(self.hub.logged()), 3)
+        self.hub.clock.pump([0.01] * 9)
+        self.assertEqual(len(self.hub.logged()), 5)
+
     def test_emptyLines(self) -> None:
         """Lines with nothing in them take their time, too."""
         self.patch(protocol, "TURN", 0.0)

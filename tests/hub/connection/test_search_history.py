@@ -91,6 +91,41 @@ class SearchHistoryTests(SynchronousTestCase):
             self.tell(ai, telling(number, rounds=number // 5))
         self.assertEqual((self.history.evaluations, self.history.rounds), (27, 3 + 1 + 1))
 
+    def test_samples(self) -> None:
+        """511 samples are kept as they are; the newest is told once, and whatever it told last, too."""
+        for number in range(1, 512):
+            self.tell("a", telling(number))
+            (series,) = self.history.newest(9)
+            self.assertEqual([evaluations for _, evaluations, *_ in series.samples()], [*range(1, number + 1)])
+        self.tell("a", telling(512))
+        samples = series.samples()
+        self.assertEqual((len(samples), samples[-1][1]), (257, 512))
+
+    def test_settings(self) -> None:
+        """A task has 32 settings at most."""
+        for count in (32, 33):
+            settings = dict.fromkeys(map(str, range(count)), 1)
+            task = {**SEARCH_PROGRESS["task"], "settings": settings}
+            self.assertEqual(self.tell("a", telling(1, task=task)), count == 32)
+
+    def test_often(self) -> None:
+        """What comes within a second of the last report is dropped, and no clock that was set back holds anybody up."""
+        told = []
+        for seconds in (0, 0, 0.9, 1, -0.5, 0.4):
+            self.now += seconds
+            told.append(self.history.told("a", telling(1)))
+        self.assertEqual(told, [True, False, False, True, True, False])
+
+    def test_same(self) -> None:
+        """Who tells of as many evaluations as before has made none; and is forgotten an hour later, not before."""
+        for _ in range(2):
+            self.tell("a", telling(7))
+        self.assertEqual(self.history.evaluations, 7)
+        for seconds, left in ((3599.5, 1), (0.5, 0)):
+            self.now += seconds
+            self.history.sweep()
+            self.assertEqual(len(self.history.newest(9)), left)
+
     def test_costs(self) -> None:
         """What AIs told last of their language models is added up; USD of those that know them."""
         for ai, costs in (

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.hub.storage.group_commit import applyAll, applyEach
+from kernelnet.hub.storage import group_commit
+from kernelnet.hub.storage.group_commit import Applied, applyAll, applyEach
 from kernelnet.hub.storage.log_pages import Event
 from kernelnet.hub.storage.transaction import Transaction
 from kernelnet.message import Hello, NetworkMessage
@@ -120,6 +121,16 @@ class ApplyTests(SynchronousTestCase):
         self.assertEqual(list(refused), [0, 1, 3])
         self.assertIs(refused[1], FULL)
         self.assertEqual(self.kept()[1], ["c", "e"])
+
+    def test_seconds(self) -> None:
+        """When 10 ms are over no other work is begun; those behind are to be given again."""
+        now = iter(range(1000))
+        self.patch(group_commit, "perf_counter", lambda: next(now) * 0.004)
+        for apply in (lambda works: applyAll(self.transaction, works), self.each):
+            self.assertEqual(len(apply([Appending(str(n)) for n in range(9)]).costs), 3)
+
+    def each(self, works: list[Appending]) -> Applied:
+        return applyEach(self.transaction, works, self.problemOf)
 
     def test_lost(self) -> None:
         """Where nothing of the transaction is left, that is the caller's to know."""

@@ -42,6 +42,13 @@ class ConfirmationTests(HubTestCase):
         self.assertEqual(self.said({"level_low": 0.5, "level_high": 0.4}), Confirmation())
         self.assertEqual(self.said({"level_low": 0.5}), Confirmation())
 
+    def test_interval(self) -> None:
+        """An interval may reach from -1000 to 2, which is over the optimum, and no further."""
+        found = self.said({"level_low": -1000, "level_high": 2})
+        self.assertEqual((found.low, found.high), (-1000, 2))
+        for low, high in ((-1000.1, 2), (-1000, 2.1)):
+            self.assertEqual(self.said({"level_low": low, "level_high": high}), Confirmation())
+
     def test_onlyOfThoseWhoConfirmed(self) -> None:
         """Neither the author, nor who refuted it or could not measure it, has a voice; each AI has one."""
         told = {"development_level": 0.5, "best_in_hindsight": "sieve", "best_in_hindsight_level": 0.3}

@@ -156,6 +156,25 @@ class SitesBoundsTests(ManyTestCase):
         self.see("another", "of nothing here")
         self.assertEqual(sites.sites(self.hub.stored), [])
 
+    def test_kept(self) -> None:
+        """Of one AI 16 observations of a component are kept, and of all 10,000."""
+        digest = "ab" * 32
+        self.store(component("a", digest))
+
+        def told(aiId: str, count: int) -> int:
+            client = self.hub.connect(aiId)
+            for number in range(count):
+                made = onSite(f"{number:032x}", "3" * 64, "file_system", {}, level=0.4, handMade=("lru", 0.3))
+                seen = {"component_id": "a", "digest": digest, "observation": msgspec.to_builtins(made)}
+                client.send("performance_report", seen)
+            self.assertEqual(client.errors(), [])
+            ((kept,),) = self.hub.rows("SELECT COUNT(*) FROM observations")
+            return int(kept)
+
+        self.assertEqual(told("AI_1", 17), 16)
+        self.see("other", "of nothing here", 9_983)
+        self.assertEqual([told("AI_2", 1), told("AI_3", 1)], [10_000, 10_000])
+
     def test_sites(self) -> None:
         """Of a workbench 48 sites are told, and all are counted."""
         self.store(component("a", "tried"), report("witness", "tried"))

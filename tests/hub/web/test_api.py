@@ -8,6 +8,7 @@ from unittest import mock
 
 import msgspec
 
+from kernelnet.artifacts import SearchProgress
 from kernelnet.hub.admin.status import COUNT_EVERY
 from kernelnet.hub.storage.transaction import Reader, Transaction
 from kernelnet.hub.views import progress, sessions
@@ -40,6 +41,7 @@ class ApiTests(WebTestCase):
         """An argument that is unknown, wrong, twice there or no UTF-8 is named, with what would be right."""
         for query, word in (
             ("limit=0", "1 to 500"),
+            ("limit=501", "1 to 500"),
             ("limit=x", "limit"),
             ("sort=best", "confirmed"),
             ("verdict=true", "unmeasured"),
@@ -530,3 +532,33 @@ class ApiTests(WebTestCase):
         self.assertEqual(self.ask("/readyz").code, 200)
         self.hub.log.findLoss = lambda: WireProblem("busy", "its files were taken away")
         self.assertEqual(self.ask("/readyz").code, 503)
+
+
+class ApiBoundsTests(WebTestCase):
+    def test_items(self) -> None:
+        """500 of anything are told in one answer, and of AIs 1,000 to who asks for as many."""
+        for path, most in (("components", 500), ("ais", 1000)):
+            self.assertEqual([self.ask(f"/api/{path}?limit={n}").code for n in (most, most + 1)], [200, 400])
+        self.hub.connect("AI_0")
+        known = self.hub.directory.ais["AI_0"]
+        self.hub.directory.ais.update({f"AI_{number}": known for number in range(501)})
+        answer = self.ask("/api/ais").json
+        self.assertEqual((len(answer["ais"]), answer["known"]), (500, 501))
+
+    def tell(self, aiId: str) -> None:
+        self.hub.searches.told(aiId, msgspec.convert(SEARCH_PROGRESS, SearchProgress))
+
+    def test_working(self) -> None:
+        """The first page says of 24 AIs what they work on."""
+        for number in range(25):
+            self.hub.connect(f"AI_{number}")
+            self.tell(f"AI_{number}")
+        answer = self.ask("/api/overview").json
+        self.assertEqual((answer["connected"], len(answer["working"])), (25, 24))
+
+    def test_searches(self) -> None:
+        """200 searches are told in one answer."""
+        for number in range(201):
+            self.tell(f"AI_{number}")
+        (task,) = self.ask("/api/progress").json["searches"]
+        self.assertEqual(len(task["ais"]), 200)

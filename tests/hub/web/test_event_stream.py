@@ -54,6 +54,16 @@ class EventStreamTests(WebTestCase):
         self.assertEqual(told, [1, 1, 1, 4])
         self.assertEqual(self.hub.reader.calls - calls, 2)
 
+    def test_quiet(self) -> None:
+        """Who has heard nothing for 15 s is told that the hub is there still."""
+        stream = self.open("/api/events", Authorization=f"Bearer {self.token}")
+        heard = []
+        for _ in range(6):
+            stream.clear()
+            self.hub.clock.pump([1.0] * 5)
+            heard.append(b"still here" in stream.value())
+        self.assertEqual(heard, [False, False, True] * 2)
+
     def test_resume(self) -> None:
         """Who comes back with the last number that he has misses nothing, and gets nothing twice."""
         author = self.hub.connect("AI_1")

@@ -9,6 +9,7 @@ from kernelnet.artifacts import Component, Pattern, TaskDescription, Verdict
 from kernelnet.message import CollaborationInvitation, CollaborationRequest, CollaborationType, MessageType
 from kernelnet.trainer.collaboration import sessions
 from kernelnet.trainer.collaboration.proposals import MAX_GIVEN
+from kernelnet.trainer.collaboration.session_state import Session
 from kernelnet.trainer.collaboration.session_work import MAX_PARENTS
 from kernelnet.trainer.collaboration.sessions import MAX_INITIATED, MAX_RUNNING
 from kernelnet.trainer.storage import outbox
@@ -462,7 +463,17 @@ class WorkTests(SessionTestCase):
     @inlineCallbacks
     def test_fourSteps(self) -> Any:
         """Generate, measure, improve, measure again; the better result is shared, and ends the session."""
+        keep, progress = self.trainer.sessions._keep, [0.0]
+
+        def noted(session: Session, changes: Changes) -> None:
+            if session.progress != progress[-1]:
+                progress.append(session.progress)
+            keep(session, changes)
+
+        self.patch(self.trainer.sessions, "_keep", noted)
         said = yield self.complete("feature_development", [component("a", 40), component("b", 30)])
+        self.assertEqual(progress, [0, 0.25, 0.5, 0.75, 1])
+        self.assertEqual([goal.seconds for goal in self.local.goals], [4, 4])
         self.assertEqual(self.local.measured, ["a", "b"])
         self.assertEqual([p.id for p in self.local.goals[1].parents], ["a"])
         (share,) = said
@@ -596,9 +607,51 @@ class WorkTests(SessionTestCase):
         # though a component of another ABI is better
         self.assertEqual(said[-1].payload["component"]["id"], "made")
         steps = said[-1].payload["transcript"]
+        self.assertEqual((first.seconds, second.seconds, steps[-1].get("note")), (8, 8, None))
         self.assertEqual([h["component"] for h in steps[1]["hints"]], [known.digest, given.digest])
         self.assertEqual([(h["by"], h["component"]) for h in steps[-1]["hints"]], [("AI_2", given.digest)])
         self.assertEqual((steps[0]["component"], steps[0]["score"], steps[-1]["score"]), ("ranked", 35, 30))
+
+    @inlineCallbacks
+    def test_noDescent(self) -> Any:
+        """What descends from none of the expressions that were given is sent, and the transcript says so."""
+        yield self.know("AI_2", component("given", workbench="process_manager", expression="-idle"))
+        told = {"workbench": "process_manager"}
+        made = component("made", 30, expression="-age")
+        said = yield self.complete("cross_specialization", [made, None], requirements=told)
+        self.assertIn("descends from none", said[-1].payload["transcript"][-1]["note"])
+
+    @inlineCallbacks
+    def test_cheaper(self) -> Any:
+        """Cheaper is what does as well with less fuel, or descends from it for less, if only over the first result."""
+        asked = component("asked", fuel=1000)
+        yield self.know("AI_2", asked)
+        for number, (score, descends, isSent) in enumerate(
+            [
+                (50, [], True),
+                (51, [], False),
+                (51, ["asked"], True),
+                (51, ["another", "asked"], False),  # a second parent gave something, and was not compared
+                (51, ["first"], True),
+            ]
+        ):
+            first = component(f"a{number}", fuel=900)
+            digests = {"asked": asked.digest, "first": first.digest, "another": "0" * 64}
+            second = component(f"b{number}", score, fuel=100, parents=[digests[name] for name in descends])
+            told = {"component": asked.digest}
+            said = yield self.complete(
+                "performance_optimization", [first, second], requirements=told, session=f"c{number}"
+            )
+            sent = second if isSent else first
+            self.assertEqual(said[-1].payload["component"]["id"], sent.id, descends)
+
+    @inlineCallbacks
+    def test_cheaperThanItsOwn(self) -> Any:
+        """Where no component is named the second search makes the first one's cheaper, or the first one's is sent."""
+        for session, second, sent in (("s1", component("b", fuel=100), "b"), ("s2", component("d", 60, fuel=100), "c")):
+            script: list[Component | None] = [component("a" if sent == "b" else "c", fuel=900), second]
+            said = yield self.complete("performance_optimization", script, session=session)
+            self.assertEqual(said[-1].payload["component"]["id"], sent)
 
     @inlineCallbacks
     def test_unconfirmedExpressions(self) -> Any:

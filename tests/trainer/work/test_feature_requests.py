@@ -58,7 +58,8 @@ class FeatureRequestTests(WorkTestCase):
         (share,) = self.said(T.OS_COMPONENT_SHARE)
         self.assertEqual((share.target_ai, share.payload["original_requestor"]), ("AI_2", "AI_2"))
         self.assertEqual(share.payload["feature_name"], "file_system cache")
-        self.assertEqual(self.local.goals[1].requirements, {"settings": {"capacity": 10}})
+        goal = self.local.goals[1]
+        self.assertEqual((goal.seconds, goal.requirements), (6, {"settings": {"capacity": 10}}))
 
     @inlineCallbacks
     def test_saysThatItFoundNothing(self) -> Any:

@@ -133,3 +133,31 @@ class QueueTests(TestCase):
             self.queue.took(f"AI_{i}", 1.0)
             self.queue.drop(key, Changes())
             self.assertLessEqual(len(self.queue._served), 11)
+
+    @inlineCallbacks
+    def serve(self, source: str, seconds: float = 0.0) -> Any:
+        """A job of C{source} comes, is next, takes so long, and is done."""
+        yield self.add((f"of {source}", Job("x", source, 0)))
+        self.assertEqual(self.queue.next(["x"], lambda job: 0 if job.source == source else None), f"of {source}")
+        self.queue.took(source, seconds)
+        self.queue.drop(f"of {source}", Changes())
+
+    @inlineCallbacks
+    def test_servedAreRemembered(self) -> Any:
+        """Who was served comes before a newcomer; of too many those are remembered who wait, or have had much."""
+        self.patch(job_queue, "MAX_SERVED", 10)
+        for source in "ABCDEFGHIJ":
+            yield self.serve(source)
+        yield self.add(("new", Job("x", "NEW", 0)), ("old", Job("x", "A", 0)))
+        self.assertEqual(self.queue.next(["x"]), "old")
+        self.queue.drop("new", Changes())
+        # A waits still; DEAR has had much more than anybody.
+        yield self.serve("DEAR", 1000.0)
+        self.patch(job_queue, "MAX_SERVED", 2)
+        for source in ("ONE MORE", "AND ONE"):
+            yield self.serve(source)
+        self.assertNotIn("C", self.queue._served)
+        yield self.add(("dear", Job("x", "DEAR", 0)), ("new", Job("x", "NEW", 0)))
+        self.assertEqual(self.queue.next(["x"]), "old")
+        self.queue.drop("old", Changes())
+        self.assertEqual(self.queue.next(["x"]), "new")

@@ -20,8 +20,9 @@ from kernelnet.learning.submission import makeComponent, measure
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.offline import PRIVATE, confirmedComponents
 from kernelnet.trainer.work import private_rounds, search_rounds
+from kernelnet.trainer.work.private_rounds import PrivateRounds
 from kernelnet.workbench.file_system import workbench
-from tests.trainer.support import TrainerTestCase
+from tests.trainer.support import TrainerTestCase, component
 from tests.workbench.support import mixture
 
 NAME = "moonshot-ledger"
@@ -118,3 +119,22 @@ class CaptureTests(TrainerTestCase):
         self.assertEqual(mine, [])
         status = json.dumps([self.real.status(), trainer.progress.now()])
         self.assertNotIn(NAME, status)
+
+
+class KeptTests(TrainerTestCase):
+    @inlineCallbacks
+    def keep(self, rounds: PrivateRounds, made: Component) -> Any:
+        assert made.claim is not None
+        yield Deferred.fromCoroutine(rounds._keep(made, made.claim))
+
+    @inlineCallbacks
+    def test_many(self) -> Any:
+        """Of 64 tasks the newest component is kept, also by the next process; of one more task none is."""
+        rounds = self.trainer.privateRounds
+        for number in range(65):
+            yield self.keep(rounds, component(f"c{number}", trace=f"{number:064x}"))
+        yield self.keep(rounds, component("better", trace=f"{3:064x}"))
+        names = sorted(f"c{number}" for number in range(64) if number != 3)
+        self.assertEqual(sorted(one.id for one in rounds.best.values()), ["better", *names])
+        rows = yield self.trainer.store.read("SELECT COUNT(*) FROM private_components")
+        self.assertEqual(rows, [(64,)])
