@@ -90,12 +90,14 @@ def isBetter(plain: IScenario, wasm: bytes, known: Component | None = None) -> t
             return False, f"no {words}; {also}"
         if outcome is Outcome.LUCKY:
             return False, f"{words}, but not all along: it may be luck"
-    # On the shortest look all of them were measured.
-    least = min(looks.values(), key=lambda look: look.counts)
-    best = min(rivals, key=lambda name: scores.whole(modules[name], least).score)
+    # Those that were not measured on all are far behind.
+    last = scores.looks[-1]
+    best = min(
+        (name for name in rivals if looks[name].isLast), key=lambda name: scores.whole(modules[name], last).score
+    )
     bars = {name: _bar(scores, wasm, modules[name], looks[name]) for name in (best, chosen)}
     also = ", which was chosen on train, too" if best == chosen else f", and {chosen} ({bars[chosen]}), chosen on train"
-    words = f"better on validation ({scores.whole(wasm, scores.looks[-1]).score}) than every hand-made policy"
+    words = f"better on validation ({scores.whole(wasm, last).score}) than every hand-made policy"
     return True, f"{words}; the best of them is {best} ({bars[best]}){also}"
 
 

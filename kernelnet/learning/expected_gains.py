@@ -2,12 +2,14 @@
 Expected gains: by how much the next search on each task is likely to raise the best level that is known there.
 
 The estimate is an exponential recency-weighted average of what searches there have brought, whoever made them: half of
-it is the last one's, a quarter that of the one before.  So it is halved by each that found nothing, and rises again
-when somebody finds something.  It begins with what first searches brought elsewhere, and these with an optimistic
+it is the last one's, a quarter that of the one before.  So it is halved by each of one's own that found nothing, and
+rises again when somebody finds something.  It begins with what first searches brought elsewhere, and these with an optimistic
 value, above what most bring, so that every task is tried early (Sutton and Barto, Reinforcement Learning, 2nd edition,
 2018, sections 2.5 and 2.6).
 
-Levels are of validation, as measured by this trainer: a claim that it hasn't confirmed moves nothing, whatever it says.
+Levels are of validation, as measured by this trainer, all on the trace as it is, where the same policy has the same
+level under whatever digest: a claim that it hasn't confirmed moves nothing, nor does a copy of what is known.  What
+peers find, in however small steps, makes a task worth less once at most.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ OPTIMISM = 0.2
 
 class _Expectation:
     """
-    @ivar gain: what searches have brought, in the average; C{searches}: number of them, as far as it is known.
+    @ivar gain: what searches have brought, in the average; C{searches}: number of this trainer's own; C{others}: whether
+        peers have found something, too.
     @ivar level: the best that is known; C{None}: nothing is.
     @ivar last: number of this trainer's search that was the last there; 0: there was none.
     @ivar isOpen: whether a search of this trainer's was there, and what it brought isn't known yet.
@@ -36,6 +39,7 @@ class _Expectation:
     def __init__(self, level: float | None) -> None:
         self.gain = 0.0
         self.searches = 0
+        self.others = False
         self.level = level
         self.last = 0
         self.isOpen = False
@@ -69,14 +73,16 @@ class ExpectedGains(Generic[K]):
                 continue
             gain = 0.0
             if level is not None and level > (-math.inf if known.level is None else known.level):
-                gain = max(0.0, level - (handMade(task) if known.level is None else known.level))
+                gain = min(1.0, max(0.0, level - (handMade(task) if known.level is None else known.level)))
                 known.level = level
-            if not (gain or known.isOpen):
-                continue
-            if not known.searches:
-                self._firsts.append(gain)
-            known.gain = (known.gain + gain) / 2
-            known.searches, known.isOpen = known.searches + 1, False
+            if known.isOpen:
+                if not known.searches:
+                    self._firsts.append(gain)
+                known.gain = (known.gain + gain) / 2
+                known.searches, known.isOpen = known.searches + 1, False
+            elif gain:
+                known.gain = max(known.gain, (known.gain + gain) / 2)
+                known.others = True
 
     def searched(self, task: K) -> None:
         """This trainer searches on a task now; what it brings is seen when it is next told what is known."""
@@ -88,7 +94,7 @@ class ExpectedGains(Generic[K]):
         """Expected gain in level of the next search on a task."""
         first = (OPTIMISM + sum(self._firsts)) / (1 + len(self._firsts))
         known = self._tasks.get(task)
-        return first if known is None else known.gain + math.ldexp(first, -known.searches)
+        return first if known is None else known.gain + math.ldexp(first, -known.searches - known.others)
 
     def waited(self, task: K) -> int:
         """Number of this trainer's searches since its last on a task."""

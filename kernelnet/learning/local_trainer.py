@@ -278,7 +278,8 @@ class IntegratedKernelTrainer:
 
         Before the first search what is known is tried on all tasks of a single trace that were dealt to this trainer,
         until something passes: that takes seconds, and a search on one of them would keep the peers waiting for what is
-        known on the next.  On others' tasks they try it themselves: whoever did it after them would find the same.
+        known on the next.  On others' tasks they try it themselves: whoever did it after them would find the same.  But
+        nobody is relied upon: at the second visit it is tried there, too.
         """
         if goal.requirements:
             return self._selection.choose(goal), None
@@ -292,7 +293,7 @@ class IntegratedKernelTrainer:
     def _knownOn(self, scenario: IScenario, goal: Goal, ships: bool) -> Component | None:
         """See `_knownFirst`; where a search has no memory nothing is."""
         memory = self._memories.of(scenario, goal)
-        return self._knownFirst(scenario, goal, memory, ships) if memory is not None else None
+        return self._knownFirst(scenario, goal, memory, ships or "known" in memory) if memory is not None else None
 
     def _buildPrivately(self, goal: Goal, seed: int) -> Component | None:
         component = self._private.build(goal, seed) if self._private is not None else None
@@ -307,14 +308,16 @@ class IntegratedKernelTrainer:
         @param ships: whether what ships is tried.
         """
         tried: set[bytes] | None = memory.get("known")
-        isNew, tried = ships and tried is None, tried or set()
+        isNew, tried = ships and "ships" not in memory, tried or set()
         name = scenario.workbench.name
         few = fewOf(c for c in goal.shared if (m := c.component.manifest) is not None and m.workbench == name)
         new = [component for component in few if hashlib.sha256(component.wasm).digest() not in tried]
         memory["known"] = tried | {hashlib.sha256(component.wasm).digest() for component in new}
         if self._stopping or not (isNew or new):
             return None
-        generator = self._generator if isNew else None
+        generator = None
+        if isNew:
+            generator, memory["ships"] = self._generator, True
         best = bestKnown(scenario, goal.parents)
         choice = choose(scenario, generator, new, jobs=self._jobs, known=best)
         if choice.best is not None:

@@ -34,6 +34,9 @@ Maximum number of tasks on which a search goes on where it was: in our own round
 some megabytes.
 """
 
+_ASKED = 2
+"""Times that the guard is asked about the same source in a row."""
+
 _Key = tuple[str, tuple[tuple[str, int], ...], str | None]
 
 
@@ -201,8 +204,8 @@ class SearchRun:
         """
         Worker thread.  Search, and judge by what of the goal's parents is known.
 
-        What was refused is refused again, as rivals only get better: where a search goes on without finding anything
-        better the guard, which is dear, is not asked twice.
+        What was refused twice is refused again: where a search goes on without finding anything better the guard, which
+        is dear, is asked no more.  Twice, as it may have been a busy machine that refused it.
 
         @return: the component with its claim, or C{None}; and why, for people, empty if nothing was found.
         """
@@ -211,13 +214,14 @@ class SearchRun:
             return None, ""
         memory = self._memory if self._memory is not None else {}
         source = hashlib.sha256(candidate.source.encode()).digest()
-        if memory.get("refused") == source:
+        refused, times = memory.get("refused", (b"", 0))
+        if refused == source and times >= _ASKED:
             return None, "nothing better was found than what was refused before"
         # the one that it does the same as, if the generator took up the objective fuel
         parent = next((c for c in self._goal.parents if c.digest in candidate.parents[:1]), None)
         component, why = self.judge(candidate, parent=parent, known=bestKnown(self.scenario, self._goal.parents))
         if component is None:
-            memory["refused"] = source
+            memory["refused"] = source, times + 1 if refused == source else 1
         return component, why
 
     def _progress(self, generation: int, best: int) -> None:

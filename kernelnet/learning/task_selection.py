@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,9 +16,12 @@ from kernelnet.learning.hindsight import bestInHindsight
 from kernelnet.learning.tasks import Task, described, taskList
 from kernelnet.learning.trace_matching import mostSimilar, patternsIn
 from kernelnet.untrusted import plain
-from kernelnet.workbench.errors import Unmeasurable, WorkbenchError
+from kernelnet.workbench.errors import ComponentError, Unmeasurable, WorkbenchError
 
 __all__ = ["TaskSelection"]
+
+MAX_LEVELS = 1000
+"""Components whose level on a task is remembered; the oldest is the first to go."""
 
 _Key = tuple[str, str, tuple[tuple[str, int], ...]]
 """Digests of the rules and the trace, and the settings: claims name a task so."""
@@ -64,6 +68,7 @@ class TaskSelection:
         self._tasks: dict[str, list[Task]] = {}
         self._candidates: dict[str, list[_Candidate]] = {}
         self._gains: ExpectedGains[_Key] = ExpectedGains()
+        self._levels: dict[str, float | None] = {}
 
     def __repr__(self) -> str:
         return f"<TaskSelection {self}>"
@@ -165,14 +170,32 @@ class TaskSelection:
 
     def _learn(self, every: Sequence[_Candidate], goal: Goal) -> None:
         """Take in what the goal tells is known on our tasks."""
-        levels: dict[_Key, float | None] = dict.fromkeys(each.key for each in every)
+        best: dict[_Key, tuple[float, Component] | None] = dict.fromkeys(each.key for each in every)
         for component in goal.parents:
             key, level = _keyOf(component), goal.levels.get(component.digest)
-            if key is not None and key in levels and level is not None:
-                best = levels[key]
-                levels[key] = level if best is None else max(level, best)
+            if key in best and level is not None:
+                known = best[key]
+                best[key] = (level, component) if known is None or level > known[0] else known
         tasks = {each.key: each.task for each in every}
+        levels = {key: self._levelOf(tasks[key], *known[1:]) if known else None for key, known in best.items()}
         self._gains.learn(levels, lambda key: _handMade(tasks[key].open()))
+
+    def _levelOf(self, task: Task, component: Component) -> float | None:
+        """
+        Level on validation of the trace as it is, which is what hand-made policies are measured on.
+
+        Those of two modules on variants, which each draws for itself, can't be told apart from luck.
+        """
+        key = component.digest
+        if key not in self._levels:
+            scenario = task.open()
+            level: float | None = None
+            with contextlib.suppress(ComponentError):
+                level = scenario.developmentLevel(scenario.measure(component.wasm, upTo="validation"), "validation")
+            self._levels[key] = level
+            if len(self._levels) > MAX_LEVELS:
+                del self._levels[next(iter(self._levels))]
+        return self._levels[key]
 
     def _benchesFor(self, goal: Goal) -> Sequence[IWorkbench]:
         """

@@ -43,15 +43,24 @@ class GainTests(SynchronousTestCase):
         self.assertAlmostEqual(self.search(a=HAND_MADE + 0.5, b=None), first / 4 + 0.025 + 0.2)
 
     def test_others(self) -> None:
-        """What somebody else has found counts the same, on a task that was searched in vain as well; once."""
+        """What somebody else has found makes a task worth more, on one that was searched in vain as well; once."""
         self.search(a=None, b=None)
         self.learn(a=HAND_MADE + 0.3, b=HAND_MADE + 0.1)
-        first = (OPTIMISM + 0.0 + 0.1) / 3
+        first = OPTIMISM / 2
         self.assertAlmostEqual(self.gains.of("a"), first / 4 + 0.15)
         self.assertAlmostEqual(self.gains.of("b"), first / 2 + 0.05)
         before = self.gains.of("a")
         self.learn(a=HAND_MADE + 0.3, b=HAND_MADE + 0.1)
         self.assertEqual(self.gains.of("a"), before)
+
+    def test_manySteps(self) -> None:
+        """Who publishes ever so many, each a little better, takes no more than half of a task's worth; nor does a leap."""
+        for step in range(1, 50):
+            self.learn(a=HAND_MADE + step / 1000, b=None)
+        self.assertGreaterEqual(self.gains.of("a"), OPTIMISM / 2)
+        self.learn(a=HAND_MADE + 30.0, b=None)
+        self.assertLess(self.gains.of("a"), 1.0)
+        self.assertEqual(self.gains.of("b"), OPTIMISM)
 
     def test_first(self) -> None:
         """A task that nobody has searched is worth what first searches brought elsewhere: more than one more there."""

@@ -162,8 +162,19 @@ class RoundsTests(TestCase):
 
     def test_pays(self) -> None:
         """Rounds go to the task on which something better was found, by whomever, as far as it was measured here."""
+        self.patch(self.local._selection, "_levelOf", lambda task, component: 0.9)
         self.build(LONGEST_EVERY)
         self.assertEqual(self.build(3, **self.peers(0.9)), [40] * 3)
+
+    def test_copies(self) -> None:
+        """Copies of what is known, each with its luck on variants of its own, move nothing: the trace as it is counts."""
+        source = baselineSource("fifo")
+        wasm = [compileC(f"{source}\nint unused_{n}(void) {{ return {n}; }}\n", workbench.headerPath) for n in (1, 2)]
+        task = self.local._selection._tasksOn(self.local._selection.benches[0])[1]
+        levels = [self.local._selection._levelOf(task, Component(str(n), wasm=each)) for n, each in enumerate(wasm)]
+        known = self.scenario.workbench.scenario(self.local._selection._traces[0], {"capacity": 40})
+        fifo = known.developmentLevel(known.baselines()["fifo"], "validation")
+        self.assertEqual(levels, [fifo, fifo])
 
     def test_liar(self) -> None:
         """What a component claims that was not measured here steers nothing; nor one that was confirmed elsewhere."""
@@ -287,7 +298,7 @@ class KnownFirstTests(TestCase):
 
     @inlineCallbacks
     def test_othersTasks(self) -> Any:
-        """What ships is tried on tasks that were dealt to this trainer: on others' they have found the same."""
+        """What ships is tried on tasks that were dealt to this trainer; on others' they do that, if one comes again."""
         local = IntegratedKernelTrainer("file_system", [sqlite(Path(self.mktemp()))], Search(evaluations=8), seed=1)
         self.addCleanup(local.stop)
         asked: list[tuple[int, bool]] = []
@@ -296,15 +307,21 @@ class KnownFirstTests(TestCase):
             asked.append((scenario.settings["capacity"], generator is not None))
             return Choice(None, "no", None, 0, 0, 0, 0.0)
 
+        def peers(number: int) -> Component:
+            return Component("a", wasm=b"%d" % number, manifest=Manifest("0" * 64, "0" * 64, "x", "file_system"))
+
         self.patch(local_trainer, "choose", chosen)
         self.patch(SearchRun, "build", lambda run: (None, ""))
         yield local.start()
         tasks = [task.settings["capacity"] for task in local.tasks()]
         self.assertEqual(len(tasks), 2)
-        peers = Component("a", wasm=b"a", manifest=Manifest("0" * 64, "0" * 64, "x", "file_system"))
-        for _ in range(8):
-            yield local.build(Goal("file_system", 60.0, shared=[Carrier(peers, "AI_2")], place=1, among=2))
-        self.assertEqual(dict(asked), {size: size == tasks[1] for size in tasks})
+        for number in range(24):
+            shared = [Carrier(peers(number), "AI_2")]
+            yield local.build(Goal("file_system", 60.0, shared=shared, place=1, among=2))
+        tried = {size: [ships for each, ships in asked if each == size] for size in tasks}
+        self.assertEqual(tried[tasks[0]][:3], [False, True, False])
+        self.assertTrue(tried[tasks[1]][0])
+        self.assertEqual(sum(tried[tasks[1]]), 1)
 
     @inlineCallbacks
     def test_untilFound(self) -> Any:

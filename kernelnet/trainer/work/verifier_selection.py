@@ -4,6 +4,8 @@ Selection of those who measure a claim again, and when they do.
 Not everybody measures everything.  Who is to measure a claim is drawn by rendezvous hashing (Thaler and Ravishankar,
 IEEE/ACM Transactions on Networking 6(1), 1998) among those who are there, so that all agree without a word:
 `WITNESSES` of different owners measure it at once, and the hand-made policies beside it, which takes ten times as long.
+As everybody knows who they are, an author could try digests until they are friends of his: so some more, whom nobody
+knows before they have told, measure the hand-made policies as well.
 Of the others, whoever trains on its workbench measures the claim when they have, or after `OURS_AFTER`, since nobody
 builds on what he hasn't measured himself; the rest only if after `REST_AFTER` it still has fewer than `WITNESSES`
 verdicts.
@@ -12,6 +14,7 @@ verdicts.
 from __future__ import annotations
 
 import hashlib
+import secrets
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -19,10 +22,13 @@ from kernelnet.artifacts import Verdict
 from kernelnet.interfaces import ILocalTrainer
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownComponent
 
-__all__ = ["OURS_AFTER", "REST_AFTER", "WITNESSES", "VerifierSelection"]
+__all__ = ["OURS_AFTER", "REST_AFTER", "UNKNOWN", "WITNESSES", "VerifierSelection"]
 
 WITNESSES = 2
 """Number of owners besides the author's that measure a claim, however little they can do with it."""
+
+UNKNOWN = 3
+"""Number of trainers that are expected to measure the hand-made policies, too, and nobody knows which: a majority."""
 
 OURS_AFTER = 10.0
 """Seconds after which those who could build on a claim measure it, whether its witnesses have or not."""
@@ -40,6 +46,7 @@ class VerifierSelection:
         self._knowledge = knowledge
         self._clock = clock
         self._since: dict[str, float] = {}
+        self._secret = secrets.token_hex()
 
     def isDrawn(self, digest: str, author: str) -> bool:
         """Whether this trainer is a witness of a claim."""
@@ -75,7 +82,6 @@ class VerifierSelection:
 
     def isNeeded(self, known: KnownComponent) -> bool:
         """Whether it is worth measuring a claim here, now that its turn has come."""
-        self._since.pop(known.digest, None)
         return self._isOurs(known) or self.isWitness(known)
 
     def isWitness(self, known: KnownComponent) -> bool:
@@ -95,16 +101,30 @@ class VerifierSelection:
                 break
             if info.connected and voice(aiId) != voice(known.source):
                 who.add(voice(aiId))
-        return len(who) >= WITNESSES and self.isWitness(known)
+        if len(who) < WITNESSES:
+            return False
+        isCounted = self.isDrawn(known.digest, known.source) or self._isDrawnInSecret(known)
+        return isCounted or len(self._verdicts(known, beside=True)) < WITNESSES
 
-    def _verdicts(self, known: KnownComponent) -> set[str]:
-        """The owners, but ours and its author's, who have measured a claim."""
+    def _isDrawnInSecret(self, known: KnownComponent) -> bool:
+        """Whether this trainer is one of `UNKNOWN` of those who are there, by a draw of its own."""
+        there = sum(info.connected and aiId != known.source for aiId, info in self._knowledge.ais.items())
+        return int.from_bytes(_place(known.digest, self._secret)[:8], "big") * there < UNKNOWN << 64
+
+    def _verdicts(self, known: KnownComponent, *, beside: bool = False) -> set[str]:
+        """
+        The owners, but ours and its author's, who have measured a claim.
+
+        @param beside: those alone who have told of hand-made policies.
+        """
         voice = self._knowledge.voice
         reports = self._knowledge.reportsOn(known.id)
         others = {
             voice(aiId)
             for aiId, report in reports.items()
-            if report.digest == known.digest and report.verdict in (Verdict.CONFIRMED, Verdict.REFUTED)
+            if report.digest == known.digest
+            and report.verdict in (Verdict.CONFIRMED, Verdict.REFUTED)
+            and not (beside and b'"best_in_hindsight"' not in report.body)
         }
         return others - {voice(known.source), voice(self._aiId)}
 

@@ -13,7 +13,7 @@ from kernelnet.message import AiInfo
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import KnownComponent
 from kernelnet.trainer.work import verifier_selection
-from kernelnet.trainer.work.verifier_selection import OURS_AFTER, REST_AFTER, WITNESSES, VerifierSelection
+from kernelnet.trainer.work.verifier_selection import OURS_AFTER, REST_AFTER, UNKNOWN, WITNESSES, VerifierSelection
 from tests.trainer.support import TrainerTestCase, component
 
 
@@ -127,10 +127,29 @@ class SelectionTests(TrainerTestCase):
             report = PerformanceReport(known.id, {}, known.digest, Verdict.CONFIRMED)
             self.trainer.knowledge.addReport(aiId, report, "", Changes())
             self.assertEqual(self.selection.rank(known.digest), rank)
-        self.assertFalse(self.selection.isWitness(known) or self.selection.saysMore(known))
+        self.assertFalse(self.selection.isWitness(known))
+        # They have not told of hand-made policies.
+        self.patch(self.selection, "_isDrawnInSecret", lambda known: False)
+        self.assertTrue(self.selection.saysMore(known))
+        for aiId in ("AI_3", "AI_4"):
+            report = PerformanceReport(known.id, {"best_in_hindsight": "lru"}, known.digest, Verdict.CONFIRMED)
+            self.trainer.knowledge.addReport(aiId, report, "", Changes())
+        self.assertFalse(self.selection.saysMore(known))
         self.assertTrue(self.selection.isNeeded(known))
         (mine, *_) = self.drawn(20, 20)
         self.assertTrue(self.selection.isWitness(mine) and self.selection.saysMore(mine))
+
+    def test_secret(self) -> None:
+        """Of many some more are expected to measure the hand-made policies, and none can tell who."""
+        self.there(41)
+        claims = [self.claim(n, "file_system") for n in range(300)]
+        selections = [VerifierSelection("AI_1", self.local, self.trainer.knowledge, self.clock) for _ in range(2)]
+        drawn = [[each for each in claims if one._isDrawnInSecret(each)] for one in selections]
+        for some in drawn:  # 300 * 3 / 40 are expected, with a standard deviation of 4.6
+            self.assertTrue(2 <= len(some) <= 45, len(some))
+        self.assertNotEqual(*drawn)
+        self.there(UNKNOWN)
+        self.assertTrue(all(map(selections[0]._isDrawnInSecret, claims)))
 
     def test_alone(self) -> None:
         """What one alone would say of hand-made policies it doesn't measure; with one more who is there it does."""
