@@ -3,9 +3,9 @@ Expected gains: by how much the next search on each task is likely to raise the 
 
 The estimate is an exponential recency-weighted average of what searches there have brought, whoever made them: half of
 it is the last one's, a quarter that of the one before.  So it is halved by each of one's own that found nothing, and
-rises again when somebody finds something.  It begins with what first searches brought elsewhere, and these with an optimistic
-value, above what most bring, so that every task is tried early (Sutton and Barto, Reinforcement Learning, 2nd edition,
-2018, sections 2.5 and 2.6).
+rises again when somebody finds something.  It begins with what first searches brought elsewhere, and these with an
+optimistic value, above what most bring, so that every task is tried early (Sutton and Barto, Reinforcement Learning,
+2nd edition, 2018, sections 2.5 and 2.6).
 
 Levels are of validation, as measured by this trainer, all on the trace as it is, where the same policy has the same
 level under whatever digest: a claim that it hasn't confirmed moves nothing, nor does a copy of what is known.  What
@@ -29,8 +29,8 @@ OPTIMISM = 0.2
 
 class _Expectation:
     """
-    @ivar gain: what searches have brought, in the average; C{searches}: number of this trainer's own; C{others}: whether
-        peers have found something, too.
+    @ivar gain: what searches have brought, in the average; C{searches}: number of this trainer's own; C{others}:
+        whether peers have found something, too.
     @ivar level: the best that is known; C{None}: nothing is.
     @ivar last: number of this trainer's search that was the last there; 0: there was none.
     @ivar isOpen: whether a search of this trainer's was there, and what it brought isn't known yet.

@@ -54,7 +54,7 @@ class GainTests(SynchronousTestCase):
         self.assertEqual(self.gains.of("a"), before)
 
     def test_manySteps(self) -> None:
-        """Who publishes ever so many, each a little better, takes no more than half of a task's worth; nor does a leap."""
+        """Who publishes ever so many, each a little better, takes half of a task's worth at most; so does a leap."""
         for step in range(1, 50):
             self.learn(a=HAND_MADE + step / 1000, b=None)
         self.assertGreaterEqual(self.gains.of("a"), OPTIMISM / 2)

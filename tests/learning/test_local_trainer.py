@@ -167,7 +167,7 @@ class RoundsTests(TestCase):
         self.assertEqual(self.build(3, **self.peers(0.9)), [40] * 3)
 
     def test_copies(self) -> None:
-        """Copies of what is known, each with its luck on variants of its own, move nothing: the trace as it is counts."""
+        """Copies of what is known, each lucky on its own variants, move nothing: the trace as it is counts."""
         source = baselineSource("fifo")
         wasm = [compileC(f"{source}\nint unused_{n}(void) {{ return {n}; }}\n", workbench.headerPath) for n in (1, 2)]
         task = self.local._selection._tasksOn(self.local._selection.benches[0])[1]

@@ -58,7 +58,7 @@ class SearchRunTests(AcceptedTestCase):
         self.assertRaises(KeyError, self.run_(lambda problem: empty["x"]).build)
 
     def test_refused(self) -> None:
-        """A search that ends with what the guard has refused twice, which it may have for lack of time, asks no more."""
+        """A search that ends with what the guard has refused twice, perhaps for lack of time, asks no more."""
         memory: dict[str, Any] = {}
         reasons = []
         for name in ("fifo", "fifo", "fifo", "lru", "fifo"):

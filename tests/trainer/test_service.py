@@ -2,6 +2,8 @@
 
 import shutil
 import sqlite3
+from collections import Counter
+from functools import partial
 from typing import Any, cast
 from unittest.mock import Mock
 
@@ -13,9 +15,13 @@ from zope.interface import implementer
 
 from kernelnet.message import FeatureRequest, MessageType
 from kernelnet.trainer import goodbye, progress, service, tap
+from kernelnet.trainer.collaboration import offers
+from kernelnet.trainer.messaging.trace_sharing import TraceSharing
 from kernelnet.trainer.service import TrainerFailed
 from kernelnet.trainer.storage import database
 from kernelnet.trainer.storage.database import Changes
+from kernelnet.trainer.work.observations import ObservationSending
+from kernelnet.trainer.work.site_trials import SiteTrials
 from tests.trainer.support import TRACE, TrainerTestCase
 
 T = MessageType
@@ -188,6 +194,32 @@ class StopTests(TrainerTestCase):
         yield self.assertFailure(self.hear(self.message(T.PATTERN_SHARE, pattern)), database.StoreError)
         meta = dict((yield self.trainer.store.read("SELECT key, value FROM meta")))
         self.assertEqual(meta["cursor"], "100")
+
+
+class PaceTests(TrainerTestCase):
+    @inlineCallbacks
+    def test_looks(self) -> Any:
+        """Each of what a running trainer looks at again and again is looked at as often as it says."""
+        yield self.trainer.store.close()
+        trainer, looks = self.trainer, Counter[str]()
+        every = {
+            "files": (trainer, "_keepsFiles", service.LOOK_EVERY),
+            "offers": (trainer, "seek", offers.SEEK_EVERY),
+            "progress": (trainer.progress, "tell", progress.TELL_EVERY),
+            "observations": (trainer.observations, "look", ObservationSending.LOOK_EVERY),
+            "trials": (trainer.trials, "look", SiteTrials.LOOK_EVERY),
+            "traces": (trainer.sharing, "look", TraceSharing.LOOK_EVERY),
+        }
+        for name, (part, method, _) in every.items():
+            self.patch(part, method, partial(looks.update, [name]))
+        self.patch(trainer, "_writeProgress", lambda: None)
+        for part in (trainer.client, trainer.worker):
+            self.patch(part, "start", lambda: None)
+        clock = trainer.reactor = task.Clock()
+        yield Deferred.fromCoroutine(trainer._start())
+        clock.pump([0.5] * 240)
+        self.assertEqual(looks, {name: 120 // seconds for name, (_, _, seconds) in every.items()})
+        yield trainer.stopService()
 
 
 class FormerTrainerTests(TrainerTestCase):

@@ -42,6 +42,22 @@ class DamageTests(HubTestCase):
         self.assertEqual(checks.checkRows(self.hub.sqlite.reader.connection, 0, 15), 15)
         self.assertIsNone(checks.checkRows(self.hub.sqlite.reader.connection, 20))
 
+    def test_quickRows(self) -> None:
+        """The quick check reads the log's last rows, and a sample of what is before them."""
+        self.patch(checks, "LAST_ROWS", 3)
+        self.patch(checks, "SAMPLES", 4)
+        read: list[int] = []
+        self.patch(checks, "checkRow", lambda row, checksumsFrom: read.append(row[0]))
+        checks.quickCheck(self.hub.sqlite.reader.connection)
+        self.assertEqual(read, [20, 19, 18, 1, 5, 9, 13])
+
+    def test_slices(self) -> None:
+        """All rows are read in slices, and after each it is told how far it is."""
+        self.patch(checks, "SLICE", 8)
+        told: list[tuple[int, int | None]] = []
+        checks.fullCheck(self.hub.sqlite.reader.connection, lambda what, done, total: told.append((done, total)))
+        self.assertEqual(told, [(0, None), (8, 20), (16, 20), (20, 20)])
+
     def test_body(self) -> None:
         """One changed letter in a message."""
         self.change("UPDATE events SET body = CAST(replace(body, 'loop', 'l00p') AS BLOB) WHERE seq = 7")
@@ -144,6 +160,17 @@ class FileTests(SynchronousTestCase):
         data[middle : middle + 4096] = b"\xaa" * 4096
         self.path.write_bytes(bytes(data))
         self.refused()
+
+    def test_large(self) -> None:
+        """Of a larger file the start does not read all: such damage is found by the full check."""
+        self.test_page()
+        size = self.path.stat().st_size
+        self.patch(checks, "SMALL", size)
+        self.refused()
+        self.patch(checks, "SMALL", size - 1)
+        sqlite.prepare(self.path)
+        with closing(sqlite3.connect(self.path)) as connection, self.assertRaises(Damaged):
+            checks.fullCheck(connection)
 
     def test_clean(self) -> None:
         """An orderly end leaves no write-ahead log; a killed process does."""
