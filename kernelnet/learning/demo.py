@@ -25,7 +25,9 @@ async def demo(trainer: ILocalTrainer) -> dict[str, Any]:
         patterns = await trainer.learn()
         built: list[tuple[float, Component]] = []
         for _ in range(min(DEMO_SEARCHES, len(trainer.tasks()))):
-            goal = Goal("", DEMO_SECONDS, patterns=patterns, parents=[component for _, component in built])
+            levels = {component.digest: level for level, component in built}
+            parents = [component for _, component in built]
+            goal = Goal("", DEMO_SECONDS, patterns=patterns, parents=parents, levels=levels)
             component = await trainer.build(goal)
             if component is not None and (told := await trainer.remeasure(component)).verdict is Verdict.CONFIRMED:
                 # by validation: the best of several held-out scores would be better than what it promises

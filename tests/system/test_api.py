@@ -259,5 +259,6 @@ asyncio.run(loop())
             str(trace),
         )
         self.assertGreater(found["patterns_learned"], 0)
-        self.assertEqual(found["components_built"], 1)
+        # one of the two sizes has something to learn; a further search may find something better there
+        self.assertIn(found["components_built"], (1, 2))
         self.assertGreater(found["performance_gain"], 0)
