@@ -22,13 +22,13 @@ from kernelnet.artifacts import Verdict
 from kernelnet.interfaces import ILocalTrainer
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownComponent
 
-__all__ = ["OURS_AFTER", "REST_AFTER", "UNKNOWN", "WITNESSES", "VerifierSelection"]
+__all__ = ["OURS_AFTER", "REST_AFTER", "SECRET_WITNESSES", "WITNESSES", "VerifierSelection"]
 
 WITNESSES = 2
 """Number of owners besides the author's that measure a claim, however little they can do with it."""
 
-UNKNOWN = 3
-"""Number of trainers that are expected to measure the hand-made policies, too, and nobody knows which: a majority."""
+SECRET_WITNESSES = 3
+"""Number of owners that are expected to measure the hand-made policies, too, and nobody knows which: a majority."""
 
 OURS_AFTER = 10.0
 """Seconds after which those who could build on a claim measure it, whether its witnesses have or not."""
@@ -107,9 +107,11 @@ class VerifierSelection:
         return isCounted or len(self._verdicts(known, beside=True)) < WITNESSES
 
     def _isDrawnInSecret(self, known: KnownComponent) -> bool:
-        """Whether this trainer is one of `UNKNOWN` of those who are there, by a draw of its own."""
-        there = sum(info.connected and aiId != known.source for aiId, info in self._knowledge.ais.items())
-        return int.from_bytes(_place(known.digest, self._secret)[:8], "big") * there < UNKNOWN << 64
+        """Whether this trainer is one of `SECRET_WITNESSES` of those who are there, by a draw of its own."""
+        voice = self._knowledge.voice
+        # By owner, so that nobody makes it rarer by coming under many names.
+        there = {voice(aiId) for aiId, info in self._knowledge.ais.items() if info.connected} - {voice(known.source)}
+        return int.from_bytes(_place(known.digest, self._secret)[:8], "big") * len(there) < SECRET_WITNESSES << 64
 
     def _verdicts(self, known: KnownComponent, *, beside: bool = False) -> set[str]:
         """

@@ -13,7 +13,13 @@ from kernelnet.message import AiInfo
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import KnownComponent
 from kernelnet.trainer.work import verifier_selection
-from kernelnet.trainer.work.verifier_selection import OURS_AFTER, REST_AFTER, UNKNOWN, WITNESSES, VerifierSelection
+from kernelnet.trainer.work.verifier_selection import (
+    OURS_AFTER,
+    REST_AFTER,
+    SECRET_WITNESSES,
+    WITNESSES,
+    VerifierSelection,
+)
 from tests.trainer.support import TrainerTestCase, component
 
 
@@ -148,7 +154,11 @@ class SelectionTests(TrainerTestCase):
         for some in drawn:  # 300 * 3 / 40 are expected, with a standard deviation of 4.6
             self.assertTrue(2 <= len(some) <= 45, len(some))
         self.assertNotEqual(*drawn)
-        self.there(UNKNOWN)
+        self.there(SECRET_WITNESSES)
+        self.assertTrue(all(map(selections[0]._isDrawnInSecret, claims)))
+        # Fifty ids of one owner make it no rarer.
+        one = AiInfo(specialization="security", connected=True, owner="MALLORY")
+        self.trainer.knowledge.ais = {"AI_1": one, **{f"M_{n}": one for n in range(50)}}
         self.assertTrue(all(map(selections[0]._isDrawnInSecret, claims)))
 
     def test_alone(self) -> None:
