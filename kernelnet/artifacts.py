@@ -168,6 +168,7 @@ class Manifest(Struct, omit_defaults=True):
     @ivar parents: digests of the components it was made from.
     @ivar report: the claim; without one the component is unmeasured.
     @ivar hypothesis: why its author thought that it would be better, before it was measured.
+    @ivar parameters: as its author says; what was measured is in the source, see `kernelnet.families.numbersOf`.
     @ivar family: what the source marks, whose values are C{parameters}; C{None}: it marks none.
     """
 
@@ -246,7 +247,7 @@ class Carrier(Struct, frozen=True):
 
     @ivar owner: of its author; where there is none, the author.
     @ivar family: digest of what its source marks; see `kernelnet.families`; empty: none, or nobody has looked.
-    @ivar numbers: what others of the same family have for its parameters, as their manifests say.
+    @ivar numbers: what others of the same family have for its parameters, as their sources say.
     """
 
     component: Component

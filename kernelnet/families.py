@@ -15,7 +15,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-__all__ = ["BEGIN", "END", "LINE", "MAX_PARAMETERS", "MAX_SOURCE", "Family", "Tunable", "familyOf"]
+__all__ = ["BEGIN", "END", "LINE", "MAX_PARAMETERS", "MAX_SOURCE", "Family", "Tunable", "familyOf", "numbersOf"]
 
 BEGIN, END = "/* begin parameters", "/* end parameters */\n"
 """Beginning of the comment before the parameters, and the line after them."""
@@ -63,7 +63,7 @@ class Family(Struct, frozen=True):
     Structure of a component, as its source has it and its manifest repeats it.
 
     @ivar digest: SHA-256 (hex) of the source without the values, comments and blanks.
-    @ivar parameters: in the order of the manifest's own, which are their values.
+    @ivar parameters: in the order of the manifest's own, which are their values as the author says; see `numbersOf`.
     """
 
     digest: Annotated[str, Meta(min_length=64, max_length=64)]
@@ -72,12 +72,35 @@ class Family(Struct, frozen=True):
 
 def familyOf(source: str) -> Family | None:
     """Family of a C source, a stranger's as well; C{None}: it marks no numbers, or not as it should."""
+    marked = _marked(source)
+    if marked is None:
+        return None
+    begin, end, parameters, _ = marked
+    marks = "".join(f"{each.name} {each.least!r} {each.most!r} {each.scale}\n" for each in parameters)
+    parts = (_code(source[:begin]), marks, _code(source[end + len(END) :]))
+    hashed = b"".join(hashlib.sha256(part.encode("utf-8", "surrogatepass")).digest() for part in parts)
+    return Family(hashlib.sha256(hashed).hexdigest(), parameters)
+
+
+def numbersOf(source: str) -> tuple[float, ...]:
+    """
+    Values of the numbers that a C source marks, in the order of its family's C{parameters}: those that were measured.
+
+    @return: empty: it is of no family, or one is too large for a number.
+    """
+    marked = _marked(source)
+    return tuple(marked[3]) if marked is not None and all(map(math.isfinite, marked[3])) else ()
+
+
+def _marked(source: str) -> tuple[int, int, list[Tunable], list[float]] | None:
+    """Where the marked numbers of a source begin and end, what they are, and their values."""
     begin = source.find(BEGIN)
     end = source.find(END, begin)
     first = source.find("\n", begin)
     if begin < 0 or end < 0 or not begin < first <= end or len(source) > MAX_SOURCE or source.count(BEGIN) > 1:
         return None
     parameters: list[Tunable] = []
+    values: list[float] = []
     for line in filter(None, map(str.strip, source[first + 1 : end].split("\n"))):
         found = LINE.fullmatch(line) if len(line) <= _MAX_LINE else None
         if found is None or len(parameters) == MAX_PARAMETERS:
@@ -88,12 +111,10 @@ def familyOf(source: str) -> Family | None:
         if not (math.isfinite(least) and math.isfinite(most)):
             return None
         parameters.append(Tunable(found[1], least, most, scale))
+        values.append(float(found[2]))
     if not parameters or len({each.name for each in parameters}) < len(parameters):
         return None
-    marks = "".join(f"{each.name} {each.least!r} {each.most!r} {each.scale}\n" for each in parameters)
-    parts = (_code(source[:begin]), marks, _code(source[end + len(END) :]))
-    hashed = b"".join(hashlib.sha256(part.encode("utf-8", "surrogatepass")).digest() for part in parts)
-    return Family(hashlib.sha256(hashed).hexdigest(), parameters)
+    return begin, end, parameters, values
 
 
 def _code(source: str) -> str:

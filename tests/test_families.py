@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.families import MAX_PARAMETERS, MAX_SOURCE, Family, Tunable, familyOf
+from kernelnet.families import MAX_PARAMETERS, MAX_SOURCE, Family, Tunable, familyOf, numbersOf
 from kernelnet.generators.search import templates
 
 SOURCE = """#include "kn_file_system.h"
@@ -60,6 +60,16 @@ class FamilyTests(SynchronousTestCase):
         assert family is not None
         self.assertEqual(family.parameters, [Tunable("WEIGHT", 0, 4, "zero"), Tunable("PARTS", 1, 64, "whole log")])
         self.assertEqual(msgspec.json.decode(msgspec.json.encode(family), type=Family), family)
+
+    def test_values(self) -> None:
+        """The values that a source marks are those that a template builds in; what is no number is none."""
+        self.assertEqual(numbersOf(SOURCE), (0.5, 3.0))
+        self.assertEqual(numbersOf(SOURCE.replace("PARTS 3", "PARTS +1.2e1")), (0.5, 12.0))
+        for other in ("", SOURCE.replace("0.5", "1e999"), SOURCE.replace("PARTS 3", "PARTS X"), SOURCE + SOURCE):
+            self.assertEqual(numbersOf(other), ())
+        for template in templates():
+            for vector in map(template.normalized, template.known):
+                self.assertEqual(numbersOf(template.bake(vector)), vector)
 
     def test_none(self) -> None:
         """What marks nothing, or not as it should, is of no family; however a stranger wrote it, that is known soon."""

@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from kernelnet.artifacts import Candidate, Carrier, Component
+from kernelnet.families import numbersOf
 from kernelnet.interfaces import IComponentGenerator, IKnowingGenerator, IScenario
 from kernelnet.learning.acceptance import accept
 from kernelnet.learning.hindsight import bestInHindsight, bestOverBoth, levelOverBoth, scoreOverBoth
@@ -317,6 +318,5 @@ def _keptOnVariants(scenario: IScenario, wasm: bytes, hand: str, both: int) -> f
 
 def _asCandidate(component: Component) -> Candidate:
     """A shared component as a candidate for another task: it is its parent."""
-    manifest = component.manifest
-    parameters = tuple(manifest.parameters) if manifest is not None else ()
-    return Candidate(component.implementation, (component.digest,), parameters, component.description[:250])
+    source = component.implementation
+    return Candidate(source, (component.digest,), numbersOf(source), component.description[:250])

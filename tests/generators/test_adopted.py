@@ -189,8 +189,10 @@ class GuestTests(SynchronousTestCase):
         guest = carrier(self.scenario, POOR % 1)
         (family,) = guestsFor(self.problem([guest], parents=[same]), ())
         assert same.manifest is not None
-        with_ = replace(same, manifest=replace(same.manifest, parameters=[2.5]))
-        self.assertEqual(self.startedWith(family, self.problem([guest], parents=[with_])), [(0.5,), (2.5,), (0.5,)])
+        lying = replace(same, manifest=replace(same.manifest, parameters=[3.5]))
+        for parent in (same, lying):
+            tried = self.startedWith(family, self.problem([guest], parents=[parent]))
+            self.assertEqual(tried, [(0.5,), (2.5,), (0.5,)])
 
     def test_numbers(self) -> None:
         """

@@ -75,9 +75,9 @@ class Pretended:
         self.told.append((generation, best))
 
 
-def component(parameters: list[float]) -> Component:
-    manifest = Manifest("0" * 64, "0" * 64, "file_system/full/2", "file_system", parameters=parameters)
-    return Component(id="parent", manifest=manifest, implementation=str(parameters))
+def component(source: str, said: list[float]) -> Component:
+    manifest = Manifest("0" * 64, "0" * 64, "file_system/full/2", "file_system", parameters=said)
+    return Component(id="parent", manifest=manifest, implementation=source)
 
 
 class SearchTests(SynchronousTestCase):
@@ -186,11 +186,16 @@ class SearchTests(SynchronousTestCase):
         self.assertIsNone(TemplateSearch(100).generate(cast("IProblem", problem)))
 
     def test_parents(self) -> None:
-        """Confirmed parents' vectors are tried first and named as parents; those of other families are left alone."""
-        own, other, empty = component([0.5] * 12), component([1.0, 2.0]), Component(id="old")
-        problem = Pretended(parents=[other, own, empty])
+        """
+        Confirmed parents' vectors are tried first and named as parents: those that their sources have, whatever their
+        manifests say; those of other families are left alone.
+        """
+        vector, lie = TWO_QUEUES.normalized([0.5] * 12), [0.25] * 12
+        own, empty = component(TWO_QUEUES.bake(vector), lie), Component(id="old")
+        problem = Pretended(parents=[component("int unmarked;", lie), own, empty])
         candidate = self.generate(problem)
-        self.assertIn(TWO_QUEUES.normalized([0.5] * 12), problem.asked[:3])
+        self.assertIn(vector, problem.asked[:3])
+        self.assertNotIn(TWO_QUEUES.normalized(lie), problem.asked)
         self.assertEqual(candidate.parents, (own.digest,))
 
     def test_blocks(self) -> None:

@@ -99,16 +99,20 @@ class KnownTests(SynchronousTestCase):
         self.assertEqual([one.level for one in tried], sorted((one.level for one in tried), reverse=True))
 
     def test_sharedIsChosen(self) -> None:
-        """A structure that is missing here is taken from a peer, whose component is the parent."""
+        """A structure that is missing here is taken from a peer, as the parent; the numbers are those of its source."""
         elsewhere = workbench.scenario(self.trace, {"capacity": 40})
         best = choose(self.scenario, self.generator, seconds=HOUR).best
         assert best is not None
         peers = shared(elsewhere, best.candidate.source)
+        assert peers.manifest is not None and best.candidate.parameters
+        peers.manifest.parameters = [7777.0]
         none = Search(templates=[], genetic=False)
         self.assertIsNone(choose(self.scenario, none).best)
         choice = choose(self.scenario, none, [peers], seconds=HOUR)
         assert choice.component is not None and choice.component.manifest is not None, choice
         self.assertEqual(choice.component.manifest.parents, [peers.digest])
+        # What is published under our own name are the numbers that it has, not those that its author said.
+        self.assertEqual(choice.component.manifest.parameters, list(best.candidate.parameters))
 
     def test_liars(self) -> None:
         """

@@ -183,9 +183,8 @@ class _Parent:
     # -- of a template
 
     def _template(self) -> None:
-        manifest = self._component.manifest
         for template in self._templates:
-            vector = template.vector(manifest and manifest.parameters)
+            vector = template.vectorOf(self._component)
             if vector is None or template.bake(vector) != self._component.implementation:
                 continue
             self._parameters = vector

@@ -37,8 +37,8 @@ class VectorFamily(IslandFamily[Vector]):
     def worthTrying(self) -> Iterator[Vector]:
         template = self._template
         for component in self.problem.parents:
-            vector = template.vector(component.manifest and component.manifest.parameters)
-            if vector is not None and template.isOf(component):
+            vector = template.vectorOf(component)
+            if vector is not None:
                 self._parents[component.digest] = vector
                 yield vector
         yield from self.suggested()

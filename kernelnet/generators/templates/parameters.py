@@ -18,7 +18,7 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from kernelnet.artifacts import Candidate, Component
-from kernelnet.families import BEGIN, END, Family, familyOf
+from kernelnet.families import BEGIN, END, Family, familyOf, numbersOf
 from kernelnet.generators.evolution.pattern_seeds import Numbers
 from kernelnet.interfaces import IProblem, ITemplate
 from kernelnet.untrusted import finite
@@ -146,10 +146,12 @@ class Template:
         found = [finite(number) for number in numbers]
         return None if None in found else self.normalized([number or 0.0 for number in found])
 
-    def isOf(self, component: Component) -> bool:
-        """Whether a component's numbers may be of this template: its source says no other names for them."""
+    def vectorOf(self, component: Component) -> Vector | None:
+        """Numbers that a component's source marks, if they have this template's names; its manifest may say others."""
         family = familyOf(component.implementation)
-        return family is None or [each.name for each in family.parameters] == [each.name for each in self.parameters]
+        if family is None or [each.name for each in family.parameters] != [each.name for each in self.parameters]:
+            return None
+        return self.vector(numbersOf(component.implementation))
 
     def bake(self, vector: Sequence[float]) -> str:
         """The C source with the parameters built in, as it is published."""

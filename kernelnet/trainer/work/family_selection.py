@@ -6,7 +6,7 @@ import math
 from itertools import islice, zip_longest
 
 from kernelnet.artifacts import Carrier, Verdict
-from kernelnet.families import familyOf
+from kernelnet.families import familyOf, numbersOf
 from kernelnet.learning.known_settings import MAX_SHARED
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase, KnownComponent
 
@@ -37,6 +37,7 @@ class FamilySelection:
         self._aiId = aiId
         self._knowledge = knowledge
         self._families: dict[str, str | None] = {}
+        self._values: dict[str, tuple[float, ...]] = {}
 
     def carriers(self) -> list[Carrier]:
         """Of each family the component that was the first here, owners in turn; at most `MAX_CARRIERS`."""
@@ -68,12 +69,12 @@ class FamilySelection:
         Settings of a family's further components, at most `MAX_NUMBERS`: owners in turn, each one's newest first.
 
         What is good for one trace is seldom the best for another, but one of several that were good somewhere is near.
+        They are the sources' own: a manifest may say others than those that were measured.
         """
         byOwner: dict[str, list[tuple[float, ...]]] = {}
         for each in reversed(others):
-            manifest = each.component.manifest
-            if manifest is not None and manifest.parameters:
-                byOwner.setdefault(self._knowledge.voice(each.source), []).append(tuple(manifest.parameters))
+            if values := self._values.get(each.digest):
+                byOwner.setdefault(self._knowledge.voice(each.source), []).append(values)
         turns = (numbers for rank in zip_longest(*byOwner.values()) for numbers in rank if numbers is not None)
         return tuple(islice(dict.fromkeys(turns), MAX_NUMBERS))
 
@@ -110,9 +111,12 @@ class FamilySelection:
         """Find out the families of some that weren't looked at before."""
         here = self._knowledge.components
         self._families = {digest: family for digest, family in self._families.items() if digest in here}
+        self._values = {digest: values for digest, values in self._values.items() if digest in here}
         for each in [k for k in here.values() if k.digest not in self._families and k.workbench is not None][:MAX_READ]:
             family = familyOf(each.component.implementation)
             self._families[each.digest] = family.digest if family is not None else None
+            if family is not None:
+                self._values[each.digest] = numbersOf(each.component.implementation)
 
     def _isConfirmed(self, known: KnownComponent) -> bool:
         if known.verdict in (Verdict.CONFIRMED, Verdict.REFUTED):

@@ -86,13 +86,14 @@ class SelectionTests(SynchronousTestCase):
     def test_numbers(self) -> None:
         """
         A family comes with what its other confirmed components have for its numbers: owners in turn, each one's newest
-        first, so many at most; of what was refuted or is our own, nothing.
+        first, so many at most; of what was refuted or is our own, nothing.  They are those of the sources, whatever the
+        manifests say.
         """
 
         def numbered(value: int) -> Component:
             made = marked("x", value)
             assert made.manifest is not None
-            return replace(made, manifest=replace(made.manifest, parameters=[float(value)]))
+            return replace(made, manifest=replace(made.manifest, parameters=[7777.0]))
 
         self.add("AI_2", numbered(0))
         self.add("AI_1", numbered(1))
