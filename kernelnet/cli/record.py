@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import os
 import re
@@ -10,10 +11,10 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -23,6 +24,7 @@ from kernelnet.cli.worth import reuseText
 from kernelnet.interfaces import IWorkbench
 from kernelnet.learning.tasks import FALLBACK
 from kernelnet.plugins import available
+from kernelnet.untrusted import plain
 from kernelnet.workbench.errors import TraceError, WorkbenchError
 from kernelnet.workbench.recording import Recorder
 
@@ -36,31 +38,83 @@ SECONDS = 10.0
 FILES = FALLBACK
 """The workbench of what a command does with files."""
 
+_META = f"{__name__}.brought"
+
 
 class _Record(click.Command):
     """With an option for each recorder that a workbench brings; they are looked for when the command is asked for."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        each = _recorders().items()
-        own = [click.Option([r.option], is_flag=True, help=f"{r.help}, for {name}.") for name, r in each]
-        return [*own, *super().get_params(ctx)]
+        each = _brought(ctx).recorders.items()
+        return [*(_optionOf(name, recorder) for name, recorder in each), *super().get_params(ctx)]
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_help_text(ctx, formatter)
         rows = [("kernelnet record -- COMMAND…", "runs it, and writes which pages of files it uses (needs strace)")]
-        rows += [(f"kernelnet record {r.option}", f"writes {r.writes}") for r in _recorders().values()]
+        brought = _brought(ctx)
+        rows += [(f"kernelnet record {r.option}", f"writes {r.writes}") for r in brought.recorders.values()]
         with formatter.section("What is written"):
             formatter.write_dl(rows)
-        others = [(b.name, words) for b in available(IWorkbench) if (words := getattr(b, "recordedBy", ""))]
-        if others:
+        if brought.others:
             with formatter.section("The others have no recorder here; they read what programs for it write"):
-                formatter.write_dl(others)
+                formatter.write_dl(brought.others)
 
 
-def _recorders() -> dict[str, Recorder]:
-    """By workbench."""
-    found = {bench.name: getattr(bench, "recorder", None) for bench in available(IWorkbench)}
-    return {name: recorder for name, recorder in found.items() if isinstance(recorder, Recorder)}
+class _Brought(NamedTuple):
+    """
+    @ivar recorders: by workbench.
+    @ivar others: workbenches without one, and what records for them.
+    """
+
+    recorders: dict[str, Recorder]
+    others: list[tuple[str, str]]
+
+
+def _brought(ctx: click.Context) -> _Brought:
+    """Recorders of all workbenches; one that is no use is named, once for a call, and the others are as usual."""
+    if _META in ctx.meta:
+        return ctx.meta[_META]  # type: ignore[no-any-return]
+    found = ctx.meta[_META] = _Brought({}, [])
+    own = click.Command.get_params(ctx.command, ctx)
+    taken = {word for parameter in own for word in (*parameter.opts, parameter.name)}
+    # Ours come first: nobody takes an option from them.
+    for bench in sorted(available(IWorkbench), key=lambda one: not type(one).__module__.startswith("kernelnet.")):
+        try:
+            recorder, words = getattr(bench, "recorder", None), getattr(bench, "recordedBy", "")
+            wrong = _wrongWith(bench.name, recorder, taken)
+        except Exception as error:
+            recorder, words = None, ""
+            wrong = f"{type(error).__name__}: {error}"
+        if wrong:
+            if not ctx.resilient_parsing:  # a shell that completes
+                click.echo(f"left out: the recorder of the workbench {bench.name}: {plain(wrong, 200)}", err=True)
+        elif isinstance(recorder, Recorder):
+            found.recorders[bench.name] = recorder
+            taken |= {recorder.option, recorder.parameter}
+        elif words:
+            found.others.append((bench.name, str(words)))
+    return found
+
+
+def _wrongWith(name: str, recorder: object, taken: Container[str | None]) -> str:
+    """Reason why a workbench's recorder is no use; empty: it is, or there is none."""
+    if recorder is None:
+        return ""
+    if not isinstance(recorder, Recorder):
+        return f"it is {recorder!r}, and no Recorder"
+    for field in dataclasses.fields(recorder):
+        if not isinstance(text := getattr(recorder, field.name), str) or not text:
+            return f"its {field.name} is {text!r}, and no text"
+    if not re.fullmatch(r"--[a-z][a-z0-9-]*", recorder.option, re.ASCII):
+        return f"its option is {recorder.option!r}, and not such as --sched"
+    if recorder.option in taken or recorder.parameter in taken:
+        return f"there is an option {recorder.option} already"
+    _optionOf(name, recorder)
+    return ""
+
+
+def _optionOf(name: str, recorder: Recorder) -> click.Option:
+    return click.Option([recorder.option], is_flag=True, help=f"{recorder.help}, for {name}.")
 
 
 @click.command(cls=_Record, context_settings={"allow_interspersed_args": False})
@@ -80,7 +134,7 @@ def _recorders() -> dict[str, Recorder]:
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def record(*, seconds: float | None, out: Path | None, force: bool, command: tuple[str, ...], **given: bool) -> None:
     """Make a trace to train on: of the files that a program uses, or of this machine."""
-    recorders = _recorders()
+    recorders = _brought(click.get_current_context()).recorders
     options = [recorder.option for recorder in recorders.values()]
     wanted = {name: recorder for name, recorder in recorders.items() if given.get(recorder.parameter)}
     if len(wanted) > 1:

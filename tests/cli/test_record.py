@@ -6,11 +6,14 @@ import lzma
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
+from kernelnet.interfaces import IWorkbench
+from kernelnet.plugins import available
 from kernelnet.workbench.errors import WorkbenchError
 from kernelnet.workbench.recording import Recorder
 from tests.cli.support import CliTestCase
@@ -99,6 +102,46 @@ class RecordTests(CliTestCase):
             self.assertRegex(self.succeed("record", "--help"), r"kernelnet record --fans +writes how fans turn")
             self.refused(1, "the fans stand still", "record", "--fans", "--seconds", "3")
         self.assertEqual(made.read_text(), "3 own.fans")
+
+    def test_wrongPlugins(self) -> None:
+        """A recorder that is no use is named, in one line with the reason; the others, ours first, are as usual."""
+
+        class Raising:
+            name = "raising"
+
+            @property
+            def recorder(self) -> Recorder:
+                raise RuntimeError("no fans\nhere")
+
+        good = Recorder("--fans", "Record fans", "how fans turn", "own.fans", "turns", "fans", "recordFans")
+        wrong = {
+            "bare": replace(good, option="fans"),
+            "command": replace(good, option="--command"),
+            "none": replace(good, option=cast("Any", None)),
+            "ours": replace(good, option="--sched"),
+            "out": replace(good, option="--out"),
+            "quiet": replace(good, writes=cast("Any", 7)),
+            "table": {"option": "--fans"},
+            "two": replace(good, option="--fans --two"),
+        }
+        module = sys.modules["kernelnet.cli.record"]
+        ours = [bench for bench in available(IWorkbench) if bench.name == "process_manager"]
+        benches = [SimpleNamespace(name=name, recorder=recorder) for name, recorder in wrong.items()]
+        fans = [SimpleNamespace(name=name, recorder=good) for name in ("fans", "later")]
+        self.patch(module, "available", lambda interface: [*benches, Raising(), *ours, *fans])
+        result = self.call("record", "--help")
+        self.assertEqual(result.exit_code, 0, result.stderr)
+        for words in ("--sched ", "--fans ", "Record fans, for fans."):
+            self.assertIn(words, result.stdout)
+        lines = result.stderr.splitlines()
+        self.assertEqual(len(lines), len(wrong) + 2, lines)
+        for name, line in zip([*wrong, "raising", "later"], lines, strict=True):
+            self.assertTrue(line.startswith(f"left out: the recorder of the workbench {name}: "), line)
+        self.assertIn("no text", lines[2])
+        self.assertIn("there is an option --sched already", lines[3])
+        self.assertIn("RuntimeError: no fans", lines[-2])
+        with self.recorder(mixture(seed=2)):
+            self.assertIn("written: true.csv.xz", self.call("record", "--", "true").stderr)
 
     def test_mistakes(self) -> None:
         """Nothing to record, too much, a program that there isn't."""
