@@ -65,7 +65,7 @@ class Hubs(Protocol):
         """
 
     def close(self) -> None:
-        """End whatever still runs."""
+        """End whatever still runs; no state directory tells of a database that is gone."""
 
 
 class OneHub:
@@ -184,6 +184,9 @@ class Nodes:
     def close(self) -> None:
         self._processes.stop(self._states)
         self._postgres.stop()
+        # However it ended, that server is gone: who looks at these directories is to find a file, or nothing.
+        for state in (self._state, *self._states.values()):
+            (state.path / URL).unlink(missing_ok=True)
 
 
 def compared(folder: Path, ais: Iterable[str]) -> str:

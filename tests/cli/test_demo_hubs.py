@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, nullcontext
+from pathlib import Path
 from unittest import mock
 
-from kernelnet.cli import demo_postgres
+from kernelnet.cli import demo_hubs, demo_postgres
 from kernelnet.cli.demo import Demo
-from kernelnet.cli.demo_hubs import compared
-from kernelnet.cli.demo_processes import DemoError
-from kernelnet.hub.storage.offline import DATABASE
+from kernelnet.cli.demo_hubs import Nodes, compared
+from kernelnet.cli.demo_processes import DemoError, Processes
+from kernelnet.hub.storage.offline import DATABASE, checkChoice, remember, remembered
+from kernelnet.identity import StateDirectory
 from kernelnet.trainer.storage import database
 from tests.cli.support import CliTestCase
 from tests.hub.databases import OnSqlite
@@ -59,6 +61,29 @@ class ComparedTests(CliTestCase):
         said = compared(self.folder, ["A"])
         self.assertIn("lost 3: A's pattern p2, A's component abababababab, A's verdict on c1", said)
         self.assertTrue((self.folder / DATABASE).exists())
+
+    def test_failed(self) -> None:
+        """A demo that fails leaves no directory behind that tells of its server, which is gone: a hub may run there."""
+        url = "postgresql://kernelnet@/postgres?host=/tmp/gone"
+
+        def command(nodes: Nodes, what: str, *words: str) -> None:
+            folder = Path(words[-1] if what == "init" else words[words.index("--out") + 1])
+            folder.mkdir(exist_ok=True)
+            remember(folder, url)
+            if what == "add-node":
+                raise DemoError("it failed")
+
+        self.patch(demo_hubs, "OwnPostgres", mock.Mock())
+        self.patch(Nodes, "_command", command)
+        folder = self.folder / "new"
+        nodes = Nodes(StateDirectory(folder), Processes(folder, nullcontext), 2)
+        self.assertRaises(DemoError, nodes.start)
+        for each in (folder, folder / "east"):
+            self.assertEqual(remembered(each), url)
+        nodes.close()
+        for each in (folder, folder / "east"):
+            checkChoice(each, None)
+        nodes.close()
 
     def test_noServer(self) -> None:
         """Without PostgreSQL one line says what is missing, before anything is made."""
