@@ -26,12 +26,15 @@ from unittest import SkipTest, mock
 
 import psycopg
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock, deferLater
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from kernelnet.hub import composition, service
 from kernelnet.hub.admin.control_client import NoHub, call
 from kernelnet.hub.storage import sqlite
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.postgres import PostgresBlobs
 from kernelnet.hub.tap import Options
 from kernelnet.identity import StateDirectory
@@ -41,6 +44,9 @@ from .support import HubTestCase, aPattern
 
 SECONDS = 60.0
 """How long anything may take before a test gives up."""
+
+SOMAXCONN = 4096
+"""Number of connections that Linux holds for a port at most, whatever it is asked for, unless somebody changed that."""
 
 
 def hasIPv6() -> bool:
@@ -535,6 +541,50 @@ class HungServerTests(SynchronousTestCase):
             cut()
             waiting.join(10)
             self.assertFalse(waiting.is_alive())
+
+
+class BoundsTests(SynchronousTestCase):
+    """What a hub asks of its machine, and how long it waits; no process is begun."""
+
+    def make(self, clock: Any, *more: str) -> service.HubService:
+        options = Options()
+        options.parseOptions(["--state", self.mktemp(), "--port", "0", "--dashboard", "off", *more])
+        state = StateDirectory(options["state"])
+        state.open()
+        hub = service.HubService(clock, state, options.config)
+        self.addCleanup(hub.stopService)
+        return hub
+
+    def test_backlog(self) -> None:
+        """The system is asked to hold a thousand connections or so, no more than Linux does, for any kind of port."""
+        for more in ((), ("--insecure-plaintext",), ("--twisted-tls",)):
+            memory = MemoryReactorClock()
+            hub = self.make(memory, *more)
+            with mock.patch("socket.socket", side_effect=OSError("no IPv6 here")):
+                self.successResultOf(hub._endpoint.listen(mock.Mock()))
+            (backlog,) = [port[-2] for port in (*memory.tcpServers, *memory.sslServers)]
+            self.assertGreaterEqual(backlog, 1000, more)
+            self.assertLessEqual(backlog, SOMAXCONN, more)
+
+    def test_looks(self) -> None:
+        """Once a second a hub looks whether its files are still there."""
+        clock, looks = Clock(), list[float]()
+        self.patch(service.HubService, "_findLoss", lambda _: looks.append(clock.seconds()))
+        self.patch(EventLog, "open", lambda _: Deferred())
+        self.make(clock).startService()
+        clock.pump([0.5] * 6)
+        self.assertEqual(looks, [0, 1, 2, 3])
+
+    def test_lastPart(self) -> None:
+        """A hub that ends waits for a step with a blob a second or so, and then no longer."""
+        waited = list[float]()
+        self.patch(service, "Thread", lambda **_: mock.Mock(join=waited.append))
+        hub = self.make(Clock())
+        hub._blobThread, hub._blobs = mock.Mock(), mock.Mock()
+        self.successResultOf(hub.stopService())
+        (seconds,) = waited
+        self.assertGreaterEqual(seconds, 0.5)
+        self.assertLessEqual(seconds, 2)
 
 
 class EarlyStopTests(TestCase):

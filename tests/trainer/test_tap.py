@@ -39,6 +39,15 @@ class JobsTests(SynchronousTestCase):
             self.assertIsInstance(local, IntegratedKernelTrainer)
             self.assertEqual(local._jobs, wanted)
 
+    def test_ends(self) -> None:
+        """A trainer's process ends within two seconds of being told to, whatever its threads wait for."""
+        asked: list[float] = []
+        self.patch(tap, "endInTime", lambda reactor, seconds: asked.append(seconds))
+        self.make()
+        (seconds,) = asked
+        self.assertGreater(seconds, 1)
+        self.assertLess(seconds, 2)
+
     def test_refused(self) -> None:
         """What is no number of jobs is refused with one line."""
         said: list[str] = []

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest import mock
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from kernelnet.hub import composition
 from kernelnet.hub.storage import disk_space, retention
 from kernelnet.hub.storage.disk_space import DiskSpaceMonitor
 from kernelnet.hub.storage.event_log import EventLog
@@ -89,6 +91,24 @@ class RetentionTestCase(HubTestCase):
 
     def hasRead(self, client: Client, seq: int) -> None:
         client.send("heartbeat", {"seq": seq})
+
+
+class OthersTests(RetentionTestCase):
+    def test_othersKnow(self) -> None:
+        """A node with others tells them what is about to go, and removes it some seconds later, not at once."""
+        told: list[int] = []
+        others = mock.Mock(isAlone=False, leads=True, tell=lambda *, first: told.append(first))
+        self.say("a", "b")
+        self.hasRead(self.author, 2)
+        self.round()
+        self.age(11)
+        self.patch(self.hub, "cluster", others)
+        self.hub.clock.advance(retention.EVERY)
+        self.assertEqual((told, self.log()), ([3], ["a", "b"]))
+        self.hub.clock.advance(composition.OTHERS_KNOW - 1)
+        self.assertEqual(self.log(), ["a", "b"])
+        self.hub.clock.pump([1] * 3)
+        self.assertEqual(self.log(), [])
 
 
 @onEveryEngine

@@ -1,8 +1,10 @@
 """The two loops of work: own rounds and jobs take turns, and a failure ends neither."""
 
+from types import SimpleNamespace
 from typing import Any
 
-from twisted.internet.defer import inlineCallbacks
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.task import Clock
 
 from kernelnet.message import MessageType
 from kernelnet.trainer.storage.database import Changes
@@ -51,6 +53,37 @@ class WorkerTests(WorkTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
         self.assertEqual(self.local.measured, ["good"])
         self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), [])
+
+    @inlineCallbacks
+    def test_pauses(self) -> Any:
+        """After a failure, and while no job's time has come, a loop rests a second; then it goes on."""
+        worker, clock = self.trainer.worker, Clock()
+        self.patch(worker, "_clock", clock)
+        self.patch(worker, "_running", True)
+
+        async def failing() -> None:
+            raise RuntimeError("mine")
+
+        guarded = Deferred.fromCoroutine(worker._guarded("round", failing()))
+        while not clock.getDelayedCalls():
+            yield self.trainer.store.read("SELECT 1")
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        clock.advance(0.9)
+        self.assertFalse(guarded.called)
+        clock.advance(0.1)
+        yield self.trainer.store.read("SELECT 1")
+        self.assertTrue(guarded.called)
+
+        asked: list[float] = []
+        began = clock.seconds()
+        waiting = SimpleNamespace(next=lambda *_: asked.append(clock.seconds() - began), ofKind=lambda kind: ["a job"])
+        self.patch(worker, "_jobs", waiting)
+        measured = Deferred.fromCoroutine(worker._measure())
+        clock.pump([0.5] * 4)
+        self.assertEqual(asked, [0, 1, 2])
+        worker._running = False
+        clock.advance(1)
+        yield measured
 
 
 class Handler:
