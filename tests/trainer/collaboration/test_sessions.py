@@ -6,14 +6,22 @@ import msgspec
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from kernelnet.artifacts import Component, Pattern, TaskDescription, Verdict
-from kernelnet.message import CollaborationInvitation, CollaborationRequest, CollaborationType, MessageType
+from kernelnet.message import (
+    CollaborationInvitation,
+    CollaborationRequest,
+    CollaborationResponse,
+    CollaborationType,
+    MessageType,
+    SessionStep,
+)
 from kernelnet.trainer.collaboration import sessions
 from kernelnet.trainer.collaboration.proposals import MAX_GIVEN
 from kernelnet.trainer.collaboration.session_state import Session
-from kernelnet.trainer.collaboration.session_work import MAX_PARENTS
+from kernelnet.trainer.collaboration.session_work import MAX_PARENTS, NoResult
 from kernelnet.trainer.collaboration.sessions import MAX_INITIATED, MAX_RUNNING
 from kernelnet.trainer.storage import outbox
 from kernelnet.trainer.storage.database import Changes
+from kernelnet.trainer.work.job_queue import Job
 from kernelnet.workbench.errors import Unmeasurable
 from tests.hub.support import captureLog
 from tests.trainer.support import TRACE, TrainerTestCase, component, levelOf
@@ -825,6 +833,118 @@ class WorkTests(SessionTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 3)
         self.assertEqual([m.payload["response"] for m in self.said()], ["declined"])
         self.assertEqual(self.trainer.sessions.active(), [])
+
+
+class RoleTests(SessionTestCase):
+    """A session is ours or a peer's, and runs or has ended: what is done to one that isn't of the right kind."""
+
+    @inlineCallbacks
+    def setUp(self) -> Any:  # type: ignore[override]
+        yield super().setUp()
+        self.ours = self.trainer.sessions
+        self.changes = Changes()
+
+    def accepted(self, session: str, kind: str) -> Deferred[None]:
+        told = {"session_id": session, "response": "accepted", "partner": "AI_2", "type": kind}
+        return self.hear(self.message(T.COLLABORATION_RESPONSE, told, sender="hub"))
+
+    @inlineCallbacks
+    def told(self) -> Any:
+        """What was said by the changes so far."""
+        self.lines()
+        yield self.trainer.outbox.commit(self.changes)
+        self.changes = Changes()
+        return [(m.payload["session_id"], m.payload["response"]) for m in self.said(T.COLLABORATION_RESPONSE)]
+
+    @inlineCallbacks
+    def test_partners(self) -> Any:
+        """Sessions of peers, or of another type, neither keep us from asking nor leave a task to anybody."""
+        for session in ("s1", "s2"):
+            yield self.invite(session=session, requirements={"trace_digest": TRACE})
+        yield self.accepted("own", "cross_specialization")
+        self.assertEqual((len(self.ours.active()), self.ours.givenAway()), (3, []))
+        self.assertTrue(self.ours.seek(0.0, self.changes))
+        self.assertEqual(len(self.ours.givenAway()), 1)
+
+    @inlineCallbacks
+    def test_notTaken(self) -> Any:
+        """Only of a peer's session that was completed here a component may be refused: then it is declined."""
+        for session in ("done", "running"):
+            yield self.invite(session=session)
+        yield self.accepted("own", "feature_development")
+        self.ours.complete(self.ours.sessions["done"], component("made"), self.changes)
+        self.ours.sessions["own"].status = "completed"
+        yield self.told()
+        for session in ("gone", "running", "own"):
+            self.ours.notTaken(session, "too large", self.changes)
+        self.assertEqual((yield self.told()), [])
+        self.ours.notTaken("done", "too large", self.changes)
+        self.assertEqual((yield self.told()), [("done", "declined")])
+        states = [self.ours.sessions[session].status for session in ("done", "running", "own")]
+        self.assertEqual(states, ["declined", "active", "completed"])
+
+    @inlineCallbacks
+    def test_ended(self) -> Any:
+        """No work is done on what has ended, or isn't here; and nothing is said of it when that is given up."""
+        yield self.invite(session="over")
+        gone = {"session_id": "over", "response": "expired"}
+        yield self.hear(self.message(T.COLLABORATION_RESPONSE, gone, sender="hub"))
+        for session in ("gone", "over"):
+            yield self.work(session)
+            self.ours.abandon(Job(sessions.COLLABORATE, "AI_2", session), self.changes)
+        self.assertEqual((self.local.goals, (yield self.told())), ([], []))
+        self.assertEqual(self.ours.sessions["over"].status, "expired")
+
+    @inlineCallbacks
+    def test_job(self) -> Any:
+        """A session's job is over with its work, unless our own end has cut that short."""
+        key, job = "collaborate:gone", Job(sessions.COLLABORATE, "AI_2", "gone")
+        self.trainer.jobs.add(key, job, self.changes)
+        yield self.told()
+        for running, left in ((0, [(key,)]), (1, [])):
+            self.trainer.running = running
+            yield Deferred.fromCoroutine(self.ours.run(key, job))
+            self.assertEqual((yield self.trainer.store.read("SELECT key FROM jobs")), left)
+
+    @inlineCallbacks
+    def test_progress(self) -> Any:
+        """Progress begins at nothing, however far another try was, is a quarter a step, and at its end all, no more."""
+        yield self.invite()
+        session = self.ours.sessions["s1"]
+        session.progress = 0.5
+        seen: list[float] = []
+
+        async def work(session: Session, advance: Any, number: int) -> Any:
+            seen.append(session.progress)
+            for count in (1, 3, 9):
+                await advance([SessionStep("AI_1", "build")] * count)
+                seen.append(session.progress)
+            session.progress = 0.5
+            raise NoResult("nothing")
+
+        self.patch(self.ours, "_work", work)
+        yield self.work()
+        self.assertEqual([*seen, session.progress], [0.0, 0.25, 0.75, 1.0, 1.0])
+        yield self.accepted("own", "feature_development")
+        self.ours.componentCame("own", "AI_2", self.changes)
+        self.assertEqual(self.ours.sessions["own"].progress, 1.0)
+
+    @inlineCallbacks
+    def test_logged(self) -> Any:
+        """Of what peers accept, and we of theirs, a line each is logged, but no flood; a reason is cut."""
+        said = captureLog(self)
+        yield self.invite()
+        yield self.accepted("own", "feature_development")
+        self.ours.giveUp(self.ours.sessions["s1"], "x" * 1000, self.changes)
+        self.assertIn("Accepted feature_development with AI_2", said)
+        self.assertIn("AI_2 accepted collaboration own", said)
+        self.assertTrue(said[-1].endswith(f": {'x' * 300}") and said[-1].count("x") == 300, said[-1])
+        self.clock.advance(0)
+        for _ in range(200):
+            self.ours.accept(msgspec.convert(invitation(), CollaborationInvitation), self.changes)
+            self.ours.answered("AI_2", CollaborationResponse("own", "accepted"), self.changes)
+        for words in ("Accepted ", "AI_2 accepted "):
+            self.assertIn(sum(line.startswith(words) for line in said), range(90, 150))
 
 
 class StrangerTests(SessionTestCase):
