@@ -184,6 +184,7 @@ class OnSqlite(HubDatabase):
     poison = sqlite3.DataError("poison")
     writer: Pool
     reader: Pool
+    checkpoints: Pool
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "hub_data.db"
@@ -191,11 +192,12 @@ class OnSqlite(HubDatabase):
     def engine(self) -> SqliteEngine:
         return SqliteEngine(self.path, self._pools)
 
-    def _pools(self) -> tuple[Pool, Pool]:
+    def _pools(self) -> tuple[Pool, Pool, Pool]:
         writer = connect(self.path)
         writer.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug here
         self.writer, self.reader = Pool(writer), Pool(connectReader(self.path))
-        return self.writer, self.reader
+        self.checkpoints = Pool(connectReader(self.path))
+        return self.writer, self.reader, self.checkpoints
 
     @property
     def stored(self) -> Reader:

@@ -262,6 +262,7 @@ class HubTestCase(SynchronousTestCase):
         self.patch(admission, "WORK_AT_ONCE", 1e9)
         self.patch(protocol, "TURN", 1e9)
         self.patch(EventLog, "EACH", 1e9)
+        self.patch(EventLog, "LARGE", 1e9)
         self.path = Path(self.mktemp())
         self.path.mkdir(parents=True)
         self.database = self.databaseType(self.path)

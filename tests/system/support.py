@@ -302,12 +302,16 @@ class RawClient:
         self.send("hello", {**base, "features_supported": [], "collaboration_ready": True, **payload})
         return self.receive("training_sync")["payload"]  # type: ignore[no-any-return]
 
-    def next(self) -> dict[str, Any]:
-        """The next message.  @raise EOFError: the hub has closed."""
+    def nextLine(self) -> bytes:
+        """@raise EOFError: the hub has closed."""
         line = self._file.readline()
         if not line:
             raise EOFError
-        message: dict[str, Any] = json.loads(line)
+        return line
+
+    def next(self) -> dict[str, Any]:
+        """The next message.  @raise EOFError: the hub has closed."""
+        message: dict[str, Any] = json.loads(self.nextLine())
         return message
 
     def receive(self, kind: str, **where: Any) -> dict[str, Any]:

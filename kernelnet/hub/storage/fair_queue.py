@@ -65,7 +65,7 @@ class FairQueue:
         for work in reversed([*works]):
             self._add(work).appendleft(work)
             if author := work.author:
-                self._times[author] -= self._guesses.get(author, FIRST_GUESS)
+                self._times[author] -= self._guessOf(author)
                 authors.add(author)
         for author in sorted(authors):
             self._wait(author)
@@ -74,16 +74,20 @@ class FairQueue:
         """The bytes of its works that wait."""
         return self._sizes.get(author, 0)
 
-    def take(self, most: int, size: int, each: float = math.inf) -> list[Work]:
+    def take(self, most: int, size: int, each: float = math.inf, alone: float = math.inf) -> list[Work]:
         """
         The next C{most} works at most, and no more once they have more than C{size} bytes.
 
         @param each: of an author no more once its works are thought to take as many seconds.
+        @param alone: bytes from which on a work goes with none of other authors, after those that may go before it:
+            all whose time comes before it is thought to end.  The hub's own don't keep it back.
         """
         taken: list[Work] = []
         before = self.size
         spent: defaultdict[str, float] = defaultdict(float)
         aside: list[tuple[float, int, str]] = []
+        large: tuple[float, int, str] | None = None
+        authored = False
         while self._turns and len(taken) < most and before - self.size <= size:
             turn = at, place, author = heappop(self._turns)
             if self._places.get(author) != place:  # it got another
@@ -94,26 +98,50 @@ class FairQueue:
             if spent[author] >= each:
                 aside.append(turn)
                 continue
-            queue = self._queues[author]
-            work = queue.popleft()
-            taken.append(work)
-            self.size -= work.size
-            self._length -= 1
-            self._sizes[author] -= work.size
-            if not queue:
-                del self._queues[author], self._sizes[author], self._places[author]
+            if author and self._queues[author][0].size >= alone:
+                if large is None:
+                    large = turn
+                else:
+                    aside.append(turn)
+                continue
+            if large is not None and not authored and author and at >= large[0] + self._guessOf(large[2]):
+                aside.append(turn)
+                break
             if author:
-                guess = self._guesses.get(author, FIRST_GUESS)
-                spent[author] += guess
-                end = self._times[author] = at + guess
-                self._now = max(self._now, at if self._queues else end)
-            if queue:
-                self._wait(author)
+                authored = True
+                spent[author] += self._guessOf(author)
+            taken.append(work := self._takeFrom(at, author))
+            if work.size >= alone:
+                break
+        if large is not None and not authored:
+            taken.append(self._takeFrom(large[0], large[2]))
+        elif large is not None:
+            aside.append(large)
         for turn in aside:
             heappush(self._turns, turn)
         if len(self._times) > self._most:
             self._forget()
         return taken
+
+    def _takeFrom(self, at: float, author: str) -> Work:
+        """Take the next work of C{author}, whose turn was C{at}."""
+        queue = self._queues[author]
+        work = queue.popleft()
+        self.size -= work.size
+        self._length -= 1
+        self._sizes[author] -= work.size
+        if not queue:
+            del self._queues[author], self._sizes[author], self._places[author]
+        if author:
+            end = self._times[author] = at + self._guessOf(author)
+            self._now = max(self._now, at if self._queues else end)
+        if queue:
+            self._wait(author)
+        return work
+
+    def _guessOf(self, author: str) -> float:
+        """Seconds that its next work is taken to cost."""
+        return self._guesses.get(author, FIRST_GUESS)
 
     def charge(self, author: str, seconds: float, taken: bool = True) -> None:
         """
@@ -125,7 +153,7 @@ class FairQueue:
             return
         cost = seconds
         if taken:
-            guess = self._guesses.get(author, FIRST_GUESS)
+            guess = self._guessOf(author)
             self._guesses[author] = guess + GAIN * (seconds - guess)
             cost -= guess
         self._times[author] = self._times.get(author, self._now) + cost

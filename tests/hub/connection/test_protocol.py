@@ -10,6 +10,7 @@ from kernelnet import wire
 from kernelnet.hub.connection import protocol
 from kernelnet.hub.connection.rate_limits import TokenBucket
 from kernelnet.hub.connection.sockets import TurnedAway
+from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.message import MessageType, NetworkMessage
 from tests.hub.databases import onEveryEngine
 from tests.hub.support import JOIN, Client, HubTestCase, aPattern, captureLog
@@ -406,12 +407,17 @@ class ShareTests(HubTestCase):
 
     def test_isCharged(self) -> None:
         """What the hub does for a message is counted for its author: reading, writing and telling it."""
+        self.patch(EventLog, "LARGE", 100_000)
         author, other = self.hub.connect("AI_1"), self.hub.connect("AI_2")
         self.hub.admission.work = TokenBucket(1e-6, 100.0)
-        author.send("pattern_share", aPattern(data="x" * 100_000))
-        author.send("training_sync", {})
+        author.send("pattern_share", aPattern(data="x" * 60_000))
         left = self.hub.admission.work._level("AI_1", self.hub.clock.seconds())
-        self.assertLess(left, 100 - 100_000 * self.hub.log.BYTE_SECONDS)
+        self.assertLess(left, 100 - 60_000 * self.hub.log.BYTE_SECONDS)
+        author.send("pattern_share", aPattern("p2", data="x" * 100_000))
+        author.send("training_sync", {})
+        self.hub.clock.advance(0)
+        now = self.hub.admission.work._level("AI_1", self.hub.clock.seconds())
+        self.assertLess(now, left - 100_000 * self.hub.log.ALONE_SECONDS)
         self.assertEqual(self.hub.admission.work._level(other.aiId, self.hub.clock.seconds()), 100.0)
 
     def test_hellos(self) -> None:

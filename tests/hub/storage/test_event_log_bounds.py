@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from twisted.internet.defer import Deferred
@@ -18,13 +19,19 @@ from tests.hub.support import captureLog
 
 
 class Sized(FunctionWork):
-    """Work that does nothing."""
+    """
+    Work that does nothing.
+
+    @ivar settled: with what it was.
+    """
 
     def __init__(self, author: str = "", size: int = 1) -> None:
         super().__init__(lambda transaction: None)
         self.author, self.size = author, size
+        self.settled: list[WireProblem | None] = []
 
-    def settle(self, problem: WireProblem | None) -> None: ...
+    def settle(self, problem: WireProblem | None) -> None:
+        self.settled.append(problem)
 
 
 class HeldEngine:
@@ -43,12 +50,12 @@ class HeldEngine:
         self._under = Deferred()
         return self._under
 
-    def release(self, notes: int = 0) -> None:
+    def release(self, notes: int = 0, events: Sequence[Event] = ()) -> None:
         """The commit that is under way ends; nothing of it took any time."""
         under, self._under = self._under, None
         assert under is not None
         told: list[Note] = [("line {number}", {"number": number}) for number in range(notes)]
-        under.callback(Commit(Committed(), told, {}, [0.0] * len(self.commits[-1])))
+        under.callback(Commit(Committed([*events]), told, {}, [0.0] * len(self.commits[-1])))
 
 
 class BoundTests(SynchronousTestCase):
@@ -71,7 +78,96 @@ class BoundTests(SynchronousTestCase):
 
     def test_bytes(self) -> None:
         """A commit takes no more once it has over 1 MiB."""
-        self.assertEqual(len(self.next(*(Sized(size=1 << 18) for _ in range(9)))), 5)
+        self.assertEqual(len(self.next(*(Sized(size=1 << 15) for _ in range(99)))), 33)
+
+    def test_large(self) -> None:
+        """A work of 64 KiB is committed by itself, after what came behind it in the same turn of the reactor."""
+        large, small, other = Sized("AI_1", 64 << 10), Sized("AI_2"), Sized("AI_3", 100)
+        self.log.submit([large])
+        self.log.submit([small])
+        self.log.submit([other])
+        self.assertEqual(self.engine.commits, [])
+        self.clock.advance(0)
+        self.assertEqual(self.engine.commits, [[small, other]])
+        self.engine.release()
+        self.assertEqual(len(self.engine.commits), 1)  # what is there to be read is read first
+        self.clock.advance(0)
+        self.assertEqual(self.engine.commits[1:], [[large]])
+
+    def test_notLarge(self) -> None:
+        """One byte less, and a commit begins at once, with others."""
+        works = [Sized("AI_1", (64 << 10) - 1)]
+        self.log.submit(works)
+        self.assertEqual(self.engine.commits, [works])
+        self.engine.release()
+        works = [Sized("AI_1", (64 << 10) - 1), Sized("AI_2", (64 << 10) - 1)]
+        self.assertCountEqual(self.next(*works), works)
+
+    def test_largeRefused(self) -> None:
+        """What is refused before the turn's end is settled once and not committed; what comes then is."""
+        large, small = Sized("AI_1", 64 << 10), Sized("AI_2")
+        self.log.submit([large])
+        drained = self.log.drain()
+        self.assertNoResult(drained)
+        problem = WireProblem("busy", "no")
+        self.log.refuse(problem)
+        self.assertIsNone(self.successResultOf(drained))
+        self.log.submit([small])
+        self.clock.advance(0)
+        self.assertEqual((large.settled, self.engine.commits), ([problem], [[small]]))
+        self.engine.release()
+        self.assertEqual((small.settled, self.clock.getDelayedCalls()), ([None], []))
+
+    def test_largeGivenUp(self) -> None:
+        """Once the hub has given up nothing is committed at a turn's end any more, and all of it is settled."""
+        problem = WireProblem("busy", "no")
+        running, large, later = Sized(), Sized("AI_1", 64 << 10), Sized("AI_1", 64 << 10)
+        self.log.submit([running])
+        self.log.submit([large])
+        self.log.giveUp(problem)
+        self.log.submit([later])
+        drained = self.log.drain()
+        self.clock.advance(0)
+        self.assertEqual([work.settled for work in (running, large, later)], [[problem]] * 3)
+        self.assertIsNone(self.successResultOf(drained))
+        self.assertEqual(self.engine.commits, [[running]])
+
+    def test_largeDrained(self) -> None:
+        """Who waits for the end waits for all large works, each in its commit."""
+        works = [Sized(f"AI_{i}", 1 << 20) for i in range(3)]
+        self.log.submit(works)
+        drained = self.log.drain()
+        for _ in works:
+            self.assertNoResult(drained)
+            self.clock.advance(0)
+            self.engine.release()
+        self.assertIsNone(self.successResultOf(drained))
+        self.assertEqual(self.engine.commits, [[work] for work in works])
+
+    def rest(self, seconds: float, told: int = 0) -> float:
+        """@return: seconds that the next commit waits after one of C{told} bytes that took C{seconds} to be told."""
+        self.log.subscribe(tell := lambda committed: self.clock.advance(seconds))
+        self.log.submit([Sized()])
+        self.engine.release(events=[Event(self.log.head + 1, "AI_1", None, b"x" * told)])
+        self.log.unsubscribe(tell)
+        count = len(self.engine.commits)
+        self.log.submit([Sized()])
+        calls = self.clock.getDelayedCalls()
+        found = calls[0].getTime() - self.clock.seconds() if calls else 0.0
+        self.clock.advance(found)
+        self.assertEqual(len(self.engine.commits), count + 1)
+        self.engine.release()
+        return found
+
+    def test_leastRest(self) -> None:
+        """A rest that is shorter than half a millisecond, which no timer keeps, is none."""
+        self.assertEqual(self.rest(0.00016), 0)
+        self.assertAlmostEqual(self.rest(0.00017), 0.00051)
+
+    def test_writeBytes(self) -> None:
+        """A commit rests for the writes by which it was told, not for the bytes: with 64 KiB they are half of it."""
+        for told, rest in ((0, 0.003), (64 << 10, 0.0015), (192 << 10, 0.00075), (1 << 20, 0.0)):
+            self.assertAlmostEqual(self.rest(0.001, told), rest, msg=str(told))
 
     def test_each(self) -> None:
         """Of one AI it takes works of 1 ms: twenty whose cost nobody knows yet.  Others' come beside them."""
@@ -91,12 +187,23 @@ class BoundTests(SynchronousTestCase):
         self.assertEqual([len(works) for works in self.engine.commits], [1, 250])
 
     def test_byteSeconds(self) -> None:
-        """A megabyte is charged with 50 ms, which it costs to write and sync it."""
+        """Of small works a megabyte is charged with 50 ms, which it costs to write and sync it."""
         costs: list[dict[str, float]] = []
         self.log.tellCosts = costs.append
-        self.next(Sized("AI_1", 1_000_000))
+        self.next(*(Sized("AI_1", 50_000) for _ in range(20)))
         self.engine.release()
+        self.assertEqual(len(self.engine.commits[-1]), 20)
         self.assertTrue(0.05 <= costs[-1]["AI_1"] < 0.1, costs)
+
+    def test_aloneSeconds(self) -> None:
+        """A work of a megabyte is charged with 200 ms, since all others wait for its commit; one of 64 KiB likewise."""
+        costs: list[dict[str, float]] = []
+        self.log.tellCosts = costs.append
+        for size in (1_000_000, 64 * 1024):
+            self.next(Sized("AI_1", size))
+            self.engine.release()
+            least = size * 200e-9
+            self.assertTrue(least <= costs[-1]["AI_1"] < 1.5 * least, costs)
 
     def test_recent(self) -> None:
         """The last 4 MiB of the log are in memory, also where it goes on behind a gap."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet.hub.storage import fair_queue
@@ -75,6 +77,99 @@ class FairQueueTests(SynchronousTestCase):
         )
         self.assertEqual("".join(one.author for one in self.queue.take(99, 99, 5 * FIRST_GUESS)), "a" * 5)
         self.assertEqual(len(self.queue), 85)
+
+    def alone(self, *works: Appending) -> list[str]:
+        """@return: what is taken by and by; ten bytes are large, and each work costs a microsecond a byte."""
+        for one in works:
+            self.queue.put(one)
+        found = []
+        while taken := self.queue.take(99, 10**9, alone=10):
+            found.append("".join(cast(Appending, one).name for one in taken))
+            for each in taken:
+                self.queue.charge(each.author, each.size * 1e-6)
+        self.assertEqual((len(self.queue), self.queue.size), (0, 0))
+        return found
+
+    def test_alone(self) -> None:
+        """A large work goes by itself, after those of others that may go before it; its author's later ones wait."""
+        self.assertEqual(
+            self.alone(work("b", "b"), work("a", "A", 10), work("a", "a"), work("c", "c", 9), work("d", "d")),
+            ["bcd", "A", "a"],
+        )
+
+    def test_aloneInTurn(self) -> None:
+        """Whose turn it is goes first with a large work, too, and alone, if that of others comes after its end."""
+        for author, seconds in (("b", 0.9), ("c", 1.1), ("d", 1.1), ("e", 1.2)):
+            self.queue.charge(author, seconds * FIRST_GUESS, taken=False)
+        self.queue.put(work("e", "E", 99))
+        for author in "dcb":
+            self.put(author)
+        self.assertEqual(self.alone(work("a", "A", 10)), ["bdc", "A", "E"])
+        self.setUp()
+        for author, seconds in (("b", 1.0), ("c", 1.1)):
+            self.queue.charge(author, seconds * FIRST_GUESS, taken=False)
+        self.put(*"bc")
+        self.assertEqual(self.alone(work("a", "A", 10)), ["A", "bc"])
+
+    def test_aloneWaits(self) -> None:
+        """However often others come before its end, a large work has its turn once theirs are after that."""
+        self.queue.put(work("a", "A", 10))
+        found = ""
+        while "A" not in found and len(found) < 99:
+            self.put("b")
+            for one in self.queue.take(9, 99, alone=10):
+                found += cast(Appending, one).name
+                self.queue.charge(one.author, 0.3 * FIRST_GUESS)
+        self.assertEqual(found, "bbbbA")
+
+    def test_aloneButHub(self) -> None:
+        """The hub's own works, which may be in each commit, keep no large work back for good."""
+        self.queue.put(work("a", "A", 10))
+        self.assertEqual(self.alone(work("", "-"), work("", "H", 10), work("", "-")), ["-H", "-A"])
+        self.assertEqual(self.alone(work("b", "b"), work("", "H", 10)), ["H", "b"])
+
+    def test_aloneBounds(self) -> None:
+        """The bounds of a take hold for a large work, too, behind the hub's own."""
+        for most, size in ((1, 99), (9, 8)):
+            self.queue.put(work("a", "A", 10))
+            self.queue.put(work("", "-", 9))
+            self.assertEqual([one.author for one in self.queue.take(most, size, alone=10)], [""])
+            self.assertEqual([one.author for one in self.queue.take(most, size, alone=10)], ["a"])
+
+    def test_alonePlaces(self) -> None:
+        """Large works that others were preferred to keep their places among those of the same time."""
+        for author in "abc":
+            self.queue.put(work(author, author.upper(), 10))
+        self.put("d")
+        found = [[cast(Appending, one).name for one in self.queue.take(9, 99, alone=10)] for _ in range(4)]
+        self.assertEqual(found, [["d"], ["A"], ["B"], ["C"]])
+
+    def shares(self, counts: dict[str, int], sizes: dict[str, int]) -> dict[str, float]:
+        """@return: seconds that were spent for each kind of author, all of which have always more to be written."""
+        had = dict.fromkeys(counts, 0.0)
+
+        def more(author: str) -> None:
+            for _ in range(9 - self.queue.sizeOf(author) // sizes[author[0]]):
+                self.queue.put(work(author, size=sizes[author[0]]))
+
+        for _ in range(2000):
+            for kind, count in counts.items():
+                for number in range(count):
+                    more(f"{kind}{number}")
+            self.queue.put(work(""))
+            for one in self.queue.take(2000, 1 << 20, 0.001, 1 << 16):
+                if one.author:
+                    cost = 20e-6 + one.size * (200e-9 if one.size >= 1 << 16 else 50e-9)
+                    self.queue.charge(one.author, cost)
+                    had[one.author[0]] += cost / counts[one.author[0]]
+        return had
+
+    def test_largeAndSmall(self) -> None:
+        """Who sends large works only and those who flood with small ones have the same time, whoever they are more."""
+        for counts in ({"l": 1, "s": 1}, {"l": 1, "s": 5}, {"l": 5, "s": 1}):
+            self.queue = FairQueue()
+            had = self.shares(counts, {"l": 1 << 18, "s": 200})
+            self.assertLess(max(had.values()) / min(had.values()), 1.5, (counts, had))
 
     def test_afterwards(self) -> None:
         """What telling others of its messages has cost counts, too: in full, and it is no guess of the next."""

@@ -1,7 +1,7 @@
 """
 The engine on an SQLite file: the hub's own, embedded one.
 
-  - `engine`: `SqliteEngine`, on two pools of connections, one of which writes
+  - `engine`: `SqliteEngine`, on three pools of connections: one writes, one reads, one copies the write-ahead log
   - `connection`: connections, set up so that a commit is on disk
   - `schema`, ``schema/``: the file made, and brought to the newest version
   - `transaction`: `SqliteReader`, `SqliteTransaction`, and the commit; the statements are those of

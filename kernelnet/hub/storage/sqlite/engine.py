@@ -2,7 +2,8 @@
 The engine on an SQLite file.
 
 Works are committed in one thread, that of the only connection that writes: SQLite has one writer anyway, and the log's
-order is that of its thread.  What reads has two connections of its own, which see the last commit and can't write.
+order is that of its thread.  What reads has two connections of its own, which see the last commit and can't write.  A
+fourth one, in a thread that lets all others go first, copies the write-ahead log into the file beside the commits.
 """
 
 from __future__ import annotations
@@ -26,7 +27,12 @@ from kernelnet.hub.storage.integrity import Tell
 from kernelnet.hub.storage.log_pages import Page
 from kernelnet.hub.storage.sql.log import readPage
 from kernelnet.hub.storage.sqlite import backup, checks, errors
-from kernelnet.hub.storage.sqlite.connection import setUpReader, setUpWriter
+from kernelnet.hub.storage.sqlite.connection import (
+    checkpoint,
+    setUpCheckpoints,
+    setUpReader,
+    setUpWriter,
+)
 from kernelnet.hub.storage.sqlite.log import lastGiven
 from kernelnet.hub.storage.sqlite.schema import prepare
 from kernelnet.hub.storage.sqlite.transaction import SqliteReader, commit
@@ -37,6 +43,16 @@ __all__ = ["Pool", "SqliteEngine", "pools"]
 
 T = TypeVar("T")
 
+CHECKPOINT_BYTES = 16_000_000
+"""
+Bytes of the write-ahead log after which it is copied into the file, beside the commits that go on.
+
+SQLite itself does it at the end of a commit, after 16 MB: whoever comes meanwhile waits 30 ms, and so do those whom one
+AI makes wait that shares megabytes.
+"""
+COMMIT_BYTES = 100_000
+"""Bytes of the log that a commit of small works has at least: a page for each place that it changes."""
+
 
 class Pool(Protocol):
     """The part of `twisted.enterprise.adbapi.ConnectionPool` that is used."""
@@ -46,8 +62,11 @@ class Pool(Protocol):
     def close(self) -> None: ...
 
 
-def pools(path: Path, reactor: Any) -> tuple[Pool, Pool]:
-    """The writer's connection, in a thread of its own, and two that read."""
+Pools = tuple[Pool, Pool, Pool]
+
+
+def pools(path: Path, reactor: Any) -> Pools:
+    """The writer's connection, in a thread of its own, two that read, and one for `checkpoint`."""
 
     def pool(setUp: Callable[[sqlite3.Connection], None], threads: int) -> Any:
         return adbapi.ConnectionPool(
@@ -62,21 +81,23 @@ def pools(path: Path, reactor: Any) -> tuple[Pool, Pool]:
             cp_reactor=reactor,
         )
 
-    return pool(setUpWriter, 1), pool(setUpReader, 2)
+    return pool(setUpWriter, 1), pool(setUpReader, 2), pool(setUpCheckpoints, 1)
 
 
 class SqliteEngine:
     """A `kernelnet.hub.storage.engine.Engine` on the file C{path}."""
 
-    def __init__(self, path: Path, makePools: Callable[[], tuple[Pool, Pool]]) -> None:
-        """@param makePools: makes the pool that writes and the one that reads, when it is opened; see `pools`."""
+    def __init__(self, path: Path, makePools: Callable[[], Pools]) -> None:
+        """@param makePools: makes the pools when it is opened; see `pools`."""
         self._path = path
         self._makePools = makePools
-        self._pools: tuple[Pool, Pool] | None = None
+        self._pools: Pools | None = None
         self._isOpen = False
         self._highWater = HighWater(path)
         self._logId = ""
         self._reading: set[sqlite3.Connection] = set()
+        self._logged = 0
+        self._isCopying = False
 
     def __repr__(self) -> str:
         return f"<SqliteEngine {self._path} {'open' if self._isOpen else 'closed'}>"
@@ -132,7 +153,26 @@ class SqliteEngine:
                 self._highWater.write(self._logId, events[-1].seq)
             return done
 
-        return self._writer.runWithConnection(write)
+        def written(done: Commit) -> Commit:
+            # Of what a work brings, the log has the line, and about as much for what is told of it.
+            self._logged += COMMIT_BYTES + 2 * sum(work.size for work in works[: len(done.costs)])
+            self._copyInTime()
+            return done
+
+        return self._writer.runWithConnection(write).addCallback(written)
+
+    def _copyInTime(self) -> None:
+        """Have the log copied into the file once it is long enough."""
+
+        def copied(result: T) -> T:
+            self._isCopying = False
+            return result
+
+        if self._isOpen and self._pools is not None and not self._isCopying and self._logged >= CHECKPOINT_BYTES:
+            self._isCopying, self._logged = True, 0
+            copying = self._pools[2].runWithConnection(checkpoint)
+            # It stops at what somebody reads, and goes on there the next time; a disk that fails tells the next commit.
+            copying.addBoth(copied).addErrback(lambda failure: failure.trap(sqlite3.Error))
 
     def page(self, after: int, upTo: int, aiId: str) -> Deferred[Page]:
         return self._reader.runWithConnection(lambda connection: readPage(connection.execute, after, upTo, aiId))
