@@ -25,6 +25,7 @@ __all__ = [
     "AI_ID",
     "MAX_HYPOTHESIS",
     "MAX_PROGRESS",
+    "MAX_SOURCE",
     "SPECIALIZATIONS",
     "AiId",
     "Attestation",
@@ -187,6 +188,10 @@ class Manifest(Struct, omit_defaults=True):
     family: Family | None = None
 
 
+MAX_SOURCE = 1 << 20
+"""Bytes of the longest source that is compiled, in a line or as a blob."""
+
+
 class Component(Struct, omit_defaults=True):
     """
     A policy: C source, its WebAssembly, how it was made and what it is said to score.
@@ -195,6 +200,8 @@ class Component(Struct, omit_defaults=True):
     component has no claim and can't be measured.
 
     @ivar implementation: the C source.
+    @ivar source_size: bytes of a source that is too large for a line; then C{implementation} is empty, and the
+        blob with the digest C{source_sha256} of the manifest is the source.
     @ivar wasm: the module (base64 in JSON), at most 64 KiB.
     @ivar development_level: the claimed share of the distance from the reference policy to the offline
         optimum that it closes on held-out data.
@@ -210,6 +217,7 @@ class Component(Struct, omit_defaults=True):
     development_level: float | None = None
     capabilities: Words = []
     description: Text = ""
+    source_size: Annotated[int, Meta(ge=0, le=MAX_SOURCE)] = 0
 
     @property
     def digest(self) -> str:
@@ -221,14 +229,21 @@ class Component(Struct, omit_defaults=True):
         fields in the order above, defaults left out; where none of it is there it adds nothing.  So the same bytes
         with another claim, or on another task, have verdicts of their own: none can be carried from a true claim to
         a false one, nor from a spoiled copy to the true one.
+
+        A source that is a blob counts as none here, whether it has been read or not, since the manifest's SHA-256 of it
+        counts; and then C{source_size} comes last, in decimal.
         """
-        parts = [self.implementation.encode("utf-8"), self.wasm]
-        manifest = self.manifest
+        source, manifest = self.implementation.encode("utf-8"), self.manifest
+        if self.source_size and manifest is not None and hashlib.sha256(source).hexdigest() == manifest.source_sha256:
+            source = b""
+        parts = [source, self.wasm]
         if manifest is not None or self.development_level is not None:
             claim: list[Any] = [manifest.report if manifest is not None else None, self.development_level]
             if manifest is not None:
                 claim += [manifest.source_sha256, manifest.wasm_sha256, manifest.abi, manifest.workbench]
             parts.append(msgspec.json.encode(claim, order="deterministic"))
+        if self.source_size:
+            parts.append(b"%d" % self.source_size)
         return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
     @property

@@ -11,6 +11,7 @@ message_type                way   payload
 ``pattern_share``           <->   `PatternShare`
 ``code_share``              <->   `CodeShare`
 ``os_component_share``      <->   `ComponentShare`
+``os_component_reference``  <->   `ComponentReference`, of version 2
 ``performance_report``      <->   `PerformanceReport`
 ``feature_request``         ->    `FeatureRequest`;  <- `ForwardedFeatureRequest`
 ``feature_response``        <->   `FeatureResponse`
@@ -65,6 +66,7 @@ __all__ = [
     "CollaborationRequest",
     "CollaborationResponse",
     "CollaborationType",
+    "ComponentReference",
     "ComponentShare",
     "ErrorClass",
     "FeatureRequest",
@@ -107,6 +109,7 @@ class MessageType(Enum):
     PATTERN_SHARE = "pattern_share"
     CODE_SHARE = "code_share"
     OS_COMPONENT_SHARE = "os_component_share"
+    OS_COMPONENT_REFERENCE = "os_component_reference"
     PERFORMANCE_REPORT = "performance_report"
     FEATURE_REQUEST = "feature_request"
     FEATURE_RESPONSE = "feature_response"
@@ -125,6 +128,7 @@ LOGGED = frozenset(
         MessageType.PATTERN_SHARE,
         MessageType.CODE_SHARE,
         MessageType.OS_COMPONENT_SHARE,
+        MessageType.OS_COMPONENT_REFERENCE,
         MessageType.PERFORMANCE_REPORT,
         MessageType.FEATURE_REQUEST,
         MessageType.FEATURE_RESPONSE,
@@ -134,7 +138,7 @@ LOGGED = frozenset(
 )
 """The types that are durable before they are acked, and replayed to a trainer that was away."""
 
-SINCE_VERSION_2 = frozenset({MessageType.COLLABORATION_RESPONSE})
+SINCE_VERSION_2 = frozenset({MessageType.COLLABORATION_RESPONSE, MessageType.OS_COMPONENT_REFERENCE})
 """Those of them that version 1 doesn't know: they are kept from its clients."""
 
 
@@ -214,11 +218,16 @@ class SyncRequest(Struct, omit_defaults=True):
 
 
 class KnowledgeBase(Struct):
-    """A page of what all AIs know: patterns, components, and reports by component id."""
+    """
+    A page of what all AIs know: patterns, components, and reports by component id.
+
+    @ivar references: components whose source is a blob; an earlier client looks for none here, and could measure none.
+    """
 
     patterns: list[dict[str, Any]] = []
     components: list[dict[str, Any]] = []
     benchmarks: dict[str, list[dict[str, Any]]] = {}
+    references: list[dict[str, Any]] | UnsetType = UNSET
 
 
 class TrainingSync(Struct, omit_defaults=True):
@@ -291,6 +300,14 @@ class ComponentShare(Struct, omit_defaults=True):
     session_id: Name | None = None
     collaboration_complete: bool = False
     transcript: Annotated[list[SessionStep], Meta(max_length=64)] = []
+    original_requestor: AiId | None = None
+    feature_name: Name | None = None
+
+
+class ComponentReference(Struct, omit_defaults=True):
+    """A component whose source is a blob, see `Component`; it completes no session."""
+
+    component: Component
     original_requestor: AiId | None = None
     feature_name: Name | None = None
 

@@ -27,7 +27,8 @@ class PayloadRequest(Struct, omit_defaults=True):
     @ivar step: C{begin} (C{digest}, C{size}, C{trace_digest}, C{suffix}), C{part} (C{digest}, C{part}, C{data}), C{end}
         (C{digest}); C{find} (C{trace_digest}, perhaps C{author}), C{get} (C{digest}, C{part}).
     @ivar digest: SHA-256 of the bytes, hex; C{size}: how many.
-    @ivar trace_digest: that of the trace that is said to be in it, as reports name it.
+    @ivar trace_digest: that of the trace that is said to be in it, as reports name it; of a component's source
+        C{digest} again.
     @ivar part: its number, from 0 on; C{data}: its bytes in base64.
     @ivar author: whose is wanted first.
     """

@@ -99,7 +99,7 @@ class PayloadTests(SynchronousTestCase):
         pairs: list[tuple[type[Struct], dict[str, Any]]] = [
             *((c, wire_examples.FROM_CLIENT[t]) for t, c in wire.FROM_CLIENT.items() if c),
             *((c, hub[t]) for t, c in wire.FROM_HUB.items() if c),
-            (k.Component, {**wire_examples.COMPONENT, "component_name": "the older name of name"}),
+            (k.Component, {**wire_examples.COMPONENT, "component_name": "the older name of name", "source_size": 1}),
             (k.Manifest, wire_examples.COMPONENT["manifest"]),
             (k.Report, wire_examples.COMPONENT["manifest"]["report"]),
             (k.SplitScore, wire_examples.COMPONENT["manifest"]["report"]["splits"]["held_out"]),

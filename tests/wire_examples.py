@@ -118,6 +118,11 @@ COMPONENT_SHARE: dict[str, Any] = {
     "original_requestor": "AI_2",
     "feature_name": "file_system",
 }
+COMPONENT_REFERENCE: dict[str, Any] = {
+    "component": {**{k: v for k, v in COMPONENT.items() if k != "implementation"}, "source_size": 400_000},
+    "original_requestor": "AI_2",
+    "feature_name": "file_system",
+}
 PERFORMANCE_REPORT: dict[str, Any] = {
     "component_id": "component-7",
     "performance": {"miss_ratio": 0.312},
@@ -177,6 +182,7 @@ FROM_CLIENT: dict[MessageType, dict[str, Any]] = {
     MessageType.PATTERN_SHARE: PATTERN_SHARE,
     MessageType.CODE_SHARE: CODE_SHARE,
     MessageType.OS_COMPONENT_SHARE: COMPONENT_SHARE,
+    MessageType.OS_COMPONENT_REFERENCE: COMPONENT_REFERENCE,
     MessageType.PERFORMANCE_REPORT: PERFORMANCE_REPORT,
     MessageType.FEATURE_REQUEST: FEATURE,
     MessageType.FEATURE_RESPONSE: FEATURE_RESPONSE,
@@ -220,6 +226,7 @@ FROM_HUB: dict[MessageType, dict[str, Any]] = {
             "patterns": [PATTERN_SHARE["pattern"]],
             "components": [COMPONENT],
             "benchmarks": {"component-7": [PERFORMANCE_REPORT]},
+            "references": [COMPONENT_REFERENCE["component"]],
         },
         "active_ais": ["AI_1"],
         "collaboration_opportunities": [{"session_id": "s1"}],
@@ -246,6 +253,7 @@ FROM_HUB: dict[MessageType, dict[str, Any]] = {
     MessageType.PATTERN_SHARE: PATTERN_SHARE,
     MessageType.CODE_SHARE: CODE_SHARE,
     MessageType.OS_COMPONENT_SHARE: COMPONENT_SHARE,
+    MessageType.OS_COMPONENT_REFERENCE: COMPONENT_REFERENCE,
     MessageType.PERFORMANCE_REPORT: PERFORMANCE_REPORT,
     MessageType.FEATURE_REQUEST: {"original_request": FEATURE, "requestor": "AI_1"},
     MessageType.FEATURE_RESPONSE: FEATURE_RESPONSE,

@@ -10,7 +10,8 @@ The C{kernelnet} command.
   - C{exporters}: the command of that name, and what C{components export --for} does; C{deploy}: the group
   - C{observations}: what was measured at work, shown and shared
   - C{attestations}: C{verify}, and what C{components export --attest} writes
-  - C{components}, C{sessions}: the groups of these names; C{listings}: ais, patterns, leaderboard
+  - C{components}, C{sessions}: the groups of these names; C{listings}: ais, patterns, leaderboard;
+    C{blob_sources}: the sources of components that are too large for a line
   - C{language_models}: C{llm}, and the options by which commands choose models
   - C{bench}: the group of that name; C{arguments}: what the arguments of all that is about workbenches mean
   - C{component_measurement}: C files of the user's, measured; C{policy_comparison}: beside all that is hand-made, and

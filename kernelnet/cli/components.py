@@ -12,8 +12,9 @@ import msgspec
 from rich.text import Text
 from rich.tree import Tree
 
-from kernelnet.artifacts import MAX_HYPOTHESIS, Report
+from kernelnet.artifacts import MAX_HYPOTHESIS, Component, Report
 from kernelnet.cli.attestations import bundleOf, writeBundle
+from kernelnet.cli.blob_sources import withSource
 from kernelnet.cli.common import cut, directory, jsonOption, noneOf, reading, stateOption, writeNew
 from kernelnet.cli.completion import aiIds, componentIds, exporterNames, workbenchNames
 from kernelnet.cli.exporters import exportComponent, exportFile
@@ -189,7 +190,7 @@ def export(*, component: str, target: str | None, attest: bool, out: Path | None
             f"{component} is a file, which only --for makes something of: kernelnet exporters lists for what"
         )
     with reading(state) as reader:
-        entry = _find(reader, component)
+        entry = withSource(_find(reader, component), state)
         bundle = bundleOf(reader, entry, directory(state)) if attest else None
     if bundle is not None and out is not None:
         writeBundle(bundle, out)
@@ -222,7 +223,8 @@ def diff(component: str, other: str | None, state: Path | None, asJson: bool) ->
         theirs = _find(reader, other) if other is not None else next(iter(parents), None)
     if theirs is None:
         raise click.ClickException(f"{component} names no parent that is here: name another component")
-    before, after = (entry.component.implementation.splitlines() for entry in (theirs, mine))
+    theirs, mine = withSource(theirs, state), withSource(mine, state)
+    before, after = (f"{e.component.implementation}{_elsewhere(e.component)}".splitlines() for e in (theirs, mine))
     names = (plain(theirs.component.id), plain(mine.component.id))
     changed = difflib.unified_diff(before, after, *names, lineterm="")
     if asJson:
@@ -250,7 +252,15 @@ def exported(entry: Entry) -> str:
     # In JSON a slash may be escaped: so nothing in it ends the comment.
     lines += ["", "manifest: " + manifest.replace("/", "\\/")]
     comment = "".join(f" * {line.replace('*/', '* /')}".rstrip(" \\") + "\n" for line in lines)
-    return f"/*\n{comment} */\n{component.implementation}"
+    return f"/*\n{comment} */\n{component.implementation}{_elsewhere(component)}"
+
+
+def _elsewhere(component: Component) -> str:
+    """Comment on where the source is that is no part of a component."""
+    if not component.source_size or component.implementation or component.manifest is None:
+        return ""
+    digest = component.manifest.source_sha256
+    return f"/* its source, {component.source_size} bytes, was the blob {digest}, which the hub has no longer */\n"
 
 
 def _find(reader: Reader, name: str) -> Entry:

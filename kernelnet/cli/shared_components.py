@@ -94,7 +94,8 @@ def _ofHub(data: HubData, bench: IWorkbench, digests: set[str]) -> Iterator[Carr
         if taken[owner] > MOST // 4 or sum(taken.values()) > 4 * MOST:
             continue
         whole = data.whole(one.digest)
-        if whole is not None and whole.component.digest == one.digest:
+        # A source that is a blob is of no use to whoever would go on from it.
+        if whole is not None and whole.component.digest == one.digest and not whole.component.source_size:
             yield Carrier(whole.component, owner)
 
 
@@ -109,7 +110,7 @@ def _ofTrainer(path: Path, bench: IWorkbench) -> list[Carrier]:
     except StoreError as error:
         raise click.ClickException(str(error)) from None
     ours = [(who, one) for who, one in every if one.manifest is not None and one.manifest.workbench == bench.name]
-    return [Carrier(component, author) for author, component in ours[: 4 * MOST]]
+    return [Carrier(component, author) for author, component in ours[: 4 * MOST] if not component.source_size]
 
 
 def _ofFile(path: Path, bench: IWorkbench) -> Carrier:

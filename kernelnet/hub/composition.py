@@ -130,7 +130,11 @@ class Hub:
         self.admission = AdmissionControl(bounds, clock, self.authenticator)
         context = ConnectionContext(
             log=log,
-            router=Router(directory, everywhere, limits, bounds.line, isComplete=cluster.isAlone),
+            router=Router(
+                *(directory, everywhere, limits, bounds.line),
+                isComplete=cluster.isAlone,
+                keepsBlobs=payloads is not None,
+            ),
             admission=self.admission,
             listener=self.connections,
             presence=self.presence,

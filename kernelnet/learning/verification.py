@@ -163,6 +163,10 @@ def remeasure(component: Component, scenario: IScenario) -> tuple[Verdict, str, 
     if manifest.abi not in {abi.identifier for abi in workbench.abis}:
         return Verdict.UNMEASURABLE, f"this version of the workbench has no ABI {manifest.abi!r}", None
     source = component.implementation.encode("utf-8", errors="surrogatepass")
+    if component.source_size and not source:
+        return Verdict.UNMEASURABLE, "its source is a blob, which is not here", None
+    if component.source_size not in (0, len(source)):
+        return Verdict.REFUTED, f"it says that its source has {component.source_size} bytes, not {len(source)}", None
     for what, data, digest in (
         ("source", source, manifest.source_sha256),
         ("module", component.wasm, manifest.wasm_sha256),

@@ -31,6 +31,7 @@ from kernelnet.trainer.messaging.delivery import Delivery
 from kernelnet.trainer.messaging.dispatcher import Dispatcher
 from kernelnet.trainer.messaging.hub_sync import HubSync
 from kernelnet.trainer.messaging.payload_exchange import PayloadExchange
+from kernelnet.trainer.messaging.source_sharing import SourceSharing
 from kernelnet.trainer.messaging.trace_fetching import TraceFetching, TraceReader
 from kernelnet.trainer.messaging.trace_sharing import TraceSharing
 from kernelnet.trainer.profile import Profile
@@ -116,6 +117,7 @@ class Trainer(Service):
         profile, local, clock = self.profile, self.local, self._clock
         outbox, knowledge = self.outbox, self.knowledge
         self.payloads = PayloadExchange(self.reactor, deferToThread)
+        self.sources = SourceSharing(self.folder / "sources", self.payloads, self._clock)
         self.sharing = TraceSharing(
             *(self.folder, self.config.privateTraces),
             workbenches=lambda: list(local.workbenches),
@@ -123,7 +125,7 @@ class Trainer(Service):
             inThread=deferToThread,
         )
         jobs = self.jobs = JobQueue(self.store)
-        publisher = self.publisher = Publisher(profile.aiId, knowledge, outbox)
+        publisher = self.publisher = Publisher(profile.aiId, knowledge, outbox, self.sources.reference)
         self.verification = Verification(
             aiId=profile.aiId,
             local=local,
@@ -135,6 +137,7 @@ class Trainer(Service):
             isRunning=self._isRunning,
             clock=clock,
             fetch=self._traceFetching(),
+            readSource=self.sources.complete,
         )
         self.sessions = self.sessionsClass(
             profile=profile,
@@ -318,6 +321,7 @@ class Trainer(Service):
             remaining = max(0.0, self.config.minutes * 60 - (self.reactor.seconds() - self._began))
             self._timers.append(self.reactor.callLater(remaining, self._finish))
         self._every(TraceSharing.LOOK_EVERY, self.sharing.look)
+        self._every(SourceSharing.LOOK_EVERY, self.sources.look)
         Deferred.fromCoroutine(self.sharing.shareAll(self.config.sharedTraces)).addErrback(
             lambda failure: self.log.failure("sharing traces failed", failure)
         )

@@ -182,6 +182,8 @@ LONG: Mapping[str, str] = {
     "kernelnet/hub/routing/router.py": "one plan for each type of message",
     "kernelnet/hub/storage/event_log.py": "one sequence: what waits, is committed and is told share its fields",
     "kernelnet/trainer/service.py": "the one place that knows all parts, and what each of them is given",
+    "kernelnet/artifacts.py": "the values that AIs share, which refer to each other",
+    "kernelnet/message.py": "a class for each payload, and the table of their types",
     "kernelnet/interfaces.py": "everything a third party implements, in one place",
 }
 """Modules that are longer, each with the reason why it is one thing."""

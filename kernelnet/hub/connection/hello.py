@@ -144,7 +144,7 @@ def sendSync(
 
     def read(reader: Reader) -> tuple[KnowledgeBase, str | None, list[dict[str, Any]], float]:
         began = perf_counter()
-        base, following = projections.page(reader, request.after, request.limit)
+        base, following = projections.page(reader, request.after, request.limit, version=connection.version)
         opportunities = collaboration_sessions.openFor(reader, connection.aiId) if first else []
         return base, following, opportunities, perf_counter() - began
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from kernelnet.artifacts import MAX_PROGRESS
+from kernelnet.artifacts import MAX_PROGRESS, Component
 from kernelnet.message import CollaborationRequest, Hello
 from kernelnet.wire import WireProblem
 
@@ -23,6 +23,8 @@ __all__ = [
     "MAX_WORDS",
     "checkHeartbeat",
     "checkHello",
+    "checkInline",
+    "checkReference",
     "checkRequest",
     "checkRequirements",
     "cutHello",
@@ -91,6 +93,22 @@ def checkRequest(request: CollaborationRequest, messageId: str) -> None:
     for name, words in lists:
         if len(words) > MAX_WORDS:
             raise _invalid(f"`{name}` may have at most {MAX_WORDS} words, not {len(words)}", messageId)
+
+
+def checkInline(component: Component | None, messageId: str) -> None:
+    """@raise WireProblem: its source is a blob, of which those who get it may not know."""
+    if component is not None and component.source_size:
+        raise _invalid("`source_size` goes with os_component_reference", messageId)
+
+
+def checkReference(component: Component, messageId: str) -> None:
+    """@raise WireProblem: it doesn't name the blob that is its source."""
+    if not component.source_size:
+        raise _invalid("`source_size` is missing: os_component_share is for a source within the line", messageId)
+    if component.implementation:
+        raise _invalid("`implementation` must be empty where `source_size` says that the source is a blob", messageId)
+    if component.manifest is None:
+        raise _invalid("`manifest` is missing, whose `source_sha256` names the blob", messageId)
 
 
 def _invalid(what: str, messageId: str) -> WireProblem:

@@ -7,6 +7,7 @@ type                        stored in                                          g
 ``pattern_share``           ``shared_patterns``                                all others, or the target
 ``code_share``              ``shared_components`` (kind code)                  all others, or the target
 ``os_component_share``      ``shared_components``; may complete its session    all others, or the target
+``os_component_reference``  ``shared_components``                              the same, of version 2
 ``performance_report``      ``performance_reports``; counts verdicts           all others, or the target
 – with an observation       ``observations``                                   –
 ``feature_request``         –; answered by the best stored match               the three AIs that fit best
@@ -41,6 +42,7 @@ from kernelnet.message import (
     CollaborationInvitation,
     CollaborationRequest,
     CollaborationResponse,
+    ComponentReference,
     ComponentShare,
     FeatureRequest,
     FeatureResponse,
@@ -215,8 +217,13 @@ class Router:
         maxLine: int = wire.AUTHENTICATED_LINE,
         *,
         isComplete: bool = True,
+        keepsBlobs: bool = True,
     ) -> None:
-        """@param isComplete: whether the directory knows all who are enrolled; else the database is asked."""
+        """
+        @param isComplete: whether the directory knows all who are enrolled; else the database is asked.
+        @param keepsBlobs: whether a source may be one.
+        """
+        self._keepsBlobs = keepsBlobs
         self._isComplete = isComplete
         self._directory = directory
         self._connected = connected
@@ -283,7 +290,19 @@ class Router:
             id=share.code.id,
         )
 
+    def _componentReference(self, message: NetworkMessage, reference: ComponentReference) -> Plan:
+        if not self._keepsBlobs:
+            raise WireProblem(
+                "unsupported", "this hub keeps no payloads: send the source in the line", message.message_id
+            )
+        payload_bounds.checkReference(reference.component, message.message_id)
+        return self._storedShare(message, ComponentShare(reference.component))
+
     def _componentShare(self, message: NetworkMessage, share: ComponentShare) -> Plan:
+        payload_bounds.checkInline(share.component, message.message_id)
+        return self._storedShare(message, share)
+
+    def _storedShare(self, message: NetworkMessage, share: ComponentShare) -> Plan:
         component = share.component
         session = share.session_id if share.collaboration_complete else None
         if share.collaboration_complete and share.session_id is None:
@@ -376,6 +395,7 @@ class Router:
         if message.target_ai is None:
             raise WireProblem("invalid_message", "`target_ai` must name the requestor", message.message_id)
         payload_bounds.checkRequirements(response.original_request.requirements, message.message_id)
+        payload_bounds.checkInline(response.component, message.message_id)
         return self._share(
             message,
             projections.storeNothing,
@@ -430,6 +450,7 @@ class Router:
         MessageType.PATTERN_SHARE: (PatternShare, _patternShare),
         MessageType.CODE_SHARE: (CodeShare, _codeShare),
         MessageType.OS_COMPONENT_SHARE: (ComponentShare, _componentShare),
+        MessageType.OS_COMPONENT_REFERENCE: (ComponentReference, _componentReference),
         MessageType.PERFORMANCE_REPORT: (PerformanceReport, _performanceReport),
         MessageType.FEATURE_REQUEST: (FeatureRequest, _featureRequest),
         MessageType.FEATURE_RESPONSE: (FeatureResponse, _featureResponse),

@@ -10,7 +10,11 @@ from kernelnet.message import MessageType
 
 __all__ = ["Kept"]
 
-_KINDS = (MessageType.OS_COMPONENT_SHARE.value, MessageType.PERFORMANCE_REPORT.value)
+_KINDS = (
+    MessageType.OS_COMPONENT_SHARE.value,
+    MessageType.OS_COMPONENT_REFERENCE.value,
+    MessageType.PERFORMANCE_REPORT.value,
+)
 
 
 class View(Protocol):

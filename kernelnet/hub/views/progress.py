@@ -193,7 +193,11 @@ def _handMade(reader: Reader, best: Step, others: list[Step]) -> dict[str, Any]:
 class Progress:
     """`progress`, computed anew only when the log has something that it depends on."""
 
-    _KINDS = (MessageType.OS_COMPONENT_SHARE.value, MessageType.PERFORMANCE_REPORT.value)
+    _KINDS = (
+        MessageType.OS_COMPONENT_SHARE.value,
+        MessageType.OS_COMPONENT_REFERENCE.value,
+        MessageType.PERFORMANCE_REPORT.value,
+    )
 
     def __init__(self) -> None:
         # Together, since several readers' threads may come here at once.

@@ -17,12 +17,13 @@ from msgspec import UNSET
 
 from kernelnet.artifacts import CodeBlock, Component, Pattern, PerformanceReport, Verdict
 from kernelnet.hub.storage.log_pages import Event
-from kernelnet.hub.storage.statements.components import ComponentKey, ComponentTurn, NewComponent, StoredComponent
+from kernelnet.hub.storage.statements.components import ComponentTurn, NewComponent, StoredComponent
 from kernelnet.hub.storage.statements.observations import NewObservation, ObservationBounds
 from kernelnet.hub.storage.statements.patterns import NewPattern, PatternTurn, StoredPattern
 from kernelnet.hub.storage.statements.reports import NewReport, StoredReport
 from kernelnet.hub.storage.statements.sessions import SESSION_STATES
 from kernelnet.hub.storage.transaction import Reader, Transaction
+from kernelnet.hub.views import former_cursors
 from kernelnet.message import KnowledgeBase, NetworkMessage
 from kernelnet.observations import MAX_OBSERVATION, Observation
 from kernelnet.wire import WireProblem
@@ -52,6 +53,8 @@ __all__ = [
 
 PAGE_BYTES = 128 * 1024
 """The JSON of one page's items; what else a ``training_sync`` holds takes at most as much again."""
+_OTHERS = 8
+"""Components that are looked at for an answer in the place of one whose source is a blob."""
 _SHOWN = 5
 """Reports shown with each component."""
 TURN = 5
@@ -216,9 +219,27 @@ def _putObservation(row: NewObservation, transaction: Transaction, event: Event)
 
 
 def bestMatch(reader: Reader, feature: str, requestor: str) -> msgspec.Raw | None:
-    """The best stored component for a feature as JSON, as its author shared it; not the requestor's own."""
+    """
+    The best stored component for a feature as JSON, as its author shared it; not the requestor's own.
+
+    None has a source that is a blob: who asks may not know of such.
+    """
     best = reader.components.best(feature, requestor)
+    if best is not None and _isReference(best):
+        others = reader.components.listed(
+            workbench=feature, author=None, state=None, sort="level", limit=_OTHERS, after=None
+        )
+        inline = (one for one in others if one.author != requestor and not one.olderRules and not _isReference(one))
+        best = next(inline, None)
     return msgspec.Raw(best.body) if best else None
+
+
+class _Source(msgspec.Struct):
+    source_size: Any = 0
+
+
+def _isReference(component: StoredComponent) -> bool:
+    return bool(msgspec.json.decode(component.body, type=_Source).source_size)
 
 
 def counts(reader: Reader) -> dict[str, Any]:
@@ -237,7 +258,9 @@ def counts(reader: Reader) -> dict[str, Any]:
     }
 
 
-def page(reader: Reader, after: str | None, limit: int, maxBytes: int = PAGE_BYTES) -> tuple[KnowledgeBase, str | None]:
+def page(
+    reader: Reader, after: str | None, limit: int, maxBytes: int = PAGE_BYTES, version: int = 2
+) -> tuple[KnowledgeBase, str | None]:
     """
     One page of the knowledge base: components, best first, with a pattern after each `_COMPONENTS_EACH`.
 
@@ -247,6 +270,7 @@ def page(reader: Reader, after: str | None, limit: int, maxBytes: int = PAGE_BYT
 
     @param after: what an earlier page gave as cursor; C{None}, or what is no cursor: from the start.
     @param limit: the maximum number of items.
+    @param version: 1: without those whose source is a blob.
     @return: the page, and the cursor of the next one or C{None}.
     """
     base = KnowledgeBase([], [], {})
@@ -275,7 +299,12 @@ def page(reader: Reader, after: str | None, limit: int, maxBytes: int = PAGE_BYT
         item.pop("older_rules", None)
         if one.olderRules:
             item["older_rules"] = True
-        base.components.append(item)
+        if item.get("source_size"):
+            if version < 2:
+                continue
+            base.references = [*(base.references or ()), item]
+        else:
+            base.components.append(item)
         if reports:
             base.benchmarks[one.id] = reports
     return base, None
@@ -290,9 +319,9 @@ def _items(reader: Reader, after: str | None, limit: int) -> Iterator[tuple[str,
 
     A cursor says the places of the last component and pattern seen, so that what is stored meanwhile shifts nothing.
     """
-    key = _parseFormer(after)
+    key = former_cursors.parse(after)
     if key is not None:
-        yield from _itemsAfterFormer(reader, key)
+        yield from former_cursors.itemsAfter(reader, key)
         return
     place = _parseCursor(after)
     components = reader.components.inTurn(TURN, place.component, limit)
@@ -350,39 +379,6 @@ def _parseCursor(after: str | None) -> _Place:
         )
     except ValueError:
         return _Place()
-
-
-# --- cursors that hubs gave out until version 1.1
-
-
-class _PatternKey(NamedTuple):
-    confidence: float
-    seq: int
-
-
-_FORMER = re.compile(r"c:(-?\d{1,18}):(-?[\d.e+-]{1,30}):(\d{1,18})|p:([\d.e+-]{1,30}):(\d{1,18})", re.ASCII)
-
-
-def _itemsAfterFormer(reader: Reader, key: ComponentKey | _PatternKey) -> Iterator[tuple[str, _Stored]]:
-    """All components after the key, then all patterns, in the order that the cursor is of."""
-    if isinstance(key, ComponentKey):
-        for item in reader.components.after(key):
-            yield f"c:{item.rank}:{item.level!r}:{item.seq}", item
-    for pattern in reader.patterns.after(key if isinstance(key, _PatternKey) else None):
-        yield f"p:{pattern.confidence!r}:{pattern.seq}", pattern
-
-
-def _parseFormer(after: str | None) -> ComponentKey | _PatternKey | None:
-    """The key after which to go on; C{None}: it is no such cursor."""
-    match = _FORMER.fullmatch(after or "")
-    try:
-        if match and match[1]:
-            return ComponentKey(int(match[1]), float(match[2]), int(match[3]))
-        if match:
-            return _PatternKey(float(match[4]), int(match[5]))
-    except ValueError:
-        pass
-    return None
 
 
 def reportsOf(reader: Reader, componentId: str) -> list[dict[str, Any]]:

@@ -36,6 +36,9 @@ MAX_TOLD = 16
 """Maximum number of peers that one log line names."""
 
 
+_SHARES = (MessageType.OS_COMPONENT_SHARE, MessageType.OS_COMPONENT_REFERENCE)
+
+
 class Dispatcher:
     """
     Takes batches of messages; each becomes `Changes` to the trainer's store, among them the cursor.
@@ -180,6 +183,9 @@ class Dispatcher:
         if share.session_id is not None and share.collaboration_complete:
             self._sessions.componentCame(share.session_id, message.sender_id, changes)
 
+    def _componentReference(self, message: NetworkMessage, said: m.ComponentReference, changes: Changes) -> None:
+        self._componentShare(message, m.ComponentShare(said.component), changes)
+
     def _performanceReport(self, message: NetworkMessage, report: m.PerformanceReport, changes: Changes) -> None:
         if report.observation is not None:
             return  # no hub sends one; it must not stand in the place of a verdict
@@ -253,7 +259,7 @@ class Dispatcher:
         """
         about, why = plain(messageId or "what we said", 128), plain(error.message, 300)
         said = self._outbox.refused(messageId, changes) if messageId is not None else None
-        if said is not None and said.message_type is MessageType.OS_COMPONENT_SHARE:
+        if said is not None and said.message_type in _SHARES:
             share = decodePayload(said, m.ComponentShare)
             about = f"our component {plain(share.component.id)}, which isn't shared"
             if share.session_id is not None:
@@ -269,6 +275,7 @@ class Dispatcher:
         MessageType.PATTERN_SHARE: (_patternShare, m.PatternShare),
         MessageType.CODE_SHARE: (_codeShare, m.CodeShare),
         MessageType.OS_COMPONENT_SHARE: (_componentShare, m.ComponentShare),
+        MessageType.OS_COMPONENT_REFERENCE: (_componentReference, m.ComponentReference),
         MessageType.PERFORMANCE_REPORT: (_performanceReport, m.PerformanceReport),
         MessageType.FEATURE_REQUEST: (_featureRequest, m.ForwardedFeatureRequest),
         MessageType.FEATURE_RESPONSE: (_featureResponse, m.FeatureResponse),

@@ -237,7 +237,7 @@ class HubSync:
     def _learn(self, base: m.KnowledgeBase, changes: Changes) -> None:
         for entry in base.patterns:
             self._each(entry, k.Pattern, self._knowledge.addPattern, changes)
-        for entry in base.components:
+        for entry in [*base.components, *(base.references or ())]:
             if entry.get("kind") == "code":
                 self._each(entry, k.CodeBlock, self._knowledge.addBlock, changes)
             else:

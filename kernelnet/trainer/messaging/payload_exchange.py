@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
 import re
@@ -172,6 +171,27 @@ class PayloadExchange:
             raise PayloadFailed("its bytes are not those of its digest")
         part.rename(path)
 
+    async def read(self, digest: str, size: int) -> bytes:
+        """
+        The bytes of a blob, in memory.
+
+        @param size: how many there must be.
+        @raise PayloadFailed: the hub has not got it, or it is another one.
+        """
+        data = b""
+        try:
+            while len(data) < size:
+                answer = await self._ask(PayloadRequest("get", digest=digest, part=len(data) // PART))
+                part = _decoded(answer)
+                if answer.step != "part" or len(part) != min(PART, size - len(data)):
+                    raise PayloadFailed("the hub sent a part of another size")
+                data += part
+        except _Lost:
+            raise PayloadFailed("the connection was lost") from None
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise PayloadFailed("its bytes are not those of its digest")
+        return data
+
     async def _greeted(self) -> None:
         while self._say is None:
             waiting: Deferred[None] = Deferred()
@@ -221,7 +241,7 @@ def _suffix(path: Path) -> str:
 def _decoded(answer: PayloadAnswer) -> bytes:
     try:
         return base64.b64decode(answer.data, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise PayloadFailed("the hub sent what is no base64") from None
 
 

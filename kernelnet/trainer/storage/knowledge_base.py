@@ -232,11 +232,12 @@ class KnowledgeBase:
         """By reporter the last measurement of each, of what has that id."""
         return {reporter: self.benchmarks[componentId, reporter] for reporter in self._reporters.get(componentId, ())}
 
-    def usable(self, workbench: str | None = None) -> list[KnownComponent]:
+    def usable(self, workbench: str | None = None, *, references: bool = False) -> list[KnownComponent]:
         """
         Components that may be built upon: this trainer's own, and what it confirmed itself.
 
         @param workbench: of one workbench only.
+        @param references: also those whose source is a blob, of which nothing is made, to compare with.
 
         First the best of each task, then each task's second, and so on; best by the level on validation, since what is
         built upon is a choice, and none may depend on held-out.
@@ -245,6 +246,7 @@ class KnowledgeBase:
             known
             for known in self.components.values()
             if known.verdict is Verdict.CONFIRMED
+            and (references or not known.isReference)
             and known.workbench is not None
             and workbench in (None, known.workbench)
         ]

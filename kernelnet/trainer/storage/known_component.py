@@ -39,12 +39,14 @@ class KnownComponent:
     @ivar body: all of it, as JSON.
     @ivar weight: bytes that it takes at most once it is decoded.
     @ivar isTooLarge: whether it is larger than anything of use.
+    @ivar isReference: whether its source is a blob, which is not here: it can be measured, and nothing made of it.
     """
 
     __slots__ = (
         "body",
         "digest",
         "id",
+        "isReference",
         "isTooLarge",
         "level",
         "source",
@@ -77,6 +79,7 @@ class KnownComponent:
         text = len(source_.encode()) * (1 if source_.isascii() else 4)
         claimed = weight(msgspec.json.encode(rest))
         self.weight = text + len(component.wasm) + claimed
+        self.isReference = component.source_size > 0
         self.isTooLarge = len(self.body) > MAX_COMPONENT or claimed > MAX_MANIFEST
 
     def __repr__(self) -> str:

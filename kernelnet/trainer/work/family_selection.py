@@ -91,7 +91,9 @@ class FamilySelection:
         """Of each workbench the best few components, owners in turn, to be tried as they are on tasks of our own."""
         byOwner: dict[str, dict[str, list[KnownComponent]]] = {}
         for each in self._knowledge.components.values():
-            if each.workbench is not None and each.source != self._aiId and self._isConfirmed(each):
+            if each.workbench is None or each.source == self._aiId or each.isReference:
+                continue
+            if self._isConfirmed(each):
                 owners = byOwner.setdefault(each.workbench, {})
                 owners.setdefault(self._knowledge.voice(each.source), []).append(each)
         found: list[Carrier] = []

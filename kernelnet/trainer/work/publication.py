@@ -6,13 +6,17 @@ Nothing is judged here.  A component has passed the guard of `kernelnet.learning
 
 from __future__ import annotations
 
-from kernelnet.artifacts import CodeBlock, Pattern
-from kernelnet.message import CodeShare, ComponentShare, MessageType, PatternShare
+from collections.abc import Callable
+
+from kernelnet.artifacts import CodeBlock, Component, Pattern
+from kernelnet.message import CodeShare, ComponentReference, ComponentShare, MessageType, PatternShare
 from kernelnet.trainer.storage.database import Changes
 from kernelnet.trainer.storage.knowledge_base import KnowledgeBase
 from kernelnet.trainer.storage.outbox import Outbox
 
 __all__ = ["Publisher"]
+
+Reference = Callable[[Component], Component | None]
 
 
 class Publisher:
@@ -20,10 +24,12 @@ class Publisher:
     Says what one trainer has made.
 
     @param aiId: whose it is.
+    @param reference: has a source sent that is too large for a peer, and gives the component without; else C{None}.
     """
 
-    def __init__(self, aiId: str, knowledge: KnowledgeBase, outbox: Outbox) -> None:
+    def __init__(self, aiId: str, knowledge: KnowledgeBase, outbox: Outbox, reference: Reference) -> None:
         self._aiId = aiId
+        self._reference = reference
         self._knowledge = knowledge
         self._outbox = outbox
 
@@ -37,8 +43,14 @@ class Publisher:
         @param target: whom it is for; C{None}: all.
         @param level: on validation, as measured again here.
         """
-        self._knowledge.addComponent(self._aiId, share.component, changes, level)
-        self._outbox.say(MessageType.OS_COMPONENT_SHARE, share, changes, target)
+        # What completes a session has to be in the line, as far as it goes.
+        reference = self._reference(share.component) if share.session_id is None else None
+        self._knowledge.addComponent(self._aiId, reference or share.component, changes, level)
+        if reference is None:
+            self._outbox.say(MessageType.OS_COMPONENT_SHARE, share, changes, target)
+        else:
+            said = ComponentReference(reference, share.original_requestor, share.feature_name)
+            self._outbox.say(MessageType.OS_COMPONENT_REFERENCE, said, changes, target)
 
     def sharePattern(self, pattern: Pattern, changes: Changes) -> bool:
         """Keep a pattern of our own and share it with all.  @return: C{False}: it was shared before."""

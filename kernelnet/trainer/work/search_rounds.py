@@ -127,7 +127,7 @@ class SearchRounds:
         parents = manifest.parents[:1] if goal.objective == "fuel" else []
         validation = report.splits["validation"]
         mine = report.workbench_digest, report.trace_digest, report.settings
-        for known in self._knowledge.usable(report.workbench):
+        for known in self._knowledge.usable(report.workbench, references=True):
             other = known.component.claim if known.trace == report.trace_digest else None
             if other is None or (other.workbench_digest, other.trace_digest, other.settings) != mine:
                 continue

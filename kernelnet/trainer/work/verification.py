@@ -28,6 +28,10 @@ FETCH_TRIES = 6
 """Number of times that a claim's trace is looked for: a claim often comes before the trace that is shared with it."""
 FETCH_AFTER = 10.0
 """Seconds between two of these."""
+SOURCE_TRIES = 16
+"""The same of a source that is a blob, each after twice as long: a day in all."""
+LONGEST = 4 * 3600.0
+"""Seconds between two of these at most."""
 
 
 class Verification:
@@ -40,6 +44,7 @@ class Verification:
     @param signer: signs them.
     @param isRunning: whether the trainer is; a measurement that was cut short by its end says nothing.
     @param fetch: gets the trace of a claim of a peer, and says whether it is here now; C{None}: nobody does.
+    @param readSource: makes a component whose source is a blob a whole one; C{None}, or it gives that: it can't be had.
     """
 
     log = Logger()
@@ -57,6 +62,7 @@ class Verification:
         isRunning: Callable[[], bool],
         clock: IReactorTime,
         fetch: Callable[[str, Component], Awaitable[bool]] | None = None,
+        readSource: Callable[[Component], Awaitable[Component | None]] | None = None,
     ) -> None:
         self._aiId = aiId
         self._local = local
@@ -69,11 +75,14 @@ class Verification:
         self._isRunning = isRunning
         self._clock = clock
         self._fetch = fetch
+        self._readSource = readSource
         self._sought: dict[str, tuple[int, float]] = {}
         self.verdicts: Counter[Verdict] = Counter()
 
     def learn(self, source: str, component: Component, changes: Changes) -> None:
         """Keep a component that a peer shared; what it claims is to be measured."""
+        if component.source_size and component.implementation:
+            return  # its digest is not that of what it says here
         known = self._knowledge.addComponent(source, component, changes)
         if known is not None and component.manifest is not None and component.manifest.report is not None:
             self.enqueue(known, changes)
@@ -102,21 +111,27 @@ class Verification:
             report = await self._measured(known)
             if not self._counts(known):
                 return  # the same bytes came with another claim meanwhile: that one is next
-            if report.verdict is Verdict.UNMEASURABLE and self._isSoughtAgain(job.body):
+            if report is None:
+                if self._isSoughtAgain(job.body, SOURCE_TRIES):
+                    return
+                report = PerformanceReport(known.id, {}, known.digest, Verdict.UNMEASURABLE, "its source did not come")
+            elif report.verdict is Verdict.UNMEASURABLE and self._fetch and self._isSoughtAgain(job.body, FETCH_TRIES):
                 return
             self.recordVerdict(known, report, changes)
         self._sought.pop(job.body, None)
         self._jobs.drop(key, changes)
         await self._outbox.commit(changes)
 
-    def _isSoughtAgain(self, digest: str) -> bool:
-        """Whether the trace of a claim that can't be measured may still come, so that its turn comes again."""
+    def _isSoughtAgain(self, digest: str, most: int) -> bool:
+        """Whether trace or source of a claim that can't be measured may still come, so that its turn comes again."""
         tries = self._sought.get(digest, (0, 0.0))[0] + 1
-        if self._fetch is None or tries >= FETCH_TRIES:
+        if tries >= most:
             return False
         if len(self._sought) > len(self._knowledge.components):  # of what was forgotten meanwhile
             self._sought = {each: at for each, at in self._sought.items() if each in self._knowledge.components}
-        self._sought[digest] = tries, self._clock.seconds() + FETCH_AFTER
+        # A trace comes within a minute or not at all; a source once its author is back, or the hub.
+        pause = FETCH_AFTER if most == FETCH_TRIES else min(FETCH_AFTER * 2 ** (tries - 1), LONGEST)
+        self._sought[digest] = tries, self._clock.seconds() + pause
         return True
 
     def abandon(self, job: Job, changes: Changes) -> None:
@@ -130,23 +145,33 @@ class Verification:
         """
         if known.verdict is None:
             report = await self._measured(known)
-            if report.verdict is not None and self._counts(known):
+            if report is not None and report.verdict is not None and self._counts(known):
                 changes = Changes()
                 self.recordVerdict(known, report, changes)
                 await self._outbox.commit(changes)
         return known.verdict
 
-    async def _measured(self, known: KnownComponent) -> PerformanceReport:
-        """Measure it; if that can't be, perhaps since its trace is not here, get that and measure it again."""
+    async def _measured(self, known: KnownComponent) -> PerformanceReport | None:
+        """
+        Measure it; if that can't be, perhaps since its trace is not here, get that and measure it again.
+
+        @return: C{None}: its source is a blob that did not come, which says nothing of it.
+        """
         measure = self._local.remeasure
         if self._sparing is not None and not self._selection.saysMore(known):
             measure = self._sparing.remeasureClaim
-        report = await measure(known.component)
+        component = known.component
+        if known.isReference:
+            found = await self._readSource(component) if self._readSource is not None else None
+            if found is None:
+                return None
+            component = found
+        report = await measure(component)
         fetch = self._fetch
         if fetch is None or report.verdict is not Verdict.UNMEASURABLE or not self._counts(known):
             return report
-        isHere = await fetch(known.source, known.component)
-        return await measure(known.component) if isHere else report
+        isHere = await fetch(known.source, component)
+        return await measure(component) if isHere else report
 
     def recordVerdict(self, known: KnownComponent, report: PerformanceReport, changes: Changes) -> None:
         """Keep the result of measuring a peer's claim again, and tell all."""

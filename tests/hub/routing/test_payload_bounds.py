@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import msgspec
+from twisted.internet import task
+from twisted.internet.defer import maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from kernelnet.artifacts import MAX_PROGRESS
+from kernelnet.artifacts import MAX_PROGRESS, MAX_SOURCE
 from kernelnet.hub.auth.token_commands import tokenCommand
+from kernelnet.hub.connection.payload_shelf import PayloadShelf, RunInThread
 from kernelnet.hub.routing import collaboration_sessions
 from kernelnet.hub.routing.payload_bounds import (
     MAX_HELLO,
@@ -19,13 +23,15 @@ from kernelnet.hub.routing.payload_bounds import (
     checkRequirements,
     cutHello,
 )
+from kernelnet.hub.storage.blobs.memory import MemoryBlobs
+from kernelnet.hub.storage.blobs.shelf import BlobBounds, Shelf
 from kernelnet.hub.storage.statements.access import StoredAi
 from kernelnet.hub.views import projections
 from kernelnet.hub.views.projections import MAX_COPIES
 from kernelnet.message import Hello
 from kernelnet.wire import WireProblem
 from tests.hub.databases import onEveryEngine
-from tests.hub.support import HubTestCase, aComponent
+from tests.hub.support import Hub, HubTestCase, aComponent
 
 PAGE = 256 * 1024
 """Bytes that an answer to a hello may have, as docs/reference/protocol.rst promises."""
@@ -283,3 +289,69 @@ class EdgeTests(SynchronousTestCase):
         words = ["x" * (8192 - len(msgspec.json.encode(hello)))]
         self.assertEqual(cutHello(msgspec.structs.replace(hello, capabilities=words)).capabilities, words)
         self.assertEqual(cutHello(msgspec.structs.replace(hello, capabilities=[words[0] + "x"])).capabilities, [])
+
+
+@onEveryEngine
+class ReferenceTests(HubTestCase):
+    """Components whose source is a blob."""
+
+    manifest = {"source_sha256": "ab" * 32, "wasm_sha256": "cd" * 32, "abi": "file_system/rank/1", "workbench": "b"}
+    component = {"id": "c", "source_size": 500_000, "manifest": manifest}
+
+    def setUp(self) -> None:
+        super().setUp()
+        shelf = Shelf(MemoryBlobs(lambda: 0.0), BlobBounds(), lambda: 0.0, lambda: 10**12)
+        self.join(PayloadShelf(shelf, cast(RunInThread, maybeDeferred), lambda aiId: None, task.Clock()))
+
+    def join(self, payloads: PayloadShelf | None) -> None:
+        self.hub.kill()
+        self.hubs.remove(self.hub)
+        self.hub = Hub(self.database, payloads=payloads)
+        self.hubs.append(self.hub)
+
+    def test_form(self) -> None:
+        """It names its blob and nothing else; and what has such a source is said in no other way."""
+        author = self.hub.connect("AI_1")
+        self.hub.connect("AI_2")
+        form = self.component
+        for kind, payload, why in (
+            ("os_component_reference", {"component": {**form, "source_size": 0}}, "`source_size` is missing"),
+            ("os_component_reference", {"component": {**form, "implementation": "x"}}, "must be empty"),
+            ("os_component_reference", {"component": {**form, "manifest": None}}, "`manifest` is missing"),
+            ("os_component_reference", {"component": {**form, "source_size": MAX_SOURCE + 1}}, "source_size"),
+            ("os_component_share", {"component": form}, "os_component_reference"),
+        ):
+            author.send(kind, payload)
+            (error,) = author.payloads("error")
+            self.assertEqual(error["code"], "invalid_message")
+            self.assertIn(why, error["message"])
+        author.send("feature_response", {"original_request": {"feature": "f"}, "component": form}, "AI_2")
+        self.assertIn("os_component_reference", author.payloads("error")[0]["message"])
+
+    def test_version1(self) -> None:
+        """Who speaks version 1 is sent none: not as it is shared, in no page, and as no answer."""
+        author, peer, old = self.hub.connect("AI_1"), self.hub.connect("AI_2"), self.hub.connect("OLD", version=1)
+        old.received()
+        peer.received()
+        author.send("os_component_reference", {"component": self.component})
+        self.assertEqual([m["message_type"] for m in peer.received()], ["os_component_reference"])
+        for client in (peer, old):
+            client.send("training_sync", {})
+        (page,), (former,) = peer.payloads("training_sync"), old.payloads("training_sync")
+        (told,) = page["global_knowledge_base"]["references"]
+        self.assertEqual(told, {**self.component, "source": "AI_1"})
+        self.assertEqual(page["global_knowledge_base"]["components"], [])
+        self.assertEqual(former["global_knowledge_base"], {"patterns": [], "components": [], "benchmarks": {}})
+        for client in (peer, old):
+            client.send("feature_request", {"feature": "b"})
+            self.assertNotIn("component", client.payloads("feature_response")[0])
+        author.send("os_component_share", aComponent("inline", specialization="b"))
+        peer.send("feature_request", {"feature": "b"})
+        self.assertEqual(peer.payloads("feature_response")[0]["component"]["id"], "inline")
+
+    def test_noBlobs(self) -> None:
+        """A hub that keeps none says so."""
+        self.join(None)
+        author = self.hub.connect("AI_1")
+        author.send("os_component_reference", {"component": self.component})
+        self.assertEqual(author.errors(), ["unsupported"])

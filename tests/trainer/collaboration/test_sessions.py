@@ -858,7 +858,7 @@ class RoleTests(SessionTestCase):
 
     @inlineCallbacks
     def test_partners(self) -> Any:
-        """Sessions of peers, or of another type, neither keep us from asking nor leave a task to anybody."""
+        """What is done for peers keeps us not from asking, nor is its task left to others; nor is other work."""
         for session in ("s1", "s2"):
             yield self.invite(session=session, requirements={"trace_digest": TRACE})
         yield self.accepted("own", "cross_specialization")

@@ -7,6 +7,7 @@ from twisted.internet.defer import inlineCallbacks
 from kernelnet.artifacts import CodeBlock, Pattern, Verdict
 from kernelnet.message import ComponentShare, MessageType
 from kernelnet.trainer.storage.database import Changes
+from tests.trainer.messaging.test_source_sharing import large
 from tests.trainer.support import component
 from tests.trainer.work.support import WorkTestCase
 
@@ -39,6 +40,25 @@ class PublisherTests(WorkTestCase):
         yield self.trainer.outbox.commit(changes)
         (said,) = self.said(T.OS_COMPONENT_SHARE)
         self.assertEqual((said.target_ai, said.payload["feature_name"]), ("AI_2", "file_system"))
+
+    @inlineCallbacks
+    def test_reference(self) -> Any:
+        """One with a source too large for a peer goes by reference, which is kept; what ends a session in its line."""
+        made = large(500_000)
+        for share, kind in (
+            (ComponentShare(component=made), T.OS_COMPONENT_REFERENCE),
+            (ComponentShare(component=made, session_id="s", collaboration_complete=True), T.OS_COMPONENT_SHARE),
+        ):
+            changes = Changes()
+            self.trainer.publisher.publishComponent(share, changes)
+            yield self.trainer.outbox.commit(changes)
+            (said,) = self.said()
+            self.assertEqual(said.message_type, kind)
+        ((_, known),) = self.trainer.knowledge.components.items()
+        self.assertEqual((known.isReference, known.verdict), (True, Verdict.CONFIRMED))
+        self.assertEqual(known.component.source_size, 500_000)
+        self.assertEqual(self.trainer.knowledge.usable(), [])
+        self.assertEqual(len([*(self.trainer.folder / "sources").iterdir()]), 1)
 
     @inlineCallbacks
     def test_once(self) -> Any:

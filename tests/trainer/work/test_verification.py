@@ -4,12 +4,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 
 from kernelnet.artifacts import Component, PerformanceReport, Verdict
 from kernelnet.message import MessageType
 from kernelnet.trainer.storage.database import Changes
-from kernelnet.trainer.work.verification import FETCH_AFTER, FETCH_TRIES
+from kernelnet.trainer.work.verification import FETCH_AFTER, FETCH_TRIES, LONGEST, SOURCE_TRIES
 from tests.trainer.support import component
 from tests.trainer.work.support import WorkTestCase
 
@@ -47,6 +48,50 @@ class VerificationTests(WorkTestCase):
         yield self.settle()
         self.assertEqual((self.local.measured, alone), (["drawn"], ["other"]))
         self.assertEqual(len(self.trainer.knowledge.usable("file_system")), 2)
+
+    @inlineCallbacks
+    def test_sourceIsBlob(self) -> Any:
+        """A source that is a blob is read before its claim is measured; it is sought for a while, then told missing."""
+        whole = component("blob")
+        reference = replace(whole, implementation="", source_size=len(whole.implementation))
+        asked: list[str] = []
+
+        async def read(asking: Component) -> Component | None:
+            asked.append(asking.digest)
+            self.clock.callLater(0, self.clock.advance, LONGEST)
+            return replace(asking, implementation=whole.implementation) if self.comes(len(asked)) else None
+
+        measured: list[Component] = []
+        measure = self.local.remeasure
+
+        def remeasure(component: Component) -> Deferred[PerformanceReport]:
+            measured.append(component)
+            return measure(component)
+
+        self.patch(self.local, "remeasure", remeasure)
+        self.trainer.verification._readSource = read
+        for name, last, verdict in (("soon", 3, "confirmed"), ("never", 99, "unmeasurable")):
+            asked.clear()
+            self.comes = last.__le__
+            payload = {"component": msgspec.to_builtins(replace(reference, id=name, development_level=last / 100))}
+            yield self.hear(self.message(T.OS_COMPONENT_REFERENCE, payload))
+            yield self.settle()
+            (report,) = self.said(T.PERFORMANCE_REPORT)
+            self.assertEqual((report.payload["verdict"], report.payload["digest"]), (verdict, asked[0]))
+            self.assertEqual(len(asked), min(last, SOURCE_TRIES))
+        self.assertEqual([each.implementation for each in measured], [whole.implementation])
+        self.assertEqual(self.trainer.knowledge.usable(), [])
+        # Asked for a verdict at once there is none: what is not here yet says nothing of it.
+        self.comes = (99).__le__
+        missing = replace(reference, id="asked", development_level=0.7)
+        yield self.hear(self.message(T.OS_COMPONENT_REFERENCE, {"component": msgspec.to_builtins(missing)}))
+        known = self.trainer.knowledge.components[missing.digest]
+        verdict = yield Deferred.fromCoroutine(self.trainer.verification.verify(known))
+        self.assertIsNone(verdict)
+        self.assertEqual(self.said(T.PERFORMANCE_REPORT), [])
+        both = msgspec.to_builtins(replace(whole, source_size=5))
+        yield self.hear(self.message(T.OS_COMPONENT_REFERENCE, {"component": both}))
+        self.assertEqual(len(self.trainer.knowledge.components), 3)
 
     @inlineCallbacks
     def test_traceComesLater(self) -> Any:

@@ -44,7 +44,7 @@ async function draw(name, other) {
     const parent = await get(`/api/components/${encodeURIComponent(other)}`);
     parts.push(h("h2", {}, `Changed from ${parent.id}`), h("pre", { tabindex: "0" }, difference(parent.component.implementation, shared.implementation)));
   }
-  parts.push(h("h2", {}, "Source"), h("pre", { tabindex: "0" }, highlighted(shared.implementation)));
+  parts.push(h("h2", {}, "Source"), h("pre", { tabindex: "0" }, shared.source_size ? `${many(shared.source_size)} bytes, which are kept apart: kernelnet components export ${found.digest.slice(0, 12)}` : highlighted(shared.implementation)));
   return parts.filter(Boolean);
 }
 

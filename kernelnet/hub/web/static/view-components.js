@@ -13,7 +13,7 @@ function task(c) {
 }
 
 export function components() {
-  return { draw, types: ["os_component_share", "performance_report"] };
+  return { draw, types: ["os_component_share", "os_component_reference", "performance_report"] };
 }
 
 async function draw() {

@@ -4,7 +4,7 @@ import { compared, empty, h, level, levelWith, many, signed, table, toTask, usd,
 import { get } from "./live.js";
 
 const ROWS = 12;
-const TYPES = ["os_component_share", "performance_report", "collaboration_response"];
+const TYPES = ["os_component_share", "os_component_reference", "performance_report", "collaboration_response"];
 let rows = ROWS;
 
 export function overview() {

@@ -3,7 +3,7 @@ import { empty, h, level, levelWith, table, taskLink } from "./dom.js";
 import { get } from "./live.js";
 
 const CARDS = 24;
-const TYPES = ["os_component_share", "performance_report"];
+const TYPES = ["os_component_share", "os_component_reference", "performance_report"];
 let most = CARDS;
 
 export function progress() {

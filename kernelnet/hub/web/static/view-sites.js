@@ -2,7 +2,7 @@
 import { empty, h, level, signed } from "./dom.js";
 import { get } from "./live.js";
 
-const TYPES = ["os_component_share", "performance_report"];
+const TYPES = ["os_component_share", "os_component_reference", "performance_report"];
 // Least level of each colour; the colours of cividis, which whoever sees few colours can tell apart, from dark to light.
 const STEPS = [-Infinity, 0, 0.2, 0.4, 0.6, 0.8];
 

@@ -4,7 +4,7 @@ import { compared, cut, empty, h, level, levelWith, many, signed, table, taskLin
 import { get } from "./live.js";
 import { tree } from "./view-component.js";
 
-const TYPES = ["os_component_share", "performance_report"];
+const TYPES = ["os_component_share", "os_component_reference", "performance_report"];
 const LINES = 4;
 let by = "time";
 
