@@ -61,10 +61,13 @@ class BombTests(AbuseTestCase):
         """What the hub says to these bytes from somebody authenticated; whoever is closed was told why."""
         client = self.client("EVIL", self.token)
         client.hello(protocol=2)
+        # Not what it waits for before and after this, since a large one before it, or it itself, was dear.
+        begin = time.monotonic()
         client._socket.sendall(data)
         message: dict[str, Any] = {"message_type": ""}
         while message["message_type"] not in ("ack", "error"):
             message = json.loads(client._file.readline())
+        self.took = time.monotonic() - begin
         code: str = message["payload"].get("code", "ack")
         closing = message["payload"].get("class") == "closing"
         if closing:
@@ -81,10 +84,9 @@ class BombTests(AbuseTestCase):
         for what, data, expected in BOMBS:
             unique = data.replace(b'"message_id": "1"', f'"message_id": "{what[:99]}"'.encode())
             with self.row(f"line: {what}", growth=40) as row:
-                begin = time.monotonic()
                 row.answer = self.answer(unique)
                 self.assertEqual(row.answer, expected)
-                self.assertLess(time.monotonic() - begin, 2.0)
+                self.assertLess(self.took, 2.0)
 
     def test_firstLine(self) -> None:
         """The same as first line is no handshake; nobody learns more than that."""
