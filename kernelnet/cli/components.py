@@ -260,7 +260,7 @@ def _elsewhere(component: Component) -> str:
     if not component.source_size or component.implementation or component.manifest is None:
         return ""
     digest = component.manifest.source_sha256
-    return f"/* its source, {component.source_size} bytes, was the blob {digest}, which the hub has no longer */\n"
+    return f"/* its source, {component.source_size} bytes, is the blob {digest}, which the hub has not got */\n"
 
 
 def _find(reader: Reader, name: str) -> Entry:

@@ -25,6 +25,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from kernelnet.artifacts import MAX_SOURCE
 from kernelnet.workbench import _jail
 from kernelnet.workbench.errors import CompileError
 from kernelnet.workbench.kept_modules import keep, kept
@@ -46,7 +47,6 @@ WALL_SECONDS = 20
 """Only a compiler that sleeps meets it; one that works meets the CPU limit first, however busy the machine is."""
 
 _LIMITS = {"CPU": CPU_SECONDS, "AS": 1 << 30, "FSIZE": 4 << 20}
-_MAX_SOURCE = 1 << 20
 _MAX_OUTPUT = 1 << 20
 _MESSAGE = 2000
 
@@ -90,8 +90,8 @@ def compileC(
     @raise CompileError: with the compiler's message, or why it was stopped.
     """
     encoded = source.encode("utf-8", errors="surrogatepass")
-    if len(encoded) > _MAX_SOURCE:
-        raise CompileError(f"the source has {len(encoded)} bytes; at most {_MAX_SOURCE} are compiled")
+    if len(encoded) > MAX_SOURCE:
+        raise CompileError(f"the source has {len(encoded)} bytes; at most {MAX_SOURCE} are compiled")
     if not trusted and not canJail():
         raise CompileError("no jail for a stranger's source: the kernel has no Landlock (Linux 5.13 or newer has)")
     zig = _zig()
