@@ -186,11 +186,12 @@ def collectRarely() -> None:
 
 def takeTurns() -> None:
     """
-    Have Python's threads wait for each other no longer than a client's turn.
+    Have Python's threads wait for each other no longer than part of a client's turn.
 
-    With the default, 5 ms, the thread that commits gets back from SQLite and waits while the reactor's reads on.
+    With the default, 5 ms, the thread that commits gets back from SQLite and waits while the reactor's reads on; it
+    gets back from each statement.
     """
-    sys.setswitchinterval(0.001)
+    sys.setswitchinterval(0.0002)
 
 
 def steadyTime(reactor: Any) -> None:

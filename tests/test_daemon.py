@@ -17,6 +17,7 @@ from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
 from kernelnet import daemon
+from kernelnet.hub.connection.protocol import TURN
 from kernelnet.identity import StateDirectory
 
 
@@ -116,6 +117,14 @@ class PlaceFilesTests(SynchronousTestCase):
         options = usage.Options()
         daemon.placeFiles(options, self.folder, "hub")
         self.assertEqual(options, {})
+
+
+class TakeTurnsTests(SynchronousTestCase):
+    def test_interval(self) -> None:
+        """A thread waits for another less than a client's turn."""
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        daemon.takeTurns()
+        self.assertLess(sys.getswitchinterval(), TURN)
 
 
 class EndWithFailureTests(SynchronousTestCase):

@@ -5,7 +5,6 @@ The reception of a client: its hello is written down, and answered by what every
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -141,12 +140,13 @@ def sendSync(
     request = request or SyncRequest()
     first = request.after is None
     connection.syncing = True
+    clock = log.engine.readClock
 
     def read(reader: Reader) -> tuple[KnowledgeBase, str | None, list[dict[str, Any]], float]:
-        began = perf_counter()
+        began = clock()
         base, following = projections.page(reader, request.after, request.limit, version=connection.version)
         opportunities = collaboration_sessions.openFor(reader, connection.aiId) if first else []
-        return base, following, opportunities, perf_counter() - began
+        return base, following, opportunities, clock() - began
 
     def send(found: tuple[KnowledgeBase, str | None, list[dict[str, Any]], float]) -> None:
         connection.syncing = False

@@ -58,8 +58,13 @@ __all__ = ["HubProtocol"]
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to take the last lines before it is cut."""
-TURN = 0.001
+TURN = 0.0005
 """Seconds of one client's lines after which the others have their turn."""
+PAUSE = 0.001
+"""
+Seconds until that client's next one: its lines are read faster than they are committed all the same, and a commit that
+runs meanwhile, which others wait for, need not share the core with them.
+"""
 
 
 class HubProtocol(LineProtocol):
@@ -179,7 +184,7 @@ class HubProtocol(LineProtocol):
     # --- lines in
 
     def linesReceived(self, lines: list[bytes]) -> None:
-        """As many of them as there is time for now; the others in the reactor's next turns, so that nobody waits."""
+        """As many of them as there is time for now; the others in turns to come, so that nobody waits."""
         began = perf_counter()
         works: list[Work] = []
         count = 0
@@ -206,7 +211,7 @@ class HubProtocol(LineProtocol):
         if count < len(lines) and not self.closing:
             self._unread = lines[count:]
             self._pressure.hold("turn")
-            self._context.clock.callLater(0, self._nextTurn)
+            self._context.clock.callLater(PAUSE, self._nextTurn)
         self.charge(perf_counter() - began)
 
     def _nextTurn(self) -> None:

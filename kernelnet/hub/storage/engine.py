@@ -115,7 +115,14 @@ class Restoration(Protocol):
 
 
 class Engine(Protocol):
-    """A database of the hub."""
+    """
+    A database of the hub.
+
+    @ivar readClock: by its seconds the work of who reads is told, within the function that reads.
+    """
+
+    @property
+    def readClock(self) -> Callable[[], float]: ...
 
     def prepare(self) -> bool:
         """

@@ -69,7 +69,7 @@ class EventLog:
     Bytes from which on a work has a commit of its own, which begins at the end of the reactor's turn: of a megabyte it
     takes 7 ms, for which none of those waits who have spoken meanwhile, if their turn comes before its end.
     """
-    EACH = 0.001
+    EACH = 0.0005
     """Seconds of one AI's works in one commit: whoever comes meanwhile waits for that one and for the next."""
     MAX_BACKLOG_BYTES = 64 * 1024 * 1024
     MAX_OWN_BYTES = 2 * 1024 * 1024

@@ -430,6 +430,14 @@ class ShareTests(HubTestCase):
         self.hub.reader.release()
         self.assertEqual(len(client.payloads("training_sync")), 1)
 
+    def test_pageCharged(self) -> None:
+        """A page of the knowledge base is charged by the engine's clock: not for how long it was let wait."""
+        charged: list[float] = []
+        self.patch(type(self.hub.log.engine), "readClock", staticmethod(iter((5.0, 5.25)).__next__))
+        self.patch(protocol.HubProtocol, "charge", lambda _, seconds: charged.append(seconds))
+        self.hub.client("AI_1").hello()
+        self.assertEqual([seconds for seconds in charged if seconds == 0.25], [0.25])
+
     def chunk(self, client: Client) -> bytes:
         lines = [client.message("pattern_share", aPattern(), message_id=f"m{i}") for i in range(5)]
         return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
@@ -447,12 +455,14 @@ class ShareTests(HubTestCase):
         self.assertEqual([row.messageId for row in self.hub.logged()], ["m0", "other", "m1", "m2", "m3", "m4", "m5"])
 
     def test_turnLasts(self) -> None:
-        """A turn takes the lines of 1 ms."""
+        """A turn takes the lines of half a millisecond; till the next one, others have two thirds of the time."""
         author = self.hub.connect("AI_1")
         now = iter(range(1000))
-        self.patch(protocol, "perf_counter", lambda: next(now) * 0.00035)
-        self.patch(protocol, "TURN", 0.001)  # the one that it has but in tests
+        self.patch(protocol, "perf_counter", lambda: next(now) * 0.00018)
+        self.patch(protocol, "TURN", 0.0005)  # the one that it has but in tests
         author.raw(self.chunk(author))
+        self.assertEqual(len(self.hub.logged()), 3)
+        self.hub.clock.advance(0.0009)
         self.assertEqual(len(self.hub.logged()), 3)
         self.hub.clock.pump([0.01] * 9)
         self.assertEqual(len(self.hub.logged()), 5)

@@ -170,9 +170,9 @@ class BoundTests(SynchronousTestCase):
             self.assertAlmostEqual(self.rest(0.001, told), rest, msg=str(told))
 
     def test_each(self) -> None:
-        """Of one AI it takes works of 1 ms: twenty whose cost nobody knows yet.  Others' come beside them."""
+        """Of one AI it takes works of half a millisecond: ten whose cost nobody knows yet.  Others' come beside."""
         taken = self.next(*(Sized("AI_1") for _ in range(100)), Sized("AI_2"))
-        self.assertEqual([sum(work.author == author for work in taken) for author in ("AI_1", "AI_2")], [20, 1])
+        self.assertEqual([sum(work.author == author for work in taken) for author in ("AI_1", "AI_2")], [10, 1])
 
     def test_enough(self) -> None:
         """While telling everybody takes its time, 250 works don't wait any longer, and fewer do."""
@@ -190,10 +190,10 @@ class BoundTests(SynchronousTestCase):
         """Of small works a megabyte is charged with 50 ms, which it costs to write and sync it."""
         costs: list[dict[str, float]] = []
         self.log.tellCosts = costs.append
-        self.next(*(Sized("AI_1", 50_000) for _ in range(20)))
+        self.next(*(Sized("AI_1", 50_000) for _ in range(10)))
         self.engine.release()
-        self.assertEqual(len(self.engine.commits[-1]), 20)
-        self.assertTrue(0.05 <= costs[-1]["AI_1"] < 0.1, costs)
+        self.assertEqual(len(self.engine.commits[-1]), 10)
+        self.assertTrue(0.025 <= costs[-1]["AI_1"] < 0.05, costs)
 
     def test_aloneSeconds(self) -> None:
         """A work of a megabyte is charged with 200 ms, since all others wait for its commit; one of 64 KiB likewise."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import thread_time
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred
@@ -60,6 +61,8 @@ class MemoryEngine:
 
     It makes no backups and takes none: what has to last is to be in another one.
     """
+
+    readClock = staticmethod(thread_time)
 
     def __init__(
         self, database: MemoryDatabase | None = None, write: Run = maybeDeferred, read: Run = maybeDeferred

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import perf_counter
 from typing import Any, TypeVar
 
 import msgspec
@@ -47,6 +48,9 @@ MISSED = 500
 
 class PostgresEngine:
     """A `kernelnet.hub.storage.engine.Engine` on the database C{url}."""
+
+    readClock = staticmethod(perf_counter)
+    """While a thread waits the server works for it."""
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import sys
 import threading
+import time
 from pathlib import Path
 
 from kernelnet.hub.storage.integrity import digestOf
@@ -15,6 +16,10 @@ __all__ = ["checkpoint", "connect", "connectReader", "setUpCheckpoints", "setUpR
 
 LOWER = 5
 """Steps of niceness."""
+STRETCH = 30_000
+"""Instructions of SQLite's virtual machine, some 0.4 ms, after which who reads gives way."""
+GIVE_WAY = 0.0002
+"""Seconds for which it does."""
 
 
 def setUpWriter(connection: sqlite3.Connection) -> None:
@@ -34,14 +39,27 @@ def setUpWriter(connection: sqlite3.Connection) -> None:
 
 
 def setUpReader(connection: sqlite3.Connection) -> None:
-    """The read connections: they see the last commit and can't write."""
+    """The hub's read connections: they see the last commit, can't write, and let all others go first."""
+    _setUpReading(connection)
+    connection.set_progress_handler(_giveWay, STRETCH)
+
+
+def _setUpReading(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA busy_timeout=1000")
     connection.execute("PRAGMA query_only=ON")
 
 
+def _giveWay() -> None:
+    """
+    Let the others have the core: who reads long, such as a page of a large knowledge base, keeps it until the kernel's
+    next tick (4 ms), for which the reactor and the commits of all others would wait, again and again.
+    """
+    time.sleep(GIVE_WAY)
+
+
 def setUpCheckpoints(connection: sqlite3.Connection) -> None:
     """The connection for `checkpoint`, whose thread lets all others go first: none of them waits for it."""
-    setUpReader(connection)
+    _setUpReading(connection)
     if sys.platform == "linux":  # where a thread has a priority of its own
         with contextlib.suppress(OSError):
             thread = threading.get_native_id()
@@ -61,7 +79,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def connectReader(path: Path) -> sqlite3.Connection:
-    """A reading connection, usable in any one thread at a time."""
+    """A reading connection that gives way to nobody, usable in any one thread at a time."""
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-    setUpReader(connection)
+    _setUpReading(connection)
     return connection

@@ -7,8 +7,10 @@ import os
 import sqlite3
 import sys
 import threading
+import time
 import unittest
 from collections.abc import Callable
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -24,7 +26,7 @@ from kernelnet.hub.storage.errors import DatabaseError
 from kernelnet.hub.storage.event_log import EventLog
 from kernelnet.hub.storage.integrity import silent
 from kernelnet.hub.storage.sqlite import SqliteEngine, connect, connectReader, engine
-from kernelnet.hub.storage.sqlite.connection import LOWER, checkpoint
+from kernelnet.hub.storage.sqlite.connection import LOWER, checkpoint, setUpReader
 from kernelnet.hub.storage.sqlite.offline import OfflineSqlite
 from kernelnet.hub.storage.transaction import Transaction
 from kernelnet.wire import WireProblem
@@ -125,6 +127,28 @@ class Late(Pool):
         done: Deferred[T] = Deferred()
         self.answers.append(lambda: done.callback(result))
         return done
+
+
+class ReadTests(SynchronousTestCase):
+    def test_givesWay(self) -> None:
+        """
+        Who reads long in a hub lets all others go first each half millisecond or so; a commit does not, and neither do
+        those who read outside of one.
+        """
+        path = Path(self.mktemp())
+        rests: list[float] = []
+        self.patch(time, "sleep", rests.append)
+        long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT sum(i) FROM n"
+        with closing(connect(path)) as writer, closing(connectReader(path)) as reader:
+            writer.execute(long)
+            reader.execute(long)
+            setUpReader(reader)
+            reader.execute("SELECT 1")
+            self.assertEqual(rests, [])
+            reader.execute(long)
+        self.assertEqual(set(rests), {0.0002})
+        self.assertTrue(20 < len(rests) < 200, f"{len(rests)} times")  # of 1.5 million instructions
+        self.assertIs(SqliteEngine.readClock, time.thread_time, "rests are charged")
 
 
 class CheckpointTests(SynchronousTestCase):
