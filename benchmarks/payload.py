@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fairness import acks, quantile
+from good_ai import GoodAI, letOthersGoFirst, quantile
 from results import publish
 
 from kernelnet.hub.admin import control_client
@@ -161,7 +161,7 @@ class Away(NamedTuple):
 
     def run(self, done: Synchronized[int]) -> None:
         """Send one blob after the other, or read one again and again; C{done}: bytes so far."""
-        os.nice(19)
+        letOthersGoFirst()
         peer = Peer(lambda: connected(StateDirectory(self.path), self.port, self.aiId, self.token))
         data = random.Random(SEED).randbytes(self.size)
         for number in itertools.count(SEED + 1):
@@ -191,7 +191,7 @@ class Row(NamedTuple):
         return quantile(self.beside, 0.99) / quantile(self.alone, 0.99)
 
 
-def beside(hub: Hub, good: RawClient, name: str, away: Away, seconds: float) -> Row:
+def beside(hub: Hub, good: GoodAI, name: str, away: Away, seconds: float) -> Row:
     context = get_context("spawn")
     done: Synchronized[int] = context.Value("Q", 0)
     process = context.Process(target=away.run, args=(done,), daemon=True)
@@ -205,12 +205,12 @@ def beside(hub: Hub, good: RawClient, name: str, away: Away, seconds: float) -> 
     try:
         while worked < seconds:
             began, before = time.perf_counter(), done.value
-            found += acks(good, WINDOW, RATE)
+            found += good.acks(WINDOW, RATE)
             worked += time.perf_counter() - began
             moved += done.value - before
             os.kill(process.pid, signal.SIGSTOP)
-            acks(good, 0.2, RATE)
-            alone += acks(good, WINDOW, RATE)
+            good.acks(0.2, RATE)
+            alone += good.acks(WINDOW, RATE)
             os.kill(process.pid, signal.SIGCONT)
             if not process.is_alive():
                 raise SystemExit(f"the one that {name} failed")
@@ -230,8 +230,8 @@ def main(megabytes: int, seconds: float, postgres: bool, asSection: bool) -> Non
             killed = throughKills(hub, size)
             print(killed)
             hub.client("AWAY").close()
-            good = hub.client("GOOD")
-            acks(good, 2.0, RATE)
+            good = GoodAI(hub.state, hub.port, "GOOD", hub.token("GOOD"))
+            good.acks(2.0, RATE)
             print(f"{'':<12} {'alone p50 / p99, ms':>20} {'beside it':>14} {'p99, times':>10} {'MB/s':>6} {'acks':>12}")
             rows = []
             for name, aiId, reads in (("one reads", "AI_2", True), ("one sends", "AI_1", False)):
