@@ -162,6 +162,7 @@ class Shell:
 
 
 def environment(home: Path, programs: Path) -> dict[str, str]:
-    """As of a user who has nothing yet: a home of their own, and these programs on the path."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "XDG_", "VIRTUAL_ENV", "COLUMNS"))}
+    """As of a user who has nothing yet, but what other tests have compiled: a home of their own, and these programs."""
+    others = ("PYTHON", "XDG_CONFIG", "XDG_DATA", "XDG_RUNTIME", "XDG_STATE", "VIRTUAL_ENV", "COLUMNS")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(others)}
     return {**kept, "HOME": str(home), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}

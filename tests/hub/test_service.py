@@ -313,11 +313,11 @@ class ServiceTests(ProcessTestCase):
         slow.next("training_sync")
         author.next("training_sync")
         acked = 0
-        for i in range(150):
-            author.send("pattern_share", aPattern(f"p{i}", data="x" * 100_000), id=f"m{i}")
+        for i in range(250):
+            author.send("pattern_share", aPattern(f"p{i}", data="x" * (60_000 if i % 25 else 100_000)), id=f"m{i}")
             while acked < i - 10:
                 acked += len(author.next("ack")["payload"]["acked"])
-        self.assertEqual([slow.next("pattern_share")["message_id"] for _ in range(150)], [f"m{i}" for i in range(150)])
+        self.assertEqual([slow.next("pattern_share")["message_id"] for _ in range(250)], [f"m{i}" for i in range(250)])
 
     def test_refusals(self) -> None:
         """What prevents a start is said in one line, with exit code 1 and no traceback."""

