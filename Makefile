@@ -2,7 +2,7 @@
 #              (ARGS=--agent: with an agent among them, by script, which uses kernelnet mcp)
 # make cluster-demo  the same with two hubs on a PostgreSQL that is started for them, of which one is killed in the middle
 # make test    all tests, side by side: more of them at once than there are cores, since many wait
-# make check   ruff, mypy, the documentation, all tests, 45 seconds of fuzzing: what a change must pass
+# make check   ruff, mypy, the documentation, all tests, 24 seconds of fuzzing: what a change must pass
 # make lint    ruff and mypy alone
 # make docs    the documentation as pages, build/docs/index.html
 # make dist    wheel and sdist, dist/
@@ -51,7 +51,7 @@ check: $(VENV)/.dev
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory test
-	@$(MAKE) --no-print-directory fuzz FUZZ=15
+	@$(MAKE) --no-print-directory fuzz FUZZ=8
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -118,7 +118,7 @@ class MakefileTests(SynchronousTestCase):
         """C{make check} runs linter, types, documentation, tests, fuzzing; its extra has all that the others need."""
         checks = [*LINT, *DOCS, PYTEST]
         checks += [
-            f"python -m tests.fuzz.run {target} 15 .fuzz/{target}" for target in ("decoder", "expression", "handshake")
+            f"python -m tests.fuzz.run {target} 8 .fuzz/{target}" for target in ("decoder", "expression", "handshake")
         ]
         self.assertEqual(self.made("check"), ["venv", "install .[dev]", *checks])
         self.assertEqual(self.made("check"), checks)
@@ -241,7 +241,7 @@ class CiTests(SynchronousTestCase):
 
     def test_checks(self) -> None:
         """All that C{make check} checks, once, the tests by README's command; the slowest twenty are named."""
-        checks = ["make lint", "make docs", "make test ARGS=--durations=20", "make fuzz FUZZ=15"]
+        checks = ["make lint", "make docs", "make test ARGS=--durations=20", "make fuzz FUZZ=8"]
         self.assertEqual(self.made(), (0, checks))
 
     def test_failed(self) -> None:
